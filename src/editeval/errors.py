@@ -1,0 +1,59 @@
+"""Every error that editeval raises on purpose.
+
+    EditevalError
+    |-- UserError               one line, exit 2, no traceback: the user can mend it
+    |   |-- ConfigError         a key, a value, a flag; carries file:line where there is one
+    |   |-- BenchmarkError      the data set: empty, duplicate ids, missing fields
+    |   |-- MachineError        a device, a package, a checkpoint, the disk
+    |   `-- RunConflictError    the run directory belongs to another process or another run
+    |-- ImageError              one image is broken: fails that sample only
+    `-- EditBatchError          `batch_edit` finished, but some edits failed; carries all outcomes
+
+Messages read *where: what, got what; what to do*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from editeval.types import Outcome
+
+
+class EditevalError(Exception):
+    """Root of the tree."""
+
+
+class UserError(EditevalError):
+    """Something the user can mend. The command line prints it as one line and exits with 2."""
+
+
+class ConfigError(UserError):
+    """A configuration file, a flag or a parameter is wrong."""
+
+
+class BenchmarkError(UserError):
+    """The benchmark cannot be used as it is."""
+
+
+class MachineError(UserError):
+    """This machine lacks something the configuration asks for."""
+
+
+class RunConflictError(UserError):
+    """The run directory is in use, or does not fit this configuration."""
+
+
+class ImageError(EditevalError):
+    """An image cannot be read, or is not one that editeval accepts."""
+
+
+class EditBatchError(EditevalError):
+    """Some edits of a batch failed. `outcomes` holds one outcome per input, in input order."""
+
+    def __init__(self, outcomes: Sequence[Outcome[Any]]) -> None:
+        failed = [o for o in outcomes if o.error is not None]
+        first = f"; first: {failed[0].key}: {failed[0].error.message}" if failed and failed[0].error else ""
+        super().__init__(f"{len(failed)} of {len(outcomes)} edits failed{first}")
+        self.outcomes = list(outcomes)

@@ -1,0 +1,124 @@
+"""Between bytes, files and pixels: safe decoding, PNG encoding, hashes, atomic writes.
+
+Every image that enters the system comes through `decode`: one documented normalisation for editors and judges alike.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import io
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from editeval.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 64_000_000
+FORMATS = ("PNG", "JPEG", "WEBP")
+
+
+@dataclass(frozen=True, slots=True)
+class FileImage:
+    """An image file. `read` raises ImageError if it is missing or unreadable."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class BytesImage:
+    """An encoded image that is already in memory."""
+
+    data: bytes
+
+    def read(self) -> bytes:
+        return self.data
+
+
+def decode(data: bytes, mode: str = "RGB") -> Image:
+    """Pixels of a PNG, JPEG or WebP as `mode`: rotated as EXIF says, alpha over white, 16 bit scaled, first frame.
+
+    Raises ImageError for anything else, and for more than MAX_PIXELS (seen in the header, before decoding).
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(f"image of {image.width}x{image.height}: more than {MAX_PIXELS} pixels")
+            image.load()
+            return _normalise(ImageOps.exif_transpose(image), mode)
+    except ImageError:
+        raise
+    except (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{len(data)} bytes that do not decode as {'/'.join(FORMATS)}: {error}") from error
+
+
+def _normalise(image: Image, mode: str) -> Image:
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16-bit grey: scale, Pillow's own conversion would clip
+        image = image.convert("I").point(lambda v: v / 257).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def encode_png(image: Image) -> bytes:
+    """The same pixels as PNG, without metadata. Level 1: four times faster than Pillow's default, a fifth larger."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def from_base64(text: str | bytes) -> bytes:
+    """Bytes of a base64 text, with or without a `data:...,` prefix. Raises ImageError if it is not base64."""
+    if isinstance(text, str):
+        text = text.encode("ascii", "replace")
+    if text.startswith(b"data:"):
+        text = text.partition(b",")[2]
+    try:
+        return base64.b64decode(text, validate=False)
+    except binascii.Error as error:
+        raise ImageError(f"not base64: {error}") from error
+
+
+def sha256(data: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """`path` holds exactly `data`, on disk, or is untouched: temporary file, fsync, rename, fsync of the directory."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

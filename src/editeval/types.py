@@ -1,0 +1,223 @@
+"""The nouns that flow through editeval; read this file first. Standard library only, everything frozen.
+
+Benchmark --iter--> Sample --> EditRequest --> Editor --> Outcome[...] --> Edit   (one row of the ledger)
+                               JudgeRequest --> Judge --> Outcome[...] --> Score  (rows of the ledger) --> Summary
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+"""progress(step, num_steps): an editor may call it after every denoising step; cheap, never raises."""
+
+
+class ImageRef(Protocol):
+    """Where an encoded image can be had (a path, a slice of a file, a drawing); holds no pixels, so samples are small."""
+
+    def read(self) -> bytes:
+        """Encoded bytes (PNG, JPEG or WebP). Raises ImageError if they cannot be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One thing to edit. `id` is unique and stable; it alone decides the seed and the file name."""
+
+    id: str
+    category: str
+    image: ImageRef
+    instruction: str
+    description: str = ""
+    reference: ImageRef | None = None  # the exact target, where one is known
+    mask: ImageRef | None = None  # 8-bit L: 255 where the edit must change the source, 0 where it must not
+    cluster: str = ""  # samples of one source image share a cluster; empty: the sample is its own
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # JSON values only
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """One edit to make. `images` are encoded bytes: the source, then, for a control that asks for it, the reference."""
+
+    key: str
+    images: tuple[bytes, ...]
+    instruction: str
+    seed: int  # 0 <= seed < 2**31
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # per-call parameters of `batch_edit`
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRequest:
+    """One edit to judge; every image as encoded bytes."""
+
+    key: str
+    source: bytes
+    edited: bytes
+    instruction: str
+    reference: bytes | None = None
+    mask: bytes | None = None
+    prompt: tuple[str, str] | None = None  # (system, user) of the sample's category, already rendered
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request has no value. `reason` is one word that a user can filter by, `message` one line that helps."""
+
+    reason: str  # exception | oom | timeout | stalled | worker_died | bad_source | bad_output | refused | ...
+    message: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What became of one request: exactly one of value and error. The only place for failure and timing."""
+
+    key: str
+    value: T | None
+    error: Failure | None
+    worker: int
+    device: str
+    attempt: int  # 1 = the first
+    started_at: float  # unix seconds, when the device began
+    seconds: float  # device time: load of pixels, encoding and disk are not in it
+    peak_memory_gib: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.error is None):
+            raise ValueError(f"outcome {self.key}: needs exactly one of value and error")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One row of the ledger: what became of a sample's edit. `status` is "done" or "failed"; failed has no path."""
+
+    sample_id: str
+    status: str
+    path: str | None  # relative to the run directory
+    sha256: str | None  # of the PNG file
+    width: int | None
+    height: int | None
+    seed: int
+    error: Failure | None
+    worker: int
+    device: str
+    started_at: float
+    seconds: float
+    attempt: int
+    peak_memory_gib: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric of one sample, 0-10. `value` is None if and only if `reason` says why; never NaN."""
+
+    sample_id: str
+    judge: str
+    metric: str
+    value: float | None
+    raw: str = ""  # what the judge said, verbatim
+    reason: str = ""  # unscored because: unparsable | refused | truncated | out_of_range | no_reference | ...
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.reason):
+            raise ValueError(f"score {self.sample_id}/{self.metric}: value {self.value!r} with reason {self.reason!r}")
+        if self.value is not None and not 0.0 <= self.value <= 10.0:
+            raise ValueError(f"score {self.sample_id}/{self.metric}: {self.value!r} is outside 0-10")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One metric over the samples of a category. Statistics of nothing are None; samples = scored + failed + unscored."""
+
+    metric: str
+    category: str  # or "micro" (over samples) and "macro" (over category means)
+    num_samples: int
+    num_scored: int
+    num_failed: int
+    num_unscored: int
+    mean: float | None
+    std: float | None  # population, as v2 had it
+    median: float | None
+    min: float | None
+    max: float | None
+    ci_low: float | None  # 95 % interval of the mean, cluster-robust
+    ci_high: float | None
+    lowest: float | None  # the mean if every missing score were 0 ...
+    highest: float | None  # ... and if it were 10
+
+    @property
+    def coverage(self) -> float:
+        """Share of the samples that have a score, 0-1."""
+        return self.num_scored / self.num_samples if self.num_samples else 0.0
+
+
+class Benchmark(ABC):
+    """A set of samples. Iterating is cheap (no pixels), repeatable, and in a fixed order."""
+
+    Params: ClassVar[type]
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Sample]:
+        """Every sample, in order. Raises BenchmarkError for duplicate ids, missing fields, an empty set."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of the content: equal if and only if the samples (ids, texts, images) are."""
+
+
+class Editor(ABC):
+    """One image-editing model on one device. Returns or raises; retrying, timing and recording are not its business."""
+
+    Params: ClassVar[type]
+    sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
+    log_name: ClassVar[str] = ""  # the name in the brackets of the log lines; empty: the class name
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    def load(self, device: str) -> None:
+        """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
+        return
+
+    @abstractmethod
+    def edit(self, request: EditRequest, progress: Progress) -> Image:
+        """The edited image, RGB."""
+
+    def unload(self) -> None:
+        """Give the device back."""
+        return
+
+
+class Judge(ABC):
+    """Scores edits. Returns one list of scores per request, in order; what it cannot score is a Score without value."""
+
+    Params: ClassVar[type]
+    metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
+    needs_reference: ClassVar[bool] = False
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    def load(self, devices: Sequence[str]) -> None:
+        """Make the judge ready on `devices` (more than one: it spans them). Called once, before the first request."""
+        return
+
+    @abstractmethod
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
+        """One list of scores per request, in order."""
+
+    def unload(self) -> None:
+        """Give the devices back."""
+        return
