@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 
 class ImageRef(Protocol):
-    """Where an encoded image can be had (a path, a slice of a file, a drawing); holds no pixels, so samples are small."""
+    """Where an encoded image can be had (a path, a slice of a file, a drawing); holds no pixels."""
 
     def read(self) -> bytes:
         """Encoded bytes (PNG, JPEG or WebP). Raises ImageError if they cannot be had."""
@@ -136,7 +136,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One metric over the samples of a category. Statistics of nothing are None; samples = scored + failed + unscored."""
+    """One metric over the samples of a category. Nothing has no mean: None. samples = scored + failed + unscored."""
 
     metric: str
     category: str  # or "micro" (over samples) and "macro" (over category means)
