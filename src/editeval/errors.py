@@ -7,6 +7,7 @@
     |   |-- MachineError        a device, a package, a checkpoint, the disk
     |   `-- RunConflictError    the run directory belongs to another process or another run
     |-- ImageError              one image is broken: fails that sample only
+    |-- EditRefusedError        an editor declines one request: fails that sample only, and is not tried again
     `-- EditBatchError          `batch_edit` finished, but some edits failed; carries all outcomes
 
 Messages read *where: what, got what; what to do*.
@@ -47,6 +48,10 @@ class RunConflictError(UserError):
 
 class ImageError(EditevalError):
     """An image cannot be read, or is not one that editeval accepts."""
+
+
+class EditRefusedError(EditevalError):
+    """The editor will not or cannot carry out this instruction; trying again would not help."""
 
 
 class EditBatchError(EditevalError):

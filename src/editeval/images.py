@@ -48,6 +48,21 @@ class BytesImage:
         return self.data
 
 
+class DecodedBytes(bytes):
+    """Encoded bytes that carry their RGB pixels along, decoded ahead of time; equal to the plain bytes in every way."""
+
+    pixels: Image
+
+
+def predecode(data: bytes) -> bytes:
+    """`data`, decoded already if it can be: the next `decode` of it costs a copy. Never raises for broken images."""
+    with contextlib.suppress(ImageError):
+        pixels = decode(data)
+        data = DecodedBytes(data)
+        data.pixels = pixels
+    return data
+
+
 def decode(data: bytes, mode: str = "RGB") -> Image:
     """Pixels of a PNG, JPEG or WebP as `mode`: rotated as EXIF says, alpha over white, 16 bit scaled, first frame.
 
@@ -55,6 +70,8 @@ def decode(data: bytes, mode: str = "RGB") -> Image:
     """
     from PIL import Image, ImageOps
 
+    if isinstance(data, DecodedBytes) and mode == "RGB":
+        return data.pixels.copy()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -182,7 +182,7 @@ class Editor(ABC):
 
     Params: ClassVar[type]
     sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
-    log_name: ClassVar[str] = ""  # the name in the brackets of the log lines; empty: the class name
+    default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -205,7 +205,7 @@ class Judge(ABC):
 
     Params: ClassVar[type]
     metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
-    needs_reference: ClassVar[bool] = False
+    default_device: ClassVar[str] = "cuda"
 
     def __init__(self, params: Any) -> None:
         self.params = params

@@ -1,0 +1,177 @@
+"""Where a worker lives: in a process of its own, or (for debugging and small models) in a thread of this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from editeval.execution.frames import Channel, Frame, FrameError, QueueChannel, SocketChannel
+from editeval.execution.worker import Worker
+
+GRACE_S = 10.0
+"""How long a worker that was asked to leave may take before it is killed."""
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class Handle(Protocol):
+    """A live worker. After `on_gone` was called it is dead and its device is free."""
+
+    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+        """Raises FrameError if the worker is gone."""
+        ...
+
+    def kill(self) -> None:
+        """End it now."""
+        ...
+
+    def stop(self) -> None:
+        """Ask it to leave, wait for it, kill it if it takes longer than GRACE_S."""
+        ...
+
+
+class Listener(Protocol):
+    """What the owner of a handle is told, from a thread of the handle's own."""
+
+    def on_frame(self, frame: Frame) -> None: ...
+
+    def on_gone(self, how: str) -> None: ...
+
+
+Launch = Callable[[int, Sequence[str], Listener], Handle]
+"""launch(worker, devices, listener): start one worker; it still has to be told what to load."""
+
+
+class ProcessHandle:
+    """A worker in a process of its own, on a private socket pair that nobody else can reach."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: SocketChannel, listener: Listener) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._channel = channel
+        self._listener = listener
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+        self._channel.send(header, blobs)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def stop(self) -> None:
+        with contextlib.suppress(FrameError):
+            self.send({"type": "exit"})
+        try:
+            self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._listener.on_frame(self._channel.recv())
+        except FrameError:
+            pass  # the worker is gone or talks nonsense: either way it ends here
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        self.kill()
+        code = self._process.wait()
+        self._channel.close()
+        self._listener.on_gone(f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
+
+
+class ThreadHandle:
+    """A worker in a thread: no isolation and no time limits (threads cannot be killed), but a debugger gets into it."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.pid = os.getpid()
+        self._channel, theirs = QueueChannel.create_ends()
+        self._listener = listener
+        self._thread = threading.Thread(target=self._serve, args=(theirs,), daemon=True)
+        self._thread.start()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+        self._channel.send(header, blobs)
+
+    def kill(self) -> None:
+        self._channel.close()
+
+    def stop(self) -> None:
+        with contextlib.suppress(FrameError):
+            self.send({"type": "exit"})
+        self._thread.join(GRACE_S)
+        self.kill()
+
+    def _serve(self, channel: Channel) -> None:
+        with contextlib.suppress(FrameError):
+            Worker(channel).serve()
+        channel.close()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._listener.on_frame(self._channel.recv())
+        except FrameError:
+            self._listener.on_gone("thread ended")
+
+
+def launch_thread(worker: int, devices: Sequence[str], listener: Listener) -> Handle:
+    """The in-process backend."""
+    del worker, devices
+    return ThreadHandle(listener)
+
+
+def process_launcher(log_path: Callable[[int], Path], python: str = sys.executable) -> Launch:
+    """The process backend: a worker is `python -m editeval.execution.worker`; its output goes to `log_path(worker)`."""
+
+    def launch(worker: int, devices: Sequence[str], listener: Listener) -> Handle:
+        ours, theirs = socket.socketpair()
+        path = log_path(worker)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with theirs, path.open("ab") as log:
+            log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} worker {worker} on {', '.join(devices)}\n".encode())
+            log.flush()
+            process = _spawn(python, theirs.fileno(), log, worker_environment(devices, os.environ))
+        return ProcessHandle(process, SocketChannel(ours), listener)
+
+    return launch
+
+
+def _spawn(python: str, descriptor: int, log: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [python, "-m", "editeval.execution.worker", str(descriptor)],
+        pass_fds=[descriptor],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the parent; a worker that loses its parent ends by itself
+    )
+
+
+def worker_environment(devices: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a worker: it sees its own GPUs only, as cuda:0.., and a CPU worker computes in one thread."""
+    import editeval
+
+    result = dict(environ)
+    source = str(Path(str(editeval.__file__)).parent.parent)
+    result["PYTHONPATH"] = os.pathsep.join(p for p in (source, environ.get("PYTHONPATH")) if p)
+    result["PYTHONUNBUFFERED"] = "1"
+    gpus = [device.removeprefix("cuda:") for device in devices if device.startswith("cuda")]
+    visible = [v for v in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v]
+    result["CUDA_VISIBLE_DEVICES"] = ",".join(visible[int(g)] if visible else g for g in gpus)
+    if not gpus:
+        result.update(dict.fromkeys(_ONE_THREAD, "1"))
+    return result

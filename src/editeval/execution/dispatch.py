@@ -1,0 +1,330 @@
+"""Drives workers with a policy: loads them one after another, feeds them ahead, notices when one dies, tries again.
+
+Everything happens in one thread, event by event; other threads only put events into its queue. The device's path is:
+"done" arrives -> the policy names the next request -> "start" leaves. That request already waits decoded in the worker.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from editeval.errors import EditevalError, ImageError, MachineError
+from editeval.execution.backends import Handle, Launch
+from editeval.execution.frames import Frame, FrameError
+from editeval.execution.lanes import Ears, Lane, Limits, Notice, Result
+from editeval.execution.messages import EncodedEdit, Unit, WorkerSpec, pack_unit, unpack_scores
+from editeval.execution.policies import Policy
+from editeval.types import Failure, Outcome
+
+RETRIED = frozenset({"exception", "oom", "timeout", "stalled", "worker_died"})
+"""Failures that another attempt may cure; a broken source or a refusal stays what it is."""
+
+MAX_DEATHS = 5  # of one worker in a row, without a result in between: then its device is given up
+TICK_S = 0.2
+
+Build = Callable[[str], Unit]
+
+
+class Dispatcher:
+    """The event loop over the lanes. `load` and `work` are called one after the other, never at once."""
+
+    def __init__(self, spec: WorkerSpec, lanes: Sequence[Lane], launch: Launch, limits: Limits) -> None:
+        self._spec = spec
+        self.lanes = list(lanes)
+        self._launch = launch
+        self._limits = limits
+        self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._to_load: deque[Lane] = deque()
+        self._emit: Callable[[Result | Notice], None] = lambda _: None
+        self._failed_to_load: EditevalError | None = None
+        self._policy: Policy | None = None
+        self._keys: Sequence[str] = ()
+        self._build: Build | None = None
+        self._attempts: dict[int, int] = {}
+        self._unbuilt: dict[int, Failure] = {}
+        self._left = 0
+        self.is_draining = False
+        self.has_room: Callable[[], bool] = lambda: True  # False while the consumer is behind
+
+    # -- loading ---------------------------------------------------------------------------------------------------
+
+    def load(self, emit: Callable[[Notice], None]) -> None:
+        """Every lane is ready, loaded `load_concurrency` at a time. Raises what the first failing worker raised."""
+        self._emit = lambda thing: emit(thing) if isinstance(thing, Notice) else None
+        self._to_load.extend(self.lanes)
+        self._load_next()
+        while not all(lane.is_ready for lane in self.lanes):
+            self._step()
+            if self._failed_to_load:
+                raise self._failed_to_load
+            if self.is_draining:
+                return
+
+    def _load_next(self) -> None:
+        while self._to_load and sum(x.loading_since is not None for x in self.lanes) < self._limits.load_concurrency:
+            lane = self._to_load.popleft()
+            lane.generation += 1
+            lane.loading_since = time.monotonic()
+            lane.kill_reason = ""
+            lane.builds = queue.SimpleQueue()
+            self._emit(Notice("loading", {"worker": lane.index, "device": lane.device}))
+            lane.handle = self._launch(lane.index, lane.devices, Ears(self._events, lane.index, lane.generation))
+            devices = [d if not d.startswith("cuda") else f"cuda:{i}" for i, d in enumerate(lane.devices)]
+            spec = {"kind": self._spec.kind, "type": self._spec.type, "params": dict(self._spec.params)}
+            try:
+                lane.handle.send({"spec": spec | {"allow_code": self._spec.allow_code}, "devices": devices})
+            except FrameError:
+                continue  # it died at birth: its "gone" event is on the way
+
+    def _on_ready(self, lane: Lane, header: dict[str, Any]) -> None:
+        lane.is_ready = True
+        lane.loading_since = None
+        data = {k: header[k] for k in ("pid", "started_at", "ended_at")}
+        self._emit(Notice("ready", {"worker": lane.index, "device": lane.device} | data))
+        threading.Thread(target=self._feed, args=(lane, lane.generation, lane.handle, lane.builds), daemon=True).start()
+        if self._policy is not None:
+            self._policy.joined(lane.index)
+        self._load_next()
+
+    def _on_load_failed(self, lane: Lane, header: dict[str, Any]) -> None:
+        error = header["error"]
+        if self._policy is not None:  # a restart in the middle of the work: counts as one more death of this worker
+            lane.kill_reason = f"cannot load: {error['message']}"
+            return
+        where = f"worker {lane.index} on {lane.device}"
+        self._failed_to_load = MachineError(f"{where}: {self._spec.type} cannot be loaded: {error['message']}")
+
+    # -- feeding ---------------------------------------------------------------------------------------------------
+
+    def _feed(self, lane: Lane, generation: int, handle: Handle, builds: queue.SimpleQueue[int | None]) -> None:
+        """Thread of one lane: reads the images of a request and sends it, so that the event loop never waits."""
+        while (request := builds.get()) is not None:
+            assert self._build is not None
+            key = self._keys[request]
+            try:
+                handle.send(*pack_unit(key, self._build(key)))
+            except FrameError:
+                return
+            except (EditevalError, OSError) as error:
+                reason = "bad_source" if isinstance(error, ImageError) else "environment"
+                self._events.put(("unbuilt", lane.index, generation, request, Failure(reason, str(error))))
+            else:
+                self._events.put(("sent", lane.index, generation, request))
+
+    def work(self, policy: Policy, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
+        """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
+        self._policy, self._keys, self._build, self._emit = policy, keys, build, emit
+        self._attempts, self._unbuilt, self._left = {}, {}, len(keys)
+        for lane in self.lanes:
+            lane.sent.clear()
+        try:
+            self._grant_all()
+            while self._left and not (self.is_draining and self._is_quiet()):
+                self._step()
+                if self._failed_to_load:
+                    raise self._failed_to_load
+                if all(x.handle is None and x.loading_since is None for x in self.lanes) and not self._to_load:
+                    raise MachineError(f"no worker is left: each died {MAX_DEATHS} times in a row; see the worker logs")
+        finally:
+            self._policy = None
+
+    def _is_quiet(self) -> bool:
+        return not any(lane.running is not None or lane.encoding for lane in self.lanes)
+
+    def _grant_all(self) -> None:
+        for lane in self.lanes:
+            if lane.is_ready and lane.running is None:
+                self._grant(lane)
+
+    def _grant(self, lane: Lane) -> None:
+        """Let `lane` start what the policy gives it, and send ahead what it will get next."""
+        assert self._policy is not None
+        request = None if self.is_draining or not self.has_room() else self._policy.next(lane.index)
+        if request is not None:
+            lane.running, lane.is_started = request, False
+            self._attempts[request] = self._attempts.get(request, 0) + 1
+        ahead = self._policy.upcoming(lane.index)
+        wanted = {r for r in (request, ahead) if r is not None}
+        for stale in [r for r in lane.sent if r not in wanted]:
+            del lane.sent[stale]
+            self._tell(lane, {"type": "drop", "key": self._keys[stale]})
+        if request is not None and lane.sent.get(request):
+            self._start(lane)
+        for r in (request, ahead):
+            if r is not None and r not in lane.sent and r not in self._unbuilt and not self.is_draining:
+                lane.sent[r] = False
+                lane.builds.put(r)
+        if request in self._unbuilt:
+            self._finish_unbuilt(lane, self._unbuilt[request])
+
+    def _start(self, lane: Lane) -> None:
+        assert lane.running is not None
+        lane.is_started = True
+        lane.started_at = lane.heard_at = time.monotonic()
+        self._tell(lane, {"type": "start", "key": self._keys[lane.running]})
+
+    def _tell(self, lane: Lane, header: dict[str, Any]) -> None:
+        try:
+            assert lane.handle is not None
+            lane.handle.send(header)
+        except FrameError:
+            return  # its "gone" event is on the way and takes care of what it had
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Look again whether something can be started (any thread may call)."""
+        self._events.put(("wake",))
+
+    def _step(self) -> None:
+        try:
+            event = self._events.get(timeout=TICK_S)
+        except queue.Empty:
+            self._check_clocks()
+            self._emit(Notice("tick", {}))
+            return
+        if event[0] == "wake":
+            self._after_event()
+            return
+        kind, index, generation, *rest = event
+        lane = self.lanes[index]
+        if generation != lane.generation:
+            return
+        if kind == "frame":
+            self._on_frame(lane, rest[0])
+        elif kind == "gone":
+            self._on_gone(lane, rest[0])
+        elif kind == "sent":
+            if rest[0] not in lane.sent:  # dropped while it was on its way
+                self._tell(lane, {"type": "drop", "key": self._keys[rest[0]]})
+                return
+            lane.sent[rest[0]] = True
+            if lane.running == rest[0] and not lane.is_started:
+                self._start(lane)
+        elif kind == "unbuilt":
+            self._unbuilt[rest[0]] = rest[1]
+            lane.sent.pop(rest[0], None)
+            if lane.running == rest[0]:
+                self._finish_unbuilt(lane, rest[1])
+        self._after_event()
+
+    def _after_event(self) -> None:
+        if self._policy is not None:
+            self._grant_all()
+
+    def _on_frame(self, lane: Lane, frame: Frame) -> None:
+        header, blobs = frame
+        lane.heard_at = time.monotonic()
+        kind = header["type"]
+        if kind == "ready":
+            self._on_ready(lane, header)
+        elif kind == "load_failed":
+            self._on_load_failed(lane, header)
+        elif kind == "done":
+            self._on_done(lane, header)
+        elif kind == "result":
+            self._on_result(lane, header, blobs)
+
+    def _on_done(self, lane: Lane, header: dict[str, Any]) -> None:
+        assert self._policy is not None and lane.running is not None
+        request, lane.running = lane.running, None
+        lane.sent.pop(request, None)
+        self._policy.finished(lane.index, request)
+        self._grant_all()  # first of all: the device must not wait for what follows
+        if "error" in header:
+            self._on_failure(lane, request, Failure(**header["error"]), header)
+        else:
+            lane.encoding[request] = header
+
+    def _on_result(self, lane: Lane, header: dict[str, Any], blobs: list[bytes]) -> None:
+        request = next(r for r in lane.encoding if self._keys[r] == header["key"])
+        done = lane.encoding.pop(request)
+        lane.deaths = 0
+        if "error" in header:
+            self._on_failure(lane, request, Failure(**header["error"]), done)
+        elif "scores" in header:
+            self._finish(lane, request, unpack_scores(header["scores"]), None, done)
+        else:
+            self._finish(lane, request, EncodedEdit(blobs[0], header["width"], header["height"]), None, done)
+
+    def _finish_unbuilt(self, lane: Lane, failure: Failure) -> None:
+        assert self._policy is not None and lane.running is not None
+        request, lane.running = lane.running, None
+        self._policy.finished(lane.index, request)
+        self._finish(lane, request, None, failure, {})
+
+    def _on_failure(self, lane: Lane, request: int, failure: Failure, done: dict[str, Any]) -> None:
+        assert self._policy is not None
+        if failure.reason in RETRIED and self._attempts[request] < self._limits.max_attempts:
+            outcome = self._outcome(lane, request, None, failure, done)
+            self._emit(Notice("attempt", {"outcome": outcome}))
+            self._policy.again(request, lane.index)
+        else:
+            self._finish(lane, request, None, failure, done)
+
+    def _finish(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> None:
+        self._left -= 1
+        self._emit(self._outcome(lane, request, value, failure, done))
+
+    def _outcome(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
+        return Outcome(
+            key=self._keys[request],
+            value=value,
+            error=failure,
+            worker=lane.index,
+            device=lane.device,
+            attempt=self._attempts[request],
+            started_at=done.get("started_at", time.time()),
+            seconds=done.get("seconds", 0.0),
+            peak_memory_gib=done.get("peak_memory_gib"),
+        )
+
+    # -- death -----------------------------------------------------------------------------------------------------
+
+    def _check_clocks(self) -> None:
+        now = time.monotonic()
+        for lane in self.lanes:
+            if lane.handle is None or lane.kill_reason:
+                continue
+            if lane.loading_since is not None and now - lane.loading_since > self._limits.start_timeout_s:
+                self._kill(lane, "start_timeout")
+            elif lane.running is not None and lane.is_started:
+                if now - lane.started_at > self._limits.timeout_s:
+                    self._kill(lane, "timeout")
+                elif now - lane.heard_at > self._limits.stall_s:
+                    self._kill(lane, "stalled")
+
+    def _kill(self, lane: Lane, reason: str) -> None:
+        assert lane.handle is not None
+        lane.kill_reason = reason
+        lane.handle.kill()
+
+    def _on_gone(self, lane: Lane, how: str) -> None:
+        was_loading = lane.loading_since is not None
+        failure = lane.death(how, self._limits)
+        lane.handle, lane.is_ready, lane.loading_since = None, False, None
+        lane.builds.put(None)
+        lane.sent.clear()
+        lane.deaths += 1
+        orphans = list(lane.encoding.items())
+        lane.encoding.clear()
+        self._emit(Notice("worker_lost", {"worker": lane.index, "device": lane.device, "how": failure.message}))
+        if self._policy is not None:
+            request, lane.running = self._policy.lost(lane.index), None
+            if request is not None:
+                seconds = time.monotonic() - lane.started_at if lane.is_started else 0.0
+                self._on_failure(lane, request, failure, {"started_at": time.time() - seconds, "seconds": seconds})
+            for request, done in orphans:
+                self._on_failure(lane, request, failure, done)
+        if self._policy is None and was_loading and lane.deaths >= 2:
+            self._failed_to_load = MachineError(f"{failure.message} while loading {self._spec.type}; see its log")
+        elif lane.deaths < MAX_DEATHS and not self.is_draining:
+            self._to_load.append(lane)
+        else:
+            self._emit(Notice("worker_given_up", {"worker": lane.index, "device": lane.device}))
+        self._load_next()

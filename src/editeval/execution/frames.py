@@ -1,0 +1,126 @@
+"""Frames between the parent and a worker: a JSON header and raw bytes. No pickle, so a frame can only carry data.
+
+8 bytes   !II   length of the header, number of blobs
+n x 8     !Q    length of each blob
+header    UTF-8 JSON object
+blobs     raw
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+_HEAD = struct.Struct("!II")
+_LENGTH = struct.Struct("!Q")
+MAX_HEADER = 64 << 20
+MAX_BLOB = 1 << 30
+MAX_BLOBS = 1 << 16
+
+Frame = tuple[dict[str, Any], list[bytes]]
+
+
+class FrameError(ConnectionError):
+    """The other side sent something that is no frame, or is gone."""
+
+
+class Channel(Protocol):
+    """Ordered frames, both ways. `recv` raises FrameError once the other side is gone."""
+
+    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None: ...
+
+    def recv(self) -> Frame: ...
+
+    def close(self) -> None: ...
+
+
+class SocketChannel:
+    """Frames over a connected stream socket. Any thread may send; one thread receives."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._lock = threading.Lock()
+
+    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+        text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+        head = _HEAD.pack(len(text), len(blobs)) + b"".join(_LENGTH.pack(len(b)) for b in blobs) + text
+        try:
+            with self._lock:
+                self._socket.sendall(head)
+                for blob in blobs:
+                    self._socket.sendall(blob)
+        except OSError as error:
+            raise FrameError(f"the other side is gone: {error}") from error
+
+    def recv(self) -> Frame:
+        header_size, num_blobs = _HEAD.unpack(self._read(_HEAD.size))
+        if header_size > MAX_HEADER or num_blobs > MAX_BLOBS:
+            raise FrameError(f"not a frame: header of {header_size} bytes, {num_blobs} blobs")
+        sizes = [_LENGTH.unpack(self._read(_LENGTH.size))[0] for _ in range(num_blobs)]
+        if any(size > MAX_BLOB for size in sizes):
+            raise FrameError(f"not a frame: blob of {max(sizes)} bytes")
+        try:
+            header = json.loads(self._read(header_size).decode("utf-8", "surrogatepass"))
+        except ValueError as error:
+            raise FrameError(f"not a frame: {error}") from error
+        if not isinstance(header, dict):
+            raise FrameError(f"not a frame: header is {type(header).__name__}")
+        return header, [bytes(self._read(size)) for size in sizes]
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # already closed by the other side: that is what close asks for
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _read(self, size: int) -> bytearray:
+        buffer = bytearray(size)
+        view = memoryview(buffer)
+        while view:
+            try:
+                count = self._socket.recv_into(view)
+            except OSError as error:
+                raise FrameError(f"the other side is gone: {error}") from error
+            if not count:
+                raise FrameError("the other side is gone")
+            view = view[count:]
+        return buffer
+
+
+class QueueChannel:
+    """One end of a pair of in-memory channels between two threads of this process."""
+
+    def __init__(self, inbox: queue.SimpleQueue[Frame | None], outbox: queue.SimpleQueue[Frame | None]) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._open = True
+
+    @classmethod
+    def create_ends(cls) -> tuple[QueueChannel, QueueChannel]:
+        """Two connected ends."""
+        one: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        two: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        return cls(one, two), cls(two, one)
+
+    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+        if not self._open:
+            raise FrameError("the channel is closed")
+        self._outbox.put((header, list(blobs)))
+
+    def recv(self) -> Frame:
+        frame = self._inbox.get()
+        if frame is None:
+            self._open = False
+            raise FrameError("the other side is gone")
+        return frame
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._outbox.put(None)
+            self._inbox.put(None)

@@ -1,0 +1,83 @@
+"""What the dispatcher knows about one worker, the bounds it works under, and what it has to say besides results."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass, field
+from typing import Any
+
+from editeval.execution.backends import Handle
+from editeval.execution.frames import Frame
+from editeval.types import Failure, Outcome
+
+Result = Outcome[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on time (seconds) and attempts."""
+
+    timeout_s: float = 3600.0
+    stall_s: float = 1800.0
+    start_timeout_s: float = 1800.0
+    max_attempts: int = 3
+    load_concurrency: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth telling besides results: loading, ready, attempt, worker_lost, worker_given_up, tick."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One worker as its parent sees it."""
+
+    index: int
+    devices: tuple[str, ...]
+    handle: Handle | None = None
+    generation: int = 0  # of the process; events of an earlier one are stale
+    is_ready: bool = False
+    loading_since: float | None = None
+    running: int | None = None
+    is_started: bool = False  # the worker was told to start `running`
+    started_at: float = 0.0  # monotonic
+    heard_at: float = 0.0  # monotonic, last sign of progress
+    sent: dict[int, bool] = field(default_factory=dict)  # request -> it has arrived (False: on its way)
+    encoding: dict[int, dict[str, Any]] = field(default_factory=dict)  # done, result still to come
+    kill_reason: str = ""
+    deaths: int = 0
+    builds: queue.SimpleQueue[int | None] = field(default_factory=queue.SimpleQueue)
+
+    @property
+    def device(self) -> str:
+        return "+".join(self.devices)
+
+    def death(self, how: str, limits: Limits) -> Failure:
+        """Why this worker is no more."""
+        who = f"worker {self.index} on {self.device}"
+        if self.kill_reason == "timeout":
+            return Failure("timeout", f"{who}: no result after {limits.timeout_s:g} s; killed")
+        if self.kill_reason == "stalled":
+            return Failure("stalled", f"{who}: no progress for {limits.stall_s:g} s; killed")
+        if self.kill_reason == "start_timeout":
+            return Failure("timeout", f"{who}: not ready after {limits.start_timeout_s:g} s; killed")
+        return Failure("worker_died", f"{who} died ({self.kill_reason or how})")
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Turns what a handle tells into events."""
+
+    events: queue.SimpleQueue[tuple[Any, ...]]
+    index: int
+    generation: int
+
+    def on_frame(self, frame: Frame) -> None:
+        self.events.put(("frame", self.index, self.generation, frame))
+
+    def on_gone(self, how: str) -> None:
+        self.events.put(("gone", self.index, self.generation, how))

@@ -1,0 +1,100 @@
+"""Requests and results as frames: the only place that knows how an EditRequest or a Score travels.
+
+A unit of work is one EditRequest for an editor and a tuple of JudgeRequests (a batch) for a judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from editeval.execution.frames import Frame
+from editeval.types import EditRequest, Failure, JudgeRequest, Score
+
+Unit = EditRequest | tuple[JudgeRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """What a worker loads. `params` are the plug-in's parameters as JSON values."""
+
+    kind: str  # "editors" | "judges"
+    type: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    allow_code: bool = False
+
+    @property
+    def stage(self) -> str:
+        """ "edit" or "judge"."""
+        return "edit" if self.kind == "editors" else "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEdit:
+    """An edited image as it leaves the worker: PNG bytes, width and height in pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+def pack_unit(key: str, unit: Unit) -> Frame:
+    """The frame that carries `unit`."""
+    if isinstance(unit, EditRequest):
+        edit = {"key": unit.key, "instruction": unit.instruction, "seed": unit.seed, "overrides": dict(unit.overrides)}
+        return {"type": "request", "key": key, "edit": edit}, list(unit.images)
+    blobs: list[bytes] = []
+    rows = []
+    for request in unit:
+        row: dict[str, Any] = {
+            "key": request.key,
+            "instruction": request.instruction,
+            "prompt": list(request.prompt) if request.prompt else None,
+            "metadata": dict(request.metadata),
+        }
+        for name in ("source", "edited", "reference", "mask"):
+            data = getattr(request, name)
+            if data is not None:
+                row[name] = len(blobs)
+                blobs.append(data)
+        rows.append(row)
+    return {"type": "request", "key": key, "judge": rows}, blobs
+
+
+def unpack_unit(header: Mapping[str, Any], blobs: Sequence[bytes]) -> Unit:
+    """The unit that `pack_unit` packed."""
+    if "edit" in header:
+        return EditRequest(images=tuple(blobs), **header["edit"])
+    return tuple(_unpack_judge_request(row, blobs) for row in header["judge"])
+
+
+def _unpack_judge_request(row: Mapping[str, Any], blobs: Sequence[bytes]) -> JudgeRequest:
+    def blob(name: str) -> bytes | None:
+        return blobs[row[name]] if name in row else None
+
+    return JudgeRequest(
+        key=row["key"],
+        source=blobs[row["source"]],
+        edited=blobs[row["edited"]],
+        instruction=row["instruction"],
+        reference=blob("reference"),
+        mask=blob("mask"),
+        prompt=(row["prompt"][0], row["prompt"][1]) if row["prompt"] else None,
+        metadata=row["metadata"],
+    )
+
+
+def pack_scores(scores: Sequence[Sequence[Score]]) -> list[list[dict[str, Any]]]:
+    """Scores as JSON values."""
+    return [[asdict(score) for score in row] for row in scores]
+
+
+def unpack_scores(rows: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Score]]:
+    """The scores that `pack_scores` packed; Score itself checks range and reason."""
+    return [[Score(**score) for score in row] for row in rows]
+
+
+def pack_failure(failure: Failure) -> dict[str, str]:
+    """A failure as JSON values."""
+    return asdict(failure)

@@ -1,0 +1,135 @@
+"""A pool of workers: `with Pool(...) as pool: for outcome in pool.run(keys, build): ...`.
+
+    caller's thread    Pool.run      yields outcomes as they finish; writes, hashes and counts at leisure
+    dispatch thread    Dispatcher    decides, in microseconds, what starts where
+    per worker         two threads   one reads requests from disk and sends them ahead, one listens
+
+Leaving the `with` block ends every worker, which is what frees the devices.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from editeval.execution.backends import Launch
+from editeval.execution.dispatch import Build, Dispatcher
+from editeval.execution.lanes import Lane, Limits, Notice, Result
+from editeval.execution.messages import WorkerSpec
+from editeval.execution.policies import make_policy
+
+Notify = Callable[[Notice], None]
+_Out = queue.SimpleQueue[Result | Notice | BaseException | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """What runs where, and by which rule. `devices` holds one group of device names per worker."""
+
+    worker: WorkerSpec
+    devices: Sequence[tuple[str, ...]]
+    policy: str = "batch_sync"
+    max_drift: int | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+class Pool:
+    """Workers that are loaded one after another and all ready before the first request starts."""
+
+    def __init__(self, spec: PoolSpec, launch: Launch, notify: Notify = lambda _: None) -> None:
+        self.spec = spec
+        self._notify = notify
+        lanes = [Lane(index, group) for index, group in enumerate(spec.devices)]
+        self._dispatcher = Dispatcher(spec.worker, lanes, launch, spec.limits)
+        self._unconsumed = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        try:
+            self._dispatcher.load(self._notify)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def drain(self) -> None:
+        """Start nothing more; `run` ends when what is running has finished."""
+        self._dispatcher.is_draining = True
+        self._dispatcher.wake()
+
+    def close(self) -> None:
+        """No worker of this pool is alive any more."""
+        lanes = [lane for lane in self._dispatcher.lanes if lane.handle is not None]
+        for lane in lanes:
+            lane.builds.put(None)
+        stoppers = [threading.Thread(target=lane.handle.stop) for lane in lanes if lane.handle is not None]
+        for thread in stoppers:
+            thread.start()
+        for thread in stoppers:
+            thread.join()
+        for lane in lanes:
+            lane.handle, lane.is_ready = None, False
+
+    def run(self, keys: Sequence[str], build: Build) -> Iterator[Result]:
+        """One outcome per key, as they finish. `build(key)` reads the request; it is called from other threads.
+
+        Fewer outcomes only after `drain`. Raises MachineError when no worker can be kept alive.
+        """
+        out: _Out = queue.SimpleQueue()
+        room = 4 * len(self.spec.devices) + 8
+        self._unconsumed = 0
+
+        def emit(thing: Result | Notice) -> None:
+            if not isinstance(thing, Notice):
+                with self._lock:
+                    self._unconsumed += 1
+            out.put(thing)
+
+        self._dispatcher.has_room = lambda: self._unconsumed < room
+        thread = threading.Thread(target=self._dispatch, args=(keys, build, emit, out), name="dispatch", daemon=True)
+        thread.start()
+        try:
+            yield from self._consume(out, room)
+            thread.join()
+        finally:  # also when the caller stops listening: nothing new may start then
+            self._dispatcher.is_draining = self._dispatcher.is_draining or thread.is_alive()
+            self._dispatcher.wake()
+
+    def _consume(self, out: _Out, room: int) -> Iterator[Result]:
+        while (thing := out.get()) is not None:
+            if isinstance(thing, BaseException):
+                raise thing
+            if isinstance(thing, Notice):
+                self._notify(thing)
+                continue
+            yield thing
+            with self._lock:
+                self._unconsumed -= 1
+                was_full = self._unconsumed == room - 1
+            if was_full:
+                self._dispatcher.wake()
+
+    def _dispatch(
+        self,
+        keys: Sequence[str],
+        build: Build,
+        emit: Callable[[Result | Notice], None],
+        out: _Out,
+    ) -> None:
+        workers = [lane.index for lane in self._dispatcher.lanes if lane.is_ready]
+        policy = make_policy(self.spec.policy, len(keys), workers, self.spec.max_drift)
+        try:
+            self._dispatcher.work(policy, keys, build, emit)
+        except BaseException as error:  # noqa: BLE001  carried over to the caller's thread, which raises it
+            out.put(error)
+        else:
+            out.put(None)

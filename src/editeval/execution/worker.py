@@ -1,0 +1,218 @@
+"""One worker: one model on its device, one request at a time.
+
+`python -m editeval.execution.worker FD` runs it as a process on an inherited socket.
+
+Three threads share the work so that the device never waits for us:
+    reader    receives requests ahead of time and decodes their images
+    main      runs the model, and says "done" the moment the pixels exist
+    writer    encodes the PNG and sends it while the next request runs
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from editeval import images, plugins
+from editeval.errors import EditRefusedError, ImageError, UserError
+from editeval.execution.frames import Channel, FrameError, SocketChannel
+from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
+from editeval.types import Editor, EditRequest, Failure, Judge, Score
+
+PROGRESS_INTERVAL_S = 0.25
+
+
+class Worker:
+    """Serves one channel until the other side says "exit" or is gone."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._waiting: dict[str, Unit] = {}  # received, not started
+        self._starts: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: leave
+        self._results: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+
+    def serve(self) -> None:
+        """Load the model that the first frame names, then work. Returns when there is nothing more to do."""
+        header, _ = self._channel.recv()
+        model = self._load(WorkerSpec(**header["spec"]), list(header["devices"]))
+        if model is None:
+            return
+        threading.Thread(target=self._read, daemon=True).start()
+        writer = threading.Thread(target=self._write, daemon=True)
+        writer.start()
+        while (key := self._starts.get()) is not None:
+            self._run(model, key, self._waiting.pop(key))
+        self._results.put(None)
+        writer.join()
+        model.unload()
+        with contextlib.suppress(FrameError):
+            self._channel.send({"type": "bye"})
+
+    def _load(self, spec: WorkerSpec, devices: list[str]) -> Editor | Judge | None:
+        started_at = time.time()
+        try:
+            cls = plugins.load(spec.kind, spec.type, spec.allow_code)
+            model: Editor | Judge = cls(cls.Params(**spec.params))
+            if isinstance(model, Editor):
+                model.load(devices[0])
+            else:
+                model.load(devices)
+        except Exception as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
+            failure = describe(error)
+            is_user = isinstance(error, UserError)
+            self._channel.send({"type": "load_failed", "error": pack_failure(failure), "user": is_user})
+            return None
+        ended_at = time.time()
+        self._channel.send({"type": "ready", "pid": os.getpid(), "started_at": started_at, "ended_at": ended_at})
+        return model
+
+    def _read(self) -> None:
+        try:
+            while True:
+                header, blobs = self._channel.recv()
+                if header["type"] == "request":
+                    if "edit" in header:
+                        blobs = [images.predecode(blob) for blob in blobs]
+                    self._waiting[header["key"]] = unpack_unit(header, blobs)
+                elif header["type"] == "start":
+                    self._starts.put(header["key"])
+                elif header["type"] == "drop":
+                    self._waiting.pop(header["key"], None)
+                elif header["type"] == "exit":
+                    break
+        except FrameError:  # the parent is gone: so is our purpose
+            if isinstance(self._channel, SocketChannel):
+                os._exit(1)
+        self._starts.put(None)
+
+    def _run(self, model: Editor | Judge, key: str, unit: Unit) -> None:
+        started_at, start = time.time(), time.perf_counter()
+        value: Any = None
+        failure = None
+        try:
+            if isinstance(model, Editor) and isinstance(unit, EditRequest):
+                value = _checked_image(model.edit(unit, self._progress(key)))
+            elif isinstance(model, Judge) and isinstance(unit, tuple):
+                value = _checked_scores(model.judge(unit), unit)
+            else:
+                raise TypeError(f"{type(model).__name__} cannot serve {type(unit).__name__}")
+        except Exception as error:  # noqa: BLE001  the one place where anything may go wrong: it becomes a Failure
+            failure = describe(error)
+        done: dict[str, Any] = {
+            "type": "done",
+            "key": key,
+            "started_at": started_at,
+            "seconds": time.perf_counter() - start,
+            "peak_memory_gib": _peak_memory_gib(),
+        }
+        if failure is not None:
+            done["error"] = pack_failure(failure)
+        with contextlib.suppress(FrameError):
+            self._channel.send(done)
+            if failure is None:
+                self._results.put((key, value))
+
+    def _progress(self, key: str) -> Any:
+        last = 0.0
+
+        def progress(step: int, num_steps: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= PROGRESS_INTERVAL_S or step >= num_steps:
+                last = now
+                with contextlib.suppress(FrameError):
+                    self._channel.send({"type": "progress", "key": key, "step": step, "num_steps": num_steps})
+
+        return progress
+
+    def _write(self) -> None:
+        while (result := self._results.get()) is not None:
+            key, value = result
+            header: dict[str, Any] = {"type": "result", "key": key}
+            blobs = []
+            try:
+                if isinstance(value, list):
+                    header["scores"] = pack_scores(value)
+                else:
+                    header |= {"width": value.width, "height": value.height}
+                    blobs = [images.encode_png(value)]
+            except Exception as error:  # noqa: BLE001  an image that cannot be encoded fails its own request only
+                header["error"] = pack_failure(describe(error))
+            with contextlib.suppress(FrameError):
+                self._channel.send(header, blobs)
+
+
+def _checked_image(image: Any) -> Any:
+    from PIL.Image import Image
+
+    if not isinstance(image, Image):
+        raise BadOutputError(f"the editor returned {type(image).__name__}, not a PIL image")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _checked_scores(scores: list[list[Score]], unit: tuple[Any, ...]) -> list[list[Score]]:
+    if len(scores) != len(unit):
+        raise BadOutputError(f"the judge returned {len(scores)} results for {len(unit)} requests")
+    for row, request in zip(scores, unit, strict=True):
+        if not row or any(score.sample_id != request.key for score in row):
+            raise BadOutputError(f"the judge's scores for {request.key} name {[s.sample_id for s in row]}")
+    return scores
+
+
+class BadOutputError(Exception):
+    """The model returned something that is no result."""
+
+
+def describe(error: BaseException) -> Failure:
+    """`error` as a Failure: one word to filter by, one line to read, the traceback to debug with."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, UserError | EditRefusedError):
+        return Failure("refused" if isinstance(error, EditRefusedError) else "environment", str(error), trace)
+    if isinstance(error, ImageError):
+        return Failure("bad_source", str(error), trace)
+    if isinstance(error, BadOutputError):
+        return Failure("bad_output", str(error), trace)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "out of memory" in text:
+        return Failure("oom", text, trace)
+    return Failure("exception", " ".join(text.split()), trace)
+
+
+def _peak_memory_gib() -> float | None:
+    torch = sys.modules.get("torch")  # only if the plug-in imported it: the worker itself never does
+    if torch is not None and torch.cuda.is_initialized():
+        return float(torch.cuda.max_memory_allocated()) / 2**30
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, even if a library holds the interpreter lock."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # 1 = PR_SET_PDEATHSIG
+
+
+def main() -> None:
+    """Entry of a worker process: the inherited socket's file descriptor is the only argument."""
+    import faulthandler
+
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    _die_with_parent()
+    Worker(SocketChannel(socket.socket(fileno=int(sys.argv[1])))).serve()
+
+
+if __name__ == "__main__":
+    main()

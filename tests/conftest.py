@@ -1,0 +1,17 @@
+"""Shared by all tests: workers that the tests start can import the fakes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def workers_find_the_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker process is another interpreter: it finds `fakes.*` through PYTHONPATH."""
+    here = str(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in (here, os.environ.get("PYTHONPATH")) if p))
+    for name in [name for name in os.environ if name.startswith("EDITEVAL_")]:
+        monkeypatch.delenv(name)

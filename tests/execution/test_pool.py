@@ -1,0 +1,188 @@
+"""Real worker processes with an editor that sleeps, fails, dies and hangs on demand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from editeval.errors import ImageError, MachineError
+from editeval.execution.backends import launch_thread, process_launcher
+from editeval.execution.lanes import Limits, Notice
+from editeval.execution.messages import WorkerSpec
+from editeval.execution.policies import POLICIES
+from editeval.execution.pool import Pool, PoolSpec
+from editeval.images import decode, encode_png
+from editeval.types import EditRequest, Outcome
+
+PNG = encode_png(Image.new("RGB", (16, 12), "teal"))
+
+
+def build(key: str) -> EditRequest:
+    return EditRequest(key, (PNG,), f"edit {key}", seed=int(key))
+
+
+def keys(count: int) -> list[str]:
+    return [str(i) for i in range(count)]
+
+
+class Run:
+    """One pool run: its outcomes by key, and what it said meanwhile."""
+
+    def __init__(
+        self,
+        tmp_path: Path,
+        num_workers: int = 2,
+        limits: Limits | None = None,
+        policy: str = "batch_sync",
+        **params: object,
+    ):
+        self.notices: list[Notice] = []
+        self.tmp_path = tmp_path
+        (tmp_path / "notes").mkdir(exist_ok=True)
+        self.spec = PoolSpec(
+            WorkerSpec("editors", "fakes.fake_editor", {"notes": str(tmp_path / "notes")} | params, allow_code=True),
+            devices=[("cpu",)] * num_workers,
+            policy=policy,
+            limits=limits or Limits(),
+        )
+        self.launch = process_launcher(lambda worker: tmp_path / f"worker{worker}.log")
+
+    def __call__(self, count: int, build: Callable[[str], EditRequest] = build) -> dict[str, Outcome]:
+        with Pool(self.spec, self.launch, self.notices.append) as pool:
+            outcomes = list(pool.run(keys(count), build))
+        assert len({o.key for o in outcomes}) == len(outcomes) == count, "each request has exactly one outcome"
+        return {o.key: o for o in outcomes}
+
+    def kinds(self) -> list[str]:
+        return [n.kind for n in self.notices if n.kind != "tick"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_gives_every_request_one_outcome_with_the_same_bytes(tmp_path: Path, policy: str) -> None:
+    outcomes = Run(tmp_path, num_workers=3, policy=policy)(10)
+    for key, outcome in outcomes.items():
+        assert outcome.value is not None, outcome.error
+        assert decode(outcome.value.png).getpixel((0, 0)) == (int(key), 0, len(f"edit {key}"))
+        assert (outcome.value.width, outcome.value.height) == (16, 12)
+
+
+def test_models_load_one_after_another_and_nothing_starts_before_all_are_ready(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=3, load_seconds=0.2)
+    outcomes = run(3)
+    ready = [n.data for n in run.notices if n.kind == "ready"]
+    spans = sorted((d["started_at"], d["ended_at"]) for d in ready)
+    assert all(earlier[1] <= later[0] for earlier, later in zip(spans, spans[1:], strict=False))
+    assert min(o.started_at for o in outcomes.values()) >= spans[-1][1]
+    assert run.kinds()[:6] == ["loading", "ready"] * 3
+
+
+def test_batch_sync_starts_a_batch_only_when_the_one_before_has_ended_everywhere(tmp_path: Path) -> None:
+    outcomes = Run(tmp_path, num_workers=3, slow={"1": 0.3, "5": 0.3}, seconds=0.02)(9)
+    for batch in range(1, 3):
+        before = [outcomes[str(i)] for i in range(3 * batch - 3, 3 * batch)]
+        after = [outcomes[str(i)] for i in range(3 * batch, 3 * batch + 3)]
+        assert max(o.started_at + o.seconds for o in before) <= min(o.started_at for o in after) + 1e-3
+
+
+def test_round_robin_binds_request_i_to_worker_i_mod_n(tmp_path: Path) -> None:
+    outcomes = Run(tmp_path, num_workers=3, policy="round_robin", slow={"0": 0.3})(9)
+    assert {key: o.worker for key, o in outcomes.items()} == {str(i): i % 3 for i in range(9)}
+
+
+def test_one_worker_never_runs_two_requests_at_once(tmp_path: Path) -> None:
+    outcomes = Run(tmp_path, num_workers=2, policy="dynamic", seconds=0.02, slow={"3": 0.2})(12)
+    for worker in (0, 1):
+        spans = sorted((o.started_at, o.started_at + o.seconds) for o in outcomes.values() if o.worker == worker)
+        assert all(earlier[1] <= later[0] + 1e-3 for earlier, later in zip(spans, spans[1:], strict=False))
+
+
+def test_a_failed_edit_is_a_failure_with_reason_and_traceback_and_never_an_image(tmp_path: Path) -> None:
+    run = Run(tmp_path, raises=["2"])
+    outcome = run(5)["2"]
+    assert outcome.value is None and outcome.error is not None
+    assert outcome.error.reason == "exception" and "cannot edit 2" in outcome.error.message
+    assert "Traceback" in outcome.error.traceback
+    assert outcome.attempt == 3 and run.kinds().count("attempt") == 2
+
+
+def test_a_refusal_is_not_tried_again(tmp_path: Path) -> None:
+    outcome = Run(tmp_path, refuse=["1"])(3)["1"]
+    assert outcome.error is not None and outcome.error.reason == "refused" and outcome.attempt == 1
+
+
+def test_a_broken_source_fails_its_own_request_only(tmp_path: Path) -> None:
+    def broken(key: str) -> EditRequest:
+        if key == "1":
+            raise ImageError("1.png: not there")
+        return EditRequest(key, (b"not a picture" if key == "2" else PNG,), "edit", seed=0)
+
+    outcomes = Run(tmp_path)(6, broken)
+    assert {k: o.error.reason for k, o in outcomes.items() if o.error} == {"1": "bad_source", "2": "bad_source"}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path, policy: str) -> None:
+    run = Run(tmp_path, policy=policy, kills_once=["1", "4"])
+    outcomes = run(8)
+    assert all(o.error is None for o in outcomes.values())
+    assert run.kinds().count("worker_lost") == 2
+    assert outcomes["1"].attempt == 2
+
+
+def test_a_request_that_kills_every_worker_is_given_up_and_the_others_live(tmp_path: Path) -> None:
+    outcomes = Run(tmp_path, kills=["3"])(8)
+    assert {k for k, o in outcomes.items() if o.error} == {"3"}
+    assert outcomes["3"].error is not None
+    assert outcomes["3"].error.reason == "worker_died" and "SIGKILL" in outcomes["3"].error.message
+
+
+def test_a_hanging_request_is_ended_and_tried_again(tmp_path: Path) -> None:
+    run = Run(tmp_path, limits=Limits(timeout_s=1.0), hangs_once=["2"])
+    start = time.monotonic()
+    outcomes = run(4)
+    assert time.monotonic() - start < 15
+    assert all(o.error is None for o in outcomes.values()) and outcomes["2"].attempt == 2
+    attempt = next(n.data["outcome"] for n in run.notices if n.kind == "attempt")
+    assert attempt.error.reason == "timeout"
+
+
+def test_a_model_that_cannot_be_loaded_stops_everything_before_the_second_load(tmp_path: Path) -> None:
+    run = Run(tmp_path, cannot_load="no such checkpoint")
+    with pytest.raises(MachineError, match="worker 0 on cpu: .* no such checkpoint"):
+        run(4)
+    assert len(list((tmp_path / "notes").glob("load-*"))) == 1
+
+
+def test_leaving_the_pool_ends_every_process(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run(2)
+    pids = [n.data["pid"] for n in run.notices if n.kind == "ready"]
+    assert pids and not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_draining_finishes_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
+    run = Run(tmp_path, seconds=0.1)
+    with Pool(run.spec, run.launch) as pool:
+        outcomes = []
+        for outcome in pool.run(keys(20), build):
+            outcomes.append(outcome)
+            pool.drain()
+    assert 2 <= len(outcomes) <= 4 and all(o.error is None for o in outcomes)
+
+
+def test_a_pool_can_run_several_times(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with Pool(run.spec, run.launch) as pool:
+        for _ in range(3):
+            assert len(list(pool.run(keys(4), build))) == 4
+
+
+def test_the_in_process_backend_gives_the_same_bytes(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    theirs = run(4)
+    run.launch = launch_thread
+    assert {k: o.value for k, o in run(4).items()} == {k: o.value for k, o in theirs.items()}

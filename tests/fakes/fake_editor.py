@@ -1,0 +1,69 @@
+"""An editor that does as its parameters say: sleeps, fails, dies, hangs. Loaded by its dotted path."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from editeval.errors import EditRefusedError
+from editeval.images import decode
+from editeval.types import Editor, EditRequest, Progress
+
+
+@dataclass(frozen=True)
+class FakeParams:
+    seconds: float = 0.0  # per edit
+    load_seconds: float = 0.0
+    slow: dict[str, float] = field(default_factory=dict)  # request key -> seconds
+    refuse: list[str] = field(default_factory=list)  # keys that are refused
+    raises: list[str] = field(default_factory=list)  # keys that raise RuntimeError
+    kills: list[str] = field(default_factory=list)  # keys whose worker dies, every time
+    kills_once: list[str] = field(default_factory=list)  # keys whose worker dies the first time (needs notes)
+    hangs_once: list[str] = field(default_factory=list)  # keys that hang the first time (needs notes)
+    notes: str = ""  # folder for one file per load and per first time
+    cannot_load: str = ""  # message of the error that load raises
+
+
+class FakeEditor(Editor):
+    Params = FakeParams
+    params: FakeParams
+    default_device = "cpu"
+
+    def load(self, device: str) -> None:
+        self._note(f"load-{os.getpid()}-{time.time():.6f}")
+        if self.params.cannot_load:
+            raise RuntimeError(self.params.cannot_load)
+        time.sleep(self.params.load_seconds)
+        self._note(f"loaded-{os.getpid()}-{time.time():.6f}")
+
+    def edit(self, request: EditRequest, progress: Progress) -> Image.Image:
+        key = request.key
+        if key in self.params.refuse:
+            raise EditRefusedError("I would rather not")
+        if key in self.params.raises:
+            raise RuntimeError(f"cannot edit {key}")
+        if key in self.params.kills or (key in self.params.kills_once and self._first(key)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if key in self.params.hangs_once and self._first(key):
+            time.sleep(60)
+        time.sleep(self.params.slow.get(key, self.params.seconds))
+        progress(1, 1)
+        image = decode(request.images[0])
+        image.putpixel((0, 0), (request.seed % 256, request.seed // 256 % 256, len(request.instruction) % 256))
+        return image
+
+    def _first(self, key: str) -> bool:
+        path = Path(self.params.notes) / f"first-{key.replace('/', '_')}"
+        if path.exists():
+            return False
+        path.touch()
+        return True
+
+    def _note(self, name: str) -> None:
+        if self.params.notes:
+            (Path(self.params.notes) / name).touch()
