@@ -205,6 +205,7 @@ class Judge(ABC):
 
     Params: ClassVar[type]
     metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
+    uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
     default_device: ClassVar[str] = "cuda"
 
     def __init__(self, params: Any) -> None:

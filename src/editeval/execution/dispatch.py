@@ -322,7 +322,9 @@ class Dispatcher:
             for request, done in orphans:
                 self._on_failure(lane, request, failure, done)
         if self._policy is None and was_loading and lane.deaths >= 2:
-            self._failed_to_load = MachineError(f"{failure.message} while loading {self._spec.type}; see its log")
+            self._failed_to_load = MachineError(
+                f"worker {lane.index} on {lane.device}: {failure.message} while loading {self._spec.type}; see its log"
+            )
         elif lane.deaths < MAX_DEATHS and not self.is_draining:
             self._to_load.append(lane)
         else:

@@ -57,15 +57,14 @@ class Lane:
         return "+".join(self.devices)
 
     def death(self, how: str, limits: Limits) -> Failure:
-        """Why this worker is no more."""
-        who = f"worker {self.index} on {self.device}"
+        """Why this worker is no more; without its number, so that equal runs read alike."""
         if self.kill_reason == "timeout":
-            return Failure("timeout", f"{who}: no result after {limits.timeout_s:g} s; killed")
+            return Failure("timeout", f"no result after {limits.timeout_s:g} s; its worker was killed")
         if self.kill_reason == "stalled":
-            return Failure("stalled", f"{who}: no progress for {limits.stall_s:g} s; killed")
+            return Failure("stalled", f"no progress for {limits.stall_s:g} s; its worker was killed")
         if self.kill_reason == "start_timeout":
-            return Failure("timeout", f"{who}: not ready after {limits.start_timeout_s:g} s; killed")
-        return Failure("worker_died", f"{who} died ({self.kill_reason or how})")
+            return Failure("timeout", f"worker not ready after {limits.start_timeout_s:g} s; killed")
+        return Failure("worker_died", f"its worker died ({self.kill_reason or how})")
 
 
 @dataclass(frozen=True, slots=True)

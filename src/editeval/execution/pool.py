@@ -79,10 +79,11 @@ class Pool:
         for lane in lanes:
             lane.handle, lane.is_ready = None, False
 
-    def run(self, keys: Sequence[str], build: Build) -> Iterator[Result]:
+    def run(self, keys: Sequence[str], build: Build, policy: str | None = None) -> Iterator[Result]:
         """One outcome per key, as they finish. `build(key)` reads the request; it is called from other threads.
 
-        Fewer outcomes only after `drain`. Raises MachineError when no worker can be kept alive.
+        `policy` replaces that of the spec. Fewer outcomes only after `drain`.
+        Raises MachineError when no worker can be kept alive.
         """
         out: _Out = queue.SimpleQueue()
         room = 4 * len(self.spec.devices) + 8
@@ -95,7 +96,12 @@ class Pool:
             out.put(thing)
 
         self._dispatcher.has_room = lambda: self._unconsumed < room
-        thread = threading.Thread(target=self._dispatch, args=(keys, build, emit, out), name="dispatch", daemon=True)
+        thread = threading.Thread(
+            target=self._dispatch,
+            args=(policy or self.spec.policy, keys, build, emit, out),
+            name="dispatch",
+            daemon=True,
+        )
         thread.start()
         try:
             yield from self._consume(out, room)
@@ -120,13 +126,14 @@ class Pool:
 
     def _dispatch(
         self,
+        name: str,
         keys: Sequence[str],
         build: Build,
         emit: Callable[[Result | Notice], None],
         out: _Out,
     ) -> None:
         workers = [lane.index for lane in self._dispatcher.lanes if lane.is_ready]
-        policy = make_policy(self.spec.policy, len(keys), workers, self.spec.max_drift)
+        policy = make_policy(name, len(keys), workers, self.spec.max_drift)
         try:
             self._dispatcher.work(policy, keys, build, emit)
         except BaseException as error:  # noqa: BLE001  carried over to the caller's thread, which raises it

@@ -1,0 +1,144 @@
+"""What Python code uses: `evaluate` a configuration, `load_editor` and its `batch_edit`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from editeval import pipeline, plugins
+from editeval.config.load import Overrides, load_config, load_mapping
+from editeval.config.schema import Config, Stage
+from editeval.errors import ConfigError, EditBatchError
+from editeval.execution import devices
+from editeval.execution.lanes import Notice
+from editeval.execution.pool import Pool
+from editeval.execution.progress import EditLog
+from editeval.images import FileImage, decode, encode_png
+from editeval.plan import worker_spec
+from editeval.stages import launcher, pool_spec, say
+from editeval.types import Editor, EditRequest, Outcome
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+log = logging.getLogger("editeval")
+
+
+def evaluate(config: Config | str | Path, overrides: Mapping[str, Any] | None = None) -> pipeline.RunResult:
+    """Run a whole evaluation; `overrides` maps dotted keys to values, as `--set` does. Raises UserError."""
+    return pipeline.evaluate(_config(config, overrides or {}))
+
+
+def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
+    """An editor with its models loaded on all its devices, ready for `batch_edit`.
+
+    `config` is a configuration file (its diffusion_model is used), a Config, or a type such as
+    "multi_gpu_qwen_image_edit"; `params` are those of the YAML section `diffusion_model.params`.
+    Raises ConfigError or MachineError. Use it as a context manager, or call `close`: that frees the devices.
+    """
+    if isinstance(config, str) and not config.endswith((".yaml", ".yml")):
+        model = {"type": config, "params": params}
+        loaded = load_mapping({"benchmark": {"type": "procedural"}, "diffusion_model": model}, "load_editor")
+    else:
+        loaded = _config(config, {f"diffusion_model.params.{key}": value for key, value in params.items()})
+    stage = loaded.diffusion_model
+    cls = plugins.load("editors", stage.type, loaded.allow_code)
+    name = stage.log_name or cls.__name__
+    named: type[BatchEditor] = type(name, (BatchEditor,), {"__doc__": BatchEditor.__doc__})
+    return named(loaded, cls)
+
+
+class BatchEditor:
+    """Edits lists of images on several devices. The class carries the name of the editor it runs."""
+
+    def __init__(self, config: Config, editor: type[Editor]) -> None:
+        stage = config.diffusion_model
+        names = devices.resolve(stage.execution.device_ids, editor.default_device)
+        groups = devices.groups("device_ids", names, stage.execution.devices_per_worker)
+        spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
+        logs = config.evaluation.output_dir / "logs"
+        self.stage: Stage = stage
+        self.num_workers = len(groups)
+        self._pool = Pool(spec, launcher(logs, f"{type(self).__name__}-edit", stage.execution), _tell)
+        self._pool.__enter__()
+
+    def batch_edit(
+        self,
+        images: Sequence[Image | bytes | str | Path],
+        instructions: Sequence[str],
+        enable_batch_sync: bool | None = None,
+        on_error: str = "raise",
+        **overrides: Any,
+    ) -> list[Image | None]:
+        """The edited images, in input order.
+
+        `enable_batch_sync` wins over the configuration. The i-th image has the seed `seed` + i (from the configuration,
+        or given here), as v2 had it; other `overrides` are handed to the editor. When an edit fails, EditBatchError is
+        raised after the batch, carrying every outcome; with on_error="none" its place holds None. Never the source.
+        """
+        if len(images) != len(instructions):
+            raise ConfigError(f"batch_edit: {len(images)} images with {len(instructions)} instructions; one each")
+        if on_error not in ("raise", "none"):
+            raise ConfigError(f'batch_edit: on_error must be "raise" or "none", got {on_error!r}')
+        base_seed = int(overrides.pop("seed", self.stage.seed))
+        policy = self.stage.execution.policy
+        if enable_batch_sync is not None:
+            policy = "batch_sync" if enable_batch_sync else "round_robin"
+
+        def build(key: str) -> EditRequest:
+            i = int(key)
+            seed = (base_seed + i) % 2**31
+            return EditRequest(key, (_encoded(images[i]),), instructions[i], seed, overrides)
+
+        keys = [str(i) for i in range(len(images))]
+        edit_log = EditLog(type(self).__name__, keys, self.num_workers, policy, say)
+        edit_log.begin()
+        outcomes: dict[str, Outcome[Any]] = {}
+        for outcome in self._pool.run(keys, build, policy):
+            outcomes[outcome.key] = outcome
+            edit_log.add(outcome)
+        ordered = [outcomes[key] for key in keys]
+        if on_error == "raise" and any(o.error for o in ordered):
+            raise EditBatchError(ordered)
+        return [None if o.value is None else decode(o.value.png) for o in ordered]
+
+    def close(self) -> None:
+        """End the workers; their devices are free."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _encoded(image: Image | bytes | str | Path) -> bytes:
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, str | Path):
+        return FileImage(Path(image)).read()
+    return encode_png(image)
+
+
+def _tell(notice: Notice) -> None:
+    if notice.kind == "ready":
+        log.info("Worker %d on %s ready", notice.data["worker"], notice.data["device"])
+    elif notice.kind == "worker_lost":
+        log.warning("Worker %d on %s: %s", notice.data["worker"], notice.data["device"], notice.data["how"])
+
+
+def _config(config: Config | str | Path, overrides: Mapping[str, Any]) -> Config:
+    import yaml
+
+    if isinstance(config, Config):
+        if overrides:
+            raise ConfigError("overrides go with a configuration file, not with a Config that is already resolved")
+        return config
+    sets = tuple(
+        f"{key}={yaml.safe_dump(value, default_flow_style=True).partition('...')[0].strip()}"
+        for key, value in overrides.items()
+    )
+    return load_config(Path(config), Overrides(sets=sets))

@@ -1,0 +1,179 @@
+"""Where the images of a file-based benchmark are: in a folder that nothing leaves, or as base64 inside a JSON file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from editeval.benchmarks._json_stream import LongString
+from editeval.errors import BenchmarkError, ImageError
+from editeval.images import from_base64
+
+MAX_HASHED_BYTES = 1 << 30  # up to this total, fingerprints read whole images
+_ENDS = 4096  # bytes read from both ends of every image beyond that
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderImage:
+    """An image file in a folder. `read` raises ImageError if it is missing, unreadable, or leads out of the folder."""
+
+    root: str  # a real path; shared by all images, and small, unlike a Path
+    name: str
+
+    def read(self) -> bytes:
+        path = os.path.join(self.root, self.name)  # noqa: PTH118
+        try:
+            real = os.path.realpath(path)
+            if not _is_inside(real, self.root):
+                raise ImageError(f"{path}: leads out of {self.root}")
+            with open(real, "rb", opener=_open_without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise ImageError(f"{path}: not a regular file")
+                return file.read()
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Base64Slice:
+    """A base64 image that stays in its JSON file until it is read."""
+
+    path: Path
+    place: LongString
+
+    def read(self) -> bytes:
+        where = f"{self.path} at byte {self.place.offset}"
+        try:
+            raw = self.place.raw(self.path)
+            if b"\\" in raw:
+                raw = json.loads(b'"' + raw + b'"').encode("ascii", "replace")
+            return from_base64(raw)
+        except OSError as error:
+            raise ImageError(f"{where}: cannot be read: {error.strerror or error}") from error
+        except (ValueError, ImageError) as error:
+            raise ImageError(f"{where}: not a base64 image: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Base64Text:
+    """A base64 image short enough to keep."""
+
+    path: Path
+    record: str
+    text: str
+
+    def read(self) -> bytes:
+        try:
+            return from_base64(self.text)
+        except ImageError as error:
+            raise ImageError(f"{self.path}: {self.record}: {error}") from error
+
+
+class ImageDirectory:
+    """Hands out images of one folder by relative path; a name that leads out of the folder is refused at once.
+
+    A missing file is not: it fails its sample when it is read. Costs one listing per directory, no call per image.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.path.realpath(root)
+        self._links: dict[str, frozenset[str]] = {}
+
+    def image(self, where: str, field: str, name: str) -> FolderImage:
+        """The image called `name`. Raises BenchmarkError for URLs, absolute paths, "..", and links that lead out."""
+        problem = _refusal(name)
+        if problem:
+            raise BenchmarkError(f"{where}: {field} {problem}, got {name[:200]!r}; give a path relative to {self.root}")
+        if "//" in name or "./" in name:
+            name = posixpath.normpath(name)
+        folder, _, file = name.rpartition("/")
+        links = self._links.get(folder)
+        if links is None:
+            links = self._links[folder] = self._listed_links(where, field, folder)
+        if file in links:
+            self._refuse_outside(where, field, name)
+        return FolderImage(self.root, name)
+
+    def _listed_links(self, where: str, field: str, folder: str) -> frozenset[str]:
+        self._refuse_outside(where, field, folder)
+        try:
+            with os.scandir(os.path.join(self.root, folder)) as entries:  # noqa: PTH118
+                return frozenset(entry.name for entry in entries if entry.is_symlink())
+        except OSError:  # no such folder: its images are missing, which their samples will say
+            return frozenset()
+
+    def _refuse_outside(self, where: str, field: str, name: str) -> None:
+        real = os.path.realpath(os.path.join(self.root, name))  # noqa: PTH118
+        if not _is_inside(real, self.root):
+            raise BenchmarkError(
+                f"{where}: {field} {name!r} is a link that leads out of {self.root}; copy the image into the folder"
+            )
+
+
+def fingerprint_images(images: Iterable[FolderImage], max_hashed_bytes: int = MAX_HASHED_BYTES) -> str:
+    """Hash of the images' names and contents.
+
+    Contents are read whole up to `max_hashed_bytes` in all. Beyond that, size and the first and last 4 KiB of every
+    image stand for it: compressed images that differ differ there. A missing image counts as missing.
+    """
+    paths = {image.name: os.path.join(image.root, image.name) for image in images}  # noqa: PTH118
+    sizes = {name: _size(path) for name, path in paths.items()}
+    is_whole = sum(size for size in sizes.values() if size is not None) <= max_hashed_bytes
+    digest = hashlib.sha256()
+    for name in sorted(paths):
+        size = sizes[name]
+        content = "" if size is None else _content_digest(paths[name], size if is_whole else min(size, _ENDS), size)
+        digest.update(json.dumps([name, size, content]).encode())
+    return digest.hexdigest()
+
+
+def _content_digest(path: str, num_bytes: int, size: int) -> str:
+    """Hash of the first `num_bytes`, and of the last where that is not all of it."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            digest = hashlib.sha256(file.read(num_bytes))
+            if num_bytes < size:
+                file.seek(size - num_bytes)
+                digest.update(file.read(num_bytes))
+            return digest.hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def _size(path: str) -> int | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _refusal(name: str) -> str:
+    if _URL.match(name):
+        return "is a URL, and images are never fetched"
+    if name.startswith("/") or _DRIVE.match(name):
+        return "is an absolute path"
+    if "\\" in name:
+        return "has backslashes"
+    if ".." in name and ".." in name.split("/"):
+        return 'leaves the folder with ".."'
+    if not name.isprintable():
+        return "has control characters"
+    return "names a folder" if name.endswith("/") else ""
+
+
+def _is_inside(real: str, root: str) -> bool:
+    return real == root or real.startswith(root.rstrip("/") + "/")
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block for ever

@@ -1,0 +1,164 @@
+"""Paint shapes on an RGB canvas: anti-aliased edges, soft shadows, gradients and glows.
+
+Works in design units (512 a side) whatever the size in pixels, on the bounding box of each shape only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from editeval.benchmarks.scenes.shapes import Box, Circle, Grid, Shape
+
+UNITS = 512
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Fade:
+    """A gradient from `first` at (x0, y0) to `last` at (x1, y1)."""
+
+    first: Colour
+    last: Colour
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def at(self, x: Grid, y: Grid) -> Grid:
+        """Colours of the grid points, (..., 3)."""
+        dx, dy = self.x1 - self.x0, self.y1 - self.y0
+        t = ((x - self.x0) * dx + (y - self.y0) * dy) / (dx * dx + dy * dy)
+        return _mixed(self.first, self.last, np.minimum(np.maximum(t, 0.0), 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Radial:
+    """A gradient from `first` at the centre to `last` at distance `r`."""
+
+    first: Colour
+    last: Colour
+    cx: float
+    cy: float
+    r: float
+
+    def at(self, x: Grid, y: Grid) -> Grid:
+        """Colours of the grid points, (..., 3)."""
+        dx, dy = x - self.cx, y - self.cy
+        t = np.minimum(np.sqrt(dx * dx + dy * dy) / self.r, 1.0)
+        return _mixed(self.first, self.last, t)
+
+
+Paint = Colour | Fade | Radial
+
+
+def down(first: Colour, last: Colour, y0: float, y1: float) -> Fade:
+    """A vertical gradient."""
+    return Fade(first, last, 0.0, y0, 0.0, y1)
+
+
+def across(first: Colour, last: Colour, x0: float, x1: float) -> Fade:
+    """A horizontal gradient."""
+    return Fade(first, last, x0, 0.0, x1, 0.0)
+
+
+def _mixed(first: Colour, last: Colour, t: Grid) -> Grid:
+    a, b = np.array(first), np.array(last)
+    return a + (b - a) * t[..., None]
+
+
+def _coverage(distance: Grid, soft: float) -> Grid:
+    """Share of each pixel that is inside; `soft` pixels of transition instead of one, for shadows."""
+    if soft <= 1.0:
+        return np.minimum(np.maximum(0.5 - distance, 0.0), 1.0)
+    t = np.minimum(np.maximum(0.5 - distance / soft, 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@dataclass(slots=True)
+class Canvas:
+    """A picture in the making: `size` x `size` pixels, float64 RGB in 0-255."""
+
+    size: int
+    pixels: Grid = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pixels = np.zeros((self.size, self.size, 3))
+
+    @property
+    def scale(self) -> float:
+        """Pixels per design unit."""
+        return self.size / UNITS
+
+    def fill(
+        self, shape: Shape, paint: Paint, alpha: float = 1.0, soft: float = 0.0, within: Shape | None = None
+    ) -> None:
+        """Blend `paint` over the pixels of `shape` (edge `soft` units wide), only inside `within` if given."""
+        x0, y0, x1, y1 = shape.box
+        area = self._window((x0 - soft, y0 - soft, x1 + soft, y1 + soft), within)
+        if area is None:
+            return
+        part, x, y = area
+        cover = _coverage(shape.distance(x, y) * self.scale, soft * self.scale) * alpha
+        if within is not None:
+            cover = cover * _coverage(within.distance(x, y) * self.scale, 0.0)
+        self._blend(part, paint, x, y, cover)
+
+    def shadow(self, shape: Shape, alpha: float = 0.22, soft: float = 14.0, within: Shape | None = None) -> None:
+        """A soft dark shadow in the form of `shape`."""
+        self.fill(shape, (46.0, 34.0, 52.0), alpha, soft, within)
+
+    def glow(
+        self, centre: tuple[float, float], r: float, colour: Colour, strength: float, within: Shape | None = None
+    ) -> None:
+        """Light that fades smoothly from `strength` at `centre` to nothing at distance `r`."""
+        cx, cy = centre
+        area = self._window(Circle(cx, cy, r).box, within)
+        if area is None:
+            return
+        part, x, y = area
+        dx, dy = x - cx, y - cy
+        t = np.maximum(1.0 - (dx * dx + dy * dy) / (r * r), 0.0)
+        cover = t * t * strength
+        if within is not None:
+            cover = cover * _coverage(within.distance(x, y) * self.scale, 0.0)
+        self._blend(part, colour, x, y, cover)
+
+    def mirror_rows(self, line: float, depth: float, tint: Colour, strength: float) -> None:
+        """Below `line` the picture above it appears upside down, `depth` units deep, tinted and fading in depth."""
+        row, count = round(line * self.scale), round(depth * self.scale)
+        count = min(count, row, self.size - row)
+        above = self.pixels[row - count : row][::-1]
+        below = self.pixels[row : row + count]
+        fading = (strength * (1.0 - 0.55 * (np.arange(count) / count)))[:, None, None]
+        below += (above + (np.array(tint) - above) * 0.30 - below) * fading
+
+    def rgb(self) -> npt.NDArray[np.uint8]:
+        """The picture, (size, size, 3), rounded half up."""
+        return np.minimum(np.maximum(self.pixels + 0.5, 0.0), 255.0).astype(np.uint8)
+
+    def _window(
+        self, box: tuple[float, float, float, float], within: Shape | None
+    ) -> tuple[tuple[slice, slice], Grid, Grid] | None:
+        x0, y0, x1, y1 = box
+        if within is not None:
+            wx0, wy0, wx1, wy1 = within.box
+            x0, y0, x1, y1 = max(x0, wx0), max(y0, wy0), min(x1, wx1), min(y1, wy1)
+        s = self.scale
+        left, top = max(0, int(x0 * s) - 2), max(0, int(y0 * s) - 2)
+        right, bottom = min(self.size, int(x1 * s) + 3), min(self.size, int(y1 * s) + 3)
+        if left >= right or top >= bottom:
+            return None
+        x = (np.arange(left, right) + 0.5)[None, :] / s
+        y = (np.arange(top, bottom) + 0.5)[:, None] / s
+        return (slice(top, bottom), slice(left, right)), x, y
+
+    def _blend(self, part: tuple[slice, slice], paint: Paint, x: Grid, y: Grid, cover: Grid) -> None:
+        pixels = self.pixels[part]
+        colour = np.array(paint) if isinstance(paint, tuple) else paint.at(x, y)
+        pixels += (colour - pixels) * cover[..., None]
+
+
+EVERYWHERE = Box(-8.0, -8.0, 520.0, 520.0)

@@ -1,0 +1,269 @@
+"""The command line. Every command imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from editeval.config.load import Overrides
+    from editeval.config.schema import Config
+
+USAGE, INCOMPLETE = 2, 3
+EXIT_CODES = """exit codes:
+  0    every wanted sample is scored
+  1    internal error
+  2    usage, configuration, benchmark or this machine: one line says what to mend
+  3    finished, but some samples failed or could not be scored
+  130  interrupted (143: terminated); the same command continues
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that suggests the flag you meant, and never guesses one from its beginning."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        hint = ""
+        if message.startswith("unrecognized arguments:"):
+            wrong = message.split()[2]
+            close = difflib.get_close_matches(wrong.partition("=")[0], self.known_flags(), n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; see `{self.prog} --help`"
+        sys.stderr.write(f"editeval: {message}{hint}\n")
+        sys.exit(USAGE)
+
+    def known_flags(self) -> list[str]:
+        """Every flag of this parser and its commands."""
+        flags: list[str] = []
+        for action in self._actions:
+            flags += action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    flags += parser.known_flags()
+        return flags
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry of `editeval`; ends the process with one of EXIT_CODES."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = build_parser().parse_args(arguments)
+    sys.exit(_guarded(options, ["editeval", *arguments]))
+
+
+def legacy_main(argv: Sequence[str]) -> None:
+    """Entry of `python main.py [--config X] [flags]`: the same as `editeval run X [flags]`."""
+    parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
+    parser.add_argument(
+        "--config", default="config.yaml", metavar="CONFIG", help="configuration (default: config.yaml)"
+    )
+    _add_run_flags(parser)
+    options = parser.parse_args(list(argv))
+    options.command = _run
+    sys.exit(_guarded(options, ["python", "main.py", *argv]))
+
+
+def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
+    """The exit code of the command; a UserError becomes its one line."""
+    from editeval.errors import EditevalError, UserError
+
+    options.argv = argv
+    if getattr(options, "allow_code", False):
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109  code that the user trusts is found where the user is
+    try:
+        return int(options.command(options))
+    except UserError as error:
+        if getattr(options, "debug", False):
+            raise
+        sys.stderr.write(f"editeval: {error}\n")
+        return USAGE
+    except EditevalError as error:
+        sys.stderr.write(f"editeval: {error}\n")
+        return USAGE
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nStopped. To continue: {_shell(argv)}\n")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
+        return 0
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="editeval",
+        description="Evaluate instruction-based image-editing models on every GPU, with numbers that can be trusted.",
+        epilog="example:\n  editeval run config.yaml --limit 10\n\n" + EXIT_CODES,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    run = commands.add_parser("run", help="edit, judge and report; the same command again continues", epilog=EXIT_CODES)
+    run.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG", help="default: config.yaml")
+    _add_run_flags(run)
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="is this configuration sound? starts nothing")
+    check.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG")
+    _add_config_flags(check)
+    check.set_defaults(command=_check)
+
+    status = commands.add_parser("status", help="where a run stands; works while it is running")
+    _add_run_argument(status)
+    status.add_argument("--json", action="store_true", help="machine-readable")
+    status.set_defaults(command=_status)
+
+    report = commands.add_parser("report", help="write a run's reports anew and print its table")
+    _add_run_argument(report)
+    report.set_defaults(command=_report)
+
+    verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
+    _add_run_argument(verify)
+    verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
+    verify.set_defaults(command=_verify)
+
+    listing = commands.add_parser("list", help="what can be named in a configuration")
+    listing.add_argument("what", choices=("editors", "judges", "benchmarks", "policies"))
+    listing.set_defaults(command=_list)
+
+    _add_simulate(commands)
+    return parser
+
+
+def _add_config_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("configuration (flag > --set > EDITEVAL_* > file > default)")
+    group.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one value, as YAML; repeatable")
+    group.add_argument("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)")
+    group.add_argument("--limit", type=int, metavar="N", help="only the first N samples")
+    group.add_argument("--sample", action="append", metavar="ID", help="only these ids (* and ? match); repeatable")
+    group.add_argument("--output-dir", metavar="DIR", help="where runs and logs go (default: outputs)")
+    group.add_argument("--device-ids", nargs="+", metavar="ID", help="GPU numbers or cpu, for both stages")
+    group.add_argument("--seed", type=int, metavar="N", help="base seed of the editor")
+    group.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
+    group.add_argument("--debug", action="store_true", help="log everything; errors keep their traceback")
+
+
+def _add_run_flags(parser: argparse.ArgumentParser) -> None:
+    _add_config_flags(parser)
+    group = parser.add_argument_group("run")
+    group.add_argument("--dry-run", action="store_true", help="print the full plan; load no model, write nothing")
+    group.add_argument("--fresh", action="store_true", help="start a new run directory; deletes nothing")
+    group.add_argument("--resume", action="store_true", help="accepted; resuming is the default anyway")
+
+
+def _add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run directory, its name, or latest")
+    parser.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
+
+
+def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
+    simulate = commands.add_parser("simulate", help="what a run takes under every policy")
+    simulate.add_argument("--requests", type=int, default=270, metavar="N")
+    simulate.add_argument("--durations", default="2.0,2.1,2.0,2.0,2.0,2.0", metavar="S,S,...", help="one per worker")
+    simulate.add_argument("--cv", type=float, default=0.0, metavar="X", help="coefficient of variation per request")
+    simulate.add_argument("--draws", type=int, default=200, metavar="N", help="random draws to average (with --cv)")
+    simulate.add_argument("--rotate", action="store_true", help="the durations move on by one worker every round")
+    simulate.add_argument("--max-drift", type=int, default=1, metavar="K", help="of bounded_drift")
+    simulate.add_argument("--seed", type=int, default=0, metavar="N")
+    simulate.add_argument("--json", action="store_true", help="machine-readable")
+    simulate.set_defaults(command=_simulate)
+
+
+class _Version(argparse.Action):
+    def __call__(self, *_: object, **__: object) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"editeval {version('editeval')}\n")
+        sys.exit(0)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from editeval.commands import run
+
+    return run.run(_config(options), options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from editeval.commands import run
+
+    return run.check(_config(options))
+
+
+def _status(options: argparse.Namespace) -> int:
+    from editeval.commands import inspect
+
+    return inspect.status(_run_dir(options), options.json)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from editeval.commands import inspect
+
+    return inspect.report(_run_dir(options))
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from editeval.commands import inspect
+
+    return inspect.verify(_run_dir(options), options.repair)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from editeval.commands import listing
+
+    return listing.show(options.what)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from editeval.commands import listing
+
+    return listing.simulate(options)
+
+
+def _config(options: argparse.Namespace) -> Config:
+    from pathlib import Path
+
+    from editeval.config.load import load_config
+
+    return load_config(Path(options.config), _overrides(options), allow_code=options.allow_code)
+
+
+def _overrides(options: argparse.Namespace) -> Overrides:
+    from editeval.config.load import Overrides
+
+    return Overrides(
+        sets=(*options.set, *(("logging.level=DEBUG",) if options.debug else ())),
+        categories=_words(options.categories),
+        limit=options.limit,
+        samples=tuple(options.sample) if options.sample else None,
+        output_dir=options.output_dir,
+        device_ids=_words(options.device_ids),
+        seed=options.seed,
+    )
+
+
+def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Words from `a b` and `a,b` alike."""
+    if values is None:
+        return None
+    return tuple(word for value in values for word in value.split(",") if word)
+
+
+def _run_dir(options: argparse.Namespace) -> Path:
+    from pathlib import Path
+
+    from editeval.store.directories import resolve_run
+
+    return resolve_run(options.run, Path(options.output_dir))
+
+
+def _shell(argv: Sequence[str]) -> str:
+    import shlex
+
+    return shlex.join(argv)

@@ -1,0 +1,74 @@
+"""`editeval status`, `report` and `verify`: look at a run that exists."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from editeval.config.load import load_mapping
+from editeval.plan import Plan, make_plan
+from editeval.store.run_store import RunStore
+
+
+def status(directory: Path, as_json: bool) -> int:
+    """Where the run stands, from its ledger alone. 0 if everything wanted is scored, else 3."""
+    with RunStore.read(directory) as store:
+        judgings = store.judgings()
+        judging_id = judgings[-1].id if judgings else None
+        counts = store.counts(judging_id)
+        begun = [e["data"]["stage"] for e in store.events("stage_begin")]
+        ended = [e["data"]["stage"] for e in store.events("stage_end")]
+    wanted = counts.num_scored if judging_id else counts.num_edited
+    is_complete = counts.num_wanted > 0 and wanted == counts.num_wanted
+    if as_json:
+        block = {"run": str(directory), "complete": is_complete, "stages_begun": begun, "stages_ended": ended}
+        sys.stdout.write(json.dumps(block | asdict(counts)) + "\n")
+    else:
+        sys.stdout.write(
+            f"{directory}\n"
+            f"  edits   {counts.num_edited} done, {counts.num_failed} failed, {counts.num_pending_edits} to make"
+            f" of {counts.num_wanted}\n"
+            f"  scores  {counts.num_scored} scored, {counts.num_unscored} unscored,"
+            f" {counts.num_pending_scores} edits to judge\n"
+        )
+    return 0 if is_complete else 3
+
+
+def report(directory: Path) -> int:
+    """Write every report of the run anew and print its table."""
+    from rich.console import Console
+
+    from editeval.reporting import build_report, write_reports
+    from editeval.reports.terminal import render_terminal
+
+    with RunStore.reopen(directory) as store:
+        built = build_report(plan_of(store), store)
+        write_reports(built, directory)
+        render_terminal(built, Console())
+        counts = store.counts(store.judgings()[-1].id if store.judgings() else None)
+    return 0 if counts.num_scored == counts.num_wanted else 3
+
+
+def verify(directory: Path, should_repair: bool) -> int:
+    """Every disagreement between ledger, files and reports, a line each. 0 if there is none, else 3."""
+    from editeval.store import verify as checks
+
+    with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
+        problems = checks.verify(store)
+        repaired = checks.repair(store, problems) if should_repair else []
+        num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
+    for problem in problems:
+        done = " (repaired)" if problem in repaired else ""
+        sys.stdout.write(f"{problem}{done}\n")
+    sys.stdout.write(f"{directory}: {num_images} images, {len(problems)} problems, {len(repaired)} repaired\n")
+    if len(repaired) < len(problems) and not should_repair and any(p.is_repairable for p in problems):
+        sys.stdout.write("`editeval verify --repair` mends missing and altered images: they are made again by `run`\n")
+    return 0 if len(problems) == len(repaired) else 3
+
+
+def plan_of(store: RunStore) -> Plan:
+    """The plan that made this run, from its manifest."""
+    config = load_mapping(store.manifest["config"], store.manifest["name"], environ={}, allow_code=True)
+    return make_plan(config)

@@ -1,0 +1,142 @@
+"""`editeval run` and `editeval check`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from editeval.config.schema import Config
+from editeval.errors import BenchmarkError, UserError
+from editeval.plan import Plan, device_warnings, make_plan
+from editeval.stages import Interrupt
+from editeval.store import directories
+from editeval.store.run_store import RunStore
+
+
+def run(config: Config, options: argparse.Namespace) -> int:
+    """Run, or with --dry-run print the plan. Returns the exit code."""
+    if options.dry_run:
+        return dry_run(config, options.fresh)
+    from rich.console import Console
+
+    from editeval.pipeline import evaluate
+    from editeval.reports.terminal import render_terminal
+
+    with _interruptible() as interrupt:
+        result = evaluate(config, options.argv, interrupt, options.fresh)
+    if result.report is not None:
+        render_terminal(result.report, Console())
+    if result.signum is not None:
+        done = result.counts.num_edited + result.counts.num_failed
+        sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
+        sys.stderr.write(f"To continue: {shlex.join(options.argv)}\n")
+    return result.exit_code
+
+
+@contextmanager
+def _interruptible() -> Iterator[Interrupt]:
+    """While inside, the first SIGINT or SIGTERM finishes what runs, the second one stops."""
+    interrupt = Interrupt()
+
+    def on_signal(signum: int, _: Any) -> None:
+        if interrupt.signum is None:
+            sys.stderr.write("\nFinishing what is running; once more stops at once.\n")
+        interrupt.request(signum)
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def check(config: Config) -> int:
+    """Everything that `run` would refuse is an error here; what only this machine lacks is a warning."""
+    warnings = [*config.warnings, *device_warnings(config)]
+    lines = [f"{config.path}: sound"]
+    try:
+        plan = make_plan(config)
+    except BenchmarkError as error:
+        if not _is_absent(config):
+            raise
+        warnings.append(f"{error} (needed by `editeval run`)")
+    else:
+        lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _is_absent(config: Config) -> bool:
+    """Whether the benchmark's data are simply not on this machine."""
+    from pathlib import Path
+
+    path = str(getattr(config.benchmark.params, "path", ""))
+    return bool(path) and not Path(path).exists()
+
+
+def dry_run(config: Config, fresh: bool) -> int:
+    """Print what `run` would do. Loads no model and writes nothing; missing devices are said, not refused."""
+    plan = make_plan(config, fresh)
+    out = sys.stdout.write
+    for warning in [*config.warnings, *device_warnings(config)]:
+        sys.stderr.write(f"warning: {warning}\n")
+    pending, states = _pending(plan)
+    out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
+    out(f"benchmark      {config.benchmark.type}: {len(plan.samples)} samples\n")
+    for category, count in Counter(s.category for s in plan.samples).items():
+        out(f"                 {category}: {count}\n")
+    out(f"edits          {states['done']} done, {states['failed']} failed, {len(pending)} to make\n")
+    editor = config.diffusion_model
+    out(f"editor         {editor.requested_type} ({plan.log_name}), base seed {editor.seed}\n")
+    _print_assignment(plan, pending)
+    judge = config.reward_model
+    if judge is not None:
+        judged = states["scored"] + states["unscored"]
+        out(f"judge          {judge.requested_type}, {judge.execution.batch_size} at a time: ")
+        out(f"{states['scored']} scored, {states['unscored']} unscored, {len(plan.samples) - judged} to judge\n")
+    return 0
+
+
+def _pending(plan: Plan) -> tuple[list[str], Counter[str]]:
+    """Ids still to edit, and counts of what is in the ledger already."""
+    states: Counter[str] = Counter()
+    ids = [s.id for s in plan.samples]
+    if not directories.is_run(plan.dir):
+        return ids, states
+    with RunStore.read(plan.dir) as store:
+        edits = {e.sample_id: e.status for e in store.edits(wanted_only=False)}
+        states.update(edits[i] for i in ids if i in edits)
+        counts = store.counts(plan.judging_id or None)
+        states.update(scored=counts.num_scored, unscored=counts.num_unscored)
+    return [i for i in ids if i not in edits], states
+
+
+def _print_assignment(plan: Plan, pending: list[str]) -> None:
+    execution = plan.config.diffusion_model.execution
+    out = sys.stdout.write
+    try:
+        groups = plan.editor_devices()
+    except UserError:
+        names = execution.device_ids or ()
+        groups = [(name,) for name in names]
+    drift = f", max drift {execution.max_drift}" if execution.policy == "bounded_drift" else ""
+    out(f"policy         {execution.policy}{drift}, {len(groups)} workers, {execution.backend} backend\n")
+    for worker, group in enumerate(groups):
+        if execution.policy == "dynamic":
+            out(f"                 worker {worker} on {'+'.join(group)}: whatever comes next\n")
+            continue
+        mine = range(worker, len(pending), len(groups))
+        first = ", ".join(pending[i] for i in mine[:3])
+        more = f", ... +{len(mine) - 3} more" if len(mine) > 3 else ""
+        out(f"                 worker {worker} on {'+'.join(group)}: {len(mine)} edits: {first}{more}\n")
+    if execution.policy == "batch_sync" and groups:
+        out(f"                 {-(-len(pending) // len(groups))} batches of {len(groups)}\n")

@@ -1,0 +1,228 @@
+"""What v1, v2.x and RE-Edit called things. The only file that knows; everything after it sees one spelling.
+
+`translate` works on one layer (the file, the environment, one `--set`), so that two spellings in one layer can
+contradict each other while a higher layer simply wins. `fate` says what becomes of keys that nothing reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from editeval.config.node import Node, child, placed, plain, problem, quoted, without
+from editeval.config.schema import POLICIES
+from editeval.config.values import parse, parse_devices
+from editeval.errors import ConfigError
+
+# ------------------------------------------------------------------------------------------------ types
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The plug-in behind an old name, and what its log lines call it."""
+
+    type: str
+    log_name: str = ""
+
+
+_QWEN_EDIT = Named("qwen_image_edit", "MultiGPUQwenImageEdit")
+_QWEN_JUDGE = Named("transformers_vlm")
+TYPES: dict[str, dict[str, Named]] = {
+    "editors": {"multi_gpu_qwen_image_edit": _QWEN_EDIT, "qwen_image_edit": Named("qwen_image_edit")},
+    "judges": {
+        "qwen3_vl": _QWEN_JUDGE,
+        "qwen3_vl_subprocess": _QWEN_JUDGE,
+        "qwen3_vl_multi_gpu_subprocess": _QWEN_JUDGE,
+    },
+    "benchmarks": {},
+}
+MODULES: dict[str, dict[str, Named]] = {  # last module of src.models.<kind>.implementations.<module>.<Class>
+    "editors": {"multi_gpu_qwen_edit": _QWEN_EDIT, "qwen_image_edit": Named("qwen_image_edit")},
+    "judges": {
+        "qwen3_vl_reward": _QWEN_JUDGE,
+        "qwen3_vl_subprocess": _QWEN_JUDGE,
+        "qwen3_vl_multi_gpu_subprocess": _QWEN_JUDGE,
+    },
+}
+_CLASS_PATH = re.compile(r"src\.models\.(?:diffusion|reward)\.(?:implementations\.)?(\w+)\.\w+")
+_REFUSED = {
+    "editors": "it returned a copy of the source image; use identity for that as a control, or classical to edit",
+    "judges": "it returned random scores; use reference, which measures against a known target",
+}
+
+
+def resolve_type(kind: str, node: Node) -> Named:
+    """What the written type or class path means. Raises ConfigError for the placeholders and unknown class paths."""
+    written = parse(str, node)
+    match = _CLASS_PATH.fullmatch(written)
+    name = match[1] if match else written
+    if name.startswith("example_") or (match and name.startswith("example")):
+        raise problem(node, f"{quoted(written)} is refused: {_REFUSED.get(kind, 'it is a placeholder')}")
+    if match:
+        if name not in MODULES.get(kind, {}):
+            known = ", ".join(sorted(TYPES[kind]))
+            raise problem(node, f"no replacement for {quoted(written)}; name a type instead, for example {known}")
+        return MODULES[kind][name]
+    return TYPES[kind].get(written, Named(written))
+
+
+def resolve(kind: str, section: Node, name: str) -> tuple[Named, Node]:
+    """The plug-in that `type` and `class_path` agree on, and the node that names it fully."""
+    by_type, by_path = child(section, "type"), child(section, "class_path")
+    if by_path is not None and not _CLASS_PATH.fullmatch(parse(str, by_path)):
+        advice = "for code of your own, write `type: package.module` and add --allow-code"
+        raise problem(by_path, f"{quoted(by_path.value)} is never imported; {advice}")
+    if by_type is None or by_path is None:
+        node = by_type or by_path
+        if node is None:
+            raise ConfigError(f"{section.where}: {name}.type: missing; `editeval list {kind}` shows what there is")
+        return resolve_type(kind, node), node
+    one, other = resolve_type(kind, by_type), resolve_type(kind, by_path)
+    if one.type != other.type:
+        raise problem(by_path, f"is {other.type}, but {by_type.key} ({by_type.where}) is {one.type}; keep one")
+    return (other, by_path) if other.log_name and not one.log_name else (one, by_type)
+
+
+# ------------------------------------------------------------------------------------------------ one layer
+
+_REFUSED_SECTIONS = {
+    ("diffusion_model", "primary"): "RE-Edit's spelling; write its type and params directly under diffusion_model",
+    ("diffusion_model", "refinement"): "a second, refining edit does not exist here; remove it",
+    ("mllm",): "a refining language model does not exist here; remove the section",
+    ("log_level",): "RE-Edit's spelling; write logging.level",
+}
+_MOVES: tuple[tuple[str, str], ...] = (
+    ("data.path", "benchmark.params.path"),
+    ("data.categories", "benchmark.categories"),
+    ("benchmark.data_path", "benchmark.params.path"),
+    ("diffusion_model.params.device_ids", "diffusion_model.execution.device_ids"),
+    ("reward_model.params.device_ids", "reward_model.execution.device_ids"),
+    ("reward_model.params.batch_size", "reward_model.execution.batch_size"),
+    ("reward_model.params.timeout", "reward_model.execution.timeout_s"),
+    ("logging.save_to_file", "logging.file_output"),
+)
+_TAKEN = ("seed", "device_ids", "device", "enable_batch_sync")
+STAGE_KEYS = {  # keys of `params` that say how a stage runs; the plug-in never sees them (but for the seed)
+    "diffusion_model": _TAKEN,
+    "reward_model": (*_TAKEN, "batch_size", "use_batch_inference", "timeout"),
+}
+
+
+def translate(layer: Node) -> tuple[Node, list[str]]:
+    """The layer in today's spelling, and warnings. Raises ConfigError if it says one thing twice, differently."""
+    for path, reason in _REFUSED_SECTIONS.items():
+        node = child(layer, *path)
+        if node is not None:
+            raise problem(node, reason)
+    for old, new in _MOVES:
+        layer = _move(layer, tuple(old.split(".")), tuple(new.split(".")))
+    if child(layer, "data") is not None and plain(layer.value["data"]) == {}:
+        layer = without(layer, "data")
+    warnings: list[str] = []
+    for stage in STAGE_KEYS:
+        layer = _batch_sync(layer, stage)
+        layer = _device(layer, stage, warnings)
+    return layer, warnings
+
+
+def _move(layer: Node, old: tuple[str, ...], new: tuple[str, ...]) -> Node:
+    node, other = child(layer, *old), child(layer, *new)
+    if node is None:
+        return layer
+    if other is not None:
+        same: Callable[[Node], Any] = parse_devices if new[-1] == "device_ids" else plain
+        if same(node) != same(other):
+            raise _contradiction(node, other)
+    return placed(without(layer, *old), node, *new)
+
+
+def _contradiction(node: Node, other: Node) -> ConfigError:
+    return problem(
+        node, f"{quoted(plain(node))} contradicts {other.key}: {quoted(plain(other))} ({other.where}); keep one"
+    )
+
+
+def _batch_sync(layer: Node, stage: str) -> Node:
+    """`enable_batch_sync` becomes a policy; an explicit policy that does not contradict it stands."""
+    path = (stage, "params", "enable_batch_sync")
+    node, policy = child(layer, *path), child(layer, stage, "execution", "policy")
+    if node is None:
+        return layer
+    wanted = parse(bool, node)
+    layer = without(layer, *path)
+    if policy is None:
+        name = "batch_sync" if wanted else "round_robin"
+        return placed(layer, replace(node, value=name), stage, "execution", "policy")
+    if policy.value in POLICIES and wanted != (policy.value == "batch_sync"):
+        raise _contradiction(node, policy)
+    return layer
+
+
+def _device(layer: Node, stage: str, warnings: list[str]) -> Node:
+    """`device` (one, or "auto") becomes `device_ids`, if they are not given as well."""
+    path = (stage, "params", "device")
+    node, ids = child(layer, *path), child(layer, stage, "execution", "device_ids")
+    if node is None:
+        return layer
+    layer = without(layer, *path)
+    any_gpu = node.value in ("auto", "cuda")
+    devices = None if any_gpu else parse_devices(node)
+    if ids is not None:
+        listed = parse_devices(ids)
+        if devices not in (None, listed) or (node.value == "cuda" and "cpu" in (listed or ())):
+            raise _contradiction(node, ids)
+        return layer
+    if any_gpu and stage == "reward_model":
+        warnings.append(
+            f"{node.where}: {node.key}: {quoted(node.value)} now means one judge on each visible GPU; "
+            "to spread one over several, set reward_model.execution.devices_per_worker"
+        )
+        return placed(layer, replace(node, value=None), stage, "execution", "device_ids")
+    value = None if node.value == "auto" else ["cuda:0"] if any_gpu else [node.value]
+    return placed(layer, replace(node, value=value), stage, "execution", "device_ids")
+
+
+# ------------------------------------------------------------------------------------------------ what nothing reads
+
+_NOT_YET = "comes with execution.python, which is not available yet; the judge runs in this environment"
+_ALWAYS_RESUMES = "the same command always continues an unfinished run; --fresh starts anew"
+_ONE_LEDGER = "progress is kept in the run directory after every edit"
+_DEAD_V2 = "v2 never read it either"
+NO_EFFECT: dict[str, str] = {
+    "diffusion_model.params.batch_size": "an editor takes one request at a time on each device",
+    "reward_model.params.compare_with_original": "a judge that looks at pictures is always shown both",
+    "reward_model.params.conda_env": _NOT_YET,
+    "reward_model.params.python_path": _NOT_YET,
+    "reward_model.params.script_path": _NOT_YET,
+    "reward_model.params.temperature": f"{_DEAD_V2}, and this judge does not sample",
+    "reward_model.params.use_batch_inference": "this judge takes reward_model.execution.batch_size requests at a time",
+    "evaluation.results_dir": "evaluation.output_dir is given, and it is where results go",
+    "evaluation.images_dir": "edits are kept in the run's own directory under evaluation.output_dir",
+    "evaluation.logs_dir": "v2 only made the folder; logging.log_file says where the log is",
+    "evaluation.save_generated_images": "edits are always kept: scores that nobody can look at prove nothing",
+    "evaluation.resume_from_checkpoint": _ALWAYS_RESUMES,
+    "evaluation.enable_checkpoint": _ALWAYS_RESUMES,
+    "evaluation.checkpoint_path": _ONE_LEDGER,
+    "evaluation.checkpoint_interval": _ONE_LEDGER,
+    "logging.log_dir": "logging.log_file is given",
+    "runtime.num_workers": f"{_DEAD_V2}; there is one worker per device of device_ids",
+    "runtime.use_multiprocessing": f"{_DEAD_V2}; diffusion_model.execution.backend says it",
+    "runtime.seed": f"{_DEAD_V2}; diffusion_model.params.seed is the base seed",
+}
+_AS_IT_IS: dict[str, Any] = {  # with this value the key says what happens anyway: no warning
+    "diffusion_model.params.batch_size": 1,
+    "reward_model.params.use_batch_inference": True,
+    "evaluation.save_generated_images": True,
+    "evaluation.resume_from_checkpoint": True,
+    "evaluation.enable_checkpoint": True,
+}
+
+
+def fate(path: str, node: Node) -> list[str] | None:
+    """Warnings (one or none) for an old key without effect; None for a key that is simply unknown."""
+    if path not in NO_EFFECT:
+        return None
+    satisfied = path in _AS_IT_IS and node.value == _AS_IT_IS[path] and type(node.value) is type(_AS_IT_IS[path])
+    return [] if satisfied else [f"{node.where}: {node.key}: has no effect: {NO_EFFECT[path]}"]

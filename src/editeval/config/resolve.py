@@ -1,0 +1,299 @@
+"""From the merged tree to a Config: sections checked, defaults filled in, origins recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from editeval import plugins, prompts
+from editeval.categories import canonical
+from editeval.config import legacy
+from editeval.config.layers import SECTIONS
+from editeval.config.node import Node, Source, child, make, merge, origin, placed, problem, quoted, shown, without
+from editeval.config.schema import STATISTICS, BenchmarkConfig, Config, Evaluation, Execution, Logging, Stage
+from editeval.config.values import (
+    COUNT,
+    EXECUTION,
+    METRICS,
+    SEED,
+    build,
+    parse,
+    parse_devices,
+    parse_names,
+    parse_path,
+    suggestion,
+    to_json,
+    unknown,
+)
+from editeval.errors import ConfigError
+
+DEFAULT_BENCHMARK = "json_records"  # what `benchmark.data_path` without a type means
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class Record:
+    """What is found out on the way: the resolved form, where each value came from, warnings."""
+
+    def __init__(self, path: Path, allow_code: bool, warnings: list[str]) -> None:
+        self.path = path
+        self.allow_code = allow_code
+        self.warnings = warnings
+        self.resolved: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+
+    def keep(self, key: str, value: Any, node: Node | None) -> None:
+        """Notes the final value of the dotted `key`, in JSON, and who decided it (None: the default)."""
+        *path, last = key.split(".")
+        place = self.resolved
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+        self.origins[key] = origin(node) if node is not None else "default"
+
+    def close(self, section: str, node: Node, known: Collection[str], also: Collection[str] = ()) -> None:
+        """Accounts for every key of a section that is not `known`: warns if it is an old one, else raises.
+
+        `also` are keys that were taken out before, and that a misspelt one may have been meant to be.
+        """
+        for name, below in node.value.items():
+            if name not in known:
+                warnings = legacy.fate(f"{section}.{name}" if section else name, below)
+                if warnings is None:
+                    raise unknown(below, [*known, *also])
+                self.warnings += warnings
+
+
+def config(path: Path, tree: Node, allow_code: bool, warnings: list[str]) -> Config:
+    """The configuration that the merged tree is. Raises ConfigError."""
+    record = Record(path, allow_code, warnings)
+    runtime = child(tree, "runtime")
+    if runtime is not None:
+        record.close("runtime", _mapping(runtime), ())
+    record.close("", without(tree, "runtime"), SECTIONS)
+    for section in ("benchmark", "diffusion_model"):
+        if child(tree, section) is None:
+            raise ConfigError(f"{path}: {section}: missing; give it at least a type")
+    benchmark = _benchmark(tree.value["benchmark"], record)
+    editor = _stage("editors", "diffusion_model", tree.value["diffusion_model"], record)
+    judge = _judge(child(tree, "reward_model"), record)
+    judging_prompts = _prompts(child(tree, "prompts"), record)
+    limit, samples, evaluation = _evaluation(_section(tree, "evaluation"), record)
+    logging = _logging(_section(tree, "logging"), evaluation.output_dir, record)
+    return Config(
+        name=path.stem,
+        path=path,
+        benchmark=benchmark,
+        diffusion_model=editor,
+        reward_model=judge,
+        prompts=judging_prompts,
+        evaluation=evaluation,
+        logging=logging,
+        limit=limit,
+        samples=samples,
+        allow_code=allow_code,
+        origins=record.origins,
+        warnings=tuple(dict.fromkeys(record.warnings)),
+        resolved=record.resolved,
+    )
+
+
+def _mapping(node: Node) -> Node:
+    """The node as a mapping; nothing is an empty one."""
+    if node.value is None:
+        return dataclasses.replace(node, value={})
+    if not node.is_map:
+        raise problem(node, f"must be a mapping, got {quoted(node.value)}")
+    return node
+
+
+def _section(tree: Node, name: str) -> Node:
+    node = child(tree, name)
+    return _mapping(node) if node is not None else dataclasses.replace(tree, value={}, key=name)
+
+
+def _params(cls: type[Any], section: str, node: Node, given: Node, record: Record) -> Any:
+    """The plug-in's Params; keys it does not have must be old ones without effect."""
+    known = [f.name for f in dataclasses.fields(cls) if f.init]
+    record.close(f"{section}.params", given, known, () if section == "benchmark" else legacy.STAGE_KEYS[section])
+    ours = {name: below for name, below in given.value.items() if name in known}
+    params, used = build(cls, dataclasses.replace(given, value=ours), f"{section}.params", node)
+    for name, value in to_json(params).items():
+        record.keep(f"{section}.params.{name}", value, used.get(name))
+    return params
+
+
+def _load(kind: str, name: str, section: str, node: Node, record: Record) -> type[Any]:
+    try:
+        return plugins.load(kind, name, record.allow_code)
+    except ConfigError as error:
+        raise ConfigError(f"{node.where}: {section}.type: {str(error).removeprefix(f'{kind}: ')}") from error
+
+
+def _benchmark(written: Node, record: Record) -> BenchmarkConfig:
+    node = _mapping(written)
+    given = _section(node, "params")
+    record.close("benchmark", node, ("type", "params", "categories"))
+    path = given.value.get("path")
+    by_path = child(node, "type") is None and path is not None and path.key in ("benchmark.data_path", "data.path")
+    if by_path and path is not None:
+        node = placed(node, dataclasses.replace(path, value=DEFAULT_BENCHMARK), "type")
+    named, said = legacy.resolve("benchmarks", node, "benchmark")
+    record.keep("benchmark.type", named.type, said)
+    plugin = _load("benchmarks", named.type, "benchmark", said, record)
+    params = _params(plugin.Params, "benchmark", node, given, record)
+    listed = child(node, "categories")
+    categories = parse_names(listed) if listed is not None else ()
+    english = [canonical(name) for name in categories]
+    for i, name in enumerate(english):
+        if listed is not None and name in english[:i]:
+            raise problem(listed, f"{categories[i]} and {categories[english.index(name)]} are the same category", (i,))
+    record.keep("benchmark.categories", list(categories), listed)
+    return BenchmarkConfig(named.type, params, categories)
+
+
+def _judge(node: Node | None, record: Record) -> Stage | None:
+    """The judge, or None; flags that concern every stage do not make one."""
+    if node is None or node.value is None or _only_flags(node):
+        record.keep("reward_model", None, node if node is not None and node.value is None else None)
+        return None
+    return _stage("judges", "reward_model", node, record)
+
+
+def _only_flags(node: Node) -> bool:
+    return not node.key and (not node.is_map or all(_only_flags(below) for below in node.value.values()))
+
+
+def _stage(kind: str, section: str, written: Node, record: Record) -> Stage:
+    node = _mapping(written)
+    record.close(section, node, ("type", "class_path", "params", "execution"))
+    named, said = legacy.resolve(kind, node, section)
+    record.keep(f"{section}.type", said.value, said)
+    plugin = _load(kind, named.type, section, said, record)
+    given = _section(node, "params")
+    fields = {f.name for f in dataclasses.fields(plugin.Params)}
+    seed, batched = child(given, "seed"), child(given, "use_batch_inference")
+    at_zero = make(0, "", Source("", "default", 0)) if seed is None else seed
+    own = placed(given, at_zero, "seed") if "seed" in fields else without(given, "seed")
+    one_by_one = kind == "judges" and batched is not None and not parse(bool, batched)
+    if one_by_one and "use_batch_inference" not in fields:
+        own = without(own, "use_batch_inference")
+    base_seed = parse(SEED, at_zero)
+    params = _params(plugin.Params, section, node, own, record)
+    record.keep(f"{section}.params.seed", base_seed, seed)
+    execution = _section(node, "execution")
+    if one_by_one and batched is not None:
+        execution = _one_by_one(execution, batched, record)
+    return Stage(named.type, said.value, named.log_name, params, base_seed, _execution(section, execution, record))
+
+
+def _one_by_one(execution: Node, batched: Node, record: Record) -> Node:
+    """Batching is off: one request per call, whatever batch_size says, as in v2."""
+    size = child(execution, "batch_size")
+    if size is not None and size.value != 1:
+        record.warnings.append(f"{size.where}: {size.key or 'batch_size'}: has no effect: {batched.key} is false")
+    return merge(execution, placed(execution, dataclasses.replace(batched, value=1), "batch_size"))
+
+
+def _execution(section: str, node: Node, record: Record) -> Execution:
+    judging = section == "reward_model"
+    defaults = Execution(policy="dynamic", batch_size=4) if judging else Execution()
+    record.close(f"{section}.execution", node, ("device_ids", *EXECUTION))
+    given = {name: below for name, below in node.value.items() if name in EXECUTION}
+    values = {name: parse(EXECUTION[name], below) for name, below in given.items()}
+    ids = child(node, "device_ids")
+    devices = parse_devices(ids) if ids is not None else None
+    execution = dataclasses.replace(defaults, device_ids=devices, **values)
+    execution = _with_drift(section, execution, given, record)
+    if not judging and execution.batch_size != 1:
+        raise problem(given["batch_size"], f"an editor takes one request at a time, got {execution.batch_size}")
+    groups = execution.devices_per_worker
+    if devices is not None and len(devices) % groups:
+        raise problem(given["devices_per_worker"], f"{len(devices)} devices cannot be shared out in groups of {groups}")
+    for key, value in to_json(execution).items():
+        record.keep(f"{section}.execution.{key}", value, child(node, key))
+    return execution
+
+
+def _with_drift(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:
+    """The execution with a max_drift if and only if its policy is bounded_drift (1 if it is not said)."""
+    drift, policy = given.get("max_drift"), given.get("policy")
+    if execution.policy == "bounded_drift":
+        return execution if execution.max_drift is not None else dataclasses.replace(execution, max_drift=1)
+    if drift is None or execution.max_drift is None:
+        return execution
+    if policy is None or drift.rank >= policy.rank:
+        raise problem(drift, f"only {section}.execution.policy bounded_drift has one, got policy {execution.policy}")
+    record.warnings.append(f"{drift.where}: {drift.key}: has no effect: {policy.where} sets policy {execution.policy}")
+    return dataclasses.replace(execution, max_drift=None)
+
+
+def _prompts(node: Node | None, record: Record) -> dict[str, prompts.Prompt]:
+    known = ("system_prompt", "user_prompt_template")
+    found: dict[str, prompts.Prompt] = {}
+    record.resolved["prompts"] = {}
+    for category, below in (_mapping(node).value if node is not None else {}).items():
+        texts = _mapping(below).value
+        for name, text in texts.items():
+            if name not in known:
+                raise unknown(text, known)
+        missing = [name for name in known if name not in texts]
+        if missing:
+            raise ConfigError(f"{below.where}: {below.key}.{missing[0]}: missing")
+        prompt = prompts.Prompt(*(parse(str, texts[name]) for name in known))
+        prompts.check(f"{texts[known[1]].where}: {below.key}", prompt)
+        found[category] = prompt
+        record.resolved["prompts"][category] = dataclasses.asdict(prompt)
+        for name in known:
+            record.origins[f"prompts.{category}.{name}"] = origin(texts[name])
+    return found
+
+
+def _evaluation(node: Node, record: Record) -> tuple[int | None, tuple[str, ...], Evaluation]:
+    given = node.value
+    place = given.get("output_dir") or given.get("results_dir")
+    known = ["output_dir", "metrics", "limit", "samples"] + ["results_dir"] * ("output_dir" not in given)
+    record.close("evaluation", node, known)
+    output_dir = parse_path(place) if place is not None else Path("outputs")
+    listed, first, globs = given.get("metrics"), given.get("limit"), given.get("samples")
+    metrics = parse_names(listed, METRICS) if listed is not None else STATISTICS
+    limit = parse(COUNT | None, first) if first is not None else None
+    samples = parse_names(globs) if globs is not None else ()
+    record.keep("evaluation.output_dir", str(output_dir), place)
+    record.keep("evaluation.metrics", list(metrics), listed)
+    record.keep("evaluation.limit", limit, first)
+    record.keep("evaluation.samples", list(samples), globs)
+    return limit, samples, Evaluation(output_dir, metrics)
+
+
+def _logging(node: Node, output_dir: Path, record: Record) -> Logging:
+    given = node.value
+    level, console, to_file = (given.get(name) for name in ("level", "console_output", "file_output"))
+    place, folder = given.get("log_file"), given.get("log_dir")
+    place = place if place is not None and place.value is not None else None
+    known = ["level", "console_output", "file_output", "log_file"] + ["log_dir"] * (place is None)
+    record.close("logging", node, known)
+    file = f"{record.path.stem}.log"
+    default = parse_path(folder) / file if folder is not None and place is None else output_dir / "logs" / file
+    logging = Logging(
+        level=_level(level) if level is not None else "INFO",
+        console_output=parse(bool, console) if console is not None else True,
+        file_output=parse(bool, to_file) if to_file is not None else True,
+        log_file=parse_path(place) if place is not None else default,
+    )
+    if to_file is not None and not logging.file_output:
+        why = f"the log is always written, to {logging.log_file}"
+        record.warnings.append(f"{to_file.where}: {to_file.key}: has no effect: {why}")
+    record.keep("logging.level", logging.level, level)
+    record.keep("logging.console_output", logging.console_output, console)
+    record.keep("logging.file_output", logging.file_output, to_file)
+    record.keep("logging.log_file", str(logging.log_file), place or folder)
+    return logging
+
+
+def _level(node: Node) -> str:
+    text = str(parse(str, node)).upper()
+    if text not in LEVELS:
+        raise problem(node, f"must be one of {', '.join(LEVELS)}, got {shown(node.value)}{suggestion(text, LEVELS)}")
+    return text

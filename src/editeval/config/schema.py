@@ -1,0 +1,91 @@
+"""What a configuration is once it has been read: frozen, complete, every value checked. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from editeval.prompts import Prompt
+
+POLICIES = ("batch_sync", "round_robin", "bounded_drift", "dynamic")
+STATISTICS = ("mean", "std", "median", "min", "max", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How the requests of one stage meet its devices. Changes no result, only when and where it is made."""
+
+    device_ids: tuple[str, ...] | None = None  # "cpu" or "cuda:N"; None = all visible GPUs
+    policy: str = "batch_sync"
+    max_drift: int | None = None  # only with bounded_drift
+    backend: str = "process"
+    load_concurrency: int = 1  # models that may load at the same time
+    timeout_s: float = 3600.0  # one request
+    stall_s: float = 1800.0  # no progress for that long
+    start_timeout_s: float = 1800.0  # one worker, until its model is ready
+    max_attempts: int = 3
+    batch_size: int = 1  # requests per call
+    devices_per_worker: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """An editor or a judge, and how it runs."""
+
+    type: str  # name of the module that is loaded
+    requested_type: str  # what the user wrote: a v2 name, a v2 class path, or `type` itself
+    log_name: str  # name in the log lines; empty = the class name
+    params: Any  # instance of the plug-in's Params
+    seed: int
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkConfig:
+    """Which samples."""
+
+    type: str
+    params: Any  # instance of the plug-in's Params
+    categories: tuple[str, ...]  # in processing order; empty = all
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Where results go and which statistics the reports show."""
+
+    output_dir: Path
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """How much is said, and where. The file is always written."""
+
+    level: str
+    console_output: bool
+    file_output: bool
+    log_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One configuration, resolved. `origins` has one entry per leaf of `resolved`, under its dotted key."""
+
+    name: str  # stem of the file
+    path: Path
+    benchmark: BenchmarkConfig
+    diffusion_model: Stage
+    reward_model: Stage | None
+    prompts: Mapping[str, Prompt]
+    evaluation: Evaluation
+    logging: Logging
+    limit: int | None = None
+    samples: tuple[str, ...] = ()  # globs of sample ids; empty = all
+    allow_code: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)  # "file config.yaml:12" | "flag --seed" | "default" | ...
+    warnings: tuple[str, ...] = ()  # one line each
+    resolved: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # JSON values; as a file it gives this configuration again

@@ -1,0 +1,74 @@
+"""Which devices there are, and which group of them each worker gets. Asks the driver, never imports torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from editeval.errors import ConfigError, MachineError
+
+
+def num_gpus(environ: Mapping[str, str] | None = None) -> int:
+    """GPUs that a worker could use: those the driver lists, or those that CUDA_VISIBLE_DEVICES names, if it is set."""
+    environ = os.environ if environ is None else environ
+    listed = _listed_by_driver()
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None or not listed:
+        return listed
+    return len([v for v in visible.split(",") if v.strip() not in ("", "-1")])
+
+
+def _listed_by_driver() -> int:
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return 0
+    try:
+        done = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0  # a driver that does not answer has no usable device
+    return sum(line.startswith("GPU ") for line in done.stdout.splitlines())
+
+
+def resolve(device_ids: Sequence[str] | None, default_device: str) -> tuple[str, ...]:
+    """The devices meant: those named, or without names every GPU (a plug-in that wants "cpu" gets one CPU worker)."""
+    if device_ids is not None:
+        return tuple(device_ids)
+    if default_device == "cpu":
+        return ("cpu",)
+    return tuple(f"cuda:{i}" for i in range(num_gpus()))
+
+
+def problem(where: str, devices: Sequence[str]) -> str | None:
+    """One line saying which of `devices` this machine lacks; None if they are all there."""
+    wanted = [d for d in devices if d.startswith("cuda")]
+    if devices and not wanted:
+        return None
+    present = num_gpus()
+    missing = [d for d in wanted if int(d.removeprefix("cuda:")) >= present]
+    if not missing and devices:
+        return None
+    found = f"{present} GPU{'' if present == 1 else 's'}"
+    if not devices:
+        return f"{where}: no GPU on this machine; name devices, for instance device_ids: [cpu]"
+    return (
+        f"{where}: no {', '.join(missing)} on this machine (it has {found}); name devices it has, or device_ids: [cpu]"
+    )
+
+
+def groups(where: str, devices: Sequence[str], devices_per_worker: int) -> list[tuple[str, ...]]:
+    """One group of devices per worker, in order.
+
+    Raises ConfigError if they do not divide evenly or a GPU is named twice, MachineError if one is not there.
+    """
+    gpus = [d for d in devices if d.startswith("cuda")]
+    twice = sorted({d for d in gpus if gpus.count(d) > 1})
+    if twice:
+        raise ConfigError(f"{where}: {', '.join(twice)} named twice; one worker touches one model on its own device")
+    lacking = problem(where, devices)
+    if lacking:
+        raise MachineError(lacking)
+    if len(devices) % devices_per_worker:
+        raise ConfigError(f"{where}: {len(devices)} devices cannot be dealt to workers of {devices_per_worker} each")
+    return [tuple(devices[i : i + devices_per_worker]) for i in range(0, len(devices), devices_per_worker)]

@@ -1,0 +1,122 @@
+"""One run, from a configuration to a report: the one file that knows every part."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from editeval.config.schema import Config, Logging
+from editeval.plan import Plan, make_plan
+from editeval.reporting import build_report, write_reports
+from editeval.reports.data import Report
+from editeval.stages import Interrupt, edit_stage, judge_stage
+from editeval.store import directories
+from editeval.store.manifest import Manifest
+from editeval.store.records import Counts
+from editeval.store.run_store import RunStore
+
+log = logging.getLogger("editeval")
+
+COMPLETE, INCOMPLETE = 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of an invocation. `report` is None if it was interrupted."""
+
+    plan: Plan
+    report: Report | None
+    counts: Counts
+    signum: int | None  # of the interruption
+
+    @property
+    def exit_code(self) -> int:
+        """0 every wanted sample scored, 3 some failed or unscored, 128 + signal if interrupted."""
+        if self.signum is not None:
+            return 128 + self.signum
+        wanted = self.counts.num_scored if self.plan.judge else self.counts.num_edited
+        return COMPLETE if wanted == self.counts.num_wanted else INCOMPLETE
+
+
+def evaluate(
+    config: Config, argv: Sequence[str] = (), interrupt: Interrupt | None = None, fresh: bool = False
+) -> RunResult:
+    """Edit, judge and report what `config` asks for; continues the run where an earlier invocation left it.
+
+    Raises UserError before any worker starts if it cannot work.
+    """
+    interrupt = interrupt or Interrupt()
+    plan = make_plan(config, fresh)
+    plan.editor_devices(), plan.judge_devices()  # what is missing must be said before the first model loads
+    with logs(config.logging), RunStore.open(plan.dir, _manifest(plan, argv)) as store:
+        for warning in config.warnings:
+            log.warning("%s", warning)
+        directories.point_latest(plan.dir)
+        store.select(plan.samples)
+        _announce(plan, store)
+        edit_stage(plan, store, interrupt)
+        if interrupt.signum is None:
+            judge_stage(plan, store, interrupt)
+        counts = store.counts(plan.judging_id or None)
+        if interrupt.signum is not None:
+            return RunResult(plan, None, counts, interrupt.signum)
+        report = build_report(plan, store)
+        write_reports(report, plan.dir)
+        log.info("Report: %s", plan.dir / "report.html")
+        return RunResult(plan, _detached(report), counts, None)
+
+
+def _detached(report: Report) -> Report:
+    """`report` without its way back to the ledger, which is closed when the caller gets it."""
+    from dataclasses import replace
+
+    return replace(report, samples=lambda: iter(()))
+
+
+def _manifest(plan: Plan, argv: Sequence[str]) -> Manifest:
+    groups = [*plan.editor_devices(), *plan.judge_devices()]
+    return Manifest(
+        name=plan.config.name,
+        identity=plan.identity,
+        config=plan.config.resolved,
+        origins=plan.config.origins,
+        devices=list(dict.fromkeys("+".join(group) for group in groups)),
+        argv=list(argv) or list(sys.argv),
+    )
+
+
+def _announce(plan: Plan, store: RunStore) -> None:
+    counts = store.counts(plan.judging_id or None)
+    done = counts.num_edited + counts.num_failed
+    log.info(
+        "Run %s: %d samples, %d edited already, %d to edit", plan.dir, counts.num_wanted, done, counts.num_wanted - done
+    )
+
+
+@contextmanager
+def logs(settings: Logging) -> Iterator[None]:
+    """While inside, what editeval says goes to its log file and, if wanted, to stderr; contract lines as they are."""
+    settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [logging.FileHandler(settings.log_file, encoding="utf-8")]
+    if settings.console_output:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+    before, log.propagate = log.propagate, False
+    log.setLevel(settings.level)
+    try:
+        yield
+    finally:
+        log.propagate = before
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage() if getattr(record, "verbatim", False) else super().format(record)

@@ -1,0 +1,156 @@
+"""What a configuration asks for on this machine, before anything starts: samples, identity, devices, prompts."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from editeval import plugins
+from editeval.categories import canonical
+from editeval.config.schema import Config, Stage
+from editeval.errors import BenchmarkError, ConfigError
+from editeval.execution import devices
+from editeval.execution.messages import WorkerSpec
+from editeval.store import directories, manifest
+from editeval.types import Benchmark, Editor, Judge, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is decided before the first worker starts."""
+
+    config: Config
+    benchmark: Benchmark
+    samples: Sequence[Sample]  # those wanted, in benchmark order
+    editor: type[Editor]
+    judge: type[Judge] | None
+    identity: dict[str, Any]
+    judging_id: str
+    dir: Path
+
+    @property
+    def log_name(self) -> str:
+        """The editor's name in the log lines."""
+        return self.config.diffusion_model.log_name or self.editor.__name__
+
+    def editor_devices(self) -> list[tuple[str, ...]]:
+        """One group per editor worker. Raises MachineError if this machine lacks one."""
+        return stage_devices("diffusion_model", self.config.diffusion_model, self.editor)
+
+    def judge_devices(self) -> list[tuple[str, ...]]:
+        """One group per judge worker. Raises MachineError if this machine lacks one."""
+        if self.judge is None or self.config.reward_model is None:
+            return []
+        return stage_devices("reward_model", self.config.reward_model, self.judge)
+
+
+def make_plan(config: Config, fresh: bool = False) -> Plan:
+    """The plan for `config`. Reads the benchmark's index; raises UserError for anything that cannot work."""
+    benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(config.benchmark.params)
+    samples = select(benchmark, config)
+    editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
+    stage = config.reward_model
+    judge = plugins.load("judges", stage.type, config.allow_code) if stage else None
+    if judge is not None:
+        _check_prompts(judge, config, samples)
+    _check_references(editor, config, samples)
+    model = config.diffusion_model
+    identity = manifest.identity(benchmark.fingerprint(), model.type, json_params(model.params), model.seed)
+    run_dir = directories.find_run(config.evaluation.output_dir, config.name, manifest.run_id(identity), fresh)
+    return Plan(config, benchmark, samples, editor, judge, identity, judging_id(config), run_dir)
+
+
+def select(benchmark: Benchmark, config: Config) -> list[Sample]:
+    """The samples that categories, --sample and --limit leave, in benchmark order. Raises BenchmarkError for none."""
+    samples = list(benchmark)
+    if config.benchmark.categories:
+        present = dict.fromkeys(canonical(s.category) for s in samples)
+        wanted = {canonical(c) for c in config.benchmark.categories}
+        absent = [c for c in config.benchmark.categories if canonical(c) not in present]
+        if absent:
+            has = ", ".join(dict.fromkeys(s.category for s in samples))
+            raise BenchmarkError(f"benchmark.categories: no sample of {', '.join(map(repr, absent))}; it has: {has}")
+        samples = [s for s in samples if canonical(s.category) in wanted]
+    if config.samples:
+        for pattern in config.samples:
+            if not any(fnmatch.fnmatchcase(s.id, pattern) for s in samples):
+                raise BenchmarkError(
+                    f"--sample {pattern}: matches none of {len(samples)} ids, such as {samples[0].id!r}"
+                )
+        samples = [s for s in samples if any(fnmatch.fnmatchcase(s.id, p) for p in config.samples)]
+    samples = samples[: config.limit]
+    if not samples:
+        raise BenchmarkError("benchmark: no samples are left; loosen --limit, --sample or categories")
+    return samples
+
+
+def seed_of(base_seed: int, sample_id: str) -> int:
+    """The seed of a sample, 0 <= seed < 2**31: from the base seed and its id, and from nothing else."""
+    digest = hashlib.sha256(f"{base_seed}:{sample_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+def json_params(params: Any) -> dict[str, Any]:
+    """A plug-in's parameters as JSON values."""
+    result: dict[str, Any] = json.loads(json.dumps(asdict(params), default=str))
+    return result
+
+
+def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
+    """What a worker of this stage is told to load."""
+    return WorkerSpec(kind, stage.type, json_params(stage.params), allow_code)
+
+
+def judging_id(config: Config) -> str:
+    """Fingerprint of everything that decides a score: judge, parameters, prompts, batch size. Empty without a judge."""
+    stage = config.reward_model
+    if stage is None:
+        return ""
+    prompts = {canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
+    parts = {"judge": stage.type, "params": json_params(stage.params), "prompts": prompts, "seed": stage.seed}
+    parts["batch_size"] = stage.execution.batch_size
+    return manifest.run_id(parts)[:16]
+
+
+def stage_devices(where: str, stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tuple[str, ...]]:
+    """One group of devices per worker of `stage`."""
+    names = devices.resolve(stage.execution.device_ids, plugin.default_device)
+    return devices.groups(f"{where}.params.device_ids", names, stage.execution.devices_per_worker)
+
+
+def device_warnings(config: Config) -> list[str]:
+    """What `check` says about devices that this machine lacks; `run` refuses to start without them."""
+    warnings = []
+    stages = [("diffusion_model", "editors", config.diffusion_model), ("reward_model", "judges", config.reward_model)]
+    for where, kind, stage in stages:
+        if stage is None:
+            continue
+        plugin = plugins.load(kind, stage.type, config.allow_code)
+        names = devices.resolve(stage.execution.device_ids, plugin.default_device)
+        lacking = devices.problem(f"{where}.params.device_ids", names)
+        if lacking:
+            warnings.append(lacking)
+    return warnings
+
+
+def _check_prompts(judge: type[Judge], config: Config, samples: Sequence[Sample]) -> None:
+    if not judge.uses_prompts:
+        return
+    have = {canonical(name) for name in config.prompts}
+    lacking = [c for c in dict.fromkeys(s.category for s in samples) if canonical(c) not in have]
+    if lacking:
+        has = ", ".join(config.prompts) or "none"
+        raise ConfigError(f"{config.path}: prompts: no prompt for {', '.join(map(repr, lacking))}; it has: {has}")
+
+
+def _check_references(editor: type[Editor], config: Config, samples: Sequence[Sample]) -> None:
+    if editor.sees_reference and not any(s.reference for s in samples):
+        raise ConfigError(
+            f"{config.path}: diffusion_model.type: {config.diffusion_model.type!r} returns the exact target, "
+            f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
+        )

@@ -1,0 +1,207 @@
+"""From the ledger to a Report, and from a Report to files: a pure function of the run directory and the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import ImageError
+from editeval.plan import Plan
+from editeval.reports import data, html, markdown, tables
+from editeval.reports.data import Report, SampleRow
+from editeval.stats.summary import Entry, summarise
+from editeval.store.records import Row
+from editeval.store.run_store import RunStore
+from editeval.types import ImageRef, Summary
+
+FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
+
+
+def build_report(plan: Plan, store: RunStore) -> Report:
+    """Everything the run directory says about the wanted samples, ready to be rendered."""
+    judge = plan.judge
+    metrics = judge.metrics if judge else ()
+    headline = metrics[0] if metrics else ""
+
+    def samples() -> Iterator[SampleRow]:
+        return (_sample_row(row) for row in store.rows(plan.judging_id or None))
+
+    seen = data.survey(samples(), headline)
+    badge, warnings = data.decide_badge(seen)
+    replays = [event["data"] for event in store.events("replay")]
+    return Report(
+        run=_run_block(plan, store),
+        badge=badge,
+        warnings=warnings,
+        coverage=data.coverage_of(seen),
+        summaries=tuple(_summaries(samples, metrics)),
+        headline_metric=headline,
+        statistics=plan.config.evaluation.metrics,
+        timing=_timing(store, replays),
+        policies=_policies(replays),
+        batches=_batches(store),
+        provenance=_provenance(plan, store),
+        samples=samples,
+        images=_images(plan),
+        survey=seen,
+    )
+
+
+def write_reports(report: Report, directory: Path) -> list[Path]:
+    """Every file of FILES, written anew; each is replaced in one step."""
+    return [
+        tables.write_report_json(report, directory),
+        tables.write_samples_jsonl(report, directory),
+        tables.write_scores_csv(report, directory),
+        markdown.write_report_md(report, directory),
+        html.write_report_html(report, directory),
+    ]
+
+
+def _sample_row(row: Row) -> SampleRow:
+    edit = row.edit
+    error = edit.error if edit else None
+    return SampleRow(
+        id=row.sample_id,
+        category=row.category,
+        instruction=row.instruction,
+        cluster=row.cluster,
+        position=row.position,
+        status=edit.status if edit else "pending",
+        sha256=edit.sha256 if edit else None,
+        seed=edit.seed if edit else None,
+        error_reason=error.reason if error else None,
+        error_message=error.message if error else None,
+        seconds=edit.seconds if edit else None,
+        device=edit.device if edit else None,
+        worker=edit.worker if edit else None,
+        attempt=edit.attempt if edit else None,
+        edited_path=edit.path if edit else None,
+        scores=row.scores,
+    )
+
+
+def _summaries(samples: Callable[[], Iterator[SampleRow]], metrics: tuple[str, ...]) -> Iterator[Summary]:
+    for metric in metrics:
+        yield from summarise((_entry(row, metric) for row in samples()), metric)
+
+
+def _entry(row: SampleRow, metric: str) -> Entry:
+    """A failed edit is failed; an edit without a score, or not made yet, is unscored."""
+    value = data.scored_value(row, metric)
+    if value is not None:
+        return row.category, row.cluster, "scored", value
+    return row.category, row.cluster, "failed" if row.status == "failed" else "unscored", None
+
+
+def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
+    config = plan.config
+    begun = [event["data"] for event in store.events("stage_begin") if event["data"]["stage"] == "edit"]
+    return {
+        "id": store.manifest["run_id"],
+        "name": store.dir.name,
+        "dir": str(store.dir),
+        "created_at": store.manifest["created_at"],
+        "editor": config.diffusion_model.requested_type,
+        "judge": config.reward_model.requested_type if config.reward_model else None,
+        "benchmark": config.benchmark.type,
+        "policy": config.diffusion_model.execution.policy,
+        "devices": begun[-1]["devices"] if begun else [],
+        "num_samples": len(plan.samples),
+    }
+
+
+def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
+    """Seconds over all invocations: per stage, for loading models, and per worker."""
+    spans = {"edit": 0.0, "judge": 0.0}
+    begun: dict[str, float] = {}
+    load_s = 0.0
+    for event in store.events():
+        stage = event["data"].get("stage", "")
+        if event["kind"] == "stage_begin":
+            begun[stage] = event["at"]
+        elif event["kind"] == "stage_end" and stage in begun:
+            spans[stage] += event["at"] - begun.pop(stage)
+        elif event["kind"] == "load":
+            load_s += event["data"]["ended_at"] - event["data"]["started_at"]
+    window = sum(r["actual_s"] for r in replays)
+    workers: dict[int, dict[str, Any]] = {}
+    for edit in store.edits():
+        worker = workers.setdefault(
+            edit.worker, {"worker": edit.worker, "device": edit.device, "busy_s": 0.0, "num_edits": 0}
+        )
+        worker["busy_s"] += edit.seconds
+        worker["num_edits"] += 1
+    for worker in workers.values():
+        worker["idle_s"] = max(window - worker["busy_s"], 0.0)
+    return {
+        "wall_s": spans["edit"] + spans["judge"],
+        "load_s": load_s,
+        "edit_s": spans["edit"],
+        "judge_s": spans["judge"],
+        "workers": [workers[index] for index in sorted(workers)],
+    }
+
+
+def _policies(replays: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """What each policy would have taken; an interrupted run's parts are added up."""
+    total: dict[str, dict[str, Any]] = {}
+    for part in replays:
+        for timeline in part["policies"]:
+            row = total.setdefault(timeline["policy"], {"makespan_s": 0.0, "idle_s": 0.0, "max_drift": 0})
+            row["makespan_s"] += timeline["makespan_s"]
+            row["idle_s"] += timeline["idle_fraction"] * timeline["makespan_s"]
+            row["max_drift"] = max(row["max_drift"], timeline["max_drift"])
+    return tuple(
+        {
+            "policy": name,
+            "makespan_s": row["makespan_s"],
+            "idle_fraction": row["idle_s"] / row["makespan_s"] if row["makespan_s"] else 0.0,
+            "max_drift": row["max_drift"],
+        }
+        for name, row in total.items()
+    )
+
+
+def _batches(store: RunStore) -> tuple[dict[str, Any], ...]:
+    """Every batch of every invocation, numbered on."""
+    events = store.events("batch")
+    return tuple(event["data"] | {"index": number} for number, event in enumerate(events, start=1))
+
+
+def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
+    manifest = store.manifest
+    judging = next((j for j in store.judgings() if j.id == plan.judging_id), None)
+    return {
+        "config": dict(plan.config.resolved),
+        "origins": dict(plan.config.origins),
+        "argv": manifest["argv"],
+        "versions": manifest["versions"],
+        "host": manifest["host"],
+        "identity": manifest["identity"],
+        "judging": {"id": judging.id, "judge": judging.judge, "details": dict(judging.details)} if judging else None,
+        "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
+        "warnings": list(plan.config.warnings),
+        "invocations": len(store.events("invocation")),
+    }
+
+
+def _images(plan: Plan) -> Callable[[str], tuple[bytes | None, bytes | None]]:
+    samples: Mapping[str, Any] = {sample.id: sample for sample in plan.samples}
+
+    def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
+        sample = samples.get(sample_id)
+        if sample is None:
+            return None, None
+        return _bytes(sample.image), _bytes(sample.reference)
+
+    return images
+
+
+def _bytes(ref: ImageRef | None) -> bytes | None:
+    """Encoded bytes for the gallery; None for a picture that cannot be had (its sample failed for that reason)."""
+    try:
+        return ref.read() if ref is not None else None
+    except ImageError:
+        return None

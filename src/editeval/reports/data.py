@@ -1,0 +1,274 @@
+"""The only input of the renderers, and what one pass over the samples says about a run.
+
+Report --write_*--> report.json, samples.jsonl, scores.csv, report.md, report.html; --render_terminal--> the terminal
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from editeval.types import Score, Summary
+
+VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
+MICRO, MACRO = "micro", "macro"
+MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
+NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
+NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
+
+Images = Callable[[str], tuple[bytes | None, bytes | None]]
+"""images(sample id) -> encoded (source, target); None for what cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """Everything a report says about one sample. `status` is "done", "failed" or "pending"."""
+
+    id: str
+    category: str
+    instruction: str
+    cluster: str
+    position: int  # in the benchmark, from 0
+    status: str
+    sha256: str | None
+    seed: int | None
+    error_reason: str | None
+    error_message: str | None
+    seconds: float | None
+    device: str | None
+    worker: int | None
+    attempt: int | None
+    edited_path: str | None  # relative to the run directory
+    scores: Mapping[str, Score]
+    is_unchanged: bool | None = None  # True if the edit equals its source; None where nobody looked
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why samples have no score: one row per stage ("edit" or "judge") and reason, with one example."""
+
+    stage: str
+    reason: str
+    count: int
+    example_id: str
+    example_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Counts of one pass over the samples; "scored" and "unscored" speak of the headline metric.
+
+    num_samples = num_scored + num_unscored + num_failed + num_pending. Its size does not grow with the samples.
+    """
+
+    num_samples: int
+    num_done: int
+    num_failed: int
+    num_pending: int
+    num_scored: int
+    num_unscored: int
+    num_duplicates: int  # edits whose bytes equal those of another sample's edit
+    num_unchanged: int  # edits known to equal their source
+    num_answers: int  # judge answers, over all metrics ...
+    num_unparsed: int  # ... and those that gave no value
+    lowest: float | None  # of the headline scores
+    highest: float | None
+    metrics: tuple[str, ...]  # in the order they were first seen
+    causes: tuple[Cause, ...]  # most frequent first, edits before judgements
+    histograms: Mapping[str, tuple[int, ...]]  # category -> NUM_BINS counts of headline scores
+
+    @property
+    def coverage(self) -> float:
+        """Share of the samples that have a headline score, 0-1."""
+        return self.num_scored / self.num_samples if self.num_samples else 0.0
+
+    @property
+    def parse_rate(self) -> float | None:
+        """Share of the judge's answers that gave a value; None if it never answered."""
+        return 1 - self.num_unparsed / self.num_answers if self.num_answers else None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run, ready to be rendered. Every mapping holds JSON values only.
+
+    run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples.
+    coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s and `workers`, a list of
+    {worker, device, busy_s, idle_s, num_edits}. policies: {policy, makespan_s, idle_fraction, max_drift}, replayed.
+    batches: {index, started_at, seconds, slowest_worker}. provenance: config, origins, versions, argv, hosts, ...
+    `samples()` starts a new pass in benchmark order; `images` is asked for the samples of the gallery only.
+    """
+
+    run: Mapping[str, Any]
+    badge: str
+    warnings: tuple[str, ...]
+    coverage: Mapping[str, Any]
+    summaries: tuple[Summary, ...]
+    headline_metric: str
+    statistics: tuple[str, ...]  # of mean, std, median, min, max, count: the columns that tables show
+    timing: Mapping[str, Any]
+    policies: tuple[Mapping[str, Any], ...]
+    batches: tuple[Mapping[str, Any], ...]
+    provenance: Mapping[str, Any]
+    samples: Callable[[], Iterator[SampleRow]]
+    images: Images
+    survey: Survey | None = None  # spares the renderers a pass each
+
+    def headline(self, category: str) -> Summary | None:
+        """The headline metric's summary of `category` ("micro" and "macro" included); None if there is none."""
+        return next((s for s in self.summaries if (s.metric, s.category) == (self.headline_metric, category)), None)
+
+
+def surveyed(report: Report) -> Survey:
+    """The report's survey; takes one pass over the samples if the report came without."""
+    return report.survey or survey(report.samples(), report.headline_metric)
+
+
+def survey(samples: Iterator[SampleRow], headline_metric: str) -> Survey:
+    """What one pass over `samples` says."""
+    tally = _Tally(headline_metric)
+    for row in samples:
+        tally.add(row)
+    return tally.survey()
+
+
+def coverage_of(seen: Survey) -> dict[str, Any]:
+    """The `coverage` block of report.json: counts that add up, and the scored share."""
+    return {
+        "num_samples": seen.num_samples,
+        "num_edited": seen.num_done,
+        "num_failed": seen.num_failed,
+        "num_pending": seen.num_pending,
+        "num_scored": seen.num_scored,
+        "num_unscored": seen.num_unscored,
+        "scored": seen.coverage,
+        "parse_rate": seen.parse_rate,
+        "num_duplicates": seen.num_duplicates,
+        "num_unchanged": seen.num_unchanged,
+    }
+
+
+def decide_badge(seen: Survey) -> tuple[str, tuple[str, ...]]:
+    """(badge, warnings): invalid below MIN_COVERAGE or with nothing scored, else with warnings if there are any."""
+    warnings = tuple(_warnings(seen))
+    if seen.num_scored == 0 or seen.coverage < MIN_COVERAGE:
+        return INVALID, warnings
+    return (WARNED if warnings else VALID), warnings
+
+
+def _warnings(seen: Survey) -> Iterator[str]:
+    total = seen.num_samples
+    if seen.num_scored == 0:
+        yield f"Nothing was scored: {_of(0, total, 'sample')}."
+    elif seen.coverage < MIN_COVERAGE:
+        yield f"Only {_of(seen.num_scored, total, 'sample')} scored; it takes {MIN_COVERAGE * 100:.0f} % to be valid."
+    if seen.num_failed:
+        yield f"{_of(seen.num_failed, total, 'edit')} failed."
+    if seen.num_pending:
+        yield f"{_of(seen.num_pending, total, 'sample')} not edited yet: this run is unfinished."
+    if seen.num_unscored:
+        yield f"{_of(seen.num_unscored, seen.num_done, 'edit')} could not be scored."
+    if seen.num_unparsed and seen.parse_rate is not None:
+        answers = _of(seen.num_unparsed, seen.num_answers, "judge answer")
+        yield f"{answers} gave no value; the parse rate is {seen.parse_rate * 100:.1f} %."
+    if seen.num_duplicates:
+        yield f"{_of(seen.num_duplicates, seen.num_done, 'edit')} identical to the edit of another sample."
+    if seen.num_unchanged:
+        yield f"{_of(seen.num_unchanged, seen.num_done, 'edit')} identical to the source."
+    if seen.num_scored > 1 and seen.lowest == seen.highest:
+        yield f"Every score is {seen.lowest:.2f}: the judge may not tell edits apart."
+
+
+def _of(count: int, total: int, noun: str) -> str:
+    return f"{count} of {total} {noun}{'' if total == 1 else 's'}"
+
+
+def scored_value(row: SampleRow, metric: str) -> float | None:
+    """The sample's score; None if it has none, and always for an edit that is not done."""
+    score = row.scores.get(metric)
+    return score.value if score is not None and row.status == "done" else None
+
+
+def why_unscored(row: SampleRow, metric: str) -> str:
+    """One word for why a finished edit has no score."""
+    score = row.scores.get(metric)
+    return score.reason if score is not None else NOT_JUDGED
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Grows by one row at a time; 8 bytes per edit (for duplicates) are all that it keeps of each."""
+
+    metric: str
+    statuses: dict[str, int] = field(default_factory=lambda: {"done": 0, "failed": 0, "pending": 0})
+    num_scored: int = 0
+    num_unchanged: int = 0
+    num_answers: int = 0
+    num_unparsed: int = 0
+    lowest: float | None = None
+    highest: float | None = None
+    metrics: dict[str, None] = field(default_factory=dict)
+    causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
+    histograms: dict[str, list[int]] = field(default_factory=dict)
+    hashes: array[int] = field(default_factory=lambda: array("Q"))
+
+    def add(self, row: SampleRow) -> None:
+        self.statuses[row.status] += 1
+        self.histograms.setdefault(row.category, [0] * NUM_BINS)
+        self.metrics.update(dict.fromkeys(row.scores))
+        if row.status == "failed":
+            self._count("edit", row.error_reason or "unknown", row.id, row.error_message or "")
+        elif row.status == "done":
+            self._add_done(row)
+
+    def _add_done(self, row: SampleRow) -> None:
+        if row.sha256:
+            self.hashes.append(int(row.sha256[:16], 16))
+        self.num_unchanged += row.is_unchanged is True
+        self.num_answers += len(row.scores)
+        self.num_unparsed += sum(score.value is None for score in row.scores.values())
+        value = scored_value(row, self.metric)
+        if value is None:
+            score = row.scores.get(self.metric)
+            self._count("judge", why_unscored(row, self.metric), row.id, score.raw if score else "")
+            return
+        self.num_scored += 1
+        self.lowest = value if self.lowest is None else min(self.lowest, value)
+        self.highest = value if self.highest is None else max(self.highest, value)
+        self.histograms[row.category][min(int(value * NUM_BINS / 10), NUM_BINS - 1)] += 1
+
+    def _count(self, stage: str, reason: str, sample_id: str, message: str) -> None:
+        old = self.causes.get((stage, reason))
+        first = old or Cause(stage, reason, 0, sample_id, message[:2000])
+        self.causes[stage, reason] = Cause(
+            stage, reason, first.count + 1, first.example_id, first.example_message or message[:2000]
+        )
+
+    def survey(self) -> Survey:
+        done = self.statuses["done"]
+        return Survey(
+            num_samples=sum(self.statuses.values()),
+            num_done=done,
+            num_failed=self.statuses["failed"],
+            num_pending=self.statuses["pending"],
+            num_scored=self.num_scored,
+            num_unscored=done - self.num_scored,
+            num_duplicates=_num_repeated(self.hashes),
+            num_unchanged=self.num_unchanged,
+            num_answers=self.num_answers,
+            num_unparsed=self.num_unparsed,
+            lowest=self.lowest,
+            highest=self.highest,
+            metrics=tuple(self.metrics),
+            causes=tuple(sorted(self.causes.values(), key=lambda cause: (cause.stage, -cause.count, cause.reason))),
+            histograms={category: tuple(bins) for category, bins in self.histograms.items()},
+        )
+
+
+def _num_repeated(values: Sequence[int]) -> int:
+    import numpy as np
+
+    _, counts = np.unique(np.asarray(values, dtype=np.uint64), return_counts=True)
+    return int(counts[counts > 1].sum())

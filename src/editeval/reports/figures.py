@@ -1,0 +1,214 @@
+"""How numbers and foreign text read: one place for every renderer.
+
+None is a dash, never a zero. Text from data is made printable: no control, escape or direction-changing character
+survives, so that neither a terminal nor a reader's eye can be steered by an instruction or an error message.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from editeval.reports.data import MACRO, MICRO, Report
+from editeval.types import Summary
+
+NOTHING = "-"
+STATISTICS = ("mean", "std", "median", "min", "max", "count")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029\x85]")
+
+
+def printable(value: object, keep_lines: bool = False) -> str:
+    """`value` as text in which every unprintable character stands as its escape, `\\x1b`; line breaks as ` / `."""
+    text = _LINE_BREAK.sub("\n", "" if value is None else str(value))
+    lines = text.split("\n")
+    if not keep_lines:
+        lines = [line.strip() for line in lines if line.strip()]
+    clean = (_UNPRINTABLE.sub(_escape, line.replace("\t", " ")) for line in lines)
+    return ("\n" if keep_lines else " / ").join(clean)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """`text`, cut to `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "\u2026"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Fixed decimals; a dash for None."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def share(value: float | None) -> str:
+    """Percent; never rounded to a full 100 or to 0 that it is not."""
+    if value is None:
+        return NOTHING
+    if 0.999 < value < 1:
+        return "99.9 %"
+    if 0 < value < 0.001:
+        return "0.1 %"
+    return f"{value * 100:.1f} %".replace(".0 %", " %")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them: 1.25 s, 94.5 s, 12 min 05 s, 3 h 07 min."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(unix_seconds: float | None) -> str:
+    """UTC date and time to the minute."""
+    return NOTHING if unix_seconds is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_seconds))
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval, "6.11 to 6.73"; empty if there is none."""
+    return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table of a metric: its title, and the cell of a category."""
+
+    name: str
+    title: str
+    cell: Callable[[Summary], str]
+
+
+def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
+    """The statistics asked for, then coverage; then bounds if any of `summaries` lacks a score."""
+    wanted = [_STATISTIC[name] for name in STATISTICS if name in report.statistics]
+    if "mean" in report.statistics:
+        wanted.insert(1, Column("interval", "95 % interval", lambda s: span(s.ci_low, s.ci_high) or NOTHING))
+    wanted.append(Column("coverage", "coverage", lambda s: share(s.coverage)))
+    if any(s.num_scored < s.num_samples for s in summaries):
+        wanted.append(Column("bounds", "if all scored", _bounds))
+    return tuple(wanted)
+
+
+def _bounds(summary: Summary) -> str:
+    """Where the mean could lie; a dash where nothing is missing."""
+    return span(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
+
+
+_STATISTIC = {
+    "mean": Column("mean", "mean", lambda s: number(s.mean)),
+    "std": Column("std", "std", lambda s: number(s.std)),
+    "median": Column("median", "median", lambda s: number(s.median)),
+    "min": Column("min", "min", lambda s: number(s.min)),
+    "max": Column("max", "max", lambda s: number(s.max)),
+    "count": Column("count", "n", lambda s: f"{s.num_scored}/{s.num_samples}"),
+}
+
+
+def rows_of(report: Report, metric: str) -> tuple[Summary, ...]:
+    """The metric's summaries: categories as given, then macro, then micro."""
+    mine = [s for s in report.summaries if s.metric == metric]
+    last = {MACRO: 1, MICRO: 2}
+    return tuple(sorted(mine, key=lambda s: last.get(s.category, 0)))
+
+
+def metrics_of(report: Report) -> tuple[str, ...]:
+    """Every metric that has a summary, the headline first."""
+    seen = dict.fromkeys([report.headline_metric, *(s.metric for s in report.summaries)])
+    return tuple(seen)
+
+
+def category_title(category: str) -> str:
+    """What a row of the table is called; `macro` is the mean of the categories, `micro` is over all samples."""
+    return printable(category) or "(no category)"
+
+
+def headline(report: Report) -> str:
+    """The result in one sentence; no number at all if nothing was scored."""
+    whole = report.headline(MICRO)
+    if whole is None or whole.num_scored == 0:
+        return "Nothing was scored, so there is no result."
+    figures = [_statistic_phrase(report, whole)] if set(report.statistics) & set(STATISTICS[:-1]) else []
+    figures.append(f"{whole.num_scored} of {whole.num_samples} samples scored ({share(whole.coverage)})")
+    if whole.num_scored < whole.num_samples and "mean" in report.statistics:
+        figures.append(f"between {number(whole.lowest)} and {number(whole.highest)} if all were scored")
+    return f"{printable(report.headline_metric)}: {'; '.join(figures)}."
+
+
+def _statistic_phrase(report: Report, whole: Summary) -> str:
+    name = next(name for name in STATISTICS if name in report.statistics)
+    phrase = f"{name} {_STATISTIC[name].cell(whole)}"
+    interval = span(whole.ci_low, whole.ci_high) if name == "mean" else ""
+    return f"{phrase} of 10, 95 % interval {interval}" if interval else f"{phrase} of 10"
+
+
+def policy_line(report: Report) -> str:
+    """What the policy of this run took and what the others would have taken; empty if nothing was replayed."""
+    used = next((p for p in report.policies if p["policy"] == report.run.get("policy")), None)
+    if used is None:
+        return ""
+    idle = f" (workers idle {share(used.get('idle_fraction'))})" if used.get("idle_fraction") is not None else ""
+    others = [_compared(p, float(used["makespan_s"])) for p in report.policies if p is not used]
+    tail = f"; replayed from the measured durations: {', '.join(others)}" if others else ""
+    return f"{printable(used['policy'])} {duration(used['makespan_s'])}{idle}{tail}"
+
+
+def _compared(policy: Mapping[str, Any], used_s: float) -> str:
+    makespan = float(policy["makespan_s"])
+    return f"{printable(policy['policy'])} {duration(makespan)} ({difference(makespan, used_s)})"
+
+
+def difference(makespan_s: float, used_s: float) -> str:
+    """How a makespan compares with that of the policy used, in words."""
+    if used_s <= 0 or abs(makespan_s - used_s) < 0.0005 * used_s:
+        return "the same"
+    change = abs(makespan_s / used_s - 1)
+    return f"{share(change)} {'less' if makespan_s < used_s else 'more'}"
+
+
+_STAGES = {"wall_s": "whole run", "load_s": "loading", "edit_s": "editing", "judge_s": "judging"}
+
+
+def stage_times(report: Report) -> Iterator[tuple[str, str]]:
+    """(name, duration) of every time in `timing` that is known, in reading order."""
+    names = [*(k for k in _STAGES if k in report.timing), *(k for k in report.timing if k not in _STAGES)]
+    for name in names:
+        value = report.timing[name]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            label = _STAGES.get(name) or printable(name.removesuffix("_s").replace("_", " "))
+            yield label, duration(value) if name.endswith("_s") else f"{value:g}"
+
+
+def command(report: Report) -> str:
+    """The command that made the run, quoted for a shell; empty if unknown."""
+    argv = report.provenance.get("argv")
+    if isinstance(argv, list | tuple):
+        return printable(shlex.join(str(part) for part in argv))
+    return printable(argv)
+
+
+def run_facts(report: Report) -> Iterator[tuple[str, str]]:
+    """(name, value) of what was run, for the head of a report."""
+    for name in ("editor", "judge", "benchmark", "policy", "devices"):
+        value = report.run.get(name)
+        if value not in (None, "", [], ()):
+            yield name, printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
+    if report.run.get("created_at") is not None:
+        yield "created", moment(report.run["created_at"])
+    if report.run.get("id"):
+        yield "run id", printable(report.run["id"])

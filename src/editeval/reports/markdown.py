@@ -1,0 +1,102 @@
+"""report.md: the run on one page of plain text, for a repository, an issue or a chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from editeval.images import write_atomic
+from editeval.reports.data import Report, Survey, surveyed
+from editeval.reports.figures import (
+    category_title,
+    columns,
+    command,
+    headline,
+    metrics_of,
+    policy_line,
+    printable,
+    rows_of,
+    run_facts,
+    shortened,
+    stage_times,
+)
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")
+
+
+def write_report_md(report: Report, directory: Path) -> Path:
+    """report.md with the statistics that were asked for; texts from data are escaped."""
+    path = directory / "report.md"
+    lines = [line for block in _blocks(report, surveyed(report)) for line in [*block, ""]]
+    write_atomic(path, "\n".join(lines).encode("utf-8", "replace"))
+    return path
+
+
+def escaped(text: object) -> str:
+    """One line in which Markdown finds nothing to interpret, HTML and links included."""
+    return _SPECIAL.sub(r"\\\1", printable(text)).replace("://", ":\\//")
+
+
+def _blocks(report: Report, seen: Survey) -> Iterator[Sequence[str]]:
+    yield [f"# {escaped(report.run.get('name') or report.run.get('id') or 'run')}"]
+    yield [f"**{report.badge}**. {escaped(headline(report))}"]
+    if report.warnings:
+        yield [f"- {escaped(warning)}" for warning in report.warnings]
+    yield [f"- {name}: {escaped(value)}" for name, value in run_facts(report)]
+    if seen.num_scored:
+        yield from _scores(report)
+    if seen.causes:
+        yield ["## Not scored"]
+        rows = [
+            (
+                c.stage,
+                escaped(c.reason),
+                str(c.count),
+                escaped(c.example_id),
+                escaped(shortened(c.example_message, 200)),
+            )
+            for c in seen.causes
+        ]
+        yield _table(("stage", "reason", "samples", "example", "message"), rows, num_texts=2)
+    yield from _times(report)
+    if command(report):
+        yield ["## Again"]
+        yield [f"    {command(report)}"]
+
+
+def _scores(report: Report) -> Iterator[Sequence[str]]:
+    for metric in metrics_of(report):
+        summaries = rows_of(report, metric)
+        if not summaries:
+            continue
+        shown = columns(report, summaries)
+        yield [f"## {escaped(metric)}"]
+        yield _table(
+            ("category", *(column.title for column in shown)),
+            [(escaped(category_title(s.category)), *(column.cell(s) for column in shown)) for s in summaries],
+        )
+
+
+def _times(report: Report) -> Iterator[Sequence[str]]:
+    times = list(stage_times(report))
+    line = policy_line(report)
+    if not times and not line:
+        return
+    yield ["## Time"]
+    if times:
+        yield [f"- {escaped(name)}: {value}" for name, value in times]
+    if line:
+        yield [escaped(line)]
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], num_texts: int = 1) -> list[str]:
+    """A Markdown table: the first `num_texts` columns and any after a count are text, figures stand right."""
+    marks = [
+        ":--" if index < num_texts or title in ("example", "message") else "--:" for index, title in enumerate(titles)
+    ]
+    return [_line(titles), _line(marks), *(_line(row) for row in rows)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,166 @@
+"""The files that programs read: report.json, samples.jsonl, scores.csv. Complete, or untouched."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import json
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from editeval.images import write_atomic
+from editeval.reports.data import NOT_JUDGED, Report, SampleRow, surveyed
+from editeval.types import Score
+
+SCHEMA_VERSION = 1
+DIGITS = 6  # of a score in samples.jsonl: far below any judge's noise, far above that of summing in another order
+_FORMULA = "=+-@\t\r\n\0"
+_IN_STRINGS_ONLY = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_IGNORED_FIRST = " \u00a0\u200b\u200c\u200d\u2060\ufeff"
+
+
+def write_report_json(report: Report, directory: Path) -> Path:
+    """report.json: everything but the samples. Statistics of nothing are null; there is no NaN."""
+    path = directory / "report.json"
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "run": report.run,
+        "badge": report.badge,
+        "warnings": report.warnings,
+        "headline_metric": report.headline_metric,
+        "coverage": report.coverage,
+        "summaries": [{**dataclasses.asdict(s), "coverage": s.coverage} for s in report.summaries],
+        "causes": [dataclasses.asdict(cause) for cause in surveyed(report).causes],
+        "timing": report.timing,
+        "policies": report.policies,
+        "batches": report.batches,
+        "provenance": report.provenance,
+    }
+    write_atomic(path, (to_json(document, indent=2) + "\n").encode())
+    return path
+
+
+def write_samples_jsonl(report: Report, directory: Path) -> Path:
+    """samples.jsonl: one line per sample in benchmark order; equal for equal runs, whatever they took."""
+    path = directory / "samples.jsonl"
+    with replacing(path) as file:
+        for row in report.samples():
+            file.write(to_json(_sample(row)) + "\n")
+    return path
+
+
+def write_scores_csv(report: Report, directory: Path) -> Path:
+    """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`)."""
+    path = directory / "scores.csv"
+    metrics = surveyed(report).metrics
+    with replacing(path) as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow([*_COLUMNS, *(guarded(m) for m in metrics), *(guarded(f"{m}_reason") for m in metrics)])
+        for row in report.samples():
+            scores = [row.scores.get(metric) for metric in metrics]
+            writer.writerow(
+                [
+                    *(_cell(getattr(row, column)) for column in _COLUMNS),
+                    *(_cell(score.value if score else None) for score in scores),
+                    *(_cell(_reason(row, score)) for score in scores),
+                ]
+            )
+    return path
+
+
+_COLUMNS = (
+    *("position", "id", "category", "cluster", "instruction", "status", "error_reason", "error_message"),
+    *("seed", "sha256", "edited_path", "seconds", "device", "worker", "attempt"),
+)
+
+
+def _sample(row: SampleRow) -> dict[str, Any]:
+    error = None
+    if row.error_reason or row.error_message:
+        error = {"reason": row.error_reason, "message": row.error_message}
+    edit = {"status": row.status, "sha256": row.sha256, "seed": row.seed, "error": error}
+    scores = {metric: _score(row.scores[metric]) for metric in sorted(row.scores)}
+    return {"id": row.id, "category": row.category, "edit": edit, "scores": scores}
+
+
+def _score(score: Score) -> dict[str, Any]:
+    value = None if score.value is None else round(float(score.value), DIGITS) + 0.0
+    return {"value": value, "reason": score.reason or None}
+
+
+def _reason(row: SampleRow, score: Score | None) -> str:
+    if score is not None:
+        return score.reason
+    return NOT_JUDGED if row.status == "done" else ""
+
+
+def _cell(value: Any) -> Any:
+    """Numbers as numbers, text guarded, nothing for None."""
+    if isinstance(value, int | float) or value is None:
+        return value
+    return guarded(str(value))
+
+
+def guarded(text: str) -> str:
+    """`text`, with a leading apostrophe if a spreadsheet might take it for a formula; `unguarded` takes it off.
+
+    As OWASP advises for `= + - @` and leading tabs and line breaks, full-width forms and invisible first characters
+    included; a text that begins with an apostrophe gets a second one, so that nothing is lost.
+    """
+    plain = unicodedata.normalize("NFKC", text).lstrip(_IGNORED_FIRST)
+    risky = text[:1] in tuple(_FORMULA) or plain[:1] in tuple(_FORMULA) or text[:1] == "'"
+    safe = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return f"'{safe}" if text and risky else safe
+
+
+def unguarded(text: str) -> str:
+    """The text that `guarded` was given."""
+    return text.removeprefix("'")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes: Unicode as itself, but no lone surrogate and no line break other than ours."""
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return _IN_STRINGS_ONLY.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def plain(value: Any) -> Any:
+    """`value` in JSON's own types: mappings, lists, text, numbers; what is not a finite number is null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    return str(value)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """A text file (UTF-8) that becomes `path` when the block ends well, and leaves no trace otherwise."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,110 @@
+"""The report in the terminal: tables, what failed, what the time went into, where the files are.
+
+Everything from data goes through `Text`, never through rich's markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from editeval.reports.data import INVALID, VALID, Cause, Report, surveyed
+from editeval.reports.figures import (
+    NOTHING,
+    category_title,
+    columns,
+    headline,
+    metrics_of,
+    number,
+    policy_line,
+    printable,
+    rows_of,
+    shortened,
+    stage_times,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+_STYLES = {VALID: "bold green", INVALID: "bold red"}
+
+
+def render_terminal(report: Report, console: Console) -> None:
+    """Prints the report on `console`."""
+    for block in _blocks(report):
+        console.print(block, highlight=False)
+
+
+def _blocks(report: Report) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    seen = surveyed(report)
+    title = Text(printable(report.run.get("name") or report.run.get("id") or "run"), style="bold")
+    title.append(f"  {report.badge}", style=_STYLES.get(report.badge, "bold yellow"))
+    yield title
+    yield Text(headline(report))
+    for warning in report.warnings:
+        yield Text(f"! {printable(warning)}", style="yellow")
+    if seen.num_scored:
+        yield _score_table(report)
+        if len(metrics_of(report)) > 1:
+            yield _component_table(report)
+    if seen.causes:
+        yield _cause_table(seen.causes)
+    times = "   ".join(f"{name} {value}" for name, value in stage_times(report))
+    if times:
+        yield Text(f"time    {times}")
+    if line := policy_line(report):
+        yield Text(f"policy  {line}")
+    if report.run.get("dir"):
+        yield Text(
+            f"report  {printable(Path(str(report.run['dir'])) / 'report.html')}", no_wrap=True, overflow="ignore"
+        )
+
+
+def _score_table(report: Report) -> Table:
+    summaries = rows_of(report, report.headline_metric)
+    shown = columns(report, summaries)
+    table = _table([printable(report.headline_metric), *(column.title for column in shown)])
+    for summary in summaries:
+        _add_row(table, [category_title(summary.category), *(column.cell(summary) for column in shown)])
+    return table
+
+
+def _component_table(report: Report) -> Table:
+    """Means of every metric, one row per category."""
+    metrics = metrics_of(report)
+    means = {(s.category, s.metric): s.mean for s in report.summaries}
+    table = _table(["means", *(printable(metric) for metric in metrics)])
+    for summary in rows_of(report, report.headline_metric):
+        cells = [number(means.get((summary.category, metric))) for metric in metrics]
+        _add_row(table, [category_title(summary.category), *cells])
+    return table
+
+
+def _cause_table(causes: Sequence[Cause]) -> Table:
+    table = _table(["not scored", "samples", "example"])
+    table.columns[-1].justify = "left"
+    for cause in causes:
+        example = f"{printable(cause.example_id)}: {printable(cause.example_message) or NOTHING}"
+        _add_row(table, [printable(f"{cause.stage} {cause.reason}"), str(cause.count), shortened(example, 160)])
+    return table
+
+
+def _table(titles: Sequence[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, title in enumerate(titles):
+        table.add_column(Text(title), justify="right" if index else "left", no_wrap=0 < index < len(titles) - 1)
+    return table
+
+
+def _add_row(table: Table, cells: Sequence[str]) -> None:
+    from rich.text import Text
+
+    table.add_row(*(Text(cell) for cell in cells))

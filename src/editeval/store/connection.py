@@ -1,0 +1,150 @@
+"""Opening a ledger safely, and one place where its errors become advice.
+
+A committed row survives a power cut: WAL with synchronous=FULL, or DELETE with EXTRA on network file systems.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from editeval.errors import MachineError, RunConflictError
+from editeval.images import write_atomic
+from editeval.store import mounts, schema
+
+BUSY_TIMEOUT_S = 30.0
+_RESTORE = "restore a backup of the whole directory, or start over with --fresh (it deletes nothing)"
+_DISK = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space",
+    sqlite3.SQLITE_IOERR: "the disk reported an error (or a quota or file-size limit was hit); check the disk",
+    sqlite3.SQLITE_READONLY: "it is read-only; make the directory writable",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that it exists and that its directory is writable",
+    sqlite3.SQLITE_PERM: "no permission; make the directory writable",
+}
+
+
+def create(path: Path) -> None:
+    """An empty ledger of the newest version is at `path`, on disk and complete, or nothing is."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        schema.migrate(db)
+        with translated(path):
+            write_atomic(path, db.serialize())
+    finally:
+        db.close()
+
+
+def open_writer(path: Path, mountinfo: Path = mounts.KERNEL) -> sqlite3.Connection:
+    """A checked and migrated ledger, ready to write. To be used by one thread; the run's lock keeps others out.
+
+    Raises MachineError for a file that is corrupt, empty, not a ledger, newer than this program or not writable.
+    """
+    with translated(path):
+        db = sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+        try:
+            mode = mounts.journal_mode(path, mountinfo)
+            if mode == "DELETE":  # a log left by a local disk is taken over without shared memory
+                db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            _check(db, path)
+            db.execute(f"PRAGMA journal_mode = {mode}")
+            db.execute("PRAGMA locking_mode = NORMAL")
+            db.execute(f"PRAGMA synchronous = {'FULL' if mode == 'WAL' else 'EXTRA'}")
+            db.execute("PRAGMA foreign_keys = ON")
+            schema.migrate(db)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A ledger to read, also while a writer is at work and on a read-only disk. Never changes the file."""
+    with translated(path):
+        try:
+            db = _connect_reader(path, "mode=ro")
+        except sqlite3.OperationalError as error:
+            log = path.with_name(f"{path.name}-wal")
+            if not _is(error, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or log.exists() or not path.exists():
+                raise
+            db = _connect_reader(
+                path, "immutable=1"
+            )  # read-only disk and nothing pending: no log can be made, none needed
+    return db
+
+
+def _connect_reader(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    try:
+        db.execute("PRAGMA query_only = ON")
+        _check_kind(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def check_pages(db: sqlite3.Connection, thorough: bool = False) -> list[str]:
+    """What is wrong with the file's structure; empty if nothing is. `thorough` compares the indexes too."""
+    pragma = "integrity_check" if thorough else "quick_check"
+    found = [str(row[0]) for row in db.execute(f"PRAGMA {pragma}(10)")]
+    return [] if found == ["ok"] else found
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    _check_kind(db, path)
+    problems = check_pages(db)
+    if problems:
+        raise MachineError(f"{path}: the ledger is corrupt: {problems[0]}; {_RESTORE}")
+
+
+def _check_kind(db: sqlite3.Connection, path: Path) -> None:
+    if path.stat().st_size == 0:
+        raise MachineError(f"{path}: the ledger is empty (0 bytes); {_RESTORE}")
+    if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+        raise MachineError(f"{path}: an SQLite file, but not a ledger of editeval; {_RESTORE}")
+    found, known = schema.version(db), len(schema.MIGRATIONS)
+    if found > known:
+        raise MachineError(f"{path}: ledger version {found}, this editeval knows up to {known}; upgrade editeval")
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Errors of the disk and of SQLite leave as one line that names `path`; bugs stay what they are."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise _translate(path, error) from error
+    except OSError as error:
+        where = error.filename or path
+        what = error.strerror or str(error)
+        hint = "; free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
+        raise MachineError(f"{where}: {what}{hint}; what was recorded is safe, the same command continues") from error
+
+
+def _translate(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return MachineError(f"{path}: the ledger is corrupt: {error}; {_RESTORE}")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return RunConflictError(
+            f"{path}: another program holds the ledger for more than {BUSY_TIMEOUT_S:.0f} s; close it"
+        )
+    if primary in _DISK:
+        advice = _DISK[primary]
+        return MachineError(f"{path}: {error}: {advice}; what was recorded is safe, the same command continues")
+    return error
+
+
+def _is(error: sqlite3.Error, *primary_codes: int) -> bool:
+    return (error.sqlite_errorcode & 0xFF) in primary_codes
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path.absolute()))}?{mode}"

@@ -1,0 +1,328 @@
+"""Everything that is asked of the ledger, and the only SQL of the program (its tables are in `schema`).
+
+One connection, one thread. Every method that changes something is one transaction: durable when it returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import BenchmarkError
+from editeval.store import connection
+from editeval.store.records import Attempt, Counts, Judging, Row
+from editeval.types import Edit, Failure, Outcome, Sample, Score
+
+NAME = "ledger.sqlite"
+_PAGE = 256  # rows held in memory while streaming
+_EDIT = (
+    "e.sample_id, e.status, e.path, e.sha256, e.width, e.height, e.seed, e.reason, e.message, e.traceback, "
+    "e.worker, e.device, e.started_at, e.seconds, e.attempt, e.peak_memory_gib"
+)
+_SAMPLE = "position, id, category, cluster, instruction, description"
+Scored = tuple[Sequence[Score], Outcome[Any]]
+
+
+class Ledger:
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self.path = path
+
+    def close(self) -> None:
+        with connection.translated(self.path):
+            self._db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with connection.translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # a full disk has already rolled back
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _query(self, sql: str, *values: Any) -> list[Any]:
+        with connection.translated(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def problems(self) -> list[str]:
+        """What the thorough check of the file's structure finds; empty if all is well."""
+        with connection.translated(self.path):
+            return connection.check_pages(self._db, thorough=True)
+
+    def fact(self, name: str) -> str | None:
+        found = self._query("SELECT value FROM facts WHERE name = ?", name)
+        return found[0][0] if found else None
+
+    def set_fact(self, name: str, value: str) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, value)
+            )
+
+    # samples -----------------------------------------------------------------------------------------------------
+
+    def select(self, samples: Iterable[Sample]) -> None:
+        """Exactly `samples`, in this order, are wanted. Writes only from the first difference to what was wanted."""
+        rows = (_sample_row(position, sample) for position, sample in enumerate(samples))
+        with connection.translated(self.path):
+            known = self._db.execute(f"SELECT {_SAMPLE} FROM samples WHERE position IS NOT NULL ORDER BY position")
+            num_same, changed = 0, None
+            for row in rows:
+                if known.fetchone() != row:
+                    changed = row
+                    break
+                num_same += 1
+            is_same = changed is None and known.fetchone() is None
+            known.close()
+        if not is_same:
+            self._reselect(num_same, itertools.chain([changed] if changed else [], rows))
+
+    def _reselect(self, num_same: int, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE samples SET position = NULL WHERE position >= ?", (num_same,))
+            db.executemany(
+                f"INSERT INTO samples ({_SAMPLE}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "position = excluded.position, category = excluded.category, cluster = excluded.cluster, "
+                "instruction = excluded.instruction, description = excluded.description",
+                rows,
+            )
+            count, last = db.execute("SELECT COUNT(position), MAX(position) FROM samples").fetchone()
+            if count and count != last + 1:
+                raise BenchmarkError(
+                    f"benchmark: {last + 1} samples with only {count} different ids; make every id unique"
+                )
+
+    def sample_ids(self) -> Iterator[str]:
+        """Every sample that this run ever wanted."""
+        with connection.translated(self.path):
+            for (sample_id,) in self._db.execute("SELECT id FROM samples"):
+                yield sample_id
+
+    def has_sample(self, sample_id: str) -> bool:
+        return bool(self._query("SELECT 1 FROM samples WHERE id = ?", sample_id))
+
+    # edits and attempts ------------------------------------------------------------------------------------------
+
+    def pending_edits(self) -> list[str]:
+        found = self._query(
+            "SELECT s.id FROM samples s LEFT JOIN edits e ON e.sample_id = s.id "
+            "WHERE s.position IS NOT NULL AND e.seq IS NULL ORDER BY s.position"
+        )
+        return [row[0] for row in found]
+
+    def add_edit(self, edit: Edit, outcome: Outcome[Any]) -> None:
+        values: list[Any] = [edit.sample_id, edit.status, edit.path, edit.sha256, edit.width, edit.height, edit.seed]
+        values += [*_failure(edit.error), edit.worker, edit.device, edit.started_at, edit.seconds, edit.attempt]
+        with self._transaction() as db:
+            db.execute(
+                f"INSERT INTO edits ({_EDIT.replace('e.', '')}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (*values, edit.peak_memory_gib),
+            )
+            _insert_attempt(db, "edit", "", outcome)
+
+    def add_attempt(self, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
+        with self._transaction() as db:
+            _insert_attempt(db, stage, judging_id, outcome)
+
+    def attempts(self, stage: str | None, sample_id: str | None) -> Iterator[Attempt]:
+        sql = (
+            "SELECT seq, stage, judging_id, sample_id, attempt, worker, device, started_at, seconds, peak_memory_gib, "
+            "reason, message, traceback FROM attempts WHERE seq > ? AND (? IS NULL OR stage = ?) "
+            "AND (? IS NULL OR sample_id = ?) ORDER BY seq LIMIT ?"
+        )
+        last = 0
+        while page := self._query(sql, last, stage, stage, sample_id, sample_id, _PAGE):
+            for row in page:
+                fields: list[Any] = [*row[:10], _read_failure(row[10:])]
+                yield Attempt(*fields)
+            last = page[-1][0]
+
+    def edit_of(self, sample_id: str) -> Edit | None:
+        found = self._query(f"SELECT {_EDIT} FROM edits e WHERE e.sample_id = ?", sample_id)
+        return _read_edit(found[0]) if found else None
+
+    def edits(self, wanted_only: bool) -> Iterator[Edit]:
+        """In order of completion."""
+        condition = "AND s.position IS NOT NULL" if wanted_only else ""
+        sql = (
+            f"SELECT e.seq, {_EDIT} FROM edits e JOIN samples s ON s.id = e.sample_id "
+            f"WHERE e.seq > ? {condition} ORDER BY e.seq LIMIT ?"
+        )
+        last = 0
+        while page := self._query(sql, last, _PAGE):
+            for row in page:
+                edit = _read_edit(row[1:])
+                if edit is not None:
+                    yield edit
+            last = page[-1][0]
+
+    def forget_edits(self, sample_ids: Sequence[str]) -> int:
+        """Number of edits that are pending again, their scores with them; an event says what was forgotten."""
+        with self._transaction() as db:
+            forgotten = []
+            for sample_id in sample_ids:
+                row = db.execute("SELECT status, sha256 FROM edits WHERE sample_id = ?", (sample_id,)).fetchone()
+                if row is None:
+                    continue
+                forgotten.append({"sample_id": sample_id, "status": row[0], "sha256": row[1]})
+                db.execute("DELETE FROM scores WHERE sample_id = ?", (sample_id,))
+                db.execute("DELETE FROM edits WHERE sample_id = ?", (sample_id,))
+            if forgotten:
+                _insert_event(db, "edits_forgotten", {"edits": forgotten})
+        return len(forgotten)
+
+    # judgings and scores -----------------------------------------------------------------------------------------
+
+    def add_judging(self, judging_id: str, judge: str, details: dict[str, Any]) -> None:
+        if not self._query("SELECT 1 FROM judgings WHERE id = ?", judging_id):
+            with self._transaction() as db:
+                db.execute("INSERT INTO judgings VALUES (?, ?, ?)", (judging_id, judge, _json(details)))
+
+    def judgings(self) -> list[Judging]:
+        """In the order in which they were added."""
+        found = self._query("SELECT id, judge, details FROM judgings ORDER BY rowid")
+        return [Judging(row[0], row[1], json.loads(row[2])) for row in found]
+
+    def pending_scores(self, judging_id: str) -> list[str]:
+        found = self._query(
+            "SELECT s.id FROM samples s JOIN edits e ON e.sample_id = s.id AND e.status = 'done' "
+            "WHERE s.position IS NOT NULL AND NOT EXISTS "
+            "(SELECT 1 FROM scores c WHERE c.judging_id = ? AND c.sample_id = s.id) ORDER BY s.position",
+            judging_id,
+        )
+        return [row[0] for row in found]
+
+    def add_scores(self, judging_id: str, batch: Iterable[Scored]) -> None:
+        with self._transaction() as db:
+            for scores, outcome in batch:
+                db.executemany(
+                    "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (_score_row(judging_id, place, score) for place, score in enumerate(scores)),
+                )
+                _insert_attempt(db, "judge", judging_id, outcome)
+
+    def forget_scores(self, judging_id: str, sample_ids: Sequence[str]) -> None:
+        with self._transaction() as db:
+            db.executemany(
+                "DELETE FROM scores WHERE judging_id = ? AND sample_id = ?", ((judging_id, i) for i in sample_ids)
+            )
+            _insert_event(db, "scores_forgotten", {"judging_id": judging_id, "sample_ids": list(sample_ids)})
+
+    # reading -----------------------------------------------------------------------------------------------------
+
+    def rows(self, judging_id: str | None) -> Iterator[Row]:
+        """Wanted samples in order, a page at a time: writing between two rows is allowed."""
+        last = -1
+        while page := self._query(
+            f"SELECT s.position, s.id, s.category, s.cluster, s.instruction, s.description, {_EDIT} FROM samples s "
+            "LEFT JOIN edits e ON e.sample_id = s.id WHERE s.position > ? ORDER BY s.position LIMIT ?",
+            last,
+            _PAGE,
+        ):
+            scores = self._page_scores(judging_id, last, page[-1][0]) if judging_id is not None else {}
+            for position, sample_id, category, cluster, instruction, description, *edit in page:
+                found = scores.get(sample_id, {})
+                yield Row(sample_id, category, cluster, instruction, description, position, _read_edit(edit), found)
+            last = page[-1][0]
+
+    def _page_scores(self, judging_id: str, after: int, last: int) -> dict[str, dict[str, Score]]:
+        found = self._query(
+            "SELECT c.sample_id, c.judge, c.metric, c.value, c.raw, c.reason, c.seconds FROM samples s "
+            "CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
+            "WHERE s.position > ? AND s.position <= ? ORDER BY s.position, c.place",
+            judging_id,
+            after,
+            last,
+        )
+        scores: dict[str, dict[str, Score]] = {}
+        for row in found:
+            scores.setdefault(row[0], {})[row[2]] = Score(*row)
+        return scores
+
+    def counts(self, judging_id: str | None) -> Counts:
+        edits = self._query(
+            "SELECT COUNT(*), COUNT(CASE e.status WHEN 'done' THEN 1 END), "
+            "COUNT(CASE e.status WHEN 'failed' THEN 1 END) "
+            "FROM samples s LEFT JOIN edits e ON e.sample_id = s.id WHERE s.position IS NOT NULL"
+        )[0]
+        scores = self._query(
+            "SELECT COUNT(c.value), COUNT(*) - COUNT(c.value) FROM samples s CROSS JOIN scores c "
+            "ON c.judging_id = ? AND c.sample_id = s.id AND c.place = 0 WHERE s.position IS NOT NULL",
+            judging_id,
+        )[0]
+        return Counts(*edits, *scores)
+
+    # events ------------------------------------------------------------------------------------------------------
+
+    def add_event(self, kind: str, data: dict[str, Any]) -> None:
+        with self._transaction() as db:
+            _insert_event(db, kind, data)
+
+    def events(self, kind: str | None) -> list[dict[str, Any]]:
+        found = self._query(
+            "SELECT seq, at, kind, data FROM events WHERE ? IS NULL OR kind = ? ORDER BY seq",
+            kind,
+            kind,
+        )
+        return [{"seq": row[0], "at": row[1], "kind": row[2], "data": json.loads(row[3])} for row in found]
+
+
+def _sample_row(position: int, sample: Sample) -> tuple[Any, ...]:
+    try:
+        sample.id.encode()
+    except UnicodeEncodeError as error:
+        raise BenchmarkError(f"benchmark: sample {position}: the id {sample.id!r} is not valid Unicode") from error
+    texts = (sample.category, sample.cluster or sample.id, sample.instruction, sample.description)
+    return (position, sample.id, *map(_text, texts))
+
+
+def _score_row(judging_id: str, place: int, score: Score) -> tuple[Any, ...]:
+    said = (score.value, _text(score.raw), _text(score.reason), score.seconds)
+    return (judging_id, score.sample_id, place, score.judge, score.metric, *said)
+
+
+def _insert_attempt(db: sqlite3.Connection, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
+    values = (stage, judging_id, outcome.key, outcome.attempt, outcome.worker, outcome.device, outcome.started_at)
+    db.execute(
+        "INSERT INTO attempts (stage, judging_id, sample_id, attempt, worker, device, started_at, seconds, "
+        "peak_memory_gib, reason, message, traceback) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        (*values, outcome.seconds, outcome.peak_memory_gib, *_failure(outcome.error)),
+    )
+
+
+def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> None:
+    db.execute("INSERT INTO events (at, kind, data) VALUES (?, ?, ?)", (time.time(), kind, _json(data)))
+
+
+def _read_edit(row: Sequence[Any]) -> Edit | None:
+    if row[0] is None:
+        return None
+    fields: list[Any] = [*row[:7], _read_failure(row[7:10]), *row[10:]]
+    return Edit(*fields)
+
+
+def _failure(error: Failure | None) -> tuple[str | None, str | None, str | None]:
+    return (_text(error.reason), _text(error.message), _text(error.traceback)) if error else (None, None, None)
+
+
+def _read_failure(row: Sequence[Any]) -> Failure | None:
+    return Failure(*row) if row[0] is not None else None
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, allow_nan=False)
+
+
+def _text(text: str) -> str:
+    """`text` as SQLite can hold it: half a surrogate pair (a judge may say anything) becomes its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,169 @@
+"""manifest.json: what a run is (its identity, which gives its id) and what it was made with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import RunConflictError
+
+NAME = "manifest.json"
+SCHEMA_VERSION = 1
+PACKAGES = (
+    *("accelerate", "diffusers", "jinja2", "numpy", "opencv-python-headless", "pillow", "pooch", "pydantic", "pyyaml"),
+    *("ray", "rich", "safetensors", "scikit-image", "scipy", "torch", "torchvision", "transformers", "vllm"),
+)
+
+
+def identity(benchmark: str, editor: str, params: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The part of a manifest that decides whether two invocations belong to one run. JSON values only.
+
+    `benchmark` is its fingerprint, `editor` its type. Devices, policy, limits, categories and the judge stay out.
+    """
+    return {"benchmark": benchmark, "editor": editor, "params": dict(params), "seed": seed}
+
+
+def run_id(identity: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of `identity`: keys sorted, no spaces, no NaN."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Python, SQLite, editeval (with its git commit where it runs from a checkout) and the installed of `packages`."""
+    found = {"python": platform.python_version(), "sqlite": _sqlite_version()}
+    for name in ("editeval", *packages):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    commit = _git_commit(Path(__file__).resolve().parents[3])
+    return {**found, "git_commit": commit} if commit else found
+
+
+def host() -> dict[str, Any]:
+    """Name, system, processor, its logical CPUs (all, and those this process may use) and memory of this machine."""
+    return {
+        "name": socket.gethostname(),
+        "system": platform.platform(),
+        "cpu": _cpu_model(),
+        "num_cpus": os.cpu_count(),
+        "num_usable_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "ram_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 2),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What one invocation wants to do. A run keeps the manifest of its first; later ones become events."""
+
+    name: str  # of the configuration; begins the directory's name
+    identity: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=dict)  # resolved
+    origins: Mapping[str, Any] = field(default_factory=dict)  # key -> where its value came from
+    devices: Sequence[Any] = ()
+    argv: Sequence[str] = field(default_factory=lambda: list(sys.argv))
+    versions: Mapping[str, str] = field(default_factory=versions)
+    host: Mapping[str, Any] = field(default_factory=host)
+    created_at: float = field(default_factory=time.time)
+
+    @property
+    def run_id(self) -> str:
+        return run_id(self.identity)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of manifest.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "name": self.name,
+            "created_at": self.created_at,
+            "identity": dict(self.identity),
+            "config": dict(self.config),
+            "origins": dict(self.origins),
+            "argv": list(self.argv),
+            "versions": dict(self.versions),
+            "host": dict(self.host),
+            "devices": list(self.devices),
+        }
+
+
+def to_json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Content of a manifest. Raises RunConflictError if it is broken, or from a newer editeval."""
+    advice = "restore it from a backup, or start over with --fresh (it deletes nothing)"
+    try:
+        content = json.loads(path.read_bytes())
+        schema_version, stored_id, parts = content["schema_version"], content["run_id"], content["identity"]
+        is_sound = isinstance(schema_version, int) and stored_id == run_id(parts)
+    except OSError as error:
+        raise RunConflictError(f"{path}: cannot be read: {error.strerror}; {advice}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunConflictError(f"{path}: not a manifest: {error}; {advice}") from error
+    if schema_version > SCHEMA_VERSION:
+        raise RunConflictError(
+            f"{path}: version {schema_version}, this editeval knows {SCHEMA_VERSION}; upgrade editeval"
+        )
+    if not is_sound:
+        raise RunConflictError(f"{path}: altered: its identity does not give its run id; {advice}")
+    return dict(content)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """{dotted key: (old, new)} of every leaf that differs; what one side lacks is shown as "(absent)"."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    keys = [*before, *(key for key in after if key not in before)]
+    pairs = {key: (before.get(key, "(absent)"), after.get(key, "(absent)")) for key in keys}
+    # JSON texts are compared, so that a tuple is a list, as it will be when it is read back, and 1 is not true
+    return {key: (a, b) for key, (a, b) in pairs.items() if json.dumps(a) != json.dumps(b)}
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _sqlite_version() -> str:
+    import sqlite3
+
+    return sqlite3.sqlite_version
+
+
+def _git_commit(root: Path) -> str:
+    """Commit of the checkout at `root`, "-dirty" if files differ; "" if `root` is not one or git is absent."""
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

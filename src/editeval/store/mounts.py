@@ -1,0 +1,64 @@
+"""Which file system holds a path, and whether SQLite's write-ahead log may be used there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+KERNEL = Path("/proc/self/mountinfo")
+# Not one machine's own disk: shared memory maps, which the write-ahead log needs, are not coherent on these.
+_SHARED = frozenset(
+    (
+        *(
+            "9p",
+            "afs",
+            "beegfs",
+            "ceph",
+            "cifs",
+            "coda",
+            "cvmfs",
+            "fhgfs",
+            "gfs",
+            "gfs2",
+            "glusterfs",
+            "gpfs",
+            "lustre",
+        ),
+        *("mmfs", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf"),
+        *("virtiofs", "wekafs"),
+    )
+)
+
+
+def journal_mode(path: Path, mountinfo: Path = KERNEL) -> str:
+    """ "WAL" on a local file system; "DELETE", slower but safe for one writer, on a network one."""
+    return "DELETE" if is_shared(file_system(path, mountinfo)) else "WAL"
+
+
+def is_shared(kind: str) -> bool:
+    """True for file systems that other machines may write to, and for those in user space (sshfs, s3fs, ...)."""
+    return kind in _SHARED or kind.startswith("fuse.")
+
+
+def file_system(path: Path, mountinfo: Path = KERNEL) -> str:
+    """Type of the file system that holds `path` ("ext4", "nfs4"); "" where the kernel does not tell (not Linux)."""
+    try:
+        lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    target = path.resolve()
+    best: tuple[int, str] = (-1, "")
+    for line in lines:  # id parent major:minor root MOUNT-POINT options [tags] - TYPE source super-options
+        before, separator, after = line.partition(" - ")
+        fields = before.split(" ")
+        if not separator or len(fields) < 5:
+            continue
+        point = Path(_unescape(fields[4]))
+        depth = len(point.parts)
+        if depth >= best[0] and target.is_relative_to(point):  # of two mounts on one point the later one is seen
+            best = (depth, after.split(" ")[0])
+    return best[1]
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

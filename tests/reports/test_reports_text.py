@@ -1,0 +1,127 @@
+"""report.md and the terminal: what was asked for, nothing invented, nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from report_fakes import row_of
+from rich.console import Console
+
+from editeval.reports.data import Report, SampleRow
+from editeval.reports.figures import duration, policy_line, printable, share
+from editeval.reports.markdown import write_report_md
+from editeval.reports.terminal import render_terminal
+
+Make = Callable[..., Report]
+HOSTILE = "[red]x[/red] [link=http://evil]y[/link] \x1b[2J\x1b]8;;http://evil\x07 \u202eabc\u2066 \x9b31m `a` <b> | *c* [d](http://e)"
+
+
+def shown(report: Report, width: int = 140, is_terminal: bool = False) -> str:
+    out = io.StringIO()
+    render_terminal(report, Console(file=out, width=width, force_terminal=is_terminal, color_system="truecolor"))
+    return out.getvalue()
+
+
+def test_markdown_shows_only_the_statistics_asked_for(make_report: Make, rows: list[SampleRow], tmp_path: Path) -> None:
+    text = write_report_md(make_report(rows, statistics=("median", "count")), tmp_path).read_text("utf-8")
+    header = next(line for line in text.splitlines() if line.startswith("| category"))
+    assert header == "| category | median | n | coverage | if all scored |"
+    assert "mean" not in text
+
+
+def test_markdown_of_a_complete_run_has_no_bounds(make_report: Make, tmp_path: Path) -> None:
+    report = make_report([row_of(i, value=i / 3) for i in range(20)])
+    text = write_report_md(report, tmp_path).read_text("utf-8")
+    assert "| category | mean | 95 % interval | std | median | min | max | n | coverage |" in text
+    assert "if all" not in text
+
+
+def test_nothing_scored_is_said_and_no_number_is_shown(make_report: Make, tmp_path: Path) -> None:
+    report = make_report([row_of(0, "failed"), row_of(1, "failed")], timing={}, policies=())
+    text = write_report_md(report, tmp_path).read_text("utf-8")
+    assert "Nothing was scored, so there is no result." in text
+    assert "## overall" not in text
+    assert not re.search(r"\d\.\d\d", text.replace("3.1 GiB", "").replace("1.2 GiB", ""))
+    assert "Nothing was scored" in shown(report)
+    assert "median" not in shown(report)
+
+
+def test_category_without_scores_shows_dashes_never_zeros(make_report: Make, tmp_path: Path) -> None:
+    rows = [row_of(0, "failed"), *[row_of(i, value=5.0 + i / 10) for i in (1, 6, 11)]]
+    text = write_report_md(make_report(rows), tmp_path).read_text("utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("| physical"))
+    assert line == "| physical | - | - | - | - | - | - | 0/1 | 0 % | 0.00 to 10.00 |"
+
+
+def test_terminal_shows_categories_bounds_causes_time_and_path(make_report: Make, rows: list[SampleRow]) -> None:
+    text = shown(make_report(rows))
+    for words in ("physical", "macro", "micro", "95 % interval", "if all scored", "263/270", "97.4 %", "worker_died"):
+        assert words in text
+    assert "batch_sync 5 min 02 s" in text
+    assert "report.html" in text
+    assert "editing 5 min 02 s" in text
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_terminal_obeys_nothing_from_data(make_report: Make, is_terminal: bool) -> None:
+    row = replace(row_of(0, "failed"), id=HOSTILE, category=HOSTILE, error_reason=HOSTILE, error_message=HOSTILE)
+    other = replace(row_of(1), category=HOSTILE)
+    report = make_report([row, other], headline_metric="overall")
+    report = replace(report, run={**report.run, "name": HOSTILE}, warnings=(HOSTILE,))
+    text = shown(report, width=600, is_terminal=is_terminal)
+    own = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "[red]x[/red]" in own
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", own)
+    assert "\x1b]8" not in text
+
+
+def test_markdown_interprets_nothing_from_data(make_report: Make, tmp_path: Path) -> None:
+    row = replace(row_of(0, "failed"), id=HOSTILE, error_message=f"{HOSTILE}\n# title\n\n<script>alert(1)</script>")
+    report = make_report([row, row_of(1)])
+    report = replace(report, run={**report.run, "name": HOSTILE})
+    text = write_report_md(report, tmp_path).read_text("utf-8")
+    assert not re.search(r"(?<!\\)<", text)
+    assert not re.search(r"(?<!\\)\]\(", text)
+    assert "\x1b" not in text
+    assert "http://" not in text
+    assert "\n# title" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("a\x1b[0m", "a\\x1b[0m"), ("a\r\nb\n\n c", "a / b / c"), ("a\u202eb", "a\\u202eb"), (None, ""), ("物理", "物理")],
+)
+def test_printable_text_shows_what_it_cannot_print(value: str | None, text: str) -> None:
+    assert printable(value) == text
+
+
+def test_rounding_never_hides_a_missing_sample() -> None:
+    assert share(99_999 / 100_000) == "99.9 %"
+    assert share(1 / 100_000) == "0.1 %"
+    assert (share(1.0), share(0.0), share(None)) == ("100 %", "0 %", "-")
+
+
+def test_durations_read_as_a_person_says_them() -> None:
+    assert [duration(s) for s in (0.5, 94.5, 301.7, 11_220, None)] == [
+        "0.50 s",
+        "94.5 s",
+        "5 min 02 s",
+        "3 h 07 min",
+        "-",
+    ]
+
+
+def test_policy_line_compares_every_policy_with_the_one_used(make_report: Make, rows: list[SampleRow]) -> None:
+    policies = tuple(
+        {"policy": name, "makespan_s": makespan, "idle_fraction": None, "max_drift": None}
+        for name, makespan in (("batch_sync", 94.5), ("round_robin", 94.5), ("dynamic", 92.0))
+    )
+    line = policy_line(make_report(rows, policies=policies))
+    others = "round_robin 94.5 s (the same), dynamic 92.0 s (2.6 % less)"
+    assert line == f"batch_sync 94.5 s; replayed from the measured durations: {others}"
+    assert policy_line(make_report(rows, policies=())) == ""
