@@ -6,11 +6,11 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from editeval.config.schema import Config, Logging
-from editeval.plan import Plan, make_plan
-from editeval.reporting import build_report, write_reports
+from editeval.plan import Plan, hash_of, make_plan
+from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
 from editeval.stages import Interrupt, edit_stage, judge_stage
 from editeval.store import directories
@@ -64,16 +64,19 @@ def evaluate(
         if interrupt.signum is not None:
             return RunResult(plan, None, counts, interrupt.signum)
         report = build_report(plan, store)
-        write_reports(report, plan.dir)
+        _write_if_new(report, plan, store)
         log.info("Report: %s", plan.dir / "report.html")
-        return RunResult(plan, _detached(report), counts, None)
+        return RunResult(plan, replace(report, samples=lambda: iter(())), counts, None)  # the ledger closes now
 
 
-def _detached(report: Report) -> Report:
-    """`report` without its way back to the ledger, which is closed when the caller gets it."""
-    from dataclasses import replace
-
-    return replace(report, samples=lambda: iter(()))
+def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
+    """Write the reports unless exactly these stand there already: a finished run answers at once."""
+    state = {"samples": hash_of(s.id for s in plan.samples), "config": hash_of([repr(report.run), repr(report.timing)])}
+    written = store.events("report")
+    if written and written[-1]["data"] == state and all((plan.dir / name).exists() for name in FILES):
+        return
+    write_reports(report, plan.dir)
+    store.record_event("report", state)
 
 
 def _manifest(plan: Plan, argv: Sequence[str]) -> Manifest:

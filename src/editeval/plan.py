@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,12 @@ class Plan:
         """The editor's name in the log lines."""
         return self.config.diffusion_model.log_name or self.editor.__name__
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that the judge gives; the first is the headline. Empty without a judge."""
+        stage = self.config.reward_model
+        return self.judge.metrics_of(stage.params) if self.judge and stage else ()
+
     def editor_devices(self) -> list[tuple[str, ...]]:
         """One group per editor worker. Raises MachineError if this machine lacks one."""
         return stage_devices("diffusion_model", self.config.diffusion_model, self.editor)
@@ -56,8 +62,8 @@ def make_plan(config: Config, fresh: bool = False) -> Plan:
     editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
     stage = config.reward_model
     judge = plugins.load("judges", stage.type, config.allow_code) if stage else None
-    if judge is not None:
-        _check_prompts(judge, config, samples)
+    if judge is not None and stage is not None and judge.uses_prompts_of(stage.params):
+        _check_prompts(config, samples)
     _check_references(editor, config, samples)
     model = config.diffusion_model
     identity = manifest.identity(benchmark.fingerprint(), model.type, json_params(model.params), model.seed)
@@ -93,6 +99,14 @@ def seed_of(base_seed: int, sample_id: str) -> int:
     """The seed of a sample, 0 <= seed < 2**31: from the base seed and its id, and from nothing else."""
     digest = hashlib.sha256(f"{base_seed}:{sample_id}".encode()).digest()
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+def hash_of(texts: Iterable[str]) -> str:
+    """Hex digest of a sequence of texts; where one ends and the next begins matters."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def json_params(params: Any) -> dict[str, Any]:
@@ -138,9 +152,7 @@ def device_warnings(config: Config) -> list[str]:
     return warnings
 
 
-def _check_prompts(judge: type[Judge], config: Config, samples: Sequence[Sample]) -> None:
-    if not judge.uses_prompts:
-        return
+def _check_prompts(config: Config, samples: Sequence[Sample]) -> None:
     have = {canonical(name) for name in config.prompts}
     lacking = [c for c in dict.fromkeys(s.category for s in samples) if canonical(c) not in have]
     if lacking:

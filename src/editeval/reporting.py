@@ -20,8 +20,7 @@ FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html
 
 def build_report(plan: Plan, store: RunStore) -> Report:
     """Everything the run directory says about the wanted samples, ready to be rendered."""
-    judge = plan.judge
-    metrics = judge.metrics if judge else ()
+    metrics = plan.metrics
     headline = metrics[0] if metrics else ""
 
     def samples() -> Iterator[SampleRow]:
@@ -105,6 +104,7 @@ def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
         "created_at": store.manifest["created_at"],
         "editor": config.diffusion_model.requested_type,
         "judge": config.reward_model.requested_type if config.reward_model else None,
+        "judging_id": plan.judging_id or None,
         "benchmark": config.benchmark.type,
         "policy": config.diffusion_model.execution.policy,
         "devices": begun[-1]["devices"] if begun else [],

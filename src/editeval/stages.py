@@ -124,7 +124,8 @@ def judge_stage(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
     with _stage(store, "judge", groups, len(keys)):
         launch = _launch(plan, "judge", stage.execution)
         say(f"[{plan.judge.__name__}] Scoring {len(keys)} edits on {len(groups)} workers, {work.size} at a time")
-        _run(Pool(spec, launch, _Listener(store, "judge", progress)), list(work.batches), work.build, record, interrupt)
+        listener = _Listener(store, "judge", progress, plan.judging_id, work.batches)
+        _run(Pool(spec, launch, listener), list(work.batches), work.build, record, interrupt)
 
 
 class _JudgeWork:
@@ -179,9 +180,8 @@ class _JudgeWork:
         return result
 
     def _unscored(self, key: str, failure: Failure) -> list[Score]:
-        assert self._plan.judge is not None and self._plan.config.reward_model is not None
-        judge = self._plan.config.reward_model.type
-        return [Score(key, judge, metric, None, failure.message, failure.reason) for metric in self._plan.judge.metrics]
+        judge = self._plan.config.reward_model.type if self._plan.config.reward_model else ""
+        return [Score(key, judge, metric, None, failure.message, failure.reason) for metric in self._plan.metrics]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,8 @@ class _Listener:
     store: RunStore
     stage: str
     progress: ProgressLine
+    judging_id: str = ""
+    batches: Mapping[str, Sequence[str]] = field(default_factory=dict)  # a judge's request is a batch of samples
 
     def __call__(self, notice: Notice) -> None:
         data = notice.data
@@ -198,7 +200,8 @@ class _Listener:
             self.progress.tick()
         elif notice.kind == "attempt":
             outcome = data["outcome"]
-            self.store.record_attempt(self.stage, outcome)
+            for key in self.batches.get(outcome.key, (outcome.key,)):
+                self.store.record_attempt(self.stage, replace(outcome, key=key), self.judging_id)
             log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, outcome.error.message)
         elif notice.kind == "loading":
             log.info("Loading worker %d on %s", data["worker"], data["device"])

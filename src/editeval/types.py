@@ -183,6 +183,7 @@ class Editor(ABC):
     Params: ClassVar[type]
     sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
+    worker: int = 0  # its number among the workers of its stage, known before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -210,6 +211,16 @@ class Judge(ABC):
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    @classmethod
+    def metrics_of(cls, params: Any) -> tuple[str, ...]:
+        """The metrics under these parameters, where they decide which there are."""
+        return cls.metrics
+
+    @classmethod
+    def uses_prompts_of(cls, params: Any) -> bool:
+        """Whether it uses prompts under these parameters."""
+        return cls.uses_prompts
 
     def load(self, devices: Sequence[str]) -> None:
         """Make the judge ready on `devices` (more than one: it spans them). Called once, before the first request."""

@@ -38,15 +38,14 @@ def status(directory: Path, as_json: bool) -> int:
 
 def report(directory: Path) -> int:
     """Write every report of the run anew and print its table."""
-    from rich.console import Console
-
+    from editeval.commands.console import result_console
     from editeval.reporting import build_report, write_reports
     from editeval.reports.terminal import render_terminal
 
     with RunStore.reopen(directory) as store:
         built = build_report(plan_of(store), store)
         write_reports(built, directory)
-        render_terminal(built, Console())
+        render_terminal(built, result_console())
         counts = store.counts(store.judgings()[-1].id if store.judgings() else None)
     return 0 if counts.num_scored == counts.num_wanted else 3
 

@@ -23,15 +23,14 @@ def run(config: Config, options: argparse.Namespace) -> int:
     """Run, or with --dry-run print the plan. Returns the exit code."""
     if options.dry_run:
         return dry_run(config, options.fresh)
-    from rich.console import Console
-
+    from editeval.commands.console import result_console
     from editeval.pipeline import evaluate
     from editeval.reports.terminal import render_terminal
 
     with _interruptible() as interrupt:
         result = evaluate(config, options.argv, interrupt, options.fresh)
     if result.report is not None:
-        render_terminal(result.report, Console())
+        render_terminal(result.report, result_console())
     if result.signum is not None:
         done = result.counts.num_edited + result.counts.num_failed
         sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")

@@ -75,9 +75,10 @@ class Dispatcher:
             self._emit(Notice("loading", {"worker": lane.index, "device": lane.device}))
             lane.handle = self._launch(lane.index, lane.devices, Ears(self._events, lane.index, lane.generation))
             devices = [d if not d.startswith("cuda") else f"cuda:{i}" for i, d in enumerate(lane.devices)]
-            spec = {"kind": self._spec.kind, "type": self._spec.type, "params": dict(self._spec.params)}
+            spec: dict[str, Any] = {"kind": self._spec.kind, "type": self._spec.type, "params": dict(self._spec.params)}
             try:
-                lane.handle.send({"spec": spec | {"allow_code": self._spec.allow_code}, "devices": devices})
+                spec["allow_code"] = self._spec.allow_code
+                lane.handle.send({"spec": spec, "devices": devices, "worker": lane.index})
             except FrameError:
                 continue  # it died at birth: its "gone" event is on the way
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -23,7 +25,7 @@ from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import make_policy
 
 Notify = Callable[[Notice], None]
-_Out = queue.SimpleQueue[Result | Notice | BaseException | None]
+_Out = queue.SimpleQueue[Result | Notice | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,10 @@ class Pool:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self._dispatcher.load(self._notify)
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(
@@ -96,24 +97,18 @@ class Pool:
             out.put(thing)
 
         self._dispatcher.has_room = lambda: self._unconsumed < room
-        thread = threading.Thread(
-            target=self._dispatch,
-            args=(policy or self.spec.policy, keys, build, emit, out),
-            name="dispatch",
-            daemon=True,
-        )
-        thread.start()
-        try:
-            yield from self._consume(out, room)
-            thread.join()
-        finally:  # also when the caller stops listening: nothing new may start then
-            self._dispatcher.is_draining = self._dispatcher.is_draining or thread.is_alive()
-            self._dispatcher.wake()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dispatch") as executor:
+            work = executor.submit(self._dispatch, policy or self.spec.policy, keys, build, emit)
+            work.add_done_callback(lambda _: out.put(None))
+            try:
+                yield from self._consume(out, room)
+                work.result()
+            finally:
+                if not work.done():  # the caller stopped listening: nothing new may start
+                    self.drain()
 
     def _consume(self, out: _Out, room: int) -> Iterator[Result]:
         while (thing := out.get()) is not None:
-            if isinstance(thing, BaseException):
-                raise thing
             if isinstance(thing, Notice):
                 self._notify(thing)
                 continue
@@ -124,19 +119,7 @@ class Pool:
             if was_full:
                 self._dispatcher.wake()
 
-    def _dispatch(
-        self,
-        name: str,
-        keys: Sequence[str],
-        build: Build,
-        emit: Callable[[Result | Notice], None],
-        out: _Out,
-    ) -> None:
+    def _dispatch(self, name: str, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
         workers = [lane.index for lane in self._dispatcher.lanes if lane.is_ready]
         policy = make_policy(name, len(keys), workers, self.spec.max_drift)
-        try:
-            self._dispatcher.work(policy, keys, build, emit)
-        except BaseException as error:  # noqa: BLE001  carried over to the caller's thread, which raises it
-            out.put(error)
-        else:
-            out.put(None)
+        self._dispatcher.work(policy, keys, build, emit)

@@ -42,7 +42,7 @@ class Worker:
     def serve(self) -> None:
         """Load the model that the first frame names, then work. Returns when there is nothing more to do."""
         header, _ = self._channel.recv()
-        model = self._load(WorkerSpec(**header["spec"]), list(header["devices"]))
+        model = self._load(WorkerSpec(**header["spec"]), list(header["devices"]), header["worker"])
         if model is None:
             return
         threading.Thread(target=self._read, daemon=True).start()
@@ -56,12 +56,13 @@ class Worker:
         with contextlib.suppress(FrameError):
             self._channel.send({"type": "bye"})
 
-    def _load(self, spec: WorkerSpec, devices: list[str]) -> Editor | Judge | None:
+    def _load(self, spec: WorkerSpec, devices: list[str], worker: int) -> Editor | Judge | None:
         started_at = time.time()
         try:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(cls.Params(**spec.params))
             if isinstance(model, Editor):
+                model.worker = worker
                 model.load(devices[0])
             else:
                 model.load(devices)

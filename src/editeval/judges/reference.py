@@ -33,7 +33,7 @@ REACH = 2
 """Pixels to each side that the average of a pixel takes in; what is outside starts this far beyond the mask."""
 WINDOW = (2 * REACH + 1) ** 2
 
-Sums = npt.NDArray[np.int64]
+Sums = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ReferenceParams:
     forgiven_distance: int = 9
     """Distance to the target (sum over R, G, B) that still counts as there; at most half of the way is forgiven."""
 
-    unseen_difference: int = 6
+    unseen_difference: int = 10
     """Outside the mask, a difference up to this in the worst channel costs nothing."""
 
     full_difference: int = 24
@@ -122,12 +122,12 @@ class ReferenceJudge(Judge):
         except ImageError as error:
             raise _Unscored("bad_image", f"edited: {error}") from error
         if image.size == (width, height):
-            return np.asarray(image, dtype=np.int64), []
+            return np.asarray(image, dtype=np.int32), []
         error_share = abs(image.width * height - image.height * width) / (image.height * width)
         if error_share > self.params.max_aspect_error:
             raise _Unscored("size_mismatch", f"edited is {image.width}x{image.height}, source is {width}x{height}")
         resized = image.resize((width, height), Image.Resampling.BICUBIC)
-        return np.asarray(resized, dtype=np.int64), [image.width, image.height]
+        return np.asarray(resized, dtype=np.int32), [image.width, image.height]
 
     def _way(self, source: Sums, reference: Sums, edited: Sums, mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
         """(way gone, whole way) from source to reference, summed over the mask."""
@@ -135,7 +135,7 @@ class ReferenceJudge(Judge):
         left = np.abs(reference[mask] - edited[mask]).sum(axis=1)
         goal = whole - np.minimum(self.params.forgiven_distance * WINDOW, whole // 2)
         gained = np.minimum(np.maximum(whole - left, 0), goal)
-        return int(gained.sum()), int(goal.sum())
+        return int(gained.sum(dtype=np.int64)), int(goal.sum(dtype=np.int64))
 
     def _spoilt(self, source: Sums, edited: Sums, mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
         """(visibly changed area outside the mask, size of a small object), both in thousandths of a pixel."""
@@ -143,24 +143,28 @@ class ReferenceJudge(Judge):
         worst = np.abs(edited - source).max(axis=2)[outside]
         low, high = self.params.unseen_difference * WINDOW, self.params.full_difference * WINDOW
         severity = np.minimum(np.maximum(worst - low, 0), high - low)
-        spoilt = int(severity.sum()) * 1000 // (high - low)
+        spoilt = int(severity.sum(dtype=np.int64)) * 1000 // (high - low)
         small = max(1, int(mask.size * self.params.object_share))
         return spoilt, 1000 * min(small, max(1, int(mask.sum())))
 
 
 def _pixels(data: bytes, name: str, mode: str = "RGB") -> Sums:
     try:
-        return np.asarray(decode(data, mode), dtype=np.int64)
+        return np.asarray(decode(data, mode), dtype=np.int32)
     except ImageError as error:
         raise _Unscored("bad_image", f"{name}: {error}") from error
 
 
 def _averaged(pixels: Sums) -> Sums:
     """Sums over WINDOW pixels around each one (WINDOW times their average); the border is repeated."""
-    padded = np.pad(pixels.astype(np.int32), ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
+    padded = np.pad(pixels, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
     height, width = pixels.shape[:2]
-    rows = sum(padded[i : i + height] for i in range(2 * REACH + 1))
-    total: Sums = sum(rows[:, i : i + width] for i in range(2 * REACH + 1)).astype(np.int64)  # type: ignore[union-attr,index]
+    rows = padded[:height].copy()
+    for i in range(1, 2 * REACH + 1):
+        rows += padded[i : i + height]
+    total = rows[:, :width].copy()
+    for i in range(1, 2 * REACH + 1):
+        total += rows[:, i : i + width]
     return total
 
 

@@ -28,16 +28,19 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+_EXPENDABLE = ("median", "std", "min", "max", "count")
+"""Columns that a narrow terminal does without, in this order; mean, interval, coverage and bounds always stay."""
+
 _STYLES = {VALID: "bold green", INVALID: "bold red"}
 
 
 def render_terminal(report: Report, console: Console) -> None:
     """Prints the report on `console`."""
-    for block in _blocks(report):
+    for block in _blocks(report, console):
         console.print(block, highlight=False)
 
 
-def _blocks(report: Report) -> Iterator[RenderableType]:
+def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     from rich.text import Text
 
     seen = surveyed(report)
@@ -48,7 +51,7 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
     for warning in report.warnings:
         yield Text(f"! {printable(warning)}", style="yellow")
     if seen.num_scored:
-        yield _score_table(report)
+        yield _score_table(report, console)
         if len(metrics_of(report)) > 1:
             yield _component_table(report)
     if seen.causes:
@@ -64,12 +67,18 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
         )
 
 
-def _score_table(report: Report) -> Table:
+def _score_table(report: Report, console: Console) -> Table:
+    from rich.measure import Measurement
+
     summaries = rows_of(report, report.headline_metric)
-    shown = columns(report, summaries)
-    table = _table([printable(report.headline_metric), *(column.title for column in shown)])
-    for summary in summaries:
-        _add_row(table, [category_title(summary.category), *(column.cell(summary) for column in shown)])
+    shown = list(columns(report, summaries))
+    for name in (None, *_EXPENDABLE):
+        shown = [column for column in shown if column.name != name]
+        table = _table([printable(report.headline_metric), *(column.title for column in shown)])
+        for summary in summaries:
+            _add_row(table, [category_title(summary.category), *(column.cell(summary) for column in shown)])
+        if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
+            break
     return table
 
 
@@ -100,7 +109,7 @@ def _table(titles: Sequence[str]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, title in enumerate(titles):
-        table.add_column(Text(title), justify="right" if index else "left", no_wrap=0 < index < len(titles) - 1)
+        table.add_column(Text(title), justify="right" if index else "left", no_wrap=index < len(titles) - 1)
     return table
 
 

@@ -60,12 +60,12 @@ def _move(weights: Weights, index: int, place: str, dice: Dice) -> Change:
     result, result_zh = _outcome(target)
     told = dice.below(2) == 1
     if place == "table":
-        english = f"Take the {name} off the balance and put it on the table below the beam"
-        chinese = f"把{name_zh}从天平上取下放到桌面上"
+        english = f"Take the {name} off the balance, put it at the left end of the table"
+        chinese = f"把{name_zh}从天平上取下放到桌面左端"
     else:
         english = f"Put the {name} from the table on the {place} pan"
         chinese = f"把桌上{name_zh}放到{'左' if place == 'left' else '右'}盘"
-    english += f"; {result}." if told else " and let the balance tilt as it must."
+    english += f"; {result}." if told else f"{',' if place == 'table' else ''} and let the balance tilt as it must."
     chinese += f"，{result_zh}。" if told else "，让天平相应地倾斜。"
     other = next(i for i, x in enumerate(weights) if i != index and (x.place == "table") == (w.place == "table"))
     heavy_side = "right" if _lean(weights) > 0 else "left"

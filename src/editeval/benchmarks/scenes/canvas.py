@@ -27,11 +27,16 @@ class Fade:
     x1: float
     y1: float
 
-    def at(self, x: Grid, y: Grid) -> Grid:
-        """Colours of the grid points, (..., 3)."""
+    def share(self, x: Grid, y: Grid) -> Grid:
+        """How far each grid point is from `first` to `last`, 0-1; one row or column where that is enough."""
         dx, dy = self.x1 - self.x0, self.y1 - self.y0
-        t = ((x - self.x0) * dx + (y - self.y0) * dy) / (dx * dx + dy * dy)
-        return _mixed(self.first, self.last, np.minimum(np.maximum(t, 0.0), 1.0))
+        if dx == 0.0:
+            t = (y - self.y0) / dy
+        elif dy == 0.0:
+            t = (x - self.x0) / dx
+        else:
+            t = ((x - self.x0) * dx + (y - self.y0) * dy) / (dx * dx + dy * dy)
+        return np.minimum(np.maximum(t, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,10 @@ class Radial:
     cy: float
     r: float
 
-    def at(self, x: Grid, y: Grid) -> Grid:
-        """Colours of the grid points, (..., 3)."""
+    def share(self, x: Grid, y: Grid) -> Grid:
+        """How far each grid point is from `first` to `last`, 0-1."""
         dx, dy = x - self.cx, y - self.cy
-        t = np.minimum(np.sqrt(dx * dx + dy * dy) / self.r, 1.0)
-        return _mixed(self.first, self.last, t)
+        return np.minimum(np.sqrt(dx * dx + dy * dy) / self.r, 1.0)
 
 
 Paint = Colour | Fade | Radial
@@ -64,11 +68,6 @@ def across(first: Colour, last: Colour, x0: float, x1: float) -> Fade:
     return Fade(first, last, x0, 0.0, x1, 0.0)
 
 
-def _mixed(first: Colour, last: Colour, t: Grid) -> Grid:
-    a, b = np.array(first), np.array(last)
-    return a + (b - a) * t[..., None]
-
-
 def _coverage(distance: Grid, soft: float) -> Grid:
     """Share of each pixel that is inside; `soft` pixels of transition instead of one, for shadows."""
     if soft <= 1.0:
@@ -79,13 +78,13 @@ def _coverage(distance: Grid, soft: float) -> Grid:
 
 @dataclass(slots=True)
 class Canvas:
-    """A picture in the making: `size` x `size` pixels, float64 RGB in 0-255."""
+    """A picture in the making: three planes (red, green, blue) of `size` x `size` float64 in 0-255."""
 
     size: int
-    pixels: Grid = field(init=False)
+    planes: Grid = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pixels = np.zeros((self.size, self.size, 3))
+        self.planes = np.zeros((3, self.size, self.size))
 
     @property
     def scale(self) -> float:
@@ -130,14 +129,15 @@ class Canvas:
         """Below `line` the picture above it appears upside down, `depth` units deep, tinted and fading in depth."""
         row, count = round(line * self.scale), round(depth * self.scale)
         count = min(count, row, self.size - row)
-        above = self.pixels[row - count : row][::-1]
-        below = self.pixels[row : row + count]
-        fading = (strength * (1.0 - 0.55 * (np.arange(count) / count)))[:, None, None]
-        below += (above + (np.array(tint) - above) * 0.30 - below) * fading
+        fading = (strength * (1.0 - 0.55 * (np.arange(count) / count)))[:, None]
+        for plane, level in zip(self.planes, tint, strict=True):
+            above, below = plane[row - count : row][::-1], plane[row : row + count]
+            below += (above + (level - above) * 0.30 - below) * fading
 
     def rgb(self) -> npt.NDArray[np.uint8]:
         """The picture, (size, size, 3), rounded half up."""
-        return np.minimum(np.maximum(self.pixels + 0.5, 0.0), 255.0).astype(np.uint8)
+        rounded = np.minimum(np.maximum(self.planes + 0.5, 0.0), 255.0).astype(np.uint8)
+        return np.ascontiguousarray(rounded.transpose(1, 2, 0))
 
     def _window(
         self, box: tuple[float, float, float, float], within: Shape | None
@@ -151,14 +151,18 @@ class Canvas:
         right, bottom = min(self.size, int(x1 * s) + 3), min(self.size, int(y1 * s) + 3)
         if left >= right or top >= bottom:
             return None
-        x = (np.arange(left, right) + 0.5)[None, :] / s
-        y = (np.arange(top, bottom) + 0.5)[:, None] / s
+        x: Grid = (np.arange(left, right, dtype=np.float64) + 0.5)[None, :] / s
+        y: Grid = (np.arange(top, bottom, dtype=np.float64) + 0.5)[:, None] / s
         return (slice(top, bottom), slice(left, right)), x, y
 
     def _blend(self, part: tuple[slice, slice], paint: Paint, x: Grid, y: Grid, cover: Grid) -> None:
-        pixels = self.pixels[part]
-        colour = np.array(paint) if isinstance(paint, tuple) else paint.at(x, y)
-        pixels += (colour - pixels) * cover[..., None]
+        if isinstance(paint, tuple):
+            for plane, level in zip(self.planes, paint, strict=True):
+                plane[part] += (level - plane[part]) * cover
+            return
+        share = paint.share(x, y)
+        for plane, first, last in zip(self.planes, paint.first, paint.last, strict=True):
+            plane[part] += (first + (last - first) * share - plane[part]) * cover
 
 
 EVERYWHERE = Box(-8.0, -8.0, 520.0, 520.0)

@@ -71,13 +71,13 @@ def _zone(clocks: Clocks, index: int, other: int) -> Change:
     ahead = _CITIES[wrong.city][2] - _CITIES[right.city][2]
     quarters = (right.quarters + 4 * ahead) % 48
     (a, a_zh, _), (b, b_zh, _) = _CITIES[right.city], _CITIES[wrong.city]
-    relation = f"{abs(ahead)} hours {'ahead of' if ahead > 0 else 'behind'} {a}"
+    relation = f"{abs(ahead)} hours {'ahead of' if ahead > 0 else 'behind'} {a.title()}"
     relation_zh = f"比{a_zh}{'早' if ahead > 0 else '晚'}{abs(ahead)}小时"
     third = next(i for i in range(3) if i not in (index, other))
     return Change(
         changed(clocks, index, quarters=quarters),
         changed(clocks, third, quarters=(quarters + 3) % 48 if quarters == clocks[third].quarters else quarters),
-        f"The {a} clock is right. Set the {b} clock to the time in {b.title()}, which is {relation.replace(a, a.title())}.",
+        f"The {a} clock is right. Set the {b} clock to the time in {b.title()}, which is {relation}.",
         f"{a}（{a_zh}）的钟是准的。{b_zh}{relation_zh}，请把 {b} 的钟拨到当地时间。",
         3,
         f"{_DIAL}; {_ZONES}",

@@ -11,7 +11,7 @@ from editeval.benchmarks.scenes.room import bunting, frame, wall
 from editeval.benchmarks.scenes.shapes import Box, Circle, Line, Polygon, direction, turned
 
 _BOARDS = (("top", "上层", 206.0), ("bottom", "下层", 424.0))
-_PITCH, _WIDE, _HIGH, _FIRST = 37.0, 15.0, 86.0, 58.0
+_PITCH, _WIDE, _HIGH, _FIRST = 33.0, 14.0, 80.0, 54.0
 _PLACES = 11
 
 

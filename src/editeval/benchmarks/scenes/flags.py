@@ -106,7 +106,7 @@ def _mend(flags: Flags, index: int, country: Country, dice: Dice) -> Change:
     _, en, zh = _PLACES[index]
     english = dice.pick(
         (
-            f"The {en} flag is meant to be {country.english}'s, but its stripes are in the wrong order. Put them right.",
+            f"The {en} flag is meant to be {country.english}'s, but the stripes are in the wrong order; mend it.",
             f"Correct the order of the stripes on the {en} pole so that the flag is that of {country.english}.",
         )
     )
@@ -122,7 +122,9 @@ def plan(dice: Dice) -> Plan:
     broken = next(i for i in range(3) if len(set(countries[i].stripes)) == 3)
     flags = tuple(_flag(c) for c in countries[:3])
     x, y, z = countries[broken].stripes
-    flags = changed(flags, broken, stripes=dice.pick(((z, y, x), (y, x, z), (y, z, x))))
+    legal = {c.stripes for c in _COUNTRIES}
+    orders = [o for o in ((z, y, x), (y, x, z), (y, z, x), (x, z, y)) if o not in legal]
+    flags = changed(flags, broken, stripes=dice.pick(orders))
     first, second = dice.shuffled([i for i in range(3) if i != broken])
     changes = (
         _mend(flags, broken, countries[broken], dice),

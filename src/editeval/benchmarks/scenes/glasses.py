@@ -63,7 +63,8 @@ def _pour(glasses: Glasses, giver: int, taker: int, dice: Dice) -> Change:
         )
         chinese = f"把杯子 {a} 里的果汁全部倒进杯子 {b}，一滴不洒。"
     else:
-        english = f"Pour juice from glass {a} into glass {b} until glass {a} is down to mark {level - amount}; glass {b} rises by as much."
+        rest = f"until glass {a} is down to mark {level - amount}; glass {b} rises by as much"
+        english = f"Pour juice from glass {a} into glass {b} {rest}."
         chinese = f"从杯子 {a} 往杯子 {b} 倒果汁，直到 {a} 降到刻度 {level - amount}，{b} 相应升高。"
     third = 3 - giver - taker
     wrong = changed(glasses, third, level=0 if glasses[third].level >= 2 else 6)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.palette import (
     BLUE,
+    CREAM,
     DARK_WOOD,
     GREEN,
     INK,
@@ -22,7 +23,7 @@ from editeval.benchmarks.scenes.palette import (
 )
 from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, a, changed
 from editeval.benchmarks.scenes.room import floor, frame, plant, wall
-from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon
+from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Ring
 
 _DUSK: Colour = (52.0, 50.0, 96.0)
 _LIGHT: Colour = (255.0, 226.0, 150.0)
@@ -131,14 +132,39 @@ def _side_table(canvas: Canvas, x: float) -> None:
     )
 
 
+def _sofa(canvas: Canvas, rgb: Colour) -> None:
+    """A sofa for two against the wall."""
+    canvas.shadow(Ellipse(256.0, 432.0, 176.0, 14.0), 0.35, 14.0)
+    for x in (122.0, 390.0):
+        canvas.fill(Line(x, 412.0, x, 430.0, 9.0), darker(DARK_WOOD, 0.3))
+    canvas.fill(Box(112.0, 268.0, 400.0, 410.0, 26.0), down(lighter(rgb, 0.12), darker(rgb, 0.18), 268.0, 410.0))
+    for left in (124.0, 258.0):
+        canvas.fill(Box(left, 280.0, left + 130, 366.0, 18.0), down(lighter(rgb, 0.24), rgb, 280.0, 366.0))
+        canvas.fill(
+            Box(left, 352.0, left + 130, 394.0, 14.0), down(lighter(rgb, 0.34), darker(rgb, 0.08), 352.0, 394.0)
+        )
+    for left in (92.0, 380.0):
+        canvas.fill(Box(left, 322.0, left + 40, 416.0, 18.0), down(lighter(rgb, 0.22), darker(rgb, 0.2), 322.0, 416.0))
+    canvas.fill(Box(146.0, 314.0, 198.0, 358.0, 12.0), down(CREAM, darker(CREAM, 0.16), 314.0, 358.0))
+
+
 def draw(canvas: Canvas, lamps: Lamps, look: Look) -> None:
     """The room at dusk, then light by light."""
     wall(canvas, look)
     floor(canvas, look, 400.0)
-    frame(canvas, look, "one", 150.0 + look.shift("one", 10), 196.0)
-    frame(canvas, look, "two", 282.0 + look.shift("two", 10), 206.0)
-    plant(canvas, 330.0 + look.shift("plant", 12), 436.0, 0.9)
-    canvas.fill(Box(-8.0, -8.0, 520.0, 520.0), _DUSK, 0.5)
+    frame(canvas, look, "one", 124.0 + look.shift("one", 10), 60.0)
+    frame(canvas, look, "two", 300.0 + look.shift("two", 10), 68.0)
+    canvas.fill(
+        Ellipse(256.0, 452.0, 250.0, 40.0),
+        look.pick("rug", ((196.0, 120.0, 110.0), (118.0, 146.0, 160.0), (200.0, 170.0, 120.0))),
+    )
+    canvas.fill(Ring(Ellipse(256.0, 452.0, 226.0, 33.0), 4.0), CREAM, 0.5)
+    _sofa(
+        canvas,
+        look.pick("sofa", ((86.0, 134.0, 140.0), (206.0, 134.0, 104.0), (120.0, 122.0, 168.0), (216.0, 182.0, 120.0))),
+    )
+    plant(canvas, 488.0, 424.0, 1.1)
+    canvas.fill(Box(-8.0, -8.0, 520.0, 520.0), _DUSK, 0.46)
     for lamp in lamps:
         _lamp(canvas, lamp)
 

@@ -13,6 +13,7 @@ from editeval.benchmarks.scenes.things import SHAPES, pinned
 
 _COLUMNS = (92.0, 201.0, 310.0, 419.0)
 _ROWS = (112.0, 256.0, 400.0)
+_RADII = (22.0, 29.0, 36.0, 43.0, 50.0)
 _RANKS = (("largest", "最大"), ("second largest", "第二大"), ("smallest", "最小"))
 
 
@@ -37,11 +38,12 @@ Found = tuple[int, Text] | None
 def _stock(dice: Dice) -> Papers:
     kinds = dice.shuffled(tuple(SHAPES))[:3]
     cells = dice.shuffled(range(12))[: dice.between(9, 11)]
+    sizes = {kind: dice.shuffled(_RADII) for kind in kinds}  # no two of a kind are of one size
     papers = []
     for place, cell in enumerate(sorted(cells)):
-        kind = kinds[dice.below(3)] if place > 2 else kinds[place]
-        r = 24.0 + 2.6 * ((place * 5 + 3) % 12)  # all sizes differ by at least 2.6 units
-        papers.append(Paper(cell % 4, cell // 4, dice.between(-7, 7), dice.between(-9, 9), kind, r, dice.pick(VIVID)))
+        kind = kinds[place] if place < 3 else dice.pick([k for k in kinds if sizes[k]])
+        offset = dice.between(-7, 7), dice.between(-9, 9)
+        papers.append(Paper(cell % 4, cell // 4, *offset, kind, sizes[kind].pop(), dice.pick(VIVID)))
     return tuple(papers)
 
 
@@ -163,8 +165,8 @@ def _leave(papers: Papers, dice: Dice, taken: set[int]) -> Change:
         ("seven", "七"),
         ("eight", "八"),
     )[stay - 1]
-    noun = kind if stay == 1 else f"{kind}s"
-    english = f"Take {kind}s off the board, the smallest first, until exactly {number} {noun} {'remains' if stay == 1 else 'remain'}."
+    rest = f"{number} {kind} remains" if stay == 1 else f"{number} {kind}s remain"
+    english = f"Take {kind}s off the board, the smallest first, until exactly {rest}."
     return Change(target, wrong, english, f"从小到大依次取下{SHAPES[kind]}，直到正好剩下{zh}个。", 3)
 
 

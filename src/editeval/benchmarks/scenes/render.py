@@ -74,7 +74,8 @@ def over_edit(cell: Cell) -> Pixels:
     rows, columns = np.ogrid[: cell.size, : cell.size]
     for _ in range(6):
         cy, cx = _roomiest(free, dice, reach)
-        patch = ((rows - cy) ** 2 + (columns - cx) ** 2 < reach * reach) & free
+        dy, dx = rows - cy, columns - cx
+        patch = (dy * dy + dx * dx < reach * reach) & free
         result[patch] = 255 - result[patch][:, ::-1]
         free = free & ~patch
     return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -88,7 +89,8 @@ class Box:
         qx = np.abs(x - (self.x0 + self.x1) / 2) - ((self.x1 - self.x0) / 2 - r)
         qy = np.abs(y - (self.y0 + self.y1) / 2) - ((self.y1 - self.y0) / 2 - r)
         ox, oy = np.maximum(qx, 0.0), np.maximum(qy, 0.0)
-        return np.sqrt(ox * ox + oy * oy) + np.minimum(np.maximum(qx, qy), 0.0) - r
+        d: Grid = np.sqrt(ox * ox + oy * oy) + np.minimum(np.maximum(qx, qy), 0.0) - r
+        return d
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Stroke:
     def distance(self, x: Grid, y: Grid) -> Grid:
         best: Grid | None = None
         for line in self.lines:
-            for a, b in zip(line, line[1:], strict=False):
+            for a, b in pairwise(line):
                 d = _squared_to_segment(x, y, a, b)
                 best = d if best is None else np.minimum(best, d)
         if best is None:
@@ -158,7 +160,8 @@ class Polygon:
                 crossing = (b[0] - a[0]) * (y - a[1]) / (b[1] - a[1]) + a[0]
                 inside ^= ((a[1] > y) != (b[1] > y)) & (x < crossing)
         d = np.sqrt(best)
-        return np.where(inside, -d, d) - self.r
+        signed: Grid = np.where(inside, -d, d) - self.r
+        return signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,22 @@ class Ring:
 
     def distance(self, x: Grid, y: Grid) -> Grid:
         return np.abs(self.shape.distance(x, y)) - self.w / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """`shape`, `by` units larger on every side."""
+
+    shape: Shape
+    by: float
+
+    @property
+    def box(self) -> Bounds:
+        x0, y0, x1, y1 = self.shape.box
+        return x0 - self.by, y0 - self.by, x1 + self.by, y1 + self.by
+
+    def distance(self, x: Grid, y: Grid) -> Grid:
+        return self.shape.distance(x, y) - self.by
 
 
 @dataclass(frozen=True, slots=True)

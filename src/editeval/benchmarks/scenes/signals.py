@@ -11,8 +11,14 @@ from editeval.benchmarks.scenes.palette import CREAM, INK, METAL, darker, lighte
 from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Stroke
 
-_CARS = "Vienna Convention on Road Signs and Signals (1968), Article 23: red, at the top, means stop; green, at the bottom, means proceed"
-_WALK = "Vienna Convention on Road Signs and Signals (1968), Article 24: red standing figure means do not cross, green walking figure means cross"
+_CARS = (
+    "Vienna Convention on Road Signs and Signals (1968), Article 23: "
+    "red, at the top, means stop; green, at the bottom, means proceed"
+)
+_WALK = (
+    "Vienna Convention on Road Signs and Signals (1968), Article 24: "
+    "a red standing figure means do not cross, a green walking one means cross"
+)
 _LIGHTS: dict[str, Colour] = {"red": (244.0, 58.0, 48.0), "amber": (255.0, 186.0, 40.0), "green": (60.0, 214.0, 110.0)}
 _ORDERS = {
     "red": (
@@ -80,7 +86,10 @@ def plan(dice: Dice) -> Plan:
     crossing = Crossing(dice.pick(tuple(_LIGHTS)), dice.pick(tuple(_LIGHTS)), dice.pick(("red", "green")))
     makers = dice.shuffled(range(3))
     all_changes = (_cars(crossing, "left", dice), _cars(crossing, "right", dice), _walk(crossing, dice))
-    text = f"A street crossing; the left car signal is {crossing.left}, the right one {crossing.right}, the pedestrian signal {crossing.walk}."
+    text = (
+        f"A street crossing; the left car signal is {crossing.left}, the right one {crossing.right}, "
+        f"the pedestrian signal {crossing.walk}."
+    )
     return Plan(crossing, text, tuple(all_changes[i] for i in makers))
 
 

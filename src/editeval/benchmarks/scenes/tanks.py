@@ -43,7 +43,8 @@ def _fill(tanks: Tanks, index: int, dice: Dice) -> Change:
             f"{verb} tank {name} {'up' if up else 'down'} to mark {level}; the {floats} goes on floating on the water."
         )
     else:
-        english = f"Let the water in tank {name} {'rise' if up else 'sink'} to mark {level}, and let the {floats} do what it must."
+        verb = "rise" if up else "sink"
+        english = f"Let the water in tank {name} {verb} to mark {level}, and let the {floats} do what it must."
     chinese = f"给水箱 {name} {zh}刻度 {level}，{_FLOATS[floats]}" + ("仍浮在水面上。" if told else "随之而动。")
     return Change(
         changed(tanks, index, level=level), changed(tanks, other, level=level), english, chinese, 2 if told else 3

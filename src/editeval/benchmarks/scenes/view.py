@@ -13,7 +13,8 @@ from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygo
 
 _PANE = Box(84.0, 48.0, 428.0, 358.0, 6.0)
 _SKIES = {"day": DAY, "sunset": SUNSET, "night": NIGHT, "overcast": GREY_SKY}
-_TEXTS = {
+_Texts = dict[str, tuple[tuple[str, str], str]]
+_FROM_SUN: _Texts = {
     "night": (
         (
             "Make it night outside: a dark blue sky with stars, and a pale full moon where the sun is.",
@@ -30,8 +31,8 @@ _TEXTS = {
     ),
     "day": (
         (
-            "Make it a bright day outside, with a light blue sky and a yellow sun.",
-            "Show the view from the window at noon: blue sky, yellow sun.",
+            "Make it a bright day outside: the sky turns light blue and the sun yellow.",
+            "Show the view from the window at noon, with a light blue sky and a yellow sun.",
         ),
         "让窗外变成晴朗的白天：浅蓝色天空，黄色太阳。",
     ),
@@ -43,11 +44,34 @@ _TEXTS = {
         "让窗外变成阴天：天空灰色，看不见太阳。",
     ),
 }
+_FROM_MOON: _Texts = {
+    "sunset": (
+        (
+            "Turn the night outside into a sunset: orange sky, some clouds, and a deep red sun where the moon is.",
+            "Show the view at sunset, with an orange sky, clouds, and a red sun in the place of the moon.",
+        ),
+        "让窗外从夜晚变成日落：橙色天空，几朵云，月亮的位置是深红的太阳。",
+    ),
+    "day": (
+        (
+            "Turn the night outside into a bright day: light blue sky, some clouds, a yellow sun where the moon is.",
+            "Make it day outside; the sky is light blue with clouds, and a yellow sun takes the moon's place.",
+        ),
+        "让窗外从夜晚变成白天：浅蓝色天空，几朵云，月亮的位置是黄色太阳。",
+    ),
+    "overcast": (
+        (
+            "Turn the clear night outside into a grey, cloudy day without moon and stars.",
+            "Make it an overcast day outside: a grey sky with clouds, and neither moon nor stars.",
+        ),
+        "让窗外从晴夜变成阴天的白天：灰色天空有云，没有月亮和星星。",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Outside: `time` of _SKIES and `has_snow`. Inside: the curtains' colour, whether the room is tinted like the sky."""
+    """Outside: `time` of _SKIES and `has_snow`. Inside: the curtains' colour and the room's tint."""
 
     time: str
     has_snow: bool
@@ -56,7 +80,7 @@ class View:
 
 
 def _turn(view: View, time: str, dice: Dice) -> Change:
-    english, chinese = _TEXTS[time]
+    english, chinese = (_FROM_MOON if view.time == "night" else _FROM_SUN)[time]
     return Change(replace(view, time=time), replace(view, tint=time), dice.pick(english), chinese, 2)
 
 
@@ -91,7 +115,7 @@ def _curtain(view: View, dice: Dice) -> Change:
 
 def plan(dice: Dice) -> Plan:
     """A view at some time of day and two or three of: another time, snow or thaw, other curtains."""
-    view = View(dice.pick(tuple(_SKIES)), dice.below(3) == 0, dice.pick(VIVID))
+    view = View(dice.pick(("day", "sunset", "night")), dice.below(3) == 0, dice.pick(VIVID))
     times = dice.shuffled([t for t in _SKIES if t != view.time])
     changes = (
         _turn(view, times[0], dice),

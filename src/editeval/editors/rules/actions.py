@@ -20,6 +20,8 @@ ACTIONS: dict[str, Action] = {
     "grey": tonal.plain(tone.grey),
     "invert": tonal.plain(tone.inverted),
     "sepia": tonal.plain(tone.sepia),
+    "posterize": tonal.plain(tone.posterized),
+    "channels": tonal.channels,
     "pixelate": tonal.plain(tone.pixelated),
     "brighten": tonal.measured(tone.brightened, 0.35),
     "darken": tonal.measured(tone.brightened, -0.4),

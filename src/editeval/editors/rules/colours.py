@@ -95,6 +95,10 @@ MEANINGS: dict[str, str] = {
     "surrender": "white",
     "royalty": "purple",
 }
+SIGNIFIES = (
+    r"(?:(?:the )?colour (?:for|of|that means|meaning|that stands for|which means)|"
+    r"(?:signal(?:s|ling)?|indicat(?:e|es|ing)|mean(?:s|ing)?|say(?:s|ing)?)(?: for)?)"
+)
 MODIFIERS: dict[str, tuple[float, float]] = {  # factor on saturation, shift of lightness in HLS (0-1)
     "light": (0.9, 0.2),
     "lighter": (0.9, 0.2),
@@ -125,7 +129,7 @@ def pattern() -> str:
     names = "|".join(sorted(NAMES, key=len, reverse=True))
     modifiers = "|".join(MODIFIERS)
     meanings = "|".join(sorted(MEANINGS, key=len, reverse=True))
-    meaning = rf"(?:the )?colour (?:for|of|that means|meaning|that stands for|which means) [\"']?(?:{meanings})\b[\"']?"
+    meaning = rf"{SIGNIFIES} [\"']?(?:{meanings})\b[\"']?"
     return rf"(?:#[0-9a-f]{{6}}\b|{meaning}|\b(?:(?:{modifiers}) )*(?:{names})\b)"
 
 
@@ -138,7 +142,7 @@ def read(text: str) -> Colour | None:
     if words.startswith("#"):
         return _coloured((int(words[1:3], 16), int(words[3:5], 16), int(words[5:7], 16)))
     for meaning in sorted(MEANINGS, key=len, reverse=True):
-        if "colour" in words and re.search(rf"\b{meaning}\b", words):
+        if re.match(SIGNIFIES, words) and re.search(rf"\b{meaning}\b", words):
             return read(MEANINGS[meaning])
     name = next(n for n in sorted(NAMES, key=len, reverse=True) if words.endswith(n))
     modifiers = words[: -len(name)].split()
@@ -200,9 +204,9 @@ def likeness(lab: Plane, colour: Colour) -> float:
         return 0.3 + 0.7 * by_distance if is_family else 0.7 * by_distance
     chroma, own = float(np.hypot(wanted[1], wanted[2])), float(np.hypot(lab[1], lab[2]))
     if is_family:
-        return (0.8 if chroma < 20 or own > 22 else 0.6) + 0.2 * by_distance
+        return (0.8 if chroma < 20 else 0.35 + 0.45 * min(1.0, own / 40)) + 0.2 * by_distance
     if min(chroma, own) < 20:
         return 0.7 * by_distance
     turn = abs(float(np.arctan2(lab[2], lab[1]) - np.arctan2(wanted[2], wanted[1])))
     turn = np.degrees(min(turn, 2 * np.pi - turn))
-    return max(0.7 * by_distance, 0.6 * float(np.exp(-((turn / 18.0) ** 2))))
+    return max(0.7 * by_distance, 0.6 * float(np.exp(-((turn / 24.0) ** 2))))

@@ -8,7 +8,7 @@ from functools import cache
 
 from editeval.editors.rules import colours, nouns, phrases, reference
 from editeval.editors.rules.colours import Colour
-from editeval.editors.rules.patterns import CONSTRAINT, DEFAULTS, PATTERNS, PREFACE, VERB
+from editeval.editors.rules.patterns import CONSTRAINT, DEFAULTS, PATTERNS, PREFACE, STATE, VERB
 from editeval.editors.rules.phrases import Place
 from editeval.editors.rules.reference import Reference
 from editeval.errors import EditevalError
@@ -63,6 +63,8 @@ def _clauses(text: str) -> list[str]:
 
 def _split_contrast(clause: str) -> list[str]:
     """ "make the circle red and the square green" gives two clauses, "make the circle and the square red" one."""
+    if re.search(r"\bbetween\b", clause):
+        return [clause]
     for found in re.finditer(r",? and |, ", clause):
         left, right = clause[: found.start()], clause[found.end() :]
         made = right if re.match(rf"{reference.DETERMINER} ", right) else f"it {right}"
@@ -74,7 +76,7 @@ def _split_contrast(clause: str) -> list[str]:
 
 @cache
 def _compiled() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    shapes = "|".join(n for n, hint in nouns.HINTS.items() if hint.shapes)
+    shapes = "|".join(n for n, hint in nouns.HINTS.items() if hint.shapes and n not in colours.NAMES)
     fill = {
         "<T>": rf"(?P<target>(?:(?:{reference.DETERMINER}|of|these|those) )*+.+?)",
         "<C>": rf"(?P<colour>{colours.pattern()})",
@@ -117,12 +119,13 @@ def _continued(clause: str, previous: Command | None) -> Command | None:
 
 
 def _keyword(clause: str) -> Command | None:
-    """Best effort for other wordings: the colour, light or weather word that a sentence with a verb ends in."""
-    for pattern in (r".*?\b(the .+?) (?:\w+ )*?(?:is|are|be|look|looks|looking|appear|become|becomes|in|as|to) (.+)",):
-        found = re.fullmatch(pattern, clause)
-        command = _command(f"make {found[1]} {found[2]}") if found is not None else None
-        if command is not None:
-            return command
+    """Best effort for other wordings that have a verb: what they say something is, or their light or weather word."""
+    if re.search(rf"\b(?:{VERB}|{STATE})\b", clause) is None:
+        return None
+    found = re.fullmatch(rf".*?\b(the .+?) (?:\w+ )*?(?:{STATE}|in|as|to) (.+)", clause)
+    command = _command(f"make {found[1]} {found[2]}") if found is not None else None
+    if command is not None:
+        return command
     for word in re.findall(r"[a-z]+", clause):
         command = _command(f"make it {word}")
         if command is not None and command.action not in ("recolour", "resize"):

@@ -29,6 +29,16 @@ def moved(pixels: Pixels, selected: Selected, shift: tuple[float, float], brush:
     return transformed(pixels, selected, [[1.0, 0.0, float(round(dx))], [0.0, 1.0, float(round(dy))]], brush)
 
 
+def shifted(pixels: Pixels, shift: tuple[float, float]) -> Pixels:
+    """The whole picture shifted; what comes in repeats the edge."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    matrix = np.array([[1, 0, round(shift[0])], [0, 1, round(shift[1])]], dtype=np.float64)
+    out: Pixels = cv2.warpAffine(pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return out
+
+
 def transformed(pixels: Pixels, selected: Selected, matrix: Matrix, brush: Brush) -> Pixels:
     """The object under an affine map (source to destination), its old place closed."""
     layer = warped(cutout(pixels, selected, brush.feather_px), matrix)

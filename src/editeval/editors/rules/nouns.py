@@ -101,6 +101,7 @@ HINTS: dict[str, Hint] = {
     "house": Hint(("rectangle", "square", "polygon")),
     "lamp": Hint((), ("yellow", "white", "orange")),
     "light": Hint((), ("yellow", "white", "red", "green")),
+    "signal": Hint(ROUND, ("red", "yellow", "orange", "green")),
     "bulb": Hint(ROUND, ("yellow", "white")),
     "lantern": Hint((), ("red", "yellow", "orange")),
     "candle": Hint(("rectangle",), ("white", "yellow", "red")),
@@ -126,7 +127,19 @@ HINTS: dict[str, Hint] = {
     "face": Hint((), ("orange", "pink", "brown")),
     "shadow": Hint((), ("black", "grey", "brown")),
 }
-WHOLE = ("picture", "image", "photo", "photograph", "scene", "everything", "frame", "canvas", "drawing", "it all")
+WHOLE = (
+    "picture",
+    "image",
+    "photo",
+    "photograph",
+    "scene",
+    "everything",
+    "frame",
+    "canvas",
+    "drawing",
+    "colour",
+    "it all",
+)
 BACKGROUND = ("background", "backdrop", "surroundings")
 ANY = ("one", "ones", "object", "thing", "shape", "figure", "element", "it", "them", "item")
 IRREGULAR = {"leaves": "leaf", "cherries": "cherry", "strawberries": "strawberry", "boxes": "box", "buses": "bus"}

@@ -53,6 +53,7 @@ def normalised(instruction: str) -> str:
     for pattern, word in (
         (r"color", "colour"),
         (r"\bgray", "grey"),
+        (r"\btraffic lights?\b", "signal"),  # "light" would be read as a shade of the colour that follows
         (r"\bcenter", "centre"),
         (r"\bgreyscaled?\b|\bgrey scale\b|\bblack[ -]and[ -]white\b|\bb ?& ?w\b|\bmonochromatic\b", "monochrome"),
         (r"(\d) ?%", r"\1 percent"),

@@ -1,4 +1,7 @@
-"""Pixel arrays: colour spaces, blending, local means. RGB arrays are uint8 HxWx3, planes float32 HxW, masks bool HxW."""
+"""Pixel arrays: colour spaces, blending, local means.
+
+Pixels are uint8 RGB HxWx3, planes float32 HxW (or HxWx3 where a name says so), masks bool HxW.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,16 @@ Mask = NDArray[np.bool_]
 Rgb = tuple[int, int, int]
 
 
+def clipped(values: Any) -> Plane:
+    """`values` as float32 within 0-255."""
+    return np.asarray(np.clip(values, 0, 255), dtype=np.float32)
+
+
 def to_lab(pixels: Pixels | Plane) -> Plane:
     """CIE Lab (L 0-100, a and b about -128..127) of RGB 0-255."""
     import cv2
 
-    scaled = np.clip(np.asarray(pixels, dtype=np.float32), 0, 255) / np.float32(255)
+    scaled = clipped(pixels) / np.float32(255)
     lab: Plane = cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)
     return lab
 
@@ -27,17 +35,18 @@ def from_lab(lab: Plane) -> Plane:
     import cv2
 
     rgb: Plane = cv2.cvtColor(np.asarray(lab, dtype=np.float32), cv2.COLOR_LAB2RGB)
-    return np.clip(rgb * np.float32(255), 0, 255)
+    return clipped(rgb * np.float32(255))
 
 
 def lab_of(colour: Rgb) -> Plane:
     """Lab of one colour, shape (3,)."""
-    return to_lab(np.array([[colour]], dtype=np.uint8))[0, 0]
+    lab: Plane = to_lab(np.array([[colour]], dtype=np.uint8))[0, 0]
+    return lab
 
 
 def rounded(pixels: Any) -> Pixels:
     """Float RGB as uint8, rounded and clipped."""
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(pixels), 0, 255), dtype=np.uint8)
 
 
 def blend(below: Pixels, above: Pixels | Plane, alpha: Plane) -> Pixels:
@@ -55,7 +64,7 @@ def local_mean(values: Plane, mask: Mask, radius: int) -> tuple[Plane, Plane]:
     held = mask.astype(np.float32)
     weight: Plane = cv2.blur(held, size, borderType=cv2.BORDER_REPLICATE)
     total: Plane = cv2.blur(values * held[..., None], size, borderType=cv2.BORDER_REPLICATE)
-    return total / np.maximum(weight, 1e-6)[..., None], weight
+    return np.asarray(total / np.maximum(weight, 1e-6)[..., None], dtype=np.float32), weight
 
 
 def grown(mask: Mask, radius: int) -> Mask:

@@ -83,11 +83,11 @@ def _merged(labels: Labels, lab: Plane, count: int) -> Labels:
     step = np.bincount(inverse, weights=np.concatenate(steps)) / np.maximum(np.bincount(inverse), 1)
     area = np.maximum(np.bincount(labels.ravel(), minlength=count + 1), 1)
     mean = np.stack([np.bincount(labels.ravel(), weights=lab[..., c].ravel(), minlength=count + 1) for c in range(3)])
-    mean = (mean / area).T
+    centre = (mean / area).T
     parent = np.arange(count + 1, dtype=np.int32)
     for border in borders[step < SOFT_STEP * 1.5]:
         one, other = divmod(int(border), count + 1)
-        if one and float(np.linalg.norm(mean[one] - mean[other])) < SOFT_DISTANCE:
+        if one and float(np.linalg.norm(centre[one] - centre[other])) < SOFT_DISTANCE:
             parent[_root(parent, other)] = _root(parent, one)
     roots = np.array([_root(parent, i) for i in range(count + 1)], dtype=np.int32)
     return roots[labels]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -135,7 +136,7 @@ def _prominence(segment: Segment, hint: Hint, share: float, *, is_named: bool) -
     elif segment.border > 0.01 and not segment.is_composite:
         score *= 0.6
     if segment.is_composite:
-        score *= 0.35 if hint.shapes else 1.6
+        score *= 0.35 if hint.shapes else 1.6 if share < 0.4 else 0.8
     return score
 
 
@@ -144,7 +145,7 @@ def _is_within(x: float, y: float, region: Region) -> bool:
 
 
 def _ranked(found: list[Candidate], key: str) -> list[Candidate]:
-    keys = {
+    keys: dict[str, Callable[[Segment], float]] = {
         "left": lambda s: s.centre[0],
         "right": lambda s: -s.centre[0],
         "top": lambda s: s.centre[1],

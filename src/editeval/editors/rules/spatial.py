@@ -85,7 +85,13 @@ def border(canvas: Canvas, command: Command, selected: list[Selected]) -> Pixels
 
 def move(canvas: Canvas, command: Command, selected: list[Selected]) -> Pixels:
     place = command.place or Place(direction=(0, 1), distance=0.15)
-    return _each(canvas, selected, lambda p, s: layout.moved(p, s, _shift(canvas, s, place), canvas.brush))
+
+    def change(pixels: Pixels, part: Selected) -> Pixels:
+        if part.mask.all():
+            return layout.shifted(pixels, _shift(canvas, part, place))
+        return layout.moved(pixels, part, _shift(canvas, part, place), canvas.brush)
+
+    return _each(canvas, selected, change)
 
 
 def _shift(canvas: Canvas, part: Selected, place: Place) -> tuple[float, float]:
@@ -138,7 +144,7 @@ def gravity(canvas: Canvas, command: Command, selected: list[Selected]) -> Pixel
 def _floor(canvas: Canvas, part: Selected) -> float:
     """Where things stand: the feet of other objects below, else a little into the ground, else the lower edge."""
     height = canvas.scene.size[1]
-    scale = height / canvas.scene.small.shape[0]
+    scale = height / int(canvas.scene.small.shape[0])
     foot = box(part.mask)[3]
     things = [s for s in canvas.scene.segments if s.area > 0.002 * s.mask.size]
     feet = [(s.box[1] + s.box[3]) * scale for s in things if not (s.is_background or s.is_composite)]

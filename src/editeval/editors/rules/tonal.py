@@ -62,6 +62,13 @@ def recolour(canvas: Canvas, command: Command, selected: list[Selected]) -> Pixe
     return toned(canvas, selected, lambda pixels, alpha: tone.recoloured(pixels, alpha, rgb))
 
 
+def channels(canvas: Canvas, command: Command, selected: list[Selected]) -> Pixels:
+    """Two colour channels exchanged, everywhere."""
+    names = ("red", "green", "blue")
+    one, other = (names.index(n) for n in re.findall(r"red|green|blue", command.word)[:2])
+    return toned(canvas, selected, lambda pixels, alpha: tone.exchanged(pixels, one, other))
+
+
 MATURE: dict[str, Rgb] = {
     "ripe": (205, 40, 38),
     "rust": (150, 76, 42),

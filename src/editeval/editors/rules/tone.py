@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from editeval.editors.rules.planes import Pixels, Plane, Rgb, from_lab, lab_of, to_lab
+from editeval.editors.rules.planes import Pixels, Plane, Rgb, clipped, from_lab, lab_of, to_lab
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -34,12 +34,12 @@ def _squeezed(spread: Plane, room: float) -> Plane:
 
 def brightened(pixels: Pixels, share: float) -> Plane:
     """Every channel times 1 + share, clipped."""
-    return np.clip(pixels.astype(np.float32) * (1.0 + share), 0, 255)
+    return clipped(pixels.astype(np.float32) * (1.0 + share))
 
 
 def contrasted(pixels: Pixels, share: float) -> Plane:
     """Distance from middle grey times 1 + share, clipped."""
-    return np.clip(127.5 + (pixels.astype(np.float32) - 127.5) * (1.0 + share), 0, 255)
+    return clipped(127.5 + (pixels.astype(np.float32) - 127.5) * (1.0 + share))
 
 
 def grey(pixels: Pixels) -> Plane:
@@ -51,7 +51,7 @@ def grey(pixels: Pixels) -> Plane:
 def saturated(pixels: Pixels, share: float) -> Plane:
     """Distance from the pixel's own luma times 1 + share, clipped."""
     neutral = grey(pixels)
-    return np.clip(neutral + (pixels.astype(np.float32) - neutral) * (1.0 + share), 0, 255)
+    return clipped(neutral + (pixels.astype(np.float32) - neutral) * (1.0 + share))
 
 
 def inverted(pixels: Pixels) -> Plane:
@@ -70,7 +70,7 @@ def sepia(pixels: Pixels) -> Plane:
 def tempered(pixels: Pixels, warmth: float) -> Plane:
     """Warmer for positive `warmth`, cooler for negative; about 0.15 is a clear change."""
     gain = np.array([1 + warmth, 1 + 0.12 * warmth, 1 - warmth], dtype=np.float32)
-    return np.clip(pixels.astype(np.float32) * gain, 0, 255)
+    return clipped(pixels.astype(np.float32) * gain)
 
 
 def tinted(pixels: Pixels, colour: Rgb, share: float) -> Plane:
@@ -99,7 +99,19 @@ def sharpened(pixels: Pixels, strength: float) -> Plane:
 
     values = pixels.astype(np.float32)
     soft = cv2.GaussianBlur(values, (0, 0), max(1.0, 0.003 * max(pixels.shape[:2])))
-    return np.clip(values + 0.9 * strength * (values - soft), 0, 255)
+    return clipped(values + 0.9 * strength * (values - soft))
+
+
+def posterized(pixels: Pixels) -> Plane:
+    """Four levels per channel."""
+    return clipped(np.rint(pixels.astype(np.float32) / 85) * 85)
+
+
+def exchanged(pixels: Pixels, one: int, other: int) -> Plane:
+    """Two colour channels exchanged."""
+    order = [0, 1, 2]
+    order[one], order[other] = other, one
+    return clipped(pixels[..., order])
 
 
 def pixelated(pixels: Pixels) -> Plane:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from editeval.editors.rules import tone
-from editeval.editors.rules.planes import Mask, Pixels, Plane, from_lab, rounded, to_lab
+from editeval.editors.rules.planes import Mask, Pixels, Plane, clipped, from_lab, rounded, to_lab
 
 
 def night(pixels: Pixels) -> Plane:
     """Dark and blue; what was brightest stays a little brighter than the rest."""
     values = tone.saturated(pixels, -0.45) / 255
     dark = np.power(values, 1.45) * np.array([0.30, 0.36, 0.58], dtype=np.float32)
-    return np.clip(dark * 255, 0, 255)
+    return clipped(dark * 255)
 
 
 def day(pixels: Pixels) -> Plane:
@@ -27,7 +27,7 @@ def sunset(pixels: Pixels) -> Plane:
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     glow = np.array([255, 120, 50], dtype=np.float32) * (1 - down) + np.array([200, 80, 90], dtype=np.float32) * down
     base = tone.tempered(pixels, 0.14) * np.float32(0.86)
-    return np.clip(base * 0.68 + glow * 0.32 * (0.35 + 0.65 * tone.grey(pixels) / 255), 0, 255)
+    return clipped(base * 0.68 + glow * 0.32 * (0.35 + 0.65 * tone.grey(pixels) / 255))
 
 
 def autumn(pixels: Pixels) -> Plane:
@@ -62,7 +62,7 @@ def snow(pixels: Pixels, ground: Mask, seed: int) -> Plane:
     white = np.clip(236 + (shading - level) * 0.55, 120, 252) * np.array([0.985, 0.995, 1.0], dtype=np.float32)
     values = values * (1 - cover) + white * cover
     flakes = _flakes(pixels.shape[:2], seed)[..., None]
-    return np.clip(values * (1 - flakes) + 252 * flakes, 0, 255)
+    return clipped(values * (1 - flakes) + 252 * flakes)
 
 
 def _flakes(size: tuple[int, int], seed: int) -> Plane:
@@ -95,4 +95,4 @@ def rain(pixels: Pixels, seed: int) -> Plane:
         cv2.line(layer, (x, y), end, int(rng.integers(90, 200)), max(1, round(unit)), cv2.LINE_AA)
     streaks = cv2.GaussianBlur(layer, (0, 0), 0.6 * unit).astype(np.float32)[..., None] / 255 * 0.6
     dull = tone.saturated(rounded(pixels.astype(np.float32) * np.array([0.66, 0.71, 0.77], np.float32)), -0.4)
-    return np.clip(dull * (1 - streaks) + 225 * streaks, 0, 255)
+    return clipped(dull * (1 - streaks) + 225 * streaks)

@@ -1,0 +1,5 @@
+"""`python -m editeval` is `editeval`."""
+
+from editeval.cli import main
+
+main()

@@ -1,0 +1,173 @@
+"""Cultural: a chess position; moves are told in algebraic notation or by their name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas, Colour, across, down
+from editeval.benchmarks.scenes.lettering import write
+from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, darker, lighter
+from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
+from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Grown, Line, Polygon, Shape, Union
+
+_NOTATION = "FIDE Laws of Chess, Appendix C: algebraic notation, pawn moves give the square of arrival only"
+_CASTLING = (
+    "FIDE Laws of Chess, Article 3.8: the king moves two squares towards the rook, which goes to the square beyond"
+)
+_LEFT, _TOP, _SQUARE = 66.0, 58.0, 48.0
+_FILES = "abcdefgh"
+_BOARDS: tuple[tuple[Colour, Colour], ...] = (
+    ((240.0, 220.0, 186.0), (184.0, 132.0, 92.0)),
+    ((238.0, 236.0, 218.0), (122.0, 154.0, 110.0)),
+    ((232.0, 236.0, 242.0), (112.0, 138.0, 172.0)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece on a square such as "e4"."""
+
+    kind: str  # king, queen, rook, bishop, pawn
+    is_white: bool
+    square: str
+
+
+Pieces = tuple[Piece, ...]
+
+
+def _at(pieces: Pieces, square: str) -> int:
+    return next(i for i, p in enumerate(pieces) if p.square == square)
+
+
+def _moved(pieces: Pieces, *moves: tuple[str, str]) -> Pieces:
+    for start, end in moves:
+        pieces = changed(pieces, _at(pieces, start), square=end)
+    return pieces
+
+
+def _castle(pieces: Pieces, dice: Dice) -> Change:
+    short, long = (("e1", "g1"), ("h1", "f1")), (("e1", "c1"), ("a1", "d1"))
+    is_short = dice.below(2) == 1
+    side, zh = ("king", "短") if is_short else ("queen", "长")
+    sign = "O-O" if is_short else "O-O-O"
+    english = dice.pick(
+        (f"White castles on the {side}'s side ({sign}).", f"Show the board after White has castled {side}side.")
+    )
+    file = dice.pick("abgh")  # pawns of these files stand on their first square
+    target, wrong = _moved(pieces, *(short if is_short else long)), _moved(pieces, (file + "2", file + "4"))
+    return Change(target, wrong, english, f"白方{zh}易位（{sign}）。", 3, _CASTLING)
+
+
+def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> Change:
+    rank, far, near = ("2", "4", "3") if is_white else ("7", "5", "6")
+    files = [p.square[0] for p in pieces if p.kind == "pawn" and p.is_white == is_white and p.square[1] == rank]
+    file, other = dice.shuffled(files)[:2]
+    end = dice.pick((far, far, near))
+    player, zh = ("White", "白方") if is_white else ("Black", "黑方")
+    notation = dice.below(2) == 1
+    english = (
+        f"{player} plays {file}{end}; show the position after this move."
+        if notation
+        else f"Move the {player.lower()} pawn from {file}{rank} to {file}{end}."
+    )
+    chinese = (
+        f"{zh}走 {file}{end}，画出走完后的局面。" if notation else f"把{zh[0]}兵从 {file}{rank} 走到 {file}{end}。"
+    )
+    return Change(
+        _moved(pieces, (file + rank, file + end)),
+        _moved(pieces, (other + rank, other + end)),
+        english,
+        chinese,
+        3 if notation else 2,
+        _NOTATION,
+    )
+
+
+def plan(dice: Dice) -> Plan:
+    """A position in which White may castle on both sides and every move told is legal."""
+    pieces = [Piece("king", True, "e1"), Piece("rook", True, "a1"), Piece("rook", True, "h1")]
+    pieces += [Piece("king", False, "e8"), Piece("rook", False, "a8"), Piece("rook", False, "h8")]
+    pieces += [Piece("bishop", False, s) for s in ("c8", "f8") if dice.below(3)]
+    if dice.below(3):
+        pieces.append(Piece("queen", False, "d8"))
+    for is_white, start, next_rank in ((True, "2", "3"), (False, "7", "6")):
+        stepped = dice.shuffled(_FILES)[: dice.between(0, 2)]
+        pieces += [
+            Piece("pawn", is_white, f + (next_rank if f in stepped and f not in "abgh" else start)) for f in _FILES
+        ]
+    both = tuple(pieces)
+    changes = (_castle(both, dice), _advance(both, True, dice), _advance(both, False, dice))
+    return Plan(both, f"A chessboard seen from White's side with {len(both)} pieces.", changes)
+
+
+def _outline(kind: str, x: float, y: float) -> Shape:
+    """The silhouette of a piece whose square has its middle at (x, y)."""
+    foot: tuple[Shape, ...] = (
+        Box(x - 14, y + 12, x + 14, y + 18, 3.0),
+        Polygon(((x - 10, y + 13), (x + 10, y + 13), (x + 5, y - 2), (x - 5, y - 2)), 1.0),
+    )
+    if kind == "pawn":
+        return Union((*foot, Circle(x, y - 6, 7.5)))
+    if kind == "rook":
+        teeth = tuple(Box(x + dx - 3, y - 17, x + dx + 3, y - 8, 1.0) for dx in (-8.5, 0.0, 8.5))
+        return Union(
+            (*foot, Box(x - 8, y - 8, x + 8, y + 12, 1.0), Box(x - 11.5, y - 11, x + 11.5, y - 5, 1.0), *teeth)
+        )
+    if kind == "bishop":
+        return Union((*foot, Ellipse(x, y - 6, 8.0, 11.0), Circle(x, y - 19, 3.0)))
+    if kind == "queen":
+        crown = (
+            (x - 9, y + 1),
+            (x + 9, y + 1),
+            (x + 14, y - 15),
+            (x + 6, y - 7),
+            (x, y - 18),
+            (x - 6, y - 7),
+            (x - 14, y - 15),
+        )
+        return Union((*foot, Polygon(crown, 1.5), Circle(x, y - 19, 2.6)))
+    cross = (Line(x, y - 21, x, y - 8, 4.0), Line(x - 5, y - 17, x + 5, y - 17, 4.0))
+    return Union((*foot, *cross, Ellipse(x, y - 4, 11.5, 8.0)))
+
+
+def _piece(canvas: Canvas, piece: Piece) -> None:
+    x = _LEFT + (_FILES.index(piece.square[0]) + 0.5) * _SQUARE
+    y = _TOP + (8 - int(piece.square[1]) + 0.5) * _SQUARE + 1
+    canvas.shadow(Ellipse(x + 4, y + 16, 17.0, 6.0), 0.4, 7.0)
+    body: Colour = (252.0, 248.0, 238.0) if piece.is_white else (58.0, 52.0, 66.0)
+    edge: Colour = (96.0, 80.0, 84.0) if piece.is_white else (24.0, 20.0, 30.0)
+    outline = _outline(piece.kind, x, y)
+    canvas.fill(Grown(outline, 1.6), edge)
+    canvas.fill(outline, across(lighter(body, 0.2), darker(body, 0.12), x - 14, x + 14))
+
+
+def draw(canvas: Canvas, pieces: Pieces, look: Look) -> None:
+    """A table top, the board with its labels and the pieces."""
+    light, dark = look.pick("board", _BOARDS)
+    cloth = look.pick(
+        "cloth", ((176.0, 96.0, 86.0), (92.0, 128.0, 132.0), (150.0, 122.0, 160.0), (214.0, 174.0, 126.0))
+    )
+    canvas.fill(EVERYWHERE, down(lighter(cloth, 0.3), cloth, 0.0, 512.0))
+    for i in range(11):
+        canvas.fill(Box(i * 52.0 - 8, -8.0, i * 52.0 + 14, 520.0), lighter(cloth, 0.4), 0.18)
+        canvas.fill(Box(-8.0, i * 52.0 - 8, 520.0, i * 52.0 + 14), lighter(cloth, 0.4), 0.18)
+    right, bottom = _LEFT + 8 * _SQUARE, _TOP + 8 * _SQUARE
+    rim = Box(_LEFT - 28, _TOP - 22, right + 22, bottom + 30, 8.0)
+    canvas.shadow(Box(_LEFT - 20, _TOP - 8, right + 32, bottom + 44, 10.0), 0.4, 22.0)
+    canvas.fill(rim, across(lighter(DARK_WOOD, 0.2), darker(DARK_WOOD, 0.2), _LEFT, right))
+    canvas.fill(Box(_LEFT, _TOP, right, bottom), light)
+    for row in range(8):
+        for column in range(8):
+            x, y = _LEFT + column * _SQUARE, _TOP + row * _SQUARE
+            if (row + column) % 2:  # a8 is light, so that each player has a light square at the right
+                canvas.fill(
+                    Box(x, y, x + _SQUARE, y + _SQUARE), across(lighter(dark, 0.06), darker(dark, 0.06), _LEFT, right)
+                )
+    for i in range(8):
+        write(canvas, _FILES[i].upper(), (_LEFT + (i + 0.5) * _SQUARE, bottom + 15), 11.0, CREAM)
+        write(canvas, str(8 - i), (_LEFT - 14, _TOP + (i + 0.5) * _SQUARE), 11.0, CREAM)
+    for piece in sorted(pieces, key=lambda p: -int(p.square[1])):
+        _piece(canvas, piece)
+
+
+CHESS = Kind("chess", plan, draw)

@@ -1,0 +1,94 @@
+"""Any editing pipeline of diffusers that editeval has a row for (editors/diffusion/families.py): one adapter, one table.
+
+Families, proven on tiny models of their very pipeline classes: flux_kontext, flux2, flux2_klein, instruct_pix2pix,
+longcat_image_edit, qwen_image_edit, qwen_image_edit_plus. Untested: qwen_image_2_1. Licences, memory and cost are those
+of the checkpoint; FLUX.1 Kontext [dev] is 12 B and non-commercial, InstructPix2Pix 1 B and MIT. The family follows from
+the checkpoint; a parameter that it does not have is refused, and None means its authors' default. LongCat's text encoder
+is corrected for transformers >= 5.3 (diffusion/conditioning.py). Noise: a CPU generator seeded with the request's seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from editeval.editors.diffusion.engine import Engine
+from editeval.editors.diffusion.families import FAMILIES
+from editeval.editors.diffusion.loading import Source
+from editeval.editors.diffusion.sizes import parse_size
+from editeval.types import Editor, EditRequest, Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_CALL = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "image_guidance_scale", "negative_prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class DiffusersPipelineParams:
+    """Parameters of a diffusers pipeline. None: what the authors of the family chose."""
+
+    model_name: str = "black-forest-labs/FLUX.1-Kontext-dev"  # Hub id, or the folder of a checkpoint
+    family: str = "auto"  # auto: from the checkpoint's pipeline class; or the name of a family
+    revision: str | None = None  # branch, tag or commit on the Hub; None: its main branch
+    trust_remote_code: bool = False  # run Python from the checkpoint; needs revision = a commit of 40 hex digits
+    dtype: str = "bfloat16"  # of the weights and the computation: bfloat16 | float16 | float32
+    num_inference_steps: int | None = None  # denoising steps
+    guidance_scale: float | None = None  # guidance of the model itself (FLUX: distilled; pix2pix, LongCat: CFG)
+    true_cfg_scale: float | None = None  # classifier-free guidance of Qwen and Kontext; above 1 every step costs twice
+    image_guidance_scale: float | None = None  # InstructPix2Pix: how closely to follow the source
+    negative_prompt: str | None = None  # what classifier-free guidance moves away from
+    disable_progress_bar: bool = True  # False: diffusers' own bar in the worker's log
+    size: str = "model"  # model (what its authors chose for that aspect) | source (scaled back to it) | WIDTHxHEIGHT
+    attention_backend: str | None = None  # a name that diffusers knows, for instance _native_cudnn; None: torch decides
+    compile: bool = False  # compile the denoiser's repeated blocks; the first edit takes minutes longer
+    acceleration: str = "none"  # none | exact: what was measured to help without changing the mathematics
+    cpu_offload: str = "none"  # none | model | sequential: weights stay in host memory and visit the GPU; slow
+    vae_tiling: bool = False  # decode in tiles: less memory, faint seams
+
+    def __post_init__(self) -> None:
+        parse_size(self.size)
+        if self.family not in ("auto", *FAMILIES):
+            raise ValueError(f"family: must be auto or one of {', '.join(FAMILIES)}, got {self.family!r}")
+        if self.num_inference_steps is not None and self.num_inference_steps < 1:
+            raise ValueError(f"num_inference_steps: must be at least 1, got {self.num_inference_steps}")
+        self.source()
+
+    def source(self) -> Source:
+        """What to load."""
+        return Source(
+            model_name=self.model_name,
+            revision=self.revision,
+            dtype=self.dtype,
+            family=self.family,
+            trust_remote_code=self.trust_remote_code,
+            cpu_offload=self.cpu_offload,
+            vae_tiling=self.vae_tiling,
+            attention_backend=self.attention_backend,
+            compile=self.compile,
+            acceleration=self.acceleration,
+        )
+
+
+class DiffusersPipeline(Editor):
+    """Edits with whichever family's pipeline the checkpoint holds."""
+
+    Params = DiffusersPipelineParams
+    _engine: Engine | None = None
+
+    def load(self, device: str) -> None:
+        """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""
+        given = {name: getattr(self.params, name) for name in _CALL}
+        self._engine = Engine.load(self.params.source(), device, self.params.size, given)
+
+    def edit(self, request: EditRequest, progress: Progress) -> Image:
+        """The edited image. Overrides: num_inference_steps and the guidance that the family has."""
+        if self._engine is None:
+            raise RuntimeError("diffusers_pipeline: edit before load")
+        return self._engine.edit(request, progress, not self.params.disable_progress_bar)
+
+    def unload(self) -> None:
+        """Frees the device; harmless the second time."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None

@@ -1,0 +1,122 @@
+"""Where a checkpoint is and what is in it, before anything of it is loaded; every way that can fail is one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import ConfigError, MachineError
+
+KEY = "diffusion_model.params.model_name"
+INDEX = "model_index.json"
+INSTALL = "pip install -r requirements/models.txt"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def is_path(model_name: str) -> bool:
+    """True if `model_name` means a folder: there is one, or it cannot be the id of a repository."""
+    return model_name.startswith(("/", "./", "../", "~")) or not _HUB_ID.fullmatch(model_name) or _folder(model_name)
+
+
+def _folder(model_name: str) -> bool:
+    return Path(model_name).expanduser().is_dir()
+
+
+def read_index(model_name: str, revision: str | None) -> dict[str, Any]:
+    """The content of model_index.json. Raises MachineError, one line, if it cannot be had or read."""
+    path = _local_index(model_name) if is_path(model_name) else _hub_index(model_name, revision)
+    try:
+        index = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise MachineError(f"{KEY}: {path} cannot be read: {_line(error)}; copy the checkpoint again") from error
+    if not isinstance(index, dict) or "_class_name" not in index:
+        raise MachineError(f"{KEY}: {path} names no pipeline class; it is not a diffusers checkpoint")
+    return index
+
+
+def _local_index(model_name: str) -> Path:
+    folder = Path(model_name).expanduser()
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing there"
+        raise MachineError(f"{KEY}: {model_name}: {found}; give a checkpoint folder, or the id of a Hub repository")
+    if not (folder / INDEX).is_file():
+        raise MachineError(f"{KEY}: {model_name}: no {INDEX} in it; give the folder of a diffusers checkpoint")
+    return folder / INDEX
+
+
+def _hub_index(model_name: str, revision: str | None) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise MachineError(f"diffusion_model: huggingface_hub is missing; {INSTALL}") from error
+
+    try:
+        return Path(hf_hub_download(model_name, INDEX, revision=revision))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise MachineError(f"{KEY}: {hub_problem(model_name, revision, error)}") from error
+
+
+def hub_problem(model_name: str, revision: str | None, error: Exception) -> str:
+    """One line: why the Hub did not give `model_name`, and what to do."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if "GatedRepoError" in names:
+        return f"{model_name} is gated; accept its licence on the Hub, then `hf auth login` or set HF_TOKEN"
+    if "RevisionNotFoundError" in names:
+        return f"{model_name} has no revision {revision!r}; mend diffusion_model.params.revision"
+    if "RepositoryNotFoundError" in names:
+        return f"the Hub knows no {model_name}; check the spelling (a private one needs HF_TOKEN), or give a folder"
+    if "EntryNotFoundError" in names and "LocalEntryNotFoundError" not in names:
+        return f"{model_name} has no {INDEX}; it is not a diffusers checkpoint"
+    if "OfflineModeIsEnabled" in names or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+        return f"{model_name} is not in the cache and HF_HUB_OFFLINE is set; download it first, or give a folder"
+    if "LocalEntryNotFoundError" in names or "ConnectionError" in names or "TimeoutException" in names:
+        return f"{model_name} is not in the cache and the Hub cannot be reached; give the folder of a local copy"
+    return f"{model_name} cannot be had from the Hub: {_line(error)}"
+
+
+def num_parameters(folder: Path) -> int:
+    """Numbers in all *.safetensors of a checkpoint folder, from their headers; a broken header counts nothing."""
+    paths = (path for path in folder.glob("*/*.safetensors") if not path.stem.endswith((".fp16", ".bf16", ".ema")))
+    return sum(_numbers_in(path) for path in paths)
+
+
+def _numbers_in(path: Path) -> int:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= 100_000_000:
+            return 0
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            return 0
+    shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+    return sum(_product(shape) for shape in shapes)
+
+
+def _product(shape: list[int]) -> int:
+    product = 1
+    for length in shape:
+        product *= length
+    return product
+
+
+def check_family(index: dict[str, Any], wanted: str, families: dict[str, tuple[str, ...]]) -> str:
+    """The family of a checkpoint; `wanted` if it is named ("auto": by its class). Raises ConfigError if that fails."""
+    name = index["_class_name"]
+    name = name[-1] if isinstance(name, list) else str(name)
+    found = next((family for family, pipelines in families.items() if name in pipelines), None)
+    if found is None and wanted == "auto":
+        known = ", ".join(sorted(families))
+        raise ConfigError(f"{KEY}: its pipeline is {name}, of no family that editeval knows; known: {known}")
+    if found is not None and wanted not in ("auto", found):
+        raise ConfigError(
+            f"{KEY}: its pipeline is {name}, family {found}, not {wanted}; use another type or checkpoint"
+        )
+    return found or wanted
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,161 @@
+"""One diffusers pipeline that edits: the same few statements for every family; what differs is its row in families.py.
+
+Noise comes from a generator on the CPU that `request.seed` alone seeds, so that the same seed gives the same noise on
+every device (a CUDA generator would give other noise). Classifier-free guidance that is asked for is on: the negative
+prompt is always handed over, because the pipelines switch guidance off without one and only log it.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from editeval.editors.diffusion import checkpoint, sizes
+from editeval.editors.diffusion.families import FAMILIES, Family
+from editeval.editors.diffusion.loading import PARAMS, Source, load_pipeline
+from editeval.errors import ConfigError, EditRefusedError
+from editeval.images import decode
+from editeval.types import EditRequest, Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Engine:
+    """A loaded pipeline. `edit` returns the edited image; `close` gives the device back."""
+
+    def __init__(self, pipeline: Any, family: Family, size: str, arguments: Mapping[str, Any]) -> None:
+        self.family = family
+        self._pipeline = pipeline
+        self._size = size
+        self._canvas = sizes.parse_size(size)
+        self._arguments = dict(arguments)
+        self._has_failed = False
+
+    @classmethod
+    def load(cls, source: Source, device: str, size: str, given: Mapping[str, Any]) -> Self:
+        """The engine for `source`; `given` are the arguments that were set (None: the family's own default).
+
+        Raises ConfigError for an argument or a size that the family does not have, MachineError if it cannot load.
+        """
+        index = checkpoint.read_index(source.model_name, source.revision)
+        known = {family.name: family.pipelines for family in FAMILIES.values()}
+        family = FAMILIES[checkpoint.check_family(index, source.family, known)]
+        arguments = call_arguments(family, given)
+        canvas = sizes.parse_size(size)
+        if canvas is not None and family.canvas == "fixed":
+            raise ConfigError(f"{PARAMS}.size: {family.name} has no canvas of its own; use model or source")
+        pipeline = load_pipeline(source, device)
+        sizes.check_canvas(canvas, grid_of(pipeline), f"{PARAMS}.size")
+        return cls(pipeline, family, size, arguments)
+
+    def edit(self, request: EditRequest, progress: Progress, is_bar_shown: bool = False) -> Image:
+        """The edited image, RGB. Raises ImageError for a broken source, ConfigError for unknown overrides."""
+        if self._has_failed:  # what an out-of-memory error left behind is only free once its traceback is gone
+            self._has_failed = False
+            release_memory()
+        source = decode(request.images[0])
+        arguments = {**self._arguments, **checked_overrides(self.family, request)}
+        try:
+            result = self._run(source, request, arguments, (progress, is_bar_shown))
+        except BaseException:
+            self._has_failed = True
+            raise
+        result = result if result.mode == "RGB" else result.convert("RGB")
+        return sizes.scaled(result, source.size) if self._size == "source" else result
+
+    def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:
+        import torch
+
+        pipeline, family = self._pipeline, self.family
+        target = self._canvas or family.model_size(source.size)
+        if family.canvas == "source":
+            if sizes.is_stretch(source.size, target) and self._canvas:
+                raise EditRefusedError(
+                    f"{family.name}: size {self._size} would stretch a source of {source.width}x{source.height}; "
+                    "use size: source or model"
+                )
+            image = sizes.scaled(source, target)
+        else:
+            image = source if family.scales_source else sizes.scaled(source, family.model_size(source.size))
+        if family.canvas == "free":
+            arguments |= {"width": target[0], "height": target[1]}
+            if family.name == "flux_kontext":  # it would scale the canvas to one megapixel and pick a size by itself
+                arguments |= {"max_area": target[0] * target[1], "_auto_resize": False}
+        pipeline.progress_bar = lambda total: StepBar(type(pipeline).progress_bar(pipeline, total=total), total, bar[0])
+        pipeline.set_progress_bar_config(disable=not bar[1])
+        generator = torch.Generator("cpu").manual_seed(request.seed)
+        with torch.inference_mode():
+            images: list[Image] = pipeline(
+                prompt=request.instruction, image=image, generator=generator, **arguments
+            ).images
+        return images[0]
+
+    def close(self) -> None:
+        """Give the device back; harmless if it was done already."""
+        if self._pipeline is not None:
+            self._pipeline.remove_all_hooks()
+            self._pipeline = None
+            release_memory()
+
+
+class StepBar:
+    """diffusers' own progress bar, which also tells `progress` about every denoising step."""
+
+    def __init__(self, bar: Any, total: int, progress: Progress) -> None:
+        self._bar = bar
+        self._total = total
+        self._progress = progress
+        self._step = 0
+
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)
+
+    def update(self, num_steps: int = 1) -> None:
+        """One more step is through."""
+        self._bar.update(num_steps)
+        self._step = min(self._total, self._step + num_steps)
+        self._progress(self._step, self._total)
+
+
+def call_arguments(family: Family, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the pipeline's call. Raises ConfigError for one that is given and that the family does not have."""
+    foreign = [name for name, value in given.items() if value is not None and name not in _known(family)]
+    if foreign:
+        has = ", ".join(_known(family))
+        raise ConfigError(f"{PARAMS}.{foreign[0]}: {family.name} has none; it has {has}")
+    arguments: dict[str, Any] = {"num_inference_steps": family.num_inference_steps, **family.guidance}
+    return arguments | {name: value for name, value in given.items() if value is not None}
+
+
+def checked_overrides(family: Family, request: EditRequest) -> dict[str, Any]:
+    """The overrides of one request. Raises ConfigError for a name that the family does not have."""
+    unknown = sorted(set(request.overrides) - set(_known(family)))
+    if unknown:
+        has = ", ".join(_known(family))
+        raise ConfigError(f"request {request.key}: no parameter {unknown[0]!r} to override; {family.name} has {has}")
+    return dict(request.overrides)
+
+
+def _known(family: Family) -> list[str]:
+    return ["num_inference_steps", *family.guidance]
+
+
+def grid_of(pipeline: Any) -> int:
+    """Every side of an output of `pipeline` is a multiple of this."""
+    factor = int(pipeline.vae_scale_factor)
+    return factor if type(pipeline).__name__.startswith("StableDiffusion") else 2 * factor
+
+
+def release_memory() -> None:
+    """Hand what nobody holds any more back to the device."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

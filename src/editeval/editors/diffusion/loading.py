@@ -1,0 +1,165 @@
+"""From a checkpoint to a pipeline on its device: straight there, in the wanted dtype, with no second copy in memory."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from editeval.editors.diffusion import checkpoint
+from editeval.editors.diffusion.conditioning import tell_token_types
+from editeval.errors import ConfigError, MachineError
+
+log = logging.getLogger("editeval")
+
+DTYPES = ("bfloat16", "float16", "float32")
+ACCELERATIONS = ("none", "exact")
+OFFLOADS = ("none", "model", "sequential")
+PARAMS = "diffusion_model.params"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to load and how. Raises ValueError, one line, for values that cannot work anywhere."""
+
+    model_name: str
+    revision: str | None
+    dtype: str
+    family: str = "auto"
+    trust_remote_code: bool = False
+    cpu_offload: str = "none"
+    vae_tiling: bool = False
+    attention_backend: str | None = None
+    compile: bool = False
+    acceleration: str = "none"
+
+    def __post_init__(self) -> None:
+        if not self.model_name:
+            raise ValueError("model_name: empty; give a Hub id or the folder of a checkpoint")
+        for name, allowed in (("dtype", DTYPES), ("cpu_offload", OFFLOADS), ("acceleration", ACCELERATIONS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(f"{name}: must be one of {', '.join(allowed)}, got {value!r}")
+        if self.trust_remote_code and not _COMMIT.fullmatch(self.revision or ""):
+            raise ValueError(
+                f"trust_remote_code: needs `revision` pinned to a commit of 40 hex digits, got {self.revision!r}"
+            )
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the repeated blocks of the denoiser are compiled."""
+        return self.compile or self.acceleration == "exact"
+
+
+def load_pipeline(source: Source, device: str) -> Any:
+    """The diffusers pipeline of `source` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
+    torch, diffusers = import_libraries()
+    _check_device(torch, device, source)
+    dtype = getattr(torch, source.dtype)
+    folder = _download(diffusers, source)
+    _check_memory(torch, folder, device, source)
+    arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": source.trust_remote_code}
+    if source.cpu_offload == "none":
+        arguments["device_map"] = "cuda" if device.startswith("cuda") else device
+    try:
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, torch_dtype=dtype, **arguments)
+    except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {_line(error)}") from error
+    _place(pipeline, source, device)
+    _correct(pipeline)
+    _accelerate(pipeline, source)
+    return pipeline
+
+
+def import_libraries() -> tuple[Any, Any]:
+    """(torch, diffusers). Raises MachineError naming the install command if a package is missing."""
+    try:
+        import diffusers
+        import torch
+        import transformers  # noqa: F401  the pipelines' text encoders
+    except ImportError as error:
+        raise MachineError(f"diffusion_model: {error.name or error} is missing; {checkpoint.INSTALL}") from error
+    return torch, diffusers
+
+
+def _check_device(torch: Any, device: str, source: Source) -> None:
+    if not device.startswith("cuda"):
+        if source.cpu_offload != "none":
+            raise ConfigError(f"{PARAMS}.cpu_offload: {source.cpu_offload!r} needs a GPU, the device is {device}")
+        return
+    index = int(device.partition(":")[2] or 0)
+    if not torch.cuda.is_available() or index >= torch.cuda.device_count():
+        built = "this torch has no CUDA" if torch.version.cuda is None else f"torch sees {torch.cuda.device_count()}"
+        raise MachineError(f"diffusion_model: {device} cannot be used: {built}; check the driver, or use [cpu]")
+    torch.cuda.set_device(index)  # "cuda" in a device map means the current one
+
+
+def _download(diffusers: Any, source: Source) -> Path:
+    if checkpoint.is_path(source.model_name):
+        return Path(source.model_name).expanduser()
+    try:
+        return Path(
+            diffusers.DiffusionPipeline.download(
+                source.model_name, revision=source.revision, trust_remote_code=source.trust_remote_code
+            )
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        problem = checkpoint.hub_problem(source.model_name, source.revision, error)
+        raise MachineError(f"{checkpoint.KEY}: {problem}") from error
+
+
+def _check_memory(torch: Any, folder: Path, device: str, source: Source) -> None:
+    if not device.startswith("cuda") or source.cpu_offload != "none":
+        return
+    num_bytes = checkpoint.num_parameters(folder) * getattr(torch, source.dtype).itemsize
+    free, total = torch.cuda.mem_get_info(torch.device(device))
+    if num_bytes > free:
+        raise MachineError(
+            f"{checkpoint.KEY}: the weights take {num_bytes / 2**30:.1f} GiB, {device} has {free / 2**30:.1f} of "
+            f"{total / 2**30:.1f} GiB free; free it, or set {PARAMS}.cpu_offload: model"
+        )
+
+
+def _place(pipeline: Any, source: Source, device: str) -> None:
+    if source.cpu_offload == "model":
+        pipeline.enable_model_cpu_offload(device=device)
+    elif source.cpu_offload == "sequential":
+        pipeline.enable_sequential_cpu_offload(device=device)
+    else:
+        pipeline.to(device)  # all there already, but for what a device map leaves behind
+    if source.vae_tiling:
+        if not hasattr(pipeline.vae, "enable_tiling"):
+            raise ConfigError(f"{PARAMS}.vae_tiling: {type(pipeline.vae).__name__} has no tiling; leave it out")
+        pipeline.vae.enable_tiling()
+
+
+def _correct(pipeline: Any) -> None:
+    encoder = getattr(pipeline, "text_encoder", None)
+    if encoder is not None and tell_token_types(encoder) is not None:
+        log.info("%s: its text encoder is told which tokens are image", type(pipeline).__name__)
+
+
+def _accelerate(pipeline: Any, source: Source) -> None:
+    denoiser = denoiser_of(pipeline)
+    if source.attention_backend is not None:
+        try:
+            denoiser.set_attention_backend(source.attention_backend)
+        except (AttributeError, ImportError, RuntimeError, ValueError) as error:
+            got = source.attention_backend
+            raise MachineError(f"{PARAMS}.attention_backend: {got!r} cannot be used here: {_line(error)}") from error
+    if source.is_compiled:
+        denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True)
+
+
+def denoiser_of(pipeline: Any) -> Any:
+    """The network that runs at every step."""
+    return getattr(pipeline, "transformer", None) or pipeline.unet
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,100 @@
+"""What differs between the servers of POST /v1/images/edits: one row per server and nothing else per server.
+
+Their defaults differ (size, seed, negative prompt, steps, file format), so every field is sent with every request.
+Sources: vLLM-Omni 0.30.0 `entrypoints/openai/api_server.py`; SGLang 0.5.23 `multimodal_gen/.../openai/image_api.py`;
+OpenAI's reference of "Create image edit", 2026-11.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Value = str | int | float | bool
+
+TUNABLE = ("num_inference_steps", "true_cfg_scale", "guidance_scale", "negative_prompt")
+"""Parameters that only some servers have."""
+
+OWNED = frozenset({"image", "prompt", "model", "n", "size", "seed", "response_format", "output_format", "mask", "stream"})
+"""Fields that the editor decides; `extra` cannot contradict them."""
+
+QWEN: Mapping[str, Value] = {"num_inference_steps": 50, "true_cfg_scale": 4.0, "negative_prompt": " "}
+"""What v2 ran with; a negative prompt of one space keeps classifier-free guidance on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one kind of server is spoken to."""
+
+    defaults: Mapping[str, Value] = field(default_factory=dict)  # of the TUNABLE parameters that are always sent
+    accepts: tuple[str, ...] = ()  # the TUNABLE parameters it knows
+    constants: Mapping[str, Value] = field(default_factory=dict)  # sent with every request; `extra` may change them
+    has_seed: bool = True
+    is_sized_by_model: bool = False  # True: the rule "model" is sent as size "auto"
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    "vllm_omni": Dialect(
+        defaults=QWEN,
+        accepts=TUNABLE,
+        # compression 100 is PNG level 0: the fastest, and lossless like every other level
+        constants={"response_format": "b64_json", "output_compression": 100, "generator_device": "cpu"},
+    ),
+    "sglang": Dialect(
+        defaults=QWEN,
+        accepts=TUNABLE,
+        # "exact" because its own default, "lossless", is not bit-exact; caches change the model under test
+        constants={
+            "response_format": "b64_json",
+            "generator_device": "cpu",
+            "quality": "exact",
+            "enable_teacache": False,
+            "enable_cache_dit": False,
+        },
+    ),
+    "openai": Dialect(
+        constants={"quality": "auto", "background": "auto", "moderation": "auto"},
+        has_seed=False,
+        is_sized_by_model=True,
+    ),
+}
+
+MODEL_AREA = 1024 * 1024
+GRID = 16  # pixels that every latent editing model works in multiples of
+
+
+def size_of(rule: str, width: int, height: int) -> tuple[int, int]:
+    """Width and height to ask for, given the source's.
+
+    "model": about one megapixel in the source's shape, sides in multiples of 32, as diffusers' Qwen-Image-Edit
+    pipeline computes it. "source": the source's, sides rounded down to multiples of GRID. "WxH": exactly that.
+    """
+    if rule == "source":
+        return max(GRID, width // GRID * GRID), max(GRID, height // GRID * GRID)
+    if rule == "model":
+        wide = math.sqrt(MODEL_AREA * width / height)
+        return max(32, round(wide / 32) * 32), max(32, round(wide * height / width / 32) * 32)
+    across, _, down = rule.partition("x")
+    return int(across), int(down)
+
+
+def text_of(value: Value) -> str:
+    """The value as a form field."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def form(fields: Mapping[str, str], image: bytes) -> tuple[str, bytes]:
+    """(content type, body) of multipart/form-data with the PNG `image`. The same input gives the same bytes."""
+    digest = hashlib.sha256(image)
+    for name, text in fields.items():
+        digest.update(f"\0{name}\0{text}".encode())
+    boundary = f"editeval-{digest.hexdigest()[:40]}"  # no text can contain a hash of itself
+    parts = []
+    for name, text in fields.items():
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+        parts.append(head.encode() + text.encode() + b"\r\n")
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="image.png"\r\n'
+    parts.append(f"{head}Content-Type: image/png\r\n\r\n".encode() + image + b"\r\n")
+    return f"multipart/form-data; boundary={boundary}", b"".join(parts) + f"--{boundary}--\r\n".encode()

@@ -1,0 +1,61 @@
+"""Asking again, a bounded number of times: exponential waits with seeded jitter, the server's own wish, one deadline."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from editeval.editors.serving.exchange import Message, PassingError, Reply, Server, TransportError, exchange
+
+T = TypeVar("T")
+MAX_WAIT_S = 60.0
+"""The longest pause between two calls, whatever the server wishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long and how often one server is asked for one thing."""
+
+    timeout_s: float  # one call, from connecting to the last byte
+    deadline_s: float  # all calls and pauses together
+    max_retries: int
+    backoff_s: float  # the first pause; each following one is twice as long
+    max_bytes: int  # of one reply
+
+
+def ask(server: Server, message: Message, bounds: Bounds, read: Callable[[Reply], T], jitter: random.Random) -> T:
+    """What `read` makes of the server's reply; asked again as long as that, or the exchange, is a PassingError.
+
+    Raises TransportError when tries or time are used up, and at once whatever else `read` raises.
+    """
+    begin = time.monotonic()
+    last = ""
+    num_calls = 0
+    for attempt in range(bounds.max_retries + 1):
+        left = bounds.deadline_s - (time.monotonic() - begin)
+        if left <= 0:
+            break
+        num_calls += 1
+        try:
+            return read(exchange(server, message, min(bounds.timeout_s, left), bounds.max_bytes))
+        except PassingError as error:
+            last = str(error)
+            pause = pause_s(attempt, error.wait_s, bounds.backoff_s, jitter)
+        if attempt == bounds.max_retries or time.monotonic() - begin + pause >= bounds.deadline_s:
+            break
+        time.sleep(pause)
+    seconds = time.monotonic() - begin
+    raise TransportError(f"{server.url}: no usable answer in {_calls(num_calls)} and {seconds:.1f} s; last: {last}")
+
+
+def pause_s(attempt: int, wait_s: float | None, backoff_s: float, jitter: random.Random) -> float:
+    """Seconds until the next call: never less than the server wishes, never more than MAX_WAIT_S."""
+    own = backoff_s * float(2 ** min(attempt, 16)) * jitter.uniform(0.5, 1.0)
+    return float(min(MAX_WAIT_S, max(own, wait_s or 0.0)))
+
+
+def _calls(count: int) -> str:
+    return f"{count} call{'' if count == 1 else 's'}"

@@ -1,0 +1,118 @@
+"""How a judge is asked, and how its answers become scores: one module per protocol, all of it in code.
+
+A protocol is independent of the engine that answers. Scores follow from replies by `scores`, so kept replies can be
+read again later. `fingerprint` changes whenever a question, the images shown, a grammar or the combination does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from editeval.errors import ConfigError
+from editeval.judges.replies import formats
+from editeval.judges.replies.reading import Reading, Reply
+from editeval.types import JudgeRequest, Score
+
+PROTOCOLS = ("pointwise", "re_edit", "rubric", "viescore")
+"""Modules of this package with one subclass of Protocol each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about one edit. The images are shown before the text, each under a label."""
+
+    name: str  # unique within its protocol; a metric of the same name is decided by this question alone
+    system: str
+    user: str
+    images: tuple[str, ...]  # of "source" and "edited", in the order shown
+    answer: str  # one of formats.FORMATS
+
+
+class Protocol(ABC):
+    """Questions, the images that go with them, and the rule that makes scores of the readings."""
+
+    metrics: ClassVar[tuple[str, ...]]  # the first is the headline
+    version: ClassVar[int] = 1  # goes up whenever `combine` changes
+    uses_prompts: ClassVar[bool] = False
+
+    @abstractmethod
+    def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
+        """What to ask about `request`; as many, in the same formats, for every request. Nothing: it cannot be asked."""
+
+    @abstractmethod
+    def combine(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+        """One reading of one value 0-10 for each metric, from the readings of all questions by name."""
+
+
+def load(name: str) -> Protocol:
+    """The protocol called `name`. Raises ConfigError for an unknown one."""
+    if name not in PROTOCOLS:
+        raise ConfigError(f"protocol: must be one of {', '.join(PROTOCOLS)}, got {name!r}")
+    module = importlib.import_module(f"editeval.judges.protocols.{name}")
+    protocol: Protocol = module.PROTOCOL
+    return protocol
+
+
+def fingerprint(name: str) -> str:
+    """Hash of everything that a protocol decides, as 16 hex digits."""
+    protocol = load(name)
+    asked: list[Any] = []
+    for category in ("physical", "environmental", "cultural", "causal", "referential"):
+        metadata = {"category": category, "rationale": "RATIONALE"}
+        request = JudgeRequest("KEY", b"", b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
+        asked.append([asdict(question) for question in protocol.questions(request)])
+    parts = [name, protocol.metrics, protocol.version, formats.VERSION, asked]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def scores(
+    protocol: Protocol,
+    judge: str,
+    request: JudgeRequest,
+    replies: Mapping[str, Reply],
+    min_label_mass: float,
+) -> list[Score]:
+    """One score per metric. The raw text of each holds the replies that decided it, as JSON by question."""
+    answers = {question.name: question.answer for question in protocol.questions(request)}
+    readings = {name: formats.read(answers[name], reply, min_label_mass) for name, reply in replies.items()}
+    return _rows(protocol, judge, request.key, protocol.combine(readings), replies)
+
+
+def _rows(
+    protocol: Protocol, judge: str, key: str, combined: Mapping[str, Reading], replies: Mapping[str, Reply]
+) -> list[Score]:
+    rows = []
+    for metric in protocol.metrics:
+        deciding = [metric] if metric in replies else list(replies)
+        raw = json.dumps({name: replies[name].to_json() for name in deciding}, ensure_ascii=False)
+        reading = combined[metric]
+        value = reading.values[0] if reading.values else None
+        rows.append(Score(key, judge, metric, value, raw, reading.reason))
+    return rows
+
+
+def unscored(protocol: Protocol, judge: str, key: str, reason: str, message: str) -> list[Score]:
+    """One score without value per metric."""
+    raw = json.dumps({"message": message}, ensure_ascii=False)
+    return [Score(key, judge, metric, None, raw, reason) for metric in protocol.metrics]
+
+
+def field(name: str, text: str) -> str:
+    """`text` as a named field of a question that it cannot leave: a JSON string without angle brackets, between tags.
+
+    What a benchmark says must not be able to end the field, to start a line of its own or to spell a control token.
+    """
+    escaped = json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+    escaped = escaped.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
+    return f"<{name}>{escaped}</{name}>"
+
+
+def first_reason(*readings: Reading) -> Reading | None:
+    """The first reading that has no value, to be handed on; None if all have one."""
+    return next((reading for reading in readings if reading.reason), None)

@@ -1,0 +1,33 @@
+"""Protocol `rubric`: the prompt of the sample's category from the YAML section `prompts`; one number 0-10 as text.
+
+Shown: source, then edited image. One metric, `overall`: the number itself. The wording, and with it the scale, is the
+configuration's; it has to ask for a single number from 0 to 10. Differences from v2: both images are always shown (v2
+showed the edited one only), decoding is greedy, and a reply without exactly one number is unscored (v2: 5.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.judges.replies.reading import Reading
+from editeval.types import JudgeRequest
+
+
+class Rubric(Protocol):
+    """The number that the category's prompt asks for."""
+
+    metrics = ("overall",)
+    uses_prompts = True
+
+    def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
+        if request.prompt is None:
+            return ()
+        system, user = request.prompt
+        return (Question("overall", system, user, ("source", "edited"), "number"),)
+
+    def combine(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+        return {"overall": readings["overall"]}
+
+
+PROTOCOL = Rubric()

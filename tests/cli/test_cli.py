@@ -1,0 +1,178 @@
+"""The command line as a user types it: real processes, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIG = """\
+benchmark:
+  type: procedural
+  params: {num_per_category: 2, size: 64}
+diffusion_model:
+  type: fakes.fake_editor
+  params:
+    device_ids: [cpu, cpu]
+    seconds: 0.05
+reward_model:
+  type: reference
+  params: {device_ids: [cpu]}
+"""
+
+
+def cli(*arguments: str, cwd: Path, main: bool = False) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "main.py")] if main else [sys.executable, "-m", "editeval"]
+    return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small.yaml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path
+
+
+def only_run(folder: Path) -> Path:
+    return (folder / "outputs" / "latest").resolve()
+
+
+def test_help_names_every_command_and_exit_code(tmp_path: Path) -> None:
+    done = cli("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for word in ("run", "check", "status", "report", "verify", "list", "simulate", "130"):
+        assert word in done.stdout
+
+
+def test_run_prints_a_table_and_the_path_of_the_report_and_main_py_continues_it(folder: Path) -> None:
+    done = cli("run", "small.yaml", "--allow-code", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "micro" in done.stdout and "report.html" in done.stdout
+    again = cli("--config", "small.yaml", "--allow-code", "--resume", cwd=folder, main=True)
+    assert again.returncode == 0 and "10 edited already, 0 to edit" in again.stderr
+    names = ["report.json", "samples.jsonl", "scores.csv", "report.md", "report.html", "manifest.json"]
+    assert all((only_run(folder) / name).stat().st_size for name in names)
+    logs = list((folder / "outputs" / "logs").glob("*.log"))
+    assert any("Batch synchronization: ENABLED ✅" in log.read_text(encoding="utf-8") for log in logs)
+    for command in ("status", "verify", "report"):
+        looked = cli(command, cwd=folder)
+        assert looked.returncode == 0, looked.stderr
+    assert json.loads(cli("status", "--json", cwd=folder).stdout)["num_scored"] == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("run", "small.yaml", "--set", "diffusion_model.params.sede=1"), "unknown key; did you mean 'seed'?"),
+        (("run", "absent.yaml"), "absent.yaml: "),
+        (("run", "small.yaml", "--limt", "3"), "did you mean --limit?"),
+        (("run", "small.yaml"), "is code from outside editeval"),
+        (("run", "small.yaml", "--allow-code", "--limit", "0"), "limit"),
+        (("run", "small.yaml", "--allow-code", "--device-ids", "0"), "no cuda:0 on this machine"),
+        (("run", "small.yaml", "--allow-code", "--categories", "weather"), "no sample of 'weather'"),
+        (("status", "nothing"), "no run directory of this name"),
+        (("simulate", "--durations", "2,x"), "--durations: "),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_2(folder: Path, arguments: tuple[str, ...], line: str) -> None:
+    start = time.monotonic()
+    done = cli(*arguments, cwd=folder)
+    assert time.monotonic() - start < 5
+    assert done.returncode == 2
+    assert line in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not (folder / "outputs").exists()
+
+
+def test_a_misspelt_key_in_the_file_is_named_with_its_line(folder: Path) -> None:
+    (folder / "small.yaml").write_text(CONFIG.replace("seconds", "secunds"), encoding="utf-8")
+    done = cli("check", "small.yaml", "--allow-code", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("editeval: small.yaml:8: diffusion_model.params.secunds: unknown key; did you mean")
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(folder: Path) -> None:
+    done = cli("run", "small.yaml", "--allow-code", "--dry-run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "10 to make" in done.stdout and "5 batches of 2" in done.stdout and "worker 1 on cpu: 5 edits" in done.stdout
+    assert not (folder / "outputs").exists()
+
+
+def test_check_accepts_the_production_configuration_on_a_machine_without_gpus(tmp_path: Path) -> None:
+    done = cli("check", str(ROOT / "config_multi_gpu.yaml"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "no cuda:0, cuda:1, cuda:2, cuda:3, cuda:4, cuda:5 on this machine" in done.stderr
+    refused = cli("run", str(ROOT / "config_multi_gpu.yaml"), cwd=tmp_path)
+    assert refused.returncode == 2 and "cuda:5" in refused.stderr
+
+
+def test_simulate_gives_the_exact_oracles(tmp_path: Path) -> None:
+    done = cli("simulate", "--requests", "270", "--durations", "2.0,2.1,2.0,2.0,2.0,2.0", "--json", cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert result["lower_bound_s"] == 92.0
+    spans = {p["policy"]: p["makespan_s"] for p in result["policies"]}
+    assert spans == {"batch_sync": 94.5, "round_robin": 94.5, "bounded_drift": 94.5, "dynamic": 92.0}
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code"]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition: object, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_what_runs_and_prints_the_command_that_continues(
+    folder: Path, signum: signal.Signals, code: int
+) -> None:
+    process = start(folder)
+    wait_for(lambda: list((folder / "outputs").glob("small-*/edits/*.png")))
+    process.send_signal(signum)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "To continue: editeval run small.yaml --allow-code" in stderr
+    done = cli("run", "small.yaml", "--allow-code", cwd=folder)
+    assert done.returncode == 0
+    assert len((only_run(folder) / "samples.jsonl").read_text(encoding="utf-8").splitlines()) == 10
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended while we looked
+        if int(fields[1]) == pid:
+            found.append(int(entry.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("num_images", [0, 1, 4, 9])
+def test_kill_9_anywhere_then_the_same_command_gives_the_same_bytes(folder: Path, num_images: int) -> None:
+    reference = folder / "reference"
+    reference.mkdir()
+    (reference / "small.yaml").write_text(CONFIG, encoding="utf-8")
+    assert cli("run", "small.yaml", "--allow-code", cwd=reference).returncode == 0
+    process = start(folder)
+    wait_for(lambda: list((folder / "outputs").glob("small-*/ledger.sqlite")))
+    wait_for(lambda: len(list((folder / "outputs").glob("small-*/edits/*.png"))) >= num_images)
+    workers = children_of(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=10)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=5)
+    done = cli("run", "small.yaml", "--allow-code", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for name in ("samples.jsonl", "scores.csv"):
+        assert (only_run(folder) / name).read_bytes() == (only_run(reference) / name).read_bytes()
+    assert cli("verify", cwd=folder).returncode == 0
