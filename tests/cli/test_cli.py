@@ -69,7 +69,7 @@ def test_run_prints_a_table_and_the_path_of_the_report_and_main_py_continues_it(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("run", "small.yaml", "--set", "diffusion_model.params.sede=1"), "unknown key; did you mean 'seed'?"),
+        (("run", "small.yaml", "--allow-code", "--set", "diffusion_model.params.sede=1"), "did you mean 'seed'?"),
         (("run", "absent.yaml"), "absent.yaml: "),
         (("run", "small.yaml", "--limt", "3"), "did you mean --limit?"),
         (("run", "small.yaml"), "is code from outside editeval"),

@@ -235,7 +235,9 @@ def test_an_unknown_noun_still_edits_what_stands_out(editor: Classical) -> None:
     assert 300 < changed(after).sum() < 20_000
 
 
-def test_a_request_that_is_not_understood_or_changes_nothing_fails(editor: Classical) -> None:
+def test_a_request_that_is_not_understood_or_changes_nothing_fails_if_it_must_not_guess() -> None:
+    editor = Classical(ClassicalParams(on_unclear="refuse"))
+    editor.load("cpu")
     with pytest.raises(InstructionError, match="no edit verb"):
         edited(editor, "Good morning")
     with pytest.raises(InstructionError, match="found nothing in the picture"):
@@ -244,6 +246,14 @@ def test_a_request_that_is_not_understood_or_changes_nothing_fails(editor: Class
         edited(editor, "Turn the picture grey", Image.new("RGB", (64, 64), "white"))
     with pytest.raises(InstructionError, match="cannot draw"):
         edited(editor, "Add a wizard")
+
+
+def test_a_guess_uses_the_words_that_are_understood(editor: Classical) -> None:
+    after = edited(editor, "The star shall henceforth wear white")
+    assert 300 < changed(after).sum() < 20_000
+    assert changed(edited(editor, "Good morning")).any()
+    with pytest.raises(ConfigError, match="on_unclear"):
+        ClassicalParams(on_unclear="ask")
 
 
 def test_parameters_are_checked_and_can_be_overridden(editor: Classical) -> None:

@@ -106,7 +106,7 @@ def test_reencoding_the_target_costs_next_to_nothing(quality: int) -> None:
 def test_a_small_unasked_change_costs_much_however_small_its_share_of_the_picture() -> None:
     spoilt = goal()
     spoilt[4:17, 4:17] = (250, 250, 60)  # 1 % of the picture
-    assert values(spoilt)["preservation"] == pytest.approx(5.0, abs=1.2)
+    assert 3.0 < values(spoilt)["preservation"] < 6.0
     assert values(spoilt)["completeness"] == 10.0
 
 

@@ -26,6 +26,7 @@ class Identity(Editor):
     """The source, decoded and nothing else."""
 
     Params = IdentityParams
+    default_device = "cpu"
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The pixels of the first image. Raises ImageError if they cannot be had, ConfigError for overrides."""

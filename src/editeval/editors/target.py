@@ -26,6 +26,7 @@ class Target(Editor):
     """The reference, decoded and nothing else."""
 
     Params = TargetParams
+    default_device = "cpu"
     sees_reference: ClassVar[bool] = True
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:

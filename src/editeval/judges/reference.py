@@ -67,7 +67,7 @@ class ReferenceJudge(Judge):
 
     Params = ReferenceParams
     metrics = METRICS
-    needs_reference = True
+    default_device = "cpu"
 
     def __init__(self, params: ReferenceParams) -> None:
         super().__init__(params)

@@ -92,7 +92,9 @@ def plan(dice: Dice) -> Plan:
     taken: set[int] = set()
     changes = tuple(_change(balloons, dice, taken) for _ in range(3))
     names = ", ".join(h.english for h in hues[: len(xs)])
-    return Plan(balloons, f"{len(xs)} hot-air balloons over hills, from the left {names}.", changes)
+    return Plan(
+        balloons, f"{'Five' if len(xs) == 5 else 'Four'} hot-air balloons over hills, from the left {names}.", changes
+    )
 
 
 def _balloon(canvas: Canvas, b: Balloon, rgb: Colour) -> None:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from editeval.benchmarks.scenes.canvas import Canvas
 from editeval.benchmarks.scenes.catalogue import KINDS
+from editeval.benchmarks.scenes.palette import VIVID
 from editeval.benchmarks.scenes.plan import Dice, Look, Plan, mix
+from editeval.categories import CATEGORIES
 
 Pixels = npt.NDArray[np.uint8]
 MARGIN_PX = 3  # the mask is this much wider than the change
@@ -29,7 +31,7 @@ class Cell(NamedTuple):
 
 def plan_of(category: str, kind: int, variant: int) -> Plan:
     """The plan of a scene; needs no pixels."""
-    return KINDS[category][kind].plan(Dice(mix(variant, kind, len(category))))
+    return KINDS[category][kind].plan(Dice(mix(variant, kind, CATEGORIES.index(category))))
 
 
 @lru_cache(maxsize=2)
@@ -68,16 +70,18 @@ def partial(cell: Cell) -> Pixels:
 
 
 def over_edit(cell: Cell) -> Pixels:
-    """The target, and six patches of changed colour outside the mask that nobody asked for."""
+    """The target, and outside the mask six coloured stickers that nobody asked for."""
     result, free = target(cell).copy(), mask(cell) == 0
     dice, reach = Dice(mix(cell.look, cell.change, 77)), max(4, cell.size // 14)
     rows, columns = np.ogrid[: cell.size, : cell.size]
-    for _ in range(6):
+    for hue in dice.shuffled(VIVID)[:6]:
         cy, cx = _roomiest(free, dice, reach)
         dy, dx = rows - cy, columns - cx
-        patch = (dy * dy + dx * dx < reach * reach) & free
-        result[patch] = 255 - result[patch][:, ::-1]
-        free = free & ~patch
+        squared = dy * dy + dx * dx
+        sticker = (squared < reach * reach) & free
+        result[sticker] = 255
+        result[sticker & (squared * 5 < reach * reach * 4)] = [int(level) for level in hue.rgb]
+        free = free & ~sticker
     return result
 
 

@@ -42,7 +42,7 @@ class Engine:
         index = checkpoint.read_index(source.model_name, source.revision)
         known = {family.name: family.pipelines for family in FAMILIES.values()}
         family = FAMILIES[checkpoint.check_family(index, source.family, known)]
-        arguments = call_arguments(family, given)
+        arguments = call_arguments(family, given, bool(index.get("is_distilled")))
         canvas = sizes.parse_size(size)
         if canvas is not None and family.canvas == "fixed":
             raise ConfigError(f"{PARAMS}.size: {family.name} has no canvas of its own; use model or source")
@@ -123,14 +123,22 @@ class StepBar:
         self._progress(self._step, self._total)
 
 
-def call_arguments(family: Family, given: Mapping[str, Any]) -> dict[str, Any]:
+def call_arguments(family: Family, given: Mapping[str, Any], is_distilled: bool) -> dict[str, Any]:
     """Arguments of the pipeline's call. Raises ConfigError for one that is given and that the family does not have."""
-    foreign = [name for name, value in given.items() if value is not None and name not in _known(family)]
-    if foreign:
-        has = ", ".join(_known(family))
-        raise ConfigError(f"{PARAMS}.{foreign[0]}: {family.name} has none; it has {has}")
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name in chosen:
+        if name not in _known(family):
+            has = ", ".join(_known(family))
+            raise ConfigError(f"{PARAMS}.{name}: {family.name} has none; it has {has}")
     arguments: dict[str, Any] = {"num_inference_steps": family.num_inference_steps, **family.guidance}
-    return arguments | {name: value for name, value in given.items() if value is not None}
+    if is_distilled and family.distilled_steps:
+        if chosen.get("guidance_scale", 1.0) != 1.0:
+            raise ConfigError(f"{PARAMS}.guidance_scale: this checkpoint is distilled and ignores it; leave it out")
+        arguments |= {"num_inference_steps": family.distilled_steps, "guidance_scale": 1.0}
+    arguments |= chosen
+    if arguments.get("guidance_scale", 0) > 1 and arguments.get("image_guidance_scale", 1) < 1:
+        raise ConfigError(f"{PARAMS}.image_guidance_scale: below 1 it switches guidance off; use 1 or more")
+    return arguments
 
 
 def checked_overrides(family: Family, request: EditRequest) -> dict[str, Any]:

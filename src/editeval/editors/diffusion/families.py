@@ -39,6 +39,7 @@ class Family:
     canvas: str  # "free": any canvas; "source": it paints over the source; "fixed": always model_size
     num_inference_steps: int
     guidance: Mapping[str, float | str]  # argument of the pipeline's call -> default; other guidance is refused
+    distilled_steps: int | None = None  # steps of a checkpoint that says `is_distilled`; its guidance is fixed
     proven: bool = True
 
 
@@ -65,7 +66,7 @@ _ROWS = (
         {"guidance_scale": 2.5, "true_cfg_scale": 1.0, "negative_prompt": ""},
     ),
     Family("flux2", ("Flux2Pipeline",), _FLUX2_SIZE, False, "free", 50, {"guidance_scale": 4.0}),
-    Family("flux2_klein", ("Flux2KleinPipeline",), _FLUX2_SIZE, False, "free", 50, {"guidance_scale": 4.0}),
+    Family("flux2_klein", ("Flux2KleinPipeline",), _FLUX2_SIZE, False, "free", 50, {"guidance_scale": 4.0}, 4),
     Family(
         "instruct_pix2pix",
         ("StableDiffusionInstructPix2PixPipeline",),

@@ -10,6 +10,7 @@ from typing import Any
 
 from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.conditioning import tell_token_types
+from editeval.editors.diffusion.processors import without_torchvision
 from editeval.errors import ConfigError, MachineError
 
 log = logging.getLogger("editeval")
@@ -64,8 +65,10 @@ def load_pipeline(source: Source, device: str) -> Any:
     arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": source.trust_remote_code}
     if source.cpu_offload == "none":
         arguments["device_map"] = "cuda" if device.startswith("cuda") else device
+    index = checkpoint.read_index(str(folder), None)
     try:
-        pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, torch_dtype=dtype, **arguments)
+        arguments |= without_torchvision(folder, index)
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, dtype=dtype, **arguments)
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise

@@ -11,10 +11,10 @@ from editeval.editors.rules.colours import Colour
 from editeval.editors.rules.patterns import CONSTRAINT, DEFAULTS, PATTERNS, PREFACE, STATE, VERB
 from editeval.editors.rules.phrases import Place
 from editeval.editors.rules.reference import Reference
-from editeval.errors import EditevalError
+from editeval.errors import EditRefusedError
 
 
-class InstructionError(EditevalError):
+class InstructionError(EditRefusedError):
     """The rule-based editor does not understand an instruction, or finds nothing in the picture that it refers to."""
 
 

@@ -17,7 +17,9 @@ Value = str | int | float | bool
 TUNABLE = ("num_inference_steps", "true_cfg_scale", "guidance_scale", "negative_prompt")
 """Parameters that only some servers have."""
 
-OWNED = frozenset({"image", "prompt", "model", "n", "size", "seed", "response_format", "output_format", "mask", "stream"})
+OWNED = frozenset(
+    {"image", "prompt", "model", "n", "size", "seed", "response_format", "output_format", "mask", "stream"}
+)
 """Fields that the editor decides; `extra` cannot contradict them."""
 
 QWEN: Mapping[str, Value] = {"num_inference_steps": 50, "true_cfg_scale": 4.0, "negative_prompt": " "}

@@ -64,8 +64,8 @@ def parse_url(where: str, url: str) -> Server:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{where}: not an address ({error}); write it as http://host:port/v1") from None
+    except ValueError:
+        raise ConfigError(f"{where}: is not an address; write it as http://host:port/v1") from None
     if parts.username is not None or parts.password is not None:
         raise ConfigError(f"{where}: holds a user name or password; name an environment variable in api_key_env")
     if parts.query or parts.fragment:
@@ -127,9 +127,7 @@ def exchange(server: Server, message: Message, seconds: float, max_bytes: int) -
 def _connection(server: Server, seconds: float) -> http.client.HTTPConnection:
     if server.scheme == "http":
         return http.client.HTTPConnection(server.host, server.port, timeout=seconds)
-    return http.client.HTTPSConnection(
-        server.host, server.port, timeout=seconds, context=ssl.create_default_context()
-    )
+    return http.client.HTTPSConnection(server.host, server.port, timeout=seconds, context=ssl.create_default_context())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Asking again, a bounded number of times: exponential waits with seeded jitter, the server's own wish, one deadline."""
+"""Asking again, a bounded number of times: doubling pauses with seeded jitter, the server's wish, one deadline."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ask(server: Server, message: Message, bounds: Bounds, read: Callable[[Reply]
 
 
 def pause_s(attempt: int, wait_s: float | None, backoff_s: float, jitter: random.Random) -> float:
-    """Seconds until the next call: never less than the server wishes, never more than MAX_WAIT_S."""
+    """Seconds until the next call: as long as the server wishes, or longer, but at most MAX_WAIT_S."""
     own = backoff_s * float(2 ** min(attempt, 16)) * jitter.uniform(0.5, 1.0)
     return float(min(MAX_WAIT_S, max(own, wait_s or 0.0)))
 

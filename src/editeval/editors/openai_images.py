@@ -1,0 +1,314 @@
+"""Any server of the OpenAI-compatible `POST /v1/images/edits`: vLLM-Omni, SGLang-diffusion, OpenAI.
+
+Model and licence: the server's. Memory: none here. Cost: the server's time, and its price. Needs no further package.
+Several `base_urls` are several devices: worker i talks to address i mod n. Every field is sent with every request,
+because the servers' defaults differ. Keys come from the environment variable named in `api_key_env`, and from nowhere
+else. OpenAI's own models take no seed: with `dialect: openai` the same run twice gives other images. vLLM-Omni 0.30
+conditions Qwen-Image-Edit wrongly (it drops the 3-D positions of the image tokens); SGLang 0.5.23 does not.
+Connects directly: the environment's proxy settings are not used. Proven against a local server that imitates the three;
+with the real ones: untested.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from editeval.editors.serving import replies
+from editeval.editors.serving.dialects import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
+from editeval.editors.serving.exchange import Message, PassingError, Reply, Server, TransportError, parse_url
+from editeval.editors.serving.retries import Bounds, ask
+from editeval.errors import ConfigError, ImageError, MachineError
+from editeval.images import decode, encode_png
+from editeval.types import Editor, EditRequest, Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WORKER_INDEX = "EDITEVAL_WORKER_INDEX"
+DEFAULT_URL = "http://127.0.0.1:8000/v1"
+PROBE_S = 30.0  # one call of the check before the first edit
+OVERRIDABLE = ("size", *TUNABLE, "extra")
+NOT_IDENTITY: Mapping[str, Any] = {"identity": False}  # such a field changes no image, only how it is come by
+
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SECRET = re.compile(r"api_?key|auth|token|password|secret|credential")
+_SIZE = re.compile(r"model|source|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenaiImagesParams:
+    """Where the server is and what it is asked for. What a dialect has no field for is refused, not dropped."""
+
+    base_url: str = field(default="", metadata=NOT_IDENTITY)  # one server; without it and base_urls: DEFAULT_URL
+    base_urls: tuple[str, ...] = field(default=(), metadata=NOT_IDENTITY)  # several; worker i takes number i mod n
+    model: str = "Qwen/Qwen-Image-Edit"  # as the server names it; checked against its list before the first edit
+    dialect: str = "vllm_omni"  # vllm_omni | sglang | openai: which fields the server has
+    api_key_env: str = field(default="", metadata=NOT_IDENTITY)  # NAME of the environment variable; empty = no key
+    size: str = "model"  # model: ~1 megapixel in the source's shape (openai: auto) | source | WxH
+    num_inference_steps: int | None = None  # None: 50, and with openai not sent, like the next three
+    true_cfg_scale: float | None = None  # None: 4.0
+    guidance_scale: float | None = None  # None: not sent; only guidance-distilled models such as FLUX use it
+    negative_prompt: str | None = None  # None: " ", which keeps classifier-free guidance on
+    extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # further form fields, sent as they are
+    timeout_s: float = field(default=600.0, metadata=NOT_IDENTITY)  # one call, from connecting to the last byte
+    deadline_s: float = field(default=1500.0, metadata=NOT_IDENTITY)  # one edit, with every retry and pause
+    max_retries: int = field(default=4, metadata=NOT_IDENTITY)  # after 408, 409, 425, 429, 5xx, resets and timeouts
+    backoff_s: float = field(default=1.0, metadata=NOT_IDENTITY)  # the first pause; each further one is twice as long
+    max_reply_mib: int = field(default=64, metadata=NOT_IDENTITY)  # a bigger reply is not read
+    allow_url_results: bool = field(default=False, metadata=NOT_IDENTITY)  # fetch images the server has at its own host
+
+    def __post_init__(self) -> None:
+        if self.dialect not in DIALECTS:
+            raise ConfigError(f"dialect: must be one of {', '.join(DIALECTS)}, got {self.dialect!r}")
+        if self.base_url and self.base_urls:
+            raise ConfigError("base_urls: given together with base_url; give one of them")
+        object.__setattr__(self, "base_urls", tuple(self.base_urls))  # a list, when it comes out of JSON
+        self.servers()
+        _check_variable(self.api_key_env)
+        if not self.model:
+            raise ConfigError("model: is empty; name the model that the server serves")
+        if not isinstance(self.size, str) or not _SIZE.fullmatch(self.size):
+            raise ConfigError(f"size: must be model, source or WxH such as 1024x768, got {self.size!r}")
+        self._check_numbers()
+        self._check_extra()
+        for name in TUNABLE:
+            self._settle(name)
+
+    def servers(self) -> list[Server]:
+        """Every server, without its key."""
+        if self.base_urls:
+            return [parse_url(f"base_urls[{i}]", url) for i, url in enumerate(self.base_urls)]
+        return [parse_url("base_url", self.base_url or DEFAULT_URL)]
+
+    def _settle(self, name: str) -> None:
+        """A parameter that was left out becomes what is sent for it, so that every record of the run shows it."""
+        dialect = DIALECTS[self.dialect]
+        if getattr(self, name) is None:
+            object.__setattr__(self, name, dialect.defaults.get(name))
+        elif name not in dialect.accepts:
+            raise ConfigError(f"{name}: the dialect {self.dialect} has no such field; leave it out")
+
+    def _check_numbers(self) -> None:
+        limits: dict[str, tuple[type, float, float]] = {
+            "num_inference_steps": (int, 1, 1000),
+            "true_cfg_scale": (float, 0, 100),
+            "guidance_scale": (float, 0, 100),
+            "timeout_s": (float, 0.01, 86400),
+            "deadline_s": (float, 0.01, 86400),
+            "max_retries": (int, 0, 20),
+            "backoff_s": (float, 0, 60),
+            "max_reply_mib": (int, 1, 1024),
+        }
+        for name, (kind, least, most) in limits.items():
+            value = getattr(self, name)
+            if value is None and name in TUNABLE:
+                continue
+            is_number = type(value) is int or (kind is float and type(value) is float)
+            if not is_number or not least <= value <= most:
+                what = "an integer" if kind is int else "a number"
+                raise ConfigError(f"{name}: must be {what} from {least:g} to {most:g}, got {value!r}")
+        if self.negative_prompt is not None and not isinstance(self.negative_prompt, str):
+            raise ConfigError(f"negative_prompt: must be text, got {self.negative_prompt!r}")
+
+    def _check_extra(self) -> None:
+        for name, value in self.extra.items():
+            if not _FIELD.fullmatch(name):
+                raise ConfigError(f"extra: a field name must match {_FIELD.pattern}, got {name[:40]!r}")
+            if name in OWNED or name in TUNABLE:
+                raise ConfigError(f"extra.{name}: is decided by the editor; use its own parameter, if it has one")
+            if _SECRET.search(name):
+                raise ConfigError(f"extra.{name}: secrets do not belong in a configuration; use api_key_env")
+            if not isinstance(value, str | int | float | bool):
+                raise ConfigError(f"extra.{name}: must be text, a number or a boolean, got {type(value).__name__}")
+
+
+def _check_variable(name: str) -> None:
+    """Raises ConfigError for what looks like a key itself, and does not repeat it."""
+    if name and (not _VARIABLE.fullmatch(name) or (len(name) >= 20 and "_" not in name)):
+        raise ConfigError(
+            "api_key_env: must be the NAME of an environment variable, such as OPENAI_API_KEY (capitals, digits, _); "
+            "the value given is not one and is not shown here, as it may be a key"
+        )
+
+
+class OpenaiImages(Editor):
+    """Sends the source and the instruction to one server, and takes the image from its reply."""
+
+    Params = OpenaiImagesParams
+    default_device = "cpu"
+    params: OpenaiImagesParams
+
+    def __init__(self, params: OpenaiImagesParams) -> None:
+        super().__init__(params)
+        self._server: Server | None = None
+        self._is_over = ""  # why no further call is made
+
+    def load(self, device: str) -> None:
+        """Choose this worker's server and ask which models it has. Raises MachineError if it cannot be used."""
+        server = dataclasses.replace(_mine(self.params.servers()), key=_key(self.params.api_key_env))
+        quick = dataclasses.replace(self._bounds(), timeout_s=min(PROBE_S, self.params.timeout_s))
+
+        def read(reply: Reply) -> tuple[str, ...]:
+            if reply.status in (404, 405, 501):
+                return ()  # a server without this list may still edit
+            replies.check(server, reply)
+            return replies.models_of(reply)
+
+        try:
+            models = ask(server, Message("GET", "/models"), quick, read, random.Random(device))
+        except TransportError as error:
+            raise MachineError(f"openai_images: {error}; start the server, or mend base_url") from None
+        if models and self.params.model not in models:
+            has = ", ".join(repr(server.quote(m)[:80]) for m in models[:5]) + (", ..." if len(models) > 5 else "")
+            raise MachineError(f"openai_images.model: {server.url} has no {self.params.model!r}; it serves {has}")
+        self._server = server
+
+    def edit(self, request: EditRequest, progress: Progress) -> Image:
+        """The server's image, at the size that was asked for.
+
+        Raises EditRefusedError if the server declines, TransportError if it gives no usable answer in the time
+        allowed, MachineError if no request can succeed (then no further call is made), ConfigError for overrides.
+        """
+        if self._server is None:
+            raise RuntimeError("openai_images: edit before load")
+        if self._is_over:
+            raise MachineError(self._is_over)
+        params = self._with(request.overrides)
+        source = decode(request.images[0])
+        size = None if _is_auto(params) else size_of(params.size, source.width, source.height)
+        kind, body = form(fields_of(params, request, size), encode_png(source))
+        progress(0, 1)
+        try:
+            data = self._call(self._server, Message("POST", "/images/edits", body, kind), request)
+        except MachineError as error:
+            self._is_over = str(error)
+            raise
+        image = _decoded(self._server, data)
+        if size is not None and image.size != size:
+            raise TransportError(
+                f"{self._server.url}: asked for {size[0]}x{size[1]}, got {image.width}x{image.height}; "
+                "choose a size that the model can make"
+            )
+        progress(1, 1)
+        return image
+
+    def unload(self) -> None:
+        self._server = None
+
+    def _call(self, server: Server, message: Message, request: EditRequest) -> bytes:
+        jitter = random.Random(f"{request.seed}:{request.key}")
+
+        def read(reply: Reply) -> bytes | str:
+            replies.check(server, reply)
+            return replies.image_of(server, reply)
+
+        found = ask(server, message, self._bounds(), read, jitter)
+        if isinstance(found, bytes):
+            return found
+        path = _path_at(server, found, self.params.allow_url_results)
+        place = dataclasses.replace(server, prefix="")
+
+        return ask(place, Message("GET", path, is_anonymous=True), self._bounds(), _body, jitter)
+
+    def _bounds(self) -> Bounds:
+        p = self.params
+        return Bounds(p.timeout_s, p.deadline_s, p.max_retries, p.backoff_s, p.max_reply_mib << 20)
+
+    def _with(self, overrides: Mapping[str, Any]) -> OpenaiImagesParams:
+        unknown = sorted(set(overrides) - set(OVERRIDABLE))
+        if unknown:
+            raise ConfigError(f"openai_images: cannot override {unknown[0]!r}; use one of {', '.join(OVERRIDABLE)}")
+        return dataclasses.replace(self.params, **overrides)
+
+
+def fields_of(params: OpenaiImagesParams, request: EditRequest, size: tuple[int, int] | None) -> dict[str, str]:
+    """Every form field of a request but the image, in a fixed order. Size None is "auto"."""
+    dialect = DIALECTS[params.dialect]
+    fields: dict[str, Value] = {
+        "model": params.model,
+        "prompt": request.instruction,
+        "n": 1,
+        "size": "auto" if size is None else f"{size[0]}x{size[1]}",
+        "output_format": "png",
+        **dialect.constants,
+    }
+    if dialect.has_seed:
+        fields["seed"] = request.seed
+    for name in dialect.accepts:
+        value = getattr(params, name)
+        if value is not None:
+            fields[name] = value
+    return {name: text_of(value) for name, value in {**fields, **params.extra}.items()}
+
+
+def _is_auto(params: OpenaiImagesParams) -> bool:
+    return params.size == "model" and DIALECTS[params.dialect].is_sized_by_model
+
+
+def _mine(servers: list[Server]) -> Server:
+    """The server of this worker. Raises MachineError if there are several and nobody says which worker this is."""
+    index = os.environ.get(WORKER_INDEX, "")
+    if index.isascii() and index.isdecimal():
+        return servers[int(index) % len(servers)]
+    if len(servers) == 1:
+        return servers[0]
+    raise MachineError(
+        f"openai_images.base_urls: {len(servers)} servers, but this worker has no number ({WORKER_INDEX}); "
+        "use execution.backend: process, or one base_url"
+    )
+
+
+def _key(variable: str) -> str:
+    """The key in the environment variable. Raises MachineError, which never shows it."""
+    if not variable:
+        return ""
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise MachineError(f"openai_images.api_key_env: the environment variable {variable} is not set; export it")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise MachineError(f"openai_images.api_key_env: {variable} holds something that is no key (spaces, controls)")
+    return key
+
+
+def _body(reply: Reply) -> bytes:
+    """The body of a file that was fetched."""
+    if reply.status >= 500:
+        raise PassingError(f"{reply.status} for the image that it named")
+    if reply.status != 200:
+        raise TransportError(f"the server named an image and answers {reply.status} for it")
+    return reply.body
+
+
+def _decoded(server: Server, data: bytes) -> Image:
+    try:
+        return decode(data)
+    except ImageError as error:
+        raise TransportError(f"{server.url}: the edited image is no image: {server.quote(error)}") from None
+
+
+def _path_at(server: Server, url: str, is_allowed: bool) -> str:
+    """Path of an image that the server has at its own address. Raises TransportError for any other, and unless allowed.
+
+    A string that names an image is no permission to fetch it from wherever it says.
+    """
+    if not is_allowed:
+        raise TransportError(
+            f"{server.url}: answered with an address instead of the image; make it answer with b64_json, "
+            "or set allow_url_results: true"
+        )
+    try:
+        target = parse_url("url", urlsplit(url)._replace(query="", fragment="").geturl())
+    except (ConfigError, ValueError):
+        raise TransportError(f"{server.url}: answered with an address that cannot be used") from None
+    if (target.scheme, target.host, target.port) != (server.scheme, server.host, server.port):
+        raise TransportError(f"{server.url}: answered with an address at another host ({server.quote(target.host)})")
+    parts = urlsplit(url)
+    return parts.path + (f"?{parts.query}" if parts.query else "")

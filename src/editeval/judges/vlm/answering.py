@@ -1,0 +1,111 @@
+"""Replies of a loaded checkpoint to prompts: greedy text, or the probabilities of the label tokens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from editeval.errors import MachineError
+from editeval.judges.replies.reading import LABELS, Reply
+from editeval.judges.vlm.loading import Checkpoint
+from editeval.judges.vlm.prompts import Prompt, collate
+
+log = logging.getLogger("editeval")
+
+
+class Answerer:
+    """Answers batches. One that does not fit into memory is halved, and later ones start at the size that did fit."""
+
+    def __init__(self, checkpoint: Checkpoint, max_new_tokens: int) -> None:
+        self._checkpoint: Checkpoint | None = checkpoint
+        self._tokenizer = checkpoint.processor.tokenizer
+        self._max_new_tokens = max_new_tokens
+        self._label_ids = _label_ids(self._tokenizer)
+        self._fits = 0  # prompts per batch that are known to be the most; 0: no limit met so far
+
+    def close(self) -> None:
+        """Lets go of the model and of the device memory it held."""
+        self._checkpoint = None
+        _empty_cache()
+
+    def replies(self, prompts: Sequence[Prompt]) -> list[Reply | None]:
+        """One reply per prompt, in order; None where the device has no room for that prompt alone."""
+        if not prompts:
+            return []
+        size = min(self._fits or len(prompts), len(prompts))
+        if size < len(prompts):
+            return [r for i in range(0, len(prompts), size) for r in self.replies(prompts[i : i + size])]
+        answered = self._within_memory(prompts)
+        if answered is not None:
+            return answered
+        _empty_cache()
+        if len(prompts) == 1:
+            log.warning("%s: out of memory with this prompt alone; it is left unscored", prompts[0].key)
+            return [None]
+        self._fits = (len(prompts) + 1) // 2
+        log.warning("out of memory with %d prompts at a time; going on with %d", len(prompts), self._fits)
+        return self.replies(prompts)
+
+    def _within_memory(self, prompts: Sequence[Prompt]) -> list[Reply | None] | None:
+        """Replies, or None if memory ran out. Returns before anything that holds the failed attempt's tensors."""
+        import torch
+
+        try:
+            return list(self._generated(prompts))
+        except torch.OutOfMemoryError:
+            return None
+
+    def _generated(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        import torch
+
+        assert self._checkpoint is not None, "closed"
+        checkpoint = self._checkpoint
+        by_label = prompts[0].answer == "labels"
+        inputs = collate(prompts, checkpoint.processor, checkpoint.pad_id, checkpoint.device)
+        with torch.inference_mode():
+            made = checkpoint.model.generate(
+                **inputs,
+                max_new_tokens=1 if by_label else self._max_new_tokens,
+                return_dict_in_generate=True,
+                output_logits=by_label,
+            )
+        if by_label:
+            return self._label_replies(made.logits[0])
+        rows = made.sequences[:, inputs["input_ids"].shape[1] :].tolist()
+        return [self._text_reply(row, prompt.opening) for row, prompt in zip(rows, prompts, strict=True)]
+
+    def _text_reply(self, token_ids: list[int], opening: str) -> Reply:
+        assert self._checkpoint is not None
+        end = next((i for i, token in enumerate(token_ids) if token in self._checkpoint.end_ids), None)
+        text = self._tokenizer.decode(token_ids[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return Reply(opening + text, is_finished=end is not None)
+
+    def _label_replies(self, logits: Any) -> list[Reply]:
+        """Probabilities of the labels as the first token, rounded so that they survive being written down."""
+        import torch
+
+        probabilities = torch.softmax(logits.float(), dim=-1)
+        likeliest = probabilities.argmax(dim=-1).tolist()
+        rows = probabilities[:, self._label_ids].tolist()
+        return [
+            Reply(self._tokenizer.decode([token]), labels=tuple(round(p, 6) for p in row))
+            for token, row in zip(likeliest, rows, strict=True)
+        ]
+
+
+def _label_ids(tokenizer: Any) -> list[int]:
+    """The token of each label. Raises MachineError if one of them is not a single token."""
+    encoded = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in LABELS]
+    if any(len(ids) != 1 for ids in encoded):
+        raise MachineError(
+            "reward_model.params.model_name: its tokenizer splits digits; scores by label need one token"
+        )
+    return [ids[0] for ids in encoded]
+
+
+def _empty_cache() -> None:
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

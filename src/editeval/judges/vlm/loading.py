@@ -1,0 +1,140 @@
+"""A checkpoint of the Qwen-VL family, ready to answer, or one line that says what is wrong with it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from editeval.errors import MachineError
+
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
+"""Values of `model_type` whose prompts this engine knows how to build."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be loaded."""
+
+    model_name: str
+    revision: str | None
+    dtype: str
+    use_flash_attention: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model on its devices and what turns messages and images into its inputs."""
+
+    model: Any
+    processor: Any
+    device: str  # where inputs go
+    max_tokens: int  # prompt and reply together
+    end_ids: frozenset[int]  # tokens that end a reply
+    pad_id: int
+
+
+def load_checkpoint(wanted: Wanted, devices: Sequence[str]) -> Checkpoint:
+    """The checkpoint on `devices` (several: its layers are spread over them), in greedy mode. Raises MachineError."""
+    try:
+        import torch  # noqa: F401  transformers imports without it, and fails later
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MachineError(
+            f"reward_model.type: transformers_vlm needs the package {error.name}; install torch and transformers"
+        ) from error
+    config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.model_name, **_source(wanted)))
+    if config.model_type not in FAMILIES:
+        raise _problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(FAMILIES)}")
+    processor = _reading(wanted, lambda: _processor(wanted))
+    model = _reading(wanted, lambda: _model(wanted, config, devices))
+    end_ids, pad_id = _make_greedy(model, processor.tokenizer)
+    model.requires_grad_(False)
+    max_tokens = int(getattr(model.config.get_text_config(), "max_position_embeddings", 32768))
+    return Checkpoint(model.eval(), processor, devices[0], max_tokens, end_ids, pad_id)
+
+
+def _source(wanted: Wanted) -> dict[str, Any]:
+    return {"revision": wanted.revision or "main", "trust_remote_code": False}
+
+
+def _processor(wanted: Wanted) -> Any:
+    import transformers
+
+    processor = transformers.AutoProcessor.from_pretrained(wanted.model_name, **_source(wanted))
+    if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
+        raise _problem(wanted, "has no image processor", "use a complete snapshot of a vision-language model")
+    if not (processor.chat_template or processor.tokenizer.chat_template):
+        raise _problem(wanted, "has no chat template", "use an instruction-tuned (Instruct) checkpoint")
+    return processor
+
+
+def _model(wanted: Wanted, config: Any, devices: Sequence[str]) -> Any:
+    """The model with every weight from the checkpoint: transformers would fill gaps with random numbers."""
+    import torch
+    import transformers
+
+    dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
+    placement: dict[str, Any] = {}
+    if devices[0] != "cpu":
+        placement["device_map"] = {"": devices[0]} if len(devices) == 1 else "balanced"
+    model, report = transformers.AutoModelForImageTextToText.from_pretrained(
+        wanted.model_name,
+        config=config,
+        dtype=dtype,
+        attn_implementation="flash_attention_2" if wanted.use_flash_attention else "sdpa",
+        use_safetensors=True,
+        output_loading_info=True,
+        **placement,
+        **_source(wanted),
+    )
+    gaps = [*report["missing_keys"], *report["mismatched_keys"]]
+    if gaps:
+        raise _problem(
+            wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download the snapshot again, completely"
+        )
+    return model
+
+
+def _make_greedy(model: Any, tokenizer: Any) -> tuple[frozenset[int], int]:
+    """Replaces the checkpoint's sampling settings and penalties; returns the ids that end a reply, and of padding."""
+    import transformers
+
+    own = model.generation_config
+    listed = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+    end_ids = frozenset(listed if isinstance(listed, list | tuple) else [listed])
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(end_ids)
+    model.generation_config = transformers.GenerationConfig(
+        do_sample=False, num_beams=1, eos_token_id=sorted(end_ids), pad_token_id=pad_id
+    )
+    return end_ids, pad_id
+
+
+def _reading(wanted: Wanted, read: Callable[[], T]) -> T:
+    """What `read` returns; whatever the libraries raise for a bad checkpoint becomes one line."""
+    broken_weights: type[Exception] = importlib.import_module("safetensors").SafetensorError
+
+    try:
+        return read()
+    except ImportError as error:
+        advice = "install what it names" + (", or set use_flash_attention: false" if wanted.use_flash_attention else "")
+        raise _problem(wanted, _first_line(error), advice) from error
+    except (OSError, ValueError, KeyError, RuntimeError, broken_weights, json.JSONDecodeError) as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        advice = "give the path of a complete local snapshot, or a name on the hub while it can be reached"
+        raise _problem(wanted, f"cannot be loaded: {_first_line(error)}", advice) from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _problem(wanted: Wanted, what: str, advice: str) -> MachineError:
+    revision = f" (revision {wanted.revision})" if wanted.revision else ""
+    return MachineError(f"reward_model.params.model_name: {wanted.model_name!r}{revision} {what}; {advice}")

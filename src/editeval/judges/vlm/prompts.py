@@ -1,0 +1,161 @@
+"""From requests to token ids and pixels, in threads, one image at a time; and from those to padded batches.
+
+The result equals that of the checkpoint's own processor on the whole batch. It is taken apart here so that images are
+prepared in parallel, each only once for all questions about it, and so that a halved batch costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from editeval.errors import ImageError
+from editeval.images import decode
+from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.types import JudgeRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_ASPECT = 100.0
+"""Longer side by shorter side; the family's image processors refuse more than 200."""
+MAX_THREADS = 8
+SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question about one edit, ready for the model."""
+
+    key: str  # of the request
+    name: str  # of the question
+    answer: str
+    token_ids: list[int]
+    pixels: tuple[Any, ...]  # per image, a tensor of (patches, values)
+    grids: tuple[Any, ...]  # per image, a tensor of (1, 3)
+    opening: str  # what the template put at the start of the reply: "<think>" or nothing
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """All prompts of one request, or why it cannot be asked."""
+
+    key: str
+    prompts: tuple[Prompt, ...] = ()
+    reason: str = ""
+    message: str = ""
+
+
+class Preparer:
+    """Makes requests ready. Threads share the processor; its tokenizer is used by one of them at a time."""
+
+    def __init__(self, processor: Any, protocol: Protocol, max_image_side: int, max_tokens: int) -> None:
+        self._processor = processor
+        self._protocol = protocol
+        self._max_image_side = max_image_side
+        self._max_tokens = max_tokens
+        self._tokenizing = threading.Lock()
+        self._control = tuple(sorted(processor.tokenizer.get_added_vocab(), key=len, reverse=True))
+        self._threads = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1), "prepare")
+
+    def begin(self, requests: Sequence[JudgeRequest]) -> list[Future[PreparedRequest]]:
+        """One future per request, in order. Broken images are part of the result, not an exception."""
+        return [self._threads.submit(self.prepared, request) for request in requests]
+
+    def close(self) -> None:
+        """Ends the threads; what has not begun is dropped."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def prepared(self, request: JudgeRequest) -> PreparedRequest:
+        """The prompts of `request`: all questions of the protocol, in order."""
+        questions = self._protocol.questions(request)
+        if not questions:
+            return PreparedRequest(request.key, (), "no_prompt", "the protocol has no question for this sample")
+        shown = dict.fromkeys(name for question in questions for name in question.images)
+        try:
+            images = {name: self._image(name, getattr(request, name)) for name in shown}
+        except ImageError as error:
+            return PreparedRequest(request.key, (), "bad_image", str(error))
+        prompts = tuple(self._prompt(request.key, question, images) for question in questions)
+        longest = max(len(prompt.token_ids) for prompt in prompts)
+        if longest > self._max_tokens:
+            message = f"a question of {longest} tokens; the judge takes {self._max_tokens}"
+            return PreparedRequest(request.key, (), "too_long", message)
+        return PreparedRequest(request.key, prompts)
+
+    def _image(self, name: str, data: bytes) -> tuple[Any, Any]:
+        """(pixels, grid) of one image. Raises ImageError."""
+        image = decode(data)
+        if max(image.size) > MAX_ASPECT * min(image.size):
+            raise ImageError(f"{name}: {image.width}x{image.height} pixels: too narrow for the judge")
+        made = self._processor.image_processor(images=[shrunk(image, self._max_image_side)], return_tensors="pt")
+        return made["pixel_values"], made["image_grid_thw"]
+
+    def _prompt(self, key: str, question: Question, images: Mapping[str, tuple[Any, Any]]) -> Prompt:
+        shown = [images[name] for name in question.images]
+        text = self._processor.apply_chat_template(self._messages(question), tokenize=False, add_generation_prompt=True)
+        with self._tokenizing:
+            token_ids = self._processor.tokenizer(self._expanded(text, [grid for _, grid in shown]))["input_ids"]
+        opening = "<think>" if text.rstrip().endswith("<think>") else ""
+        pixels, grids = tuple(p for p, _ in shown), tuple(g for _, g in shown)
+        return Prompt(key, question.name, question.answer, list(token_ids), pixels, grids, opening)
+
+    def _messages(self, question: Question) -> list[dict[str, Any]]:
+        content: list[dict[str, str]] = []
+        for name in question.images:
+            content += [{"type": "text", "text": SHOWN_AS[name]}, {"type": "image"}]
+        content.append({"type": "text", "text": self._harmless(question.user)})
+        system = [{"type": "text", "text": self._harmless(question.system)}]
+        return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+
+    def _harmless(self, text: str) -> str:
+        """`text` without control tokens: a space is put into what the tokenizer would take for one."""
+        for token in self._control:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    def _expanded(self, text: str, grids: Sequence[Any]) -> str:
+        """`text` with each image's one place holder repeated as often as the image has tokens."""
+        place = self._processor.image_token
+        per_token = self._processor.image_processor.merge_size**2
+        parts = text.split(place)
+        if len(parts) != len(grids) + 1:
+            raise ValueError(f"the chat template shows {len(parts) - 1} images, the question has {len(grids)}")
+        counts = [int(grid.prod()) // per_token for grid in grids]
+        return "".join(part + place * n for part, n in zip(parts, [*counts, 0], strict=True))
+
+
+def shrunk(image: Image, max_side: int) -> Image:
+    """`image`, or a smaller one of the same proportions whose longer side is `max_side` pixels."""
+    from PIL import Image
+
+    if max(image.size) <= max_side:
+        return image
+    scale = max_side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def collate(prompts: Sequence[Prompt], processor: Any, pad_id: int, device: str) -> dict[str, Any]:
+    """Inputs of the model for `prompts`, padded on the left, on `device`."""
+    import torch
+
+    width = max(len(prompt.token_ids) for prompt in prompts)
+    ids = torch.full((len(prompts), width), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(prompts), width), dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
+        mask[row, width - len(prompt.token_ids) :] = 1
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "pixel_values": torch.cat([pixels for prompt in prompts for pixels in prompt.pixels]),
+        "image_grid_thw": torch.cat([grid for prompt in prompts for grid in prompt.grids]),
+    }
+    if "mm_token_type_ids" in processor.model_input_names:
+        inputs["mm_token_type_ids"] = (ids == processor.image_token_id).to(torch.int)
+    return {name: tensor.to(device) for name, tensor in inputs.items()}
