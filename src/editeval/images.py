@@ -104,6 +104,13 @@ def encode_png(image: Image) -> bytes:
     return buffer.getvalue()
 
 
+def warm_up() -> None:
+    """Import what the first `decode` and `encode_png` of a process would have to import."""
+    from PIL import Image
+
+    decode(encode_png(Image.new("RGB", (8, 8))))
+
+
 def from_base64(text: str | bytes) -> bytes:
     """Bytes of a base64 text, with or without a `data:...,` prefix. Raises ImageError if it is not base64."""
     if isinstance(text, str):

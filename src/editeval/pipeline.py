@@ -51,7 +51,7 @@ def evaluate(
     interrupt = interrupt or Interrupt()
     plan = make_plan(config, fresh)
     plan.editor_devices(), plan.judge_devices()  # what is missing must be said before the first model loads
-    with logs(config.logging), RunStore.open(plan.dir, _manifest(plan, argv)) as store:
+    with logs(config.logging), open_store(plan, argv) as store:
         for warning in config.warnings:
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
@@ -79,9 +79,10 @@ def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
     store.record_event("report", state)
 
 
-def _manifest(plan: Plan, argv: Sequence[str]) -> Manifest:
+def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
+    """The run directory of `plan`, new or continued, for this process alone. Raises RunConflictError."""
     groups = [*plan.editor_devices(), *plan.judge_devices()]
-    return Manifest(
+    manifest = Manifest(
         name=plan.config.name,
         identity=plan.identity,
         config=plan.config.resolved,
@@ -89,6 +90,7 @@ def _manifest(plan: Plan, argv: Sequence[str]) -> Manifest:
         devices=list(dict.fromkeys("+".join(group) for group in groups)),
         argv=list(argv) or list(sys.argv),
     )
+    return RunStore.open(plan.dir, manifest)
 
 
 def _announce(plan: Plan, store: RunStore) -> None:

@@ -1,14 +1,15 @@
 """Real Qwen-VL checkpoints of less than a megabyte, built offline in seconds: untrained, digit-loving, or trained.
 
-The trained judge answers every prompt it was taught with one number, 0-9: the hue of the last image, in tenths of the
-colour circle. It is trained through the very code that asks it, so it knows the prompts as they are put to it.
+The trained judge answers every prompt it was taught with one number, 0-9: the hue of the edited picture in tenths of
+the colour circle. It is trained through the very code that asks it, so it knows the prompts as they are put to it.
 """
 
 from __future__ import annotations
 
 import colorsys
 import io
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,13 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from editeval.judges.protocols.protocol import Protocol
 from editeval.judges.vlm.prompts import Preparer, Prompt, collate
 from editeval.types import JudgeRequest
 
-CONTROL = (
-    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
-    "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
-)  # fmt: skip
+CONTROL = ("<|im_start|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
 TEXT = (
     "system user assistant Original picture: Edited picture: Instruction: What was asked for: The original shows: "
     "Answer with a single number from 0 to 10 and nothing else. Score: 0 1 2 3 4 5 6 7 8 9 make the sky red remove dog"
@@ -35,27 +33,175 @@ TEMPLATE = (
     "{%- if part.type == 'image' -%}<|vision_start|><|image_pad|><|vision_end|>{%- else -%}{{ part.text }}{%- endif -%}"
     "{%- endfor -%}<|im_end|>\n{% endfor -%}{%- if add_generation_prompt -%}<|im_start|>assistant\n{% endif -%}"
 )
-DIGIT_SPLIT = r"\p{N}| ?[^\s\p{L}\p{N}]+| ?\p{L}+|\s+"
+MIN_PIXELS, MAX_PIXELS = 64 * 64, 128 * 128
 
 
 def tokenizer(texts: Iterable[str] = (), vocab_size: int = 600) -> Any:
     """A byte-level tokenizer of the family, taught on TEXT and `texts`; every digit is a token of its own."""
     learner = Tokenizer(models.BPE())
-    learner.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(DIGIT_SPLIT), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])  # fmt: skip
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\p{N}|[^\r\n\p{L}\p{N}]?\p{L}+|[^\s\p{L}\p{N}]+|\s+"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
     learner.train_from_iterator([TEXT, *texts] * 3, trainer)
-    learned = learner.model
-    folder_files = {}
-    with_folder = _saved(learned)
-    folder_files.update(with_folder)
+    learned = json.loads(learner.to_str())["model"]
     made = transformers.Qwen2Tokenizer(
-        vocab=folder_files["vocab"], merges=folder_files["merges"], padding_side="left",
-        eos_token="<|im_end|>", pad_token="<|endoftext|>", unk_token="<|endoftext|>",
-    )  # fmt: skip
-    made.add_special_tokens({"additional_special_tokens": [AddedToken(t, special=True, normalized=False) for t in CONTROL]})
+        vocab=learned["vocab"],
+        merges=[tuple(merge) for merge in learned["merges"]],
+        padding_side="left",
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+    )
+    made.add_special_tokens({"additional_special_tokens": list(CONTROL)})
     made.chat_template = TEMPLATE
     return made
+
+
+def _text_config(tok: Any, hidden: int, head_dim: int) -> dict[str, Any]:
+    sections = [head_dim // 2 - 2 * (head_dim // 2 * 3 // 8), head_dim // 2 * 3 // 8, head_dim // 2 * 3 // 8]
+    return {
+        "hidden_size": hidden,
+        "intermediate_size": 2 * hidden,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "vocab_size": -(-len(tok) // 64) * 64,
+        "max_position_embeddings": 4096,
+        "eos_token_id": tok.eos_token_id,
+        "pad_token_id": tok.pad_token_id,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": sections},
+    }
+
+
+def _ids(tok: Any) -> dict[str, int]:
+    names = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>"}
+    names |= {"vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}
+    return {name: tok.convert_tokens_to_ids(token) for name, token in names.items()}
+
+
+def qwen3_vl(tok: Any, hidden: int = 32) -> tuple[Any, Any]:
+    """(model, processor) of a Qwen3-VL with random weights."""
+    text = _text_config(tok, hidden, 32) | {"head_dim": 32}
+    text["rope_parameters"]["mrope_interleaved"] = True
+    vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": hidden}
+    vision |= {"patch_size": 16, "num_position_embeddings": 64, "deepstack_visual_indexes": [0, 1]}
+    torch.manual_seed(0)
+    config = transformers.Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False, **_ids(tok))
+    model = transformers.Qwen3VLForConditionalGeneration(config).eval()
+    mean = [0.5] * 3
+    size = {"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS}
+    images = transformers.Qwen2VLImageProcessorPil(size=size, patch_size=16, image_mean=mean, image_std=mean)
+    return _published(model, tok), _without_videos(transformers.Qwen3VLProcessor)(images, tok, chat_template=TEMPLATE)
+
+
+def qwen25_vl(tok: Any, hidden: int = 32) -> tuple[Any, Any]:
+    """(model, processor) of a Qwen2.5-VL with random weights."""
+    vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": hidden}
+    vision |= {"patch_size": 14, "fullatt_block_indexes": [1]}
+    torch.manual_seed(0)
+    config = transformers.Qwen2_5_VLConfig(
+        text_config=_text_config(tok, hidden, hidden // 2), vision_config=vision, tie_word_embeddings=False, **_ids(tok)
+    )
+    model = transformers.Qwen2_5_VLForConditionalGeneration(config).eval()
+    size = {"shortest_edge": 56 * 56, "longest_edge": 112 * 112}
+    images = transformers.Qwen2VLImageProcessorPil(size=size)
+    return _published(model, tok), _without_videos(transformers.Qwen2_5_VLProcessor)(
+        images, tok, chat_template=TEMPLATE
+    )
+
+
+def _without_videos(processor_class: Any) -> Any:
+    """The class less its video processor, which would need torchvision."""
+    attributes = classmethod(lambda _: ["image_processor", "tokenizer"])
+    return type(processor_class.__name__, (processor_class,), {"get_attributes": attributes})
+
+
+def _published(model: Any, tok: Any) -> Any:
+    """With the sampling settings and the penalty that the published checkpoints ship, so that ignoring them shows."""
+    model.generation_config.update(
+        do_sample=True,
+        temperature=0.7,
+        top_p=0.8,
+        top_k=20,
+        repetition_penalty=1.05,
+        eos_token_id=[tok.eos_token_id, tok.pad_token_id],
+        pad_token_id=tok.pad_token_id,
+    )
+    return model
+
+
+def save(folder: Path, model: Any, processor: Any) -> Path:
+    """The folder, now a snapshot that `from_pretrained` reads."""
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def favour_digits(model: Any, processor: Any, prompts: Sequence[Prompt], by: float = 12.0) -> None:
+    """Lifts the logits of 0-9 at the end of such prompts by about `by`: nearly all probability is then on labels."""
+    tok = processor.tokenizer
+    inputs = collate(prompts, tok, tok.pad_token_id, "cpu")
+    with torch.no_grad():
+        hidden = model(**inputs, output_hidden_states=True).hidden_states[-1][:, -1].mean(dim=0)
+        for digit in "0123456789":
+            model.lm_head.weight[tok.convert_tokens_to_ids(digit)] += by * hidden / hidden.square().sum()
+
+
+def picture(hue: int, rng: np.random.Generator, size: tuple[int, int] = (64, 64)) -> bytes:
+    """PNG of one colour with some noise; its hue is `hue` tenths of the circle."""
+    colour = 255 * np.array(colorsys.hsv_to_rgb(hue / 10, 1, 1))
+    pixels = np.clip(colour + rng.normal(0, 6, (size[1], size[0], 3)), 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def request(key: str, hue: int, rng: np.random.Generator, prompt: tuple[str, str] | None = None) -> JudgeRequest:
+    """A request whose edited picture has the hue `hue` and whose source has any."""
+    words = ["make", "it", "red", "dog", "remove", "sky", "hat", "the"]
+    instruction = " ".join(rng.choice(words, int(rng.integers(2, 7))))
+    if prompt is not None:
+        prompt = (prompt[0], prompt[1].replace("{edit_instruction}", instruction))
+    source = picture(int(rng.integers(0, 10)), rng)
+    return JudgeRequest(key, source, picture(hue, rng), instruction, prompt=prompt, metadata={"category": "physical"})
+
+
+def train(model: Any, processor: Any, protocol: Protocol, prompt: tuple[str, str], steps: int = 220) -> float:
+    """Teaches the hue of the edited picture as the reply; returns the last loss. About 20 CPU seconds."""
+    tok = processor.tokenizer
+    rng = np.random.default_rng(0)
+    preparer = Preparer(tok, processor.image_processor, protocol, 1024, 4096)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
+    model.train()
+    loss = torch.tensor(0.0)
+    for _ in range(steps):
+        hues = rng.integers(0, 10, 16).tolist()
+        prompts = [preparer.prepared(request("k", hue, rng, prompt)).prompts[0] for hue in hues]
+        loss = _loss(model, tok, prompts, [f"{hue}{tok.eos_token}" for hue in hues])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+    model.eval()
+    preparer.close()
+    return float(loss)
+
+
+def _loss(model: Any, tok: Any, prompts: Sequence[Prompt], replies: Sequence[str]) -> torch.Tensor:
+    """Cross-entropy of the replies, all of one length, behind the prompts."""
+    from dataclasses import replace
+
+    answers = [tok(reply)["input_ids"] for reply in replies]
+    taught = [replace(p, token_ids=p.token_ids + ids) for p, ids in zip(prompts, answers, strict=True)]
+    inputs = collate(taught, tok, tok.pad_token_id, "cpu")
+    labels = torch.full_like(inputs["input_ids"], -100)
+    length = len(answers[0])
+    labels[:, -length:] = inputs["input_ids"][:, -length:]
+    result: torch.Tensor = model(**inputs, labels=labels).loss
+    return result

@@ -231,7 +231,9 @@ def mistral3_processor() -> Any:
     trained.decoder = decoders.ByteLevel()
     special = ["<unk>", "<s>", "</s>", "<pad>", *brackets]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
     trained.train_from_iterator(PROMPT_TEXT, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=trained,

@@ -82,6 +82,11 @@ class OpenaiImagesParams:
         for name in TUNABLE:
             self._settle(name)
 
+    @property
+    def num_workers(self) -> int:
+        """How many workers there are where the configuration names no devices: one per server."""
+        return len(self.base_urls) or 1
+
     def servers(self) -> list[Server]:
         """Every server, without its key."""
         if self.base_urls:

@@ -40,8 +40,8 @@ class QwenImageEditParams:
 
     def __post_init__(self) -> None:
         parse_size(self.size)
-        if self.num_inference_steps < 1:
-            raise ValueError(f"num_inference_steps: must be at least 1, got {self.num_inference_steps}")
+        if self.num_inference_steps < 2:  # its schedule stretches to a last step above zero: a single one divides by it
+            raise ValueError(f"num_inference_steps: must be at least 2, got {self.num_inference_steps}")
         if self.true_cfg_scale <= 0:
             raise ValueError(f"true_cfg_scale: must be positive, got {self.true_cfg_scale}")
         self.source()

@@ -66,6 +66,7 @@ class Worker:
                 model.load(devices[0])
             else:
                 model.load(devices)
+            images.warm_up()
         except Exception as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
             failure = describe(error)
             is_user = isinstance(error, UserError)
@@ -122,12 +123,12 @@ class Worker:
                 self._results.put((key, value))
 
     def _progress(self, key: str) -> Any:
-        last = 0.0
+        last = time.monotonic()
 
         def progress(step: int, num_steps: int) -> None:
             nonlocal last
             now = time.monotonic()
-            if now - last >= PROGRESS_INTERVAL_S or step >= num_steps:
+            if now - last >= PROGRESS_INTERVAL_S:  # the last step needs no message of its own: "done" follows
                 last = now
                 with contextlib.suppress(FrameError):
                     self._channel.send({"type": "progress", "key": key, "step": step, "num_steps": num_steps})

@@ -7,8 +7,8 @@ preservation  outside the mask: 10 * room / (room + spoilt), where `spoilt` is t
 overall       sqrt(completeness * preservation), the headline.
 
 Licence: that of editeval. Cost: about 30 ms for 512 x 512 pixels on one core.
-All images are averaged over 5 x 5 pixels first and small differences are forgiven, so that re-encoding costs next to
-nothing. All sums are sums of integers: scores are equal to the last bit on every machine. Not covered: whether an edit
+All images are smoothed first (about a Gaussian of sigma 2) and small differences are forgiven, so that re-encoding
+costs next to nothing. All sums are sums of integers: scores are equal to the last bit on every machine. Not covered: whether an edit
 that differs from the target would satisfy the instruction as well.
 """
 
@@ -29,9 +29,12 @@ from editeval.images import decode
 from editeval.types import Judge, JudgeRequest, Score
 
 METRICS = ("overall", "completeness", "preservation")
-REACH = 2
-"""Pixels to each side that the average of a pixel takes in; what is outside starts this far beyond the mask."""
-WINDOW = (2 * REACH + 1) ** 2
+STEP = 2
+"""Pixels to each side that one pass of averaging takes in; two passes are close to a Gaussian of sigma 2."""
+REACH = 2 * STEP
+"""Pixels to each side that both passes take in; what is outside starts this far beyond the mask."""
+WINDOW = (2 * STEP + 1) ** 4
+"""Sum of the weights of both passes: the factor by which averaged values are larger than levels."""
 
 Sums = npt.NDArray[np.int32]
 
@@ -156,15 +159,16 @@ def _pixels(data: bytes, name: str, mode: str = "RGB") -> Sums:
 
 
 def _averaged(pixels: Sums) -> Sums:
-    """Sums over WINDOW pixels around each one (WINDOW times their average); the border is repeated."""
-    padded = np.pad(pixels, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
-    height, width = pixels.shape[:2]
-    rows = padded[:height].copy()
-    for i in range(1, 2 * REACH + 1):
-        rows += padded[i : i + height]
-    total = rows[:, :width].copy()
-    for i in range(1, 2 * REACH + 1):
-        total += rows[:, i : i + width]
+    """WINDOW times the smoothed picture: two passes of a box of 2 * STEP + 1 pixels each way; the border is repeated."""
+    total = np.pad(pixels, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
+    for _ in range(2):
+        height, width = total.shape[0] - 2 * STEP, total.shape[1] - 2 * STEP
+        rows = total[:height].copy()
+        for i in range(1, 2 * STEP + 1):
+            rows += total[i : i + height]
+        total = rows[:, :width].copy()
+        for i in range(1, 2 * STEP + 1):
+            total += rows[:, i : i + width]
     return total
 
 

@@ -102,7 +102,8 @@ class TransformersVlmJudge(Judge):
         """Raises MachineError if the checkpoint cannot be had, is incomplete or is not of a supported family."""
         p = self.params
         checkpoint = load_checkpoint(Wanted(p.model_name, p.revision, p.dtype, p.use_flash_attention), devices)
-        self._preparer = Preparer(checkpoint.processor, self.protocol, p.max_image_side, checkpoint.max_tokens)
+        reader = checkpoint.tokenizer, checkpoint.image_processor
+        self._preparer = Preparer(*reader, self.protocol, p.max_image_side, checkpoint.max_tokens)
         self._answerer = Answerer(checkpoint, p.max_new_tokens)
 
     def unload(self) -> None:

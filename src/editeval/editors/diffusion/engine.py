@@ -47,6 +47,7 @@ class Engine:
         if canvas is not None and family.canvas == "fixed":
             raise ConfigError(f"{PARAMS}.size: {family.name} has no canvas of its own; use model or source")
         pipeline = load_pipeline(source, device)
+        check_steps(pipeline, arguments["num_inference_steps"])
         sizes.check_canvas(canvas, grid_of(pipeline), f"{PARAMS}.size")
         return cls(pipeline, family, size, arguments)
 
@@ -57,6 +58,7 @@ class Engine:
             release_memory()
         source = decode(request.images[0])
         arguments = {**self._arguments, **checked_overrides(self.family, request)}
+        check_steps(self._pipeline, arguments["num_inference_steps"])
         try:
             result = self._run(source, request, arguments, (progress, is_bar_shown))
         except BaseException:
@@ -152,6 +154,13 @@ def checked_overrides(family: Family, request: EditRequest) -> dict[str, Any]:
 
 def _known(family: Family) -> list[str]:
     return ["num_inference_steps", *family.guidance]
+
+
+def check_steps(pipeline: Any, num_steps: int) -> None:
+    """Raises ConfigError for a number of steps that the scheduler turns into NaN, which would be a black image."""
+    least = 2 if pipeline.scheduler.config.get("shift_terminal") else 1
+    if num_steps < least:
+        raise ConfigError(f"{PARAMS}.num_inference_steps: this scheduler needs at least {least}, got {num_steps}")
 
 
 def grid_of(pipeline: Any) -> int:

@@ -79,7 +79,7 @@ _ROWS = (
     Family(
         "longcat_image_edit",
         ("LongCatImageEditPipeline",),
-        partial(area_size, area_px=ONE_MEGAPIXEL, multiple=16),
+        partial(area_size, area_px=ONE_MEGAPIXEL, multiple=16, is_up=True),
         True,
         "fixed",
         50,

@@ -38,10 +38,12 @@ def parse_size(text: str) -> Size | None:
     return int(match[1]), int(match[2])
 
 
-def area_size(source: Size, area_px: int, multiple: int) -> Size:
-    """Of about `area_px`, with the aspect of `source`, each side rounded to the nearest `multiple` (at least one)."""
+def area_size(source: Size, area_px: int, multiple: int, is_up: bool = False) -> Size:
+    """Of about `area_px`, with the aspect of `source`, each side rounded to the nearest `multiple`, or up to one."""
     ratio = source[0] / source[1]
     width = math.sqrt(area_px * ratio)
+    if is_up:
+        return math.ceil(width / multiple) * multiple, math.ceil(width / ratio / multiple) * multiple
     return _nearest(width, multiple), _nearest(width / ratio, multiple)
 
 

@@ -20,11 +20,12 @@ class Unreadable(Exception):  # noqa: N818 - not an error: it is the result
 
 
 MAX_CHARACTERS = 50_000
+_MAX_UNIT, _MIN_REPEATED = 16, 32
+"""A reply of at least so many characters that repeats up to so many of them is degenerate."""
 _EDGES = " \t\r\n\u200b\u2060\ufeff"
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"```[ \t]*[A-Za-z]*[ \t]*\n(?P<body>.*?)\n?[ \t]*```", re.DOTALL)
 _FULL_WIDTH_POINT = re.compile(r"(?<=[0-9])．(?=[0-9])")
-_REPEATED = re.compile(r"(?P<unit>.{1,8}?)(?P=unit){15,}", re.DOTALL)
 _REFUSAL = re.compile(
     r"(?:no[,.]\s+)?(?:i['’]?m (?:very |so |really )?sorry|(?:i )?apologi[sz]e|sorry\b|unfortunately\b|as an ai\b|"
     r"i (?:can(?:no|['’])t|can not|am (?:not able|unable)|won['’]t|will not|must decline|do not|don['’]t)\b|"
@@ -73,5 +74,6 @@ def without_thought(text: str, is_finished: bool) -> str:
 def _refuse_degenerate(text: str) -> None:
     if not text:
         raise Unreadable("empty")
-    if len(text) >= 16 and _REPEATED.fullmatch(text[:4096]):
+    units = (text[:length] for length in range(1, _MAX_UNIT + 1) if len(text) >= max(_MIN_REPEATED, 16 * length))
+    if any(text == (unit * (len(text) // len(unit) + 1))[: len(text)] for unit in units):
         raise Unreadable("degenerate")

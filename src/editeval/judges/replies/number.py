@@ -17,10 +17,11 @@ from editeval.judges.replies.structured import interpreted, read_single
 
 _VALUE = r"(?P<value>[-+−]?[0-9]+(?:\.[0-9]+)?)"
 _SCALE = r"(?:[ \t]*(?:/|／|out of)[ \t]*10(?:\.0)?)?(?:[ \t]*分)?[ \t]*[.。]?"
+_CODE_MARK = re.compile(r"(?<!`)`(?!`)")
 _WHOLE = re.compile(_VALUE + _SCALE)
 _WORD = r"(?:score|rating|grade|评分|分数|得分|打分|总分)"
 _LABEL = re.compile(
-    rf"(?:(?:final|overall|total|the|my|最终|综合|总)[ \t]*)*{_WORD}[ \t]*"
+    rf"(?<![A-Za-z])(?:(?:final|overall|total|the|my|最终|综合|总)[ \t]*)*{_WORD}[ \t]*"
     r"(?:[(（]0[ \t]*[-–~][ \t]*10[)）])?[ \t]*[:：=]",
     re.IGNORECASE,
 )
@@ -43,7 +44,7 @@ def read(text: str) -> tuple[float, ...]:
     """The one number in `text`, 0-10. Raises Unreadable."""
     if text.startswith("{"):
         return read_single(text)
-    text = text.replace("**", "").replace("`", "").strip()
+    text = _CODE_MARK.sub("", text.replace("**", "")).strip()
     if _NOT_A_NUMBER.fullmatch(text):
         raise Unreadable("not_a_number")
     whole = _WHOLE.fullmatch(text)

@@ -19,7 +19,7 @@ class Answerer:
 
     def __init__(self, checkpoint: Checkpoint, max_new_tokens: int) -> None:
         self._checkpoint: Checkpoint | None = checkpoint
-        self._tokenizer = checkpoint.processor.tokenizer
+        self._tokenizer = checkpoint.tokenizer
         self._max_new_tokens = max_new_tokens
         self._label_ids = _label_ids(self._tokenizer)
         self._fits = 0  # prompts per batch that are known to be the most; 0: no limit met so far
@@ -62,7 +62,7 @@ class Answerer:
         assert self._checkpoint is not None, "closed"
         checkpoint = self._checkpoint
         by_label = prompts[0].answer == "labels"
-        inputs = collate(prompts, checkpoint.processor, checkpoint.pad_id, checkpoint.device)
+        inputs = collate(prompts, checkpoint.tokenizer, checkpoint.pad_id, checkpoint.device)
         with torch.inference_mode():
             made = checkpoint.model.generate(
                 **inputs,

@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from editeval.errors import MachineError
@@ -31,7 +32,8 @@ class Checkpoint:
     """A model on its devices and what turns messages and images into its inputs."""
 
     model: Any
-    processor: Any
+    tokenizer: Any
+    image_processor: Any
     device: str  # where inputs go
     max_tokens: int  # prompt and reply together
     end_ids: frozenset[int]  # tokens that end a reply
@@ -50,27 +52,49 @@ def load_checkpoint(wanted: Wanted, devices: Sequence[str]) -> Checkpoint:
     config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.model_name, **_source(wanted)))
     if config.model_type not in FAMILIES:
         raise _problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(FAMILIES)}")
-    processor = _reading(wanted, lambda: _processor(wanted))
-    model = _reading(wanted, lambda: _model(wanted, config, devices))
-    end_ids, pad_id = _make_greedy(model, processor.tokenizer)
-    model.requires_grad_(False)
-    max_tokens = int(getattr(model.config.get_text_config(), "max_position_embeddings", 32768))
-    return Checkpoint(model.eval(), processor, devices[0], max_tokens, end_ids, pad_id)
+    tokenizer = _reading(wanted, lambda: _tokenizer(wanted))
+    image_processor = _reading(wanted, lambda: _image_processor(wanted))
+    model = _reading(wanted, lambda: _model(wanted, config, devices)).eval()
+    end_ids, pad_id = _make_greedy(model, tokenizer)
+    max_tokens = int(getattr(config.get_text_config(), "max_position_embeddings", 32768))
+    return Checkpoint(model, tokenizer, image_processor, devices[0], max_tokens, end_ids, pad_id)
 
 
 def _source(wanted: Wanted) -> dict[str, Any]:
     return {"revision": wanted.revision or "main", "trust_remote_code": False}
 
 
-def _processor(wanted: Wanted) -> Any:
+def _tokenizer(wanted: Wanted) -> Any:
     import transformers
 
-    processor = transformers.AutoProcessor.from_pretrained(wanted.model_name, **_source(wanted))
-    if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
-        raise _problem(wanted, "has no image processor", "use a complete snapshot of a vision-language model")
-    if not (processor.chat_template or processor.tokenizer.chat_template):
-        raise _problem(wanted, "has no chat template", "use an instruction-tuned (Instruct) checkpoint")
-    return processor
+    tokenizer = transformers.AutoTokenizer.from_pretrained(wanted.model_name, **_source(wanted))
+    template = tokenizer.chat_template
+    if not isinstance(template, str) or "image" not in template:
+        tokenizer.chat_template = _old_template(wanted)
+    return tokenizer
+
+
+def _old_template(wanted: Wanted) -> str:
+    """The chat template from where checkpoints of 2025 keep it: a file of the processor's."""
+    from transformers.utils import cached_file
+
+    path = cached_file(
+        wanted.model_name,
+        "chat_template.json",
+        revision=wanted.revision or "main",
+        _raise_exceptions_for_missing_entries=False,
+    )
+    template = json.loads(Path(path).read_text(encoding="utf-8")).get("chat_template") if path else None
+    if not isinstance(template, str):
+        raise _problem(wanted, "has no chat template for images", "use an instruction-tuned (Instruct) checkpoint")
+    return template
+
+
+def _image_processor(wanted: Wanted) -> Any:
+    """Always the one on Pillow: what the judge sees must not depend on whether torchvision is installed."""
+    import transformers
+
+    return transformers.AutoImageProcessor.from_pretrained(wanted.model_name, backend="pil", **_source(wanted))
 
 
 def _model(wanted: Wanted, config: Any, devices: Sequence[str]) -> Any:

@@ -1,7 +1,7 @@
 """From requests to token ids and pixels, in threads, one image at a time; and from those to padded batches.
 
-The result equals that of the checkpoint's own processor on the whole batch. It is taken apart here so that images are
-prepared in parallel, each only once for all questions about it, and so that a halved batch costs nothing.
+The result equals that of the checkpoint's own processor on the whole batch (a test compares them). It is taken apart
+here so that images are prepared in parallel, each once for all questions, and so that halving a batch costs nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_ASPECT = 100.0
 """Longer side by shorter side; the family's image processors refuse more than 200."""
 MAX_THREADS = 8
+IMAGE_TOKEN = "<|image_pad|>"
 SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
 
 
@@ -51,15 +52,18 @@ class PreparedRequest:
 
 
 class Preparer:
-    """Makes requests ready. Threads share the processor; its tokenizer is used by one of them at a time."""
+    """Makes requests ready. Threads share the tokenizer, which one of them uses at a time."""
 
-    def __init__(self, processor: Any, protocol: Protocol, max_image_side: int, max_tokens: int) -> None:
-        self._processor = processor
+    def __init__(
+        self, tokenizer: Any, image_processor: Any, protocol: Protocol, max_image_side: int, max_tokens: int
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._image_processor = image_processor
         self._protocol = protocol
         self._max_image_side = max_image_side
         self._max_tokens = max_tokens
         self._tokenizing = threading.Lock()
-        self._control = tuple(sorted(processor.tokenizer.get_added_vocab(), key=len, reverse=True))
+        self._control = tuple(sorted(tokenizer.get_added_vocab(), key=len, reverse=True))
         self._threads = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1), "prepare")
 
     def begin(self, requests: Sequence[JudgeRequest]) -> list[Future[PreparedRequest]]:
@@ -92,14 +96,15 @@ class Preparer:
         image = decode(data)
         if max(image.size) > MAX_ASPECT * min(image.size):
             raise ImageError(f"{name}: {image.width}x{image.height} pixels: too narrow for the judge")
-        made = self._processor.image_processor(images=[shrunk(image, self._max_image_side)], return_tensors="pt")
+        made = self._image_processor(images=[shrunk(image, self._max_image_side)], return_tensors="pt")
         return made["pixel_values"], made["image_grid_thw"]
 
     def _prompt(self, key: str, question: Question, images: Mapping[str, tuple[Any, Any]]) -> Prompt:
         shown = [images[name] for name in question.images]
-        text = self._processor.apply_chat_template(self._messages(question), tokenize=False, add_generation_prompt=True)
+        messages = self._messages(question)
         with self._tokenizing:
-            token_ids = self._processor.tokenizer(self._expanded(text, [grid for _, grid in shown]))["input_ids"]
+            text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            token_ids = self._tokenizer(self._expanded(text, [grid for _, grid in shown]))["input_ids"]
         opening = "<think>" if text.rstrip().endswith("<think>") else ""
         pixels, grids = tuple(p for p, _ in shown), tuple(g for _, g in shown)
         return Prompt(key, question.name, question.answer, list(token_ids), pixels, grids, opening)
@@ -120,13 +125,12 @@ class Preparer:
 
     def _expanded(self, text: str, grids: Sequence[Any]) -> str:
         """`text` with each image's one place holder repeated as often as the image has tokens."""
-        place = self._processor.image_token
-        per_token = self._processor.image_processor.merge_size**2
-        parts = text.split(place)
+        per_token = self._image_processor.merge_size**2
+        parts = text.split(IMAGE_TOKEN)
         if len(parts) != len(grids) + 1:
             raise ValueError(f"the chat template shows {len(parts) - 1} images, the question has {len(grids)}")
         counts = [int(grid.prod()) // per_token for grid in grids]
-        return "".join(part + place * n for part, n in zip(parts, [*counts, 0], strict=True))
+        return "".join(part + IMAGE_TOKEN * n for part, n in zip(parts, [*counts, 0], strict=True))
 
 
 def shrunk(image: Image, max_side: int) -> Image:
@@ -140,7 +144,7 @@ def shrunk(image: Image, max_side: int) -> Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def collate(prompts: Sequence[Prompt], processor: Any, pad_id: int, device: str) -> dict[str, Any]:
+def collate(prompts: Sequence[Prompt], tokenizer: Any, pad_id: int, device: str) -> dict[str, Any]:
     """Inputs of the model for `prompts`, padded on the left, on `device`."""
     import torch
 
@@ -156,6 +160,5 @@ def collate(prompts: Sequence[Prompt], processor: Any, pad_id: int, device: str)
         "pixel_values": torch.cat([pixels for prompt in prompts for pixels in prompt.pixels]),
         "image_grid_thw": torch.cat([grid for prompt in prompts for grid in prompt.grids]),
     }
-    if "mm_token_type_ids" in processor.model_input_names:
-        inputs["mm_token_type_ids"] = (ids == processor.image_token_id).to(torch.int)
+    inputs["mm_token_type_ids"] = (ids == tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)).to(torch.int)
     return {name: tensor.to(device) for name, tensor in inputs.items()}

@@ -1,0 +1,136 @@
+"""What reaches the transformer is what the model's authors meant: compared with a reference that counts positions itself.
+
+The reference calls the language model with explicit positions, which every version of transformers honours; how an
+image token's position is counted is written out below from the description of M-RoPE in the Qwen2-VL paper (3.1).
+Run it under transformers 5.2 and under the newest: `make test-versions`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import Folder, picture
+from model_cases import edited, loaded, request
+
+from editeval.editors.diffusion.conditioning import FIELD, tell_token_types
+from editeval.editors.diffusion.sizes import area_size, scaled
+from editeval.images import decode
+
+pytestmark = pytest.mark.models
+
+PROMPT = "put a big blue hat on the cat"
+NAMES = ("qwen_image_edit", "qwen_image_edit_plus", "longcat_image_edit")
+TOLERANCE = 2e-5  # relative, float32
+
+
+def received(editor: Any, **overrides: Any) -> list[Any]:
+    """The conditioning of every call of the transformer during one edit, positive and negative by turns."""
+    seen: list[Any] = []
+
+    def keep(_module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+        assert kwargs.get("encoder_hidden_states_mask") is None, "a mask of ones costs the fast attention backends"
+        seen.append(kwargs["encoder_hidden_states"].clone())
+
+    hook = editor._engine._pipeline.transformer.register_forward_pre_hook(keep, with_kwargs=True)
+    edited(editor, request(instruction=PROMPT, num_inference_steps=2, **overrides))
+    hook.remove()
+    return seen[: len(seen) // 2]  # of the first step
+
+
+def positions(ids: list[int], grid: tuple[int, int, int], image_token: int) -> list[tuple[int, int, int]]:
+    """(time, row, column) of every token: text counts on; an image is a block that starts where the text had come to."""
+    _, rows, columns = (grid[0], grid[1] // 2, grid[2] // 2)  # 2 x 2 patches are merged into one token
+    counted: list[tuple[int, int, int]] = []
+    following, index = 0, 0
+    while index < len(ids):
+        if ids[index] == image_token:
+            block = [(following, following + r, following + c) for r in range(rows) for c in range(columns)]
+            counted += block
+            index += len(block)
+            following += max(rows, columns)
+        else:
+            counted.append((following,) * 3)
+            following, index = following + 1, index + 1
+    return counted
+
+
+def reference(pipeline: Any, name: str, prompt: str) -> Any:
+    """The last hidden states behind the template's head, with positions of our own counting."""
+    import torch
+
+    source = decode(picture(1))
+    inputs = _inputs(pipeline, name, prompt, source)
+    encoder = pipeline.text_encoder
+    (ids,) = inputs["input_ids"].tolist()
+    (grid,) = inputs["image_grid_thw"].tolist()
+    counted = positions(ids, tuple(grid), encoder.config.image_token_id)
+    with torch.no_grad():
+        output = encoder.model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            pixel_values=inputs["pixel_values"],
+            image_grid_thw=inputs["image_grid_thw"],
+            position_ids=torch.tensor(counted).T[:, None, :],
+        )
+    return output.last_hidden_state
+
+
+def _inputs(pipeline: Any, name: str, prompt: str, source: Any) -> Any:
+    mark = "<|vision_start|><|image_pad|><|vision_end|>"
+    if name == "qwen_image_edit":
+        image, text = scaled(source, area_size(source.size, 1024**2, 32)), pipeline.prompt_template_encode
+        text = text.format(prompt)
+    else:
+        image = scaled(source, area_size(source.size, 384**2, 32))
+        text = pipeline.prompt_template_encode.format(f"Picture 1: {mark}" + prompt)
+    return pipeline.processor(text=[text], images=image, padding=True, return_tensors="pt")
+
+
+def relative(a: Any, b: Any) -> float:
+    assert a.shape == b.shape
+    return float((a - b).norm() / b.norm())
+
+
+@pytest.mark.parametrize("name", ["qwen_image_edit", "qwen_image_edit_plus"])
+def test_positive_and_negative_conditioning_equal_an_independent_reference(name: str, tiny: Folder) -> None:
+    editor: Any = loaded(name, tiny(name))
+    positive, negative = received(editor)
+    for got, prompt in ((positive, PROMPT), (negative, " ")):
+        want = reference(editor._engine._pipeline, name, prompt)[:, 64:]  # the head of the template is dropped
+        assert relative(got, want) < TOLERANCE, prompt
+
+
+@pytest.mark.parametrize("name", ["qwen_image_edit", "qwen_image_edit_plus"])
+def test_the_reference_tells_right_positions_from_wrong_ones(name: str, tiny: Folder) -> None:
+    editor: Any = loaded(name, tiny(name))
+    pipeline = editor._engine._pipeline
+    want = reference(pipeline, name, PROMPT)[:, 64:]
+    if not pipeline.text_encoder._forward_pre_hooks:
+        pytest.skip("this transformers finds the image tokens by itself: there is nothing to switch off")
+    pipeline.text_encoder._forward_pre_hooks.clear()  # the correction, off
+    got = received(editor)[0]
+    assert relative(got, want) > 0.05
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_call_of_a_vision_language_encoder_names_its_image_tokens(name: str, tiny: Folder) -> None:
+    editor: Any = loaded(name, tiny(name))
+    encoder = editor._engine._pipeline.text_encoder
+    if tell_token_types(encoder) is None:
+        pytest.skip("this transformers finds the image tokens by itself")
+    seen: list[bool] = []
+
+    def look(_module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+        marked = kwargs[FIELD] == 1
+        seen.append(bool((marked == (kwargs["input_ids"] == encoder.config.image_token_id)).all() and marked.any()))
+
+    encoder.register_forward_pre_hook(look, with_kwargs=True)
+    edited(editor, request(instruction=PROMPT))
+    assert seen == [True, True]  # the positive and the negative prompt
+
+
+def test_guidance_is_off_at_scale_one_and_on_above_it(tiny: Folder) -> None:
+    editor = loaded("qwen_image_edit", tiny("qwen_image_edit"))
+    assert len(received(editor, true_cfg_scale=1.0)) == 1
+    assert len(received(editor, true_cfg_scale=1.5)) == 2
