@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from contracts.editor_contract import check_editor
 from editeval.editors.openai_images import OpenaiImages, OpenaiImagesParams
-from editeval.editors.serving.exchange import TransportError
+from editeval.editors.serving.exchange import BadReplyError, TransportError
 from editeval.editors.serving.retries import MAX_WAIT_S, pause_s
 from editeval.errors import ConfigError, EditRefusedError, ImageError, MachineError
 from editeval.images import decode, encode_png
@@ -124,7 +124,7 @@ def test_the_size_asked_for_follows_the_rule(
 
 def test_a_result_of_another_size_is_a_failure_and_is_not_stretched(server: ImageServer) -> None:
     server.quirks.size_off_by = 16
-    with pytest.raises(TransportError, match="asked for 64x48, got 80x48"):
+    with pytest.raises(BadReplyError, match="asked for 64x48, got 80x48"):
         edit(loaded(server))
 
 
@@ -298,7 +298,7 @@ BROKEN = {
 def test_a_useless_answer_fails_that_request_and_is_never_an_image(server: ImageServer, name: str) -> None:
     editor = loaded(server, max_reply_mib=1, timeout_s=3.0)
     server.will(BROKEN[name])
-    with pytest.raises(TransportError):
+    with pytest.raises(BadReplyError):
         edit(editor)
     assert len(server.calls) == 1
     assert edit(editor).size == (64, 48)
@@ -365,7 +365,7 @@ def test_an_image_behind_an_address_is_fetched_only_if_allowed_and_without_the_k
     with ImageServer(key="canary-5d1c") as server:
         direct = edit(loaded(server, api_key_env="IMAGES_KEY"))
         server.quirks.answers_url = True
-        with pytest.raises(TransportError, match="allow_url_results"):
+        with pytest.raises(BadReplyError, match="allow_url_results"):
             edit(loaded(server, api_key_env="IMAGES_KEY"))
         assert len(server.gets) == 2
         fetched = edit(loaded(server, api_key_env="IMAGES_KEY", allow_url_results=True))
@@ -381,7 +381,7 @@ def test_an_image_behind_an_address_is_fetched_only_if_allowed_and_without_the_k
 def test_an_address_elsewhere_is_never_fetched(server: ImageServer, url: str) -> None:
     editor = loaded(server, allow_url_results=True)
     server.will(image_server.body(b'{"data": [{"url": "%s"}]}' % url.encode()))
-    with pytest.raises(TransportError, match=r"another host|cannot be used"):
+    with pytest.raises(BadReplyError, match=r"another host|cannot be used"):
         edit(editor)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conftest import picture
 from PIL import Image
 
+from conftest import picture
 from editeval import plugins
 from editeval.types import Editor, EditRequest
 

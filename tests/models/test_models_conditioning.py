@@ -1,4 +1,4 @@
-"""What reaches the transformer is what the model's authors meant: compared with a reference that counts positions itself.
+"""What reaches the transformer is what the model's authors meant: a reference that counts positions itself says so.
 
 The reference calls the language model with explicit positions, which every version of transformers honours; how an
 image token's position is counted is written out below from the description of M-RoPE in the Qwen2-VL paper (3.1).
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Folder, picture
 from model_cases import edited, loaded, request
 
+from conftest import Folder, picture
 from editeval.editors.diffusion.conditioning import FIELD, tell_token_types
 from editeval.editors.diffusion.sizes import area_size, scaled
 from editeval.images import decode
@@ -39,7 +39,7 @@ def received(editor: Any, **overrides: Any) -> list[Any]:
 
 
 def positions(ids: list[int], grid: tuple[int, int, int], image_token: int) -> list[tuple[int, int, int]]:
-    """(time, row, column) of every token: text counts on; an image is a block that starts where the text had come to."""
+    """(time, row, column) of every token: text counts on; an image is a block that starts where the text stopped."""
     _, rows, columns = (grid[0], grid[1] // 2, grid[2] // 2)  # 2 x 2 patches are merged into one token
     counted: list[tuple[int, int, int]] = []
     following, index = 0, 0

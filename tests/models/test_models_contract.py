@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Folder
-from contracts.editor_contract import check_editor
 from model_cases import FAMILIES, SMALL, difference, edited, loaded, params, request
 
+from conftest import Folder
+from contracts.editor_contract import check_editor
 from editeval.editors.diffusion.families import FAMILIES as ROWS
 from editeval.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""Tiny editing pipelines of every family, whose output really depends on every input. `save(name, folder)` writes one."""
+"""Tiny editing pipelines of every family, whose output depends on every input. `save(name, folder)` writes one."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Any editing pipeline of diffusers that editeval has a row for (editors/diffusion/families.py): one adapter, one table.
+"""Any editing pipeline of diffusers that has a row in editors/diffusion/families.py: one adapter, one table.
 
 Families, proven on tiny models of their very pipeline classes: flux_kontext, flux2, flux2_klein, instruct_pix2pix,
 longcat_image_edit, qwen_image_edit, qwen_image_edit_plus. Untested: qwen_image_2_1. Licences, memory and cost are those
 of the checkpoint; FLUX.1 Kontext [dev] is 12 B and non-commercial, InstructPix2Pix 1 B and MIT. The family follows from
-the checkpoint; a parameter that it does not have is refused, and None means its authors' default. LongCat's text encoder
-is corrected for transformers >= 5.3 (diffusion/conditioning.py). Noise: a CPU generator seeded with the request's seed.
+the checkpoint; a parameter that it does not have is refused, and None means its authors' default. LongCat's text
+encoder is corrected for transformers >= 5.3 (diffusion/conditioning.py). Noise: a CPU generator seeded with the
+request's seed, the same on every device.
 """
 
 from __future__ import annotations

@@ -22,7 +22,15 @@ from urllib.parse import urlsplit
 
 from editeval.editors.serving import replies
 from editeval.editors.serving.dialects import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
-from editeval.editors.serving.exchange import Message, PassingError, Reply, Server, TransportError, parse_url
+from editeval.editors.serving.exchange import (
+    BadReplyError,
+    Message,
+    PassingError,
+    Reply,
+    Server,
+    TransportError,
+    parse_url,
+)
 from editeval.editors.serving.retries import Bounds, ask
 from editeval.errors import ConfigError, ImageError, MachineError
 from editeval.images import decode, encode_png
@@ -179,8 +187,9 @@ class OpenaiImages(Editor):
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The server's image, at the size that was asked for.
 
-        Raises EditRefusedError if the server declines, TransportError if it gives no usable answer in the time
-        allowed, MachineError if no request can succeed (then no further call is made), ConfigError for overrides.
+        Raises EditRefusedError if the server declines, BadReplyError if it sends no such image, TransportError if it
+        gives no answer in the time allowed, MachineError if no request can succeed (then no further call is made),
+        ConfigError for overrides.
         """
         if self._server is None:
             raise RuntimeError("openai_images: edit before load")
@@ -198,7 +207,7 @@ class OpenaiImages(Editor):
             raise
         image = _decoded(self._server, data)
         if size is not None and image.size != size:
-            raise TransportError(
+            raise BadReplyError(
                 f"{self._server.url}: asked for {size[0]}x{size[1]}, got {image.width}x{image.height}; "
                 "choose a size that the model can make"
             )
@@ -288,7 +297,7 @@ def _body(reply: Reply) -> bytes:
     if reply.status >= 500:
         raise PassingError(f"{reply.status} for the image that it named")
     if reply.status != 200:
-        raise TransportError(f"the server named an image and answers {reply.status} for it")
+        raise BadReplyError(f"the server named an image and answers {reply.status} for it")
     return reply.body
 
 
@@ -296,24 +305,24 @@ def _decoded(server: Server, data: bytes) -> Image:
     try:
         return decode(data)
     except ImageError as error:
-        raise TransportError(f"{server.url}: the edited image is no image: {server.quote(error)}") from None
+        raise BadReplyError(f"{server.url}: the edited image is no image: {server.quote(error)}") from None
 
 
 def _path_at(server: Server, url: str, is_allowed: bool) -> str:
-    """Path of an image that the server has at its own address. Raises TransportError for any other, and unless allowed.
+    """Path of an image that the server has at its own address. Raises BadReplyError for any other, and unless allowed.
 
     A string that names an image is no permission to fetch it from wherever it says.
     """
     if not is_allowed:
-        raise TransportError(
+        raise BadReplyError(
             f"{server.url}: answered with an address instead of the image; make it answer with b64_json, "
             "or set allow_url_results: true"
         )
     try:
         target = parse_url("url", urlsplit(url)._replace(query="", fragment="").geturl())
     except (ConfigError, ValueError):
-        raise TransportError(f"{server.url}: answered with an address that cannot be used") from None
+        raise BadReplyError(f"{server.url}: answered with an address that cannot be used") from None
     if (target.scheme, target.host, target.port) != (server.scheme, server.host, server.port):
-        raise TransportError(f"{server.url}: answered with an address at another host ({server.quote(target.host)})")
+        raise BadReplyError(f"{server.url}: answered with an address at another host ({server.quote(target.host)})")
     parts = urlsplit(url)
     return parts.path + (f"?{parts.query}" if parts.query else "")

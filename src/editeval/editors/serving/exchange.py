@@ -26,6 +26,10 @@ class TransportError(EditevalError):
     """The server gave no usable answer, and asking it again did not help or would not."""
 
 
+class BadReplyError(TransportError):
+    """The server did its work, and what it sent is no usable image: doing it again would only cost again."""
+
+
 class PassingError(Exception):
     """This exchange failed in a way that another one may not. `wait_s` is how long the server asks to wait."""
 
@@ -100,7 +104,7 @@ class Reply:
 def exchange(server: Server, message: Message, seconds: float, max_bytes: int) -> Reply:
     """The server's reply, complete and within `seconds` and `max_bytes`.
 
-    Raises PassingError if it does not come, breaks off or takes too long; TransportError if it is too big.
+    Raises PassingError if it does not come, breaks off or takes too long; BadReplyError if it is too big.
     """
     end = time.monotonic() + seconds
     connection = _connection(server, seconds)
@@ -168,15 +172,15 @@ def _read(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     too_big = f"the reply is bigger than {max_bytes >> 20} MiB (max_reply_mib)"
     encoding = response.getheader("Content-Encoding", "identity")
     if encoding != "identity":
-        raise TransportError(f"the reply is compressed ({encoding[:20]!r}), which was not asked for")
+        raise BadReplyError(f"the reply is compressed ({encoding[:20]!r}), which was not asked for")
     if response.length is not None and response.length > max_bytes:
-        raise TransportError(too_big)
+        raise BadReplyError(too_big)
     pieces: list[bytes] = []
     size = 0
     while piece := response.read(PIECE):
         size += len(piece)
         if size > max_bytes:
-            raise TransportError(too_big)
+            raise BadReplyError(too_big)
         pieces.append(piece)
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)

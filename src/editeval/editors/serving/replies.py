@@ -8,7 +8,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from editeval.editors.serving.exchange import PassingError, Reply, Server, TransportError
+from editeval.editors.serving.exchange import BadReplyError, PassingError, Reply, Server
 from editeval.errors import EditRefusedError, ImageError, MachineError
 from editeval.images import from_base64
 
@@ -100,7 +100,7 @@ def wait_of(reply: Reply) -> float | None:
 def image_of(server: Server, reply: Reply) -> bytes | str:
     """The first image of a checked reply: its encoded bytes, or the address where it is to be had.
 
-    Raises PassingError if the reply is garbage, TransportError if it is sound but holds no image.
+    Raises PassingError if the reply is garbage, BadReplyError if it is sound but holds no image.
     """
     try:
         data = parse(reply.body)
@@ -117,7 +117,7 @@ def image_of(server: Server, reply: Reply) -> bytes | str:
         return _decoded(url)
     if isinstance(url, str) and url:
         return url
-    raise TransportError(f"{server.url}: the reply has neither b64_json nor url")
+    raise BadReplyError(f"{server.url}: the reply has neither b64_json nor url")
 
 
 def _decoded(text: str) -> bytes:

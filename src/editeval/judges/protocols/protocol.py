@@ -103,6 +103,12 @@ def unscored(protocol: Protocol, judge: str, key: str, reason: str, message: str
     return [Score(key, judge, metric, None, raw, reason) for metric in protocol.metrics]
 
 
+def kept_replies(raw: str) -> dict[str, Reply]:
+    """The replies that the raw text of a score holds, by question; none if it was never asked."""
+    found = json.loads(raw)
+    return {name: Reply.from_json(reply) for name, reply in found.items() if isinstance(reply, dict)}
+
+
 def field(name: str, text: str) -> str:
     """`text` as a named field of a question that it cannot leave: a JSON string without angle brackets, between tags.
 

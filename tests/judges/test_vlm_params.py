@@ -1,0 +1,52 @@
+"""The judge behind v2's qwen3_vl: its parameters, and what it says without a model."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import pytest
+
+from editeval import plugins
+from editeval.errors import ConfigError, MachineError
+from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
+
+
+def test_it_is_a_plug_in_and_its_parts_are_not() -> None:
+    names = plugins.available("judges")
+    assert "transformers_vlm" in names
+    assert not {"vlm", "protocols", "replies"} & set(names)
+    assert plugins.load("judges", "transformers_vlm") is TransformersVlmJudge
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"model_name": " "}, "model_name: must name a checkpoint"),
+        ({"dtype": "int4"}, "dtype: must be one of auto, bfloat16, float16, float32, got 'int4'"),
+        ({"protocol": "pairwise"}, "protocol: must be one of pointwise, re_edit, rubric, viescore, got 'pairwise'"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
+        ({"max_image_side": 8}, "max_image_side at least 32"),
+        ({"min_label_mass": 1.5}, "min_label_mass: must be between 0 and 1, got 1.5"),
+    ],
+)
+def test_wrong_parameter_is_named(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TransformersVlmParams(**wrong)
+
+
+def test_metrics_and_prompts_follow_the_protocol() -> None:
+    rubric, pointwise = TransformersVlmParams(), TransformersVlmParams(protocol="pointwise")
+    assert TransformersVlmJudge.metrics_of(rubric) == TransformersVlmJudge.metrics == ("overall",)
+    assert TransformersVlmJudge.uses_prompts_of(rubric) is TransformersVlmJudge.uses_prompts is True
+    assert TransformersVlmJudge.metrics_of(pointwise) == ("overall", "following", "preservation", "quality")
+    assert TransformersVlmJudge.uses_prompts_of(pointwise) is False
+    assert TransformersVlmJudge.fingerprint_of(rubric) != TransformersVlmJudge.fingerprint_of(pointwise)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed here")
+def test_without_torch_it_says_what_to_install() -> None:
+    judge = TransformersVlmJudge(TransformersVlmParams())
+    with pytest.raises(MachineError, match="needs the package torch; install torch and transformers"):
+        judge.load(["cpu"])
+    judge.unload()
