@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,10 +18,10 @@ from editeval.execution import devices
 from editeval.execution.lanes import Notice
 from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
-from editeval.images import FileImage, decode, encode_png
+from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.plan import worker_spec
 from editeval.stages import launcher, pool_spec, say
-from editeval.types import Editor, EditRequest, Outcome
+from editeval.types import Editor, EditRequest, ImageRef, Outcome
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,7 +85,9 @@ class BatchEditor:
             raise ConfigError(f"batch_edit: {len(images)} images with {len(instructions)} instructions; one each")
         if on_error not in ("raise", "none"):
             raise ConfigError(f'batch_edit: on_error must be "raise" or "none", got {on_error!r}')
-        base_seed = int(overrides.pop("seed", self.stage.seed))
+        base_seed = _seed(overrides.pop("seed", self.stage.seed))
+        _check_json("batch_edit", overrides)
+        encoded = [_encoded(i, image) for i, image in enumerate(images)]
         policy = self.stage.execution.policy
         if enable_batch_sync is not None:
             policy = "batch_sync" if enable_batch_sync else "round_robin"
@@ -90,7 +95,7 @@ class BatchEditor:
         def build(key: str) -> EditRequest:
             i = int(key)
             seed = (base_seed + i) % 2**31
-            return EditRequest(key, (_encoded(images[i]),), instructions[i], seed, overrides)
+            return EditRequest(key, (encoded[i].read(),), instructions[i], seed, overrides)
 
         keys = [str(i) for i in range(len(images))]
         edit_log = EditLog(type(self).__name__, keys, self.num_workers, policy, say)
@@ -115,12 +120,42 @@ class BatchEditor:
         self.close()
 
 
-def _encoded(image: Image | bytes | str | Path) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _PixelImage:
+    """A PIL image, encoded when a worker is about to need it."""
+
+    image: Image
+
+    def read(self) -> bytes:
+        rgb = self.image if self.image.mode in ("RGB", "RGBA", "L", "LA", "P", "1") else self.image.convert("RGB")
+        return encode_png(rgb)
+
+
+def _encoded(position: int, image: Image | bytes | str | Path) -> ImageRef:
+    from PIL.Image import Image
+
     if isinstance(image, bytes):
-        return image
+        return BytesImage(image)
     if isinstance(image, str | Path):
-        return FileImage(Path(image)).read()
-    return encode_png(image)
+        return FileImage(Path(image))
+    if isinstance(image, Image):
+        return _PixelImage(image)
+    raise ConfigError(f"batch_edit: image {position}: must be a PIL image, bytes or a path, got {type(image).__name__}")
+
+
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(f"batch_edit: seed: must be a whole number from 0 on, got {value!r}")
+    return value
+
+
+def _check_json(where: str, values: Mapping[str, Any]) -> None:
+    """Raises ConfigError for what cannot travel to a worker."""
+    for key, value in values.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{where}: {key}: must be a JSON value, got {value!r}: {error}") from error
 
 
 def _tell(notice: Notice) -> None:
@@ -131,14 +166,19 @@ def _tell(notice: Notice) -> None:
 
 
 def _config(config: Config | str | Path, overrides: Mapping[str, Any]) -> Config:
-    import yaml
-
     if isinstance(config, Config):
         if overrides:
             raise ConfigError("overrides go with a configuration file, not with a Config that is already resolved")
         return config
-    sets = tuple(
-        f"{key}={yaml.safe_dump(value, default_flow_style=True).partition('...')[0].strip()}"
-        for key, value in overrides.items()
-    )
-    return load_config(Path(config), Overrides(sets=sets))
+    return load_config(Path(config), Overrides(sets=tuple(f"{k}={_yaml(k, v)}" for k, v in overrides.items())))
+
+
+def _yaml(key: str, value: Any) -> str:
+    """`value` as YAML in one line."""
+    import yaml
+
+    try:
+        text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{key}: must be a plain value or a list or mapping of them, got {value!r}") from error
+    return text.strip().removesuffix("...").strip()  # "..." ends a document that is a bare scalar

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import os
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
+_UNREADABLE = (OSError, SyntaxError, ValueError, struct.error)  # what Pillow raises for damaged files
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +70,42 @@ def decode(data: bytes, mode: str = "RGB") -> Image:
 
     Raises ImageError for anything else, and for more than MAX_PIXELS (seen in the header, before decoding).
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     if isinstance(data, DecodedBytes) and mode == "RGB":
         return data.pixels.copy()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # Pillow warns about large pictures and damaged metadata
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"image of {image.width}x{image.height}: more than {MAX_PIXELS} pixels")
             image.load()
-            return _normalise(ImageOps.exif_transpose(image), mode)
+            return _normalise(_upright(image), mode)
     except ImageError:
         raise
-    except (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError) as error:
+    except (*_UNREADABLE, MemoryError, Image.DecompressionBombError) as error:
         raise ImageError(f"{len(data)} bytes that do not decode as {'/'.join(FORMATS)}: {error}") from error
+
+
+def _upright(image: Image) -> Image:
+    """Turned as EXIF says. Damaged EXIF says nothing; the pixels are sound all the same."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        turn = turns.get(image.getexif().get(0x0112, 1))
+    except (*_UNREADABLE, LookupError, TypeError):
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _normalise(image: Image, mode: str) -> Image:

@@ -125,7 +125,7 @@ def judge_stage(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
         launch = _launch(plan, "judge", stage.execution)
         say(f"[{plan.judge.__name__}] Scoring {len(keys)} edits on {len(groups)} workers, {work.size} at a time")
         listener = _Listener(store, "judge", progress, plan.judging_id, work.batches)
-        _run(Pool(spec, launch, listener), list(work.batches), work.build, record, interrupt)
+        _run(Pool(spec, launch, listener), list(work.batches), work.build, record, interrupt, progress.begin)
 
 
 class _JudgeWork:

@@ -95,7 +95,7 @@ def qwen3_vl(tok: Any, hidden: int = 32) -> tuple[Any, Any]:
     mean = [0.5] * 3
     size = {"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS}
     images = transformers.Qwen2VLImageProcessorPil(size=size, patch_size=16, image_mean=mean, image_std=mean)
-    return _published(model, tok), _without_videos(transformers.Qwen3VLProcessor)(images, tok, chat_template=TEMPLATE)
+    return _published(model, tok), images_only("Qwen3VLProcessor")(images, tok, chat_template=TEMPLATE)
 
 
 def qwen25_vl(tok: Any, hidden: int = 32) -> tuple[Any, Any]:
@@ -109,15 +109,14 @@ def qwen25_vl(tok: Any, hidden: int = 32) -> tuple[Any, Any]:
     model = transformers.Qwen2_5_VLForConditionalGeneration(config).eval()
     size = {"shortest_edge": 56 * 56, "longest_edge": 112 * 112}
     images = transformers.Qwen2VLImageProcessorPil(size=size)
-    return _published(model, tok), _without_videos(transformers.Qwen2_5_VLProcessor)(
-        images, tok, chat_template=TEMPLATE
-    )
+    return _published(model, tok), images_only("Qwen2_5_VLProcessor")(images, tok, chat_template=TEMPLATE)
 
 
-def _without_videos(processor_class: Any) -> Any:
-    """The class less its video processor, which would need torchvision."""
+def images_only(name: str) -> Any:
+    """The processor class of that name less its video processor, which would need torchvision."""
     attributes = classmethod(lambda _: ["image_processor", "tokenizer"])
-    return type(processor_class.__name__, (processor_class,), {"get_attributes": attributes})
+    cls = getattr(transformers, name)
+    return type(name, (cls,), {"get_attributes": attributes, "__module__": cls.__module__})
 
 
 def _published(model: Any, tok: Any) -> Any:
@@ -190,7 +189,7 @@ def train(model: Any, processor: Any, protocol: Protocol, prompt: tuple[str, str
         optimiser.zero_grad()
     model.eval()
     preparer.close()
-    return float(loss)
+    return float(loss.detach())
 
 
 def _loss(model: Any, tok: Any, prompts: Sequence[Prompt], replies: Sequence[str]) -> torch.Tensor:

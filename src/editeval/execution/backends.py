@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from editeval.execution.devices import visible_gpus
 from editeval.execution.frames import Channel, Frame, FrameError, QueueChannel, SocketChannel
 from editeval.execution.worker import Worker
 
@@ -170,7 +171,7 @@ def worker_environment(devices: Sequence[str], environ: Mapping[str, str]) -> di
     result["PYTHONPATH"] = os.pathsep.join(p for p in (source, environ.get("PYTHONPATH")) if p)
     result["PYTHONUNBUFFERED"] = "1"
     gpus = [device.removeprefix("cuda:") for device in devices if device.startswith("cuda")]
-    visible = [v for v in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v]
+    visible = visible_gpus(environ)
     result["CUDA_VISIBLE_DEVICES"] = ",".join(visible[int(g)] if visible else g for g in gpus)
     if not gpus:
         result.update(dict.fromkeys(_ONE_THREAD, "1"))

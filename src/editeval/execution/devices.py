@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -14,10 +15,18 @@ def num_gpus(environ: Mapping[str, str] | None = None) -> int:
     """GPUs that a worker could use: those the driver lists, or those that CUDA_VISIBLE_DEVICES names, if it is set."""
     environ = os.environ if environ is None else environ
     listed = _listed_by_driver()
-    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    visible = visible_gpus(environ)
     if visible is None or not listed:
         return listed
-    return len([v for v in visible.split(",") if v.strip() not in ("", "-1")])
+    return len(list(itertools.takewhile(lambda name: not name.isdecimal() or int(name) < listed, visible)))
+
+
+def visible_gpus(environ: Mapping[str, str]) -> list[str] | None:
+    """What CUDA_VISIBLE_DEVICES names; None without it. As CUDA reads it: what follows the first -1 does not count."""
+    names = environ.get("CUDA_VISIBLE_DEVICES")
+    if names is None:
+        return None
+    return list(itertools.takewhile(lambda name: name not in ("", "-1"), (name.strip() for name in names.split(","))))
 
 
 def _listed_by_driver() -> int:

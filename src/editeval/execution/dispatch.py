@@ -48,6 +48,7 @@ class Dispatcher:
         self._attempts: dict[int, int] = {}
         self._unbuilt: dict[int, Failure] = {}
         self._left = 0
+        self._next_tick = 0.0  # monotonic
         self.is_draining = False
         self.has_room: Callable[[], bool] = lambda: True  # False while the consumer is behind
 
@@ -114,6 +115,8 @@ class Dispatcher:
             except (EditevalError, OSError) as error:
                 reason = "bad_source" if isinstance(error, ImageError) else "environment"
                 self._events.put(("unbuilt", lane.index, generation, request, Failure(reason, str(error))))
+            except Exception as error:  # noqa: BLE001  a bug in `build`: the event loop raises it, nobody waits for it
+                self._events.put(("broken", lane.index, generation, error))
             else:
                 self._events.put(("sent", lane.index, generation, request))
 
@@ -183,11 +186,13 @@ class Dispatcher:
         self._events.put(("wake",))
 
     def _step(self) -> None:
+        if time.monotonic() >= self._next_tick:  # also while events come thick and fast
+            self._next_tick = time.monotonic() + TICK_S
+            self._check_clocks()
+            self._emit(Notice("tick", {}))
         try:
             event = self._events.get(timeout=TICK_S)
         except queue.Empty:
-            self._check_clocks()
-            self._emit(Notice("tick", {}))
             return
         if event[0] == "wake":
             self._after_event()
@@ -212,6 +217,8 @@ class Dispatcher:
             lane.sent.pop(rest[0], None)
             if lane.running == rest[0]:
                 self._finish_unbuilt(lane, rest[1])
+        elif kind == "broken":
+            raise rest[0]
         self._after_event()
 
     def _after_event(self) -> None:

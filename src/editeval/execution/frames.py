@@ -48,7 +48,10 @@ class SocketChannel:
         self._lock = threading.Lock()
 
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+        """Raises TypeError or ValueError, before anything is sent, for what no frame can carry."""
         text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+        if len(text) > MAX_HEADER or len(blobs) > MAX_BLOBS or any(len(blob) > MAX_BLOB for blob in blobs):
+            raise ValueError(f"too large to be sent: header of {len(text)} bytes, {len(blobs)} blobs")
         head = _HEAD.pack(len(text), len(blobs)) + b"".join(_LENGTH.pack(len(b)) for b in blobs) + text
         try:
             with self._lock:
@@ -66,8 +69,9 @@ class SocketChannel:
         if any(size > MAX_BLOB for size in sizes):
             raise FrameError(f"not a frame: blob of {max(sizes)} bytes")
         try:
-            header = json.loads(self._read(header_size).decode("utf-8", "surrogatepass"))
-        except ValueError as error:
+            text = self._read(header_size).decode("utf-8", "surrogatepass")
+            header = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
             raise FrameError(f"not a frame: {error}") from error
         if not isinstance(header, dict):
             raise FrameError(f"not a frame: header is {type(header).__name__}")
@@ -90,6 +94,10 @@ class SocketChannel:
                 raise FrameError("the other side is gone")
             view = view[count:]
         return buffer
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 class QueueChannel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from editeval.execution.lanes import Result
 from editeval.execution.simulate import Measured, Timeline
@@ -33,9 +33,14 @@ class ProgressLine:
     say: Say
     done: int = 0
     failed: int = 0
-    began: float = field(default_factory=time.monotonic)
-    _said_at: float = field(default_factory=time.monotonic)
+    now: Callable[[], float] = time.monotonic
+    _began: float | None = None  # None: models are still loading, which is no progress
+    _said_at: float = 0.0
     _said_tenth: int = 0
+
+    def begin(self) -> None:
+        """The clock runs from here."""
+        self._began = self._said_at = self.now()
 
     def add(self, is_failed: bool) -> None:
         """One more is through."""
@@ -45,11 +50,13 @@ class ProgressLine:
 
     def tick(self) -> None:
         """Say where we are, if it is time to."""
-        now = time.monotonic()
+        if self._began is None:
+            return
+        now = self.now()
         tenth = 10 * self.done // self.total if self.total else 10
         if tenth > self._said_tenth or now - self._said_at >= INTERVAL_S:
             self._said_at, self._said_tenth = now, tenth
-            self.say(self.text(now - self.began))
+            self.say(self.text(now - self._began))
 
     def text(self, elapsed_s: float) -> str:
         """The line after `elapsed_s` seconds."""
@@ -81,7 +88,8 @@ class EditLog:
         return -(-len(self._order) // self._num_workers)
 
     def begin(self) -> None:
-        """The opening lines."""
+        """The opening lines; the clock of the progress line starts."""
+        self.progress.begin()
         count = len(self._order)
         self._say(f"[{self._name}] Starting batch edit: {count} images on {self._num_workers} GPUs")
         if not self._is_sync:

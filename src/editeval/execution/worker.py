@@ -93,7 +93,8 @@ class Worker:
         except FrameError:  # the parent is gone: so is our purpose
             if isinstance(self._channel, SocketChannel):
                 os._exit(1)
-        self._starts.put(None)
+        finally:  # whatever ended the reading: a worker that hears nothing must leave, not wait
+            self._starts.put(None)
 
     def _run(self, model: Editor | Judge, key: str, unit: Unit) -> None:
         started_at, start = time.time(), time.perf_counter()
@@ -146,10 +147,12 @@ class Worker:
                 else:
                     header |= {"width": value.width, "height": value.height}
                     blobs = [images.encode_png(value)]
-            except Exception as error:  # noqa: BLE001  an image that cannot be encoded fails its own request only
-                header["error"] = pack_failure(describe(error))
-            with contextlib.suppress(FrameError):
                 self._channel.send(header, blobs)
+            except FrameError:
+                continue  # the parent is gone: the reader ends this process
+            except Exception as error:  # noqa: BLE001  what cannot be encoded or sent fails its own request only
+                with contextlib.suppress(FrameError):
+                    self._channel.send({"type": "result", "key": key, "error": pack_failure(describe(error))})
 
 
 def _checked_image(image: Any) -> Any:

@@ -6,10 +6,10 @@ preservation  outside the mask: 10 * room / (room + spoilt), where `spoilt` is t
               from the source, and `room` the size of a small object: an unasked change of that size costs half.
 overall       sqrt(completeness * preservation), the headline.
 
-Licence: that of editeval. Cost: about 30 ms for 512 x 512 pixels on one core.
+Licence: that of editeval. Cost: about 50 ms for 512 x 512 pixels on one core.
 All images are smoothed first (about a Gaussian of sigma 2) and small differences are forgiven, so that re-encoding
-costs next to nothing. All sums are sums of integers: scores are equal to the last bit on every machine. Not covered: whether an edit
-that differs from the target would satisfy the instruction as well.
+costs next to nothing. All sums are sums of integers: scores are equal to the last bit on every machine.
+Not covered: whether an edit that differs from the target would satisfy the instruction as well.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _pixels(data: bytes, name: str, mode: str = "RGB") -> Sums:
 
 
 def _averaged(pixels: Sums) -> Sums:
-    """WINDOW times the smoothed picture: two passes of a box of 2 * STEP + 1 pixels each way; the border is repeated."""
+    """WINDOW times the smoothed picture: two box passes of 2 * STEP + 1 pixels each way; the border is repeated."""
     total = np.pad(pixels, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
     for _ in range(2):
         height, width = total.shape[0] - 2 * STEP, total.shape[1] - 2 * STEP

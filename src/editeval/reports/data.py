@@ -106,7 +106,7 @@ class Report:
     warnings: tuple[str, ...]
     coverage: Mapping[str, Any]
     summaries: tuple[Summary, ...]
-    headline_metric: str
+    headline_metric: str  # empty: the run has no judge, its edits are the result
     statistics: tuple[str, ...]  # of mean, std, median, min, max, count: the columns that tables show
     timing: Mapping[str, Any]
     policies: tuple[Mapping[str, Any], ...]
@@ -150,17 +150,26 @@ def coverage_of(seen: Survey) -> dict[str, Any]:
     }
 
 
-def decide_badge(seen: Survey) -> tuple[str, tuple[str, ...]]:
-    """(badge, warnings): invalid below MIN_COVERAGE or with nothing scored, else with warnings if there are any."""
-    warnings = tuple(_warnings(seen))
-    if seen.num_scored == 0 or seen.coverage < MIN_COVERAGE:
+def decide_badge(seen: Survey, is_judged: bool = True) -> tuple[str, tuple[str, ...]]:
+    """(badge, warnings): invalid below MIN_COVERAGE or with nothing scored, else with warnings if there are any.
+
+    Without a judge the edits are what counts: their share takes the place of the coverage.
+    """
+    warnings = tuple(_warnings(seen, is_judged))
+    if is_judged:
+        is_enough = seen.num_scored > 0 and seen.coverage >= MIN_COVERAGE
+    else:
+        is_enough = seen.num_done > 0 and seen.num_done >= MIN_COVERAGE * seen.num_samples
+    if not is_enough:
         return INVALID, warnings
     return (WARNED if warnings else VALID), warnings
 
 
-def _warnings(seen: Survey) -> Iterator[str]:
+def _warnings(seen: Survey, is_judged: bool) -> Iterator[str]:
     total = seen.num_samples
-    if seen.num_scored == 0:
+    if not is_judged:
+        pass
+    elif seen.num_scored == 0:
         yield f"Nothing was scored: {_of(0, total, 'sample')}."
     elif seen.coverage < MIN_COVERAGE:
         yield f"Only {_of(seen.num_scored, total, 'sample')} scored; it takes {MIN_COVERAGE * 100:.0f} % to be valid."
@@ -168,7 +177,7 @@ def _warnings(seen: Survey) -> Iterator[str]:
         yield f"{_of(seen.num_failed, total, 'edit')} failed."
     if seen.num_pending:
         yield f"{_of(seen.num_pending, total, 'sample')} not edited yet: this run is unfinished."
-    if seen.num_unscored:
+    if seen.num_unscored and is_judged:
         yield f"{_of(seen.num_unscored, seen.num_done, 'edit')} could not be scored."
     if seen.num_unparsed and seen.parse_rate is not None:
         answers = _of(seen.num_unparsed, seen.num_answers, "judge answer")
@@ -230,6 +239,8 @@ class _Tally:
         self.num_answers += len(row.scores)
         self.num_unparsed += sum(score.value is None for score in row.scores.values())
         value = scored_value(row, self.metric)
+        if value is None and not self.metric:
+            return
         if value is None:
             score = row.scores.get(self.metric)
             self._count("judge", why_unscored(row, self.metric), row.id, score.raw if score else "")

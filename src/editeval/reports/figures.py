@@ -140,6 +140,9 @@ def category_title(category: str) -> str:
 
 def headline(report: Report) -> str:
     """The result in one sentence; no number at all if nothing was scored."""
+    if not report.headline_metric:
+        counts = report.coverage
+        return f"{counts['num_edited']} of {counts['num_samples']} samples edited; no judge was asked."
     whole = report.headline(MICRO)
     if whole is None or whole.num_scored == 0:
         return "Nothing was scored, so there is no result."

@@ -81,7 +81,8 @@ class _Selection:
             return
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
         if self.reasons[reason] <= MAX_PER_REASON and len(self.unscored) < MAX_UNSCORED:
-            self.unscored.append(Chosen(row, "edit failed" if row.status == "failed" else "not scored"))
+            plain = "not scored" if self.report.headline_metric else "edited"
+            self.unscored.append(Chosen(row, "edit failed" if row.status == "failed" else plain))
 
     def result(self) -> tuple[tuple[Chosen, ...], dict[str, tuple[Chosen, ...]]]:
         categories = list(dict.fromkeys(category for category, _ in self.heaps))

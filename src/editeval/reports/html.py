@@ -103,7 +103,8 @@ def _view(report: Report, directory: Path) -> dict[str, Any]:
 def _groups(report: Report, directory: Path) -> list[Group]:
     card = partial(_card, report, directory)
     unscored, by_category = gallery.choose(report)
-    groups = [Group("Not scored", tuple(map(card, unscored)))] if unscored else []
+    title = "Not scored" if report.headline_metric else "Edits"
+    groups = [Group(title, tuple(map(card, unscored)))] if unscored else []
     return groups + [Group(category, tuple(map(card, chosen))) for category, chosen in by_category.items()]
 
 
@@ -124,7 +125,9 @@ def _card(report: Report, directory: Path, chosen: gallery.Chosen) -> Card:
         row=row,
         role=chosen.role,
         value=None if value is None else figures.number(value),
-        why="" if value is not None else row.error_reason or why_unscored(row, report.headline_metric),
+        why=""
+        if value is not None or not report.headline_metric
+        else row.error_reason or why_unscored(row, report.headline_metric),
         components=tuple((s.metric, figures.number(s.value) if s.value is not None else s.reason) for s in others),
         facts=tuple((name, str(fact)) for name, fact in facts.items() if fact is not None),
         pictures=pictures,
