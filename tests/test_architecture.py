@@ -30,7 +30,10 @@ ORDER_IN_LEVEL = {
     "commands": 0,
     "cli": 1,
 }
-PLUGIN_ROOMS = ("benchmarks", "editors", "judges")
+CARRIERS = (
+    "worker.py",
+    "dispatch.py",
+)  # what a model raises becomes a Failure; what a thread raises is raised in the loop
 HEAVY = {
     "torch",
     "torchvision",
@@ -123,7 +126,7 @@ def test_only_the_worker_catches_everything(path: Path) -> None:
             caught = ast.unparse(node.type) if node.type else "everything"
             raises_again = any(isinstance(n, ast.Raise) and n.exc is None for n in ast.walk(node))
             is_broad = caught in ("everything", "Exception", "BaseException")
-            assert not is_broad or raises_again or path.name == "worker.py", f"{path.name}:{node.lineno}: {caught}"
+            assert not is_broad or raises_again or path.name in CARRIERS, f"{path.name}:{node.lineno}: {caught}"
 
 
 def test_package_inits_are_empty() -> None:

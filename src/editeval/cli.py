@@ -129,6 +129,11 @@ def build_parser() -> Parser:
     verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
     verify.set_defaults(command=_verify)
 
+    doctor = commands.add_parser("doctor", help="this machine: devices, libraries, caches, disks, bad combinations")
+    doctor.add_argument("--output-dir", default="outputs", metavar="DIR", help="whose disk is looked at")
+    doctor.add_argument("--json", action="store_true", help="machine-readable")
+    doctor.set_defaults(command=_doctor)
+
     listing = commands.add_parser("list", help="what can be named in a configuration")
     listing.add_argument("what", choices=("editors", "judges", "benchmarks", "policies"))
     listing.set_defaults(command=_list)
@@ -212,6 +217,14 @@ def _verify(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
     return inspect.verify(_run_dir(options), options.repair)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from editeval.commands import doctor
+
+    return doctor.doctor(Path(options.output_dir), options.json)
 
 
 def _list(options: argparse.Namespace) -> int:

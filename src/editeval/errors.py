@@ -7,6 +7,7 @@
     |   |-- MachineError        a device, a package, a checkpoint, the disk
     |   `-- RunConflictError    the run directory belongs to another process or another run
     |-- ImageError              one image is broken: fails that sample only
+    |-- BadOutputError          a model returned something that is no result: fails that sample only
     |-- EditRefusedError        an editor declines one request: fails that sample only, and is not tried again
     `-- EditBatchError          `batch_edit` finished, but some edits failed; carries all outcomes
 
@@ -16,18 +17,22 @@ Messages read *where: what, got what; what to do*.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from editeval.types import Outcome
 
 
 class EditevalError(Exception):
-    """Root of the tree."""
+    """Root of the tree. `reason` is the word under which a request that fails with it is counted."""
+
+    reason: ClassVar[str] = "exception"
 
 
 class UserError(EditevalError):
     """Something the user can mend. The command line prints it as one line and exits with 2."""
+
+    reason = "bad_request"
 
 
 class ConfigError(UserError):
@@ -39,7 +44,9 @@ class BenchmarkError(UserError):
 
 
 class MachineError(UserError):
-    """This machine lacks something the configuration asks for."""
+    """This machine lacks something the configuration asks for: no request can succeed, the run stops."""
+
+    reason = "environment"
 
 
 class RunConflictError(UserError):
@@ -49,9 +56,19 @@ class RunConflictError(UserError):
 class ImageError(EditevalError):
     """An image cannot be read, or is not one that editeval accepts."""
 
+    reason = "bad_source"
+
+
+class BadOutputError(EditevalError):
+    """A model returned something that is no result."""
+
+    reason = "bad_output"
+
 
 class EditRefusedError(EditevalError):
     """The editor will not or cannot carry out this instruction; trying again would not help."""
+
+    reason = "refused"
 
 
 class EditBatchError(EditevalError):

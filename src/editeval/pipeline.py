@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from editeval.config.schema import Config, Logging
-from editeval.plan import Plan, hash_of, make_plan
+from editeval.doctor import rules, versions
+from editeval.errors import MachineError
+from editeval.plan import Plan, device_warnings, hash_of, make_plan
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
 from editeval.stages import Interrupt, edit_stage, judge_stage
@@ -49,8 +51,8 @@ def evaluate(
     Raises UserError before any worker starts if it cannot work.
     """
     interrupt = interrupt or Interrupt()
+    check_machine(config)  # what this machine lacks is said before anything is read or loaded
     plan = make_plan(config, fresh)
-    plan.editor_devices(), plan.judge_devices()  # what is missing must be said before the first model loads
     with logs(config.logging), open_store(plan, argv) as store:
         for warning in config.warnings:
             log.warning("%s", warning)
@@ -77,6 +79,16 @@ def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
         return
     write_reports(report, plan.dir)
     store.record_event("report", state)
+
+
+def check_machine(config: Config) -> None:
+    """Raises MachineError for devices that are not there, and for libraries known to give wrong results together."""
+    for lacking in device_warnings(config):
+        raise MachineError(lacking)
+    types = [stage.type for stage in (config.diffusion_model, config.reward_model) if stage]
+    for broken in rules.problems_for(types, versions.installed()):
+        if broken.severity == "broken":
+            raise MachineError(f"{broken.line()}; `editeval doctor` tells more")
 
 
 def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:

@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def make_plan(config: Config, fresh: bool = False) -> Plan:
         _check_prompts(config, samples)
     _check_references(editor, config, samples)
     model = config.diffusion_model
-    identity = manifest.identity(benchmark.fingerprint(), model.type, json_params(model.params), model.seed)
+    identity = manifest.identity(benchmark.fingerprint(), model.type, identity_params(model.params), model.seed)
     run_dir = directories.find_run(config.evaluation.output_dir, config.name, manifest.run_id(identity), fresh)
     return Plan(config, benchmark, samples, editor, judge, identity, judging_id(config), run_dir)
 
@@ -115,6 +115,12 @@ def json_params(params: Any) -> dict[str, Any]:
     return result
 
 
+def identity_params(params: Any) -> dict[str, Any]:
+    """The parameters that decide what an image looks like: all but fields with the metadata {"identity": False}."""
+    hidden = {f.name for f in fields(params) if f.metadata.get("identity") is False}
+    return {name: value for name, value in json_params(params).items() if name not in hidden}
+
+
 def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
     """What a worker of this stage is told to load."""
     return WorkerSpec(kind, stage.type, json_params(stage.params), allow_code)
@@ -134,6 +140,8 @@ def judging_id(config: Config) -> str:
 def stage_devices(where: str, stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tuple[str, ...]]:
     """One group of devices per worker of `stage`."""
     names = devices.resolve(stage.execution.device_ids, plugin.default_device)
+    if stage.execution.device_ids is None and names == ("cpu",):
+        names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
     return devices.groups(f"{where}.params.device_ids", names, stage.execution.devices_per_worker)
 
 

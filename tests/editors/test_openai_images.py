@@ -388,17 +388,14 @@ def test_an_address_elsewhere_is_never_fetched(server: ImageServer, url: str) ->
 # -- which server ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("index", "used"), [("0", 0), ("1", 1), ("4", 0)])
-def test_worker_i_talks_to_address_i_mod_n(monkeypatch: pytest.MonkeyPatch, index: str, used: int) -> None:
-    monkeypatch.setenv("EDITEVAL_WORKER_INDEX", index)
+@pytest.mark.parametrize(("worker", "used"), [(0, 0), (1, 1), (4, 0)])
+def test_worker_i_talks_to_address_i_mod_n(worker: int, used: int) -> None:
     with ImageServer() as first, ImageServer() as second:
-        edit(loaded(first, base_url="", base_urls=(first.url, second.url)))
+        editor = OpenaiImages(replace(params(first), base_url="", base_urls=(first.url, second.url)))
+        editor.worker = worker
+        editor.load("cpu")
+        edit(editor)
         assert [len(first.calls), len(second.calls)] == [1 - used, used]
-
-
-def test_several_addresses_without_a_worker_number_are_an_error(server: ImageServer) -> None:
-    with pytest.raises(MachineError, match="this worker has no number"):
-        loaded(server, base_url="", base_urls=(server.url, server.url))
 
 
 # -- parameters --------------------------------------------------------------------------------------------------------

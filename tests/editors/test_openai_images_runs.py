@@ -23,8 +23,10 @@ def servers() -> Iterator[list[ImageServer]]:
         yield [first, second]
 
 
-def run(folder: Path, servers: list[ImageServer], policy: str = "batch_sync", **params: Any) -> RunResult:
-    config = {
+def run(
+    folder: Path, servers: list[ImageServer], policy: str = "batch_sync", judge: bool = False, **params: Any
+) -> RunResult:
+    config: dict[str, Any] = {
         "benchmark": {"type": "procedural", "params": {"num_per_category": 2, "size": 96}},
         "diffusion_model": {
             "type": "openai_images",
@@ -35,12 +37,17 @@ def run(folder: Path, servers: list[ImageServer], policy: str = "batch_sync", **
                 "backoff_s": 0.01,
                 **params,
             },
-            "execution": {"device_ids": ["cpu"] * len(servers), "policy": policy},
+            "execution": {
+                "device_ids": ["cpu"] * len(servers),
+                "policy": policy,
+                "backend": "process" if len(servers) > 1 or params.get("api_key_env") else "inprocess",
+            },
         },
-        "reward_model": {"type": "reference", "execution": {"device_ids": ["cpu"]}},
         "evaluation": {"output_dir": str(folder)},
         "logging": {"console_output": False, "level": "DEBUG"},
     }
+    if judge:
+        config["reward_model"] = {"type": "reference", "execution": {"device_ids": ["cpu"], "backend": "inprocess"}}
     return evaluate(load_mapping(config, "served.yaml", environ={}))
 
 
@@ -55,7 +62,7 @@ def test_a_benchmark_is_edited_identically_under_every_policy_and_number_of_serv
     ):
         before = [len(server.calls) for server in used]
         servers[0].will(image_server.status(500), image_server.status(429, Retry_After="0.05"))
-        result = run(tmp_path / name, used, policy)
+        result = run(tmp_path / name, used, policy, judge=True)
         assert result.exit_code == 0 and result.counts.num_edited == 10
         calls = [len(server.calls) - b for server, b in zip(used, before, strict=True)]
         assert sum(calls) == 12 and min(calls) >= 1, "ten edits and two that were asked again; nobody was idle"
@@ -67,7 +74,7 @@ def test_a_benchmark_is_edited_identically_under_every_policy_and_number_of_serv
 
 def test_one_refusal_fails_one_sample_with_the_servers_reason(tmp_path: Path, servers: list[ImageServer]) -> None:
     servers[0].will(image_server.status(400, "violence in the prompt", "moderation_blocked"))
-    result = run(tmp_path, servers)
+    result = run(tmp_path, servers[:1])
     assert result.exit_code == 3 and result.counts.num_failed == 1 and result.counts.num_edited == 9
     assert (
         "refused by the server: 400: violence in the prompt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_models_load_one_after_another_and_nothing_starts_before_all_are_ready(t
     outcomes = run(3)
     ready = [n.data for n in run.notices if n.kind == "ready"]
     spans = sorted((d["started_at"], d["ended_at"]) for d in ready)
-    assert all(earlier[1] <= later[0] for earlier, later in zip(spans, spans[1:], strict=False))
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
     assert min(o.started_at for o in outcomes.values()) >= spans[-1][1]
     assert run.kinds()[:6] == ["loading", "ready"] * 3
 
@@ -97,7 +98,7 @@ def test_one_worker_never_runs_two_requests_at_once(tmp_path: Path) -> None:
     outcomes = Run(tmp_path, num_workers=2, policy="dynamic", seconds=0.02, slow={"3": 0.2})(12)
     for worker in (0, 1):
         spans = sorted((o.started_at, o.started_at + o.seconds) for o in outcomes.values() if o.worker == worker)
-        assert all(earlier[1] <= later[0] + 1e-3 for earlier, later in zip(spans, spans[1:], strict=False))
+        assert all(earlier[1] <= later[0] + 1e-3 for earlier, later in pairwise(spans))
 
 
 def test_a_failed_edit_is_a_failure_with_reason_and_traceback_and_never_an_image(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path, policy: str) -> 
     outcomes = run(8)
     assert all(o.error is None for o in outcomes.values())
     assert run.kinds().count("worker_lost") == 2
-    assert outcomes["1"].attempt == 2
+    assert outcomes["1"].attempt >= 2  # more, if the second death took its unsent result along
 
 
 def test_a_request_that_kills_every_worker_is_given_up_and_the_others_live(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_a_hanging_request_is_ended_and_tried_again(tmp_path: Path) -> None:
 
 def test_a_model_that_cannot_be_loaded_stops_everything_before_the_second_load(tmp_path: Path) -> None:
     run = Run(tmp_path, cannot_load="no such checkpoint")
-    with pytest.raises(MachineError, match="worker 0 on cpu: .* no such checkpoint"):
+    with pytest.raises(MachineError, match=r"worker 0 on cpu: .* no such checkpoint"):
         run(4)
     assert len(list((tmp_path / "notes").glob("load-*"))) == 1
 

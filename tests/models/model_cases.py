@@ -20,6 +20,7 @@ FAMILIES = (
     "flux2_klein",
     "instruct_pix2pix",
     "longcat_image_edit",
+    "qwen_image_2_1",
 )
 SMALL = {"longcat_image_edit": "source"}  # it always works at a megapixel; the others take a small canvas
 CANVAS = "96x64"

@@ -47,7 +47,14 @@ def refusal(folder: Path | str, **params: Any) -> str:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert "cannot be loaded" in refusal(tmp_path / "absent")
+    assert "is not a folder; check the path" in refusal(tmp_path / "absent")
+    assert "cannot be loaded" in refusal(tmp_path)
+
+
+def test_a_snapshot_without_its_tokenizer(copy: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (copy / name).unlink()
+    assert "download the snapshot again" in refusal(copy)
 
 
 def test_a_hub_that_cannot_be_reached_is_not_asked_twice() -> None:
@@ -108,7 +115,7 @@ def test_code_of_a_checkpoint_is_never_run(copy: Path, tmp_path: Path) -> None:
     )
     auto_map = {"AutoConfig": "modeling_own.OwnConfig", "AutoModelForImageTextToText": "modeling_own.Own"}
     (copy / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": auto_map}))
-    refusal(copy)
+    assert "trust" not in refusal(copy)
     assert not trace.exists()
 
 

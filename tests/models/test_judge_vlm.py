@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_inputs_of_a_batch_are_those_of_the_checkpoints_own_processor(family: st
 
     checkpoint, preparer = parts(folders[family], "rubric")
     asked = mixed_requests()
-    ours = collate([preparer.prepared(r).prompts[0] for r in asked], checkpoint.tokenizer, checkpoint.pad_id, "cpu")
+    ours = collate([preparer.prepared(r).prompts[0] for r in asked], checkpoint.pad_id, checkpoint.typed_id, "cpu")
     processor_class = {"qwen3_vl": "Qwen3VLProcessor", "qwen2_5_vl": "Qwen2_5_VLProcessor"}[family]
     processor = tiny_judges.images_only(processor_class)(
         checkpoint.image_processor, checkpoint.tokenizer, chat_template=checkpoint.tokenizer.chat_template
@@ -100,12 +101,11 @@ def test_inputs_of_a_batch_are_those_of_the_checkpoints_own_processor(family: st
         user = {"role": "user", "content": [*content, {"type": "text", "text": r.prompt[1]}]}
         system = {"role": "system", "content": [{"type": "text", "text": r.prompt[0]}]}
         conversations.append([system, user])
+    options: dict[str, Any] = {"padding": True, "return_tensors": "pt"}
+    if "processor_kwargs" in inspect.signature(processor.apply_chat_template).parameters:  # not in transformers 5.2
+        options = {"processor_kwargs": options}
     theirs = processor.apply_chat_template(
-        conversations,
-        tokenize=True,
-        add_generation_prompt=True,
-        return_dict=True,
-        processor_kwargs={"padding": True, "return_tensors": "pt"},
+        conversations, tokenize=True, add_generation_prompt=True, return_dict=True, **options
     )
     assert set(ours) == set(theirs)
     for name, tensor in theirs.items():
@@ -126,7 +126,7 @@ def test_a_batch_gives_the_token_ids_and_logits_of_one_by_one(
     prompts = [preparer.prepared(request).prompts[-1] for request in mixed_requests()]
 
     def answers(batch: list[Any]) -> tuple[Any, Any]:
-        inputs = collate(batch, checkpoint.tokenizer, checkpoint.pad_id, "cpu")
+        inputs = collate(batch, checkpoint.pad_id, checkpoint.typed_id, "cpu")
         with torch.inference_mode():
             made = checkpoint.model.generate(
                 **inputs, max_new_tokens=12, output_logits=True, return_dict_in_generate=True

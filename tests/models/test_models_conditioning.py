@@ -38,13 +38,21 @@ def received(editor: Any, **overrides: Any) -> list[Any]:
     return seen[: len(seen) // 2]  # of the first step
 
 
-def positions(ids: list[int], grid: tuple[int, int, int], image_token: int) -> list[tuple[int, int, int]]:
-    """(time, row, column) of every token: text counts on; an image is a block that starts where the text stopped."""
+def positions(
+    ids: list[int], mask: list[int], grid: tuple[int, int, int], image_token: int
+) -> list[tuple[int, int, int]]:
+    """(time, row, column) of every token: text counts on; an image is a block that starts where the text stopped.
+
+    Padding stands at the origin and is not counted.
+    """
     _, rows, columns = (grid[0], grid[1] // 2, grid[2] // 2)  # 2 x 2 patches are merged into one token
     counted: list[tuple[int, int, int]] = []
     following, index = 0, 0
     while index < len(ids):
-        if ids[index] == image_token:
+        if not mask[index]:
+            counted.append((0, 0, 0))
+            index += 1
+        elif ids[index] == image_token:
             block = [(following, following + r, following + c) for r in range(rows) for c in range(columns)]
             counted += block
             index += len(block)
@@ -55,28 +63,24 @@ def positions(ids: list[int], grid: tuple[int, int, int], image_token: int) -> l
     return counted
 
 
-def reference(pipeline: Any, name: str, prompt: str) -> Any:
-    """The last hidden states behind the template's head, with positions of our own counting."""
+def reference(pipeline: Any, inputs: Any) -> Any:
+    """The last hidden states of the language model, with positions of our own counting."""
     import torch
 
-    source = decode(picture(1))
-    inputs = _inputs(pipeline, name, prompt, source)
     encoder = pipeline.text_encoder
-    (ids,) = inputs["input_ids"].tolist()
-    (grid,) = inputs["image_grid_thw"].tolist()
-    counted = positions(ids, tuple(grid), encoder.config.image_token_id)
+    (ids,), (mask,), (grid,) = (inputs[k].tolist() for k in ("input_ids", "attention_mask", "image_grid_thw"))
+    counted = positions(ids, mask, tuple(grid), encoder.config.image_token_id)
+    names = ("input_ids", "attention_mask", "pixel_values", "image_grid_thw")
     with torch.no_grad():
         output = encoder.model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            pixel_values=inputs["pixel_values"],
-            image_grid_thw=inputs["image_grid_thw"],
-            position_ids=torch.tensor(counted).T[:, None, :],
+            **{name: inputs[name] for name in names}, position_ids=torch.tensor(counted).T[:, None, :]
         )
     return output.last_hidden_state
 
 
-def _inputs(pipeline: Any, name: str, prompt: str, source: Any) -> Any:
+def _inputs(pipeline: Any, name: str, prompt: str) -> Any:
+    """What the text encoder is meant to see, built here and not taken from the pipeline."""
+    source = decode(picture(1))
     mark = "<|vision_start|><|image_pad|><|vision_end|>"
     if name == "qwen_image_edit":
         image, text = scaled(source, area_size(source.size, 1024**2, 32)), pipeline.prompt_template_encode
@@ -97,15 +101,30 @@ def test_positive_and_negative_conditioning_equal_an_independent_reference(name:
     editor: Any = loaded(name, tiny(name))
     positive, negative = received(editor)
     for got, prompt in ((positive, PROMPT), (negative, " ")):
-        want = reference(editor._engine._pipeline, name, prompt)[:, 64:]  # the head of the template is dropped
+        pipeline = editor._engine._pipeline
+        want = reference(pipeline, _inputs(pipeline, name, prompt))[:, 64:]  # the head of the template is dropped
         assert relative(got, want) < TOLERANCE, prompt
+
+
+def test_the_conditioning_of_longcat_equals_the_reference_on_what_its_encoder_saw(tiny: Folder) -> None:
+    editor: Any = loaded("longcat_image_edit", tiny("longcat_image_edit"))
+    pipeline = editor._engine._pipeline
+    seen: list[dict[str, Any]] = []
+    hook = pipeline.text_encoder.register_forward_pre_hook(lambda _m, _a, k: seen.append(dict(k)), with_kwargs=True)
+    conditioning = received(editor)
+    hook.remove()
+    assert len(conditioning) == len(seen) == 2
+    for got, inputs in zip(conditioning, seen, strict=True):
+        before = inputs["input_ids"][0].tolist().index(pipeline.text_encoder.config.vision_start_token_id)
+        want = reference(pipeline, inputs)[:, before : before + got.shape[1]]
+        assert relative(got, want) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["qwen_image_edit", "qwen_image_edit_plus"])
 def test_the_reference_tells_right_positions_from_wrong_ones(name: str, tiny: Folder) -> None:
     editor: Any = loaded(name, tiny(name))
     pipeline = editor._engine._pipeline
-    want = reference(pipeline, name, PROMPT)[:, 64:]
+    want = reference(pipeline, _inputs(pipeline, name, PROMPT))[:, 64:]
     if not pipeline.text_encoder._forward_pre_hooks:
         pytest.skip("this transformers finds the image tokens by itself: there is nothing to switch off")
     pipeline.text_encoder._forward_pre_hooks.clear()  # the correction, off

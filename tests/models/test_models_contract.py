@@ -14,6 +14,8 @@ from editeval.errors import ConfigError
 
 pytestmark = pytest.mark.models
 
+OFF_BY_DEFAULT = ("flux_kontext", "qwen_image_2_1")  # their authors sample without classifier-free guidance
+
 
 def test_every_proven_family_is_tested_here() -> None:
     assert set(FAMILIES) == {row.name for row in ROWS.values() if row.proven}
@@ -36,7 +38,7 @@ def test_every_input_of_an_edit_matters(name: str, tiny: Folder) -> None:
         "steps": request(num_inference_steps=3),
     }
     if "negative_prompt" in ROWS[name].guidance:
-        guidance = {"true_cfg_scale": 4.0} if name == "flux_kontext" else {}
+        guidance = {"true_cfg_scale": 4.0} if name in OFF_BY_DEFAULT else {}
         first_guided = edited(editor, request(**guidance))
         negative = edited(editor, request(negative_prompt="ugly and blurry", **guidance))
         assert difference(first_guided, negative) > 0, "the negative prompt changes nothing"
@@ -49,7 +51,7 @@ def test_every_input_of_an_edit_matters(name: str, tiny: Folder) -> None:
 def test_guidance_that_is_asked_for_runs_the_denoiser_twice(name: str, tiny: Folder) -> None:
     editor = loaded(name, tiny(name))
     calls = _count_images_denoised(editor)
-    overrides = {"true_cfg_scale": 4.0} if name == "flux_kontext" else {}
+    overrides = {"true_cfg_scale": 4.0} if name in OFF_BY_DEFAULT else {}
     edited(editor, request(**overrides))
     per_step = sum(calls) / 2
     expected = {"flux2": 1, "instruct_pix2pix": 3}.get(name, 2)  # FLUX.2: distilled; pix2pix: text, image, neither

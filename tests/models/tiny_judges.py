@@ -7,6 +7,7 @@ the colour circle. It is trained through the very code that asks it, so it knows
 from __future__ import annotations
 
 import colorsys
+import inspect
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -94,7 +95,7 @@ def qwen3_vl(tok: Any, hidden: int = 32) -> tuple[Any, Any]:
     model = transformers.Qwen3VLForConditionalGeneration(config).eval()
     mean = [0.5] * 3
     size = {"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS}
-    images = transformers.Qwen2VLImageProcessorPil(size=size, patch_size=16, image_mean=mean, image_std=mean)
+    images = _pillow_processor()(size=size, patch_size=16, image_mean=mean, image_std=mean)
     return _published(model, tok), images_only("Qwen3VLProcessor")(images, tok, chat_template=TEMPLATE)
 
 
@@ -108,8 +109,19 @@ def qwen25_vl(tok: Any, hidden: int = 32) -> tuple[Any, Any]:
     )
     model = transformers.Qwen2_5_VLForConditionalGeneration(config).eval()
     size = {"shortest_edge": 56 * 56, "longest_edge": 112 * 112}
-    images = transformers.Qwen2VLImageProcessorPil(size=size)
+    images = _pillow_processor()(size=size)
     return _published(model, tok), images_only("Qwen2_5_VLProcessor")(images, tok, chat_template=TEMPLATE)
+
+
+def _pillow_processor() -> Any:
+    """The image processor on Pillow, under the name this version of transformers has for it."""
+    return getattr(transformers, "Qwen2VLImageProcessorPil", None) or transformers.Qwen2VLImageProcessor
+
+
+def typed_id(model: Any) -> int | None:
+    """The image token, if this version of transformers wants it marked."""
+    wants = "mm_token_type_ids" in inspect.signature(model.forward).parameters
+    return int(model.config.image_token_id) if wants else None
 
 
 def images_only(name: str) -> Any:
@@ -143,7 +155,7 @@ def save(folder: Path, model: Any, processor: Any) -> Path:
 def favour_digits(model: Any, processor: Any, prompts: Sequence[Prompt], by: float = 12.0) -> None:
     """Lifts the logits of 0-9 at the end of such prompts by about `by`: nearly all probability is then on labels."""
     tok = processor.tokenizer
-    inputs = collate(prompts, tok, tok.pad_token_id, "cpu")
+    inputs = collate(prompts, tok.pad_token_id, typed_id(model), "cpu")
     with torch.no_grad():
         hidden = model(**inputs, output_hidden_states=True).hidden_states[-1][:, -1].mean(dim=0)
         for digit in "0123456789":
@@ -198,7 +210,7 @@ def _loss(model: Any, tok: Any, prompts: Sequence[Prompt], replies: Sequence[str
 
     answers = [tok(reply)["input_ids"] for reply in replies]
     taught = [replace(p, token_ids=p.token_ids + ids) for p, ids in zip(prompts, answers, strict=True)]
-    inputs = collate(taught, tok, tok.pad_token_id, "cpu")
+    inputs = collate(taught, tok.pad_token_id, typed_id(model), "cpu")
     labels = torch.full_like(inputs["input_ids"], -100)
     length = len(answers[0])
     labels[:, -length:] = inputs["input_ids"][:, -length:]

@@ -293,3 +293,56 @@ def mistral3(tokenizer: Any) -> Any:
         spatial_merge_size=2,
     )
     return Mistral3ForConditionalGeneration(config).eval()
+
+
+def qwen3_vl(tokenizer: Any, hidden: int = 32) -> Any:
+    """A Qwen3-VL of two layers."""
+    import torch
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    token = tokenizer.convert_tokens_to_ids
+    rope = {"rope_type": "default", "rope_theta": 5e6, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
+    text = {
+        "hidden_size": hidden,
+        "intermediate_size": 2 * hidden,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "vocab_size": _rounded(len(tokenizer)),
+        "max_position_embeddings": 32768,
+        "eos_token_id": token("<|im_end|>"),
+        "pad_token_id": token("<|endoftext|>"),
+        "rope_parameters": rope,
+    }
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_heads": 2,
+        "out_hidden_size": hidden,
+        "patch_size": 16,
+        "num_position_embeddings": 64,
+        "deepstack_visual_indexes": [0, 1],
+    }
+    torch.manual_seed(0)
+    config = Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **_vision_ids(token))
+    return Qwen3VLForConditionalGeneration(config).eval()
+
+
+def qwen21_vae() -> Any:
+    """The autoencoder of Qwen-Image-2.1: 16x smaller latents of four channels, pictures with transparency."""
+    import torch
+    from diffusers import AutoencoderKLQwenImage21
+
+    torch.manual_seed(0)
+    return AutoencoderKLQwenImage21(
+        base_dim=4,
+        decoder_base_dim=4,
+        z_dim=4,
+        dim_mult=[1] * 5,
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True, True],
+        latents_mean=[0.0] * 4,
+        latents_std=[1.0] * 4,
+    ).eval()

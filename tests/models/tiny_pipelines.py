@@ -175,6 +175,30 @@ def _longcat() -> Any:
     )
 
 
+def _qwen_image_2_1() -> Any:
+    import torch
+    from diffusers import QwenImage21Pipeline, QwenImage21Transformer2DModel
+
+    tokenizer = parts.qwen_tokenizer()
+    torch.manual_seed(0)
+    transformer = QwenImage21Transformer2DModel(
+        in_channels=4,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        context_in_dim=32,
+        axes_dims_rope=(8, 4, 4),
+    ).eval()
+    return QwenImage21Pipeline(
+        scheduler=_flow(),
+        vae=parts.qwen21_vae(),
+        text_encoder=parts.qwen3_vl(tokenizer),
+        processor=parts.vl_processor(tokenizer, "Qwen3VLProcessor", 2048 * 2048),  # never shrinks: a token a tile
+        transformer=transformer,
+    )
+
+
 def _enliven(pipeline: Any, denoiser: float = 1.5, text: float = 2.0, vae: float = 1.5) -> Any:
     """Scale the random weights up and clear the biases: as they come, the output hardly depends on prompt or image."""
     _scale(getattr(pipeline, "transformer", None) or pipeline.unet, denoiser)
@@ -204,6 +228,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "flux2_klein": lambda: _enliven(_flux2_klein(), 2.5),
     "flux2_klein_distilled": lambda: _enliven(_flux2_klein(is_distilled=True), 2.5),
     "instruct_pix2pix": lambda: _enliven(_instruct_pix2pix()),
+    "qwen_image_2_1": lambda: _enliven(_qwen_image_2_1(), 3.0, text=3),
     "longcat_image_edit": lambda: _enliven(_longcat(), 3.0),
 }
 

@@ -1,11 +1,12 @@
 """Any editing pipeline of diffusers that has a row in editors/diffusion/families.py: one adapter, one table.
 
-Families, proven on tiny models of their very pipeline classes: flux_kontext, flux2, flux2_klein, instruct_pix2pix,
-longcat_image_edit, qwen_image_edit, qwen_image_edit_plus. Untested: qwen_image_2_1. Licences, memory and cost are those
-of the checkpoint; FLUX.1 Kontext [dev] is 12 B and non-commercial, InstructPix2Pix 1 B and MIT. The family follows from
-the checkpoint; a parameter that it does not have is refused, and None means its authors' default. LongCat's text
-encoder is corrected for transformers >= 5.3 (diffusion/conditioning.py). Noise: a CPU generator seeded with the
-request's seed, the same on every device.
+Families, all proven on tiny models of their very pipeline classes: flux_kontext, flux2, flux2_klein, instruct_pix2pix,
+longcat_image_edit, qwen_image_2_1, qwen_image_edit, qwen_image_edit_plus; everything else is untested and refused.
+Licences, memory and cost are those of the checkpoint; FLUX.1 Kontext [dev] is 12 B and non-commercial, InstructPix2Pix
+1 B and MIT. The family follows from the checkpoint; a parameter that it does not have is refused, and None means its
+authors' default. Text is read as their code reads it: InstructPix2Pix the first 77 tokens, FLUX 512, LongCat up to 512
+(more is refused). LongCat's text encoder is corrected for transformers >= 5.3 (diffusion/conditioning.py). Noise: a CPU
+generator seeded with the request's seed, the same on every device.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class DiffusersPipelineParams:
             attention_backend=self.attention_backend,
             compile=self.compile,
             acceleration=self.acceleration,
+            is_quiet=self.disable_progress_bar,
         )
 
 

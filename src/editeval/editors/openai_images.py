@@ -39,7 +39,6 @@ from editeval.types import Editor, EditRequest, Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-WORKER_INDEX = "EDITEVAL_WORKER_INDEX"
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 PROBE_S = 30.0  # one call of the check before the first edit
 OVERRIDABLE = ("size", *TUNABLE, "extra")
@@ -166,7 +165,8 @@ class OpenaiImages(Editor):
 
     def load(self, device: str) -> None:
         """Choose this worker's server and ask which models it has. Raises MachineError if it cannot be used."""
-        server = dataclasses.replace(_mine(self.params.servers()), key=_key(self.params.api_key_env))
+        servers = self.params.servers()
+        server = dataclasses.replace(servers[self.worker % len(servers)], key=_key(self.params.api_key_env))
         quick = dataclasses.replace(self._bounds(), timeout_s=min(PROBE_S, self.params.timeout_s))
 
         def read(reply: Reply) -> tuple[str, ...]:
@@ -265,19 +265,6 @@ def fields_of(params: OpenaiImagesParams, request: EditRequest, size: tuple[int,
 
 def _is_auto(params: OpenaiImagesParams) -> bool:
     return params.size == "model" and DIALECTS[params.dialect].is_sized_by_model
-
-
-def _mine(servers: list[Server]) -> Server:
-    """The server of this worker. Raises MachineError if there are several and nobody says which worker this is."""
-    index = os.environ.get(WORKER_INDEX, "")
-    if index.isascii() and index.isdecimal():
-        return servers[int(index) % len(servers)]
-    if len(servers) == 1:
-        return servers[0]
-    raise MachineError(
-        f"openai_images.base_urls: {len(servers)} servers, but this worker has no number ({WORKER_INDEX}); "
-        "use execution.backend: process, or one base_url"
-    )
 
 
 def _key(variable: str) -> str:

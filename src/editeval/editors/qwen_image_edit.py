@@ -58,6 +58,7 @@ class QwenImageEditParams:
             attention_backend=self.attention_backend,
             compile=self.compile,
             acceleration=self.acceleration,
+            is_quiet=self.disable_progress_bar,
         )
 
 

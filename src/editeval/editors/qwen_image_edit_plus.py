@@ -59,6 +59,7 @@ class QwenImageEditPlusParams:
             attention_backend=self.attention_backend,
             compile=self.compile,
             acceleration=self.acceleration,
+            is_quiet=self.disable_progress_bar,
         )
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from editeval.errors import EditevalError, ImageError, MachineError
+from editeval.errors import EditevalError, MachineError
 from editeval.execution.backends import Handle, Launch
 from editeval.execution.frames import Frame, FrameError
 from editeval.execution.lanes import Ears, Lane, Limits, Notice, Result
@@ -21,7 +21,7 @@ from editeval.execution.messages import EncodedEdit, Unit, WorkerSpec, pack_unit
 from editeval.execution.policies import Policy
 from editeval.types import Failure, Outcome
 
-RETRIED = frozenset({"exception", "oom", "timeout", "stalled", "worker_died"})
+RETRIED = frozenset({"exception", "oom", "timeout", "stalled", "transport", "worker_died"})
 """Failures that another attempt may cure; a broken source or a refusal stays what it is."""
 
 MAX_DEATHS = 5  # of one worker in a row, without a result in between: then its device is given up
@@ -41,7 +41,7 @@ class Dispatcher:
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._to_load: deque[Lane] = deque()
         self._emit: Callable[[Result | Notice], None] = lambda _: None
-        self._failed_to_load: EditevalError | None = None
+        self._fatal: EditevalError | None = None
         self._policy: Policy | None = None
         self._keys: Sequence[str] = ()
         self._build: Build | None = None
@@ -61,8 +61,8 @@ class Dispatcher:
         self._load_next()
         while not all(lane.is_ready for lane in self.lanes):
             self._step()
-            if self._failed_to_load:
-                raise self._failed_to_load
+            if self._fatal:
+                raise self._fatal
             if self.is_draining:
                 return
 
@@ -99,7 +99,7 @@ class Dispatcher:
             lane.kill_reason = f"cannot load: {error['message']}"
             return
         where = f"worker {lane.index} on {lane.device}"
-        self._failed_to_load = MachineError(f"{where}: {self._spec.type} cannot be loaded: {error['message']}")
+        self._fatal = MachineError(f"{where}: {self._spec.type} cannot be loaded: {error['message']}")
 
     # -- feeding ---------------------------------------------------------------------------------------------------
 
@@ -112,11 +112,12 @@ class Dispatcher:
                 handle.send(*pack_unit(key, self._build(key)))
             except FrameError:
                 return
-            except (EditevalError, OSError) as error:
-                reason = "bad_source" if isinstance(error, ImageError) else "environment"
+            except (EditevalError, OSError, ValueError) as error:  # ValueError: more than a frame can carry
+                reason = error.reason if isinstance(error, EditevalError) else "environment"
                 self._events.put(("unbuilt", lane.index, generation, request, Failure(reason, str(error))))
-            except Exception as error:  # noqa: BLE001  a bug in `build`: the event loop raises it, nobody waits for it
+            except BaseException as error:  # a bug: the event loop raises it too, or it would wait for ever
                 self._events.put(("broken", lane.index, generation, error))
+                raise
             else:
                 self._events.put(("sent", lane.index, generation, request))
 
@@ -130,8 +131,8 @@ class Dispatcher:
             self._grant_all()
             while self._left and not (self.is_draining and self._is_quiet()):
                 self._step()
-                if self._failed_to_load:
-                    raise self._failed_to_load
+                if self._fatal:
+                    raise self._fatal
                 if all(x.handle is None and x.loading_since is None for x in self.lanes) and not self._to_load:
                     raise MachineError(f"no worker is left: each died {MAX_DEATHS} times in a row; see the worker logs")
         finally:
@@ -264,16 +265,26 @@ class Dispatcher:
         assert self._policy is not None and lane.running is not None
         request, lane.running = lane.running, None
         self._policy.finished(lane.index, request)
-        self._finish(lane, request, None, failure, {})
+        if not self._is_fatal(lane, failure):
+            self._finish(lane, request, None, failure, {})
 
     def _on_failure(self, lane: Lane, request: int, failure: Failure, done: dict[str, Any]) -> None:
         assert self._policy is not None
+        if self._is_fatal(lane, failure):
+            return
         if failure.reason in RETRIED and self._attempts[request] < self._limits.max_attempts:
             outcome = self._outcome(lane, request, None, failure, done)
             self._emit(Notice("attempt", {"outcome": outcome}))
             self._policy.again(request, lane.index)
         else:
             self._finish(lane, request, None, failure, done)
+
+    def _is_fatal(self, lane: Lane, failure: Failure) -> bool:
+        """True if no request can succeed: the run stops, and this one stays unrecorded for the next invocation."""
+        if failure.reason != "environment":
+            return False
+        self._fatal = MachineError(f"worker {lane.index} on {lane.device}: {failure.message}")
+        return True
 
     def _finish(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> None:
         self._left -= 1
@@ -330,7 +341,7 @@ class Dispatcher:
             for request, done in orphans:
                 self._on_failure(lane, request, failure, done)
         if self._policy is None and was_loading and lane.deaths >= 2:
-            self._failed_to_load = MachineError(
+            self._fatal = MachineError(
                 f"worker {lane.index} on {lane.device}: {failure.message} while loading {self._spec.type}; see its log"
             )
         elif lane.deaths < MAX_DEATHS and not self.is_draining:

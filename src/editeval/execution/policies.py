@@ -162,6 +162,8 @@ class Dynamic(Policy):
             request = self._ahead.pop(owner)
         if request is not None:
             self.running[worker] = request
+            if not self._has_work(worker):
+                self._num_at_floor = 0  # now the idle ones have no work left and count no more
         return request
 
     def upcoming(self, worker: int) -> int | None:

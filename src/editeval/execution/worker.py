@@ -22,7 +22,7 @@ import traceback
 from typing import Any
 
 from editeval import images, plugins
-from editeval.errors import EditRefusedError, ImageError, UserError
+from editeval.errors import BadOutputError, EditevalError, UserError
 from editeval.execution.frames import Channel, FrameError, SocketChannel
 from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
 from editeval.types import Editor, EditRequest, Failure, Judge, Score
@@ -172,20 +172,12 @@ def _checked_scores(scores: list[list[Score]], unit: tuple[Any, ...]) -> list[li
     return scores
 
 
-class BadOutputError(Exception):
-    """The model returned something that is no result."""
-
-
 def describe(error: BaseException) -> Failure:
     """`error` as a Failure: one word to filter by, one line to read, the traceback to debug with."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     trace = "".join(traceback.format_exception(error))
-    if isinstance(error, UserError | EditRefusedError):
-        return Failure("refused" if isinstance(error, EditRefusedError) else "environment", str(error), trace)
-    if isinstance(error, ImageError):
-        return Failure("bad_source", str(error), trace)
-    if isinstance(error, BadOutputError):
-        return Failure("bad_output", str(error), trace)
+    if isinstance(error, EditevalError) and error.reason != "exception":
+        return Failure(error.reason, str(error), trace)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "out of memory" in text:
         return Failure("oom", text, trace)
     return Failure("exception", " ".join(text.split()), trace)

@@ -46,6 +46,7 @@ class RunStore:
             _make_durable(directory / EDITS)
         lock = Lock.acquire(directory)
         try:
+            _sweep(directory)
             content = _settle(directory, manifest)
             store = cls(directory, content, _open_ledger(directory, content["run_id"]), lock)
         except BaseException:
@@ -306,6 +307,14 @@ def _invocation(content: dict[str, Any], wanted: Manifest) -> dict[str, Any]:
         "devices": list(wanted.devices),
         "config_changes": {key: list(values) for key, values in changed.items()},
     }
+
+
+def _sweep(directory: Path) -> None:
+    """Half-written files that a killed process left behind are gone. Only for the holder of the lock."""
+    with connection.translated(directory):
+        for folder in (directory, directory / EDITS):
+            for path in folder.glob(".*.tmp"):
+                path.unlink(missing_ok=True)
 
 
 def _make_durable(directory: Path) -> None:

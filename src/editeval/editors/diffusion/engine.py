@@ -70,29 +70,46 @@ class Engine:
     def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:
         import torch
 
-        pipeline, family = self._pipeline, self.family
-        target = self._canvas or family.model_size(source.size)
-        if family.canvas == "source":
-            if sizes.is_stretch(source.size, target) and self._canvas:
-                raise EditRefusedError(
-                    f"{family.name}: size {self._size} would stretch a source of {source.width}x{source.height}; "
-                    "use size: source or model"
-                )
-            image = sizes.scaled(source, target)
-        else:
-            image = source if family.scales_source else sizes.scaled(source, family.model_size(source.size))
-        if family.canvas == "free":
-            arguments |= {"width": target[0], "height": target[1]}
-            if family.name == "flux_kontext":  # it would scale the canvas to one megapixel and pick a size by itself
-                arguments |= {"max_area": target[0] * target[1], "_auto_resize": False}
+        self._check_prompt(request)
+        if arguments.get("true_cfg_scale", 2.0) <= 1:  # guidance is off: the pipelines would warn at every edit
+            arguments = {name: value for name, value in arguments.items() if name != "negative_prompt"}
+        pipeline = self._pipeline
+        target = self._target(source.size)
         pipeline.progress_bar = lambda total: StepBar(type(pipeline).progress_bar(pipeline, total=total), total, bar[0])
         pipeline.set_progress_bar_config(disable=not bar[1])
-        generator = torch.Generator("cpu").manual_seed(request.seed)
-        with torch.inference_mode():
-            images: list[Image] = pipeline(
-                prompt=request.instruction, image=image, generator=generator, **arguments
-            ).images
+        images: list[Image] = pipeline(
+            prompt=request.instruction,
+            image=self._prepared(source, target),
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            **arguments,
+            **self.family.canvas_arguments(target),
+        ).images
         return images[0]
+
+    def _target(self, source: sizes.Size) -> sizes.Size:
+        if self._canvas is None:
+            return self.family.model_size(source)
+        if self.family.canvas == "source" and sizes.is_stretch(source, self._canvas):
+            raise EditRefusedError(
+                f"{self.family.name}: size {self._size} would stretch a source of {source[0]}x{source[1]}; "
+                "use size: source or model"
+            )
+        return self._canvas
+
+    def _prepared(self, source: Image, target: sizes.Size) -> Image:
+        """The source as the pipeline takes it without cropping it, or stretching it beyond its grid."""
+        if self.family.scales_source:
+            return source
+        return sizes.scaled(source, target if self.family.canvas == "source" else self.family.model_size(source.size))
+
+    def _check_prompt(self, request: EditRequest) -> None:
+        limit = self.family.max_prompt_tokens
+        if limit is None:
+            return
+        texts = [request.instruction, str(self._arguments.get("negative_prompt", ""))]
+        longest = max(len(self._pipeline.tokenizer(text).input_ids) for text in texts)
+        if longest > limit:
+            raise EditRefusedError(f"{self.family.name}: a prompt of {longest} tokens; it takes {limit}")
 
     def close(self) -> None:
         """Give the device back; harmless if it was done already."""

@@ -36,6 +36,7 @@ class Source:
     attention_backend: str | None = None
     compile: bool = False
     acceleration: str = "none"
+    is_quiet: bool = True  # no bars of the libraries while loading
 
     def __post_init__(self) -> None:
         if not self.model_name:
@@ -58,6 +59,8 @@ class Source:
 def load_pipeline(source: Source, device: str) -> Any:
     """The diffusers pipeline of `source` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
     torch, diffusers = import_libraries()
+    if source.is_quiet:
+        _silence(diffusers)
     _check_device(torch, device, source)
     dtype = getattr(torch, source.dtype)
     folder = _download(diffusers, source)
@@ -88,6 +91,13 @@ def import_libraries() -> tuple[Any, Any]:
     except ImportError as error:
         raise MachineError(f"diffusion_model: {error.name or error} is missing; {checkpoint.INSTALL}") from error
     return torch, diffusers
+
+
+def _silence(diffusers: Any) -> None:
+    import transformers
+
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def _check_device(torch: Any, device: str, source: Source) -> None:

@@ -25,9 +25,13 @@ MAX_QUOTED = 300
 class TransportError(EditevalError):
     """The server gave no usable answer, and asking it again did not help or would not."""
 
+    reason = "transport"
+
 
 class BadReplyError(TransportError):
     """The server did its work, and what it sent is no usable image: doing it again would only cost again."""
+
+    reason = "bad_output"
 
 
 class PassingError(Exception):

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from editeval.errors import MachineError
-from editeval.judges.replies.reading import LABELS, Reply
+from editeval.judges.replies.reading import Reply
 from editeval.judges.vlm.loading import Checkpoint
 from editeval.judges.vlm.prompts import Prompt, collate
 
@@ -21,7 +20,7 @@ class Answerer:
         self._checkpoint: Checkpoint | None = checkpoint
         self._tokenizer = checkpoint.tokenizer
         self._max_new_tokens = max_new_tokens
-        self._label_ids = _label_ids(self._tokenizer)
+        self._label_ids = list(checkpoint.label_ids)
         self._fits = 0  # prompts per batch that are known to be the most; 0: no limit met so far
 
     def close(self) -> None:
@@ -62,7 +61,7 @@ class Answerer:
         assert self._checkpoint is not None, "closed"
         checkpoint = self._checkpoint
         by_label = prompts[0].answer == "labels"
-        inputs = collate(prompts, checkpoint.tokenizer, checkpoint.pad_id, checkpoint.device)
+        inputs = collate(prompts, checkpoint.pad_id, checkpoint.typed_id, checkpoint.device)
         with torch.inference_mode():
             made = checkpoint.model.generate(
                 **inputs,
@@ -92,16 +91,6 @@ class Answerer:
             Reply(self._tokenizer.decode([token]), labels=tuple(round(p, 6) for p in row))
             for token, row in zip(likeliest, rows, strict=True)
         ]
-
-
-def _label_ids(tokenizer: Any) -> list[int]:
-    """The token of each label. Raises MachineError if one of them is not a single token."""
-    encoded = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in LABELS]
-    if any(len(ids) != 1 for ids in encoded):
-        raise MachineError(
-            "reward_model.params.model_name: its tokenizer splits digits; scores by label need one token"
-        )
-    return [ids[0] for ids in encoded]
 
 
 def _empty_cache() -> None:

@@ -6,13 +6,18 @@ import importlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
 from editeval.errors import MachineError
+from editeval.judges.replies.reading import LABELS
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 """Values of `model_type` whose prompts this engine knows how to build."""
+
+IMAGE_TOKEN = "<|image_pad|>"
+"""What the chat templates of all FAMILIES put in the place of an image."""
 
 T = TypeVar("T")
 
@@ -26,6 +31,16 @@ class Wanted:
     dtype: str
     use_flash_attention: bool
 
+    @property
+    def is_path(self) -> bool:
+        """Whether `model_name` can only be a folder: names on the hub are "name" or "owner/name"."""
+        return self.model_name.startswith((".", "~", "/")) or self.model_name.count("/") > 1 or "\\" in self.model_name
+
+    @property
+    def place(self) -> str:
+        """`model_name` as the libraries want it."""
+        return str(Path(self.model_name).expanduser()) if self.is_path else self.model_name
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -37,7 +52,9 @@ class Checkpoint:
     device: str  # where inputs go
     max_tokens: int  # prompt and reply together
     end_ids: frozenset[int]  # tokens that end a reply
+    label_ids: tuple[int, ...]  # token of each of LABELS
     pad_id: int
+    typed_id: int | None  # token to be marked as an image's, for models that want to be told
 
 
 def load_checkpoint(wanted: Wanted, devices: Sequence[str]) -> Checkpoint:
@@ -49,15 +66,21 @@ def load_checkpoint(wanted: Wanted, devices: Sequence[str]) -> Checkpoint:
         raise MachineError(
             f"reward_model.type: transformers_vlm needs the package {error.name}; install torch and transformers"
         ) from error
-    config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.model_name, **_source(wanted)))
+    if wanted.is_path and not Path(wanted.model_name).expanduser().is_dir():
+        raise _problem(wanted, "is not a folder", "check the path")
+    config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
     if config.model_type not in FAMILIES:
         raise _problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(FAMILIES)}")
     tokenizer = _reading(wanted, lambda: _tokenizer(wanted))
+    if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) != config.image_token_id:
+        raise _problem(wanted, f"has a tokenizer without {IMAGE_TOKEN}", "download the snapshot again, completely")
     image_processor = _reading(wanted, lambda: _image_processor(wanted))
     model = _reading(wanted, lambda: _model(wanted, config, devices)).eval()
     end_ids, pad_id = _make_greedy(model, tokenizer)
     max_tokens = int(getattr(config.get_text_config(), "max_position_embeddings", 32768))
-    return Checkpoint(model, tokenizer, image_processor, devices[0], max_tokens, end_ids, pad_id)
+    typed_id = config.image_token_id if "mm_token_type_ids" in signature(model.forward).parameters else None
+    labels = _label_ids(wanted, tokenizer)
+    return Checkpoint(model, tokenizer, image_processor, devices[0], max_tokens, end_ids, labels, pad_id, typed_id)
 
 
 def _source(wanted: Wanted) -> dict[str, Any]:
@@ -67,7 +90,7 @@ def _source(wanted: Wanted) -> dict[str, Any]:
 def _tokenizer(wanted: Wanted) -> Any:
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(wanted.model_name, **_source(wanted))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(wanted.place, **_source(wanted))
     template = tokenizer.chat_template
     if not isinstance(template, str) or "image" not in template:
         tokenizer.chat_template = _old_template(wanted)
@@ -79,7 +102,7 @@ def _old_template(wanted: Wanted) -> str:
     from transformers.utils import cached_file
 
     path = cached_file(
-        wanted.model_name,
+        wanted.place,
         "chat_template.json",
         revision=wanted.revision or "main",
         _raise_exceptions_for_missing_entries=False,
@@ -94,7 +117,7 @@ def _image_processor(wanted: Wanted) -> Any:
     """Always the one on Pillow: what the judge sees must not depend on whether torchvision is installed."""
     import transformers
 
-    return transformers.AutoImageProcessor.from_pretrained(wanted.model_name, backend="pil", **_source(wanted))
+    return transformers.AutoImageProcessor.from_pretrained(wanted.place, backend="pil", **_source(wanted))
 
 
 def _model(wanted: Wanted, config: Any, devices: Sequence[str]) -> Any:
@@ -107,7 +130,7 @@ def _model(wanted: Wanted, config: Any, devices: Sequence[str]) -> Any:
     if devices[0] != "cpu":
         placement["device_map"] = {"": devices[0]} if len(devices) == 1 else "balanced"
     model, report = transformers.AutoModelForImageTextToText.from_pretrained(
-        wanted.model_name,
+        wanted.place,
         config=config,
         dtype=dtype,
         attn_implementation="flash_attention_2" if wanted.use_flash_attention else "sdpa",
@@ -138,6 +161,13 @@ def _make_greedy(model: Any, tokenizer: Any) -> tuple[frozenset[int], int]:
     return end_ids, pad_id
 
 
+def _label_ids(wanted: Wanted, tokenizer: Any) -> tuple[int, ...]:
+    encoded = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in LABELS]
+    if any(len(ids) != 1 for ids in encoded):
+        raise _problem(wanted, "has a tokenizer that splits digits", "use one where every digit is one token")
+    return tuple(ids[0] for ids in encoded)
+
+
 def _reading(wanted: Wanted, read: Callable[[], T]) -> T:
     """What `read` returns; whatever the libraries raise for a bad checkpoint becomes one line."""
     broken_weights: type[Exception] = importlib.import_module("safetensors").SafetensorError
@@ -146,17 +176,18 @@ def _reading(wanted: Wanted, read: Callable[[], T]) -> T:
         return read()
     except ImportError as error:
         advice = "install what it names" + (", or set use_flash_attention: false" if wanted.use_flash_attention else "")
-        raise _problem(wanted, _first_line(error), advice) from error
+        raise _problem(wanted, _first_sentence(error), advice) from error
     except (OSError, ValueError, KeyError, RuntimeError, broken_weights, json.JSONDecodeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
         advice = "give the path of a complete local snapshot, or a name on the hub while it can be reached"
-        raise _problem(wanted, f"cannot be loaded: {_first_line(error)}", advice) from error
+        raise _problem(wanted, f"cannot be loaded: {_first_sentence(error)}", advice) from error
 
 
-def _first_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."
+def _first_sentence(error: BaseException) -> str:
+    """The first sentence: what follows is advice that does not fit here, such as to run the checkpoint's code."""
+    text = " ".join(str(error).split()).partition(". ")[0].rstrip(".") or type(error).__name__
+    return text if len(text) <= 240 else text[:237] + "..."
 
 
 def _problem(wanted: Wanted, what: str, advice: str) -> MachineError:

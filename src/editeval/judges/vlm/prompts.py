@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from editeval.errors import ImageError
 from editeval.images import decode
 from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.judges.vlm.loading import IMAGE_TOKEN
 from editeval.types import JudgeRequest
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 MAX_ASPECT = 100.0
 """Longer side by shorter side; the family's image processors refuse more than 200."""
 MAX_THREADS = 8
-IMAGE_TOKEN = "<|image_pad|>"
 SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
 
 
@@ -144,8 +144,8 @@ def shrunk(image: Image, max_side: int) -> Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def collate(prompts: Sequence[Prompt], tokenizer: Any, pad_id: int, device: str) -> dict[str, Any]:
-    """Inputs of the model for `prompts`, padded on the left, on `device`."""
+def collate(prompts: Sequence[Prompt], pad_id: int, typed_id: int | None, device: str) -> dict[str, Any]:
+    """Inputs of the model for `prompts`, padded on the left, on `device`; `typed_id` is marked as an image's token."""
     import torch
 
     width = max(len(prompt.token_ids) for prompt in prompts)
@@ -160,5 +160,6 @@ def collate(prompts: Sequence[Prompt], tokenizer: Any, pad_id: int, device: str)
         "pixel_values": torch.cat([pixels for prompt in prompts for pixels in prompt.pixels]),
         "image_grid_thw": torch.cat([grid for prompt in prompts for grid in prompt.grids]),
     }
-    inputs["mm_token_type_ids"] = (ids == tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)).to(torch.int)
+    if typed_id is not None:
+        inputs["mm_token_type_ids"] = (ids == typed_id).to(torch.int)
     return {name: tensor.to(device) for name, tensor in inputs.items()}

@@ -1,0 +1,100 @@
+"""Requests, scores and failures survive the trip through a frame unchanged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from editeval.execution.messages import (
+    Unit,
+    WorkerSpec,
+    pack_failure,
+    pack_scores,
+    pack_unit,
+    unpack_scores,
+    unpack_unit,
+)
+from editeval.types import EditRequest, Failure, JudgeRequest, Score
+
+TEXT = st.text(max_size=20)
+IMAGE = st.binary(max_size=40)
+METADATA = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT, max_size=2))
+EDITS = st.builds(
+    EditRequest,
+    key=TEXT,
+    images=st.lists(IMAGE, max_size=3).map(tuple),
+    instruction=TEXT,
+    seed=st.integers(0, 2**31 - 1),
+    overrides=METADATA,
+)
+JUDGEMENTS = st.builds(
+    JudgeRequest,
+    key=TEXT,
+    source=IMAGE,
+    edited=IMAGE,
+    instruction=TEXT,
+    reference=st.none() | IMAGE,
+    mask=st.none() | IMAGE,
+    prompt=st.none() | st.tuples(TEXT, TEXT),
+    metadata=METADATA,
+)
+SCORES = st.builds(Score, TEXT, TEXT, TEXT, st.floats(0, 10), TEXT, seconds=st.floats(0, 1e6)) | st.builds(
+    Score, TEXT, TEXT, TEXT, st.none(), TEXT, reason=st.text(min_size=1, max_size=10)
+)
+
+
+def travelled(unit: Unit) -> Unit:
+    header, blobs = pack_unit("the key", unit)
+    assert (header["type"], header["key"]) == ("request", "the key")
+    return unpack_unit(json.loads(json.dumps(header, allow_nan=False)), blobs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(EDITS)
+def test_an_edit_request_arrives_as_it_was(request_: EditRequest) -> None:
+    assert travelled(request_) == request_
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(JUDGEMENTS, max_size=4).map(tuple))
+def test_a_batch_of_judge_requests_arrives_as_it_was(batch: tuple[JudgeRequest, ...]) -> None:
+    assert travelled(batch) == batch
+
+
+def test_absent_images_stay_absent_and_empty_ones_stay_empty() -> None:
+    batch = (
+        JudgeRequest("猫", b"s", b"e", "变蓝 🔄", reference=None, mask=b""),
+        JudgeRequest("b", b"", b"", "", reference=b"r", mask=None, prompt=("", "")),
+    )
+    found = travelled(batch)
+    assert isinstance(found, tuple)
+    assert [(r.reference, r.mask, r.prompt) for r in found] == [(None, b"", None), (b"r", None, ("", ""))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(SCORES, min_size=1, max_size=3), max_size=3))
+def test_scores_arrive_as_they_were(scores: list[list[Score]]) -> None:
+    assert unpack_scores(json.loads(json.dumps(pack_scores(scores), allow_nan=False))) == scores
+
+
+@pytest.mark.parametrize("change", [{"value": 10.1}, {"value": -0.1}, {"value": None}, {"reason": "refused"}])
+def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str, Any]) -> None:
+    sound = asdict(Score("a", "judge", "overall", 5.0))
+    assert unpack_scores([[sound]]) == [[Score("a", "judge", "overall", 5.0)]]
+    with pytest.raises(ValueError, match="score a/overall"):
+        unpack_scores([[sound | change]])
+
+
+def test_a_failure_arrives_as_it_was() -> None:
+    failure = Failure("exception", "a\nb", "Traceback 🔄")
+    assert Failure(**json.loads(json.dumps(pack_failure(failure)))) == failure
+
+
+def test_a_worker_spec_knows_its_stage() -> None:
+    assert WorkerSpec("editors", "identity").stage == "edit"
+    assert WorkerSpec("judges", "reference").stage == "judge"
