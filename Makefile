@@ -26,6 +26,7 @@ bench: $(VENV)/.dev            ## measured against simulated makespan, idle gaps
 	$(BIN)/python bench/policies.py
 	$(BIN)/python bench/idle_gap.py
 	$(BIN)/python bench/large_benchmark.py
+	$(BIN)/python bench/memory.py
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "editeval needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 2; }

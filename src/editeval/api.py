@@ -41,8 +41,10 @@ def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
     "multi_gpu_qwen_image_edit"; `params` are those of the YAML section `diffusion_model.params`.
     Raises ConfigError or MachineError. Use it as a context manager, or call `close`: that frees the devices.
     """
+    import yaml
+
     if isinstance(config, str) and not config.endswith((".yaml", ".yml")):
-        model = {"type": config, "params": params}
+        model = {"type": config, "params": {key: yaml.safe_load(_yaml(key, value)) for key, value in params.items()}}
         loaded = load_mapping({"benchmark": {"type": "procedural"}, "diffusion_model": model}, "load_editor")
     else:
         loaded = _config(config, {f"diffusion_model.params.{key}": value for key, value in params.items()})
@@ -178,7 +180,8 @@ def _yaml(key: str, value: Any) -> str:
     import yaml
 
     try:
-        text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
+        plain = str(value) if isinstance(value, Path) else value
+        text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
     except yaml.YAMLError as error:
         raise ConfigError(f"{key}: must be a plain value or a list or mapping of them, got {value!r}") from error
     return text.strip().removesuffix("...").strip()  # "..." ends a document that is a bare scalar

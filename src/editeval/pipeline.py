@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from editeval.config.schema import Config, Logging
 from editeval.doctor import rules, versions
 from editeval.errors import MachineError
-from editeval.plan import Plan, device_warnings, hash_of, make_plan
+from editeval.plan import Plan, device_warnings, hash_of, make_plan, unused_prompts
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
 from editeval.stages import Interrupt, edit_stage, judge_stage
@@ -54,7 +54,7 @@ def evaluate(
     check_machine(config)  # what this machine lacks is said before anything is read or loaded
     plan = make_plan(config, fresh)
     with logs(config.logging), open_store(plan, argv) as store:
-        for warning in config.warnings:
+        for warning in (*config.warnings, *unused_prompts(config)):
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
         store.select(plan.samples)

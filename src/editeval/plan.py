@@ -131,9 +131,16 @@ def judging_id(config: Config) -> str:
     stage = config.reward_model
     if stage is None:
         return ""
-    prompts = {canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
-    parts = {"judge": stage.type, "params": json_params(stage.params), "prompts": prompts, "seed": stage.seed}
-    parts["batch_size"] = stage.execution.batch_size
+    judge = plugins.load("judges", stage.type, config.allow_code)
+    parts = {
+        "judge": stage.type,
+        "params": json_params(stage.params),
+        "code": judge.fingerprint_of(stage.params),
+        "seed": stage.seed,
+        "batch_size": stage.execution.batch_size,
+    }
+    if judge.uses_prompts_of(stage.params):
+        parts["prompts"] = {canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
     return manifest.run_id(parts)[:16]
 
 
@@ -143,6 +150,16 @@ def stage_devices(where: str, stage: Stage, plugin: type[Editor] | type[Judge]) 
     if stage.execution.device_ids is None and names == ("cpu",):
         names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
     return devices.groups(f"{where}.params.device_ids", names, stage.execution.devices_per_worker)
+
+
+def unused_prompts(config: Config) -> list[str]:
+    """One warning if prompts are given that nobody asks."""
+    stage = config.reward_model
+    if not config.prompts or stage is None:
+        return []
+    if plugins.load("judges", stage.type, config.allow_code).uses_prompts_of(stage.params):
+        return []
+    return [f"{config.path}: prompts: has no effect: the judge {stage.requested_type!r} asks in its own words"]
 
 
 def device_warnings(config: Config) -> list[str]:

@@ -164,7 +164,7 @@ class _JudgeWork:
             reference=sample.reference.read() if sample.reference else None,
             mask=sample.mask.read() if sample.mask else None,
             prompt=prompt.render(sample) if prompt else None,
-            metadata={"category": sample.category},
+            metadata={**sample.metadata, "category": sample.category},
         )
 
     def scores(self, outcome: Result) -> list[tuple[Sequence[Score], Outcome[str]]]:

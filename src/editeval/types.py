@@ -222,8 +222,17 @@ class Judge(ABC):
         """Whether it uses prompts under these parameters."""
         return cls.uses_prompts
 
+    @classmethod
+    def fingerprint_of(cls, params: Any) -> str:
+        """Hash of whatever in its code decides a score besides the parameters: questions, grammar, aggregation."""
+        return ""
+
     def load(self, devices: Sequence[str]) -> None:
         """Make the judge ready on `devices` (more than one: it spans them). Called once, before the first request."""
+        return
+
+    def prepare(self, requests: Sequence[JudgeRequest]) -> None:
+        """Begin reading and resizing for a later `judge(requests)`; returns at once. Called from another thread."""
         return
 
     @abstractmethod

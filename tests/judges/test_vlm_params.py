@@ -6,10 +6,12 @@ import importlib.util
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from editeval import plugins
 from editeval.errors import ConfigError, MachineError
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
+from editeval.judges.vlm.prompts import shrunk
 
 
 def test_it_is_a_plug_in_and_its_parts_are_not() -> None:
@@ -42,6 +44,18 @@ def test_metrics_and_prompts_follow_the_protocol() -> None:
     assert TransformersVlmJudge.metrics_of(pointwise) == ("overall", "following", "preservation", "quality")
     assert TransformersVlmJudge.uses_prompts_of(pointwise) is False
     assert TransformersVlmJudge.fingerprint_of(rubric) != TransformersVlmJudge.fingerprint_of(pointwise)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((800, 600), (800, 600)), ((2048, 1024), (1024, 512)), ((1000, 3000), (341, 1024))]
+)
+def test_pictures_are_shrunk_and_keep_their_proportions(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    assert shrunk(Image.new("RGB", size), 1024).size == shown
+
+
+def test_a_picture_is_never_enlarged_or_lost() -> None:
+    assert shrunk(Image.new("RGB", (8, 8)), 1024).size == (8, 8)
+    assert shrunk(Image.new("RGB", (5000, 1)), 1024).size == (1024, 1)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed here")

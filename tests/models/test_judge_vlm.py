@@ -237,6 +237,14 @@ def test_a_prompt_that_is_too_long_is_never_cut(judge: TransformersVlmJudge) -> 
     assert rows[0][0].reason == "too_long"
 
 
+def test_a_reply_that_meets_the_limit_is_truncated_even_if_it_looks_whole() -> None:
+    judge = loaded(trained(), max_new_tokens=1)
+    (row,) = judge.judge(requests(1))
+    assert (row[0].value, row[0].reason) == (None, "truncated")
+    assert json.loads(row[0].raw)["overall"]["text"] == "0"
+    judge.unload()
+
+
 def test_control_tokens_in_a_text_reach_the_model_as_plain_text(folders: dict[str, Path]) -> None:
     checkpoint, preparer = parts(folders["qwen3_vl"], "rubric")
     plain = requests(1)[0]

@@ -111,7 +111,7 @@ def test_longcat_has_no_canvas_and_refuses_long_prompts(tiny: Folder) -> None:
         edited(editor, request(instruction="q x " * 600))
 
 
-def test_a_transparent_source_is_laid_over_white_and_never_taken_for_latents(tiny: Folder) -> None:
+def test_a_source_with_an_alpha_channel_is_never_taken_for_latents(tiny: Folder) -> None:
     import dataclasses
     import io
 
@@ -151,6 +151,7 @@ def test_the_next_edit_after_a_failed_one_is_the_same(tiny: Folder) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of torch's compiler, on its way
 def test_compiled_blocks_give_the_same_image_within_rounding(tiny: Folder) -> None:
     if shutil.which("g++") is None:
         pytest.skip("the compiler of torch needs g++")

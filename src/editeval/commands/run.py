@@ -13,7 +13,7 @@ from typing import Any
 
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError
-from editeval.plan import Plan, device_warnings, make_plan
+from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.stages import Interrupt
 from editeval.store import directories
 from editeval.store.run_store import RunStore
@@ -58,7 +58,7 @@ def _interruptible() -> Iterator[Interrupt]:
 
 def check(config: Config) -> int:
     """Everything that `run` would refuse is an error here; what only this machine lacks is a warning."""
-    warnings = [*config.warnings, *device_warnings(config)]
+    warnings = [*config.warnings, *unused_prompts(config), *device_warnings(config)]
     lines = [f"{config.path}: sound"]
     try:
         plan = make_plan(config)
@@ -86,7 +86,7 @@ def dry_run(config: Config, fresh: bool) -> int:
     """Print what `run` would do. Loads no model and writes nothing; missing devices are said, not refused."""
     plan = make_plan(config, fresh)
     out = sys.stdout.write
-    for warning in [*config.warnings, *device_warnings(config)]:
+    for warning in [*config.warnings, *unused_prompts(config), *device_warnings(config)]:
         sys.stderr.write(f"warning: {warning}\n")
     pending, states = _pending(plan)
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")

@@ -112,8 +112,8 @@ class Dispatcher:
                 handle.send(*pack_unit(key, self._build(key)))
             except FrameError:
                 return
-            except (EditevalError, OSError, ValueError) as error:  # ValueError: more than a frame can carry
-                reason = error.reason if isinstance(error, EditevalError) else "environment"
+            except (EditevalError, OSError, ValueError) as error:  # ValueError: what no frame can carry
+                reason = "bad_request" if isinstance(error, ValueError) else getattr(error, "reason", "environment")
                 self._events.put(("unbuilt", lane.index, generation, request, Failure(reason, str(error))))
             except BaseException as error:  # a bug: the event loop raises it too, or it would wait for ever
                 self._events.put(("broken", lane.index, generation, error))

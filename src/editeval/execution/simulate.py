@@ -63,11 +63,13 @@ def simulate(name: str, policy: Policy, duration: Duration) -> Timeline:
             heapq.heappush(ending, (now + seconds, worker, request))
         if not ending:
             break
-        now, worker, request = heapq.heappop(ending)
-        floor = policy.floor()
-        policy.finished(worker, request)
-        insort(waiting, worker)
-        asked = list(waiting) if policy.floor() != floor else [worker]  # nobody else can have been released
+        now, floor, ended = ending[0][0], policy.floor(), []
+        while ending and ending[0][0] == now:  # those that end together end before anything starts
+            _, worker, request = heapq.heappop(ending)
+            policy.finished(worker, request)
+            insort(waiting, worker)
+            ended.append(worker)
+        asked = list(waiting) if policy.floor() != floor else ended  # nobody else can have been released
     if len(starts) != policy.num_requests:
         raise RuntimeError(f"{name}: {len(starts)} of {policy.num_requests} requests ran; the policy is stuck")
     makespan = round(now, 9)

@@ -45,7 +45,7 @@ class Worker:
         model = self._load(WorkerSpec(**header["spec"]), list(header["devices"]), header["worker"])
         if model is None:
             return
-        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._read, args=(model,), daemon=True).start()
         writer = threading.Thread(target=self._write, daemon=True)
         writer.start()
         while (key := self._starts.get()) is not None:
@@ -76,14 +76,17 @@ class Worker:
         self._channel.send({"type": "ready", "pid": os.getpid(), "started_at": started_at, "ended_at": ended_at})
         return model
 
-    def _read(self) -> None:
+    def _read(self, model: Editor | Judge) -> None:
         try:
             while True:
                 header, blobs = self._channel.recv()
                 if header["type"] == "request":
                     if "edit" in header:
                         blobs = [images.predecode(blob) for blob in blobs]
-                    self._waiting[header["key"]] = unpack_unit(header, blobs)
+                    unit = unpack_unit(header, blobs)
+                    if isinstance(model, Judge) and isinstance(unit, tuple):
+                        model.prepare(unit)
+                    self._waiting[header["key"]] = unit
                 elif header["type"] == "start":
                     self._starts.put(header["key"])
                 elif header["type"] == "drop":
@@ -163,10 +166,14 @@ def _checked_image(image: Any) -> Any:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _checked_scores(scores: list[list[Score]], unit: tuple[Any, ...]) -> list[list[Score]]:
+def _checked_scores(scores: Any, unit: tuple[Any, ...]) -> list[list[Score]]:
+    if not isinstance(scores, list):
+        raise BadOutputError(f"the judge returned {type(scores).__name__}, not one list of scores per request")
     if len(scores) != len(unit):
         raise BadOutputError(f"the judge returned {len(scores)} results for {len(unit)} requests")
     for row, request in zip(scores, unit, strict=True):
+        if not isinstance(row, list) or not all(isinstance(score, Score) for score in row):
+            raise BadOutputError(f"the judge's scores for {request.key} are {type(row).__name__}, not Score objects")
         if not row or any(score.sample_id != request.key for score in row):
             raise BadOutputError(f"the judge's scores for {request.key} name {[s.sample_id for s in row]}")
     return scores

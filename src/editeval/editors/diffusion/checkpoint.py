@@ -12,7 +12,8 @@ from editeval.errors import ConfigError, MachineError
 
 KEY = "diffusion_model.params.model_name"
 INDEX = "model_index.json"
-INSTALL = "pip install -r requirements/models.txt"
+INSTALL = "pip install torch torchvision, then pip install -r requirements/models.txt"
+_NETWORKS = ("transformer", "unet", "vae", "text_encoder", "image_encoder", "safety_checker")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -75,6 +76,36 @@ def hub_problem(model_name: str, revision: str | None, error: Exception) -> str:
     if "LocalEntryNotFoundError" in names or "ConnectionError" in names or "TimeoutException" in names:
         return f"{model_name} is not in the cache and the Hub cannot be reached; give the folder of a local copy"
     return f"{model_name} cannot be had from the Hub: {_line(error)}"
+
+
+def check_complete(folder: Path, index: dict[str, Any]) -> None:
+    """Raises MachineError, one line, unless every component is there with its config and all its weight files.
+
+    Without a config the libraries would build a default model, of many gigabytes and with random weights.
+    """
+    for name, entry in index.items():
+        if not name.startswith("_") and isinstance(entry, list) and len(entry) == 2 and entry[0] is not None:
+            lost = _lost(folder, name)
+            if lost:
+                raise MachineError(f"{KEY}: {folder}: {lost} is missing; copy or download the checkpoint again")
+
+
+def _lost(folder: Path, name: str) -> str:
+    """What component `name` lacks; empty if nothing."""
+    part = folder / name
+    if not part.is_dir():
+        return f"folder {name}"
+    if not name.startswith(_NETWORKS):
+        return ""
+    if not (part / "config.json").is_file():
+        return f"{name}/config.json"
+    wanted: set[str] = set()
+    for listing in part.glob("*.safetensors.index.json"):
+        wanted |= set(json.loads(listing.read_text("utf-8")).get("weight_map", {}).values())
+    absent = sorted(file for file in wanted if not (part / file).is_file())
+    if absent:
+        return f"{name}/{absent[0]} ({len(absent)} of {len(wanted)} weight files)"
+    return "" if any(part.glob("*.safetensors")) or any(part.glob("*.bin")) else f"{name}: every weight file"
 
 
 def num_parameters(folder: Path) -> int:

@@ -60,6 +60,7 @@ def _kontext_canvas(size: Size) -> Mapping[str, Any]:
 
 
 def _kontext_size(source: Size) -> Size:
+    """A size of its table, which may be a tenth off the source's aspect (its authors' code does that too)."""
     size = closest_aspect(source, KONTEXT_SIZES)
     change = (size[0] * source[1]) / (size[1] * source[0])
     return size if 0.9 < change < 1 / 0.9 else area_size(source, ONE_MEGAPIXEL, 16)  # beyond the table: own aspect

@@ -64,11 +64,12 @@ def load_pipeline(source: Source, device: str) -> Any:
     _check_device(torch, device, source)
     dtype = getattr(torch, source.dtype)
     folder = _download(diffusers, source)
+    index = checkpoint.read_index(str(folder), None)
+    checkpoint.check_complete(folder, index)
     _check_memory(torch, folder, device, source)
     arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": source.trust_remote_code}
     if source.cpu_offload == "none":
         arguments["device_map"] = "cuda" if device.startswith("cuda") else device
-    index = checkpoint.read_index(str(folder), None)
     try:
         arguments |= without_torchvision(folder, index)
         pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, dtype=dtype, **arguments)

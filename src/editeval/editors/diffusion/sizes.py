@@ -6,7 +6,8 @@
     WxH     a canvas of exactly that size. The source keeps its own aspect; the model composes the canvas. A family that
             paints over its source (InstructPix2Pix) takes only sources of that aspect and refuses others
 
-Nothing is cropped, and nothing is scaled with another aspect than its own, beyond the rounding of the model's grid.
+Nothing is cropped, and nothing is scaled with another aspect than its own, beyond the rounding of the model's grid (of
+16 or 32 pixels; FLUX.1 Kontext has a table of 17 sizes, which `model` may miss by a tenth of the aspect).
 """
 
 from __future__ import annotations

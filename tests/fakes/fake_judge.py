@@ -1,0 +1,61 @@
+"""A judge that does as its parameters say: scores, lies, raises. Loaded by its dotted path."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from editeval.images import decode
+from editeval.types import Judge, JudgeRequest, Score
+
+
+@dataclass(frozen=True)
+class FakeJudgeParams:
+    value: float = 5.0
+    mode: str = ""  # of every call; empty: it behaves
+    modes: dict[str, str] = field(default_factory=dict)  # request key -> mode of a call that contains it
+    reads_source: bool = False  # decode it, so that a broken one raises
+    seconds: float = 0.0  # per call
+
+
+class FakeJudge(Judge):
+    Params = FakeJudgeParams
+    params: FakeJudgeParams
+    metrics = ("overall", "care")
+    default_device = "cpu"
+
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
+        time.sleep(self.params.seconds)
+        if self.params.reads_source:
+            for request in requests:
+                decode(request.source)
+        mode = next((m for r in requests if (m := self.params.modes.get(r.key))), self.params.mode)
+        sound = [[self._score(r.key, metric, self.params.value) for metric in self.metrics] for r in requests]
+        return self._spoilt(mode, sound)
+
+    def _spoilt(self, mode: str, sound: list[list[Score]]) -> Any:
+        key = sound[0][0].sample_id
+        if mode == "raises":
+            raise RuntimeError("the judge fell over")
+        if mode in ("nan", "eleven"):
+            return [[self._score(key, "overall", math.nan if mode == "nan" else 11.0)], *sound[1:]]
+        replies: dict[str, Any] = {
+            "": sound,
+            "nothing": None,
+            "numbers": [5.0 for _ in sound],
+            "one_short": sound[:-1],
+            "one_more": [*sound, sound[-1]],
+            "no_scores": [[] for _ in sound],
+            "other_key": [[self._score("somebody else", "overall", 5.0)], *sound[1:]],
+            "float32": [[self._score(key, "overall", np.float32(5.0))], *sound[1:]],  # no JSON value
+        }
+        return replies[mode]
+
+    @staticmethod
+    def _score(key: str, metric: str, value: Any) -> Score:
+        return Score(key, "fakes.fake_judge", metric, value, f"raw {key}")
