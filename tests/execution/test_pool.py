@@ -151,6 +151,23 @@ def test_a_hanging_request_is_ended_and_tried_again(tmp_path: Path) -> None:
     assert attempt.error.reason == "timeout"
 
 
+def test_out_of_memory_is_tried_again_then_in_a_fresh_process_then_given_up(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=1, out_of_memory={"1": 1, "3": 2, "5": 9})
+    outcomes = run(7)
+    assert {k: o.attempt for k, o in outcomes.items()} == {"0": 1, "1": 2, "2": 1, "3": 3, "4": 1, "5": 3, "6": 1}
+    assert {k: o.error.reason for k, o in outcomes.items() if o.error} == {"5": "oom"}
+    lost = [n.data["how"] for n in run.notices if n.kind == "worker_lost"]
+    assert lost == ["its worker died (restarted after oom)"] * 2
+
+
+def test_a_sticky_device_error_costs_one_process_and_no_other_request(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=2, device_error_once=["2"], seconds=0.02)
+    outcomes = run(9)
+    assert all(o.error is None for o in outcomes.values())
+    assert {k for k, o in outcomes.items() if o.attempt > 1} == {"2"}
+    assert run.kinds().count("worker_lost") == 1
+
+
 def test_a_model_that_cannot_be_loaded_stops_everything_before_the_second_load(tmp_path: Path) -> None:
     run = Run(tmp_path, cannot_load="no such checkpoint")
     with pytest.raises(MachineError, match=r"worker 0 on cpu: .* no such checkpoint"):

@@ -26,6 +26,10 @@ class FakeParams:
     kills_once: list[str] = field(default_factory=list)  # keys whose worker dies the first time (needs notes)
     hangs_once: list[str] = field(default_factory=list)  # keys that hang the first time (needs notes)
     notes: str = ""  # folder for one file per load and per first time
+    out_of_memory: dict[str, int] = field(default_factory=dict)  # key -> how many times (needs notes)
+    device_error_once: list[str] = field(
+        default_factory=list
+    )  # keys that break the device the first time (needs notes)
     cannot_load: str = ""  # message of the error that load raises
 
 
@@ -33,6 +37,7 @@ class FakeEditor(Editor):
     Params = FakeParams
     params: FakeParams
     default_device = "cpu"
+    _is_poisoned = False
 
     def load(self, device: str) -> None:
         self._note(f"load-{os.getpid()}-{time.time():.6f}")
@@ -45,6 +50,7 @@ class FakeEditor(Editor):
         key = request.key
         if key in self.params.refuse:
             raise EditRefusedError("I would rather not")
+        self._break(key)
         if key in self.params.raises:
             raise RuntimeError(f"cannot edit {key}")
         if key in self.params.kills or (key in self.params.kills_once and self._first(key)):
@@ -56,6 +62,15 @@ class FakeEditor(Editor):
         image = decode(request.images[0])
         image.putpixel((0, 0), (request.seed % 256, request.seed // 256 % 256, len(request.instruction) % 256))
         return image
+
+    def _break(self, key: str) -> None:
+        """As torch does it: both classes are known by their names, and after a device error nothing works any more."""
+        if self._is_poisoned or (key in self.params.device_error_once and self._first(key)):
+            self._is_poisoned = True
+            raise type("AcceleratorError", (RuntimeError,), {})("CUDA error: an illegal memory access was encountered")
+        for count in range(self.params.out_of_memory.get(key, 0)):
+            if self._first(f"{key}-{count}"):
+                raise type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     def _first(self, key: str) -> bool:
         path = Path(self.params.notes) / f"first-{key.replace('/', '_')}"

@@ -11,18 +11,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from editeval.errors import EditevalError, MachineError
 from editeval.execution.backends import Handle, Launch
 from editeval.execution.frames import Frame, FrameError
-from editeval.execution.lanes import Ears, Lane, Limits, Notice, Result
+from editeval.execution.lanes import RETRIED, Ears, Lane, Limits, Notice, Result, needs_fresh_process
 from editeval.execution.messages import EncodedEdit, Unit, WorkerSpec, pack_unit, unpack_scores
 from editeval.execution.policies import Policy
 from editeval.types import Failure, Outcome
-
-RETRIED = frozenset({"exception", "oom", "timeout", "stalled", "transport", "worker_died"})
-"""Failures that another attempt may cure; a broken source or a refusal stays what it is."""
 
 MAX_DEATHS = 5  # of one worker in a row, without a result in between: then its device is given up
 TICK_S = 0.2
@@ -76,10 +74,8 @@ class Dispatcher:
             self._emit(Notice("loading", {"worker": lane.index, "device": lane.device}))
             lane.handle = self._launch(lane.index, lane.devices, Ears(self._events, lane.index, lane.generation))
             devices = [d if not d.startswith("cuda") else f"cuda:{i}" for i, d in enumerate(lane.devices)]
-            spec: dict[str, Any] = {"kind": self._spec.kind, "type": self._spec.type, "params": dict(self._spec.params)}
             try:
-                spec["allow_code"] = self._spec.allow_code
-                lane.handle.send({"spec": spec, "devices": devices, "worker": lane.index})
+                lane.handle.send({"spec": asdict(self._spec), "devices": devices, "worker": lane.index})
             except FrameError:
                 continue  # it died at birth: its "gone" event is on the way
 
@@ -143,7 +139,7 @@ class Dispatcher:
 
     def _grant_all(self) -> None:
         for lane in self.lanes:
-            if lane.is_ready and lane.running is None:
+            if lane.is_ready and lane.running is None and not lane.kill_reason:
                 self._grant(lane)
 
     def _grant(self, lane: Lane) -> None:
@@ -244,9 +240,12 @@ class Dispatcher:
         request, lane.running = lane.running, None
         lane.sent.pop(request, None)
         self._policy.finished(lane.index, request)
+        failure = Failure(**header["error"]) if "error" in header else None
+        if failure is not None and needs_fresh_process(failure, self._attempts[request]):
+            self._kill(lane, f"restarted after {failure.reason}")
         self._grant_all()  # first of all: the device must not wait for what follows
-        if "error" in header:
-            self._on_failure(lane, request, Failure(**header["error"]), header)
+        if failure is not None:
+            self._on_failure(lane, request, failure, header)
         else:
             lane.encoding[request] = header
 

@@ -12,6 +12,14 @@ from editeval.types import Failure, Outcome
 
 Result = Outcome[Any]
 
+RETRIED = frozenset({"exception", "oom", "timeout", "stalled", "transport", "device_lost", "worker_died"})
+"""Failures that another attempt may cure; a broken source or a refusal stays what it is."""
+
+
+def needs_fresh_process(failure: Failure, attempt: int) -> bool:
+    """A sticky device error poisons its process. Out of memory: first again with an empty cache, then restarted."""
+    return failure.reason == "device_lost" or (failure.reason == "oom" and attempt == 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -11,8 +11,10 @@ Three threads share the work so that the device never waits for us:
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import queue
+import re
 import signal
 import socket
 import sys
@@ -28,6 +30,9 @@ from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_sco
 from editeval.types import Editor, EditRequest, Failure, Judge, Score
 
 PROGRESS_INTERVAL_S = 0.25
+_NO_MEMORY = re.compile(r"out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED")
+_DEVICE_LOST = re.compile(r"CUDA error|device-side assert|CU(BLAS|DNN)_STATUS_(EXECUTION_FAILED|INTERNAL_ERROR)")
+"""After such an error every later call in the process fails as well: the process must go."""
 
 
 class Worker:
@@ -121,6 +126,8 @@ class Worker:
         }
         if failure is not None:
             done["error"] = pack_failure(failure)
+            if failure.reason == "oom":  # only here: inside the handler the traceback still holds the tensors
+                _release_memory()
         with contextlib.suppress(FrameError):
             self._channel.send(done)
             if failure is None:
@@ -185,9 +192,20 @@ def describe(error: BaseException) -> Failure:
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, EditevalError) and error.reason != "exception":
         return Failure(error.reason, str(error), trace)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "out of memory" in text:
-        return Failure("oom", text, trace)
-    return Failure("exception", " ".join(text.split()), trace)
+    line = " ".join(text.split())
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY.search(text):
+        return Failure("oom", line, trace)
+    if type(error).__name__ == "AcceleratorError" or _DEVICE_LOST.search(text):
+        return Failure("device_lost", line, trace)
+    return Failure("exception", line, trace)
+
+
+def _release_memory() -> None:
+    """Give back what the failed request left: its tensors, and the memory that torch keeps for reuse."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _peak_memory_gib() -> float | None:
