@@ -17,7 +17,7 @@ LEVELS = {
     "config": 2,
     **dict.fromkeys(("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor"), 3),
     **dict.fromkeys(("plan", "stages", "reporting", "pipeline"), 4),
-    **dict.fromkeys(("api", "commands", "cli"), 5),
+    **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
     "errors": 1,
@@ -29,6 +29,7 @@ ORDER_IN_LEVEL = {
     "api": 0,
     "commands": 0,
     "cli": 1,
+    "__main__": 2,
 }
 CARRIERS = (
     "worker.py",
