@@ -122,7 +122,17 @@ def build_parser() -> Parser:
 
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
     _add_run_argument(report)
+    report.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     report.set_defaults(command=_report)
+
+    retry = commands.add_parser("retry", help="try again what failed in a run, and only that", epilog=EXIT_CODES)
+    _add_run_argument(retry)
+    retry.add_argument(
+        "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,unparsable,..."
+    )
+    retry.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
+    retry.add_argument("--debug", action="store_true", help="errors keep their traceback")
+    retry.set_defaults(command=_retry)
 
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
     _add_run_argument(verify)
@@ -210,7 +220,13 @@ def _status(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
-    return inspect.report(_run_dir(options))
+    return inspect.report(_run_dir(options), options.allow_code)
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from editeval.commands import retry
+
+    return retry.retry(_run_dir(options), _words([options.only]) or (), options)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from editeval.config.schema import Config, Logging
 from editeval.doctor import rules, versions
@@ -44,15 +45,22 @@ class RunResult:
 
 
 def evaluate(
-    config: Config, argv: Sequence[str] = (), interrupt: Interrupt | None = None, fresh: bool = False
+    config: Config,
+    argv: Sequence[str] = (),
+    interrupt: Interrupt | None = None,
+    fresh: bool = False,
+    directory: Path | None = None,
 ) -> RunResult:
     """Edit, judge and report what `config` asks for; continues the run where an earlier invocation left it.
+
+    The run is the newest of this configuration, with `fresh` a new one, or the one in `directory`.
 
     Raises UserError before any worker starts if it cannot work.
     """
     interrupt = interrupt or Interrupt()
     check_machine(config)  # what this machine lacks is said before anything is read or loaded
     plan = make_plan(config, fresh)
+    plan = replace(plan, dir=directory or plan.dir)
     with logs(config.logging), open_store(plan, argv) as store:
         for warning in (*config.warnings, *unused_prompts(config)):
             log.warning("%s", warning)

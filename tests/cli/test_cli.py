@@ -60,8 +60,9 @@ def test_run_prints_a_table_and_the_path_of_the_report_and_main_py_continues_it(
     assert all((only_run(folder) / name).stat().st_size for name in names)
     logs = list((folder / "outputs" / "logs").glob("*.log"))
     assert any("Batch synchronization: ENABLED ✅" in log.read_text(encoding="utf-8") for log in logs)
-    for command in ("status", "verify", "report"):
-        looked = cli(command, cwd=folder)
+    assert cli("report", cwd=folder).returncode == 2, "code that a run names is imported only with --allow-code"
+    for command in (["status"], ["verify"], ["report", "--allow-code"]):
+        looked = cli(*command, cwd=folder)
         assert looked.returncode == 0, looked.stderr
     assert json.loads(cli("status", "--json", cwd=folder).stdout)["num_scored"] == 10
 

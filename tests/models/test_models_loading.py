@@ -91,6 +91,17 @@ def test_an_attention_backend_that_exists_is_used(tiny: Folder) -> None:
     assert difference(plain, chosen) <= 2
 
 
+def test_an_attention_backend_stays_with_its_own_model(tiny: Folder) -> None:
+    before = edited(loaded("flux2_klein", tiny("flux2_klein")), request()).tobytes()
+    loaded("flux2_klein", tiny("flux2_klein"), attention_backend="_native_math")
+    assert edited(loaded("flux2_klein", tiny("flux2_klein")), request()).tobytes() == before
+
+
+def test_an_attention_backend_is_refused_where_it_would_do_nothing(tiny: Folder) -> None:
+    with pytest.raises(ConfigError, match="attention_backend: UNet2DConditionModel has one way only"):
+        loaded("instruct_pix2pix", tiny("instruct_pix2pix"), attention_backend="_native_math")
+
+
 def test_a_parameter_that_the_family_does_not_have_is_refused(tiny: Folder) -> None:
     with pytest.raises(ConfigError, match=r"params\.true_cfg_scale: flux2_klein has none; it has .*guidance_scale"):
         loaded("flux2_klein", tiny("flux2_klein"), true_cfg_scale=4.0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from editeval.config.load import load_mapping
+from editeval.config.schema import Config
 from editeval.plan import Plan, make_plan
+from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
 
 
@@ -36,14 +39,14 @@ def status(directory: Path, as_json: bool) -> int:
     return 0 if is_complete else 3
 
 
-def report(directory: Path) -> int:
+def report(directory: Path, allow_code: bool) -> int:
     """Write every report of the run anew and print its table."""
     from editeval.commands.console import result_console
     from editeval.reporting import build_report, write_reports
     from editeval.reports.terminal import render_terminal
 
     with RunStore.reopen(directory) as store:
-        built = build_report(plan_of(store), store)
+        built = build_report(plan_of(store, allow_code), store)
         write_reports(built, directory)
         render_terminal(built, result_console())
         counts = store.counts(store.judgings()[-1].id if store.judgings() else None)
@@ -67,7 +70,24 @@ def verify(directory: Path, should_repair: bool) -> int:
     return 0 if len(problems) == len(repaired) else 3
 
 
-def plan_of(store: RunStore) -> Plan:
-    """The plan that made this run, from its manifest."""
-    config = load_mapping(store.manifest["config"], store.manifest["name"], environ={}, allow_code=True)
-    return make_plan(config)
+def config_of(store: RunStore, allow_code: bool) -> Config:
+    """The configuration of the run's latest invocation: its manifest, and what that invocation had changed.
+
+    A run may come from somebody else: code that it names is imported only with `allow_code`.
+    """
+    settings = copy.deepcopy(store.manifest["config"])
+    for key, (_, value) in store.events("invocation")[-1]["data"]["config_changes"].items():
+        *path, last = key.split(".")
+        place = settings
+        for part in path:
+            place = place.setdefault(part, {})
+        if value == ABSENT:
+            place.pop(last, None)
+        else:
+            place[last] = value
+    return load_mapping(settings, store.manifest["name"], allow_code=allow_code)
+
+
+def plan_of(store: RunStore, allow_code: bool) -> Plan:
+    """The plan of the run's latest invocation, in the directory where the run is."""
+    return replace(make_plan(config_of(store, allow_code)), dir=store.dir)

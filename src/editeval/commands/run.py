@@ -7,9 +7,9 @@ import shlex
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError
@@ -18,28 +18,39 @@ from editeval.stages import Interrupt
 from editeval.store import directories
 from editeval.store.run_store import RunStore
 
+if TYPE_CHECKING:
+    from editeval.pipeline import RunResult
+
 
 def run(config: Config, options: argparse.Namespace) -> int:
     """Run, or with --dry-run print the plan. Returns the exit code."""
     if options.dry_run:
         return dry_run(config, options.fresh)
-    from editeval.commands.console import result_console
     from editeval.pipeline import evaluate
+
+    with interruptible() as interrupt:
+        result = evaluate(config, options.argv, interrupt, options.fresh)
+    return report_result(result, options.argv)
+
+
+def report_result(result: RunResult, argv: Sequence[str]) -> int:
+    """Print the table, and what to type next. Returns the exit code."""
+    from editeval.commands.console import result_console
     from editeval.reports.terminal import render_terminal
 
-    with _interruptible() as interrupt:
-        result = evaluate(config, options.argv, interrupt, options.fresh)
     if result.report is not None:
         render_terminal(result.report, result_console())
+        if result.exit_code:
+            sys.stderr.write(f"To try again what failed: editeval retry {shlex.quote(str(result.plan.dir))}\n")
     if result.signum is not None:
         done = result.counts.num_edited + result.counts.num_failed
         sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
-        sys.stderr.write(f"To continue: {shlex.join(options.argv)}\n")
+        sys.stderr.write(f"To continue: {shlex.join(argv)}\n")
     return result.exit_code
 
 
 @contextmanager
-def _interruptible() -> Iterator[Interrupt]:
+def interruptible() -> Iterator[Interrupt]:
     """While inside, the first SIGINT or SIGTERM finishes what runs, the second one stops."""
     interrupt = Interrupt()
 

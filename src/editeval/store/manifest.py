@@ -20,6 +20,7 @@ from editeval.errors import RunConflictError
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
+ABSENT = "(absent)"  # stands in a difference for what one side lacks
 PACKAGES = (
     *("accelerate", "diffusers", "jinja2", "numpy", "opencv-python-headless", "pillow", "pooch", "pydantic", "pyyaml"),
     *("ray", "rich", "safetensors", "scikit-image", "scipy", "torch", "torchvision", "transformers", "vllm"),
@@ -129,7 +130,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tup
     """{dotted key: (old, new)} of every leaf that differs; what one side lacks is shown as "(absent)"."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     keys = [*before, *(key for key in after if key not in before)]
-    pairs = {key: (before.get(key, "(absent)"), after.get(key, "(absent)")) for key in keys}
+    pairs = {key: (before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys}
     # JSON texts are compared, so that a tuple is a list, as it will be when it is read back, and 1 is not true
     return {key: (a, b) for key, (a, b) in pairs.items() if json.dumps(a) != json.dumps(b)}
 

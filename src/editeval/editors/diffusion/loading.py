@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,14 +161,27 @@ def _correct(pipeline: Any) -> None:
 
 def _accelerate(pipeline: Any, source: Source) -> None:
     denoiser = denoiser_of(pipeline)
-    if source.attention_backend is not None:
-        try:
-            denoiser.set_attention_backend(source.attention_backend)
-        except (AttributeError, ImportError, RuntimeError, ValueError) as error:
-            got = source.attention_backend
-            raise MachineError(f"{PARAMS}.attention_backend: {got!r} cannot be used here: {_line(error)}") from error
+    name = source.attention_backend
+    if name is not None or "DIFFUSERS_ATTN_BACKEND" in os.environ:  # a variable that no run records decides nothing
+        _set_attention(denoiser, name or "native")
     if source.is_compiled:
-        denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True)
+        try:
+            denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True)
+        except ValueError as error:
+            raise ConfigError(f"{PARAMS}.compile: {_line(error)}; leave it out") from error
+
+
+def _set_attention(denoiser: Any, name: str) -> None:
+    from diffusers.models.attention_dispatch import attention_backend
+
+    try:
+        with attention_backend("native"):  # undoes what the next line does to all other models of this process
+            denoiser.set_attention_backend(name)
+    except (AttributeError, ImportError, RuntimeError, ValueError) as error:
+        raise MachineError(f"{PARAMS}.attention_backend: {name!r} cannot be used here: {_line(error)}") from error
+    processors = [module.processor for module in denoiser.modules() if hasattr(module, "processor")]
+    if not any(getattr(processor, "_attention_backend", None) for processor in processors) and name != "native":
+        raise ConfigError(f"{PARAMS}.attention_backend: {type(denoiser).__name__} has one way only; leave it out")
 
 
 def denoiser_of(pipeline: Any) -> Any:
