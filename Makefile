@@ -2,16 +2,35 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+MODELS := .venv-models
+OLDER := .venv-models-older
+TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check photos bench lock clean
+.PHONY: demo test test-slow test-models test-versions test-gpu check photos bench bench-gpu lock clean
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
 	$(BIN)/editeval run config.yaml
 
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow and not models and not gpu"
+
+test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, large ledgers
+	$(BIN)/python -m pytest -m "slow and not models and not gpu"
+
+test-models: $(MODELS)/.done   ## real diffusers and transformers code on tiny models built here, on the CPU
+	$(MODELS)/bin/python -m pytest tests/models -m "models and not gpu"
+
+test-versions: $(OLDER)/.done $(MODELS)/.done  ## the conditioning under the oldest and the newest transformers
+	$(OLDER)/bin/python -m pytest tests/models/test_models_conditioning.py -m models
+	$(MODELS)/bin/python -m pytest tests/models/test_models_conditioning.py -m models
+
+test-gpu:                      ## what only a GPU can show; run it in an environment that has torch for your driver
+	$(PYTHON) -m pytest tests/models -m gpu -rs
+
+bench-gpu:                     ## seconds per image of the full-size architecture; in an environment with torch
+	$(PYTHON) bench/gpu_editing.py
 
 check: $(VENV)/.dev            ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
@@ -39,13 +58,27 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
-LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml requirements/build.in
-lock: $(VENV)/.dev             ## newer versions of everything, with their hashes
+# Environments with torch, diffusers and transformers. TORCH names the build for your machine; everything else is hashed.
+$(MODELS)/.done: requirements/models.txt $(VENV)/.demo
+$(OLDER)/.done: requirements/models-older.txt $(VENV)/.demo
+$(MODELS)/.done $(OLDER)/.done:
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE) pyproject.toml requirements/build.in
+LOCK_MODELS = $(LOCK) --override requirements/no-torch.in --extra dev --extra classical requirements/models.in
+UPGRADE ?= --upgrade
+lock: $(VENV)/.dev             ## newer versions of everything, with their hashes (UPGRADE= keeps what there is)
 	$(BIN)/python -m pip install --quiet uv
-	$(LOCK) --upgrade --extra classical --output-file requirements/demo.txt
-	$(LOCK) --upgrade --extra classical --extra photos --extra dev --constraint requirements/demo.txt \
+	$(LOCK) --extra classical --output-file requirements/demo.txt
+	$(LOCK) --extra classical --extra photos --extra dev --constraint requirements/demo.txt \
 		--output-file requirements/dev.txt
+	$(LOCK_MODELS) --constraint requirements/dev.txt --output-file requirements/models.txt
+	$(LOCK_MODELS) requirements/older.in --output-file requirements/models-older.txt
 
 clean:                         ## the environment and the caches; never outputs
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
+	rm -rf $(VENV) $(MODELS) $(OLDER) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let diffusers deprecate: what it does to numpy is not ours to mend."""
     for item in items:
         if item.get_closest_marker("models"):
-            item.add_marker(pytest.mark.filterwarnings("default::DeprecationWarning:diffusers.*"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,30 @@
+"""editeval's editor for Qwen-Image-Edit, with the bench listening; see gpu_recording.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gpu_recording import LoadWatch, Recording, begin
+
+from editeval.editors import qwen_image_edit
+from editeval.types import EditRequest, Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class RecordedQwenImageEdit(qwen_image_edit.QwenImageEdit):
+    """The real one; only what it loaded is filled, and what it made is kept."""
+
+    _recording: Recording
+
+    def load(self, device: str) -> None:
+        with LoadWatch() as watch:
+            super().load(device)
+        engine: Any = self._engine
+        self._recording = begin(engine._pipeline, self.params.model_name, watch, self.worker)
+
+    def edit(self, request: EditRequest, progress: Progress) -> Image:
+        image = super().edit(request, progress)
+        self._recording.finish(request.key)
+        return image
