@@ -22,6 +22,7 @@ DTYPES = {False: "bfloat16", True: "float32"}  # full size, tiny
 PROCESSOR_MAX_PX = 12_845_056  # of Qwen2.5-VL: a megapixel is 37 x 37 tokens
 ROOT = Path(__file__).parents[1]
 
+VIDEO = {"video_processor_type": "Qwen2VLVideoProcessor"}  # where torchvision is, the processor wants one to exist
 SCHEDULER = {
     "base_image_seq_len": 256,
     "base_shift": 0.5,
@@ -80,6 +81,7 @@ def write(model: str, folder: Path, is_tiny: bool) -> Path:
     FlowMatchEulerDiscreteScheduler(**SCHEDULER).save_pretrained(folder / "scheduler")
     tokenizer.save_pretrained(folder / "tokenizer")
     processor.save_pretrained(folder / "processor")
+    (folder / "processor" / "video_preprocessor_config.json").write_text(json.dumps(VIDEO), "utf-8")
     for name, network in networks.items():
         save = getattr(network, "save_config", None) or network.config.save_pretrained
         save(folder / name)

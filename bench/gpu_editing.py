@@ -42,7 +42,6 @@ from editeval.types import EditRequest, Outcome
 HERE = Path(__file__).parent
 PROMPT = "Make the lamp on the table blue and add a small red car to the left of it."
 SEED = 7
-SHORTS = tuple(f"short{i}" for i in range(4))
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "editeval")
 MEMORY_SLACK = 256 * 2**20
 PATIENCE_S = 60.0
@@ -60,6 +59,8 @@ class Bench:
         self.root = root
         self.device = "cpu" if options.tiny else "cuda:0"
         self.short_steps = 2 if options.tiny else 4
+        self.shorts = tuple(f"short{i}" for i in range(2 if options.tiny else 4))
+        self.canvas = 256 if options.tiny else 1024
         self.source = root / "source.png"
         self.source.write_bytes(photo_like(1024, seed=1))
         self.folder = options.checkpoint or gpu_checkpoint.write(options.model, root / "checkpoint", options.tiny)
@@ -79,7 +80,8 @@ class Bench:
         command = [sys.executable, str(HERE / "gpu_plain.py"), "--folder", str(self.folder), "--out", str(out)]
         command += ["--model", o.model, "--device", self.device, "--source", str(self.source), "--prompt", PROMPT]
         command += ["--seed", str(SEED), "--steps", str(o.steps), "--short-steps", str(self.short_steps)]
-        command += ["--num-short", str(len(SHORTS)), "--matmul-size", str(256 if o.tiny else 8192)]
+        command += ["--num-short", str(len(self.shorts)), "--canvas", str(self.canvas)]
+        command += ["--matmul-size", str(256 if o.tiny else 8192)]
         command += ["--tiny"] * o.tiny + ["--probe"] * o.probe
         with (out / "log").open("wb") as log:
             code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
@@ -99,7 +101,7 @@ class Bench:
             self.ready_s[part] = time.perf_counter() - start
             self._run(pool, ["warm"], 2, out)
             (full,) = self._run(pool, [COMPARED], self.options.steps, out)
-            shorts = self._run(pool, SHORTS, self.short_steps, out)
+            shorts = self._run(pool, self.shorts, self.short_steps, out)
         self._await_memory(free_before)
         self.free_s[part] = time.time() - (shorts[-1].started_at + shorts[-1].seconds)
         gaps = [1000 * (after.started_at - before.started_at - before.seconds) for before, after in pairwise(shorts)]
@@ -124,7 +126,7 @@ class Bench:
 
     def _pool(self, out: Path, num_workers: int, more: dict[str, Any], load_concurrency: int = 1) -> Pool:
         dtype = gpu_checkpoint.DTYPES[self.options.tiny]
-        params = {"model_name": str(self.folder), "dtype": dtype, "num_inference_steps": self.options.steps, **more}
+        params = {"model_name": str(self.folder), "dtype": dtype, "size": f"{self.canvas}x{self.canvas}", **more}
         worker = WorkerSpec("editors", f"gpu_editors.{self.options.model}", params, allow_code=True)
         limits = Limits(load_concurrency=load_concurrency, max_attempts=1)
         spec = PoolSpec(worker, [(self.device,)] * num_workers, "dynamic", limits=limits)
@@ -214,7 +216,7 @@ def report(
     result: dict[str, Any] = {
         "is_tiny": o.tiny,
         "model": o.model,
-        "title": f"### {gpu_checkpoint.PIPELINES[o.model]}, 1024x1024, {o.meant_steps} steps, true CFG 4.0",
+        "title": f"### {gpu_checkpoint.PIPELINES[o.model]}, {bench.canvas}x{bench.canvas}, {o.meant_steps} steps, true CFG 4.0",
         "machine": describe_machine(o.tiny),
         "rows": {},
         "problems": problems,
@@ -247,18 +249,19 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=sorted(gpu_checkpoint.PIPELINES), default="v1")
     parser.add_argument("--steps", type=int, help="steps that are really run; the table is for --meant-steps")
-    parser.add_argument("--meant-steps", type=int, default=50)
+    parser.add_argument("--meant-steps", type=int, help="default 50; tiny: those that are run")
     parser.add_argument("--parts", type=lambda text: text.split(","), default=["a", "b", "c", "load"])
     parser.add_argument("--probe", action="store_true")
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--tiny", action="store_true", help="tiny models on the CPU: the numbers mean nothing")
     parser.add_argument("--json", type=Path, help="write everything there, too")
     options = parser.parse_args()
-    if options.steps is None:
-        options.steps = 4 if options.tiny else options.meant_steps
+    default = 6 if options.tiny else 50
+    options.steps = options.steps or options.meant_steps or default
+    options.meant_steps = options.meant_steps or (options.steps if options.tiny else default)
     if unknown := set(options.parts) - {"a", "b", "c", "load"}:
         parser.error(f"--parts: a, b, c and load, got {', '.join(sorted(unknown))}")
-    if options.steps < 5 - options.tiny:
+    if options.steps < 5:
         parser.error(f"--steps: at least 5, got {options.steps}")
     return options
 
@@ -267,6 +270,8 @@ def main() -> None:
     """Print the table; exit 1 if something failed, or was not reached on a GPU."""
     options = arguments()
     os.environ["HF_HUB_OFFLINE"] = "1"
+    if options.tiny:
+        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # one small block: its compiler needs no helpers
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (str(HERE), os.environ.get("PYTHONPATH")) if p)
     with tempfile.TemporaryDirectory() as folder:
         result = measure(Bench(options, Path(folder)))

@@ -37,7 +37,7 @@ def load(options: argparse.Namespace) -> tuple[Any, Recording]:
     with LoadWatch() as watch:
         pipeline = cls.from_pretrained(
             options.folder,
-            torch_dtype=getattr(torch, DTYPES[options.tiny]),
+            dtype=getattr(torch, DTYPES[options.tiny]),
             device_map="cuda" if options.device.startswith("cuda") else options.device,
             **more,
         )
@@ -58,6 +58,8 @@ def edit_once(pipeline: Any, options: argparse.Namespace, num_steps: int) -> tup
         negative_prompt=" ",
         true_cfg_scale=4.0,
         num_inference_steps=num_steps,
+        width=options.canvas,
+        height=options.canvas,
         generator=torch.Generator("cpu").manual_seed(options.seed),
     ).images[0]
     return time.perf_counter() - start, image
@@ -130,16 +132,15 @@ def probe(pipeline: Any, arguments: dict[str, Any], is_tiny: bool) -> list[dict[
     fastest = min((row for row in rows if "ms" in row), key=lambda row: row["ms"])["variant"].removeprefix("eager, ")
     with real_rotation():
         take(f"eager, {fastest}, rotation in real numbers", fastest)
-    if is_tiny:
-        return rows
+    how = {"fullgraph": True} | ({"backend": "eager"} if is_tiny else {})  # traced, not compiled: it is quick
     for dynamic in (True, None):
         torch._dynamo.reset()
-        transformer.compile_repeated_blocks(fullgraph=True, dynamic=dynamic)
+        transformer.compile_repeated_blocks(dynamic=dynamic, **how)
         for backend in usable if dynamic else [fastest]:
             take(f"compiled (dynamic={dynamic}), {backend}", backend)
     with real_rotation():
         torch._dynamo.reset()
-        transformer.compile_repeated_blocks(fullgraph=True, dynamic=True)
+        transformer.compile_repeated_blocks(dynamic=True, **how)
         take(f"compiled (dynamic=True), {fastest}, rotation in real numbers", fastest)
     return rows
 
@@ -180,7 +181,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("model", "device", "prompt"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("seed", "steps", "short-steps", "num-short", "matmul-size"):
+    for name in ("seed", "steps", "short-steps", "num-short", "canvas", "matmul-size"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--probe", action="store_true")

@@ -29,6 +29,9 @@ class LoadWatch:
     """Seconds of a load and the host memory that it took: the peak of anonymous pages (files in the cache are not)."""
 
     def __enter__(self) -> Self:
+        import diffusers  # noqa: F401  importing is no loading
+        import transformers  # noqa: F401
+
         self._is_over = threading.Event()
         self._before = self._peak = anonymous_gib()
         self._thread = threading.Thread(target=self._watch, daemon=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import gpu_flops
 import numpy as np
+from PIL import Image
 
 NAMES = {"a": "(a) plain diffusers loop", "b": "(b) editeval, default", "c": "(c) editeval, `acceleration: exact`"}
 COLUMNS = (
@@ -20,6 +21,7 @@ COLUMNS = (
     ("times (a)", "speedup", "{:.2f}"),
     ("latents, rel. error", "latents_error", "{:.1e}"),
     ("first step, rel. error", "first_error", "{:.1e}"),
+    ("pixels, largest difference", "pixel_difference", "{:d}"),
     ("load s", "load_s", "{:.1f}"),
     ("host GiB while loading", "host_gib", "{:.2f}"),
     ("GPU peak GiB", "peak_gib", "{:.1f}"),
@@ -72,6 +74,7 @@ def row(measured: Measured, work: Work, plain: Measured | None) -> dict[str, Any
         result["speedup"] = (plain.full_s + (work.meant_steps - work.steps) * plain_step_s) / seconds
         for name in ("latents", "first"):
             result[f"{name}_error"] = relative(measured.out / f"{name}.npy", plain.out / f"{name}.npy")
+        result["pixel_difference"] = largest_difference(measured.out / "full.png", plain.out / "full.png")
     return result
 
 
@@ -82,6 +85,12 @@ def relative(a: Path, b: Path) -> float:
     if not (np.isfinite(ours).all() and np.isfinite(size) and size > 0):
         raise ValueError(f"{a}: the latents are not finite, or those of the plain loop are empty")
     return float(np.linalg.norm(ours - theirs)) / size
+
+
+def largest_difference(a: Path, b: Path) -> int:
+    """Of two pictures of one size, 0-255."""
+    ours, theirs = (np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (a, b))
+    return int(np.abs(ours - theirs).max())
 
 
 def load_passes(out: Path) -> list[gpu_flops.Tokens]:

@@ -192,6 +192,32 @@ def test_draining_finishes_what_runs_and_starts_nothing_more(tmp_path: Path) -> 
     assert 2 <= len(outcomes) <= 4 and all(o.error is None for o in outcomes)
 
 
+def test_a_caller_that_stops_listening_need_not_wait_and_ends_the_pool(tmp_path: Path) -> None:
+    run = Run(tmp_path, slow={"3": 30.0})
+    start = time.monotonic()
+    with Pool(run.spec, run.launch) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            for outcome in pool.run(keys(4), build):
+                if outcome.key == "2":  # 3 is running now, for half a minute
+                    raise KeyboardInterrupt
+        with pytest.raises(MachineError, match="has ended"):
+            list(pool.run(keys(1), build))
+    assert time.monotonic() - start < 10
+
+
+def test_closing_while_a_model_loads_does_not_wait_for_it(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=1, load_seconds=30.0)
+
+    def interrupt(notice: Notice) -> None:
+        if list((tmp_path / "notes").glob("load-*")):
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Pool(run.spec, run.launch, interrupt):
+        raise AssertionError("it cannot be ready")
+    assert time.monotonic() - start < 8
+
+
 def test_a_pool_can_run_several_times(tmp_path: Path) -> None:
     run = Run(tmp_path)
     with Pool(run.spec, run.launch) as pool:

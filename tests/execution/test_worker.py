@@ -134,12 +134,13 @@ def test_a_dropped_request_is_forgotten_and_the_next_one_runs(worker: Talk) -> N
         ("raises", "exception", "RuntimeError: the judge fell over"),
         ("nan", "exception", "score a/overall: nan is outside 0-10"),
         ("eleven", "exception", "score a/overall: 11.0 is outside 0-10"),
-        ("one_short", "bad_output", "the judge returned 1 results for 2 requests"),
-        ("one_more", "bad_output", "the judge returned 3 results for 2 requests"),
+        ("one_short", "bad_output", "the judge returned 0 results for 1 requests"),
+        ("one_more", "bad_output", "the judge returned 2 results for 1 requests"),
         ("no_scores", "bad_output", "the judge's scores for a name []"),
-        ("other_key", "bad_output", "the judge's scores for a name ['somebody else']"),
+        ("other_key", "bad_output", "the judge's scores for a name ['somebody else', 'somebody else']"),
         ("nothing", "bad_output", "the judge returned NoneType"),
         ("numbers", "bad_output", "the judge's scores for a are float"),
+        ("no_headline", "bad_output", "the judge gave a the metrics ['care'], not ['care', 'overall']"),
         ("float32", "exception", "not JSON serializable"),
     ],
 )
@@ -147,7 +148,7 @@ def test_what_a_judge_must_not_return_becomes_a_failure_and_the_worker_lives(
     worker: Talk, mode: str, reason: str, words: str
 ) -> None:
     worker.load("judges", "fakes.fake_judge", modes={"a": mode})
-    answer = worker.judge(["a", "b"]) if mode != "float32" else _over_json(mode)
+    answer = worker.judge(["a"]) if mode != "float32" else _over_json(mode)
     assert "scores" not in answer
     failure = Failure(**answer["error"])
     assert failure.reason == reason and words in failure.message

@@ -35,7 +35,7 @@ class FakeJudge(Judge):
             for request in requests:
                 decode(request.source)
         mode = next((m for r in requests if (m := self.params.modes.get(r.key))), self.params.mode)
-        sound = [[self._score(r.key, metric, self.params.value) for metric in self.metrics] for r in requests]
+        sound = [self._row(r.key, self.params.value) for r in requests]
         return self._spoilt(mode, sound)
 
     def _spoilt(self, mode: str, sound: list[list[Score]]) -> Any:
@@ -43,7 +43,7 @@ class FakeJudge(Judge):
         if mode == "raises":
             raise RuntimeError("the judge fell over")
         if mode in ("nan", "eleven"):
-            return [[self._score(key, "overall", math.nan if mode == "nan" else 11.0)], *sound[1:]]
+            return [self._row(key, math.nan if mode == "nan" else 11.0), *sound[1:]]
         replies: dict[str, Any] = {
             "": sound,
             "nothing": None,
@@ -51,10 +51,14 @@ class FakeJudge(Judge):
             "one_short": sound[:-1],
             "one_more": [*sound, sound[-1]],
             "no_scores": [[] for _ in sound],
-            "other_key": [[self._score("somebody else", "overall", 5.0)], *sound[1:]],
-            "float32": [[self._score(key, "overall", np.float32(5.0))], *sound[1:]],  # no JSON value
+            "no_headline": [row[1:] for row in sound],
+            "other_key": [self._row("somebody else", 5.0), *sound[1:]],
+            "float32": [self._row(key, np.float32(5.0)), *sound[1:]],  # no JSON value
         }
         return replies[mode]
+
+    def _row(self, key: str, value: Any) -> list[Score]:
+        return [self._score(key, metric, value) for metric in self.metrics]
 
     @staticmethod
     def _score(key: str, metric: str, value: Any) -> Score:

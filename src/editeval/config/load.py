@@ -50,7 +50,9 @@ def load_mapping(
     """The configuration that `mapping` is, as if it stood in a file; `name` is how errors call it."""
     environ = os.environ if environ is None else environ
     source = Source(name, f"call {name}", FILE)
-    tree, warnings = legacy.translate(document.read_text(yaml.safe_dump(dict(mapping), allow_unicode=True), source))
+    tree, warnings = legacy.translate(
+        document.read_text(yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False), source)
+    )
     return resolve.config(Path(name), tree, allow_code or layers.allows_code(environ), warnings)
 
 

@@ -247,7 +247,7 @@ class Dispatcher:
         if failure is not None:
             self._on_failure(lane, request, failure, header)
         else:
-            lane.encoding[request] = header
+            lane.encoding[request] = header | {"done_at": time.monotonic()}
 
     def _on_result(self, lane: Lane, header: dict[str, Any], blobs: list[bytes]) -> None:
         request = next(r for r in lane.encoding if self._keys[r] == header["key"])
@@ -307,15 +307,9 @@ class Dispatcher:
     def _check_clocks(self) -> None:
         now = time.monotonic()
         for lane in self.lanes:
-            if lane.handle is None or lane.kill_reason:
-                continue
-            if lane.loading_since is not None and now - lane.loading_since > self._limits.start_timeout_s:
-                self._kill(lane, "start_timeout")
-            elif lane.running is not None and lane.is_started:
-                if now - lane.started_at > self._limits.timeout_s:
-                    self._kill(lane, "timeout")
-                elif now - lane.heard_at > self._limits.stall_s:
-                    self._kill(lane, "stalled")
+            reason = lane.overdue(now, self._limits)
+            if reason and lane.handle is not None and not lane.kill_reason:
+                self._kill(lane, reason)
 
     def _kill(self, lane: Lane, reason: str) -> None:
         assert lane.handle is not None

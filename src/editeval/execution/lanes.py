@@ -64,6 +64,16 @@ class Lane:
     def device(self) -> str:
         return "+".join(self.devices)
 
+    def overdue(self, now: float, limits: Limits) -> str:
+        """Which limit this worker has broken at `now` (monotonic); empty if none."""
+        if self.loading_since is not None and now - self.loading_since > limits.start_timeout_s:
+            return "start_timeout"
+        if self.running is not None and self.is_started and now - self.started_at > limits.timeout_s:
+            return "timeout"
+        if self.running is not None and self.is_started and now - self.heard_at > limits.stall_s:
+            return "stalled"
+        return "stalled" if any(now - d["done_at"] > limits.stall_s for d in self.encoding.values()) else ""
+
     def death(self, how: str, limits: Limits) -> Failure:
         """Why this worker is no more; without its number, so that equal runs read alike."""
         if self.kill_reason == "timeout":

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from editeval.errors import MachineError
 from editeval.execution.backends import Launch
 from editeval.execution.dispatch import Build, Dispatcher
 from editeval.execution.lanes import Lane, Limits, Notice, Result
@@ -47,6 +48,7 @@ class Pool:
         self._notify = notify
         lanes = [Lane(index, group) for index, group in enumerate(spec.devices)]
         self._dispatcher = Dispatcher(spec.worker, lanes, launch, spec.limits)
+        self._has_ended = False
         self._unconsumed = 0
         self._lock = threading.Lock()
 
@@ -69,9 +71,12 @@ class Pool:
 
     def close(self) -> None:
         """No worker of this pool is alive any more."""
+        self._has_ended = True
         lanes = [lane for lane in self._dispatcher.lanes if lane.handle is not None]
         for lane in lanes:
             lane.builds.put(None)
+            if not lane.is_ready and lane.handle is not None:
+                lane.handle.kill()  # in the middle of loading it would not hear a request to leave
         stoppers = [threading.Thread(target=lane.handle.stop) for lane in lanes if lane.handle is not None]
         for thread in stoppers:
             thread.start()
@@ -84,8 +89,10 @@ class Pool:
         """One outcome per key, as they finish. `build(key)` reads the request; it is called from other threads.
 
         `policy` replaces that of the spec. Fewer outcomes only after `drain`.
-        Raises MachineError when no worker can be kept alive.
+        Raises MachineError when no worker can be kept alive. A caller that stops listening ends the pool.
         """
+        if self._has_ended:
+            raise MachineError("this pool of workers has ended; load the model again")
         out: _Out = queue.SimpleQueue()
         room = 4 * len(self.spec.devices) + 8
         self._unconsumed = 0
@@ -100,12 +107,20 @@ class Pool:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dispatch") as executor:
             work = executor.submit(self._dispatch, policy or self.spec.policy, keys, build, emit)
             work.add_done_callback(lambda _: out.put(None))
+            self._has_ended = True  # unless everything goes well
             try:
                 yield from self._consume(out, room)
                 work.result()
+                self._has_ended = False
             finally:
-                if not work.done():  # the caller stopped listening: nothing new may start
+                if not work.done():  # the caller stopped listening: it must not have to wait for what is running
                     self.drain()
+                    self._kill_all()
+
+    def _kill_all(self) -> None:
+        for lane in self._dispatcher.lanes:
+            if lane.handle is not None:
+                lane.handle.kill()
 
     def _consume(self, out: _Out, room: int) -> Iterator[Result]:
         while (thing := out.get()) is not None:

@@ -21,13 +21,14 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from editeval import images, plugins
 from editeval.errors import BadOutputError, EditevalError, UserError
 from editeval.execution.frames import Channel, FrameError, SocketChannel
 from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
-from editeval.types import Editor, EditRequest, Failure, Judge, Score
+from editeval.types import Editor, EditRequest, Failure, Judge, JudgeRequest, Score
 
 PROGRESS_INTERVAL_S = 0.25
 _NO_MEMORY = re.compile(r"out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED")
@@ -112,7 +113,7 @@ class Worker:
             if isinstance(model, Editor) and isinstance(unit, EditRequest):
                 value = _checked_image(model.edit(unit, self._progress(key)))
             elif isinstance(model, Judge) and isinstance(unit, tuple):
-                value = _checked_scores(model.judge(unit), unit)
+                value = _judged(model, unit)
             else:
                 raise TypeError(f"{type(model).__name__} cannot serve {type(unit).__name__}")
         except Exception as error:  # noqa: BLE001  the one place where anything may go wrong: it becomes a Failure
@@ -173,7 +174,39 @@ def _checked_image(image: Any) -> Any:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _checked_scores(scores: Any, unit: tuple[Any, ...]) -> list[list[Score]]:
+def _judged(judge: Judge, unit: tuple[JudgeRequest, ...]) -> list[list[Score]]:
+    """Scores of a batch. Requests that fail by themselves are unscored; if all of them do, the batch fails."""
+    answers = _salvaged(judge, unit)
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    if len(errors) == len(answers):
+        raise errors[0]
+    return [
+        _unscored(judge, request.key, describe(answer)) if isinstance(answer, Exception) else answer
+        for request, answer in zip(unit, answers, strict=True)
+    ]
+
+
+def _salvaged(judge: Judge, unit: tuple[JudgeRequest, ...]) -> Sequence[list[Score] | Exception]:
+    """What became of each request. A batch that fails is halved, so that a bad request costs its neighbours nothing."""
+    try:
+        return _checked_scores(judge, judge.judge(unit), unit)
+    except Exception as error:
+        if describe(error).reason in ("device_lost", "environment"):
+            raise
+        if len(unit) == 1:
+            return [error]
+    _release_memory()
+    middle = len(unit) // 2
+    return [*_salvaged(judge, unit[:middle]), *_salvaged(judge, unit[middle:])]
+
+
+def _unscored(judge: Judge, key: str, failure: Failure) -> list[Score]:
+    name = type(judge).__module__.rpartition(".")[2]
+    metrics = judge.metrics_of(judge.params)
+    return [Score(key, name, metric, None, failure.message, failure.reason) for metric in metrics]
+
+
+def _checked_scores(judge: Judge, scores: Any, unit: tuple[Any, ...]) -> list[list[Score]]:
     if not isinstance(scores, list):
         raise BadOutputError(f"the judge returned {type(scores).__name__}, not one list of scores per request")
     if len(scores) != len(unit):
@@ -183,6 +216,9 @@ def _checked_scores(scores: Any, unit: tuple[Any, ...]) -> list[list[Score]]:
             raise BadOutputError(f"the judge's scores for {request.key} are {type(row).__name__}, not Score objects")
         if not row or any(score.sample_id != request.key for score in row):
             raise BadOutputError(f"the judge's scores for {request.key} name {[s.sample_id for s in row]}")
+        given, promised = {score.metric for score in row}, set(judge.metrics_of(judge.params))
+        if given != promised:
+            raise BadOutputError(f"the judge gave {request.key} the metrics {sorted(given)}, not {sorted(promised)}")
     return scores
 
 
