@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from editeval import plugins
+from editeval.editors.diffusion.families import FAMILIES
+from editeval.editors.serving.dialects import DIALECTS
 from editeval.errors import ConfigError
 from editeval.execution.policies import POLICIES
 from editeval.execution.simulate import Scenario, run_scenario
@@ -29,7 +31,20 @@ def show(what: str) -> int:
     for name in names:
         about = _POLICIES[name] if what == "policies" else _first_line(f"editeval.{what}.{name}")
         sys.stdout.write(f"{name:{width}}  {about}\n")
+        for line in _variants(name) if what == "editors" else ():
+            sys.stdout.write(f"{'':{width}}    {line}\n")
     return 0
+
+
+def _variants(name: str) -> list[str]:
+    """What one editor covers, and how far each was tested: pipelines of diffusers, servers of the images API."""
+    if name == "diffusers_pipeline":
+        rows = FAMILIES.values()
+        proven = {True: "tested on tiny models of that class, not with real weights", False: "untested"}
+        return [f"family {row.name} ({', '.join(row.pipelines)}): {proven[row.proven]}" for row in rows]
+    if name == "openai_images":
+        return [f"dialect {dialect}: tested with a scripted server, untested with a real one" for dialect in DIALECTS]
+    return []
 
 
 def _first_line(module: str) -> str:
