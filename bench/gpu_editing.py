@@ -29,15 +29,14 @@ import gpu_checkpoint
 import gpu_flops
 import gpu_table
 from bench_fakes import machine, photo_like
-from gpu_recording import COMPARED, OUT
-from gpu_table import Measured
-
 from editeval.errors import EditevalError
 from editeval.execution.backends import process_launcher
 from editeval.execution.lanes import Limits
 from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
 from editeval.types import EditRequest, Outcome
+from gpu_recording import COMPARED, OUT
+from gpu_table import Measured
 
 HERE = Path(__file__).parent
 PROMPT = "Make the lamp on the table blue and add a small red car to the left of it."
@@ -173,9 +172,17 @@ def last_line(path: Path) -> str:
     return lines[-1][:300] if lines else "no output"
 
 
+def version(package: str) -> str:
+    """Of an installed package; one that only lies on the path says so."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
 def describe_machine(is_tiny: bool) -> list[str]:
     """Hardware, driver, versions, date."""
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     if is_tiny:
         return [machine(), versions]
     import torch
@@ -205,6 +212,7 @@ def measure(bench: Bench) -> dict[str, Any]:
                 loading = bench.parallel_load()
         except (PartFailedError, EditevalError) as error:
             problems[part] = " ".join(str(error).split())
+        print(measured.get(part, problems.get(part, loading)), file=sys.stderr, flush=True)  # if time runs out
     return report(bench, measured, told, problems) | {"loading": loading}
 
 
@@ -213,10 +221,11 @@ def report(
 ) -> dict[str, Any]:
     """Everything that `gpu_table.markdown` prints, and that --json keeps."""
     o = bench.options
+    size = f"{bench.canvas}x{bench.canvas}"
     result: dict[str, Any] = {
         "is_tiny": o.tiny,
         "model": o.model,
-        "title": f"### {gpu_checkpoint.PIPELINES[o.model]}, {bench.canvas}x{bench.canvas}, {o.meant_steps} steps, true CFG 4.0",
+        "title": f"### {gpu_checkpoint.PIPELINES[o.model]}, {size}, {o.meant_steps} steps, true CFG 4.0",
         "machine": describe_machine(o.tiny),
         "rows": {},
         "problems": problems,
@@ -227,7 +236,12 @@ def report(
         return result | {"notes": ["without part (a) there is nothing to compare with"]}
     passes = gpu_table.load_passes(measured["a"].out)
     work = gpu_table.Work(o.steps, bench.short_steps, o.meant_steps, passes, told["config"], told["matmul"])
-    rows = {part: gpu_table.row(m, work, measured["a"] if part != "a" else None) for part, m in measured.items()}
+    rows: dict[str, dict[str, Any]] = {}
+    for part, one in measured.items():
+        try:
+            rows[part] = gpu_table.row(one, work, measured["a"] if part != "a" else None)
+        except ValueError as error:  # latents that are not numbers: its times mean nothing
+            problems[part] = str(error)
     result["rows"] = rows
     tokens = " and ".join(f"{p.joint} ({p.latent} latent, {p.text} text)" for p in passes)
     one_pass = gpu_flops.forward_flops(told["config"], passes[0]) / 1e12

@@ -1,7 +1,7 @@
 """How many floating-point operations an edit takes: arithmetic on the transformer's shapes, no measurement in it.
 
-A multiplication and an addition count as two. Counted: every matrix product of QwenImageTransformer2DModel; not counted:
-norms, rotations, activations (they move bytes), the text encoder and the autoencoder (1-2 % of an edit).
+A multiplication and an addition count as two. Counted: every matrix product of QwenImageTransformer2DModel. Not
+counted: norms, rotations, activations (they move bytes), the text encoder and the autoencoder (1-2 % of an edit).
 tests/models/test_gpu_bench.py holds the formula against what torch counts on a small transformer.
 """
 

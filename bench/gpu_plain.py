@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gpu_checkpoint import DTYPES, PIPELINES
-from gpu_recording import COMPARED, LoadWatch, Recording, begin, synchronize
 from PIL import Image
 
 from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.conditioning import tell_token_types
 from editeval.editors.diffusion.processors import without_torchvision
+from gpu_checkpoint import DTYPES, PIPELINES
+from gpu_recording import COMPARED, LoadWatch, Recording, begin, synchronize
 
 BACKENDS = ("native", "_native_flash", "_native_cudnn", "_native_efficient", "_flash_3_hub")
 PROBE_REPEATS = 5

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-import gpu_checkpoint
 import numpy as np
+
+import gpu_checkpoint
 
 OUT = "GPU_BENCH_OUT"
 """Environment variable: the folder that takes the records of one part."""

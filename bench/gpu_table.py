@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gpu_flops
 import numpy as np
 from PIL import Image
+
+import gpu_flops
 
 NAMES = {"a": "(a) plain diffusers loop", "b": "(b) editeval, default", "c": "(c) editeval, `acceleration: exact`"}
 COLUMNS = (

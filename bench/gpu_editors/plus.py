@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gpu_recording import LoadWatch, Recording, begin
-
 from editeval.editors import qwen_image_edit_plus
 from editeval.types import EditRequest, Progress
+from gpu_recording import LoadWatch, Recording, begin
 
 if TYPE_CHECKING:
     from PIL.Image import Image
