@@ -189,6 +189,15 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+def test_the_same_damage_reads_the_same_in_every_run() -> None:
+    messages = []
+    for _ in range(2):
+        with pytest.raises(ImageError) as caught:
+            decode(b"hello")
+        messages.append(str(caught.value))
+    assert messages == ["5 bytes that do not decode as PNG/JPEG/WEBP: cannot identify image file"] * 2
+
+
 @pytest.mark.parametrize("size", [(8001, 8000), (12_000, 12_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     assert size[0] * size[1] > MAX_PIXELS

@@ -21,7 +21,7 @@ class RecordedQwenImageEditPlus(qwen_image_edit_plus.QwenImageEditPlus):
         with LoadWatch() as watch:
             super().load(device)
         engine: Any = self._engine
-        self._recording = begin(engine._pipeline, self.params.model_name, watch, self.worker)
+        self._recording = begin(engine.pipeline, self.params.model_name, watch, self.worker)
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         image = super().edit(request, progress)

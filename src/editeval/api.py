@@ -85,8 +85,7 @@ class BatchEditor:
         """
         if len(images) != len(instructions):
             raise ConfigError(f"batch_edit: {len(images)} images with {len(instructions)} instructions; one each")
-        if on_error not in ("raise", "none"):
-            raise ConfigError(f'batch_edit: on_error must be "raise" or "none", got {on_error!r}')
+        _check_arguments(instructions, enable_batch_sync, on_error)
         base_seed = _seed(overrides.pop("seed", self.stage.seed))
         _check_json("batch_edit", overrides)
         encoded = [_encoded(i, image) for i, image in enumerate(images)]
@@ -143,6 +142,15 @@ def _encoded(position: int, image: Image | bytes | str | Path) -> ImageRef:
     if isinstance(image, Image):
         return _PixelImage(image)
     raise ConfigError(f"batch_edit: image {position}: must be a PIL image, bytes or a path, got {type(image).__name__}")
+
+
+def _check_arguments(instructions: Sequence[Any], enable_batch_sync: Any, on_error: Any) -> None:
+    if isinstance(instructions, str) or not all(isinstance(text, str) for text in instructions):
+        raise ConfigError(f"batch_edit: instructions must be a list of texts, got {instructions!r}")
+    if enable_batch_sync is not None and not isinstance(enable_batch_sync, bool):
+        raise ConfigError(f"batch_edit: enable_batch_sync must be True or False, got {enable_batch_sync!r}")
+    if on_error not in ("raise", "none"):
+        raise ConfigError(f'batch_edit: on_error must be "raise" or "none", got {on_error!r}')
 
 
 def _seed(value: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -87,9 +88,17 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     except EditevalError as error:
         sys.stderr.write(f"editeval: {error}\n")
         return USAGE
-    except KeyboardInterrupt:
+    except ModuleNotFoundError as error:
+        if getattr(options, "debug", False) or error.name is None or error.name.partition(".")[0] == "editeval":
+            raise
+        sys.stderr.write(
+            f"editeval: the package {error.name!r} is not installed for {sys.executable}; in a checkout `make demo` "
+            "sets up .venv: `source .venv/bin/activate` and try again\n"
+        )
+        return USAGE
+    except KeyboardInterrupt as stop:
         sys.stderr.write(f"\nStopped. To continue: {_shell(argv)}\n")
-        return 130
+        return 128 + (stop.args[0] if stop.args else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
         return 0
@@ -266,9 +275,10 @@ def _config(options: argparse.Namespace) -> Config:
 def _overrides(options: argparse.Namespace) -> Overrides:
     from editeval.config.load import Overrides
 
+    categories = _words(options.categories)
     return Overrides(
         sets=(*options.set, *(("logging.level=DEBUG",) if options.debug else ())),
-        categories=_words(options.categories),
+        categories=("",) if categories == () else categories,  # an empty shell variable does not mean all
         limit=options.limit,
         samples=tuple(options.sample) if options.sample else None,
         output_dir=options.output_dir,

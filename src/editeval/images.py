@@ -70,7 +70,7 @@ def decode(data: bytes, mode: str = "RGB") -> Image:
 
     Raises ImageError for anything else, and for more than MAX_PIXELS (seen in the header, before decoding).
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if isinstance(data, DecodedBytes) and mode == "RGB":
         return data.pixels.copy()
@@ -85,7 +85,9 @@ def decode(data: bytes, mode: str = "RGB") -> Image:
     except ImageError:
         raise
     except (*_UNREADABLE, MemoryError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{len(data)} bytes that do not decode as {'/'.join(FORMATS)}: {error}") from error
+        # Pillow names the buffer by its address, which no two runs share
+        why = "cannot identify image file" if isinstance(error, UnidentifiedImageError) else error
+        raise ImageError(f"{len(data)} bytes that do not decode as {'/'.join(FORMATS)}: {why}") from error
 
 
 def _upright(image: Image) -> Image:

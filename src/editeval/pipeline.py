@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -124,8 +125,12 @@ def _announce(plan: Plan, store: RunStore) -> None:
 @contextmanager
 def logs(settings: Logging) -> Iterator[None]:
     """While inside, what editeval says goes to its log file and, if wanted, to stderr; contract lines as they are."""
-    settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [logging.FileHandler(settings.log_file, encoding="utf-8")]
+    try:
+        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+        handlers: list[logging.Handler] = [logging.FileHandler(settings.log_file, encoding="utf-8")]
+    except OSError as error:
+        where = f"logging.log_file: {settings.log_file}: {error.strerror or error}"
+        raise MachineError(f"{where}; set evaluation.output_dir (--output-dir) to a place you can write to") from error
     if settings.console_output:
         handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:
@@ -143,5 +148,12 @@ def logs(settings: Logging) -> Iterator[None]:
 
 
 class _Formatter(logging.Formatter):
+    """Contract lines as they are; everything else on one line that cannot steer a terminal, whatever an id holds."""
+
     def format(self, record: logging.LogRecord) -> str:
-        return record.getMessage() if getattr(record, "verbatim", False) else super().format(record)
+        message = record.getMessage()
+        if getattr(record, "verbatim", False):
+            return message
+        record = copy.copy(record)
+        record.msg, record.args = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message), ()
+        return super().format(record)

@@ -11,6 +11,7 @@ from editeval.plan import Plan
 from editeval.reports import data, html, markdown, tables
 from editeval.reports.data import Report, SampleRow
 from editeval.stats.summary import Entry, summarise
+from editeval.store import connection
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Summary
@@ -48,14 +49,15 @@ def build_report(plan: Plan, store: RunStore) -> Report:
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:
-    """Every file of FILES, written anew; each is replaced in one step."""
-    return [
-        tables.write_report_json(report, directory),
-        tables.write_samples_jsonl(report, directory),
-        tables.write_scores_csv(report, directory),
-        markdown.write_report_md(report, directory),
-        html.write_report_html(report, directory),
-    ]
+    """Every file of FILES, written anew; each is replaced in one step. Raises MachineError for a full disk."""
+    with connection.translated(directory):
+        return [
+            tables.write_report_json(report, directory),
+            tables.write_samples_jsonl(report, directory),
+            tables.write_scores_csv(report, directory),
+            markdown.write_report_md(report, directory),
+            html.write_report_html(report, directory),
+        ]
 
 
 def _sample_row(row: Row) -> SampleRow:
@@ -106,10 +108,16 @@ def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
         "judge": config.reward_model.requested_type if config.reward_model else None,
         "judging_id": plan.judging_id or None,
         "benchmark": config.benchmark.type,
-        "policy": config.diffusion_model.execution.policy,
+        "policy": _policy_used(plan, store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
     }
+
+
+def _policy_used(plan: Plan, store: RunStore) -> str:
+    """The policy under which the edits were made; of several invocations the last one's that made any."""
+    replays = store.events("replay")
+    return str(replays[-1]["data"]["policy"] if replays else plan.config.diffusion_model.execution.policy)
 
 
 def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
@@ -127,7 +135,7 @@ def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
             load_s += event["data"]["ended_at"] - event["data"]["started_at"]
     window = sum(r["actual_s"] for r in replays)
     workers: dict[int, dict[str, Any]] = {}
-    for edit in store.edits():
+    for edit in store.edits(wanted_only=False):  # as the window does: an earlier selection's work was no idling
         worker = workers.setdefault(
             edit.worker, {"worker": edit.worker, "device": edit.device, "busy_s": 0.0, "num_edits": 0}
         )

@@ -35,7 +35,7 @@ class Interrupt:
     def request(self, signum: int) -> None:
         """Called by the signal handler; a second request raises KeyboardInterrupt."""
         if self.signum is not None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(signum)
         self.signum = signum
         for pool in self._pools:
             pool.drain()

@@ -120,6 +120,48 @@ def test_simulate_gives_the_exact_oracles(tmp_path: Path) -> None:
     assert spans == {"batch_sync": 94.5, "round_robin": 94.5, "bounded_drift": 94.5, "dynamic": 92.0}
 
 
+def test_no_policy_beats_the_lower_bound_when_the_slow_worker_rotates(tmp_path: Path) -> None:
+    done = cli("simulate", "--durations", "2.1,2,2,2,2,2", "--rotate", "--json", cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert result["lower_bound_s"] == 90.0 <= min(p["makespan_s"] for p in result["policies"])
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line_and_exit_2(folder: Path) -> None:
+    (folder / "file").touch()
+    done = cli("run", "small.yaml", "--allow-code", "--output-dir", "file", cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1 and "file/logs" in done.stderr and "--output-dir" in done.stderr
+
+
+def test_a_report_that_does_not_fit_on_the_disk_is_one_line_and_exit_2(folder: Path) -> None:
+    assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)); "
+    limit += "from editeval.cli import main; main(['report', '--allow-code'])"
+    done = subprocess.run([sys.executable, "-c", limit], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "free some space" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves_early_does_not_change_the_exit_code(folder: Path) -> None:
+    assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
+    command = f"{sys.executable} -m editeval run small.yaml --allow-code | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.stdout == "0\n" and "Traceback" not in done.stderr
+
+
+def test_a_missing_package_is_named_with_its_remedy(folder: Path) -> None:
+    hide = "import sys; sys.modules['numpy'] = None; sys.argv = ['main.py']; "
+    hide += "from editeval.cli import legacy_main; legacy_main(['--config', 'small.yaml', '--allow-code'])"
+    done = subprocess.run([sys.executable, "-c", hide], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "'numpy' is not installed" in done.stderr and "make demo" in done.stderr
+
+
+def test_an_empty_category_does_not_mean_all(folder: Path) -> None:
+    done = cli("run", "small.yaml", "--allow-code", "--categories", "", cwd=folder)
+    assert done.returncode == 2 and "--categories[0]: is empty" in done.stderr
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code"]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

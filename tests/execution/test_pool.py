@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,7 +20,7 @@ from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
 from editeval.images import decode, encode_png
-from editeval.types import EditRequest, Outcome
+from editeval.types import EditRequest, JudgeRequest, Outcome
 
 PNG = encode_png(Image.new("RGB", (16, 12), "teal"))
 
@@ -141,6 +144,24 @@ def test_a_request_that_kills_every_worker_is_given_up_and_the_others_live(tmp_p
     assert outcomes["3"].error.reason == "worker_died" and "SIGKILL" in outcomes["3"].error.message
 
 
+def test_a_request_that_kills_its_worker_at_once_takes_no_finished_neighbour_along(tmp_path: Path) -> None:
+    """The edit before it is still being encoded when the worker dies; once is bad luck, every time would be a fault."""
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
+    large = encode_png(Image.fromarray(noise))
+    outcomes = Run(tmp_path, num_workers=1, kills=["3"])(6, lambda key: EditRequest(key, (large,), "", int(key)))
+    assert {k for k, o in outcomes.items() if o.error} == {"3"}
+    assert outcomes["2"].attempt <= 2 and outcomes["3"].attempt == 3
+
+
+def test_a_worker_that_must_be_restarted_first_hands_over_what_it_has_finished(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
+    large = encode_png(Image.fromarray(noise))
+    run = Run(tmp_path, num_workers=1, device_error_once=["3"])
+    outcomes = run(6, lambda key: EditRequest(key, (large,), "", int(key)))
+    assert {k: o.attempt for k, o in outcomes.items()} == dict.fromkeys(keys(6), 1) | {"3": 2}
+    assert run.kinds().count("worker_lost") == 1
+
+
 def test_a_hanging_request_is_ended_and_tried_again(tmp_path: Path) -> None:
     run = Run(tmp_path, limits=Limits(timeout_s=1.0), hangs_once=["2"])
     start = time.monotonic()
@@ -223,6 +244,65 @@ def test_a_pool_can_run_several_times(tmp_path: Path) -> None:
     with Pool(run.spec, run.launch) as pool:
         for _ in range(3):
             assert len(list(pool.run(keys(4), build))) == 4
+
+
+def test_a_worker_that_was_restarted_in_one_run_is_still_there_in_the_next(tmp_path: Path) -> None:
+    run = Run(tmp_path, kills_once=["1"], seconds=0.15)
+    with Pool(run.spec, run.launch, run.notices.append) as pool:
+        for _ in range(2):
+            assert all(outcome.error is None for outcome in pool.run(keys(6), build))
+            time.sleep(0.2)  # long enough for a worker that dies with the thread that started it
+    assert run.kinds().count("worker_lost") == 1
+
+
+def test_a_pool_that_was_made_in_a_thread_outlives_the_thread(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    pool = Pool(run.spec, run.launch, run.notices.append)
+    maker = threading.Thread(target=pool.__enter__)
+    maker.start()
+    maker.join()
+    with contextlib.closing(pool):
+        time.sleep(0.2)
+        assert len(list(pool.run(keys(4), build))) == 4
+    assert "worker_lost" not in run.kinds()
+
+
+def test_an_image_that_was_still_on_its_way_when_a_run_ended_is_never_edited_in_the_next(tmp_path: Path) -> None:
+    """Worker 0 is still being sent "1" when worker 1 has taken it over and the run is done."""
+    release = threading.Event()
+    calls = []
+
+    def first(key: str) -> EditRequest:
+        calls.append(key)
+        if key == "1" and calls.count("1") == 1:
+            release.wait(10)
+        return EditRequest(key, (PNG,), "old", seed=0)
+
+    def second(key: str) -> EditRequest:
+        time.sleep(0.5 if key == "1" else 0.0)
+        return EditRequest(key, (PNG,), "newer", seed=0)
+
+    run = Run(tmp_path, policy="dynamic", slow={"0": 0.5, "c": 1.2})
+    with Pool(run.spec, run.launch) as pool:
+        assert len(list(pool.run(["0", "1", "2"], first))) == 3
+        threading.Timer(0.2, release.set).start()
+        outcomes = {o.key: o for o in pool.run(["a", "1", "c"], second)}
+    assert outcomes["1"].worker == 0 and outcomes["1"].attempt == 1
+    assert {decode(o.value.png).getpixel((0, 0))[2] for o in outcomes.values()} == {len("newer")}
+
+
+def test_every_metric_comes_once_and_the_headline_first_in_whatever_order_the_judge_gives_them(tmp_path: Path) -> None:
+    modes = {"1": "headline_last", "2": "twice"}
+    spec = PoolSpec(WorkerSpec("judges", "fakes.fake_judge", {"modes": modes}, allow_code=True), devices=[("cpu",)])
+
+    def batch(key: str) -> tuple[JudgeRequest, ...]:
+        return (JudgeRequest(key, PNG, PNG, "edit"),)
+
+    with Pool(spec, launch_thread) as pool:
+        outcomes = {o.key: o for o in pool.run(keys(3), batch)}
+    assert [[s.metric for s in outcomes[k].value[0]] for k in "01"] == [["overall", "care"]] * 2
+    assert outcomes["2"].error is not None and outcomes["2"].error.reason == "bad_output"
+    assert "['care', 'overall', 'overall'], not ['care', 'overall']" in outcomes["2"].error.message
 
 
 def test_the_in_process_backend_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ class FakeJudge(Judge):
             "one_more": [*sound, sound[-1]],
             "no_scores": [[] for _ in sound],
             "no_headline": [row[1:] for row in sound],
+            "twice": [[row[0], *row] for row in sound],
+            "headline_last": [row[::-1] for row in sound],
             "other_key": [self._row("somebody else", 5.0), *sound[1:]],
             "float32": [self._row(key, np.float32(5.0)), *sound[1:]],  # no JSON value
         }

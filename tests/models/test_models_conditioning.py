@@ -32,7 +32,7 @@ def received(editor: Any, **overrides: Any) -> list[Any]:
         assert kwargs.get("encoder_hidden_states_mask") is None, "a mask of ones costs the fast attention backends"
         seen.append(kwargs["encoder_hidden_states"].clone())
 
-    hook = editor._engine._pipeline.transformer.register_forward_pre_hook(keep, with_kwargs=True)
+    hook = editor._engine.pipeline.transformer.register_forward_pre_hook(keep, with_kwargs=True)
     edited(editor, request(instruction=PROMPT, num_inference_steps=2, **overrides))
     hook.remove()
     return seen[: len(seen) // 2]  # of the first step
@@ -101,14 +101,14 @@ def test_positive_and_negative_conditioning_equal_an_independent_reference(name:
     editor: Any = loaded(name, tiny(name))
     positive, negative = received(editor)
     for got, prompt in ((positive, PROMPT), (negative, " ")):
-        pipeline = editor._engine._pipeline
+        pipeline = editor._engine.pipeline
         want = reference(pipeline, _inputs(pipeline, name, prompt))[:, 64:]  # the head of the template is dropped
         assert relative(got, want) < TOLERANCE, prompt
 
 
 def test_the_conditioning_of_longcat_equals_the_reference_on_what_its_encoder_saw(tiny: Folder) -> None:
     editor: Any = loaded("longcat_image_edit", tiny("longcat_image_edit"))
-    pipeline = editor._engine._pipeline
+    pipeline = editor._engine.pipeline
     seen: list[dict[str, Any]] = []
     hook = pipeline.text_encoder.register_forward_pre_hook(lambda _m, _a, k: seen.append(dict(k)), with_kwargs=True)
     conditioning = received(editor)
@@ -123,7 +123,7 @@ def test_the_conditioning_of_longcat_equals_the_reference_on_what_its_encoder_sa
 @pytest.mark.parametrize("name", ["qwen_image_edit", "qwen_image_edit_plus"])
 def test_the_reference_tells_right_positions_from_wrong_ones(name: str, tiny: Folder) -> None:
     editor: Any = loaded(name, tiny(name))
-    pipeline = editor._engine._pipeline
+    pipeline = editor._engine.pipeline
     want = reference(pipeline, _inputs(pipeline, name, PROMPT))[:, 64:]
     if not pipeline.text_encoder._forward_pre_hooks:
         pytest.skip("this transformers finds the image tokens by itself: there is nothing to switch off")
@@ -135,7 +135,7 @@ def test_the_reference_tells_right_positions_from_wrong_ones(name: str, tiny: Fo
 @pytest.mark.parametrize("name", NAMES)
 def test_every_call_of_a_vision_language_encoder_names_its_image_tokens(name: str, tiny: Folder) -> None:
     editor: Any = loaded(name, tiny(name))
-    encoder = editor._engine._pipeline.text_encoder
+    encoder = editor._engine.pipeline.text_encoder
     if tell_token_types(encoder) is None:
         pytest.skip("this transformers finds the image tokens by itself")
     seen: list[bool] = []

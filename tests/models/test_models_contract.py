@@ -59,7 +59,7 @@ def test_guidance_that_is_asked_for_runs_the_denoiser_twice(name: str, tiny: Fol
 
 
 def _count_images_denoised(editor: Any) -> list[int]:
-    pipeline = editor._engine._pipeline
+    pipeline = editor._engine.pipeline
     calls: list[int] = []
     denoiser = getattr(pipeline, "transformer", None) or pipeline.unet
 
@@ -125,7 +125,7 @@ def test_bfloat16_is_the_dtype_of_every_weight(tiny: Folder) -> None:
     import torch
 
     editor: Any = loaded("qwen_image_edit", tiny("qwen_image_edit"), dtype="bfloat16")
-    pipeline = editor._engine._pipeline
+    pipeline = editor._engine.pipeline
     dtypes = {
         p.dtype for part in (pipeline.transformer, pipeline.text_encoder, pipeline.vae) for p in part.parameters()
     }

@@ -142,7 +142,7 @@ def test_weights_are_loaded_once_and_unloading_frees_them(tiny: Folder) -> None:
     import weakref
 
     editor: Any = loaded("flux2_klein", tiny("flux2_klein"))
-    transformer = weakref.ref(editor._engine._pipeline.transformer)
+    transformer = weakref.ref(editor._engine.pipeline.transformer)
     edited(editor, request())
     editor.unload()
     gc.collect()
@@ -170,3 +170,101 @@ def test_compiled_blocks_give_the_same_image_within_rounding(tiny: Folder) -> No
     plain = edited(loaded(name, tiny(name)), request())
     compiled = loaded(name, tiny(name), acceleration="exact")
     assert difference(plain, edited(compiled, request())) <= 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_rotation_in_real_numbers_changes_no_bit(dtype: str, tiny: Folder) -> None:
+    from editeval.editors.diffusion import rotation
+
+    name = "qwen_image_edit"
+    editor: Any = loaded(name, tiny(name), dtype=dtype)
+    transformer = editor._engine.pipeline.transformer
+    before = edited(editor, request()), _predictions(editor)
+    assert rotation.rotate_in_real_numbers(transformer) == len(transformer.transformer_blocks)
+    assert all(_rotation(block) is rotation.rotate_real for block in transformer.transformer_blocks)
+    after = edited(editor, request()), _predictions(editor)
+    assert after[0].tobytes() == before[0].tobytes()
+    assert all(a.equal(b) for a, b in zip(after[1], before[1], strict=True))
+    untouched: Any = loaded(name, tiny(name))
+    assert _rotation(untouched._engine.pipeline.transformer.transformer_blocks[0]) is not rotation.rotate_real
+
+
+def _rotation(block: Any) -> Any:
+    return type(block.attn.processor).__call__.__globals__["apply_rotary_emb_qwen"]
+
+
+def _predictions(editor: Any) -> list[Any]:
+    """What the transformer returns in the course of one edit."""
+    seen: list[Any] = []
+    transformer = editor._engine.pipeline.transformer
+    hook = transformer.register_forward_hook(lambda _module, _args, output: seen.append(output[0].clone()))
+    edited(editor, request())
+    hook.remove()
+    return seen
+
+
+def test_exact_acceleration_rotates_in_real_numbers_and_keeps_the_chosen_backend(tiny: Folder) -> None:
+    from editeval.editors.diffusion import rotation
+
+    name = "qwen_image_edit"
+    editor: Any = loaded(name, tiny(name), acceleration="exact", attention_backend="_native_math")
+    block = editor._engine.pipeline.transformer.transformer_blocks[0]
+    assert _rotation(block) is rotation.rotate_real
+    assert block.attn.processor._attention_backend == "_native_math"
+    assert rotation.rotate_in_real_numbers(editor._engine.pipeline.transformer) == 2
+    assert block.attn.processor._attention_backend == "_native_math"
+
+
+@pytest.mark.filterwarnings("default")  # those of torch's compiler, on its way
+def test_the_compiler_sees_no_complex_rotation_and_does_not_compile_it_anew(tiny: Folder) -> None:
+    import torch
+
+    from editeval.editors.diffusion import rotation
+
+    editor: Any = loaded("qwen_image_edit", tiny("qwen_image_edit"))
+    plain = edited(editor, request())
+    transformer = editor._engine.pipeline.transformer
+    rotation.rotate_in_real_numbers(transformer)
+    graphs: list[str] = []
+
+    def keep(graph: Any, _inputs: Any) -> Any:
+        graphs.append(str(graph.graph))
+        return graph.forward
+
+    torch._dynamo.reset()
+    transformer.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=keep)
+    assert edited(editor, request()).tobytes() == plain.tobytes()
+    num_graphs = len(graphs)
+    edited(editor, request(instruction="make all of it a good deal redder than it was"))
+    torch._dynamo.reset()
+    assert len(graphs) == num_graphs > 0
+    assert all("view_as_real" in graph and "view_as_complex" not in graph for graph in graphs)
+
+
+def test_a_network_of_another_family_rotates_as_it_did(tiny: Folder, caplog: pytest.LogCaptureFixture) -> None:
+    from editeval.editors.diffusion.rotation import rotate_in_real_numbers
+
+    editor: Any = loaded("flux_kontext", tiny("flux_kontext"))
+    transformer = editor._engine.pipeline.transformer
+    before = [module.processor for module in transformer.modules() if hasattr(module, "processor")]
+    assert before
+    caplog.clear()  # what diffusers and the compiler said while loading
+    assert rotate_in_real_numbers(transformer) == 0
+    after = [module.processor for module in transformer.modules() if hasattr(module, "processor")]
+    assert all(a is b for a, b in zip(after, before, strict=True))
+    assert not caplog.records
+
+
+def test_a_rotation_that_is_not_the_known_one_stays_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    import torch
+
+    from editeval.editors.diffusion.rotation import rotate_in_real_numbers
+
+    other = type("QwenDoubleStreamAttnProcessor2_0", (), {"__call__": lambda self, x: x})()
+    attention = torch.nn.Module()
+    attention.processor = other
+    network = type("QwenImageTransformer2DModel", (torch.nn.Module,), {})()
+    network.attn = attention
+    assert rotate_in_real_numbers(network) == 0
+    assert attention.processor is other
+    assert ["stays complex" in record.getMessage() for record in caplog.records] == [True]

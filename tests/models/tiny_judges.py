@@ -149,6 +149,9 @@ def save(folder: Path, model: Any, processor: Any) -> Path:
     """The folder, now a snapshot that `from_pretrained` reads."""
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    kind = "Qwen3VLVideoProcessor" if model.config.model_type == "qwen3_vl" else "Qwen2VLVideoProcessor"
+    video = json.dumps({"video_processor_type": kind})  # where torchvision is, the processor wants one to exist
+    (folder / "video_preprocessor_config.json").write_text(video, "utf-8")
     return folder
 
 

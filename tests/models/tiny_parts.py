@@ -23,7 +23,6 @@ CHAT_TEMPLATE = (
     "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}"
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
 )
-VL_CLASSES = ("Qwen2VLProcessor", "Qwen3VLProcessor")
 
 
 def qwen_tokenizer() -> Any:

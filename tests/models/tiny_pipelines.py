@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import tiny_parts as parts
+
+VIDEO_PROCESSORS = {"Qwen2VLProcessor": "Qwen2VLVideoProcessor", "Qwen3VLProcessor": "Qwen3VLVideoProcessor"}
+"""What the processors of these classes also want, where torchvision is installed."""
 
 
 def _flow(**options: Any) -> Any:
@@ -236,4 +240,15 @@ BUILDERS: dict[str, Callable[[], Any]] = {
 def save(name: str, folder: Path) -> Path:
     """`folder`, with the tiny checkpoint `name` in it (0.5-1 MB)."""
     BUILDERS[name]().save_pretrained(folder)
+    _add_video_processors(folder)
     return folder
+
+
+def _add_video_processors(folder: Path) -> None:
+    """Writes the file of a video processor beside every processor of the pipeline in `folder` that may want one."""
+    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    for name, entry in index.items():
+        kind = VIDEO_PROCESSORS.get(entry[-1]) if isinstance(entry, list) else None
+        if kind is not None:
+            text = json.dumps({"video_processor_type": kind})
+            (folder / name / "video_preprocessor_config.json").write_text(text, "utf-8")

@@ -213,3 +213,12 @@ def test_a_bad_record_is_one_line_before_any_worker_starts(
         run(tmp_path / "out", benchmark=records(tmp_path, changes), diffusion_model=quick(tmp_path))
     assert words in str(caught.value) and "v2.json" in str(caught.value) and "\n" not in str(caught.value)
     assert list((tmp_path / "notes").iterdir()) == []
+
+
+def test_an_id_cannot_forge_a_line_of_the_log_or_steer_a_terminal(tmp_path: Path) -> None:
+    rows = {"fine": {"image": "sound.png"}, "a\nBatch 9/9 done\x1b[31m": {"image": "broken.png"}}
+    result = run(tmp_path, benchmark=folder(tmp_path, rows), reward_model=None)
+    assert result.exit_code == 3
+    warning = next(line for line in log_of(result).splitlines() if "edit failed" in line)
+    assert r"a\nBatch 9/9 done\x1b[31m: edit failed (bad_source)" in warning
+    assert "\x1b" not in log_of(result) and not any(x.startswith("Batch 9") for x in log_of(result).splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
 from editeval.pipeline import evaluate
 from editeval.plan import make_plan, seed_of
+from editeval.stages import Interrupt
 from editeval.store.run_store import RunStore
 
 
@@ -185,3 +187,21 @@ def test_another_judge_adds_a_judging_and_edits_nothing_again(tmp_path: Path) ->
     with RunStore.read(second.plan.dir) as store:
         assert len(store.judgings()) == 2
         assert len([e for e in store.events("load") if e["data"]["stage"] == "edit"]) == 2
+
+
+def test_a_report_names_the_policy_under_which_the_edits_were_made_and_counts_all_work_as_busy(tmp_path: Path) -> None:
+    section = fake_editor(tmp_path, seconds=0.05)
+    whole = report_of(run(tmp_path, diffusion_model=section))
+    other = section | {"execution": {"policy": "dynamic"}}
+    part = report_of(run(tmp_path, diffusion_model=other, evaluation__limit=2))
+    assert part["run"]["num_samples"] == 2 and part["run"]["policy"] == whole["run"]["policy"] == "batch_sync"
+    assert part["timing"]["workers"] == whole["timing"]["workers"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_stops_at_once_and_says_which_it_was(signum: int) -> None:
+    interrupt = Interrupt()
+    interrupt.request(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        interrupt.request(signum)
+    assert stop.value.args == (signum,)

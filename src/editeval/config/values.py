@@ -111,7 +111,7 @@ def parse_devices(node: Node) -> tuple[str, ...] | None:
     value = node.value
     if value is None or value == "all":
         return None
-    entries = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    entries = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [plain(node)]
     devices = tuple(name for i, entry in enumerate(entries) for name in _device(node, entry, i))
     if not devices:
         raise problem(node, "is empty; name a device, or leave the key out for all visible GPUs")

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -135,7 +136,12 @@ def launch_thread(worker: int, devices: Sequence[str], listener: Listener) -> Ha
 
 
 def process_launcher(log_path: Callable[[int], Path], python: str = sys.executable) -> Launch:
-    """The process backend: a worker is `python -m editeval.execution.worker`; its output goes to `log_path(worker)`."""
+    """The process backend: a worker is `python -m editeval.execution.worker`; its output goes to `log_path(worker)`.
+
+    All are started by one thread that lives as long as the launcher: Linux kills a worker (PR_SET_PDEATHSIG) when the
+    thread that started it ends, and the threads that ask for a worker come and go.
+    """
+    spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawn")
 
     def launch(worker: int, devices: Sequence[str], listener: Listener) -> Handle:
         ours, theirs = socket.socketpair()
@@ -144,7 +150,8 @@ def process_launcher(log_path: Callable[[int], Path], python: str = sys.executab
         with theirs, path.open("ab") as log:
             log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} worker {worker} on {', '.join(devices)}\n".encode())
             log.flush()
-            process = _spawn(python, theirs.fileno(), log, worker_environment(devices, os.environ))
+            environment = worker_environment(devices, os.environ)
+            process = spawner.submit(_spawn, python, theirs.fileno(), log, environment).result()
         return ProcessHandle(process, SocketChannel(ours), listener)
 
     return launch

@@ -6,6 +6,7 @@ Everything happens in one thread, event by event; other threads only put events 
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -15,17 +16,16 @@ from dataclasses import asdict
 from typing import Any
 
 from editeval.errors import EditevalError, MachineError
-from editeval.execution.backends import Handle, Launch
+from editeval.execution.backends import Launch
+from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame, FrameError
 from editeval.execution.lanes import RETRIED, Ears, Lane, Limits, Notice, Result, needs_fresh_process
-from editeval.execution.messages import EncodedEdit, Unit, WorkerSpec, pack_unit, unpack_scores
+from editeval.execution.messages import EncodedEdit, WorkerSpec, unpack_scores
 from editeval.execution.policies import Policy
 from editeval.types import Failure, Outcome
 
 MAX_DEATHS = 5  # of one worker in a row, without a result in between: then its device is given up
 TICK_S = 0.2
-
-Build = Callable[[str], Unit]
 
 
 class Dispatcher:
@@ -43,8 +43,10 @@ class Dispatcher:
         self._policy: Policy | None = None
         self._keys: Sequence[str] = ()
         self._build: Build | None = None
+        self._numbers = itertools.count(ARRIVED + 1)  # of parcels
         self._attempts: dict[int, int] = {}
         self._unbuilt: dict[int, Failure] = {}
+        self._suspects: set[int] = set()  # each was in a worker when it died: one of them may have killed it
         self._left = 0
         self._next_tick = 0.0  # monotonic
         self.is_draining = False
@@ -84,7 +86,8 @@ class Dispatcher:
         lane.loading_since = None
         data = {k: header[k] for k in ("pid", "started_at", "ended_at")}
         self._emit(Notice("ready", {"worker": lane.index, "device": lane.device} | data))
-        threading.Thread(target=self._feed, args=(lane, lane.generation, lane.handle, lane.builds), daemon=True).start()
+        tell = Ears(self._events, lane.index, lane.generation).tell
+        threading.Thread(target=feed, args=(lane.handle, lane.builds, tell), daemon=True).start()
         if self._policy is not None:
             self._policy.joined(lane.index)
         self._load_next()
@@ -99,28 +102,10 @@ class Dispatcher:
 
     # -- feeding ---------------------------------------------------------------------------------------------------
 
-    def _feed(self, lane: Lane, generation: int, handle: Handle, builds: queue.SimpleQueue[int | None]) -> None:
-        """Thread of one lane: reads the images of a request and sends it, so that the event loop never waits."""
-        while (request := builds.get()) is not None:
-            assert self._build is not None
-            key = self._keys[request]
-            try:
-                handle.send(*pack_unit(key, self._build(key)))
-            except FrameError:
-                return
-            except (EditevalError, OSError, ValueError) as error:  # ValueError: what no frame can carry
-                reason = "bad_request" if isinstance(error, ValueError) else getattr(error, "reason", "environment")
-                self._events.put(("unbuilt", lane.index, generation, request, Failure(reason, str(error))))
-            except BaseException as error:  # a bug: the event loop raises it too, or it would wait for ever
-                self._events.put(("broken", lane.index, generation, error))
-                raise
-            else:
-                self._events.put(("sent", lane.index, generation, request))
-
     def work(self, policy: Policy, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit = policy, keys, build, emit
-        self._attempts, self._unbuilt, self._left = {}, {}, len(keys)
+        self._attempts, self._unbuilt, self._suspects, self._left = {}, {}, set(), len(keys)
         for lane in self.lanes:
             lane.sent.clear()
         try:
@@ -138,30 +123,39 @@ class Dispatcher:
         return not any(lane.running is not None or lane.encoding for lane in self.lanes)
 
     def _grant_all(self) -> None:
+        parcels: list[tuple[Lane, int]] = []
         for lane in self.lanes:
-            if lane.is_ready and lane.running is None and not lane.kill_reason:
-                self._grant(lane)
+            is_alone = not (lane.encoding and self._suspects)  # no unsent result may die with a suspect
+            is_idle = lane.is_ready and lane.running is None and not lane.kill_reason
+            if is_idle and lane.condemned and not lane.encoding:
+                self._kill(lane, lane.condemned)
+            elif is_idle and is_alone and not lane.condemned:
+                parcels += [(lane, request) for request in self._grant(lane)]
+        for lane, request in parcels:  # only now: the threads that build would keep the next lane waiting for its start
+            self._send(lane, request)
 
-    def _grant(self, lane: Lane) -> None:
-        """Let `lane` start what the policy gives it, and send ahead what it will get next."""
+    def _grant(self, lane: Lane) -> list[int]:
+        """Let `lane` start what the policy gives it; returns the requests that must be sent to it."""
         assert self._policy is not None
         request = None if self.is_draining or not self.has_room() else self._policy.next(lane.index)
         if request is not None:
             lane.running, lane.is_started = request, False
             self._attempts[request] = self._attempts.get(request, 0) + 1
-        ahead = self._policy.upcoming(lane.index)
+        ahead = None if self.is_draining else self._policy.upcoming(lane.index)
         wanted = {r for r in (request, ahead) if r is not None}
         for stale in [r for r in lane.sent if r not in wanted]:
             del lane.sent[stale]
             self._tell(lane, {"type": "drop", "key": self._keys[stale]})
-        if request is not None and lane.sent.get(request):
+        if request is not None and lane.sent.get(request) == ARRIVED:
             self._start(lane)
-        for r in (request, ahead):
-            if r is not None and r not in lane.sent and r not in self._unbuilt and not self.is_draining:
-                lane.sent[r] = False
-                lane.builds.put(r)
         if request in self._unbuilt:
             self._finish_unbuilt(lane, self._unbuilt[request])
+        return [r for r in (request, ahead) if r is not None and r not in lane.sent and r not in self._unbuilt]
+
+    def _send(self, lane: Lane, request: int) -> None:
+        assert self._build is not None
+        lane.sent[request] = next(self._numbers)
+        lane.builds.put(Parcel(lane.sent[request], request, self._keys[request], self._build))
 
     def _start(self, lane: Lane) -> None:
         assert lane.running is not None
@@ -190,7 +184,7 @@ class Dispatcher:
         try:
             event = self._events.get(timeout=TICK_S)
         except queue.Empty:
-            return
+            event = ("wake",)
         if event[0] == "wake":
             self._after_event()
             return
@@ -203,20 +197,28 @@ class Dispatcher:
         elif kind == "gone":
             self._on_gone(lane, rest[0])
         elif kind == "sent":
-            if rest[0] not in lane.sent:  # dropped while it was on its way
-                self._tell(lane, {"type": "drop", "key": self._keys[rest[0]]})
-                return
-            lane.sent[rest[0]] = True
-            if lane.running == rest[0] and not lane.is_started:
-                self._start(lane)
+            self._on_sent(lane, rest[0])
         elif kind == "unbuilt":
-            self._unbuilt[rest[0]] = rest[1]
-            lane.sent.pop(rest[0], None)
-            if lane.running == rest[0]:
-                self._finish_unbuilt(lane, rest[1])
+            self._on_unbuilt(lane, rest[0], rest[1])
         elif kind == "broken":
             raise rest[0]
         self._after_event()
+
+    def _on_sent(self, lane: Lane, parcel: Parcel) -> None:
+        if parcel.request not in lane.sent:  # dropped while it was on its way
+            self._tell(lane, {"type": "drop", "key": parcel.key})
+        elif lane.sent[parcel.request] == parcel.number:
+            lane.sent[parcel.request] = ARRIVED
+            if lane.running == parcel.request and not lane.is_started:
+                self._start(lane)
+
+    def _on_unbuilt(self, lane: Lane, parcel: Parcel, failure: Failure) -> None:
+        if lane.sent.get(parcel.request) != parcel.number:
+            return
+        del lane.sent[parcel.request]
+        self._unbuilt[parcel.request] = failure
+        if lane.running == parcel.request:
+            self._finish_unbuilt(lane, failure)
 
     def _after_event(self) -> None:
         if self._policy is not None:
@@ -242,12 +244,12 @@ class Dispatcher:
         self._policy.finished(lane.index, request)
         failure = Failure(**header["error"]) if "error" in header else None
         if failure is not None and needs_fresh_process(failure, self._attempts[request]):
-            self._kill(lane, f"restarted after {failure.reason}")
+            lane.condemned = f"restarted after {failure.reason}"
+        if failure is None:
+            lane.encoding[request] = header | {"done_at": time.monotonic()}
         self._grant_all()  # first of all: the device must not wait for what follows
         if failure is not None:
             self._on_failure(lane, request, failure, header)
-        else:
-            lane.encoding[request] = header | {"done_at": time.monotonic()}
 
     def _on_result(self, lane: Lane, header: dict[str, Any], blobs: list[bytes]) -> None:
         request = next(r for r in lane.encoding if self._keys[r] == header["key"])
@@ -287,6 +289,7 @@ class Dispatcher:
 
     def _finish(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> None:
         self._left -= 1
+        self._suspects.discard(request)
         self._emit(self._outcome(lane, request, value, failure, done))
 
     def _outcome(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
@@ -319,7 +322,7 @@ class Dispatcher:
     def _on_gone(self, lane: Lane, how: str) -> None:
         was_loading = lane.loading_since is not None
         failure = lane.death(how, self._limits)
-        lane.handle, lane.is_ready, lane.loading_since = None, False, None
+        lane.handle, lane.is_ready, lane.loading_since, lane.condemned = None, False, None, ""
         lane.builds.put(None)
         lane.sent.clear()
         lane.deaths += 1
@@ -328,6 +331,8 @@ class Dispatcher:
         self._emit(Notice("worker_lost", {"worker": lane.index, "device": lane.device, "how": failure.message}))
         if self._policy is not None:
             request, lane.running = self._policy.lost(lane.index), None
+            self._suspects.update(r for r, _ in orphans)
+            self._suspects.update(() if request is None else (request,))
             if request is not None:
                 seconds = time.monotonic() - lane.started_at if lane.is_started else 0.0
                 self._on_failure(lane, request, failure, {"started_at": time.time() - seconds, "seconds": seconds})

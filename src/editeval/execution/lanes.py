@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from editeval.execution.backends import Handle
+from editeval.execution.feeding import Parcel
 from editeval.execution.frames import Frame
 from editeval.types import Failure, Outcome
 
@@ -54,11 +55,12 @@ class Lane:
     is_started: bool = False  # the worker was told to start `running`
     started_at: float = 0.0  # monotonic
     heard_at: float = 0.0  # monotonic, last sign of progress
-    sent: dict[int, bool] = field(default_factory=dict)  # request -> it has arrived (False: on its way)
+    sent: dict[int, int] = field(default_factory=dict)  # request -> number of its parcel; ARRIVED once it is there
     encoding: dict[int, dict[str, Any]] = field(default_factory=dict)  # done, result still to come
     kill_reason: str = ""
+    condemned: str = ""  # why it will be killed as soon as its last result has left it
     deaths: int = 0
-    builds: queue.SimpleQueue[int | None] = field(default_factory=queue.SimpleQueue)
+    builds: queue.SimpleQueue[Parcel | None] = field(default_factory=queue.SimpleQueue)
 
     @property
     def device(self) -> str:
@@ -87,14 +89,17 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Turns what a handle tells into events."""
+    """Turns what a handle and the thread that feeds it tell into events."""
 
     events: queue.SimpleQueue[tuple[Any, ...]]
     index: int
     generation: int
 
+    def tell(self, kind: str, *rest: Any) -> None:
+        self.events.put((kind, self.index, self.generation, *rest))
+
     def on_frame(self, frame: Frame) -> None:
-        self.events.put(("frame", self.index, self.generation, frame))
+        self.tell("frame", frame)
 
     def on_gone(self, how: str) -> None:
-        self.events.put(("gone", self.index, self.generation, how))
+        self.tell("gone", how)

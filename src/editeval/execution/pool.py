@@ -20,7 +20,8 @@ from typing import Self
 
 from editeval.errors import MachineError
 from editeval.execution.backends import Launch
-from editeval.execution.dispatch import Build, Dispatcher
+from editeval.execution.dispatch import Dispatcher
+from editeval.execution.feeding import Build
 from editeval.execution.lanes import Lane, Limits, Notice, Result
 from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import make_policy

@@ -31,6 +31,13 @@ from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_sco
 from editeval.types import Editor, EditRequest, Failure, Judge, JudgeRequest, Score
 
 PROGRESS_INTERVAL_S = 0.25
+PATIENCE_S = 0.05
+"""How long an image may wait to be encoded for the next request to start: encoding takes cores that the start needs."""
+BREATHER_S = 0.01
+"""... and then for the starts of the other workers of its batch, where workers are more than cores."""
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread of a worker may keep the interpreter from the others. Python's 5 ms would be 5 ms of an idle
+device: the main thread waits for it when a request is started while another one is being decoded or encoded."""
 _NO_MEMORY = re.compile(r"out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED")
 _DEVICE_LOST = re.compile(r"CUDA error|device-side assert|CU(BLAS|DNN)_STATUS_(EXECUTION_FAILED|INTERNAL_ERROR)")
 """After such an error every later call in the process fails as well: the process must go."""
@@ -43,6 +50,7 @@ class Worker:
         self._channel = channel
         self._waiting: dict[str, Unit] = {}  # received, not started
         self._starts: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: leave
+        self._is_busy = threading.Event()  # the device computes
         self._results: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
@@ -106,6 +114,7 @@ class Worker:
             self._starts.put(None)
 
     def _run(self, model: Editor | Judge, key: str, unit: Unit) -> None:
+        self._is_busy.set()
         started_at, start = time.time(), time.perf_counter()
         value: Any = None
         failure = None
@@ -118,11 +127,12 @@ class Worker:
                 raise TypeError(f"{type(model).__name__} cannot serve {type(unit).__name__}")
         except Exception as error:  # noqa: BLE001  the one place where anything may go wrong: it becomes a Failure
             failure = describe(error)
+        self._is_busy.clear()
         done: dict[str, Any] = {
             "type": "done",
             "key": key,
             "started_at": started_at,
-            "seconds": time.perf_counter() - start,
+            "seconds": time.perf_counter() - start,  # from here to the next start the device waits for us
             "peak_memory_gib": _peak_memory_gib(),
         }
         if failure is not None:
@@ -148,8 +158,11 @@ class Worker:
         return progress
 
     def _write(self) -> None:
+        _stand_back()
         while (result := self._results.get()) is not None:
             key, value = result
+            self._is_busy.wait(PATIENCE_S)
+            time.sleep(BREATHER_S)
             header: dict[str, Any] = {"type": "result", "key": key}
             blobs = []
             try:
@@ -164,6 +177,12 @@ class Worker:
             except Exception as error:  # noqa: BLE001  what cannot be encoded or sent fails its own request only
                 with contextlib.suppress(FrameError):
                     self._channel.send({"type": "result", "key": key, "error": pack_failure(describe(error))})
+
+
+def _stand_back() -> None:
+    """Let this thread compute only with what the others leave: on a busy machine the device path comes first."""
+    with contextlib.suppress(AttributeError, OSError):  # not on this system: then it takes its turn like any other
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _checked_image(image: Any) -> Any:
@@ -211,15 +230,16 @@ def _checked_scores(judge: Judge, scores: Any, unit: tuple[Any, ...]) -> list[li
         raise BadOutputError(f"the judge returned {type(scores).__name__}, not one list of scores per request")
     if len(scores) != len(unit):
         raise BadOutputError(f"the judge returned {len(scores)} results for {len(unit)} requests")
+    promised = judge.metrics_of(judge.params)
     for row, request in zip(scores, unit, strict=True):
         if not isinstance(row, list) or not all(isinstance(score, Score) for score in row):
             raise BadOutputError(f"the judge's scores for {request.key} are {type(row).__name__}, not Score objects")
         if not row or any(score.sample_id != request.key for score in row):
             raise BadOutputError(f"the judge's scores for {request.key} name {[s.sample_id for s in row]}")
-        given, promised = {score.metric for score in row}, set(judge.metrics_of(judge.params))
-        if given != promised:
-            raise BadOutputError(f"the judge gave {request.key} the metrics {sorted(given)}, not {sorted(promised)}")
-    return scores
+        given = sorted(score.metric for score in row)
+        if given != sorted(promised):
+            raise BadOutputError(f"the judge gave {request.key} the metrics {given}, not {sorted(promised)}")
+    return [sorted(row, key=lambda score: promised.index(score.metric)) for row in scores]  # the headline first
 
 
 def describe(error: BaseException) -> Failure:
@@ -267,6 +287,7 @@ def main() -> None:
     import faulthandler
 
     faulthandler.enable()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     _die_with_parent()
     Worker(SocketChannel(socket.socket(fileno=int(sys.argv[1])))).serve()

@@ -33,6 +33,11 @@ class Engine:
         self._arguments = dict(arguments)
         self._has_failed = False
 
+    @property
+    def pipeline(self) -> Any:
+        """The pipeline of diffusers itself; None once closed."""
+        return self._pipeline
+
     @classmethod
     def load(cls, source: Source, device: str, size: str, given: Mapping[str, Any]) -> Self:
         """The engine for `source`; `given` are the arguments that were set (None: the family's own default).

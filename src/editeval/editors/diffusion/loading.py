@@ -12,6 +12,7 @@ from typing import Any
 from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.conditioning import tell_token_types
 from editeval.editors.diffusion.processors import without_torchvision
+from editeval.editors.diffusion.rotation import rotate_in_real_numbers
 from editeval.errors import ConfigError, MachineError
 
 log = logging.getLogger("editeval")
@@ -161,6 +162,8 @@ def _correct(pipeline: Any) -> None:
 
 def _accelerate(pipeline: Any, source: Source) -> None:
     denoiser = denoiser_of(pipeline)
+    if source.acceleration == "exact":
+        rotate_in_real_numbers(denoiser)  # the compiler fuses no complex numbers
     name = source.attention_backend
     if name is not None or "DIFFUSERS_ATTN_BACKEND" in os.environ:  # a variable that no run records decides nothing
         _set_attention(denoiser, name or "native")
