@@ -228,8 +228,17 @@ def test_a_loaded_worker_ends_when_it_hears_nonsense_or_its_parent_is_gone() -> 
             assert child.wait(20) == 1
 
 
+@pytest.fixture
+def threads_end() -> Iterator[None]:
+    """What a thread of this test raises is raised before the next test begins."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_frame_without_a_type_ends_the_worker_and_does_not_leave_it_waiting(worker: Talk) -> None:
+def test_a_frame_without_a_type_ends_the_worker_and_does_not_leave_it_waiting(threads_end: None, worker: Talk) -> None:
     worker.load("editors", "fakes.fake_editor")
     worker.send({"no type": True})
     worker.hear("bye")
@@ -283,7 +292,7 @@ def test_a_hang_is_noticed_while_the_neighbours_are_busy(tmp_path: Path) -> None
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_bug_in_reading_a_request_ends_the_run_with_its_own_error() -> None:
+def test_a_bug_in_reading_a_request_ends_the_run_with_its_own_error(threads_end: None) -> None:
     def broken(key: str) -> EditRequest:
         if key == "2":
             raise KeyError("no such sample")
