@@ -6,13 +6,14 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from editeval import pipeline, plugins
 from editeval.config.load import Overrides, load_config, load_mapping
-from editeval.config.schema import Config, Stage
+from editeval.config.schema import Config, Logging, Stage
 from editeval.errors import ConfigError, EditBatchError
 from editeval.execution import devices
 from editeval.execution.lanes import Notice
@@ -65,6 +66,7 @@ class BatchEditor:
         spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
         logs = config.evaluation.output_dir / "logs"
         self.stage: Stage = stage
+        self._logging = config.logging
         self.num_workers = len(groups)
         self._pool = Pool(spec, launcher(logs, f"{type(self).__name__}-edit", stage.execution), _tell)
         self._pool.__enter__()
@@ -100,11 +102,12 @@ class BatchEditor:
 
         keys = [str(i) for i in range(len(images))]
         edit_log = EditLog(type(self).__name__, keys, self.num_workers, policy, say)
-        edit_log.begin()
-        outcomes: dict[str, Outcome[Any]] = {}
-        for outcome in self._pool.run(keys, build, policy):
-            outcomes[outcome.key] = outcome
-            edit_log.add(outcome)
+        with _heard(self._logging):
+            edit_log.begin()
+            outcomes: dict[str, Outcome[Any]] = {}
+            for outcome in self._pool.run(keys, build, policy):
+                outcomes[outcome.key] = outcome
+                edit_log.add(outcome)
         ordered = [outcomes[key] for key in keys]
         if on_error == "raise" and any(o.error for o in ordered):
             raise EditBatchError(ordered)
@@ -142,6 +145,11 @@ def _encoded(position: int, image: Image | bytes | str | Path) -> ImageRef:
     if isinstance(image, Image):
         return _PixelImage(image)
     raise ConfigError(f"batch_edit: image {position}: must be a PIL image, bytes or a path, got {type(image).__name__}")
+
+
+def _heard(settings: Logging) -> AbstractContextManager[None]:
+    """The lines of the log contract reach a log file and the terminal, unless the program has its own logging."""
+    return nullcontext() if log.hasHandlers() else pipeline.logs(settings)
 
 
 def _check_arguments(instructions: Sequence[Any], enable_batch_sync: Any, on_error: Any) -> None:
