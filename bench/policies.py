@@ -39,7 +39,7 @@ def measure(policy: str, runs: int) -> float:
 def main() -> None:
     """Print the table; exit 1 if a policy is more than LIMIT above its simulation."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=7)
     runs = parser.parse_args().runs
     print(f"{REQUESTS} requests of {SECONDS} s on {WORKERS} worker processes, median of {runs} runs; {machine()}")
     print(f"{'policy':15}{'simulated':>12}{'measured':>12}{'ratio':>9}")
