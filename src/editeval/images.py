@@ -13,9 +13,10 @@ import io
 import os
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from editeval.errors import ImageError
 
@@ -153,11 +154,21 @@ def sha256(data: bytes) -> str:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """`path` holds exactly `data`, on disk, or is untouched: temporary file, fsync, rename, fsync of the directory."""
+    """`path` holds exactly `data`, on disk, or is untouched."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that becomes `path`, durably, when the block ends well, and leaves no trace otherwise.
+
+    Temporary file, fsync, rename, fsync of the directory.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

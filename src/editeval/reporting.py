@@ -28,7 +28,7 @@ def build_report(plan: Plan, store: RunStore) -> Report:
         return (_sample_row(row) for row in store.rows(plan.judging_id or None))
 
     seen = data.survey(samples(), headline)
-    badge, warnings = data.decide_badge(seen, is_judged=bool(metrics))
+    badge, warnings = data.decide_badge(seen, is_judged=bool(metrics), is_control=plan.editor.is_control)
     replays = [event["data"] for event in store.events("replay")]
     return Report(
         run=_run_block(plan, store),

@@ -182,6 +182,7 @@ class Editor(ABC):
 
     Params: ClassVar[type]
     sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
+    is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
     worker: int = 0  # its number among the workers of its stage, known before `load`
 

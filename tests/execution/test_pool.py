@@ -162,6 +162,11 @@ def test_a_worker_that_must_be_restarted_first_hands_over_what_it_has_finished(t
     assert run.kinds().count("worker_lost") == 1
 
 
+def test_requests_in_a_row_that_kill_their_only_worker_do_not_end_the_run(tmp_path: Path) -> None:
+    outcomes = Run(tmp_path, num_workers=1, kills=["1", "2"])(4)
+    assert {k: o.error.reason for k, o in outcomes.items() if o.error} == {"1": "worker_died", "2": "worker_died"}
+
+
 def test_a_hanging_request_is_ended_and_tried_again(tmp_path: Path) -> None:
     run = Run(tmp_path, limits=Limits(timeout_s=1.0), hangs_once=["2"])
     start = time.monotonic()

@@ -241,7 +241,7 @@ def threads_end() -> Iterator[None]:
 def test_a_frame_without_a_type_ends_the_worker_and_does_not_leave_it_waiting(threads_end: None, worker: Talk) -> None:
     worker.load("editors", "fakes.fake_editor")
     worker.send({"no type": True})
-    worker.hear("bye")
+    assert worker.hear("bye")[0]["type"] == "bye"
 
 
 def test_decoding_ahead_changes_neither_bytes_nor_pixels() -> None:

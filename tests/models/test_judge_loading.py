@@ -79,7 +79,7 @@ def test_weights_that_are_missing_are_not_made_up(copy: Path) -> None:
 
 def test_weights_of_another_shape_are_refused(copy: Path) -> None:
     change(copy / "config.json", lambda config: config["text_config"].update(intermediate_size=48))
-    refusal(copy)
+    assert "reward_model.params.model_name" in refusal(copy)
 
 
 def test_a_file_that_was_cut_off_is_refused(copy: Path) -> None:

@@ -25,6 +25,7 @@ def test_identity_scores_zero_and_target_scores_ten(tmp_path: Path) -> None:
         assert {s["scores"]["overall"]["value"] for s in samples_of(result)} == {expected}
         micro = next(s for s in report_of(result)["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
         assert (micro["mean"], micro["num_scored"]) == (expected, 10)
+        assert (report_of(result)["badge"], report_of(result)["warnings"]) == ("valid", [])
 
 
 def test_one_worker_and_three_and_every_policy_give_the_same_samples(tmp_path: Path) -> None:

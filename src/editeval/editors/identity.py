@@ -27,6 +27,7 @@ class Identity(Editor):
 
     Params = IdentityParams
     default_device = "cpu"
+    is_control = True
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The pixels of the first image. Raises ImageError if they cannot be had, ConfigError for overrides."""

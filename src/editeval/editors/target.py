@@ -27,6 +27,7 @@ class Target(Editor):
 
     Params = TargetParams
     default_device = "cpu"
+    is_control = True
     sees_reference: ClassVar[bool] = True
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:

@@ -24,7 +24,7 @@ from editeval.execution.messages import EncodedEdit, WorkerSpec, unpack_scores
 from editeval.execution.policies import Policy
 from editeval.types import Failure, Outcome
 
-MAX_DEATHS = 5  # of one worker in a row, without a result in between: then its device is given up
+MAX_DEATHS = 10  # of a worker in a row: three requests may kill it three times each; then its device is to blame
 TICK_S = 0.2
 
 

@@ -150,12 +150,13 @@ def coverage_of(seen: Survey) -> dict[str, Any]:
     }
 
 
-def decide_badge(seen: Survey, is_judged: bool = True) -> tuple[str, tuple[str, ...]]:
+def decide_badge(seen: Survey, is_judged: bool = True, is_control: bool = False) -> tuple[str, tuple[str, ...]]:
     """(badge, warnings): invalid below MIN_COVERAGE or with nothing scored, else with warnings if there are any.
 
-    Without a judge the edits are what counts: their share takes the place of the coverage.
+    Without a judge the edits are what counts: their share takes the place of the coverage. A control (`identity`,
+    `target`) is meant to give equal scores and unchanged pictures: that is no warning.
     """
-    warnings = tuple(_warnings(seen, is_judged))
+    warnings = tuple(_warnings(seen, is_judged, is_control))
     if is_judged:
         is_enough = seen.num_scored > 0 and seen.coverage >= MIN_COVERAGE
     else:
@@ -165,7 +166,7 @@ def decide_badge(seen: Survey, is_judged: bool = True) -> tuple[str, tuple[str, 
     return (WARNED if warnings else VALID), warnings
 
 
-def _warnings(seen: Survey, is_judged: bool) -> Iterator[str]:
+def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[str]:
     total = seen.num_samples
     if not is_judged:
         pass
@@ -182,6 +183,8 @@ def _warnings(seen: Survey, is_judged: bool) -> Iterator[str]:
     if seen.num_unparsed and seen.parse_rate is not None:
         answers = _of(seen.num_unparsed, seen.num_answers, "judge answer")
         yield f"{answers} gave no value; the parse rate is {seen.parse_rate * 100:.1f} %."
+    if is_control:
+        return
     if seen.num_duplicates:
         yield f"{_of(seen.num_duplicates, seen.num_done, 'edit')} identical to the edit of another sample."
     if seen.num_unchanged:
