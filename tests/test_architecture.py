@@ -16,7 +16,7 @@ LEVELS = {
     **dict.fromkeys(("images", "plugins", "prompts", "categories"), 1),
     "config": 2,
     **dict.fromkeys(("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor"), 3),
-    **dict.fromkeys(("plan", "stages", "reporting", "pipeline"), 4),
+    **dict.fromkeys(("plan", "preparation", "stages", "reporting", "pipeline"), 4),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
@@ -25,6 +25,7 @@ ORDER_IN_LEVEL = {
     "plan": 0,
     "stages": 1,
     "reporting": 1,
+    "preparation": 0,
     "pipeline": 2,
     "api": 0,
     "commands": 0,

@@ -21,7 +21,7 @@ from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
 from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.plan import worker_spec
-from editeval.stages import launcher, pool_spec, say
+from editeval.stages.activity import launcher, pool_spec, say
 from editeval.types import Editor, EditRequest, ImageRef, Outcome
 
 if TYPE_CHECKING:

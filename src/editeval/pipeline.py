@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging
-from editeval.doctor import rules, versions
+from editeval.doctor import rules
 from editeval.errors import MachineError
 from editeval.plan import Plan, device_warnings, hash_of, make_plan, unused_prompts
+from editeval.preparation import interpreters_of, record_interpreters
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
-from editeval.stages import Interrupt, edit_stage, judge_stage
+from editeval.stages.interrupt import Interrupt
+from editeval.stages.waves import run_waves, waves
 from editeval.store import directories
 from editeval.store.manifest import Manifest
 from editeval.store.records import Counts
@@ -33,15 +35,15 @@ class RunResult:
 
     plan: Plan
     report: Report | None
-    counts: Counts
+    counts: Counts  # of several judgings, those of the one that scored least
     signum: int | None  # of the interruption
 
     @property
     def exit_code(self) -> int:
-        """0 every wanted sample scored, 3 some failed or unscored, 128 + signal if interrupted."""
+        """0 every wanted sample scored by every judge, 3 some failed or unscored, 128 + signal if interrupted."""
         if self.signum is not None:
             return 128 + self.signum
-        wanted = self.counts.num_scored if self.plan.judge else self.counts.num_edited
+        wanted = self.counts.num_scored if self.plan.judgings else self.counts.num_edited
         return COMPLETE if wanted == self.counts.num_wanted else INCOMPLETE
 
 
@@ -62,16 +64,16 @@ def evaluate(
     check_machine(config)  # what this machine lacks is said before anything is read or loaded
     plan = make_plan(config, fresh)
     plan = replace(plan, dir=directory or plan.dir)
+    waves(plan)
     with logs(config.logging), open_store(plan, argv) as store:
+        record_interpreters(config, store)
         for warning in (*config.warnings, *unused_prompts(config)):
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
         store.select(plan.samples)
         _announce(plan, store)
-        edit_stage(plan, store, interrupt)
-        if interrupt.signum is None:
-            judge_stage(plan, store, interrupt)
-        counts = store.counts(plan.judging_id or None)
+        run_waves(plan, store, interrupt)
+        counts = least(plan, store)
         if interrupt.signum is not None:
             return RunResult(plan, None, counts, interrupt.signum)
         report = build_report(plan, store)
@@ -94,15 +96,24 @@ def check_machine(config: Config) -> None:
     """Raises MachineError for devices that are not there, and for libraries known to give wrong results together."""
     for lacking in device_warnings(config):
         raise MachineError(lacking)
-    types = [stage.type for stage in (config.diffusion_model, config.reward_model) if stage]
-    for broken in rules.problems_for(types, versions.installed()):
-        if broken.severity == "broken":
-            raise MachineError(f"{broken.line()}; `editeval doctor` tells more")
+    for stage, found in interpreters_of(config):
+        for broken in rules.problems_for([stage.type], found.versions):
+            if broken.severity == "broken":
+                raise MachineError(f"{broken.line()}; `editeval doctor` tells more")
+
+
+def least(plan: Plan, store: RunStore) -> Counts:
+    """Where the wanted samples stand; of several judgings, under the one that has scored least."""
+    return min((store.counts(judging.id) for judging in plan.judgings), key=_num_scored, default=store.counts(None))
+
+
+def _num_scored(counts: Counts) -> int:
+    return counts.num_scored
 
 
 def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
     """The run directory of `plan`, new or continued, for this process alone. Raises RunConflictError."""
-    groups = [*plan.editor_devices(), *plan.judge_devices()]
+    groups = plan.device_groups()
     manifest = Manifest(
         name=plan.config.name,
         identity=plan.identity,
@@ -115,7 +126,7 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
 
 
 def _announce(plan: Plan, store: RunStore) -> None:
-    counts = store.counts(plan.judging_id or None)
+    counts = least(plan, store)
     done = counts.num_edited + counts.num_failed
     log.info(
         "Run %s: %d samples, %d edited already, %d to edit", plan.dir, counts.num_wanted, done, counts.num_wanted - done

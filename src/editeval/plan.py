@@ -21,6 +21,31 @@ from editeval.types import Benchmark, Editor, Judge, Sample
 
 
 @dataclass(frozen=True, slots=True)
+class JudgingPlan:
+    """One way of scoring the edits: a judge of the configuration, and the id under which its scores are kept."""
+
+    name: str  # of the judge in the configuration
+    id: str
+    stage: Stage
+    judge: type[Judge]
+    prefix: str = ""  # of its metrics' labels in reports; empty for the first judging
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that the judge gives; the first is its headline."""
+        return self.judge.metrics_of(self.stage.params)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The metrics as reports call them: those of a second judge carry its name."""
+        return tuple(self.prefix + metric for metric in self.metrics)
+
+    def devices(self) -> list[tuple[str, ...]]:
+        """One group per worker. Raises MachineError if this machine lacks one."""
+        return stage_devices(self.stage, self.judge)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that is decided before the first worker starts."""
 
@@ -28,9 +53,8 @@ class Plan:
     benchmark: Benchmark
     samples: Sequence[Sample]  # those wanted, in benchmark order
     editor: type[Editor]
-    judge: type[Judge] | None
+    judgings: tuple[JudgingPlan, ...]  # the first one's headline is the run's
     identity: dict[str, Any]
-    judging_id: str
     dir: Path
 
     @property
@@ -40,19 +64,21 @@ class Plan:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Every metric that the judge gives; the first is the headline. Empty without a judge."""
-        stage = self.config.reward_model
-        return self.judge.metrics_of(stage.params) if self.judge and stage else ()
+        """The label of every metric; the first is the headline. Empty without a judge."""
+        return tuple(label for judging in self.judgings for label in judging.labels)
+
+    @property
+    def judging_id(self) -> str:
+        """Id of the first judging; empty without one."""
+        return self.judgings[0].id if self.judgings else ""
 
     def editor_devices(self) -> list[tuple[str, ...]]:
         """One group per editor worker. Raises MachineError if this machine lacks one."""
-        return stage_devices("diffusion_model", self.config.diffusion_model, self.editor)
+        return stage_devices(self.config.diffusion_model, self.editor)
 
-    def judge_devices(self) -> list[tuple[str, ...]]:
-        """One group per judge worker. Raises MachineError if this machine lacks one."""
-        if self.judge is None or self.config.reward_model is None:
-            return []
-        return stage_devices("reward_model", self.config.reward_model, self.judge)
+    def device_groups(self) -> list[tuple[str, ...]]:
+        """Every worker's devices, of all stages."""
+        return [*self.editor_devices(), *(group for judging in self.judgings for group in judging.devices())]
 
 
 def make_plan(config: Config, fresh: bool = False) -> Plan:
@@ -60,15 +86,30 @@ def make_plan(config: Config, fresh: bool = False) -> Plan:
     benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(config.benchmark.params)
     samples = select(benchmark, config)
     editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
-    stage = config.reward_model
-    judge = plugins.load("judges", stage.type, config.allow_code) if stage else None
-    if judge is not None and stage is not None and judge.uses_prompts_of(stage.params):
+    judgings = judging_plans(config)
+    if any(judging.judge.uses_prompts_of(judging.stage.params) for judging in judgings):
         _check_prompts(config, samples)
     _check_references(editor, config, samples)
     model = config.diffusion_model
     identity = manifest.identity(benchmark.fingerprint(), model.type, identity_params(model.params), model.seed)
     run_dir = directories.find_run(config.evaluation.output_dir, config.name, manifest.run_id(identity), fresh)
-    return Plan(config, benchmark, samples, editor, judge, identity, judging_id(config), run_dir)
+    return Plan(config, benchmark, samples, editor, judgings, identity, run_dir)
+
+
+def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
+    """One per judge of the configuration, in its order. Raises ConfigError for two that judge alike."""
+    plans: list[JudgingPlan] = []
+    for name, stage in config.judges.items():
+        judge = plugins.load("judges", stage.type, config.allow_code)
+        plan = JudgingPlan(name, judging_id(config, stage, judge), stage, judge, f"{name}." if plans else "")
+        twin = next((other.name for other in plans if other.id == plan.id), None)
+        if twin is not None:
+            raise ConfigError(
+                f"{config.path}: {stage.section}: judges exactly as {twin!r} does; change a parameter or the seed, "
+                "or remove it"
+            )
+        plans.append(plan)
+    return tuple(plans)
 
 
 def select(benchmark: Benchmark, config: Config) -> list[Sample]:
@@ -126,12 +167,8 @@ def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
     return WorkerSpec(kind, stage.type, json_params(stage.params), allow_code)
 
 
-def judging_id(config: Config) -> str:
-    """Fingerprint of everything that decides a score: judge, parameters, prompts, batch size. Empty without a judge."""
-    stage = config.reward_model
-    if stage is None:
-        return ""
-    judge = plugins.load("judges", stage.type, config.allow_code)
+def judging_id(config: Config, stage: Stage, judge: type[Judge]) -> str:
+    """Fingerprint of everything that decides a score: judge, parameters, prompts, batch size."""
     parts = {
         "judge": stage.type,
         "params": json_params(stage.params),
@@ -144,34 +181,40 @@ def judging_id(config: Config) -> str:
     return manifest.run_id(parts)[:16]
 
 
-def stage_devices(where: str, stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tuple[str, ...]]:
+def stage_devices(stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tuple[str, ...]]:
     """One group of devices per worker of `stage`."""
     names = devices.resolve(stage.execution.device_ids, plugin.default_device)
     if stage.execution.device_ids is None and names == ("cpu",):
         names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
-    return devices.groups(f"{where}.params.device_ids", names, stage.execution.devices_per_worker)
+    return devices.groups(f"{stage.section}.params.device_ids", names, stage.execution.devices_per_worker)
+
+
+def claims(stage: Stage, plugin: type[Editor] | type[Judge]) -> frozenset[str]:
+    """The devices that are taken while `stage` lasts; none if it asks a server."""
+    if plugin.is_remote:
+        return frozenset()
+    return frozenset(devices.resolve(stage.execution.device_ids, plugin.default_device))
 
 
 def unused_prompts(config: Config) -> list[str]:
     """One warning if prompts are given that nobody asks."""
-    stage = config.reward_model
-    if not config.prompts or stage is None:
+    if not config.prompts or not config.judges:
         return []
-    if plugins.load("judges", stage.type, config.allow_code).uses_prompts_of(stage.params):
+    plans = judging_plans(config)
+    if any(plan.judge.uses_prompts_of(plan.stage.params) for plan in plans):
         return []
-    return [f"{config.path}: prompts: has no effect: the judge {stage.requested_type!r} asks in its own words"]
+    asked = ", ".join(repr(plan.stage.requested_type) for plan in plans)
+    return [f"{config.path}: prompts: has no effect: {asked} asks in its own words"]
 
 
 def device_warnings(config: Config) -> list[str]:
     """What `check` says about devices that this machine lacks; `run` refuses to start without them."""
     warnings = []
-    stages = [("diffusion_model", "editors", config.diffusion_model), ("reward_model", "judges", config.reward_model)]
-    for where, kind, stage in stages:
-        if stage is None:
-            continue
+    for stage in config.stages:
+        kind = "editors" if stage is config.diffusion_model else "judges"
         plugin = plugins.load(kind, stage.type, config.allow_code)
         names = devices.resolve(stage.execution.device_ids, plugin.default_device)
-        lacking = devices.problem(f"{where}.params.device_ids", names)
+        lacking = devices.problem(f"{stage.section}.params.device_ids", names)
         if lacking:
             warnings.append(lacking)
     return warnings

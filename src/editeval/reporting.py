@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from editeval.errors import ImageError
-from editeval.plan import Plan
+from editeval.plan import JudgingPlan, Plan
 from editeval.reports import data, html, markdown, tables
 from editeval.reports.data import Report, SampleRow
+from editeval.stats.spans import spent
 from editeval.stats.summary import Entry, summarise
 from editeval.store import connection
 from editeval.store.records import Row
@@ -25,7 +27,7 @@ def build_report(plan: Plan, store: RunStore) -> Report:
     headline = metrics[0] if metrics else ""
 
     def samples() -> Iterator[SampleRow]:
-        return (_sample_row(row) for row in store.rows(plan.judging_id or None))
+        return (_sample_row(row) for row in labelled_rows(plan, store))
 
     seen = data.survey(samples(), headline)
     badge, warnings = data.decide_badge(seen, is_judged=bool(metrics), is_control=plan.editor.is_control)
@@ -58,6 +60,20 @@ def write_reports(report: Report, directory: Path) -> list[Path]:
             markdown.write_report_md(report, directory),
             html.write_report_html(report, directory),
         ]
+
+
+def labelled_rows(plan: Plan, store: RunStore) -> Iterator[Row]:
+    """The wanted samples with the scores of every judging of `plan`, under the metrics' labels."""
+    if not plan.judgings:
+        yield from store.rows(None)
+        return
+    for rows in zip(*(store.rows(judging.id) for judging in plan.judgings), strict=True):
+        scores = {
+            judging.prefix + metric: score
+            for judging, row in zip(plan.judgings, rows, strict=True)
+            for metric, score in row.scores.items()
+        }
+        yield replace(rows[0], scores=scores)
 
 
 def _sample_row(row: Row) -> SampleRow:
@@ -107,11 +123,18 @@ def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
         "editor": config.diffusion_model.requested_type,
         "judge": config.reward_model.requested_type if config.reward_model else None,
         "judging_id": plan.judging_id or None,
+        "judgings": [_judging_block(judging) for judging in plan.judgings],
         "benchmark": config.benchmark.type,
         "policy": _policy_used(plan, store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
     }
+
+
+def _judging_block(judging: JudgingPlan) -> dict[str, Any]:
+    metrics = list(judging.metrics)
+    judge = judging.stage.requested_type
+    return {"id": judging.id, "name": judging.name, "judge": judge, "prefix": judging.prefix, "metrics": metrics}
 
 
 def _policy_used(plan: Plan, store: RunStore) -> str:
@@ -121,18 +144,7 @@ def _policy_used(plan: Plan, store: RunStore) -> str:
 
 
 def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
-    """Seconds over all invocations: per stage, for loading models, and per worker."""
-    spans = {"edit": 0.0, "judge": 0.0}
-    begun: dict[str, float] = {}
-    load_s = 0.0
-    for event in store.events():
-        stage = event["data"].get("stage", "")
-        if event["kind"] == "stage_begin":
-            begun[stage] = event["at"]
-        elif event["kind"] == "stage_end" and stage in begun:
-            spans[stage] += event["at"] - begun.pop(stage)
-        elif event["kind"] == "load":
-            load_s += event["data"]["ended_at"] - event["data"]["started_at"]
+    """Seconds over all invocations: all in all, per stage, for loading models, between the stages, and per worker."""
     window = sum(r["actual_s"] for r in replays)
     workers: dict[int, dict[str, Any]] = {}
     for edit in store.edits(wanted_only=False):  # as the window does: an earlier selection's work was no idling
@@ -143,13 +155,7 @@ def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
         worker["num_edits"] += 1
     for worker in workers.values():
         worker["idle_s"] = max(window - worker["busy_s"], 0.0)
-    return {
-        "wall_s": spans["edit"] + spans["judge"],
-        "load_s": load_s,
-        "edit_s": spans["edit"],
-        "judge_s": spans["judge"],
-        "workers": [workers[index] for index in sorted(workers)],
-    }
+    return {**asdict(spent(store.events())), "workers": [workers[index] for index in sorted(workers)]}
 
 
 def _policies(replays: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
@@ -180,7 +186,13 @@ def _batches(store: RunStore) -> tuple[dict[str, Any], ...]:
 
 def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
     manifest = store.manifest
-    judging = next((j for j in store.judgings() if j.id == plan.judging_id), None)
+    kept = {judging.id: judging for judging in store.judgings()}
+    judgings = [
+        {"id": j.id, "judge": kept[j.id].judge, "details": dict(kept[j.id].details)}
+        for j in plan.judgings
+        if j.id in kept
+    ]
+    interpreters = {event["data"]["section"]: event["data"] for event in store.events("interpreter")}
     return {
         "config": dict(plan.config.resolved),
         "origins": dict(plan.config.origins),
@@ -188,7 +200,9 @@ def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
         "versions": manifest["versions"],
         "host": manifest["host"],
         "identity": manifest["identity"],
-        "judging": {"id": judging.id, "judge": judging.judge, "details": dict(judging.details)} if judging else None,
+        "judging": judgings[0] if judgings else None,
+        "judgings": judgings,
+        "interpreters": interpreters,
         "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
         "warnings": list(plan.config.warnings),
         "invocations": len(store.events("invocation")),

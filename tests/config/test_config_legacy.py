@@ -61,6 +61,7 @@ MEANINGS: dict[str, tuple[Any, Callable[[Config], Any], Any]] = {
     "reward_model.params.use_batch_inference": ("false", lambda c: c.reward_model.execution.batch_size, 1),
     "reward_model.params.batch_size": (2, lambda c: c.reward_model.execution.batch_size, 2),
     "reward_model.params.device_ids": ("[4, 5]", lambda c: c.reward_model.execution.device_ids, ("cuda:4", "cuda:5")),
+    "reward_model.params.python_path": ("/usr/bin/p", lambda c: c.reward_model.execution.python, "/usr/bin/p"),
     "reward_model.params.timeout": (600, lambda c: c.reward_model.execution.timeout_s, 600.0),
     "prompts.物理.system_prompt": ("S", lambda c: c.prompts["物理"].system_prompt, "S"),
     "prompts.物理.user_prompt_template": (
@@ -86,7 +87,6 @@ NO_MEANING = {  # key of v2 -> a value for which it is named in a warning
     "reward_model.params.device": "auto",
     "reward_model.params.compare_with_original": "false",
     "reward_model.params.conda_env": "yx_qwen3",
-    "reward_model.params.python_path": "/usr/bin/python3",
     "reward_model.params.script_path": "judge.py",
     "reward_model.params.temperature": 0.7,
     "evaluation.images_dir": "outputs/images",

@@ -14,7 +14,7 @@ from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
 from editeval.pipeline import evaluate
 from editeval.plan import make_plan, seed_of
-from editeval.stages import Interrupt
+from editeval.stages.interrupt import Interrupt
 from editeval.store.run_store import RunStore
 
 
@@ -162,7 +162,7 @@ def test_the_target_editor_needs_a_benchmark_with_targets(tmp_path: Path) -> Non
 
 
 def test_an_interrupted_run_keeps_what_is_finished_and_the_next_one_continues(tmp_path: Path) -> None:
-    from editeval.stages import Interrupt
+    from editeval.stages.interrupt import Interrupt
 
     section = fake_editor(tmp_path, seconds=0.05)
     interrupt = Interrupt()

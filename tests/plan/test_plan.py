@@ -15,7 +15,7 @@ from editeval.benchmarks.procedural import ProceduralBenchmark
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, ConfigError
-from editeval.plan import device_warnings, hash_of, json_params, judging_id, make_plan, seed_of, select
+from editeval.plan import device_warnings, hash_of, json_params, judging_plans, make_plan, seed_of, select
 
 SEEDS = st.integers(0, 2**31 - 1)
 PROMPT = {"system_prompt": "s", "user_prompt_template": "{edit_instruction}"}
@@ -130,27 +130,31 @@ def test_seed_editor_parameters_and_content_are_part_of_it(tmp_path: Path) -> No
     assert all(one != two for i, one in enumerate(found) for two in found[:i])
 
 
+def judging_id_of(settings: Config) -> str:
+    return "".join(judging.id for judging in judging_plans(settings))
+
+
 def test_a_judging_is_known_by_everything_that_decides_a_score() -> None:
-    plain = judging_id(config())
-    assert len(plain) == 16 and plain == judging_id(config(diffusion_model__params__seed=5, evaluation__limit=1))
-    assert plain == judging_id(config(reward_model__params__device_ids=["cpu", "cpu"]))
+    plain = judging_id_of(config())
+    assert len(plain) == 16 and plain == judging_id_of(config(diffusion_model__params__seed=5, evaluation__limit=1))
+    assert plain == judging_id_of(config(reward_model__params__device_ids=["cpu", "cpu"]))
     others = [
-        judging_id(config(reward_model__params__forgiven_distance=8)),
-        judging_id(config(reward_model__execution={"batch_size": 2})),
-        judging_id(config(reward_model__params__seed=3)),
-        judging_id(config(reward_model__type="fakes.fake_judge")),
+        judging_id_of(config(reward_model__params__forgiven_distance=8)),
+        judging_id_of(config(reward_model__execution={"batch_size": 2})),
+        judging_id_of(config(reward_model__params__seed=3)),
+        judging_id_of(config(reward_model__type="fakes.fake_judge")),
     ]
     assert len({plain, *others}) == 5
-    assert judging_id(config(reward_model=None)) == ""
+    assert judging_id_of(config(reward_model=None)) == ""
 
 
 def test_a_plan_knows_names_metrics_and_devices(tmp_path: Path) -> None:
     plan = make_plan(config(evaluation__output_dir=str(tmp_path), diffusion_model__params__device_ids=["cpu", "cpu"]))
     assert plan.log_name == plan.editor.__name__ and plan.metrics[0] == "overall"
-    assert (plan.editor_devices(), plan.judge_devices()) == ([("cpu",), ("cpu",)], [("cpu",)])
+    assert (plan.editor_devices(), plan.judgings[0].devices()) == ([("cpu",), ("cpu",)], [("cpu",)])
     assert list(tmp_path.iterdir()) == [], "planning writes nothing"
     without = make_plan(config(evaluation__output_dir=str(tmp_path), reward_model=None))
-    assert (without.metrics, without.judge_devices(), without.judging_id) == ((), [], "")
+    assert (without.metrics, without.judgings, without.judging_id) == ((), (), "")
 
 
 def test_a_judge_that_uses_prompts_needs_one_for_every_category(tmp_path: Path) -> None:
@@ -161,7 +165,7 @@ def test_a_judge_that_uses_prompts_needs_one_for_every_category(tmp_path: Path) 
     chinese = dict.fromkeys(("物理", "环境", "社会", "因果"), PROMPT)
     with pytest.raises(ConfigError, match=r"plan: prompts: no prompt for 'referential'; it has: .*物理"):
         make_plan(config(prompts=chinese, **settings))
-    assert make_plan(config(prompts={**chinese, "referential": PROMPT}, **settings)).judge is not None
+    assert make_plan(config(prompts={**chinese, "referential": PROMPT}, **settings)).judgings
     only = {"benchmark__categories": ["causal"], "prompts": {"因果": PROMPT}}
     assert len(make_plan(config(**only, **settings)).samples) == 3
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
-from editeval.stages import Interrupt
+from editeval.stages.interrupt import Interrupt
 from editeval.store import directories
 from editeval.store.run_store import RunStore
 
@@ -108,11 +108,10 @@ def dry_run(config: Config, fresh: bool) -> int:
     editor = config.diffusion_model
     out(f"editor         {editor.requested_type} ({plan.log_name}), base seed {editor.seed}\n")
     _print_assignment(plan, pending)
-    judge = config.reward_model
-    if judge is not None:
-        judged = states["scored"] + states["unscored"]
-        out(f"judge          {judge.requested_type}, {judge.execution.batch_size} at a time: ")
-        out(f"{states['scored']} scored, {states['unscored']} unscored, {len(plan.samples) - judged} to judge\n")
+    for judging in plan.judgings:
+        scored, unscored = states[f"{judging.id} scored"], states[f"{judging.id} unscored"]
+        out(f"judge          {judging.name}, {judging.stage.execution.batch_size} at a time: ")
+        out(f"{scored} scored, {unscored} unscored, {len(plan.samples) - scored - unscored} to judge\n")
     return 0
 
 
@@ -125,8 +124,10 @@ def _pending(plan: Plan) -> tuple[list[str], Counter[str]]:
     with RunStore.read(plan.dir) as store:
         edits = {e.sample_id: e.status for e in store.edits(wanted_only=False)}
         states.update(edits[i] for i in ids if i in edits)
-        counts = store.counts(plan.judging_id or None)
-        states.update(scored=counts.num_scored, unscored=counts.num_unscored)
+        for judging in plan.judgings:
+            counts = store.counts(judging.id)
+            states[f"{judging.id} scored"] = counts.num_scored
+            states[f"{judging.id} unscored"] = counts.num_unscored
     return [i for i in ids if i not in edits], states
 
 

@@ -14,7 +14,7 @@ from editeval.errors import ConfigError
 
 PREFIX = "EDITEVAL_"
 STAGES = ("diffusion_model", "reward_model")
-SECTIONS = ("benchmark", *STAGES, "prompts", "evaluation", "logging")
+SECTIONS = ("benchmark", *STAGES, "reward_models", "prompts", "evaluation", "logging")
 _EVERY_STAGE = {
     "device_ids": tuple((stage, "execution", "device_ids") for stage in STAGES),
     "seed": tuple((stage, "params", "seed") for stage in STAGES),

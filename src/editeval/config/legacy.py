@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from editeval.config import conda
 from editeval.config.node import Node, child, placed, plain, problem, quoted, without
 from editeval.config.schema import POLICIES
 from editeval.config.values import parse, parse_devices
@@ -98,16 +99,25 @@ _MOVES: tuple[tuple[str, str], ...] = (
     ("data.categories", "benchmark.categories"),
     ("benchmark.data_path", "benchmark.params.path"),
     ("diffusion_model.params.device_ids", "diffusion_model.execution.device_ids"),
-    ("reward_model.params.device_ids", "reward_model.execution.device_ids"),
-    ("reward_model.params.batch_size", "reward_model.execution.batch_size"),
-    ("reward_model.params.timeout", "reward_model.execution.timeout_s"),
     ("logging.save_to_file", "logging.file_output"),
+)
+_JUDGE_MOVES: tuple[tuple[str, str], ...] = (  # within the section of a judge
+    ("params.device_ids", "execution.device_ids"),
+    ("params.batch_size", "execution.batch_size"),
+    ("params.timeout", "execution.timeout_s"),
+    ("params.python_path", "execution.python"),
 )
 _TAKEN = ("seed", "device_ids", "device", "enable_batch_sync")
 STAGE_KEYS = {  # keys of `params` that say how a stage runs; the plug-in never sees them (but for the seed)
     "diffusion_model": _TAKEN,
-    "reward_model": (*_TAKEN, "batch_size", "use_batch_inference", "timeout"),
+    "reward_model": (*_TAKEN, "batch_size", "use_batch_inference", "timeout", "python_path", "conda_env"),
 }
+_JUDGE_OF_SEVERAL = re.compile(r"^reward_models\.[^.]+")
+
+
+def role(path: str) -> str:
+    """`path` as if its judge were the only one: reward_models.strict.type becomes reward_model.type."""
+    return _JUDGE_OF_SEVERAL.sub("reward_model", path)
 
 
 def translate(layer: Node) -> tuple[Node, list[str]]:
@@ -118,13 +128,27 @@ def translate(layer: Node) -> tuple[Node, list[str]]:
             raise problem(node, reason)
     for old, new in _MOVES:
         layer = _move(layer, tuple(old.split(".")), tuple(new.split(".")))
+    judges = judge_sections(layer)
+    for section in judges:
+        for old, new in _JUDGE_MOVES:
+            layer = _move(layer, (*section, *old.split(".")), (*section, *new.split(".")))
     if child(layer, "data") is not None and plain(layer.value["data"]) == {}:
         layer = without(layer, "data")
     warnings: list[str] = []
-    for stage in STAGE_KEYS:
+    for stage in (("diffusion_model",), *judges):
         layer = _batch_sync(layer, stage)
         layer = _device(layer, stage, warnings)
+    for stage in judges:
+        layer = _conda(layer, stage, warnings)
     return layer, warnings
+
+
+def judge_sections(layer: Node) -> list[tuple[str, ...]]:
+    """Where the judges of `layer` are: under reward_model, or each under its name in reward_models."""
+    several = child(layer, "reward_models")
+    names = list(several.value) if several is not None and several.is_map else []
+    one = [("reward_model",)] if child(layer, "reward_model") is not None else []
+    return [*one, *(("reward_models", name) for name in names)]
 
 
 def _move(layer: Node, old: tuple[str, ...], new: tuple[str, ...]) -> Node:
@@ -144,26 +168,26 @@ def _contradiction(node: Node, other: Node) -> ConfigError:
     )
 
 
-def _batch_sync(layer: Node, stage: str) -> Node:
+def _batch_sync(layer: Node, stage: tuple[str, ...]) -> Node:
     """`enable_batch_sync` becomes a policy; an explicit policy that does not contradict it stands."""
-    path = (stage, "params", "enable_batch_sync")
-    node, policy = child(layer, *path), child(layer, stage, "execution", "policy")
+    path = (*stage, "params", "enable_batch_sync")
+    node, policy = child(layer, *path), child(layer, *stage, "execution", "policy")
     if node is None:
         return layer
     wanted = parse(bool, node)
     layer = without(layer, *path)
     if policy is None:
         name = "batch_sync" if wanted else "round_robin"
-        return placed(layer, replace(node, value=name), stage, "execution", "policy")
+        return placed(layer, replace(node, value=name), *stage, "execution", "policy")
     if policy.value in POLICIES and wanted != (policy.value == "batch_sync"):
         raise _contradiction(node, policy)
     return layer
 
 
-def _device(layer: Node, stage: str, warnings: list[str]) -> Node:
+def _device(layer: Node, stage: tuple[str, ...], warnings: list[str]) -> Node:
     """`device` (one, or "auto") becomes `device_ids`, if they are not given as well."""
-    path = (stage, "params", "device")
-    node, ids = child(layer, *path), child(layer, stage, "execution", "device_ids")
+    path = (*stage, "params", "device")
+    node, ids = child(layer, *path), child(layer, *stage, "execution", "device_ids")
     if node is None:
         return layer
     layer = without(layer, *path)
@@ -174,28 +198,46 @@ def _device(layer: Node, stage: str, warnings: list[str]) -> Node:
         if devices not in (None, listed) or (node.value == "cuda" and "cpu" in (listed or ())):
             raise _contradiction(node, ids)
         return layer
-    if any_gpu and stage == "reward_model":
+    if any_gpu and stage != ("diffusion_model",):
         warnings.append(
             f"{node.where}: {node.key}: {quoted(node.value)} now means one judge on each visible GPU; "
-            "to spread one over several, set reward_model.execution.devices_per_worker"
+            f"to spread one over several, set {'.'.join(stage)}.execution.devices_per_worker"
         )
-        return placed(layer, replace(node, value=None), stage, "execution", "device_ids")
+        return placed(layer, replace(node, value=None), *stage, "execution", "device_ids")
     value = None if node.value == "auto" else ["cuda:0"] if any_gpu else [node.value]
-    return placed(layer, replace(node, value=value), stage, "execution", "device_ids")
+    return placed(layer, replace(node, value=value), *stage, "execution", "device_ids")
+
+
+def _conda(layer: Node, stage: tuple[str, ...], warnings: list[str]) -> Node:
+    """`conda_env` becomes the interpreter of that environment, if this machine has it and no other one is named."""
+    path = (*stage, "params", "conda_env")
+    node = child(layer, *path)
+    if node is None:
+        return layer
+    layer = without(layer, *path)
+    name = parse(str | None, node)
+    if not name:
+        return layer
+    python = conda.interpreter(name)
+    if child(layer, *stage, "execution", "python") is not None:
+        warnings.append(f"{node.where}: {node.key}: has no effect: an interpreter is named as well")
+    elif python is None:
+        why = "no conda environment of this name is on this machine; the judge runs in the environment of editeval"
+        warnings.append(f"{node.where}: {node.key}: {quoted(name)} has no effect: {why}")
+    else:
+        layer = placed(layer, replace(node, value=str(python)), *stage, "execution", "python")
+    return layer
 
 
 # ------------------------------------------------------------------------------------------------ what nothing reads
 
-_NOT_YET = "comes with execution.python, which is not available yet; the judge runs in this environment"
 _ALWAYS_RESUMES = "the same command always continues an unfinished run; --fresh starts anew"
 _ONE_LEDGER = "progress is kept in the run directory after every edit"
 _DEAD_V2 = "v2 never read it either"
 NO_EFFECT: dict[str, str] = {
     "diffusion_model.params.batch_size": "an editor takes one request at a time on each device",
     "reward_model.params.compare_with_original": "a judge that looks at pictures is always shown both",
-    "reward_model.params.conda_env": _NOT_YET,
-    "reward_model.params.python_path": _NOT_YET,
-    "reward_model.params.script_path": _NOT_YET,
+    "reward_model.params.script_path": "the judge is part of editeval: no script is run",
     "reward_model.params.temperature": f"{_DEAD_V2}, and this judge does not sample",
     "reward_model.params.use_batch_inference": "this judge takes reward_model.execution.batch_size requests at a time",
     "evaluation.results_dir": "evaluation.output_dir is given, and it is where results go",
@@ -222,6 +264,7 @@ _AS_IT_IS: dict[str, Any] = {  # with this value the key says what happens anywa
 
 def fate(path: str, node: Node) -> list[str] | None:
     """Warnings (one or none) for an old key without effect; None for a key that is simply unknown."""
+    path = role(path)
     if path not in NO_EFFECT:
         return None
     satisfied = path in _AS_IT_IS and node.value == _AS_IT_IS[path] and type(node.value) is type(_AS_IT_IS[path])

@@ -18,7 +18,6 @@ from editeval.errors import ConfigError
 __all__ = ["Overrides", "load_config", "load_mapping"]
 
 _NO_OVERRIDES = Overrides()
-_KINDS = {"benchmark": "benchmarks", "diffusion_model": "editors", "reward_model": "judges"}
 _STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
 
 
@@ -58,8 +57,10 @@ def load_mapping(
 
 def _over(low: Node, high: Node, warnings: list[str]) -> Node:
     """`high` over `low`. Another type comes without the old type's parameters: they were meant for something else."""
-    for section, kind in _KINDS.items():
-        new, old = child(high, section), child(low, section)
+    sections: dict[tuple[str, ...], str] = {("benchmark",): "benchmarks", ("diffusion_model",): "editors"}
+    sections |= dict.fromkeys(legacy.judge_sections(high), "judges")
+    for section, kind in sections.items():
+        new, old = child(high, *section), child(low, *section)
         if new is not None and old is not None and _type(kind, new) not in (None, _type(kind, old)):
             low = _retyped(low, section, new, warnings)
     return merge(low, high)
@@ -75,14 +76,15 @@ def _type(kind: str, section: Node) -> str | None:
         return None
 
 
-def _retyped(low: Node, section: str, new: Node, warnings: list[str]) -> Node:
-    low = without(without(low, section, "class_path"), section, "type")
-    params = child(low, section, "params")
+def _retyped(low: Node, section: tuple[str, ...], new: Node, warnings: list[str]) -> Node:
+    low = without(without(low, *section, "class_path"), *section, "type")
+    params = child(low, *section, "params")
     old = params.value if params is not None and params.is_map else {}
-    kept = () if section == "benchmark" else _STAGE_PARAMS
+    kept = () if section == ("benchmark",) else _STAGE_PARAMS
     dropped = [name for name, node in old.items() if name not in kept and node.rank < new.rank]
     for name in dropped:
-        low = without(low, section, "params", name)
+        low = without(low, *section, "params", name)
     if dropped:
-        warnings.append(f"{new.where}: {section}.type is another one now; dropped its old params: {', '.join(dropped)}")
+        said = f"{'.'.join(section)}.type is another one now; dropped its old params: {', '.join(dropped)}"
+        warnings.append(f"{new.where}: {said}")
     return low

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from editeval.config.schema import STATISTICS, BenchmarkConfig, Config, Evaluati
 from editeval.config.values import (
     COUNT,
     EXECUTION,
+    JUDGE_EXECUTION,
     METRICS,
     SEED,
     build,
@@ -30,6 +32,7 @@ from editeval.config.values import (
 from editeval.errors import ConfigError
 
 DEFAULT_BENCHMARK = "json_records"  # what `benchmark.data_path` without a type means
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -77,7 +80,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str]) -> Con
             raise ConfigError(f"{path}: {section}: missing; give it at least a type")
     benchmark = _benchmark(tree.value["benchmark"], record)
     editor = _stage("editors", "diffusion_model", tree.value["diffusion_model"], record)
-    judge = _judge(child(tree, "reward_model"), record)
+    judges = _judges(tree, record)
     judging_prompts = _prompts(child(tree, "prompts"), record)
     limit, samples, evaluation = _evaluation(_section(tree, "evaluation"), record)
     logging = _logging(_section(tree, "logging"), evaluation.output_dir, record)
@@ -86,7 +89,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str]) -> Con
         path=path,
         benchmark=benchmark,
         diffusion_model=editor,
-        reward_model=judge,
+        judges=judges,
         prompts=judging_prompts,
         evaluation=evaluation,
         logging=logging,
@@ -116,7 +119,8 @@ def _section(tree: Node, name: str) -> Node:
 def _params(cls: type[Any], section: str, node: Node, given: Node, record: Record) -> Any:
     """The plug-in's Params; keys it does not have must be old ones without effect."""
     known = [f.name for f in dataclasses.fields(cls) if f.init]
-    record.close(f"{section}.params", given, known, () if section == "benchmark" else legacy.STAGE_KEYS[section])
+    also = () if section == "benchmark" else legacy.STAGE_KEYS[legacy.role(section)]
+    record.close(f"{section}.params", given, known, also)
     ours = {name: below for name, below in given.value.items() if name in known}
     params, used = build(cls, dataclasses.replace(given, value=ours), f"{section}.params", node)
     for name, value in to_json(params).items():
@@ -153,12 +157,27 @@ def _benchmark(written: Node, record: Record) -> BenchmarkConfig:
     return BenchmarkConfig(named.type, params, categories)
 
 
-def _judge(node: Node | None, record: Record) -> Stage | None:
-    """The judge, or None; flags that concern every stage do not make one."""
-    if node is None or node.value is None or _only_flags(node):
-        record.keep("reward_model", None, node if node is not None and node.value is None else None)
-        return None
-    return _stage("judges", "reward_model", node, record)
+def _judges(tree: Node, record: Record) -> dict[str, Stage]:
+    """The judges by name; flags that concern every stage do not make one, but hold for each."""
+    one, several = child(tree, "reward_model"), child(tree, "reward_models")
+    flags = one is not None and one.value is not None and _only_flags(one)
+    if several is None:
+        if one is None or one.value is None or flags:
+            record.keep("reward_model", None, one if one is not None and one.value is None else None)
+            return {}
+        stage = _stage("judges", "reward_model", one, record)
+        return {stage.requested_type.rpartition(".")[2]: stage}
+    if one is not None and not flags:
+        raise problem(one, "reward_models is given as well; keep the judges in one of them")
+    judges = {}
+    for name, node in _mapping(several).value.items():
+        if not _NAME.fullmatch(name):
+            raise problem(node, "must be a name of letters, digits, - and _")
+        written = merge(_mapping(node), one) if one is not None else node
+        judges[name] = _stage("judges", f"reward_models.{name}", written, record)
+    if not judges:
+        raise problem(several, "is empty; name a judge, or leave it out to edit without judging")
+    return judges
 
 
 def _only_flags(node: Node) -> bool:
@@ -185,7 +204,9 @@ def _stage(kind: str, section: str, written: Node, record: Record) -> Stage:
     execution = _section(node, "execution")
     if one_by_one and batched is not None:
         execution = _one_by_one(execution, batched, record)
-    return Stage(named.type, said.value, named.log_name, params, base_seed, _execution(section, execution, record))
+    return Stage(
+        section, named.type, said.value, named.log_name, params, base_seed, _execution(section, execution, record)
+    )
 
 
 def _one_by_one(execution: Node, batched: Node, record: Record) -> Node:
@@ -197,23 +218,42 @@ def _one_by_one(execution: Node, batched: Node, record: Record) -> Node:
 
 
 def _execution(section: str, node: Node, record: Record) -> Execution:
-    judging = section == "reward_model"
+    judging = legacy.role(section) == "reward_model"
     defaults = Execution(policy="dynamic", batch_size=4) if judging else Execution()
-    record.close(f"{section}.execution", node, ("device_ids", *EXECUTION))
-    given = {name: below for name, below in node.value.items() if name in EXECUTION}
-    values = {name: parse(EXECUTION[name], below) for name, below in given.items()}
+    hints = JUDGE_EXECUTION if judging else EXECUTION
+    record.close(f"{section}.execution", node, ("device_ids", *hints))
+    given = {name: below for name, below in node.value.items() if name in hints}
+    values = {name: parse(hints[name], below) for name, below in given.items()}
     ids = child(node, "device_ids")
     devices = parse_devices(ids) if ids is not None else None
     execution = dataclasses.replace(defaults, device_ids=devices, **values)
     execution = _with_drift(section, execution, given, record)
+    _check_interpreter(execution, given)
     if not judging and execution.batch_size != 1:
         raise problem(given["batch_size"], f"an editor takes one request at a time, got {execution.batch_size}")
     groups = execution.devices_per_worker
     if devices is not None and len(devices) % groups:
         raise problem(given["devices_per_worker"], f"{len(devices)} devices cannot be shared out in groups of {groups}")
     for key, value in to_json(execution).items():
-        record.keep(f"{section}.execution.{key}", value, child(node, key))
+        if key in ("device_ids", *hints):
+            record.keep(f"{section}.execution.{key}", value, child(node, key))
     return execution
+
+
+def _check_interpreter(execution: Execution, given: dict[str, Node]) -> None:
+    """Raises ConfigError if the interpreter is named in two ways, or could not be used."""
+    if execution.python is not None and not execution.python.strip():
+        raise problem(given["python"], "must be the path of a Python interpreter, got nothing")
+    own = given.get("python" if execution.python is not None else "requirements")
+    if own is not None and own.value and execution.backend == "inprocess":
+        raise problem(own, "backend inprocess has no worker processes to run in another interpreter; remove one")
+    if not execution.requirements:
+        return
+    if execution.python is not None:
+        raise problem(given["requirements"], f"{given['python'].key} names an interpreter as well; keep one")
+    for i, requirement in enumerate(execution.requirements):
+        if not requirement.strip() or requirement.startswith("-") or "\n" in requirement:
+            raise problem(given["requirements"], f"must be a package, got {quoted(requirement)}", (i,))
 
 
 def _with_drift(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:

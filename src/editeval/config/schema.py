@@ -28,12 +28,16 @@ class Execution:
     max_attempts: int = 3
     batch_size: int = 1  # requests per call
     devices_per_worker: int = 1
+    python: str | None = None  # interpreter of the workers; None = the one that runs editeval
+    requirements: tuple[str, ...] = ()  # packages of an environment made for the workers; not with `python`
+    overlap: bool | None = None  # judging while editing goes on; None = where the stages share no device
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """An editor or a judge, and how it runs."""
 
+    section: str  # of the configuration: diffusion_model, reward_model or reward_models.<name>
     type: str  # name of the module that is loaded
     requested_type: str  # what the user wrote: a v2 name, a v2 class path, or `type` itself
     log_name: str  # name in the log lines; empty = the class name
@@ -77,7 +81,7 @@ class Config:
     path: Path
     benchmark: BenchmarkConfig
     diffusion_model: Stage
-    reward_model: Stage | None
+    judges: Mapping[str, Stage]  # by name, in the order in which they are reported; empty: edits are not judged
     prompts: Mapping[str, Prompt]
     evaluation: Evaluation
     logging: Logging
@@ -89,3 +93,13 @@ class Config:
     resolved: Mapping[str, Any] = field(
         default_factory=dict
     )  # JSON values; as a file it gives this configuration again
+
+    @property
+    def reward_model(self) -> Stage | None:
+        """The first judge, whose first metric is the headline; None without one."""
+        return next(iter(self.judges.values()), None)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The editor, then every judge."""
+        return (self.diffusion_model, *self.judges.values())

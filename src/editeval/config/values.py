@@ -30,7 +30,10 @@ EXECUTION: dict[str, Any] = {
     "max_attempts": COUNT,
     "batch_size": COUNT,
     "devices_per_worker": COUNT,
+    "python": str | None,
+    "requirements": tuple[str, ...],
 }
+JUDGE_EXECUTION: dict[str, Any] = {**EXECUTION, "overlap": bool | None}
 METRICS = tuple[Literal["mean", "std", "median", "min", "max", "count"], ...]
 
 

@@ -135,8 +135,10 @@ def launch_thread(worker: int, devices: Sequence[str], listener: Listener) -> Ha
     return ThreadHandle(listener)
 
 
-def process_launcher(log_path: Callable[[int], Path], python: str = sys.executable) -> Launch:
+def process_launcher(log_path: Callable[[int], Path], python: str | None = None) -> Launch:
     """The process backend: a worker is `python -m editeval.execution.worker`; its output goes to `log_path(worker)`.
+
+    `python` is the interpreter; None is the one that runs editeval.
 
     All are started by one thread that lives as long as the launcher: Linux kills a worker (PR_SET_PDEATHSIG) when the
     thread that started it ends, and the threads that ask for a worker come and go.
@@ -151,7 +153,7 @@ def process_launcher(log_path: Callable[[int], Path], python: str = sys.executab
             log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} worker {worker} on {', '.join(devices)}\n".encode())
             log.flush()
             environment = worker_environment(devices, os.environ)
-            process = spawner.submit(_spawn, python, theirs.fileno(), log, environment).result()
+            process = spawner.submit(_spawn, python or sys.executable, theirs.fileno(), log, environment).result()
         return ProcessHandle(process, SocketChannel(ours), listener)
 
     return launch

@@ -70,6 +70,11 @@ class Pool:
         self._dispatcher.is_draining = True
         self._dispatcher.wake()
 
+    def abort(self) -> None:
+        """`run` ends at once; what was running is lost. Any thread may call it."""
+        self.drain()
+        self._kill_all()
+
     def close(self) -> None:
         """No worker of this pool is alive any more."""
         self._has_ended = True
@@ -115,8 +120,7 @@ class Pool:
                 self._has_ended = False
             finally:
                 if not work.done():  # the caller stopped listening: it must not have to wait for what is running
-                    self.drain()
-                    self._kill_all()
+                    self.abort()
 
     def _kill_all(self) -> None:
         for lane in self._dispatcher.lanes:

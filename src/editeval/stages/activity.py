@@ -1,0 +1,131 @@
+"""A stage of a run: a pool of workers whose outcomes go to the ledger the moment they arrive."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from editeval.config.schema import Execution, Stage
+from editeval.execution import environments
+from editeval.execution.backends import Launch, launch_thread, process_launcher
+from editeval.execution.interpreters import resolved
+from editeval.execution.lanes import Limits, Notice, Result
+from editeval.execution.messages import Unit, WorkerSpec
+from editeval.execution.pool import PoolSpec
+from editeval.execution.progress import ProgressLine
+from editeval.store.run_store import RunStore
+
+log = logging.getLogger("editeval")
+
+
+def say(line: str) -> None:
+    """One line of the log contract: to file and terminal exactly as it is."""
+    log.info("%s", line, extra={"verbatim": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Where a stage works: its pool, and how a worker is started."""
+
+    spec: PoolSpec
+    launch: Launch
+
+
+class Activity(ABC):
+    """One stage, ready to go. All methods but `build` are called in the thread that owns the ledger."""
+
+    stage: str  # "edit" or "judge"
+    judging_id: str = ""
+    progress: ProgressLine
+
+    def __init__(self, store: RunStore, workers: Workers, keys: Sequence[str]) -> None:
+        self.store = store
+        self.workers = workers
+        self.keys = keys  # of its requests
+
+    @abstractmethod
+    def build(self, key: str) -> Unit:
+        """The request called `key`. Called from other threads; may wait."""
+
+    @abstractmethod
+    def record(self, outcome: Result) -> None:
+        """What became of a request is on record."""
+
+    def samples_of(self, key: str) -> Sequence[str]:
+        """Ids of the samples that the request `key` is about."""
+        return (key,)
+
+    def opened(self) -> None:
+        """Its models are about to load."""
+        devices = ["+".join(group) for group in self.workers.spec.devices]
+        self._event("stage_begin", {"devices": devices, "num_requests": len(self.keys)})
+
+    def began(self) -> None:
+        """All models are loaded; the first requests start now."""
+        self._event("stage_start", {})
+        self.progress.begin()
+
+    def finished(self, began_at: float) -> None:
+        """No request is left, or an interrupt ended it early. `began_at` is in unix seconds."""
+        del began_at
+
+    def closed(self) -> None:
+        """Nothing more comes; its workers are gone."""
+        self._event("stage_end", {})
+
+    def notice(self, notice: Notice) -> None:
+        """Writes down what a pool says besides results."""
+        data = notice.data
+        if notice.kind == "tick":
+            self.progress.tick()
+        elif notice.kind == "attempt":
+            outcome = data["outcome"]
+            for key in self.samples_of(outcome.key):
+                self.store.record_attempt(self.stage, replace(outcome, key=key), self.judging_id)
+            log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, outcome.error.message)
+        elif notice.kind == "loading":
+            log.info("Loading worker %d on %s", data["worker"], data["device"])
+        elif notice.kind == "ready":
+            self._event("load", data)
+            seconds = data["ended_at"] - data["started_at"]
+            log.info("Worker %d on %s ready after %.1f s", data["worker"], data["device"], seconds)
+        else:
+            self._event(notice.kind, data)
+            log.warning("Worker %d on %s: %s", data["worker"], data["device"], data.get("how", notice.kind))
+
+    def _event(self, kind: str, data: dict[str, object]) -> None:
+        self.store.record_event(kind, {"stage": self.stage, "judging_id": self.judging_id} | data)
+
+
+def workers_of(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], stage: Stage, log: Path) -> Workers:
+    """How the workers of `stage` are made. `log` is the path of their logs without `-worker<k>.log`."""
+    return Workers(pool_spec(worker, groups, stage.execution), launcher(log.parent, log.name, stage.execution))
+
+
+def pool_spec(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], execution: Execution) -> PoolSpec:
+    """What a pool needs to know of a stage."""
+    limits = Limits(
+        timeout_s=execution.timeout_s,
+        stall_s=execution.stall_s,
+        start_timeout_s=execution.start_timeout_s,
+        max_attempts=execution.max_attempts,
+        load_concurrency=execution.load_concurrency,
+    )
+    return PoolSpec(worker, groups, execution.policy, execution.max_drift, limits)
+
+
+def launcher(folder: Path, name: str, execution: Execution) -> Launch:
+    """How the workers of a stage are started; each writes to `<folder>/<name>-worker<k>.log`."""
+    if execution.backend == "inprocess":
+        return launch_thread
+    return process_launcher(lambda worker: folder / f"{name}-worker{worker}.log", python_of(execution))
+
+
+def python_of(execution: Execution) -> str | None:
+    """The interpreter of the stage's workers; None for the one that runs editeval."""
+    if execution.requirements:
+        return environments.python_of(execution.requirements)
+    return resolved(execution.python) if execution.python else None

@@ -1,0 +1,76 @@
+"""The edit stage: every wanted sample gets an edit, done or failed, in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, replace
+
+from editeval.errors import ImageError
+from editeval.execution.lanes import Result
+from editeval.execution.messages import EncodedEdit
+from editeval.execution.progress import EditLog, cost_line
+from editeval.execution.simulate import replay
+from editeval.plan import Plan, seed_of, worker_spec
+from editeval.stages.activity import Activity, say, workers_of
+from editeval.stages.landings import Landings
+from editeval.store.run_store import RunStore
+from editeval.types import EditRequest
+
+log = logging.getLogger("editeval")
+
+
+class Editing(Activity):
+    """Edits what is pending; `landings` is told of every edit, done or failed, that is on record."""
+
+    stage = "edit"
+
+    def __init__(self, plan: Plan, store: RunStore, landings: Landings) -> None:
+        stage = plan.config.diffusion_model
+        groups = plan.editor_devices()
+        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}-edit"
+        spec = worker_spec("editors", stage, plan.config.allow_code)
+        super().__init__(store, workers_of(spec, groups, stage, logs), store.pending_edits())
+        self._plan = plan
+        self._stage = stage
+        self._samples = {s.id: s for s in plan.samples}
+        self._landings = landings
+        self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
+        self.progress = self._log.progress
+
+    def build(self, key: str) -> EditRequest:
+        sample = self._samples[key]
+        images = [sample.image.read()]
+        if self._plan.editor.sees_reference:
+            if sample.reference is None:
+                raise ImageError(f"{key}: the benchmark has no target for it")
+            images.append(sample.reference.read())
+        return EditRequest(key, tuple(images), sample.instruction, seed_of(self._stage.seed, key))
+
+    def began(self) -> None:
+        super().began()
+        self._log.begin()
+
+    def record(self, outcome: Result) -> None:
+        value = outcome.value.png if isinstance(outcome.value, EncodedEdit) else None
+        edit = self.store.record_edit(replace(outcome, value=value), seed_of(self._stage.seed, outcome.key))
+        if outcome.error is not None:
+            log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, outcome.error.message)
+        for batch in self._log.add(outcome):
+            self.store.record_event("batch", asdict(batch))
+        self._landings.land(edit)
+
+    def finished(self, began_at: float) -> None:
+        """What the policy cost, and what the others would have taken, is on record."""
+        if not self._log.measured:
+            return
+        execution = self._stage.execution
+        timelines = replay(self._log.measured, len(self.workers.spec.devices), execution.max_drift)
+        data = [{k: v for k, v in asdict(t).items() if k != "starts"} for t in timelines]
+        actual_s = time.time() - began_at
+        self.store.record_event("replay", {"policy": execution.policy, "actual_s": actual_s, "policies": data})
+        say(cost_line(execution.policy, actual_s, timelines))
+
+    def closed(self) -> None:
+        super().closed()
+        self._landings.close()

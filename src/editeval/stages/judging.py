@@ -1,0 +1,116 @@
+"""The judge stage: every edit that is done gets scores, or reasons why not, in the ledger.
+
+Batches are cut from the list of wanted samples, so that neither timing nor an interruption decides who shares one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from editeval.categories import canonical
+from editeval.errors import ImageError
+from editeval.execution.lanes import Result
+from editeval.execution.progress import ProgressLine
+from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
+from editeval.stages.activity import Activity, say, workers_of
+from editeval.stages.landings import Landings, NotEditedError
+from editeval.store.run_store import RunStore
+from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
+
+
+class Judging(Activity):
+    """Scores what has landed and has no scores under this judging; one request is one batch of samples."""
+
+    stage = "judge"
+
+    def __init__(self, plan: Plan, judging: JudgingPlan, store: RunStore, landings: Landings) -> None:
+        stage = judging.stage
+        details = {"name": judging.name, "params": json_params(stage.params), "seed": stage.seed}
+        store.add_judging(judging.id, stage.type, details | {"batch_size": stage.execution.batch_size})
+        groups = judging.devices()
+        name = f"-{judging.name}" if judging.prefix else ""
+        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}-judge{name}"
+        spec = worker_spec("judges", stage, plan.config.allow_code)
+        self._batches = _batches(plan, judging, store)
+        super().__init__(store, workers_of(spec, groups, stage, logs), list(self._batches))
+        self.judging_id = judging.id
+        self._judging = judging
+        self._landings = landings
+        self._samples = {s.id: s for s in plan.samples}
+        self._prompts = {canonical(name): prompt for name, prompt in plan.config.prompts.items()}
+        self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
+        self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
+
+    def samples_of(self, key: str) -> Sequence[str]:
+        return [edit.sample_id for edit in self._landings.done(self._batches[key])]
+
+    def began(self) -> None:
+        super().began()
+        size, num_workers = self._judging.stage.execution.batch_size, len(self.workers.spec.devices)
+        what = f"Scoring {self.progress.total} edits on {num_workers} workers, {size} at a time"
+        say(f"[{self._judging.judge.__name__}] {what}")
+
+    def build(self, key: str) -> tuple[JudgeRequest, ...]:
+        """The requests of one batch, as soon as its edits have landed. An unreadable image leaves its neighbours alone.
+
+        Raises ImageError if none of its images can be read, NotEditedError if there is nothing to judge.
+        """
+        requests = []
+        for edit in self._landings.wait(self._batches[key]):
+            try:
+                requests.append(self._request(self._samples[edit.sample_id], edit))
+            except ImageError as error:
+                self._unreadable[edit.sample_id] = Failure("bad_image", str(error))
+        if not requests:
+            raise ImageError(f"{key}: no image of it can be read")
+        return tuple(requests)
+
+    def _request(self, sample: Sample, edit: Edit) -> JudgeRequest:
+        prompt = self._prompts.get(canonical(sample.category))
+        return JudgeRequest(
+            key=sample.id,
+            source=sample.image.read(),
+            edited=self.store.read_edit(edit),
+            instruction=sample.instruction,
+            reference=sample.reference.read() if sample.reference else None,
+            mask=sample.mask.read() if sample.mask else None,
+            prompt=prompt.render(sample) if prompt else None,
+            metadata={**sample.metadata, "category": sample.category},
+        )
+
+    def record(self, outcome: Result) -> None:
+        wanted = len(self._batches[outcome.key])
+        if outcome.error is not None and outcome.error.reason == NotEditedError.reason:
+            self.progress.total -= wanted
+            return
+        batch = self._scores(outcome)
+        self.progress.total -= wanted - len(batch)
+        self.store.record_score_batch(self.judging_id, batch)
+        for scores, _ in batch:
+            self.progress.add(scores[0].value is None)
+
+    def _scores(self, outcome: Result) -> list[tuple[Sequence[Score], Outcome[str]]]:
+        """(scores, what became of them) for every edit of the batch that `outcome` is about."""
+        judged = {row[0].sample_id: row for row in outcome.value or ()}
+        result: list[tuple[Sequence[Score], Outcome[str]]] = []
+        for key in self.samples_of(outcome.key):
+            failure = self._unreadable.get(key) or (None if key in judged else outcome.error)
+            scores = judged.get(key) or self._unscored(key, failure or Failure("no_answer", "the judge left it out"))
+            result.append((scores, replace(outcome, key=key, value=None if failure else "scored", error=failure)))
+        return result
+
+    def _unscored(self, key: str, failure: Failure) -> list[Score]:
+        name = self._judging.stage.type
+        return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
+
+
+def _batches(plan: Plan, judging: JudgingPlan, store: RunStore) -> dict[str, list[str]]:
+    """Requests by name: the samples without scores, cut where the list of wanted samples is cut."""
+    open_ids = {*store.pending_edits(), *store.pending_scores(judging.id)}
+    size = judging.stage.execution.batch_size
+    batches: dict[str, list[str]] = {}
+    for position, sample in enumerate(plan.samples):
+        if sample.id in open_ids:
+            batches.setdefault(f"batch {position // size}", []).append(sample.id)
+    return batches

@@ -1,0 +1,62 @@
+"""Which stages run at the same time: a stage joins the first wave whose devices are apart from its own."""
+
+from __future__ import annotations
+
+from editeval.errors import ConfigError
+from editeval.plan import JudgingPlan, Plan, claims
+from editeval.stages.activity import Activity
+from editeval.stages.editing import Editing
+from editeval.stages.interrupt import Interrupt
+from editeval.stages.judging import Judging
+from editeval.stages.landings import Landings
+from editeval.stages.running import run
+from editeval.store.run_store import RunStore
+
+Wave = list[JudgingPlan | None]
+"""None stands for editing, which is always in the first one."""
+
+
+def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
+    """Everything wanted is edited and judged; less only after an interrupt. Stages that are complete start nothing."""
+    landings = Landings(store.edits(), store.pending_edits())
+    try:
+        for wave in waves(plan):
+            if interrupt.signum is None:
+                run([a for a in _activities(wave, plan, store, landings) if a.keys], interrupt)
+    finally:
+        landings.close()
+
+
+def _activities(wave: Wave, plan: Plan, store: RunStore, landings: Landings) -> list[Activity]:
+    return [
+        Editing(plan, store, landings) if judging is None else Judging(plan, judging, store, landings)
+        for judging in wave
+    ]
+
+
+def waves(plan: Plan) -> list[Wave]:
+    """The stages of `plan` in the order in which they run. Raises ConfigError for an overlap that cannot be."""
+    result: list[Wave] = [[None]]
+    for judging in plan.judgings:
+        first = next((wave for wave in result if all(_is_apart(plan, judging, member) for member in wave)), None)
+        if first is None:
+            result.append([judging])
+        else:
+            first.append(judging)
+    return result
+
+
+def _is_apart(plan: Plan, judging: JudgingPlan, other: JudgingPlan | None) -> bool:
+    """Whether the two may run at the same time. CPU workers share the processors: they may only by `overlap: true`."""
+    overlap = judging.stage.execution.overlap
+    shared = claims(judging.stage, judging.judge) & (
+        claims(plan.config.diffusion_model, plan.editor) if other is None else claims(other.stage, other.judge)
+    )
+    if other is not None or overlap is None:
+        return not shared
+    if overlap and shared - {"cpu"}:
+        raise ConfigError(
+            f"{plan.config.path}: {judging.stage.section}.execution.overlap: editing holds {', '.join(sorted(shared))} "
+            "as well; name other devices, or remove the key"
+        )
+    return overlap
