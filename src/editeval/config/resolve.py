@@ -167,13 +167,13 @@ def _judges(tree: Node, record: Record) -> dict[str, Stage]:
             return {}
         stage = _stage("judges", "reward_model", one, record)
         return {stage.requested_type.rpartition(".")[2]: stage}
-    if one is not None and not flags:
+    if one is not None and one.value is not None and not flags:
         raise problem(one, "reward_models is given as well; keep the judges in one of them")
     judges = {}
     for name, node in _mapping(several).value.items():
         if not _NAME.fullmatch(name):
             raise problem(node, "must be a name of letters, digits, - and _")
-        written = merge(_mapping(node), one) if one is not None else node
+        written = merge(_mapping(node), one) if one is not None and flags else node
         judges[name] = _stage("judges", f"reward_models.{name}", written, record)
     if not judges:
         raise problem(several, "is empty; name a judge, or leave it out to edit without judging")

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from editeval.store.run_store import RunStore
 
 _AGAIN = "write it again with `editeval report`"
 _TOLERANCE = 1e-6
+Prefixes = dict[str, str]  # judging id -> what its metrics' labels begin with
 
 
 def check(store: RunStore) -> list[tuple[str, str]]:
@@ -21,10 +23,11 @@ def check(store: RunStore) -> list[tuple[str, str]]:
 
     If none does, what is wrong under the one that fits best, the latest of equals.
     """
-    judgings: list[str | None] = [judging.id for judging in reversed(store.judgings())]
+    told = _told(store.dir / "report.json")
+    candidates = [told] if told else [{judging.id: ""} for judging in reversed(store.judgings())]
     fewest: list[tuple[str, str]] | None = None
-    for judging_id in judgings or [None]:
-        found = list(_faults(store, judging_id))
+    for prefixes in candidates or [{}]:
+        found = list(_faults(store, prefixes))
         if fewest is None or len(found) < len(fewest):
             fewest = found
         if not fewest:
@@ -32,18 +35,37 @@ def check(store: RunStore) -> list[tuple[str, str]]:
     return fewest or []
 
 
-def _faults(store: RunStore, judging_id: str | None) -> Iterator[tuple[str, str]]:
+def _told(path: Path) -> Prefixes:
+    """The judgings that a report says it shows; none if it is not there, or does not say."""
+    try:
+        shown = json.loads(path.read_bytes())["run"]["judgings"]
+        return {str(judging["id"]): str(judging["prefix"]) for judging in shown}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _rows(store: RunStore, prefixes: Prefixes) -> Iterator[Row]:
+    """The wanted samples with the scores of all these judgings, under the labels that reports give them."""
+    if not prefixes:
+        yield from store.rows(None)
+        return
+    for rows in zip(*map(store.rows, prefixes), strict=True):
+        pairs = zip(prefixes.values(), rows, strict=True)
+        yield replace(rows[0], scores={prefix + m: score for prefix, row in pairs for m, score in row.scores.items()})
+
+
+def _faults(store: RunStore, prefixes: Prefixes) -> Iterator[tuple[str, str]]:
     for name, compare in (("samples.jsonl", _samples_fault), ("report.json", _report_fault)):
         path = store.dir / name
-        fault = compare(store, path, judging_id) if path.exists() else None
+        fault = compare(store, path, prefixes) if path.exists() else None
         if fault is not None:
             yield name, fault
 
 
-def _samples_fault(store: RunStore, path: Path, judging_id: str | None) -> str | None:
+def _samples_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     try:
         with path.open(encoding="utf-8") as file:
-            for number, (line, row) in enumerate(itertools.zip_longest(file, store.rows(judging_id)), start=1):
+            for number, (line, row) in enumerate(itertools.zip_longest(file, _rows(store, prefixes)), start=1):
                 if line is None or row is None:
                     return f"{'fewer' if line is None else 'more'} lines than wanted samples; {_AGAIN}"
                 fault = _line_fault(json.loads(line), row)
@@ -76,14 +98,14 @@ def _agree(told: Mapping[str, float], recorded: Mapping[str, float]) -> bool:
     return told.keys() == recorded.keys() and all(abs(told[m] - recorded[m]) <= _TOLERANCE for m in told)
 
 
-def _report_fault(store: RunStore, path: Path, judging_id: str | None) -> str | None:
+def _report_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     try:
         summaries = [s for s in _summaries(json.loads(path.read_bytes())) if s.get("category") == "micro"]
     except (OSError, ValueError) as error:
         return f"cannot be read: {error}; {_AGAIN}"
-    counts = store.counts(judging_id)
+    counts = store.counts(None)
     scored = Counter(
-        metric for row in store.rows(judging_id) for metric, score in row.scores.items() if score.value is not None
+        metric for row in _rows(store, prefixes) for metric, score in row.scores.items() if score.value is not None
     )
     for summary in summaries:
         recorded = (counts.num_wanted, counts.num_failed, scored[str(summary.get("metric"))])
