@@ -21,7 +21,7 @@ NUM_IMAGES = 10
 
 
 def test_the_production_recipe_runs_unchanged_on_six_cpu_workers(tiny: Folder, tmp_path: Path) -> None:
-    _write_benchmark(tmp_path / "data" / "benchmark.json")
+    write_benchmark(tmp_path / "data" / "benchmark.json")
     done = _run(tmp_path, tiny("qwen_image_edit"))
     assert done.returncode == 0, done.stdout + done.stderr
     logs = "\n".join(path.read_text("utf-8") for path in (tmp_path / "outputs" / "logs").glob("*.log"))
@@ -63,7 +63,7 @@ def _run_dir(folder: Path) -> Path:
     return (folder / "outputs" / "latest").resolve()
 
 
-def _write_benchmark(path: Path) -> None:
+def write_benchmark(path: Path) -> None:
     """Ten records as v2 stored them: the picture as base64 in the JSON."""
     records = [
         {
