@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from editeval.errors import ImageError
 from editeval.images import decode
-from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.judges.protocols.protocol import SHOWN_AS, Protocol, Question
 from editeval.judges.vlm.loading import IMAGE_TOKEN
 from editeval.types import JudgeRequest
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MAX_ASPECT = 100.0
 """Longer side by shorter side; the family's image processors refuse more than 200."""
 MAX_THREADS = 8
-SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
 
 
 @dataclass(frozen=True, slots=True)
