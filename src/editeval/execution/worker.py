@@ -75,8 +75,8 @@ class Worker:
         try:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(cls.Params(**spec.params))
+            model.worker = worker
             if isinstance(model, Editor):
-                model.worker = worker
                 model.load(devices[0])
             else:
                 model.load(devices)
