@@ -106,7 +106,7 @@ def test_mean_spread_and_number_read_are_kept_beside_the_samples() -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply("8", usage=(120, 3), rationale="The hat is red."),
+        Reply("8", usage=(120, 3), rationale=Reply("The hat is", is_finished=False, usage=(130, 3))),
         Reply("", samples=(Reply("7", usage=(9, 1)), Reply("8", is_finished=False))),
         Reply("", problem="transport", message="no usable answer"),
         Reply("7", labels=(0.0,) * 7 + (0.9, 0.0, 0.0), usage=(50, 1)),

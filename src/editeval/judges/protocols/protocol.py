@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from editeval.categories import CATEGORIES
 from editeval.errors import ConfigError
 from editeval.judges.replies import formats
 from editeval.judges.replies.reading import Reading, Reply
@@ -62,14 +63,17 @@ def load(name: str) -> Protocol:
     return protocol
 
 
+def example_questions(name: str, category: str = "physical") -> tuple[Question, ...]:
+    """What the protocol called `name` asks about a sample that has everything."""
+    metadata = {"category": category, "rationale": "RATIONALE"}
+    request = JudgeRequest("KEY", b"", b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
+    return load(name).questions(request)
+
+
 def fingerprint(name: str) -> str:
     """Hash of everything that a protocol decides, as 16 hex digits."""
     protocol = load(name)
-    asked: list[Any] = []
-    for category in ("physical", "environmental", "cultural", "causal", "referential"):
-        metadata = {"category": category, "rationale": "RATIONALE"}
-        request = JudgeRequest("KEY", b"", b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
-        asked.append([asdict(question) for question in protocol.questions(request)])
+    asked = [[asdict(question) for question in example_questions(name, category)] for category in CATEGORIES]
     parts = [name, protocol.metrics, protocol.version, formats.VERSION, SHOWN_AS, asked]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

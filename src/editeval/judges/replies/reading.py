@@ -20,7 +20,7 @@ class Reply:
     problem: str = ""  # one word, where the engine itself says that this is no answer: refused | transport | ...
     message: str = ""  # one line about the problem
     usage: tuple[int, int] | None = None  # tokens of prompts and of replies, where the engine counts them
-    rationale: str = ""  # why, in its own words, asked after the score; nothing is ever read from it
+    rationale: Reply | None = None  # why, in its own words, asked after the score; nothing is ever read from it
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -35,14 +35,14 @@ class Reply:
             found |= {"problem": self.problem, "message": self.message}
         if self.usage is not None:
             found["usage"] = {"prompt": self.usage[0], "reply": self.usage[1]}
-        if self.rationale:
-            found["rationale"] = self.rationale
+        if self.rationale is not None:
+            found["rationale"] = self.rationale.to_json()
         return found
 
     @classmethod
     def from_json(cls, data: Any) -> Reply:
         """The reply that `to_json` described; what else stands there is passed over."""
-        labels, usage = data.get("labels"), data.get("usage")
+        labels, usage, rationale = data.get("labels"), data.get("usage"), data.get("rationale")
         return cls(
             data.get("text", ""),
             data.get("finished", True),
@@ -51,7 +51,7 @@ class Reply:
             data.get("problem", ""),
             data.get("message", ""),
             (usage["prompt"], usage["reply"]) if usage is not None else None,
-            data.get("rationale", ""),
+            cls.from_json(rationale) if rationale is not None else None,
         )
 
 
