@@ -13,7 +13,7 @@ FILES = sorted(SRC.rglob("*.py"))
 
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
-    **dict.fromkeys(("images", "plugins", "prompts", "categories"), 1),
+    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http"), 1),
     "config": 2,
     **dict.fromkeys(("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor"), 3),
     **dict.fromkeys(("plan", "preparation", "stages", "reporting", "pipeline"), 4),

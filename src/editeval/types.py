@@ -184,7 +184,7 @@ class Editor(ABC):
     sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
-    is_remote: ClassVar[bool] = False  # True: it asks a server, and needs no device of this machine
+    is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     worker: int = 0  # its number among the workers of its stage, known before `load`
 
     def __init__(self, params: Any) -> None:
@@ -210,7 +210,8 @@ class Judge(ABC):
     metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
     uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
     default_device: ClassVar[str] = "cuda"
-    is_remote: ClassVar[bool] = False
+    is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
+    worker: int = 0  # its number among the workers of its stage, known before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params

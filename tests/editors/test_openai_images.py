@@ -16,9 +16,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from contracts.editor_contract import check_editor
 from editeval.editors.openai_images import OpenaiImages, OpenaiImagesParams
-from editeval.editors.serving.exchange import BadReplyError, TransportError
-from editeval.editors.serving.retries import MAX_WAIT_S, pause_s
 from editeval.errors import ConfigError, EditRefusedError, ImageError, MachineError
+from editeval.http.exchange import BadReplyError, TransportError
+from editeval.http.retries import MAX_WAIT_S, pause_s
 from editeval.images import decode, encode_png
 from editeval.types import EditRequest
 from fakes import image_server

@@ -10,8 +10,8 @@ from PIL import Image
 
 from editeval import plugins
 from editeval.errors import ConfigError, MachineError
+from editeval.judges.asking.pictures import shrunk
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
-from editeval.judges.vlm.prompts import shrunk
 
 
 def test_it_is_a_plug_in_and_its_parts_are_not() -> None:

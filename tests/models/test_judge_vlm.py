@@ -83,7 +83,8 @@ def test_inputs_of_a_batch_are_those_of_the_checkpoints_own_processor(family: st
     import torch
 
     from editeval.images import decode
-    from editeval.judges.vlm.prompts import SHOWN_AS, collate
+    from editeval.judges.protocols.protocol import SHOWN_AS
+    from editeval.judges.vlm.prompts import collate
 
     checkpoint, preparer = parts(folders[family], "rubric")
     asked = mixed_requests()

@@ -10,6 +10,7 @@ import colorsys
 import inspect
 import io
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,27 @@ def save(folder: Path, model: Any, processor: Any) -> Path:
     video = json.dumps({"video_processor_type": kind})  # where torchvision is, the processor wants one to exist
     (folder / "video_preprocessor_config.json").write_text(video, "utf-8")
     return folder
+
+
+IMAGES_ONLY = """from transformers import Qwen3VLProcessor
+
+
+class ImagesOnly(Qwen3VLProcessor):
+    @classmethod
+    def get_attributes(cls):
+        return ["image_processor", "tokenizer"]
+"""
+
+
+def for_servers(folder: Path, copy: Path) -> Path:
+    """A copy of a snapshot that a server opens without torchvision: its processor has no videos, by code beside it."""
+    shutil.copytree(folder, copy)
+    (copy / "processing_images.py").write_text(IMAGES_ONLY, "utf-8")
+    path = copy / "processor_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    config |= {"processor_class": "ImagesOnly", "auto_map": {"AutoProcessor": "processing_images.ImagesOnly"}}
+    path.write_text(json.dumps(config), "utf-8")
+    return copy
 
 
 def favour_digits(model: Any, processor: Any, prompts: Sequence[Prompt], by: float = 12.0) -> None:

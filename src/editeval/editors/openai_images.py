@@ -12,7 +12,6 @@ with the real ones: untested.
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
 import re
 from collections.abc import Mapping
@@ -22,7 +21,9 @@ from urllib.parse import urlsplit
 
 from editeval.editors.serving import replies
 from editeval.editors.serving.dialects import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
-from editeval.editors.serving.exchange import (
+from editeval.errors import ConfigError, ImageError, MachineError
+from editeval.http.answers import models_of
+from editeval.http.exchange import (
     BadReplyError,
     Message,
     PassingError,
@@ -31,8 +32,8 @@ from editeval.editors.serving.exchange import (
     TransportError,
     parse_url,
 )
-from editeval.editors.serving.retries import Bounds, ask
-from editeval.errors import ConfigError, ImageError, MachineError
+from editeval.http.keys import SECRET, check_variable, key_in
+from editeval.http.retries import Bounds, ask
 from editeval.images import decode, encode_png
 from editeval.types import Editor, EditRequest, Progress
 
@@ -44,9 +45,7 @@ PROBE_S = 30.0  # one call of the check before the first edit
 OVERRIDABLE = ("size", *TUNABLE, "extra")
 NOT_IDENTITY: Mapping[str, Any] = {"identity": False}  # such a field changes no image, only how it is come by
 
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_SECRET = re.compile(r"api_?key|auth|token|password|secret|credential")
 _SIZE = re.compile(r"model|source|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 
 
@@ -79,7 +78,7 @@ class OpenaiImagesParams:
             raise ConfigError("base_urls: given together with base_url; give one of them")
         object.__setattr__(self, "base_urls", tuple(self.base_urls))  # a list, when it comes out of JSON
         self.servers()
-        _check_variable(self.api_key_env)
+        check_variable(self.api_key_env)
         if not self.model:
             raise ConfigError("model: is empty; name the model that the server serves")
         if not isinstance(self.size, str) or not _SIZE.fullmatch(self.size):
@@ -136,19 +135,10 @@ class OpenaiImagesParams:
                 raise ConfigError(f"extra: a field name must match {_FIELD.pattern}, got {name[:40]!r}")
             if name in OWNED or name in TUNABLE:
                 raise ConfigError(f"extra.{name}: is decided by the editor; use its own parameter, if it has one")
-            if _SECRET.search(name):
+            if SECRET.search(name):
                 raise ConfigError(f"extra.{name}: secrets do not belong in a configuration; use api_key_env")
             if not isinstance(value, str | int | float | bool):
                 raise ConfigError(f"extra.{name}: must be text, a number or a boolean, got {type(value).__name__}")
-
-
-def _check_variable(name: str) -> None:
-    """Raises ConfigError for what looks like a key itself, and does not repeat it."""
-    if name and (not _VARIABLE.fullmatch(name) or (len(name) >= 20 and "_" not in name)):
-        raise ConfigError(
-            "api_key_env: must be the NAME of an environment variable, such as OPENAI_API_KEY (capitals, digits, _); "
-            "the value given is not one and is not shown here, as it may be a key"
-        )
 
 
 class OpenaiImages(Editor):
@@ -156,6 +146,7 @@ class OpenaiImages(Editor):
 
     Params = OpenaiImagesParams
     default_device = "cpu"
+    is_remote = True
     params: OpenaiImagesParams
 
     def __init__(self, params: OpenaiImagesParams) -> None:
@@ -166,14 +157,16 @@ class OpenaiImages(Editor):
     def load(self, device: str) -> None:
         """Choose this worker's server and ask which models it has. Raises MachineError if it cannot be used."""
         servers = self.params.servers()
-        server = dataclasses.replace(servers[self.worker % len(servers)], key=_key(self.params.api_key_env))
+        server = dataclasses.replace(
+            servers[self.worker % len(servers)], key=key_in("openai_images.api_key_env", self.params.api_key_env)
+        )
         quick = dataclasses.replace(self._bounds(), timeout_s=min(PROBE_S, self.params.timeout_s))
 
         def read(reply: Reply) -> tuple[str, ...]:
             if reply.status in (404, 405, 501):
                 return ()  # a server without this list may still edit
             replies.check(server, reply)
-            return replies.models_of(reply)
+            return models_of(reply)
 
         try:
             models = ask(server, Message("GET", "/models"), quick, read, random.Random(device))
@@ -265,18 +258,6 @@ def fields_of(params: OpenaiImagesParams, request: EditRequest, size: tuple[int,
 
 def _is_auto(params: OpenaiImagesParams) -> bool:
     return params.size == "model" and DIALECTS[params.dialect].is_sized_by_model
-
-
-def _key(variable: str) -> str:
-    """The key in the environment variable. Raises MachineError, which never shows it."""
-    if not variable:
-        return ""
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise MachineError(f"openai_images.api_key_env: the environment variable {variable} is not set; export it")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise MachineError(f"openai_images.api_key_env: {variable} holds something that is no key (spaces, controls)")
-    return key
 
 
 def _body(reply: Reply) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import queue
 import re
@@ -75,8 +76,8 @@ class Worker:
         try:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(cls.Params(**spec.params))
+            model.worker = worker
             if isinstance(model, Editor):
-                model.worker = worker
                 model.load(devices[0])
             else:
                 model.load(devices)
@@ -287,6 +288,8 @@ def main() -> None:
     import faulthandler
 
     faulthandler.enable()
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("editeval").setLevel(logging.INFO)  # what plug-ins say goes to the worker's own log file
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     _die_with_parent()

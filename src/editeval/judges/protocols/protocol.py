@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from editeval.categories import CATEGORIES
 from editeval.errors import ConfigError
 from editeval.judges.replies import formats
 from editeval.judges.replies.reading import Reading, Reply
@@ -21,6 +22,9 @@ from editeval.types import JudgeRequest, Score
 
 PROTOCOLS = ("pointwise", "re_edit", "rubric", "viescore")
 """Modules of this package with one subclass of Protocol each."""
+
+SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
+"""The line in front of each image, whatever engine shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,18 @@ def load(name: str) -> Protocol:
     return protocol
 
 
+def example_questions(name: str, category: str = "physical") -> tuple[Question, ...]:
+    """What the protocol called `name` asks about a sample that has everything."""
+    metadata = {"category": category, "rationale": "RATIONALE"}
+    request = JudgeRequest("KEY", b"", b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
+    return load(name).questions(request)
+
+
 def fingerprint(name: str) -> str:
     """Hash of everything that a protocol decides, as 16 hex digits."""
     protocol = load(name)
-    asked: list[Any] = []
-    for category in ("physical", "environmental", "cultural", "causal", "referential"):
-        metadata = {"category": category, "rationale": "RATIONALE"}
-        request = JudgeRequest("KEY", b"", b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
-        asked.append([asdict(question) for question in protocol.questions(request)])
-    parts = [name, protocol.metrics, protocol.version, formats.VERSION, asked]
+    asked = [[asdict(question) for question in example_questions(name, category)] for category in CATEGORIES]
+    parts = [name, protocol.metrics, protocol.version, formats.VERSION, SHOWN_AS, asked]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -81,18 +88,19 @@ def scores(
     """One score per metric. The raw text of each holds the replies that decided it, as JSON by question."""
     answers = {question.name: question.answer for question in protocol.questions(request)}
     readings = {name: formats.read(answers[name], reply, min_label_mass) for name, reply in replies.items()}
-    return _rows(protocol, judge, request.key, protocol.combine(readings), replies)
+    said = {name: reply.to_json() | readings[name].notes() for name, reply in replies.items()}
+    return _rows(protocol, judge, request.key, protocol.combine(readings), said)
 
 
 def _rows(
-    protocol: Protocol, judge: str, key: str, combined: Mapping[str, Reading], replies: Mapping[str, Reply]
+    protocol: Protocol, judge: str, key: str, combined: Mapping[str, Reading], said: Mapping[str, dict[str, Any]]
 ) -> list[Score]:
     rows = []
     for metric in protocol.metrics:
-        deciding = [metric] if metric in replies else list(replies)
-        raw = json.dumps({name: replies[name].to_json() for name in deciding}, ensure_ascii=False)
+        deciding = {metric: said[metric]} if metric in said else said
         reading = combined[metric]
         value = reading.values[0] if reading.values else None
+        raw = json.dumps(deciding, ensure_ascii=False)
         rows.append(Score(key, judge, metric, value, raw, reading.reason))
     return rows
 

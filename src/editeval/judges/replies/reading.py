@@ -16,30 +16,64 @@ class Reply:
     text: str  # with labels: the one token the judge found most likely
     is_finished: bool = True  # False: it was cut off at the token limit
     labels: tuple[float, ...] | None = None  # probability of each of LABELS as the first token, if the judge gave it
+    samples: tuple[Reply, ...] = ()  # what it said each time, where it was asked more than once; `text` is then empty
+    problem: str = ""  # one word, where the engine itself says that this is no answer: refused | transport | ...
+    message: str = ""  # one line about the problem
+    usage: tuple[int, int] | None = None  # tokens of prompts and of replies, where the engine counts them
+    rationale: Reply | None = None  # why, in its own words, asked after the score; nothing is ever read from it
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
-        if self.labels is None:
-            return {"text": self.text, "finished": self.is_finished}
-        return {"text": self.text, "labels": list(self.labels), "mass": round(sum(self.labels), 6)}
+        found: dict[str, Any]
+        if self.samples:
+            found = {"samples": [sample.to_json() for sample in self.samples]}
+        elif self.labels is not None:
+            found = {"text": self.text, "labels": list(self.labels), "mass": round(sum(self.labels), 6)}
+        else:
+            found = {"text": self.text, "finished": self.is_finished}
+        if self.problem:
+            found |= {"problem": self.problem, "message": self.message}
+        if self.usage is not None:
+            found["usage"] = {"prompt": self.usage[0], "reply": self.usage[1]}
+        if self.rationale is not None:
+            found["rationale"] = self.rationale.to_json()
+        return found
 
     @classmethod
     def from_json(cls, data: Any) -> Reply:
-        """The reply that `to_json` described."""
-        labels = data.get("labels")
-        return cls(data["text"], data.get("finished", True), tuple(labels) if labels is not None else None)
+        """The reply that `to_json` described; what else stands there is passed over."""
+        labels, usage, rationale = data.get("labels"), data.get("usage"), data.get("rationale")
+        return cls(
+            data.get("text", ""),
+            data.get("finished", True),
+            tuple(labels) if labels is not None else None,
+            tuple(cls.from_json(sample) for sample in data.get("samples", ())),
+            data.get("problem", ""),
+            data.get("message", ""),
+            (usage["prompt"], usage["reply"]) if usage is not None else None,
+            cls.from_json(rationale) if rationale is not None else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a reply says: `values`, or the reason why nothing can be read. Exactly one of the two is empty.
 
-    Reasons: empty | degenerate | truncated | refused | unparsable | ambiguous | out_of_range | not_a_number | low_mass
+    Reasons: empty | degenerate | truncated | refused | unparsable | ambiguous | out_of_range | not_a_number | low_mass,
+    or the problem of the reply.
     """
 
     values: tuple[float, ...] = ()
     reason: str = ""
+    num_read: int | None = None  # of the samples, where there are any
+    spread: tuple[float, ...] = ()  # standard deviation (n - 1) of each value over the samples, where two were read
 
     def __post_init__(self) -> None:
         if bool(self.values) == bool(self.reason):
             raise ValueError(f"a reading has values or a reason, got {self.values!r} and {self.reason!r}")
+
+    def notes(self) -> dict[str, Any]:
+        """What the samples of a reply come to, as JSON values; nothing for a reply without samples."""
+        if self.num_read is None:
+            return {}
+        return {"num_read": self.num_read, "mean": list(self.values), "spread": list(self.spread)}

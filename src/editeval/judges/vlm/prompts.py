@@ -11,21 +11,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from editeval.errors import ImageError
-from editeval.images import decode
-from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.judges.asking.pictures import picture
+from editeval.judges.protocols.protocol import SHOWN_AS, Protocol, Question
 from editeval.judges.vlm.loading import IMAGE_TOKEN
 from editeval.types import JudgeRequest
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-MAX_ASPECT = 100.0
-"""Longer side by shorter side; the family's image processors refuse more than 200."""
 MAX_THREADS = 8
-SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +87,8 @@ class Preparer:
 
     def _image(self, name: str, data: bytes) -> tuple[Any, Any]:
         """(pixels, grid) of one image. Raises ImageError."""
-        image = decode(data)
-        if max(image.size) > MAX_ASPECT * min(image.size):
-            raise ImageError(f"{name}: {image.width}x{image.height} pixels: too narrow for the judge")
-        made = self._image_processor(images=[shrunk(image, self._max_image_side)], return_tensors="pt")
+        image = picture(name, data, self._max_image_side)
+        made = self._image_processor(images=[image], return_tensors="pt")
         return made["pixel_values"], made["image_grid_thw"]
 
     def _prompt(self, key: str, question: Question, images: Mapping[str, tuple[Any, Any]]) -> Prompt:
@@ -131,17 +123,6 @@ class Preparer:
             raise ValueError(f"the chat template shows {len(parts) - 1} images, the question has {len(grids)}")
         counts = [int(grid.prod()) // per_token for grid in grids]
         return "".join(part + IMAGE_TOKEN * n for part, n in zip(parts, [*counts, 0], strict=True))
-
-
-def shrunk(image: Image, max_side: int) -> Image:
-    """`image`, or a smaller one of the same proportions whose longer side is `max_side` pixels."""
-    from PIL import Image
-
-    if max(image.size) <= max_side:
-        return image
-    scale = max_side / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def collate(prompts: Sequence[Prompt], pad_id: int, typed_id: int | None, device: str) -> dict[str, Any]:

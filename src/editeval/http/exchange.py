@@ -29,9 +29,19 @@ class TransportError(EditevalError):
 
 
 class BadReplyError(TransportError):
-    """The server did its work, and what it sent is no usable image: doing it again would only cost again."""
+    """The server did its work, and what it sent is of no use: doing it again would only cost again."""
 
     reason = "bad_output"
+
+
+class DeclinedError(EditevalError):
+    """The server will not do this one request, and asking it again would not help."""
+
+    reason = "declined"
+
+    def __init__(self, message: str, is_refusal: bool) -> None:
+        super().__init__(message)
+        self.is_refusal = is_refusal  # for what is asked, not for how: a content policy, a safety system
 
 
 class PassingError(Exception):
@@ -173,7 +183,7 @@ def _converse(connection: http.client.HTTPConnection, server: Server, message: M
 
 
 def _read(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    too_big = f"the reply is bigger than {max_bytes >> 20} MiB (max_reply_mib)"
+    too_big = f"the reply is bigger than {max_bytes >> 20} MiB, the most that is read"
     encoding = response.getheader("Content-Encoding", "identity")
     if encoding != "identity":
         raise BadReplyError(f"the reply is compressed ({encoding[:20]!r}), which was not asked for")

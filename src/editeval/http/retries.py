@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from editeval.editors.serving.exchange import Message, PassingError, Reply, Server, TransportError, exchange
+from editeval.http.exchange import Message, PassingError, Reply, Server, TransportError, exchange
 
 T = TypeVar("T")
 MAX_WAIT_S = 60.0

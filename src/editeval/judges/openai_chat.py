@@ -1,0 +1,311 @@
+"""Judge `openai_chat`: a vision-language model behind any `POST /v1/chat/completions`: vLLM, SGLang, OpenAI, ...
+
+Model and licence: the server's. Memory: none here. Cost: the server's time, and its price; `pointwise` is three calls a
+sample, or three times num_samples where the server gives no token probabilities. Needs no further package.
+
+Several `base_urls` are several workers: worker i talks to address i mod n; all must serve the same model with the same
+engine. Before the first judgement each worker asks one question about two grey pictures, and so finds out what its
+server can do. Keys come from the environment variable named in `api_key_env`, and from nowhere else. Connects directly:
+the environment's proxy settings are not used. Pictures are sent as PNG without metadata, inside the request.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from editeval.errors import ConfigError, ImageError, MachineError
+from editeval.http.exchange import Server, parse_url
+from editeval.http.keys import SECRET, check_variable, key_in
+from editeval.http.retries import Bounds
+from editeval.images import encode_png
+from editeval.judges.asking import messages as chat
+from editeval.judges.asking import settings
+from editeval.judges.asking.ahead import Ahead
+from editeval.judges.asking.pictures import pictures
+from editeval.judges.asking.rationale import answer_of
+from editeval.judges.protocols import protocol as protocols
+from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.judges.replies.reading import Reply
+from editeval.judges.serving.abilities import Wish
+from editeval.judges.serving.session import Session
+from editeval.types import Judge, JudgeRequest, Score
+
+log = logging.getLogger("editeval")
+NAME = "openai_chat"
+DEFAULT_URL = "http://127.0.0.1:8000/v1"
+MAX_REPLY_BYTES = 4 << 20
+NOT_IDENTITY: Mapping[str, Any] = {"identity": False}  # such a field changes no score, only how it is come by
+OWNED = frozenset(
+    {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "repetition_penalty"}
+    | {"seed", "n", "logprobs", "top_logprobs", "response_format", "stream"}
+)
+"""Fields that the judge decides; `extra` cannot contradict them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenaiChatParams:
+    """Where the server is, how it is asked, and what counts as an answer."""
+
+    base_url: str = field(default="", metadata=NOT_IDENTITY)  # one server; without it and base_urls: DEFAULT_URL
+    base_urls: tuple[str, ...] = field(default=(), metadata=NOT_IDENTITY)  # several; worker i takes number i mod n
+    model: str = "Qwen/Qwen3-VL-8B-Instruct"  # as the server names it
+    api_key_env: str = field(default="", metadata=NOT_IDENTITY)  # NAME of the environment variable; empty = no key
+    protocol: str = "pointwise"  # how to ask: pointwise, rubric (the YAML's prompts), viescore or re_edit
+    scoring: str = "auto"  # expected: by token probabilities | samples: mean of num_samples | auto: the first if it can
+    num_samples: int = 4  # replies to each question that is not scored by probabilities
+    temperature: float = 0.7  # of samples
+    seed: int = 0  # of samples, together with the sample's id, the question and the number
+    max_new_tokens: int = 256  # of a written reply; one that reaches it is unscored as truncated
+    max_image_side: int = 1024  # pictures with a longer side than this many pixels are shrunk to it
+    min_label_mass: float = 0.9  # a score by probabilities needs at least this much probability on the labels
+    output: str = "auto"  # structured: force the protocol's JSON | plain: never | auto: where the server can
+    reasons: bool = False  # True: another call, after the score, asks for one sentence; it changes no score
+    extra: Mapping[str, Any] = field(default_factory=dict)  # further fields of a call, sent as they are
+    concurrency: int = field(default=8, metadata=NOT_IDENTITY)  # calls at a time
+    timeout_s: float = field(default=120.0, metadata=NOT_IDENTITY)  # one call, from connecting to the last byte
+    deadline_s: float = field(default=600.0, metadata=NOT_IDENTITY)  # one reply, with every retry and pause
+    max_retries: int = field(default=4, metadata=NOT_IDENTITY)  # after 408, 409, 425, 429, 5xx, resets and timeouts
+    backoff_s: float = field(default=1.0, metadata=NOT_IDENTITY)  # the first pause; each further one is twice as long
+
+    def __post_init__(self) -> None:
+        if self.base_url and self.base_urls:
+            raise ConfigError("base_urls: given together with base_url; give one of them")
+        object.__setattr__(self, "base_urls", tuple(self.base_urls))  # a list, when it comes out of JSON
+        self.servers()
+        check_variable(self.api_key_env)
+        if not self.model.strip():
+            raise ConfigError("model: is empty; name the model that the server serves")
+        settings.check_protocol(self.protocol)
+        settings.check_scoring(self.scoring, self.protocol)
+        settings.check_sampling(self.num_samples, self.temperature)
+        settings.check_output(self.output)
+        settings.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
+        for name, least, most in (
+            ("concurrency", 1, 1024),
+            ("timeout_s", 0.01, 86400),
+            ("deadline_s", 0.01, 86400),
+            ("max_retries", 0, 20),
+            ("backoff_s", 0, 60),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise ConfigError(f"{name}: must be from {least:g} to {most:g}, got {getattr(self, name)!r}")
+        for name in self.extra:
+            if name in OWNED:
+                raise ConfigError(f"extra.{name}: is decided by the judge; use its own parameter, if it has one")
+            if SECRET.search(name.lower()):
+                raise ConfigError(f"extra.{name}: secrets do not belong in a configuration; use api_key_env")
+
+    @property
+    def num_workers(self) -> int:
+        """How many workers there are where the configuration names no devices: one per server."""
+        return len(self.base_urls) or 1
+
+    def servers(self) -> list[Server]:
+        """Every server, without its key."""
+        if self.base_urls:
+            return [parse_url(f"base_urls[{i}]", url) for i, url in enumerate(self.base_urls)]
+        return [parse_url("base_url", self.base_url or DEFAULT_URL)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, ready to be sent: its questions and the conversation that asks each; or why it cannot be asked."""
+
+    questions: tuple[Question, ...] = ()
+    conversations: tuple[list[chat.Message], ...] = ()
+    reason: str = ""
+    message: str = ""
+
+
+class OpenaiChatJudge(Judge):
+    """Asks a server what the protocol asks, several calls at a time."""
+
+    Params = OpenaiChatParams
+    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
+    default_device = "cpu"
+    is_remote = True
+    params: OpenaiChatParams
+
+    def __init__(self, params: OpenaiChatParams) -> None:
+        super().__init__(params)
+        self.protocol: Protocol = protocols.load(params.protocol)
+        self._session: Session | None = None
+        self._callers: ThreadPoolExecutor | None = None
+        self._preparers: ThreadPoolExecutor | None = None
+        self._ahead: Ahead[Asked] = Ahead(self._begin)
+
+    @classmethod
+    def metrics_of(cls, params: OpenaiChatParams) -> tuple[str, ...]:
+        return protocols.load(params.protocol).metrics
+
+    @classmethod
+    def uses_prompts_of(cls, params: OpenaiChatParams) -> bool:
+        return protocols.load(params.protocol).uses_prompts
+
+    @classmethod
+    def fingerprint_of(cls, params: OpenaiChatParams) -> str:
+        """Hash of everything in the code that decides a score; belongs into the judging's identity."""
+        return protocols.fingerprint(params.protocol)
+
+    def load(self, devices: Sequence[str]) -> None:
+        """Choose this worker's server and ask it one question. Raises MachineError if it cannot be used."""
+        p = self.params
+        servers = p.servers()
+        key = key_in(f"{NAME}.api_key_env", p.api_key_env)
+        server = dataclasses.replace(servers[self.worker % len(servers)], key=key)
+        bounds = Bounds(p.timeout_s, p.deadline_s, p.max_retries, p.backoff_s, MAX_REPLY_BYTES)
+        session = Session(server, p.model, bounds, p.extra)
+        question = protocols.example_questions(p.protocol)[0]
+        asked = chat.messages(question, dict.fromkeys(question.images, _part(_grey())))
+        session.find_out(asked, self._wish(question, session, "probe", 0))
+        if question.answer == "labels" and p.scoring != "samples" and not session.abilities.top_logprobs:
+            log.warning("%s gives no token probabilities: %s", server.url, self._instead())
+            if p.scoring == "auto":
+                session.find_out(asked, self._wish(question, session, "probe", 0))
+        if p.output == "structured" and not session.abilities.has_schema:
+            raise MachineError(f"{NAME}.output: {server.url} takes no response_format; set output: plain")
+        self._session = session
+        self._callers = ThreadPoolExecutor(p.concurrency, "ask")
+        self._preparers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "prepare")
+
+    def unload(self) -> None:
+        if self._session is not None:
+            log.info("%s: %s", NAME, self._session.spent())
+        for threads in (self._callers, self._preparers):
+            if threads is not None:
+                threads.shutdown(cancel_futures=True)
+        self._session = self._callers = self._preparers = None
+
+    def prepare(self, requests: Sequence[JudgeRequest]) -> None:
+        """Begin to make `requests` ready while others wait for the server; `judge` picks them up."""
+        if self._preparers is not None:
+            self._ahead.prepare(requests)
+
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
+        """Raises MachineError if no request can succeed; then no further call is made."""
+        assert self._session is not None, "load comes first"
+        started = time.perf_counter()
+        ready = self._ahead.take(requests)
+        replies = self._replies(self._session, requests, ready)
+        if self.params.reasons:
+            replies = self._explained(self._session, requests, ready, replies)
+        seconds = (time.perf_counter() - started) / max(len(requests), 1)
+        rows = [self._scores(*row) for row in zip(requests, ready, replies, strict=True)]
+        return [[dataclasses.replace(score, seconds=seconds) for score in row] for row in rows]
+
+    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[Asked]]:
+        assert self._preparers is not None, "load comes first"
+        return [self._preparers.submit(self._asked, request) for request in requests]
+
+    def _asked(self, request: JudgeRequest) -> Asked:
+        questions = self.protocol.questions(request)
+        if not questions:
+            return Asked(reason="no_prompt", message="the protocol has no question for this sample")
+        try:
+            shown = pictures(request, questions, self.params.max_image_side)
+        except ImageError as error:
+            return Asked(reason="bad_image", message=str(error))
+        parts = {name: _part(encode_png(image)) for name, image in shown.items()}
+        return Asked(questions, tuple(chat.messages(question, parts) for question in questions))
+
+    def _replies(
+        self, session: Session, requests: Sequence[JudgeRequest], ready: Sequence[Asked]
+    ) -> list[dict[str, Reply]]:
+        """One reply per question of each request; the calls of all of them wait in one line."""
+        calls = {}
+        for i, (request, one) in enumerate(zip(requests, ready, strict=True)):
+            for question, asked in zip(one.questions, one.conversations, strict=True):
+                for number in range(1 if self._is_expected(question, session) else self.params.num_samples):
+                    wish = self._wish(question, session, request.key, number)
+                    calls[i, question.name, number] = self._call(session, asked, wish, request.key)
+        heard = _results(calls)
+        replies: list[dict[str, Reply]] = [{} for _ in requests]
+        for i, one in enumerate(ready):
+            for question in one.questions:
+                if self._is_expected(question, session):
+                    replies[i][question.name] = heard[i, question.name, 0]
+                else:
+                    said = tuple(heard[i, question.name, number] for number in range(self.params.num_samples))
+                    replies[i][question.name] = Reply("", samples=said)
+        return replies
+
+    def _explained(
+        self,
+        session: Session,
+        requests: Sequence[JudgeRequest],
+        ready: Sequence[Asked],
+        replies: list[dict[str, Reply]],
+    ) -> list[dict[str, Reply]]:
+        """The same replies, each with the judge's reason where it gave a score."""
+        calls = {}
+        wish = Wish("rationale", self.params.max_new_tokens)
+        for i, (request, one) in enumerate(zip(requests, ready, strict=True)):
+            for question, asked in zip(one.questions, one.conversations, strict=True):
+                answer = answer_of(question, replies[i][question.name], self.params.min_label_mass)
+                if answer:
+                    why = chat.follow_up(asked, answer)
+                    calls[i, question.name, 0] = self._call(session, why, wish, request.key)
+        heard = _results(calls)
+        return [
+            {name: dataclasses.replace(reply, rationale=heard.get((i, name, 0))) for name, reply in row.items()}
+            for i, row in enumerate(replies)
+        ]
+
+    def _call(self, session: Session, asked: list[chat.Message], wish: Wish, key: str) -> Future[Reply]:
+        assert self._callers is not None
+        return self._callers.submit(session.reply, asked, wish, key)
+
+    def _is_expected(self, question: Question, session: Session) -> bool:
+        """Whether the question is scored by probabilities (`expected` is, even where none will come)."""
+        has_any = self.params.scoring == "expected" or session.abilities.top_logprobs > 0
+        return question.answer == "labels" and self.params.scoring != "samples" and has_any
+
+    def _wish(self, question: Question, session: Session, key: str, number: int) -> Wish:
+        p = self.params
+        if self._is_expected(question, session):
+            return Wish(question.answer, 1, is_expected=True)
+        seed = settings.sample_seed(p.seed, key, question.name, number)
+        return Wish(question.answer, p.max_new_tokens, False, p.temperature, seed, p.output != "plain")
+
+    def _instead(self) -> str:
+        if self.params.scoring == "expected":
+            return "scoring: expected leaves every answer unscored"
+        return f"scoring by {self.params.num_samples} samples"
+
+    def _scores(self, request: JudgeRequest, one: Asked, replies: dict[str, Reply]) -> list[Score]:
+        if one.reason:
+            return protocols.unscored(self.protocol, NAME, request.key, one.reason, one.message)
+        return protocols.scores(self.protocol, NAME, request, replies, self.params.min_label_mass)
+
+
+Calls = dict[tuple[int, str, int], Future[Reply]]
+
+
+def _results(calls: Calls) -> dict[tuple[int, str, int], Reply]:
+    """The replies of all calls, in order. If one shows that none can succeed, those not yet begun are dropped."""
+    try:
+        return {place: future.result() for place, future in calls.items()}
+    except MachineError:
+        for future in calls.values():
+            future.cancel()
+        raise
+
+
+def _part(png: bytes) -> chat.Message:
+    """A picture as a part of a message."""
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _grey() -> bytes:
+    from PIL import Image
+
+    return encode_png(Image.new("RGB", (64, 64), "grey"))
