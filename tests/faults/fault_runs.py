@@ -1,7 +1,11 @@
-"""Pools of real worker processes around the faulty editor, for the tests of the fault table."""
+"""Pools and whole runs around the faulty editor, for the tests of the fault table."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +62,42 @@ class FaultRun:
     def attempts(self) -> list[Result]:
         """Those that were not the last of their request."""
         return [n.data["outcome"] for n in self.notices if n.kind == "attempt"]
+
+
+CONFIG = """\
+benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}
+diffusion_model:
+  type: fakes.faulty_editor
+  params: {device_ids: [cpu, cpu], notes: NOTES}
+reward_model: {type: reference, params: {device_ids: [cpu]}}
+"""
+IDS = tuple(f"{category}/0000" for category in ("physical", "environmental", "cultural", "causal", "referential"))
+
+
+def config_in(folder: Path, text: str = CONFIG, **params: Any) -> Path:
+    """`small.yaml` in `folder`: five drawn scenes and the faulty editor with these parameters."""
+    notes = folder / "notes"
+    notes.mkdir(exist_ok=True)
+    more = "".join(f", {name}: {json.dumps(value)}" for name, value in params.items())
+    path = folder / "small.yaml"
+    path.write_text(text.replace("notes: NOTES", f"notes: {json.dumps(str(notes))}{more}"), encoding="utf-8")
+    return path
+
+
+def cli(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`editeval ARGUMENTS` as a user types it."""
+    command = [sys.executable, "-m", "editeval", *arguments]
+    environ = {**os.environ, **environment}
+    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=120, check=False)
+
+
+def samples_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """The lines of the latest run's samples.jsonl by id."""
+    text = (folder / "outputs" / "latest" / "samples.jsonl").read_text(encoding="utf-8")
+    return {row["id"]: row for row in map(json.loads, text.splitlines())}
+
+
+def report_in(folder: Path) -> dict[str, Any]:
+    """The content of the latest run's report.json."""
+    found: dict[str, Any] = json.loads((folder / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
+    return found

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -98,11 +99,11 @@ def test_a_pool_ends_in_time_although_a_worker_has_stopped_reading(tmp_path: Pat
     run = FaultRun(tmp_path, num_workers=1)
     with run.pool() as pool:
         os.kill(run.pids()[0], signal.SIGSTOP)
-        results = pool.run(["0"], lambda key: EditRequest(key, (LARGE,), "", 0))
         start = time.monotonic()
-        pool.drain()
-        assert list(results) == []
-    assert time.monotonic() - start < 15  # GRACE_S, and then it is killed
+        threading.Timer(1.0, pool.drain).start()  # its request has half left by then
+        assert list(pool.run(["0"], lambda key: EditRequest(key, (LARGE,), "", 0))) == []
+        assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 20  # GRACE_S, and then it is killed
     assert not states(run.pids()[0])
 
 
@@ -175,8 +176,6 @@ def test_time_that_nobody_saw_does_not_count(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_starting_and_ending_pools_leaves_no_descriptor_thread_or_process_behind(tmp_path: Path) -> None:
-    import threading
-
     def open_descriptors() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -186,9 +185,9 @@ def test_starting_and_ending_pools_leaves_no_descriptor_thread_or_process_behind
     for _ in range(3):
         run(2)
     deadline = time.monotonic() + 5
-    while (open_descriptors(), threading.active_count()) != before and time.monotonic() < deadline:
+    while open_descriptors() > before[0] or threading.active_count() > before[1]:
+        assert time.monotonic() < deadline, f"{open_descriptors()} descriptors, {threading.active_count()} threads"
         time.sleep(0.05)
-    assert (open_descriptors(), threading.active_count()) == before
     assert not any(states(pid) for pid in run.pids())
 
 

@@ -121,7 +121,7 @@ class Dispatcher:
             self._policy = None
 
     def _is_quiet(self) -> bool:
-        return not any(lane.running is not None or lane.encoding for lane in self.lanes)
+        return not any((lane.running is not None and lane.is_started) or lane.encoding for lane in self.lanes)
 
     def _grant_all(self) -> None:
         parcels: list[tuple[Lane, int]] = []
@@ -211,7 +211,7 @@ class Dispatcher:
             self._tell(lane, {"type": "drop", "key": parcel.key})
         elif lane.sent[parcel.request] == parcel.number:
             lane.sent[parcel.request] = ARRIVED
-            if lane.running == parcel.request and not lane.is_started:
+            if lane.running == parcel.request and not (lane.is_started or self.is_draining):
                 self._start(lane)
 
     def _on_unbuilt(self, lane: Lane, parcel: Parcel, failure: Failure) -> None:
@@ -262,7 +262,8 @@ class Dispatcher:
         elif "scores" in header:
             self._finish(lane, request, unpack_scores(header["scores"]), None, done)
         else:
-            self._finish(lane, request, EncodedEdit(blobs[0], header["width"], header["height"]), None, done)
+            edit = EncodedEdit(blobs[0], header["width"], header["height"], tuple(header["flags"]))
+            self._finish(lane, request, edit, None, done)
 
     def _finish_unbuilt(self, lane: Lane, failure: Failure) -> None:
         assert self._policy is not None and lane.running is not None
