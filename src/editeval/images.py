@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from editeval.errors import ImageError
 
@@ -139,7 +139,7 @@ def flags_of(image: Image, source: Image) -> tuple[str, ...]:
     """
     from PIL import ImageChops
 
-    extrema = [band.getextrema() for band in image.split()]
+    extrema: list[Any] = [band.getextrema() for band in image.split()]
     is_constant = all(low == high for low, high in extrema)
     is_black = all(high <= MAX_BLACK for _, high in extrema)
     is_unchanged = image.size == source.size and ImageChops.difference(image, source).getbbox() is None
