@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from editeval.errors import ImageError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 64_000_000
+MAX_BLACK = 8  # of 255; a picture without any value above is black to the eye
+FLAGS = ("black", "constant", "unchanged")
 FORMATS = ("PNG", "JPEG", "WEBP")
 _UNREADABLE = (OSError, SyntaxError, ValueError, struct.error)  # what Pillow raises for damaged files
 
@@ -82,7 +84,7 @@ def decode(data: bytes, mode: str = "RGB") -> Image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"image of {image.width}x{image.height}: more than {MAX_PIXELS} pixels")
             image.load()
-            return _normalise(_upright(image), mode)
+            return normalised(_upright(image), mode)
     except ImageError:
         raise
     except (*_UNREADABLE, MemoryError, Image.DecompressionBombError) as error:
@@ -111,7 +113,8 @@ def _upright(image: Image) -> Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _normalise(image: Image, mode: str) -> Image:
+def normalised(image: Image, mode: str = "RGB") -> Image:
+    """`image` as `mode`: alpha over white, 16 bit scaled. Turns nothing."""
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16-bit grey: scale, Pillow's own conversion would clip
@@ -127,6 +130,21 @@ def encode_png(image: Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def flags_of(image: Image, source: Image) -> tuple[str, ...]:
+    """What is odd about an edit (RGB), as words: black, constant (one colour), unchanged (exactly the source's pixels).
+
+    Each may be right, so that it is no failure; each is what a broken model returns, so that it has to be seen.
+    """
+    from PIL import ImageChops
+
+    extrema: list[Any] = [band.getextrema() for band in image.split()]
+    is_constant = all(low == high for low, high in extrema)
+    is_black = all(high <= MAX_BLACK for _, high in extrema)
+    is_unchanged = image.size == source.size and ImageChops.difference(image, source).getbbox() is None
+    found = {"black": is_black, "constant": is_constant and not is_black, "unchanged": is_unchanged}
+    return tuple(word for word, is_so in found.items() if is_so)
 
 
 def warm_up() -> None:

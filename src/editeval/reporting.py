@@ -95,6 +95,7 @@ def _sample_row(row: Row) -> SampleRow:
         worker=edit.worker if edit else None,
         attempt=edit.attempt if edit else None,
         edited_path=edit.path if edit else None,
+        flags=edit.flags if edit else (),
         scores=row.scores,
     )
 

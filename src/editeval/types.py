@@ -113,6 +113,7 @@ class Edit:
     seconds: float
     attempt: int
     peak_memory_gib: float | None = None
+    flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
 
 
 @dataclass(frozen=True, slots=True)

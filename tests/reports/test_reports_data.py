@@ -71,7 +71,7 @@ def test_badge_turns_invalid_below_ninety_percent(num_failed: int, badge: str) -
     [
         ([row_of(0), row_of(1, "failed"), *[row_of(i, value=i / 10) for i in range(2, 30)]], "edit"),
         ([row_of(0, value=1.0), replace(row_of(1), sha256=row_of(0).sha256)], "identical to the edit of another"),
-        ([row_of(0, value=1.0), replace(row_of(1), is_unchanged=True)], "identical to the source"),
+        ([row_of(0, value=1.0), replace(row_of(1), flags=("unchanged",))], "identical to the source"),
         ([row_of(0), row_of(1)], "Every score is 7.00"),
         ([*[row_of(i, value=i / 10) for i in range(30)], row_of(30, value=None)], "gave no value"),
         ([*[row_of(i, value=i / 10) for i in range(30)], row_of(30, "pending")], "unfinished"),

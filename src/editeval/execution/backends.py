@@ -29,7 +29,11 @@ class Handle(Protocol):
     """A live worker. After `on_gone` was called it is dead and its device is free."""
 
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-        """Raises FrameError if the worker is gone."""
+        """Waits while the worker does not read. Raises FrameError if it is gone."""
+        ...
+
+    def post(self, header: dict[str, Any]) -> None:
+        """As `send`, but never waits and never raises."""
         ...
 
     def kill(self) -> None:
@@ -66,13 +70,15 @@ class ProcessHandle:
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
         self._channel.send(header, blobs)
 
+    def post(self, header: dict[str, Any]) -> None:
+        self._channel.post(header)
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     def stop(self) -> None:
-        with contextlib.suppress(FrameError):
-            self.send({"type": "exit"})
+        self.post({"type": "exit"})
         try:
             self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
@@ -107,12 +113,14 @@ class ThreadHandle:
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
         self._channel.send(header, blobs)
 
+    def post(self, header: dict[str, Any]) -> None:
+        self._channel.post(header)
+
     def kill(self) -> None:
         self._channel.close()
 
     def stop(self) -> None:
-        with contextlib.suppress(FrameError):
-            self.send({"type": "exit"})
+        self.post({"type": "exit"})
         self._thread.join(GRACE_S)
         self.kill()
 

@@ -19,7 +19,7 @@ from editeval.errors import EditevalError, MachineError
 from editeval.execution.backends import Launch
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame, FrameError
-from editeval.execution.lanes import RETRIED, Ears, Lane, Limits, Notice, Result, needs_fresh_process
+from editeval.execution.lanes import RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
 from editeval.execution.messages import EncodedEdit, WorkerSpec, unpack_scores
 from editeval.execution.policies import Policy
 from editeval.types import Failure, Outcome
@@ -48,7 +48,8 @@ class Dispatcher:
         self._unbuilt: dict[int, Failure] = {}
         self._suspects: set[int] = set()  # each was in a worker when it died: one of them may have killed it
         self._left = 0
-        self._next_tick = 0.0  # monotonic
+        self._clock = Clock()
+        self._next_tick = 0.0
         self.is_draining = False
         self.has_room: Callable[[], bool] = lambda: True  # False while the consumer is behind
 
@@ -70,7 +71,7 @@ class Dispatcher:
         while self._to_load and sum(x.loading_since is not None for x in self.lanes) < self._limits.load_concurrency:
             lane = self._to_load.popleft()
             lane.generation += 1
-            lane.loading_since = time.monotonic()
+            lane.loading_since = self._clock.now()
             lane.kill_reason = ""
             lane.builds = queue.SimpleQueue()
             self._emit(Notice("loading", {"worker": lane.index, "device": lane.device}))
@@ -120,7 +121,7 @@ class Dispatcher:
             self._policy = None
 
     def _is_quiet(self) -> bool:
-        return not any(lane.running is not None or lane.encoding for lane in self.lanes)
+        return not any((lane.running is not None and lane.is_started) or lane.encoding for lane in self.lanes)
 
     def _grant_all(self) -> None:
         parcels: list[tuple[Lane, int]] = []
@@ -160,15 +161,12 @@ class Dispatcher:
     def _start(self, lane: Lane) -> None:
         assert lane.running is not None
         lane.is_started = True
-        lane.started_at = lane.heard_at = time.monotonic()
+        lane.started_at = lane.heard_at = self._clock.now()
         self._tell(lane, {"type": "start", "key": self._keys[lane.running]})
 
     def _tell(self, lane: Lane, header: dict[str, Any]) -> None:
-        try:
-            assert lane.handle is not None
-            lane.handle.send(header)
-        except FrameError:
-            return  # its "gone" event is on the way and takes care of what it had
+        assert lane.handle is not None
+        lane.handle.post(header)  # never waits; if it is gone, its "gone" event takes care of what it had
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -177,8 +175,9 @@ class Dispatcher:
         self._events.put(("wake",))
 
     def _step(self) -> None:
-        if time.monotonic() >= self._next_tick:  # also while events come thick and fast
-            self._next_tick = time.monotonic() + TICK_S
+        self._clock.tick()
+        if self._clock.now() >= self._next_tick:  # also while events come thick and fast
+            self._next_tick = self._clock.now() + TICK_S
             self._check_clocks()
             self._emit(Notice("tick", {}))
         try:
@@ -196,6 +195,8 @@ class Dispatcher:
             self._on_frame(lane, rest[0])
         elif kind == "gone":
             self._on_gone(lane, rest[0])
+        elif kind == "built":
+            lane.sending_since = self._clock.now()
         elif kind == "sent":
             self._on_sent(lane, rest[0])
         elif kind == "unbuilt":
@@ -205,11 +206,12 @@ class Dispatcher:
         self._after_event()
 
     def _on_sent(self, lane: Lane, parcel: Parcel) -> None:
+        lane.sending_since = None
         if parcel.request not in lane.sent:  # dropped while it was on its way
             self._tell(lane, {"type": "drop", "key": parcel.key})
         elif lane.sent[parcel.request] == parcel.number:
             lane.sent[parcel.request] = ARRIVED
-            if lane.running == parcel.request and not lane.is_started:
+            if lane.running == parcel.request and not (lane.is_started or self.is_draining):
                 self._start(lane)
 
     def _on_unbuilt(self, lane: Lane, parcel: Parcel, failure: Failure) -> None:
@@ -226,7 +228,7 @@ class Dispatcher:
 
     def _on_frame(self, lane: Lane, frame: Frame) -> None:
         header, blobs = frame
-        lane.heard_at = time.monotonic()
+        lane.heard_at = self._clock.now()
         kind = header["type"]
         if kind == "ready":
             self._on_ready(lane, header)
@@ -246,7 +248,7 @@ class Dispatcher:
         if failure is not None and needs_fresh_process(failure, self._attempts[request]):
             lane.condemned = f"restarted after {failure.reason}"
         if failure is None:
-            lane.encoding[request] = header | {"done_at": time.monotonic()}
+            lane.encoding[request] = header | {"done_at": self._clock.now()}
         self._grant_all()  # first of all: the device must not wait for what follows
         if failure is not None:
             self._on_failure(lane, request, failure, header)
@@ -260,7 +262,8 @@ class Dispatcher:
         elif "scores" in header:
             self._finish(lane, request, unpack_scores(header["scores"]), None, done)
         else:
-            self._finish(lane, request, EncodedEdit(blobs[0], header["width"], header["height"]), None, done)
+            edit = EncodedEdit(blobs[0], header["width"], header["height"], tuple(header["flags"]))
+            self._finish(lane, request, edit, None, done)
 
     def _finish_unbuilt(self, lane: Lane, failure: Failure) -> None:
         assert self._policy is not None and lane.running is not None
@@ -308,7 +311,7 @@ class Dispatcher:
     # -- death -----------------------------------------------------------------------------------------------------
 
     def _check_clocks(self) -> None:
-        now = time.monotonic()
+        now = self._clock.now()
         for lane in self.lanes:
             reason = lane.overdue(now, self._limits)
             if reason and lane.handle is not None and not lane.kill_reason:
@@ -322,19 +325,14 @@ class Dispatcher:
     def _on_gone(self, lane: Lane, how: str) -> None:
         was_loading = lane.loading_since is not None
         failure = lane.death(how, self._limits)
-        lane.handle, lane.is_ready, lane.loading_since, lane.condemned = None, False, None, ""
-        lane.builds.put(None)
-        lane.sent.clear()
-        lane.deaths += 1
-        orphans = list(lane.encoding.items())
-        lane.encoding.clear()
+        orphans = lane.buried()
         self._emit(Notice("worker_lost", {"worker": lane.index, "device": lane.device, "how": failure.message}))
         if self._policy is not None:
             request, lane.running = self._policy.lost(lane.index), None
             self._suspects.update(r for r, _ in orphans)
             self._suspects.update(() if request is None else (request,))
             if request is not None:
-                seconds = time.monotonic() - lane.started_at if lane.is_started else 0.0
+                seconds = self._clock.now() - lane.started_at if lane.is_started else 0.0
                 self._on_failure(lane, request, failure, {"started_at": time.time() - seconds, "seconds": seconds})
             for request, done in orphans:
                 self._on_failure(lane, request, failure, done)

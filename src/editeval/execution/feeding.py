@@ -28,10 +28,12 @@ class Parcel:
 
 
 def feed(handle: Handle, parcels: queue.SimpleQueue[Parcel | None], tell: Callable[..., None]) -> None:
-    """Sends every parcel until None; what became of each goes to `tell`: "sent", "unbuilt" (and why) or "broken"."""
+    """Sends every parcel until None; `tell` hears "built", then "sent", or else "unbuilt" (and why) or "broken"."""
     while (parcel := parcels.get()) is not None:
         try:
-            handle.send(*pack_unit(parcel.key, parcel.build(parcel.key)))
+            frame = pack_unit(parcel.key, parcel.build(parcel.key))
+            tell("built", parcel)
+            handle.send(*frame)
         except FrameError:
             return
         except (EditevalError, OSError, ValueError) as error:  # ValueError: what no frame can carry

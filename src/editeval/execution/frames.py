@@ -14,6 +14,7 @@ import queue
 import socket
 import struct
 import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -35,6 +36,10 @@ class Channel(Protocol):
 
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None: ...
 
+    def post(self, header: dict[str, Any]) -> None:
+        """As `send`, but never waits and never raises: who is gone does not hear it."""
+        ...
+
     def recv(self) -> Frame: ...
 
     def close(self) -> None: ...
@@ -46,20 +51,46 @@ class SocketChannel:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._lock = threading.Lock()
+        self._posted: deque[bytes] = deque()  # whole frames, but the first may have begun to leave; lock to take any
 
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
         """Raises TypeError or ValueError, before anything is sent, for what no frame can carry."""
-        text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
-        if len(text) > MAX_HEADER or len(blobs) > MAX_BLOBS or any(len(blob) > MAX_BLOB for blob in blobs):
-            raise ValueError(f"too large to be sent: header of {len(text)} bytes, {len(blobs)} blobs")
-        head = _HEAD.pack(len(text), len(blobs)) + b"".join(_LENGTH.pack(len(b)) for b in blobs) + text
+        head = _head(header, blobs)
         try:
             with self._lock:
+                self._send_posted()
                 self._socket.sendall(head)
                 for blob in blobs:
                     self._socket.sendall(blob)
         except OSError as error:
             raise FrameError(f"the other side is gone: {error}") from error
+
+    def post(self, header: dict[str, Any]) -> None:
+        """As `send`, but never waits and never raises. Posted frames keep their order.
+
+        The thread that decides for all workers must not wait for one that has stopped reading.
+        """
+        self._posted.append(_head(header, ()))
+        if self._lock.acquire(blocking=False):
+            try:
+                with contextlib.suppress(OSError):  # no room now, or the other side is gone
+                    self._send_posted(socket.MSG_DONTWAIT)
+            finally:
+                self._lock.release()
+        if self._posted:
+            threading.Thread(target=self._wait_and_send_posted, daemon=True).start()
+
+    def _send_posted(self, flags: int = 0) -> None:
+        while self._posted:
+            rest = self._posted[0][self._socket.send(self._posted[0], flags) :]
+            if rest:
+                self._posted[0] = rest
+            else:
+                self._posted.popleft()
+
+    def _wait_and_send_posted(self) -> None:
+        with self._lock, contextlib.suppress(OSError):  # gone: whoever listens will hear of it
+            self._send_posted()
 
     def recv(self) -> Frame:
         header_size, num_blobs = _HEAD.unpack(self._read(_HEAD.size))
@@ -96,6 +127,14 @@ class SocketChannel:
         return buffer
 
 
+def _head(header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
+    """Everything of a frame but its blobs."""
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+    if len(text) > MAX_HEADER or len(blobs) > MAX_BLOBS or any(len(blob) > MAX_BLOB for blob in blobs):
+        raise ValueError(f"too large to be sent: header of {len(text)} bytes, {len(blobs)} blobs")
+    return _HEAD.pack(len(text), len(blobs)) + b"".join(_LENGTH.pack(len(b)) for b in blobs) + text
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
@@ -119,6 +158,10 @@ class QueueChannel:
         if not self._open:
             raise FrameError("the channel is closed")
         self._outbox.put((header, list(blobs)))
+
+    def post(self, header: dict[str, Any]) -> None:
+        with contextlib.suppress(FrameError):
+            self.send(header)
 
     def recv(self) -> Frame:
         frame = self._inbox.get()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import queue
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from editeval.execution.backends import Handle
 from editeval.execution.feeding import Parcel
@@ -20,6 +21,28 @@ RETRIED = frozenset({"exception", "oom", "timeout", "stalled", "transport", "dev
 def needs_fresh_process(failure: Failure, attempt: int) -> bool:
     """A sticky device error poisons its process. Out of memory: first again with an empty cache, then restarted."""
     return failure.reason == "device_lost" or (failure.reason == "oom" and attempt == 2)
+
+
+class Clock:
+    """Monotonic seconds that this process has seen: while it was stopped (Ctrl-Z, a debugger), no time passes.
+
+    Otherwise every worker would look overdue when it goes on, with their results lying unread. `tick` is called often.
+    """
+
+    MAX_GAP_S: ClassVar[float] = 5.0  # between two ticks; longer ones are no time that a worker took
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._unseen = 0.0
+
+    def now(self) -> float:
+        return time.monotonic() - self._unseen
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if now - self._last > self.MAX_GAP_S:
+            self._unseen += now - self._last
+        self._last = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,7 @@ class Lane:
     is_started: bool = False  # the worker was told to start `running`
     started_at: float = 0.0  # monotonic
     heard_at: float = 0.0  # monotonic, last sign of progress
+    sending_since: float | None = None  # monotonic; a parcel is leaving for it
     sent: dict[int, int] = field(default_factory=dict)  # request -> number of its parcel; ARRIVED once it is there
     encoding: dict[int, dict[str, Any]] = field(default_factory=dict)  # done, result still to come
     kill_reason: str = ""
@@ -74,7 +98,20 @@ class Lane:
             return "timeout"
         if self.running is not None and self.is_started and now - self.heard_at > limits.stall_s:
             return "stalled"
+        if self.sending_since is not None and now - max(self.sending_since, self.heard_at) > limits.stall_s:
+            return "stalled"  # it neither takes what it is sent nor says anything
         return "stalled" if any(now - d["done_at"] > limits.stall_s for d in self.encoding.values()) else ""
+
+    def buried(self) -> list[tuple[int, dict[str, Any]]]:
+        """The process is gone, and with it all it was doing. Returns what it had finished but not handed over."""
+        self.handle, self.is_ready, self.condemned = None, False, ""
+        self.loading_since = self.sending_since = None
+        self.builds.put(None)
+        self.sent.clear()
+        self.deaths += 1
+        orphans = list(self.encoding.items())
+        self.encoding.clear()
+        return orphans
 
     def death(self, how: str, limits: Limits) -> Failure:
         """Why this worker is no more; without its number, so that equal runs read alike."""

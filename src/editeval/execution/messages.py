@@ -32,11 +32,12 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True)
 class EncodedEdit:
-    """An edited image as it leaves the worker: PNG bytes, width and height in pixels."""
+    """An edited image as it leaves the worker: PNG bytes, width and height in pixels, and what is odd about it."""
 
     png: bytes
     width: int
     height: int
+    flags: tuple[str, ...] = ()  # of images.FLAGS
 
 
 def pack_unit(key: str, unit: Unit) -> Frame:

@@ -121,7 +121,7 @@ class Worker:
         failure = None
         try:
             if isinstance(model, Editor) and isinstance(unit, EditRequest):
-                value = _checked_image(model.edit(unit, self._progress(key)))
+                value = _checked_image(model.edit(unit, self._progress(key))), unit.images[0]
             elif isinstance(model, Judge) and isinstance(unit, tuple):
                 value = _judged(model, unit)
             else:
@@ -170,8 +170,10 @@ class Worker:
                 if isinstance(value, list):
                     header["scores"] = pack_scores(value)
                 else:
-                    header |= {"width": value.width, "height": value.height}
-                    blobs = [images.encode_png(value)]
+                    image, source = value
+                    flags = images.flags_of(image, images.decode(source))
+                    header |= {"width": image.width, "height": image.height, "flags": flags}
+                    blobs = [images.encode_png(image)]
                 self._channel.send(header, blobs)
             except FrameError:
                 continue  # the parent is gone: the reader ends this process
@@ -191,7 +193,9 @@ def _checked_image(image: Any) -> Any:
 
     if not isinstance(image, Image):
         raise BadOutputError(f"the editor returned {type(image).__name__}, not a PIL image")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if not image.width or not image.height:
+        raise BadOutputError(f"the editor returned a picture of {image.width}x{image.height} pixels")
+    return images.normalised(image)
 
 
 def _judged(judge: Judge, unit: tuple[JudgeRequest, ...]) -> list[list[Score]]:

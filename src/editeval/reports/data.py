@@ -16,6 +16,7 @@ VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
 MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
+FLAGS = {"black": "black", "constant": "of one colour", "unchanged": "identical to the source"}
 NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
 
 Images = Callable[[str], tuple[bytes | None, bytes | None]]
@@ -42,7 +43,7 @@ class SampleRow:
     attempt: int | None
     edited_path: str | None  # relative to the run directory
     scores: Mapping[str, Score]
-    is_unchanged: bool | None = None  # True if the edit equals its source; None where nobody looked
+    flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Survey:
     num_scored: int
     num_unscored: int
     num_duplicates: int  # edits whose bytes equal those of another sample's edit
-    num_unchanged: int  # edits known to equal their source
+    num_flagged: Mapping[str, int]  # done edits by flag: black | constant | unchanged
     num_answers: int  # judge answers, over all metrics ...
     num_unparsed: int  # ... and those that gave no value
     lowest: float | None  # of the headline scores
@@ -146,7 +147,7 @@ def coverage_of(seen: Survey) -> dict[str, Any]:
         "scored": seen.coverage,
         "parse_rate": seen.parse_rate,
         "num_duplicates": seen.num_duplicates,
-        "num_unchanged": seen.num_unchanged,
+        **{f"num_{flag}": seen.num_flagged.get(flag, 0) for flag in FLAGS},
     }
 
 
@@ -187,8 +188,8 @@ def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[str]:
         return
     if seen.num_duplicates:
         yield f"{_of(seen.num_duplicates, seen.num_done, 'edit')} identical to the edit of another sample."
-    if seen.num_unchanged:
-        yield f"{_of(seen.num_unchanged, seen.num_done, 'edit')} identical to the source."
+    for flag, count in seen.num_flagged.items():
+        yield f"{_of(count, seen.num_done, 'edit')} {FLAGS[flag]}."
     if seen.num_scored > 1 and seen.lowest == seen.highest:
         yield f"Every score is {seen.lowest:.2f}: the judge may not tell edits apart."
 
@@ -216,7 +217,7 @@ class _Tally:
     metric: str
     statuses: dict[str, int] = field(default_factory=lambda: {"done": 0, "failed": 0, "pending": 0})
     num_scored: int = 0
-    num_unchanged: int = 0
+    flagged: dict[str, int] = field(default_factory=dict)
     num_answers: int = 0
     num_unparsed: int = 0
     lowest: float | None = None
@@ -238,7 +239,8 @@ class _Tally:
     def _add_done(self, row: SampleRow) -> None:
         if row.sha256:
             self.hashes.append(int(row.sha256[:16], 16))
-        self.num_unchanged += row.is_unchanged is True
+        for flag in row.flags:
+            self.flagged[flag] = self.flagged.get(flag, 0) + 1
         self.num_answers += len(row.scores)
         self.num_unparsed += sum(score.value is None for score in row.scores.values())
         value = scored_value(row, self.metric)
@@ -270,7 +272,7 @@ class _Tally:
             num_scored=self.num_scored,
             num_unscored=done - self.num_scored,
             num_duplicates=_num_repeated(self.hashes),
-            num_unchanged=self.num_unchanged,
+            num_flagged={flag: self.flagged[flag] for flag in FLAGS if flag in self.flagged},
             num_answers=self.num_answers,
             num_unparsed=self.num_unparsed,
             lowest=self.lowest,

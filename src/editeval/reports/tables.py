@@ -77,7 +77,7 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
 
 _COLUMNS = (
     *("position", "id", "category", "cluster", "instruction", "status", "error_reason", "error_message"),
-    *("seed", "sha256", "edited_path"),
+    *("seed", "sha256", "edited_path", "flags"),
 )
 """Nothing that varies between equal runs: times, devices and attempts are in the ledger and in report.json."""
 
@@ -106,6 +106,8 @@ def _cell(value: Any) -> Any:
     """Numbers as numbers, text guarded, nothing for None."""
     if isinstance(value, int | float) or value is None:
         return value
+    if isinstance(value, tuple):
+        return " ".join(value)
     return guarded(str(value))
 
 

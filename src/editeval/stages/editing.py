@@ -52,8 +52,9 @@ class Editing(Activity):
         self._log.begin()
 
     def record(self, outcome: Result) -> None:
-        value = outcome.value.png if isinstance(outcome.value, EncodedEdit) else None
-        edit = self.store.record_edit(replace(outcome, value=value), seed_of(self._stage.seed, outcome.key))
+        made = outcome.value if isinstance(outcome.value, EncodedEdit) else None
+        seed = seed_of(self._stage.seed, outcome.key)
+        edit = self.store.record_edit(replace(outcome, value=made and made.png), seed, made.flags if made else ())
         if outcome.error is not None:
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, outcome.error.message)
         for batch in self._log.add(outcome):

@@ -81,10 +81,23 @@ def _connect_reader(path: Path, mode: str) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA query_only = ON")
         _check_kind(db, path)
+        return db if schema.version(db) == len(schema.MIGRATIONS) else _migrated_copy(db)
     except BaseException:
         db.close()
         raise
-    return db
+
+
+def _migrated_copy(db: sqlite3.Connection) -> sqlite3.Connection:
+    """An older ledger as this program knows it, in memory: a reader must not change the file. Closes `db`."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        db.backup(copy)
+        schema.migrate(copy)
+    except BaseException:
+        copy.close()
+        raise
+    db.close()
+    return copy
 
 
 def check_pages(db: sqlite3.Connection, thorough: bool = False) -> list[str]:

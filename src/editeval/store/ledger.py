@@ -23,7 +23,7 @@ NAME = "ledger.sqlite"
 _PAGE = 256  # rows held in memory while streaming
 _EDIT = (
     "e.sample_id, e.status, e.path, e.sha256, e.width, e.height, e.seed, e.reason, e.message, e.traceback, "
-    "e.worker, e.device, e.started_at, e.seconds, e.attempt, e.peak_memory_gib"
+    "e.worker, e.device, e.started_at, e.seconds, e.attempt, e.peak_memory_gib, e.flags"
 )
 _SAMPLE = "position, id, category, cluster, instruction, description"
 Scored = tuple[Sequence[Score], Outcome[Any]]
@@ -123,11 +123,10 @@ class Ledger:
     def add_edit(self, edit: Edit, outcome: Outcome[Any]) -> None:
         values: list[Any] = [edit.sample_id, edit.status, edit.path, edit.sha256, edit.width, edit.height, edit.seed]
         values += [*_failure(edit.error), edit.worker, edit.device, edit.started_at, edit.seconds, edit.attempt]
+        values += [edit.peak_memory_gib, " ".join(edit.flags)]
         with self._transaction() as db:
-            db.execute(
-                f"INSERT INTO edits ({_EDIT.replace('e.', '')}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (*values, edit.peak_memory_gib),
-            )
+            columns = _EDIT.replace("e.", "")
+            db.execute(f"INSERT INTO edits ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
             _insert_attempt(db, "edit", "", outcome)
 
     def add_attempt(self, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
@@ -307,7 +306,7 @@ def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> No
 def _read_edit(row: Sequence[Any]) -> Edit | None:
     if row[0] is None:
         return None
-    fields: list[Any] = [*row[:7], _read_failure(row[7:10]), *row[10:]]
+    fields: list[Any] = [*row[:7], _read_failure(row[7:10]), *row[10:-1], tuple((row[-1] or "").split())]
     return Edit(*fields)
 
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -110,8 +111,10 @@ class RunStore:
         """Wanted samples whose edit is done and that this judging has not seen, in benchmark order."""
         return self.ledger.pending_scores(judging_id)
 
-    def record_edit(self, outcome: Outcome[bytes], seed: int) -> Edit:
+    def record_edit(self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = ()) -> Edit:
         """The edit that is now on record: its PNG file first, then its row. A failed one has no file.
+
+        `flags` are words for what is odd about it.
 
         Raises ValueError if the sample is unknown, has an edit already, or the value is not a PNG.
         """
@@ -119,7 +122,7 @@ class RunStore:
             raise ValueError(f"{self.dir}: {outcome.key!r} was never selected")
         if self.ledger.edit_of(outcome.key) is not None:
             raise ValueError(f"{self.dir}: {outcome.key!r} has an edit already; forget it first")
-        edit = _edit(outcome, seed)
+        edit = replace(_edit(outcome, seed), flags=tuple(flags))
         if outcome.value is not None:
             path = self.edit_path(outcome.key)
             with connection.translated(path):

@@ -47,7 +47,12 @@ def _create_tables(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables,)
+def _add_flags(db: sqlite3.Connection) -> None:
+    """What is odd about an edit, words separated by spaces; NULL where nobody looked."""
+    db.execute("ALTER TABLE edits ADD COLUMN flags TEXT")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _add_flags)
 
 
 def migrate(db: sqlite3.Connection) -> None:

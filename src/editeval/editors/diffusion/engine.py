@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from editeval.editors.diffusion import checkpoint, sizes
 from editeval.editors.diffusion.families import FAMILIES, Family
 from editeval.editors.diffusion.loading import PARAMS, Source, load_pipeline
-from editeval.errors import ConfigError, EditRefusedError
+from editeval.errors import BadOutputError, ConfigError, EditRefusedError
 from editeval.images import decode
 from editeval.types import EditRequest, Progress
 
@@ -82,14 +82,15 @@ class Engine:
         target = self._target(source.size)
         pipeline.progress_bar = lambda total: StepBar(type(pipeline).progress_bar(pipeline, total=total), total, bar[0])
         pipeline.set_progress_bar_config(disable=not bar[1])
-        images: list[Image] = pipeline(
+        arrays = pipeline(
             prompt=request.instruction,
             image=self._prepared(source, target),
             generator=torch.Generator("cpu").manual_seed(request.seed),
+            output_type="np",  # floats: in 8 bits NaN would be a black picture like any other
             **arguments,
             **self.family.canvas_arguments(target),
         ).images
-        return images[0]
+        return picture_of(arrays[0])
 
     def _target(self, source: sizes.Size) -> sizes.Size:
         if self._canvas is None:
@@ -183,6 +184,22 @@ def check_steps(pipeline: Any, num_steps: int) -> None:
     least = 2 if pipeline.scheduler.config.get("shift_terminal") else 1
     if num_steps < least:
         raise ConfigError(f"{PARAMS}.num_inference_steps: this scheduler needs at least {least}, got {num_steps}")
+
+
+def picture_of(pixels: Any) -> Image:
+    """The picture whose pixels are (height, width, 3) floats 0-1, rounded as diffusers does it.
+
+    Raises BadOutputError if any is not a number.
+    """
+    import numpy as np
+    from PIL import Image
+
+    num_bad = int(np.size(pixels) - np.isfinite(pixels).sum())
+    if num_bad:
+        raise BadOutputError(
+            f"the model computed NaN ({num_bad} of {np.size(pixels)} values); float16 is often too narrow: try bfloat16"
+        )
+    return Image.fromarray((pixels * 255).round().astype("uint8"))
 
 
 def grid_of(pipeline: Any) -> int:
