@@ -141,6 +141,7 @@ def build_parser() -> Parser:
     )
     retry.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     retry.add_argument("--debug", action="store_true", help="errors keep their traceback")
+    _add_display_flag(retry)
     retry.set_defaults(command=_retry)
 
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
@@ -180,6 +181,16 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="print the full plan; load no model, write nothing")
     group.add_argument("--fresh", action="store_true", help="start a new run directory; deletes nothing")
     group.add_argument("--resume", action="store_true", help="accepted; resuming is the default anyway")
+    _add_display_flag(group)
+
+
+def _add_display_flag(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--display",
+        choices=("auto", "live", "plain", "json", "none"),
+        default="auto",
+        help="while it runs: auto is live on a terminal, else plain; json: an event per line on stdout",
+    )
 
 
 def _add_run_argument(parser: argparse.ArgumentParser) -> None:
