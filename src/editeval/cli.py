@@ -126,7 +126,8 @@ def build_parser() -> Parser:
 
     status = commands.add_parser("status", help="where a run stands; works while it is running")
     _add_run_argument(status)
-    status.add_argument("--json", action="store_true", help="machine-readable")
+    status.add_argument("--follow", action="store_true", help="until the run ends, once a second")
+    status.add_argument("--json", action="store_true", help="machine-readable; with --follow one line a second")
     status.set_defaults(command=_status)
 
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
@@ -232,9 +233,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from editeval.commands import inspect
+    from editeval.commands import status
 
-    return inspect.status(_run_dir(options), options.json)
+    return status.status(_run_dir(options), options.json, options.follow)
 
 
 def _report(options: argparse.Namespace) -> int:

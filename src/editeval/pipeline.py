@@ -19,7 +19,7 @@ from editeval.preparation import interpreters_of, record_interpreters
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
 from editeval.stages.interrupt import Interrupt
-from editeval.stages.telling import interval, run_facts
+from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
 from editeval.store import directories
 from editeval.store.manifest import Manifest
@@ -79,7 +79,7 @@ def evaluate(
         directories.point_latest(plan.dir)
         store.select(plan.samples)
         _announce(plan, store)
-        session.observer.run_began(run_facts(plan, store))
+        announce(plan, store, session.observer)
         run_waves(plan, store, interrupt, session.observer)
         result = _result(plan, store, interrupt)
         session.observer.run_ended(result.exit_code)

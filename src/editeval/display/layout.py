@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from editeval.display import picture as views
 from editeval.display.picture import Picture, ScoreSoFar, StageView, WorkerView
@@ -125,6 +125,11 @@ def _columns(workers: Sequence[WorkerView], width: int) -> list[_Column]:
     device = min(max(len(w.device) for w in workers), 16)
     step = 16 if width >= NARROW else 7
     chosen = [
+        *(
+            [_Column("stage", 12, lambda w: clean(w.stage), is_right=False)]
+            if len({w.stage for w in workers}) > 1
+            else []
+        ),
         _Column("#", 3, lambda w: str(w.worker)),
         _Column("device", max(device, 6), lambda w: clean(w.device), is_right=False),
         _Column("state", 11, lambda w: w.state, is_right=False),
@@ -145,8 +150,8 @@ def _columns(workers: Sequence[WorkerView], width: int) -> list[_Column]:
         points = min(12 + (width - WIDE) // 2, views.MAX_HISTORY)
         chosen.append(_Column(f"last {points} s", points, lambda w: _sparks(w.history[-points:]), is_right=False))
     taken = sum(c.width for c in chosen) + len(chosen) - 1
-    sample = _Column("sample", max(width - taken, 8), chosen[3].cell, is_right=False)
-    return [sample if c.title == "sample" else c for c in chosen]
+    room = max(width - taken, 8)
+    return [replace(c, width=room) if c.title == "sample" else c for c in chosen]
 
 
 def _rows(workers: Sequence[WorkerView], width: int) -> Iterator[Line]:
@@ -168,7 +173,7 @@ def _step(worker: WorkerView, width: int) -> str:
         full, empty = bar(worker.step / worker.num_steps, 8)
         return f"{full}{empty} {count}" if width > 9 + len(count) - 1 else count
     if worker.state_s is not None and worker.state_s >= 1:
-        return f"{worker.state_s:.0f} s"
+        return f"{worker.state_s:.0f} s" if worker.state_s < 120 else clock(worker.state_s)
     return ""
 
 
@@ -229,4 +234,8 @@ def _cut(line: Line, width: int) -> Line:
         if text:
             result.append((text, style))
         left -= size
+    while result and not result[-1][0].rstrip():
+        result.pop()
+    if result:
+        result[-1] = (result[-1][0].rstrip(), result[-1][1])
     return result

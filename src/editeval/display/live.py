@@ -35,10 +35,9 @@ class Region:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         from rich.segment import Segment
 
-        for number, line in enumerate(lines(self._look(), options.max_width - MARGIN, console.height - 1)):
-            if number:
-                yield Segment.line()
+        for line in lines(self._look(), options.max_width - MARGIN, console.height - 1):
             yield from (Segment(text, console.get_style(style)) for text, style in line)
+            yield Segment.line()
 
 
 class LiveDisplay:
@@ -66,6 +65,7 @@ class LiveDisplay:
         with contextlib.suppress(OSError):  # the terminal is gone: the run and its log file go on
             live = Live(Region(self._look), console=self._console, auto_refresh=False, vertical_overflow="crop")
             with live:
+                self._console.show_cursor(True)  # rich hides it, and nobody would bring it back after a kill -9
                 while not self._stop.wait(FRAME_S):
                     self._frame(live)
                 self._frame(live)

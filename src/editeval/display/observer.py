@@ -15,6 +15,7 @@ class StageFacts:
     kind: str  # "edit" | "judge"
     title: str  # name of the model
     total: int
+    judging_id: str = ""
     done: int = 0  # of earlier invocations
     failed: int = 0
     devices: tuple[tuple[str, ...], ...] = ()  # one group per worker

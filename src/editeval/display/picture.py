@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 LOADING, READY, EDITING, JUDGING, ENCODING = "loading", "ready", "editing", "judging", "encoding"
 WAITING, BOUNDARY, RESTARTING, DEAD, ENDED, SEEN = "waiting", "at boundary", "restarting", "dead", "ended", "last seen"
@@ -124,3 +127,19 @@ def merged(samples: list[GpuSample]) -> GpuSample | None:
 def _total(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+def from_json(found: dict[str, Any]) -> Picture:
+    """The picture that `dataclasses.asdict` took apart. Raises TypeError or KeyError for anything else."""
+    workers = [w | {"gpu": _made(GpuSample, w["gpu"]), "history": tuple(w["history"])} for w in found["workers"]]
+    stages = [s | {"score": _made(ScoreSoFar, s["score"])} for s in found["stages"]]
+    parts = {
+        "stages": tuple(StageView(**s) for s in stages),
+        "workers": tuple(WorkerView(**w) for w in workers),
+        "last_failure": _made(FailureView, found["last_failure"]),
+    }
+    return Picture(**(found | parts))
+
+
+def _made(kind: type[T], found: dict[str, Any] | None) -> T | None:
+    return None if found is None else kind(**found)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from editeval.display import picture as views
 from editeval.display.gpus import GpuSource, open_source
 from editeval.display.observer import Observer, RunFacts
-from editeval.display.picture import GpuSample
+from editeval.display.picture import GpuSample, Picture
 from editeval.display.texts import plain
 from editeval.display.tracker import Tracker
 
@@ -86,6 +87,15 @@ def read_samples(path: Path) -> list[GpuSample]:
         return []
     found = (_read(line) for line in text.splitlines(keepends=True)[1:] if line.endswith("\n"))
     return [sample for sample in found if sample is not None]
+
+
+def read_picture(directory: Path) -> Picture | None:
+    """What a run has shown last; None if it never did, or another version of editeval wrote it."""
+    try:
+        found = json.loads((directory / LIVE_FILE).read_bytes())
+        return views.from_json(found)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _line(sample: GpuSample) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
@@ -21,8 +22,15 @@ def judge_key(judging: JudgingPlan) -> str:
     return f"judge {judging.name}"
 
 
+def announce(plan: Plan, store: RunStore, observer: Observer) -> None:
+    """`observer` knows the run and its stages before anything is done, and so does who reads the ledger."""
+    run = run_facts(plan, store)
+    store.record_event("stages", {"stages": [asdict(replace(stage, scores=())) for stage in run.stages]})
+    observer.run_began(run)
+
+
 def run_facts(plan: Plan, store: RunStore) -> RunFacts:
-    """The run and its stages as they stand before anything is done."""
+    """The run and its stages as they stand now."""
     judges = (judge_facts(plan, judging, store) for judging in plan.judgings)
     return RunFacts(plan.dir.name, str(plan.dir), len(plan.samples), (edit_facts(plan, store), *judges))
 
@@ -51,6 +59,7 @@ def judge_facts(plan: Plan, judging: JudgingPlan, store: RunStore) -> StageFacts
     return StageFacts(
         key=judge_key(judging),
         kind="judge",
+        judging_id=judging.id,
         title=judging.name if judging.prefix else judging.stage.type,
         total=counts.num_wanted - counts.num_failed,
         done=counts.num_scored,

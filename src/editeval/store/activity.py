@@ -103,6 +103,17 @@ def num_retries(store: RunStore, stage: str, judging_id: str, since_at: float) -
     return int(found[0][0])
 
 
+def reasons(store: RunStore, judging_id: str) -> dict[str, int]:
+    """Why wanted samples have no edit, or under `judging_id` no headline score, most frequent first."""
+    table, extra = ("scores", "AND t.place = 0 AND t.judging_id = ?") if judging_id else ("edits", "AND ? = ''")
+    found = store.ledger.query(
+        f"SELECT t.reason, COUNT(*) FROM {table} t JOIN samples s ON s.id = t.sample_id "
+        f"WHERE s.position IS NOT NULL AND t.reason <> '' {extra} GROUP BY t.reason ORDER BY COUNT(*) DESC, t.reason",
+        judging_id,
+    )
+    return {row[0]: row[1] for row in found}
+
+
 def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
     """Of the attempts begun since `since_at`, the one that failed last."""
     found = store.ledger.query(
