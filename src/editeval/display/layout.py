@@ -76,7 +76,7 @@ def _stages(stages: Sequence[StageView], width: int) -> Iterator[Line]:
         if stage.num_batches:
             yield [("batch  ", ""), (f"{stage.batch}/{stage.num_batches}", "bold"), (" workers in step", "")]
         if stage.score is not None:
-            yield _score(stage.score, stage.total)
+            yield _score(stage.score, stage)
 
 
 def _share(stage: StageView) -> float:
@@ -87,10 +87,11 @@ def _counts(stage: StageView) -> str:
     return f"{stage.done + stage.failed}/{stage.total} {_share(stage):4.0%}"
 
 
-def _score(score: ScoreSoFar, total: int) -> Line:
+def _score(score: ScoreSoFar, stage: StageView) -> Line:
     interval = "" if score.low is None or score.high is None else f"  95 % {score.low:.2f} to {score.high:.2f}"
-    said = f"{interval}  n {score.num_scored} of {total}  "
-    return [("score  ", ""), (f"{clean(score.metric)} {score.mean:.2f}", "bold"), (said, ""), ("provisional", "yellow")]
+    said = f"{interval}  n {score.num_scored} of {stage.total}  "
+    warning = "" if stage.state == "ended" else "provisional"
+    return [("score  ", ""), (f"{clean(score.metric)} {score.mean:.2f}", "bold"), (said, ""), (warning, "yellow")]
 
 
 def _pace(stage: StageView) -> str:

@@ -39,7 +39,7 @@ class PlainDisplay:
     def look(self) -> None:
         """Say where we are, if it is time to."""
         picture = self._look()
-        if self._rhythm.is_due(picture):
+        if self._rhythm.is_due(picture) and picture.workers:
             self._say(status_line(picture))
 
 
