@@ -15,7 +15,9 @@ LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
     **dict.fromkeys(("images", "plugins", "prompts", "categories", "http"), 1),
     "config": 2,
-    **dict.fromkeys(("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor"), 3),
+    **dict.fromkeys(
+        ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
+    ),
     **dict.fromkeys(("plan", "preparation", "stages", "reporting", "pipeline"), 4),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }

@@ -149,7 +149,7 @@ def _encoded(position: int, image: Image | bytes | str | Path) -> ImageRef:
 
 def _heard(settings: Logging) -> AbstractContextManager[None]:
     """The lines of the log contract reach a log file and the terminal, unless the program has its own logging."""
-    return nullcontext() if log.hasHandlers() else pipeline.logs(settings)
+    return nullcontext() if log.hasHandlers() else pipeline.logs(settings, logging.StreamHandler(sys.stderr))
 
 
 def _check_arguments(instructions: Sequence[Any], enable_batch_sync: Any, on_error: Any) -> None:

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from editeval.commands import looking
 
+if TYPE_CHECKING:
     from editeval.config.load import Overrides
     from editeval.config.schema import Config
 
@@ -124,27 +124,27 @@ def build_parser() -> Parser:
     _add_config_flags(check)
     check.set_defaults(command=_check)
 
-    status = commands.add_parser("status", help="where a run stands; works while it is running")
-    _add_run_argument(status)
-    status.add_argument("--json", action="store_true", help="machine-readable")
-    status.set_defaults(command=_status)
+    looking.add_status(commands)
+    looking.add_show(commands)
+    looking.add_export(commands)
 
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
-    _add_run_argument(report)
+    looking.add_run_argument(report)
     report.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     report.set_defaults(command=_report)
 
     retry = commands.add_parser("retry", help="try again what failed in a run, and only that", epilog=EXIT_CODES)
-    _add_run_argument(retry)
+    looking.add_run_argument(retry)
     retry.add_argument(
         "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,unparsable,..."
     )
     retry.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     retry.add_argument("--debug", action="store_true", help="errors keep their traceback")
+    _add_display_flag(retry)
     retry.set_defaults(command=_retry)
 
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
-    _add_run_argument(verify)
+    looking.add_run_argument(verify)
     verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
     verify.set_defaults(command=_verify)
 
@@ -180,11 +180,16 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="print the full plan; load no model, write nothing")
     group.add_argument("--fresh", action="store_true", help="start a new run directory; deletes nothing")
     group.add_argument("--resume", action="store_true", help="accepted; resuming is the default anyway")
+    _add_display_flag(group)
 
 
-def _add_run_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run directory, its name, or latest")
-    parser.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
+def _add_display_flag(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--display",
+        choices=("auto", "live", "plain", "json", "none"),
+        default="auto",
+        help="while it runs: auto is live on a terminal, else plain; json: an event per line on stdout",
+    )
 
 
 def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -220,28 +225,22 @@ def _check(options: argparse.Namespace) -> int:
     return run.check(_config(options))
 
 
-def _status(options: argparse.Namespace) -> int:
-    from editeval.commands import inspect
-
-    return inspect.status(_run_dir(options), options.json)
-
-
 def _report(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
-    return inspect.report(_run_dir(options), options.allow_code)
+    return inspect.report(looking.run_dir(options), options.allow_code)
 
 
 def _retry(options: argparse.Namespace) -> int:
     from editeval.commands import retry
 
-    return retry.retry(_run_dir(options), _words([options.only]) or (), options)
+    return retry.retry(looking.run_dir(options), _words([options.only]) or (), options)
 
 
 def _verify(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
-    return inspect.verify(_run_dir(options), options.repair)
+    return inspect.verify(looking.run_dir(options), options.repair)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -292,14 +291,6 @@ def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
     if values is None:
         return None
     return tuple(word for value in values for word in value.split(",") if word)
-
-
-def _run_dir(options: argparse.Namespace) -> Path:
-    from pathlib import Path
-
-    from editeval.store.directories import resolve_run
-
-    return resolve_run(options.run, Path(options.output_dir))
 
 
 def _shell(argv: Sequence[str]) -> str:

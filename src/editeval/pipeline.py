@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging
+from editeval.display.session import watching
 from editeval.doctor import rules
 from editeval.errors import MachineError
 from editeval.plan import Plan, device_warnings, hash_of, make_plan, unused_prompts
@@ -18,6 +19,7 @@ from editeval.preparation import interpreters_of, record_interpreters
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
 from editeval.stages.interrupt import Interrupt
+from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
 from editeval.store import directories
 from editeval.store.manifest import Manifest
@@ -53,6 +55,7 @@ def evaluate(
     interrupt: Interrupt | None = None,
     fresh: bool = False,
     directory: Path | None = None,
+    display: str = "plain",
 ) -> RunResult:
     """Edit, judge and report what `config` asks for; continues the run where an earlier invocation left it.
 
@@ -65,21 +68,33 @@ def evaluate(
     plan = make_plan(config, fresh)
     plan = replace(plan, dir=directory or plan.dir)
     waves(plan)
-    with logs(config.logging), open_store(plan, argv) as store:
+    with (
+        watching(display, interval, lambda: interrupt.signum is not None, log.info) as session,
+        logs(config.logging, session.handler),
+        open_store(plan, argv) as store,
+    ):
         record_interpreters(config, store)
         for warning in (*config.warnings, *unused_prompts(config)):
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
         store.select(plan.samples)
         _announce(plan, store)
-        run_waves(plan, store, interrupt)
-        counts = least(plan, store)
-        if interrupt.signum is not None:
-            return RunResult(plan, None, counts, interrupt.signum)
-        report = build_report(plan, store)
-        _write_if_new(report, plan, store)
-        log.info("Report: %s", plan.dir / "report.html")
-        return RunResult(plan, replace(report, samples=lambda: iter(())), counts, None)  # the ledger closes now
+        announce(plan, store, session.observer)
+        run_waves(plan, store, interrupt, session.observer)
+        result = _result(plan, store, interrupt)
+        session.observer.run_ended(result.exit_code)
+        return result
+
+
+def _result(plan: Plan, store: RunStore, interrupt: Interrupt) -> RunResult:
+    """What became of the invocation; unless it was interrupted, its reports are written."""
+    counts = least(plan, store)
+    if interrupt.signum is not None:
+        return RunResult(plan, None, counts, interrupt.signum)
+    report = build_report(plan, store)
+    _write_if_new(report, plan, store)
+    log.info("Report: %s", plan.dir / "report.html")
+    return RunResult(plan, replace(report, samples=lambda: iter(())), counts, None)  # the ledger closes now
 
 
 def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
@@ -134,16 +149,16 @@ def _announce(plan: Plan, store: RunStore) -> None:
 
 
 @contextmanager
-def logs(settings: Logging) -> Iterator[None]:
-    """While inside, what editeval says goes to its log file and, if wanted, to stderr; contract lines as they are."""
+def logs(settings: Logging, terminal: logging.Handler | None = None) -> Iterator[None]:
+    """While inside, what editeval says goes to its log file and, if wanted, to `terminal`; contract lines as is."""
     try:
         settings.log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers: list[logging.Handler] = [logging.FileHandler(settings.log_file, encoding="utf-8")]
     except OSError as error:
         where = f"logging.log_file: {settings.log_file}: {error.strerror or error}"
         raise MachineError(f"{where}; set evaluation.output_dir (--output-dir) to a place you can write to") from error
-    if settings.console_output:
-        handlers.append(logging.StreamHandler(sys.stderr))
+    if settings.console_output and terminal is not None:
+        handlers.append(terminal)
     for handler in handlers:
         handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(handler)

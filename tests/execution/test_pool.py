@@ -15,7 +15,7 @@ from PIL import Image
 
 from editeval.errors import ImageError, MachineError
 from editeval.execution.backends import launch_thread, process_launcher
-from editeval.execution.lanes import Limits, Notice
+from editeval.execution.lanes import WATCHED, Limits, Notice
 from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
@@ -62,7 +62,7 @@ class Run:
         return {o.key: o for o in outcomes}
 
     def kinds(self) -> list[str]:
-        return [n.kind for n in self.notices if n.kind != "tick"]
+        return [n.kind for n in self.notices if n.kind not in {"tick", *WATCHED}]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -315,3 +315,15 @@ def test_the_in_process_backend_gives_the_same_bytes(tmp_path: Path) -> None:
     theirs = run(4)
     run.launch = launch_thread
     assert {k: o.value for k, o in run(4).items()} == {k: o.value for k, o in theirs.items()}
+
+
+def test_those_who_watch_hear_when_an_edit_begins_how_far_it_is_and_when_its_device_is_free(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=2, steps=4, seconds=1.2)
+    run(4)
+    told = [(n.kind, n.data["key"], n.data.get("step")) for n in run.notices if n.kind in WATCHED]
+    for key in ("0", "1", "2", "3"):
+        mine = [(kind, step) for kind, k, step in told if k == key]
+        assert mine[0] == ("started", None) and mine[-1] == ("finished", None)
+        steps = [step for kind, step in mine[1:-1] if kind == "progress"]
+        assert steps == sorted(steps) and 2 <= len(steps) == len(mine) - 2
+    assert all(n.data["num_steps"] == 4 for n in run.notices if n.kind == "progress")

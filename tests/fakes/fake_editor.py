@@ -18,6 +18,7 @@ from editeval.types import Editor, EditRequest, Progress
 @dataclass(frozen=True)
 class FakeParams:
     seconds: float = 0.0  # per edit
+    steps: int = 1  # in which an edit spends them
     load_seconds: float = 0.0
     slow: dict[str, float] = field(default_factory=dict)  # request key -> seconds
     refuse: list[str] = field(default_factory=list)  # keys that are refused
@@ -57,8 +58,9 @@ class FakeEditor(Editor):
             os.kill(os.getpid(), signal.SIGKILL)
         if key in self.params.hangs_once and self._first(key):
             time.sleep(60)
-        time.sleep(self.params.slow.get(key, self.params.seconds))
-        progress(1, 1)
+        for step in range(self.params.steps):
+            time.sleep(self.params.slow.get(key, self.params.seconds) / self.params.steps)
+            progress(step + 1, self.params.steps)
         image = decode(request.images[0])
         image.putpixel((0, 0), (request.seed % 256, request.seed // 256 % 256, len(request.instruction) % 256))
         return image

@@ -1,11 +1,10 @@
-"""`editeval status`, `report` and `verify`: look at a run that exists."""
+"""`editeval report` and `verify`: look at a run that exists."""
 
 from __future__ import annotations
 
 import copy
-import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from editeval.config.load import load_mapping
@@ -13,30 +12,6 @@ from editeval.config.schema import Config
 from editeval.plan import Plan, make_plan
 from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
-
-
-def status(directory: Path, as_json: bool) -> int:
-    """Where the run stands, from its ledger alone. 0 if everything wanted is scored, else 3."""
-    with RunStore.read(directory) as store:
-        judgings = store.judgings()
-        judging_id = judgings[-1].id if judgings else None
-        counts = store.counts(judging_id)
-        begun = [e["data"]["stage"] for e in store.events("stage_begin")]
-        ended = [e["data"]["stage"] for e in store.events("stage_end")]
-    wanted = counts.num_scored if judging_id else counts.num_edited
-    is_complete = counts.num_wanted > 0 and wanted == counts.num_wanted
-    if as_json:
-        block = {"run": str(directory), "complete": is_complete, "stages_begun": begun, "stages_ended": ended}
-        sys.stdout.write(json.dumps(block | asdict(counts)) + "\n")
-    else:
-        sys.stdout.write(
-            f"{directory}\n"
-            f"  edits   {counts.num_edited} done, {counts.num_failed} failed, {counts.num_pending_edits} to make"
-            f" of {counts.num_wanted}\n"
-            f"  scores  {counts.num_scored} scored, {counts.num_unscored} unscored,"
-            f" {counts.num_pending_scores} edits to judge\n"
-        )
-    return 0 if is_complete else 3
 
 
 def report(directory: Path, allow_code: bool) -> int:

@@ -31,8 +31,8 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
         num_scores = sum(map(len, unscored.values()))
         sys.stderr.write(f"{directory}: trying again {len(failed)} edits and the scores of {num_scores} samples\n")
     with interruptible() as interrupt:
-        result = evaluate(config, options.argv, interrupt, directory=directory)
-    return report_result(result, options.argv)
+        result = evaluate(config, options.argv, interrupt, directory=directory, display=options.display)
+    return report_result(result, options.argv, options.display)
 
 
 def _candidates(store: RunStore, only: Collection[str]) -> tuple[list[str], dict[str, list[str]]]:

@@ -29,17 +29,18 @@ def run(config: Config, options: argparse.Namespace) -> int:
     from editeval.pipeline import evaluate
 
     with interruptible() as interrupt:
-        result = evaluate(config, options.argv, interrupt, options.fresh)
-    return report_result(result, options.argv)
+        result = evaluate(config, options.argv, interrupt, options.fresh, display=options.display)
+    return report_result(result, options.argv, options.display)
 
 
-def report_result(result: RunResult, argv: Sequence[str]) -> int:
-    """Print the table, and what to type next. Returns the exit code."""
+def report_result(result: RunResult, argv: Sequence[str], display: str = "plain") -> int:
+    """Print the table (unless events went to stdout), and what to type next. Returns the exit code."""
     from editeval.commands.console import result_console
     from editeval.reports.terminal import render_terminal
 
     if result.report is not None:
-        render_terminal(result.report, result_console())
+        if display != "json":
+            render_terminal(result.report, result_console())
         if result.exit_code:
             sys.stderr.write(f"To try again what failed: editeval retry {shlex.quote(str(result.plan.dir))}\n")
     if result.signum is not None:

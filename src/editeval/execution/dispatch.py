@@ -22,7 +22,7 @@ from editeval.execution.frames import Frame, FrameError
 from editeval.execution.lanes import RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
 from editeval.execution.messages import EncodedEdit, WorkerSpec, unpack_scores
 from editeval.execution.policies import Policy
-from editeval.types import Failure, Outcome
+from editeval.types import Failure
 
 MAX_DEATHS = 10  # of a worker in a row: three requests may kill it three times each; then its device is to blame
 TICK_S = 0.2
@@ -163,6 +163,9 @@ class Dispatcher:
         lane.is_started = True
         lane.started_at = lane.heard_at = self._clock.now()
         self._tell(lane, {"type": "start", "key": self._keys[lane.running]})
+        self._emit(
+            Notice("started", {"worker": lane.index, "key": self._keys[lane.running]})
+        )  # after the device is told
 
     def _tell(self, lane: Lane, header: dict[str, Any]) -> None:
         assert lane.handle is not None
@@ -238,6 +241,10 @@ class Dispatcher:
             self._on_done(lane, header)
         elif kind == "result":
             self._on_result(lane, header, blobs)
+        elif kind == "progress":
+            self._emit(
+                Notice("progress", {"worker": lane.index} | {k: header[k] for k in ("key", "step", "num_steps")})
+            )
 
     def _on_done(self, lane: Lane, header: dict[str, Any]) -> None:
         assert self._policy is not None and lane.running is not None
@@ -250,6 +257,7 @@ class Dispatcher:
         if failure is None:
             lane.encoding[request] = header | {"done_at": self._clock.now()}
         self._grant_all()  # first of all: the device must not wait for what follows
+        self._emit(Notice("finished", {"worker": lane.index, "key": header["key"]}))
         if failure is not None:
             self._on_failure(lane, request, failure, header)
 
@@ -296,17 +304,7 @@ class Dispatcher:
         self._emit(self._outcome(lane, request, value, failure, done))
 
     def _outcome(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
-        return Outcome(
-            key=self._keys[request],
-            value=value,
-            error=failure,
-            worker=lane.index,
-            device=lane.device,
-            attempt=self._attempts[request],
-            started_at=done.get("started_at", time.time()),
-            seconds=done.get("seconds", 0.0),
-            peak_memory_gib=done.get("peak_memory_gib"),
-        )
+        return lane.outcome(self._keys[request], self._attempts[request], value, failure, done)
 
     # -- death -----------------------------------------------------------------------------------------------------
 

@@ -56,9 +56,13 @@ class Limits:
     load_concurrency: int = 1
 
 
+WATCHED = frozenset({"started", "progress", "finished"})
+"""Notices for those who watch; not for the record. finished: the device is free, the result is on its way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something worth telling besides results: loading, ready, attempt, worker_lost, worker_given_up, tick."""
+    """Something worth telling besides results: loading, ready, attempt, worker_lost, worker_given_up, tick, WATCHED."""
 
     kind: str
     data: dict[str, Any]
@@ -89,6 +93,20 @@ class Lane:
     @property
     def device(self) -> str:
         return "+".join(self.devices)
+
+    def outcome(self, key: str, attempt: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
+        """What became of a request on this worker; `done` is the header with which the worker said so, or a part."""
+        return Outcome(
+            key=key,
+            value=value,
+            error=failure,
+            worker=self.index,
+            device=self.device,
+            attempt=attempt,
+            started_at=done.get("started_at", time.time()),
+            seconds=done.get("seconds", 0.0),
+            peak_memory_gib=done.get("peak_memory_gib"),
+        )
 
     def overdue(self, now: float, limits: Limits) -> str:
         """Which limit this worker has broken at `now` (monotonic); empty if none."""

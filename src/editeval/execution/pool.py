@@ -27,6 +27,7 @@ from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import make_policy
 
 Notify = Callable[[Notice], None]
+MAX_BACKLOG = 1000  # things told and not heard yet, above which steps of an edit are left out
 _Out = queue.SimpleQueue[Result | Notice | None]
 
 
@@ -107,6 +108,8 @@ class Pool:
             if not isinstance(thing, Notice):
                 with self._lock:
                     self._unconsumed += 1
+            elif thing.kind == "progress" and out.qsize() > MAX_BACKLOG:
+                return  # the consumer is busy: it will hear of a later step
             out.put(thing)
 
         self._dispatcher.has_room = lambda: self._unconsumed < room

@@ -28,9 +28,13 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")
 def write_report_md(report: Report, directory: Path) -> Path:
     """report.md with the statistics that were asked for; texts from data are escaped."""
     path = directory / "report.md"
-    lines = [line for block in _blocks(report, surveyed(report)) for line in [*block, ""]]
-    write_atomic(path, "\n".join(lines).encode("utf-8", "replace"))
+    write_atomic(path, render_report_md(report).encode("utf-8", "replace"))
     return path
+
+
+def render_report_md(report: Report) -> str:
+    """The text of report.md."""
+    return "\n".join(line for block in _blocks(report, surveyed(report)) for line in [*block, ""])
 
 
 def escaped(text: object) -> str:

@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.config.schema import Execution, Stage
+from editeval.display.observer import Observer, StageFacts
 from editeval.execution import environments
 from editeval.execution.backends import Launch, launch_thread, process_launcher
 from editeval.execution.interpreters import resolved
-from editeval.execution.lanes import Limits, Notice, Result
+from editeval.execution.lanes import WATCHED, Limits, Notice, Result
 from editeval.execution.messages import Unit, WorkerSpec
 from editeval.execution.pool import PoolSpec
 from editeval.execution.progress import ProgressLine
+from editeval.stages.telling import tell
 from editeval.store.run_store import RunStore
 
 log = logging.getLogger("editeval")
@@ -38,8 +40,10 @@ class Activity(ABC):
     """One stage, ready to go. All methods but `build` are called in the thread that owns the ledger."""
 
     stage: str  # "edit" or "judge"
+    name: str  # unique within the run
     judging_id: str = ""
     progress: ProgressLine
+    observer: Observer = Observer()  # somebody who watches
 
     def __init__(self, store: RunStore, workers: Workers, keys: Sequence[str]) -> None:
         self.store = store
@@ -54,6 +58,10 @@ class Activity(ABC):
     def record(self, outcome: Result) -> None:
         """What became of a request is on record."""
 
+    @abstractmethod
+    def facts(self) -> StageFacts:
+        """The stage as it stands now, for those who watch."""
+
     def samples_of(self, key: str) -> Sequence[str]:
         """Ids of the samples that the request `key` is about."""
         return (key,)
@@ -62,6 +70,7 @@ class Activity(ABC):
         """Its models are about to load."""
         devices = ["+".join(group) for group in self.workers.spec.devices]
         self._event("stage_begin", {"devices": devices, "num_requests": len(self.keys)})
+        self.observer.stage_began(self.facts())
 
     def began(self) -> None:
         """All models are loaded; the first requests start now."""
@@ -75,12 +84,16 @@ class Activity(ABC):
     def closed(self) -> None:
         """Nothing more comes; its workers are gone."""
         self._event("stage_end", {})
+        self.observer.stage_ended(self.name)
 
     def notice(self, notice: Notice) -> None:
         """Writes down what a pool says besides results."""
         data = notice.data
+        tell(self.observer, self.name, notice)
         if notice.kind == "tick":
             self.progress.tick()
+        elif notice.kind in WATCHED:
+            return
         elif notice.kind == "attempt":
             outcome = data["outcome"]
             for key in self.samples_of(outcome.key):

@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import asdict, replace
 
+from editeval.display.observer import StageFacts
 from editeval.errors import ImageError
 from editeval.execution.lanes import Result
 from editeval.execution.messages import EncodedEdit
@@ -14,6 +15,7 @@ from editeval.execution.simulate import replay
 from editeval.plan import Plan, seed_of, worker_spec
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings
+from editeval.stages.telling import EDIT, edit_facts, settled_edit, worker_log_name
 from editeval.store.run_store import RunStore
 from editeval.types import EditRequest
 
@@ -24,11 +26,12 @@ class Editing(Activity):
     """Edits what is pending; `landings` is told of every edit, done or failed, that is on record."""
 
     stage = "edit"
+    name = EDIT
 
     def __init__(self, plan: Plan, store: RunStore, landings: Landings) -> None:
         stage = plan.config.diffusion_model
         groups = plan.editor_devices()
-        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}-edit"
+        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(None)}"
         spec = worker_spec("editors", stage, plan.config.allow_code)
         super().__init__(store, workers_of(spec, groups, stage, logs), store.pending_edits())
         self._plan = plan
@@ -37,6 +40,9 @@ class Editing(Activity):
         self._landings = landings
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
+
+    def facts(self) -> StageFacts:
+        return edit_facts(self._plan, self.store)
 
     def build(self, key: str) -> EditRequest:
         sample = self._samples[key]
@@ -57,8 +63,10 @@ class Editing(Activity):
         edit = self.store.record_edit(replace(outcome, value=made and made.png), seed, made.flags if made else ())
         if outcome.error is not None:
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, outcome.error.message)
+        self.observer.settled(EDIT, settled_edit(outcome))
         for batch in self._log.add(outcome):
             self.store.record_event("batch", asdict(batch))
+            self.observer.batch(EDIT, batch.index, self._log.num_batches)
         self._landings.land(edit)
 
     def finished(self, began_at: float) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from editeval.categories import canonical
+from editeval.display.observer import StageFacts
 from editeval.errors import ImageError
 from editeval.execution.lanes import Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings, NotEditedError
+from editeval.stages.telling import judge_facts, judge_key, settled_scores, worker_log_name
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
 
@@ -29,18 +31,22 @@ class Judging(Activity):
         details = {"name": judging.name, "params": json_params(stage.params), "seed": stage.seed}
         store.add_judging(judging.id, stage.type, details | {"batch_size": stage.execution.batch_size})
         groups = judging.devices()
-        name = f"-{judging.name}" if judging.prefix else ""
-        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}-judge{name}"
+        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(judging)}"
         spec = worker_spec("judges", stage, plan.config.allow_code)
         self._batches = _batches(plan, judging, store)
         super().__init__(store, workers_of(spec, groups, stage, logs), list(self._batches))
         self.judging_id = judging.id
+        self.name = judge_key(judging)
+        self._plan = plan
         self._judging = judging
         self._landings = landings
         self._samples = {s.id: s for s in plan.samples}
         self._prompts = {canonical(name): prompt for name, prompt in plan.config.prompts.items()}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
+
+    def facts(self) -> StageFacts:
+        return judge_facts(self._plan, self._judging, self.store)
 
     def samples_of(self, key: str) -> Sequence[str]:
         return [edit.sample_id for edit in self._landings.done(self._batches[key])]
@@ -83,12 +89,14 @@ class Judging(Activity):
         wanted = len(self._batches[outcome.key])
         if outcome.error is not None and outcome.error.reason == NotEditedError.reason:
             self.progress.total -= wanted
+            self.observer.settled(self.name, settled_scores(outcome, wanted, (), self._samples))
             return
         batch = self._scores(outcome)
         self.progress.total -= wanted - len(batch)
         self.store.record_score_batch(self.judging_id, batch)
         for scores, _ in batch:
             self.progress.add(scores[0].value is None)
+        self.observer.settled(self.name, settled_scores(outcome, wanted, batch, self._samples))
 
     def _scores(self, outcome: Result) -> list[tuple[Sequence[Score], Outcome[str]]]:
         """(scores, what became of them) for every edit of the batch that `outcome` is about."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from editeval.display.observer import Observer
 from editeval.errors import ConfigError
 from editeval.plan import JudgingPlan, Plan, claims
 from editeval.stages.activity import Activity
@@ -16,13 +17,16 @@ Wave = list[JudgingPlan | None]
 """None stands for editing, which is always in the first one."""
 
 
-def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
+def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer) -> None:
     """Everything wanted is edited and judged; less only after an interrupt. Stages that are complete start nothing."""
     landings = Landings(store.edits(), store.pending_edits())
     try:
         for wave in waves(plan):
             if interrupt.signum is None:
-                run([a for a in _activities(wave, plan, store, landings) if a.keys], interrupt)
+                activities = [a for a in _activities(wave, plan, store, landings) if a.keys]
+                for activity in activities:
+                    activity.observer = observer
+                run(activities, interrupt)
     finally:
         landings.close()
 

@@ -54,6 +54,8 @@ class Ledger:
         with connection.translated(self.path):
             return self._db.execute(sql, values).fetchall()
 
+    query = _query  # for files of this package that only read
+
     def problems(self) -> list[str]:
         """What the thorough check of the file's structure finds; empty if all is well."""
         with connection.translated(self.path):

@@ -1,0 +1,191 @@
+"""`editeval export`: a run in the words of other programs - spreadsheets, data frames, papers, trace viewers."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from editeval import images
+from editeval.commands.inspect import plan_of
+from editeval.commands.tracing import trace_of
+from editeval.errors import ConfigError
+from editeval.reports.flat import Flat, write_csv, write_parquet
+from editeval.reports.tables import replacing
+from editeval.reports.tex import Model, render_tex
+from editeval.reports.trace import write_trace
+from editeval.stats.summary import Entry, summarise
+from editeval.store import connection
+from editeval.store.records import Row
+from editeval.store.run_store import RunStore
+
+NAMES = {
+    "csv": "samples.csv",
+    "parquet": "samples.parquet",
+    "md": "summary.md",
+    "tex": "table.tex",
+    "trace": "trace.json",
+}
+STDOUT = "-"
+_EDIT_COLUMNS = ("seed", "sha256", "width", "height", "worker", "device", "attempt", "started_at", "seconds")
+_COLUMNS = (
+    *("position", "id", "category", "cluster", "instruction", "description", "status", "error_reason"),
+    *("error_message", "edited_path", *_EDIT_COLUMNS, "peak_memory_gib"),
+)
+_WHOLE = frozenset({"position", "seed", "width", "height", "worker", "attempt"})
+_REAL = frozenset({"started_at", "seconds", "peak_memory_gib"})
+
+
+def export(directories: Sequence[Path], to: str, output: str | None, allow_code: bool) -> int:
+    """Write the run in `directories` as `to` (for a table, several runs) to `output`, and say where it is."""
+    if len(directories) > 1 and to != "tex":
+        raise ConfigError(f"export --to {to}: one run at a time; several make rows of one table with --to tex")
+    path = directories[0] / NAMES[to] if output is None else Path(output)
+    if to == "parquet":
+        if output == STDOUT:
+            raise ConfigError("export --to parquet: not to the terminal; name a file with --output")
+        _export_parquet(directories[0], path)
+    else:
+        with _opened(output, path) as out:
+            _WRITERS[to](directories, out, allow_code)
+    if output != STDOUT:
+        sys.stdout.write(f"{path}\n")
+    return 0
+
+
+@contextlib.contextmanager
+def _opened(output: str | None, path: Path) -> Iterator[TextIO]:
+    """stdout for "-", else a file that becomes `path` when all is written."""
+    if output == STDOUT:
+        yield sys.stdout
+        return
+    with connection.translated(path), replacing(path) as file:
+        yield file
+
+
+def _export_parquet(directory: Path, path: Path) -> None:
+    with RunStore.read(directory) as store, connection.translated(path), images.replacing(path) as file:
+        write_parquet(flat(store, with_raw=True), Path(file.name))
+
+
+def _csv(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    with RunStore.read(directories[0]) as store:
+        write_csv(flat(store), out)
+
+
+def _md(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    from editeval.reporting import build_report
+    from editeval.reports.markdown import render_report_md
+
+    with RunStore.read(directories[0]) as store:
+        out.write(render_report_md(build_report(plan_of(store, allow_code), store)))
+
+
+def _tex(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    models, metrics = [], []
+    for directory in directories:
+        with RunStore.read(directory) as store:
+            model, metric = _model(store)
+        models.append(model)
+        metrics.append(metric)
+    if len(set(metrics)) > 1:
+        raise ConfigError(f"export --to tex: these runs have different metrics: {', '.join(map(repr, metrics))}")
+    origin = f"editeval export {' '.join(d.name for d in directories)} --to tex"
+    out.write(render_tex(_told_apart(models, directories), metrics[0], origin))
+
+
+def _trace(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    with RunStore.read(directories[0]) as store:
+        write_trace(trace_of(store), out)
+
+
+_WRITERS: dict[str, Callable[[Sequence[Path], TextIO, bool], None]] = {
+    "csv": _csv,
+    "md": _md,
+    "tex": _tex,
+    "trace": _trace,
+}
+
+
+def judgings(store: RunStore) -> list[tuple[str, str]]:
+    """(prefix of its metrics, id) of every judging of the latest invocation; before the first one, of all there are."""
+    announced = store.events("stages")
+    if not announced:
+        return [("" if not number else f"{j.judge}.", j.id) for number, j in enumerate(store.judgings())]
+    stages = [stage for stage in announced[-1]["data"]["stages"] if stage["judging_id"]]
+    names = [stage["key"].removeprefix("judge ") for stage in stages]
+    return [("" if not i else f"{names[i]}.", stage["judging_id"]) for i, stage in enumerate(stages)]
+
+
+def rows(store: RunStore) -> Iterator[Row]:
+    """The wanted samples in benchmark order, with the scores of every judging under their labels."""
+    known = judgings(store)
+    if not known:
+        yield from store.rows(None)
+        return
+    for parts in zip(*(store.rows(judging_id) for _, judging_id in known), strict=True):
+        labelled = zip(known, parts, strict=True)
+        scores = {prefix + metric: score for (prefix, _), row in labelled for metric, score in row.scores.items()}
+        yield replace(parts[0], scores=scores)
+
+
+def flat(store: RunStore, with_raw: bool = False) -> Flat:
+    """A row per sample; per metric its value and why there is none, and `with_raw` what the judge said."""
+    metrics = list(dict.fromkeys(metric for row in rows(store) for metric in row.scores))
+    columns: dict[str, type] = {c: int if c in _WHOLE else float if c in _REAL else str for c in _COLUMNS}
+    for metric in metrics:
+        columns |= {metric: float, f"{metric}_reason": str}
+        columns |= {f"{metric}_raw": str} if with_raw else {}
+    origin = {"run": store.dir.name, "run_id": store.manifest["run_id"]}
+    return Flat(columns, lambda: (_cells(row, columns, metrics) for row in rows(store)), origin)
+
+
+def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, Any]:
+    edit = row.edit
+    error = edit.error if edit else None
+    cells: dict[str, Any] = dict.fromkeys(columns)
+    cells |= {"position": row.position, "id": row.sample_id, "category": row.category, "cluster": row.cluster}
+    cells |= {"instruction": row.instruction, "description": row.description}
+    cells |= {"status": edit.status if edit else "pending", "edited_path": edit.path if edit else None}
+    cells |= {"error_reason": error.reason if error else None, "error_message": error.message if error else None}
+    cells |= {name: getattr(edit, name) for name in (*_EDIT_COLUMNS, "peak_memory_gib")} if edit else {}
+    for metric in metrics:
+        score = row.scores.get(metric)
+        if score is not None:
+            said = {metric: score.value, f"{metric}_reason": score.reason or None, f"{metric}_raw": score.raw}
+            cells |= {name: value for name, value in said.items() if name in columns}
+    return cells
+
+
+def _model(store: RunStore) -> tuple[Model, str]:
+    """The editor of a run with the summaries of its headline, and the headline's name."""
+    metric = next((metric for row in rows(store) for metric in row.scores), None)
+    if metric is None:
+        raise ConfigError(
+            f"{store.dir}: nothing is scored, so there is no table; `editeval status` shows how far it is"
+        )
+    summaries = {s.category: s for s in summarise((_entry(row, metric) for row in rows(store)), metric)}
+    return Model(str(store.manifest["config"]["diffusion_model"]["type"]), summaries), metric
+
+
+def _entry(row: Row, metric: str) -> Entry:
+    score = row.scores.get(metric)
+    if score is not None and score.value is not None:
+        return row.category, row.cluster, "scored", score.value
+    is_failed = row.edit is not None and row.edit.status == "failed"
+    return row.category, row.cluster, "failed" if is_failed else "unscored", None
+
+
+def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:
+    """Models of one name carry the name of their run as well."""
+    names = [model.name for model in models]
+    return [
+        model if names.count(model.name) == 1 else Model(f"{model.name} ({directory.name})", model.summaries)
+        for model, directory in zip(models, directories, strict=True)
+    ]

@@ -1,0 +1,82 @@
+"""The command line of those who look at a run: `status`, `show`, `export`. Imports the rest only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Commands = argparse._SubParsersAction[Any]
+
+
+def add_run_argument(parser: argparse.ArgumentParser) -> None:
+    """RUN, and where it is looked for."""
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run directory, its name, or latest")
+    parser.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
+
+
+def run_dir(options: argparse.Namespace) -> Path:
+    """The directory that RUN means."""
+    from pathlib import Path
+
+    from editeval.store.directories import resolve_run
+
+    return resolve_run(options.run, Path(options.output_dir))
+
+
+def add_status(commands: Commands) -> None:
+    """`editeval status`"""
+    status = commands.add_parser("status", help="where a run stands; works while it is running")
+    add_run_argument(status)
+    status.add_argument("--follow", action="store_true", help="until the run ends, once a second")
+    status.add_argument("--json", action="store_true", help="machine-readable; with --follow one line a second")
+    status.set_defaults(command=_status)
+
+
+def add_show(commands: Commands) -> None:
+    """`editeval show`"""
+    show = commands.add_parser("show", help="everything known about one sample")
+    add_run_argument(show)
+    show.add_argument("sample", metavar="SAMPLE", help="an id, the beginning of one, or a glob like 'causal/*'")
+    show.add_argument("--json", action="store_true", help="one JSON object per sample")
+    show.set_defaults(command=_show)
+
+
+def add_export(commands: Commands) -> None:
+    """`editeval export`"""
+    export = commands.add_parser(
+        "export",
+        help="a run for spreadsheets, data frames, papers and trace viewers",
+        epilog="examples:\n  editeval export --to trace              then open it at https://ui.perfetto.dev\n"
+        "  editeval export runA runB --to tex      one table, a row per model\n",
+    )
+    export.add_argument("runs", nargs="*", default=["latest"], metavar="RUN", help="several only with --to tex")
+    export.add_argument("--to", required=True, choices=("csv", "parquet", "md", "tex", "trace"))
+    export.add_argument("--output", metavar="PATH", help="default: in the run directory; - is stdout")
+    export.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
+    export.add_argument("--allow-code", action="store_true", help="for md: a dotted `type` may be imported and run")
+    export.set_defaults(command=_export)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from editeval.commands import status
+
+    return status.status(run_dir(options), options.json, options.follow)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from editeval.commands import show
+
+    return show.show(run_dir(options), options.sample, options.json)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from editeval.commands import export
+    from editeval.store.directories import resolve_run
+
+    runs = [resolve_run(run, Path(options.output_dir)) for run in options.runs]
+    return export.export(runs, options.to, options.output, options.allow_code)

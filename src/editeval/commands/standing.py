@@ -1,0 +1,212 @@
+"""Where a run stands, from its ledger: the picture that its own display shows, as far as the ledger knows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from editeval.display import picture as views
+from editeval.display.observer import StageFacts
+from editeval.display.pace import Pace
+from editeval.display.picture import FailureView, Picture, ScoreSoFar, StageView, WorkerView
+from editeval.display.recorder import read_picture
+from editeval.stages.telling import EDIT, interval
+from editeval.store import activity, lock
+from editeval.store.records import Counts
+from editeval.store.run_store import RunStore
+
+NUM_ENDS = 500  # of the last samples, for the pace
+FRESH_S = 5.0  # a live picture older than this is history
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`outcome`: running | complete | incomplete | interrupted | killed | new. `writer`: who holds the lock."""
+
+    picture: Picture
+    outcome: str
+    writer: dict[str, Any] | None
+    counts: Counts  # of several judgings, those of the one that scored least
+    reasons: dict[str, dict[str, int]]  # stage -> why samples have no value -> how many
+
+    @property
+    def is_complete(self) -> bool:
+        return self.outcome == "complete" or (self.outcome == "running" and self._is_all_there())
+
+    def _is_all_there(self) -> bool:
+        return all(stage.done == self.counts.num_wanted for stage in self.picture.stages)
+
+
+def standing(directory: Path) -> Standing:
+    """Reads the ledger; from a run that is going on also its live picture, which knows the steps and the GPUs."""
+    writer = lock.holder(directory)  # asked first: what ends while we read has written everything before
+    with RunStore.read(directory) as store:
+        found = _Ledger(store, writer is not None)
+        picture = found.picture()
+        outcome = found.outcome(picture)
+        reasons = {facts.key: activity.reasons(store, facts.judging_id) for facts in found.stages}
+        counts = found.least
+    live = read_picture(directory) if writer is not None else None
+    if live is not None and picture.at - live.at <= FRESH_S:
+        picture = live
+    return Standing(picture, outcome, writer, counts, {stage: why for stage, why in reasons.items() if why})
+
+
+class _Ledger:
+    """What the ledger says about the run's latest invocation."""
+
+    def __init__(self, store: RunStore, is_running: bool) -> None:
+        self.store = store
+        self.is_running = is_running
+        self.now = time.time()
+        self.began_at = max((e["at"] for e in store.events("invocation")), default=self.now)
+        self.events = [e for e in store.events() if e["at"] >= self.began_at]
+        self.stages = _stages(store)
+        self.counts = {facts.key: store.counts(facts.judging_id or None) for facts in self.stages}
+        judged = [self.counts[facts.key] for facts in self.stages if facts.judging_id]
+        self.least = min(judged, key=lambda c: c.num_scored, default=store.counts(None))
+
+    def outcome(self, picture: Picture) -> str:
+        if self.is_running:
+            return "running"
+        num_wanted = self.least.num_wanted
+        if num_wanted and all(stage.done == num_wanted for stage in picture.stages):
+            return "complete"
+        if num_wanted and not any(stage.num_left for stage in picture.stages):
+            return "incomplete"
+        begun = [e["data"]["stage"] for e in self.events if e["kind"] == "stage_begin"]
+        ended = [e["data"]["stage"] for e in self.events if e["kind"] == "stage_end"]
+        return "killed" if len(begun) > len(ended) else "interrupted"
+
+    def picture(self) -> Picture:
+        workers = activity.workers(self.store, self.began_at)
+        return Picture(
+            name=self.store.dir.name,
+            directory=str(self.store.dir),
+            num_samples=self.least.num_wanted,
+            at=self.now if self.is_running else self._last_at(workers),
+            began_at=self.began_at,
+            state="running" if self.is_running else "not running",
+            stages=tuple(self._stage(facts) for facts in self.stages),
+            workers=tuple(self._workers(workers)) if self._has_more() else (),
+            last_failure=self._failure(),
+        )
+
+    def _has_more(self) -> bool:
+        return any(self._stage_counts(facts)[0] > sum(self._stage_counts(facts)[1:]) for facts in self.stages)
+
+    def _last_at(self, workers: Sequence[activity.WorkerActivity]) -> float:
+        """The last sign of life."""
+        events: list[float] = [e["at"] for e in self.events]
+        return max([self.began_at, *events, *(w.last_ended_at for w in workers)])
+
+    def _stage(self, facts: StageFacts) -> StageView:
+        total, done, failed = self._stage_counts(facts)
+        state = self._state(facts, total - done - failed)
+        pace = self._pace(facts)
+        is_running = state == "running"
+        batches = [e["data"]["index"] for e in self.events if e["kind"] == "batch"] if facts.key == EDIT else []
+        return StageView(
+            key=facts.key,
+            kind=facts.kind,
+            title=facts.title,
+            state=state,
+            total=total,
+            done=done,
+            failed=failed,
+            retried=activity.num_retries(self.store, facts.kind, facts.judging_id, self.began_at),
+            already=min(facts.done + facts.failed, done + failed),
+            images_per_min=pace.per_minute(self.now) if is_running else None,
+            eta_s=pace.eta_s(total - done - failed, self.now) if is_running else None,
+            batch=max(batches, default=0),
+            num_batches=self._num_batches(facts) if batches else 0,
+            score=self._score(facts),
+        )
+
+    def _stage_counts(self, facts: StageFacts) -> tuple[int, int, int]:
+        """(total, done, failed)."""
+        counts = self.counts[facts.key]
+        if facts.key == EDIT:
+            return counts.num_wanted, counts.num_edited, counts.num_failed
+        return counts.num_wanted - counts.num_failed, counts.num_scored, counts.num_unscored
+
+    def _begun(self, facts: StageFacts) -> list[dict[str, Any]]:
+        return [
+            e
+            for e in self.events
+            if e["kind"].startswith("stage_")
+            and (e["data"]["stage"], e["data"].get("judging_id", "")) == (facts.kind, facts.judging_id)
+        ]
+
+    def _state(self, facts: StageFacts, num_left: int) -> str:
+        kinds = [e["kind"] for e in self._begun(facts)]
+        if not kinds:
+            return "waiting" if num_left else "ended"
+        if "stage_end" in kinds:
+            return "stopped" if num_left else "ended"
+        if not self.is_running:
+            return "stopped"
+        return "running" if "stage_start" in kinds else "loading"
+
+    def _num_batches(self, facts: StageFacts) -> int:
+        begin = next((e["data"] for e in self._begun(facts) if e["kind"] == "stage_begin"), None)
+        return -(-begin["num_requests"] // len(begin["devices"])) if begin and facts.is_synchronised else 0
+
+    def _pace(self, facts: StageFacts) -> Pace:
+        started = [e["at"] for e in self._begun(facts) if e["kind"] == "stage_start"]
+        pace = Pace(max(started, default=self.began_at))
+        for at, seconds in activity.ends(self.store, facts.kind, facts.judging_id, self.began_at, NUM_ENDS):
+            pace.add(at, 1, seconds)
+        return pace
+
+    def _score(self, facts: StageFacts) -> ScoreSoFar | None:
+        clusters: dict[str, list[float]] = {}
+        for cluster, value in activity.headline_scores(self.store, facts.judging_id) if facts.judging_id else ():
+            clusters.setdefault(cluster, []).append(value)
+        if not clusters:
+            return None
+        mean, low, high = interval(clusters)
+        return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())))
+
+    def _workers(self, workers: Sequence[activity.WorkerActivity]) -> list[WorkerView]:
+        keys = {(facts.kind, facts.judging_id): facts.key for facts in self.stages}
+        return [
+            WorkerView(
+                stage=keys.get((w.stage, w.judging_id), w.stage),
+                worker=w.worker,
+                device=w.device,
+                state=views.SEEN,
+                state_s=max(self.now - w.last_ended_at, 0.0),
+                sample=w.last_sample,
+                seconds_per_image=w.seconds_per_sample,
+                done=w.num_done,
+                failed=w.num_failed,
+            )
+            for w in workers
+        ]
+
+    def _failure(self) -> FailureView | None:
+        last = activity.last_failure(self.store, self.began_at)
+        if last is None:
+            return None
+        logs = next((facts.worker_logs for facts in self.stages if facts.kind == last.stage), ())
+        log = logs[last.worker] if last.worker < len(logs) else ""
+        return FailureView(last.stage, last.sample_id, last.error.reason, last.error.message, last.worker, log)
+
+
+def _stages(store: RunStore) -> list[StageFacts]:
+    """As the latest invocation announced them; of a run that never did, its edits and every judging."""
+    announced = store.events("stages")
+    if announced:
+        return [_facts(stage) for stage in announced[-1]["data"]["stages"]]
+    judgings = [StageFacts(f"judge {j.judge}", "judge", j.judge, 0, judging_id=j.id) for j in store.judgings()]
+    return [StageFacts(EDIT, "edit", "", 0), *judgings]
+
+
+def _facts(told: dict[str, Any]) -> StageFacts:
+    known = {f.name for f in fields(StageFacts)}
+    facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k in known}
+    return StageFacts(**facts)

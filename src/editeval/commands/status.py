@@ -1,0 +1,100 @@
+"""`editeval status`: where a run stands, from any other shell, while it is going on, after it ended or was killed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from editeval.commands.console import result_console
+from editeval.commands.standing import Standing, standing
+from editeval.display.plain import Rhythm, status_line
+from editeval.display.texts import plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FOLLOW_S = 1.0
+_MEANINGS = {
+    "complete": "complete: every wanted sample is scored",
+    "incomplete": "finished, but some samples failed or could not be scored; `editeval retry` tries those again",
+    "interrupted": "not running: it was interrupted, or it stopped with an error; the same command continues",
+    "killed": "not running: its process was killed; what finished is safe, the same command continues",
+}
+
+
+def status(directory: Path, as_json: bool, follow: bool) -> int:
+    """0 if everything wanted is scored, else 3."""
+    if not follow:
+        found = standing(directory)
+        sys.stdout.write(_json(found) if as_json else "")
+        if not as_json:
+            result_console().print(_rendered(found))
+    elif as_json:
+        for found in _followed(directory):
+            sys.stdout.write(_json(found))
+            sys.stdout.flush()
+    elif sys.stdout.isatty():
+        found = _follow_live(directory)
+    else:
+        found = _follow_plain(directory)
+    return 0 if found.is_complete else 3
+
+
+def _followed(directory: Path) -> Iterator[Standing]:
+    """One standing a second, until nobody writes to the run any more; the last one is how it ended."""
+    while True:
+        found = standing(directory)
+        yield found
+        if found.writer is None:
+            return
+        time.sleep(FOLLOW_S)
+
+
+def _follow_live(directory: Path) -> Standing:
+    from rich.live import Live
+
+    found = standing(directory)
+    with Live(_rendered(found), console=result_console(), auto_refresh=False, vertical_overflow="crop") as live:
+        for found in _followed(directory):
+            live.update(_rendered(found), refresh=True)
+    return found
+
+
+def _follow_plain(directory: Path) -> Standing:
+    rhythm = Rhythm()
+    for found in _followed(directory):
+        if rhythm.is_due(found.picture):
+            sys.stdout.write(status_line(found.picture) + "\n")
+            sys.stdout.flush()
+    result_console().print(_rendered(found))
+    return found
+
+
+def _rendered(found: Standing) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from editeval.display.live import Region
+
+    texts = [Text(_meaning(found), style="bold")]
+    for stage, reasons in found.reasons.items():
+        texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
+    return Group(Region(lambda: found.picture), *texts)
+
+
+def _meaning(found: Standing) -> str:
+    if found.writer is None:
+        return _MEANINGS[found.outcome]
+    who = found.writer
+    return f"running: process {who.get('pid', '?')} on {who.get('host', 'an unknown host')}"
+
+
+def _json(found: Standing) -> str:
+    block = {"run": found.picture.directory, "complete": found.is_complete, "outcome": found.outcome}
+    block |= {"writer": found.writer, "reasons": found.reasons} | asdict(found.counts) | asdict(found.picture)
+    return json.dumps(plain(block), allow_nan=False) + "\n"

@@ -1,0 +1,96 @@
+"""For programs: one JSON object per line. A slow reader loses events, and is told how many; the run loses nothing."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
+from editeval.display.picture import Picture
+from editeval.display.texts import plain
+
+MAX_WAITING = 10_000
+PICTURE_S = 5.0  # between two `picture` events
+PATIENCE_S = 2.0
+
+
+class EventLines(Observer):
+    """A context manager: {"event", "at", ...} for everything an observer is told, and a `picture` every PICTURE_S."""
+
+    def __init__(self, look: Callable[[], Picture], out: TextIO) -> None:
+        self._look = look
+        self._out = out
+        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(MAX_WAITING)
+        self._num_dropped = 0
+        self._thread = threading.Thread(target=self._write, name="display", daemon=True)
+
+    def __enter__(self) -> EventLines:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._queue.put(None, timeout=PATIENCE_S)
+        except queue.Full:
+            return  # the reader does not read: nobody to say goodbye to
+        self._thread.join(PATIENCE_S)
+
+    def run_began(self, run: RunFacts) -> None:
+        self._tell("run_began", name=run.name, directory=run.directory, num_samples=run.num_samples)
+
+    def stage_began(self, stage: StageFacts) -> None:
+        self._tell("stage_began", **{k: v for k, v in asdict(stage).items() if k != "scores"})
+
+    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+        self._tell(kind, stage=stage, **data)
+
+    def settled(self, stage: str, settled: Settled) -> None:
+        told = asdict(settled)
+        told["failures"] = [dict(zip(("sample", "reason", "message"), f, strict=True)) for f in settled.failures]
+        told["scores"] = [value for _, value in settled.scores]
+        self._tell("settled", stage=stage, **told)
+
+    def batch(self, stage: str, index: int, num_batches: int) -> None:
+        self._tell("batch", stage=stage, index=index, num_batches=num_batches)
+
+    def stage_ended(self, stage: str) -> None:
+        self._tell("stage_ended", stage=stage)
+
+    def run_ended(self, exit_code: int) -> None:
+        self._tell("picture", **asdict(self._look()))
+        self._tell("run_ended", exit_code=exit_code)
+
+    def _tell(self, event: str, **data: Any) -> None:
+        try:
+            self._queue.put_nowait({"event": event, "at": time.time()} | data)
+        except queue.Full:
+            self._num_dropped += 1
+
+    def _write(self) -> None:
+        shown_at = time.monotonic()
+        try:
+            while True:
+                try:
+                    event = self._queue.get(timeout=PICTURE_S)
+                    if event is None:
+                        return
+                    self._line(event)
+                except queue.Empty:
+                    pass
+                if time.monotonic() - shown_at >= PICTURE_S:
+                    shown_at = time.monotonic()
+                    self._line({"event": "picture", "at": time.time()} | asdict(self._look()))
+                if self._num_dropped and self._queue.empty():
+                    dropped, self._num_dropped = self._num_dropped, 0
+                    self._line({"event": "dropped", "at": time.time(), "count": dropped})
+        except OSError:
+            return  # the reader left
+
+    def _line(self, event: dict[str, Any]) -> None:
+        self._out.write(json.dumps(plain(event), ensure_ascii=True, allow_nan=False) + "\n")
+        self._out.flush()

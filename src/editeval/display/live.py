@@ -1,0 +1,89 @@
+"""The live region at the foot of a terminal: redrawn twice a second by a thread of its own, log lines scroll above it.
+
+Whoever logs only fills a queue: a terminal that is stopped (Ctrl-S) or slow holds up nobody but this thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from editeval.display.layout import lines
+from editeval.display.picture import Picture
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.live import Live
+    from rich.segment import Segment
+
+FRAME_S = 0.5
+MARGIN = 4  # columns kept free: a terminal echoes Ctrl-C as ^C, which must not begin a new line
+MAX_WAITING = 5000  # log lines; the log file has them all
+PATIENCE_S = 2.0  # how long the end of a run waits for a terminal that does not take the last frame
+
+
+class Region:
+    """What `look` shows at the moment of printing; without rich's wrapping, as the lines are cut to size already."""
+
+    def __init__(self, look: Callable[[], Picture]) -> None:
+        self._look = look
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        from rich.segment import Segment
+
+        for line in lines(self._look(), options.max_width - MARGIN, console.height - 1):
+            yield from (Segment(text, console.get_style(style)) for text, style in line)
+            yield Segment.line()
+
+
+class LiveDisplay:
+    """A context manager; `handler` is where the log goes meanwhile."""
+
+    def __init__(self, look: Callable[[], Picture], console: Console) -> None:
+        self._look = look
+        self._console = console
+        self._lines: deque[str] = deque(maxlen=MAX_WAITING)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._show, name="display", daemon=True)
+        self.handler = _ToQueue(self._lines)
+
+    def __enter__(self) -> LiveDisplay:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_S)
+
+    def _show(self) -> None:
+        from rich.live import Live
+
+        with contextlib.suppress(OSError):  # the terminal is gone: the run and its log file go on
+            live = Live(Region(self._look), console=self._console, auto_refresh=False, vertical_overflow="crop")
+            with live:
+                self._console.show_cursor(True)  # rich hides it, and nobody would bring it back after a kill -9
+                while not self._stop.wait(FRAME_S):
+                    self._frame(live)
+                self._frame(live)
+
+    def _frame(self, live: Live) -> None:
+        from rich.text import Text
+
+        waiting = [self._lines.popleft() for _ in range(len(self._lines))]
+        if waiting:  # printing redraws the region below
+            self._console.print(Text("\n".join(waiting)), soft_wrap=True, highlight=False)
+        else:
+            live.refresh()
+
+
+class _ToQueue(logging.Handler):
+    def __init__(self, queue: deque[str]) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._queue.append(self.format(record))

@@ -1,0 +1,110 @@
+"""What a run tells those who watch it. Observers look on: they return at once, and nothing they do reaches a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class StageFacts:
+    """One stage before it begins. `total` = done and failed already + what is left to do; counts are samples."""
+
+    key: str  # unique within the run: "edit", "judge reference"
+    kind: str  # "edit" | "judge"
+    title: str  # name of the model
+    total: int
+    judging_id: str = ""
+    done: int = 0  # of earlier invocations
+    failed: int = 0
+    devices: tuple[tuple[str, ...], ...] = ()  # one group per worker
+    is_synchronised: bool = False
+    worker_logs: tuple[str, ...] = ()  # one path per worker
+    metric: str = ""  # headline of a judge
+    scores: tuple[tuple[str, float], ...] = ()  # (cluster, headline score) of earlier invocations
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One invocation before its first stage begins."""
+
+    name: str
+    directory: str
+    num_samples: int
+    stages: tuple[StageFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one outcome settled: an edit, or a batch of judgements."""
+
+    key: str
+    worker: int
+    seconds: float
+    num_samples: int = 1
+    num_gone: int = 0  # samples that turned out to have no edit: there was nothing to judge
+    failures: tuple[tuple[str, str, str], ...] = ()  # (sample, reason, message) of those without a value
+    scores: tuple[tuple[str, float], ...] = ()  # (cluster, headline score) of those with one
+
+
+class Observer:
+    """This one does nothing. Any thread may call a method, also for a stage that was not announced."""
+
+    def run_began(self, run: RunFacts) -> None:
+        return
+
+    def stage_began(self, stage: StageFacts) -> None:
+        return
+
+    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+        """What the pool of `stage` said (`execution.lanes.Notice`); of an attempt: key, worker, reason and message."""
+        return
+
+    def settled(self, stage: str, settled: Settled) -> None:
+        return
+
+    def batch(self, stage: str, index: int, num_batches: int) -> None:
+        """Every worker is through with batch `index` (from 1)."""
+        return
+
+    def stage_ended(self, stage: str) -> None:
+        return
+
+    def run_ended(self, exit_code: int) -> None:
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Observer):
+    """Hands everything on to several observers, in order."""
+
+    observers: Sequence[Observer]
+
+    def run_began(self, run: RunFacts) -> None:
+        for observer in self.observers:
+            observer.run_began(run)
+
+    def stage_began(self, stage: StageFacts) -> None:
+        for observer in self.observers:
+            observer.stage_began(stage)
+
+    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+        for observer in self.observers:
+            observer.notice(stage, kind, data)
+
+    def settled(self, stage: str, settled: Settled) -> None:
+        for observer in self.observers:
+            observer.settled(stage, settled)
+
+    def batch(self, stage: str, index: int, num_batches: int) -> None:
+        for observer in self.observers:
+            observer.batch(stage, index, num_batches)
+
+    def stage_ended(self, stage: str) -> None:
+        for observer in self.observers:
+            observer.stage_ended(stage)
+
+    def run_ended(self, exit_code: int) -> None:
+        for observer in self.observers:
+            observer.run_ended(exit_code)

@@ -1,0 +1,282 @@
+"""Keeps what observers are told, and says at any moment what there is to see."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from editeval.display import picture as views
+from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
+from editeval.display.pace import Pace
+from editeval.display.picture import FailureView, GpuSample, Picture, ScoreSoFar, StageView, WorkerView
+
+Interval = Callable[[Mapping[str, Sequence[float]]], tuple[float, float | None, float | None]]
+"""interval(scores by cluster) -> (mean, low, high): the interval that the report will give."""
+
+NUM_DURATIONS = 10  # of a worker's last images, for its seconds per image
+RECOUNT = 1.02  # a running mean is computed anew when so many times more scores are there
+
+
+@dataclass(slots=True)
+class _Worker:
+    device: tuple[str, ...]
+    state: str = views.WAITING
+    since: float = 0.0
+    sample: str = ""
+    step: int = 0
+    num_steps: int = 0
+    done: int = 0
+    failed: int = 0
+    durations: deque[float] = field(default_factory=lambda: deque(maxlen=NUM_DURATIONS))
+    busy_s: float = 0.0  # until `since`
+    ticked: tuple[float, float] = (0.0, 0.0)  # (when, busy until then)
+    history: deque[float] = field(default_factory=lambda: deque(maxlen=views.MAX_HISTORY))
+
+    def enter(self, state: str, now: float) -> None:
+        self.busy_s = self.busy_until(now)
+        self.state, self.since, self.step, self.num_steps = state, now, 0, 0
+
+    def busy_until(self, now: float) -> float:
+        return self.busy_s + (now - self.since if self.state in views.COMPUTING else 0.0)
+
+    def tick(self, now: float, utilisation: float | None) -> None:
+        """One more point of the history: what the GPU says, or else the share of the time with something to do."""
+        at, busy = self.ticked
+        self.ticked = (now, self.busy_until(now))
+        share = 100 * (self.ticked[1] - busy) / (now - at) if at and now > at else 0.0
+        self.history.append(share if utilisation is None else utilisation)
+
+
+@dataclass(slots=True)
+class _Stage:
+    facts: StageFacts
+    state: str = "waiting"
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    gone: int = 0  # of the total: they turned out to have no edit
+    batch: tuple[int, int] = (0, 0)
+    pace: Pace | None = None
+    workers: dict[int, _Worker] = field(default_factory=dict)
+    scores: dict[str, list[float]] = field(default_factory=dict)
+    num_scores: int = 0
+    so_far: ScoreSoFar | None = None
+
+    def add_scores(self, scores: Sequence[tuple[str, float]]) -> None:
+        for cluster, value in scores:
+            self.scores.setdefault(cluster, []).append(value)
+        self.num_scores += len(scores)
+
+    def has_news(self) -> bool:
+        known = self.so_far.num_scored if self.so_far else 0
+        return self.num_scores > known * (RECOUNT if self.state == "running" else 1)
+
+
+class Tracker(Observer):
+    """Told by the run, asked by the displays; what it is told costs microseconds."""
+
+    def __init__(
+        self,
+        interval: Interval,
+        is_stopping: Callable[[], bool] = lambda: False,  # asked, not told: a signal handler must not wait for a lock
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._interval = interval
+        self._is_stopping = is_stopping
+        self._now = now
+        self._lock = threading.Lock()
+        self._run = RunFacts("", "", 0, ())
+        self._began_at = now()
+        self._state = "starting"
+        self._stages: dict[str, _Stage] = {}
+        self._failure: FailureView | None = None
+        self._gpus: dict[str, GpuSample] = {}
+
+    # -- told ------------------------------------------------------------------------------------------------------
+
+    def run_began(self, run: RunFacts) -> None:
+        with self._lock:
+            self._run, self._began_at, self._state = run, self._now(), "running"
+            self._stages = {facts.key: _new_stage(facts) for facts in run.stages}
+
+    def stage_began(self, stage: StageFacts) -> None:
+        with self._lock:
+            self._stages[stage.key] = begun = _new_stage(stage)
+            begun.state = "loading"
+            begun.workers = {i: _Worker(group, since=self._now()) for i, group in enumerate(stage.devices)}
+
+    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+        with self._lock:
+            mine = self._stages.get(stage)
+            worker = mine.workers.get(data.get("worker", -1)) if mine else None
+            if mine is None or worker is None:
+                return
+            self._on_notice(mine, worker, kind, data)
+
+    def _on_notice(self, stage: _Stage, worker: _Worker, kind: str, data: Mapping[str, Any]) -> None:
+        now = self._now()
+        if kind == "started":
+            self._start_clock(stage)
+            worker.enter(views.EDITING if stage.facts.kind == "edit" else views.JUDGING, now)
+            worker.sample = data["key"]
+        elif kind == "progress" and data["key"] == worker.sample:
+            worker.step, worker.num_steps = data["step"], data["num_steps"]
+        elif kind == "finished" and data["key"] == worker.sample:
+            worker.enter(views.ENCODING, now)
+        elif kind == "loading":
+            worker.enter(views.LOADING, now)
+        elif kind == "ready":
+            worker.enter(views.READY if stage.pace is None else views.WAITING, now)
+        elif kind == "attempt":
+            stage.retried += 1
+            self._fail(stage, data["key"], data["reason"], data["message"], data["worker"])
+            self._release(stage, worker, data["key"])
+        elif kind in ("worker_lost", "worker_given_up"):
+            worker.enter(views.RESTARTING if kind == "worker_lost" else views.DEAD, now)
+
+    def settled(self, stage: str, settled: Settled) -> None:
+        with self._lock:
+            mine = self._stages.get(stage)
+            if mine is None:
+                return
+            mine.gone += settled.num_gone
+            self._start_clock(mine).add(self._now(), settled.num_samples, settled.seconds)
+            num_failed = len(settled.failures)
+            mine.failed += num_failed
+            mine.done += settled.num_samples - num_failed
+            mine.add_scores(settled.scores)
+            for sample, reason, message in settled.failures[-1:]:
+                self._fail(mine, sample, reason, message, settled.worker)
+            worker = mine.workers.get(settled.worker)
+            if worker is not None:
+                worker.failed += num_failed
+                worker.done += settled.num_samples - num_failed
+                worker.durations.append(settled.seconds / max(settled.num_samples, 1))
+                self._release(mine, worker, settled.key)
+
+    def batch(self, stage: str, index: int, num_batches: int) -> None:
+        with self._lock:
+            if stage in self._stages:
+                self._stages[stage].batch = (index, num_batches)
+
+    def stage_ended(self, stage: str) -> None:
+        with self._lock:
+            if stage in self._stages:
+                self._stages[stage].state = "stopped" if self._is_stopping() else "ended"
+                self._stages[stage].workers.clear()
+
+    def run_ended(self, exit_code: int) -> None:
+        with self._lock:
+            self._state = "stopped" if self._is_stopping() else "ended"
+
+    def tick(self, samples: Sequence[GpuSample]) -> None:
+        """Once a second: what the GPUs of the run do now."""
+        with self._lock:
+            self._gpus = {sample.gpu: sample for sample in samples}
+            for stage in self._stages.values():
+                for worker in stage.workers.values():
+                    gpu = self._gpu(worker)
+                    worker.tick(self._now(), gpu.utilisation if gpu else None)
+
+    def _start_clock(self, stage: _Stage) -> Pace:
+        if stage.pace is None:
+            stage.pace, stage.state = Pace(self._now()), "running"
+        return stage.pace
+
+    def _release(self, stage: _Stage, worker: _Worker, key: str) -> None:
+        if worker.sample == key and worker.state in views.HOLDING:
+            worker.enter(views.BOUNDARY if stage.facts.is_synchronised else views.WAITING, self._now())
+
+    def _fail(self, stage: _Stage, sample: str, reason: str, message: str, worker: int) -> None:
+        logs = stage.facts.worker_logs
+        log = logs[worker] if 0 <= worker < len(logs) else ""
+        self._failure = FailureView(stage.facts.key, sample, reason, message, worker, log)
+
+    # -- asked -----------------------------------------------------------------------------------------------------
+
+    def picture(self) -> Picture:
+        """What there is to see now."""
+        self._recount()
+        with self._lock:
+            now = self._now()
+            return Picture(
+                name=self._run.name,
+                directory=self._run.directory,
+                num_samples=self._run.num_samples,
+                at=now,
+                began_at=self._began_at,
+                state="stopping" if self._state == "running" and self._is_stopping() else self._state,
+                stages=tuple(self._stage_view(stage, now) for stage in self._stages.values()),
+                workers=tuple(
+                    self._worker_view(stage.facts.key, index, worker, now)
+                    for stage in self._stages.values()
+                    for index, worker in stage.workers.items()
+                ),
+                last_failure=self._failure,
+            )
+
+    def _recount(self) -> None:
+        """New running means; computed outside the lock, so that whoever tells us something never waits for them."""
+        with self._lock:
+            grown = [
+                (stage, stage.num_scores, {cluster: tuple(values) for cluster, values in stage.scores.items()})
+                for stage in self._stages.values()
+                if stage.has_news()
+            ]
+        for stage, count, scores in grown:
+            mean, low, high = self._interval(scores)
+            stage.so_far = ScoreSoFar(stage.facts.metric, mean, low, high, count)
+
+    def _stage_view(self, stage: _Stage, now: float) -> StageView:
+        facts = stage.facts
+        done, failed = facts.done + stage.done, facts.failed + stage.failed
+        is_running = stage.state == "running" and stage.pace is not None
+        return StageView(
+            key=facts.key,
+            kind=facts.kind,
+            title=facts.title,
+            state=stage.state,
+            total=facts.total - stage.gone,
+            done=done,
+            failed=failed,
+            retried=stage.retried,
+            already=facts.done + facts.failed,
+            images_per_min=stage.pace.per_minute(now) if stage.pace and is_running else None,
+            eta_s=stage.pace.eta_s(facts.total - stage.gone - done - failed, now)
+            if stage.pace and is_running
+            else None,
+            batch=stage.batch[0],
+            num_batches=stage.batch[1],
+            score=stage.so_far,
+        )
+
+    def _worker_view(self, stage: str, index: int, worker: _Worker, now: float) -> WorkerView:
+        seconds = list(worker.durations)
+        return WorkerView(
+            stage=stage,
+            worker=index,
+            device="+".join(worker.device),
+            state=worker.state,
+            state_s=max(now - worker.since, 0.0) if worker.since else None,
+            sample=worker.sample if worker.state in views.HOLDING else "",
+            step=worker.step,
+            num_steps=worker.num_steps,
+            seconds_per_image=sum(seconds) / len(seconds) if seconds else None,
+            done=worker.done,
+            failed=worker.failed,
+            gpu=self._gpu(worker),
+            history=tuple(round(share) for share in worker.history),
+        )
+
+    def _gpu(self, worker: _Worker) -> GpuSample | None:
+        return views.merged([self._gpus[device] for device in worker.device if device in self._gpus])
+
+
+def _new_stage(facts: StageFacts) -> _Stage:
+    stage = _Stage(facts)
+    stage.add_scores(facts.scores)
+    return stage

@@ -1,0 +1,97 @@
+r"""A table for a paper: booktabs, one model per block of three lines - mean, 95 % interval, scored of all samples.
+
+Needs \usepackage{booktabs}; with texts that are not ASCII a Unicode engine (XeTeX, LuaTeX).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from editeval.reports.data import MACRO, MICRO
+from editeval.reports.figures import printable
+from editeval.types import Summary
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    **{char: f"\\{char}" for char in "&%$#_{}"},
+}
+_PATTERN = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")
+NOTHING = "--"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model's summaries of one metric, by category; `macro` and `micro` among them."""
+
+    name: str
+    summaries: Mapping[str, Summary]
+
+
+def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
+    """The table of `models`; the best mean of a column is bold if there is somebody to compare with."""
+    categories = [c for c in dict.fromkeys(c for m in models for c in m.summaries) if c not in (MACRO, MICRO)]
+    columns = [*categories, MACRO, MICRO]
+    lines = [
+        f"% {printable(origin)}",
+        r"% \usepackage{booktabs}",
+        r"\begin{table}[t]",
+        r"  \centering",
+        f"  \\caption{{{_caption(metric)}}}",
+        r"  \label{tab:editeval}",
+        f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        r"    \toprule",
+        f"    Model & {' & '.join(escaped(column) for column in columns)} \\\\",
+    ]
+    best = {column: _best(models, column) for column in columns}
+    for model in models:
+        found = [model.summaries.get(column) for column in columns]
+        means = [_mean(s, best[c] if len(models) > 1 else None) for c, s in zip(columns, found, strict=True)]
+        lines += [
+            r"    \midrule",
+            f"    {escaped(model.name)} & {' & '.join(means)} \\\\",
+            f"    {{\\scriptsize 95\\,\\% interval}} & {' & '.join(map(_interval, found))} \\\\",
+            f"    {{\\scriptsize scored}} & {' & '.join(map(_coverage, found))} \\\\",
+        ]
+    return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
+
+
+def escaped(text: object) -> str:
+    """Text in which TeX finds nothing to interpret."""
+    return _PATTERN.sub(lambda match: _SPECIAL[match[0]], printable(text))
+
+
+def _caption(metric: str) -> str:
+    return (
+        f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
+        r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean."
+    )
+
+
+def _best(models: Sequence[Model], column: str) -> float | None:
+    means = (m.summaries[column].mean for m in models if column in m.summaries)
+    return max((mean for mean in means if mean is not None), default=None)
+
+
+def _mean(summary: Summary | None, best: float | None) -> str:
+    if summary is None or summary.mean is None:
+        return NOTHING
+    text = f"{summary.mean:.2f}"
+    return f"\\textbf{{{text}}}" if best is not None and text == f"{best:.2f}" else text
+
+
+def _interval(summary: Summary | None) -> str:
+    if summary is None or summary.ci_low is None or summary.ci_high is None:
+        return NOTHING
+    return f"{{\\scriptsize {summary.ci_low:.2f}--{summary.ci_high:.2f}}}"
+
+
+def _coverage(summary: Summary | None) -> str:
+    return NOTHING if summary is None else f"{{\\scriptsize {summary.num_scored}/{summary.num_samples}}}"

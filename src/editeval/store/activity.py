@@ -1,0 +1,127 @@
+"""What a ledger tells about work that goes on: who did what last, and how fast. For onlookers; cheap on large runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editeval.store.run_store import RunStore
+from editeval.types import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerActivity:
+    """What one worker of a stage has recorded since some moment. Judge attempts count samples."""
+
+    stage: str
+    judging_id: str
+    worker: int
+    device: str
+    num_done: int
+    num_failed: int
+    last_sample: str
+    last_ended_at: float
+    seconds_per_sample: float  # of its last few
+
+
+@dataclass(frozen=True, slots=True)
+class LastFailure:
+    """The attempt that failed last."""
+
+    stage: str
+    sample_id: str
+    worker: int
+    error: Failure
+
+
+NUM_LAST = 10
+
+
+def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:
+    """(cluster, headline score) of every wanted sample that this judging has scored."""
+    return [
+        (row[0], row[1])
+        for row in store.ledger.query(
+            "SELECT s.cluster, c.value FROM samples s CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
+            "AND c.place = 0 WHERE s.position IS NOT NULL AND c.value IS NOT NULL",
+            judging_id,
+        )
+    ]
+
+
+def workers(store: RunStore, since_at: float) -> list[WorkerActivity]:
+    """One row per stage, judging and worker that recorded an attempt begun since `since_at` (unix seconds)."""
+    found = store.ledger.query(
+        "SELECT stage, judging_id, worker, device, SUM(reason IS NULL), SUM(reason IS NOT NULL), MAX(seq) "
+        "FROM attempts WHERE started_at >= ? GROUP BY stage, judging_id, worker ORDER BY stage, judging_id, worker",
+        since_at,
+    )
+    return [_worker(store, row) for row in found]
+
+
+def _worker(store: RunStore, row: tuple[str, str, int, str, int, int, int]) -> WorkerActivity:
+    stage, judging_id, worker, device, num_done, num_failed, last_seq = row
+    last = store.ledger.query(
+        "SELECT sample_id, started_at, seconds FROM attempts WHERE seq <= ? AND stage = ? AND judging_id = ? "
+        "AND worker = ? ORDER BY seq DESC LIMIT ?",
+        last_seq,
+        stage,
+        judging_id,
+        worker,
+        NUM_LAST,
+    )
+    spans = {(started_at, seconds) for _, started_at, seconds in last}  # a batch of judgements is one span
+    per_sample = sum(seconds for _, seconds in spans) / len(last)
+    sample, started_at, seconds = last[0]
+    return WorkerActivity(
+        stage, judging_id, worker, device, num_done, num_failed, sample, started_at + seconds, per_sample
+    )
+
+
+def ends(store: RunStore, stage: str, judging_id: str, since_at: float, count: int) -> list[tuple[float, float]]:
+    """(ended_at, seconds) of the last `count` samples that were settled by an attempt begun since `since_at`."""
+    table = "edits" if stage == "edit" else "scores"
+    where = "t.sample_id = a.sample_id AND " + ("t.attempt = a.attempt" if stage == "edit" else "t.judging_id = ?1")
+    found = store.ledger.query(
+        f"SELECT a.started_at + a.seconds, a.seconds FROM attempts a WHERE a.judging_id = ?1 AND a.stage = ?2 "
+        f"AND a.started_at >= ?3 AND EXISTS (SELECT 1 FROM {table} t WHERE {where}) ORDER BY a.seq DESC LIMIT ?4",
+        judging_id,
+        stage,
+        since_at,
+        count,
+    )
+    return sorted((row[0], row[1]) for row in found)
+
+
+def num_retries(store: RunStore, stage: str, judging_id: str, since_at: float) -> int:
+    """Attempts since `since_at` that were not the first at their sample."""
+    found = store.ledger.query(
+        "SELECT COUNT(*) FROM attempts WHERE stage = ? AND judging_id = ? AND started_at >= ? AND attempt > 1",
+        stage,
+        judging_id,
+        since_at,
+    )
+    return int(found[0][0])
+
+
+def reasons(store: RunStore, judging_id: str) -> dict[str, int]:
+    """Why wanted samples have no edit, or under `judging_id` no headline score, most frequent first."""
+    table, extra = ("scores", "AND t.place = 0 AND t.judging_id = ?") if judging_id else ("edits", "AND ? = ''")
+    found = store.ledger.query(
+        f"SELECT t.reason, COUNT(*) FROM {table} t JOIN samples s ON s.id = t.sample_id "
+        f"WHERE s.position IS NOT NULL AND t.reason <> '' {extra} GROUP BY t.reason ORDER BY COUNT(*) DESC, t.reason",
+        judging_id,
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
+    """Of the attempts begun since `since_at`, the one that failed last."""
+    found = store.ledger.query(
+        "SELECT stage, sample_id, worker, reason, message, traceback FROM attempts "
+        "WHERE reason IS NOT NULL AND started_at >= ? ORDER BY seq DESC LIMIT 1",
+        since_at,
+    )
+    if not found:
+        return None
+    stage, sample_id, worker, *error = found[0]
+    return LastFailure(stage, sample_id, worker, Failure(*error))
