@@ -36,14 +36,14 @@ def silence(model_name: str, revision: str | None) -> str:
     asked = executor.submit(HfApi().model_info, model_name, revision=revision, timeout=ANSWER_S)
     executor.shutdown(wait=False)
     try:
-        error = asked.exception(ANSWER_S + 0.25)
+        refused = asked.exception(ANSWER_S + 0.25)
     except TimeoutError:
         return f"the Hub does not answer within {ANSWER_S:g} s"
-    if error is None:
+    if refused is None:
         return ""
-    if _refusal(model_name, revision, error):
-        raise MachineError(f"{KEY}: {_refusal(model_name, revision, error)}") from error
-    return f"the Hub cannot be reached: {_line(error)}"
+    if _refusal(model_name, revision, refused):
+        raise MachineError(f"{KEY}: {_refusal(model_name, revision, refused)}") from refused
+    return f"the Hub cannot be reached: {_line(refused)}"
 
 
 def find_index(model_name: str, revision: str | None) -> Path:

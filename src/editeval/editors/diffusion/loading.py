@@ -90,7 +90,7 @@ def _from_folder(torch: Any, diffusers: Any, folder: Path, source: Source, devic
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
-        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {_line(error)}") from error
+        raise MachineError(f"{hub.KEY}: {folder} cannot be loaded: {_line(error)}") from error
     if later:
         pipeline.register_modules(**later)
     return pipeline
