@@ -58,7 +58,7 @@ def encoded(editor: Any, wanted: EditRequest) -> list[Any]:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_autoencoder_sees_the_whole_source_once_at_the_familys_size(name: str, tiny: Folder) -> None:
-    """Traps: FLUX.2 crops what is off its grid, Kontext picks a size of its own, LongCat and Qwen resize by themselves."""
+    """Traps: FLUX.2 crops what is off its grid, Kontext picks a size, LongCat and Qwen resize by themselves."""
     editor = loaded(name, tiny(name), size="model", num_inference_steps=2)
     (seen,) = encoded(editor, odd())
     width, height = MODEL_SIZE[name]
