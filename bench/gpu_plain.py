@@ -33,7 +33,7 @@ def load(options: argparse.Namespace) -> tuple[Any, Recording]:
 
     cls = getattr(diffusers, PIPELINES[options.model])
     index = checkpoint.read_index(str(options.folder), None)
-    more = without_torchvision(options.folder, index)  # nothing where torchvision is installed
+    more, _ = without_torchvision(options.folder, index)  # nothing where torchvision is installed
     with LoadWatch() as watch:
         pipeline = cls.from_pretrained(
             options.folder,

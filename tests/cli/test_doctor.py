@@ -41,6 +41,8 @@ PLANTED = {
     "pillow-bombs": ({"pillow": "12.1.1"}, "corrected"),
     "python-tarfile": ({"python": "3.11.7"}, "advice"),
     "sqlite-wal-reset": ({"sqlite": "3.40.1"}, "corrected"),
+    "torch-without-cuda": ({"torch-cpu-build": "1", "gpus": "2"}, "advice"),
+    "driver-too-old-for-torch": ({"torch-cuda": "13.0", "driver": "570.86.15"}, "broken"),
     "gpu-in-mig-mode": ({"mig": "1"}, "advice"),
 }
 
@@ -253,7 +255,56 @@ def test_it_is_quick_and_imports_no_library(tmp_path: Path) -> None:
     assert min(seconds) < 1.5, f"doctor takes {min(seconds):.2f} s"
 
 
+@pytest.mark.parametrize(
+    ("torch", "driver_version", "expected"),
+    [
+        ("2.13.0+cu130", "570.86.15", ["driver-too-old-for-torch"]),
+        ("2.13.0+cu130", "580.95.05", []),
+        ("2.13.0+cu126", "570.86.15", []),
+        ("2.13.0+cu126", "520.61.05", ["driver-too-old-for-torch"]),
+        ("2.13.0+cpu", "580.95.05", ["torch-without-cuda"]),
+        ("2.13.0", "450.0", []),
+    ],
+)
+def test_a_torch_that_does_not_fit_the_driver_is_named(
+    torch: str, driver_version: str, expected: list[str], tmp_path: Path
+) -> None:
+    gpus, _ = machine.gpus(driver(tmp_path, f"echo '0, NVIDIA H200, 143771, 0, {driver_version}, Disabled'"))
+    facts = GOOD | {"torch": torch} | versions.build_of(torch) | machine.facts(gpus)
+    assert names(rules.problems(facts)) == expected
+
+
 def test_a_split_gpu_is_seen(tmp_path: Path) -> None:
     environ = driver(tmp_path, "echo '0, NVIDIA H200, 143771, 0, 580.95.05, Enabled'")
     found = doctor.diagnose(tmp_path, environ | {"HF_HUB_CACHE": str(tmp_path)})
     assert "gpu-in-mig-mode" in names(found.problems) and found.gpus[0].is_split
+
+
+# -- what a run makes of it --------------------------------------------------------------------------------------------
+
+CONFIG = """
+benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}
+diffusion_model: {type: %s, params: {device_ids: [cpu]}}
+evaluation: {output_dir: out}
+"""
+
+
+def start(folder: Path, editor: str, site: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "run.yaml").write_text(CONFIG % editor)
+    return run(folder, "import sys; from editeval.cli import main; sys.exit(main(['run', 'run.yaml']))", site)
+
+
+def test_a_run_refuses_a_combination_that_editeval_cannot_correct(tmp_path: Path) -> None:
+    site = plant(tmp_path / "site", {"diffusers": "0.42.1", "transformers": "4.57.1", "huggingface-hub": "1.33.0"})
+    done = start(tmp_path, "qwen_image_edit", site)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("editeval: transformers-4-with-new-diffusers (transformers 4.57.1, diffusers 0.42.1): ")
+    assert "pip install 'transformers>=5.0'" in line
+    assert not (tmp_path / "out").exists(), "nothing was begun"
+
+
+def test_a_run_whose_plug_ins_are_not_concerned_goes_on(tmp_path: Path) -> None:
+    site = plant(tmp_path / "site", {"diffusers": "0.42.1", "transformers": "4.57.1", "huggingface-hub": "1.33.0"})
+    done = start(tmp_path, "identity", site)
+    assert done.returncode == 0, done.stderr

@@ -48,22 +48,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     def folder(name: str) -> Path:
         import tiny_pipelines
 
-        if name == "flux2" and not has_pixtral():
-            pytest.skip("this transformers needs torchvision for FLUX.2's processor; run it under 5.2")
         return root / name if (root / name).exists() else tiny_pipelines.save(name, root / name)
 
     return folder
-
-
-def has_pixtral() -> bool:
-    """Whether FLUX.2's processor can be had here."""
-    import tiny_parts
-
-    try:
-        tiny_parts.mistral3_processor()
-    except ImportError:
-        return False
-    return True
 
 
 def picture(seed: int, size: tuple[int, int] = (96, 64)) -> bytes:

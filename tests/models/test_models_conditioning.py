@@ -120,6 +120,34 @@ def test_the_conditioning_of_longcat_equals_the_reference_on_what_its_encoder_sa
         assert relative(got, want) < TOLERANCE
 
 
+def test_the_conditioning_of_qwen_image_2_1_equals_the_reference_before_the_last_norm(tiny: Folder) -> None:
+    """Its pipeline passes the token types by itself, and wants the last layer's output without the final norm."""
+    editor: Any = loaded("qwen_image_2_1", tiny("qwen_image_2_1"))
+    pipeline = editor._engine.pipeline
+    seen: list[dict[str, Any]] = []
+    arrived: list[Any] = []
+    hooks = [
+        pipeline.text_encoder.register_forward_pre_hook(lambda _m, _a, k: seen.append(dict(k)), with_kwargs=True),
+        pipeline.transformer.register_forward_pre_hook(
+            lambda _m, _a, k: arrived.append(k["encoder_hidden_states"].clone()), with_kwargs=True
+        ),
+    ]
+    edited(editor, request(instruction=PROMPT, true_cfg_scale=4.0))
+    for hook in hooks:
+        hook.remove()
+    assert len(seen) == 2
+    for got, inputs in zip(arrived, seen, strict=False):  # the first step: positive, then negative
+        before_norm: list[Any] = []
+        norm = pipeline.text_encoder.model.language_model.norm
+        hook = norm.register_forward_pre_hook(lambda _m, args, into=before_norm: into.append(args[0]))
+        reference(pipeline, inputs)
+        hook.remove()
+        (output,) = before_norm
+        want = output[:, -got.shape[1] :]  # the head of the template is dropped, and nothing is padded
+        assert got.shape[1] < output.shape[1]
+        assert relative(got, want) < TOLERANCE
+
+
 @pytest.mark.parametrize("name", ["qwen_image_edit", "qwen_image_edit_plus"])
 def test_the_reference_tells_right_positions_from_wrong_ones(name: str, tiny: Folder) -> None:
     editor: Any = loaded(name, tiny(name))

@@ -219,10 +219,10 @@ def qwen3_text(tokenizer: Any) -> Any:
     return Qwen3ForCausalLM(config).eval()
 
 
-def mistral3_processor() -> Any:
-    """A PixtralProcessor (newer transformers: only with torchvision) over byte-level BPE without merges."""
+def mistral3_tokenizer() -> Any:
+    """The text half of a PixtralProcessor: byte-level BPE without merges, and a chat template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PixtralImageProcessor, PixtralProcessor, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     brackets = ["[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[IMG]", "[IMG_BREAK]", "[IMG_END]"]
     trained = Tokenizer(models.BPE())
@@ -248,8 +248,8 @@ def mistral3_processor() -> Any:
         "{% for part in message.content %}{{ part.text if part.type == 'text' else '[IMG]' }}{% endfor %}"
         "{{ '[/SYSTEM_PROMPT]' if is_system else '[/INST]' }}{% endfor %}"
     )
-    images = PixtralImageProcessor(size={"longest_edge": 112}, patch_size=14)
-    return PixtralProcessor(images, tokenizer, patch_size=14, spatial_merge_size=2, chat_template=template)
+    tokenizer.chat_template = template
+    return tokenizer
 
 
 def mistral3(tokenizer: Any) -> Any:

@@ -9,6 +9,21 @@ from typing import Any
 
 import tiny_parts as parts
 
+PIXTRAL = {
+    "processor_class": "PixtralProcessor",
+    "patch_size": 14,
+    "spatial_merge_size": 2,
+    "image_token": "[IMG]",
+    "image_break_token": "[IMG_BREAK]",
+    "image_end_token": "[IMG_END]",
+    "image_processor": {
+        "image_processor_type": "PixtralImageProcessor",
+        "patch_size": {"height": 14, "width": 14},
+        "size": {"longest_edge": 112},
+    },
+}
+"""What makes a PixtralProcessor of a tokenizer; written by hand, as newer transformers need torchvision to do it."""
+
 VIDEO_PROCESSORS = {"Qwen2VLProcessor": "Qwen2VLVideoProcessor", "Qwen3VLProcessor": "Qwen3VLVideoProcessor"}
 """What the processors of these classes also want, where torchvision is installed."""
 
@@ -103,9 +118,9 @@ def _flux2_parts(guidance_embeds: bool) -> dict[str, Any]:
 def _flux2() -> Any:
     from diffusers import Flux2Pipeline
 
-    processor = parts.mistral3_processor()
-    encoder = parts.mistral3(processor.tokenizer)
-    return Flux2Pipeline(text_encoder=encoder, tokenizer=processor, **_flux2_parts(guidance_embeds=True))
+    tokenizer = parts.mistral3_tokenizer()
+    encoder = parts.mistral3(tokenizer)
+    return Flux2Pipeline(text_encoder=encoder, tokenizer=tokenizer, **_flux2_parts(guidance_embeds=True))
 
 
 def _flux2_klein(is_distilled: bool = False) -> Any:
@@ -241,7 +256,17 @@ def save(name: str, folder: Path) -> Path:
     """`folder`, with the tiny checkpoint `name` in it (0.5-1 MB)."""
     BUILDERS[name]().save_pretrained(folder)
     _add_video_processors(folder)
+    if name == "flux2":
+        _add_pixtral(folder)
     return folder
+
+
+def _add_pixtral(folder: Path) -> None:
+    """Make the tokenizer of the pipeline in `folder` the processor that FLUX.2 comes with."""
+    (folder / "tokenizer" / "processor_config.json").write_text(json.dumps(PIXTRAL), "utf-8")
+    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    index["tokenizer"] = ["transformers", "PixtralProcessor"]
+    (folder / "model_index.json").write_text(json.dumps(index), "utf-8")
 
 
 def _add_video_processors(folder: Path) -> None:

@@ -51,7 +51,7 @@ def diagnose(output_dir: Path, environ: Mapping[str, str]) -> Diagnosis:
     """What there is on this machine now."""
     found = versions.installed()
     gpus, why_no_gpu = machine.gpus(environ)
-    facts = {**found, "mig": "1" if any(gpu.is_split for gpu in gpus) else "0"}
+    facts = {**found, **versions.build_of(found.get("torch", "")), **machine.facts(gpus)}
     cache = machine.cache_folder(environ)
     disks = [disk for path in (output_dir, cache) if (disk := machine.disk(path)) is not None]
     return Diagnosis(

@@ -68,6 +68,17 @@ def gpus(environ: Mapping[str, str]) -> tuple[list[Gpu], str]:
     return found, "" if found else "nvidia-smi lists no GPU"
 
 
+def facts(found: list[Gpu]) -> dict[str, str]:
+    """What rules ask about the GPUs, in the form of versions: how many, whether one is split, the oldest driver."""
+    result = {"gpus": str(len(found)), "mig": "1" if any(gpu.is_split for gpu in found) else "0"}
+    drivers = sorted((gpu.driver for gpu in found if gpu.driver[:1].isdigit()), key=_numbers)
+    return result | ({"driver": drivers[0]} if drivers else {})
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
 def _gpu(line: str) -> Gpu | None:
     cells = [cell.strip() for cell in line.split(",")]
     if len(cells) != len(_FIELDS):

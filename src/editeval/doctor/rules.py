@@ -52,10 +52,10 @@ RULES: tuple[Rule, ...] = (
         "qwen-image-edit-positions",
         "corrected",
         ("diffusers<=0.42.1,transformers>=5.3",),
-        "the stock Qwen-Image-Edit pipelines drop the 3-D positions of the image tokens, so that the instruction is "
-        "read wrongly, without any message (diffusers#14194)",
+        "the stock Qwen-Image-Edit and LongCat pipelines drop the 3-D positions of the image tokens, so that the "
+        "instruction is read wrongly, without any message (diffusers#14194)",
         "nothing to do: editeval's editors pass the positions; a plain diffusers script needs transformers 5.0-5.2",
-        ("qwen_image_edit*",),
+        ("qwen_image_edit*", "diffusers_pipeline"),
     ),
     Rule(
         "qwen-image-edit-positions-served",
@@ -180,6 +180,22 @@ RULES: tuple[Rule, ...] = (
         ("sqlite>=3.7,sqlite<3.51.3",),
         "two connections that write or checkpoint at the same moment can damage a database in WAL mode",
         "editeval has one writer per run and every reader is read-only; let no other program write to a ledger",
+    ),
+    Rule(
+        "torch-without-cuda",
+        "advice",
+        ("torch-cpu-build>=1,gpus>=1",),
+        "this torch was built for the CPU: the GPUs of this machine cannot be used",
+        "pip install the torch that fits the driver: https://pytorch.org/get-started/locally/",
+        LOCAL,
+    ),
+    Rule(
+        "driver-too-old-for-torch",
+        "broken",
+        ("torch-cuda==13,driver<580", "torch-cuda==12,driver<525"),
+        "this torch was built for a CUDA that needs a newer driver: it sees no GPU",
+        "update the driver, or pip install a torch for an older CUDA",
+        ("(gpu)",),  # told by doctor; a run finds it by its device, and one on CPUs does not care
     ),
     Rule(
         "gpu-in-mig-mode",

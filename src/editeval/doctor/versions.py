@@ -36,6 +36,15 @@ def installed(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
     return found
 
 
+def build_of(torch: str) -> dict[str, str]:
+    """What torch's version tells about its build: 2.13.0+cu130 is {"torch-cuda": "13.0"}; {} if it tells nothing."""
+    _, _, local = torch.partition("+")
+    if local == "cpu":
+        return {"torch-cpu-build": "1"}
+    match = re.fullmatch(r"cu([0-9]+)([0-9])", local)
+    return {"torch-cuda": f"{match[1]}.{match[2]}"} if match else {}
+
+
 def release(version: str) -> Release:
     """The numbers that a version begins with: 2.14.0+cu130, 2.14.0rc1 and 2.14.0.dev3 are all (2, 14, 0)."""
     match = re.match(r"[0-9]+(\.[0-9]+)*", version)

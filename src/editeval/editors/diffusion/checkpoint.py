@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
+from editeval.editors.diffusion import hub
+from editeval.editors.diffusion.hub import INDEX, KEY
 from editeval.errors import ConfigError, MachineError
 
-KEY = "diffusion_model.params.model_name"
-INDEX = "model_index.json"
-INSTALL = "pip install torch torchvision, then pip install -r requirements/models.txt"
+REVISION = "diffusion_model.params.revision"
 _NETWORKS = ("transformer", "unet", "vae", "text_encoder", "image_encoder", "safety_checker")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -27,8 +26,8 @@ def _folder(model_name: str) -> bool:
 
 
 def read_index(model_name: str, revision: str | None) -> dict[str, Any]:
-    """The content of model_index.json. Raises MachineError, one line, if it cannot be had or read."""
-    path = _local_index(model_name) if is_path(model_name) else _hub_index(model_name, revision)
+    """The content of model_index.json. Raises MachineError or ConfigError, one line, if it cannot be had or read."""
+    path = _local_index(model_name, revision) if is_path(model_name) else hub.find_index(model_name, revision)
     try:
         index = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -38,44 +37,16 @@ def read_index(model_name: str, revision: str | None) -> dict[str, Any]:
     return index
 
 
-def _local_index(model_name: str) -> Path:
+def _local_index(model_name: str, revision: str | None) -> Path:
     folder = Path(model_name).expanduser()
+    if revision is not None and revision != folder.resolve().name:  # a snapshot of the Hub's cache bears its commit
+        raise ConfigError(f"{REVISION}: {model_name} is a folder, and a folder has no revisions; leave it out")
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing there"
         raise MachineError(f"{KEY}: {model_name}: {found}; give a checkpoint folder, or the id of a Hub repository")
     if not (folder / INDEX).is_file():
         raise MachineError(f"{KEY}: {model_name}: no {INDEX} in it; give the folder of a diffusers checkpoint")
     return folder / INDEX
-
-
-def _hub_index(model_name: str, revision: str | None) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise MachineError(f"diffusion_model: huggingface_hub is missing; {INSTALL}") from error
-
-    try:
-        return Path(hf_hub_download(model_name, INDEX, revision=revision))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise MachineError(f"{KEY}: {hub_problem(model_name, revision, error)}") from error
-
-
-def hub_problem(model_name: str, revision: str | None, error: Exception) -> str:
-    """One line: why the Hub did not give `model_name`, and what to do."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if "GatedRepoError" in names:
-        return f"{model_name} is gated; accept its licence on the Hub, then `hf auth login` or set HF_TOKEN"
-    if "RevisionNotFoundError" in names:
-        return f"{model_name} has no revision {revision!r}; mend diffusion_model.params.revision"
-    if "RepositoryNotFoundError" in names:
-        return f"the Hub knows no {model_name}; check the spelling (a private one needs HF_TOKEN), or give a folder"
-    if "EntryNotFoundError" in names and "LocalEntryNotFoundError" not in names:
-        return f"{model_name} has no {INDEX}; it is not a diffusers checkpoint"
-    if "OfflineModeIsEnabled" in names or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
-        return f"{model_name} is not in the cache and HF_HUB_OFFLINE is set; download it first, or give a folder"
-    if "LocalEntryNotFoundError" in names or "ConnectionError" in names or "TimeoutException" in names:
-        return f"{model_name} is not in the cache and the Hub cannot be reached; give the folder of a local copy"
-    return f"{model_name} cannot be had from the Hub: {_line(error)}"
 
 
 def check_complete(folder: Path, index: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from editeval.editors.diffusion import checkpoint, sizes
 from editeval.editors.diffusion.families import FAMILIES, Family
 from editeval.editors.diffusion.loading import PARAMS, Source, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
-from editeval.images import decode
+from editeval.images import decode, on_white
 from editeval.types import EditRequest, Progress
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Engine:
         except BaseException:
             self._has_failed = True
             raise
-        result = result if result.mode == "RGB" else result.convert("RGB")
+        result = on_white(result).convert("RGB")  # Qwen-Image-2.1 answers with an alpha channel
         return sizes.scaled(result, source.size) if self._size == "source" else result
 
     def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:

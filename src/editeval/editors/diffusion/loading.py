@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval.editors.diffusion import checkpoint
+from editeval.editors.diffusion import checkpoint, hub, room
 from editeval.editors.diffusion.conditioning import tell_token_types
 from editeval.editors.diffusion.processors import without_torchvision
 from editeval.editors.diffusion.rotation import rotate_in_real_numbers
@@ -60,29 +60,48 @@ class Source:
 
 def load_pipeline(source: Source, device: str) -> Any:
     """The diffusers pipeline of `source` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
+    if checkpoint.is_path(source.model_name):  # what a look can tell is told before the libraries take their seconds
+        _check_folder(Path(source.model_name).expanduser(), source, device)
     torch, diffusers = import_libraries()
     if source.is_quiet:
         _silence(diffusers)
     _check_device(torch, device, source)
-    dtype = getattr(torch, source.dtype)
-    folder = _download(diffusers, source)
-    index = checkpoint.read_index(str(folder), None)
-    checkpoint.check_complete(folder, index)
-    _check_memory(torch, folder, device, source)
-    arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": source.trust_remote_code}
-    if source.cpu_offload == "none":
-        arguments["device_map"] = "cuda" if device.startswith("cuda") else device
-    try:
-        arguments |= without_torchvision(folder, index)
-        pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, dtype=dtype, **arguments)
-    except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        if type(error).__name__ == "OutOfMemoryError":
-            raise
-        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {_line(error)}") from error
+    folder = _folder(diffusers, source)
+    num_bytes = _check_folder(folder, source, device)
+    if device.startswith("cuda") and source.cpu_offload == "none":
+        room.check_gpu(torch, num_bytes, device)
+    pipeline = _from_folder(torch, diffusers, folder, source, device)
     _place(pipeline, source, device)
     _correct(pipeline)
     _accelerate(pipeline, source)
     return pipeline
+
+
+def _from_folder(torch: Any, diffusers: Any, folder: Path, source: Source, device: str) -> Any:
+    arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": source.trust_remote_code}
+    if source.cpu_offload == "none":
+        arguments["device_map"] = "cuda" if device.startswith("cuda") else device
+    index = checkpoint.read_index(str(folder), None)
+    try:
+        given, later = without_torchvision(folder, index)
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(
+            folder, dtype=getattr(torch, source.dtype), **arguments, **given
+        )
+    except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        raise MachineError(f"{hub.KEY}: {folder} cannot be loaded: {_line(error)}") from error
+    if later:
+        pipeline.register_modules(**later)
+    return pipeline
+
+
+def _check_folder(folder: Path, source: Source, device: str) -> int:
+    """Bytes of the weights once loaded. Raises MachineError, one line, if something lacks or there is no room."""
+    checkpoint.check_complete(folder, checkpoint.read_index(str(folder), None))
+    num_bytes = checkpoint.num_parameters(folder) * room.ITEM_BYTES[source.dtype]
+    room.check(num_bytes, device, source.cpu_offload != "none")
+    return num_bytes
 
 
 def import_libraries() -> tuple[Any, Any]:
@@ -92,7 +111,7 @@ def import_libraries() -> tuple[Any, Any]:
         import torch
         import transformers  # noqa: F401  the pipelines' text encoders
     except ImportError as error:
-        raise MachineError(f"diffusion_model: {error.name or error} is missing; {checkpoint.INSTALL}") from error
+        raise MachineError(f"diffusion_model: {error.name or error} is missing; {hub.INSTALL}") from error
     return torch, diffusers
 
 
@@ -115,30 +134,10 @@ def _check_device(torch: Any, device: str, source: Source) -> None:
     torch.cuda.set_device(index)  # "cuda" in a device map means the current one
 
 
-def _download(diffusers: Any, source: Source) -> Path:
+def _folder(diffusers: Any, source: Source) -> Path:
     if checkpoint.is_path(source.model_name):
         return Path(source.model_name).expanduser()
-    try:
-        return Path(
-            diffusers.DiffusionPipeline.download(
-                source.model_name, revision=source.revision, trust_remote_code=source.trust_remote_code
-            )
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        problem = checkpoint.hub_problem(source.model_name, source.revision, error)
-        raise MachineError(f"{checkpoint.KEY}: {problem}") from error
-
-
-def _check_memory(torch: Any, folder: Path, device: str, source: Source) -> None:
-    if not device.startswith("cuda") or source.cpu_offload != "none":
-        return
-    num_bytes = checkpoint.num_parameters(folder) * getattr(torch, source.dtype).itemsize
-    free, total = torch.cuda.mem_get_info(torch.device(device))
-    if num_bytes > free:
-        raise MachineError(
-            f"{checkpoint.KEY}: the weights take {num_bytes / 2**30:.1f} GiB, {device} has {free / 2**30:.1f} of "
-            f"{total / 2**30:.1f} GiB free; free it, or set {PARAMS}.cpu_offload: model"
-        )
+    return hub.download(diffusers, source.model_name, source.revision, source.trust_remote_code)
 
 
 def _place(pipeline: Any, source: Source, device: str) -> None:

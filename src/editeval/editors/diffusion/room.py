@@ -1,0 +1,86 @@
+"""Whether the weights of a checkpoint fit where they are to go, before any of them is read.
+
+The first look needs no torch, whose import takes longer than a user wants to wait for bad news: memory of the host as
+Linux tells it, memory of the GPUs as the driver tells it. Activations come on top and are not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import MachineError
+
+KEY = "diffusion_model.params.model_name"
+ITEM_BYTES: Mapping[str, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
+DRIVER_S = 4.0
+MIB, GIB = 2**20, 2**30
+
+
+def check(num_bytes: int, device: str, is_offloaded: bool) -> None:
+    """Raises MachineError, one line, if weights of `num_bytes` cannot fit; nothing where the system does not tell."""
+    if device.startswith("cuda") and not is_offloaded:
+        free = most_free_bytes(device, os.environ)
+        where, advice = device, "free it, or set diffusion_model.params.cpu_offload: model"
+    else:
+        free = host_bytes()
+        where, advice = "this machine's memory", "stop other programs, or run it on a larger machine or a GPU"
+    if free is not None and num_bytes > free:
+        raise MachineError(f"{KEY}: {_too_little(num_bytes, where, free)}; {advice}")
+
+
+def check_gpu(torch: Any, num_bytes: int, device: str) -> None:
+    """As `check`, with what torch sees of that very GPU."""
+    free, total = torch.cuda.mem_get_info(torch.device(device))
+    if num_bytes > free:
+        text = f"{_too_little(num_bytes, device, free)} (of {total / GIB:.1f})"
+        raise MachineError(f"{KEY}: {text}; free it, or set diffusion_model.params.cpu_offload: model")
+
+
+def _too_little(num_bytes: int, where: str, free: float) -> str:
+    return f"the weights take {num_bytes / GIB:.1f} GiB, {where} has {free / GIB:.1f} GiB free"
+
+
+def host_bytes() -> int | None:
+    """What the host can still give without swapping; None where Linux does not tell."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
+    return None
+
+
+def most_free_bytes(device: str, environ: Mapping[str, str]) -> int | None:
+    """Free memory of that GPU, or of the emptiest one that it may be; None if the driver does not tell.
+
+    CUDA counts GPUs in an order of its own unless CUDA_DEVICE_ORDER is PCI_BUS_ID: then a number means any of them.
+    """
+    command = shutil.which("nvidia-smi", path=environ.get("PATH"))
+    if command is None:
+        return None
+    query = [command, "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=DRIVER_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
+    free = {(row[0], row[1]): int(row[2]) * MIB for row in rows if len(row) == 3 and row[2].isdecimal()}
+    if len(free) < len(rows):
+        return None  # some GPU keeps it to itself: it may be the one
+    name = _name_of(device, environ)
+    named = [bytes_ for (index, uuid), bytes_ in free.items() if name is not None and name in (index, uuid)]
+    return max(named or free.values(), default=None)
+
+
+def _name_of(device: str, environ: Mapping[str, str]) -> str | None:
+    """What the driver calls `device`; None if that cannot be told."""
+    number = int(device.partition(":")[2] or 0)
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    names = [name.strip() for name in visible.split(",")] if visible is not None else [str(n) for n in range(99)]
+    name = names[number] if number < len(names) else ""
+    is_sure = name.startswith("GPU-") or (name.isdecimal() and environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID")
+    return name if is_sure else None
