@@ -84,6 +84,15 @@ def test_models_load_one_after_another_and_nothing_starts_before_all_are_ready(t
     assert run.kinds()[:6] == ["loading", "ready"] * 3
 
 
+def test_load_concurrency_lets_that_many_models_load_at_the_same_time(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=4, limits=Limits(load_concurrency=2), load_seconds=0.5)
+    run(4)
+    spans = [(n.data["started_at"], n.data["ended_at"]) for n in run.notices if n.kind == "ready"]
+    together = [sum(other[0] < span[1] and span[0] < other[1] for other in spans) for span in spans]
+    assert max(together) == 2
+    assert run.kinds()[:3] == ["loading", "loading", "ready"]
+
+
 def test_batch_sync_starts_a_batch_only_when_the_one_before_has_ended_everywhere(tmp_path: Path) -> None:
     outcomes = Run(tmp_path, num_workers=3, slow={"1": 0.3, "5": 0.3}, seconds=0.02)(9)
     for batch in range(1, 3):

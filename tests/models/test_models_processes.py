@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from model_cases import FAMILIES, edited, loaded, params, request
@@ -11,6 +14,11 @@ from PIL import Image
 from conftest import Folder, picture
 from editeval import load_editor
 from editeval.errors import EditBatchError, MachineError
+from editeval.execution.backends import process_launcher
+from editeval.execution.lanes import Limits
+from editeval.execution.messages import WorkerSpec, pack_unit
+from editeval.execution.pool import Pool, PoolSpec
+from editeval.types import EditRequest
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
@@ -58,3 +66,62 @@ def test_a_broken_image_fails_alone(tiny: Folder, tmp_path: Path, monkeypatch: p
             editor.batch_edit([picture(1), b"no image"], ["a", "b"])
         reasons = [outcome.error.reason if outcome.error else "" for outcome in caught.value.outcomes]
     assert reasons == ["", "bad_source"]
+
+
+class Listener:
+    """Keeps the headers of everything that a worker says."""
+
+    def __init__(self) -> None:
+        self.headers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def on_frame(self, frame: Any) -> None:
+        self.headers.put(frame[0])
+
+    def on_gone(self, how: str) -> None:
+        self.headers.put({"type": "gone", "how": how})
+
+    def until(self, kind: str) -> list[dict[str, Any]]:
+        """What it said before it said `kind`, and that."""
+        said: list[dict[str, Any]] = []
+        while not said or said[-1]["type"] != kind:
+            said.append(self.headers.get(timeout=120))
+            assert said[-1]["type"] not in ("gone", "load_failed"), said[-1]
+        return said
+
+
+def klein(folder: Path) -> WorkerSpec:
+    """A worker with a model whose steps are quick."""
+    _, chosen = params("flux2_klein", folder, size="64x64")
+    return WorkerSpec("editors", "diffusers_pipeline", asdict(chosen))
+
+
+def test_denoising_steps_reach_the_parent_a_few_times_a_second(tiny: Folder, tmp_path: Path) -> None:
+    listener = Listener()
+    handle = process_launcher(lambda worker: tmp_path / "worker.log")(0, ["cpu"], listener)
+    try:
+        handle.send({"spec": asdict(klein(tiny("flux2_klein"))), "devices": ["cpu"], "worker": 0})
+        listener.until("ready")
+        handle.send(*pack_unit("a", request(num_inference_steps=60)))
+        handle.send({"type": "start", "key": "a"})
+        *progress, done = listener.until("done")
+    finally:
+        handle.stop()
+    assert "error" not in done
+    assert {header["type"] for header in progress} == {"progress"}
+    assert {header["num_steps"] for header in progress} == {60}
+    steps = [header["step"] for header in progress]
+    assert steps == sorted(set(steps))
+    assert 2 <= len(steps) <= done["seconds"] / 0.25 + 1
+
+
+def test_an_edit_that_makes_steps_is_not_taken_for_one_that_hangs(tiny: Folder, tmp_path: Path) -> None:
+    limits = Limits(stall_s=3.0, max_attempts=1)
+    spec = PoolSpec(klein(tiny("flux2_klein")), [("cpu",)], "dynamic", limits=limits)
+
+    def build(key: str) -> EditRequest:
+        return request(key, num_inference_steps=250)
+
+    with Pool(spec, process_launcher(lambda worker: tmp_path / "worker.log")) as pool:
+        (outcome,) = pool.run(["a"], build)
+    assert outcome.error is None
+    assert outcome.seconds > limits.stall_s, "it must take longer than a hang may"
