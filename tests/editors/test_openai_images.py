@@ -16,12 +16,14 @@ from PIL.PngImagePlugin import PngInfo
 
 from contracts.editor_contract import check_editor
 from editeval.editors.openai_images import OpenaiImages, OpenaiImagesParams
+from editeval.editors.serving.dialects import form
 from editeval.errors import ConfigError, EditRefusedError, ImageError, MachineError
-from editeval.http.exchange import BadReplyError, TransportError
+from editeval.http.exchange import BadReplyError, Message, TransportError, exchange, parse_url
 from editeval.http.retries import MAX_WAIT_S, pause_s
 from editeval.images import decode, encode_png
 from editeval.types import EditRequest
 from fakes import image_server
+from fakes.image_dialects import Effective
 from fakes.image_server import Handler, ImageServer
 
 PNG = encode_png(Image.radial_gradient("L").convert("RGB").resize((64, 48)))
@@ -37,7 +39,7 @@ def server() -> Iterator[ImageServer]:
 
 
 def params(server: ImageServer, **changes: Any) -> OpenaiImagesParams:
-    given: dict[str, Any] = {"base_url": server.url, "model": "tiny-edit", "size": "source", **QUICK, **changes}
+    given: dict[str, Any] = {"base_url": server.url, "model": "tiny-edit", "size": "64x48", **QUICK, **changes}
     return OpenaiImagesParams(**given)
 
 
@@ -53,8 +55,9 @@ def edit(editor: OpenaiImages, request: EditRequest = REQUESTS[0]) -> Image.Imag
 
 @pytest.mark.parametrize("dialect", ["vllm_omni", "sglang", "openai"])
 def test_it_keeps_the_editor_contract_in_every_dialect(dialect: str) -> None:
+    size = "1024x1024" if dialect == "openai" else "64x48"
     with ImageServer(dialect=dialect) as server:
-        check_editor(OpenaiImages, params(server, dialect=dialect), REQUESTS)
+        check_editor(OpenaiImages, params(server, dialect=dialect, size=size), REQUESTS, same_size=dialect != "openai")
 
 
 def test_every_field_is_sent_explicitly(server: ImageServer) -> None:
@@ -73,13 +76,38 @@ def test_every_field_is_sent_explicitly(server: ImageServer) -> None:
         "negative_prompt": " ",
     }
     assert server.calls[0].fields == {**common, "output_compression": "100"}
-    edit(loaded(server, dialect="sglang"), REQUESTS[1])
+    with ImageServer(dialect="sglang") as sglang:
+        edit(loaded(sglang, dialect="sglang"), REQUESTS[1])
     exact = {"quality": "exact", "enable_teacache": "false", "enable_cache_dit": "false"}
-    assert server.calls[1].fields == {**common, **exact}
+    assert sglang.calls[0].fields == {**common, **exact}
+    assert server.done == sglang.done, "both do the same in the end, though their defaults differ"
 
 
-def test_openai_gets_only_fields_that_it_has(server: ImageServer) -> None:
-    edit(loaded(server, dialect="openai", size="model", extra={"quality": "high"}))
+def bare(server: ImageServer, **fields: str) -> Effective:
+    """What the server does for a request that leaves everything to it."""
+    kind, body = form({"prompt": "make it blue", "model": "tiny-edit", **fields}, PNG)
+    message = Message("POST", "/images/edits", body, kind)
+    reply = exchange(parse_url("", server.url), message, 5.0, 1 << 24)
+    assert reply.status == 200, reply.body
+    return server.done[-1]
+
+
+def test_servers_that_are_left_their_defaults_do_something_else(server: ImageServer) -> None:
+    with ImageServer(dialect="sglang") as sglang:
+        ours, theirs = bare(server), bare(sglang)
+        assert ours.size == (64, 48) and theirs.size == (1184, 896)
+        assert ours.file_format == "PNG" and theirs.file_format == "JPEG"
+        assert ours.settings[2] is None and theirs.settings[2] == " ", "guidance: off and on"
+        assert bare(server) != ours and bare(sglang) == theirs, "seed: random, and 42"
+
+
+def test_openai_gets_only_fields_that_it_has() -> None:
+    with ImageServer(dialect="openai") as server:
+        edit(loaded(server, dialect="openai", size="model", extra={"quality": "high"}))
+        with pytest.raises(
+            EditRefusedError, match=r"not accepted by the server: 400: Unknown parameter: 'generator_device'"
+        ):
+            edit(loaded(server, dialect="vllm_omni"))
     assert server.calls[0].fields == {
         "model": "tiny-edit",
         "prompt": "make it red",
@@ -110,7 +138,7 @@ def test_the_parameters_show_what_is_sent() -> None:
         ("model", (64, 64), "1024x1024"),
         ("model", (640, 480), "1184x896"),
         ("model", (100, 3000), "192x5600"),
-        ("source", (65, 50), "64x48"),
+        ("source", (65, 50), "1152x896"),
         ("320x240", (64, 48), "320x240"),
     ],
 )
@@ -119,7 +147,17 @@ def test_the_size_asked_for_follows_the_rule(
 ) -> None:
     request = replace(REQUESTS[0], images=(encode_png(Image.new("RGB", source, "teal")),))
     image = edit(loaded(server, size=rule), request)
-    assert server.calls[0].fields["size"] == asked == f"{image.width}x{image.height}"
+    assert server.calls[0].fields["size"] == asked
+    assert image.size == (source if rule == "source" else tuple(map(int, asked.split("x"))))
+
+
+def test_a_size_that_the_server_chose_is_scaled_back_only_where_that_stretches_nothing() -> None:
+    with ImageServer(dialect="openai") as server:
+        editor = loaded(server, dialect="openai", size="source")
+        fits = encode_png(Image.new("RGB", (96, 64), "teal"))
+        assert edit(editor, replace(REQUESTS[0], images=(fits,))).size == (96, 64)
+        with pytest.raises(BadReplyError, match="size source would stretch: the source is 64x48, the edit 1536x1024"):
+            edit(editor)
 
 
 def test_a_result_of_another_size_is_a_failure_and_is_not_stretched(server: ImageServer) -> None:
@@ -411,7 +449,7 @@ def test_worker_i_talks_to_address_i_mod_n(worker: int, used: int) -> None:
         ({"base_urls": ("http://a", "ftp://b")}, r"base_urls\[1\]: must be"),
         ({"base_url": "http://a/v1?x=1"}, "query or fragment"),
         ({"base_url": "http://a/\r\nX: y"}, "must be an http or https address"),
-        ({"size": "10x"}, "size: must be model, source or WxH"),
+        ({"size": "10x"}, 'size: must be "model", "source" or WIDTHxHEIGHT'),
         ({"size": "0x5"}, "size: must be"),
         ({"num_inference_steps": 0}, "num_inference_steps: must be an integer from 1"),
         ({"num_inference_steps": 8.5}, "num_inference_steps"),

@@ -33,7 +33,7 @@ def run(
             "params": {
                 "base_urls": [server.url for server in servers],
                 "model": "tiny-edit",
-                "size": "source",
+                "size": "96x96",
                 "backoff_s": 0.01,
                 **params,
             },
@@ -70,6 +70,29 @@ def test_a_benchmark_is_edited_identically_under_every_policy_and_number_of_serv
     assert written[0] == written[1] == written[2]
     seeds = {call.fields["seed"] for server in servers for call in server.calls}
     assert len(seeds) == 10, "each sample has its own seed"
+
+
+@pytest.mark.parametrize("policy", ["batch_sync", "dynamic"])
+def test_servers_whose_defaults_differ_make_the_same_edits_of_a_whole_benchmark(tmp_path: Path, policy: str) -> None:
+    written = {}
+    for dialect in ("vllm_omni", "sglang"):
+        with ImageServer(dialect=dialect) as first, ImageServer(dialect=dialect) as second:
+            result = run(tmp_path / dialect, [first, second], policy, judge=True, dialect=dialect)
+            assert result.exit_code == 0
+            assert sorted({tuple(call.fields) for call in first.calls}) == [tuple(first.calls[0].fields)]
+            assert len(first.calls) + len(second.calls) == 10 and first.calls and second.calls
+        written[dialect] = (result.plan.dir / "samples.jsonl").read_bytes()
+    assert written["vllm_omni"] == written["sglang"]
+
+
+@pytest.mark.parametrize("policy", ["batch_sync", "dynamic"])
+def test_openai_edits_a_whole_benchmark_at_the_size_it_chooses(tmp_path: Path, policy: str) -> None:
+    with ImageServer(dialect="openai") as first, ImageServer(dialect="openai") as second:
+        result = run(tmp_path, [first, second], policy, dialect="openai", size="model")
+        assert result.exit_code == 0 and result.counts.num_edited == 10
+        calls = [*first.calls, *second.calls]
+    assert {call.fields["size"] for call in calls} == {"auto"}
+    assert not any({"seed", "num_inference_steps", "response_format"} & set(call.fields) for call in calls)
 
 
 def test_one_refusal_fails_one_sample_with_the_servers_reason(tmp_path: Path, servers: list[ImageServer]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import socket
@@ -22,8 +23,14 @@ from typing import Any
 
 from PIL import Image
 
-from editeval.images import decode, encode_png
+from editeval.images import decode
+from fakes.image_dialects import Effective, RefusalError, effective
 
+SHAPES: dict[str, dict[str, Any]] = {  # what each kind of server says besides the image
+    "vllm_omni": {"output_format": "png", "size": "as asked", "cot_output": None, "metrics": {}},
+    "sglang": {"id": "0", "peak_memory_mb": 1.0, "inference_time_s": 0.1, "usage": None},
+    "openai": {"usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}, "background": "opaque"},
+}
 PATIENCE_S = 5.0  # no behaviour holds a connection longer than that
 
 
@@ -117,6 +124,7 @@ class ImageServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.quirks = Quirks(**quirks)
         self.calls: list[Call] = []
+        self.done: list[Effective] = []  # what it did in the end, edit by edit
         self.gets: list[tuple[str, dict[str, str]]] = []
         self.files: dict[str, bytes] = {}
         self.lock = threading.Lock()
@@ -165,12 +173,17 @@ def parse_form(content_type: str, body: bytes) -> tuple[dict[str, str], bytes]:
     return fields, image
 
 
-def pixels(call: Call, width: int, height: int) -> bytes:
-    """The edited PNG: the source at that size, each channel moved by an amount that seed and prompt decide."""
-    shift = zlib.crc32(f"{call.fields.get('seed')}:{call.fields['prompt']}".encode())
-    image = decode(call.image).resize((width, height), Image.Resampling.NEAREST)
-    bands = [band.point([(v + (shift >> 8 * i)) % 256 for v in range(256)]) for i, band in enumerate(image.split())]
-    return encode_png(Image.merge("RGB", bands))
+def pixels(image: bytes, does: Effective, size_off_by: int) -> bytes:
+    """The edited file: the source at that size, each channel moved by an amount that the settings decide."""
+    shift = zlib.crc32(repr(does.settings).encode())
+    size = does.size[0] + size_off_by, does.size[1]
+    source = decode(image).resize(size, Image.Resampling.NEAREST)
+    bands = [band.point([(v + (shift >> 8 * i)) % 256 for v in range(256)]) for i, band in enumerate(source.split())]
+    buffer = io.BytesIO()
+    Image.merge("RGB", bands).save(
+        buffer, does.file_format, **({"compress_level": 1} if does.file_format == "PNG" else {})
+    )
+    return buffer.getvalue()
 
 
 # -- behaviours --------------------------------------------------------------------------------------------------------
@@ -179,18 +192,19 @@ def pixels(call: Call, width: int, height: int) -> bytes:
 def edit(handler: Handler) -> None:
     """The normal answer, in the shape of the server's kind."""
     quirks, call = handler.server.quirks, handler.call
-    if quirks.dialect == "vllm_omni" and call.fields["model"] not in quirks.models:
-        handler.json(400, {"error": {"message": f"Model mismatch: {call.fields['model']}", "code": 400}})
+    try:
+        does = effective(quirks.dialect, call.fields, call.image, quirks.models)
+    except RefusalError as refusal:
+        handler.json(refusal.status, refusal.body)
         return
-    size = call.fields["size"]
-    width, height = decode(call.image).size if size == "auto" else (int(side) for side in size.split("x"))
-    png = pixels(call, width + quirks.size_off_by, height)
-    data: dict[str, Any] = {"b64_json": base64.b64encode(png).decode(), "url": None, "revised_prompt": None}
+    handler.server.done.append(does)
+    file = pixels(call.image, does, quirks.size_off_by)
+    data: dict[str, Any] = {"b64_json": base64.b64encode(file).decode(), "url": None, "revised_prompt": None}
     if quirks.answers_url:
-        path = f"/files/{zlib.crc32(png):08x}.png"
-        handler.server.files[path] = png
+        path = f"/files/{zlib.crc32(file):08x}.png"
+        handler.server.files[path] = file
         data = {"b64_json": None, "url": f"{handler.server.url.removesuffix('/v1')}{path}"}
-    handler.json(200, {"created": 1, "data": [data], "output_format": "png", "size": size})
+    handler.json(200, {"created": 1, "data": [data], **SHAPES[quirks.dialect]})
 
 
 def status(code: int, message: str = "busy", error_code: str = "", **headers: str) -> Callable[[Handler], None]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from editeval.editors.diffusion.sizes import Size, is_stretch, parse_size, scaled
 from editeval.editors.serving import replies
 from editeval.editors.serving.dialects import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
 from editeval.errors import ConfigError, ImageError, MachineError
@@ -46,7 +47,6 @@ OVERRIDABLE = ("size", *TUNABLE, "extra")
 NOT_IDENTITY: Mapping[str, Any] = {"identity": False}  # such a field changes no image, only how it is come by
 
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_SIZE = re.compile(r"model|source|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class OpenaiImagesParams:
     model: str = "Qwen/Qwen-Image-Edit"  # as the server names it; checked against its list before the first edit
     dialect: str = "vllm_omni"  # vllm_omni | sglang | openai: which fields the server has
     api_key_env: str = field(default="", metadata=NOT_IDENTITY)  # NAME of the environment variable; empty = no key
-    size: str = "model"  # model: ~1 megapixel in the source's shape (openai: auto) | source | WxH
+    size: str = "model"  # model: ~1 megapixel in the source's shape (openai: auto) | source (scaled back to it) | WxH
     num_inference_steps: int | None = None  # None: 50, and with openai not sent, like the next three
     true_cfg_scale: float | None = None  # None: 4.0
     guidance_scale: float | None = None  # None: not sent; only guidance-distilled models such as FLUX use it
@@ -81,8 +81,10 @@ class OpenaiImagesParams:
         check_variable(self.api_key_env)
         if not self.model:
             raise ConfigError("model: is empty; name the model that the server serves")
-        if not isinstance(self.size, str) or not _SIZE.fullmatch(self.size):
-            raise ConfigError(f"size: must be model, source or WxH such as 1024x768, got {self.size!r}")
+        try:
+            parse_size(self.size)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         self._check_numbers()
         self._check_extra()
         for name in TUNABLE:
@@ -190,7 +192,7 @@ class OpenaiImages(Editor):
             raise MachineError(self._is_over)
         params = self._with(request.overrides)
         source = decode(request.images[0])
-        size = None if _is_auto(params) else size_of(params.size, source.width, source.height)
+        size = None if _is_auto(params) else size_of(params.size, source.size)
         kind, body = form(fields_of(params, request, size), encode_png(source))
         progress(0, 1)
         try:
@@ -205,7 +207,7 @@ class OpenaiImages(Editor):
                 "choose a size that the model can make"
             )
         progress(1, 1)
-        return image
+        return _at_source_size(self._server, image, source.size) if params.size == "source" else image
 
     def unload(self) -> None:
         self._server = None
@@ -257,7 +259,15 @@ def fields_of(params: OpenaiImagesParams, request: EditRequest, size: tuple[int,
 
 
 def _is_auto(params: OpenaiImagesParams) -> bool:
-    return params.size == "model" and DIALECTS[params.dialect].is_sized_by_model
+    return params.size in ("model", "source") and DIALECTS[params.dialect].is_sized_by_model
+
+
+def _at_source_size(server: Server, image: Image, size: Size) -> Image:
+    """The edit scaled back to the source's size. Raises BadReplyError where that would stretch it."""
+    if is_stretch(image.size, size):
+        shapes = f"the source is {size[0]}x{size[1]}, the edit {image.width}x{image.height}"
+        raise BadReplyError(f"{server.url}: size source would stretch: {shapes}; use size: model")
+    return scaled(image, size)
 
 
 def _body(reply: Reply) -> bytes:

@@ -8,9 +8,10 @@ OpenAI's reference of "Create image edit", 2026-11.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from editeval.editors.diffusion.sizes import Size, area_size, parse_size
 
 Value = str | int | float | bool
 
@@ -34,7 +35,7 @@ class Dialect:
     accepts: tuple[str, ...] = ()  # the TUNABLE parameters it knows
     constants: Mapping[str, Value] = field(default_factory=dict)  # sent with every request; `extra` may change them
     has_seed: bool = True
-    is_sized_by_model: bool = False  # True: the rule "model" is sent as size "auto"
+    is_sized_by_model: bool = False  # True: the rules "model" and "source" are sent as "auto"
 
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -64,22 +65,16 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 MODEL_AREA = 1024 * 1024
-GRID = 16  # pixels that every latent editing model works in multiples of
 
 
-def size_of(rule: str, width: int, height: int) -> tuple[int, int]:
+def size_of(rule: str, source: Size) -> Size:
     """Width and height to ask for, given the source's.
 
-    "model": about one megapixel in the source's shape, sides in multiples of 32, as diffusers' Qwen-Image-Edit
-    pipeline computes it. "source": the source's, sides rounded down to multiples of GRID. "WxH": exactly that.
+    "model" and "source": about one megapixel in the source's shape, sides in multiples of 32, as diffusers'
+    Qwen-Image-Edit pipeline computes it. "WxH": exactly that.
     """
-    if rule == "source":
-        return max(GRID, width // GRID * GRID), max(GRID, height // GRID * GRID)
-    if rule == "model":
-        wide = math.sqrt(MODEL_AREA * width / height)
-        return max(32, round(wide / 32) * 32), max(32, round(wide * height / width / 32) * 32)
-    across, _, down = rule.partition("x")
-    return int(across), int(down)
+    canvas = parse_size(rule)
+    return area_size(source, MODEL_AREA, 32) if canvas is None else canvas
 
 
 def text_of(value: Value) -> str:
