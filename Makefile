@@ -22,15 +22,20 @@ test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, 
 test-models: $(MODELS)/.done   ## real diffusers and transformers code on tiny models built here, on the CPU
 	$(MODELS)/bin/python -m pytest tests/models -m "models and not gpu"
 
-test-versions: $(OLDER)/.done $(MODELS)/.done  ## the conditioning under the oldest and the newest transformers
-	$(OLDER)/bin/python -m pytest tests/models/test_models_conditioning.py -m models
+test-versions: $(OLDER)/.done $(MODELS)/.done  ## what every family sees, under the oldest and the newest transformers
+	$(OLDER)/bin/python -m pytest tests/models/test_models_conditioning.py tests/models/test_models_conformance.py -m models
 	$(MODELS)/bin/python -m pytest tests/models/test_models_conditioning.py -m models
 
-test-gpu:                      ## what only a GPU can show; run it in an environment that has torch for your driver
-	$(PYTHON) -m pytest tests/models -m gpu -rs
+# On a GPU machine these two set up an environment of their own; GPU_PYTHON=python3 takes one that has torch already.
+GPU_PYTHON ?= $(MODELS)/bin/python
+GPU_READY := $(if $(filter $(MODELS)/%,$(GPU_PYTHON)),$(MODELS)/.done)
+BENCH_MODEL ?= v1
 
-bench-gpu:                     ## seconds per image of the full-size architecture; in an environment with torch
-	$(PYTHON) bench/gpu_editing.py
+test-gpu: $(GPU_READY)         ## what only a GPU can show: same bytes, devices, out of memory
+	PYTHONPATH=src $(GPU_PYTHON) -m pytest tests/models -m gpu -rs
+
+bench-gpu: $(GPU_READY)        ## seconds per image of the full-size architecture (BENCH_MODEL=plus: 2511)
+	PYTHONPATH=src $(GPU_PYTHON) bench/gpu_editing.py --model $(BENCH_MODEL)
 
 check: $(VENV)/.dev            ## format, lint, types, architecture
 	$(BIN)/ruff format --check .

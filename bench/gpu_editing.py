@@ -63,8 +63,7 @@ class Bench:
         self.source = root / "source.png"
         self.source.write_bytes(photo_like(1024, seed=1))
         self.folder = options.checkpoint or gpu_checkpoint.write(options.model, root / "checkpoint", options.tiny)
-        self.ready_s: dict[str, float] = {}  # part -> seconds until its pool was ready
-        self.free_s: dict[str, float] = {}
+        self.free_s: dict[str, float] = {}  # part -> seconds from its last edit until its memory was free
 
     def out(self, part: str) -> Path:
         """The folder of a part; the processes that it starts write there."""
@@ -95,9 +94,7 @@ class Bench:
         out = self.out(part)
         free_before = self.free_memory()
         pool = self._pool(out, 1, more)
-        start = time.perf_counter()
         with pool:
-            self.ready_s[part] = time.perf_counter() - start
             self._run(pool, ["warm"], 2, out)
             (full,) = self._run(pool, [COMPARED], self.options.steps, out)
             shorts = self._run(pool, self.shorts, self.short_steps, out)
@@ -111,17 +108,20 @@ class Bench:
         )
 
     def parallel_load(self) -> str:
-        """One line: two workers that load at the same time, beside two that loaded one after the other."""
-        out = self.out("load")
+        """One line: two workers that load one after the other, and two that load at the same time."""
         free, needed = self.free_memory(), 2.15 * gpu_checkpoint.num_bytes(self.folder)
         if free is not None and free < needed:
             return f"load_concurrency 2: two copies ({needed / 2**30:.0f} GiB) do not fit on this GPU; not measured"
-        pool = self._pool(out, 2, {}, load_concurrency=2)
-        start = time.perf_counter()
-        with pool:
-            together = time.perf_counter() - start
-        alone = sum(self.ready_s.values()) * 2 / len(self.ready_s) if self.ready_s else float("nan")
-        return f"two workers ready, on one GPU: {alone:.1f} s one after the other, {together:.1f} s two at a time"
+        seconds = []
+        for load_concurrency in (1, 2):
+            pool = self._pool(self.out(f"load{load_concurrency}"), 2, {}, load_concurrency)
+            start = time.perf_counter()
+            with pool:
+                seconds.append(time.perf_counter() - start)
+            self._await_memory(free)
+        return (
+            f"two workers ready, on one GPU: {seconds[0]:.1f} s one after the other, {seconds[1]:.1f} s two at a time"
+        )
 
     def _pool(self, out: Path, num_workers: int, more: dict[str, Any], load_concurrency: int = 1) -> Pool:
         dtype = gpu_checkpoint.DTYPES[self.options.tiny]
@@ -193,6 +193,19 @@ def describe_machine(is_tiny: bool) -> list[str]:
     return [gpu, f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}; {versions}", machine()]
 
 
+def check_gpu() -> None:
+    """Exits with 2 and one line unless torch sees a GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        print(
+            f"bench: torch {torch.__version__} sees no GPU; `editeval doctor` tells what there is, and --tiny shows on "
+            "a CPU that the bench works",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+
+
 def measure(bench: Bench) -> dict[str, Any]:
     """Every part that was asked for; one that fails leaves a line instead of numbers."""
     measured: dict[str, Measured] = {}
@@ -249,7 +262,7 @@ def report(
         f"matmul of {256 if o.tiny else 8192}^3 in this run: {told['matmul'] / 1e12:.3f} TFLOP/s",
         f"tokens of the passes of a step: {tokens}; {one_pass:.4g} TFLOP the first, {work.flops() / 1e15:.4g} PFLOP "
         "an edit",
-        *(f"between two edits, {gpu_table.NAMES[part]}: {m.besides_ms:.1f} ms" for part, m in measured.items()),
+        *(gpu_table.harness_share(measured[part], row) for part, row in rows.items()),
         *(f"from the last edit to memory free, ({part}): {seconds:.1f} s" for part, seconds in bench.free_s.items()),
     ]
     if o.steps != o.meant_steps:
@@ -284,7 +297,9 @@ def main() -> None:
     """Print the table; exit 1 if something failed, or was not reached on a GPU."""
     options = arguments()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    if options.tiny:
+    if not options.tiny:
+        check_gpu()
+    else:
         os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # one small block: its compiler needs no helpers
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (str(HERE), os.environ.get("PYTHONPATH")) if p)
     with tempfile.TemporaryDirectory() as folder:

@@ -79,6 +79,12 @@ def row(measured: Measured, work: Work, plain: Measured | None) -> dict[str, Any
     return result
 
 
+def harness_share(measured: Measured, row: dict[str, Any]) -> str:
+    """What passes between two edits, and how much of an edit that is: opening, saving and everything of the harness."""
+    share = measured.besides_ms / 1000 / (row["seconds"] + measured.besides_ms / 1000)
+    return f"between two edits, {NAMES[measured.part]}: {measured.besides_ms:.1f} ms, {share:.2%} of the time"
+
+
 def relative(a: Path, b: Path) -> float:
     """||a - b|| / ||b|| of two stored arrays. Raises ValueError if one holds NaN or infinity, or b nothing."""
     ours, theirs = (np.load(path).astype(np.float64) for path in (a, b))

@@ -110,6 +110,24 @@ def test_latents_that_are_not_finite_are_no_comparison(tmp_path: Path) -> None:
         gpu_table.relative(tmp_path / "a.npy", tmp_path / "b.npy")
 
 
+def test_the_harness_share_is_what_passes_between_two_edits(tmp_path: Path) -> None:
+    one = gpu_table.Measured("b", 9.0, 1.0, 1000.0, 1.0, 0.0, None, tmp_path)
+    assert gpu_table.harness_share(one, {"seconds": 9.0}).endswith("1000.0 ms, 10.00% of the time")
+
+
+def test_without_a_gpu_the_bench_says_so_in_one_line() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has one")
+    environment = {**os.environ, "PYTHONPATH": str(BENCH.parent / "src")}
+    command = [sys.executable, str(BENCH / "gpu_editing.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "sees no GPU" in line and "--tiny" in line
+
+
 @pytest.mark.slow
 def test_the_whole_bench_runs_on_tiny_models(tmp_path: Path) -> None:
     done = run("--probe", "--json", str(tmp_path / "result.json"))
@@ -120,7 +138,8 @@ def test_the_whole_bench_runs_on_tiny_models(tmp_path: Path) -> None:
     assert result["rows"]["b"]["latents_error"] == 0.0, "our default is the plain loop, rightly conditioned"
     assert result["rows"]["b"]["pixel_difference"] == 0
     assert 0 < result["rows"]["c"]["latents_error"] < 1e-4
-    assert "two at a time" in done.stdout
+    for told in ("two at a time", "of the time", "from the last edit to memory free, (c)", "TFLOP/s", "of matmul"):
+        assert told in done.stdout
     assert [row["error"] < 1e-5 for row in result["probe"] if "ms" in row].count(False) == 0
     assert any("compiled" in row["variant"] and "real" in row["variant"] and "ms" in row for row in result["probe"])
 

@@ -140,6 +140,22 @@ def test_kontext_left_alone_makes_another_canvas(tiny: Folder) -> None:
     assert edited(editor, odd()).size == (1248, 832)
 
 
+def test_a_table_of_sizes_that_changes_the_aspect_is_told_once_and_taken_back_on_demand(
+    tiny: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = dataclasses.replace(request(), images=(picture(1, (100, 70)),))  # 1.43, the table has 1.5
+    editor = loaded("flux_kontext", tiny("flux_kontext"), size="model", num_inference_steps=1)
+    caplog.clear()
+    edited(editor, wanted)
+    edited(editor, wanted)
+    told = [record.getMessage() for record in caplog.records if "another aspect" in record.getMessage()]
+    assert len(told) == 1 and "1248x832 for a source of 100x70" in told[0]
+    caplog.clear()
+    editor = loaded("flux_kontext", tiny("flux_kontext"), size="source", num_inference_steps=1)
+    assert edited(editor, wanted).size == (100, 70)
+    assert "another aspect" not in caplog.text
+
+
 def test_klein_runs_without_guidance_only_where_the_checkpoint_is_distilled(tiny: Folder) -> None:
     calls: dict[str, int] = {}
     for name in ("flux2_klein", "flux2_klein_distilled"):
@@ -166,5 +182,6 @@ def test_longcat_takes_512_tokens_of_instruction_and_says_so_beyond(tiny: Folder
     ids = tokenizer(words).input_ids
     fits = tokenizer.decode(ids[:500])
     assert edited(editor, request(instruction=fits)).size == (96, 64)
-    with pytest.raises(EditRefusedError, match="it takes 512"):
-        edited(editor, request(instruction=words))
+    for overrides in ({"instruction": words}, {"negative_prompt": words}):
+        with pytest.raises(EditRefusedError, match="it takes 512"):
+            edited(editor, request(**overrides))

@@ -8,6 +8,7 @@ prompt is always handed over, because the pipelines switch guidance off without 
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +22,8 @@ from editeval.types import EditRequest, Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+log = logging.getLogger("editeval")
+
 
 class Engine:
     """A loaded pipeline. `edit` returns the edited image; `close` gives the device back."""
@@ -32,6 +35,7 @@ class Engine:
         self._canvas = sizes.parse_size(size)
         self._arguments = dict(arguments)
         self._has_failed = False
+        self._has_told_stretch = False
 
     @property
     def pipeline(self) -> Any:
@@ -75,7 +79,7 @@ class Engine:
     def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:
         import torch
 
-        self._check_prompt(request)
+        self._check_prompt(request, arguments)
         if arguments.get("true_cfg_scale", 2.0) <= 1:  # guidance is off: the pipelines would warn at every edit
             arguments = {name: value for name, value in arguments.items() if name != "negative_prompt"}
         pipeline = self._pipeline
@@ -94,7 +98,9 @@ class Engine:
 
     def _target(self, source: sizes.Size) -> sizes.Size:
         if self._canvas is None:
-            return self.family.model_size(source)
+            target = self.family.model_size(source)
+            self._tell_stretch(source, target)
+            return target
         if self.family.canvas == "source" and sizes.is_stretch(source, self._canvas):
             raise EditRefusedError(
                 f"{self.family.name}: size {self._size} would stretch a source of {source[0]}x{source[1]}; "
@@ -102,17 +108,30 @@ class Engine:
             )
         return self._canvas
 
+    def _tell_stretch(self, source: sizes.Size, target: sizes.Size) -> None:
+        """Say once if the family's own table of sizes changes the aspect; "source" takes that back."""
+        if self._has_told_stretch or self._size == "source" or not sizes.is_stretch(source, target):
+            return
+        self._has_told_stretch = True
+        log.warning(
+            "%s: works at %dx%d for a source of %dx%d, as its authors do: the edit has another aspect; "
+            "size: source scales it back",
+            self.family.name,
+            *target,
+            *source,
+        )
+
     def _prepared(self, source: Image, target: sizes.Size) -> Image:
         """The source as the pipeline takes it without cropping it, or stretching it beyond its grid."""
         if self.family.scales_source:
             return source
         return sizes.scaled(source, target if self.family.canvas == "source" else self.family.model_size(source.size))
 
-    def _check_prompt(self, request: EditRequest) -> None:
+    def _check_prompt(self, request: EditRequest, arguments: Mapping[str, Any]) -> None:
         limit = self.family.max_prompt_tokens
         if limit is None:
             return
-        texts = [request.instruction, str(self._arguments.get("negative_prompt", ""))]
+        texts = [request.instruction, str(arguments.get("negative_prompt", ""))]
         longest = max(len(self._pipeline.tokenizer(text).input_ids) for text in texts)
         if longest > limit:
             raise EditRefusedError(f"{self.family.name}: a prompt of {longest} tokens; it takes {limit}")
