@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from editeval.editors.diffusion import checkpoint, hub
 from editeval.editors.diffusion.conditioning import tell_token_types
 from editeval.editors.diffusion.engine import call_arguments
 from editeval.editors.diffusion.families import FAMILIES
+from editeval.editors.serving.dialects import DIALECTS
 from editeval.errors import ConfigError, MachineError
 
 TYPES = ("qwen_image_edit", "qwen_image_edit_plus", "diffusers_pipeline")
@@ -24,6 +27,14 @@ TYPES = ("qwen_image_edit", "qwen_image_edit_plus", "diffusers_pipeline")
 def test_every_parameter_is_documented_and_has_a_default(kind: str) -> None:
     cls = plugins.load("editors", kind)
     check_params(cls, cls.Params())
+
+
+@pytest.mark.parametrize("page", ["editing.md", "editing.zh-CN.md"])
+def test_the_page_about_editing_names_every_editor_parameter_and_family(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
+    parameters = {field.name for kind in TYPES for field in fields(plugins.load("editors", kind).Params)}
+    names = parameters | set(FAMILIES) | set(plugins.available("editors")) | set(DIALECTS)
+    assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
 
 
 def test_qwen_image_edit_has_the_defaults_of_v2() -> None:

@@ -35,7 +35,7 @@ class QwenImageEditPlusParams:
     size: str = "model"  # model (about 1 megapixel, the source's aspect) | source (scaled back to it) | WIDTHxHEIGHT
     attention_backend: str | None = None  # a name that diffusers knows, for instance _native_cudnn; None: torch decides
     compile: bool = False  # compile the transformer's repeated blocks; the first edit takes minutes longer
-    acceleration: str = "none"  # none | exact: what was measured to help without changing the mathematics
+    acceleration: str = "none"  # none | exact: compiled blocks and real rotations; other rounding, the same mathematics
     cpu_offload: str = "none"  # none | model | sequential: weights stay in host memory and visit the GPU; slow
     vae_tiling: bool = False  # decode in tiles: less memory, faint seams
 
