@@ -115,20 +115,14 @@ def _upright(image: Image) -> Image:
 
 def normalised(image: Image, mode: str = "RGB") -> Image:
     """`image` as `mode`: alpha over white, 16 bit scaled. Turns nothing."""
-    if image.mode.startswith("I"):  # 16-bit grey: scale, Pillow's own conversion would clip
-        image = image.convert("I").point(lambda v: v / 257).convert("L")
-    image = on_white(image)
-    return image if image.mode == mode else image.convert(mode)
-
-
-def on_white(image: Image) -> Image:
-    """The same image if it is opaque; otherwise as it looks on white. Its hidden colours stay hidden."""
     from PIL import Image
 
-    if not image.has_transparency_data:
-        return image
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if image.mode.startswith("I"):  # 16-bit grey: scale, Pillow's own conversion would clip
+        image = image.convert("I").point(lambda v: v / 257).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def encode_png(image: Image) -> bytes:

@@ -16,7 +16,7 @@ from editeval.editors.diffusion import checkpoint, sizes
 from editeval.editors.diffusion.families import FAMILIES, Family
 from editeval.editors.diffusion.loading import PARAMS, Source, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
-from editeval.images import decode, on_white
+from editeval.images import decode, normalised
 from editeval.types import EditRequest, Progress
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Engine:
         except BaseException:
             self._has_failed = True
             raise
-        result = on_white(result).convert("RGB")  # Qwen-Image-2.1 answers with an alpha channel
+        result = normalised(result)  # Qwen-Image-2.1 answers with an alpha channel
         return sizes.scaled(result, source.size) if self._size == "source" else result
 
     def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:
