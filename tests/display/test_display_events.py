@@ -42,15 +42,18 @@ def test_everything_that_is_told_becomes_a_line() -> None:
 def test_a_reader_that_does_not_read_loses_events_and_is_told_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events_module, "MAX_WAITING", 100)
     reader, writer = os.pipe()
-    with os.fdopen(writer, "w", encoding="utf-8") as out, os.fdopen(reader, encoding="utf-8") as source:
-        with EventLines(Told(edit_facts()).tracker.picture, out) as lines:
-            begun = time.perf_counter()
-            for number in range(5000):
-                lines.notice("edit", "progress", {"worker": 0, "key": "k" * 200, "step": number, "num_steps": 5000})
-            assert time.perf_counter() - begun < 2.0, "telling never waits"
-            found = []
-            while not found or found[-1]["event"] != "dropped":
-                found.append(json.loads(source.readline()))
+    with (
+        os.fdopen(writer, "w", encoding="utf-8") as out,
+        os.fdopen(reader, encoding="utf-8") as source,
+        EventLines(Told(edit_facts()).tracker.picture, out) as lines,
+    ):
+        begun = time.perf_counter()
+        for number in range(5000):
+            lines.notice("edit", "progress", {"worker": 0, "key": "k" * 200, "step": number, "num_steps": 5000})
+        assert time.perf_counter() - begun < 2.0, "telling never waits"
+        found: list[dict[str, Any]] = []
+        while not found or found[-1]["event"] != "dropped":
+            found.append(json.loads(source.readline()))
     steps = [event["step"] for event in found if event["event"] == "progress"]
     assert steps == sorted(steps) and 0 < len(steps) < 5000
     assert found[-1]["count"] == 5000 - len(steps)

@@ -25,7 +25,7 @@ def test_a_line_is_due_every_half_minute() -> None:
 
 
 def test_a_line_is_due_at_every_tenth() -> None:
-    assert due_at([(at / 2, int(at)) for at in range(0, 41)]) == [5.0, 10.0, 15.0, 20.0]
+    assert due_at([(at / 2, int(at)) for at in range(41)]) == [5.0, 10.0, 15.0, 20.0]
 
 
 def test_tenths_that_follow_one_another_fast_share_a_line() -> None:
