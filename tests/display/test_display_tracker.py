@@ -75,6 +75,7 @@ def test_counts_rates_failures_and_retries_of_a_stage() -> None:
     failure = told.tracker.picture().last_failure
     assert failure is not None
     assert (failure.sample, failure.reason, failure.log) == ("c", "timeout", "logs/edit-worker0.log")
+    assert [w.seconds_per_image for w in told.tracker.picture().workers] == [2.0, None], "a failure is no pace"
 
 
 def test_a_dead_worker_restarts_or_is_given_up() -> None:

@@ -14,7 +14,8 @@ Line = list[tuple[str, str]]
 
 MAX_ROWS = 16  # workers with a row each; more are summed up per state
 MAX_BAR = 60
-NARROW, WIDE = 90, 118  # columns: below NARROW no memory, power and temperature; from WIDE on with history
+MARGIN = 4  # columns kept free: a terminal echoes Ctrl-C as ^C, which must not begin a new line
+NARROW, WIDE = 90 - MARGIN, 118 - MARGIN  # below NARROW no memory, power, temperature; from WIDE on with history
 _SPARKS = "▁▂▃▄▅▆▇█"
 _STATE_STYLES = {
     views.EDITING: "green",
@@ -28,8 +29,9 @@ _STAGE_STYLES = {"running": "bold", "loading": "bold"}
 _FINISH = "finishing what runs; Ctrl-C again stops at once"
 
 
-def lines(picture: Picture, width: int, height: int = 1000) -> list[Line]:
-    """The whole picture in at most `width` columns and, by summing up the workers, `height` lines if possible."""
+def lines(picture: Picture, columns: int, height: int = 1000) -> list[Line]:
+    """The whole picture for a terminal of `columns` and, by summing up the workers, `height` lines if possible."""
+    width = max(columns - MARGIN, 1)
     head = [_title(picture), *_stages(picture.stages, width)]
     tail = list(_failure(picture, width))
     rooms = height - len(head) - len(tail) - 1

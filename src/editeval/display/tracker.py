@@ -155,7 +155,8 @@ class Tracker(Observer):
             if worker is not None:
                 worker.failed += num_failed
                 worker.done += settled.num_samples - num_failed
-                worker.durations.append(settled.seconds / max(settled.num_samples, 1))
+                if num_failed < settled.num_samples:  # a refusal takes no time: it would make the worker look fast
+                    worker.durations.append(settled.seconds / settled.num_samples)
                 self._release(mine, worker, settled.key)
 
     def batch(self, stage: str, index: int, num_batches: int) -> None:
