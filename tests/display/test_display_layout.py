@@ -67,7 +67,7 @@ def test_a_wide_terminal_shows_how_the_load_of_each_worker_rose_and_fell() -> No
     shown = picture(2)
     workers = tuple(replace(w, history=(0, 13, 50, 99, 100)) for w in shown.workers)
     said = text(replace(shown, workers=workers), 118)
-    assert said.count("▁▂▅██") == 2
+    assert said.count("▁▁▄▇▇") == 2
     assert "▁" not in text(replace(shown, workers=workers), 117)
 
 

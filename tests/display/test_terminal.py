@@ -108,7 +108,7 @@ def test_the_display_fits_and_shows_every_worker(start: Start, columns: int) -> 
     assert len(rows) == 6 and all("/28" in row for row in rows)
     assert screen.count("img/min") == 1 and re.search(r"edit +FakeEditor +━", screen)
     assert "last failure  physical/0003" in screen and "edit-worker" in screen
-    assert ("GiB" in screen) == (columns >= 90) and ("█" in rows[0].split("cpu")[1]) == (columns >= 118)
+    assert ("GiB" in screen) == (columns >= 90) and ("▇" in rows[0].split("cpu")[1]) == (columns >= 118)
     above = screen[: screen.index("img/min")]
     assert "Batch 1/5 done, GPUs synced ✓" in above, "log lines scroll above the region"
 

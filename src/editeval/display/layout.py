@@ -16,7 +16,7 @@ MAX_ROWS = 16  # workers with a row each; more are summed up per state
 MAX_BAR = 60
 MARGIN = 4  # columns kept free: a terminal echoes Ctrl-C as ^C, which must not begin a new line
 NARROW, WIDE = 90 - MARGIN, 118 - MARGIN  # below NARROW no memory, power, temperature; from WIDE on with history
-_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARKS = "▁▂▃▄▅▆▇"  # no full block: rows stay apart
 _STATE_STYLES = {
     views.EDITING: "green",
     views.JUDGING: "green",
@@ -68,7 +68,7 @@ def _stages(stages: Sequence[StageView], width: int) -> Iterator[Line]:
         yield [
             (f"{stage.kind:5}  {fit(clean(stage.title), title)} ", style),
             (full, "green" if stage.state == "ended" else "cyan"),
-            (empty, "bright_black"),
+            (empty, "dim"),
             (f" {_counts(stage):>{counts}}  ", style),
             (f"{_pace(stage):{paces}}", ""),
             *(_details(stage) if is_one_line else []),
@@ -159,13 +159,15 @@ def _columns(workers: Sequence[WorkerView], width: int) -> list[_Column]:
 
 def _rows(workers: Sequence[WorkerView], width: int) -> Iterator[Line]:
     columns = _columns(workers, width)
-    yield [(" ".join(fit(c.title, c.width, c.is_right) for c in columns), "bright_black")]
+    yield [(" ".join(fit(c.title, c.width, c.is_right) for c in columns), "dim")]
     for worker in workers:
         line: Line = []
         for column in columns:
-            style = _STATE_STYLES.get(worker.state, "bright_black") if column.title == "state" else ""
+            style = _STATE_STYLES.get(worker.state, "dim") if column.title == "state" else ""
             if column.title == "fail" and worker.failed:
                 style = "bold red"
+            elif column.title.startswith("last "):
+                style = "cyan"
             line += [(fit(column.cell(worker), column.width, column.is_right), style), (" ", "")]
         yield line[:-1]
 
@@ -194,9 +196,7 @@ def _states(workers: Sequence[WorkerView], width: int) -> Iterator[Line]:
     groups: dict[tuple[str, str], list[WorkerView]] = {}
     for worker in workers:
         groups.setdefault((worker.stage, worker.state), []).append(worker)
-    yield [
-        (f"{'state':<12} {'workers':>7}  {'util':>16} {'GiB':>7} {'s/img':>7} {'done':>6} {'fail':>5}", "bright_black")
-    ]
+    yield [(f"{'state':<12} {'workers':>7}  {'util':>16} {'GiB':>7} {'s/img':>7} {'done':>6} {'fail':>5}", "dim")]
     for (_, state), mine in groups.items():
         loads = [w.gpu.utilisation for w in mine if w.gpu and w.gpu.utilisation is not None]
         util = f"{_mean(loads):.0f} % ({min(loads):.0f}-{max(loads):.0f})" if loads else NOTHING
@@ -219,7 +219,7 @@ def _failure(picture: Picture, width: int) -> Iterator[Line]:
     said = f"{clean(failure.sample)}{where}: {clean(failure.reason)}: {clean(failure.message)}"
     yield [("last failure  ", "bold red"), (fit(said, max(width - 14, 1)).rstrip(), "")]
     if failure.log:
-        yield [("its log       ", "bright_black"), (clean(failure.log), "bright_black")]
+        yield [("its log       ", "dim"), (clean(failure.log), "dim")]
 
 
 def _size(line: Line) -> int:
