@@ -293,3 +293,23 @@ def test_show_notices_an_image_that_was_altered(finished: Path) -> None:
         assert "not the image that was recorded" in cli("show", "physical/0000", cwd=finished).stdout
     finally:
         path.write_bytes(before)
+
+
+def test_a_reader_of_events_that_leaves_early_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    folder = prepared(tmp_path, more="")
+    run = f"{sys.executable} -m editeval run small.yaml --allow-code --display json"
+    command = f"{run} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    first, code = done.stdout.splitlines()
+    assert json.loads(first)["event"] == "run_began" and code == "3"
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+def test_the_log_file_has_the_contract_lines_whatever_the_display(tmp_path: Path) -> None:
+    folder = prepared(tmp_path, more="")
+    assert cli("run", "small.yaml", "--allow-code", "--display", "none", cwd=folder).returncode == 3
+    (path,) = (folder / "outputs" / "logs").glob("small.log")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert "  🔄 Batch synchronization: ENABLED ✅" in lines and "Batch 8/8 done, GPUs synced ✓" in lines
+    retried = cli("retry", "--allow-code", "--display", "none", cwd=folder)
+    assert retried.returncode == 3 and "INFO" not in retried.stderr

@@ -75,5 +75,4 @@ def test_a_reader_that_leaves_ends_the_events_and_nothing_else() -> None:
         lines.run_began(run(edit_facts()))
         time.sleep(0.2)
         lines.run_ended(0)
-    with pytest.raises(BrokenPipeError):
-        out.close()
+    out.close()  # raises nothing any more

@@ -122,7 +122,7 @@ def test_a_run_writes_a_line_per_gpu_and_second_and_its_picture(tmp_path: Path) 
     assert read_samples(tmp_path / "gpu.csv")[:2] == gpus.samples[0]
     shown = read_picture(tmp_path)
     assert shown is not None and shown.workers == told.tracker.picture().workers
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert {path.name for path in tmp_path.iterdir()} == {"gpu.csv", "live.json"}
 
 
 def test_a_second_invocation_goes_on_in_the_same_file(tmp_path: Path) -> None:

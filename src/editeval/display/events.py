@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import queue
 import threading
 import time
@@ -92,8 +94,9 @@ class EventLines(Observer):
                 if count and self._queue.empty():
                     self._num_admitted += count
                     self._line({"event": "dropped", "at": time.time(), "count": count})
-        except OSError:
-            return  # the reader left
+        except OSError:  # the reader left: what is still buffered must not trouble the end of the process
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def _line(self, event: dict[str, Any]) -> None:
         self._out.write(json.dumps(plain(event), ensure_ascii=True, allow_nan=False) + "\n")
