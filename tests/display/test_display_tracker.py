@@ -78,6 +78,17 @@ def test_counts_rates_failures_and_retries_of_a_stage() -> None:
     assert [w.seconds_per_image for w in told.tracker.picture().workers] == [2.0, None], "a failure is no pace"
 
 
+def test_a_stage_whose_models_are_loaded_loads_no_more_even_if_it_has_to_wait_for_work() -> None:
+    told = Told(edit_facts())
+    told.tracker.stage_began(edit_facts())
+    seen = [told.tracker.picture().stages[0].state]
+    for worker in (0, 1):
+        told.tracker.notice("edit", "loading", {"worker": worker})
+        told.tracker.notice("edit", "ready", {"worker": worker})
+        seen.append(told.tracker.picture().stages[0].state)
+    assert seen == ["loading", "loading", "running"]
+
+
 def test_a_dead_worker_restarts_or_is_given_up() -> None:
     told = Told(edit_facts())
     told.tracker.stage_began(edit_facts())

@@ -126,13 +126,10 @@ class _Column:
 def _columns(workers: Sequence[WorkerView], width: int) -> list[_Column]:
     """All columns that fit; the sample takes what is left."""
     device = min(max(len(w.device) for w in workers), 16)
-    step = 16 if width >= NARROW else 7
+    is_mixed = len({w.stage for w in workers}) > 1
+    step = 16 if width >= (WIDE + 20 if is_mixed else NARROW) else 7
     chosen = [
-        *(
-            [_Column("stage", 12, lambda w: clean(w.stage), is_right=False)]
-            if len({w.stage for w in workers}) > 1
-            else []
-        ),
+        *([_Column("stage", 12, lambda w: clean(w.stage), is_right=False)] if is_mixed else []),
         _Column("#", 3, lambda w: str(w.worker)),
         _Column("device", max(device, 6), lambda w: clean(w.device), is_right=False),
         _Column("state", 11, lambda w: w.state, is_right=False),

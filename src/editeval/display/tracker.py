@@ -131,6 +131,8 @@ class Tracker(Observer):
             worker.enter(views.LOADING, now)
         elif kind == "ready":
             worker.enter(views.READY if stage.pace is None else views.WAITING, now)
+            if all(each.state == views.READY for each in stage.workers.values()):
+                stage.state = "running"
         elif kind == "attempt":
             stage.retried += 1
             self._fail(stage, data["key"], data["reason"], data["message"], data["worker"])
