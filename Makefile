@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-slow test-models test-versions test-gpu check photos bench bench-gpu lock clean
+.PHONY: demo test test-slow test-terminal test-models test-versions test-gpu check photos bench bench-gpu lock clean
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
 	$(BIN)/editeval run config.yaml
@@ -18,6 +18,10 @@ test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
 
 test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, large ledgers
 	$(BIN)/python -m pytest -m "slow and not models and not gpu"
+
+test-terminal: $(VENV)/.dev    ## the live display in a real terminal; captures go to outputs/terminal
+	command -v tmux >/dev/null || apt-get install -y tmux || sudo apt-get install -y tmux
+	$(BIN)/python -m pytest tests/display/test_terminal.py -rs
 
 test-models: $(MODELS)/.done   ## real diffusers and transformers code on tiny models built here, on the CPU
 	$(MODELS)/bin/python -m pytest tests/models -m "models and not gpu"

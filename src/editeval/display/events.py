@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import queue
 import threading
 import time
@@ -27,6 +29,8 @@ class EventLines(Observer):
         self._out = out
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(MAX_WAITING)
         self._num_dropped = 0
+        self._num_admitted = 0  # of those dropped, how many the reader knows of
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._write, name="display", daemon=True)
 
     def __enter__(self) -> EventLines:
@@ -69,7 +73,8 @@ class EventLines(Observer):
         try:
             self._queue.put_nowait({"event": event, "at": time.time()} | data)
         except queue.Full:
-            self._num_dropped += 1
+            with self._lock:
+                self._num_dropped += 1
 
     def _write(self) -> None:
         shown_at = time.monotonic()
@@ -85,11 +90,13 @@ class EventLines(Observer):
                 if time.monotonic() - shown_at >= PICTURE_S:
                     shown_at = time.monotonic()
                     self._line({"event": "picture", "at": time.time()} | asdict(self._look()))
-                if self._num_dropped and self._queue.empty():
-                    dropped, self._num_dropped = self._num_dropped, 0
-                    self._line({"event": "dropped", "at": time.time(), "count": dropped})
-        except OSError:
-            return  # the reader left
+                count = self._num_dropped - self._num_admitted
+                if count and self._queue.empty():
+                    self._num_admitted += count
+                    self._line({"event": "dropped", "at": time.time(), "count": count})
+        except OSError:  # the reader left: what is still buffered must not trouble the end of the process
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def _line(self, event: dict[str, Any]) -> None:
         self._out.write(json.dumps(plain(event), ensure_ascii=True, allow_nan=False) + "\n")

@@ -14,8 +14,9 @@ Line = list[tuple[str, str]]
 
 MAX_ROWS = 16  # workers with a row each; more are summed up per state
 MAX_BAR = 60
-NARROW, WIDE = 90, 118  # columns: below NARROW no memory, power and temperature; from WIDE on with history
-_SPARKS = "▁▂▃▄▅▆▇█"
+MARGIN = 4  # columns kept free: a terminal echoes Ctrl-C as ^C, which must not begin a new line
+NARROW, WIDE = 90 - MARGIN, 118 - MARGIN  # below NARROW no memory, power, temperature; from WIDE on with history
+_SPARKS = "▁▂▃▄▅▆▇"  # no full block: rows stay apart
 _STATE_STYLES = {
     views.EDITING: "green",
     views.JUDGING: "green",
@@ -28,8 +29,9 @@ _STAGE_STYLES = {"running": "bold", "loading": "bold"}
 _FINISH = "finishing what runs; Ctrl-C again stops at once"
 
 
-def lines(picture: Picture, width: int, height: int = 1000) -> list[Line]:
-    """The whole picture in at most `width` columns and, by summing up the workers, `height` lines if possible."""
+def lines(picture: Picture, columns: int, height: int = 1000) -> list[Line]:
+    """The whole picture for a terminal of `columns` and, by summing up the workers, `height` lines if possible."""
+    width = max(columns - MARGIN, 1)
     head = [_title(picture), *_stages(picture.stages, width)]
     tail = list(_failure(picture, width))
     rooms = height - len(head) - len(tail) - 1
@@ -66,7 +68,7 @@ def _stages(stages: Sequence[StageView], width: int) -> Iterator[Line]:
         yield [
             (f"{stage.kind:5}  {fit(clean(stage.title), title)} ", style),
             (full, "green" if stage.state == "ended" else "cyan"),
-            (empty, "bright_black"),
+            (empty, "dim"),
             (f" {_counts(stage):>{counts}}  ", style),
             (f"{_pace(stage):{paces}}", ""),
             *(_details(stage) if is_one_line else []),
@@ -124,13 +126,10 @@ class _Column:
 def _columns(workers: Sequence[WorkerView], width: int) -> list[_Column]:
     """All columns that fit; the sample takes what is left."""
     device = min(max(len(w.device) for w in workers), 16)
-    step = 16 if width >= NARROW else 7
+    is_mixed = len({w.stage for w in workers}) > 1
+    step = 16 if width >= (WIDE + 20 if is_mixed else NARROW) else 7
     chosen = [
-        *(
-            [_Column("stage", 12, lambda w: clean(w.stage), is_right=False)]
-            if len({w.stage for w in workers}) > 1
-            else []
-        ),
+        *([_Column("stage", 12, lambda w: clean(w.stage), is_right=False)] if is_mixed else []),
         _Column("#", 3, lambda w: str(w.worker)),
         _Column("device", max(device, 6), lambda w: clean(w.device), is_right=False),
         _Column("state", 11, lambda w: w.state, is_right=False),
@@ -157,13 +156,15 @@ def _columns(workers: Sequence[WorkerView], width: int) -> list[_Column]:
 
 def _rows(workers: Sequence[WorkerView], width: int) -> Iterator[Line]:
     columns = _columns(workers, width)
-    yield [(" ".join(fit(c.title, c.width, c.is_right) for c in columns), "bright_black")]
+    yield [(" ".join(fit(c.title, c.width, c.is_right) for c in columns), "dim")]
     for worker in workers:
         line: Line = []
         for column in columns:
-            style = _STATE_STYLES.get(worker.state, "bright_black") if column.title == "state" else ""
+            style = _STATE_STYLES.get(worker.state, "dim") if column.title == "state" else ""
             if column.title == "fail" and worker.failed:
                 style = "bold red"
+            elif column.title.startswith("last "):
+                style = "cyan"
             line += [(fit(column.cell(worker), column.width, column.is_right), style), (" ", "")]
         yield line[:-1]
 
@@ -192,9 +193,7 @@ def _states(workers: Sequence[WorkerView], width: int) -> Iterator[Line]:
     groups: dict[tuple[str, str], list[WorkerView]] = {}
     for worker in workers:
         groups.setdefault((worker.stage, worker.state), []).append(worker)
-    yield [
-        (f"{'state':<12} {'workers':>7}  {'util':>16} {'GiB':>7} {'s/img':>7} {'done':>6} {'fail':>5}", "bright_black")
-    ]
+    yield [(f"{'state':<12} {'workers':>7}  {'util':>16} {'GiB':>7} {'s/img':>7} {'done':>6} {'fail':>5}", "dim")]
     for (_, state), mine in groups.items():
         loads = [w.gpu.utilisation for w in mine if w.gpu and w.gpu.utilisation is not None]
         util = f"{_mean(loads):.0f} % ({min(loads):.0f}-{max(loads):.0f})" if loads else NOTHING
@@ -217,7 +216,7 @@ def _failure(picture: Picture, width: int) -> Iterator[Line]:
     said = f"{clean(failure.sample)}{where}: {clean(failure.reason)}: {clean(failure.message)}"
     yield [("last failure  ", "bold red"), (fit(said, max(width - 14, 1)).rstrip(), "")]
     if failure.log:
-        yield [("its log       ", "bright_black"), (clean(failure.log), "bright_black")]
+        yield [("its log       ", "dim"), (clean(failure.log), "dim")]
 
 
 def _size(line: Line) -> int:

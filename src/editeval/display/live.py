@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 FRAME_S = 0.5
-MARGIN = 4  # columns kept free: a terminal echoes Ctrl-C as ^C, which must not begin a new line
 MAX_WAITING = 5000  # log lines; the log file has them all
 PATIENCE_S = 2.0  # how long the end of a run waits for a terminal that does not take the last frame
 
@@ -35,7 +34,7 @@ class Region:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         from rich.segment import Segment
 
-        for line in lines(self._look(), options.max_width - MARGIN, console.height - 1):
+        for line in lines(self._look(), options.max_width, console.height - 1):
             yield from (Segment(text, console.get_style(style)) for text, style in line)
             yield Segment.line()
 

@@ -64,7 +64,7 @@ class Recorder(Observer):
 
     def _write_picture(self, path: Path) -> None:
         """Replaced in one step; not forced to disk: after a power cut nobody is live."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f"{path.name}.next")  # one name: whoever has the run's lock is alone
         temporary.write_text(json.dumps(plain(asdict(self._tracker.picture()))), encoding="utf-8")
         temporary.replace(path)
 

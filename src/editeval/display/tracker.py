@@ -131,6 +131,8 @@ class Tracker(Observer):
             worker.enter(views.LOADING, now)
         elif kind == "ready":
             worker.enter(views.READY if stage.pace is None else views.WAITING, now)
+            if all(each.state == views.READY for each in stage.workers.values()):
+                stage.state = "running"
         elif kind == "attempt":
             stage.retried += 1
             self._fail(stage, data["key"], data["reason"], data["message"], data["worker"])
@@ -155,7 +157,8 @@ class Tracker(Observer):
             if worker is not None:
                 worker.failed += num_failed
                 worker.done += settled.num_samples - num_failed
-                worker.durations.append(settled.seconds / max(settled.num_samples, 1))
+                if num_failed < settled.num_samples:  # a refusal takes no time: it would make the worker look fast
+                    worker.durations.append(settled.seconds / settled.num_samples)
                 self._release(mine, worker, settled.key)
 
     def batch(self, stage: str, index: int, num_batches: int) -> None:

@@ -20,7 +20,6 @@ _SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
     **{char: f"\\{char}" for char in "&%$#_{}"},
 }
 _PATTERN = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")

@@ -20,7 +20,7 @@ class WorkerActivity:
     num_failed: int
     last_sample: str
     last_ended_at: float
-    seconds_per_sample: float  # of its last few
+    seconds_per_sample: float | None  # of its last few that did not fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def workers(store: RunStore, since_at: float) -> list[WorkerActivity]:
 def _worker(store: RunStore, row: tuple[str, str, int, str, int, int, int]) -> WorkerActivity:
     stage, judging_id, worker, device, num_done, num_failed, last_seq = row
     last = store.ledger.query(
-        "SELECT sample_id, started_at, seconds FROM attempts WHERE seq <= ? AND stage = ? AND judging_id = ? "
+        "SELECT sample_id, started_at, seconds, reason FROM attempts WHERE seq <= ? AND stage = ? AND judging_id = ? "
         "AND worker = ? ORDER BY seq DESC LIMIT ?",
         last_seq,
         stage,
@@ -69,9 +69,9 @@ def _worker(store: RunStore, row: tuple[str, str, int, str, int, int, int]) -> W
         worker,
         NUM_LAST,
     )
-    spans = {(started_at, seconds) for _, started_at, seconds in last}  # a batch of judgements is one span
-    per_sample = sum(seconds for _, seconds in spans) / len(last)
-    sample, started_at, seconds = last[0]
+    done = [(started_at, seconds) for _, started_at, seconds, reason in last if reason is None]
+    per_sample = sum(seconds for _, seconds in set(done)) / len(done) if done else None  # a batch is one span
+    sample, started_at, seconds, _ = last[0]
     return WorkerActivity(
         stage, judging_id, worker, device, num_done, num_failed, sample, started_at + seconds, per_sample
     )

@@ -1,0 +1,68 @@
+"""A table that TeX takes, whatever a model is called; what is missing is a dash."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from editeval.reports.tex import Model, escaped, render_tex
+from editeval.stats.summary import summarise
+
+HOSTILE = r'\input{/etc/passwd} & % $x$ # a_b ~ ^ {} <b> | "q" \\ \end{tabular}'
+DOCUMENT = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n%s\\end{document}\n"
+
+
+def model(name: str, *values: float | None, category: str = "physical") -> Model:
+    entries = [(category, f"c{i}", "unscored" if v is None else "scored", v) for i, v in enumerate(values)]
+    return Model(name, {s.category: s for s in summarise(entries, "overall")})
+
+
+def rows(text: str) -> list[list[str]]:
+    body = text.partition(r"\toprule")[2].partition(r"\bottomrule")[0]
+    return [
+        [cell.strip() for cell in re.split(r"(?<!\\)&", line.rstrip("\\ "))]
+        for line in body.splitlines()
+        if "&" in line
+    ]
+
+
+def test_a_model_has_its_mean_its_interval_and_its_coverage_per_category() -> None:
+    head, means, intervals, scored = rows(render_tex([model("flux", 4.0, 6.0, None)], "overall", "origin"))
+    assert head == ["Model", "physical", "macro", "micro"]
+    assert means == ["flux", "5.00", "5.00", "5.00"]
+    assert intervals[1] == r"{\scriptsize 0.00--10.00}" and scored[1] == r"{\scriptsize 2/3}"
+
+
+def test_the_best_mean_is_bold_where_there_is_something_to_compare() -> None:
+    models = [model("a", 4.0, 6.0), model("b", 7.0, 7.0), model("c", 7.0, 7.0)]
+    found = [row[1] for row in rows(render_tex(models, "overall", "")) if row[0] in "abc"]
+    assert found == ["5.00", r"\textbf{7.00}", r"\textbf{7.00}"]
+    assert "textbf" not in render_tex(models[:1], "overall", "")
+
+
+def test_what_a_model_lacks_is_a_dash_and_never_a_zero() -> None:
+    text = render_tex([model("a", None), model("b", 3.0, category="causal")], "overall", "")
+    found = {row[0]: row[1:] for row in rows(text)}
+    assert found["a"] == ["--", "--", "--", "--"] and found["b"][0] == "--"
+
+
+@given(st.text(max_size=80))
+def test_an_escaped_text_holds_no_character_that_tex_interprets(text: str) -> None:
+    left = re.sub(r"\\text[a-z]+\{\}|\\[&%$#_{}]", "", escaped(text))
+    assert not set(left) & set("\\&%$#_{}~^<>|") and not any(ord(char) < 32 for char in left)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+def test_a_real_tex_sets_a_hostile_name(tmp_path: Path) -> None:
+    table = render_tex([model(HOSTILE, 4.0, 6.0), model("b_c", 7.0, None)], HOSTILE, HOSTILE)
+    (tmp_path / "a.tex").write_text(DOCUMENT % table, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "a.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "a.pdf").stat().st_size > 1000
