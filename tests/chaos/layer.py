@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -10,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,18 @@ def build(folder: Path) -> Path:
     return library
 
 
+@contextlib.contextmanager
+def built() -> Iterator[Path]:
+    """The compiled layer, while inside."""
+    with tempfile.TemporaryDirectory(prefix="chaos-layer-") as folder:
+        yield build(Path(folder))
+
+
+def is_loaded() -> bool:
+    """Whether this process was started under the layer."""
+    return _LOADED in os.environ
+
+
 def environment(library: Path) -> dict[str, str]:
     """The environment of a program under the layer."""
     return {**os.environ, "LD_PRELOAD": str(library), _LOADED: str(library)}
@@ -77,13 +91,17 @@ class Layer:
     def __init__(self) -> None:
         self._c = ctypes.CDLL(os.environ[_LOADED])
         os.environ.pop("LD_PRELOAD", None)  # worker processes do without it
-        self._shared = mmap.mmap(-1, mmap.PAGESIZE)  # survives a kill of the process that writes to it
-        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._shared))
+        self._flag = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def raise_flag_here(self) -> None:
+        """`has_fired` is about this process and its children from now on, and about nobody else."""
+        self._flag = mmap.mmap(-1, mmap.PAGESIZE)  # survives a kill of the process that writes to it
 
     def watch(self, directory: Path, point: Point | None = None, trace: int = -1) -> None:
         """From now on calls below `directory` are counted; they go to the file descriptor `trace` if there is one."""
-        self._shared[0:4] = bytes(4)
-        self._c.chaos_watch(os.fsencode(directory), trace, ctypes.c_void_p(self._address))
+        self._flag[0:4] = bytes(4)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self._flag))
+        self._c.chaos_watch(os.fsencode(directory), trace, ctypes.c_void_p(address))
         if point is not None:
             number = getattr(errno, point.error) if point.error else 0
             self._c.chaos_aim(
@@ -115,7 +133,7 @@ class Layer:
     @property
     def has_fired(self) -> bool:
         """Whether the call that was aimed at was made."""
-        return self._shared[0] != 0
+        return self._flag[0] != 0
 
 
 def recorded(path: Path) -> Iterator[Call]:

@@ -53,8 +53,11 @@ class Result:
 def expected_samples(work: Workload, failed: Mapping[str, Mapping[str, str]] = ALWAYS_FAIL) -> list[dict[str, Any]]:
     """The lines of samples.jsonl."""
     edits = {s.id: None if s.id in failed else _png(s.image.read(), s.id, s.instruction) for s in _samples(work)}
-    done = [key for key, png in edits.items() if png is not None]
-    company = {key: done[n - n % BATCH : n - n % BATCH + BATCH] for n, key in enumerate(done)}
+    every = list(edits)
+    company = {
+        key: [other for other in every[n - n % BATCH : n - n % BATCH + BATCH] if edits[other] is not None]
+        for n, key in enumerate(every)
+    }
     lines = []
     for sample in _samples(work):
         png = edits[sample.id]
@@ -124,7 +127,7 @@ def _attempt_faults(work: Workload, failed: Mapping[str, Mapping[str, str]]) -> 
 def recorded(run: Path) -> set[str]:
     """ "edit ID" and "judge ID" of every row, read with plain SQL; the run need not be finished or even begun."""
     ledger = run / "ledger.sqlite"
-    if not ledger.exists():
+    if not (run / "manifest.json").exists():  # the ledger is still being made
         return set()
     with contextlib.closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
         edits = {f"edit {row[0]}" for row in db.execute("SELECT sample_id FROM edits")}

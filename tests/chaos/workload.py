@@ -32,6 +32,7 @@ class Workload:
     backend: str = "inprocess"
     limits: Mapping[str, float] = field(default_factory=dict)
     is_moody: bool = True
+    overlap: bool = False  # judging begins while editing goes on
 
     @property
     def out(self) -> Path:
@@ -66,7 +67,7 @@ class Workload:
             "reward_model": {
                 "type": "chaos.tiny_judge",
                 "params": {"device_ids": devices, "is_moody": self.is_moody},
-                "execution": {**execution, "batch_size": BATCH},
+                "execution": {**execution, "batch_size": BATCH, "overlap": self.overlap},
             },
             "evaluation": {"output_dir": str(self.out)},
             "logging": {"console_output": False},
@@ -113,3 +114,20 @@ def acknowledging(tell: Callable[[str], None]) -> None:
 def to_script(work: Workload) -> Callable[[str], None]:
     """Acknowledgements go to the script folder, where a kill does not reach them."""
     return lambda text: tiny_editor.note(str(work.script), f"ack {text}")
+
+
+def warm_up(folder: Path) -> None:
+    """Pay once, before the forks, for what every run of this process would pay for: imports, compiled templates."""
+    from jinja2 import Environment
+
+    compiled: dict[tuple[Any, ...], Any] = {}
+    original = Environment.compile
+
+    def remembering(self: Environment, source: Any, *args: Any, **options: Any) -> Any:
+        key = (str(source), *args, *sorted(options.items()))
+        if key not in compiled:
+            compiled[key] = original(self, source, *args, **options)
+        return compiled[key]
+
+    Environment.compile = remembering  # type: ignore[method-assign]
+    Workload(folder / "warm", num_samples=5).prepare().invoke()
