@@ -20,9 +20,9 @@ from editeval.execution.backends import Launch
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame, FrameError
 from editeval.execution.lanes import RETRIED, Ears, Lane, Limits, Notice, Result, needs_fresh_process
-from editeval.execution.messages import EncodedEdit, WorkerSpec, unpack_scores
+from editeval.execution.messages import NONSENSE, EncodedEdit, WorkerSpec, is_sound, unpack_scores
 from editeval.execution.policies import Policy
-from editeval.types import Failure, Outcome
+from editeval.types import Failure
 
 MAX_DEATHS = 10  # of a worker in a row: three requests may kill it three times each; then its device is to blame
 TICK_S = 0.2
@@ -47,6 +47,7 @@ class Dispatcher:
         self._attempts: dict[int, int] = {}
         self._unbuilt: dict[int, Failure] = {}
         self._suspects: set[int] = set()  # each was in a worker when it died: one of them may have killed it
+        self._excused: set[int] = set()  # each died once with its worker while another request was running there
         self._left = 0
         self._next_tick = 0.0  # monotonic
         self.is_draining = False
@@ -105,7 +106,8 @@ class Dispatcher:
     def work(self, policy: Policy, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit = policy, keys, build, emit
-        self._attempts, self._unbuilt, self._suspects, self._left = {}, {}, set(), len(keys)
+        self._attempts, self._unbuilt, self._left = {}, {}, len(keys)
+        self._suspects, self._excused = set(), set()
         for lane in self.lanes:
             lane.sent.clear()
         try:
@@ -226,6 +228,10 @@ class Dispatcher:
 
     def _on_frame(self, lane: Lane, frame: Frame) -> None:
         header, blobs = frame
+        if not is_sound(header, blobs) or not lane.awaits(header, self._keys):
+            if not lane.kill_reason:
+                self._kill(lane, NONSENSE)
+            return
         lane.heard_at = time.monotonic()
         kind = header["type"]
         if kind == "ready":
@@ -273,7 +279,8 @@ class Dispatcher:
         assert self._policy is not None
         if self._is_fatal(lane, failure):
             return
-        if failure.reason in RETRIED and self._attempts[request] < self._limits.max_attempts:
+        num_charged = self._attempts[request] - (request in self._excused)
+        if failure.reason in RETRIED and num_charged < self._limits.max_attempts:
             outcome = self._outcome(lane, request, None, failure, done)
             self._emit(Notice("attempt", {"outcome": outcome}))
             self._policy.again(request, lane.index)
@@ -293,17 +300,7 @@ class Dispatcher:
         self._emit(self._outcome(lane, request, value, failure, done))
 
     def _outcome(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
-        return Outcome(
-            key=self._keys[request],
-            value=value,
-            error=failure,
-            worker=lane.index,
-            device=lane.device,
-            attempt=self._attempts[request],
-            started_at=done.get("started_at", time.time()),
-            seconds=done.get("seconds", 0.0),
-            peak_memory_gib=done.get("peak_memory_gib"),
-        )
+        return lane.outcome(self._keys[request], self._attempts[request], value, failure, done)
 
     # -- death -----------------------------------------------------------------------------------------------------
 
@@ -333,6 +330,8 @@ class Dispatcher:
             request, lane.running = self._policy.lost(lane.index), None
             self._suspects.update(r for r, _ in orphans)
             self._suspects.update(() if request is None else (request,))
+            if request is not None or len(orphans) > 1:
+                self._excused.update(r for r, _ in orphans)
             if request is not None:
                 seconds = time.monotonic() - lane.started_at if lane.is_started else 0.0
                 self._on_failure(lane, request, failure, {"started_at": time.time() - seconds, "seconds": seconds})

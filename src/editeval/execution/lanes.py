@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +77,28 @@ class Lane:
         if self.running is not None and self.is_started and now - self.heard_at > limits.stall_s:
             return "stalled"
         return "stalled" if any(now - d["done_at"] > limits.stall_s for d in self.encoding.values()) else ""
+
+    def awaits(self, header: Mapping[str, Any], keys: Sequence[str]) -> bool:
+        """Whether this worker may say that now. `keys` are the names of the requests."""
+        if header["type"] in ("ready", "load_failed"):
+            return self.loading_since is not None
+        if header["type"] == "done":
+            return self.running is not None and self.is_started and keys[self.running] == header["key"]
+        return header["type"] != "result" or any(keys[request] == header["key"] for request in self.encoding)
+
+    def outcome(self, key: str, attempt: int, value: Any, failure: Failure | None, done: Mapping[str, Any]) -> Result:
+        """What became of an attempt; `done` is what the worker said of it, as far as it did."""
+        return Outcome(
+            key=key,
+            value=value,
+            error=failure,
+            worker=self.index,
+            device=self.device,
+            attempt=attempt,
+            started_at=done.get("started_at", time.time()),
+            seconds=done.get("seconds", 0.0),
+            peak_memory_gib=done.get("peak_memory_gib"),
+        )
 
     def death(self, how: str, limits: Limits) -> Failure:
         """Why this worker is no more; without its number, so that equal runs read alike."""
