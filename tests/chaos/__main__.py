@@ -11,7 +11,7 @@ import os
 import sys
 from dataclasses import asdict
 
-from chaos import layer, suite
+from chaos import layer, planted, suite
 from chaos.families import FAMILIES, Options
 
 
@@ -32,9 +32,9 @@ def main() -> int:
         figures = FAMILIES[given.what](layer.Layer(), options)
         print(json.dumps(asdict(figures)) if given.json else suite.told(given.what, figures))
         return int(bool(figures.violations))
-    with layer.built() as library:  # again, under the layer
+    with layer.built() as library, planted.copy_of_source() as source:  # again, under the layer
         command = [sys.executable, "-m", "chaos", *sys.argv[1:]]
-        return suite.subprocess_code(command, layer.environment(library))
+        return suite.subprocess_code(command, suite.environment(library, source))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Resume equality: whatever the number of workers, the policy and the deaths on the way, the result is the same bytes."""
+"""Resume equality: whatever the number of workers, the policy and the deaths on the way, the bytes are the same."""
 
 from __future__ import annotations
 

@@ -200,9 +200,7 @@ def two_writers(layer: Layer, options: Options) -> Figures:
         figures.details["refused"] = figures.details.get("refused", 0) + finding.facts.get("refused", 0)
 
     try:
-        return conduct(
-            races.plan(options.num), lambda n, d: races.trial(stage.work, stage.want, n, d), options, count
-        )
+        return conduct(races.plan(options.num), lambda n, d: races.trial(stage.work, stage.want, n, d), options, count)
     finally:
         stage.close()
 

@@ -1,7 +1,7 @@
 """Input and output that fails: one call, or from one call on every call that would change the disk.
 
-The run either does not mind, or ends with one line for the user; the same command, once the disk is well again, comes to
-the same result.
+The run either does not mind, or ends with one line for the user; the same command, once the disk is well again, comes
+to the same result.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ def _scores(png: bytes, company: list[str]) -> dict[str, Any]:
 def faults_of(work: Workload, failed: Mapping[str, Mapping[str, str]] = ALWAYS_FAIL) -> list[str]:
     """What is wrong with a finished run, by itself: results, files, ledger, attempts."""
     told = [json.loads(line) for line in (work.run / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
-    wrong = [f"{a['id'][:20]}: {a} instead of {b}" for a, b in zip(told, expected_samples(work, failed)) if a != b]
+    wanted = expected_samples(work, failed)
+    wrong = [f"{a['id'][:20]}: {a} instead of {b}" for a, b in zip(told, wanted, strict=False) if a != b]
     if len(told) != work.num_samples:
         wrong.append(f"{len(told)} lines for {work.num_samples} samples")
     with RunStore.read(work.run) as store:

@@ -1,8 +1,8 @@
 """Power cuts: what was written is recorded once, then the disk is rebuilt as each cut could have left it.
 
-A strict reading of POSIX: what a file was given after its last fsync may be lost, kept, torn or kept out of order; names
-made, moved or removed in a directory after its last fsync are lost from some point on. On each such disk the same
-command must continue, without loss of anything that was acknowledged, to the same result.
+A strict reading of POSIX: what a file was given after its last fsync may be lost, kept, torn or kept out of order;
+names made, moved or removed in a directory after its last fsync are lost from some point on. On each such disk the
+same command must continue, without loss of anything that was acknowledged, to the same result.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.forks import Finding
+from chaos.kills import recorded_of
 from chaos.layer import Call
 from chaos.oracle import Result, faults_of, redone
-from chaos.kills import recorded_of
 from chaos.workload import Workload
 
 SECTOR = 512

@@ -64,16 +64,22 @@ def main(name: str, seed: int) -> int:
     began = time.monotonic()
     print(f"chaos {name}, seed {seed}: {machine()}", flush=True)
     is_good = True
-    with layer.built() as library:
+    with layer.built() as library, planted.copy_of_source() as source:
         for family, goal in SUITES[name].items():
-            figures = figures_of(family, Options(goal.num, seed), layer.environment(library))
+            figures = figures_of(family, Options(goal.num, seed), environment(library, source))
             print(told(family, figures, goal.at_least), flush=True)
             is_good &= not figures.violations and figures.distinct >= goal.at_least
         if name != "smoke":
-            is_good &= planted.report(library)
+            is_good &= planted.report(library, seed)
             is_good &= durability.report()
     print(f"chaos {name}: {'everything held' if is_good else 'FAILED'}, {time.monotonic() - began:.0f} s", flush=True)
     return int(not is_good)
+
+
+def environment(library: Path, source: Path) -> dict[str, str]:
+    """That of a program under the layer that runs the editeval at `source`."""
+    path = os.pathsep.join([str(source), str(planted.HERE.parent)])
+    return {**layer.environment(library), "PYTHONPATH": path}
 
 
 def figures_of(family: str, options: Options, environment: Mapping[str, str]) -> Figures:

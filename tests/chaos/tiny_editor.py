@@ -38,7 +38,11 @@ FRAMES: dict[str, Any] = {
     "frame-half": {"type": "done"},
     "frame-ready": {"type": "ready"},
 }
-OUTPUTS: dict[str, Any] = {"nothing": lambda: None, "text": lambda: "an image", "nan": lambda: np.full((6, 8, 3), np.nan)}
+OUTPUTS: dict[str, Any] = {
+    "nothing": lambda: None,
+    "text": lambda: "an image",
+    "nan": lambda: np.full((6, 8, 3), np.nan),
+}
 SIGNALS = {"kill": signal.SIGKILL, "abort": signal.SIGABRT, "bus": signal.SIGBUS, "stop": signal.SIGSTOP}
 
 

@@ -112,7 +112,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
 
 
 def is_sound(header: Mapping[str, Any], blobs: Sequence[bytes]) -> bool:
-    """Whether what a worker sent has the shape that its type must have. Other types than the known ones may have any."""
+    """Whether what a worker sent has the shape that its type must have. Types that are not known may have any."""
     kind = header.get("type")
     if not isinstance(kind, str):
         return False
