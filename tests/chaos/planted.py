@@ -68,11 +68,10 @@ def report(library: Path, seed: int) -> bool:
         with copy_of_source(bug) as source:
             options = Options(ENOUGH[bug.family], seed, is_first_enough=True)
             figures = suite.figures_of(bug.family, options, suite.environment(library, source))
-        how = figures.violations[0] if figures.violations else "NOT CAUGHT"
         num_caught += bool(figures.violations)
-        print(
-            f"    planted {bug.name:28} {time.monotonic() - began:>4.0f} s   {bug.family}: {how if len(how) < 160 else '... ' + how[-150:]}",
-            flush=True,
-        )
+        how = figures.violations[0] if figures.violations else "NOT CAUGHT"
+        how = how if len(how) < 160 else f"... {how[-150:]}"
+        seconds = time.monotonic() - began
+        print(f"    planted {bug.name:26} {seconds:>4.0f} s   {bug.family}: {how}", flush=True)
     print(f"planted bugs             {num_caught:>7,} of {len(bugs())} caught", flush=True)
     return num_caught == len(bugs()) >= 12
