@@ -153,7 +153,7 @@ def logs(settings: Logging, terminal: logging.Handler | None = None) -> Iterator
     """While inside, what editeval says goes to its log file and, if wanted, to `terminal`; contract lines as is."""
     try:
         settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-        handlers: list[logging.Handler] = [logging.FileHandler(settings.log_file, encoding="utf-8")]
+        handlers: list[logging.Handler] = [_LogFile(settings.log_file, encoding="utf-8")]
     except OSError as error:
         where = f"logging.log_file: {settings.log_file}: {error.strerror or error}"
         raise MachineError(f"{where}; set evaluation.output_dir (--output-dir) to a place you can write to") from error
@@ -171,6 +171,30 @@ def logs(settings: Logging, terminal: logging.Handler | None = None) -> Iterator
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that a full disk cannot make more important than the run: it is said once, and the run goes on."""
+
+    _is_broken = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._tell(error)
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: OSError) -> None:
+        if not self._is_broken:
+            self._is_broken = True
+            sys.stderr.write(f"{self.baseFilename}: {error.strerror or error}; the log is incomplete, the run is not\n")
 
 
 class _Formatter(logging.Formatter):

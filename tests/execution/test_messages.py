@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from editeval.execution.messages import (
     Unit,
     WorkerSpec,
+    is_sound,
     pack_failure,
     pack_scores,
     pack_unit,
@@ -88,6 +89,44 @@ def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str,
     assert unpack_scores([[sound]]) == [[Score("a", "judge", "overall", 5.0)]]
     with pytest.raises(ValueError, match="score a/overall"):
         unpack_scores([[sound | change]])
+
+
+SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
+    ({"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}, []),
+    ({"type": "load_failed", "error": pack_failure(Failure("oom", "m"))}, []),
+    ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5}, []),
+    ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": pack_failure(Failure("oom", "m"))}, []),
+    ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": []}, [b"png"]),
+    ({"type": "result", "key": "a", "scores": pack_scores([[Score("a", "judge", "overall", 5.0)]])}, []),
+    ({"type": "progress", "key": "a", "step": 1}, []),
+]
+NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
+    ({}, []),
+    ({"type": None}, []),
+    ({"type": "ready", "pid": 1, "started_at": "now", "ended_at": 2}, []),
+    ({"type": "load_failed", "error": {"reason": "oom"}}, []),
+    ({"type": "done", "key": 3, "started_at": 1.0, "seconds": 0.5}, []),
+    ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": None}, []),
+    ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": {"reason": 1, "message": 2}}, []),
+    ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": []}, []),
+    ({"type": "result", "key": "a", "width": 1, "height": 1}, [b"png"]),
+    ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": "black"}, [b"png"]),
+    ({"type": "result", "key": "a", "width": "1", "height": 1, "flags": []}, [b"png"]),
+    ({"type": "result", "key": "a", "scores": [[]]}, []),
+    ({"type": "result", "key": "a", "scores": [[{"value": 5.0}]]}, []),
+    ({"type": "result", "key": "a", "scores": 5}, []),
+]
+
+
+def test_what_a_worker_may_send_is_told_from_nonsense() -> None:
+    assert [message for message in SOUND if not is_sound(*message)] == []
+    assert [message for message in NONSENSES if is_sound(*message)] == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.sampled_from(["type", "key", "error", "scores", "width", "seconds"]), METADATA | TEXT))
+def test_no_header_is_too_strange_to_be_told_from_a_sound_one(header: dict[str, Any]) -> None:
+    assert isinstance(is_sound(header, []), bool)
 
 
 def test_a_failure_arrives_as_it_was() -> None:

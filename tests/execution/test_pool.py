@@ -16,7 +16,7 @@ from PIL import Image
 from editeval.errors import ImageError, MachineError
 from editeval.execution.backends import launch_thread, process_launcher
 from editeval.execution.lanes import WATCHED, Limits, Notice
-from editeval.execution.messages import WorkerSpec
+from editeval.execution.messages import NONSENSE, WorkerSpec
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
 from editeval.images import decode, encode_png
@@ -174,6 +174,39 @@ def test_a_worker_that_must_be_restarted_first_hands_over_what_it_has_finished(t
 def test_requests_in_a_row_that_kill_their_only_worker_do_not_end_the_run(tmp_path: Path) -> None:
     outcomes = Run(tmp_path, num_workers=1, kills=["1", "2"])(4)
     assert {k: o.error.reason for k, o in outcomes.items() if o.error} == {"1": "worker_died", "2": "worker_died"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{}",
+        '{"type": 7}',
+        '{"type": "done", "key": "2"}',
+        '{"type": "result", "key": "nobody", "scores": []}',
+        '{"type": "done", "key": "5", "started_at": 0, "seconds": 0}',
+        '{"type": "ready", "pid": 1, "started_at": 0, "ended_at": 0}',
+        "[this is no header",
+    ],
+)
+def test_a_worker_that_talks_nonsense_is_replaced_at_once_and_its_request_tried_again(
+    tmp_path: Path, header: str
+) -> None:
+    start = time.monotonic()
+    run = Run(tmp_path, babbles_once={"2": header}, seconds=0.05)
+    outcomes = run(6)
+    assert time.monotonic() - start < 8, "not after the grace of a worker that leaves"
+    assert all(o.error is None for o in outcomes.values()) and outcomes["2"].attempt == 2
+    assert [n.data["how"] for n in run.notices if n.kind == "worker_lost"] == [f"its worker died ({NONSENSE})"]
+
+
+def test_a_death_is_not_held_against_what_was_finished_before_it(tmp_path: Path) -> None:
+    """ "2" has failed twice by itself; its third edit waits for its encoder when "4" kills the worker."""
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
+    large = encode_png(Image.fromarray(noise))
+    run = Run(tmp_path, num_workers=1, out_of_memory={"2": 2}, kills_once=["4"])
+    outcomes = run(5, lambda key: EditRequest(key, (large,), "", int(key)))
+    assert all(o.error is None for o in outcomes.values())
+    assert outcomes["2"].attempt in (3, 4)
 
 
 def test_a_hanging_request_is_ended_and_tried_again(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ class FakeParams:
     device_error_once: list[str] = field(
         default_factory=list
     )  # keys that break the device the first time (needs notes)
+    babbles_once: dict[str, str] = field(default_factory=dict)  # key -> header sent out of turn (needs notes)
     cannot_load: str = ""  # message of the error that load raises
 
 
@@ -56,6 +58,9 @@ class FakeEditor(Editor):
             raise RuntimeError(f"cannot edit {key}")
         if key in self.params.kills or (key in self.params.kills_once and self._first(key)):
             os.kill(os.getpid(), signal.SIGKILL)
+        if key in self.params.babbles_once and self._first(key):
+            header = self.params.babbles_once[key].encode()
+            os.write(int(sys.argv[1]), len(header).to_bytes(4, "big") + bytes(4) + header)
         if key in self.params.hangs_once and self._first(key):
             time.sleep(60)
         for step in range(self.params.steps):

@@ -206,3 +206,13 @@ def test_the_second_signal_stops_at_once_and_says_which_it_was(signum: int) -> N
     with pytest.raises(KeyboardInterrupt) as stop:
         interrupt.request(signum)
     assert stop.value.args == (signum,)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(tmp_path, logging__log_file="/dev/full")
+    assert result.exit_code == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["/dev/full: No space left on device; the log is incomplete, the run is not"]

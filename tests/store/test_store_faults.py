@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import store_fakes as fakes
 
-from editeval.errors import MachineError, RunConflictError, UserError
+from editeval.errors import ImageError, MachineError, RunConflictError, UserError
 from editeval.store import connection, lock
 from editeval.store.run_store import RunStore
 
@@ -238,3 +238,36 @@ def test_without_the_right_to_write_a_run_can_be_read_but_not_continued(run: Pat
 def test_bugs_are_not_disguised_as_broken_disks(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError), connection.translated(tmp_path):
         sqlite3.connect(":memory:").execute("SELEC")
+
+
+def test_a_disk_that_fails_while_pages_are_checked_is_not_a_corrupt_ledger(tmp_path: Path) -> None:
+    class Disk:
+        """A connection whose disk cannot read page 12 (SQLITE_IOERR_DATA)."""
+
+        def execute(self, _: str) -> list[tuple[str]]:
+            return [("*** in database main ***\nPage 12: unable to get the page. error code=8202",)]
+
+    with pytest.raises(MachineError, match="disk reported an error") as caught, connection.translated(tmp_path):
+        connection.check_pages(Disk())  # type: ignore[arg-type]
+    assert "backup" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_lock_whose_file_cannot_be_closed_is_released_all_the_same(tmp_path: Path) -> None:
+    held = lock.Lock.acquire(tmp_path)
+    os.close(held.descriptor)
+    held.release()
+    assert lock.holder(tmp_path) is None
+
+
+def test_an_image_that_the_disk_does_not_give_stops_the_run_and_one_that_is_not_there_fails_its_sample(
+    run: Path,
+) -> None:
+    with RunStore.read(run) as store:
+        first, second = list(store.edits())[:2]
+        store.edit_path(first.sample_id).unlink()
+        store.edit_path(first.sample_id).mkdir()
+        store.edit_path(second.sample_id).unlink()
+        with pytest.raises(MachineError, match="the same command continues"):
+            store.read_edit(first)
+        with pytest.raises(ImageError, match="cannot be read"):
+            store.read_edit(second)

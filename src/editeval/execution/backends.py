@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from editeval.execution.devices import visible_gpus
-from editeval.execution.frames import Channel, Frame, FrameError, QueueChannel, SocketChannel
+from editeval.execution.frames import Channel, Frame, FrameError, NonsenseError, QueueChannel, SocketChannel
+from editeval.execution.messages import NONSENSE
 from editeval.execution.worker import Worker
 
 GRACE_S = 10.0
@@ -86,17 +87,20 @@ class ProcessHandle:
             self._process.wait()
 
     def _listen(self) -> None:
+        is_sane = True
         try:
             while True:
                 self._listener.on_frame(self._channel.recv())
+        except NonsenseError:
+            is_sane = False
         except FrameError:
-            pass  # the worker is gone or talks nonsense: either way it ends here
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it is ending; how, only waiting tells
+                self._process.wait(GRACE_S)
         self.kill()
         code = self._process.wait()
         self._channel.close()
-        self._listener.on_gone(f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        self._listener.on_gone(how if is_sane else NONSENSE)
 
 
 class ThreadHandle:

@@ -20,7 +20,7 @@ from editeval.execution.backends import Launch
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame, FrameError
 from editeval.execution.lanes import RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
-from editeval.execution.messages import EncodedEdit, WorkerSpec, unpack_scores
+from editeval.execution.messages import NONSENSE, EncodedEdit, WorkerSpec, is_sound, unpack_scores
 from editeval.execution.policies import Policy
 from editeval.types import Failure
 
@@ -47,6 +47,7 @@ class Dispatcher:
         self._attempts: dict[int, int] = {}
         self._unbuilt: dict[int, Failure] = {}
         self._suspects: set[int] = set()  # each was in a worker when it died: one of them may have killed it
+        self._excused: set[int] = set()  # each died once with its worker while another request was running there
         self._left = 0
         self._clock = Clock()
         self._next_tick = 0.0
@@ -98,15 +99,15 @@ class Dispatcher:
         if self._policy is not None:  # a restart in the middle of the work: counts as one more death of this worker
             lane.kill_reason = f"cannot load: {error['message']}"
             return
-        where = f"worker {lane.index} on {lane.device}"
-        self._fatal = MachineError(f"{where}: {self._spec.type} cannot be loaded: {error['message']}")
+        self._fatal = MachineError(f"{lane.where}: {self._spec.type} cannot be loaded: {error['message']}")
 
     # -- feeding ---------------------------------------------------------------------------------------------------
 
     def work(self, policy: Policy, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit = policy, keys, build, emit
-        self._attempts, self._unbuilt, self._suspects, self._left = {}, {}, set(), len(keys)
+        self._attempts, self._unbuilt, self._left = {}, {}, len(keys)
+        self._suspects, self._excused = set(), set()
         for lane in self.lanes:
             lane.sent.clear()
         try:
@@ -129,7 +130,7 @@ class Dispatcher:
             is_alone = not (lane.encoding and self._suspects)  # no unsent result may die with a suspect
             is_idle = lane.is_ready and lane.running is None and not lane.kill_reason
             if is_idle and lane.condemned and not lane.encoding:
-                self._kill(lane, lane.condemned)
+                lane.kill(lane.condemned)
             elif is_idle and is_alone and not lane.condemned:
                 parcels += [(lane, request) for request in self._grant(lane)]
         for lane, request in parcels:  # only now: the threads that build would keep the next lane waiting for its start
@@ -231,6 +232,10 @@ class Dispatcher:
 
     def _on_frame(self, lane: Lane, frame: Frame) -> None:
         header, blobs = frame
+        if not is_sound(header, blobs) or not lane.awaits(header, self._keys):
+            if not lane.kill_reason:
+                lane.kill(NONSENSE)
+            return
         lane.heard_at = self._clock.now()
         kind = header["type"]
         if kind == "ready":
@@ -242,9 +247,8 @@ class Dispatcher:
         elif kind == "result":
             self._on_result(lane, header, blobs)
         elif kind == "progress":
-            self._emit(
-                Notice("progress", {"worker": lane.index} | {k: header[k] for k in ("key", "step", "num_steps")})
-            )
+            step = {k: header[k] for k in ("key", "step", "num_steps")}
+            self._emit(Notice("progress", {"worker": lane.index} | step))
 
     def _on_done(self, lane: Lane, header: dict[str, Any]) -> None:
         assert self._policy is not None and lane.running is not None
@@ -284,7 +288,8 @@ class Dispatcher:
         assert self._policy is not None
         if self._is_fatal(lane, failure):
             return
-        if failure.reason in RETRIED and self._attempts[request] < self._limits.max_attempts:
+        num_charged = self._attempts[request] - (request in self._excused)
+        if failure.reason in RETRIED and num_charged < self._limits.max_attempts:
             outcome = self._outcome(lane, request, None, failure, done)
             self._emit(Notice("attempt", {"outcome": outcome}))
             self._policy.again(request, lane.index)
@@ -295,7 +300,7 @@ class Dispatcher:
         """True if no request can succeed: the run stops, and this one stays unrecorded for the next invocation."""
         if failure.reason != "environment":
             return False
-        self._fatal = MachineError(f"worker {lane.index} on {lane.device}: {failure.message}")
+        self._fatal = MachineError(f"{lane.where}: {failure.message}")
         return True
 
     def _finish(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> None:
@@ -313,12 +318,7 @@ class Dispatcher:
         for lane in self.lanes:
             reason = lane.overdue(now, self._limits)
             if reason and lane.handle is not None and not lane.kill_reason:
-                self._kill(lane, reason)
-
-    def _kill(self, lane: Lane, reason: str) -> None:
-        assert lane.handle is not None
-        lane.kill_reason = reason
-        lane.handle.kill()
+                lane.kill(reason)
 
     def _on_gone(self, lane: Lane, how: str) -> None:
         was_loading = lane.loading_since is not None
@@ -329,15 +329,16 @@ class Dispatcher:
             request, lane.running = self._policy.lost(lane.index), None
             self._suspects.update(r for r, _ in orphans)
             self._suspects.update(() if request is None else (request,))
+            if request is not None or len(orphans) > 1:
+                self._excused.update(r for r, _ in orphans)
             if request is not None:
                 seconds = self._clock.now() - lane.started_at if lane.is_started else 0.0
                 self._on_failure(lane, request, failure, {"started_at": time.time() - seconds, "seconds": seconds})
             for request, done in orphans:
                 self._on_failure(lane, request, failure, done)
         if self._policy is None and was_loading and lane.deaths >= 2:
-            self._fatal = MachineError(
-                f"worker {lane.index} on {lane.device}: {failure.message} while loading {self._spec.type}; see its log"
-            )
+            what = f"{failure.message} while loading {self._spec.type}; see its log"
+            self._fatal = MachineError(f"{lane.where}: {what}")
         elif lane.deaths < MAX_DEATHS and not self.is_draining:
             self._to_load.append(lane)
         else:

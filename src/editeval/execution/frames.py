@@ -31,6 +31,10 @@ class FrameError(ConnectionError):
     """The other side sent something that is no frame, or is gone."""
 
 
+class NonsenseError(FrameError):
+    """The other side is there, but sent something that is no frame: nothing that follows can be understood either."""
+
+
 class Channel(Protocol):
     """Ordered frames, both ways. `recv` raises FrameError once the other side is gone."""
 
@@ -95,17 +99,17 @@ class SocketChannel:
     def recv(self) -> Frame:
         header_size, num_blobs = _HEAD.unpack(self._read(_HEAD.size))
         if header_size > MAX_HEADER or num_blobs > MAX_BLOBS:
-            raise FrameError(f"not a frame: header of {header_size} bytes, {num_blobs} blobs")
+            raise NonsenseError(f"not a frame: header of {header_size} bytes, {num_blobs} blobs")
         sizes = [_LENGTH.unpack(self._read(_LENGTH.size))[0] for _ in range(num_blobs)]
         if any(size > MAX_BLOB for size in sizes):
-            raise FrameError(f"not a frame: blob of {max(sizes)} bytes")
+            raise NonsenseError(f"not a frame: blob of {max(sizes)} bytes")
         try:
             text = self._read(header_size).decode("utf-8", "surrogatepass")
             header = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise FrameError(f"not a frame: {error}") from error
+            raise NonsenseError(f"not a frame: {error}") from error
         if not isinstance(header, dict):
-            raise FrameError(f"not a frame: header is {type(header).__name__}")
+            raise NonsenseError(f"not a frame: header is {type(header).__name__}")
         return header, [bytes(self._read(size)) for size in sizes]
 
     def close(self) -> None:

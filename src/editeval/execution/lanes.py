@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -94,7 +95,17 @@ class Lane:
     def device(self) -> str:
         return "+".join(self.devices)
 
-    def outcome(self, key: str, attempt: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
+    @property
+    def where(self) -> str:
+        return f"worker {self.index} on {self.device}"
+
+    def kill(self, reason: str) -> None:
+        """End its process now; `reason` is what its death will be put down to."""
+        assert self.handle is not None
+        self.kill_reason = reason
+        self.handle.kill()
+
+    def outcome(self, key: str, attempt: int, value: Any, failure: Failure | None, done: Mapping[str, Any]) -> Result:
         """What became of a request on this worker; `done` is the header with which the worker said so, or a part."""
         return Outcome(
             key=key,
@@ -130,6 +141,14 @@ class Lane:
         orphans = list(self.encoding.items())
         self.encoding.clear()
         return orphans
+
+    def awaits(self, header: Mapping[str, Any], keys: Sequence[str]) -> bool:
+        """Whether this worker may say that now. `keys` are the names of the requests."""
+        if header["type"] in ("ready", "load_failed"):
+            return self.loading_since is not None
+        if header["type"] == "done":
+            return self.running is not None and self.is_started and keys[self.running] == header["key"]
+        return header["type"] != "result" or any(keys[request] == header["key"] for request in self.encoding)
 
     def death(self, how: str, limits: Limits) -> Failure:
         """Why this worker is no more; without its number, so that equal runs read alike."""

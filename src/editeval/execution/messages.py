@@ -12,6 +12,8 @@ from typing import Any
 from editeval.execution.frames import Frame
 from editeval.types import EditRequest, Failure, JudgeRequest, Score
 
+NONSENSE = "sent what makes no sense"
+"""How a worker ended that had to be killed because it said something that no worker says."""
 Unit = EditRequest | tuple[JudgeRequest, ...]
 
 
@@ -99,3 +101,44 @@ def unpack_scores(rows: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Scor
 def pack_failure(failure: Failure) -> dict[str, str]:
     """A failure as JSON values."""
     return asdict(failure)
+
+
+_NUMBER = (int, float)
+_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "ready": {"pid": int, "started_at": _NUMBER, "ended_at": _NUMBER},
+    "load_failed": {"error": dict},
+    "done": {"key": str, "started_at": _NUMBER, "seconds": _NUMBER},
+    "result": {"key": str},
+}
+
+
+def is_sound(header: Mapping[str, Any], blobs: Sequence[bytes]) -> bool:
+    """Whether what a worker sent has the shape that its type must have. Types that are not known may have any."""
+    kind = header.get("type")
+    if not isinstance(kind, str):
+        return False
+    if not all(isinstance(header.get(name), wanted) for name, wanted in _FIELDS.get(kind, {}).items()):
+        return False
+    if "error" in header:
+        return _is_failure(header["error"])
+    if "scores" in header:
+        return _are_scores(header["scores"])
+    return kind != "result" or (len(blobs) == 1 and _is_edit(header))
+
+
+def _is_edit(header: Mapping[str, Any]) -> bool:
+    flags = header.get("flags")
+    is_flagged = isinstance(flags, list) and all(isinstance(flag, str) for flag in flags)
+    return is_flagged and all(isinstance(header.get(side), int) for side in ("width", "height"))
+
+
+def _is_failure(value: Any) -> bool:
+    names = {"reason", "message", "traceback"}
+    return isinstance(value, dict) and value.keys() == names and all(isinstance(text, str) for text in value.values())
+
+
+def _are_scores(value: Any) -> bool:
+    try:
+        return all(unpack_scores(value))  # a row without scores says nothing
+    except (TypeError, ValueError):
+        return False

@@ -171,7 +171,7 @@ class Worker:
                     header["scores"] = pack_scores(value)
                 else:
                     image, source = value
-                    flags = images.flags_of(image, images.decode(source))
+                    flags = list(images.flags_of(image, images.decode(source)))
                     header |= {"width": image.width, "height": image.height, "flags": flags}
                     blobs = [images.encode_png(image)]
                 self._channel.send(header, blobs)

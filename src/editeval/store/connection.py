@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from editeval.store import mounts, schema
 
 BUSY_TIMEOUT_S = 30.0
 _RESTORE = "restore a backup of the whole directory, or start over with --fresh (it deletes nothing)"
+_UNREAD = re.compile(r"error code=(\d+)")
 _DISK = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
     sqlite3.SQLITE_IOERR: "the disk reported an error (or a quota or file-size limit was hit); check the disk",
@@ -103,7 +105,12 @@ def _migrated_copy(db: sqlite3.Connection) -> sqlite3.Connection:
 def check_pages(db: sqlite3.Connection, thorough: bool = False) -> list[str]:
     """What is wrong with the file's structure; empty if nothing is. `thorough` compares the indexes too."""
     pragma = "integrity_check" if thorough else "quick_check"
-    found = [str(row[0]) for row in db.execute(f"PRAGMA {pragma}(10)")]
+    found = [" ".join(str(row[0]).split()) for row in db.execute(f"PRAGMA {pragma}(10)")]
+    for code in map(int, _UNREAD.findall(" ".join(found))):
+        if code & 0xFF == sqlite3.SQLITE_IOERR:  # the disk failed, which says nothing about the page
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = code
+            raise error
     return [] if found == ["ok"] else found
 
 

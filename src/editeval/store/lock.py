@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -47,7 +48,8 @@ class Lock:
         return cls(directory, descriptor)
 
     def release(self) -> None:
-        os.close(self.descriptor)
+        with contextlib.suppress(OSError):  # whatever a close says: the descriptor is gone, and the lock with it
+            os.close(self.descriptor)
 
 
 def _lock(descriptor: int, tries: int = 5) -> None:

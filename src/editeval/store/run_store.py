@@ -184,12 +184,17 @@ class RunStore:
     def read_edit(self, edit: Edit) -> bytes:
         """The PNG of a done edit, exactly as it was recorded. Does not touch the ledger: any thread may call it.
 
-        Raises ImageError if the edit failed, or its file is not there or was altered.
+        Raises ImageError if the edit failed, or its file is not there or was altered; MachineError if the disk fails,
+        which says nothing about the edit.
         """
         if edit.path is None:
             raise ImageError(f"{edit.sample_id}: the edit failed, there is no image")
         path = self.edit_path(edit.sample_id)
-        data = images.FileImage(path).read()
+        with connection.translated(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError as error:
+                raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
         if images.sha256(data) != edit.sha256:
             raise ImageError(f"{path}: not the image that was recorded; run `editeval verify` on this run")
         return data

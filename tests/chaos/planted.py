@@ -1,0 +1,77 @@
+"""The harness is tested too: each patch in planted/ puts one bug into a copy of the source, which must be caught."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent.parent / "src"
+ENOUGH = {"kills": 900, "powercuts": 900, "iofaults": 640, "workers": 300, "writers": 60}
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """One patch. Its first lines say "family: NAME" and what is wrong."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def family(self) -> str:
+        """The family of faults that must catch it."""
+        return self.path.read_text(encoding="utf-8").splitlines()[0].removeprefix("family: ")
+
+    def plant(self, source: Path) -> None:
+        """It is in the copy at `source`. Raises AssertionError if the patch does not apply any more."""
+        environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(source.parent)}
+        command = ["git", "apply", "--whitespace=nowarn", str(self.path)]
+        done = subprocess.run(command, cwd=source.parent, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise AssertionError(f"{self.path.name} does not apply any more; make it anew: {done.stderr.strip()}")
+
+
+def bugs() -> list[Bug]:
+    """All of them, by name."""
+    return [Bug(path) for path in sorted((HERE / "planted").glob("*.patch"))]
+
+
+@contextmanager
+def copy_of_source(bug: Bug | None = None) -> Iterator[Path]:
+    """A copy of src/, with `bug` if there is one: nobody's editing, and no git, gets into the measurement."""
+    with tempfile.TemporaryDirectory(prefix="chaos-src-") as folder:
+        source = Path(folder) / "src"
+        shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        if bug is not None:
+            bug.plant(source)
+        yield source
+
+
+def report(library: Path, seed: int) -> bool:
+    """Print one line per bug; True if all are caught."""
+    from chaos import suite
+    from chaos.families import Options
+
+    num_caught = 0
+    for bug in bugs():
+        began = time.monotonic()
+        with copy_of_source(bug) as source:
+            options = Options(ENOUGH[bug.family], seed, is_first_enough=True)
+            figures = suite.figures_of(bug.family, options, suite.environment(library, source))
+        num_caught += bool(figures.violations)
+        how = figures.violations[0] if figures.violations else "NOT CAUGHT"
+        how = how if len(how) < 160 else f"... {how[-150:]}"
+        seconds = time.monotonic() - began
+        print(f"    planted {bug.name:26} {seconds:>4.0f} s   {bug.family}: {how}", flush=True)
+    print(f"planted bugs             {num_caught:>7,} of {len(bugs())} caught", flush=True)
+    return num_caught == len(bugs()) >= 12

@@ -1,0 +1,117 @@
+"""All families at the size of a suite, each in a process of its own, and the table of what they showed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos import durability, layer, planted
+from chaos.families import Figures, Options
+
+PATIENCE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How much of a family a suite does, and how many distinct ones it must have met."""
+
+    num: int
+    at_least: int
+
+
+SUITES: dict[str, dict[str, Goal]] = {
+    "smoke": {"kills": Goal(20, 10), "powercuts": Goal(20, 20), "iofaults": Goal(20, 10), "writers": Goal(4, 4)},
+    "short": {
+        "kills": Goal(1700, 1500),
+        "powercuts": Goal(2000, 2000),
+        "iofaults": Goal(640, 600),
+        "workers": Goal(500, 500),
+        "equality": Goal(72, 72),
+        "writers": Goal(60, 60),
+    },
+    "full": {
+        "kills": Goal(100_000, 1500),
+        "powercuts": Goal(20_000, 10_000),
+        "iofaults": Goal(100_000, 6000),
+        "workers": Goal(5000, 5000),
+        "equality": Goal(72, 72),
+        "writers": Goal(500, 500),
+    },
+}
+TITLES = {
+    "kills": "kill points",
+    "powercuts": "disks after a power cut",
+    "iofaults": "I/O faults",
+    "workers": "worker faults",
+    "equality": "resume equality",
+    "writers": "two writers",
+}
+
+
+def main(name: str, seed: int) -> int:
+    """Print the table; 1 if a promise was broken, a figure was missed or a planted bug was not caught."""
+    why = layer.missing()
+    if why:
+        print(f"chaos: skipped: {why}")
+        return 0
+    began = time.monotonic()
+    print(f"chaos {name}, seed {seed}: {machine()}", flush=True)
+    is_good = True
+    with layer.built() as library, planted.copy_of_source() as source:
+        for family, goal in SUITES[name].items():
+            figures = figures_of(family, Options(goal.num, seed), environment(library, source))
+            print(told(family, figures, goal.at_least), flush=True)
+            is_good &= not figures.violations and figures.distinct >= goal.at_least
+        if name != "smoke":
+            is_good &= planted.report(library, seed)
+            is_good &= durability.report()
+    print(f"chaos {name}: {'everything held' if is_good else 'FAILED'}, {time.monotonic() - began:.0f} s", flush=True)
+    return int(not is_good)
+
+
+def environment(library: Path, source: Path) -> dict[str, str]:
+    """That of a program under the layer that runs the editeval at `source`."""
+    path = os.pathsep.join([str(source), str(planted.HERE.parent)])
+    return {**layer.environment(library), "PYTHONPATH": path}
+
+
+def figures_of(family: str, options: Options, environment: Mapping[str, str]) -> Figures:
+    """What the family shows in a process with that environment."""
+    command = [sys.executable, "-m", "chaos", family, "--json", "--num", str(options.num), "--seed", str(options.seed)]
+    command += ["--first"] if options.is_first_enough else []
+    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=PATIENCE_S)
+    try:
+        return Figures(**json.loads(done.stdout.splitlines()[-1]))
+    except (IndexError, ValueError):
+        return Figures(violations=[f"{family}: ended with {done.returncode}: {done.stderr.strip()[-600:]}"])
+
+
+def subprocess_code(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Exit code of `command`."""
+    return subprocess.run(command, env=dict(environment), check=False).returncode
+
+
+def told(family: str, figures: Figures, at_least: int = 0) -> str:
+    """The lines of the table about one family."""
+    goal = f" (goal {at_least:,})" if at_least else ""
+    details = ", ".join(f"{name} {count}" for name, count in figures.details.items())
+    lines = [
+        f"{TITLES[family]:24} {figures.distinct:>7,} distinct{goal:15} {len(figures.violations):>4} violations "
+        f"{figures.seconds:>6.0f} s   {details}"
+    ]
+    return "\n".join([*lines, *(f"    VIOLATION {text}" for text in figures.violations[:12])])
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    cpus = len(os.sched_getaffinity(0))
+    lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
+    return f"{cpus} cores, {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
