@@ -17,22 +17,25 @@ log = logging.getLogger("editeval")
 
 
 def interpreters_of(config: Config) -> Iterator[tuple[Stage, Interpreter]]:
-    """Every stage and the interpreter of its workers. An environment that is not there yet is built: it takes minutes.
+    """Every stage and the interpreter of its workers."""
+    for stage in config.stages:
+        yield stage, interpreter_of(stage)
+
+
+def interpreter_of(stage: Stage) -> Interpreter:
+    """The interpreter of the stage's workers. An environment that is not there yet is built: it takes minutes.
 
     Raises MachineError if one cannot be built, or cannot serve.
     """
-    for stage in config.stages:
-        execution = stage.execution
-        if execution.requirements:
-            where = f"{stage.section}.execution.requirements"
-            if not environments.is_built(execution.requirements):
-                log.warning("%s: building the environment in %s", where, environments.path_of(execution.requirements))
-            python = environments.build(where, execution.requirements).python
-            yield stage, _inspected(where, python)
-        elif execution.python:
-            yield stage, _inspected(f"{stage.section}.execution.python", execution.python)
-        else:
-            yield stage, Interpreter(sys.executable, versions.installed())
+    execution = stage.execution
+    if execution.requirements:
+        where = f"{stage.section}.execution.requirements"
+        if not environments.is_built(execution.requirements):
+            log.warning("%s: building the environment in %s", where, environments.path_of(execution.requirements))
+        return _inspected(where, environments.build(where, execution.requirements).python)
+    if execution.python:
+        return _inspected(f"{stage.section}.execution.python", execution.python)
+    return Interpreter(sys.executable, versions.installed())
 
 
 @cache
