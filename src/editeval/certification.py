@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from editeval import plugins
 from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams, ladder
 from editeval.categories import CATEGORIES, canonical
 from editeval.certificates import arms, files
@@ -19,15 +18,17 @@ from editeval.certificates.arms import Specimen
 from editeval.certificates.certificate import certificate
 from editeval.certificates.thresholds import DEFAULT_SAMPLES, MIN_SAMPLES
 from editeval.config.schema import Config, Stage
-from editeval.doctor import rules, versions
+from editeval.doctor import rules
 from editeval.errors import ConfigError, MachineError
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.pool import Pool
 from editeval.execution.progress import ProgressLine
-from editeval.plan import json_params, judging_id, stage_devices, worker_spec
-from editeval.stages import Interrupt, launcher, pool_spec, say
+from editeval.plan import JudgingPlan, json_params, worker_spec
+from editeval.preparation import interpreter_of
+from editeval.stages.activity import Workers, say, workers_of
+from editeval.stages.interrupt import Interrupt
 from editeval.store import manifest
-from editeval.types import Failure, Judge, JudgeRequest, Sample, Score
+from editeval.types import Failure, JudgeRequest, Sample, Score
 
 log = logging.getLogger("editeval")
 
@@ -49,71 +50,78 @@ class Certified:
     signum: int | None
 
 
-def certify(config: Config, interrupt: Interrupt, suite: Suite | None = None) -> Certified:
-    """Put every request of the suite to the judge of `config`, and keep the certificate.
+def certify(config: Config, judging: JudgingPlan, interrupt: Interrupt, suite: Suite | None = None) -> Certified:
+    """Put every request of the suite to one judge of `config`, and keep the certificate.
 
     Raises UserError before any worker starts if it cannot work.
     """
     suite = suite or Suite()
-    stage, judge = _judge(config)
-    _check(stage, suite)
-    samples = _samples(suite, _categories(config, judge, stage))
-    groups = stage_devices("reward_model", stage, judge)
-    work = _Work(config, samples, judge.reads_instruction, stage.execution.batch_size)
-    answers = Answers(judge.metrics_of(stage.params))
-    key, output_dir = judging_id(config), config.evaluation.output_dir
-    began, records = time.time(), []
-    progress = ProgressLine(f"Certifying {stage.requested_type}", len(work.requests), say)
-    pool = Pool(
-        pool_spec(worker_spec("judges", stage, config.allow_code), groups, stage.execution),
-        launcher(output_dir / "logs", f"certify-{key}", stage.execution),
-        lambda notice: _on_notice(notice, progress),
-    )
-    with interrupt.watches(pool), pool:
-        if interrupt.signum is None:
-            progress.begin()
-            for outcome in pool.run(list(work.batches), work.build):
-                for (arm, sample_id), scores in work.answered(outcome, stage.type, answers.metrics):
-                    answers.add(arm, sample_id, scores)
-                    records.append(_record(arm, sample_id, scores))
-                    progress.add(scores[0].value is None)
+    installed = _checked(judging.stage, suite)
+    samples = _samples(suite, _categories(config, judging))
+    work = _Work(config, judging, samples)
+    path = files.path_of(config.evaluation.output_dir, judging.id)
+    began = time.time()
+    answers, records = _answers(_workers(config, judging), work, interrupt)
     if interrupt.signum is not None:
-        return Certified(None, files.path_of(output_dir, key), interrupt.signum)
-    content = certificate(key, answers, judge.reads_instruction, _about(config, samples, groups, began))
+        return Certified(None, path, interrupt.signum)
+    about = {"seconds": time.time() - began, "versions": installed} | _about(config, judging, samples)
+    content = certificate(judging.id, answers, judging.judge.reads_instruction, about)
     records.sort(key=lambda record: work.order[record["arm"], record["sample"]])
-    return Certified(content, files.write(output_dir, content, records), None)
+    return Certified(content, files.write(config.evaluation.output_dir, content, records), None)
 
 
-def _judge(config: Config) -> tuple[Stage, type[Judge]]:
-    stage = config.reward_model
-    if stage is None:
-        raise ConfigError(f"{config.path}: reward_model: missing; there is no judge to certify")
-    judge: type[Judge] = plugins.load("judges", stage.type, config.allow_code)
-    return stage, judge
-
-
-def _check(stage: Stage, suite: Suite) -> None:
-    """Raises UserError for too few samples, and for libraries known to give wrong results together."""
+def _checked(stage: Stage, suite: Suite) -> dict[str, str]:
+    """The versions that the judge runs with. Raises UserError for too few samples and for libraries known to be bad."""
     if suite.num_samples < MIN_SAMPLES:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
-    for broken in rules.problems_for([stage.type], versions.installed()):
+    found = interpreter_of(stage).versions
+    for broken in rules.problems_for([stage.type], found):
         if broken.severity == "broken":
             raise MachineError(f"{broken.line()}; `editeval doctor` tells more")
+    return manifest.versions() | found
 
 
-def _categories(config: Config, judge: type[Judge], stage: Stage) -> list[str]:
+def _workers(config: Config, judging: JudgingPlan) -> Workers:
+    logs = config.evaluation.output_dir / "logs" / f"certify-{judging.id}"
+    spec = worker_spec("judges", judging.stage, config.allow_code)
+    return workers_of(spec, judging.devices(), judging.stage, logs)
+
+
+def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answers, list[dict[str, Any]]]:
+    """What the judge answered, and the same as lines of evidence; not all of it after an interrupt."""
+    answers = Answers(work.judging.metrics)
+    records: list[dict[str, Any]] = []
+    progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
+    pool = Pool(workers.spec, workers.launch, lambda notice: _on_notice(notice, progress))
+    with interrupt.watches(pool), pool:
+        if interrupt.signum is not None:
+            return answers, records
+        progress.begin()
+        for outcome in pool.run(list(work.batches), work.build):
+            for (arm, sample_id), scores in work.answered(outcome):
+                answers.add(arm, sample_id, scores)
+                records.append(_record(arm, sample_id, scores))
+                progress.add(scores[0].value is None)
+    return answers, records
+
+
+def _categories(config: Config, judging: JudgingPlan) -> list[str]:
     """Those of the built-in benchmark that the judge can be asked about."""
-    if not judge.uses_prompts_of(stage.params):
+    if not _asks_prompts(judging):
         return list(CATEGORIES)
     have = {canonical(name) for name in config.prompts}
     found = [category for category in CATEGORIES if category in have]
     if not found:
         has = ", ".join(config.prompts) or "none"
         raise ConfigError(
-            f"{config.path}: prompts: the judge {stage.requested_type!r} asks in the words of its category, and the "
-            f"built-in benchmark has {', '.join(CATEGORIES)}; there is a prompt for: {has}"
+            f"{config.path}: prompts: the judge {judging.name!r} asks in the words of its category, and the built-in "
+            f"benchmark has {', '.join(CATEGORIES)}; there is a prompt for: {has}"
         )
     return found
+
+
+def _asks_prompts(judging: JudgingPlan) -> bool:
+    return judging.judge.uses_prompts_of(judging.stage.params)
 
 
 def _samples(suite: Suite, categories: Sequence[str]) -> list[Sample]:
@@ -131,13 +139,15 @@ def _samples(suite: Suite, categories: Sequence[str]) -> list[Sample]:
 class _Work:
     """The requests in batches. Pictures are drawn when they are needed, by the pool's threads."""
 
-    def __init__(self, config: Config, samples: Sequence[Sample], reads_instruction: bool, size: int) -> None:
+    def __init__(self, config: Config, judging: JudgingPlan, samples: Sequence[Sample]) -> None:
+        self.judging = judging
         self._samples = {sample.id: sample for sample in samples}
         self._others = arms.others(samples)
         self._prompts = {canonical(name): prompt for name, prompt in config.prompts.items()}
         self._drawn = lru_cache(maxsize=16)(self._draw)  # the arms of a sample stand together
-        self.requests = arms.plan(samples, self._others, reads_instruction)
+        self.requests = arms.plan(samples, self._others, judging.judge.reads_instruction)
         self.order = {request: place for place, request in enumerate(self.requests)}
+        size = judging.stage.execution.batch_size
         starts = range(0, len(self.requests), size)
         self.batches = {f"batch {i // size}": self.requests[i : i + size] for i in starts}
 
@@ -154,15 +164,16 @@ class _Work:
         pictures = sample.image.read(), sample.reference.read(), sample.mask.read()
         return Specimen(sample, *pictures, ladder(sample), self._others.get(sample_id, ""))
 
-    def answered(
-        self, outcome: Result, judge: str, metrics: Sequence[str]
-    ) -> Iterator[tuple[tuple[str, str], list[Score]]]:
+    def answered(self, outcome: Result) -> Iterator[tuple[tuple[str, str], list[Score]]]:
         """((arm, sample id), scores) of every request in the batch; those of a failed batch are unscored."""
         judged = {row[0].sample_id: row for row in outcome.value or ()}
         failure = outcome.error or Failure("no_answer", "the judge left it out")
+        name = self.judging.stage.type
+        if outcome.error is not None:
+            log.warning("%s: not judged (%s): %s", outcome.key, failure.reason, failure.message)
         for arm, sample_id in self.batches[outcome.key]:
             key = arms.key_of(arm, sample_id)
-            missing = [Score(key, judge, metric, None, failure.message, failure.reason) for metric in metrics]
+            missing = [Score(key, name, m, None, failure.message, failure.reason) for m in self.judging.metrics]
             yield (arm, sample_id), judged.get(key, missing)
 
 
@@ -185,31 +196,21 @@ def _on_notice(notice: Notice, progress: ProgressLine) -> None:
         log.warning("Judge %d on %s: %s", data["worker"], data["device"], data.get("how", notice.kind))
 
 
-def _about(
-    config: Config, samples: Sequence[Sample], groups: Sequence[tuple[str, ...]], began: float
-) -> dict[str, Any]:
+def _about(config: Config, judging: JudgingPlan, samples: Sequence[Sample]) -> dict[str, Any]:
     """What a certificate says besides its checks."""
-    stage, judge = _judge(config)
+    stage = judging.stage
+    prompts = {canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
     return {
         "created_at": time.time(),
-        "seconds": time.time() - began,
         "num_samples": len(samples),
         "categories": list(dict.fromkeys(sample.category for sample in samples)),
         "judge": {
             "type": stage.type,
             "requested_type": stage.requested_type,
             "params": json_params(stage.params),
-            "metrics": list(judge.metrics_of(stage.params)),
-            "prompts": _prompts(config, judge, stage),
+            "metrics": list(judging.metrics),
+            "prompts": prompts if _asks_prompts(judging) else None,
         },
-        "devices": ["+".join(group) for group in groups],
-        "versions": manifest.versions(),
+        "devices": ["+".join(group) for group in judging.devices()],
         "host": manifest.host(),
     }
-
-
-def _prompts(config: Config, judge: type[Judge], stage: Stage) -> Mapping[str, Mapping[str, str]] | None:
-    """The YAML's prompts, if the judge asks them."""
-    if not judge.uses_prompts_of(stage.params):
-        return None
-    return {canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}

@@ -197,6 +197,7 @@ def _add_judging(commands: argparse._SubParsersAction[Parser]) -> None:
     certify = commands.add_parser("certify", help="how far can this judge be trusted? needs no editor and no data")
     certify.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge")
     certify.add_argument("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30")
+    certify.add_argument("--judge", metavar="NAME", help="of several judges, this one alone")
     certify.add_argument("--json", action="store_true", help="machine-readable")
     _add_config_flags(certify)
     certify.set_defaults(command=_certify)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,7 @@ METRICS = ("overall", "following", "preservation", "quality")
 class LadderJudgeParams:
     broken: str = ""  # constant, hash, swapped, blind, deaf, obeys_instruction, obeys_picture, ... ; empty: sound
     share: float = 1.0  # of the requests that `mute` leaves unscored
+    seconds: float = 0.0  # per call
 
 
 class LadderJudge(Judge):
@@ -41,6 +43,7 @@ class LadderJudge(Judge):
         self._dice = random.Random(5)
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
+        time.sleep(self.params.seconds)
         return [self._scores(request) for request in requests]
 
     def _scores(self, request: JudgeRequest) -> list[Score]:
@@ -68,10 +71,13 @@ class LadderJudge(Judge):
         return {"following": following, "preservation": preservation, "quality": 10.0}
 
     def _broken(self, request: JudgeRequest) -> dict[str, float]:
-        sound, all_of = self._sound(request), lambda v: dict.fromkeys(METRICS[1:], v)
+        def all_of(value: float) -> dict[str, float]:
+            return dict.fromkeys(METRICS[1:], value)
+
+        if self.params.broken == "constant":
+            return all_of(5.0)
+        sound = self._sound(request)
         match self.params.broken:
-            case "constant":
-                return all_of(5.0)
             case "hash":
                 return all_of(10 * _share(hashlib.sha256(request.edited).hexdigest() + request.instruction))
             case "swapped":
