@@ -10,13 +10,19 @@ import pytest
 from certificates.certificate_fakes import NUM_SAMPLES, certified, config, ladder_judge, spoilt, status_of
 from editeval.categories import CATEGORIES
 from editeval.certificates import arms, files, thresholds
-from editeval.certification import Suite, _samples, certify
+from editeval.certification import Certified, Suite, _samples, certify
 from editeval.errors import ConfigError, MachineError
 from editeval.plan import judging_plans
 from editeval.stages.interrupt import Interrupt
 
 REFERENCE = {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": {"backend": "inprocess"}}
 ORDERS = {"target > identity", "target > wrong object", "target > partial", "partial > identity"}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    """The certificate of the judge that knows the answers."""
+    return certified(tmp_path_factory.mktemp("sound"), ladder_judge())
 
 
 def test_the_judge_reference_is_certified_on_what_applies_to_it(tmp_path: Path) -> None:
@@ -34,8 +40,8 @@ def test_the_judge_reference_is_certified_on_what_applies_to_it(tmp_path: Path) 
     assert made["figures"]["retest_change"] == 0.0
 
 
-def test_a_sound_judge_passes_every_check(tmp_path: Path) -> None:
-    made = certified(tmp_path, ladder_judge()).content
+def test_a_sound_judge_passes_every_check(sound: Certified) -> None:
+    made = sound.content
     assert made is not None and made["verdict"] == "certified"
     assert {c["status"] for c in made["checks"]} == {"passed"}
     assert {rung["arm"] for rung in made["rungs"]} == set(arms.ARMS)
@@ -85,38 +91,36 @@ def test_noise_and_an_eye_for_jpeg_are_found(tmp_path: Path) -> None:
 
 
 def test_a_judge_that_falls_over_is_unscored_with_its_reason(tmp_path: Path) -> None:
-    judge = ladder_judge("raises", batch_size=90) | {"execution": {"backend": "inprocess", "max_attempts": 1}}
+    judge = ladder_judge("raises") | {"execution": {"backend": "inprocess", "max_attempts": 1}}
     made = certified(tmp_path, judge).content
     assert made is not None and made["verdict"] == "not certified"
-    assert made["unscored"] == {"exception": sum(rung["num_asked"] for rung in made["rungs"])}
-    assert status_of(made, "coverage") == "failed"
+    assert made["unscored"] == {"exception": NUM_SAMPLES}
+    assert status_of(made, "target is good") == "not measured" and status_of(made, "partial > identity") == "passed"
 
 
-def test_the_certificate_is_found_by_its_judging_with_the_answers_beside_it(tmp_path: Path) -> None:
-    made = certified(tmp_path, ladder_judge())
-    judging = judging_plans(config(tmp_path, ladder_judge()))[0]
-    assert made.path == tmp_path / "certificates" / f"{judging.id}.json"
-    assert files.certificate_of(tmp_path, judging.id) == made.content
-    lines = [json.loads(line) for line in made.path.with_suffix(".jsonl").read_text().splitlines()]
-    assert len(lines) == sum(rung["num_asked"] for rung in (made.content or {})["rungs"])
+def test_the_certificate_is_found_by_its_judging_with_the_answers_beside_it(sound: Certified) -> None:
+    output_dir = sound.path.parent.parent
+    judging = judging_plans(config(output_dir, ladder_judge()))[0]
+    assert sound.path == output_dir / "certificates" / f"{judging.id}.json"
+    assert files.certificate_of(output_dir, judging.id) == sound.content
+    lines = [json.loads(line) for line in sound.path.with_suffix(".jsonl").read_text().splitlines()]
+    assert len(lines) == sum(rung["num_asked"] for rung in (sound.content or {})["rungs"])
     assert lines[0]["scores"]["overall"] == {"value": 10.0, "reason": "", "raw": "raw overall"}
-    other = judging_plans(config(tmp_path, ladder_judge("deaf")))[0]
-    assert other.id != judging.id and files.certificate_of(tmp_path, other.id) is None
+    other = judging_plans(config(output_dir, ladder_judge("deaf")))[0]
+    assert other.id != judging.id and files.certificate_of(output_dir, other.id) is None
 
 
-def test_equal_judges_get_equal_answers(tmp_path: Path) -> None:
-    lines = [certified(tmp_path / n, ladder_judge()).path.with_suffix(".jsonl").read_bytes() for n in ("a", "b")]
-    assert lines[0] == lines[1]
+def test_equal_judges_get_equal_answers(sound: Certified, tmp_path: Path) -> None:
+    again = certified(tmp_path, ladder_judge())
+    assert again.path.with_suffix(".jsonl").read_bytes() == sound.path.with_suffix(".jsonl").read_bytes()
 
 
-def test_an_older_suite_certifies_nothing_and_a_damaged_file_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = certified(tmp_path, ladder_judge())
-    key = made.path.stem
-    monkeypatch.setattr(files, "SUITE", thresholds.SUITE + 1)
+def test_an_older_suite_certifies_nothing_and_a_damaged_file_is_named(sound: Certified, tmp_path: Path) -> None:
+    assert sound.content is not None
+    key = sound.content["key"]
+    files.write(tmp_path, sound.content | {"suite": thresholds.SUITE - 1}, [])
     assert files.certificate_of(tmp_path, key) is None
-    made.path.write_text("{}", encoding="utf-8")
+    files.path_of(tmp_path, key).write_text("{}", encoding="utf-8")
     with pytest.raises(MachineError, match="not a certificate"):
         files.certificate_of(tmp_path, key)
 

@@ -48,7 +48,7 @@ class LadderJudge(Judge):
 
     def _scores(self, request: JudgeRequest) -> list[Score]:
         broken = self.params.broken
-        if broken == "raises":
+        if broken == "raises" and request.key.startswith("target "):
             raise RuntimeError("the judge fell over")
         if broken == "mute" and _share(request.key) < self.params.share:
             return [Score(request.key, "fakes.ladder_judge", m, None, "I cannot say.", "refused") for m in METRICS]
@@ -99,7 +99,7 @@ class LadderJudge(Judge):
                 return all_of(min(10.0, max(0.0, sound["following"] + self._dice.uniform(-1.5, 1.5))))
             case "sees_jpeg":
                 return sound | {"quality": 10.0 if _is_drawn(request.edited) else 6.0}
-            case "mute":
+            case "mute" | "raises":
                 return sound
         raise ValueError(self.params.broken)
 

@@ -181,7 +181,7 @@ def _spread(answers: Answers, metric: str) -> Measured:
     values = [value for arm in arms.RUNGS for value in answers.values(arm, metric)]
     asked = sum(answers.num_asked(arm) for arm in arms.RUNGS)
     share = measures.modal_share(values)
-    note = f"{len(set(values))} different values"
+    note = f"different values: {len(set(values))}"
     return Measured(len(values), asked, share, share is not None and share <= limits.MAX_MODAL_SHARE, note=note)
 
 

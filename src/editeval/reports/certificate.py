@@ -51,14 +51,14 @@ def certificate_rows(certificate: Certificate) -> Iterator[tuple[str, ...]]:
             number(check["value"]),
             _interval(check),
             str(check["num_compared"] or NOTHING),
-            share(check["tied"]),
             printable(check["required"]),
             printable(check["status"]),
-            printable(check["note"]),
+            _note(check),
         )
 
 
-CHECK_TITLES = ("check", "metric", "value", "95 % interval", "n", "ties", "required", "status", "note")
+CHECK_TITLES = ("check", "metric", "value", "95 % interval", "n", "required", "status", "note")
+_UNBROKEN = ("check", "value", "95 % interval", "n", "status")
 
 
 def rung_rows(certificate: Certificate) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -149,6 +149,11 @@ def _interval(check: Mapping[str, Any]) -> str:
     return NOTHING if check["low"] is None else f"{check['low']:.2f} to {check['high']:.2f}"
 
 
+def _note(check: Mapping[str, Any]) -> str:
+    tied = f"{share(check['tied'])} ties" if check["tied"] else ""
+    return ", ".join(filter(None, (tied, printable(check["note"]))))
+
+
 def _markdown_line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -168,7 +173,7 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], status: int | N
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in titles:
-        table.add_column(Text(title), no_wrap=title not in ("note",))
+        table.add_column(Text(title), no_wrap=title in _UNBROKEN)
     for row in rows:
         styles = [_STYLES.get(cell, "dim") if place == status else "" for place, cell in enumerate(row)]
         table.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
