@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from certificates.certificate_fakes import NUM_SAMPLES, certified, spoilt, status_of
 from judge_fixtures import build
 
+from certificates.certificate_fakes import NUM_SAMPLES, certified, spoilt, status_of
 from editeval.certification import Suite
 
 pytestmark = pytest.mark.models
