@@ -19,7 +19,9 @@ LEVELS = {
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
-    **dict.fromkeys(("plan", "preparation", "stages", "reporting", "pipeline", "certification"), 4),
+    **dict.fromkeys(
+        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
+    ),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
@@ -31,6 +33,8 @@ ORDER_IN_LEVEL = {
     "preparation": 0,
     "pipeline": 2,
     "certification": 3,
+    "judgings": 1,
+    "rereading": 1,
     "api": 0,
     "commands": 0,
     "cli": 1,

@@ -18,11 +18,11 @@ from editeval.certificates.arms import Specimen
 from editeval.certificates.certificate import certificate
 from editeval.certificates.thresholds import DEFAULT_SAMPLES, MIN_SAMPLES
 from editeval.config.schema import Config, Stage
-from editeval.doctor import rules
-from editeval.errors import ConfigError, MachineError
+from editeval.errors import ConfigError
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.pool import Pool
 from editeval.execution.progress import ProgressLine
+from editeval.pipeline import check_machine
 from editeval.plan import JudgingPlan, json_params, worker_spec
 from editeval.preparation import interpreter_of
 from editeval.stages.activity import Workers, say, workers_of
@@ -56,7 +56,7 @@ def certify(config: Config, judging: JudgingPlan, interrupt: Interrupt, suite: S
     Raises UserError before any worker starts if it cannot work.
     """
     suite = suite or Suite()
-    installed = _checked(judging.stage, suite)
+    installed = _checked(config, judging.stage, suite)
     samples = _samples(suite, _categories(config, judging))
     work = _Work(config, judging, samples)
     path = files.path_of(config.evaluation.output_dir, judging.id)
@@ -70,15 +70,12 @@ def certify(config: Config, judging: JudgingPlan, interrupt: Interrupt, suite: S
     return Certified(content, files.write(config.evaluation.output_dir, content, records), None)
 
 
-def _checked(stage: Stage, suite: Suite) -> dict[str, str]:
-    """The versions that the judge runs with. Raises UserError for too few samples and for libraries known to be bad."""
+def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
+    """The versions that the judge runs with. Raises UserError for too few samples, and for what this machine lacks."""
     if suite.num_samples < MIN_SAMPLES:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
-    found = interpreter_of(stage).versions
-    for broken in rules.problems_for([stage.type], found):
-        if broken.severity == "broken":
-            raise MachineError(f"{broken.line()}; `editeval doctor` tells more")
-    return manifest.versions() | found
+    check_machine(config, [stage])
+    return manifest.versions() | interpreter_of(stage).versions
 
 
 def _workers(config: Config, judging: JudgingPlan) -> Workers:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from editeval.commands import looking
+from editeval.commands import looking, rejudging
 
 if TYPE_CHECKING:
     from editeval.config.load import Overrides
@@ -130,6 +130,7 @@ def build_parser() -> Parser:
 
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
     looking.add_run_argument(report)
+    rejudging.add_judging_flag(report, "what it shows, the headline's first; default: the judges of the configuration")
     report.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     report.set_defaults(command=_report)
 
@@ -157,7 +158,9 @@ def build_parser() -> Parser:
     listing.add_argument("what", choices=("editors", "judges", "benchmarks", "policies"))
     listing.set_defaults(command=_list)
 
-    _add_judging(commands)
+    _add_certify(commands)
+    rejudging.add_score(commands, _add_display_flag)
+    rejudging.add_reparse(commands)
     _add_simulate(commands)
     return parser
 
@@ -193,7 +196,7 @@ def _add_display_flag(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def _add_judging(commands: argparse._SubParsersAction[Parser]) -> None:
+def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
     certify = commands.add_parser("certify", help="how far can this judge be trusted? needs no editor and no data")
     certify.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge")
     certify.add_argument("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30")
@@ -245,7 +248,7 @@ def _certify(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
-    return inspect.report(looking.run_dir(options), options.allow_code)
+    return inspect.report(looking.run_dir(options), options.judging, options.allow_code)
 
 
 def _retry(options: argparse.Namespace) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
-from editeval.config.schema import Config, Stage
+from editeval.config.schema import Stage
 from editeval.doctor import versions
 from editeval.execution import environments
 from editeval.execution.interpreters import Interpreter, inspect
@@ -16,9 +16,9 @@ from editeval.store.run_store import RunStore
 log = logging.getLogger("editeval")
 
 
-def interpreters_of(config: Config) -> Iterator[tuple[Stage, Interpreter]]:
+def interpreters_of(stages: Sequence[Stage]) -> Iterator[tuple[Stage, Interpreter]]:
     """Every stage and the interpreter of its workers."""
-    for stage in config.stages:
+    for stage in stages:
         yield stage, interpreter_of(stage)
 
 
@@ -43,9 +43,9 @@ def _inspected(where: str, python: str) -> Interpreter:
     return inspect(where, python, versions.LIBRARIES)
 
 
-def record_interpreters(config: Config, store: RunStore) -> None:
+def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:
     """What runs elsewhere than editeval itself is on record, with its versions."""
-    for stage, found in interpreters_of(config):
+    for stage, found in interpreters_of(stages):
         if stage.execution.python or stage.execution.requirements:
             data = {"section": stage.section, "python": found.path, "versions": found.versions}
             store.record_event("interpreter", data)

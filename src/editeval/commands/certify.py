@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from typing import Any
 
@@ -22,7 +23,7 @@ def certify(config: Config, options: argparse.Namespace) -> int:
 
     suite, contents = certification.Suite(num_samples=options.num_items), []
     judgings = _chosen(config, options.judge)
-    with interruptible() as interrupt, logs(config.logging):
+    with interruptible() as interrupt, logs(config.logging, logging.StreamHandler(sys.stderr)):
         for judging in judgings:
             made = certification.certify(config, judging, interrupt, suite)
             if made.content is None:
