@@ -20,7 +20,7 @@ from editeval.store.run_store import RunStore
 def reparse(directory: Path, options: argparse.Namespace) -> int:
     """Say what changes; if anything does, keep it and write the reports with the new judging before its parent.
 
-    0 if every wanted sample is scored then, else 3. Where nothing changes, nothing is kept.
+    0 if the new judging scores every wanted sample, else 3. Where nothing changes, nothing is kept.
     """
     with RunStore.reopen(directory) as store:
         parent = _parent(store, options.judging)
@@ -33,7 +33,9 @@ def reparse(directory: Path, options: argparse.Namespace) -> int:
         facts = {"judging_id": reading.id, "parent": parent.id, "changes": [asdict(change) for change in found]}
         store.record_event("reparse", {"argv": list(options.argv), "num_scores": total} | facts)
         shown = choose(store, [reading.id, parent.id])
-        return show_reports(replace(plan_of(store, options.allow_code), chosen=shown), store)
+        show_reports(replace(plan_of(store, options.allow_code), chosen=shown), store)
+        counts = store.counts(reading.id)
+        return 0 if counts.num_scored == counts.num_wanted else 3
 
 
 def _parent(store: RunStore, word: str | None) -> Judging:
@@ -58,7 +60,7 @@ def _tell(reading: Rereading, found: Sequence[Change], total: int) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("metric", "change", "scores", "example", "before", "after"):
-        table.add_column(title, justify="right" if title == "scores" else "left")
+        table.add_column(title, justify="right" if title == "scores" else "left", no_wrap=title != "example")
     for c in found:
         cells = (c.metric, c.what, str(c.count), c.example_id, c.before, c.after)
         table.add_row(*(Text(cell) for cell in cells))
