@@ -19,7 +19,7 @@ from editeval.certificates.certificate import certificate
 from editeval.certificates.thresholds import DEFAULT_SAMPLES, MIN_SAMPLES
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError
-from editeval.execution.lanes import Notice, Result
+from editeval.execution.lanes import WATCHED, Notice, Result
 from editeval.execution.pool import Pool
 from editeval.execution.progress import ProgressLine
 from editeval.pipeline import check_machine
@@ -189,7 +189,7 @@ def _on_notice(notice: Notice, progress: ProgressLine) -> None:
     elif notice.kind == "attempt":
         outcome = data["outcome"]
         log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, outcome.error.message)
-    elif notice.kind != "ready":
+    elif notice.kind not in ("ready", *WATCHED):
         log.warning("Judge %d on %s: %s", data["worker"], data["device"], data.get("how", notice.kind))
 
 
