@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -21,6 +21,7 @@ def test_wilson_is_the_interval_that_scipy_gives(count: int, total: int) -> None
     assert measures.wilson(count, total) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(SCORES, SCORES)
 def test_auroc_is_the_mann_whitney_statistic(high: list[float], low: list[float]) -> None:
     theirs = stats.mannwhitneyu(high, low, method="asymptotic").statistic / (len(high) * len(low))

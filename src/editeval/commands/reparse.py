@@ -29,11 +29,12 @@ def reparse(directory: Path, options: argparse.Namespace) -> int:
         _tell(reading, found, total)
         if not found:
             return 0
+        plan = plan_of(store, options.allow_code)  # whatever it refuses, it refuses before anything is kept
         keep(store, reading)
         facts = {"judging_id": reading.id, "parent": parent.id, "changes": [asdict(change) for change in found]}
         store.record_event("reparse", {"argv": list(options.argv), "num_scores": total} | facts)
         shown = choose(store, [reading.id, parent.id])
-        show_reports(replace(plan_of(store, options.allow_code), chosen=shown), store)
+        show_reports(replace(plan, chosen=shown), store)
         counts = store.counts(reading.id)
         return 0 if counts.num_scored == counts.num_wanted else 3
 
