@@ -15,10 +15,13 @@ LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
     **dict.fromkeys(("images", "plugins", "prompts", "categories", "http"), 1),
     "config": 2,
+    "certificates": 3,
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
-    **dict.fromkeys(("plan", "preparation", "stages", "reporting", "pipeline"), 4),
+    **dict.fromkeys(
+        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
+    ),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
@@ -29,6 +32,9 @@ ORDER_IN_LEVEL = {
     "reporting": 1,
     "preparation": 0,
     "pipeline": 2,
+    "certification": 3,
+    "judgings": 1,
+    "rereading": 1,
     "api": 0,
     "commands": 0,
     "cli": 1,

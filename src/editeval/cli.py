@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from editeval.commands import looking
+from editeval.commands import looking, rejudging
 
 if TYPE_CHECKING:
     from editeval.config.load import Overrides
@@ -21,7 +21,7 @@ EXIT_CODES = """exit codes:
   0    every wanted sample is scored
   1    internal error
   2    usage, configuration, benchmark or this machine: one line says what to mend
-  3    finished, but some samples failed or could not be scored
+  3    finished, but some samples failed or could not be scored; a judge that is not certified
   130  interrupted (143: terminated); the same command continues
 """
 
@@ -130,6 +130,7 @@ def build_parser() -> Parser:
 
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
     looking.add_run_argument(report)
+    rejudging.add_judging_flag(report, "what it shows, the headline's first; default: the judges of the configuration")
     report.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     report.set_defaults(command=_report)
 
@@ -157,6 +158,9 @@ def build_parser() -> Parser:
     listing.add_argument("what", choices=("editors", "judges", "benchmarks", "policies"))
     listing.set_defaults(command=_list)
 
+    _add_certify(commands)
+    rejudging.add_score(commands, _add_display_flag)
+    rejudging.add_reparse(commands)
     _add_simulate(commands)
     return parser
 
@@ -192,6 +196,16 @@ def _add_display_flag(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
+    certify = commands.add_parser("certify", help="how far can this judge be trusted? needs no editor and no data")
+    certify.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge")
+    certify.add_argument("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30")
+    certify.add_argument("--judge", metavar="NAME", help="of several judges, this one alone")
+    certify.add_argument("--json", action="store_true", help="machine-readable")
+    _add_config_flags(certify)
+    certify.set_defaults(command=_certify)
+
+
 def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
     simulate = commands.add_parser("simulate", help="what a run takes under every policy")
     simulate.add_argument("--requests", type=int, default=270, metavar="N")
@@ -225,10 +239,16 @@ def _check(options: argparse.Namespace) -> int:
     return run.check(_config(options))
 
 
+def _certify(options: argparse.Namespace) -> int:
+    from editeval.commands import certify
+
+    return certify.certify(_config(options), options)
+
+
 def _report(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
-    return inspect.report(looking.run_dir(options), options.allow_code)
+    return inspect.report(looking.run_dir(options), options.judging, options.allow_code)
 
 
 def _retry(options: argparse.Namespace) -> int:

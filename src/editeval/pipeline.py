@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from editeval.config.schema import Config, Logging
+from editeval.config.schema import Config, Logging, Stage
 from editeval.display.session import watching
 from editeval.doctor import rules
 from editeval.errors import MachineError
@@ -63,17 +63,31 @@ def evaluate(
 
     Raises UserError before any worker starts if it cannot work.
     """
-    interrupt = interrupt or Interrupt()
-    check_machine(config)  # what this machine lacks is said before anything is read or loaded
+    check_machine(config, config.stages)  # what this machine lacks is said before anything is read or loaded
     plan = make_plan(config, fresh)
-    plan = replace(plan, dir=directory or plan.dir)
+    return _work(replace(plan, dir=directory or plan.dir), argv, interrupt or Interrupt(), display)
+
+
+def score(
+    config: Config, directory: Path, argv: Sequence[str], interrupt: Interrupt, display: str = "plain"
+) -> RunResult:
+    """Judge what the run in `directory` has edited as `config` asks for; nothing is edited, earlier scores stay.
+
+    Raises UserError before any worker starts if it cannot work, RunConflictError if the edits are not of `config`.
+    """
+    check_machine(config, tuple(config.judges.values()))
+    return _work(replace(make_plan(config), dir=directory, is_editing=False), argv, interrupt, display)
+
+
+def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
+    config = plan.config
     waves(plan)
     with (
         watching(display, interval, lambda: interrupt.signum is not None, log.info) as session,
         logs(config.logging, session.handler),
         open_store(plan, argv) as store,
     ):
-        record_interpreters(config, store)
+        record_interpreters(plan.stages, store)
         for warning in (*config.warnings, *unused_prompts(config)):
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
@@ -107,11 +121,11 @@ def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
     store.record_event("report", state)
 
 
-def check_machine(config: Config) -> None:
+def check_machine(config: Config, stages: Sequence[Stage]) -> None:
     """Raises MachineError for devices that are not there, and for libraries known to give wrong results together."""
-    for lacking in device_warnings(config):
+    for lacking in device_warnings(config, stages):
         raise MachineError(lacking)
-    for stage, found in interpreters_of(config):
+    for stage, found in interpreters_of(stages):
         for broken in rules.problems_for([stage.type], found.versions):
             if broken.severity == "broken":
                 raise MachineError(f"{broken.line()}; `editeval doctor` tells more")

@@ -21,6 +21,22 @@ from editeval.types import Benchmark, Editor, Judge, Sample
 
 
 @dataclass(frozen=True, slots=True)
+class ShownJudging:
+    """A judging as reports show it: one of the configuration, or any other that the run keeps."""
+
+    name: str
+    id: str
+    judge: str
+    metrics: tuple[str, ...]
+    prefix: str = ""  # of its metrics' labels; empty for the first one
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The metrics as reports call them."""
+        return tuple(self.prefix + metric for metric in self.metrics)
+
+
+@dataclass(frozen=True, slots=True)
 class JudgingPlan:
     """One way of scoring the edits: a judge of the configuration, and the id under which its scores are kept."""
 
@@ -40,6 +56,11 @@ class JudgingPlan:
         """The metrics as reports call them: those of a second judge carry its name."""
         return tuple(self.prefix + metric for metric in self.metrics)
 
+    @property
+    def shown(self) -> ShownJudging:
+        """As reports show it."""
+        return ShownJudging(self.name, self.id, self.stage.requested_type, self.metrics, self.prefix)
+
     def devices(self) -> list[tuple[str, ...]]:
         """One group per worker. Raises MachineError if this machine lacks one."""
         return stage_devices(self.stage, self.judge)
@@ -56,6 +77,8 @@ class Plan:
     judgings: tuple[JudgingPlan, ...]  # the first one's headline is the run's
     identity: dict[str, Any]
     dir: Path
+    is_editing: bool = True  # False: what is edited is judged, and no editor is loaded
+    chosen: tuple[ShownJudging, ...] | None = None  # what reports show in place of `judgings`
 
     @property
     def log_name(self) -> str:
@@ -65,12 +88,22 @@ class Plan:
     @property
     def metrics(self) -> tuple[str, ...]:
         """The label of every metric; the first is the headline. Empty without a judge."""
-        return tuple(label for judging in self.judgings for label in judging.labels)
+        return tuple(label for judging in self.shown for label in judging.labels)
+
+    @property
+    def shown(self) -> tuple[ShownJudging, ...]:
+        """The judgings that reports show; the first one's headline is theirs."""
+        return self.chosen if self.chosen is not None else tuple(judging.shown for judging in self.judgings)
 
     @property
     def judging_id(self) -> str:
         """Id of the first judging; empty without one."""
         return self.judgings[0].id if self.judgings else ""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Those that work: the editor, if anything is to be edited, and every judge."""
+        return self.config.stages if self.is_editing else tuple(self.config.judges.values())
 
     def editor_devices(self) -> list[tuple[str, ...]]:
         """One group per editor worker. Raises MachineError if this machine lacks one."""
@@ -78,7 +111,8 @@ class Plan:
 
     def device_groups(self) -> list[tuple[str, ...]]:
         """Every worker's devices, of all stages."""
-        return [*self.editor_devices(), *(group for judging in self.judgings for group in judging.devices())]
+        editors = self.editor_devices() if self.is_editing else []
+        return [*editors, *(group for judging in self.judgings for group in judging.devices())]
 
 
 def make_plan(config: Config, fresh: bool = False) -> Plan:
@@ -207,10 +241,10 @@ def unused_prompts(config: Config) -> list[str]:
     return [f"{config.path}: prompts: has no effect: {asked} asks in its own words"]
 
 
-def device_warnings(config: Config) -> list[str]:
-    """What `check` says about devices that this machine lacks; `run` refuses to start without them."""
+def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> list[str]:
+    """What `check` says about devices that this machine lacks; `run` refuses to start without those of its `stages`."""
     warnings = []
-    for stage in config.stages:
+    for stage in config.stages if stages is None else stages:
         kind = "editors" if stage is config.diffusion_model else "judges"
         plugin = plugins.load(kind, stage.type, config.allow_code)
         names = devices.resolve(stage.execution.device_ids, plugin.default_device)

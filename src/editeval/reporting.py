@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import ImageError
-from editeval.plan import JudgingPlan, Plan
+from editeval.plan import Plan, ShownJudging
 from editeval.reports import data, html, markdown, tables
 from editeval.reports.data import Report, SampleRow
 from editeval.stats.spans import spent
@@ -63,14 +63,14 @@ def write_reports(report: Report, directory: Path) -> list[Path]:
 
 
 def labelled_rows(plan: Plan, store: RunStore) -> Iterator[Row]:
-    """The wanted samples with the scores of every judging of `plan`, under the metrics' labels."""
-    if not plan.judgings:
+    """The wanted samples with the scores of every judging that `plan` shows, under the metrics' labels."""
+    if not plan.shown:
         yield from store.rows(None)
         return
-    for rows in zip(*(store.rows(judging.id) for judging in plan.judgings), strict=True):
+    for rows in zip(*(store.rows(judging.id) for judging in plan.shown), strict=True):
         scores = {
             judging.prefix + metric: score
-            for judging, row in zip(plan.judgings, rows, strict=True)
+            for judging, row in zip(plan.shown, rows, strict=True)
             for metric, score in row.scores.items()
         }
         yield replace(rows[0], scores=scores)
@@ -122,9 +122,9 @@ def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
         "dir": str(store.dir),
         "created_at": store.manifest["created_at"],
         "editor": config.diffusion_model.requested_type,
-        "judge": config.reward_model.requested_type if config.reward_model else None,
-        "judging_id": plan.judging_id or None,
-        "judgings": [_judging_block(judging) for judging in plan.judgings],
+        "judge": plan.shown[0].judge if plan.shown else None,
+        "judging_id": plan.shown[0].id if plan.shown else None,
+        "judgings": [_judging_block(judging) for judging in plan.shown],
         "benchmark": config.benchmark.type,
         "policy": _policy_used(plan, store),
         "devices": begun[-1]["devices"] if begun else [],
@@ -132,10 +132,8 @@ def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
     }
 
 
-def _judging_block(judging: JudgingPlan) -> dict[str, Any]:
-    metrics = list(judging.metrics)
-    judge = judging.stage.requested_type
-    return {"id": judging.id, "name": judging.name, "judge": judge, "prefix": judging.prefix, "metrics": metrics}
+def _judging_block(judging: ShownJudging) -> dict[str, Any]:
+    return asdict(judging) | {"metrics": list(judging.metrics)}
 
 
 def _policy_used(plan: Plan, store: RunStore) -> str:
@@ -189,9 +187,7 @@ def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
     manifest = store.manifest
     kept = {judging.id: judging for judging in store.judgings()}
     judgings = [
-        {"id": j.id, "judge": kept[j.id].judge, "details": dict(kept[j.id].details)}
-        for j in plan.judgings
-        if j.id in kept
+        {"id": j.id, "judge": kept[j.id].judge, "details": dict(kept[j.id].details)} for j in plan.shown if j.id in kept
     ]
     interpreters = {event["data"]["section"]: event["data"] for event in store.events("interpreter")}
     return {

@@ -210,6 +210,7 @@ class Judge(ABC):
     Params: ClassVar[type]
     metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
     uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
+    reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else
     default_device: ClassVar[str] = "cuda"
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     worker: int = 0  # its number among the workers of its stage, known before `load`

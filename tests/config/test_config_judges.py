@@ -9,7 +9,8 @@ import pytest
 from config_fakes.minimal import MINIMAL, Load
 
 from editeval.config import conda
-from editeval.config.load import load_mapping
+from editeval.config.load import load_judges, load_mapping
+from editeval.errors import ConfigError
 
 HEAD = "\n".join(MINIMAL.splitlines()[:2]) + "\n"
 TWO = HEAD + (
@@ -112,3 +113,24 @@ def test_conda_finds_environments_wherever_they_were_made(tmp_path: Path) -> Non
         assert conda.interpreter(name, {}, tmp_path) == tmp_path / folder / "bin" / "python"
     assert conda.interpreter("c", {}, tmp_path) is None
     assert conda.interpreter(str(tmp_path / "elsewhere/b"), {}, tmp_path) is not None
+
+
+def test_the_judges_of_another_file_replace_those_of_a_run_and_nothing_else(load: Load, tmp_path: Path) -> None:
+    run = load(TWO + "evaluation: {output_dir: here}\n").resolved
+    path = tmp_path / "other.yaml"
+    path.write_text("reward_model: {type: config_fakes.judge, params: {dtype: float16}}\n", "utf-8")
+    config = load_judges(run, "run", path, allow_code=True)
+    assert list(config.judges) == ["judge"] and config.judges["judge"].params.dtype == "float16"
+    assert config.evaluation.output_dir == Path("here") and not config.warnings
+    path.write_text(f"{TWO}evaluation: {{output_dir: there}}\n", "utf-8")
+    whole = load_judges(run, "run", path, ["reward_models.cheap.params.dtype=float16"], allow_code=True)
+    assert whole.judges["cheap"].params.dtype == "float16" and whole.evaluation.output_dir == Path("here")
+    assert any("only its judges and prompts are used" in warning for warning in whole.warnings)
+
+
+def test_without_a_file_the_judges_of_the_run_stay_and_sets_hold(load: Load) -> None:
+    run = load(TWO).resolved
+    config = load_judges(run, "run", None, ["reward_models.strict.params.dtype=float16"], allow_code=True)
+    assert [stage.params.dtype for stage in config.judges.values()] == ["float16", "float32"]
+    with pytest.raises(ConfigError, match="--set evaluation: belongs to the run"):
+        load_judges(run, "run", None, ["evaluation.limit=3"], allow_code=True)

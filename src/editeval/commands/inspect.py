@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
+from editeval.judgings import showing
 from editeval.plan import Plan, make_plan
 from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
 
 
-def report(directory: Path, allow_code: bool) -> int:
-    """Write every report of the run anew and print its table."""
+def report(directory: Path, words: Sequence[str], allow_code: bool) -> int:
+    """Write every report of the run anew and print its table; it shows the judgings that `words` mean, if any."""
+    with RunStore.reopen(directory) as store:
+        return show_reports(showing(plan_of(store, allow_code), store, words), store)
+
+
+def show_reports(plan: Plan, store: RunStore) -> int:
+    """Write every report of the run anew and print its table. 0 if all that it shows is scored, else 3."""
     from editeval.commands.console import result_console
     from editeval.reporting import build_report, write_reports
     from editeval.reports.terminal import render_terminal
 
-    with RunStore.reopen(directory) as store:
-        built = build_report(plan_of(store, allow_code), store)
-        write_reports(built, directory)
-        render_terminal(built, result_console())
-        counts = store.counts(store.judgings()[-1].id if store.judgings() else None)
-    return 0 if counts.num_scored == counts.num_wanted else 3
+    built = build_report(plan, store)
+    write_reports(built, store.dir)
+    render_terminal(built, result_console())
+    counts = [store.counts(judging.id) for judging in plan.shown]
+    if not counts:
+        return 0 if store.counts(None).num_edited == store.counts(None).num_wanted else 3
+    return 0 if all(c.num_scored == c.num_wanted for c in counts) else 3
 
 
 def verify(directory: Path, should_repair: bool) -> int:
@@ -50,17 +60,32 @@ def config_of(store: RunStore, allow_code: bool) -> Config:
 
     A run may come from somebody else: code that it names is imported only with `allow_code`.
     """
-    settings = copy.deepcopy(store.manifest["config"])
+    return load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
+
+
+def settings_of(store: RunStore) -> dict[str, Any]:
+    """The configuration of the run's latest invocation, as JSON values."""
+    settings: dict[str, Any] = copy.deepcopy(store.manifest["config"])
     for key, (_, value) in store.events("invocation")[-1]["data"]["config_changes"].items():
+        if value == ABSENT:
+            _remove(settings, key.split("."))
+            continue
         *path, last = key.split(".")
         place = settings
         for part in path:
             place = place.setdefault(part, {})
-        if value == ABSENT:
-            place.pop(last, None)
-        else:
-            place[last] = value
-    return load_mapping(settings, store.manifest["name"], allow_code=allow_code)
+        place[last] = value
+    return settings
+
+
+def _remove(place: dict[str, Any], path: list[str]) -> None:
+    """The leaf at `path` is gone, and with it every mapping that it leaves empty."""
+    first, *rest = path
+    below = place.get(first)
+    if rest and isinstance(below, dict):
+        _remove(below, rest)
+    if not rest or below == {}:
+        place.pop(first, None)
 
 
 def plan_of(store: RunStore, allow_code: bool) -> Plan:

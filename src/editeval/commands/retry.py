@@ -11,17 +11,18 @@ from editeval.commands.inspect import config_of
 from editeval.commands.run import interruptible, report_result
 from editeval.errors import ConfigError
 from editeval.pipeline import evaluate
+from editeval.plan import JudgingPlan, judging_plans
 from editeval.store.run_store import RunStore
 
 
 def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -> int:
     """Failed edits and missing scores whose reason is in `only` (empty: any) are pending again; then the run goes on.
 
-    Their earlier attempts stay on record. Returns the exit code of the run.
+    Of the judgings only those of the run's latest configuration; earlier attempts stay on record. The run's exit code.
     """
     with RunStore.reopen(directory) as store:
         config = config_of(store, options.allow_code)
-        failed, unscored = _candidates(store, only)
+        failed, unscored = _candidates(store, judging_plans(config), only)
         if not failed and not unscored:
             sys.stdout.write(f"{directory}: nothing to try again\n")
             return 0 if not only else _none_of(only)
@@ -35,17 +36,20 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
     return report_result(result, options.argv, options.display)
 
 
-def _candidates(store: RunStore, only: Collection[str]) -> tuple[list[str], dict[str, list[str]]]:
+def _candidates(
+    store: RunStore, judgings: Collection[JudgingPlan], only: Collection[str]
+) -> tuple[list[str], dict[str, list[str]]]:
     """Ids of failed edits, and per judging the ids of edits it could not score."""
     failed: list[str] = []
     unscored: dict[str, list[str]] = {}
-    judging_id = store.judgings()[-1].id if store.judgings() else None
-    for row in store.rows(judging_id):
+    for row in store.rows(None):
         if row.edit is not None and row.edit.error is not None and (not only or row.edit.error.reason in only):
             failed.append(row.sample_id)
-        reasons = {score.reason for score in row.scores.values() if score.reason}
-        if judging_id is not None and reasons and (not only or reasons & set(only)):
-            unscored.setdefault(judging_id, []).append(row.sample_id)
+    for judging in judgings:
+        for row in store.rows(judging.id):
+            reasons = {score.reason for score in row.scores.values() if score.reason}
+            if reasons and (not only or reasons & set(only)):
+                unscored.setdefault(judging.id, []).append(row.sample_id)
     return failed, unscored
 
 

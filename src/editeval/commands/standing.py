@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from editeval.display.observer import StageFacts
 from editeval.display.pace import Pace
 from editeval.display.picture import FailureView, Picture, ScoreSoFar, StageView, WorkerView
 from editeval.display.recorder import read_picture
+from editeval.judgings import kept
 from editeval.stages.telling import EDIT, interval
 from editeval.store import activity, lock
 from editeval.store.records import Counts
@@ -20,6 +21,19 @@ from editeval.store.run_store import RunStore
 
 NUM_ENDS = 500  # of the last samples, for the pace
 FRESH_S = 5.0  # a live picture older than this is history
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """A judging that the run keeps."""
+
+    name: str
+    id: str
+    judge: str
+    num_scored: int
+    num_unscored: int
+    is_current: bool  # of the latest invocation
+    parent: str  # id of the judging whose replies it reads anew; empty: it asked a judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,7 @@ class Standing:
     writer: dict[str, Any] | None
     counts: Counts  # of several judgings, those of the one that scored least
     reasons: dict[str, dict[str, int]]  # stage -> why samples have no value -> how many
+    judgings: tuple[KeptView, ...] = ()  # every one that the run keeps, those that are not shown included
 
     @property
     def is_complete(self) -> bool:
@@ -49,10 +64,20 @@ def standing(directory: Path) -> Standing:
         outcome = found.outcome(picture)
         reasons = {facts.key: activity.reasons(store, facts.judging_id) for facts in found.stages}
         counts = found.least
+        judgings = tuple(_kept(store, {facts.judging_id for facts in found.stages}))
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = live
-    return Standing(picture, outcome, writer, counts, {stage: why for stage, why in reasons.items() if why})
+    return Standing(picture, outcome, writer, counts, {stage: why for stage, why in reasons.items() if why}, judgings)
+
+
+def _kept(store: RunStore, current: Collection[str]) -> Iterator[KeptView]:
+    parents = {judging.id: str(judging.details.get("parent", "")) for judging in store.judgings()}
+    for judging in kept(store):
+        counts = store.counts(judging.id)
+        numbers = counts.num_scored, counts.num_unscored
+        facts = judging.name, judging.id, judging.judge
+        yield KeptView(*facts, *numbers, judging.id in current, parents[judging.id])
 
 
 class _Ledger:

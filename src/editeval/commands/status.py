@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editeval.commands.console import result_console
-from editeval.commands.standing import Standing, standing
+from editeval.commands.standing import KeptView, Standing, standing
 from editeval.display.plain import Rhythm, status_line
-from editeval.display.texts import plain
+from editeval.display.texts import clean, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,7 +84,16 @@ def _rendered(found: Standing) -> RenderableType:
     texts = [Text(_meaning(found), style="bold")]
     for stage, reasons in found.reasons.items():
         texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
+    if len(found.judgings) > 1:
+        texts += [Text(_judging_line(judging)) for judging in found.judgings]
     return Group(Region(lambda: found.picture), *texts)
+
+
+def _judging_line(judging: KeptView) -> str:
+    what = f"reads {judging.parent} again" if judging.parent else judging.judge
+    shown = ", current" if judging.is_current else ""
+    counts = f"{judging.num_scored} scored, {judging.num_unscored} unscored"
+    return f"judging {clean(judging.name)} ({judging.id}): {clean(what)}, {counts}{shown}"
 
 
 def _meaning(found: Standing) -> str:
@@ -96,5 +105,6 @@ def _meaning(found: Standing) -> str:
 
 def _json(found: Standing) -> str:
     block = {"run": found.picture.directory, "complete": found.is_complete, "outcome": found.outcome}
+    block |= {"judgings": [asdict(judging) for judging in found.judgings]}
     block |= {"writer": found.writer, "reasons": found.reasons} | asdict(found.counts) | asdict(found.picture)
     return json.dumps(plain(block), allow_nan=False) + "\n"

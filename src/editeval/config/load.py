@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import yaml
 
 from editeval.config import document, layers, legacy, resolve
 from editeval.config.layers import Overrides
-from editeval.config.node import FILE, Node, Source, child, merge, without
+from editeval.config.node import FILE, Node, Source, child, merge, placed, without
 from editeval.config.schema import Config
 from editeval.errors import ConfigError
 
-__all__ = ["Overrides", "load_config", "load_mapping"]
+__all__ = ["Overrides", "load_config", "load_judges", "load_mapping"]
 
 _NO_OVERRIDES = Overrides()
+_JUDGES = ("reward_model", "reward_models")
 _STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
 
 
@@ -53,6 +54,45 @@ def load_mapping(
         document.read_text(yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False), source)
     )
     return resolve.config(Path(name), tree, allow_code or layers.allows_code(environ), warnings)
+
+
+def load_judges(
+    mapping: Mapping[str, Any], name: str, path: Path | None, sets: Sequence[str] = (), allow_code: bool = False
+) -> Config:
+    """The configuration that `mapping` is, with the judges of the file at `path` in place of its own, and `sets` above.
+
+    Without a path the judges stay. The prompts are the file's, if it has any. Raises ConfigError for a file without a
+    judge, and for a `--set` that concerns neither judges nor prompts.
+    """
+    source = Source(name, f"call {name}", FILE)
+    text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
+    tree, warnings = legacy.translate(document.read_text(text, source))
+    if path is not None:
+        found, notes = legacy.translate(
+            document.read_file(path, Source(str(path), f"file {path}", FILE, numbered=True))
+        )
+        tree, warnings = _with_judges(tree, found), warnings + notes
+        if set(found.value) - {*_JUDGES, "prompts"}:
+            warnings.append(f"{path}: only its judges and prompts are used; benchmark and edits are those of the run")
+    for layer in layers.sets(Overrides(sets=tuple(sets))):
+        translated, notes = legacy.translate(layer)
+        stranger = next((section for section in translated.value if section not in (*_JUDGES, "prompts")), None)
+        if stranger is not None:
+            raise ConfigError(f"--set {stranger}: belongs to the run; only {', '.join(_JUDGES)} and prompts can change")
+        tree, warnings = _over(tree, translated, warnings), warnings + notes
+    return resolve.config(Path(name), tree, allow_code or layers.allows_code(os.environ), warnings)
+
+
+def _with_judges(tree: Node, found: Node) -> Node:
+    given = {section: node for section in _JUDGES if (node := child(found, section)) is not None and node.value}
+    if not given:
+        raise ConfigError(f"{found.where}: reward_model: missing; name the judge that is to score the run")
+    for section in _JUDGES:
+        tree = without(tree, section)
+    prompts = child(found, "prompts")
+    for section, node in (given | ({"prompts": prompts} if prompts is not None else {})).items():
+        tree = placed(without(tree, section), node, section)
+    return tree
 
 
 def _over(low: Node, high: Node, warnings: list[str]) -> Node:

@@ -70,6 +70,7 @@ class ReferenceJudge(Judge):
 
     Params = ReferenceParams
     metrics = METRICS
+    reads_instruction = False
     default_device = "cpu"
 
     def __init__(self, params: ReferenceParams) -> None:

@@ -211,6 +211,9 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
         value = report.run.get(name)
         if value not in (None, "", [], ()):
             yield name, printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
+    judgings = [f"{judging['name']} ({judging['id']})" for judging in report.run.get("judgings") or ()]
+    if judgings:
+        yield "judgings", printable(", ".join(judgings))
     if report.run.get("created_at") is not None:
         yield "created", moment(report.run["created_at"])
     if report.run.get("id"):

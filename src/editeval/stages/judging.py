@@ -29,7 +29,8 @@ class Judging(Activity):
     def __init__(self, plan: Plan, judging: JudgingPlan, store: RunStore, landings: Landings) -> None:
         stage = judging.stage
         details = {"name": judging.name, "params": json_params(stage.params), "seed": stage.seed}
-        store.add_judging(judging.id, stage.type, details | {"batch_size": stage.execution.batch_size})
+        details |= {"batch_size": stage.execution.batch_size, "requested_type": stage.requested_type}
+        store.add_judging(judging.id, stage.type, details)
         groups = judging.devices()
         logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(judging)}"
         spec = worker_spec("judges", stage, plan.config.allow_code)

@@ -38,7 +38,7 @@ def run_facts(plan: Plan, store: RunStore) -> RunFacts:
 def edit_facts(plan: Plan, store: RunStore) -> StageFacts:
     """The edit stage as it stands now."""
     counts = store.counts(None)
-    groups = plan.editor_devices()
+    groups = plan.editor_devices() if plan.is_editing else []
     return StageFacts(
         key=EDIT,
         kind="edit",

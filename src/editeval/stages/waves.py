@@ -14,12 +14,12 @@ from editeval.stages.running import run
 from editeval.store.run_store import RunStore
 
 Wave = list[JudgingPlan | None]
-"""None stands for editing, which is always in the first one."""
+"""None stands for editing, which is always in the first one, if there is any."""
 
 
 def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer) -> None:
     """Everything wanted is edited and judged; less only after an interrupt. Stages that are complete start nothing."""
-    landings = Landings(store.edits(), store.pending_edits())
+    landings = Landings(store.edits(), store.pending_edits() if plan.is_editing else ())
     try:
         for wave in waves(plan):
             if interrupt.signum is None:
@@ -40,7 +40,7 @@ def _activities(wave: Wave, plan: Plan, store: RunStore, landings: Landings) -> 
 
 def waves(plan: Plan) -> list[Wave]:
     """The stages of `plan` in the order in which they run. Raises ConfigError for an overlap that cannot be."""
-    result: list[Wave] = [[None]]
+    result: list[Wave] = [[None]] if plan.is_editing else []
     for judging in plan.judgings:
         first = next((wave for wave in result if all(_is_apart(plan, judging, member) for member in wave)), None)
         if first is None:

@@ -36,6 +36,14 @@ class LastFailure:
 NUM_LAST = 10
 
 
+def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
+    """What this judging measures, the headline first; nothing before its first score."""
+    found = store.ledger.query(
+        "SELECT metric FROM scores WHERE judging_id = ? GROUP BY metric ORDER BY MIN(place), metric", judging_id
+    )
+    return tuple(row[0] for row in found)
+
+
 def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:
     """(cluster, headline score) of every wanted sample that this judging has scored."""
     return [

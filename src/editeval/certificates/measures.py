@@ -1,0 +1,61 @@
+"""The statistics of a certificate; of nothing they are None. Samples come from scenes of their own: no clusters."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+_Z = 1.959963984540054  # of a 95 % interval
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of the share `count` of `total`; `total` is at least 1."""
+    share, spread = count / total, _Z * _Z / total
+    centre = (share + spread / 2) / (1 + spread)
+    half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
+    low = 0.0 if count == 0 else max(0.0, centre - half)
+    return low, 1.0 if count == total else min(1.0, centre + half)
+
+
+def auroc(high: Sequence[float], low: Sequence[float]) -> float | None:
+    """Probability that a random one of `high` is above a random one of `low`; a tie counts half."""
+    if not high or not low:
+        return None
+    ordered = sorted(low)
+    wins = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in high)
+    return wins / (2 * len(high) * len(low))
+
+
+def sign_flip_p(differences: Sequence[float], num_flips: int) -> float | None:
+    """p of a mean difference above 0 by chance: the share of random sign changes that give at least this sum.
+
+    One-sided, seeded; the observed signs count as one of the draws, so the least is 1 / (num_flips + 1).
+    """
+    if not differences:
+        return None
+    values = np.asarray(differences)
+    signs = np.random.default_rng(0).integers(0, 2, (num_flips, len(values)), dtype=np.int8) * 2 - 1
+    reached = (signs * values).sum(axis=1) >= values.sum() - 1e-9 * np.abs(values).sum()
+    return (1 + int(reached.sum())) / (num_flips + 1)
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Exact sum, rounded once."""
+    return math.fsum(values) / len(values) if values else None
+
+
+def retest_sd(differences: Sequence[float]) -> float | None:
+    """Standard deviation of one answer, from differences between two answers to the same request."""
+    squares = mean([d * d for d in differences])
+    return None if squares is None else math.sqrt(squares / 2)
+
+
+def modal_share(values: Sequence[float]) -> float | None:
+    """Share of the most frequent value, to three decimals."""
+    if not values:
+        return None
+    rounded = [round(value, 3) for value in values]
+    return max(rounded.count(value) for value in set(rounded)) / len(rounded)

@@ -1,0 +1,146 @@
+"""Checks on answers made by hand: what each measures, on which metric, and what costs the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from certificates.certificate_fakes import NUM_SAMPLES, answered, sound, spoilt, status_of
+from editeval.certificates import arms, thresholds
+from editeval.certificates.answers import Answers, metric_for
+from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED, certificate
+from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, findings
+
+ONE = ("overall",)
+
+
+def content(answers: Answers, reads_instruction: bool = True) -> dict[str, Any]:
+    return certificate("key", answers, reads_instruction, {"num_samples": NUM_SAMPLES})
+
+
+def changed(**arm_values: Callable[[int], float | None]) -> Answers:
+    """Of a sound judge with one metric, but for these arms."""
+
+    def value_of(arm: str, metric: str, number: int) -> float | None:
+        return arm_values[arm](number) if arm in arm_values else sound(arm, metric, number)
+
+    return answered(ONE, value_of)
+
+
+def test_a_sound_judge_is_certified_and_what_it_cannot_show_is_not_counted_as_shown() -> None:
+    made = content(answered(ONE, sound))
+    assert made["verdict"] == CERTIFIED and not spoilt(made)
+    absent = {c["name"] for c in made["checks"] if c["status"] == NOT_APPLICABLE}
+    assert absent == {"identity > over edit", "target > blank picture"}
+    blank = [c for c in made["checks"] if c["name"] == "target > blank picture"]
+    assert [(c["metric"], c["status"]) for c in blank] == [("overall", "passed"), ("", NOT_APPLICABLE)]
+
+
+@pytest.mark.parametrize(
+    ("arm", "value", "name"),
+    [
+        (arms.IDENTITY, lambda n: 9.9 if n < 2 else 0.2, "target > identity"),  # 28 of 30: 0.93
+        (arms.WRONG, lambda n: 9.9 if n < 4 else 0.2, "target > wrong object"),
+        (arms.PARTIAL, lambda n: 9.9 if n < 8 else 5.0, "target > partial"),
+        (arms.PARTIAL, lambda n: 0.0 if n < 8 else 5.0, "partial > identity"),
+        (arms.OVER_EDIT, lambda n: 9.9 if n < 4 else 0.2, "target > over edit"),
+        (arms.REENCODED, lambda n: 8.0 if n < 4 else 9.5, "target re-encoded = target"),
+        (arms.IDENTITY, lambda n: 1.1, "identity is bad"),
+        (arms.SHUFFLED, lambda n: 9.5 + n / 100, "another instruction"),
+        (arms.SWAPPED, lambda n: 9.9 if n < 4 else 0.2, "target > swapped pictures"),
+        (arms.SWAPPED, lambda n: 1.6, "swapped as bad as identity"),
+        (arms.BLANK, lambda n: 1.1, "blank picture is bad"),
+        (arms.SHAM, lambda n: 5.5, "JPEG 95 shifts nothing"),
+        (arms.IN_PICTURE, lambda n: 1.5 if n < 2 else 0.0, "plea inside the picture"),
+        (arms.IN_INSTRUCTION, lambda n: 10.0, "plea inside the instruction"),
+    ],
+)
+def test_one_fault_is_found_by_its_check(arm: str, value: Callable[[int], float], name: str) -> None:
+    made = content(changed(**{arm: value}))
+    assert made["verdict"] == NOT_CERTIFIED
+    assert name in spoilt(made)
+
+
+def test_a_tie_is_not_in_order_and_is_counted() -> None:
+    made = content(changed(partial=lambda n: 9.5 + n / 100))
+    check = next(c for c in made["checks"] if c["name"] == "target > partial")
+    assert (check["status"], check["value"], check["tied"]) == ("failed", 0.0, 1.0)
+    assert made["figures"]["tied"] == pytest.approx(1 / 6)
+
+
+def test_noise_is_a_warning_that_does_not_cost_the_certificate() -> None:
+    made = content(changed(asked_again=lambda n: 5.0 + n / 100 + (1 if n % 2 else -1)))
+    assert made["verdict"] == CERTIFIED and status_of(made, "asked again") == "warned"
+    assert made["figures"]["retest_change"] == pytest.approx(1.0)
+    assert made["figures"]["retest_sd"] == pytest.approx(0.5**0.5)
+
+
+def test_unscored_replies_are_counted_and_never_guessed() -> None:
+    made = content(changed(target=lambda n: None if n < 4 else 9.5 + n / 100))
+    assert made["unscored"] == {"refused": 4}
+    assert status_of(made, "target is good") == "not measured"
+    assert made["verdict"] == NOT_CERTIFIED
+    few = content(changed(target=lambda n: None if n < 3 else 9.5 + n / 100))
+    target = next(r for r in few["rungs"] if r["arm"] == "target")
+    assert target["metrics"]["overall"]["num_scored"] == 27 and target["num_asked"] == 30
+    assert target["metrics"]["overall"]["mean"] == pytest.approx(9.5 + sum(range(3, 30)) / 27 / 100)
+    assert few["verdict"] == CERTIFIED and status_of(few, "coverage") == "passed"
+
+
+def test_low_coverage_warns_and_then_fails() -> None:
+    def mute(share: float) -> dict[str, Any]:
+        return content(answered(ONE, lambda a, m, n: None if n < share * NUM_SAMPLES else sound(a, m, n)))
+
+    assert status_of(mute(0.1), "coverage") == "warned" and mute(0.1)["verdict"] == CERTIFIED
+    assert status_of(mute(0.2), "coverage") == "failed"
+
+
+def test_a_judge_that_scores_nothing_is_not_certified() -> None:
+    made = content(answered(ONE, lambda *_: None))
+    assert made["verdict"] == NOT_CERTIFIED
+    assert {c["status"] for c in made["checks"]} == {"not measured", "not applicable", "failed"}
+
+
+def test_a_judge_that_is_never_told_the_instruction_is_not_asked_about_it() -> None:
+    made = content(answered(ONE, sound), reads_instruction=False)
+    readers = {check.name for check in CHECKS if check.is_for_readers}
+    assert len(readers) == 4
+    assert {name for name in readers if status_of(made, name) == NOT_APPLICABLE} == readers
+    assert made["verdict"] == CERTIFIED
+
+
+@pytest.mark.parametrize(
+    ("metrics", "roles"),
+    [
+        (("overall", "completeness", "preservation"), ("completeness", "preservation", "preservation", None)),
+        (("overall", "following", "preservation", "quality"), ("following", "preservation", "preservation", "quality")),
+        (("overall",), ("overall", "overall", None, None)),
+        (
+            ("overall", "semantic_consistency", "perceptual_quality"),
+            ("semantic_consistency", "semantic_consistency", None, "perceptual_quality"),
+        ),
+        (
+            ("reasoning", "instruction_following", "semantic_consistency"),
+            ("instruction_following", "semantic_consistency", None, None),
+        ),
+    ],
+)
+def test_each_check_uses_the_metric_it_concerns(metrics: tuple[str, ...], roles: tuple[str | None, ...]) -> None:
+    asked = ("following", "preservation", "preservation alone", "quality alone")
+    assert tuple(metric_for(role, metrics) for role in asked) == roles
+    assert metric_for("headline", metrics) == metrics[0]
+
+
+def test_no_check_is_made_twice_on_one_metric() -> None:
+    for metrics in (ONE, ("overall", "following", "preservation", "quality")):
+        made = [(f.name, f.metric) for f in findings(answered(metrics, sound), True)]
+        assert len(made) == len(set(made))
+
+
+def test_a_share_at_its_threshold_passes() -> None:
+    made = content(changed(wrong_object=lambda n: 9.9 if n < 3 else 0.2))  # 27 of 30: 0.90 exactly
+    check = next(c for c in made["checks"] if c["name"] == "target > wrong object")
+    assert check["value"] == thresholds.TARGET_OVER_WRONG and check["status"] == "passed"
+    assert check["low"] < 0.90 < check["high"]
