@@ -197,6 +197,21 @@ def test_the_cache_is_where_huggingface_hub_has_it(environ: dict[str, str], fold
     assert machine.cache_folder(environ) == Path(folder)
 
 
+def test_environments_made_for_stages_are_listed_and_half_built_ones_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("0123456789abcdef", "fedcba9876543210"):
+        (tmp_path / "editeval" / "environments" / name).mkdir(parents=True)
+    mark = {"requirements": ["torch==2.13.0", "vllm"], "built_at": 5.0}
+    (tmp_path / "editeval" / "environments" / "0123456789abcdef" / "editeval.json").write_text(json.dumps(mark))
+    doctor.doctor(tmp_path, False, {"XDG_CACHE_HOME": str(tmp_path)})
+    text = capsys.readouterr().out
+    assert "0123456789abcdef  torch==2.13.0, vllm" in text and "fedcba9876543210  HALF-BUILT" in text
+    doctor.doctor(tmp_path, True, {"XDG_CACHE_HOME": str(tmp_path)})
+    listed = json.loads(capsys.readouterr().out)["environments"]
+    assert [(e["requirements"], e["complete"]) for e in listed] == [(["torch==2.13.0", "vllm"], True), ([], False)]
+
+
 def test_free_space_is_that_of_the_folder_to_come(tmp_path: Path) -> None:
     disk = machine.disk(tmp_path / "not" / "yet")
     assert disk is not None and 0 < disk.free_gib <= disk.total_gib

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from editeval.doctor import machine, rules, versions
+from editeval.execution import environments
 
 BROKEN = 2
 LITTLE_GIB = 5.0  # of free disk: a thousand edits of a megapixel take about two
@@ -29,6 +30,7 @@ class Diagnosis:
     cache: Path
     checkpoints: list[machine.Checkpoint]
     disks: list[machine.Disk]
+    environments: list[environments.Environment]  # made for execution.requirements
     problems: list[rules.Problem]
 
     @property
@@ -62,6 +64,7 @@ def diagnose(output_dir: Path, environ: Mapping[str, str]) -> Diagnosis:
         cache=cache,
         checkpoints=machine.checkpoints(cache),
         disks=disks,
+        environments=environments.known(environments.folder(environ)),
         problems=rules.problems(facts),
     )
 
@@ -77,6 +80,15 @@ def _as_json(found: Diagnosis) -> dict[str, Any]:
         "cache": str(found.cache),
         "checkpoints": [asdict(checkpoint) for checkpoint in found.checkpoints],
         "disks": [asdict(disk) | {"path": str(disk.path)} for disk in found.disks],
+        "environments": [
+            {
+                "path": str(e.path),
+                "requirements": list(e.requirements),
+                "built_at": e.built_at,
+                "complete": e.is_complete,
+            }
+            for e in found.environments
+        ],
         "problems": [rules.as_json(problem) for problem in found.problems],
     }
 
@@ -94,6 +106,9 @@ def _lines(found: Diagnosis) -> list[str]:
         lines.append(f"disk         {disk.free_gib:g} of {disk.total_gib:g} GiB free for {disk.path}{little}")
     lines.append(f"checkpoints  {len(found.checkpoints) or 'none'} in {found.cache}")
     lines += [f"             {_checkpoint(checkpoint)}" for checkpoint in found.checkpoints]
+    if found.environments:
+        lines.append(f"environments {len(found.environments)} in {found.environments[0].path.parent}")
+        lines += [f"             {_environment(environment)}" for environment in found.environments]
     counts = {severity: sum(p.severity == severity for p in found.problems) for severity in rules.SEVERITIES}
     lines.append("combinations " + ", ".join(f"{count} {severity}" for severity, count in counts.items()))
     for problem in found.problems:
@@ -101,6 +116,11 @@ def _lines(found: Diagnosis) -> list[str]:
         lines.append(f"      {problem.what}")
         lines.append(f"      -> {problem.remedy}")
     return lines
+
+
+def _environment(environment: environments.Environment) -> str:
+    what = ", ".join(environment.requirements) if environment.is_complete else "HALF-BUILT: made anew when it is needed"
+    return f"{environment.path.name}  {what}"
 
 
 def _memory(memory_gib: tuple[float, float] | None) -> str:
