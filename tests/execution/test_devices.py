@@ -144,3 +144,9 @@ def test_a_worker_finds_editeval_before_anything_else_on_the_path() -> None:
     first, *rest = worker_environment(["cpu"], {"PYTHONPATH": "/a:/b"})["PYTHONPATH"].split(os.pathsep)
     assert (Path(first) / "editeval" / "types.py").is_file() and rest == ["/a", "/b"]
     assert worker_environment(["cpu"], {})["PYTHONPATH"] == first and first in map(str, sys.path)
+
+
+def test_a_gpu_has_the_number_that_the_driver_gives_it() -> None:
+    assert worker_environment(["cuda:1"], {})["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    chosen = worker_environment(["cuda:1"], {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"})
+    assert chosen["CUDA_DEVICE_ORDER"] == "FASTEST_FIRST", "unless somebody wants another order"

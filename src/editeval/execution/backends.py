@@ -193,6 +193,7 @@ def worker_environment(devices: Sequence[str], environ: Mapping[str, str]) -> di
     result["PYTHONUNBUFFERED"] = "1"
     gpus = [device.removeprefix("cuda:") for device in devices if device.startswith("cuda")]
     visible = visible_gpus(environ)
+    result.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the driver's numbers, as nvidia-smi and `doctor` show them
     result["CUDA_VISIBLE_DEVICES"] = ",".join(visible[int(g)] if visible else g for g in gpus)
     if not gpus:
         result.update(dict.fromkeys(_ONE_THREAD, "1"))

@@ -60,14 +60,17 @@ class Source:
 
 def load_pipeline(source: Source, device: str) -> Any:
     """The diffusers pipeline of `source` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
-    if checkpoint.is_path(source.model_name):  # what a look can tell is told before the libraries take their seconds
-        _check_folder(Path(source.model_name).expanduser(), source, device)
+    folder = Path(source.model_name).expanduser() if checkpoint.is_path(source.model_name) else None
+    num_bytes = (
+        0 if folder is None else _check_folder(folder, source, device)
+    )  # before the libraries take their seconds
     torch, diffusers = import_libraries()
     if source.is_quiet:
         _silence(diffusers)
     _check_device(torch, device, source)
-    folder = _folder(diffusers, source)
-    num_bytes = _check_folder(folder, source, device)
+    if folder is None:
+        folder = hub.download(diffusers, source.model_name, source.revision, source.trust_remote_code)
+        num_bytes = _check_folder(folder, source, device)
     if device.startswith("cuda") and source.cpu_offload == "none":
         room.check_gpu(torch, num_bytes, device)
     pipeline = _from_folder(torch, diffusers, folder, source, device)
@@ -132,12 +135,6 @@ def _check_device(torch: Any, device: str, source: Source) -> None:
         built = "this torch has no CUDA" if torch.version.cuda is None else f"torch sees {torch.cuda.device_count()}"
         raise MachineError(f"diffusion_model: {device} cannot be used: {built}; check the driver, or use [cpu]")
     torch.cuda.set_device(index)  # "cuda" in a device map means the current one
-
-
-def _folder(diffusers: Any, source: Source) -> Path:
-    if checkpoint.is_path(source.model_name):
-        return Path(source.model_name).expanduser()
-    return hub.download(diffusers, source.model_name, source.revision, source.trust_remote_code)
 
 
 def _place(pipeline: Any, source: Source, device: str) -> None:

@@ -20,6 +20,8 @@ KEY = "diffusion_model.params.model_name"
 ITEM_BYTES: Mapping[str, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
 DRIVER_S = 4.0
 MIB, GIB = 2**20, 2**30
+MEMINFO = Path("/proc/meminfo")
+LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def check(num_bytes: int, device: str, is_offloaded: bool) -> None:
@@ -46,12 +48,15 @@ def _too_little(num_bytes: int, where: str, free: float) -> str:
     return f"the weights take {num_bytes / GIB:.1f} GiB, {where} has {free / GIB:.1f} GiB free"
 
 
-def host_bytes() -> int | None:
-    """What the host can still give without swapping; None where Linux does not tell."""
+def host_bytes(meminfo: Path = MEMINFO, limit: Path = LIMIT) -> int | None:
+    """What the host can still give without swapping, a container's limit applied; None where Linux does not tell."""
+    found = []
     with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
-    return None
+        lines = meminfo.read_text("ascii").splitlines()
+        found.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # no limit: "max", which is no number
+        found.append(int(limit.read_text("ascii")))
+    return min(found, default=None)
 
 
 def most_free_bytes(device: str, environ: Mapping[str, str]) -> int | None:
