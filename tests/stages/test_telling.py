@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.display.observer import Observer
@@ -22,6 +22,7 @@ def outcome(key: str, error: Failure | None = None) -> Outcome:
     return Outcome(key, None if error else "value", error, 1, "cpu", 2, 5.0, 3.0)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=3), st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=8))
 def test_the_running_interval_is_that_of_the_reports_row_micro(scores: dict[str, list[float]]) -> None:
     entries: list[Entry] = [("a", f"c{c}", "scored", v) for c, values in scores.items() for v in values]
