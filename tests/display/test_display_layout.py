@@ -102,11 +102,13 @@ def test_stopping_says_what_the_next_ctrl_c_does() -> None:
     assert "Ctrl-C again stops at once" in text(replace(picture(), state="stopping"), 118)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.integers(1, 40), st.booleans())
 def test_a_fitted_text_has_exactly_its_width(said: str, width: int, is_right: bool) -> None:
     assert cell_len(fit(clean(said), width, is_right)) == width
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 2), st.integers(1, 80))
 def test_a_bar_has_exactly_its_width(share: float, width: int) -> None:
     full, empty = bar(share, width)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.display.pace import WINDOW_S, Pace
 
 
+@settings(deadline=None)
 @given(st.integers(1, 64), st.integers(1, 60), st.floats(0.1, 600))
 def test_batches_that_end_together_give_workers_times_sixty_by_seconds(
     workers: int, rounds: int, seconds: float

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.reports.tex import Model, escaped, render_tex
@@ -52,6 +52,7 @@ def test_what_a_model_lacks_is_a_dash_and_never_a_zero() -> None:
     assert found["a"] == ["--", "--", "--", "--"] and found["b"][0] == "--"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_an_escaped_text_holds_no_character_that_tex_interprets(text: str) -> None:
     left = re.sub(r"\\text[a-z]+\{\}|\\[&%$#_{}]", "", escaped(text))

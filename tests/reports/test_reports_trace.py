@@ -7,7 +7,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.reports.trace import GPU_PROCESS, Counter, Mark, Span, Trace, write_trace
@@ -29,6 +29,7 @@ def trace(spans: list[Span], marks: list[Mark] | None = None, counters: list[Cou
 times = st.floats(1.7e9, 1.7e9 + 1000)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 2), st.integers(0, 3), times, st.floats(0, 100)), max_size=40))
 def test_no_two_spans_of_a_track_overlap(found: list[tuple[int, int, float, float]]) -> None:
     spans = [Span(process, track, "s", "edit", at, seconds) for process, track, at, seconds in found]

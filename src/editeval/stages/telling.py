@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
 from editeval.execution.lanes import Notice, Result
 from editeval.plan import JudgingPlan, Plan
-from editeval.stats.summary import Entry, summarise
+from editeval.stats import intervals
+from editeval.stats.summary import HIGHEST, LOWEST
 from editeval.store import activity
 from editeval.store.run_store import RunStore
 from editeval.types import Outcome, Sample, Score
@@ -124,8 +126,8 @@ def settled_scores(
 
 def interval(scores: Mapping[str, Sequence[float]]) -> tuple[float, float | None, float | None]:
     """(mean, low, high) of scores by cluster, as the report's row `micro` will give them."""
-    entries: list[Entry] = [("all", cluster, "scored", value) for cluster, values in scores.items() for value in values]
-    whole = summarise(entries, "overall")[-1]
-    if whole.mean is None:
-        raise ValueError("no scores, no mean")
-    return whole.mean, whole.ci_low, whole.ci_high
+    values = [value for group in scores.values() for value in group]
+    mean = math.fsum(values) / len(values)
+    error = intervals.of_mean(scores, mean)
+    half = error.half_width if error is not None else None
+    return (mean, None, None) if half is None else (mean, max(LOWEST, mean - half), min(HIGHEST, mean + half))
