@@ -86,7 +86,7 @@ class RunMachine(RuleBasedStateMachine):
     )
     def invoke(self, policy: str, num_workers: int, fates: dict[str, list[str]], stop: str, after: int) -> None:
         """One invocation, to its end or until somebody has had enough."""
-        fates = dict(list(fates.items())[: 3 * num_workers])
+        fates = dict(list(fates.items())[: 3 * num_workers])  # ten deaths in a row would end a worker
         pending = self.store.pending_edits()
         worker = WorkerSpec("editors", "scripted")
         spec = PoolSpec(worker, [("cpu",)] * num_workers, policy, None, Limits(max_attempts=MAX_ATTEMPTS))
