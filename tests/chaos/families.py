@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import threading
 import time
@@ -43,6 +44,7 @@ class Figures:
     violations: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    cpu_s: float = 0.0  # of all processes together: on a quiet machine `seconds` is this over the cores
 
 
 class Stage:
@@ -86,6 +88,8 @@ def conduct(
         if figures.violations and options.is_first_enough:
             break
     figures.seconds = time.monotonic() - began
+    used = os.times()
+    figures.cpu_s = used.user + used.system + used.children_user + used.children_system
     return figures
 
 

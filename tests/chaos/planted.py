@@ -57,19 +57,24 @@ def copy_of_source(bug: Bug | None = None) -> Iterator[Path]:
         yield source
 
 
-def report(library: Path, seed: int) -> bool:
-    """Print one line per bug; True if all are caught."""
+def found_with(bug: Bug, library: Path, num: int, seed: int) -> list[str]:
+    """The violations that its family reports, up to the first one, within `num` experiments."""
     from chaos import suite
     from chaos.families import Options
 
+    with copy_of_source(bug) as source:
+        options = Options(num, seed, is_first_enough=True)
+        return suite.figures_of(bug.family, options, suite.environment(library, source)).violations
+
+
+def report(library: Path, seed: int) -> bool:
+    """Print one line per bug; True if all are caught."""
     num_caught = 0
     for bug in bugs():
         began = time.monotonic()
-        with copy_of_source(bug) as source:
-            options = Options(ENOUGH[bug.family], seed, is_first_enough=True)
-            figures = suite.figures_of(bug.family, options, suite.environment(library, source))
-        num_caught += bool(figures.violations)
-        how = figures.violations[0] if figures.violations else "NOT CAUGHT"
+        violations = found_with(bug, library, ENOUGH[bug.family], seed)
+        num_caught += bool(violations)
+        how = violations[0] if violations else "NOT CAUGHT"
         how = how if len(how) < 160 else f"... {how[-150:]}"
         seconds = time.monotonic() - began
         print(f"    planted {bug.name:26} {seconds:>4.0f} s   {bug.family}: {how}", flush=True)

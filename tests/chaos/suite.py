@@ -27,7 +27,7 @@ class Goal:
 
 
 SUITES: dict[str, dict[str, Goal]] = {
-    "smoke": {"kills": Goal(20, 10), "powercuts": Goal(20, 20), "iofaults": Goal(20, 10), "writers": Goal(4, 4)},
+    "smoke": {"kills": Goal(12, 10), "powercuts": Goal(12, 12), "iofaults": Goal(12, 10), "writers": Goal(3, 3)},
     "short": {
         "kills": Goal(1700, 1500),
         "powercuts": Goal(2000, 2000),
@@ -104,7 +104,7 @@ def told(family: str, figures: Figures, at_least: int = 0) -> str:
     details = ", ".join(f"{name} {count}" for name, count in figures.details.items())
     lines = [
         f"{TITLES[family]:24} {figures.distinct:>7,} distinct{goal:15} {len(figures.violations):>4} violations "
-        f"{figures.seconds:>6.0f} s   {details}"
+        f"{figures.seconds:>5.0f} s ({figures.cpu_s:.0f} s CPU)   {details}"
     ]
     return "\n".join([*lines, *(f"    VIOLATION {text}" for text in figures.violations[:12])])
 

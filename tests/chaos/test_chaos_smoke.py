@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from chaos import layer, planted, powercut, storms
+from chaos import layer, planted, powercut, storms, suite
 from chaos.layer import Call
 
-TESTS = Path(__file__).parent.parent
+needs_layer = pytest.mark.skipif(bool(layer.missing()), reason=layer.missing() or "-")
 
 
-@pytest.mark.skipif(bool(layer.missing()), reason=layer.missing() or "-")
-def test_a_few_faults_of_every_family_do_no_harm() -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(planted.SOURCE), str(TESTS)])}
-    command = [sys.executable, "-m", "chaos", "smoke"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0 and "everything held" in done.stdout, done.stdout + done.stderr
+@needs_layer
+def test_a_few_faults_of_every_family_do_no_harm(capsys: pytest.CaptureFixture[str]) -> None:
+    code = suite.main("smoke", seed=1)
+    told = capsys.readouterr().out
+    assert code == 0 and "everything held" in told, told
 
 
-@pytest.mark.skipif(bool(layer.missing()), reason=layer.missing() or "-")
+@needs_layer
 def test_a_planted_bug_is_caught() -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(planted.SOURCE), str(TESTS)])}
-    program = (
-        "import sys; from pathlib import Path\n"
-        "from chaos import layer, planted, suite; from chaos.families import Options\n"
-        "bug = planted.Bug(Path(sys.argv[1]))\n"
-        "with layer.built() as library, planted.copy_of_source(bug) as source:\n"
-        "    environment = suite.environment(library, source)\n"
-        "    figures = suite.figures_of('powercuts', Options(60, is_first_enough=True), environment)\n"
-        "print(figures.violations)"
-    )
-    bug = planted.HERE / "planted" / "no-directory-fsync.patch"
-    command = [sys.executable, "-c", program, str(bug)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert "verify" in done.stdout or "lost" in done.stdout, done.stdout + done.stderr
+    bug = planted.Bug(planted.HERE / "planted" / "no-directory-fsync.patch")
+    with layer.built() as library:
+        assert planted.found_with(bug, library, num=60, seed=1)
 
 
 @pytest.mark.parametrize("bug", planted.bugs(), ids=lambda bug: bug.name)

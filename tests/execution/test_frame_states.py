@@ -26,7 +26,7 @@ NONSENSE = (
 
 
 class FrameMachine(RuleBasedStateMachine):
-    """Two ends of a channel, and the frames on the way each way. A write never fills a socket's buffer here."""
+    """Two ends of a channel, and the frames that are under way. A write never fills a socket's buffer here."""
 
     @initialize()
     def connect(self) -> None:
