@@ -13,7 +13,7 @@ from editeval.reports import data, html, markdown, tables
 from editeval.reports.data import Report, SampleRow
 from editeval.stats.spans import spent
 from editeval.stats.summary import Entry, summarise
-from editeval.store import connection
+from editeval.store import connection, spans
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Summary
@@ -32,6 +32,7 @@ def build_report(plan: Plan, store: RunStore) -> Report:
     seen = data.survey(samples(), headline)
     badge, warnings = data.decide_badge(seen, is_judged=bool(metrics), is_control=plan.editor.is_control)
     replays = [event["data"] for event in store.events("replay")]
+    worked = spans.spans_of(store)
     return Report(
         run=_run_block(plan, store),
         badge=badge,
@@ -47,6 +48,8 @@ def build_report(plan: Plan, store: RunStore) -> Report:
         samples=samples,
         images=_images(plan),
         survey=seen,
+        timeline=worked.timeline,
+        histories=worked.histories,
     )
 
 
@@ -97,6 +100,9 @@ def _sample_row(row: Row) -> SampleRow:
         edited_path=edit.path if edit else None,
         flags=edit.flags if edit else (),
         scores=row.scores,
+        started_at=edit.started_at if edit else None,
+        width=edit.width if edit else None,
+        height=edit.height if edit else None,
     )
 
 
