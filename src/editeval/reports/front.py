@@ -7,24 +7,36 @@ ROW and DETAIL: with 25,000 samples the names would be most of the file.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from editeval.reports.data import Report, SampleRow, Survey, scored_value, why_unscored
 from editeval.reports.figures import command, metrics_of
-from editeval.reports.pictures import Picture, Pictures
+from editeval.reports.pictures import CONSTANT, UNCHANGED, Picture, Pictures
 from editeval.reports.tables import plain
 
 SCHEMA_VERSION = 1
 CHUNK = 500  # samples per file
 ROW = (
     *("id", "category", "instruction", "status", "reason", "values", "whys", "seconds", "worker", "attempt"),
-    *("source", "target", "edited", "path", "flags"),
+    *("source", "target", "edited", "path", "complaints"),
 )
+LOW = 4  # of 10: a component below it is named as what went wrong
+NUM_WORST = 6
+COMPLAINTS = (
+    *("failed", "unscored", "pending", CONSTANT, UNCHANGED, "missing", "spoilt", "damaged", "low", "size"),
+)
+_BLAMED = {
+    "missing": {"completeness", "following", "instruction_following", "instruction", "success", "sc"},
+    "spoilt": {"preservation", "consistency", "overedit", "over_editing"},
+    "damaged": {"quality", "perceptual_quality", "naturalness", "pq"},
+}
 DETAIL = ("cluster", "seed", "device", "sha256", "message", "started_at", "raws", "history")
 
 
-def run_block(report: Report, seen: Survey, num_samples: int, written_at: float) -> dict[str, Any]:
+def run_block(report: Report, seen: Survey, tally: Tally, written_at: float) -> dict[str, Any]:
     """Everything but the samples."""
     provenance = dict(report.provenance)
     return {
@@ -51,7 +63,11 @@ def run_block(report: Report, seen: Survey, num_samples: int, written_at: float)
         "commands": _commands(report),
         "row": list(ROW),
         "detail": list(DETAIL),
-        "num_samples": num_samples,
+        "complaints": [[why, tally.counts[why]] for why in COMPLAINTS if tally.counts[why]],
+        "worst": tally.worst(),
+        "has_target": tally.has_target,
+        "low": LOW,
+        "num_samples": seen.num_samples,
         "chunk": CHUNK,
         "written_at": written_at,
     }
@@ -82,8 +98,57 @@ def row_of(row: SampleRow, pictures: Pictures, metrics: list[str]) -> list[Any]:
         _packed(pictures.target),
         _packed(pictures.edited),
         row.edited_path,
-        list(pictures.flags) or None,
+        complaints(row, pictures, metrics),
     ]
+
+
+def complaints(row: SampleRow, pictures: Pictures, metrics: Sequence[str]) -> list[str]:
+    """What is wrong with an edit, as words among COMPLAINTS; `metrics` begins with the headline, if there is one."""
+    if row.status != "done":
+        return [row.status]
+    values = {metric: value for metric in metrics if (value := scored_value(row, metric)) is not None}
+    found = ["unscored"] if metrics and metrics[0] not in values else []
+    found += pictures.flags
+    source, edited = pictures.source, pictures.edited
+    if source and edited and (source.width, source.height) != (edited.width, edited.height):
+        found.append("size")
+    judge = metrics[0].rpartition(".")[0] if metrics else ""  # that of the headline: whose score counts
+    low = {metric.rpartition(".")[2] for metric, value in values.items() if metric.rpartition(".")[0] == judge and value < LOW}
+    blamed = [why for why, names in _BLAMED.items() if names & low]
+    return found + (blamed or (["low"] if metrics and not found and values[metrics[0]] < LOW else []))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a pass over the rows finds: how many have which complaint, and the few lowest scores, every category first."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    has_target: bool = False
+    _first: dict[str, tuple[float, int, list[Any]]] = field(default_factory=dict)  # category -> its lowest
+    _lowest: list[tuple[float, int, list[Any]]] = field(default_factory=list)
+
+    def add(self, row: list[Any], position: int) -> None:
+        """`row` as `row_of` made it."""
+        told = dict(zip(ROW, row, strict=True))
+        self.counts.update(told["complaints"])
+        self.has_target |= told["target"] is not None
+        value = told["values"][0] if told["values"] else None
+        if value is None:
+            return
+        entry = (value, position, row)
+        category = told["category"]
+        if category not in self._first or entry[:2] < self._first[category][:2]:
+            self._first[category] = entry
+        if len(self._lowest) < NUM_WORST or entry[:2] < self._lowest[-1][:2]:
+            self._lowest = sorted([*self._lowest, entry], key=lambda e: e[:2])[:NUM_WORST]
+
+    def worst(self) -> list[tuple[int, list[Any]]]:
+        """(position, row) of at most NUM_WORST samples: six of one kind would tell less than one of each."""
+        chosen: dict[int, list[Any]] = {}
+        for _, position, row in [*sorted(self._first.values(), key=lambda e: e[:2]), *self._lowest]:
+            if len(chosen) < NUM_WORST:
+                chosen.setdefault(position, row)
+        return list(chosen.items())
 
 
 def detail_of(row: SampleRow, report: Report) -> list[Any]:
@@ -114,8 +179,8 @@ def _benchmark(report: Report) -> str:
 
 def _commands(report: Report) -> dict[str, str]:
     where = str(report.run.get("dir") or "")
-    retry = f"editeval retry {shlex.quote(where)}" if where else "editeval retry"
-    return {"again": command(report), "retry": retry, "view": retry.replace(" retry", " view", 1)}
+    of = f" {shlex.quote(where)}" if where else ""
+    return {"again": command(report), "retry": f"editeval retry{of}", "show": f"editeval show{of or ' latest'}"}
 
 
 def _yaml(value: Any) -> str:

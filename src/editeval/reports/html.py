@@ -37,14 +37,14 @@ def write_report_html(report: Report, directory: Path) -> Path:
         (directory / FOLDER / folder).mkdir(parents=True, exist_ok=True)
     for name in page.STYLES + page.SCRIPTS:
         _put(directory / FOLDER / "app" / name, page.asset(name))
-    num_samples = num_chunks = 0
-    for kind, number, count, text in _chunks(report, directory):
+    num_chunks, tally = 0, front.Tally()
+    for kind, number, text in _chunks(report, directory, tally):
         _put(data / f"{kind}-{number}.js", _script(kind, number, text))
-        num_chunks, num_samples = number + 1, num_samples + (count if kind == "rows" else 0)
+        num_chunks = number + 1
     for stale in data.glob("*-*.js"):
         if int(stale.stem.partition("-")[2]) >= num_chunks:
             stale.unlink()
-    block = front.run_block(report, surveyed(report), num_samples, time.time())
+    block = front.run_block(report, surveyed(report), tally, time.time())
     _put(data / "run.js", _script("run", 0, safe_json(block)))
     path = directory / "report.html"
     runs = safe_json({"runs": [{"root": ""}]})
@@ -55,19 +55,18 @@ def write_report_html(report: Report, directory: Path) -> Path:
 def write_embedded_html(report: Report, directory: Path, path: Path) -> Path:
     """One file with everything but full-size pictures: the thumbnails stand in for them."""
     head, tail = page.embedded(_title(report), safe_json({"runs": [{"root": ""}], "embedded": True}))
-    num_samples = 0
+    tally = front.Tally()
     with replacing(path) as file:
         file.write(head)
         written: set[str] = set()
-        for kind, number, count, text in _chunks(report, directory):
+        for kind, number, text in _chunks(report, directory, tally):
             file.write(page.block(f"{kind}-{number}", text))
-            num_samples += count if kind == "rows" else 0
         for stem in _stems(report, directory):
             if stem not in written:
                 written.add(stem)
                 small = base64.b64encode((directory / FOLDER / "thumbs" / f"{stem}.webp").read_bytes()).decode("ascii")
                 file.write(page.block("thumb", safe_json([stem, f"data:image/webp;base64,{small}"])))
-        block = front.run_block(report, surveyed(report), num_samples, time.time())
+        block = front.run_block(report, surveyed(report), tally, time.time())
         file.write(page.block("run-0", safe_json(block)))
         file.write(tail)
     return path
@@ -79,16 +78,18 @@ def safe_json(value: Any) -> str:
 
 
 def _script(kind: str, number: int, text: str) -> bytes:
-    return f'editeval.receive("{kind}", {number}, {text});\n'.encode()
+    return f'ui.receive("{kind}", {number}, {text});\n'.encode()
 
 
-def _chunks(report: Report, directory: Path) -> Iterator[tuple[str, int, int, str]]:
-    """(kind, number, samples in it, script-safe JSON) of every file of rows and details, in order."""
+def _chunks(report: Report, directory: Path, tally: front.Tally) -> Iterator[tuple[str, int, str]]:
+    """(kind, number, script-safe JSON) of every file of rows and details, in order; every row is in the tally."""
     metrics = front.shown_metrics(report, surveyed(report))
     for number, (rows, pictures) in enumerate(_illustrated(report, directory)):
         shown = [front.row_of(row, mine, metrics) for row, mine in zip(rows, pictures, strict=True)]
-        yield "rows", number, len(rows), safe_json(shown)
-        yield "details", number, len(rows), safe_json([front.detail_of(row, report) for row in rows])
+        for place, row in enumerate(shown, start=number * front.CHUNK):
+            tally.add(row, place)
+        yield "rows", number, safe_json(shown)
+        yield "details", number, safe_json([front.detail_of(row, report) for row in rows])
 
 
 def _illustrated(report: Report, directory: Path) -> Iterator[tuple[tuple[SampleRow, ...], list[Pictures]]]:

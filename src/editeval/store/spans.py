@@ -31,6 +31,7 @@ class _Lane:
     """One worker of one stage."""
 
     stage: str
+    judging_id: str
     worker: int
     device: str
     busy_s: float = 0.0
@@ -58,34 +59,37 @@ def spans_of(store: RunStore) -> Spans:
     events = store.events()
     invocations = [event["at"] for event in events if event["kind"] == "invocation"]
     resolution = _resolution(events)
-    lanes: dict[tuple[str, int], _Lane] = {}
+    lanes: dict[tuple[str, str, int], _Lane] = {}
     histories: dict[str, list[Mapping[str, Any]]] = {}
     for event in events:
         if event["kind"] == "load":
             data = event["data"]
-            lane = lanes.setdefault((data["stage"], data["worker"]), _lane(data))
+            lane = _lane(lanes, data)
             lane.add(data["started_at"], data["ended_at"], LOAD, resolution)
     for attempt in store.attempts():
-        made = {"stage": attempt.stage, "worker": attempt.worker, "device": attempt.device}
+        made: dict[str, Any] = {"stage": attempt.stage, "judging_id": attempt.judging_id}
+        made |= {"worker": attempt.worker, "device": attempt.device}
         if attempt.started_at > 0 and attempt.worker >= 0:
-            lane = lanes.setdefault((attempt.stage, attempt.worker), _lane(made))
+            lane = _lane(lanes, made)
             lane.num_requests += 1
             kind = FAILED if attempt.error else DONE
             lane.add(attempt.started_at, attempt.started_at + attempt.seconds, kind, resolution)
         if attempt.error is not None and (attempt.sample_id in histories or len(histories) < MAX_HISTORIES):
-            told = made | {"attempt": attempt.attempt, "seconds": attempt.seconds}
+            told: dict[str, Any] = made | {"attempt": attempt.attempt, "seconds": attempt.seconds}
             told |= {"reason": attempt.error.reason, "message": attempt.error.message[:2000]}
             histories.setdefault(attempt.sample_id, []).append(told)
     return Spans(_timeline(list(lanes.values()), invocations, store.events("batch")), histories)
 
 
-def _lane(data: Mapping[str, Any]) -> _Lane:
-    return _Lane(data["stage"], data["worker"], str(data.get("device", "")))
+def _lane(lanes: dict[tuple[str, str, int], _Lane], data: Mapping[str, Any]) -> _Lane:
+    key = str(data["stage"]), str(data.get("judging_id") or ""), int(data["worker"])
+    return lanes.setdefault(key, _Lane(*key, str(data.get("device", ""))))
 
 
 def _resolution(events: Sequence[Mapping[str, Any]]) -> float:
     """Seconds below which neighbours are merged, so that MAX_SPANS are enough for everything."""
-    workers = {(e["data"].get("stage"), e["data"].get("worker")) for e in events if e["kind"] == "load"}
+    loads = [e["data"] for e in events if e["kind"] == "load"]
+    workers = {(load.get("stage"), load.get("judging_id"), load.get("worker")) for load in loads}
     begun: dict[str, float] = {}
     total = 0.0
     for event in events:
@@ -115,6 +119,7 @@ def _timeline(lanes: list[_Lane], invocations: list[float], batches: Sequence[Ma
         "lanes": [
             {
                 "stage": lane.stage,
+                "judging_id": lane.judging_id,
                 "worker": lane.worker,
                 "device": lane.device,
                 "load_s": lane.load_s,
@@ -123,7 +128,7 @@ def _timeline(lanes: list[_Lane], invocations: list[float], batches: Sequence[Ma
                 "num_requests": lane.num_requests,
                 "spans": [[moved(start), round(end - start, 4), kind, n] for start, end, kind, n in lane.spans],
             }
-            for lane in sorted(lanes, key=lambda lane: (lane.stage != "edit", lane.stage, lane.worker))
+            for lane in sorted(lanes, key=lambda lane: (lane.stage != "edit", lane.judging_id, lane.worker))
         ],
     }
 

@@ -9,37 +9,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 from importlib import resources
+from string import Template
 
 STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
 SCRIPTS = (
     *("text.js", "dom.js", "state.js", "data.js", "view.js", "charts.js", "ratings.js"),
-    *("summary.js", "sections.js", "grid.js", "zoom.js", "compare.js", "panel.js", "main.js"),
+    *("summary.js", "sections.js", "grid.js", "zoom.js", "panel.js", "compare.js", "main.js"),
 )
-"""In the order in which they are loaded: every file uses only those before it when it is read."""
+"""In the order in which they are loaded: when it is read, a file uses only those before it."""
 
 _POLICY = (
     "default-src 'none'; {sources}; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types editeval"
 )
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>{title}</title>
-{styles}
-</head>
-<body>
-<noscript>This report needs JavaScript; report.md beside it does not.</noscript>
-<script type="application/json" id="editeval-runs">{runs}</script>
-{blocks}{scripts}
-</body>
-</html>
-"""
 
 
 def asset(name: str) -> bytes:
@@ -79,10 +63,20 @@ def block(kind: str, json_text: str) -> str:
 
 
 def _filled(title: str, sources: str, styles: str, runs: str, scripts: str, blocks: str = "") -> str:
-    policy = _POLICY.format(sources=sources)
-    return _PAGE.format(
-        policy=policy, title=html.escape(title), styles=styles, runs=runs, blocks=blocks, scripts=scripts
+    words = json.dumps(json.loads(_static("words.json")), ensure_ascii=False, separators=(",", ":"))
+    return Template(_static("page.html")).substitute(
+        policy=_POLICY.format(sources=sources),
+        title=html.escape(title),
+        styles=styles,
+        words=words.replace("<", "\\u003c"),
+        runs=runs,
+        blocks=blocks,
+        scripts=scripts,
     )
+
+
+def _static(name: str) -> str:
+    return (resources.files("editeval.viewer") / "static" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
