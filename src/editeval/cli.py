@@ -132,6 +132,7 @@ def build_parser() -> Parser:
     looking.add_run_argument(report)
     rejudging.add_judging_flag(report, "what it shows, the headline's first; default: the judges of the configuration")
     report.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
+    report.add_argument("--embed", metavar="FILE", help="also write everything but full-size pictures into one file")
     report.set_defaults(command=_report)
 
     retry = commands.add_parser("retry", help="try again what failed in a run, and only that", epilog=EXIT_CODES)
@@ -161,6 +162,7 @@ def build_parser() -> Parser:
     _add_certify(commands)
     rejudging.add_score(commands, _add_display_flag)
     rejudging.add_reparse(commands)
+    _add_view(commands)
     _add_simulate(commands)
     return parser
 
@@ -206,6 +208,16 @@ def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
     certify.set_defaults(command=_certify)
 
 
+def _add_view(commands: argparse._SubParsersAction[Parser]) -> None:
+    view = commands.add_parser("view", help="look at runs in a browser, side by side; ratings are saved in the runs")
+    view.add_argument("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest")
+    view.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
+    view.add_argument("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)")
+    view.add_argument("--no-open", action="store_true", help="print the address, open nothing")
+    view.add_argument("--intersect", action="store_true", help="runs of different benchmarks: the samples all have")
+    view.set_defaults(command=_view)
+
+
 def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
     simulate = commands.add_parser("simulate", help="what a run takes under every policy")
     simulate.add_argument("--requests", type=int, default=270, metavar="N")
@@ -246,9 +258,22 @@ def _certify(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from editeval.commands import inspect
 
-    return inspect.report(looking.run_dir(options), options.judging, options.allow_code)
+    embed = Path(options.embed) if options.embed else None
+    return inspect.report(looking.run_dir(options), options.judging, options.allow_code, embed)
+
+
+def _view(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from editeval.commands import view
+    from editeval.store.directories import resolve_run
+
+    directories = [resolve_run(run, Path(options.output_dir)) for run in options.runs]
+    return view.view(directories, options.port, not options.no_open, options.intersect)
 
 
 def _retry(options: argparse.Namespace) -> int:

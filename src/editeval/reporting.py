@@ -65,6 +65,12 @@ def write_reports(report: Report, directory: Path) -> list[Path]:
         ]
 
 
+def write_embedded(report: Report, directory: Path, path: Path) -> Path:
+    """The page of `report.html` with all its data in one file. Raises MachineError if it cannot be written."""
+    with connection.translated(path):
+        return html.write_embedded_html(report, directory, path)
+
+
 def labelled_rows(plan: Plan, store: RunStore) -> Iterator[Row]:
     """The wanted samples with the scores of every judging that `plan` shows, under the metrics' labels."""
     if not plan.shown:

@@ -102,7 +102,7 @@ class Report:
     coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s and `workers`, a list of
     {worker, device, busy_s, idle_s, num_edits}. policies: {policy, makespan_s, idle_fraction, max_drift}, replayed.
     batches: {index, started_at, seconds, slowest_worker}. provenance: config, origins, versions, argv, hosts, ...
-    `samples()` starts a new pass in benchmark order; `images` is asked where the run has no pictures for the report yet.
+    `samples()` starts a new pass in benchmark order; `images` is asked for what the run has no pictures of yet.
     """
 
     run: Mapping[str, Any]

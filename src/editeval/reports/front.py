@@ -25,9 +25,7 @@ ROW = (
 )
 LOW = 4  # of 10: a component below it is named as what went wrong
 NUM_WORST = 6
-COMPLAINTS = (
-    *("failed", "unscored", "pending", CONSTANT, UNCHANGED, "missing", "spoilt", "damaged", "low", "size"),
-)
+COMPLAINTS = (*("failed", "unscored", "pending", CONSTANT, UNCHANGED, "missing", "spoilt", "damaged", "low", "size"),)
 _BLAMED = {
     "missing": {"completeness", "following", "instruction_following", "instruction", "success", "sc"},
     "spoilt": {"preservation", "consistency", "overedit", "over_editing"},
@@ -113,14 +111,18 @@ def complaints(row: SampleRow, pictures: Pictures, metrics: Sequence[str]) -> li
     if source and edited and (source.width, source.height) != (edited.width, edited.height):
         found.append("size")
     judge = metrics[0].rpartition(".")[0] if metrics else ""  # that of the headline: whose score counts
-    low = {metric.rpartition(".")[2] for metric, value in values.items() if metric.rpartition(".")[0] == judge and value < LOW}
+    low = {
+        metric.rpartition(".")[2]
+        for metric, value in values.items()
+        if metric.rpartition(".")[0] == judge and value < LOW
+    }
     blamed = [why for why, names in _BLAMED.items() if names & low]
     return found + (blamed or (["low"] if metrics and not found and values[metrics[0]] < LOW else []))
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a pass over the rows finds: how many have which complaint, and the few lowest scores, every category first."""
+    """What a pass over the rows finds: how many have which complaint, and the lowest scores, every category first."""
 
     counts: Counter[str] = field(default_factory=Counter)
     has_target: bool = False

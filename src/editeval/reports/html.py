@@ -27,6 +27,7 @@ from editeval.reports.pictures import FOLDER, Found, Picture, Pictures, Shelf
 from editeval.reports.tables import replacing, to_json
 from editeval.viewer import page
 
+FIRST_FILE = f"{FOLDER}/data/run.js"  # written last: a run that has it has a whole site
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -48,7 +49,7 @@ def write_report_html(report: Report, directory: Path) -> Path:
     _put(data / "run.js", _script("run", 0, safe_json(block)))
     path = directory / "report.html"
     runs = safe_json({"runs": [{"root": ""}]})
-    write_atomic(path, page.linked(_title(report), runs, f"{FOLDER}/app", is_served=False).encode("utf-8", "replace"))
+    write_atomic(path, page.linked(_title(report), runs, f"{FOLDER}/app", is_served=False).encode())
     return path
 
 
@@ -139,4 +140,5 @@ def _put(path: Path, data: bytes) -> None:
 
 
 def _title(report: Report) -> str:
-    return f"{report.run.get('name') or report.run.get('id') or 'run'} - editeval"
+    name = str(report.run.get("name") or report.run.get("id") or "run")
+    return f"{name.encode('utf-8', 'replace').decode()} - editeval"

@@ -185,10 +185,10 @@ def _is_unchanged(source: Image, edited: Image) -> bool:
     if source.size != edited.size:
         return False
     difference = ImageChops.difference(source, edited)
-    if not any(high for _, high in difference.getextrema()):
+    if difference.getbbox() is None:
         return True
-    smooth = difference.filter(ImageFilter.BoxBlur(2)).getextrema()
-    return all(high <= MAX_FAINT_LEVELS for _, high in smooth)
+    smooth = difference.filter(ImageFilter.BoxBlur(2))
+    return smooth.point(lambda level: 255 if level > MAX_FAINT_LEVELS else 0).getbbox() is None
 
 
 def _three(pictures: Pictures) -> tuple[Picture | None, ...]:
@@ -205,5 +205,9 @@ def _packed(picture: Picture | None) -> list[Any] | None:
 
 def _read_line(line: str) -> tuple[str, tuple[str | None, Pictures]]:
     sample_id, digest, source, target, edited, flags = json.loads(line)
-    three = (Picture(*packed) if packed else None for packed in (source, target, edited))
-    return sample_id, (digest, Pictures(*three, tuple(flags)))
+    pictures = Pictures(_unpacked(source), _unpacked(target), _unpacked(edited), tuple(flags))
+    return sample_id, (digest, pictures)
+
+
+def _unpacked(packed: list[Any] | None) -> Picture | None:
+    return Picture(*packed) if packed else None

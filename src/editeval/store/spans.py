@@ -7,6 +7,7 @@ result is bounded: neighbours that no drawing could tell apart are merged.
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,7 +156,7 @@ def _parts(lanes: Sequence[_Lane], invocations: Sequence[float]) -> list[_Part]:
                 first, last = part.envelopes.get(lane.stage, (start, end))
                 part.envelopes[lane.stage] = (min(first, start), max(last, end))
     ordered = [parts[number] for number in sorted(parts)]
-    for before, part in zip(ordered, ordered[1:], strict=False):
+    for before, part in itertools.pairwise(ordered):
         part.offset = round(before.offset + before.end - before.begin, 4)
         part.pause = round(max(0.0, part.begin - before.end), 1)
     return ordered

@@ -91,6 +91,7 @@
     ui.intersected = settings.intersect;
     ui.samples.sort((a, b) => a.position - b.position);
     ui.complete = true;
+    performance.mark("complete");
     listeners.forEach((listener) => listener());
   }
 

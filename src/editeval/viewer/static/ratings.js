@@ -39,10 +39,9 @@
 
   /** Change part of a rating (undefined takes a part away, null all of it). */
   ui.rate = async (run, id, patch) => {
-    const ratings = { ...ui.ratings(run) };
-    const next = patch && sound({ it: { ...ratings[id], ...(ui.state.blind && { blind: true }), ...patch } }).it;
-    if (next) ratings[id] = next;
-    else delete ratings[id];
+    const next = patch && sound({ it: { ...ui.rating(run, id), ...(ui.state.blind && { blind: true }), ...patch } }).it;
+    const ratings = { ...ui.ratings(run), [id]: next };  // a literal: an id may be called __proto__
+    if (!next) delete ratings[id];
     keep(run, ratings);
     await save(run, { [id]: next ?? null });
   };
