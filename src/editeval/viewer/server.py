@@ -12,6 +12,7 @@ import hmac
 import json
 import re
 import secrets
+import sys
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -73,10 +74,9 @@ class Viewer:
             owner = viewer
 
         try:
-            self._server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+            self._server = _Server((LOOPBACK, port), Handler)
         except OSError as error:
             raise MachineError(f"--port {port}: {error.strerror or error}; leave it out to get a free one") from error
-        self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self.hosts = {f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"}
 
@@ -94,6 +94,14 @@ class Viewer:
 
     def close(self) -> None:
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):  # the reader left
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

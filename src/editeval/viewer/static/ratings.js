@@ -24,7 +24,7 @@
     }
   };
 
-  /** Only what a rating may hold: an imported file brings nothing else. */
+  /** Only what a rating may hold. */
   function sound(ratings) {
     const one = (r) => ({
       ...(["good", "tie", "bad"].includes(r?.verdict) && { verdict: r.verdict }),
@@ -67,16 +67,6 @@
     const runs = ui.runs.map((run) => ({ run_id: run.info.run.id, name: run.info.run.name, ratings: ui.ratings(run) }));
     const blob = new Blob([JSON.stringify({ schema_version: 1, runs }, null, 2)], { type: "application/json" });
     ui.h("a", { href: URL.createObjectURL(blob), download: "ratings.json" }).click();
-  };
-  ui.import_ratings = async (file) => {
-    const found = JSON.parse(await file.text()).runs ?? [];
-    const fitting = ui.runs.map((run) => [run, found.find((one) => one.run_id === run.info.run.id)]).filter(([, one]) => one);
-    if (!fitting.length) throw new Error(ui.t("bad_import"));
-    for (const [run, one] of fitting) {
-      const added = sound(one.ratings);
-      keep(run, { ...ui.ratings(run), ...added });
-      await save(run, added);
-    }
   };
 
   /** Places from 1, those of equal values averaged. */

@@ -26,11 +26,9 @@
   }
 
   function ratings(run) {
-    const found = ui.agreement(run), controls = ui.clone("ratings"), file = controls.querySelector("input");
+    const found = ui.agreement(run), controls = ui.clone("ratings");
     controls.querySelector(".export").onclick = ui.export_ratings;
-    controls.querySelector(".import").onclick = () => file.click();
     controls.querySelector("span").append(t(ui.served ? "saved_run" : "saved_here"));
-    file.onchange = () => ui.import_ratings(file.files[0]).then(ui.draw, (error) => ui.complain(error.message));
     if (!found.num) return section("ratings_title", h("p.soft", {}, t("ratings_none")), controls);
     const rho = found.rho === null ? t("too_few") : `${fixed(found.rho)}${found.interval ? ` (${ui.span(...found.interval)})` : ""}, n = ${found.n}`;
     return section("ratings_title", pairs([["rated", `${found.num}; ${t("blindly", found.num_blind)}`], [t("rank_agreement", run.info.headline), rho],

@@ -9,7 +9,7 @@
   ui.pages = {};
   ui.pages.summary = (root) => {
     const run = ui.runs[ui.state.run] ?? ui.runs[0];
-    const parts = [ui.runs.length > 1 && leaderboard(), result(run), wrong(run), scores(run), metrics(run), ui.sections(run)];
+    const parts = [ui.runs.length > 1 && leaderboard(), result(run), wrong(run), scores(run), ui.sections(run)];
     root.append(h("main.summary", { id: "main" }, parts, h("footer.soft", {}, t("footer"))));
   };
 
@@ -82,32 +82,22 @@
 
   const categories = (run) => [...new Set(run.info.summaries.map((one) => one.category).filter((c) => !WHOLE.includes(c))), ...WHOLE];
 
+  /** Per category: how the headline is distributed, the statistics asked for, and the means of the other metrics. */
   function scores(run) {
-    const { info } = run;
+    const { info } = run, others = info.metrics.slice(1);
     if (summary(run, "micro")?.mean === undefined) return null;
+    const categories = [...new Set(info.summaries.map((one) => one.category).filter((name) => !WHOLE.includes(name))), ...WHOLE];
     const shown = ["mean", "std", "median", "min", "max"].filter((name) => info.statistics.includes(name));
     const all = Object.values(info.histograms), sums = all[0]?.map((_, i) => all.reduce((sum, bins) => sum + bins[i], 0)) ?? [];
     const row = (category) => {
-      const one = summary(run, category), isWhole = WHOLE.includes(category);
+      const one = summary(run, category), isWhole = WHOLE.includes(category), name = ui.category(category);
       const entries = ui.runs.map((r) => ({ summary: summary(r, category), colour: r.index % 6 })).filter((entry) => entry.summary);
-      const name = isWhole ? ui.category(category) : link(filter({ cat: category }), ui.category(category));
-      const bins = category === "micro" ? sums : info.histograms[category] ?? [];
-      return [{ kind: isWhole ? "whole" : "", cell: name }, ui.strip(entries, bins), shown.map((stat) => h("span", { class: stat }, fixed(one[stat]))),
-        h("span.soft", {}, span(one.ci_low, one.ci_high)), `${one.num_scored}/${one.num_samples}`].flat();
+      return [{ kind: isWhole ? "whole" : "", cell: isWhole ? name : link(filter({ cat: category }), name) },
+        ui.strip(entries, category === "micro" ? sums : info.histograms[category] ?? []), ...shown.map((stat) => h("span", { class: stat }, fixed(one[stat]))),
+        span(one.ci_low, one.ci_high), `${one.num_scored}/${one.num_samples}`, ...others.map((metric) => h("span.soft", {}, fixed(summary(run, category, metric)?.mean)))];
     };
-    return ui.section("scores_title", h("div.card.wide", {}, table("scores", ["category", ui.axis(), ...shown, "interval", "n"], categories(run).map(row)),
-      h("p.soft.note", {}, t("scores_key"), " ", info.coverage.scored < 1 && t("bounds_key"))));
-  }
-
-  function metrics(run) {
-    const { metrics: names } = run.info;
-    if (names.length < 2) return null;
-    const cell = (metric, category) => {
-      const mean = summary(run, category, metric)?.mean ?? null;
-      return [fixed(mean), " ", ui.meter(mean)];
-    };
-    const row = (category) => [{ kind: WHOLE.includes(category) ? "whole" : "", cell: ui.category(category) }, ...names.map((metric) => cell(metric, category))];
-    return ui.section("metrics_title", h("div.card.wide", {}, table("", ["category", ...names], categories(run).map(row)),
-      h("p.soft.note", {}, names.filter(ui.about).map((metric) => `${metric}: ${ui.about(metric)}`).join(" · "))));
+    return ui.section("scores_title", h("div.card.wide", {}, table("scores", ["category", ui.axis(), ...shown, "interval", "n", ...others], categories.map(row)),
+      h("p.soft.note", {}, t("scores_key"), " ", info.coverage.scored < 1 && t("bounds_key")),
+      h("p.soft.note", {}, info.metrics.filter(ui.about).map((metric) => `${metric}: ${ui.about(metric)}`).join(" · "))));
   }
 })();
