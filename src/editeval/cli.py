@@ -124,9 +124,7 @@ def build_parser() -> Parser:
     _add_config_flags(check)
     check.set_defaults(command=_check)
 
-    looking.add_status(commands)
-    looking.add_show(commands)
-    looking.add_export(commands)
+    looking.add_commands(commands)
 
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
     looking.add_run_argument(report)
@@ -162,7 +160,6 @@ def build_parser() -> Parser:
     _add_certify(commands)
     rejudging.add_score(commands, _add_display_flag)
     rejudging.add_reparse(commands)
-    _add_view(commands)
     _add_simulate(commands)
     return parser
 
@@ -208,16 +205,6 @@ def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
     certify.set_defaults(command=_certify)
 
 
-def _add_view(commands: argparse._SubParsersAction[Parser]) -> None:
-    view = commands.add_parser("view", help="look at runs in a browser, side by side; ratings are saved in the runs")
-    view.add_argument("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest")
-    view.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
-    view.add_argument("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)")
-    view.add_argument("--no-open", action="store_true", help="print the address, open nothing")
-    view.add_argument("--intersect", action="store_true", help="runs of different benchmarks: the samples all have")
-    view.set_defaults(command=_view)
-
-
 def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
     simulate = commands.add_parser("simulate", help="what a run takes under every policy")
     simulate.add_argument("--requests", type=int, default=270, metavar="N")
@@ -258,22 +245,9 @@ def _certify(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from editeval.commands import inspect
 
-    embed = Path(options.embed) if options.embed else None
-    return inspect.report(looking.run_dir(options), options.judging, options.allow_code, embed)
-
-
-def _view(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from editeval.commands import view
-    from editeval.store.directories import resolve_run
-
-    directories = [resolve_run(run, Path(options.output_dir)) for run in options.runs]
-    return view.view(directories, options.port, not options.no_open, options.intersect)
+    return inspect.report(looking.run_dir(options), options.judging, options.allow_code, options.embed)
 
 
 def _retry(options: argparse.Namespace) -> int:

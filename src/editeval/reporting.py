@@ -7,9 +7,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from editeval.certificates.files import certificate_of
 from editeval.errors import ImageError
 from editeval.plan import Plan, ShownJudging
 from editeval.reports import data, html, markdown, tables
+from editeval.reports.certificate import certificate_block
 from editeval.reports.data import Report, SampleRow
 from editeval.stats.spans import spent
 from editeval.stats.summary import Entry, summarise
@@ -50,7 +52,14 @@ def build_report(plan: Plan, store: RunStore) -> Report:
         survey=seen,
         timeline=worked.timeline,
         histories=worked.histories,
+        certificate=_certificate(plan),
     )
+
+
+def _certificate(plan: Plan) -> dict[str, Any] | None:
+    """Of the judging that gives the headline; None if it has none."""
+    output_dir = plan.config.evaluation.output_dir
+    return certificate_block(certificate_of(output_dir, plan.judging_id)) if plan.judging_id else None
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:

@@ -235,32 +235,10 @@ def test_what_a_kill_left_behind_is_made_again(tmp_path: Path) -> None:
     assert Shelf(tmp_path).find("a", "0" * 64) == made
 
 
-@pytest.mark.parametrize(
-    ("edited", "flags"),
-    [
-        (drawing(3), ("unchanged",)),
-        (drawing(3, 1.0), ()),
-        (None, ()),
-        (b"not a picture", ()),
-    ],
-)
-def test_an_edit_that_changed_nothing_is_flagged(tmp_path: Path, edited: bytes | None, flags: tuple[str, ...]) -> None:
-    assert Shelf(tmp_path).add(Found("a", drawing(3), None, edited, "0" * 64)).flags == flags
-
-
-def test_noise_is_no_change_and_a_small_object_is_one(tmp_path: Path) -> None:
-    source = Image.open(io.BytesIO(drawing(3))).convert("RGB")
-    jpeg, spot = io.BytesIO(), source.copy()
-    source.save(jpeg, "JPEG", quality=95, subsampling=0)
-    spot.paste((255, 0, 0), (100, 40, 108, 48))
-    shelf = Shelf(tmp_path)
-    assert shelf.add(Found("a", drawing(3), None, jpeg.getvalue(), "0" * 64)).flags == ("unchanged",)
-    assert shelf.add(Found("b", drawing(3), None, _png(spot), "1" * 64)).flags == ()
-
-
-def test_one_colour_is_flagged(tmp_path: Path) -> None:
-    black = _png(Image.new("RGB", (384, 384)))
-    assert Shelf(tmp_path).add(Found("a", drawing(3), None, black, "0" * 64)).flags == ("constant",)
+@pytest.mark.parametrize("flag", ["black", "constant", "unchanged"])
+def test_what_the_ledger_flags_is_a_complaint(make_report: Make, tmp_path: Path, flag: str) -> None:
+    write_report_html(make_report([replace(row_of(0), flags=(flag,))]), tmp_path)
+    assert rows_of(tmp_path)[0]["complaints"] == [flag]
 
 
 def _png(image: Image.Image) -> bytes:

@@ -17,14 +17,17 @@ from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
 
 
-def report(directory: Path, words: Sequence[str], allow_code: bool, embed: Path | None = None) -> int:
+def report(directory: Path, words: Sequence[str], allow_code: bool, embed: str | None = None) -> int:
     """Write every report of the run anew and print its table; it shows the judgings that `words` mean, if any."""
     with RunStore.reopen(directory) as store:
         return show_reports(showing(plan_of(store, allow_code), store, words), store, embed)
 
 
-def show_reports(plan: Plan, store: RunStore, embed: Path | None = None) -> int:
-    """Write every report of the run anew, with `embed` also as one file, and print its table. 0 if all that it shows is scored, else 3."""
+def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
+    """Write every report of the run anew, into the file `embed` too, and print its table.
+
+    0 if all that it shows is scored, else 3.
+    """
     from editeval.commands.console import result_console
     from editeval.reporting import build_report, write_embedded, write_reports
     from editeval.reports.terminal import render_terminal
@@ -32,7 +35,7 @@ def show_reports(plan: Plan, store: RunStore, embed: Path | None = None) -> int:
     built = build_report(plan, store)
     write_reports(built, store.dir)
     if embed is not None:
-        write_embedded(built, store.dir, embed)
+        write_embedded(built, store.dir, Path(embed))
     render_terminal(built, result_console())
     counts = [store.counts(judging.id) for judging in plan.shown]
     if not counts:

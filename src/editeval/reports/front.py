@@ -14,7 +14,7 @@ from typing import Any
 
 from editeval.reports.data import Report, SampleRow, Survey, scored_value, why_unscored
 from editeval.reports.figures import command, metrics_of
-from editeval.reports.pictures import CONSTANT, UNCHANGED, Picture, Pictures
+from editeval.reports.pictures import Picture, Pictures
 from editeval.reports.tables import plain
 
 SCHEMA_VERSION = 1
@@ -25,7 +25,17 @@ ROW = (
 )
 LOW = 4  # of 10: a component below it is named as what went wrong
 NUM_WORST = 6
-COMPLAINTS = (*("failed", "unscored", "pending", CONSTANT, UNCHANGED, "missing", "spoilt", "damaged", "low", "size"),)
+COMPLAINTS = (
+    *(
+        "failed",
+        "unscored",
+        "pending",
+        "black",
+        "constant",
+        "unchanged",
+    ),  # what became of it, and what the ledger flags
+    *("missing", "spoilt", "damaged", "low", "size"),
+)
 _BLAMED = {
     "missing": {"completeness", "following", "instruction_following", "instruction", "success", "sc"},
     "spoilt": {"preservation", "consistency", "overedit", "over_editing"},
@@ -106,7 +116,7 @@ def complaints(row: SampleRow, pictures: Pictures, metrics: Sequence[str]) -> li
         return [row.status]
     values = {metric: value for metric in metrics if (value := scored_value(row, metric)) is not None}
     found = ["unscored"] if metrics and metrics[0] not in values else []
-    found += pictures.flags
+    found += row.flags
     source, edited = pictures.source, pictures.edited
     if source and edited and (source.width, source.height) != (edited.width, edited.height):
         found.append("size")

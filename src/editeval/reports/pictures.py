@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 FOLDER = "report"  # in the run directory; below it `thumbs` and `pictures`
 INDEX = "pictures.jsonl"
 THUMBNAIL_PX, QUALITY = 320, 78
-MAX_FAINT_LEVELS = 8  # an edit in which no 5 x 5 pixels differ by more from the source, on average, changed nothing
-MIN_SPREAD_LEVELS = 2  # an edit whose every channel varies less (standard deviation) shows nothing
-UNCHANGED, CONSTANT = "unchanged", "constant"
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
 
 
@@ -42,12 +39,11 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Those of one sample; None for what cannot be had. `flags` are among UNCHANGED and CONSTANT."""
+    """Those of one sample; None for what cannot be had."""
 
     source: Picture | None
     target: Picture | None
     edited: Picture | None
-    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +83,8 @@ class Shelf:
             source=self._keep(found.source, source),
             target=self._keep(found.target, target),
             edited=self._keep_edit(found.edited_sha256, edited),
-            flags=tuple(_flags(source, edited)),
         )
-        line = json.dumps([found.sample_id, found.edited_sha256, *map(_packed, _three(pictures)), pictures.flags])
+        line = json.dumps([found.sample_id, found.edited_sha256, *map(_packed, _three(pictures))])
         with self._lock:
             self._index[found.sample_id] = (found.edited_sha256, pictures)
             with (self._folder / INDEX).open("a", encoding="utf-8") as file:
@@ -170,27 +165,6 @@ def _has_metadata(data: bytes) -> bool:
         return bool(set(image.info) & {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "comment", "photoshop"})
 
 
-def _flags(source: Image | None, edited: Image | None) -> list[str]:
-    from PIL import ImageStat
-
-    if edited is None:
-        return []
-    flags = [CONSTANT] if max(ImageStat.Stat(edited).stddev) < MIN_SPREAD_LEVELS else []
-    return flags + ([UNCHANGED] if source is not None and _is_unchanged(source, edited) else [])
-
-
-def _is_unchanged(source: Image, edited: Image) -> bool:
-    from PIL import ImageChops, ImageFilter
-
-    if source.size != edited.size:
-        return False
-    difference = ImageChops.difference(source, edited)
-    if difference.getbbox() is None:
-        return True
-    smooth = difference.filter(ImageFilter.BoxBlur(2))
-    return smooth.point(lambda level: 255 if level > MAX_FAINT_LEVELS else 0).getbbox() is None
-
-
 def _three(pictures: Pictures) -> tuple[Picture | None, ...]:
     return pictures.source, pictures.target, pictures.edited
 
@@ -204,9 +178,8 @@ def _packed(picture: Picture | None) -> list[Any] | None:
 
 
 def _read_line(line: str) -> tuple[str, tuple[str | None, Pictures]]:
-    sample_id, digest, source, target, edited, flags = json.loads(line)
-    pictures = Pictures(_unpacked(source), _unpacked(target), _unpacked(edited), tuple(flags))
-    return sample_id, (digest, pictures)
+    sample_id, digest, source, target, edited = json.loads(line)
+    return sample_id, (digest, Pictures(_unpacked(source), _unpacked(target), _unpacked(edited)))
 
 
 def _unpacked(packed: list[Any] | None) -> Picture | None:

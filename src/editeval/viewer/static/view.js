@@ -1,7 +1,7 @@
 "use strict";
 /* What is said of a sample, and which samples are shown in which order. */
 (() => {
-  ui.COMPLAINTS = ["failed", "unscored", "pending", "constant", "unchanged", "missing", "spoilt", "damaged", "low", "size"];
+  ui.COMPLAINTS = ["failed", "unscored", "pending", "black", "constant", "unchanged", "missing", "spoilt", "damaged", "low", "size"];
 
   ui.metric_at = (run, name) => Math.max(0, run.info.metrics.indexOf(name || run.info.headline));
   ui.value = (run, row, name) => row?.values[ui.metric_at(run, name)] ?? null;
