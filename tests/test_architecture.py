@@ -14,7 +14,7 @@ FILES = sorted(SRC.rglob("*.py"))
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
     **dict.fromkeys(("images", "plugins", "prompts", "categories", "http"), 1),
-    "config": 2,
+    **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
@@ -60,7 +60,7 @@ HEAVY = {
     "pyarrow",
 }
 CONFIG_LIBRARIES = {"pydantic", "yaml"}
-REPORT_LIBRARIES = {"rich", "jinja2"}
+REPORT_LIBRARIES = {"rich"}
 
 
 def parsed(path: Path) -> ast.Module:

@@ -124,14 +124,13 @@ def build_parser() -> Parser:
     _add_config_flags(check)
     check.set_defaults(command=_check)
 
-    looking.add_status(commands)
-    looking.add_show(commands)
-    looking.add_export(commands)
+    looking.add_commands(commands)
 
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
     looking.add_run_argument(report)
     rejudging.add_judging_flag(report, "what it shows, the headline's first; default: the judges of the configuration")
     report.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
+    report.add_argument("--embed", metavar="FILE", help="also write everything but full-size pictures into one file")
     report.set_defaults(command=_report)
 
     retry = commands.add_parser("retry", help="try again what failed in a run, and only that", epilog=EXIT_CODES)
@@ -248,7 +247,7 @@ def _certify(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
-    return inspect.report(looking.run_dir(options), options.judging, options.allow_code)
+    return inspect.report(looking.run_dir(options), options.judging, options.allow_code, options.embed)
 
 
 def _retry(options: argparse.Namespace) -> int:

@@ -7,13 +7,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from editeval.certificates.files import certificate_of
 from editeval.errors import ImageError
 from editeval.plan import Plan, ShownJudging
 from editeval.reports import data, html, markdown, tables
+from editeval.reports.certificate import certificate_block
 from editeval.reports.data import Report, SampleRow
 from editeval.stats.spans import spent
 from editeval.stats.summary import Entry, summarise
-from editeval.store import connection
+from editeval.store import connection, spans
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Summary
@@ -32,6 +34,7 @@ def build_report(plan: Plan, store: RunStore) -> Report:
     seen = data.survey(samples(), headline)
     badge, warnings = data.decide_badge(seen, is_judged=bool(metrics), is_control=plan.editor.is_control)
     replays = [event["data"] for event in store.events("replay")]
+    worked = spans.spans_of(store)
     return Report(
         run=_run_block(plan, store),
         badge=badge,
@@ -47,7 +50,16 @@ def build_report(plan: Plan, store: RunStore) -> Report:
         samples=samples,
         images=_images(plan),
         survey=seen,
+        timeline=worked.timeline,
+        histories=worked.histories,
+        certificate=_certificate(plan),
     )
+
+
+def _certificate(plan: Plan) -> dict[str, Any] | None:
+    """Of the judging that gives the headline; None if it has none."""
+    output_dir = plan.config.evaluation.output_dir
+    return certificate_block(certificate_of(output_dir, plan.judging_id)) if plan.judging_id else None
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:
@@ -60,6 +72,12 @@ def write_reports(report: Report, directory: Path) -> list[Path]:
             markdown.write_report_md(report, directory),
             html.write_report_html(report, directory),
         ]
+
+
+def write_embedded(report: Report, directory: Path, path: Path) -> Path:
+    """The page of `report.html` with all its data in one file. Raises MachineError if it cannot be written."""
+    with connection.translated(path):
+        return html.write_embedded_html(report, directory, path)
 
 
 def labelled_rows(plan: Plan, store: RunStore) -> Iterator[Row]:
@@ -97,6 +115,9 @@ def _sample_row(row: Row) -> SampleRow:
         edited_path=edit.path if edit else None,
         flags=edit.flags if edit else (),
         scores=row.scores,
+        started_at=edit.started_at if edit else None,
+        width=edit.width if edit else None,
+        height=edit.height if edit else None,
     )
 
 

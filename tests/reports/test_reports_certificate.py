@@ -13,7 +13,6 @@ from editeval.certificates import arms
 from editeval.certificates.certificate import certificate
 from editeval.reports.certificate import (
     certificate_block,
-    certificate_html,
     certificate_line,
     certificate_markdown,
     render_certificate,
@@ -38,7 +37,7 @@ def test_a_judge_without_a_certificate_is_called_so() -> None:
     line = certificate_line(None)
     assert line.startswith("judge has no certificate") and "editeval certify" in line
     assert certificate_block(None) is None
-    assert "no certificate" in certificate_markdown(None)[0] and "no certificate" in certificate_html(None)
+    assert "no certificate" in certificate_markdown(None)[0]
 
 
 def test_the_line_says_verdict_basis_and_figures() -> None:
@@ -58,7 +57,7 @@ def test_every_renderer_shows_every_check() -> None:
     content = made(identity=9.5)
     out = io.StringIO()
     render_certificate(content, Console(file=out, width=160))
-    for text in (out.getvalue(), "\n".join(certificate_markdown(content)), certificate_html(content)):
+    for text in (out.getvalue(), "\n".join(certificate_markdown(content))):
         for check in content["checks"]:
             assert check["name"].split(" > ")[-1] in text.replace("&gt;", ">").replace("\\", "")
     assert "not certified" in out.getvalue() and "vlm<b>" in out.getvalue()
@@ -77,9 +76,8 @@ def test_text_from_data_is_not_interpreted(hostile: str) -> None:
     content["judge"]["requested_type"] = hostile
     out = io.StringIO()
     render_certificate(content, Console(file=out, width=160))
-    html, markdown = certificate_html(content), certificate_markdown(content)
-    for text in (html, out.getvalue(), "\n".join(markdown), certificate_line(content)):
+    markdown = certificate_markdown(content)
+    for text in (out.getvalue(), "\n".join(markdown), certificate_line(content)):
         assert "\x1b[31m" not in text
-    assert "<script>" not in html
     rows = [line for line in markdown if line.startswith("|")]
     assert all(row.replace("\\|", "").count("|") == 9 for row in rows)

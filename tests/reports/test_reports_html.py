@@ -1,207 +1,270 @@
-"""report.html: self-contained, inert whatever the data say, and no larger for more samples."""
+"""report.html and its folder: inert whatever the data say, complete, chunked, and cheap to write again."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import io
+import json
 import re
-import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from report_fakes import believable_rows, draw_edits, drawing, row_of
 
+from editeval.reports import front
 from editeval.reports.data import Report, SampleRow
-from editeval.reports.gallery import MAX_CARDS, MAX_UNSCORED, choose
-from editeval.reports.html import write_report_html
+from editeval.reports.html import FIRST_FILE, write_embedded_html, write_report_html
+from editeval.reports.pictures import Found, Shelf
+from editeval.reports.previews import Previews
 from editeval.types import Score
+from editeval.viewer import page
 
 Make = Callable[..., Report]
-HEAD_TAGS = {"html", "head", "meta", "title", "style", "body"}
-TEXT_TAGS = {"a", "bdi", "code", "h1", "h2", "h3", "h4", "p", "pre", "span", "strong", "dl", "dt", "dd", "ul", "li"}
-PART_TAGS = {
-    "article",
-    "details",
-    "div",
-    "figcaption",
-    "figure",
-    "footer",
-    "header",
-    "main",
-    "nav",
-    "section",
-    "summary",
-}
-TABLE_TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
-DRAWN_TAGS = {"img", "svg", "rect", "line", "circle", "text"}
-TAGS = HEAD_TAGS | TEXT_TAGS | PART_TAGS | TABLE_TAGS | DRAWN_TAGS
-META_ATTRIBUTES = {"charset", "content", "http-equiv", "name", "lang"}
-TEXT_ATTRIBUTES = {
-    "alt",
-    "aria-hidden",
-    "aria-label",
-    "aria-labelledby",
-    "class",
-    "dir",
-    "id",
-    "role",
-    "scope",
-    "tabindex",
-}
-LINK_ATTRIBUTES = {"href", "src", "loading", "decoding", "open"}
-DRAWN_ATTRIBUTES = {"cx", "cy", "r", "rx", "x", "x1", "x2", "y", "y1", "y2", "width", "height", "viewbox"}
-ATTRIBUTES = META_ATTRIBUTES | TEXT_ATTRIBUTES | LINK_ATTRIBUTES | DRAWN_ATTRIBUTES
-ATTRIBUTES |= {"preserveaspectratio", "text-anchor"}
 PAYLOADS = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
-    "</style><script>alert(1)</script>",
-    "</title><img src=x onerror=alert(1)>",
+    "<!--<script>",
+    "]]>-->",
     '"><img src=x onerror=alert(1)>',
-    "'><svg onload=alert(1)>",
-    '" onmouseover="alert(1)',
-    "' onfocus='alert(1)' autofocus='",
-    "javascript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "<!--<script>-->",
-    "<![CDATA[<script>]]>",
-    "<iframe src=//evil></iframe>",
-    "<a href=javascript:alert(1)>x</a>",
-    "<form action=//evil><input>",
-    "<meta http-equiv=refresh content=0;url=//evil>",
-    "<base href=//evil>",
-    "<math><mtext></table><img src=x onerror=alert(1)>",
-    "{{ 7*7 }}{% raw %}",
-    "&lt;script&gt;&#60;script&#62;",
-    "\x1b[31m\x00\x08\u202e\u2066<script>",
-    "a\nb\r\nc\u2028<b>d",
-    "\ud800<b>",
-    "＜script＞",
+    "\\u003cscript\\u003e",
+    "\x1b[31m\x00\x08\u202e",
+    "a\nb\r\nc\u2028d\u2029e",
+    "\ud800",
+    "</template></style></title>",
+    "&lt;&#60;",
+    "${x}`'\\",
 ]
 
 
-class Page(HTMLParser):
-    """Every element, attribute and the text of a page."""
+class Markup(HTMLParser):
+    """Tags of a page, and the text of its data blocks."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.blocks: list[tuple[dict[str, str | None], str]] = []
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
+        self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def of(self, name: str) -> list[str]:
-        return [value for key, value in self.attributes if key == name]
+        if self.tags and self.tags[-1][0] == "script" and data.strip():
+            self.blocks.append((self.tags[-1][1], data))
 
 
-def page_of(report: Report, directory: Path) -> Page:
-    return Page(write_report_html(report, directory).read_text("utf-8"))
+def told(directory: Path, name: str) -> Any:
+    """What the data file called `name` hands over."""
+    text = (directory / "report" / "data" / f"{name}.js").read_text(encoding="utf-8")
+    match = re.fullmatch(r'ui\.receive\("\w+", \d+, (.*)\);\n', text, re.DOTALL)
+    assert match, text[:100]
+    return json.loads(match[1])
 
 
-def assert_inert(page: Page) -> None:
-    assert set(page.tags) <= TAGS
-    assert {name for name, _ in page.attributes} <= ATTRIBUTES
-    assert all(src.startswith("data:image/jpeg;base64,") for src in page.of("src"))
-    assert all(href.startswith("#") or re.fullmatch(r"edits/[\w%.-]+", href) for href in page.of("href"))
+def rows_of(directory: Path) -> list[dict[str, Any]]:
+    """Every row of every file, by the names of their columns."""
+    run = told(directory, "run")
+    files = -(-run["num_samples"] // run["chunk"])
+    return [dict(zip(run["row"], row, strict=True)) for n in range(files) for row in told(directory, f"rows-{n}")]
 
 
-def test_report_of_a_believable_run_is_inert_and_says_what_matters(
-    make_report: Make, rows: list[SampleRow], tmp_path: Path
-) -> None:
-    draw_edits(rows[:60], tmp_path)
-    page = page_of(make_report(rows), tmp_path)
-    assert_inert(page)
-    text = " ".join(page.words)
-    for words in ("5.89", "valid with warnings", "97.4 %", "worker_died", "unparsable", "dynamic", "editeval run"):
-        assert words in text
-    assert "file missing" in text
-
-
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_hostile_text_stays_text_everywhere(make_report: Make, tmp_path: Path, payload: str) -> None:
-    failed = replace(
-        row_of(0, "failed"),
+def hostile_row(payload: str) -> SampleRow:
+    score = Score("x", "fake", "overall", 3.0, raw=payload)
+    return replace(
+        row_of(0),
         id=payload,
         category=payload,
         instruction=payload,
-        error_reason=payload,
-        error_message=payload,
         device=payload,
+        cluster=payload,
+        scores={"overall": score},
     )
-    scores = {payload: Score("s", payload, payload, None, raw=payload, reason=payload), **row_of(1).scores}
-    done = replace(
-        row_of(1), id=payload + "2", category=payload, scores=scores, edited_path=payload, instruction=payload
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_hostile_text_leaves_no_markup_in_any_file(make_report: Make, tmp_path: Path, payload: str) -> None:
+    failed = replace(row_of(1, "failed"), error_reason=payload, error_message=payload)
+    rows = [hostile_row(payload), failed]
+    report = make_report(
+        rows, warnings=(payload,), provenance={payload: payload, "argv": [payload], "config": {payload: 1}}
     )
-    report = make_report([failed, done])
-    run = {key: payload for key in report.run if key not in ("dir", "created_at")}
-    report = replace(
-        report,
-        run={**report.run, **run, "devices": [payload]},
-        warnings=(payload,),
-        policies=tuple({**p, "policy": payload} for p in report.policies),
-        batches=({"index": payload, "started_at": 0.0, "seconds": 1.0, "slowest_worker": payload},),
-        timing={payload: 1.0, "workers": [{"worker": payload, "device": payload, "busy_s": 1.0}]},
-        provenance={payload: payload, "config": {payload: payload}, "argv": [payload], "versions": {payload: payload}},
+    report = replace(report, run={**report.run, "name": payload}, histories={payload: [{"message": payload}]})
+    path = write_report_html(report, tmp_path)
+    for file in (tmp_path / "report" / "data").glob("*.js"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search("[<>&\u2028\u2029\x00-\x09\x0b-\x1f]", text)
+    safe = payload.encode("utf-8", "replace").decode()
+    assert rows_of(tmp_path)[0]["instruction"].encode("utf-8", "replace").decode() == safe
+    clean = {tag for tag, _ in Markup(page.linked("x", "{}", "app", False)).tags}
+    assert {tag for tag, _ in Markup(path.read_text(encoding="utf-8")).tags} == clean
+    one = write_embedded_html(report, tmp_path, tmp_path / "one.html").read_text(encoding="utf-8")
+    assert {tag for tag, _ in Markup(one).tags} <= clean | {"style"}
+
+
+def test_page_allows_exactly_its_own_files(make_report: Make, tmp_path: Path) -> None:
+    text = write_report_html(make_report([row_of(0)]), tmp_path).read_text(encoding="utf-8")
+    markup = Markup(text)
+    (policy,) = [attrs["content"] for tag, attrs in markup.tags if attrs.get("http-equiv")]
+    assert policy is not None and policy.startswith("default-src 'none'; script-src 'self' file:;")
+    assert "unsafe" not in policy and "connect-src" not in policy
+    linked = {attrs["src"] for tag, attrs in markup.tags if attrs.get("src")}
+    assert linked == {f"report/app/{name}" for name in page.SCRIPTS}
+    assert all((tmp_path / str(source)).is_file() for source in linked)
+    assert "://" not in "".join(page.asset(name).decode() for name in page.STYLES)
+
+
+def test_one_file_allows_exactly_its_script_and_style_and_needs_no_other(make_report: Make, tmp_path: Path) -> None:
+    draw_edits([row_of(0)], tmp_path)
+    text = write_embedded_html(make_report([row_of(0)]), tmp_path, tmp_path / "one.html").read_text(encoding="utf-8")
+    policy = text.partition('Content-Security-Policy" content="')[2].partition('"')[0]
+    for kind, opening in (("script", "<script>"), ("style", "<style>")):
+        body = text.partition(opening)[2].partition(f"</{kind}>")[0]
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    blocks = {str(attrs.get("data-kind")): body for attrs, body in Markup(text).blocks}
+    assert {"rows-0", "details-0", "run-0", "thumb"} <= set(blocks)
+    assert json.loads(blocks["run-0"])["num_samples"] == 1
+    assert text.count('data-kind="thumb"') == 3
+    assert "file:" not in policy and not re.search(r'(src|href)="(?!data:,|#)', text.partition("<script type")[0])
+
+
+def test_every_sample_is_told_in_order_with_scores_reasons_and_pictures(
+    make_report: Make, rows: list[SampleRow], tmp_path: Path
+) -> None:
+    draw_edits(rows, tmp_path)
+    rows = [_hashed(row, tmp_path) for row in rows]
+    write_report_html(make_report(rows), tmp_path)
+    shown = rows_of(tmp_path)
+    assert [row["id"] for row in shown] == [row.id for row in rows]
+    assert shown[12]["complaints"] == ["failed"] and shown[12]["reason"] == "oom" and shown[12]["edited"] is None
+    assert shown[30]["complaints"][0] == "unscored" and shown[30]["whys"] == ["unparsable"] * 3
+    first = shown[0]
+    assert first["values"][0] == pytest.approx(rows[0].scores["overall"].value, abs=1e-4)
+    for role, size in (("source", 384), ("target", 384), ("edited", 384)):
+        stem, extension, width, height = first[role]
+        assert (tmp_path / "report" / "thumbs" / f"{stem}.webp").stat().st_size > 0
+        assert (width, height) == (size, size)
+        assert role == "edited" or (tmp_path / "report" / "pictures" / f"{stem}.{extension}").is_file()
+    assert (tmp_path / FIRST_FILE).is_file()
+    details = told(tmp_path, "details-0")
+    assert dict(zip(told(tmp_path, "run")["detail"], details[0], strict=True))["seed"] == 1000
+
+
+def _hashed(row: SampleRow, directory: Path) -> SampleRow:
+    if row.edited_path is None:
+        return row
+    return replace(row, sha256=hashlib.sha256((directory / row.edited_path).read_bytes()).hexdigest())
+
+
+def test_complaints_are_counted_and_the_lowest_of_every_category_shown(make_report: Make, tmp_path: Path) -> None:
+    rows = [row_of(index, value=(index + 1) / 10) for index in range(50)]
+    write_report_html(make_report(rows), tmp_path)
+    run = told(tmp_path, "run")
+    counts = dict(run["complaints"])
+    assert counts["missing"] == sum(row.scores["completeness"].value < 4 for row in rows)  # type: ignore[operator]
+    worst = [dict(zip(run["row"], row, strict=True)) for _, row in run["worst"]]
+    assert [row["id"] for row in worst] == [row.id for row in rows[:5]] + [rows[5].id]
+    assert run["histograms"]["physical"][0] == 1
+
+
+@pytest.mark.parametrize(("count", "chunks"), [(0, 0), (1, 1), (500, 1), (501, 2)])
+def test_samples_come_in_chunks_and_old_ones_go(make_report: Make, tmp_path: Path, count: int, chunks: int) -> None:
+    stale = tmp_path / "report" / "data" / "rows-7.js"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    write_report_html(
+        make_report([row_of(i, "pending") for i in range(count)], images=lambda _: (None, None)), tmp_path
     )
-    page = page_of(report, tmp_path)
-    assert_inert(page)
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "".join(page.words))
+    assert len(list((tmp_path / "report" / "data").glob("rows-*.js"))) == chunks
+    assert len(rows_of(tmp_path)) == count
 
 
-def test_policy_allows_exactly_the_one_style_sheet(make_report: Make, tmp_path: Path) -> None:
-    text = write_report_html(make_report([row_of(0)]), tmp_path).read_text("utf-8")
-    style = text.partition("<style>")[2].partition("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    (policy,) = [value for value in Page(text).of("content") if "default-src" in value]
-    assert policy.startswith("default-src 'none'; img-src data:; ")
-    assert f"style-src 'sha256-{digest}'" in policy
-    assert "unsafe" not in policy
-    assert "://" not in style
+def test_equal_reports_are_equal_bytes_but_for_the_time(make_report: Make, tmp_path: Path) -> None:
+    def files() -> dict[str, bytes]:
+        found = {
+            str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "report").rglob("*.*") if p.is_file()
+        }
+        return {name: re.sub(rb'"written_at": ?[\d.]+', b"", data) for name, data in found.items()}
+
+    rows = believable_rows(20)
+    draw_edits(rows, tmp_path)
+    write_report_html(make_report(rows), tmp_path)
+    before = files()
+    write_report_html(make_report(rows, images=_not_asked), tmp_path)
+    assert files() == before
 
 
-def test_nothing_scored_shows_no_score(make_report: Make, tmp_path: Path) -> None:
-    report = make_report([row_of(0, "failed")], timing={}, policies=(), batches=(), provenance={})
-    page = page_of(report, tmp_path)
-    assert_inert(page)
-    assert "Nothing was scored." in " ".join(page.words)
-    assert "circle" not in page.tags
+def _not_asked(sample_id: str) -> tuple[bytes | None, bytes | None]:
+    raise AssertionError(f"{sample_id}: the pictures are there already")
 
 
-def test_empty_report_can_be_written(make_report: Make, tmp_path: Path) -> None:
-    report = make_report([], run={}, summaries=(), timing={}, policies=(), batches=(), provenance={}, statistics=())
-    assert_inert(page_of(report, tmp_path))
+def test_pictures_made_by_the_run_are_not_made_again(make_report: Make, tmp_path: Path) -> None:
+    rows = believable_rows(4)
+    draw_edits(rows, tmp_path)
+    rows = [_hashed(row, tmp_path) for row in rows]
+    previews = Previews(tmp_path)
+    previews.start()
+    for row in rows:
+        edited = (tmp_path / str(row.edited_path)).read_bytes()
+        previews.offer(Found(row.id, drawing(row.position), drawing(row.position, 1.0), edited, row.sha256))
+    previews.finish()
+    write_report_html(make_report(rows, images=_not_asked), tmp_path)
+    assert all(row["edited"] and row["target"] for row in rows_of(tmp_path))
 
 
-def test_thumbnails_are_small_and_carry_no_metadata(make_report: Make, tmp_path: Path) -> None:
+def test_what_a_kill_left_behind_is_made_again(tmp_path: Path) -> None:
+    found = Found("a", drawing(1), None, drawing(2), "0" * 64)
+    made = Shelf(tmp_path).add(found)
+    assert Shelf(tmp_path).find("a", "0" * 64) == made
+    assert Shelf(tmp_path).find("a", "1" * 64) is None  # another edit of the same sample
+    index = tmp_path / "report" / "pictures.jsonl"
+    index.write_text(index.read_text() + '["b", null, [')
+    assert Shelf(tmp_path).find("a", "0" * 64) == made
+    assert made.source is not None
+    (tmp_path / "report" / "thumbs" / f"{made.source.stem}.webp").write_bytes(b"")  # a power cut
+    assert Shelf(tmp_path).find("a", "0" * 64) is None
+    Shelf(tmp_path).add(found)
+    assert Shelf(tmp_path).find("a", "0" * 64) == made
+
+
+@pytest.mark.parametrize("flag", ["black", "constant", "unchanged"])
+def test_what_the_ledger_flags_is_a_complaint(make_report: Make, tmp_path: Path, flag: str) -> None:
+    write_report_html(make_report([replace(row_of(0), flags=(flag,))]), tmp_path)
+    assert rows_of(tmp_path)[0]["complaints"] == [flag]
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_other_sizes_are_a_complaint(make_report: Make, tmp_path: Path) -> None:
+    row = replace(row_of(0), sha256="0" * 64)
+    pictures = Shelf(tmp_path).add(Found(row.id, drawing(1), None, drawing(1, size=300), "0" * 64))
+    assert "size" in front.complaints(row, pictures, ["overall"])
+
+
+def test_pictures_carry_no_metadata(make_report: Make, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E] = "secret canary"
     buffer = io.BytesIO()
     Image.new("RGB", (900, 500), "teal").save(buffer, "JPEG", exif=exif)
-    report = make_report([row_of(0)], images=lambda _: (buffer.getvalue(), None))
-    (uri,) = page_of(report, tmp_path).of("src")
-    data = base64.b64decode(uri.partition(",")[2])
-    assert Image.open(io.BytesIO(data)).size == (256, 142)
-    assert b"canary" not in data
-
-
-def test_broken_and_missing_pictures_are_named(make_report: Make, tmp_path: Path) -> None:
-    report = make_report([row_of(0)], images=lambda _: (b"not a picture", None))
-    text = " ".join(page_of(report, tmp_path).words)
-    assert "unreadable" in text
-    assert "file missing" in text
+    write_report_html(make_report([row_of(0)], images=lambda _: (buffer.getvalue(), None)), tmp_path)
+    files = [path for path in (tmp_path / "report").rglob("*.*") if path.suffix in (".webp", ".png", ".jpg")]
+    assert len(files) == 2
+    assert all(b"canary" not in path.read_bytes() for path in files)
+    (small,) = [path for path in files if path.suffix == ".webp"]
+    with Image.open(small) as image:
+        assert image.size == (320, 178)
 
 
 @pytest.mark.parametrize("path", ["../outside.png", "/etc/hostname", "edits/../../outside.png"])
@@ -210,54 +273,43 @@ def test_pictures_outside_the_run_are_never_read(make_report: Make, tmp_path: Pa
     inside.mkdir()
     (tmp_path / "outside.png").write_bytes(drawing(1))
     report = make_report([replace(row_of(0), edited_path=path)], images=lambda _: (None, None))
-    report = replace(report, run={**report.run, "dir": str(inside)})
-    assert page_of(report, inside).of("src") == []
+    write_report_html(replace(report, run={**report.run, "dir": str(inside)}), inside)
+    assert rows_of(inside)[0]["edited"] is None
+    assert list((inside / "report" / "thumbs").iterdir()) == []
 
 
-def test_gallery_shows_the_extremes_and_the_median_of_each_category(make_report: Make) -> None:
-    rows = [row_of(5 * index, value=index / 5) for index in range(50)]
-    unscored, by_category = choose(make_report(rows))
-    assert unscored == ()
-    values = [(c.role, c.row.scores["overall"].value) for c in by_category["physical"]]
-    assert values == [
-        *(("lowest", value) for value in (0.0, 0.2, 0.4)),
-        *(("median", value) for value in (5.0, 4.8, 5.2)),
-        *(("highest", value) for value in (9.8, 9.6, 9.4)),
-    ]
+def test_a_picture_that_cannot_be_had_is_none(make_report: Make, tmp_path: Path) -> None:
+    write_report_html(make_report([row_of(0)], images=lambda _: (b"not a picture", None)), tmp_path)
+    (row,) = rows_of(tmp_path)
+    assert (row["source"], row["target"], row["edited"]) == (None, None, None)
 
 
-@pytest.mark.parametrize("num_categories", [1, 7, 40])
-def test_gallery_is_bounded_and_shows_each_sample_once(make_report: Make, num_categories: int) -> None:
-    rows = [
-        replace(row_of(i, "failed" if i % 3 == 0 else "done", 5.0), category=f"c{i % num_categories}")
-        for i in range(400)
-    ]
-    unscored, by_category = choose(make_report(rows))
-    cards = [*unscored, *(card for group in by_category.values() for card in group)]
-    assert 0 < len(unscored) <= MAX_UNSCORED
-    assert len(cards) <= MAX_CARDS
-    assert len({card.row.id for card in cards}) == len(cards)
+def test_previews_never_wait_for_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("in the way")
+    previews = Previews(tmp_path)
+    previews.start()
+    for number in range(100):
+        previews.offer(Found(str(number), drawing(1), None, None, None))
+    previews.finish()
 
 
-def test_small_run_shows_every_sample(make_report: Make) -> None:
-    rows = [row_of(i, value=i / 2) for i in range(10)]
-    _, by_category = choose(make_report(rows))
-    assert sum(map(len, by_category.values())) == 10
+def test_empty_report_can_be_written(make_report: Make, tmp_path: Path) -> None:
+    report = make_report([], run={}, summaries=(), timing={}, policies=(), batches=(), provenance={}, statistics=())
+    write_report_html(report, tmp_path)
+    assert told(tmp_path, "run")["worst"] == []
 
 
-def test_five_thousand_samples_take_seconds_and_no_larger_page(make_report: Make, tmp_path: Path) -> None:
-    asked: list[str] = []
-    picture = drawing(1)
+def test_memory_does_not_grow_with_the_samples(make_report: Make, tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        base = make_report([row_of(0)], images=lambda _: (None, None))
+        report = replace(base, samples=lambda: (row_of(i, "pending") for i in range(count)))
+        directory = tmp_path / str(count)
+        directory.mkdir()
+        tracemalloc.start()
+        write_report_html(report, directory)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
 
-    def images(sample_id: str) -> tuple[bytes, bytes]:
-        asked.append(sample_id)
-        return picture, picture
-
-    small = write_report_html(make_report(believable_rows(500), images=images), tmp_path).stat().st_size
-    asked.clear()
-    report = make_report(believable_rows(5000), images=images)
-    started_at = time.perf_counter()
-    large = write_report_html(report, tmp_path).stat().st_size
-    assert time.perf_counter() - started_at < 10  # measured under 2 s; the machine may be busy
-    assert large < 1.2 * small
-    assert len(asked) <= MAX_CARDS
+    small, large = peak(1_000), peak(6_000)
+    assert large - small < 5_000 * 1_000  # the index of pictures: some hundred bytes for each

@@ -17,20 +17,25 @@ from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
 
 
-def report(directory: Path, words: Sequence[str], allow_code: bool) -> int:
+def report(directory: Path, words: Sequence[str], allow_code: bool, embed: str | None = None) -> int:
     """Write every report of the run anew and print its table; it shows the judgings that `words` mean, if any."""
     with RunStore.reopen(directory) as store:
-        return show_reports(showing(plan_of(store, allow_code), store, words), store)
+        return show_reports(showing(plan_of(store, allow_code), store, words), store, embed)
 
 
-def show_reports(plan: Plan, store: RunStore) -> int:
-    """Write every report of the run anew and print its table. 0 if all that it shows is scored, else 3."""
+def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
+    """Write every report of the run anew, into the file `embed` too, and print its table.
+
+    0 if all that it shows is scored, else 3.
+    """
     from editeval.commands.console import result_console
-    from editeval.reporting import build_report, write_reports
+    from editeval.reporting import build_report, write_embedded, write_reports
     from editeval.reports.terminal import render_terminal
 
     built = build_report(plan, store)
     write_reports(built, store.dir)
+    if embed is not None:
+        write_embedded(built, store.dir, Path(embed))
     render_terminal(built, result_console())
     counts = [store.counts(judging.id) for judging in plan.shown]
     if not counts:

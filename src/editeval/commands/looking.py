@@ -1,4 +1,4 @@
-"""The command line of those who look at a run: `status`, `show`, `export`. Imports the rest only when it runs."""
+"""The command line of those who look at a run: `status`, `show`, `export`, `view`. Imports the rest when it runs."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def run_dir(options: argparse.Namespace) -> Path:
     from editeval.store.directories import resolve_run
 
     return resolve_run(options.run, Path(options.output_dir))
+
+
+def add_commands(commands: Commands) -> None:
+    """All of them."""
+    for add in (add_status, add_show, add_export, add_view):
+        add(commands)
 
 
 def add_status(commands: Commands) -> None:
@@ -58,6 +64,27 @@ def add_export(commands: Commands) -> None:
     export.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
     export.add_argument("--allow-code", action="store_true", help="for md: a dotted `type` may be imported and run")
     export.set_defaults(command=_export)
+
+
+def add_view(commands: Commands) -> None:
+    """`editeval view`"""
+    view = commands.add_parser("view", help="look at runs in a browser, side by side; ratings are saved in the runs")
+    view.add_argument("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest")
+    view.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
+    view.add_argument("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)")
+    view.add_argument("--no-open", action="store_true", help="print the address, open nothing")
+    view.add_argument("--intersect", action="store_true", help="runs of different benchmarks: the samples all have")
+    view.set_defaults(command=_view)
+
+
+def _view(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from editeval.commands import view
+    from editeval.store.directories import resolve_run
+
+    directories = [resolve_run(run, Path(options.output_dir)) for run in options.runs]
+    return view.view(directories, options.port, not options.no_open, options.intersect)
 
 
 def _status(options: argparse.Namespace) -> int:

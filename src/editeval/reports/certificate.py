@@ -83,18 +83,6 @@ def certificate_markdown(certificate: Certificate | None) -> list[str]:
     return lines
 
 
-def certificate_html(certificate: Certificate | None) -> str:
-    """A fragment of HTML, every text escaped: the one line, and both tables folded away."""
-    from markupsafe import escape
-
-    line = f'<p class="certificate">{escape(certificate_line(certificate))}</p>'
-    if certificate is None:
-        return line
-    titles, rows = rung_rows(certificate)
-    tables = _html_table(CHECK_TITLES, list(certificate_rows(certificate))) + _html_table(titles, rows)
-    return f"{line}<details><summary>Certificate of the judge</summary>{tables}</details>"
-
-
 def render_certificate(certificate: Certificate, console: Console) -> None:
     """Prints the whole certificate on `console`."""
     for block in _blocks(certificate):
@@ -156,14 +144,6 @@ def _note(check: Mapping[str, Any]) -> str:
 
 def _markdown_line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _html_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    from markupsafe import escape
-
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], status: int | None = None) -> Table:

@@ -20,7 +20,7 @@ FLAGS = {"black": "black", "constant": "of one colour", "unchanged": "identical 
 NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
 
 Images = Callable[[str], tuple[bytes | None, bytes | None]]
-"""images(sample id) -> encoded (source, target); None for what cannot be had."""
+"""images(sample id) -> encoded (source, target); None for what cannot be had. Several threads may call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,9 @@ class SampleRow:
     edited_path: str | None  # relative to the run directory
     scores: Mapping[str, Score]
     flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
+    started_at: float | None = None  # unix seconds
+    width: int | None = None  # of the edit
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Report:
     coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s and `workers`, a list of
     {worker, device, busy_s, idle_s, num_edits}. policies: {policy, makespan_s, idle_fraction, max_drift}, replayed.
     batches: {index, started_at, seconds, slowest_worker}. provenance: config, origins, versions, argv, hosts, ...
-    `samples()` starts a new pass in benchmark order; `images` is asked for the samples of the gallery only.
+    `samples()` starts a new pass in benchmark order; `images` is asked for what the run has no pictures of yet.
     """
 
     run: Mapping[str, Any]
@@ -116,6 +119,9 @@ class Report:
     samples: Callable[[], Iterator[SampleRow]]
     images: Images
     survey: Survey | None = None  # spares the renderers a pass each
+    timeline: Mapping[str, Any] = field(default_factory=dict)  # what `store.spans` says; empty if nobody asked
+    histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # failed attempts, by sample
+    certificate: Mapping[str, Any] | None = None  # what is known of how far this judge can be trusted
 
     def headline(self, category: str) -> Summary | None:
         """The headline metric's summary of `category` ("micro" and "macro" included); None if there is none."""

@@ -1,166 +1,144 @@
-"""report.html: one file, no script, nothing fetched; opens from disk and survives being mailed.
+"""report.html and the folder `report` beside it: a site that opens from the disk, without a server or the network.
 
-Everything from data is escaped by the template engine and made printable on the way; the content security policy
-allows the one style sheet (by its hash) and embedded pictures, and nothing else.
+report.html            the page: no data, no script of its own
+report/app             the front end
+report/data            run.js, and rows-N.js and details-N.js for every CHUNK samples: classic scripts holding JSON
+report/thumbs, report/pictures   small and full-size pictures, named by their content
+
+Everything is written in passes over the samples, CHUNK at a time: memory does not grow with their number.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from editeval.images import write_atomic
-from editeval.reports import charts, figures, gallery
-from editeval.reports.data import MICRO, Report, SampleRow, scored_value, surveyed, why_unscored
-from editeval.reports.tables import plain
+from editeval.reports import front
+from editeval.reports.data import Report, SampleRow, surveyed
+from editeval.reports.pictures import FOLDER, Found, Picture, Pictures, Shelf
+from editeval.reports.tables import replacing, to_json
+from editeval.viewer import page
 
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One sample of the gallery."""
-
-    row: SampleRow
-    role: str
-    value: str | None
-    why: str  # there is no value
-    components: tuple[tuple[str, str], ...]
-    facts: tuple[tuple[str, str], ...]
-    pictures: tuple[gallery.Picture, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The cards of one category, or those that have no score."""
-
-    title: str
-    cards: tuple[Card, ...]
+FIRST_FILE = f"{FOLDER}/data/run.js"  # written last: a run that has it has a whole site
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def write_report_html(report: Report, directory: Path) -> Path:
-    """report.html with embedded thumbnails of the samples that `gallery.choose` picks."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("editeval.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalized,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    assert environment.loader is not None
-    css = environment.loader.get_source(environment, "report.css")[0]
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
-    page = environment.get_template("report.html.j2").render(
-        css=Markup(css), css_hash=digest, charts=charts, figures=figures, **_view(report, directory)
-    )
+    """The site; pictures that the run has not made yet are made now, on every core."""
+    data = directory / FOLDER / "data"
+    for folder in ("app", "data", "thumbs", "pictures"):
+        (directory / FOLDER / folder).mkdir(parents=True, exist_ok=True)
+    for name in page.STYLES + page.SCRIPTS:
+        _put(directory / FOLDER / "app" / name, page.asset(name))
+    num_chunks, tally = 0, front.Tally()
+    for kind, number, text in _chunks(report, directory, tally):
+        _put(data / f"{kind}-{number}.js", _script(kind, number, text))
+        num_chunks = number + 1
+    for stale in data.glob("*-*.js"):
+        if int(stale.stem.partition("-")[2]) >= num_chunks:
+            stale.unlink()
+    block = front.run_block(report, surveyed(report), tally, time.time())
+    _put(data / "run.js", _script("run", 0, safe_json(block)))
     path = directory / "report.html"
-    write_atomic(path, page.encode())
+    runs = safe_json({"runs": [{"root": ""}]})
+    write_atomic(path, page.linked(_title(report), runs, f"{FOLDER}/app", is_served=False).encode())
     return path
 
 
-def _finalized(value: Any) -> Any:
-    """What the template prints: text from data without unprintable characters, our own markup as it is."""
-    return figures.printable(value, keep_lines=True) if isinstance(value, str) and not _is_markup(value) else value
+def write_embedded_html(report: Report, directory: Path, path: Path) -> Path:
+    """One file with everything but full-size pictures: the thumbnails stand in for them."""
+    head, tail = page.embedded(_title(report), safe_json({"runs": [{"root": ""}], "embedded": True}))
+    tally = front.Tally()
+    with replacing(path) as file:
+        file.write(head)
+        written: set[str] = set()
+        for kind, number, text in _chunks(report, directory, tally):
+            file.write(page.block(f"{kind}-{number}", text))
+        for stem in _stems(report, directory):
+            if stem not in written:
+                written.add(stem)
+                small = base64.b64encode((directory / FOLDER / "thumbs" / f"{stem}.webp").read_bytes()).decode("ascii")
+                file.write(page.block("thumb", safe_json([stem, f"data:image/webp;base64,{small}"])))
+        block = front.run_block(report, surveyed(report), tally, time.time())
+        file.write(page.block("run-0", safe_json(block)))
+        file.write(tail)
+    return path
 
 
-def _is_markup(value: str) -> bool:
-    return hasattr(value, "__html__")
+def safe_json(value: Any) -> str:
+    """JSON that is a JavaScript literal too, and in which no browser finds a tag, a comment or an entity."""
+    return to_json(value).translate(_ESCAPES)
 
 
-def _view(report: Report, directory: Path) -> dict[str, Any]:
-    """Everything the template looks at."""
-    seen = surveyed(report)
-    rows = figures.rows_of(report, report.headline_metric)
-    return {
-        "report": report,
-        "seen": seen,
-        "name": report.run.get("name") or report.run.get("id") or "run",
-        "facts": list(figures.run_facts(report)),
-        "whole": report.headline(MICRO),
-        "rows": rows,
-        "columns": figures.columns(report, rows),
-        "strips": [charts.strip(summary, seen) for summary in rows],
-        "metrics": figures.metrics_of(report),
-        "by_metric": {(s.category, s.metric): s for s in report.summaries},
-        "outcome": charts.outcome(seen),
-        "times": list(figures.stage_times(report)),
-        "policies": charts.policy_rows(report),
-        "workers": charts.worker_rows(report),
-        "timeline": charts.timeline(report),
-        "groups": _groups(report, directory),
-        "command": figures.command(report),
-        "provenance": _provenance(report.provenance),
-    }
+def _script(kind: str, number: int, text: str) -> bytes:
+    return f'ui.receive("{kind}", {number}, {text});\n'.encode()
 
 
-def _groups(report: Report, directory: Path) -> list[Group]:
-    card = partial(_card, report, directory)
-    unscored, by_category = gallery.choose(report)
-    title = "Not scored" if report.headline_metric else "Edits"
-    groups = [Group(title, tuple(map(card, unscored)))] if unscored else []
-    return groups + [Group(category, tuple(map(card, chosen))) for category, chosen in by_category.items()]
+def _chunks(report: Report, directory: Path, tally: front.Tally) -> Iterator[tuple[str, int, str]]:
+    """(kind, number, script-safe JSON) of every file of rows and details, in order; every row is in the tally."""
+    metrics = front.shown_metrics(report, surveyed(report))
+    for number, (rows, pictures) in enumerate(_illustrated(report, directory)):
+        shown = [front.row_of(row, mine, metrics) for row, mine in zip(rows, pictures, strict=True)]
+        for place, row in enumerate(shown, start=number * front.CHUNK):
+            tally.add(row, place)
+        yield "rows", number, safe_json(shown)
+        yield "details", number, safe_json([front.detail_of(row, report) for row in rows])
 
 
-def _card(report: Report, directory: Path, chosen: gallery.Chosen) -> Card:
-    row = chosen.row
-    value = scored_value(row, report.headline_metric)
-    others = [score for metric, score in row.scores.items() if metric != report.headline_metric]
-    pictures = tuple(gallery.pictures(report, row, directory))
-    facts = {
-        "size": pictures[0].size or None,
-        "seed": row.seed,
-        "time": figures.duration(row.seconds) if row.seconds is not None else None,
-        "device": row.device,
-        "worker": row.worker,
-        "attempt": row.attempt if row.attempt != 1 else None,
-    }
-    return Card(
-        row=row,
-        role=chosen.role,
-        value=None if value is None else figures.number(value),
-        why=""
-        if value is not None or not report.headline_metric
-        else row.error_reason or why_unscored(row, report.headline_metric),
-        components=tuple((s.metric, figures.number(s.value) if s.value is not None else s.reason) for s in others),
-        facts=tuple((name, str(fact)) for name, fact in facts.items() if fact is not None),
-        pictures=pictures,
-    )
+def _illustrated(report: Report, directory: Path) -> Iterator[tuple[tuple[SampleRow, ...], list[Pictures]]]:
+    """CHUNK samples at a time with their pictures, in benchmark order."""
+    shelf = Shelf(directory)
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        for rows in _batched(report.samples()):
+            yield rows, list(pool.map(partial(_pictures, report, directory, shelf), rows))
 
 
-def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, bool, Any]]:
-    """(title, is a text block, value): the config as YAML, then short facts, then every other mapping."""
-    blocks: list[tuple[str, bool, Any]] = []
-    facts: list[tuple[str, str]] = []
-    for key, value in provenance.items():
-        name = str(key).replace("_", " ")
-        if key in ("argv", "config") or value is None:
-            continue
-        if _is_flat(value) and isinstance(value, Mapping):
-            blocks.append((name, False, [(str(k), str(plain(v))) for k, v in value.items()]))
-        elif _is_flat(value):
-            facts.append((name, ", ".join(map(str, value))))
-        elif isinstance(value, Mapping | list | tuple):
-            blocks.append((name, True, _yaml(value)))
-        else:
-            facts.append((name, str(value)))
-    config = provenance.get("config")
-    head = [("config", True, _yaml(config))] if config else []
-    return [*head, *([("facts", False, facts)] if facts else []), *blocks]
+def _batched(rows: Iterable[SampleRow]) -> Iterator[tuple[SampleRow, ...]]:
+    iterator = iter(rows)
+    while batch := tuple(itertools.islice(iterator, front.CHUNK)):
+        yield batch
 
 
-def _is_flat(value: Any) -> bool:
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else None
-    return parts is not None and not any(isinstance(part, Mapping | list | tuple) for part in parts)
+def _pictures(report: Report, directory: Path, shelf: Shelf, row: SampleRow) -> Pictures:
+    known = shelf.find(row.id, row.sha256)
+    if known is not None:
+        return known
+    source, target = report.images(row.id)
+    return shelf.add(Found(row.id, source, target, _edited(report, directory, row), row.sha256))
 
 
-def _yaml(value: Any) -> str:
-    import yaml
+def _edited(report: Report, directory: Path, row: SampleRow) -> bytes | None:
+    """The edit's file; None if it is not there, or the path leads out of the run."""
+    inside = PurePosixPath(row.edited_path or "")
+    if row.status != "done" or not row.edited_path or inside.is_absolute() or ".." in inside.parts:
+        return None
+    try:
+        return (Path(str(report.run.get("dir") or directory)) / inside).read_bytes()
+    except (OSError, ValueError):
+        return None
 
-    return str(yaml.safe_dump(plain(value), allow_unicode=True, sort_keys=False, width=100))
+
+def _stems(report: Report, directory: Path) -> Iterator[str]:
+    for _, pictures in _illustrated(report, directory):
+        for three in pictures:
+            yield from (p.stem for p in (three.source, three.target, three.edited) if isinstance(p, Picture))
+
+
+def _put(path: Path, data: bytes) -> None:
+    """`path` holds `data`; replaced in one step, not synced: it can be written again."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _title(report: Report) -> str:
+    name = str(report.run.get("name") or report.run.get("id") or "run")
+    return f"{name.encode('utf-8', 'replace').decode()} - editeval"

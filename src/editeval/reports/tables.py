@@ -41,6 +41,7 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "timing": report.timing,
         "policies": report.policies,
         "batches": report.batches,
+        "certificate": report.certificate,
         "provenance": report.provenance,
     }
     write_atomic(path, (to_json(document, indent=2) + "\n").encode())

@@ -14,6 +14,8 @@ from editeval.errors import ImageError
 from editeval.execution.lanes import Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
+from editeval.reports.pictures import Found
+from editeval.reports.previews import Previews
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings, NotEditedError
 from editeval.stages.telling import judge_facts, judge_key, settled_scores, worker_log_name
@@ -44,6 +46,7 @@ class Judging(Activity):
         self._samples = {s.id: s for s in plan.samples}
         self._prompts = {canonical(name): prompt for name, prompt in plan.config.prompts.items()}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
+        self._previews = Previews(store.dir)
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
 
     def facts(self) -> StageFacts:
@@ -51,6 +54,14 @@ class Judging(Activity):
 
     def samples_of(self, key: str) -> Sequence[str]:
         return [edit.sample_id for edit in self._landings.done(self._batches[key])]
+
+    def opened(self) -> None:
+        super().opened()
+        self._previews.start()
+
+    def closed(self) -> None:
+        self._previews.finish()
+        super().closed()
 
     def began(self) -> None:
         super().began()
@@ -75,12 +86,15 @@ class Judging(Activity):
 
     def _request(self, sample: Sample, edit: Edit) -> JudgeRequest:
         prompt = self._prompts.get(canonical(sample.category))
+        source, edited = sample.image.read(), self.store.read_edit(edit)
+        reference = sample.reference.read() if sample.reference else None
+        self._previews.offer(Found(sample.id, source, reference, edited, edit.sha256))
         return JudgeRequest(
             key=sample.id,
-            source=sample.image.read(),
-            edited=self.store.read_edit(edit),
+            source=source,
+            edited=edited,
             instruction=sample.instruction,
-            reference=sample.reference.read() if sample.reference else None,
+            reference=reference,
             mask=sample.mask.read() if sample.mask else None,
             prompt=prompt.render(sample) if prompt else None,
             metadata={**sample.metadata, "category": sample.category},

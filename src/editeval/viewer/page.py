@@ -1,0 +1,83 @@
+"""The page that holds the front end, for its three hostings: beside a run, in one file, and from the server.
+
+No script and no style stands in the markup: the content security policy allows those files (in one file: exactly those
+bytes, by their hashes) and nothing else, and with trusted types no text can become markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from importlib import resources
+from string import Template
+
+STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
+SCRIPTS = (
+    *("text.js", "dom.js", "state.js", "data.js", "view.js", "charts.js", "ratings.js"),
+    *("summary.js", "sections.js", "grid.js", "zoom.js", "panel.js", "compare.js", "main.js"),
+)
+"""In the order in which they are loaded: when it is read, a file uses only those before it."""
+
+_POLICY = (
+    "default-src 'none'; {sources}; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types editeval"
+)
+
+
+def asset(name: str) -> bytes:
+    """One file of the front end. Raises KeyError for anything that is none."""
+    if name not in STYLES + SCRIPTS:
+        raise KeyError(name)
+    return (resources.files("editeval.viewer") / "static" / name).read_bytes()
+
+
+def linked(title: str, runs: str, app: str, is_served: bool) -> str:
+    """A page that loads the front end from the folder `app`; `runs` is script-safe JSON.
+
+    Opened from a disk it may load from the disk; served, only from where it came from.
+    """
+    place = "'self'" if is_served else "'self' file:"
+    sources = f"script-src {place}; style-src {place}; img-src {place} data:"
+    if is_served:
+        sources += "; connect-src 'self'"
+    styles = "\n".join(f'<link rel="stylesheet" href="{app}/{name}">' for name in STYLES)
+    scripts = "\n".join(f'<script src="{app}/{name}" defer></script>' for name in SCRIPTS)
+    return _filled(title, sources, styles, runs, scripts)
+
+
+def embedded(title: str, runs: str) -> tuple[str, str]:
+    """Beginning and end of a page that holds everything: between them belong the blocks of data (`block`)."""
+    style = "\n".join(asset(name).decode() for name in STYLES)
+    script = "\n".join(asset(name).decode() for name in SCRIPTS)
+    sources = f"script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:"
+    page = _filled(title, sources, f"<style>{style}</style>", runs, f"<script>{script}</script>", "\0")
+    head, _, tail = page.partition("\0")
+    return head, tail
+
+
+def block(kind: str, json_text: str) -> str:
+    """A block of data for `embedded`: script-safe JSON that the browser does not run."""
+    return f'<script type="application/json" class="editeval-data" data-kind="{kind}">{json_text}</script>\n'
+
+
+def _filled(title: str, sources: str, styles: str, runs: str, scripts: str, blocks: str = "") -> str:
+    words = json.dumps(json.loads(_static("words.json")), ensure_ascii=False, separators=(",", ":"))
+    return Template(_static("page.html")).substitute(
+        policy=_POLICY.format(sources=sources),
+        title=html.escape(title),
+        styles=styles,
+        words=words.replace("<", "\\u003c"),
+        runs=runs,
+        blocks=blocks,
+        scripts=scripts,
+    )
+
+
+def _static(name: str) -> str:
+    return (resources.files("editeval.viewer") / "static" / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

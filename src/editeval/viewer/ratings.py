@@ -1,0 +1,67 @@
+"""ratings.json of a run: what people think of its edits, beside the scores and never among them.
+
+{"schema_version": 1, "run_id": ..., "ratings": {sample id: {verdict, stars, comment, judge_wrong, blind}}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import UserError
+from editeval.images import write_atomic
+
+NAME = "ratings.json"
+SCHEMA_VERSION = 1
+MAX_COMMENT = 4000
+VERDICTS = ("good", "tie", "bad")
+
+
+def read(run_dir: Path) -> dict[str, Any]:
+    """Rating by sample id; empty if nobody has rated. Raises UserError for a file that is no ratings.json."""
+    path = run_dir / NAME
+    if not path.exists():
+        return {}
+    try:
+        ratings = json.loads(path.read_bytes())["ratings"]
+        return {str(sample_id): checked(rating) for sample_id, rating in ratings.items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not a file of ratings: {error}; mend it or move it away") from error
+
+
+def change(run_dir: Path, run_id: str, changes: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The ratings after `changes` (None: taken back), on disk before this returns.
+
+    Raises ValueError for a sample that the run does not have and for anything that is no rating; then nothing changes.
+    """
+    ratings = read(run_dir)
+    for sample_id, rating in changes.items():
+        if sample_id not in known:
+            raise ValueError(f"no sample {sample_id!r} in this run")
+        if rating is None:
+            ratings.pop(sample_id, None)
+        else:
+            ratings[sample_id] = checked(rating)
+    document = {"schema_version": SCHEMA_VERSION, "run_id": run_id, "ratings": dict(sorted(ratings.items()))}
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, indent=1)
+    write_atomic(run_dir / NAME, text.encode())
+    return ratings
+
+
+def checked(rating: Any) -> dict[str, Any]:
+    """`rating`, if it is one. Raises ValueError."""
+    if not isinstance(rating, dict) or not rating:
+        raise ValueError("a rating is an object with at least one entry")
+    sound = {
+        "verdict": lambda value: value in VERDICTS,
+        "stars": lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 5,
+        "comment": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_COMMENT,
+        "judge_wrong": lambda value: value is True,
+        "blind": lambda value: value is True,
+    }
+    for name, value in rating.items():
+        if name not in sound or not sound[name](value):
+            raise ValueError(f"no rating has {name} = {value!r:.100}")
+    return rating

@@ -1,0 +1,229 @@
+"""`editeval view`: the front end over the loopback interface, for one reader.
+
+What keeps others out: it listens on 127.0.0.1 only; every address begins with a random token; the Host must be ours
+(another name that resolves to 127.0.0.1 is refused); what changes anything must come from our page (Origin) as JSON.
+What can be read is a list of folders and shapes of names, resolved and compared, never a path. Only ratings are
+written.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import MachineError, UserError
+from editeval.viewer import page, ratings
+
+LOOPBACK = "127.0.0.1"
+MAX_BODY = 2_000_000
+IDLE_S = 30
+_FOLDERS = {
+    "edits": re.compile(r"[0-9a-f]{32}\.png"),
+    "report/data": re.compile(r"(run|rows-[0-9]{1,6}|details-[0-9]{1,6})\.js"),
+    "report/thumbs": re.compile(r"[0-9a-f]{32}\.webp"),
+    "report/pictures": re.compile(r"[0-9a-f]{32}\.(png|jpg|webp)"),
+}
+_TYPES = {"js": "text/javascript", "css": "text/css", "png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """A run to look at: where it is, what it is called, and the ids of its samples."""
+
+    dir: Path
+    id: str
+    name: str
+    samples: Collection[str]
+
+
+class _Refused(Exception):  # noqa: N818 - not an error of ours: it is the answer
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Viewer:
+    """A server of some runs; `serve` answers until `stop` is called from another thread."""
+
+    def __init__(self, runs: Sequence[ShownRun], port: int = 0, intersect: bool = False) -> None:
+        self.runs = runs
+        self.token = secrets.token_urlsafe(24)
+        self.lock = threading.Lock()  # of everybody who writes ratings
+        places = [{"root": f"runs/{number}/"} for number in range(len(runs))]
+        self.settings = {"runs": places, "served": True, "intersect": intersect}
+        viewer = self
+
+        class Handler(_Handler):
+            owner = viewer
+
+        try:
+            self._server = _Server((LOOPBACK, port), Handler)
+        except OSError as error:
+            raise MachineError(f"--port {port}: {error.strerror or error}; leave it out to get a free one") from error
+        self.port = int(self._server.server_address[1])
+        self.hosts = {f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"}
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}/{self.token}/"
+
+    def serve(self) -> None:
+        self._server.serve_forever(poll_interval=0.2)
+
+    def stop(self) -> None:
+        """`serve` returns; the port is free again."""
+        self._server.shutdown()
+        self.close()
+
+    def close(self) -> None:
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):  # the reader left
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    owner: Viewer
+    server_version, sys_version = "editeval", ""
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_S
+
+    def do_GET(self) -> None:
+        self._answer(lambda: self._get(self._place()))
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self._answer(lambda: self._post(self._place()))
+
+    def _answer(self, work: Any) -> None:
+        try:
+            kind, body = work()
+            self._send(HTTPStatus.OK, kind, body)
+        except _Refused as refused:
+            self.close_connection = True  # a body that nobody read must not be taken for the next request
+            self._send(refused.status, "text/plain; charset=utf-8", str(refused).encode())
+        except UserError as error:
+            self._send(HTTPStatus.CONFLICT, "text/plain; charset=utf-8", str(error).encode())
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            self.close_connection = True  # the reader left
+
+    def _place(self) -> list[str]:
+        """The parts of the address after the token. Raises _Refused for a wrong host or token."""
+        if self.headers.get("Host") not in self.owner.hosts or len(self.headers.get_all("Host", [])) != 1:
+            raise _Refused(HTTPStatus.FORBIDDEN, "wrong host")
+        if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            raise _Refused(HTTPStatus.FORBIDDEN, "asked by another site")
+        segments = self.path.partition("?")[0].split("/")
+        if len(segments) < 3 or not hmac.compare_digest(segments[1].encode(), self.owner.token.encode()):
+            raise _Refused(HTTPStatus.FORBIDDEN, "wrong token: open the address that `editeval view` printed")
+        return segments[2:]
+
+    def _get(self, parts: list[str]) -> tuple[str, bytes]:
+        match parts:
+            case [""]:
+                title = " / ".join(run.name for run in self.owner.runs)
+                runs = json.dumps(self.owner.settings)
+                return "text/html; charset=utf-8", page.linked(f"{title} - editeval", runs, "app", True).encode()
+            case ["app", name]:
+                return _type(name), self._asset(name)
+            case ["runs", number, "ratings"]:
+                run = self._run(number)
+                return "application/json", json.dumps({"ratings": ratings.read(run.dir)}).encode()
+            case ["runs", number, *folder, name]:
+                return _type(name), self._file(self._run(number), "/".join(folder), name)
+        raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
+
+    def _post(self, parts: list[str]) -> tuple[str, bytes]:
+        if self.headers.get("Origin") not in {f"http://{host}" for host in self.owner.hosts}:
+            raise _Refused(HTTPStatus.FORBIDDEN, "wrong origin")
+        if self.headers.get_content_type() != "application/json":
+            raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "JSON is expected")
+        match parts:
+            case ["runs", number, "ratings"]:
+                run, changes = self._run(number), self._body()
+            case _:
+                raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
+        try:
+            with self.owner.lock:
+                kept = ratings.change(run.dir, run.id, changes, run.samples)
+        except ValueError as error:
+            raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+        except OSError as error:
+            raise _Refused(HTTPStatus.INSUFFICIENT_STORAGE, f"{run.dir}: {error.strerror or error}") from error
+        return "application/json", json.dumps({"num_ratings": len(kept)}).encode()
+
+    def _body(self) -> dict[str, Any]:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MAX_BODY or "Transfer-Encoding" in self.headers:
+            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes, of a stated length")
+        try:
+            changes = json.loads(self.rfile.read(int(length)))
+        except ValueError as error:
+            raise _Refused(HTTPStatus.BAD_REQUEST, f"not JSON: {error}") from error
+        if not isinstance(changes, dict):
+            raise _Refused(HTTPStatus.BAD_REQUEST, "an object of ratings is expected")
+        return changes
+
+    def _run(self, number: str) -> ShownRun:
+        if re.fullmatch(r"[0-9]{1,4}", number) and int(number) < len(self.owner.runs):
+            return self.owner.runs[int(number)]
+        raise _Refused(HTTPStatus.NOT_FOUND, "no such run")
+
+    def _asset(self, name: str) -> bytes:
+        try:
+            return page.asset(name)
+        except KeyError:
+            raise _Refused(HTTPStatus.NOT_FOUND, "nothing here") from None
+
+    def _file(self, run: ShownRun, folder: str, name: str) -> bytes:
+        """A file of one of _FOLDERS whose name has the shape that we write; a link that leads elsewhere is not."""
+        shape = _FOLDERS.get(folder)
+        if shape is None or not shape.fullmatch(name):
+            raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
+        place = (run.dir / folder).resolve()
+        path = (place / name).resolve()
+        if path.parent != place or not place.is_relative_to(run.dir.resolve()) or not path.is_file():
+            raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
+        return path.read_bytes()
+
+    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        is_picture = status == HTTPStatus.OK and kind.startswith("image/")
+        headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+        headers["Cache-Control"] = "private, max-age=3600" if is_picture else "no-store"
+        for name, value in (headers | _HEADERS).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the terminal belongs to the user, and the address holds the token."""
+
+
+def _type(name: str) -> str:
+    return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")

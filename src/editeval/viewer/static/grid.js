@@ -1,0 +1,105 @@
+"use strict";
+/* Second page: one row per sample, one column per picture. Only the rows in sight exist. */
+(() => {
+  const { h, t } = ui;
+  const ROW = 196, SPARE = 3, TALLEST = 8e6;  // px; browsers cut off what is much taller
+
+  ui.pages.grid = (root) => {
+    const page = ui.clone("grid"), list = page.querySelector(".rows"), head = page.querySelector(".head");
+    const columns = columnsOf();
+    root.append(page);
+    toolbar(page.querySelector("form"));
+    page.style.setProperty("--columns", columns.length);
+    head.append(...["sample", ...columns.map(([name]) => name)].map((name) => h("span", {}, t(name))));
+    list.onscroll = schedule;
+    list.onkeydown = pressed;
+    let shown = [], isWaiting = false;
+
+    /** With very many samples one pixel of scrolling is more than one pixel of rows. */
+    const scale = () => Math.max(1, (shown.length * ROW) / TALLEST);
+    const chosen = () => shown.findIndex((sample) => sample.id === ui.state.id);
+
+    function update() {
+      shown = ui.listed();
+      list.querySelector(".space").style.height = `${Math.min(shown.length * ROW, TALLEST)}px`;
+      page.querySelector("output").textContent = t("shown", shown.length, ui.samples.length);
+      list.querySelector(".none")?.remove();
+      if (!shown.length) list.append(h("p.none", {}, t(ui.complete ? "nothing_matches" : "loading")));
+      schedule();
+    }
+
+    function schedule() {
+      if (!isWaiting) requestAnimationFrame(paint);
+      isWaiting = true;
+    }
+
+    function paint() {
+      isWaiting = false;
+      const top = list.scrollTop * scale(), first = Math.max(0, Math.floor(top / ROW) - SPARE);
+      const old = new Map([...list.querySelectorAll(".row")].map((node) => [node.id, node]));
+      shown.slice(first, first + Math.ceil(list.clientHeight / ROW) + 2 * SPARE).forEach((sample, i) => {
+        const node = old.get(`row-${sample.position}`) ?? row(sample);
+        old.delete(node.id);
+        node.style.transform = `translateY(${(first + i) * ROW + list.scrollTop - top}px)`;
+        node.setAttribute("aria-selected", sample.id === ui.state.id);
+        if (!node.isConnected) list.append(node);
+      });
+      old.forEach((node) => node.remove());
+      list.setAttribute("aria-activedescendant", `row-${shown[chosen()]?.position}`);
+    }
+
+    function row(sample) {
+      const text = h("div.text", {}, h("code", {}, sample.id), h("span.soft", {}, ui.category(sample.category)), h("p.instruction", { dir: "auto" }, sample.instruction));
+      const open = (event) => ui.go({ page: "compare", id: sample.id, column: event.target.closest("[data-column]")?.dataset.column ?? "" });
+      return h("div.row", { role: "option", id: `row-${sample.position}`, onclick: open }, text, columns.map((column, at) => cell(sample, column, at)));
+    }
+
+    function cell(sample, [, run, role], at) {
+      const mine = sample.rows[run.index], shownRow = role === "edited" ? mine : mine ?? sample.rows.find(Boolean);
+      const rating = role === "edited" && ui.rating(run, sample.id);
+      return h("div.cell", { "data-column": at }, ui.picture(run, shownRow, role), role === "edited" && mine && h("p.verdict", {},
+        run.info.headline && ui.score(run, mine, ui.state.metric), rating && h("span.tag", {}, rating.verdict ? t(rating.verdict) : rating.stars ? t("stars", rating.stars) : "✎"),
+        mine.complaints.slice(0, 1).map(ui.tag), mine.complaints.length > 1 && h("span.tag", {}, `+${mine.complaints.length - 1}`)));
+    }
+
+    /** Arrows and the like move the chosen row and bring it into sight. */
+    function pressed(event) {
+      const at = chosen(), sight = Math.max(1, Math.floor(list.clientHeight / ROW));
+      const next = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + sight, PageUp: at - sight, Home: 0, End: shown.length - 1 }[event.key];
+      if (event.key === "Enter" && at >= 0) ui.go({ page: "compare" });
+      else if (next === undefined || !shown.length) return;
+      else ui.go({ id: shown[Math.max(0, Math.min(shown.length - 1, next))].id });
+      event.preventDefault();
+      reveal();
+    }
+    function reveal() {
+      const top = chosen() * ROW, sight = list.scrollTop * scale();
+      if (top < sight) list.scrollTop = top / scale();
+      if (top + ROW > sight + list.clientHeight) list.scrollTop = (top + ROW - list.clientHeight) / scale();
+    }
+
+    update();
+    if (chosen() > 0) reveal();
+    list.focus({ preventScroll: true });
+    return update;
+  };
+
+  /** [title, run, role] of every column of pictures. */
+  function columnsOf() {
+    const [run] = ui.runs, hasTarget = ui.runs.some(({ info }) => info.has_target);
+    return [["source", run, "source"], ...(hasTarget ? [["target", run, "target"]] : []), ...ui.runs.map((one) => [ui.runs.length > 1 ? one.info.run.name : "edited", one, "edited"])];
+  }
+
+  function toolbar(form) {
+    const [run] = ui.runs, select = (name, choices) => ui.options(form.querySelector(`[data-state=${name}]`), choices);
+    const words = (names, prefix = "") => names.map((name) => [name, t(prefix + name)]);
+    const isSeveral = ui.runs.length > 1;
+    select("cat", [["", t("all_categories")], ...[...new Set(ui.samples.map((sample) => sample.category))].map((name) => [name, ui.category(name)])]);
+    select("show", [["", t("all_samples")], ...words(["scored", ...ui.COMPLAINTS, "is_rated", "wrong"])]);
+    select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), one.info.run.name])] : []);
+    select("metric", [["", run.info.headline], ...words(run.info.metrics.filter((name) => name !== run.info.headline))]);
+    select("sort", words(["order", "worst", "best", ...(isSeveral || ui.judges(run).length > 1 ? ["gap"] : []), "slow"], "sort_"));
+    form.onsubmit = () => false;
+    form.onreset = () => (ui.go(ui.FILTERS), ui.draw(), false);
+  }
+})();

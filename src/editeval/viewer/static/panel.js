@@ -1,0 +1,42 @@
+"use strict";
+/* Beside the pictures: instruction, scores, your rating, what the judge said, how the edit came about. */
+(() => {
+  const { h, t, duration } = ui;
+
+  ui.panel = (sample, { run, row, role }) => {
+    const head = [h("h2", {}, t("instruction")), h("p.instruction.large", { dir: "auto" }, sample.instruction)];
+    if (role !== "edited" || !row) return head;
+    const more = h("div");
+    if (!ui.state.blind) ui.detail(run, row).then((detail) => more.append(...details(run, row, detail)), (error) => ui.complain(error.message));
+    const scores = run.info.metrics.map((metric, index) => [{ kind: metric === run.info.headline ? "first" : "", cell: h("span", { title: ui.about(metric) }, metric) },
+      ui.score(run, row, metric), ui.meter(row.values[index])]);
+    return [...head, ui.state.blind ? h("p.soft", {}, t("blind_hint")) : ui.table("components", [], scores), rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
+  };
+
+  function rating(run, sample) {
+    const node = ui.clone("rating"), now = ui.rating(run, sample.id) ?? {}, comment = node.querySelector("textarea");
+    const set = new Set([now.verdict, String(now.stars), now.judge_wrong && "wrong"]);
+    node.querySelectorAll("[data-rate]").forEach((button) => {
+      button.ariaPressed = set.has(button.dataset.rate);
+      button.onclick = () => ui.toggle_rating(run, sample.id, button.dataset.rate).then(ui.draw);
+    });
+    comment.value = now.comment ?? "";
+    comment.onchange = () => ui.rate(run, sample.id, { comment: comment.value });
+    return node;
+  }
+
+  function details(run, row, detail) {
+    const raws = Object.entries(detail.raws ?? {}), isOne = new Set(raws.map(([, raw]) => raw)).size === 1;
+    const size = (picture) => picture && `${picture[2]} × ${picture[3]}`;
+    const facts = { seconds: duration(row.seconds), device: detail.device, worker: row.worker, attempt: row.attempt, seed: detail.seed, pixels: size(row.edited), source: size(row.source),
+      cluster: detail.cluster, sha256: detail.sha256?.slice(0, 16) };
+    const tries = (detail.history ?? []).map((a) => h("p.error", {}, h("b", {}, `${t(a.stage)} ${a.attempt}: ${a.reason}`), ` ${a.device}, ${duration(a.seconds)} · ${a.message}`));
+    return [
+      detail.message && h("p.error", {}, h("b", {}, row.reason), ` ${detail.message}`),
+      raws.length > 0 && h("section", {}, h("h2", {}, t("reply")), raws.slice(0, isOne ? 1 : 99).map(([name, raw]) => [!isOne && h("h3", {}, name), h("pre", { tabindex: 0 }, raw)])),
+      tries.length > 0 && h("section", {}, h("h2", {}, t("attempts")), tries),
+      ui.pairs(Object.entries(facts).filter(([, value]) => value !== null && value !== undefined && value !== "")),
+      ui.copyable(`${run.info.commands.show} '${row.id.replaceAll("'", "'\\''")}'`),
+    ].filter(Boolean);
+  }
+})();

@@ -1,0 +1,69 @@
+"use strict";
+/* Where the reader is: everything that can be seen is in the address after #, so that a link shows it again. */
+(() => {
+  const DEFAULTS = {
+    page: "summary", run: "0", q: "", cat: "", show: "", model: "", min: "", max: "", metric: "", sort: "order",
+    id: "", column: "", mode: "side", base: "source", gain: "4", cut: "50", z: "", blind: "",
+  };
+  ui.FILTERS = { q: "", cat: "", show: "", model: "", min: "", max: "", metric: "", sort: "order" };
+  const listeners = [];
+  const root = document.documentElement;
+
+  function parsed() {
+    const found = new URLSearchParams(location.hash.slice(1));
+    return Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, found.get(name) ?? value]));
+  }
+
+  ui.hash = (patch) => {
+    const wanted = Object.entries({ ...ui.state, ...patch }).map(([name, value]) => [name, String(value)]);
+    return `#${new URLSearchParams(wanted.filter(([name, value]) => value !== DEFAULTS[name]))}`;
+  };
+
+  /** Change part of the state. One can go back to another page; a change of view leaves no trace. */
+  ui.go = (patch) => {
+    const isNewPage = "page" in patch && patch.page !== ui.state.page;
+    history[isNewPage ? "pushState" : "replaceState"](null, "", ui.hash(patch));
+    changed();
+  };
+
+  function changed() {
+    const before = ui.state;
+    ui.state = parsed();
+    listeners.forEach((listener) => listener(before));
+  }
+
+  ui.on_state = (listener) => listeners.push(listener);
+  ui.state = parsed();
+  addEventListener("popstate", changed);
+
+  /** What this browser remembers; one that forbids it forgets. */
+  ui.recall = (key) => {
+    try {
+      return localStorage.getItem(`editeval:${key}`);
+    } catch {
+      return null;
+    }
+  };
+  ui.remember = (key, value) => {
+    try {
+      localStorage.setItem(`editeval:${key}`, value);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+  ui.set_language = (language) => {
+    ui.language = root.lang = language === "zh" ? "zh" : "en";
+    ui.remember("language", ui.language);
+  };
+  ui.set_theme = (theme) => {
+    root.dataset.theme = theme;
+    ui.remember("theme", theme);
+  };
+  ui.is_dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+
+  const theme = ui.recall("theme");
+  if (theme) root.dataset.theme = theme;
+  ui.language = root.lang = (ui.recall("language") ?? navigator.language).startsWith("zh") ? "zh" : "en";
+})();

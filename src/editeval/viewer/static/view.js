@@ -1,0 +1,55 @@
+"use strict";
+/* What is said of a sample, and which samples are shown in which order. */
+(() => {
+  ui.COMPLAINTS = ["failed", "unscored", "pending", "black", "constant", "unchanged", "missing", "spoilt", "damaged", "low", "size"];
+
+  ui.metric_at = (run, name) => Math.max(0, run.info.metrics.indexOf(name || run.info.headline));
+  ui.value = (run, row, name) => row?.values[ui.metric_at(run, name)] ?? null;
+  function shows(sample, state, runs) {
+    if (state.cat && sample.category !== state.cat) return false;
+    if (!sample.text.includes(state.q.toLowerCase())) return false;
+    const hasRange = state.min !== "" || state.max !== "";
+    if (!state.show && !state.model && !hasRange) return true;
+    return runs.some((run) => {
+      const row = sample.rows[run.index];
+      if (!row) return false;
+      const value = ui.value(run, row, state.metric);
+      if (hasRange && (value === null || value < Number(state.min) || value > Number(state.max || 10))) return false;
+      if (state.show === "is_rated") return ui.rating(run, sample.id);
+      if (state.show === "wrong") return ui.rating(run, sample.id)?.judge_wrong;
+      return !state.show || row.complaints.includes(state.show) || (state.show === "scored" && value !== null);
+    });
+  }
+
+  /** A number to sort by, smallest first: what has no score is first among the worst and last among the best. */
+  const SORTS = {
+    order: (sample) => sample.position,
+    worst: (sample, values) => (values.length ? Math.min(...values) : -1),
+    best: (sample, values) => (values.length ? -Math.max(...values) : 1),
+    gap: (sample, values) => (values.length > 1 ? Math.min(...values) - Math.max(...values) : 1),
+    slow: (sample, values, runs) => -Math.max(0, ...runs.map((run) => sample.rows[run.index]?.seconds ?? 0)),
+  };
+
+  /** The scores of a sample: one per run, or, for the gap of a single run, one per judge. */
+  function valuesOf(sample, state, runs) {
+    const judges = state.sort === "gap" && runs.length === 1 ? ui.judges(runs[0]) : [state.metric];
+    return runs.flatMap((run) => judges.map((metric) => ui.value(run, sample.rows[run.index], metric))).filter((value) => value !== null);
+  }
+  ui.judges = (run) => (run.info.run.judgings ?? []).map(({ prefix, metrics }) => prefix + metrics[0]);
+
+  let cached = { key: "", list: [] };
+  /** The samples that the filters leave, in the order asked for. */
+  ui.listed = () => {
+    const state = ui.state;
+    const ratings = state.show === "is_rated" || state.show === "wrong" ? ui.ratings_version : 0;
+    const key = JSON.stringify([Object.keys(ui.FILTERS).map((name) => state[name]), ui.complete, ui.samples.length, ratings]);
+    if (cached.key !== key) {
+      const runs = state.model === "" ? ui.runs : ui.runs.filter((run) => String(run.index) === state.model);
+      const rank = SORTS[state.sort] ?? SORTS.order;
+      const ranked = ui.samples.filter((sample) => shows(sample, state, runs)).map((sample) => [rank(sample, valuesOf(sample, state, runs), runs), sample]);
+      ranked.sort((a, b) => a[0] - b[0] || a[1].position - b[1].position);
+      cached = { key, list: ranked.map(([, sample]) => sample) };
+    }
+    return cached.list;
+  };
+})();

@@ -1,0 +1,88 @@
+"""`editeval view` in a real browser: several runs side by side, ratings saved in the runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from browser_runs import config_of
+from playwright.sync_api import expect
+
+from conftest import Open, made, run_editeval, shot
+
+
+def test_two_runs_stand_side_by_side(open_page: Open, runs: dict[str, Path], served: Callable[..., str]) -> None:
+    page = open_page(served(runs["classical"], runs["identity"]))
+    expect(page.locator("main")).to_contain_text("identity-")
+    expect(page.locator("table").first.locator("tbody tr")).to_have_count(2)
+    shot(page, "two-runs-summary", full_page=True)
+    page.keyboard.press("p")
+    expect(page.locator(".head span")).to_have_count(5)
+    page.select_option("[data-state=sort]", "gap")
+    page.wait_for_timeout(200)
+    shot(page, "two-runs-grid")
+    page.select_option("[data-state=model]", "1")
+    page.select_option("[data-state=show]", "unchanged")
+    expect(page.locator(".toolbar output")).to_have_text("20 of 20")
+    page.select_option("[data-state=model]", "0")
+    expect(page.locator(".toolbar output")).not_to_have_text("20 of 20")
+    page.evaluate("ui.go({page: 'compare', show: '', model: '', id: 'physical/0002'})")
+    expect(page.locator("figure")).to_have_count(4)
+    shot(page, "two-runs-compare")
+    page.keyboard.press("d")
+    expect(page.locator("figure")).to_have_count(2)
+    page.keyboard.press("h")
+    text = page.locator("main").inner_text()
+    assert "classical" not in text and "identity" not in text
+    shot(page, "two-runs-blind")
+
+
+def test_blind_order_differs_between_samples_and_not_between_visits(
+    open_page: Open, runs: dict[str, Path], served: Callable[..., str]
+) -> None:
+    page = open_page(served(runs["classical"], runs["identity"]), "#page=compare&blind=1")
+    orders = []
+    for _ in range(2):
+        page.evaluate("ui.go({id: 'physical/0000'})")
+        seen = []
+        for _ in range(12):
+            sources = page.locator("figure img").evaluate_all("list => list.map(i => i.src.match(/runs.(\\d)/)[1])")
+            seen.append("".join(sources[-2:]))
+            page.keyboard.press("ArrowRight")
+        orders.append(seen)
+    assert orders[0] == orders[1]
+    assert set(orders[0]) == {"01", "10"}
+
+
+def test_ratings_are_saved_in_the_run_at_once(
+    open_page: Open, runs: dict[str, Path], served: Callable[..., str]
+) -> None:
+    run = runs["identity"]
+    page = open_page(served(run), "#page=compare&id=physical%2F0001")
+    page.keyboard.press("b")
+    page.keyboard.press("2")
+    page.wait_for_timeout(300)
+    kept = json.loads((run / "ratings.json").read_text())
+    assert kept["ratings"] == {"physical/0001": {"verdict": "bad", "stars": 2}}
+    page.reload()
+    page.wait_for_selector(".app[data-ready=true]")
+    expect(page.locator("button[data-rate=bad]")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("u")
+    page.wait_for_timeout(300)
+    assert json.loads((run / "ratings.json").read_text())["ratings"] == {}
+
+
+def test_different_benchmarks_are_refused_or_intersected(
+    open_page: Open, runs: dict[str, Path], served: Callable[..., str], tmp_path: Path
+) -> None:
+    larger = made(tmp_path, "larger", config_of({"type": "procedural", "params": {"num_per_category": 5}}, "identity"))
+    refused = run_editeval("view", str(runs["classical"]), str(larger), "--no-open")
+    assert refused.returncode == 2
+    assert "different benchmarks" in refused.stderr and "--intersect" in refused.stderr
+    page = open_page(served(runs["classical"], larger, "--intersect"))
+    expect(page.locator("main")).to_contain_text("that every run has are shown")
+    page.keyboard.press("p")
+    left = page.locator(".toolbar output").inner_text()
+    total = int(left.partition(" of ")[2])
+    assert 0 < total <= 20
