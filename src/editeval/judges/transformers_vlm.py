@@ -26,7 +26,7 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
 from editeval.judges.replies.reading import Reply
 from editeval.judges.vlm.answering import Answerer
-from editeval.judges.vlm.loading import Wanted, load_checkpoint
+from editeval.judges.vlm.loading import Checkpoint, Wanted, load_checkpoint
 from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
 from editeval.types import Judge, JudgeRequest, Score
 
@@ -123,7 +123,11 @@ class TransformersVlmJudge(Judge):
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError if the checkpoint cannot be had, is incomplete or is not of a supported family."""
         p = self.params
-        checkpoint = load_checkpoint(Wanted(p.model_name, p.revision, p.dtype, p.use_flash_attention), devices)
+        self.adopt(load_checkpoint(Wanted(p.model_name, p.revision, p.dtype, p.use_flash_attention), devices))
+
+    def adopt(self, checkpoint: Checkpoint) -> None:
+        """Ask this checkpoint from now on."""
+        p = self.params
         reader = checkpoint.tokenizer, checkpoint.image_processor
         self._preparer = Preparer(*reader, self.protocol, p.max_image_side, checkpoint.max_tokens)
         self._answerer = Answerer(checkpoint, p.max_new_tokens, p.temperature)
