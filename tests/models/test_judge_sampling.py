@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from judge_fixtures import PROMPT, build, loaded, trained
 
+from contracts.judge_contract import check_judge
 from editeval.errors import ConfigError
-from editeval.judges.transformers_vlm import TransformersVlmParams
+from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 from editeval.types import JudgeRequest, Score
 
 pytestmark = pytest.mark.models
@@ -37,6 +38,13 @@ def texts(rows: list[list[Score]]) -> list[list[str]]:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained checkpoint that begins its replies to `rubric` with some digit."""
     return build("qwen3_vl", tmp_path_factory.mktemp("digits") / "judge", love_digits="rubric")
+
+
+@pytest.mark.parametrize("drawn", [{}, {"num_samples": 3, "sampling_temperature": 1.0}], ids=["likeliest", "drawn"])
+def test_it_keeps_the_judge_contract(drawn: dict[str, Any]) -> None:
+    params = TransformersVlmParams(str(trained()), dtype="float32", max_new_tokens=8, **drawn)
+    rows = check_judge(TransformersVlmJudge, params, requests(4))
+    assert all(row[0].value is not None for row in rows)
 
 
 def test_a_draw_is_fair_and_follows_the_temperature() -> None:
