@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -138,9 +139,10 @@ def in_a_process(options: argparse.Namespace, name: str, engine: str, folder: Pa
 
 
 def last_line(path: Path) -> str:
-    """Of a log; what went wrong, usually."""
+    """Of a log, the last error if one is named; what went wrong, usually."""
     lines = [line for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no output"
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)]
+    return (errors or lines or ["no output"])[-1][:300]
 
 
 def version(package: str) -> str:

@@ -141,12 +141,14 @@ def snapshot(name: str, folder: Path) -> Path:
     judges = tiny_judges()
     if name == "tiny":
         model, processor = judges.qwen3_vl(tok, hidden=64)
-        model.config.save_pretrained(folder)
-        processor.save_pretrained(folder)
+        made = model.config
     else:
-        config(name, tok).save_pretrained(folder)
+        made = config(name, tok)
         processor = judges.images_only("Qwen3VLProcessor")(image_processor(), tok, chat_template=judges.TEMPLATE)
-        processor.save_pretrained(folder)
+    kind = "Qwen3VLMoeForConditionalGeneration" if "moe" in made.model_type else "Qwen3VLForConditionalGeneration"
+    made.architectures = [kind]
+    made.save_pretrained(folder)
+    processor.save_pretrained(folder)
     (folder / "video_preprocessor_config.json").write_text('{"video_processor_type": "Qwen3VLVideoProcessor"}', "utf-8")
     return folder
 

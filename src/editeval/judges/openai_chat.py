@@ -3,10 +3,12 @@
 Model and licence: the server's. Memory: none here. Cost: the server's time, and its price; `pointwise` is three calls a
 sample, or three times num_samples where the server gives no token probabilities. Needs no further package.
 
-Several `base_urls` are several workers: worker i talks to address i mod n; all must serve the same model with the same
-engine. Before the first judgement each worker asks one question about two grey pictures, and so finds out what its
-server can do. Keys come from the environment variable named in `api_key_env`, and from nowhere else. Connects directly:
-the environment's proxy settings are not used. Pictures are sent as PNG without metadata, inside the request.
+One call of `judge` is one batch, whose calls go out `concurrency` at a time: a reward_model.execution.batch_size of 32
+keeps them flowing. Several `base_urls` are several workers: worker i talks to address i mod n; all must serve the same
+model with the same engine. Before the first judgement each worker asks one question about two grey pictures, and so
+finds out what its server can do. Keys come from the environment variable named in `api_key_env`, and from nowhere else.
+Connects directly: the environment's proxy settings are not used. Pictures are sent as PNG without metadata, inside the
+request.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "vllm_vlm"
 INSTALL = "pip install vllm, into an environment of its own"
 OWNED = frozenset(
-    {"model", "revision", "dtype", "tensor_parallel_size", "max_model_len", "gpu_memory_utilization", "seed"}
+    {"model", "revision", "runner", "dtype", "tensor_parallel_size", "max_model_len", "gpu_memory_utilization", "seed"}
     | {"limit_mm_per_prompt", "logprobs_mode", "max_logprobs", "trust_remote_code", "generation_config"}
 )
 """Arguments of vLLM that the judge decides; `engine` cannot contradict them."""
@@ -111,6 +111,7 @@ class VllmVlmJudge(Judge):
         options = {
             "model": p.model_name,
             "revision": p.revision,
+            "runner": "generate",
             "dtype": p.dtype,
             "tensor_parallel_size": len(devices),
             "max_model_len": p.max_model_len,
