@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: bench bench-gpu chaos chaos-short check clean demo lock photos test test-gpu test-models test-slow \
+.PHONY: bench bench-gpu bench-judge chaos chaos-short check clean demo lock photos test test-gpu test-models test-slow \
 	test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
@@ -41,6 +41,9 @@ test-gpu: $(GPU_READY)         ## what only a GPU can show: same bytes, devices,
 
 bench-gpu: $(GPU_READY)        ## seconds per image of the full-size architecture (BENCH_MODEL=plus: 2511)
 	PYTHONPATH=src $(GPU_PYTHON) bench/gpu_editing.py --model $(BENCH_MODEL)
+
+bench-judge: $(GPU_READY)      ## judgements per second of the full-size Qwen3-VL 8B and 30B-A3B, by batch size
+	PYTHONPATH=src $(GPU_PYTHON) bench/judging.py
 
 chaos-short: $(VENV)/.dev      ## break runs in some thousand ways and print what held; under ten minutes on two cores
 	PYTHONPATH=tests $(BIN)/python -m chaos short

@@ -226,7 +226,7 @@ def test_a_server_without_probabilities_is_noticed_and_sampled(name: str, caplog
     with ChatServer(off_labels=0.0, **DEAF[name]) as server:  # type: ignore[arg-type]
         judge = OpenaiChatJudge(params(server))
         judge.load(["cpu"])
-        assert "gives no token probabilities: scoring by 4 samples" in caplog.text
+        assert "gives no token probabilities: taking 4 samples" in caplog.text
         server.calls.clear()
         (row,) = judge.judge(REQUESTS[:1])
         judge.unload()

@@ -30,7 +30,7 @@ def build(family: str, folder: Path, *, love_digits: str = "") -> Path:
     if love_digits:
         preparer = asking.Preparer(tok, processor.image_processor, protocols.load(love_digits), 1024, 4096)
         rng = np.random.default_rng(1)
-        asked = [p for hue in range(4) for p in preparer.prepared(tiny_judges.request("k", hue, rng)).prompts]
+        asked = [p for hue in range(4) for p in preparer.prepared(tiny_judges.request("k", hue, rng, PROMPT)).prompts]
         preparer.close()
         tiny_judges.favour_digits(model, processor, asked)
     return tiny_judges.save(folder, model, processor)

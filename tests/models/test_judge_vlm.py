@@ -115,16 +115,17 @@ def test_inputs_of_a_batch_are_those_of_the_checkpoints_own_processor(family: st
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("protocol", ["rubric", "pointwise"])
+@pytest.mark.parametrize(("protocol", "number"), [("rubric", 0), ("pointwise", 0), ("pointwise", 2), ("viescore", 0)])
 def test_a_batch_gives_the_token_ids_and_logits_of_one_by_one(
-    family: str, protocol: str, folders: dict[str, Path]
+    family: str, protocol: str, number: int, folders: dict[str, Path]
 ) -> None:
     import torch
 
     from editeval.judges.vlm.prompts import collate
 
     checkpoint, preparer = parts(folders[family], protocol)
-    prompts = [preparer.prepared(request).prompts[-1] for request in mixed_requests()]
+    prompts = [preparer.prepared(request).prompts[number] for request in mixed_requests()]
+    assert len({len(prompt.token_ids) for prompt in prompts}) > 4, "the batch needs padding"
 
     def answers(batch: list[Any]) -> tuple[Any, Any]:
         inputs = collate(batch, checkpoint.pad_id, checkpoint.typed_id, "cpu")

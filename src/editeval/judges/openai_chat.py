@@ -3,10 +3,12 @@
 Model and licence: the server's. Memory: none here. Cost: the server's time, and its price; `pointwise` is three calls a
 sample, or three times num_samples where the server gives no token probabilities. Needs no further package.
 
-Several `base_urls` are several workers: worker i talks to address i mod n; all must serve the same model with the same
-engine. Before the first judgement each worker asks one question about two grey pictures, and so finds out what its
-server can do. Keys come from the environment variable named in `api_key_env`, and from nowhere else. Connects directly:
-the environment's proxy settings are not used. Pictures are sent as PNG without metadata, inside the request.
+One call of `judge` is one batch, whose calls go out `concurrency` at a time: a reward_model.execution.batch_size of 32
+keeps them flowing. Several `base_urls` are several workers: worker i talks to address i mod n; all must serve the same
+model with the same engine. Before the first judgement each worker asks one question about two grey pictures, and so
+finds out what its server can do. Keys come from the environment variable named in `api_key_env`, and from nowhere else.
+Connects directly: the environment's proxy settings are not used. Pictures are sent as PNG without metadata, inside the
+request.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from editeval.errors import ConfigError, ImageError, MachineError
+from editeval.errors import ConfigError, MachineError
 from editeval.http.exchange import Server, parse_url
 from editeval.http.keys import SECRET, check_variable, key_in
 from editeval.http.retries import Bounds
@@ -29,14 +31,14 @@ from editeval.images import encode_png
 from editeval.judges.asking import messages as chat
 from editeval.judges.asking import settings
 from editeval.judges.asking.ahead import Ahead
-from editeval.judges.asking.pictures import pictures
-from editeval.judges.asking.rationale import answer_of
+from editeval.judges.asking.interview import Asked, Call, Interview
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols.protocol import Protocol, Question
 from editeval.judges.replies.reading import Reply
-from editeval.judges.serving.abilities import Wish
 from editeval.judges.serving.session import Session
 from editeval.types import Judge, JudgeRequest, Score
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 log = logging.getLogger("editeval")
 NAME = "openai_chat"
@@ -115,16 +117,6 @@ class OpenaiChatParams:
         return [parse_url("base_url", self.base_url or DEFAULT_URL)]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request, ready to be sent: its questions and the conversation that asks each; or why it cannot be asked."""
-
-    questions: tuple[Question, ...] = ()
-    conversations: tuple[list[chat.Message], ...] = ()
-    reason: str = ""
-    message: str = ""
-
-
 class OpenaiChatJudge(Judge):
     """Asks a server what the protocol asks, several calls at a time."""
 
@@ -136,7 +128,7 @@ class OpenaiChatJudge(Judge):
 
     def __init__(self, params: OpenaiChatParams) -> None:
         super().__init__(params)
-        self.protocol: Protocol = protocols.load(params.protocol)
+        self._interview = Interview(NAME, params, _part)
         self._session: Session | None = None
         self._callers: ThreadPoolExecutor | None = None
         self._preparers: ThreadPoolExecutor | None = None
@@ -163,15 +155,7 @@ class OpenaiChatJudge(Judge):
         server = dataclasses.replace(servers[self.worker % len(servers)], key=key)
         bounds = Bounds(p.timeout_s, p.deadline_s, p.max_retries, p.backoff_s, MAX_REPLY_BYTES)
         session = Session(server, p.model, bounds, p.extra)
-        question = protocols.example_questions(p.protocol)[0]
-        asked = chat.messages(question, dict.fromkeys(question.images, _part(_grey())))
-        session.find_out(asked, self._wish(question, session, "probe", 0))
-        if question.answer == "labels" and p.scoring != "samples" and not session.abilities.top_logprobs:
-            log.warning("%s gives no token probabilities: %s", server.url, self._instead())
-            if p.scoring == "auto":
-                session.find_out(asked, self._wish(question, session, "probe", 0))
-        if p.output == "structured" and not session.abilities.has_schema:
-            raise MachineError(f"{NAME}.output: {server.url} takes no response_format; set output: plain")
+        self._find_out(session)
         self._session = session
         self._callers = ThreadPoolExecutor(p.concurrency, "ask")
         self._preparers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "prepare")
@@ -193,119 +177,48 @@ class OpenaiChatJudge(Judge):
         """Raises MachineError if no request can succeed; then no further call is made."""
         assert self._session is not None, "load comes first"
         started = time.perf_counter()
-        ready = self._ahead.take(requests)
-        replies = self._replies(self._session, requests, ready)
-        if self.params.reasons:
-            replies = self._explained(self._session, requests, ready, replies)
+        rows = self._interview.rows(requests, self._ahead.take(requests), self._hear)
         seconds = (time.perf_counter() - started) / max(len(requests), 1)
-        rows = [self._scores(*row) for row in zip(requests, ready, replies, strict=True)]
         return [[dataclasses.replace(score, seconds=seconds) for score in row] for row in rows]
 
     def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[Asked]]:
         assert self._preparers is not None, "load comes first"
-        return [self._preparers.submit(self._asked, request) for request in requests]
+        return [self._preparers.submit(self._interview.asked, request) for request in requests]
 
-    def _asked(self, request: JudgeRequest) -> Asked:
-        questions = self.protocol.questions(request)
-        if not questions:
-            return Asked(reason="no_prompt", message="the protocol has no question for this sample")
+    def _find_out(self, session: Session) -> None:
+        """One question about two grey pictures, put as all will be; two where the first shows that samples are due."""
+        p, interview = self.params, self._interview
+        question = protocols.example_questions(p.protocol)[0]
+        asked = chat.messages(question, dict.fromkeys(question.images, _part(_grey())))
+        session.find_out(asked, interview.wish(question, "probe", 0))
+        interview.gives_probabilities = session.abilities.top_logprobs > 0
+        if question.answer == "labels" and p.scoring != "samples" and not interview.gives_probabilities:
+            will = "every answer is left unscored" if p.scoring == "expected" else f"taking {p.num_samples} samples"
+            log.warning("%s gives no token probabilities: %s", session.server.url, will)
+            if p.scoring == "auto":
+                session.find_out(asked, interview.wish(question, "probe", 0))
+        if p.output == "structured" and not session.abilities.has_schema:
+            raise MachineError(f"{NAME}.output: {session.server.url} takes no response_format; set output: plain")
+
+    def _hear(self, calls: Sequence[Call]) -> list[Reply]:
+        """The replies of all calls, in order. If one shows that none can succeed, those not yet begun are dropped."""
+        assert self._session is not None and self._callers is not None
+        futures = [self._callers.submit(self._session.reply, call) for call in calls]
         try:
-            shown = pictures(request, questions, self.params.max_image_side)
-        except ImageError as error:
-            return Asked(reason="bad_image", message=str(error))
-        parts = {name: _part(encode_png(image)) for name, image in shown.items()}
-        return Asked(questions, tuple(chat.messages(question, parts) for question in questions))
-
-    def _replies(
-        self, session: Session, requests: Sequence[JudgeRequest], ready: Sequence[Asked]
-    ) -> list[dict[str, Reply]]:
-        """One reply per question of each request; the calls of all of them wait in one line."""
-        calls = {}
-        for i, (request, one) in enumerate(zip(requests, ready, strict=True)):
-            for question, asked in zip(one.questions, one.conversations, strict=True):
-                for number in range(1 if self._is_expected(question, session) else self.params.num_samples):
-                    wish = self._wish(question, session, request.key, number)
-                    calls[i, question.name, number] = self._call(session, asked, wish, request.key)
-        heard = _results(calls)
-        replies: list[dict[str, Reply]] = [{} for _ in requests]
-        for i, one in enumerate(ready):
-            for question in one.questions:
-                if self._is_expected(question, session):
-                    replies[i][question.name] = heard[i, question.name, 0]
-                else:
-                    said = tuple(heard[i, question.name, number] for number in range(self.params.num_samples))
-                    replies[i][question.name] = Reply("", samples=said)
-        return replies
-
-    def _explained(
-        self,
-        session: Session,
-        requests: Sequence[JudgeRequest],
-        ready: Sequence[Asked],
-        replies: list[dict[str, Reply]],
-    ) -> list[dict[str, Reply]]:
-        """The same replies, each with the judge's reason where it gave a score."""
-        calls = {}
-        wish = Wish("rationale", self.params.max_new_tokens)
-        for i, (request, one) in enumerate(zip(requests, ready, strict=True)):
-            for question, asked in zip(one.questions, one.conversations, strict=True):
-                answer = answer_of(question, replies[i][question.name], self.params.min_label_mass)
-                if answer:
-                    why = chat.follow_up(asked, answer)
-                    calls[i, question.name, 0] = self._call(session, why, wish, request.key)
-        heard = _results(calls)
-        return [
-            {name: dataclasses.replace(reply, rationale=heard.get((i, name, 0))) for name, reply in row.items()}
-            for i, row in enumerate(replies)
-        ]
-
-    def _call(self, session: Session, asked: list[chat.Message], wish: Wish, key: str) -> Future[Reply]:
-        assert self._callers is not None
-        return self._callers.submit(session.reply, asked, wish, key)
-
-    def _is_expected(self, question: Question, session: Session) -> bool:
-        """Whether the question is scored by probabilities (`expected` is, even where none will come)."""
-        has_any = self.params.scoring == "expected" or session.abilities.top_logprobs > 0
-        return question.answer == "labels" and self.params.scoring != "samples" and has_any
-
-    def _wish(self, question: Question, session: Session, key: str, number: int) -> Wish:
-        p = self.params
-        if self._is_expected(question, session):
-            return Wish(question.answer, 1, is_expected=True)
-        seed = settings.sample_seed(p.seed, key, question.name, number)
-        return Wish(question.answer, p.max_new_tokens, False, p.temperature, seed, p.output != "plain")
-
-    def _instead(self) -> str:
-        if self.params.scoring == "expected":
-            return "scoring: expected leaves every answer unscored"
-        return f"scoring by {self.params.num_samples} samples"
-
-    def _scores(self, request: JudgeRequest, one: Asked, replies: dict[str, Reply]) -> list[Score]:
-        if one.reason:
-            return protocols.unscored(self.protocol, NAME, request.key, one.reason, one.message)
-        return protocols.scores(self.protocol, NAME, request, replies, self.params.min_label_mass)
+            return [future.result() for future in futures]
+        except MachineError:
+            for future in futures:
+                future.cancel()
+            raise
 
 
-Calls = dict[tuple[int, str, int], Future[Reply]]
-
-
-def _results(calls: Calls) -> dict[tuple[int, str, int], Reply]:
-    """The replies of all calls, in order. If one shows that none can succeed, those not yet begun are dropped."""
-    try:
-        return {place: future.result() for place, future in calls.items()}
-    except MachineError:
-        for future in calls.values():
-            future.cancel()
-        raise
-
-
-def _part(png: bytes) -> chat.Message:
+def _part(image: Any) -> chat.Message:
     """A picture as a part of a message."""
-    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    url = f"data:image/png;base64,{base64.b64encode(encode_png(image)).decode()}"
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def _grey() -> bytes:
+def _grey() -> Image:
     from PIL import Image
 
-    return encode_png(Image.new("RGB", (64, 64), "grey"))
+    return Image.new("RGB", (64, 64), "grey")

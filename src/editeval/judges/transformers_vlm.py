@@ -6,8 +6,9 @@ Memory   weights in bfloat16 take 2 GB per billion parameters: 16 GB for 8B, 60 
 Cost     one prompt per question of the protocol; `rubric` writes a few tokens each, `pointwise` reads three single
          tokens. Both pictures are shrunk to 1024 pixels first.
 
-One call of `judge` is one batch: batch_size prompts at a time, padded on the left, answered greedily. A batch that does
-not fit into memory is halved. Code of a checkpoint is never run, and only safetensors weights are read.
+One call of `judge` is one batch: batch_size prompts at a time, padded on the left, answered by the likeliest tokens
+unless num_samples says otherwise. A batch that does not fit into memory is halved. Code of a checkpoint is never run,
+and only safetensors weights are read.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from editeval.errors import ConfigError
+from editeval.judges.asking import settings
+from editeval.judges.asking.ahead import Ahead
+from editeval.judges.asking.rationale import answer_of
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
 from editeval.judges.replies.reading import Reply
 from editeval.judges.vlm.answering import Answerer
-from editeval.judges.vlm.loading import Wanted, load_checkpoint
-from editeval.judges.vlm.prompts import PreparedRequest, Preparer
+from editeval.judges.vlm.loading import Checkpoint, Wanted, load_checkpoint
+from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
 from editeval.types import Judge, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -58,17 +62,35 @@ class TransformersVlmParams:
     min_label_mass: float = 0.9
     """A score from label probabilities needs at least this much probability on the labels."""
 
+    num_samples: int = 1
+    """Replies to each question that is answered in writing: 1 takes the likeliest one, more are drawn and averaged."""
+
+    sampling_temperature: float | None = None
+    """Of drawn replies; None is 0.7. (v2's `temperature` had no effect, and has none.)"""
+
+    seed: int = 0
+    """Of drawn replies, together with the sample's id, the question and the number."""
+
+    reasons: bool = False
+    """True: another prompt, after the score, asks for one sentence; it changes no score."""
+
     def __post_init__(self) -> None:
         if not self.model_name.strip():
             raise ConfigError("model_name: must name a checkpoint, got nothing")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        if self.protocol not in protocols.PROTOCOLS:
-            raise ConfigError(f"protocol: must be one of {', '.join(protocols.PROTOCOLS)}, got {self.protocol!r}")
-        if self.max_new_tokens < 1 or self.max_image_side < 32:
-            raise ConfigError("max_new_tokens must be at least 1 and max_image_side at least 32")
-        if not 0.0 <= self.min_label_mass <= 1.0:
-            raise ConfigError(f"min_label_mass: must be between 0 and 1, got {self.min_label_mass}")
+        settings.check_protocol(self.protocol)
+        settings.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
+        settings.check_sampling(self.num_samples, self.temperature)
+        if self.num_samples > 1 and not settings.writes_text(self.protocol):
+            raise ConfigError(f"num_samples: {self.protocol} reads probabilities, which need no samples; leave it out")
+        if self.num_samples == 1 and self.sampling_temperature is not None:
+            raise ConfigError("sampling_temperature: has no effect with num_samples: 1; leave it out")
+
+    @property
+    def temperature(self) -> float:
+        """Of drawn replies."""
+        return 0.7 if self.sampling_temperature is None else self.sampling_temperature
 
 
 class TransformersVlmJudge(Judge):
@@ -83,7 +105,7 @@ class TransformersVlmJudge(Judge):
         self.protocol: Protocol = protocols.load(params.protocol)
         self._preparer: Preparer | None = None
         self._answerer: Answerer | None = None
-        self._ahead: list[tuple[Sequence[JudgeRequest], list[Future[PreparedRequest]]]] = []  # begun, not yet judged
+        self._ahead: Ahead[PreparedRequest] = Ahead(self._begin)
 
     @classmethod
     def metrics_of(cls, params: TransformersVlmParams) -> tuple[str, ...]:
@@ -101,10 +123,14 @@ class TransformersVlmJudge(Judge):
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError if the checkpoint cannot be had, is incomplete or is not of a supported family."""
         p = self.params
-        checkpoint = load_checkpoint(Wanted(p.model_name, p.revision, p.dtype, p.use_flash_attention), devices)
+        self.adopt(load_checkpoint(Wanted(p.model_name, p.revision, p.dtype, p.use_flash_attention), devices))
+
+    def adopt(self, checkpoint: Checkpoint) -> None:
+        """Ask this checkpoint from now on."""
+        p = self.params
         reader = checkpoint.tokenizer, checkpoint.image_processor
         self._preparer = Preparer(*reader, self.protocol, p.max_image_side, checkpoint.max_tokens)
-        self._answerer = Answerer(checkpoint, p.max_new_tokens)
+        self._answerer = Answerer(checkpoint, p.max_new_tokens, p.temperature)
 
     def unload(self) -> None:
         if self._preparer is not None:
@@ -112,25 +138,58 @@ class TransformersVlmJudge(Judge):
         if self._answerer is not None:
             self._answerer.close()
         self._preparer = self._answerer = None
-        self._ahead.clear()
+        self._ahead = Ahead(self._begin)
 
     def prepare(self, requests: Sequence[JudgeRequest]) -> None:
         """Begin to make `requests` ready in other threads while the device computes; `judge` picks them up."""
         if self._preparer is not None:
-            self._ahead = [*self._ahead[-1:], (requests, self._preparer.begin(requests))]
+            self._ahead.prepare(requests)
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
         assert self._preparer is not None and self._answerer is not None, "load comes first"
         started = time.perf_counter()
-        begun = next((futures for of, futures in self._ahead if of is requests), None)
-        self._ahead = [entry for entry in self._ahead if entry[0] is not requests]
-        ready = [future.result() for future in begun or self._preparer.begin(requests)]
+        ready = self._ahead.take(requests)
         replies: dict[str, dict[str, Reply | None]] = {one.key: {} for one in ready}
         for turn in zip(*(one.prompts for one in ready if one.prompts), strict=True):
-            for prompt, reply in zip(turn, self._answerer.replies(turn), strict=True):
-                replies[prompt.key][prompt.name] = reply
+            answers = self._answers(self._answerer, turn)
+            if self.params.reasons:
+                answers = self._explained(self._preparer, self._answerer, turn, answers)
+            for prompt, reply in zip(turn, answers, strict=True):
+                replies[prompt.key][prompt.question.name] = reply
         seconds = (time.perf_counter() - started) / max(len(requests), 1)
         return [self._scores(r, one, replies[r.key], seconds) for r, one in zip(requests, ready, strict=True)]
+
+    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[PreparedRequest]]:
+        assert self._preparer is not None, "load comes first"
+        return self._preparer.begin(requests)
+
+    def _answers(self, answerer: Answerer, turn: Sequence[Prompt]) -> list[Reply | None]:
+        """One reply per prompt, or what came of num_samples."""
+        p = self.params
+        if p.num_samples == 1 or turn[0].answer == "labels":
+            return answerer.replies(turn)
+        rounds = []
+        for number in range(p.num_samples):
+            seeds = [settings.sample_seed(p.seed, one.key, one.question.name, number) for one in turn]
+            rounds.append(answerer.replies([replace(one, seed=seed) for one, seed in zip(turn, seeds, strict=True)]))
+        drawn = [[reply for reply in said if reply is not None] for said in zip(*rounds, strict=True)]
+        return [Reply("", samples=tuple(said)) if len(said) == p.num_samples else None for said in drawn]
+
+    def _explained(
+        self, preparer: Preparer, answerer: Answerer, turn: Sequence[Prompt], answers: list[Reply | None]
+    ) -> list[Reply | None]:
+        """The same replies, each with the judge's reason where it gave a score and there is room for the question."""
+        explained, whys = list(answers), {}
+        for i, (prompt, reply) in enumerate(zip(turn, answers, strict=True)):
+            answer = answer_of(prompt.question, reply, self.params.min_label_mass) if reply is not None else ""
+            why = preparer.follow_up(prompt, answer) if answer else None
+            if why is not None:
+                whys[i] = why
+        for i, rationale in zip(whys, answerer.replies(list(whys.values())), strict=True):
+            reply = answers[i]
+            if reply is not None:
+                explained[i] = replace(reply, rationale=rationale)
+        return explained
 
     def _scores(
         self, request: JudgeRequest, ready: PreparedRequest, replies: dict[str, Reply | None], seconds: float

@@ -9,6 +9,10 @@ overall        sqrt(min(following, preservation) * quality), the headline: an un
 Each score is the probability-weighted mean of the labels, scaled to 0-10; the label is the very first token. The form
 follows VIEScore (min, then geometric mean; arXiv 2312.14867) and the expected-value scoring of G-Eval; the wording,
 the three questions and the labels are our own. No examples, no editor's name, no reasons before the score.
+
+Deviations from VIEScore and G-Eval: preservation is a question of its own instead of the second number of an answer;
+ten labels, five and the zero described, instead of numbers 0-10 in JSON; no chain of thought; where a judge has no
+token probabilities, the score is the mean of drawn labels; a label that is none of the ten is unscored.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@ semantic_consistency   min of two numbers 0-10: success of the edit, absence of 
 All show the source, then the edited image. Where a sample's metadata has a `rationale`, the first question contains it.
 
 Deviations from the published one (arXiv 2606.05172): the wording is our own; a reply that cannot be read is unscored
-(published: "no", 5.0 and [5.0, 5.0]); samples of other categories cannot be asked and are unscored.
+(published: "no", 5.0 and [5.0, 5.0]); samples of other categories cannot be asked and are unscored. transformers_vlm
+takes one greedy reply, as published; the other judges draw num_samples unless told otherwise: `reasoning` is then ten
+times the share of yes, and the smaller of two grades is the smaller of their means.
 """
 
 from __future__ import annotations

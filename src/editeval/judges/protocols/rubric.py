@@ -2,7 +2,8 @@
 
 Shown: source, then edited image. One metric, `overall`: the number itself. The wording, and with it the scale, is the
 configuration's; it has to ask for a single number from 0 to 10. Differences from v2: both images are always shown (v2
-showed the edited one only), decoding is greedy, and a reply without exactly one number is unscored (v2: 5.0).
+showed the edited one only), a reply without exactly one number is unscored (v2: 5.0), and nothing is left to the
+checkpoint's own sampling settings: transformers_vlm takes the likeliest reply, other judges the mean of num_samples.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ semantic_consistency   source, edited   min(success of the edit, absence of over
 perceptual_quality     edited alone     min(naturalness, absence of artefacts)
 overall                sqrt(semantic_consistency * perceptual_quality), the headline
 
-Deviations from the published ones: the wording is our own; decoding is greedy; the edited image keeps its size (GEdit
-stretches it to the source's); a reply that cannot be read is unscored (published: a random number). Numbers that this
-protocol gives are therefore not comparable with published tables.
+Deviations from the published ones: the wording is our own; one greedy reply (transformers_vlm) or the mean of several
+drawn ones (the other judges; the minimum is then that of the means), where the published ones draw one at whatever
+temperature the server has; the edited image keeps its size (GEdit stretches it to the source's); a reply that cannot be
+read is unscored (published: a random number). Its numbers are not comparable with published tables.
 """
 
 from __future__ import annotations

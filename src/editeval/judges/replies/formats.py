@@ -18,7 +18,7 @@ from editeval.judges.replies import label, number, structured
 from editeval.judges.replies.cleaning import Unreadable, cleaned
 from editeval.judges.replies.reading import LABELS, Reading, Reply
 
-VERSION = 1
+VERSION = 2
 """Goes up whenever a reply may be read differently than before."""
 
 TEXT_FORMATS: Mapping[str, Callable[[str], tuple[float, ...]]] = {

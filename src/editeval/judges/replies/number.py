@@ -5,7 +5,8 @@ Accepted, with bold and code marks ignored:
     Score: 8.5    Final score (0-10): 8/10    评分：8.5           a line of its own, once; prose around it
     {"score": 8.5, "reasoning": "..."}                           JSON
 A scale other than 10, a sign, a range, a percentage, a decimal comma or a word is not a number here. Prose before the
-line may contain numbers as long as none of them looks like a score; prose after it may contain none.
+line may contain numbers as long as none of them looks like a score; prose after it may contain none. Where the words
+around the line make an example of the score, or seem to take it back, there is none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 
 from editeval.judges.replies.cleaning import Unreadable
+from editeval.judges.replies.doubt import SECOND_THOUGHT, is_imagined
 from editeval.judges.replies.structured import interpreted, read_single
 
 _VALUE = r"(?P<value>[-+−]?[0-9]+(?:\.[0-9]+)?)"
@@ -25,18 +27,12 @@ _LABEL = re.compile(
     r"(?:[(（]0[ \t]*[-–~][ \t]*10[)）])?[ \t]*[:：=]",
     re.IGNORECASE,
 )
-_LINE_START = re.compile(r"[ \t]*(?:[-*•#>]+[ \t]*)*")
+_LINE_START = re.compile(r"[ \t]*(?:[-*•#]+[ \t]*)*")  # no ">": what is quoted is somebody else's
 _SCORE_LIKE = re.compile(
     rf"[0-9][ \t]*(?:/|／|out of)[ \t]*[0-9]|[0-9][ \t]*分|[0-9][ \t]*%|(?:{_WORD}|rate|give|deserve)[^\n]*[0-9]",
     re.IGNORECASE,
 )
-_SECOND_THOUGHT = re.compile(
-    r"[0-9]|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|actually|correct(?:ion|ed)|instead|rather|"
-    rf"wait|sorry|reconsider\w*|reflection|revise\w*|should be|changed? my)\b|{_WORD}|"
-    r"[零一二两三四五六七八九十][ \t]*分|"
-    r"更正|改为|改成|应为|应该是|修正|不对",
-    re.IGNORECASE,
-)
+_SAID_AGAIN = re.compile(_WORD, re.IGNORECASE)
 _NOT_A_NUMBER = re.compile(r"[-+]?(?:nan|inf(?:inity)?|null|none|n/a|not applicable|undefined)[.]?", re.IGNORECASE)
 
 
@@ -71,6 +67,9 @@ def _labelled(text: str, label: re.Match[str]) -> float:
     number = re.fullmatch(_VALUE + _SCALE, stated)
     if number is None:
         raise Unreadable("unparsable")
-    if _SCORE_LIKE.search(text[:start]) or _SECOND_THOUGHT.search(text[end:]):
+    before, behind = text[:start], text[end:]
+    if _SCORE_LIKE.search(before) or is_imagined(before):
+        raise Unreadable("ambiguous")
+    if SECOND_THOUGHT.search(behind) or _SAID_AGAIN.search(behind):
         raise Unreadable("ambiguous")
     return interpreted(number["value"])

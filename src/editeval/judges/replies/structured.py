@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from editeval.judges.replies.cleaning import Unreadable
+from editeval.judges.replies.doubt import SECOND_THOUGHT, is_imagined
 
 _KEYS = {"score", "reasoning", "reason"}
 _SECOND_THOUGHT = re.compile(
@@ -84,6 +85,8 @@ def _score(text: str) -> Any:
         found, end = decoder.raw_decode(text, start)
     except (json.JSONDecodeError, RecursionError) as error:
         raise Unreadable("unparsable") from error
+    if is_imagined(text[:start]) or SECOND_THOUGHT.search(text[end:]):
+        raise Unreadable("ambiguous")
     around = _SURROUNDING_MARKS.sub("", text[:start]) + "\n" + text[end:].replace("```", "")
     if _SECOND_THOUGHT.search(around):
         raise Unreadable("ambiguous")

@@ -11,14 +11,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from editeval.judges.asking.labels import NUM_LOGPROBS
 from editeval.judges.asking.messages import Message
-from editeval.judges.serving.schemas import JSON_SCHEMAS
+from editeval.judges.asking.schemas import JSON_SCHEMAS
+from editeval.judges.asking.wish import Wish
 
 NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0}
 """Samplers that would bend the distribution, switched off. Not every server has the last two."""
 
-MOST_LOGPROBS = (20, 5, 0)
-"""Likeliest tokens to ask for: 20 is the most that OpenAI and vLLM give, some give 5."""
+MOST_LOGPROBS = (NUM_LOGPROBS, 5, 0)
+"""Likeliest tokens to ask for, next time one less: some servers give five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +54,6 @@ class Abilities:
             has_temperature=self.has_temperature and name != "temperature",
             has_schema=self.has_schema and name != "response_format",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How a reply is wanted."""
-
-    answer: str  # an answer format, or "rationale"
-    max_tokens: int
-    is_expected: bool = False  # True: probabilities of the first token
-    temperature: float = 0.0
-    seed: int = 0
-    is_structured: bool = False  # True: the answer format's JSON is forced, where it has one
-
-    @property
-    def needed(self) -> frozenset[str]:
-        """Fields without which the reply would not be the one that is wanted."""
-        return frozenset() if self.is_expected else frozenset({"temperature"})
 
 
 def body(model: str, messages: list[Message], wish: Wish, abilities: Abilities) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from editeval.http import exchange
 from editeval.http.answers import parse, snippet
 from editeval.http.exchange import PassingError, Server
-from editeval.judges.replies.reading import LABELS, Reply
+from editeval.judges.asking import labels
+from editeval.judges.replies.reading import Reply
 
 FINISHED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist"})
@@ -37,38 +37,22 @@ def read(server: Server, answer: exchange.Reply, is_expected: bool) -> Reply:
         said = server.quote(message["refusal"])
         return Reply(text, problem="refused", message=f"the model declined: {said}", usage=usage)
     if is_expected:
-        return _with_probabilities(choice, text, usage)
+        return labels.reply_of(_first_tokens(choice), text, usage)
     return Reply(text, ended in FINISHED, usage=usage)
 
 
-def _with_probabilities(choice: dict[str, Any], text: str, usage: tuple[int, int] | None) -> Reply:
-    tokens = _first_tokens(choice)
-    if tokens is None:
-        message = "the server gave no usable probabilities of the first token"
-        return Reply(text, problem="no_probabilities", message=message, usage=usage)
-    likeliest = max(tokens, key=tokens.__getitem__)
-    shares = dict.fromkeys(LABELS, 0.0)
-    for token, probability in tokens.items():
-        if token.strip() in shares:  # " 7" says the same as "7"
-            shares[token.strip()] += probability
-    return Reply(likeliest, labels=tuple(round(shares[label], 6) for label in LABELS), usage=usage)
-
-
-def _first_tokens(choice: dict[str, Any]) -> dict[str, float] | None:
-    """Probability of each of the likeliest first tokens; None if there is none or they cannot be true."""
-    content = (choice.get("logprobs") or {}).get("content") if isinstance(choice.get("logprobs"), dict) else None
+def _first_tokens(choice: dict[str, Any]) -> dict[str, Any]:
+    """Log-probability of each of the likeliest first tokens, as the server said it; nothing if it did not."""
+    logprobs = choice.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
     first = content[0] if isinstance(content, list) and content else None
     top = first.get("top_logprobs") if isinstance(first, dict) else None
-    if not isinstance(first, dict) or not isinstance(top, list) or not top:
-        return None
-    tokens: dict[str, float] = {}
-    for entry in [*top, first]:  # the token that was drawn may not be among the likeliest
-        token, logprob = (entry.get("token"), entry.get("logprob")) if isinstance(entry, dict) else (None, None)
-        is_number = isinstance(logprob, int | float) and not isinstance(logprob, bool) and logprob <= 0.001
-        if not isinstance(token, str) or not is_number:
-            return None
-        tokens[token] = math.exp(min(float(logprob or 0.0), 0.0))
-    return tokens if 0.0 < sum(tokens.values()) <= 1.001 else None
+    if not isinstance(top, list) or not top:
+        return {}
+    entries = [*top, first]  # the token that was drawn may not be among the likeliest
+    if not all(isinstance(entry, dict) and isinstance(entry.get("token"), str) for entry in entries):
+        return {}
+    return {entry["token"]: entry.get("logprob") for entry in entries}
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -16,9 +16,11 @@ from editeval.http.answers import check, complaint
 from editeval.http.exchange import DeclinedError, Message, Server, TransportError
 from editeval.http.retries import Bounds, ask
 from editeval.judges.asking import messages as chat
+from editeval.judges.asking.interview import Call
+from editeval.judges.asking.wish import Wish
 from editeval.judges.replies.reading import Reply
 from editeval.judges.serving import choices
-from editeval.judges.serving.abilities import Abilities, Wish, body, named
+from editeval.judges.serving.abilities import Abilities, body, named
 
 log = logging.getLogger("editeval")
 MAX_REFUSED_FIELDS = 12
@@ -60,12 +62,12 @@ class Session:
             return
         raise MachineError(f"openai_chat: {self.server.url} refuses one field after the other")
 
-    def reply(self, asked: list[chat.Message], wish: Wish, key: str) -> Reply:
+    def reply(self, call: Call) -> Reply:
         """What the server says; a call that fails by itself is a reply with a problem. Raises MachineError."""
         if self._is_over:
             raise MachineError(self._is_over)
         try:
-            found = self._call(asked, wish, key, is_probe=False)
+            found = self._call(call.messages, call.wish, call.key, is_probe=False)
         except DeclinedError as error:
             return Reply("", problem="refused" if error.is_refusal else "declined", message=str(error))
         except TransportError as error:

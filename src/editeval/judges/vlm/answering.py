@@ -1,4 +1,4 @@
-"""Replies of a loaded checkpoint to prompts: greedy text, or the probabilities of the label tokens."""
+"""Replies of a loaded checkpoint to prompts: the likeliest text, a drawn one, or the probabilities of the labels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ log = logging.getLogger("editeval")
 class Answerer:
     """Answers batches. One that does not fit into memory is halved, and later ones start at the size that did fit."""
 
-    def __init__(self, checkpoint: Checkpoint, max_new_tokens: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, max_new_tokens: int, temperature: float = 0.0) -> None:
         self._checkpoint: Checkpoint | None = checkpoint
         self._tokenizer = checkpoint.tokenizer
         self._max_new_tokens = max_new_tokens
+        self._temperature = temperature  # of replies that are drawn
         self._label_ids = list(checkpoint.label_ids)
         self._fits = 0  # prompts per batch that are known to be the most; 0: no limit met so far
 
@@ -61,6 +62,7 @@ class Answerer:
         assert self._checkpoint is not None, "closed"
         checkpoint = self._checkpoint
         by_label = prompts[0].answer == "labels"
+        drawing = Drawing([prompt.seed for prompt in prompts], self._temperature)
         inputs = collate(prompts, checkpoint.pad_id, checkpoint.typed_id, checkpoint.device)
         with torch.inference_mode():
             made = checkpoint.model.generate(
@@ -68,6 +70,7 @@ class Answerer:
                 max_new_tokens=1 if by_label else self._max_new_tokens,
                 return_dict_in_generate=True,
                 output_logits=by_label,
+                **({"logits_processor": [drawing]} if drawing.is_due else {}),
             )
         if by_label:
             return self._label_replies(made.logits[0])
@@ -91,6 +94,34 @@ class Answerer:
             Reply(self._tokenizer.decode([token]), labels=tuple(round(p, 6) for p in row))
             for token, row in zip(likeliest, rows, strict=True)
         ]
+
+
+class Drawing:
+    """Makes the greedy choice a draw: by the Gumbel-max trick, the likeliest token after it is a fair draw before it.
+
+    Every row has a random stream of its own, so that what is drawn for it does not depend on the rest of its batch.
+    """
+
+    def __init__(self, seeds: Sequence[int | None], temperature: float) -> None:
+        self.is_due = any(seed is not None for seed in seeds)
+        self._seeds = seeds
+        self._temperature = temperature
+        self._streams: list[Any] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        import torch
+
+        if not self._streams:
+            self._streams = [None if seed is None else torch.Generator().manual_seed(seed) for seed in self._seeds]
+        rows = []
+        for row, stream in zip(scores, self._streams, strict=True):
+            if stream is None:
+                rows.append(row)
+                continue
+            uniform = torch.rand(row.shape, generator=stream, dtype=torch.float64).clamp_(min=1e-300)
+            gumbel = -torch.log(-torch.log(uniform))
+            rows.append(row / self._temperature + gumbel.to(row))
+        return torch.stack(rows)
 
 
 def _empty_cache() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from editeval.errors import ImageError
 from editeval.judges.asking.pictures import picture
+from editeval.judges.asking.rationale import WHY
 from editeval.judges.protocols.protocol import SHOWN_AS, Protocol, Question
 from editeval.judges.vlm.loading import IMAGE_TOKEN
 from editeval.types import JudgeRequest
@@ -27,12 +28,13 @@ class Prompt:
     """One question about one edit, ready for the model."""
 
     key: str  # of the request
-    name: str  # of the question
-    answer: str
+    question: Question
+    answer: str  # an answer format, or "rationale"
     token_ids: list[int]
     pixels: tuple[Any, ...]  # per image, a tensor of (patches, values)
     grids: tuple[Any, ...]  # per image, a tensor of (1, 3)
     opening: str  # what the template put at the start of the reply: "<think>" or nothing
+    seed: int | None = None  # of a reply that is drawn; None: the likeliest one
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +93,37 @@ class Preparer:
         made = self._image_processor(images=[image], return_tensors="pt")
         return made["pixel_values"], made["image_grid_thw"]
 
+    def follow_up(self, prompt: Prompt, answer: str) -> Prompt | None:
+        """The prompt that asks why `answer` was given to `prompt`; None if it is longer than the judge takes."""
+        shown = list(zip(prompt.pixels, prompt.grids, strict=True))
+        why = self._tokenized(prompt.key, prompt.question, shown, answer)
+        return why if len(why.token_ids) <= self._max_tokens else None
+
     def _prompt(self, key: str, question: Question, images: Mapping[str, tuple[Any, Any]]) -> Prompt:
-        shown = [images[name] for name in question.images]
-        messages = self._messages(question)
+        return self._tokenized(key, question, [images[name] for name in question.images], "")
+
+    def _tokenized(self, key: str, question: Question, shown: Sequence[tuple[Any, Any]], answer: str) -> Prompt:
+        messages = self._messages(question, answer)
         with self._tokenizing:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             token_ids = self._tokenizer(self._expanded(text, [grid for _, grid in shown]))["input_ids"]
         opening = "<think>" if text.rstrip().endswith("<think>") else ""
         pixels, grids = tuple(p for p, _ in shown), tuple(g for _, g in shown)
-        return Prompt(key, question.name, question.answer, list(token_ids), pixels, grids, opening)
+        wanted = "rationale" if answer else question.answer
+        return Prompt(key, question, wanted, list(token_ids), pixels, grids, opening)
 
-    def _messages(self, question: Question) -> list[dict[str, Any]]:
+    def _messages(self, question: Question, answer: str) -> list[dict[str, Any]]:
         content: list[dict[str, str]] = []
         for name in question.images:
             content += [{"type": "text", "text": SHOWN_AS[name]}, {"type": "image"}]
         content.append({"type": "text", "text": self._harmless(question.user)})
         system = [{"type": "text", "text": self._harmless(question.system)}]
-        return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+        asked = [{"role": "system", "content": system}, {"role": "user", "content": content}]
+        if not answer:
+            return asked
+        said = [{"type": "text", "text": self._harmless(answer)}]
+        why = [{"type": "text", "text": WHY}]
+        return [*asked, {"role": "assistant", "content": said}, {"role": "user", "content": why}]
 
     def _harmless(self, text: str) -> str:
         """`text` without control tokens: a space is put into what the tokenizer would take for one."""

@@ -1,0 +1,101 @@
+"""vLLM's offline API as one worker uses it: a batch of calls in, one reply per call out.
+
+Written for vLLM 0.32 and 0.33; their logprobs are those of the model itself, before temperature and grammar.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from editeval.errors import EditevalError, MachineError
+from editeval.judges.asking import labels
+from editeval.judges.asking.interview import Call
+from editeval.judges.asking.schemas import JSON_SCHEMAS, NUMBER
+from editeval.judges.asking.wish import Wish
+from editeval.judges.replies.reading import Reply
+
+log = logging.getLogger("editeval")
+FINISHED = "stop"
+_OF_REQUEST = frozenset({"ValueError", "VLLMClientError"})
+_OF_ENGINE = frozenset({"VLLMServerError", "EngineDeadError"})
+"""Names of error classes, because their modules differ between versions: one request is bad; the engine is dead."""
+
+
+class EngineLostError(EditevalError):
+    """The engine died; only a new process brings it back."""
+
+    reason = "device_lost"
+
+
+class Engine:
+    """A loaded `vllm.LLM`. `vllm` is the package."""
+
+    def __init__(self, vllm: Any, options: Mapping[str, Any]) -> None:
+        """Raises MachineError if the model cannot be loaded."""
+        self._vllm = vllm
+        try:
+            self._llm = vllm.LLM(**options)
+        except (OSError, ValueError) as error:
+            first = " ".join(str(error).split())[:240]
+            raise MachineError(f"reward_model.params.model_name: {options['model']!r}: {first}") from error
+
+    def close(self) -> None:
+        """Ends the engine's own processes."""
+        core: Any = getattr(getattr(self._llm, "llm_engine", None), "engine_core", None)
+        if hasattr(core, "shutdown"):
+            core.shutdown()
+        self._llm = None
+
+    def replies(self, calls: Sequence[Call]) -> list[Reply]:
+        """One reply per call, in order: all in one batch or, if the engine refuses one of them, one by one."""
+        if not calls:
+            return []
+        try:
+            outputs = self._llm.chat(
+                [call.messages for call in calls], [self._sampling(call.wish) for call in calls], use_tqdm=False
+            )
+        except Exception as error:
+            kinds = {cls.__name__ for cls in type(error).__mro__}
+            if kinds & _OF_ENGINE:
+                raise EngineLostError(f"vllm: {type(error).__name__}: {error}") from error
+            if not kinds & _OF_REQUEST:
+                raise
+            refusal = " ".join(str(error).split())
+        else:
+            return [_reply(output, call.wish) for output, call in zip(outputs, calls, strict=True)]
+        if len(calls) == 1:
+            return [Reply("", problem="declined", message=f"not accepted by vllm: {refusal}")]
+        log.warning("vllm refuses a batch of %d (%s); one by one", len(calls), refusal[:200])
+        return [reply for call in calls for reply in self.replies([call])]
+
+    def _sampling(self, wish: Wish) -> Any:
+        options: dict[str, Any] = {"max_tokens": wish.max_tokens, "temperature": wish.temperature, "seed": wish.seed}
+        if wish.is_expected:
+            options["logprobs"] = labels.NUM_LOGPROBS
+        form = _form(wish)
+        if form:
+            options["structured_outputs"] = self._vllm.sampling_params.StructuredOutputsParams(**form)
+        return self._vllm.SamplingParams(**options)
+
+
+def _form(wish: Wish) -> dict[str, Any]:
+    """What a reply is forced into; labels and reasons never are."""
+    if not wish.is_structured:
+        return {}
+    if wish.answer in JSON_SCHEMAS:
+        return {"json": dict(JSON_SCHEMAS[wish.answer])}
+    return {"regex": NUMBER} if wish.answer == "number" else {}
+
+
+def _reply(output: Any, wish: Wish) -> Reply:
+    said = output.outputs[0]
+    usage = (len(output.prompt_token_ids or ()), len(said.token_ids))
+    if wish.is_expected:
+        first = said.logprobs[0] if said.logprobs else {}
+        tokens: dict[str, float] = {}
+        for entry in sorted(first.values(), key=lambda entry: -entry.logprob):
+            tokens.setdefault(str(entry.decoded_token), entry.logprob)
+        return labels.reply_of(tokens, said.text, usage)
+    return Reply(said.text, said.finish_reason == FINISHED, usage=usage)

@@ -1,0 +1,164 @@
+"""Judge `vllm_vlm`: a vision-language model run by vLLM in the worker's own process (`LLM.chat`), without a server.
+
+Models   whatever vLLM runs that takes pictures, such as Qwen3-VL and Qwen2.5-VL: https://docs.vllm.ai (Apache-2.0);
+         a model has its own licence
+Memory   gpu_memory_utilization of each device is taken at the start, weights and cache together
+Cost     one prompt per question of the protocol, or num_samples; what two questions have in common is computed once
+
+One call of `judge` is one batch of vLLM's: a larger reward_model.execution.batch_size (64) keeps the device busy, and
+scores still land batch by batch. A worker with several devices (devices_per_worker) spreads the model over them. vLLM
+pins a torch of its own: give it an environment of its own. Code of a checkpoint is never run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from editeval.errors import ConfigError, MachineError
+from editeval.judges.asking import messages as chat
+from editeval.judges.asking import settings
+from editeval.judges.asking.ahead import Ahead
+from editeval.judges.asking.interview import Asked, Interview
+from editeval.judges.offline.engine import Engine
+from editeval.judges.protocols import protocol as protocols
+from editeval.types import Judge, JudgeRequest, Score
+
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+NAME = "vllm_vlm"
+INSTALL = "pip install vllm, into an environment of its own"
+OWNED = frozenset(
+    {"model", "revision", "runner", "dtype", "tensor_parallel_size", "max_model_len", "gpu_memory_utilization", "seed"}
+    | {"limit_mm_per_prompt", "logprobs_mode", "max_logprobs", "trust_remote_code", "generation_config"}
+)
+"""Arguments of vLLM that the judge decides; `engine` cannot contradict them."""
+
+
+@dataclass(frozen=True, slots=True)
+class VllmVlmParams:
+    """Which model, how it is asked, and what counts as an answer."""
+
+    model_name: str = "Qwen/Qwen3-VL-8B-Instruct"  # name on the hub, or path of a local snapshot
+    revision: str | None = None  # commit, tag or branch of the hub repository; None: the newest
+    dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
+    protocol: str = "pointwise"  # how to ask: pointwise, rubric (the YAML's prompts), viescore or re_edit
+    scoring: str = "auto"  # expected, like auto: labels by token probabilities | samples: mean of num_samples
+    num_samples: int = 4  # replies to each question that is not scored by probabilities
+    temperature: float = 0.7  # of samples
+    seed: int = 0  # of samples, together with the sample's id, the question and the number
+    max_new_tokens: int = 256  # of a written reply; one that reaches it is unscored as truncated
+    max_image_side: int = 1024  # pictures with a longer side than this many pixels are shrunk to it
+    min_label_mass: float = 0.9  # a score by probabilities needs at least this much probability on the labels
+    output: str = "auto"  # structured, like auto: force the answer format's JSON or number | plain: never
+    reasons: bool = False  # True: another prompt, after the score, asks for one sentence; it changes no score
+    max_model_len: int = 8192  # tokens of a prompt and its reply; a longer prompt is unscored
+    gpu_memory_utilization: float = 0.9  # share of each device's memory that vLLM takes
+    engine: Mapping[str, Any] = field(default_factory=dict)  # further arguments of vllm.LLM, such as enforce_eager
+
+    def __post_init__(self) -> None:
+        if not self.model_name.strip():
+            raise ConfigError("model_name: must name a checkpoint, got nothing")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        settings.check_protocol(self.protocol)
+        settings.check_scoring(self.scoring, self.protocol)
+        settings.check_sampling(self.num_samples, self.temperature)
+        settings.check_output(self.output)
+        settings.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
+        if self.max_model_len < 256 or not 0.0 < self.gpu_memory_utilization <= 1.0:
+            raise ConfigError("max_model_len must be at least 256 and gpu_memory_utilization above 0, at most 1")
+        for name in self.engine:
+            if name in OWNED:
+                raise ConfigError(f"engine.{name}: is decided by the judge; use its own parameter, if it has one")
+
+
+class VllmVlmJudge(Judge):
+    """Asks a model inside vLLM what the protocol asks, a batch at a time. `vllm` stands in for the package in tests."""
+
+    Params = VllmVlmParams
+    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
+    params: VllmVlmParams
+
+    def __init__(self, params: VllmVlmParams, vllm: Any = None) -> None:
+        super().__init__(params)
+        self._vllm = vllm
+        self._interview = Interview(NAME, params, _part)
+        self._engine: Engine | None = None
+        self._preparers: ThreadPoolExecutor | None = None
+        self._ahead: Ahead[Asked] = Ahead(self._begin)
+
+    @classmethod
+    def metrics_of(cls, params: VllmVlmParams) -> tuple[str, ...]:
+        return protocols.load(params.protocol).metrics
+
+    @classmethod
+    def uses_prompts_of(cls, params: VllmVlmParams) -> bool:
+        return protocols.load(params.protocol).uses_prompts
+
+    @classmethod
+    def fingerprint_of(cls, params: VllmVlmParams) -> str:
+        """Hash of everything in the code that decides a score; belongs into the judging's identity."""
+        return protocols.fingerprint(params.protocol)
+
+    def load(self, devices: Sequence[str]) -> None:
+        """Raises MachineError if vLLM is not installed, or cannot load the model."""
+        p = self.params
+        options = {
+            "model": p.model_name,
+            "revision": p.revision,
+            "runner": "generate",
+            "dtype": p.dtype,
+            "tensor_parallel_size": len(devices),
+            "max_model_len": p.max_model_len,
+            "gpu_memory_utilization": p.gpu_memory_utilization,
+            "limit_mm_per_prompt": {"image": 2, "video": 0},
+            "logprobs_mode": "raw_logprobs",  # before temperature and grammar: what the model itself thinks
+            "generation_config": "vllm",  # not the checkpoint's samplers and penalties
+            "trust_remote_code": False,
+            "seed": 0,
+            **p.engine,
+        }
+        self._engine = Engine(self._vllm or _package(), options)
+        self._preparers = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "prepare")
+
+    def unload(self) -> None:
+        if self._preparers is not None:
+            self._preparers.shutdown(cancel_futures=True)
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = self._preparers = None
+
+    def prepare(self, requests: Sequence[JudgeRequest]) -> None:
+        """Begin to read the pictures of `requests` while the device computes; `judge` picks them up."""
+        if self._preparers is not None:
+            self._ahead.prepare(requests)
+
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
+        assert self._engine is not None, "load comes first"
+        started = time.perf_counter()
+        rows = self._interview.rows(requests, self._ahead.take(requests), self._engine.replies)
+        seconds = (time.perf_counter() - started) / max(len(requests), 1)
+        return [[dataclasses.replace(score, seconds=seconds) for score in row] for row in rows]
+
+    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[Asked]]:
+        assert self._preparers is not None, "load comes first"
+        return [self._preparers.submit(self._interview.asked, request) for request in requests]
+
+
+def _package() -> Any:
+    """The package vllm. Raises MachineError where it is not installed."""
+    try:
+        import vllm
+    except ModuleNotFoundError as error:
+        raise MachineError(f"reward_model.type: {NAME} needs the package {error.name}; {INSTALL}") from error
+    return vllm
+
+
+def _part(image: Any) -> chat.Message:
+    """A picture as a part of a message."""
+    return {"type": "image_pil", "image_pil": image}

@@ -1,0 +1,131 @@
+"""An object shaped like the package vllm, as far as the judge uses it: strict about what it is given, deterministic.
+
+Tokens 0-9 are the digits, token 10 is "I". What it thinks follows from the pictures and the text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import zlib
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from PIL.Image import Image
+
+TOO_LONG = "TOO LONG"
+TOKENS = (*"0123456789", "I")
+
+
+class VLLMClientError(Exception):
+    """As in vllm.exceptions: not a ValueError."""
+
+
+class EngineDeadError(Exception):
+    """As in vllm.v1.engine.exceptions."""
+
+
+@dataclass
+class StructuredOutputsParams:
+    json: Any = None
+    regex: str | None = None
+    choice: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        assert [self.json, self.regex, self.choice].count(None) == 2, "exactly one kind"
+
+
+@dataclass
+class SamplingParams:
+    max_tokens: int
+    temperature: float
+    seed: int | None = None
+    logprobs: int | None = None
+    structured_outputs: StructuredOutputsParams | None = None
+
+
+@dataclass
+class FakeVllm:
+    """The package. `off_labels` is the probability of the token "I"; `error` is what the next chat raises."""
+
+    off_labels: float = 0.02
+    gives_logprobs: bool = True
+    error: Exception | None = None
+    invalid: type[Exception] = VLLMClientError  # what an over-long prompt raises; ValueError in older versions
+    loaded: list[dict[str, Any]] = field(default_factory=list)
+    batches: list[list[Any]] = field(default_factory=list)
+    params: list[Any] = field(default_factory=list)
+    num_closed: int = 0
+    SamplingParams: type = SamplingParams
+    sampling_params: Any = field(
+        default_factory=lambda: SimpleNamespace(StructuredOutputsParams=StructuredOutputsParams)
+    )
+
+    def LLM(self, **options: Any) -> FakeLlm:  # noqa: N802 - the package's name
+        """A loaded engine; a model called "absent" cannot be had."""
+        if options["model"] == "absent":
+            raise OSError("absent is not a local folder.\nAnd no model on the hub.")
+        self.loaded.append(options)
+        return FakeLlm(self)
+
+
+class FakeLlm:
+    def __init__(self, package: FakeVllm) -> None:
+        self.package = package
+        self.llm_engine = SimpleNamespace(engine_core=self)
+
+    def shutdown(self) -> None:
+        self.package.num_closed += 1
+
+    def chat(self, messages: list[Any], sampling_params: list[SamplingParams], use_tqdm: bool = True) -> list[Any]:
+        package = self.package
+        assert not use_tqdm and len(messages) == len(sampling_params)
+        package.batches.append(messages)
+        package.params += sampling_params
+        if package.error is not None:
+            error, package.error = package.error, None
+            raise error
+        if any(TOO_LONG in json.dumps(conversation, default=str) for conversation in messages):
+            raise package.invalid("The decoder prompt (9000 tokens) is longer than the maximum model length")
+        return [self._output(*pair) for pair in zip(messages, sampling_params, strict=True)]
+
+    def _output(self, conversation: Any, params: SamplingParams) -> Any:
+        shares = self._opinion(conversation)
+        text = self._text(conversation, params, shares)
+        logprobs = None
+        if params.logprobs and self.package.gives_logprobs:
+            ordered = sorted(range(len(TOKENS)), key=lambda token: -shares[token])
+            entries = {
+                token: SimpleNamespace(logprob=math.log(shares[token]), rank=rank, decoded_token=TOKENS[token])
+                for rank, token in enumerate(ordered, 1)
+                if shares[token]
+            }
+            logprobs = [entries]
+        is_cut = len(text) > 1 and params.max_tokens < 8
+        ended = "length" if is_cut or params.max_tokens == 1 else "stop"
+        said = SimpleNamespace(text=text, token_ids=[0, 0][: params.max_tokens], finish_reason=ended, logprobs=logprobs)
+        return SimpleNamespace(prompt_token_ids=[0] * 70, outputs=[said])
+
+    def _opinion(self, conversation: Any) -> list[float]:
+        data = b""
+        for part in conversation[1]["content"]:
+            image = part.get("image_pil")
+            assert part["type"] in ("text", "image_pil") and (image is None or isinstance(image, Image))
+            data += part["text"].encode() if image is None else image.tobytes()
+        drawn = random.Random(zlib.crc32(data))
+        weights = [drawn.random() + 0.01 for _ in range(10)]
+        off = self.package.off_labels
+        return [(1 - off) * weight / sum(weights) for weight in weights] + [off]
+
+    def _text(self, conversation: Any, params: SamplingParams, shares: list[float]) -> str:
+        if len(conversation) > 2:
+            return f"Because I said {conversation[-2]['content']}."
+        greedy = max(range(len(TOKENS)), key=shares.__getitem__)
+        token = TOKENS[greedy if not params.temperature else random.Random(params.seed).choices(range(11), shares)[0]]
+        schema = params.structured_outputs.json if params.structured_outputs else None
+        if schema is None:
+            return token
+        score: Any = [int(token), 7] if "array" in json.dumps(schema) else "yes" if token > "4" else "no"
+        return json.dumps({"score": score, "reasoning": "It fits."})

@@ -1,0 +1,53 @@
+"""No reply of a large generated corpus is read as something it does not say; the clean ones are all read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+import pytest
+from reply_generator import Generator, Made
+
+from editeval.judges.replies import formats
+from editeval.judges.replies.reading import Reading, Reply
+
+NUM_REPLIES = 40_000
+
+
+def read(made: Made) -> Reading:
+    reply = Reply(made.text, made.is_finished)
+    return formats.read(made.format, Reply("", samples=(reply,)) if made.format == "labels" else reply, 0.9)
+
+
+def is_wrong(made: Made, reading: Reading) -> bool:
+    return bool(reading.values) and (made.truth is None or reading.values != pytest.approx(made.truth))
+
+
+def test_no_generated_reply_is_silently_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    tally: Counter[str] = Counter()
+    wrong: dict[str, tuple[Made, Reading]] = {}
+    distinct = set()
+    for made in islice(Generator(seed=20261125), NUM_REPLIES):
+        reading = read(made)
+        distinct.add((made.format, made.text, made.is_finished))
+        outcome = "wrong" if is_wrong(made, reading) else "read" if reading.values else "unread"
+        tally[outcome] += 1
+        if outcome == "wrong":
+            wrong[made.text] = (made, reading)
+        assert not (made.is_clean and outcome == "unread"), (made, reading)
+    with capsys.disabled():
+        print(f"\n{NUM_REPLIES} generated replies ({len(distinct)} distinct): {dict(sorted(tally.items()))}")
+    assert not wrong, list(wrong.values())[:20]
+    assert len(distinct) >= 20_000
+    assert tally["read"] > NUM_REPLIES // 5 and tally["unread"] > NUM_REPLIES // 5, "both kinds are there"
+
+
+def test_the_check_notices_a_parser_that_takes_the_first_number() -> None:
+    import re
+
+    def first(made: Made) -> Reading:
+        match = re.search(r"[0-9]+(?:\.[0-9]+)?", made.text)
+        return Reading((float(match[0]),)) if match else Reading(reason="unparsable")
+
+    made = [one for one in islice(Generator(seed=1), 2000) if one.format == "number"]
+    assert sum(is_wrong(one, first(one)) for one in made) > len(made) // 4
