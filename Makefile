@@ -8,7 +8,11 @@ TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: bench bench-gpu bench-judge chaos chaos-short check clean demo lock photos test test-gpu test-models test-slow \
+# Debian's packages that some tests drive; elsewhere install them by hand, and the targets find them.
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-install-recommends
+
+.PHONY: bench bench-gpu bench-judge chaos chaos-short check clean demo lock photos test test-browser test-gpu test-models test-slow \
 	test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
@@ -20,8 +24,12 @@ test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
 test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, large ledgers
 	$(BIN)/python -m pytest -m "slow and not models and not gpu"
 
+test-browser: $(VENV)/.browser ## the report and the viewer in headless Chromium; pictures go to outputs/screenshots
+	command -v chromium >/dev/null || $(INSTALL) chromium fonts-dejavu-core fonts-noto-cjk
+	$(BIN)/python -m pytest tests/browser -m browser -rs
+
 test-terminal: $(VENV)/.dev    ## the live display in a real terminal; captures go to outputs/terminal
-	command -v tmux >/dev/null || apt-get install -y tmux || sudo apt-get install -y tmux
+	command -v tmux >/dev/null || $(INSTALL) tmux
 	$(BIN)/python -m pytest tests/display/test_terminal.py -rs
 
 test-models: $(MODELS)/.done   ## real diffusers and transformers code on tiny models built here, on the CPU
@@ -65,12 +73,17 @@ bench: $(VENV)/.dev            ## measured against simulated makespan, idle gaps
 	$(BIN)/python bench/idle_gap.py
 	$(BIN)/python bench/large_benchmark.py
 	$(BIN)/python bench/memory.py
+	$(BIN)/python bench/display.py
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "editeval needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.dev requirements/browser.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
@@ -96,6 +109,7 @@ lock: $(VENV)/.dev             ## newer versions of everything, with their hashe
 	$(LOCK) --extra classical --output-file requirements/demo.txt
 	$(LOCK) --extra classical --extra photos --extra dev --constraint requirements/demo.txt \
 		--output-file requirements/dev.txt
+	$(LOCK) --extra browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 	$(LOCK_MODELS) --constraint requirements/dev.txt --output-file requirements/models.txt
 	$(LOCK_MODELS) requirements/older.in --output-file requirements/models-older.txt
 
