@@ -19,10 +19,10 @@ demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, bui
 	$(BIN)/editeval run config.yaml
 
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
-	$(BIN)/python -m pytest -m "not slow and not models and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not models and not gpu and not browser"
 
 test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, large ledgers
-	$(BIN)/python -m pytest -m "slow and not models and not gpu"
+	$(BIN)/python -m pytest -m "slow and not models and not gpu and not browser"
 
 test-browser: $(VENV)/.browser ## the report and the viewer in headless Chromium; pictures go to outputs/screenshots
 	command -v chromium >/dev/null || $(INSTALL) chromium fonts-dejavu-core fonts-noto-cjk

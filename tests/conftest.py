@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
 import pytest
+
+collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]  # `make test-browser` installs it
 
 
 @pytest.fixture(autouse=True)

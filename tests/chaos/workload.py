@@ -117,13 +117,10 @@ def to_script(work: Workload) -> Callable[[str], None]:
 
 
 def warm_up(folder: Path) -> None:
-    """Pay once, before the forks, for what every run of this process would pay for: imports, compiled templates, the
-    versions of what is installed. Only the libraries' work is remembered, nothing of editeval's."""
+    """Pay once, before the forks, for what every run of this process would pay for: imports, and the versions of what
+    is installed. Only the libraries' work is remembered, nothing of editeval's."""
     from importlib import metadata
 
-    from jinja2 import Environment
-
-    Environment.compile = _remembered(Environment.compile)  # type: ignore[method-assign]
     metadata.version = _remembered(metadata.version)
     Workload(folder / "warm", num_samples=5).prepare().invoke()
 
