@@ -11,7 +11,7 @@ from editeval.certificates.files import certificate_of
 from editeval.errors import ImageError
 from editeval.plan import Plan, ShownJudging
 from editeval.reports import data, html, markdown, tables
-from editeval.reports.certificate import certificate_block
+from editeval.reports.certificate import certificate_block, certificate_doubts, certificate_line
 from editeval.reports.data import Report, SampleRow
 from editeval.stats.spans import spent
 from editeval.stats.summary import Entry, summarise
@@ -32,11 +32,13 @@ def build_report(plan: Plan, store: RunStore) -> Report:
         return (_sample_row(row) for row in labelled_rows(plan, store))
 
     seen = data.survey(samples(), headline)
-    badge, warnings = data.decide_badge(seen, is_judged=bool(metrics), is_control=plan.editor.is_control)
+    certificates = _certificates(plan)
+    doubts = certificate_doubts({judging.name: certificates[judging.id] for judging in plan.shown})
+    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, doubts)
     replays = [event["data"] for event in store.events("replay")]
     worked = spans.spans_of(store)
     return Report(
-        run=_run_block(plan, store),
+        run=_run_block(plan, store, certificates),
         badge=badge,
         warnings=warnings,
         coverage=data.coverage_of(seen),
@@ -52,14 +54,13 @@ def build_report(plan: Plan, store: RunStore) -> Report:
         survey=seen,
         timeline=worked.timeline,
         histories=worked.histories,
-        certificate=_certificate(plan),
+        certificate=certificate_block(certificates.get(plan.judging_id)),
     )
 
 
-def _certificate(plan: Plan) -> dict[str, Any] | None:
-    """Of the judging that gives the headline; None if it has none."""
-    output_dir = plan.config.evaluation.output_dir
-    return certificate_block(certificate_of(output_dir, plan.judging_id)) if plan.judging_id else None
+def _certificates(plan: Plan) -> dict[str, dict[str, Any] | None]:
+    """By judging; None for one that has none."""
+    return {judging.id: certificate_of(plan.config.evaluation.output_dir, judging.id) for judging in plan.shown}
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:
@@ -134,7 +135,7 @@ def _entry(row: SampleRow, metric: str) -> Entry:
     return row.category, row.cluster, "failed" if row.status == "failed" else "unscored", None
 
 
-def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
+def _run_block(plan: Plan, store: RunStore, certificates: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
     config = plan.config
     begun = [event["data"] for event in store.events("stage_begin") if event["data"]["stage"] == "edit"]
     return {
@@ -145,7 +146,7 @@ def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
         "editor": config.diffusion_model.requested_type,
         "judge": plan.shown[0].judge if plan.shown else None,
         "judging_id": plan.shown[0].id if plan.shown else None,
-        "judgings": [_judging_block(judging) for judging in plan.shown],
+        "judgings": [_judging_block(judging, certificates[judging.id]) for judging in plan.shown],
         "benchmark": config.benchmark.type,
         "policy": _policy_used(plan, store),
         "devices": begun[-1]["devices"] if begun else [],
@@ -153,8 +154,13 @@ def _run_block(plan: Plan, store: RunStore) -> dict[str, Any]:
     }
 
 
-def _judging_block(judging: ShownJudging) -> dict[str, Any]:
-    return asdict(judging) | {"metrics": list(judging.metrics)}
+def _judging_block(judging: ShownJudging, certificate: dict[str, Any] | None) -> dict[str, Any]:
+    trust = {
+        "verdict": certificate["verdict"] if certificate else None,
+        "created_at": certificate["created_at"] if certificate else None,
+        "line": certificate_line(certificate),
+    }
+    return asdict(judging) | {"metrics": list(judging.metrics), "certificate": trust}
 
 
 def _policy_used(plan: Plan, store: RunStore) -> str:

@@ -35,6 +35,15 @@ def certificate_line(certificate: Certificate | None) -> str:
     return f"judge NOT CERTIFIED: {basis}; {'; '.join(_failures(checks))}"
 
 
+def certificate_doubts(certificates: Mapping[str, Certificate | None]) -> list[str]:
+    """One warning for each judge, by name, whose certificate says that it must not be trusted."""
+    return [
+        f"Judge {printable(name)}: {certificate_line(certificate).removeprefix('judge ')}."
+        for name, certificate in certificates.items()
+        if certificate is not None and certificate["verdict"] != CERTIFIED
+    ]
+
+
 def certificate_block(certificate: Certificate | None) -> dict[str, Any] | None:
     """The part of report.json: everything but versions and host, which the certificate's own file keeps."""
     if certificate is None:

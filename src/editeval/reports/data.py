@@ -157,13 +157,17 @@ def coverage_of(seen: Survey) -> dict[str, Any]:
     }
 
 
-def decide_badge(seen: Survey, is_judged: bool = True, is_control: bool = False) -> tuple[str, tuple[str, ...]]:
+def decide_badge(
+    seen: Survey, is_judged: bool = True, is_control: bool = False, doubts: Sequence[str] = ()
+) -> tuple[str, tuple[str, ...]]:
     """(badge, warnings): invalid below MIN_COVERAGE or with nothing scored, else with warnings if there are any.
+
+    `doubts` are warnings about the judge, such as a certificate that it failed.
 
     Without a judge the edits are what counts: their share takes the place of the coverage. A control (`identity`,
     `target`) is meant to give equal scores and unchanged pictures: that is no warning.
     """
-    warnings = tuple(_warnings(seen, is_judged, is_control))
+    warnings = (*_warnings(seen, is_judged, is_control), *doubts)
     if is_judged:
         is_enough = seen.num_scored > 0 and seen.coverage >= MIN_COVERAGE
     else:

@@ -205,6 +205,15 @@ def command(report: Report) -> str:
     return printable(argv)
 
 
+def trust_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """("trust", what is known of how far a judge can be trusted) for every judge whose scores are shown."""
+    judgings = report.run.get("judgings") or ()
+    for judging in judgings:
+        line = (judging.get("certificate") or {}).get("line")
+        if line:
+            yield "trust", printable(line if len(judgings) == 1 else f"{judging['name']}: {line}")
+
+
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     for name in ("editor", "judge", "benchmark", "policy", "devices"):
@@ -214,6 +223,7 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     judgings = [f"{judging['name']} ({judging['id']})" for judging in report.run.get("judgings") or ()]
     if judgings:
         yield "judgings", printable(", ".join(judgings))
+    yield from trust_lines(report)
     if report.run.get("created_at") is not None:
         yield "created", moment(report.run["created_at"])
     if report.run.get("id"):

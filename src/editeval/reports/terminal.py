@@ -22,6 +22,7 @@ from editeval.reports.figures import (
     rows_of,
     shortened,
     stage_times,
+    trust_lines,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     times = "   ".join(f"{name} {value}" for name, value in stage_times(report))
     if times:
         yield Text(f"time    {times}")
+    for _, line in trust_lines(report):
+        yield Text(f"trust   {line}")
     if line := policy_line(report):
         yield Text(f"policy  {line}")
     if report.run.get("dir"):
