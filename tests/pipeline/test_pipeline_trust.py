@@ -1,4 +1,4 @@
-"""What is known of how far a judge can be trusted stands beside its scores, and a failed certificate spoils the badge."""
+"""What is known of a judge stands beside its scores, and a certificate that it failed spoils the badge."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ def certificate(key: str, verdict: str, status: str) -> dict[str, Any]:
         "required": "share >= 0.95",
         "metric": "overall",
     }
-    check |= {"num_compared": 30, "ci_low": 0.3, "ci_high": 0.7, "note": ""}
-    figures = {"auroc": 0.5, "ties": 0.0, "retest_sd": 0.0, "coverage": 1.0}
+    check |= {"num_compared": 30, "low": 0.3, "high": 0.7}
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": SUITE,
