@@ -136,7 +136,7 @@ def build_parser() -> Parser:
     retry = commands.add_parser("retry", help="try again what failed in a run, and only that", epilog=EXIT_CODES)
     looking.add_run_argument(retry)
     retry.add_argument(
-        "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,unparsable,..."
+        "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,parse,crash,..."
     )
     retry.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     retry.add_argument("--debug", action="store_true", help="errors keep their traceback")
@@ -146,6 +146,7 @@ def build_parser() -> Parser:
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
     looking.add_run_argument(verify)
     verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
+    verify.add_argument("--allow-code", action="store_true", help="to write the reports of a dotted `type` anew")
     verify.set_defaults(command=_verify)
 
     doctor = commands.add_parser("doctor", help="this machine: devices, libraries, caches, disks, bad combinations")
@@ -257,9 +258,9 @@ def _retry(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from editeval.commands import inspect
+    from editeval.commands import verification
 
-    return inspect.verify(looking.run_dir(options), options.repair)
+    return verification.verify(looking.run_dir(options), options.repair, options.allow_code)
 
 
 def _doctor(options: argparse.Namespace) -> int:
