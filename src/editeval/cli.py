@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import signal
 import sys
@@ -38,7 +39,7 @@ class Parser(argparse.ArgumentParser):
             wrong = message.split()[2]
             close = difflib.get_close_matches(wrong.partition("=")[0], self.known_flags(), n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; see `{self.prog} --help`"
-        sys.stderr.write(f"editeval: {message}{hint}\n")
+        _complain(f"{message}{hint}")
         sys.exit(USAGE)
 
     def known_flags(self) -> list[str]:
@@ -74,8 +75,13 @@ def legacy_main(argv: Sequence[str]) -> None:
 def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     """The exit code of the command; a UserError becomes its one line."""
     from editeval.errors import EditevalError, UserError
+    from editeval.redaction import guard_tracebacks
 
+    guard_tracebacks()
     options.argv = argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever a data set is called, it can be printed
     if getattr(options, "allow_code", False):
         sys.path.insert(0, os.getcwd())  # noqa: PTH109  code that the user trusts is found where the user is
     try:
@@ -83,25 +89,31 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     except UserError as error:
         if getattr(options, "debug", False):
             raise
-        sys.stderr.write(f"editeval: {error}\n")
-        return USAGE
+        return _complain(error)
     except EditevalError as error:
-        sys.stderr.write(f"editeval: {error}\n")
-        return USAGE
+        return _complain(error)
     except ModuleNotFoundError as error:
         if getattr(options, "debug", False) or error.name is None or error.name.partition(".")[0] == "editeval":
             raise
-        sys.stderr.write(
-            f"editeval: the package {error.name!r} is not installed for {sys.executable}; in a checkout `make demo` "
-            "sets up .venv: `source .venv/bin/activate` and try again\n"
+        return _complain(
+            f"the package {error.name!r} is not installed for {sys.executable}; in a checkout `make demo` "
+            "sets up .venv: `source .venv/bin/activate` and try again"
         )
-        return USAGE
     except KeyboardInterrupt as stop:
         sys.stderr.write(f"\nStopped. To continue: {_shell(argv)}\n")
         return 128 + (stop.args[0] if stop.args else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
         return 0
+
+
+def _complain(message: object) -> int:
+    """One line on stderr, without secrets and control characters; the exit code that goes with it."""
+    from editeval.errors import one_line
+    from editeval.redaction import redacted
+
+    sys.stderr.write(f"editeval: {one_line(redacted(str(message)))}\n")
+    return USAGE
 
 
 def build_parser() -> Parser:
@@ -316,4 +328,6 @@ def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
 def _shell(argv: Sequence[str]) -> str:
     import shlex
 
-    return shlex.join(argv)
+    from editeval.redaction import redacted
+
+    return redacted(shlex.join(argv))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from editeval.commands.inspect import plan_of
-from editeval.errors import UserError
+from editeval.errors import UserError, one_line
 from editeval.stats.summary import Entry, summarise
 from editeval.store import exports
 from editeval.store import verify as checks
@@ -29,10 +29,10 @@ def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
         repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
     for problem in problems:
-        sys.stdout.write(f"{problem}{' (repaired)' if problem in repaired else ''}\n")
+        sys.stdout.write(f"{one_line(problem)}{' (repaired)' if problem in repaired else ''}\n")
     sys.stdout.write(f"{directory}: {num_images} images, {len(problems)} problems, {len(repaired)} repaired\n")
     if advice:
-        sys.stderr.write(f"{advice}\n")
+        sys.stderr.write(f"{one_line(advice)}\n")
     elif any(_is_image(problem) for problem in repaired):
         sys.stdout.write("The samples of lost images are pending again: the command of the run makes them anew.\n")
     elif not should_repair and any(problem.is_repairable or problem.kind == "report" for problem in problems):
