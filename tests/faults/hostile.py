@@ -1,4 +1,4 @@
-"""A benchmark and a run full of what no output may obey: markup, templates, control characters, formulas, long texts."""
+"""A benchmark and a run full of what no output may obey: markup, templates, control characters, formulas."""
 
 from __future__ import annotations
 
