@@ -30,7 +30,7 @@ ORDER_IN_LEVEL = {
     "plan": 0,
     "stages": 1,
     "reporting": 1,
-    "preparation": 0,
+    "preparation": 1,
     "pipeline": 2,
     "certification": 3,
     "judgings": 1,

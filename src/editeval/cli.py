@@ -6,6 +6,7 @@ import argparse
 import difflib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,12 @@ class Parser(argparse.ArgumentParser):
             wrong = message.split()[2]
             close = difflib.get_close_matches(wrong.partition("=")[0], self.known_flags(), n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; see `{self.prog} --help`"
+        elif "invalid choice:" in message:
+            wrong, *choices = re.findall("'([^']*)'", message)
+            close = difflib.get_close_matches(wrong, choices, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+        else:
+            hint = f"; see `{self.prog} --help`"
         _complain(f"{message}{hint}")
         sys.exit(USAGE)
 

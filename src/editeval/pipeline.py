@@ -15,7 +15,7 @@ from editeval.display.session import watching
 from editeval.doctor import rules
 from editeval.errors import MachineError, one_line
 from editeval.plan import Plan, device_warnings, hash_of, make_plan, unused_prompts
-from editeval.preparation import interpreters_of, record_interpreters
+from editeval.preparation import check_stages, interpreters_of, record_interpreters, unfinished_stages
 from editeval.redaction import redacted
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
@@ -83,6 +83,7 @@ def score(
 def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
     config = plan.config
     waves(plan)
+    check_stages(config, unfinished_stages(plan))
     with (
         watching(display, interval, lambda: interrupt.signum is not None, log.info) as session,
         logs(config.logging, session.handler),

@@ -15,6 +15,7 @@ from editeval.commands.run import interruptible, report_result
 from editeval.errors import ConfigError
 from editeval.pipeline import check_machine, evaluate
 from editeval.plan import make_plan
+from editeval.preparation import check_stages
 from editeval.store.run_store import RunStore
 
 FAMILIES = {
@@ -57,7 +58,8 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
     """
     with RunStore.reopen(directory) as store:
         config = config_of(store, options.allow_code)
-        check_machine(config)
+        check_machine(config, config.stages)
+        check_stages(config, config.stages)
         failures = failures_of(store, [judging.id for judging in make_plan(config).judgings])
         if only:
             failures = failures.only(reasons_of(only, failures.counts()))

@@ -138,7 +138,8 @@ def _over(low: Node, high: Node, warnings: list[str]) -> Node:
 
 def _type(kind: str, section: Node) -> str | None:
     node = child(section, "type") or child(section, "class_path")
-    if node is None and kind == "benchmarks" and child(section, "params", "path") is not None:
+    path = child(section, "params", "path")
+    if node is None and kind == "benchmarks" and path is not None and path.key in resolve.OLD_PATHS:
         return resolve.DEFAULT_BENCHMARK
     try:
         return legacy.resolve_type(kind, node).type if node is not None else None
