@@ -13,7 +13,7 @@ FILES = sorted(SRC.rglob("*.py"))
 
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
-    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http"), 1),
+    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http", "redaction"), 1),
     **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
     **dict.fromkeys(
@@ -30,7 +30,7 @@ ORDER_IN_LEVEL = {
     "plan": 0,
     "stages": 1,
     "reporting": 1,
-    "preparation": 0,
+    "preparation": 1,
     "pipeline": 2,
     "certification": 3,
     "judgings": 1,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -38,7 +40,13 @@ class Parser(argparse.ArgumentParser):
             wrong = message.split()[2]
             close = difflib.get_close_matches(wrong.partition("=")[0], self.known_flags(), n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; see `{self.prog} --help`"
-        sys.stderr.write(f"editeval: {message}{hint}\n")
+        elif "invalid choice:" in message:
+            wrong, *choices = re.findall("'([^']*)'", message)
+            close = difflib.get_close_matches(wrong, choices, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+        else:
+            hint = f"; see `{self.prog} --help`"
+        _complain(f"{message}{hint}")
         sys.exit(USAGE)
 
     def known_flags(self) -> list[str]:
@@ -74,8 +82,13 @@ def legacy_main(argv: Sequence[str]) -> None:
 def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     """The exit code of the command; a UserError becomes its one line."""
     from editeval.errors import EditevalError, UserError
+    from editeval.redaction import guard_tracebacks
 
+    guard_tracebacks()
     options.argv = argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever a data set is called, it can be printed
     if getattr(options, "allow_code", False):
         sys.path.insert(0, os.getcwd())  # noqa: PTH109  code that the user trusts is found where the user is
     try:
@@ -83,25 +96,31 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     except UserError as error:
         if getattr(options, "debug", False):
             raise
-        sys.stderr.write(f"editeval: {error}\n")
-        return USAGE
+        return _complain(error)
     except EditevalError as error:
-        sys.stderr.write(f"editeval: {error}\n")
-        return USAGE
+        return _complain(error)
     except ModuleNotFoundError as error:
         if getattr(options, "debug", False) or error.name is None or error.name.partition(".")[0] == "editeval":
             raise
-        sys.stderr.write(
-            f"editeval: the package {error.name!r} is not installed for {sys.executable}; in a checkout `make demo` "
-            "sets up .venv: `source .venv/bin/activate` and try again\n"
+        return _complain(
+            f"the package {error.name!r} is not installed for {sys.executable}; in a checkout `make demo` "
+            "sets up .venv: `source .venv/bin/activate` and try again"
         )
-        return USAGE
     except KeyboardInterrupt as stop:
         sys.stderr.write(f"\nStopped. To continue: {_shell(argv)}\n")
         return 128 + (stop.args[0] if stop.args else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
         return 0
+
+
+def _complain(message: object) -> int:
+    """One line on stderr, without secrets and control characters; the exit code that goes with it."""
+    from editeval.errors import one_line
+    from editeval.redaction import redacted
+
+    sys.stderr.write(f"editeval: {one_line(redacted(str(message)))}\n")
+    return USAGE
 
 
 def build_parser() -> Parser:
@@ -136,7 +155,7 @@ def build_parser() -> Parser:
     retry = commands.add_parser("retry", help="try again what failed in a run, and only that", epilog=EXIT_CODES)
     looking.add_run_argument(retry)
     retry.add_argument(
-        "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,unparsable,..."
+        "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,parse,crash,..."
     )
     retry.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     retry.add_argument("--debug", action="store_true", help="errors keep their traceback")
@@ -146,6 +165,7 @@ def build_parser() -> Parser:
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
     looking.add_run_argument(verify)
     verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
+    verify.add_argument("--allow-code", action="store_true", help="to write the reports of a dotted `type` anew")
     verify.set_defaults(command=_verify)
 
     doctor = commands.add_parser("doctor", help="this machine: devices, libraries, caches, disks, bad combinations")
@@ -257,9 +277,9 @@ def _retry(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from editeval.commands import inspect
+    from editeval.commands import verification
 
-    return inspect.verify(looking.run_dir(options), options.repair)
+    return verification.verify(looking.run_dir(options), options.repair, options.allow_code)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -315,4 +335,6 @@ def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
 def _shell(argv: Sequence[str]) -> str:
     import shlex
 
-    return shlex.join(argv)
+    from editeval.redaction import redacted
+
+    return redacted(shlex.join(argv))

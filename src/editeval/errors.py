@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from editeval.types import Outcome
 
 
+def one_line(text: object) -> str:
+    """`text` on one line that cannot steer a terminal, whatever it holds: what does not print stands as its escape."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
 class EditevalError(Exception):
     """Root of the tree. `reason` is the word under which a request that fails with it is counted."""
 

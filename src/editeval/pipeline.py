@@ -13,9 +13,10 @@ from pathlib import Path
 from editeval.config.schema import Config, Logging, Stage
 from editeval.display.session import watching
 from editeval.doctor import rules
-from editeval.errors import MachineError
+from editeval.errors import MachineError, one_line
 from editeval.plan import Plan, device_warnings, hash_of, make_plan, unused_prompts
-from editeval.preparation import interpreters_of, record_interpreters
+from editeval.preparation import check_stages, interpreters_of, record_interpreters, unfinished_stages
+from editeval.redaction import redacted
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
 from editeval.stages.interrupt import Interrupt
@@ -82,6 +83,7 @@ def score(
 def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
     config = plan.config
     waves(plan)
+    check_stages(config, unfinished_stages(plan))
     with (
         watching(display, interval, lambda: interrupt.signum is not None, log.info) as session,
         logs(config.logging, session.handler),
@@ -149,7 +151,7 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         config=plan.config.resolved,
         origins=plan.config.origins,
         devices=list(dict.fromkeys("+".join(group) for group in groups)),
-        argv=list(argv) or list(sys.argv),
+        argv=[redacted(word) for word in argv or sys.argv],
     )
     return RunStore.open(plan.dir, manifest)
 
@@ -219,5 +221,5 @@ class _Formatter(logging.Formatter):
         if getattr(record, "verbatim", False):
             return message
         record = copy.copy(record)
-        record.msg, record.args = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message), ()
+        record.msg, record.args = one_line(redacted(message)), ()
         return super().format(record)

@@ -241,12 +241,18 @@ def unused_prompts(config: Config) -> list[str]:
     return [f"{config.path}: prompts: has no effect: {asked} asks in its own words"]
 
 
+def plugin_of(config: Config, stage: Stage) -> type[Editor] | type[Judge]:
+    """The class that `stage` of `config` names."""
+    kind = "editors" if stage is config.diffusion_model else "judges"
+    plugin: type[Editor] | type[Judge] = plugins.load(kind, stage.type, config.allow_code)
+    return plugin
+
+
 def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> list[str]:
     """What `check` says about devices that this machine lacks; `run` refuses to start without those of its `stages`."""
     warnings = []
     for stage in config.stages if stages is None else stages:
-        kind = "editors" if stage is config.diffusion_model else "judges"
-        plugin = plugins.load(kind, stage.type, config.allow_code)
+        plugin = plugin_of(config, stage)
         names = devices.resolve(stage.execution.device_ids, plugin.default_device)
         lacking = devices.problem(f"{stage.section}.params.device_ids", names)
         if lacking:

@@ -7,10 +7,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from editeval.config.schema import Stage
+from editeval.config.schema import Config, Stage
 from editeval.doctor import versions
+from editeval.errors import MachineError
 from editeval.execution import environments
 from editeval.execution.interpreters import Interpreter, inspect
+from editeval.plan import Plan, plugin_of
+from editeval.store import directories
 from editeval.store.run_store import RunStore
 
 log = logging.getLogger("editeval")
@@ -41,6 +44,32 @@ def interpreter_of(stage: Stage) -> Interpreter:
 @cache
 def _inspected(where: str, python: str) -> Interpreter:
     return inspect(where, python, versions.LIBRARIES)
+
+
+def unfinished_stages(plan: Plan) -> list[Stage]:
+    """The stages that have something to do; a finished run needs no server, checkpoint or key."""
+    if not directories.is_run(plan.dir):
+        return list(plan.stages)
+    with RunStore.read(plan.dir) as store:
+        edited = {edit.sample_id for edit in store.edits(wanted_only=False)}
+        is_edited = all(sample.id in edited for sample in plan.samples)
+        judging = [j.stage for j in plan.judgings if not is_edited or store.pending_scores(j.id)]
+    return judging if is_edited or not plan.is_editing else [plan.config.diffusion_model, *judging]
+
+
+def check_stages(config: Config, stages: Sequence[Stage]) -> None:
+    """Raises MachineError for what `stages` lack and can be seen to lack before anything starts.
+
+    All of them are looked at: a judge's wrong path must not be found out when everything has been edited.
+    """
+    for stage in stages:
+        plugin_of(config, stage).check(stage.params)
+    for stage, found in interpreters_of(stages):
+        missing = [name for name in plugin_of(config, stage).packages if name not in found.versions]
+        if missing:
+            what = f"{stage.requested_type} needs the package {missing[0]}, which {found.path} lacks"
+            advice = "install it there, or name another interpreter in execution.python"
+            raise MachineError(f"{stage.section}.type: {what}; {advice}")
 
 
 def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:

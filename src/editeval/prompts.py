@@ -1,7 +1,8 @@
 """The YAML section `prompts`: one judging prompt per category, filled in without ever running format code.
 
 Placeholders are `{original_description}`, `{edit_instruction}` (v2) and `{category}`; every other brace is
-literal text, and doubled braces are single ones, as `str.format` had it. Inserted text is never expanded again.
+literal text, and doubled braces are single ones, as `str.format` had it. Inserted text is never expanded again, and
+cannot leave the place where it is inserted: it starts no line, and closes no tag that the template may put around it.
 """
 
 from __future__ import annotations
@@ -35,9 +36,17 @@ class Prompt:
         def replace(match: re.Match[str]) -> str:
             if match[0] in ("{{", "}}"):
                 return match[0][0]
-            return values.get(match[1], match[0])
+            return contained(values[match[1]]) if match[1] in values else match[0]
 
         return self.system_prompt, _TOKEN.sub(replace, self.user_prompt_template)
+
+
+def contained(text: str) -> str:
+    """`text` on one line without angle brackets: what would break out stands as its escape; other texts are as given.
+
+    A data set must not be able to speak to the judge in the configuration's name.
+    """
+    return "".join(c if c not in "<>" and (c.isprintable() or c == "\u200d") else f"\\u{ord(c):04x}" for c in text)
 
 
 def check(where: str, prompt: Prompt) -> None:

@@ -186,10 +186,19 @@ class Editor(ABC):
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
+    packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     worker: int = 0  # its number among the workers of its stage, known before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """Raises MachineError for what can be seen without loading: a folder, a variable, a server that is not there.
+
+        Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
+        """
+        return
 
     def load(self, device: str) -> None:
         """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
@@ -213,10 +222,19 @@ class Judge(ABC):
     reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else
     default_device: ClassVar[str] = "cuda"
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
+    packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     worker: int = 0  # its number among the workers of its stage, known before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """Raises MachineError for what can be seen without loading: a folder, a variable, a server that is not there.
+
+        Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
+        """
+        return
 
     @classmethod
     def metrics_of(cls, params: Any) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import re
 import signal
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ class FaultyParams:
     notes: str = ""  # folder with one file per first time
     seconds: float = 0.0  # per edit
     says: str = ""  # what `raise` raises
+    echo: bool = False  # about half of the requests fail with their own instruction as the message
     load_fault: str = ""  # what happens to every worker that loads
 
 
@@ -45,6 +47,8 @@ class FaultyEditor(Editor):
         fault = self.params.faults.get(request.key)
         if request.key in self.params.once and self._first(request.key):
             fault = self.params.once[request.key]
+        if self.params.echo and zlib.crc32(request.key.encode()) % 2:
+            raise RuntimeError(request.instruction)
         if fault:
             return self._suffer(fault, source)
         edited = source.copy()
@@ -80,6 +84,10 @@ def _raise(params: FaultyParams) -> None:
     raise RuntimeError(params.says)
 
 
+def _leak(_: FaultyParams) -> None:
+    raise RuntimeError(f"401 for Authorization: Bearer {os.environ['IMAGES_KEY']}")
+
+
 FAULTS: dict[str, Callable[[FaultyParams], object]] = {
     "null pointer": lambda _: ctypes.string_at(0),
     "exit 1": lambda _: os._exit(1),
@@ -88,6 +96,7 @@ FAULTS: dict[str, Callable[[FaultyParams], object]] = {
     "interpreter held": lambda _: re.match("(a+)+$", "a" * 64 + "b"),  # no other thread runs until the end of time
     "sleep": lambda _: time.sleep(60),
     "raise": _raise,
+    "leak": _leak,
 }
 PICTURES: dict[str, Callable[[Image.Image], Any]] = {
     "black": lambda source: Image.new("RGB", source.size),

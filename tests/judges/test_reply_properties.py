@@ -105,3 +105,11 @@ def test_mass_off_the_labels_is_left_out_of_the_mean_and_too_much_of_it_leaves_n
 def test_a_reply_survives_being_written_down() -> None:
     for reply in (Reply("8"), Reply("８\n", is_finished=False), Reply("7", labels=tuple(n / 100 for n in range(10)))):
         assert Reply.from_json(reply.to_json()) == reply
+
+
+@pytest.mark.parametrize("mark", ["**", "`"])
+def test_a_mark_between_two_digits_does_not_make_one_number_of_two(mark: str) -> None:
+    for text in (f"Score: 8.5{mark}1", f"8{mark}5", f"Score: 8{mark}.5"):
+        assert read("number", text).values == () and read("number", text).reason
+    assert read("number", f"{mark}Score:{mark} 8.5").values == (8.5,)
+    assert read("number", f"Score: {mark}8.5{mark}").values == (8.5,)

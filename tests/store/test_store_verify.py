@@ -47,7 +47,9 @@ def _export(store: RunStore) -> None:
         {"metric": metric, "category": "micro", "num_samples": 4, "num_failed": 1, "num_scored": num_scored}
         for metric, num_scored in (("overall", 2), ("preservation", 3))
     ]
-    (store.dir / "report.json").write_text(json.dumps({"summaries": micro}))
+    coverage = {"num_samples": 4, "num_edited": 3, "num_failed": 1, "num_pending": 0}
+    report = {"run": {"num_samples": 4}, "coverage": coverage, "summaries": micro}
+    (store.dir / "report.json").write_text(json.dumps(report))
 
 
 def _found(run: Path) -> list[Problem]:
@@ -196,6 +198,9 @@ LIES: list[tuple[str, Callable[[Path], None]]] = [
     ("overall: (samples, failed, scored) (4, 1, 3)", _edit_report(lambda r: r["summaries"][0].update(num_scored=3))),
     ("overall: (samples, failed, scored) (5, 1, 2)", _edit_report(lambda r: r["summaries"][0].update(num_samples=5))),
     ("no list of summaries", _edit_report(lambda r: r.pop("summaries"))),
+    ("[4, 4, 4, 1, 0], [4, 4, 3, 1, 0] in the ledger", _edit_report(lambda r: r["coverage"].update(num_edited=4))),
+    ("[5, 4, 3, 1, 0], [4, 4, 3, 1, 0] in the ledger", _edit_report(lambda r: r["run"].update(num_samples=5))),
+    ("KeyError('coverage')", _edit_report(lambda r: r.pop("coverage"))),
     ("cannot be read", lambda run: (run / "report.json").write_text("{") and None),
 ]
 

@@ -1,9 +1,8 @@
-"""`editeval report` and `verify`: look at a run that exists."""
+"""`editeval report`: write the reports of a run that exists anew."""
 
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,23 +40,6 @@ def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
     if not counts:
         return 0 if store.counts(None).num_edited == store.counts(None).num_wanted else 3
     return 0 if all(c.num_scored == c.num_wanted for c in counts) else 3
-
-
-def verify(directory: Path, should_repair: bool) -> int:
-    """Every disagreement between ledger, files and reports, a line each. 0 if there is none, else 3."""
-    from editeval.store import verify as checks
-
-    with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
-        problems = checks.verify(store)
-        repaired = checks.repair(store, problems) if should_repair else []
-        num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
-    for problem in problems:
-        done = " (repaired)" if problem in repaired else ""
-        sys.stdout.write(f"{problem}{done}\n")
-    sys.stdout.write(f"{directory}: {num_images} images, {len(problems)} problems, {len(repaired)} repaired\n")
-    if len(repaired) < len(problems) and not should_repair and any(p.is_repairable for p in problems):
-        sys.stdout.write("`editeval verify --repair` mends missing and altered images: they are made again by `run`\n")
-    return 0 if len(problems) == len(repaired) else 3
 
 
 def config_of(store: RunStore, allow_code: bool) -> Config:

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from editeval.config.schema import Config
-from editeval.errors import BenchmarkError, UserError
+from editeval.errors import BenchmarkError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
+from editeval.redaction import redacted
 from editeval.stages.interrupt import Interrupt
 from editeval.store import directories
 from editeval.store.run_store import RunStore
@@ -46,7 +47,7 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     if result.signum is not None:
         done = result.counts.num_edited + result.counts.num_failed
         sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
-        sys.stderr.write(f"To continue: {shlex.join(argv)}\n")
+        sys.stderr.write(f"To continue: {redacted(shlex.join(argv))}\n")
     return result.exit_code
 
 
@@ -81,7 +82,7 @@ def check(config: Config) -> int:
     else:
         lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
     for warning in warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -99,12 +100,12 @@ def dry_run(config: Config, fresh: bool) -> int:
     plan = make_plan(config, fresh)
     out = sys.stdout.write
     for warning in [*config.warnings, *unused_prompts(config), *device_warnings(config)]:
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     pending, states = _pending(plan)
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
     out(f"benchmark      {config.benchmark.type}: {len(plan.samples)} samples\n")
     for category, count in Counter(s.category for s in plan.samples).items():
-        out(f"                 {category}: {count}\n")
+        out(f"                 {one_line(category)}: {count}\n")
     out(f"edits          {states['done']} done, {states['failed']} failed, {len(pending)} to make\n")
     editor = config.diffusion_model
     out(f"editor         {editor.requested_type} ({plan.log_name}), base seed {editor.seed}\n")
@@ -147,7 +148,7 @@ def _print_assignment(plan: Plan, pending: list[str]) -> None:
             out(f"                 worker {worker} on {'+'.join(group)}: whatever comes next\n")
             continue
         mine = range(worker, len(pending), len(groups))
-        first = ", ".join(pending[i] for i in mine[:3])
+        first = ", ".join(one_line(pending[i]) for i in mine[:3])
         more = f", ... +{len(mine) - 3} more" if len(mine) > 3 else ""
         out(f"                 worker {worker} on {'+'.join(group)}: {len(mine)} edits: {first}{more}\n")
     if execution.policy == "batch_sync" and groups:

@@ -38,7 +38,8 @@ def read_file(path: Path, source: Source) -> Node:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        hint = "; give the path of a YAML file" if isinstance(error, FileNotFoundError) else ""
+        is_elsewhere = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        hint = "; give the path of a YAML file" if is_elsewhere else ""
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}{hint}") from error
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB; is it a configuration?")

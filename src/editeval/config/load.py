@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import yaml
 
 from editeval.config import document, layers, legacy, resolve
 from editeval.config.layers import Overrides
-from editeval.config.node import FILE, Node, Source, child, merge, placed, without
+from editeval.config.node import FILE, Node, Source, child, merge, placed, problem, without
 from editeval.config.schema import Config
 from editeval.errors import ConfigError
+from editeval.redaction import secret_in
 
 __all__ = ["Overrides", "load_config", "load_judges", "load_mapping"]
 
@@ -35,9 +36,9 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     source = Source(str(path), f"file {path}", FILE, numbered=True)
-    tree, warnings = legacy.translate(document.read_file(Path(path), source))
+    tree, warnings = _translated(document.read_file(Path(path), source), environ)
     for layer in layers.environment(environ) + layers.sets(overrides) + layers.flags(overrides):
-        translated, notes = legacy.translate(layer)
+        translated, notes = _translated(layer, environ)
         warnings += notes
         tree = _over(tree, translated, warnings)
     allowed = allow_code or layers.allows_code(environ)
@@ -50,9 +51,8 @@ def load_mapping(
     """The configuration that `mapping` is, as if it stood in a file; `name` is how errors call it."""
     environ = os.environ if environ is None else environ
     source = Source(name, f"call {name}", FILE)
-    tree, warnings = legacy.translate(
-        document.read_text(yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False), source)
-    )
+    text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
+    tree, warnings = _translated(document.read_text(text, source), environ)
     return resolve.config(Path(name), tree, allow_code or layers.allows_code(environ), warnings)
 
 
@@ -66,21 +66,51 @@ def load_judges(
     """
     source = Source(name, f"call {name}", FILE)
     text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
-    tree, warnings = legacy.translate(document.read_text(text, source))
+    tree, warnings = _translated(document.read_text(text, source), os.environ)
     if path is not None:
-        found, notes = legacy.translate(
-            document.read_file(path, Source(str(path), f"file {path}", FILE, numbered=True))
-        )
+        file = Source(str(path), f"file {path}", FILE, numbered=True)
+        found, notes = _translated(document.read_file(path, file), os.environ)
         tree, warnings = _with_judges(tree, found), warnings + notes
         if set(found.value) - {*_JUDGES, "prompts"}:
             warnings.append(f"{path}: only its judges and prompts are used; benchmark and edits are those of the run")
     for layer in layers.sets(Overrides(sets=tuple(sets))):
-        translated, notes = legacy.translate(layer)
+        translated, notes = _translated(layer, os.environ)
         stranger = next((section for section in translated.value if section not in (*_JUDGES, "prompts")), None)
         if stranger is not None:
             raise ConfigError(f"--set {stranger}: belongs to the run; only {', '.join(_JUDGES)} and prompts can change")
         tree, warnings = _over(tree, translated, warnings), warnings + notes
     return resolve.config(Path(name), tree, allow_code or layers.allows_code(os.environ), warnings)
+
+
+def _translated(layer: Node, environ: Mapping[str, str]) -> tuple[Node, list[str]]:
+    """`layer` in today's spelling, and warnings. Raises ConfigError for what has none, and for secrets."""
+    _refuse_secrets(layer, environ)
+    return legacy.translate(layer)
+
+
+def _refuse_secrets(node: Node, environ: Mapping[str, str]) -> None:
+    """Raises ConfigError, which shows no value, if anything in `node` is a secret: it would end up in every record."""
+    if node.is_map:
+        for below in node.value.values():
+            _refuse_secrets(below, environ)
+        return
+    for text in _texts(node.value):
+        why = secret_in(node.key, text, environ)
+        if why:
+            advice = "set an environment variable and give its NAME in api_key_env (the value is not shown here)"
+            raise problem(node, f"{why}; {advice}")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a plain value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for below in value.values():
+            yield from _texts(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _texts(below)
 
 
 def _with_judges(tree: Node, found: Node) -> Node:
@@ -108,7 +138,8 @@ def _over(low: Node, high: Node, warnings: list[str]) -> Node:
 
 def _type(kind: str, section: Node) -> str | None:
     node = child(section, "type") or child(section, "class_path")
-    if node is None and kind == "benchmarks" and child(section, "params", "path") is not None:
+    path = child(section, "params", "path")
+    if node is None and kind == "benchmarks" and path is not None and path.key in resolve.OLD_PATHS:
         return resolve.DEFAULT_BENCHMARK
     try:
         return legacy.resolve_type(kind, node).type if node is not None else None

@@ -31,7 +31,8 @@ from editeval.config.values import (
 )
 from editeval.errors import ConfigError
 
-DEFAULT_BENCHMARK = "json_records"  # what `benchmark.data_path` without a type means
+DEFAULT_BENCHMARK = "json_records"  # what one of OLD_PATHS without a type means
+OLD_PATHS = ("benchmark.data_path", "data.path")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -140,7 +141,7 @@ def _benchmark(written: Node, record: Record) -> BenchmarkConfig:
     given = _section(node, "params")
     record.close("benchmark", node, ("type", "params", "categories"))
     path = given.value.get("path")
-    by_path = child(node, "type") is None and path is not None and path.key in ("benchmark.data_path", "data.path")
+    by_path = child(node, "type") is None and path is not None and path.key in OLD_PATHS
     if by_path and path is not None:
         node = placed(node, dataclasses.replace(path, value=DEFAULT_BENCHMARK), "type")
     named, said = legacy.resolve("benchmarks", node, "benchmark")

@@ -12,8 +12,9 @@ generator seeded with the request's seed, the same on every device.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.families import FAMILIES
 from editeval.editors.diffusion.loading import Source
@@ -77,7 +78,14 @@ class DiffusersPipeline(Editor):
     """Edits with whichever family's pipeline the checkpoint holds."""
 
     Params = DiffusersPipelineParams
+    packages = ("torch", "diffusers", "transformers")
     _engine: Engine | None = None
+
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """A folder must hold a checkpoint; what is on the Hub is asked for when it loads."""
+        if checkpoint.is_path(params.model_name):
+            checkpoint.read_index(params.model_name, params.revision)
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""

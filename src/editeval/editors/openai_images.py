@@ -31,6 +31,7 @@ from editeval.http.exchange import (
     Reply,
     Server,
     TransportError,
+    check_reachable,
     parse_url,
 )
 from editeval.http.keys import SECRET, check_variable, key_in
@@ -155,6 +156,13 @@ class OpenaiImages(Editor):
         super().__init__(params)
         self._server: Server | None = None
         self._is_over = ""  # why no further call is made
+
+    @classmethod
+    def check(cls, params: OpenaiImagesParams) -> None:
+        """The key's variable is set, and somebody listens at every address."""
+        key_in("openai_images.api_key_env", params.api_key_env)
+        for server in params.servers():
+            check_reachable("openai_images", server)
 
     def load(self, device: str) -> None:
         """Choose this worker's server and ask which models it has. Raises MachineError if it cannot be used."""

@@ -9,8 +9,9 @@ The noise of an edit comes from a CPU generator seeded with the request's seed: 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.loading import Source
 from editeval.editors.diffusion.sizes import parse_size
@@ -66,7 +67,14 @@ class QwenImageEdit(Editor):
     """Edits one image at a time with the positive and the negative prompt encoded as the model's authors meant."""
 
     Params = QwenImageEditParams
+    packages = ("torch", "diffusers", "transformers")
     _engine: Engine | None = None
+
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """A folder must hold a checkpoint; what is on the Hub is asked for when it loads."""
+        if checkpoint.is_path(params.model_name):
+            checkpoint.read_index(params.model_name, params.revision)
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""

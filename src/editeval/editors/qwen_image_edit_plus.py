@@ -10,8 +10,9 @@ for transformers >= 5.3 (see diffusion/conditioning.py). Noise: a CPU generator 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.loading import Source
 from editeval.editors.diffusion.sizes import parse_size
@@ -67,7 +68,14 @@ class QwenImageEditPlus(Editor):
     """Edits one image at a time with the positive and the negative prompt encoded as the model's authors meant."""
 
     Params = QwenImageEditPlusParams
+    packages = ("torch", "diffusers", "transformers")
     _engine: Engine | None = None
+
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """A folder must hold a checkpoint; what is on the Hub is asked for when it loads."""
+        if checkpoint.is_path(params.model_name):
+            checkpoint.read_index(params.model_name, params.revision)
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""

@@ -23,12 +23,14 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from editeval import images, plugins
 from editeval.errors import BadOutputError, EditevalError, UserError
 from editeval.execution.frames import Channel, FrameError, SocketChannel
 from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
+from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
 from editeval.types import Editor, EditRequest, Failure, Judge, JudgeRequest, Score
 
 PROGRESS_INTERVAL_S = 0.25
@@ -168,7 +170,7 @@ class Worker:
             blobs = []
             try:
                 if isinstance(value, list):
-                    header["scores"] = pack_scores(value)
+                    header["scores"] = pack_scores([[replace(s, raw=redacted(s.raw)) for s in row] for row in value])
                 else:
                     image, source = value
                     flags = list(images.flags_of(image, images.decode(source)))
@@ -249,10 +251,10 @@ def _checked_scores(judge: Judge, scores: Any, unit: tuple[Any, ...]) -> list[li
 
 def describe(error: BaseException) -> Failure:
     """`error` as a Failure: one word to filter by, one line to read, the traceback to debug with."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    trace = "".join(traceback.format_exception(error))
+    text = redacted(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    trace = redacted("".join(traceback.format_exception(error)))
     if isinstance(error, EditevalError) and error.reason != "exception":
-        return Failure(error.reason, str(error), trace)
+        return Failure(error.reason, redacted(str(error)), trace)
     line = " ".join(text.split())
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY.search(text):
         return Failure("oom", line, trace)
@@ -292,7 +294,10 @@ def main() -> None:
     import faulthandler
 
     faulthandler.enable()
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    guard_tracebacks()
+    log = logging.StreamHandler(sys.stderr)
+    log.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[log])
     logging.getLogger("editeval").setLevel(logging.INFO)  # what plug-ins say goes to the worker's own log file
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from socket import SHUT_RDWR, socket
+from socket import SHUT_RDWR, create_connection, socket
 from urllib.parse import urlsplit
 
-from editeval.errors import ConfigError, EditevalError
+from editeval.errors import ConfigError, EditevalError, MachineError
 
 PIECE = 1 << 16
 MAX_QUOTED = 300
+REACH_S = 3.0  # for a server to be seen before anything starts
 
 
 class TransportError(EditevalError):
@@ -113,6 +114,27 @@ class Reply:
     status: int
     headers: Mapping[str, str]  # names in lower case
     body: bytes
+
+
+def check_reachable(where: str, server: Server) -> None:
+    """Somebody listens at the server's address; nothing is sent. Raises MachineError, within REACH_S."""
+    found: list[OSError | UnicodeError | None] = []
+
+    def reach() -> None:
+        try:
+            create_connection((server.host, server.port), REACH_S).close()
+            found.append(None)
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    caller = threading.Thread(target=reach, daemon=True)  # looking up a name has no time limit of its own
+    caller.start()
+    caller.join(REACH_S)
+    if found and found[0] is None:
+        return
+    why = getattr(found[0], "strerror", None) or str(found[0]) if found else f"no answer within {REACH_S:g} s"
+    advice = "start the server, or mend base_url"
+    raise MachineError(f"{where}: {server.url} cannot be reached: {server.quote(why)}; {advice}")
 
 
 def exchange(server: Server, message: Message, seconds: float, max_bytes: int) -> Reply:

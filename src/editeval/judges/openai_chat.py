@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from editeval.errors import ConfigError, MachineError
-from editeval.http.exchange import Server, parse_url
+from editeval.http.exchange import Server, check_reachable, parse_url
 from editeval.http.keys import SECRET, check_variable, key_in
 from editeval.http.retries import Bounds
 from editeval.images import encode_png
@@ -146,6 +146,13 @@ class OpenaiChatJudge(Judge):
     def fingerprint_of(cls, params: OpenaiChatParams) -> str:
         """Hash of everything in the code that decides a score; belongs into the judging's identity."""
         return protocols.fingerprint(params.protocol)
+
+    @classmethod
+    def check(cls, params: OpenaiChatParams) -> None:
+        """The key's variable is set, and somebody listens at every address."""
+        key_in(f"{NAME}.api_key_env", params.api_key_env)
+        for server in params.servers():
+            check_reachable(NAME, server)
 
     def load(self, devices: Sequence[str]) -> None:
         """Choose this worker's server and ask it one question. Raises MachineError if it cannot be used."""

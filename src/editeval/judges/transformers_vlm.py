@@ -26,7 +26,7 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
 from editeval.judges.replies.reading import Reply
 from editeval.judges.vlm.answering import Answerer
-from editeval.judges.vlm.loading import Checkpoint, Wanted, load_checkpoint
+from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint
 from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
 from editeval.types import Judge, JudgeRequest, Score
 
@@ -99,6 +99,7 @@ class TransformersVlmJudge(Judge):
     Params = TransformersVlmParams
     metrics = ("overall",)  # those of the default protocol
     uses_prompts = True
+    packages = ("torch", "transformers")
 
     def __init__(self, params: TransformersVlmParams) -> None:
         super().__init__(params)
@@ -119,6 +120,11 @@ class TransformersVlmJudge(Judge):
     def fingerprint_of(cls, params: TransformersVlmParams) -> str:
         """Hash of everything in the code that decides a score; belongs into the judging's identity."""
         return protocols.fingerprint(params.protocol)
+
+    @classmethod
+    def check(cls, params: TransformersVlmParams) -> None:
+        """A folder must be there; what is on the hub is asked for when it loads."""
+        check_folder(Wanted(params.model_name, params.revision, params.dtype, params.use_flash_attention))
 
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError if the checkpoint cannot be had, is incomplete or is not of a supported family."""

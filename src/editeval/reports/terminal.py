@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _EXPENDABLE = ("median", "std", "min", "max", "count")
 """Columns that a narrow terminal does without, in this order; mean, interval, coverage and bounds always stay."""
 
+MAX_TITLE = 40  # characters of a category
+
 _STYLES = {VALID: "bold green", INVALID: "bold red"}
 
 
@@ -79,7 +81,7 @@ def _score_table(report: Report, console: Console) -> Table:
         shown = [column for column in shown if column.name != name]
         table = _table([printable(report.headline_metric), *(column.title for column in shown)])
         for summary in summaries:
-            _add_row(table, [category_title(summary.category), *(column.cell(summary) for column in shown)])
+            _add_row(table, [_title(summary.category), *(column.cell(summary) for column in shown)])
         if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
             break
     return table
@@ -92,8 +94,13 @@ def _component_table(report: Report) -> Table:
     table = _table(["means", *(printable(metric) for metric in metrics)])
     for summary in rows_of(report, report.headline_metric):
         cells = [number(means.get((summary.category, metric))) for metric in metrics]
-        _add_row(table, [category_title(summary.category), *cells])
+        _add_row(table, [_title(summary.category), *cells])
     return table
+
+
+def _title(category: str) -> str:
+    """A long name must not take the figures' room."""
+    return shortened(category_title(category), MAX_TITLE)
 
 
 def _cause_table(causes: Sequence[Cause]) -> Table:

@@ -1,7 +1,8 @@
-"""Do report.json and samples.jsonl still say what the ledger says? (Writing them is the reports' business.)"""
+"""Do report.json, samples.jsonl and scores.csv still say what the ledger says? (Reports are written elsewhere.)"""
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 from collections import Counter
@@ -13,8 +14,9 @@ from typing import Any
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 
-_AGAIN = "write it again with `editeval report`"
+AGAIN = "write it again with `editeval report`"
 _TOLERANCE = 1e-6
+_MAX_CELL = 1 << 30  # characters; an instruction may be long
 Prefixes = dict[str, str]  # judging id -> what its metrics' labels begin with
 
 
@@ -33,6 +35,12 @@ def check(store: RunStore) -> list[tuple[str, str]]:
         if not fewest:
             break
     return fewest or []
+
+
+def shown_rows(store: RunStore) -> Iterator[Row]:
+    """The wanted samples with the scores that report.json shows, under the labels that it gives them."""
+    prefixes = _told(store.dir / "report.json")
+    return _rows(store, prefixes or {judging.id: "" for judging in store.judgings()[-1:]})
 
 
 def _told(path: Path) -> Prefixes:
@@ -55,7 +63,8 @@ def _rows(store: RunStore, prefixes: Prefixes) -> Iterator[Row]:
 
 
 def _faults(store: RunStore, prefixes: Prefixes) -> Iterator[tuple[str, str]]:
-    for name, compare in (("samples.jsonl", _samples_fault), ("report.json", _report_fault)):
+    files = (("samples.jsonl", _samples_fault), ("scores.csv", _table_fault), ("report.json", _report_fault))
+    for name, compare in files:
         path = store.dir / name
         fault = compare(store, path, prefixes) if path.exists() else None
         if fault is not None:
@@ -67,13 +76,45 @@ def _samples_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | Non
         with path.open(encoding="utf-8") as file:
             for number, (line, row) in enumerate(itertools.zip_longest(file, _rows(store, prefixes)), start=1):
                 if line is None or row is None:
-                    return f"{'fewer' if line is None else 'more'} lines than wanted samples; {_AGAIN}"
+                    return f"{'fewer' if line is None else 'more'} lines than wanted samples; {AGAIN}"
                 fault = _line_fault(json.loads(line), row)
                 if fault:
-                    return f"line {number}: {fault}; {_AGAIN}"
+                    return f"line {number}: {fault}; {AGAIN}"
     except (OSError, ValueError, AttributeError) as error:
-        return f"cannot be read: {error}; {_AGAIN}"
+        return f"cannot be read: {error}; {AGAIN}"
     return None
+
+
+def _table_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
+    limit = csv.field_size_limit(_MAX_CELL)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for number, (line, row) in enumerate(
+                itertools.zip_longest(csv.DictReader(file), _rows(store, prefixes)), start=2
+            ):
+                if line is None or row is None:
+                    return f"{'fewer' if line is None else 'more'} rows than wanted samples; {AGAIN}"
+                if not _fits(line, row):
+                    return f"row {number}: {row.sample_id!r} differs from the ledger; {AGAIN}"
+    except (OSError, ValueError, csv.Error) as error:
+        return f"cannot be read: {error}; {AGAIN}"
+    finally:
+        csv.field_size_limit(limit)
+    return None
+
+
+def _fits(line: Mapping[str, str | None], row: Row) -> bool:
+    """Whether a row of the table is what the ledger has; texts may carry the apostrophe that guards spreadsheets."""
+    edit = row.edit
+    expected = (edit.status, edit.sha256 or "") if edit else ("pending", "")
+    told = {metric: _number(line.get(metric) or line.get(f"'{metric}")) for metric in row.scores}
+    recorded = {metric: score.value for metric, score in row.scores.items()}
+    is_id = line.get("id") in (row.sample_id, f"'{row.sample_id}")
+    return is_id and (line.get("status"), line.get("sha256")) == expected and _agree(_known(told), _known(recorded))
+
+
+def _number(cell: str | None) -> float | None:
+    return float(cell) if cell else None
 
 
 def _line_fault(line: dict[str, Any], row: Row) -> str:
@@ -100,18 +141,24 @@ def _agree(told: Mapping[str, float], recorded: Mapping[str, float]) -> bool:
 
 def _report_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     try:
-        summaries = [s for s in _summaries(json.loads(path.read_bytes())) if s.get("category") == "micro"]
-    except (OSError, ValueError) as error:
-        return f"cannot be read: {error}; {_AGAIN}"
+        report = json.loads(path.read_bytes())
+        summaries = [s for s in _summaries(report) if s.get("category") == "micro"]
+        coverage, run = report["coverage"], report["run"]
+        told = [run["num_samples"], *(coverage[f"num_{name}"] for name in ("samples", "edited", "failed", "pending"))]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"cannot be read: {error!r}; {AGAIN}"
     counts = store.counts(None)
+    recorded = [counts.num_wanted] * 2 + [counts.num_edited, counts.num_failed, counts.num_pending_edits]
+    if told != recorded:
+        return f"(samples, samples, edited, failed, pending) {told}, {recorded} in the ledger; {AGAIN}"
     scored = Counter(
         metric for row in _rows(store, prefixes) for metric, score in row.scores.items() if score.value is not None
     )
     for summary in summaries:
-        recorded = (counts.num_wanted, counts.num_failed, scored[str(summary.get("metric"))])
-        told = (summary.get("num_samples"), summary.get("num_failed"), summary.get("num_scored"))
-        if told != recorded:
-            return f"{summary.get('metric')}: (samples, failed, scored) {told}, {recorded} in the ledger; {_AGAIN}"
+        wanted = (counts.num_wanted, counts.num_failed, scored[str(summary.get("metric"))])
+        found = (summary.get("num_samples"), summary.get("num_failed"), summary.get("num_scored"))
+        if found != wanted:
+            return f"{summary.get('metric')}: (samples, failed, scored) {found}, {wanted} in the ledger; {AGAIN}"
     return None
 
 

@@ -59,7 +59,9 @@ class Ledger:
     def problems(self) -> list[str]:
         """What the thorough check of the file's structure finds; empty if all is well."""
         with connection.translated(self.path):
-            return connection.check_pages(self._db, thorough=True)
+            found = connection.check_pages(self._db, thorough=True)
+            strays = self._db.execute("PRAGMA foreign_key_check").fetchmany(10)
+        return found + [f"row {row[1]} of {row[0]} belongs to nothing in {row[2]}" for row in strays]
 
     def fact(self, name: str) -> str | None:
         found = self._query("SELECT value FROM facts WHERE name = ?", name)

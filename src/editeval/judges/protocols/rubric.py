@@ -19,6 +19,7 @@ class Rubric(Protocol):
     """The number that the category's prompt asks for."""
 
     metrics = ("overall",)
+    version = 2  # inserted texts stay on one line
     uses_prompts = True
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:

@@ -19,7 +19,8 @@ from editeval.judges.replies.structured import interpreted, read_single
 
 _VALUE = r"(?P<value>[-+−]?[0-9]+(?:\.[0-9]+)?)"
 _SCALE = r"(?:[ \t]*(?:/|／|out of)[ \t]*10(?:\.0)?)?(?:[ \t]*分)?[ \t]*[.。]?"
-_CODE_MARK = re.compile(r"(?<!`)`(?!`)")
+_MARK = re.compile(r"(?<![0-9.])(?:\*\*|(?<!`)`(?!`))|(?:\*\*|(?<!`)`(?!`))(?![0-9.])")
+"""Bold and code marks; never between two digits, which would make one number of two."""
 _WHOLE = re.compile(_VALUE + _SCALE)
 _WORD = r"(?:score|rating|grade|评分|分数|得分|打分|总分)"
 _LABEL = re.compile(
@@ -40,7 +41,7 @@ def read(text: str) -> tuple[float, ...]:
     """The one number in `text`, 0-10. Raises Unreadable."""
     if text.startswith("{"):
         return read_single(text)
-    text = _CODE_MARK.sub("", text.replace("**", "")).strip()
+    text = _MARK.sub("", text).strip()
     if _NOT_A_NUMBER.fullmatch(text):
         raise Unreadable("not_a_number")
     whole = _WHOLE.fullmatch(text)

@@ -57,6 +57,17 @@ class Checkpoint:
     typed_id: int | None  # token to be marked as an image's, for models that want to be told
 
 
+def check_folder(wanted: Wanted) -> None:
+    """Raises MachineError if a path is meant and no checkpoint is there."""
+    if not wanted.is_path:
+        return
+    folder = Path(wanted.model_name).expanduser()
+    if not folder.is_dir():
+        raise _problem(wanted, "is not a folder", "check the path")
+    if not (folder / "config.json").is_file():
+        raise _problem(wanted, "has no config.json in it", "give the folder of a complete snapshot")
+
+
 def load_checkpoint(wanted: Wanted, devices: Sequence[str]) -> Checkpoint:
     """The checkpoint on `devices` (several: its layers are spread over them), in greedy mode. Raises MachineError."""
     try:
@@ -66,8 +77,7 @@ def load_checkpoint(wanted: Wanted, devices: Sequence[str]) -> Checkpoint:
         raise MachineError(
             f"reward_model.type: transformers_vlm needs the package {error.name}; install torch and transformers"
         ) from error
-    if wanted.is_path and not Path(wanted.model_name).expanduser().is_dir():
-        raise _problem(wanted, "is not a folder", "check the path")
+    check_folder(wanted)
     config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
     if config.model_type not in FAMILIES:
         raise _problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(FAMILIES)}")

@@ -1,0 +1,105 @@
+"""`editeval verify`: does a run still hold what it recorded, and do its reports say so?"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from editeval.commands.inspect import plan_of
+from editeval.errors import UserError, one_line
+from editeval.stats.summary import Entry, summarise
+from editeval.store import exports
+from editeval.store import verify as checks
+from editeval.store.records import Row
+from editeval.store.run_store import RunStore
+from editeval.store.verify import Problem
+
+TOLERANCE = 1e-9
+
+
+def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
+    """Every disagreement between ledger, files and reports, a line each. 0 if there is none left, else 3."""
+    with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
+        problems = [*checks.verify(store), *_summary_problems(store)]
+        repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
+        num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
+    for problem in problems:
+        sys.stdout.write(f"{one_line(problem)}{' (repaired)' if problem in repaired else ''}\n")
+    sys.stdout.write(f"{directory}: {num_images} images, {len(problems)} problems, {len(repaired)} repaired\n")
+    if advice:
+        sys.stderr.write(f"{one_line(advice)}\n")
+    elif any(_is_image(problem) for problem in repaired):
+        sys.stdout.write("The samples of lost images are pending again: the command of the run makes them anew.\n")
+    elif not should_repair and any(problem.is_repairable or problem.kind == "report" for problem in problems):
+        sys.stdout.write(
+            "`editeval verify --repair` mends what is provably mendable: lost images, reports, left-overs\n"
+        )
+    return 0 if len(problems) == len(repaired) else 3
+
+
+def _is_image(problem: Problem) -> bool:
+    return problem.sample_id is not None
+
+
+def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tuple[list[Problem], str]:
+    """(what was mended, what to do about the reports). Reports follow from the ledger, so that writing them is safe."""
+    mended = checks.repair(store, problems)
+    reports = [problem for problem in problems if problem.kind == "report"]
+    are_stale = any(_is_image(problem) for problem in mended) and (store.dir / "report.json").exists()
+    is_sound = not any(problem.kind == "ledger" for problem in problems)
+    if not is_sound or not (reports or are_stale):
+        return mended, ""
+    try:
+        _write_reports(store, allow_code)
+    except UserError as error:
+        return mended, f"the reports cannot be written anew: {error}"
+    store.record_event("repaired", {"problems": [str(problem) for problem in reports] or ["reports are out of date"]})
+    return mended + reports, ""
+
+
+def _write_reports(store: RunStore, allow_code: bool) -> None:
+    from editeval.reporting import build_report, write_reports
+
+    write_reports(build_report(plan_of(store, allow_code), store), store.dir)
+
+
+def _summary_problems(store: RunStore) -> Iterator[Problem]:
+    """Figures of report.json that do not follow from the ledger; its counts and samples are checked by the store."""
+    path = store.dir / "report.json"
+    try:
+        told = json.loads(path.read_bytes())["summaries"]
+        keys = dict.fromkeys(str(summary["metric"]) for summary in told)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # the store has said so
+    known = {}
+    for metric in keys:
+        for summary in summarise((_entry(row, metric) for row in exports.shown_rows(store)), metric):
+            known[metric, summary.category] = asdict(summary)
+    for summary in told:
+        where = f"{summary.get('metric')} of {summary.get('category')}"
+        for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
+            if not _is_equal(summary.get(name), value):
+                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {exports.AGAIN}"
+                yield Problem("report", path.name, detail)
+                return
+
+
+def _entry(row: Row, metric: str) -> Entry:
+    status = row.edit.status if row.edit else "pending"
+    score = row.scores.get(metric)
+    if status == "done" and score is not None and score.value is not None:
+        return row.category, row.cluster, "scored", score.value
+    return row.category, row.cluster, "failed" if status == "failed" else "unscored", None
+
+
+def _is_equal(told: Any, known: Any) -> bool:
+    if isinstance(told, int | float) and isinstance(known, int | float):
+        return math.isclose(told, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(told == known)

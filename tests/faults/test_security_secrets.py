@@ -1,0 +1,136 @@
+"""Row S9 of the security table: a secret is in no file, log, message or argument; a configuration cannot hold one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fault_runs import CONFIG, cli, config_in
+
+from editeval.redaction import redacted, secrets_in
+from fakes import image_server
+from fakes.image_server import ImageServer
+
+CANARY = "canary-58e1-d07b-9f3a"  # no form that only keys have
+KEY_LIKE = "sk-proj-" + "A1b2C3d4" * 4
+ENVIRONMENT = {"IMAGES_KEY": CANARY, "HF_TOKEN": "hf_" + "x9" * 17}
+
+
+def leaks(folder: Path, *said: str) -> list[str]:
+    """Every file under `folder` and every text in which a secret stands."""
+    secrets = [CANARY, KEY_LIKE, ENVIRONMENT["HF_TOKEN"]]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = [str(path) for path in files if any(secret.encode() in path.read_bytes() for secret in secrets)]
+    return found + [text for text in said if any(secret in text for secret in secrets)]
+
+
+def served(folder: Path, url: str, more: str = "") -> Path:
+    path = folder / "served.yaml"
+    params = f"base_url: {url}, model: tiny-edit, size: source, api_key_env: IMAGES_KEY, max_retries: 0{more}"
+    path.write_text(
+        "benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}\n"
+        f"diffusion_model: {{type: openai_images, params: {{{params}}}, execution: {{max_attempts: 1}}}}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_a_key_that_a_server_repeats_is_in_no_file_and_no_message(tmp_path: Path) -> None:
+    with ImageServer(key=CANARY) as server:
+        server.will(
+            image_server.status(500, f"upstream refused Bearer {CANARY}"),
+            image_server.status(400, f"safety system: {CANARY}", "moderation_blocked"),
+            image_server.body(CANARY.encode(), 422, "text/plain", X_Key=CANARY),
+        )
+        served(tmp_path, server.url)
+        done = cli("run", "served.yaml", "--debug", cwd=tmp_path, **ENVIRONMENT)
+        assert done.returncode == 3, done.stderr
+        assert server.calls[0].headers["Authorization"] == f"Bearer {CANARY}", "it was sent"
+    looked = [cli(command, cwd=tmp_path, **ENVIRONMENT) for command in ("status", "report", "verify")]
+    said = [text for each in (done, *looked) for text in (each.stdout, each.stderr)]
+    assert not leaks(tmp_path, *said)
+    assert b"IMAGES_KEY" in (tmp_path / "outputs" / "latest" / "manifest.json").read_bytes(), "the name is on record"
+
+
+def test_a_wrong_key_costs_no_edit_and_is_not_shown(tmp_path: Path) -> None:
+    with ImageServer(key="another") as server:  # it answers with what it was sent
+        served(tmp_path, server.url)
+        done = cli("run", "served.yaml", cwd=tmp_path, **ENVIRONMENT)
+        assert done.returncode == 2 and "does not accept the key" in done.stderr
+        assert len(server.calls) == 0 and len(server.gets) == 1, "one question that costs nothing"
+    assert not leaks(tmp_path, done.stdout, done.stderr)
+
+
+def test_an_exception_that_quotes_a_secret_is_recorded_without_it(tmp_path: Path) -> None:
+    """Libraries put addresses and headers into their messages; tracebacks are kept with every failure."""
+    config_in(tmp_path, faults={"causal/0000": "leak"})
+    done = cli("run", "small.yaml", "--allow-code", "--set", "diffusion_model.execution.max_attempts=1",
+               cwd=tmp_path, **ENVIRONMENT)  # fmt: skip
+    assert done.returncode == 3 and "[IMAGES_KEY]" in done.stderr
+    assert not leaks(tmp_path, done.stdout, done.stderr)
+    judged = config_in(tmp_path, CONFIG.replace("type: reference, params: {", "type: fakes.leaky_judge, params: {"))
+    done = cli("run", str(judged), "--allow-code", "--fresh", cwd=tmp_path, **ENVIRONMENT)
+    assert done.returncode == 0 and not leaks(tmp_path, done.stdout, done.stderr), "nor with what a judge says"
+
+
+def test_a_bug_and_a_dying_worker_show_no_secret_in_their_traceback(tmp_path: Path) -> None:
+    script = "import os; from editeval.redaction import guard_tracebacks; guard_tracebacks(); {}"
+    bug = "raise ValueError('sent ' + os.environ['IMAGES_KEY'])"
+    thread = "import threading; t = threading.Thread(target=lambda: int(os.environ['IMAGES_KEY'])); t.start(); t.join()"
+    for code in (bug, thread):
+        command = [sys.executable, "-c", script.format(code)]
+        environ = {**os.environ, **ENVIRONMENT}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        assert "[IMAGES_KEY]" in done.stderr and "Traceback" in done.stderr and CANARY not in done.stderr
+
+
+PASTED = {
+    "a key where its variable's name belongs": f"diffusion_model.params.api_key_env={KEY_LIKE}",
+    "a parameter called api_key": f"diffusion_model.params.api_key={CANARY}x",
+    "a parameter called token": "diffusion_model.params.hub_token=anything at all",
+    "a key as a model": f"diffusion_model.params.model={KEY_LIKE}",
+    "the value of a variable": f"diffusion_model.params.model={CANARY}",
+    "the value of a variable inside a text": f"prompts.physical.system_prompt=my key is {CANARY}",
+    "a further form field": f"diffusion_model.params.extra={{user: {KEY_LIKE}}}",
+    "a key in a list": f"benchmark.categories=[physical, {KEY_LIKE}]",
+    "a password in an address": f"diffusion_model.params.base_url=http://me:{CANARY}@127.0.0.1:9/v1",
+    "a key in a query": f"diffusion_model.params.base_url=http://127.0.0.1:9/v1?key={KEY_LIKE}",
+    "no assignment at all": KEY_LIKE,
+}
+
+
+@pytest.mark.parametrize("mistake", PASTED)
+def test_a_secret_in_a_configuration_is_refused_in_one_line_that_does_not_show_it(tmp_path: Path, mistake: str) -> None:
+    served(tmp_path, "http://127.0.0.1:9/v1")
+    done = cli("run", "served.yaml", "--set", PASTED[mistake], cwd=tmp_path, **ENVIRONMENT)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stderr.startswith("editeval: --set: ")
+    assert not leaks(tmp_path, done.stdout, done.stderr)
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_secret_in_the_file_is_named_with_its_line(tmp_path: Path) -> None:
+    served(tmp_path, "http://127.0.0.1:9/v1", f",\n  api_key: {KEY_LIKE}")
+    done = cli("check", "served.yaml", cwd=tmp_path)
+    assert done.returncode == 2 and KEY_LIKE not in done.stderr
+    assert done.stderr.startswith("editeval: served.yaml:3: diffusion_model.params.api_key: secrets do not belong in")
+    assert "give its NAME in api_key_env" in done.stderr
+
+
+def test_only_variables_that_say_so_are_secrets() -> None:
+    environ = {
+        "OPENAI_API_KEY": "abcdefgh",
+        "KEYBOARD": "qwertz-layout",
+        "TOKENIZERS_PARALLELISM": "false-as-ever",
+        "SSL_KEY": "/etc/ssl/private.pem",
+        "DB_PASSWORD": "abcdefghij",
+        "SHORT_KEY": "1",
+        "MY_SECRET_FLAG": "true",
+    }
+    assert list(secrets_in(environ).items()) == [("abcdefghij", "DB_PASSWORD"), ("abcdefgh", "OPENAI_API_KEY")]
+    assert redacted("abcdefghij abcdefgh qwertz-layout", environ) == "[DB_PASSWORD] [OPENAI_API_KEY] qwertz-layout"
+    assert redacted(f"key {KEY_LIKE}, ok", {}) == "key [secret], ok" and redacted("task-sk-1 risk-free", {}) == (
+        "task-sk-1 risk-free"
+    )
