@@ -8,7 +8,7 @@ keeps them flowing. Several `base_urls` are several workers: worker i talks to a
 model with the same engine. Before the first judgement each worker asks one question about two grey pictures, and so
 finds out what its server can do. Keys come from the environment variable named in `api_key_env`, and from nowhere else.
 Connects directly: the environment's proxy settings are not used. Pictures are sent as PNG without metadata, inside the
-request.
+request. Proven against `transformers serve` 5.23, `vllm serve` 0.32 and a scripted server; SGLang, OpenAI: untested.
 """
 
 from __future__ import annotations
