@@ -202,10 +202,10 @@ def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
 
 
 def judging_id(config: Config, stage: Stage, judge: type[Judge]) -> str:
-    """Fingerprint of everything that decides a score: judge, parameters, prompts, batch size."""
+    """Fingerprint of everything that decides a score: judge, parameters (not where it is asked), prompts, batch size."""
     parts = {
         "judge": stage.type,
-        "params": json_params(stage.params),
+        "params": identity_params(stage.params),
         "code": judge.fingerprint_of(stage.params),
         "seed": stage.seed,
         "batch_size": stage.execution.batch_size,

@@ -138,6 +138,9 @@ def test_a_judging_is_known_by_everything_that_decides_a_score() -> None:
     plain = judging_id_of(config())
     assert len(plain) == 16 and plain == judging_id_of(config(diffusion_model__params__seed=5, evaluation__limit=1))
     assert plain == judging_id_of(config(reward_model__params__device_ids=["cpu", "cpu"]))
+    server = {"type": "openai_chat", "params": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}
+    elsewhere = {**server, "params": {**server["params"], "base_url": "http://127.0.0.1:2/v1", "concurrency": 3}}
+    assert judging_id_of(config(reward_model=server)) == judging_id_of(config(reward_model=elsewhere))
     others = [
         judging_id_of(config(reward_model__params__forgiven_distance=8)),
         judging_id_of(config(reward_model__execution={"batch_size": 2})),
