@@ -202,7 +202,7 @@ def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
 
 
 def judging_id(config: Config, stage: Stage, judge: type[Judge]) -> str:
-    """Fingerprint of everything that decides a score: judge, parameters (not where it is asked), prompts, batch size."""
+    """Fingerprint of everything that decides a score: judge, parameters but for where it is asked, prompts, batch."""
     parts = {
         "judge": stage.type,
         "params": identity_params(stage.params),
