@@ -213,9 +213,11 @@ def _batches(store: RunStore) -> tuple[dict[str, Any], ...]:
 def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
     manifest = store.manifest
     kept = {judging.id: judging for judging in store.judgings()}
+    loaded = {(e["data"]["stage"], e["data"]["judging_id"]): e["data"].get("facts", {}) for e in store.events("load")}
     judgings = [
         {"id": j.id, "judge": kept[j.id].judge, "details": dict(kept[j.id].details)} for j in plan.shown if j.id in kept
     ]
+    judges = [loaded.get(("judge", judging["id"]), {}) for judging in judgings]
     interpreters = {event["data"]["section"]: event["data"] for event in store.events("interpreter")}
     return {
         "config": dict(plan.config.resolved),
@@ -225,7 +227,8 @@ def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
         "host": manifest["host"],
         "identity": manifest["identity"],
         "judging": judgings[0] if judgings else None,
-        "judgings": judgings,
+        "judgings": [judging | {"model": facts} for judging, facts in zip(judgings, judges, strict=True)],
+        "models": {"edit": loaded.get(("edit", ""), {}), "judge": judges[0] if judges else {}},
         "interpreters": interpreters,
         "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
         "warnings": list(plan.config.warnings),

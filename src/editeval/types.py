@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 T = TypeVar("T")
+Facts = Mapping[str, str | int | float | bool | None]
+"""What a loaded model says of itself; numbers are finite."""
 Progress = Callable[[int, int], None]
 """progress(step, num_steps): an editor may call it after every denoising step; cheap, never raises."""
 
@@ -204,6 +206,10 @@ class Editor(ABC):
         """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
         return
 
+    def facts(self) -> Facts:
+        """What the loaded model says of itself: commit, attention, dtype, device; on record in the run."""
+        return {}
+
     @abstractmethod
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The edited image, RGB."""
@@ -254,6 +260,10 @@ class Judge(ABC):
     def load(self, devices: Sequence[str]) -> None:
         """Make the judge ready on `devices` (more than one: it spans them). Called once, before the first request."""
         return
+
+    def facts(self) -> Facts:
+        """What the loaded model says of itself: commit, attention, dtype, device; on record in the run."""
+        return {}
 
     def prepare(self, requests: Sequence[JudgeRequest]) -> None:
         """Begin reading and resizing for a later `judge(requests)`; returns at once. Called from another thread."""

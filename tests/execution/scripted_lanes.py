@@ -61,7 +61,7 @@ class ScriptedHandle:
             raise FrameError("gone")
         kind = header.get("type", "spec")
         if kind == "spec":
-            self._say({"type": "ready", "pid": 0, "started_at": 0.0, "ended_at": 0.0})
+            self._say({"type": "ready", "pid": 0, "started_at": 0.0, "ended_at": 0.0, "facts": {}})
         elif kind == "request":
             # a drop may overtake what it is about; then the same request is there twice, which does no harm
             assert header["key"] not in self._waiting or header["key"] in self._dropped, "sent twice"

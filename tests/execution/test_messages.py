@@ -91,8 +91,10 @@ def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str,
         unpack_scores([[sound | change]])
 
 
+READY: dict[str, Any] = {"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}
 SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
-    ({"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}, []),
+    (READY | {"facts": {}}, []),
+    (READY | {"facts": {"commit": "c0ffee", "num_devices": 2, "scale": 0.5, "compiled": False, "revision": None}}, []),
     ({"type": "load_failed", "error": pack_failure(Failure("oom", "m"))}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": pack_failure(Failure("oom", "m"))}, []),
@@ -103,7 +105,14 @@ SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
 NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     ({}, []),
     ({"type": None}, []),
-    ({"type": "ready", "pid": 1, "started_at": "now", "ended_at": 2}, []),
+    (READY | {"facts": {}, "started_at": "now"}, []),
+    (READY, []),
+    (READY | {"facts": None}, []),
+    (READY | {"facts": ["sdpa"]}, []),
+    (READY | {"facts": {"devices": ["cpu", "cpu"]}}, []),
+    (READY | {"facts": {"attention": {"name": "sdpa"}}}, []),
+    (READY | {"facts": {"scale": float("nan")}}, []),
+    (READY | {"facts": {3: "x"}}, []),
     ({"type": "load_failed", "error": {"reason": "oom"}}, []),
     ({"type": "done", "key": 3, "started_at": 1.0, "seconds": 0.5}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": None}, []),

@@ -115,6 +115,19 @@ def test_a_worker_says_ready_done_and_result_and_knows_its_number(worker: Talk) 
     assert decode(png).getpixel((0, 0)) == (2, 1, 7)
 
 
+def test_what_a_loaded_model_says_of_itself_comes_with_ready(worker: Talk) -> None:
+    facts = {"commit": "c0ffee", "num_devices": 2, "compiled": False, "revision": None}
+    assert worker.load("editors", "fakes.fake_editor", facts=facts)["facts"] == facts
+
+
+@pytest.mark.parametrize("bad", [{"devices": ["cpu"]}, {"scale": float("inf")}])
+def test_a_model_that_says_what_cannot_be_recorded_is_not_loaded(worker: Talk, bad: dict[str, Any]) -> None:
+    spec = {"kind": "editors", "type": "fakes.fake_editor", "params": {"facts": bad}, "allow_code": True}
+    worker.send({"spec": spec, "devices": ["cpu"], "worker": 0})
+    failed, _ = worker.hear("load_failed")
+    assert failed["error"]["reason"] == "bad_output" and next(iter(bad)) in failed["error"]["message"]
+
+
 def test_a_dropped_request_is_forgotten_and_the_next_one_runs(worker: Talk) -> None:
     worker.load("editors", "fakes.fake_editor")
     for key in ("a", "b"):

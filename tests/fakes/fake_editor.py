@@ -8,12 +8,13 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from editeval.errors import EditRefusedError
 from editeval.images import decode
-from editeval.types import Editor, EditRequest, Progress
+from editeval.types import Editor, EditRequest, Facts, Progress
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class FakeParams:
     )  # keys that break the device the first time (needs notes)
     babbles_once: dict[str, str] = field(default_factory=dict)  # key -> header sent out of turn (needs notes)
     cannot_load: str = ""  # message of the error that load raises
+    facts: dict[str, Any] = field(default_factory=dict)  # what it says of itself; sound or not
 
 
 class FakeEditor(Editor):
@@ -48,6 +50,9 @@ class FakeEditor(Editor):
             raise RuntimeError(self.params.cannot_load)
         time.sleep(self.params.load_seconds)
         self._note(f"loaded-{os.getpid()}-{time.time():.6f}")
+
+    def facts(self) -> Facts:
+        return self.params.facts
 
     def edit(self, request: EditRequest, progress: Progress) -> Image.Image:
         key = request.key

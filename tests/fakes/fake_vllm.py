@@ -71,10 +71,21 @@ class FakeVllm:
         return FakeLlm(self)
 
 
+def _config(options: dict[str, Any]) -> SimpleNamespace:
+    """As much of a VllmConfig as the judge reads."""
+    hf_config = SimpleNamespace(architectures=["FakeForConditionalGeneration"], _commit_hash="c" * 40)
+    return SimpleNamespace(
+        model_config=SimpleNamespace(hf_config=hf_config, dtype=f"torch.{options['dtype']}"),
+        attention_config=SimpleNamespace(backend=None),
+        device_config=SimpleNamespace(device_type="cpu"),
+        parallel_config=SimpleNamespace(world_size=options["tensor_parallel_size"]),
+    )
+
+
 class FakeLlm:
     def __init__(self, package: FakeVllm) -> None:
         self.package = package
-        self.llm_engine = SimpleNamespace(engine_core=self)
+        self.llm_engine = SimpleNamespace(engine_core=self, vllm_config=_config(package.loaded[-1]))
 
     def shutdown(self) -> None:
         self.package.num_closed += 1

@@ -12,6 +12,7 @@ from PIL import Image
 
 from contracts.judge_contract import check_judge
 from editeval.errors import ConfigError, MachineError
+from editeval.execution.messages import are_facts
 from editeval.execution.worker import describe
 from editeval.images import encode_png
 from editeval.judges.offline.engine import EngineLostError
@@ -54,6 +55,15 @@ def test_it_keeps_the_judge_contract(protocol: str, scoring: str) -> None:
 
     rows = check_judge(WithFake, VllmVlmParams(protocol=protocol, scoring=scoring), REQUESTS)
     assert all(score.value is not None for row in rows for score in row)
+
+
+def test_it_says_what_it_loaded() -> None:
+    judge = loaded(FakeVllm(), ("cuda:0", "cuda:1"), dtype="float16")
+    facts = judge.facts()
+    assert (facts["commit"], facts["dtype"], facts["num_devices"]) == ("c" * 40, "float16", 2)
+    assert facts["attention"] == "auto" and are_facts(facts)
+    judge.unload()
+    assert judge.facts() == {}
 
 
 def test_a_batch_of_requests_is_one_batch_of_the_engine() -> None:

@@ -62,8 +62,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
             process.wait()
 
 
-def await_health(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_S
+def await_health(process: subprocess.Popen[bytes], port: int, log: Path, limit_s: float = START_S) -> None:
+    deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text("utf-8", "replace")[-2000:]
         try:
@@ -71,7 +71,7 @@ def await_health(process: subprocess.Popen[bytes], port: int, log: Path) -> None
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise AssertionError(f"not up after {START_S} s: {log.read_text('utf-8', 'replace')[-2000:]}")
+    raise AssertionError(f"not up after {limit_s} s: {log.read_text('utf-8', 'replace')[-2000:]}")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from judge_fixtures import PROMPT, loaded, trained
 
+from editeval.execution.messages import are_facts
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
 from editeval.types import JudgeRequest
 
@@ -115,3 +116,10 @@ def test_reasons_continue_the_conversation(vllm: Any, requests: list[JudgeReques
     kept = json.loads(row[0].raw)["overall"]
     assert row[0].value == 3.0
     assert kept["rationale"]["usage"]["prompt"] > kept["samples"][0]["usage"]["prompt"]
+
+
+def test_the_engine_says_what_it_loaded(vllm: Any) -> None:
+    facts = judge(vllm).facts()
+    assert (facts["model"], facts["commit"]) == ("Qwen3VLForConditionalGeneration", None), "a folder has no commit"
+    assert (facts["dtype"], facts["num_devices"]) == ("float32", 1)
+    assert are_facts(facts), facts

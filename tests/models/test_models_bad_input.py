@@ -176,6 +176,10 @@ def test_a_model_from_the_hub_is_edited_with_and_again_without_the_hub(tiny: Fol
         assert any(path.startswith(f"/{REPO}/resolve/{COMMIT}/") for path in hub.asked), "the very commit was fetched"
     cached = edit(tmp_path, "cached", params, "http://127.0.0.1:9")
     assert first == pinned == cached
+    for name in ("first", "pinned", "cached"):
+        report = json.loads((tmp_path / name / "latest" / "report.json").read_text("utf-8"))
+        loaded = report["provenance"]["models"]["edit"]
+        assert (loaded["pipeline"], loaded["commit"]) == ("Flux2KleinPipeline", COMMIT)
 
 
 def edit(folder: Path, name: str, params: Mapping[str, object], address: str) -> list[str]:

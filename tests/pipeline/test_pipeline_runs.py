@@ -65,6 +65,16 @@ def test_a_finished_run_answers_without_starting_a_worker(tmp_path: Path) -> Non
         assert len(store.events("report")) == 1
 
 
+def test_what_the_loaded_models_say_of_themselves_is_on_record(tmp_path: Path) -> None:
+    result = run(tmp_path, diffusion_model=fake_editor(tmp_path, facts={"commit": "c0ffee", "attention": "sdpa"}))
+    with RunStore.read(result.plan.dir) as store:
+        said = [event["data"]["facts"] for event in store.events("load")]
+    assert said == [{"commit": "c0ffee", "attention": "sdpa"}] * 2 + [{}]
+    provenance = report_of(result)["provenance"]
+    assert provenance["models"] == {"edit": {"commit": "c0ffee", "attention": "sdpa"}, "judge": {}}
+    assert [judging["model"] for judging in provenance["judgings"]] == [{}]
+
+
 def test_a_failed_edit_is_failed_unscored_and_exit_3(tmp_path: Path) -> None:
     ids = [s.id for s in make_plan(config(tmp_path)).samples]
     section = fake_editor(tmp_path, raises=[ids[1]], refuse=[ids[4]])

@@ -19,7 +19,7 @@ from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.families import FAMILIES
 from editeval.editors.diffusion.loading import Source
 from editeval.editors.diffusion.sizes import parse_size
-from editeval.types import Editor, EditRequest, Progress
+from editeval.types import Editor, EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -91,6 +91,10 @@ class DiffusersPipeline(Editor):
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""
         given = {name: getattr(self.params, name) for name in _CALL}
         self._engine = Engine.load(self.params.source(), device, self.params.size, given)
+
+    def facts(self) -> Facts:
+        """Pipeline class, commit, attention, dtype, device, whether compiled."""
+        return self._engine.facts() if self._engine is not None else {}
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The edited image. Overrides: num_inference_steps and the guidance that the family has."""

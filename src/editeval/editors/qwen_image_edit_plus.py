@@ -16,7 +16,7 @@ from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.loading import Source
 from editeval.editors.diffusion.sizes import parse_size
-from editeval.types import Editor, EditRequest, Progress
+from editeval.types import Editor, EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,6 +82,10 @@ class QwenImageEditPlus(Editor):
         p = self.params
         given = {name: getattr(p, name) for name in ("num_inference_steps", "true_cfg_scale", "negative_prompt")}
         self._engine = Engine.load(p.source(), device, p.size, given)
+
+    def facts(self) -> Facts:
+        """Pipeline class, commit, attention, dtype, device, whether compiled."""
+        return self._engine.facts() if self._engine is not None else {}
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The edited image. Overrides: num_inference_steps, true_cfg_scale, negative_prompt."""

@@ -86,7 +86,7 @@ class Dispatcher:
     def _on_ready(self, lane: Lane, header: dict[str, Any]) -> None:
         lane.is_ready = True
         lane.loading_since = None
-        data = {k: header[k] for k in ("pid", "started_at", "ended_at")}
+        data = {k: header[k] for k in ("pid", "started_at", "ended_at", "facts")}
         self._emit(Notice("ready", {"worker": lane.index, "device": lane.device} | data))
         tell = Ears(self._events, lane.index, lane.generation).tell
         threading.Thread(target=feed, args=(lane.handle, lane.builds, tell), daemon=True).start()

@@ -5,6 +5,7 @@ A unit of work is one EditRequest for an editor and a tuple of JudgeRequests (a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -105,7 +106,7 @@ def pack_failure(failure: Failure) -> dict[str, str]:
 
 _NUMBER = (int, float)
 _FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "ready": {"pid": int, "started_at": _NUMBER, "ended_at": _NUMBER},
+    "ready": {"pid": int, "started_at": _NUMBER, "ended_at": _NUMBER, "facts": dict},
     "load_failed": {"error": dict},
     "done": {"key": str, "started_at": _NUMBER, "seconds": _NUMBER},
     "result": {"key": str},
@@ -119,11 +120,22 @@ def is_sound(header: Mapping[str, Any], blobs: Sequence[bytes]) -> bool:
         return False
     if not all(isinstance(header.get(name), wanted) for name, wanted in _FIELDS.get(kind, {}).items()):
         return False
+    if kind == "ready":
+        return are_facts(header["facts"])
     if "error" in header:
         return _is_failure(header["error"])
     if "scores" in header:
         return _are_scores(header["scores"])
     return kind != "result" or (len(blobs) == 1 and _is_edit(header))
+
+
+def are_facts(value: Any) -> bool:
+    """Whether a model may say `value` of itself: names, each with a string, a finite number, true, false or null."""
+    return isinstance(value, Mapping) and all(isinstance(k, str) and _is_scalar(v) for k, v in value.items())
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, str) or (isinstance(value, _NUMBER) and math.isfinite(value))
 
 
 def _is_edit(header: Mapping[str, Any]) -> bool:

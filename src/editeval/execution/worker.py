@@ -29,7 +29,7 @@ from typing import Any
 from editeval import images, plugins
 from editeval.errors import BadOutputError, EditevalError, UserError
 from editeval.execution.frames import Channel, FrameError, SocketChannel
-from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
+from editeval.execution.messages import Unit, WorkerSpec, are_facts, pack_failure, pack_scores, unpack_unit
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
 from editeval.types import Editor, EditRequest, Failure, Judge, JudgeRequest, Score
 
@@ -83,14 +83,15 @@ class Worker:
                 model.load(devices[0])
             else:
                 model.load(devices)
+            facts = _checked_facts(model)
             images.warm_up()
         except Exception as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
             failure = describe(error)
             is_user = isinstance(error, UserError)
             self._channel.send({"type": "load_failed", "error": pack_failure(failure), "user": is_user})
             return None
-        ended_at = time.time()
-        self._channel.send({"type": "ready", "pid": os.getpid(), "started_at": started_at, "ended_at": ended_at})
+        ready = {"pid": os.getpid(), "started_at": started_at, "ended_at": time.time(), "facts": facts}
+        self._channel.send({"type": "ready"} | ready)
         return model
 
     def _read(self, model: Editor | Judge) -> None:
@@ -188,6 +189,13 @@ def _stand_back() -> None:
     """Let this thread compute only with what the others leave: on a busy machine the device path comes first."""
     with contextlib.suppress(AttributeError, OSError):  # not on this system: then it takes its turn like any other
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+def _checked_facts(model: Editor | Judge) -> dict[str, Any]:
+    facts = model.facts()
+    if not are_facts(facts):
+        raise BadOutputError(f"facts() must name strings, finite numbers, true, false or None; it returned {facts!r}")
+    return dict(facts)
 
 
 def _checked_image(image: Any) -> Any:

@@ -25,10 +25,11 @@ from editeval.judges.asking.rationale import answer_of
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
 from editeval.judges.replies.reading import Reply
+from editeval.judges.vlm import facts
 from editeval.judges.vlm.answering import Answerer
 from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint
 from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
-from editeval.types import Judge, JudgeRequest, Score
+from editeval.types import Facts, Judge, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "transformers_vlm"
@@ -106,6 +107,7 @@ class TransformersVlmJudge(Judge):
         self.protocol: Protocol = protocols.load(params.protocol)
         self._preparer: Preparer | None = None
         self._answerer: Answerer | None = None
+        self._facts: Facts = {}
         self._ahead: Ahead[PreparedRequest] = Ahead(self._begin)
 
     @classmethod
@@ -137,6 +139,11 @@ class TransformersVlmJudge(Judge):
         reader = checkpoint.tokenizer, checkpoint.image_processor
         self._preparer = Preparer(*reader, self.protocol, p.max_image_side, checkpoint.max_tokens)
         self._answerer = Answerer(checkpoint, p.max_new_tokens, p.temperature)
+        self._facts = facts.facts_of(checkpoint.model)
+
+    def facts(self) -> Facts:
+        """Class, commit, attention, dtype, devices."""
+        return self._facts
 
     def unload(self) -> None:
         if self._preparer is not None:

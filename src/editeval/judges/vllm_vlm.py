@@ -27,7 +27,7 @@ from editeval.judges.asking.ahead import Ahead
 from editeval.judges.asking.interview import Asked, Interview
 from editeval.judges.offline.engine import Engine
 from editeval.judges.protocols import protocol as protocols
-from editeval.types import Judge, JudgeRequest, Score
+from editeval.types import Facts, Judge, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "vllm_vlm"
@@ -125,6 +125,10 @@ class VllmVlmJudge(Judge):
         }
         self._engine = Engine(self._vllm or _package(), options)
         self._preparers = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "prepare")
+
+    def facts(self) -> Facts:
+        """Architecture, commit, attention, dtype, kind and number of devices."""
+        return self._engine.facts() if self._engine is not None else {}
 
     def unload(self) -> None:
         if self._preparers is not None:

@@ -12,12 +12,12 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from editeval.editors.diffusion import checkpoint, sizes
+from editeval.editors.diffusion import checkpoint, facts, sizes
 from editeval.editors.diffusion.families import FAMILIES, Family
 from editeval.editors.diffusion.loading import PARAMS, Source, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
 from editeval.images import decode, normalised
-from editeval.types import EditRequest, Progress
+from editeval.types import EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,6 +41,10 @@ class Engine:
     def pipeline(self) -> Any:
         """The pipeline of diffusers itself; None once closed."""
         return self._pipeline
+
+    def facts(self) -> Facts:
+        """What the pipeline says of itself."""
+        return facts.facts_of(self._pipeline)
 
     @classmethod
     def load(cls, source: Source, device: str, size: str, given: Mapping[str, Any]) -> Self:

@@ -15,6 +15,7 @@ from editeval.judges.asking.interview import Call
 from editeval.judges.asking.schemas import JSON_SCHEMAS, NUMBER
 from editeval.judges.asking.wish import Wish
 from editeval.judges.replies.reading import Reply
+from editeval.types import Facts
 
 log = logging.getLogger("editeval")
 FINISHED = "stop"
@@ -40,6 +41,19 @@ class Engine:
         except (OSError, ValueError) as error:
             first = " ".join(str(error).split())[:240]
             raise MachineError(f"reward_model.params.model_name: {options['model']!r}: {first}") from error
+
+    def facts(self) -> Facts:
+        """What vLLM's own configuration says; `attention` is "auto" where vLLM chooses, which its log then names."""
+        config = self._llm.llm_engine.vllm_config
+        model, backend = config.model_config, config.attention_config.backend
+        return {
+            "model": ", ".join(model.hf_config.architectures),
+            "commit": getattr(model.hf_config, "_commit_hash", None),
+            "attention": "auto" if backend is None else backend.name,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": config.device_config.device_type,
+            "num_devices": config.parallel_config.world_size,
+        }
 
     def close(self) -> None:
         """Ends the engine's own processes."""
