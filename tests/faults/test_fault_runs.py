@@ -78,7 +78,7 @@ def test_a_second_run_on_the_same_directory_is_told_who_holds_it(tmp_path: Path)
 
 @pytest.mark.parametrize("jump", ["3600", "-3600", "-1790000000", "random"])
 def test_a_clock_that_jumps_changes_no_result_and_gives_no_negative_time(tmp_path: Path, jump: str) -> None:
-    """The clock on the wall jumps while the run goes on, in the parent and in its workers; seconds are counted apart."""
+    """The clock on the wall jumps in the parent and in its workers; durations are counted by another one."""
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock" / "sitecustomize.py").write_text(
         "import os, random, time\n"
@@ -196,3 +196,14 @@ def test_every_odd_picture_is_edited_as_it_is_seen_or_fails_alone(tmp_path: Path
             if name in colours:
                 assert pixels.getpixel((1, 1)) == colours[name], name
     assert {path.parent.name for path in tmp_path.rglob("*.png")} <= {"data", "edits", "pictures"}
+
+
+def test_a_smaller_selection_of_a_finished_run_is_reported_as_a_part_of_it(tmp_path: Path) -> None:
+    config_in(tmp_path)
+    assert cli("run", "small.yaml", "--allow-code", cwd=tmp_path).returncode == 0
+    part = cli("run", "small.yaml", "--allow-code", "--limit", "2", cwd=tmp_path)
+    words = "covers 2 of the 5 samples that this run has edited"
+    assert part.returncode == 0 and f"this report {words}" in part.stdout
+    assert words in (tmp_path / "outputs" / "latest" / "report.md").read_text(encoding="utf-8")
+    whole = cli("run", "small.yaml", "--allow-code", cwd=tmp_path)
+    assert "covers" not in whole.stdout and "5 edited already, 0 to edit" in whole.stderr
