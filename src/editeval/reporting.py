@@ -151,6 +151,7 @@ def _run_block(plan: Plan, store: RunStore, certificates: Mapping[str, dict[str,
         "policy": _policy_used(plan, store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
+        "num_in_run": sum(1 for _ in store.edits(wanted_only=False)),
     }
 
 

@@ -74,7 +74,7 @@ class Worker:
             self._channel.send({"type": "bye"})
 
     def _load(self, spec: WorkerSpec, devices: list[str], worker: int) -> Editor | Judge | None:
-        started_at = time.time()
+        started_at, start = time.time(), time.perf_counter()
         try:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(cls.Params(**spec.params))
@@ -90,7 +90,8 @@ class Worker:
             is_user = isinstance(error, UserError)
             self._channel.send({"type": "load_failed", "error": pack_failure(failure), "user": is_user})
             return None
-        ready = {"pid": os.getpid(), "started_at": started_at, "ended_at": time.time(), "facts": facts}
+        ended_at = started_at + time.perf_counter() - start  # whatever becomes of the clock meanwhile
+        ready = {"pid": os.getpid(), "started_at": started_at, "ended_at": ended_at, "facts": facts}
         self._channel.send({"type": "ready"} | ready)
         return model
 

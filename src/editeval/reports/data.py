@@ -98,7 +98,8 @@ class Survey:
 class Report:
     """One run, ready to be rendered. Every mapping holds JSON values only.
 
-    run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples.
+    run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples,
+    num_in_run (edits that the run has, also of samples that are not wanted now).
     coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s and `workers`, a list of
     {worker, device, busy_s, idle_s, num_edits}. policies: {policy, makespan_s, idle_fraction, max_drift}, replayed.
     batches: {index, started_at, seconds, slowest_worker}. provenance: config, origins, versions, argv, hosts, ...

@@ -214,6 +214,14 @@ def trust_lines(report: Report) -> Iterator[tuple[str, str]]:
             yield "trust", printable(line if len(judgings) == 1 else f"{judging['name']}: {line}")
 
 
+def selection_line(report: Report) -> str:
+    """What part of the run's samples the report covers; empty if all that it has edited."""
+    wanted, edited = report.run.get("num_samples"), report.run.get("num_in_run", 0)
+    if not isinstance(wanted, int) or not isinstance(edited, int) or edited <= wanted:
+        return ""
+    return f"covers {wanted} of the {edited} samples that this run has edited, as --limit, --sample or categories say"
+
+
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     for name in ("editor", "judge", "benchmark", "policy", "devices"):
@@ -224,6 +232,8 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     if judgings:
         yield "judgings", printable(", ".join(judgings))
     yield from trust_lines(report)
+    if selection_line(report):
+        yield "selection", selection_line(report)
     if report.run.get("created_at") is not None:
         yield "created", moment(report.run["created_at"])
     if report.run.get("id"):

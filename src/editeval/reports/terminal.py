@@ -20,6 +20,7 @@ from editeval.reports.figures import (
     policy_line,
     printable,
     rows_of,
+    selection_line,
     shortened,
     stage_times,
     trust_lines,
@@ -51,6 +52,8 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     title.append(f"  {report.badge}", style=_STYLES.get(report.badge, "bold yellow"))
     yield title
     yield Text(headline(report))
+    if line := selection_line(report):
+        yield Text(f"this report {line}")
     for warning in report.warnings:
         yield Text(f"! {printable(warning)}", style="yellow")
     if seen.num_scored:

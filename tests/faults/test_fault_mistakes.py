@@ -1,0 +1,83 @@
+"""Every mistake of a user: exit 2 within five seconds, one line that helps, nothing written, nothing paid for."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mistakes import BASE, MISTAKES
+
+MAX_S = 5.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What editeval said, and how long that took."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    left: set[str]  # what lies in the folder now and did not before
+
+
+def answer(folder: Path, name: str) -> Answer:
+    """What the mistake called `name` is told, in a folder of its own."""
+    mistake = MISTAKES[name]
+    folder.mkdir()
+    (folder / "base.yaml").write_text(BASE, encoding="utf-8")
+    mistake.prepare(folder)
+    before = {path.name for path in folder.iterdir()}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("EDITEVAL_")}
+    if name == "unknown variable":
+        environment["EDITEVAL_SEDE"] = "1"
+    start = time.monotonic()
+    command = [sys.executable, "-m", "editeval", *shlex.split(mistake.command)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+    seconds = time.monotonic() - start
+    left = {path.name for path in folder.iterdir()} - before
+    return Answer(done.returncode, done.stdout, done.stderr, seconds, left)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    folder = tmp_path_factory.mktemp("mistakes")
+    with ThreadPoolExecutor(2) as executor:
+        names = list(MISTAKES)
+        found = executor.map(lambda i: answer(folder / str(i), names[i]), range(len(names)))
+        return dict(zip(names, found, strict=True))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_that_helps(name: str, answers: dict[str, Answer]) -> None:
+    got = answers[name]
+    assert got.code == 2, got.stdout + got.stderr
+    assert got.stderr.startswith("editeval: ") and got.stderr.count("\n") == 1 and got.stdout == "", got.stderr
+    assert "Traceback" not in got.stderr and len(got.stderr) < 600
+    for words in MISTAKES[name].words:
+        assert words in got.stderr, got.stderr
+    assert not got.left, "nothing is begun that cannot work"
+
+
+def test_the_slowest_answer_comes_in_time(
+    answers: dict[str, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two were asked at a time; whatever was slow then is asked again alone, so that the machine's load is not ours."""
+    slowest = sorted(answers, key=lambda name: -answers[name].seconds)
+    late = [name for name in slowest if answers[name].seconds > MAX_S]
+    again = {name: min(answer(tmp_path / f"{i}-{n}", name).seconds for n in "ab") for i, name in enumerate(late)}
+    with capsys.disabled():
+        told = ", ".join(f"{name} {answers[name].seconds:.1f} s" for name in slowest[:3])
+        alone = f"; alone: {max(again.values()):.1f} s" if again else ""
+        print(f"\n{len(answers)} mistakes; slowest answers: {told}{alone}")
+    assert all(seconds <= MAX_S for seconds in again.values()), again
+    assert len(MISTAKES) >= 40
