@@ -113,7 +113,7 @@ def test_a_run_in_which_nothing_ran_has_no_timeline() -> None:
 def test_the_size_does_not_grow_with_the_samples(count: int) -> None:
     workers = 4
     seconds = 0.5
-    attempts = [attempt("edit", n % workers, n // workers * seconds, seconds * 0.9, str(n)) for n in range(count)]
+    attempts = [attempt("edit", n % workers, 1 + n // workers * seconds, seconds * 0.9, str(n)) for n in range(count)]
     end = count / workers * seconds
     events = [event(0.0, "invocation"), event(0.0, "stage_begin", stage="edit")]
     events += [load("edit", worker, 0.0, 0.0) for worker in range(workers)] + [event(end, "stage_end", stage="edit")]
