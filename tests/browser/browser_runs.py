@@ -19,6 +19,24 @@ from editeval.reports.pictures import FOLDER, INDEX, Found, Shelf
 
 PERIOD = 40  # after so many samples of a large report its pictures come again
 BENCHMARK = {"type": "procedural", "params": {"num_per_category": 4}}
+SCROLL = """async () => {
+  const list = document.querySelector('.rows'), frames = [], blanks = [];
+  let last = performance.now();
+  for (let i = 0; i < 150; i++) {
+    list.scrollTop += i < 100 ? 120 : 90000;
+    await new Promise(done => requestAnimationFrame(done));
+    const now = performance.now();
+    frames.push(now - last);
+    last = now;
+    await new Promise(done => requestAnimationFrame(done));
+    last = performance.now();
+    const box = list.getBoundingClientRect();
+    blanks.push(!document.elementFromPoint(box.x + 40, box.y + box.height / 2)?.closest('.row'));
+  }
+  frames.sort((a, b) => a - b);
+  const nodes = document.querySelectorAll('.row').length;
+  return { median: frames[75], p95: frames[142], blanks: blanks.filter(Boolean).length, nodes };
+}"""
 PAYLOADS = (
     "<script>alert(1)</script>",
     "</script><script>alert(2)</script>",
@@ -102,3 +120,8 @@ def _know_pictures(directory: Path, rows: list[SampleRow], images: Callable[[str
     with index.open("a", encoding="utf-8") as file:
         for number, row in enumerate(rows[PERIOD:], start=PERIOD):
             file.write(json.dumps([row.id, *lines[number % PERIOD][1:]]) + "\n")
+
+
+def opening_ms(page: Any) -> float:
+    """From the beginning of the navigation until every row is there."""
+    return float(page.evaluate("performance.getEntriesByName('complete')[0].startTime"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from browser_runs import BENCHMARK, config_of, hostile_benchmark
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 SHOTS = ROOT / "outputs" / "screenshots"
@@ -102,6 +102,10 @@ def open_page(chromium: Browser, served: object) -> Iterator[Open]:
     """
     contexts, faults = [], []
 
+    def failed(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the page was left while it loaded
+            faults.append(f"failed: {request.url[:200]} {request.failure}")
+
     def opened(address: str, fragment: str = "", **options: Any) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 860}, "locale": "en-US"} | options)
         contexts.append(context)
@@ -109,7 +113,7 @@ def open_page(chromium: Browser, served: object) -> Iterator[Open]:
         page.on("dialog", lambda dialog: (faults.append(f"dialog {dialog.message}"), dialog.dismiss()))
         page.on("pageerror", lambda error: faults.append(f"error {error}"))
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
-        page.on("requestfailed", lambda request: faults.append(f"failed: {request.url[:200]}"))
+        page.on("requestfailed", failed)
         page.goto(address + fragment)
         page.wait_for_selector(".app[data-ready=true]", timeout=20_000)
         return page

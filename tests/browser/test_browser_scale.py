@@ -5,39 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser_runs import large_report
-from playwright.sync_api import Page, expect
+from browser_runs import SCROLL, large_report, opening_ms
+from playwright.sync_api import expect
 
 from conftest import Open, shot
-
-SCROLL = """async () => {
-  const list = document.querySelector('.rows'), frames = [], blanks = [];
-  let last = performance.now();
-  for (let i = 0; i < 150; i++) {
-    list.scrollTop += i < 100 ? 120 : 90000;
-    await new Promise(done => requestAnimationFrame(done));
-    const now = performance.now();
-    frames.push(now - last);
-    last = now;
-    await new Promise(done => requestAnimationFrame(done));
-    last = performance.now();
-    const box = list.getBoundingClientRect();
-    blanks.push(!document.elementFromPoint(box.x + 40, box.y + box.height / 2)?.closest('.row'));
-  }
-  frames.sort((a, b) => a - b);
-  const nodes = document.querySelectorAll('.row').length;
-  return { median: frames[75], p95: frames[142], blanks: blanks.filter(Boolean).length, nodes };
-}"""
 
 
 @pytest.fixture(scope="module", params=[5_000, 25_000])
 def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
     return request.param, large_report(tmp_path_factory.mktemp("large") / "run", request.param)
-
-
-def opening_ms(page: Page) -> float:
-    """From the beginning of the navigation until every row is there."""
-    return float(page.evaluate("performance.getEntriesByName('complete')[0].startTime"))
 
 
 def test_large_reports_open_and_scroll(open_page: Open, large: tuple[int, Path]) -> None:

@@ -138,7 +138,7 @@ def test_a_report_that_does_not_fit_on_the_disk_is_one_line_and_exit_2(folder: P
     assert cli("run", "small.yaml", "--allow-code", *many, cwd=folder).returncode == 0
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)); "
-    limit += "from editeval.cli import main; main(['report', '--allow-code'])"
+    limit += "from editeval.cli import main; main(['report', '--allow-code', '--embed', 'one.html'])"
     done = subprocess.run([sys.executable, "-c", limit], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "free some space" in done.stderr and "Traceback" not in done.stderr
 

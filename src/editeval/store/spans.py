@@ -49,7 +49,7 @@ class _Lane:
         else:
             self.busy_s += end - start
         is_near = last is not None and 0 <= start - last[1] < resolution and last[2] == kind
-        if is_near and last is not None and min(end - start, last[1] - last[0]) < resolution:
+        if is_near and last is not None and end - last[0] < resolution:
             last[1], last[3] = end, last[3] + 1
         else:
             self.spans.append([start, end, kind, 1])

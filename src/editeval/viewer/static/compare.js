@@ -17,7 +17,8 @@
   const noise = (id, run) => [...`${id}:${run.info.run.id}:${run.index}`].reduce((hash, c) => Math.imul(hash ^ c.codePointAt(0), 16777619), 2166136261) >>> 0;
 
   ui.pages.compare = (root) => {
-    const { state } = ui, list = ui.listed(), sample = ui.sample(state.id) ?? list[0];
+    const state = { ...ui.state, mode: Object.values(MODES).includes(ui.state.mode) ? ui.state.mode : "side" };
+    const list = ui.listed(), sample = ui.sample(state.id) ?? list[0];
     if (!sample) return void root.append(h("main.none", { id: "main" }, t(ui.complete ? "select_sample" : "loading")));
     const columns = columnsOf(sample), edits = columns.filter(({ role }) => role === "edited");
     const base = columns.find(({ key }) => key === state.base) ?? columns[0], active = columns[state.column] ?? edits[0];

@@ -1,0 +1,128 @@
+"""What a Gantt chart is drawn from: who did what when, over several invocations, in bounded size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from editeval.store.records import Attempt
+from editeval.store.spans import MAX_SPANS, Spans, spans_of
+from editeval.types import Failure
+
+
+def attempt(stage: str, worker: int, start: float, seconds: float, name: str = "a", error: str = "") -> Attempt:
+    failure = Failure(error, f"{error} happened") if error else None
+    judging = "j" if stage == "judge" else ""
+    return Attempt(1, stage, judging, name, 1, worker, "cpu", start, seconds, None, failure)
+
+
+def event(at: float, kind: str, **data: Any) -> dict[str, Any]:
+    return {"seq": 1, "at": at, "kind": kind, "data": data}
+
+
+def load(stage: str, worker: int, start: float, end: float) -> dict[str, Any]:
+    judging = "j" if stage == "judge" else ""
+    told = {"stage": stage, "judging_id": judging, "worker": worker, "device": "cpu"}
+    return event(end, "load", started_at=start, ended_at=end, **told)
+
+
+class Told:
+    """A ledger with these events and attempts."""
+
+    def __init__(self, events: list[dict[str, Any]], attempts: list[Attempt]) -> None:
+        self._events, self._attempts = events, attempts
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        return [one for one in self._events if kind in (None, one["kind"])]
+
+    def attempts(self) -> list[Attempt]:
+        return self._attempts
+
+
+def spans(events: list[dict[str, Any]], attempts: list[Attempt]) -> Spans:
+    return spans_of(Told(events, attempts))  # type: ignore[arg-type]
+
+
+def a_run() -> Spans:
+    """Two workers load for a second, edit for four, a judge loads for one and judges for two."""
+    events = [
+        event(100.0, "invocation"),
+        load("edit", 0, 100.0, 101.0),
+        load("edit", 1, 100.5, 101.0),
+        event(101.0, "batch", index=1, started_at=101.0, seconds=2.0),
+        event(103.0, "batch", index=2, started_at=103.0, seconds=2.0),
+        load("judge", 0, 105.0, 106.0),
+    ]
+    edits = [attempt("edit", n % 2, 101.0 + 2 * (n // 2), 2.0 - n % 2, f"s{n}") for n in range(4)]
+    judged = [attempt("judge", 0, 106.0, 2.0, f"s{n}") for n in range(4)]
+    return spans(events, [*edits, *judged])
+
+
+def test_phases_add_up_to_the_whole() -> None:
+    timeline = a_run().timeline
+    phases = timeline["phases"]
+    assert phases == {"load_s": 1.0, "edit_s": 4.0, "swap_s": 1.0, "judge_s": 2.0, "both_s": 0.0}
+    assert sum(phases.values()) == timeline["seconds"] == 8.0
+
+
+def test_lanes_say_what_every_worker_did_and_how_long_it_waited() -> None:
+    lanes = a_run().timeline["lanes"]
+    assert [(lane["stage"], lane["worker"], lane["busy_s"], lane["idle_s"], lane["load_s"]) for lane in lanes] == [
+        ("edit", 0, 4.0, 0.0, 1.0),
+        ("edit", 1, 2.0, 2.0, 0.5),
+        ("judge", 0, 2.0, 0.0, 1.0),
+    ]
+    assert lanes[0]["spans"][1:] == [[1.0, 2.0, "done", 1], [3.0, 2.0, "done", 1]]
+    assert len(lanes[2]["spans"]) == 2  # the four samples of a batch are one span
+
+
+def test_batches_stand_on_the_same_axis() -> None:
+    assert a_run().timeline["batches"] == [1.0, 3.0]
+
+
+def test_stages_at_the_same_time_are_told_apart() -> None:
+    both = spans([event(0.0, "invocation")], [attempt("edit", 0, 0.5, 9.5), attempt("judge", 0, 4.5, 9.5)])
+    phases = both.timeline["phases"]
+    assert (phases["edit_s"], phases["both_s"], phases["judge_s"], phases["swap_s"]) == (4.0, 5.5, 4.0, 0.0)
+
+
+def test_the_night_between_two_invocations_is_cut_out_and_marked() -> None:
+    events = [event(99.0, "invocation"), event(9_999.0, "invocation")]
+    cut = spans(events, [attempt("edit", 0, 100.0, 5.0), attempt("edit", 0, 10_000.0, 5.0, "b")]).timeline
+    assert cut["seconds"] == 10.0
+    assert cut["pauses"] == [{"at": 5.0, "seconds": 9895.0}]
+    assert cut["lanes"][0]["spans"] == [[0.0, 5.0, "done", 1], [5.0, 5.0, "done", 1]]
+    assert cut["lanes"][0]["idle_s"] == 0.0
+
+
+def test_failed_attempts_are_kept_by_sample() -> None:
+    tried = spans(
+        [event(0.0, "invocation")], [attempt("edit", 1, 1.0, 2.0, "x", "oom"), attempt("edit", 0, 3.0, 2.0, "x")]
+    )
+    (told,) = tried.histories["x"]
+    assert (told["reason"], told["worker"], told["message"]) == ("oom", 1, "oom happened")
+    assert [span[2] for lane in tried.timeline["lanes"] for span in lane["spans"]] == ["done", "failed"]
+
+
+def test_a_run_in_which_nothing_ran_has_no_timeline() -> None:
+    assert spans([event(0.0, "invocation")], []).timeline == {}
+
+
+@pytest.mark.parametrize("count", [10_000, 40_000])
+def test_the_size_does_not_grow_with_the_samples(count: int) -> None:
+    workers = 4
+    seconds = 0.5
+    attempts = [attempt("edit", n % workers, 1 + n // workers * seconds, seconds * 0.9, str(n)) for n in range(count)]
+    end = count / workers * seconds
+    events = [event(0.0, "invocation"), event(0.0, "stage_begin", stage="edit")]
+    events += [load("edit", worker, 0.0, 0.0) for worker in range(workers)] + [event(end, "stage_end", stage="edit")]
+    timeline = spans(events, attempts).timeline
+    drawn = sum(len(lane["spans"]) for lane in timeline["lanes"])
+    assert MAX_SPANS / 4 < drawn <= 2 * MAX_SPANS
+    assert sum(lane["num_requests"] for lane in timeline["lanes"]) == count
+    assert sum(span[3] for lane in timeline["lanes"] for span in lane["spans"] if span[2] == "done") == count
+
+
+def test_what_never_began_is_in_no_lane() -> None:
+    assert spans([event(5.0, "invocation")], [attempt("edit", -1, 0.0, 0.0, "x", "bad_source")]).timeline == {}
