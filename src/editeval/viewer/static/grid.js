@@ -99,7 +99,7 @@
     select("cat", [["", t("all_categories")], ...[...new Set(ui.samples.map((sample) => sample.category))].map((name) => [name, ui.category(name)])]);
     select("show", [["", t("all_samples")], ...words(["scored", ...ui.COMPLAINTS, "is_rated", "wrong"])]);
     select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), one.info.run.name])] : []);
-    select("metric", [["", run.info.headline], ...words(run.info.metrics.filter((name) => name !== run.info.headline))]);
+    select("metric", ui.metrics(run));
     select("sort", words(["order", "worst", "best", ...(isSeveral || ui.judges(run).length > 1 ? ["gap"] : []), "slow"], "sort_"));
     form.onsubmit = () => false;
     form.onreset = () => (ui.go(ui.FILTERS), ui.draw(), false);
