@@ -68,12 +68,13 @@ check: $(VENV)/.dev            ## format, lint, types, architecture
 photos: $(VENV)/.dev           ## real photographs with computable targets, for config_photos.yaml
 	$(BIN)/python tools/make_photos.py photos
 
-bench: $(VENV)/.dev            ## measured against simulated makespan, idle gaps, start-up, 100,000 samples
+bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps, start-up, 100,000 samples, the report
 	$(BIN)/python bench/policies.py
 	$(BIN)/python bench/idle_gap.py
 	$(BIN)/python bench/large_benchmark.py
 	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/display.py
+	PYTHONPATH=tests/browser:tests/reports $(BIN)/python bench/report.py
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "editeval needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 2; }

@@ -74,12 +74,17 @@ def test_hostile_run_executes_nothing_when_served(open_page: Open, hostile: Path
 
 def test_hostile_addresses_do_nothing(open_page: Open, hostile: Path) -> None:
     page = open_page(address_of(hostile))
-    for name in ("q", "id", "sort", "z", "base", "column", "run", "model", "min", "cut", "gain", "mode", "page"):
-        for page_name in ("summary", "grid", "compare"):
-            page.goto(f"{address_of(hostile)}#page={page_name}&{name}=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
-            page.reload()
+    names = ("q", "id", "sort", "z", "base", "column", "run", "model", "min", "cut", "gain", "mode", "metric", "page")
+    value = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
+    for page_name in ("summary", "grid", "compare"):
+        for name in names:
+            page.goto(f"{address_of(hostile)}#{name}={value}&page={page_name}")
             page.wait_for_selector(".app[data-ready=true] main")
             assert_inert(page)
+        page.goto(f"{address_of(hostile)}#page={page_name}&" + "&".join(f"{name}={value}" for name in names))
+        page.reload()
+        page.wait_for_selector(".app[data-ready=true] main")
+        assert_inert(page)
 
 
 def test_a_page_from_another_place_cannot_be_made_to_run_code(open_page: Open, hostile: Path) -> None:

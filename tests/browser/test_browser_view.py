@@ -60,16 +60,16 @@ def test_ratings_are_saved_in_the_run_at_once(
 ) -> None:
     run = runs["identity"]
     page = open_page(served(run), "#page=compare&id=physical%2F0001")
-    page.keyboard.press("b")
-    page.keyboard.press("2")
-    page.wait_for_timeout(300)
+    for key in ("b", "2"):
+        with page.expect_response("**/ratings"):
+            page.keyboard.press(key)
     kept = json.loads((run / "ratings.json").read_text())
     assert kept["ratings"] == {"physical/0001": {"verdict": "bad", "stars": 2}}
     page.reload()
     page.wait_for_selector(".app[data-ready=true]")
     expect(page.locator("button[data-rate=bad]")).to_have_attribute("aria-pressed", "true")
-    page.keyboard.press("u")
-    page.wait_for_timeout(300)
+    with page.expect_response("**/ratings"):
+        page.keyboard.press("u")
     assert json.loads((run / "ratings.json").read_text())["ratings"] == {}
 
 

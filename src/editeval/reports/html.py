@@ -11,8 +11,10 @@ Everything is written in passes over the samples, CHUNK at a time: memory does n
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +25,7 @@ from typing import Any
 from editeval.images import write_atomic
 from editeval.reports import front
 from editeval.reports.data import Report, SampleRow, surveyed
-from editeval.reports.pictures import FOLDER, Found, Picture, Pictures, Shelf
+from editeval.reports.pictures import FOLDER, Found, Picture, Pictures, Shelf, put
 from editeval.reports.tables import replacing, to_json
 from editeval.viewer import page
 
@@ -33,20 +35,16 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 def write_report_html(report: Report, directory: Path) -> Path:
     """The site; pictures that the run has not made yet are made now, on every core."""
-    data = directory / FOLDER / "data"
-    for folder in ("app", "data", "thumbs", "pictures"):
+    for folder in ("app", "thumbs", "pictures"):
         (directory / FOLDER / folder).mkdir(parents=True, exist_ok=True)
-    for name in page.STYLES + page.SCRIPTS:
-        _put(directory / FOLDER / "app" / name, page.asset(name))
-    num_chunks, tally = 0, front.Tally()
-    for kind, number, text in _chunks(report, directory, tally):
-        _put(data / f"{kind}-{number}.js", _script(kind, number, text))
-        num_chunks = number + 1
-    for stale in data.glob("*-*.js"):
-        if int(stale.stem.partition("-")[2]) >= num_chunks:
-            stale.unlink()
-    block = front.run_block(report, surveyed(report), tally, time.time())
-    _put(data / "run.js", _script("run", 0, safe_json(block)))
+    with _renewed(directory / FOLDER / "data") as data:
+        tally = front.Tally()
+        for kind, number, text in _chunks(report, directory, tally):
+            put(data / f"{kind}-{number}.js", _script(kind, number, text))
+        block = front.run_block(report, surveyed(report), tally, time.time())
+        put(data / "run.js", _script("run", 0, safe_json(block)))
+        for name in page.STYLES + page.SCRIPTS:
+            put(directory / FOLDER / "app" / name, page.asset(name))
     path = directory / "report.html"
     runs = safe_json({"runs": [{"root": ""}]})
     write_atomic(path, page.linked(_title(report), runs, f"{FOLDER}/app", is_served=False).encode())
@@ -132,11 +130,19 @@ def _stems(report: Report, directory: Path) -> Iterator[str]:
             yield from (p.stem for p in (three.source, three.target, three.edited) if isinstance(p, Picture))
 
 
-def _put(path: Path, data: bytes) -> None:
-    """`path` holds `data`; replaced in one step, not synced: it can be written again."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+@contextlib.contextmanager
+def _renewed(folder: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `folder` if the block ends well: a reader never meets a mixture."""
+    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{which}") for which in ("new", "old"))
+    fresh.mkdir()
+    try:
+        yield fresh
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _title(report: Report) -> str:

@@ -122,12 +122,9 @@ class Shelf:
 
     def _put(self, name: str, data: bytes) -> None:
         path = self._folder / name
-        if self._is_there(name):
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        if not self._is_there(name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put(path, data)
 
     def _read_index(self) -> None:
         path = self._folder / INDEX
@@ -140,6 +137,17 @@ class Shelf:
                 except (ValueError, TypeError):  # a line cut short by a kill: its pictures are made again
                     continue
                 self._index[sample_id] = known
+
+
+def put(path: Path, data: bytes) -> None:
+    """`path` holds `data`, or is untouched. Replaced in one step, not synced: it can be made again."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def thumbnail(image: Image) -> bytes:

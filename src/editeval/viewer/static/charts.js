@@ -60,5 +60,8 @@
       boundaries.map((place) => line("batch", place, 0, place, lanes.filter((lane) => lane.stage === "edit").length * high)),
       pauses.map((pause) => line("pause", at(pause.at), 0, at(pause.at), bottom)));
   };
-  ui.lane = (lane) => `${t(lane.stage)} ${lane.worker} · ${lane.device}`;
+  ui.lane = (lane) => {
+    const judge = ui.runs.flatMap(({ info }) => info.run.judgings ?? []).find(({ id, prefix }) => id === lane.judging_id && prefix);
+    return `${judge ? judge.name : t(lane.stage)} ${lane.worker} · ${lane.device}`;
+  };
 })();

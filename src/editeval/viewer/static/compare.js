@@ -37,6 +37,7 @@
     find(".gain").hidden = state.mode !== "diff";
     find(".gain output").append(state.gain);
     ui.options(find(".base select"), columns.filter(({ role }) => role !== "edited" || edits.length > 1).map(({ key, name }) => [key, name]));
+    ui.options(find(".metric"), state.blind ? [] : ui.metrics(ui.runs[0]));
     find(".fit").onclick = zoom.fit;
     find(".one").onclick = zoom.one;
     find(".blind").onclick = blind;
@@ -59,7 +60,7 @@
         return h("div.layer", {}, src ? h("img.pan", { src, alt: `${name}: ${sample.instruction}`, draggable: "false" }) : ui.picture(run, row, role));
       });
       const node = h("figure", { onclick: () => column.role === "edited" && column !== active && ui.go({ column: columns.indexOf(column) }) },
-        h("figcaption", {}, h("b", {}, column.name), size && h("span.soft", {}, `${size[2]} × ${size[3]}`), isEdit && column.run.info.headline && ui.score(column.run, column.row)),
+        h("figcaption", {}, h("b", {}, column.name), size && h("span.soft", {}, `${size[2]} × ${size[3]}`), isEdit && column.run.info.headline && ui.score(column.run, column.row, state.metric)),
         h("div.frame", { tabindex: 0, role: "group", "aria-label": column.name }, layers),
         state.mode === "slider" && h("input", { type: "range", value: state.cut, "aria-label": t("slider"), oninput: ({ target }) => cut(target.value), onchange: ({ target }) => ui.go({ cut: target.value }) }),
         isEdit && h("p.verdict", {}, column.row.complaints.map(ui.tag)));

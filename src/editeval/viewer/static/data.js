@@ -62,7 +62,7 @@
     if (ui.embedded) readBlocks();
     else await Promise.all(ui.runs.map((run) => script(run, "run")));
     listeners.forEach((listener) => listener());
-    if (!ui.embedded) await Promise.all(ui.runs.map(loadRows));
+    await Promise.all(ui.runs.flatMap((run) => [ui.load_ratings(run), !ui.embedded && loadRows(run)]));
     settle();
   };
 

@@ -42,7 +42,7 @@
 
   const pairs = (entries) => h("dl.pairs", {}, entries.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, t(name)), h("dd", {}, value))));
   const meter = (value) => value !== null && h("meter", { min: 0, max: 10, value, "aria-hidden": "true" });
-  const tag = (why) => h(`span.tag.is-${why}`, {}, t(why));
+  const tag = (why) => h(`span.tag.is-${why}`, { title: t(why) }, t(why));
 
   /** A copy of a template with its words, its controls bound to the state that they name. */
   const clone = (id) => {

@@ -25,6 +25,8 @@
       page.querySelector("output").textContent = t("shown", shown.length, ui.samples.length);
       list.querySelector(".none")?.remove();
       if (!shown.length) list.append(h("p.none", {}, t(ui.complete ? "nothing_matches" : "loading")));
+      page.style.setProperty("--bar", `${list.offsetWidth - list.clientWidth - 2}px`);  // the head ends where the rows do
+      page.querySelectorAll("[data-state]").forEach((node) => node !== document.activeElement && (node.value = ui.state[node.dataset.state]));
       schedule();
     }
 
@@ -45,7 +47,7 @@
         if (!node.isConnected) list.append(node);
       });
       old.forEach((node) => node.remove());
-      list.setAttribute("aria-activedescendant", `row-${shown[chosen()]?.position}`);
+      list.setAttribute("aria-activedescendant", chosen() < 0 ? "" : `row-${shown[chosen()].position}`);
     }
 
     function row(sample) {
@@ -59,7 +61,7 @@
       const rating = role === "edited" && ui.rating(run, sample.id);
       return h("div.cell", { "data-column": at }, ui.picture(run, shownRow, role), role === "edited" && mine && h("p.verdict", {},
         run.info.headline && ui.score(run, mine, ui.state.metric), rating && h("span.tag", {}, rating.verdict ? t(rating.verdict) : rating.stars ? t("stars", rating.stars) : "✎"),
-        mine.complaints.slice(0, 1).map(ui.tag), mine.complaints.length > 1 && h("span.tag", {}, `+${mine.complaints.length - 1}`)));
+        mine.complaints.slice(0, 1).map(ui.tag), mine.complaints.length > 1 && h("span.tag.count", { title: mine.complaints.slice(1).map((why) => t(why)).join(", ") }, `+${mine.complaints.length - 1}`)));
     }
 
     /** Arrows and the like move the chosen row and bring it into sight. */
@@ -97,7 +99,7 @@
     select("cat", [["", t("all_categories")], ...[...new Set(ui.samples.map((sample) => sample.category))].map((name) => [name, ui.category(name)])]);
     select("show", [["", t("all_samples")], ...words(["scored", ...ui.COMPLAINTS, "is_rated", "wrong"])]);
     select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), one.info.run.name])] : []);
-    select("metric", [["", run.info.headline], ...words(run.info.metrics.filter((name) => name !== run.info.headline))]);
+    select("metric", ui.metrics(run));
     select("sort", words(["order", "worst", "best", ...(isSeveral || ui.judges(run).length > 1 ? ["gap"] : []), "slow"], "sort_"));
     form.onsubmit = () => false;
     form.onreset = () => (ui.go(ui.FILTERS), ui.draw(), false);

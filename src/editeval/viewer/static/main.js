@@ -13,7 +13,7 @@
     ui.keys = {};
     root.replaceChildren(header());
     const isKnown = ui.runs.every((run) => run.info);
-    if (isKnown) update = ui.pages[PAGES.includes(page) ? page : "summary"](root);
+    if (isKnown) update = ui.pages[page](root);
     else root.append(h("main.none", { id: "main" }, ui.t("loading")));
     if (focused) document.getElementById(focused)?.focus();
     scrollTo(0, scrolled);
@@ -70,5 +70,5 @@
   ui.on_data(ui.draw);
   document.body.append(root, note);
   ui.draw();
-  ui.load().then(() => Promise.all(ui.runs.map(ui.load_ratings))).then(ui.draw).catch((error) => ui.complain(error.message));
+  ui.load().catch((error) => ui.complain(error.message));
 })();

@@ -26,14 +26,15 @@
   }
 
   function details(run, row, detail) {
-    const raws = Object.entries(detail.raws ?? {}), isOne = new Set(raws.map(([, raw]) => raw)).size === 1;
+    const replies = Map.groupBy(Object.entries(detail.raws ?? {}), ([, raw]) => raw);  // one reply may give several scores
     const size = (picture) => picture && `${picture[2]} × ${picture[3]}`;
     const facts = { seconds: duration(row.seconds), device: detail.device, worker: row.worker, attempt: row.attempt, seed: detail.seed, pixels: size(row.edited), source: size(row.source),
       cluster: detail.cluster, sha256: detail.sha256?.slice(0, 16) };
     const tries = (detail.history ?? []).map((a) => h("p.error", {}, h("b", {}, `${t(a.stage)} ${a.attempt}: ${a.reason}`), ` ${a.device}, ${duration(a.seconds)} · ${a.message}`));
     return [
       detail.message && h("p.error", {}, h("b", {}, row.reason), ` ${detail.message}`),
-      raws.length > 0 && h("section", {}, h("h2", {}, t("reply")), raws.slice(0, isOne ? 1 : 99).map(([name, raw]) => [!isOne && h("h3", {}, name), h("pre", { tabindex: 0 }, raw)])),
+      replies.size > 0 && h("section", {}, h("h2", {}, t("reply")),
+        [...replies].map(([raw, scores]) => [replies.size > 1 && h("h3", {}, scores.map(([name]) => name).join(", ")), h("pre", { tabindex: 0 }, raw)])),
       tries.length > 0 && h("section", {}, h("h2", {}, t("attempts")), tries),
       ui.pairs(Object.entries(facts).filter(([, value]) => value !== null && value !== undefined && value !== "")),
       ui.copyable(`${run.info.commands.show} '${row.id.replaceAll("'", "'\\''")}'`),

@@ -2,6 +2,7 @@
 /* What people think of the edits. Kept apart from the scores, in this browser or, under `editeval view`, in the run. */
 (() => {
   const kept = new Map();  // run index -> {sample id: rating}
+  const loading = new Map();  // run index -> a promise: no rating is made before the former ones are known
   ui.ratings_version = 0;
   const key = ({ info }) => `ratings:${info.run.id}:${info.run.name}`;
   const address = (run) => `${run.root}ratings`;
@@ -15,14 +16,15 @@
   ui.rating = (run, id) => (Object.hasOwn(ui.ratings(run), id) ? ui.ratings(run)[id] : null);
 
   /** What was rated before: from the server that keeps it, else from this browser. */
-  ui.load_ratings = async (run) => {
+  ui.load_ratings = (run) => loading.set(run.index, load(run)).get(run.index);
+  async function load(run) {
     try {
       const text = ui.served ? await (await fetch(address(run))).text() : ui.recall(key(run));
       keep(run, sound(JSON.parse(text ?? "{}").ratings));
     } catch (error) {
       unsaved(error);
     }
-  };
+  }
 
   /** Only what a rating may hold. */
   function sound(ratings) {
@@ -39,6 +41,7 @@
 
   /** Change part of a rating (undefined takes a part away, null all of it). */
   ui.rate = async (run, id, patch) => {
+    await loading.get(run.index);
     const next = patch && sound({ it: { ...ui.rating(run, id), ...(ui.state.blind && { blind: true }), ...patch } }).it;
     const ratings = { ...ui.ratings(run), [id]: next };  // a literal: an id may be called __proto__
     if (!next) delete ratings[id];
@@ -46,7 +49,8 @@
     await save(run, { [id]: next ?? null });
   };
   /** The same by a word or a digit; what is so already is taken back. */
-  ui.toggle_rating = (run, id, what) => {
+  ui.toggle_rating = async (run, id, what) => {
+    await loading.get(run.index);
     const [name, value] = what === "wrong" ? ["judge_wrong", true] : Number(what) ? ["stars", Number(what)] : ["verdict", what];
     return ui.rate(run, id, { [name]: ui.rating(run, id)?.[name] === value ? undefined : value });
   };

@@ -36,15 +36,16 @@
       ["wrong", h("a", { href: ui.hash({ page: "grid", ...ui.FILTERS, show: "wrong" }) }, found.num_wrong)]]), controls);
   }
 
-  function certificate({ info: { certificate: one, headline } }) {
+  function certificate({ info: { certificate: one, headline, run } }) {
     if (!headline) return null;
-    if (!one) return section("certificate_title", h("p.soft", {}, t("no_certificate")));
+    const [, ...others] = run.judgings ?? [], lines = others.map((judging) => h("p.soft", {}, `${judging.name}: ${judging.certificate?.line ?? t("no_certificate")}`));
+    if (!one) return section("certificate_title", h("p.soft", {}, t("no_certificate")), lines);
     const checks = (one.checks ?? []).filter((check) => check.status !== "not applicable");
     const cell = (value) => (typeof value === "number" ? +value.toFixed(3) : value ?? "-");
     const names = ["name", "metric", "value", "num_compared", "required", "status"];
     return section("certificate_title", h("p", {}, h(`span.badge.${one.verdict === "certified" ? "valid" : "invalid"}`, {}, t(one.verdict)), " ",
       t("passed_of", checks.filter((check) => ["passed", "warned"].includes(check.status)).length, checks.length)),
-      h("div.wide", {}, table("", ["check", "metric", "value", "n", "required", "status"], checks.map((check) => names.map((name) => cell(check[name]))))));
+      lines, h("details", { open: one.verdict !== "certified" && "" }, h("summary", {}, t("checks")), h("div.wide", {}, table("", ["check", "metric", "value", "n", "required", "status"], checks.map((check) => names.map((name) => cell(check[name])))))));
   }
 
   function provenance({ info: { provenance: facts, commands, config, run, written_at } }) {

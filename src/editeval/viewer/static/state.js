@@ -6,12 +6,18 @@
     id: "", column: "", mode: "side", base: "source", gain: "4", cut: "50", z: "", blind: "",
   };
   ui.FILTERS = { q: "", cat: "", show: "", model: "", min: "", max: "", metric: "", sort: "order" };
+  /** What an address may say; anything else in it is as if it were not there. */
+  const SHAPES = {
+    page: /^(summary|grid|compare)$/, mode: /^(side|slider|blink|diff)$/, sort: /^(order|worst|best|gap|slow)$/, run: /^\d+$/, model: /^\d*$/, column: /^\d*$/,
+    min: /^(\d+(\.\d+)?)?$/, max: /^(\d+(\.\d+)?)?$/, gain: /^\d+(\.\d+)?$/, cut: /^\d+(\.\d+)?$/, z: /^[\d.,-]*$/, blind: /^1?$/, show: /^\w*$/,
+  };
   const listeners = [];
   const root = document.documentElement;
 
   function parsed() {
     const found = new URLSearchParams(location.hash.slice(1));
-    return Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, found.get(name) ?? value]));
+    const said = (name) => (SHAPES[name]?.test(found.get(name) ?? "") === false ? null : found.get(name));
+    return Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, said(name) ?? value]));
   }
 
   ui.hash = (patch) => {

@@ -5,6 +5,8 @@
 
   ui.metric_at = (run, name) => Math.max(0, run.info.metrics.indexOf(name || run.info.headline));
   ui.value = (run, row, name) => row?.values[ui.metric_at(run, name)] ?? null;
+  /** The choices of a score: the headline stands for itself, whatever it is called. */
+  ui.metrics = ({ info }) => info.metrics.map((name) => [name === info.headline ? "" : name, name]);
   function shows(sample, state, runs) {
     if (state.cat && sample.category !== state.cat) return false;
     if (!sample.text.includes(state.q.toLowerCase())) return false;
