@@ -152,4 +152,5 @@ def test_memory_does_not_grow_with_the_samples(make_report: Make, tmp_path: Path
         tracemalloc.stop()
         return highest
 
+    peak(1)  # what is imported and compiled on the way is paid once
     assert peak(4000) < peak(400) + 200_000
