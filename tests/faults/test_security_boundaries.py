@@ -207,3 +207,12 @@ def test_the_parent_and_a_stranger_share_no_socket(tmp_path: Path) -> None:
         code = "from pathlib import Path; print(sum(p.is_socket() for p in Path('/proc/self/fd').iterdir()))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, close_fds=False)
         assert done.stdout == "0\n"
+
+
+def test_every_locked_package_has_its_hashes() -> None:
+    for path in sorted((Path(__file__).parents[2] / "requirements").glob("*.txt")):
+        entries = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+        packages = [line for line in entries if line and not line.lstrip().startswith("#")]
+        assert packages, path
+        for line in packages:
+            assert "==" in line and "--hash=sha256:" in line, f"{path.name}: {line[:60]}"
