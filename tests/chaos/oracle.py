@@ -141,15 +141,22 @@ def torn_files(work: Workload) -> Iterator[str]:
         if path.name.startswith(".") or path.is_dir() or path.name.startswith("ledger.sqlite"):
             continue
         data = path.read_bytes()
-        is_whole = (
-            data.endswith(_PNG_END)
-            if path.suffix == ".png"
-            else data.rstrip().endswith(b"</html>")
-            if path.suffix == ".html"
-            else data.endswith(b"\n")
-        )
-        if not is_whole:
+        if not _is_whole(path, data):
             yield f"{path.name}: torn, {len(data)} bytes under its final name"
+
+
+def _is_whole(path: Path, data: bytes) -> bool:
+    if path.suffix == ".png":
+        return data.endswith(_PNG_END)
+    if path.suffix == ".html":
+        return data.rstrip().endswith(b"</html>")
+    if path.suffix == ".json":
+        with contextlib.suppress(ValueError):
+            return isinstance(json.loads(data), dict)
+        return False
+    if path.suffix == ".webp":
+        return len(data) == 8 + int.from_bytes(data[4:8], "little")
+    return path.suffix not in (".jsonl", ".csv", ".md") or data.endswith(b"\n")
 
 
 def redone(work: Workload, since: int, had: set[str]) -> Iterator[str]:
