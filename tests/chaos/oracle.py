@@ -23,6 +23,8 @@ ALWAYS_FAIL = {
     "refused": {"reason": "refused", "message": "I would rather not"},
     "broken": {"reason": "exception", "message": "RuntimeError: cannot edit this"},
 }
+GROWING = ("pictures.jsonl", "gpu.csv")
+"""Appended to, and read line by line; a line that is cut short is made again, or missed."""
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -138,18 +140,25 @@ def recorded(run: Path) -> set[str]:
 def torn_files(work: Workload) -> Iterator[str]:
     """Files that stand under their final names and are not whole."""
     for path in work.out.glob("chaos-*/**/*"):
-        if path.name.startswith(".") or path.is_dir() or path.name.startswith("ledger.sqlite"):
+        if path.is_dir() or path.name.startswith((".", "ledger.sqlite")) or path.name in GROWING:
             continue
         data = path.read_bytes()
-        is_whole = (
-            data.endswith(_PNG_END)
-            if path.suffix == ".png"
-            else data.rstrip().endswith(b"</html>")
-            if path.suffix == ".html"
-            else data.endswith(b"\n")
-        )
-        if not is_whole:
+        if not _is_whole(path, data):
             yield f"{path.name}: torn, {len(data)} bytes under its final name"
+
+
+def _is_whole(path: Path, data: bytes) -> bool:
+    if path.suffix == ".png":
+        return data.endswith(_PNG_END)
+    if path.suffix == ".html":
+        return data.rstrip().endswith(b"</html>")
+    if path.suffix == ".json":
+        with contextlib.suppress(ValueError):
+            return isinstance(json.loads(data), dict)
+        return False
+    if path.suffix == ".webp":
+        return len(data) == 8 + int.from_bytes(data[4:8], "little")
+    return path.suffix not in (".jsonl", ".csv", ".md") or data.endswith(b"\n")
 
 
 def redone(work: Workload, since: int, had: set[str]) -> Iterator[str]:

@@ -82,7 +82,10 @@ static void role_of(const char *path, char *role) {
     else if (depth == 1 && !strstr(name, "latest")) strcpy(role, strcmp(name, "logs") ? "<run>" : "<logs>");
     else if (depth == 2 && !strcmp(name, "edits")) strcpy(role, "<edits>");
     else if (depth == 2 && !strncmp(rest, "/logs/", 6)) strcpy(role, "log");
-    else if (depth == 3) strcpy(role, name[0] == '.' ? "image.tmp" : "image");
+    else if (depth == 3) {
+        const char *folder = strstr(path, "/edits/") ? "image" : "thumbnail";
+        snprintf(role, NAME, "%s%s", folder, name[0] == '.' ? ".tmp" : "");
+    }
     else {
         char copy[256], *part, *state = NULL;
         snprintf(copy, sizeof copy, "%s", name);

@@ -271,3 +271,10 @@ def test_an_image_that_the_disk_does_not_give_stops_the_run_and_one_that_is_not_
             store.read_edit(first)
         with pytest.raises(ImageError, match="cannot be read"):
             store.read_edit(second)
+
+
+def test_a_file_system_that_gives_no_lock_is_told_as_that(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+    with pytest.raises(MachineError, match="gives no lock; check the mount"), connection.translated(tmp_path):
+        raise error

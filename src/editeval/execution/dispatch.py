@@ -232,6 +232,8 @@ class Dispatcher:
 
     def _on_frame(self, lane: Lane, frame: Frame) -> None:
         header, blobs = frame
+        if lane.kill_reason == NONSENSE:
+            return  # nothing that it says counts any more
         if not is_sound(header, blobs) or not lane.awaits(header, self._keys):
             if not lane.kill_reason:
                 lane.kill(NONSENSE)

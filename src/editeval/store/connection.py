@@ -25,6 +25,7 @@ _DISK = {
     sqlite3.SQLITE_IOERR: "the disk reported an error (or a quota or file-size limit was hit); check the disk",
     sqlite3.SQLITE_READONLY: "it is read-only; make the directory writable",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that it exists and that its directory is writable",
+    sqlite3.SQLITE_PROTOCOL: "its file system gives no lock; check the mount, or put output_dir on a local disk",
     sqlite3.SQLITE_PERM: "no permission; make the directory writable",
 }
 
