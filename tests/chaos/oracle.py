@@ -158,7 +158,7 @@ def _is_whole(path: Path, data: bytes) -> bool:
         return False
     if path.suffix == ".webp":
         return len(data) == 8 + int.from_bytes(data[4:8], "little")
-    return path.suffix not in (".jsonl", ".csv", ".md") or data.endswith(b"\n")
+    return path.suffix not in (".jsonl", ".csv", ".md", ".js", ".css") or data.endswith(b"\n")
 
 
 def redone(work: Workload, since: int, had: set[str]) -> Iterator[str]:

@@ -21,7 +21,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { MAX_FDS = 4096, MAX_KEYS = 512, NAME = 80 };
+enum { MAX_FDS = 4096, MAX_KEYS = 1024, NAME = 80 };
 enum { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_MIDDLE, FAIL, SHORT, FULL };
 
 typedef struct { char path[512], role[NAME]; int is_open, is_written; } File;
@@ -73,7 +73,8 @@ static int is_below(const char *path) {
     return is_watching && path && !strncmp(path, root, root_length) && (path[root_length] == '/' || !path[root_length]);
 }
 
-/* "<output>", "<run>", "<edits>" for directories, "image", "image.tmp", "log", else the name without process ids. */
+/* "<output>", "<run>", "<edits>" for directories, "image", "image.tmp", "log", likewise for the pictures of the report;
+ * else the name without process ids. */
 static void role_of(const char *path, char *role) {
     const char *rest = path + root_length, *name = strrchr(path, '/') + 1;
     int depth = 0;
@@ -82,10 +83,10 @@ static void role_of(const char *path, char *role) {
     else if (depth == 1 && !strstr(name, "latest")) strcpy(role, strcmp(name, "logs") ? "<run>" : "<logs>");
     else if (depth == 2 && !strcmp(name, "edits")) strcpy(role, "<edits>");
     else if (depth == 2 && !strncmp(rest, "/logs/", 6)) strcpy(role, "log");
-    else if (depth == 3) {
-        const char *folder = strstr(path, "/edits/") ? "image" : "thumbnail";
-        snprintf(role, NAME, "%s%s", folder, name[0] == '.' ? ".tmp" : "");
-    }
+    else if (depth == 3 && strstr(rest, "/edits/")) strcpy(role, name[0] == '.' ? "image.tmp" : "image");
+    else if (depth == 4 && strstr(rest, "/thumbs/")) strcpy(role, name[0] == '.' ? "thumb.tmp" : "thumb");
+    else if (depth == 4 && strstr(rest, "/pictures/")) strcpy(role, name[0] == '.' ? "picture.tmp" : "picture");
+    else if (depth == 3 && !strchr(name, '.')) snprintf(role, NAME, "<%s>", name);
     else {
         char copy[256], *part, *state = NULL;
         snprintf(copy, sizeof copy, "%s", name);
