@@ -23,6 +23,7 @@ from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
 from editeval.store import directories
+from editeval.store.boots import boot_id
 from editeval.store.manifest import Manifest
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
@@ -114,8 +115,15 @@ def _result(plan: Plan, store: RunStore, interrupt: Interrupt) -> RunResult:
 
 
 def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
-    """Write the reports unless exactly these stand there already: a finished run answers at once."""
-    state = {"samples": hash_of(s.id for s in plan.samples), "config": hash_of([repr(report.run), repr(report.timing)])}
+    """Write the reports unless exactly these stand there already: a finished run answers at once.
+
+    Not if the machine was started since: the pictures are not forced to disk, and a power cut may have emptied them.
+    """
+    state = {
+        "samples": hash_of(s.id for s in plan.samples),
+        "config": hash_of([repr(report.run), repr(report.timing)]),
+        "boot": boot_id(),
+    }
     written = store.events("report")
     if written and written[-1]["data"] == state and all((plan.dir / name).exists() for name in FILES):
         return

@@ -15,6 +15,7 @@ from editeval.execution.policies import POLICIES
 from editeval.pipeline import evaluate
 from editeval.plan import make_plan, seed_of
 from editeval.stages.interrupt import Interrupt
+from editeval.store import boots
 from editeval.store.run_store import RunStore
 
 
@@ -73,6 +74,21 @@ def test_what_the_loaded_models_say_of_themselves_is_on_record(tmp_path: Path) -
     provenance = report_of(result)["provenance"]
     assert provenance["models"] == {"edit": {"commit": "c0ffee", "attention": "sdpa"}, "judge": {}}
     assert [judging["model"] for judging in provenance["judgings"]] == [{}]
+
+
+def test_what_a_power_cut_took_of_a_finished_report_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = run(tmp_path).plan.dir / "report"
+    whole = {path: path.read_bytes() for path in sorted(site.rglob("*.*"))}
+    for number, path in enumerate(whole):  # nothing in there is forced to disk
+        path.write_bytes(whole[path][: 512 if path.suffix == ".webp" and number % 2 else 0])
+    (tmp_path / "boot_id").write_text("the machine was started again", encoding="ascii")
+    monkeypatch.setattr(boots, "KERNEL", tmp_path / "boot_id")
+    run(tmp_path)
+    torn = [path.name for path, data in whole.items() if path.name != "run.js" and path.read_bytes() != data]
+    assert torn == ["pictures.jsonl"] or not torn, torn  # its lines come in the order of the threads
+    assert (site / "data" / "run.js").read_bytes().endswith(b");\n")
 
 
 def test_a_failed_edit_is_failed_unscored_and_exit_3(tmp_path: Path) -> None:

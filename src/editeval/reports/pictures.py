@@ -115,8 +115,14 @@ class Shelf:
             self._put(f"thumbs/{stem}.webp", thumbnail(image))
 
     def _is_there(self, name: str) -> bool:
+        """Whole, as far as its size tells: a power cut may leave the beginning of a file, or nothing in it."""
+        path = self._folder / name
         try:
-            return (self._folder / name).stat().st_size > 0
+            size = path.stat().st_size
+            if path.suffix != ".webp" or not size:
+                return size > 0
+            with path.open("rb") as file:
+                return size >= _riff_size(file.read(8))
         except OSError:
             return False
 
@@ -157,6 +163,11 @@ def thumbnail(image: Image) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=QUALITY, method=2)
     return buffer.getvalue()
+
+
+def _riff_size(head: bytes) -> int:
+    """Of a WebP file, as its first eight bytes tell it."""
+    return 8 + int.from_bytes(head[4:8], "little")
 
 
 def _decoded(data: bytes | None) -> Image | None:
