@@ -72,8 +72,22 @@ def main(name: str, seed: int) -> int:
         if name != "smoke":
             is_good &= planted.report(library, seed)
             is_good &= durability.report()
+            is_good &= replies()
     print(f"chaos {name}: {'everything held' if is_good else 'FAILED'}, {time.monotonic() - began:.0f} s", flush=True)
     return int(not is_good)
+
+
+def replies() -> bool:
+    """Print what the test of generated judge replies counted; True if none was read as what it does not say."""
+    test = planted.HERE.parent / "judges" / "test_reply_generated.py"
+    path = os.pathsep.join([str(planted.SOURCE), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    counted = next((line for line in done.stdout.splitlines() if "generated replies" in line), done.stdout[-600:])
+    print(f"malformed judge replies  {'none wrong' if not done.returncode else 'FAILED'}: {counted}", flush=True)
+    return not done.returncode
 
 
 def environment(library: Path, source: Path) -> dict[str, str]:
