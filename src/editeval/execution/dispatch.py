@@ -231,8 +231,6 @@ class Dispatcher:
             self._grant_all()
 
     def _on_frame(self, lane: Lane, frame: Frame) -> None:
-        if lane.kill_reason == NONSENSE:
-            return  # nothing that follows nonsense is believed, also if it came before the signal did
         header, blobs = frame
         if lane.kill_reason == NONSENSE:
             return  # nothing that it says counts any more
