@@ -140,8 +140,11 @@ def recorded(run: Path) -> set[str]:
 def torn_files(work: Workload) -> Iterator[str]:
     """Files that stand under their final names and are not whole."""
     for path in work.out.glob("chaos-*/**/*"):
-        if path.is_dir() or path.name.startswith((".", "ledger.sqlite")) or path.name in GROWING:
+        names = path.relative_to(work.out).parts
+        if path.is_dir() or names[-1].startswith("ledger.sqlite") or names[-1] in GROWING:
             continue
+        if any(name.startswith(".") for name in names):
+            continue  # not there yet
         data = path.read_bytes()
         if not _is_whole(path, data):
             yield f"{path.name}: torn, {len(data)} bytes under its final name"

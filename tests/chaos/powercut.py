@@ -100,8 +100,8 @@ class Recording:
             self._open.pop(call.fd, None)
         elif call.kind == "rename":
             new = self._below(call.other)
-            self._inodes[new] = self._inodes.pop(path, -1)
-            self._put("rename", path, self._inodes[new], other=new)
+            self._inodes = {_moved(name, path, new): inode for name, inode in self._inodes.items()}
+            self._put("rename", path, self._inodes.get(new, -1), other=new)
         elif call.kind in ("unlink", "mkdir", "symlink"):
             self._put(call.kind, path, self._inodes.pop(path, -1), other=call.other)
 
@@ -175,6 +175,9 @@ class Recording:
                 disk.links[other] = disk.links.pop(path)
             elif path in names:
                 names[other] = names.pop(path)
+            elif path in disk.directories:
+                names = {_moved(name, path, other): inode for name, inode in names.items()}
+                disk.directories = {_moved(name, path, other) for name in disk.directories}
         reachable = {"", *disk.directories}
         disk.directories = {d for d in disk.directories if d.rpartition("/")[0] in reachable}
         disk.files = {
@@ -183,6 +186,11 @@ class Recording:
             if path.rpartition("/")[0] in {"", *disk.directories}
         }
         return disk
+
+
+def _moved(name: str, old: str, new: str) -> str:
+    """What is called `name` once the directory `old` is called `new`."""
+    return new + name.removeprefix(old) if f"{name}/".startswith(f"{old}/") else name
 
 
 def _apply(file: bytearray, kind: str, offset: int, data: bytes) -> None:
