@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from itertools import pairwise
@@ -74,6 +75,16 @@ def test_what_the_loaded_models_say_of_themselves_is_on_record(tmp_path: Path) -
     provenance = report_of(result)["provenance"]
     assert provenance["models"] == {"edit": {"commit": "c0ffee", "attention": "sdpa"}, "judge": {}}
     assert [judging["model"] for judging in provenance["judgings"]] == [{}]
+
+
+def test_a_report_is_not_hindered_by_what_a_killed_process_of_the_same_number_left(tmp_path: Path) -> None:
+    site = run(tmp_path).plan.dir / "report"
+    for which in ("new", "old"):
+        (site / f".data.{os.getpid()}.{which}").mkdir()
+        (site / f".data.{os.getpid()}.{which}" / "rows-7.js").write_text("half")
+    run(tmp_path, evaluation__limit=3)
+    assert sorted(path.name for path in site.iterdir() if path.name.startswith(".")) == []
+    assert sorted(path.name for path in (site / "data").iterdir()) == ["details-0.js", "rows-0.js", "run.js"]
 
 
 def test_what_a_power_cut_took_of_a_finished_report_is_made_again(

@@ -134,6 +134,8 @@ def _stems(report: Report, directory: Path) -> Iterator[str]:
 def _renewed(folder: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `folder` if the block ends well: a reader never meets a mixture."""
     fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{which}") for which in ("new", "old"))
+    for left in (fresh, old):  # by a process of the same number that was killed: in a container it often is the same
+        shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir()
     try:
         yield fresh
