@@ -15,6 +15,8 @@ from editeval.errors import ConfigError, MachineError
 from editeval.plan import judging_plans
 from editeval.stages.interrupt import Interrupt
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": {"backend": "inprocess"}}
 ORDERS = {"target > identity", "target > wrong object", "target > partial", "partial > identity"}
 

@@ -9,6 +9,8 @@ import pytest
 from chaos import layer, planted, powercut, storms, suite
 from chaos.layer import Call
 
+pytestmark = pytest.mark.slow
+
 needs_layer = pytest.mark.skipif(bool(layer.missing()), reason=layer.missing() or "-")
 
 

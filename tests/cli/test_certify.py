@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 benchmark: {type: procedural}
 diffusion_model: {type: identity}

@@ -12,6 +12,8 @@ import pytest
 
 from editeval.store.run_store import RunStore
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
 diffusion_model: {type: identity, params: {device_ids: [cpu]}}

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from mistakes import BASE, MISTAKES
 
+pytestmark = pytest.mark.slow
+
 MAX_S = 5.0
 
 

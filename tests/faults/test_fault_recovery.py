@@ -14,6 +14,8 @@ from editeval.commands.retry import FAMILIES, REASONS, reasons_of
 from editeval.errors import ConfigError
 from editeval.store.run_store import RunStore
 
+pytestmark = pytest.mark.slow
+
 
 def latest(folder: Path) -> Path:
     return (folder / "outputs" / "latest").resolve()

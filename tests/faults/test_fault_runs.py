@@ -17,6 +17,8 @@ from PIL import Image
 from editeval.images import decode, encode_png
 from editeval.store.run_store import RunStore
 
+pytestmark = pytest.mark.slow
+
 
 def started(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """A run in the background, one edit of which has landed."""

@@ -17,6 +17,8 @@ from editeval.errors import MachineError
 from editeval.execution.lanes import Clock, Limits
 from editeval.types import EditRequest
 
+pytestmark = pytest.mark.slow
+
 LARGE = SOURCE + bytes(50_000_000)  # what follows the end of a PNG is not looked at, but it has to be carried
 
 

@@ -14,6 +14,8 @@ from editeval.pipeline import RunResult, evaluate
 from fakes import chat_server, image_server
 from fakes.chat_server import ChatServer
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-2b6d90aa17"
 
 
