@@ -326,3 +326,12 @@ def test_every_v2_param_is_accepted_by_the_plugins_that_replace_v2(load: Load) -
     sets += [f"{key}={value}" for key, value in NO_MEANING.items() if ".params." in key and not key.endswith(".device")]
     config = load(text, *sets)
     assert config.diffusion_model.log_name == "MultiGPUQwenImageEdit"
+
+
+def test_the_judges_of_v2_ask_with_the_prompts_of_the_file_and_the_new_name_asks_in_its_own_words(load: Load) -> None:
+    text = MINIMAL.replace("config_fakes.judge", "qwen3_vl")
+    assert load(text).judges["qwen3_vl"].params.protocol == "rubric"
+    assert load(text).origins["reward_model.params.protocol"] == "default"
+    assert load(text, "reward_model.params.protocol=viescore").judges["qwen3_vl"].params.protocol == "viescore"
+    new = MINIMAL.replace("config_fakes.judge", "transformers_vlm")
+    assert load(new).judges["transformers_vlm"].params.protocol == "pointwise"

@@ -201,7 +201,7 @@ MISTAKES: dict[str, Mistake] = {
         folder_of("folder"),
     ),
     "judge without prompts": Mistake(
-        _run("reward_model.type=transformers_vlm"), ("base.yaml: prompts: no prompt for 'physical'", "it has: none")
+        _run("reward_model.type=qwen3_vl"), ("base.yaml: prompts: no prompt for 'physical'", "it has: none")
     ),
     "placeholder misspelt": Mistake(
         "run base.yaml",

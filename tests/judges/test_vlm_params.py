@@ -38,11 +38,12 @@ def test_wrong_parameter_is_named(wrong: dict[str, Any], message: str) -> None:
 
 
 def test_metrics_and_prompts_follow_the_protocol() -> None:
-    rubric, pointwise = TransformersVlmParams(), TransformersVlmParams(protocol="pointwise")
-    assert TransformersVlmJudge.metrics_of(rubric) == TransformersVlmJudge.metrics == ("overall",)
-    assert TransformersVlmJudge.uses_prompts_of(rubric) is TransformersVlmJudge.uses_prompts is True
-    assert TransformersVlmJudge.metrics_of(pointwise) == ("overall", "following", "preservation", "quality")
-    assert TransformersVlmJudge.uses_prompts_of(pointwise) is False
+    rubric, pointwise = TransformersVlmParams(protocol="rubric"), TransformersVlmParams()
+    assert TransformersVlmJudge.metrics_of(rubric) == ("overall",)
+    assert TransformersVlmJudge.uses_prompts_of(rubric) is True
+    parts = ("overall", "following", "preservation", "quality")
+    assert TransformersVlmJudge.metrics_of(pointwise) == TransformersVlmJudge.metrics == parts
+    assert TransformersVlmJudge.uses_prompts_of(pointwise) is TransformersVlmJudge.uses_prompts is False
     assert TransformersVlmJudge.fingerprint_of(rubric) != TransformersVlmJudge.fingerprint_of(pointwise)
 
 

@@ -59,7 +59,7 @@ def trained() -> Path:
 
 def loaded(folder: Path, **params: Any) -> TransformersVlmJudge:
     """The judge on that checkpoint, in float32 on the CPU."""
-    given = {"model_name": str(folder), "dtype": "float32", "max_new_tokens": 8} | params
+    given = {"model_name": str(folder), "dtype": "float32", "max_new_tokens": 8, "protocol": "rubric"} | params
     judge = TransformersVlmJudge(TransformersVlmParams(**given))
     judge.load(["cpu"])
     return judge

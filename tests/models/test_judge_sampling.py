@@ -42,7 +42,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("drawn", [{}, {"num_samples": 3, "sampling_temperature": 1.0}], ids=["likeliest", "drawn"])
 def test_it_keeps_the_judge_contract(drawn: dict[str, Any]) -> None:
-    params = TransformersVlmParams(str(trained()), dtype="float32", max_new_tokens=8, **drawn)
+    params = TransformersVlmParams(
+        str(trained()), dtype="float32", max_new_tokens=8, **({"protocol": "rubric"} | drawn)
+    )
     rows = check_judge(TransformersVlmJudge, params, requests(4))
     assert all(row[0].value is not None for row in rows)
 
@@ -127,9 +129,9 @@ def test_without_a_score_no_reason_is_asked(digits: Path) -> None:
     ("given", "message"),
     [
         ({"num_samples": 4, "protocol": "pointwise"}, "num_samples: pointwise reads probabilities"),
-        ({"num_samples": 0}, "num_samples: must be between 1 and 64"),
+        ({"num_samples": 0, "protocol": "rubric"}, "num_samples: must be between 1 and 64"),
         ({"sampling_temperature": 0.5}, "sampling_temperature: has no effect with num_samples: 1"),
-        ({"num_samples": 2, "sampling_temperature": 0.0}, "at 0 all samples are the same"),
+        ({"num_samples": 2, "sampling_temperature": 0.0, "protocol": "rubric"}, "at 0 all samples are the same"),
     ],
 )
 def test_sampling_parameters_without_effect_are_refused(given: dict[str, Any], message: str) -> None:

@@ -26,10 +26,11 @@ class Named:
 
     type: str
     log_name: str = ""
+    defaults: tuple[tuple[str, Any], ...] = ()  # parameters for which the old name meant another default
 
 
 _QWEN_EDIT = Named("qwen_image_edit", "MultiGPUQwenImageEdit")
-_QWEN_JUDGE = Named("transformers_vlm")
+_QWEN_JUDGE = Named("transformers_vlm", defaults=(("protocol", "rubric"),))  # the prompts of the YAML
 TYPES: dict[str, dict[str, Named]] = {
     "editors": {"multi_gpu_qwen_image_edit": _QWEN_EDIT, "qwen_image_edit": Named("qwen_image_edit")},
     "judges": {

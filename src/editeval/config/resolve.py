@@ -196,6 +196,8 @@ def _stage(kind: str, section: str, written: Node, record: Record) -> Stage:
     seed, batched = child(given, "seed"), child(given, "use_batch_inference")
     at_zero = make(0, "", Source("", "default", 0)) if seed is None else seed
     own = placed(given, at_zero, "seed") if "seed" in fields else without(given, "seed")
+    for param, value in named.defaults:
+        own = own if child(own, param) is not None else placed(own, make(value, "", Source("", "default", 0)), param)
     one_by_one = kind == "judges" and batched is not None and not parse(bool, batched)
     if one_by_one and "use_batch_inference" not in fields:
         own = without(own, "use_batch_inference")

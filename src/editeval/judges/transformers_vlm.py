@@ -54,8 +54,8 @@ class TransformersVlmParams:
     use_flash_attention: bool = False
     """Attention by the package flash_attn instead of torch's own."""
 
-    protocol: str = "rubric"
-    """How to ask: rubric (the YAML's prompts), pointwise, viescore or re_edit."""
+    protocol: str = "pointwise"
+    """How to ask: pointwise, rubric (the YAML's prompts; what v2's names mean), viescore or re_edit."""
 
     max_image_side: int = 1024
     """Pictures with a longer side than this many pixels are shrunk to it, their proportions kept."""
@@ -98,8 +98,7 @@ class TransformersVlmJudge(Judge):
     """Asks a local vision-language model what the protocol asks."""
 
     Params = TransformersVlmParams
-    metrics = ("overall",)  # those of the default protocol
-    uses_prompts = True
+    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
     packages = ("torch", "transformers")
 
     def __init__(self, params: TransformersVlmParams) -> None:
