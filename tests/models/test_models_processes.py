@@ -119,7 +119,7 @@ def test_an_edit_that_makes_steps_is_not_taken_for_one_that_hangs(tiny: Folder, 
     spec = PoolSpec(klein(tiny("flux2_klein")), [("cpu",)], "dynamic", limits=limits)
 
     def build(key: str) -> EditRequest:
-        return request(key, num_inference_steps=250)
+        return request(key, num_inference_steps=1000)
 
     with Pool(spec, process_launcher(lambda worker: tmp_path / "worker.log")) as pool:
         (outcome,) = pool.run(["a"], build)
