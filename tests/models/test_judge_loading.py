@@ -48,7 +48,7 @@ def refusal(folder: Path | str, **params: Any) -> str:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "is not a folder; check the path" in refusal(tmp_path / "absent")
-    assert "cannot be loaded" in refusal(tmp_path)
+    assert "has no config.json in it; give the folder of a complete snapshot" in refusal(tmp_path)
 
 
 def test_a_snapshot_without_its_tokenizer(copy: Path) -> None:
