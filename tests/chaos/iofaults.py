@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos.forks import Finding, in_child
-from chaos.kills import Counts, lost, recorded_of
+from chaos.kills import RESULTS, Counts, lost, recorded_of
 from chaos.layer import Layer, Point
 from chaos.oracle import Result, faults_of, redone, torn_files
 from chaos.workload import Workload, acknowledging, to_script
@@ -55,6 +55,7 @@ def points(counts: Counts, seed: int) -> list[Point]:
             first.append(each[0])
             more += each[1:]
     chance.shuffle(first)
+    first.sort(key=lambda point: not point.role.startswith(RESULTS))
     chance.shuffle(more)
     return [*first, *more]
 

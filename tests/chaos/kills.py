@@ -22,6 +22,9 @@ Counts = Sequence[tuple[str, str, int]]
 """(kind, role, how often) of the calls of a run."""
 WRITES = ("write", "pwrite")
 
+RESULTS = ("<run>", "<edits>", "image", "ledger", "lock", "manifest", "samples", "scores", "report.json")
+"""Roles of what cannot be made again from the rest come first: a short sweep must have met them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kill:
@@ -46,6 +49,7 @@ def points(counts: Counts, seed: int) -> list[Point]:
             if kind in WRITES:
                 found.append(Point(kind, role, occurrence, "middle", percent=chance.randrange(1, 100)))
     chance.shuffle(found)
+    found.sort(key=lambda point: not point.role.startswith(RESULTS))
     return found
 
 

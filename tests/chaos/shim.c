@@ -86,6 +86,7 @@ static void role_of(const char *path, char *role) {
     else if (depth == 3 && strstr(rest, "/edits/")) strcpy(role, name[0] == '.' ? "image.tmp" : "image");
     else if (depth == 4 && strstr(rest, "/thumbs/")) strcpy(role, name[0] == '.' ? "thumb.tmp" : "thumb");
     else if (depth == 4 && strstr(rest, "/pictures/")) strcpy(role, name[0] == '.' ? "picture.tmp" : "picture");
+    else if (depth == 4 && strstr(rest, "/app/")) strcpy(role, name[0] == '.' ? "app.tmp" : "app");
     else if (depth == 3 && !strchr(name, '.')) snprintf(role, NAME, "<%s>", name);
     else {
         char copy[256], *part, *state = NULL;
