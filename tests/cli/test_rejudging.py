@@ -155,6 +155,18 @@ def test_replies_are_read_again_with_another_threshold(folder: Path) -> None:
     assert f"({child['id']})" in again.stdout and len(kept(folder)) == 2
 
 
+def test_another_aggregation_of_the_same_answers_is_a_judging_of_its_own(folder: Path) -> None:
+    (parent,) = kept(folder).values()
+    before = scores(folder, parent["id"])
+    cli("reparse", "--min-label-mass", "0", "--protocol", "pointwise_mean", "--allow-code", cwd=folder)
+    after = scores(folder, kept(folder)["replying_judge-reparsed"]["id"])
+    assert scores(folder, parent["id"]) == before
+    for row in after.values():
+        parts = [row[metric][0] for metric in ("following", "preservation", "quality")]
+        assert row["overall"][0] == pytest.approx(sum(parts) / 3)
+    assert any(after[key]["overall"] != before[key]["overall"] for key in before)
+
+
 def test_what_another_reading_would_not_change_is_not_kept(folder: Path) -> None:
     done = cli("reparse", cwd=folder)
     assert done.stdout.endswith("0 of 40 scores change; nothing was added\n")

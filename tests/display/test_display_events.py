@@ -76,3 +76,4 @@ def test_a_reader_that_leaves_ends_the_events_and_nothing_else() -> None:
         time.sleep(0.2)
         lines.run_ended(0)
     out.close()  # raises nothing any more
+    assert out.closed

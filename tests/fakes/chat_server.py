@@ -47,6 +47,7 @@ class Quirks:
 class Handler(image_server.Handler):
     server: ChatServer  # type: ignore[assignment]
     fields: dict[str, Any]
+    is_counted: bool = False
 
     def do_GET(self) -> None:  # noqa: N802
         self.json(404, {"detail": "Not Found"})
@@ -63,6 +64,7 @@ class Handler(image_server.Handler):
             server.calls.append(self.fields)
             server.headers.append(dict(self.headers))
             server.num_now += 1
+            self.is_counted = True
             server.most_at_once = max(server.most_at_once, server.num_now)
             script = server.quirks.script
             behave = (script[0] if server.quirks.repeats else script.popleft()) if script else None
@@ -71,8 +73,16 @@ class Handler(image_server.Handler):
                 with suppress(BrokenPipeError, ConnectionResetError):
                     (behave or judge)(self)
         finally:
-            with server.lock:
-                server.num_now -= 1
+            self._leave()
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self._leave()  # before the client can know: its next call must not meet this one here
+        super().send_response(code, message)
+
+    def _leave(self) -> None:
+        with self.server.lock:
+            self.server.num_now -= self.is_counted
+            self.is_counted = False
 
 
 class ChatServer(ThreadingHTTPServer):

@@ -51,7 +51,7 @@ def test_every_protocol_is_listed() -> None:
 
 
 def test_unknown_protocol_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="pointwise, re_edit, rubric, viescore"):
+    with pytest.raises(ConfigError, match="pointwise, pointwise_mean, re_edit, rubric, viescore"):
         protocols.load("pairwise")
 
 
@@ -74,7 +74,7 @@ def test_without_a_readable_reply_nothing_has_a_value(name: str) -> None:
     replies = {question.name: Reply("I'm sorry.") for question in protocol.questions(request())}
     for row in protocols.scores(protocol, "judge", request(), replies, 0.9):
         assert row.value is None
-        assert row.reason == ("unparsable" if name == "pointwise" else "refused")
+        assert row.reason == ("unparsable" if name.startswith("pointwise") else "refused")
         assert "I'm sorry." in row.raw
 
 
@@ -101,6 +101,17 @@ def test_an_instruction_cannot_leave_its_field(name: str, text: str) -> None:
         assert len(inside.splitlines()) == 1
         assert question.user.count("</instruction>") == 1
         assert "<|" not in inside
+
+
+def test_pointwise_mean_asks_the_same_and_is_fooled_by_an_untouched_source() -> None:
+    plain, strict = protocols.load("pointwise_mean"), protocols.load("pointwise")
+    assert plain.questions(request()) == strict.questions(request())
+    assert protocols.fingerprint("pointwise_mean") != protocols.fingerprint("pointwise")
+    untouched = values(following=0.0, preservation=9.0, quality=9.0)
+    assert plain.combine(untouched)["overall"].values[0] == 6.0
+    assert strict.combine(untouched)["overall"].values[0] == 0.0
+    missing = {**untouched, "quality": Reading(reason="low_mass")}
+    assert plain.combine(missing)["overall"].reason == "low_mass"
 
 
 def test_pointwise_takes_the_worse_of_following_and_preservation_with_quality() -> None:

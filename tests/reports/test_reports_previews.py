@@ -66,3 +66,4 @@ def test_what_there_is_no_room_for_is_left_to_the_report(tmp_path: Path) -> None
 
 def test_finish_without_start_returns(tmp_path: Path) -> None:
     Previews(tmp_path).finish()
+    assert not list(tmp_path.iterdir()), "and leaves nothing"

@@ -55,7 +55,7 @@ class TransformersVlmParams:
     """Attention by the package flash_attn instead of torch's own."""
 
     protocol: str = "pointwise"
-    """How to ask: pointwise, rubric (the YAML's prompts; what v2's names mean), viescore or re_edit."""
+    """How to ask: pointwise, pointwise_mean, rubric (the YAML's prompts; what v2's names mean), viescore or re_edit."""
 
     max_image_side: int = 1024
     """Pictures with a longer side than this many pixels are shrunk to it, their proportions kept."""

@@ -20,7 +20,7 @@ from editeval.judges.replies import formats
 from editeval.judges.replies.reading import Reading, Reply
 from editeval.types import JudgeRequest, Score
 
-PROTOCOLS = ("pointwise", "re_edit", "rubric", "viescore")
+PROTOCOLS = ("pointwise", "pointwise_mean", "re_edit", "rubric", "viescore")
 """Modules of this package with one subclass of Protocol each."""
 
 SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
