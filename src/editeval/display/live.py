@@ -1,4 +1,5 @@
-"""The live region at the foot of a terminal: redrawn twice a second by a thread of its own, log lines scroll above it.
+"""The live region at the foot of a terminal: redrawn twice a second (with hundreds of workers: less often) by a thread
+of its own, log lines scroll above it.
 
 Whoever logs only fills a queue: a terminal that is stopped (Ctrl-S) or slow holds up nobody but this thread.
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from editeval.display.layout import lines
 from editeval.display.picture import Picture
+from editeval.display.thrift import Thrift
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -61,12 +63,14 @@ class LiveDisplay:
     def _show(self) -> None:
         from rich.live import Live
 
+        thrift = Thrift(FRAME_S)
         with contextlib.suppress(OSError):  # the terminal is gone: the run and its log file go on
             live = Live(Region(self._look), console=self._console, auto_refresh=False, vertical_overflow="crop")
             with live:
                 self._console.show_cursor(True)  # rich hides it, and nobody would bring it back after a kill -9
-                while not self._stop.wait(FRAME_S):
-                    self._frame(live)
+                while not self._stop.wait(thrift.rest_s):
+                    with thrift:
+                        self._frame(live)
                 self._frame(live)
 
     def _frame(self, live: Live) -> None:

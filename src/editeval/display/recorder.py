@@ -1,4 +1,6 @@
-"""Once a second: what the GPUs do to gpu.csv, and the picture to live.json, for `editeval status` in another shell."""
+"""Once a second: what the GPUs do to gpu.csv, and the picture to live.json, for `editeval status` in another shell.
+
+With hundreds of workers the picture is written less often than that."""
 
 from __future__ import annotations
 
@@ -8,14 +10,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from editeval.display import picture as views
 from editeval.display.gpus import GpuSource, open_source
 from editeval.display.observer import Observer, RunFacts
 from editeval.display.picture import GpuSample, Picture
-from editeval.display.texts import plain
+from editeval.display.thrift import Thrift
 from editeval.display.tracker import Tracker
 
 INTERVAL_S = 1.0
@@ -52,11 +54,15 @@ class Recorder(Observer):
         source = self._open_gpus(devices, os.environ)
         try:
             with contextlib.suppress(OSError):
+                thrift, due = Thrift(0.0), 0.0
                 while not self._stop.wait(INTERVAL_S - time.monotonic() % INTERVAL_S):
                     samples = source.sample() if source else []
                     self._tracker.tick(samples)
                     append_samples(directory / GPU_FILE, samples)
-                    self._write_picture(directory / LIVE_FILE)
+                    if time.monotonic() >= due:
+                        with thrift:
+                            self._write_picture(directory / LIVE_FILE)
+                        due = time.monotonic() + thrift.rest_s - INTERVAL_S / 2  # at the second nearest to it
                 self._write_picture(directory / LIVE_FILE)
         finally:
             if source is not None:
@@ -65,8 +71,13 @@ class Recorder(Observer):
     def _write_picture(self, path: Path) -> None:
         """Replaced in one step; not forced to disk: after a power cut nobody is live."""
         temporary = path.with_name(f"{path.name}.next")  # one name: whoever has the run's lock is alone
-        temporary.write_text(json.dumps(plain(asdict(self._tracker.picture()))), encoding="utf-8")
+        temporary.write_text(json.dumps(self._tracker.picture(), default=_as_json), encoding="utf-8")
         temporary.replace(path)
+
+
+def _as_json(value: object) -> object:
+    """A dataclass by its fields, one level at a time: `asdict` would copy every second of every worker's history."""
+    return {each.name: getattr(value, each.name) for each in fields(value)} if is_dataclass(value) else str(value)
 
 
 def append_samples(path: Path, samples: Sequence[GpuSample]) -> None:

@@ -34,7 +34,7 @@ class _Worker:
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=NUM_DURATIONS))
     busy_s: float = 0.0  # until `since`
     ticked: tuple[float, float] = (0.0, 0.0)  # (when, busy until then)
-    history: deque[float] = field(default_factory=lambda: deque(maxlen=views.MAX_HISTORY))
+    history: deque[int] = field(default_factory=lambda: deque(maxlen=views.MAX_HISTORY))  # percent
 
     def enter(self, state: str, now: float) -> None:
         self.busy_s = self.busy_until(now)
@@ -48,7 +48,7 @@ class _Worker:
         at, busy = self.ticked
         self.ticked = (now, self.busy_until(now))
         share = 100 * (self.ticked[1] - busy) / (now - at) if at and now > at else 0.0
-        self.history.append(share if utilisation is None else utilisation)
+        self.history.append(round(share if utilisation is None else utilisation))
 
 
 @dataclass(slots=True)
@@ -272,7 +272,7 @@ class Tracker(Observer):
             done=worker.done,
             failed=worker.failed,
             gpu=self._gpu(worker),
-            history=tuple(round(share) for share in worker.history),
+            history=tuple(worker.history),
         )
 
     def _gpu(self, worker: _Worker) -> GpuSample | None:
