@@ -107,7 +107,9 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
             "sets up .venv: `source .venv/bin/activate` and try again"
         )
     except KeyboardInterrupt as stop:
-        sys.stderr.write(f"\nStopped. To continue: {_shell(argv)}\n")
+        from editeval.commands.console import continuing
+
+        sys.stderr.write(f"\nStopped. To continue: {continuing(argv)}\n")
         return 128 + (stop.args[0] if stop.args else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
@@ -330,11 +332,3 @@ def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
     if values is None:
         return None
     return tuple(word for value in values for word in value.split(",") if word)
-
-
-def _shell(argv: Sequence[str]) -> str:
-    import shlex
-
-    from editeval.redaction import redacted
-
-    return redacted(shlex.join(argv))

@@ -140,7 +140,10 @@ def test_status_while_a_run_goes_on_and_after_kill_9(tmp_path: Path) -> None:
     assert (found["outcome"], found["writer"]) == ("killed", None)
     assert found["stages"][0]["state"] == "stopped"
     done = cli("status", cwd=folder)
-    assert done.returncode == 3 and "its process was killed; what finished is safe" in done.stdout
+    assert (
+        done.returncode == 3
+        and "its process was killed; what finished is safe\nTo continue: editeval run small.yaml" in done.stdout
+    )
 
 
 def test_status_after_ctrl_c_says_interrupted(tmp_path: Path) -> None:

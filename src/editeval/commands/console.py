@@ -1,10 +1,14 @@
-"""The console that results are printed to: as wide as the terminal, or as the tables where there is none."""
+"""The console that results are printed to, and the commands that people are told to type next."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from editeval.redaction import redacted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,3 +29,8 @@ def result_console() -> Console:
 
     is_free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return PatientConsole(width=PIPE_WIDTH) if is_free else PatientConsole()
+
+
+def continuing(argv: Sequence[str]) -> str:
+    """The command that carries on what `argv` began, for a shell: not with --fresh, which would begin anew."""
+    return redacted(shlex.join(word for word in argv if word != "--fresh"))

@@ -36,7 +36,7 @@ def run(config: Config, options: argparse.Namespace) -> int:
 
 def report_result(result: RunResult, argv: Sequence[str], display: str = "plain") -> int:
     """Print the table (unless events went to stdout), and what to type next. Returns the exit code."""
-    from editeval.commands.console import result_console
+    from editeval.commands.console import continuing, result_console
     from editeval.reports.terminal import render_terminal
 
     if result.report is not None:
@@ -47,7 +47,7 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     if result.signum is not None:
         done = result.counts.num_edited + result.counts.num_failed
         sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
-        sys.stderr.write(f"To continue: {redacted(shlex.join(argv))}\n")
+        sys.stderr.write(f"To continue: {continuing(argv)}\n")
     return result.exit_code
 
 

@@ -46,6 +46,7 @@ class Standing:
     counts: Counts  # of several judgings, those of the one that scored least
     reasons: dict[str, dict[str, int]]  # stage -> why samples have no value -> how many
     judgings: tuple[KeptView, ...] = ()  # every one that the run keeps, those that are not shown included
+    argv: tuple[str, ...] = ()  # of the latest invocation; empty if it left none
 
     @property
     def is_complete(self) -> bool:
@@ -68,7 +69,8 @@ def standing(directory: Path) -> Standing:
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = live
-    return Standing(picture, outcome, writer, counts, {stage: why for stage, why in reasons.items() if why}, judgings)
+    known = {stage: why for stage, why in reasons.items() if why}
+    return Standing(picture, outcome, writer, counts, known, judgings, found.argv)
 
 
 def _kept(store: RunStore, current: Collection[str]) -> Iterator[KeptView]:
@@ -87,7 +89,9 @@ class _Ledger:
         self.store = store
         self.is_running = is_running
         self.now = time.time()
-        self.began_at = max((e["at"] for e in store.events("invocation")), default=self.now)
+        invocations = store.events("invocation")
+        self.began_at = max((e["at"] for e in invocations), default=self.now)
+        self.argv = tuple(map(str, invocations[-1]["data"].get("argv", ()))) if invocations else ()
         self.events = [e for e in store.events() if e["at"] >= self.began_at]
         self.stages = _stages(store)
         self.counts = {facts.key: store.counts(facts.judging_id or None) for facts in self.stages}

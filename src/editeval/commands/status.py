@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.commands.console import result_console
+from editeval.commands.console import continuing, result_console
 from editeval.commands.standing import KeptView, Standing, standing
 from editeval.display.plain import Rhythm, status_line
 from editeval.display.texts import clean, plain
@@ -22,8 +22,8 @@ FOLLOW_S = 1.0
 _MEANINGS = {
     "complete": "complete: every wanted sample is scored",
     "incomplete": "finished, but some samples failed or could not be scored; `editeval retry` tries those again",
-    "interrupted": "not running: it was interrupted, or it stopped with an error; the same command continues",
-    "killed": "not running: its process was killed; what finished is safe, the same command continues",
+    "interrupted": "not running: it was interrupted, or it stopped with an error; what finished is safe",
+    "killed": "not running: its process was killed; what finished is safe",
 }
 
 
@@ -82,6 +82,8 @@ def _rendered(found: Standing) -> RenderableType:
     from editeval.display.live import Region
 
     texts = [Text(_meaning(found), style="bold")]
+    if found.outcome in ("interrupted", "killed") and found.argv:
+        texts.append(Text(f"To continue: {clean(continuing(found.argv))}"))
     for stage, reasons in found.reasons.items():
         texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
     if len(found.judgings) > 1:
