@@ -26,10 +26,7 @@
   const named = (names, list) => Object.fromEntries(names.map((name, index) => [name, list[index]]));
 
   function accept(run, kind, number, value) {
-    if (kind === "run") {
-      run.info = value;
-      value.worst.forEach((pair) => (pair[1] = named(value.row, pair[1])));
-    }
+    if (kind === "run") run.info = value;
     if (kind === "rows") value.forEach((list, index) => addRow(run, named(run.info.row, list), number * run.info.chunk + index));
     if (kind === "details") run.details.set(number, value.map((list) => named(run.info.detail, list)));
   }

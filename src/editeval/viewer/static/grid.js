@@ -94,13 +94,11 @@
 
   function toolbar(form) {
     const [run] = ui.runs, select = (name, choices) => ui.options(form.querySelector(`[data-state=${name}]`), choices);
-    const words = (names, prefix = "") => names.map((name) => [name, t(prefix + name)]);
     const isSeveral = ui.runs.length > 1;
     select("cat", [["", t("all_categories")], ...[...new Set(ui.samples.map((sample) => sample.category))].map((name) => [name, ui.category(name)])]);
-    select("show", [["", t("all_samples")], ...words(["scored", ...ui.COMPLAINTS, "is_rated", "wrong"])]);
     select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), one.info.run.name])] : []);
     select("metric", ui.metrics(run));
-    select("sort", words(["order", "worst", "best", ...(isSeveral || ui.judges(run).length > 1 ? ["gap"] : []), "slow"], "sort_"));
+    if (!isSeveral && ui.judges(run).length < 2) form.querySelector("[value=gap]").remove();
     form.onsubmit = () => false;
     form.onreset = () => (ui.go(ui.FILTERS), ui.draw(), false);
   }

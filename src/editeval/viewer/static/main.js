@@ -3,7 +3,7 @@
 (() => {
   const { h } = ui;
   const PAGES = ["summary", "grid", "compare"];
-  const root = h("div.app"), note = h("p.message", { role: "status" });
+  const [root] = document.getElementsByClassName("app"), name = root.querySelector(".name").textContent, note = h("p.message", { role: "status" });
   let update = null;
 
   ui.complain = (text) => note.replaceChildren(ui.clean(text));
@@ -12,8 +12,7 @@
     const focused = document.activeElement?.id, scrolled = scrollY, { page } = ui.state;
     ui.keys = {};
     root.replaceChildren(header());
-    const isKnown = ui.runs.every((run) => run.info);
-    if (isKnown) update = ui.pages[page](root);
+    if (page === "summary" || ui.runs.every((run) => run.info)) update = ui.pages[page](root);
     else root.append(h("main.none", { id: "main" }, ui.t("loading")));
     if (focused) document.getElementById(focused)?.focus();
     scrollTo(0, scrolled);
@@ -22,9 +21,7 @@
 
   function header() {
     const head = ui.clone("header"), find = (name) => head.querySelector(name);
-    const names = ui.runs.map(({ info }) => info?.run.name ?? "").join(" · ");
-    document.title = `${names} - editeval`;
-    find(".name").append(ui.clean(names));
+    find(".name").append(name);
     find(".skip").onclick = () => (document.querySelector("main :is(a, button, input, [tabindex])")?.focus(), false);
     find("#theme").replaceChildren(ui.t(ui.is_dark() ? "light" : "dark"));
     find("#theme").onclick = () => (ui.set_theme(ui.is_dark() ? "light" : "dark"), ui.draw());
@@ -68,7 +65,7 @@
   });
 
   ui.on_data(ui.draw);
-  document.body.append(root, note);
+  document.body.append(note);
   ui.draw();
   ui.load().catch((error) => ui.complain(error.message));
 })();

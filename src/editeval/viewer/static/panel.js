@@ -8,9 +8,10 @@
     if (role !== "edited" || !row) return head;
     const more = h("div");
     if (!ui.state.blind) ui.detail(run, row).then((detail) => more.append(...details(run, row, detail)), (error) => ui.complain(error.message));
-    const scores = run.info.metrics.map((metric, index) => [{ kind: metric === run.info.headline ? "first" : "", cell: h("span", { title: ui.about(metric) }, metric) },
-      ui.score(run, row, metric), ui.meter(row.values[index])]);
-    return [...head, ui.state.blind ? h("p.soft", {}, t("blind_hint")) : ui.table("components", [], scores), rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
+    const scores = run.info.metrics.map((metric, index) => h(metric === run.info.headline ? "tr.first" : "tr", {},
+      h("th", { scope: "row", title: ui.about(metric) }, metric), h("td", {}, ui.score(run, row, metric)),
+      h("td", {}, row.values[index] !== null && h("meter", { min: 0, max: 10, value: row.values[index], "aria-hidden": "true" }))));
+    return [...head, ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores), rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
   };
 
   function rating(run, sample) {
@@ -37,7 +38,7 @@
         [...replies].map(([raw, scores]) => [replies.size > 1 && h("h3", {}, scores.map(([name]) => name).join(", ")), h("pre", { tabindex: 0 }, raw)])),
       tries.length > 0 && h("section", {}, h("h2", {}, t("attempts")), tries),
       ui.pairs(Object.entries(facts).filter(([, value]) => value !== null && value !== undefined && value !== "")),
-      ui.copyable(`${run.info.commands.show} '${row.id.replaceAll("'", "'\\''")}'`),
+      ui.copier(h("div.copyable", {}, h("code", { tabindex: 0 }, `${run.info.commands.show} '${row.id.replaceAll("'", "'\\''")}'`))),
     ].filter(Boolean);
   }
 })();

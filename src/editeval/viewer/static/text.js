@@ -14,12 +14,25 @@ const ui = { language: "en" };
     const key = `about_${metric.slice(metric.lastIndexOf(".") + 1)}`;
     return Object.hasOwn(words, key) ? ui.t(key) : "";
   };
-  ui.category = (name) => {
-    if (name === "micro" || name === "macro") return ui.t(name);
-    return isChinese() && Object.hasOwn(categories, name) ? `${categories[name]} ${name}` : name || "-";
-  };
-  ui.warning = (sentence) => {
+  ui.category = (name) => (isChinese() && Object.hasOwn(categories, name) ? `${categories[name]} ${name}` : name || "-");
+  function warning(sentence) {
     const known = isChinese() && warnings.find(([pattern]) => new RegExp(pattern).test(sentence));
     return known ? sentence.replace(new RegExp(known[0]), known[1]) : sentence;
+  }
+
+  /** Says what an attribute of a node names: data-t (with data-args, and data-tail behind it), and so on. */
+  const SAY = {
+    t: (node, key) => (node.textContent = ui.t(key, ...JSON.parse(node.dataset.args ?? "[]")) + (node.dataset.tail ?? "")),
+    category: (node, name) => (node.textContent = ui.category(name)),
+    warning: (node, sentence) => (node.textContent = warning(sentence)),
+    label: (node, key) => (node.ariaLabel = node.placeholder = ui.t(key)),
+  };
+  /** All words of ours in `root`, in the present language. */
+  ui.translate = (root) => {
+    for (const [name, say] of Object.entries(SAY)) {
+      for (const node of [root, ...root.querySelectorAll(`[data-${name}]`)]) {
+        if (name in node.dataset) say(node, node.dataset[name]);
+      }
+    }
   };
 })();

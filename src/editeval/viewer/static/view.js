@@ -1,8 +1,6 @@
 "use strict";
 /* What is said of a sample, and which samples are shown in which order. */
 (() => {
-  ui.COMPLAINTS = ["failed", "unscored", "pending", "black", "constant", "unchanged", "missing", "spoilt", "damaged", "low", "size"];
-
   ui.metric_at = (run, name) => Math.max(0, run.info.metrics.indexOf(name || run.info.headline));
   ui.value = (run, row, name) => row?.values[ui.metric_at(run, name)] ?? null;
   /** The choices of a score: the headline stands for itself, whatever it is called. */
