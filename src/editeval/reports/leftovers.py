@@ -1,4 +1,4 @@
-"""What processes that were killed left in the folder of a report: half-written files and folders, under hidden names."""
+"""What killed processes left in the folder of a report: half-written files and folders, under hidden names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two runs compared sample by sample: only samples that both scored enter, so that no difference is one of selection."""
+"""Two runs compared sample by sample: only what both scored enters, so that no difference is one of selection."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@
         node.href = ui.hash(patch);
         node.ariaCurrent = isNow ? "page" : null;
       } else {
-        node.ariaPressed = isNow;
+        if (go) node.ariaPressed = isNow;
         node.addEventListener("click", () => ui.go(patch));
       }
     }
@@ -61,15 +61,7 @@
     select.hidden = choices.length < 2;
   };
 
-  const fixed = (value, digits = 2) => (value === null || value === undefined ? "-" : value.toFixed(digits));
-  /** Percent, never rounded to a full 100 or to 0 that it is not. */
-  const share = (value) => `${(value === 0 || value === 1 ? value * 100 : Math.min(99.9, Math.max(0.1, value * 100))).toFixed(1).replace(/\.0$/, "")} %`;
-  const duration = (seconds) => {
-    if (seconds === null || seconds === undefined) return "-";
-    if (seconds < 120) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-    const two = (n) => String(n).padStart(2, "0"), minutes = Math.floor(Math.round(seconds) / 60);
-    return minutes < 60 ? `${minutes} min ${two(Math.round(seconds) % 60)} s` : `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
-  };
+  const duration = (seconds) => `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 
   /** Beside a command or a configuration: a button that copies it. */
   const copier = (node) => {
@@ -82,7 +74,7 @@
     return node;
   };
 
-  Object.assign(ui, { h, clean, pairs, tag, bind, clone, options, fixed, share, duration, copier });
+  Object.assign(ui, { h, clean, pairs, tag, bind, clone, options, duration, copier });
 
   /** Address of a thumbnail or a full-size picture of a run; null for anything not named as we name files. */
   ui.thumb = (run, picture) => {
@@ -103,7 +95,7 @@
   };
   ui.score = (run, row, metric) => {
     const value = ui.value(run, row, metric);
-    if (value !== null) return h("b.value", {}, fixed(value));
+    if (value !== null) return h("b.value", {}, value.toFixed(2));
     return h("b.value.none", {}, row?.reason ?? row?.whys?.[ui.metric_at(run, metric)] ?? "-");
   };
 })();

@@ -8,7 +8,7 @@
     const page = ui.clone("grid"), list = page.querySelector(".rows"), head = page.querySelector(".head");
     const columns = columnsOf();
     root.append(page);
-    toolbar(page.querySelector("form"));
+    toolbar(page);
     page.style.setProperty("--columns", columns.length);
     head.append(...["sample", ...columns.map(([name]) => name)].map((name) => h("span", {}, t(name))));
     list.onscroll = schedule;
@@ -92,14 +92,12 @@
     return [["source", run, "source"], ...(hasTarget ? [["target", run, "target"]] : []), ...ui.runs.map((one) => [ui.runs.length > 1 ? one.info.run.name : "edited", one, "edited"])];
   }
 
-  function toolbar(form) {
-    const [run] = ui.runs, select = (name, choices) => ui.options(form.querySelector(`[data-state=${name}]`), choices);
+  function toolbar(page) {
+    const [run] = ui.runs, select = (name, choices) => ui.options(page.querySelector(`[data-state=${name}]`), choices);
     const isSeveral = ui.runs.length > 1;
     select("cat", [["", t("all_categories")], ...[...new Set(ui.samples.map((sample) => sample.category))].map((name) => [name, ui.category(name)])]);
     select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), one.info.run.name])] : []);
     select("metric", ui.metrics(run));
-    if (!isSeveral && ui.judges(run).length < 2) form.querySelector("[value=gap]").remove();
-    form.onsubmit = () => false;
-    form.onreset = () => (ui.go(ui.FILTERS), ui.draw(), false);
+    if (!isSeveral && ui.judges(run).length < 2) page.querySelector("[value=gap]").remove();
   }
 })();

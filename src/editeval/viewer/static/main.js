@@ -31,14 +31,13 @@
   }
 
   function help() {
-    const dialog = ui.clone("help");
-    dialog.onclose = () => dialog.remove();
-    document.body.append(dialog);
+    const [dialog] = document.getElementsByTagName("dialog");
+    ui.translate(dialog);
     dialog.showModal();
   }
 
   const GLOBAL = {
-    "?": help, Escape: () => ui.state.page === "compare" && ui.go({ page: "grid" }),
+    Escape: () => ui.state.page === "compare" && ui.go({ page: "grid" }),
     p: () => ui.go({ page: PAGES[(PAGES.indexOf(ui.state.page) + 1) % PAGES.length] }),
     "/": () => (ui.state.page !== "grid" && ui.go({ page: "grid" }), document.getElementById("search").focus()),
   };
@@ -49,22 +48,23 @@
     if (target.matches("button, a, summary") && [" ", "Enter"].includes(key)) return;
     if (target.matches("[type=range]") && key.startsWith("Arrow")) return;
     const action = ui.keys[event.shiftKey && key.startsWith("Arrow") ? `Shift${key}` : key] ?? GLOBAL[key];
-    if (!action) return;
+    const button = [...root.querySelectorAll("button")].find(({ title }) => title === key);  // it tells its key
+    if (!action && !button) return;
     event.preventDefault();
-    action();
+    if (action) action();
+    else button.click();
   });
   addEventListener("keyup", ({ key }) => key === " " && ui.keys.released?.());
 
   /** A change of zoom or slider draws itself; a page that can update itself does. */
-  ui.on_state((before) => {
+  ui.moved = (before) => {
     const changed = Object.keys(before).filter((name) => ui.state[name] !== before[name]);
     if (!changed.includes("page") && update) return update();
     if (changed.every((name) => name === "z" || name === "cut")) return;
     if (changed.includes("page")) scrollTo(0, 0);
     ui.draw();
-  });
+  };
 
-  ui.on_data(ui.draw);
   document.body.append(note);
   ui.draw();
   ui.load().catch((error) => ui.complain(error.message));

@@ -1,8 +1,8 @@
 "use strict";
 /* First page: it stands in the page already. It gets its links and its language, and what people think of the edits. */
 (() => {
-  const { h, t, fixed, share } = ui;
-  const [together] = document.getElementsByClassName("runs"), pages = [...document.querySelectorAll("main.summary")];
+  const { h, t } = ui;
+  const together = document.querySelector(".runs"), pages = [...document.querySelectorAll("main.summary")];
   document.querySelectorAll(".copyable").forEach(ui.copier);
 
   ui.pages = {};
@@ -10,10 +10,9 @@
     const run = ui.runs[ui.state.run] ?? ui.runs[0], page = pages[run.index], place = page.querySelector(".ratings");
     place.hidden = !run.info;
     if (run.info) place.lastElementChild.replaceChildren(...ratings(run));
-    for (const part of [together, page].filter(Boolean)) {
-      ui.bind(part);
-      root.append(part);
-    }
+    if (together) page.prepend(together);
+    ui.bind(page);
+    root.append(page);
   };
 
   function ratings(run) {
@@ -21,11 +20,11 @@
     controls.querySelector(".export").onclick = ui.export_ratings;
     controls.querySelector("span").append(t(ui.served ? "saved_run" : "saved_here"));
     if (!found.num) return [h("p.soft", {}, t("ratings_none")), controls];
-    const interval = found.interval ? ` (${found.interval.map((end) => fixed(end)).join(" – ")})` : "";
+    const interval = found.interval ? ` (${found.interval.map((end) => end.toFixed(2)).join(" – ")})` : "";
     const entries = [
       ["rated", `${found.num}; ${t("blindly", found.num_blind)}`],
-      [t("rank_agreement", run.info.headline), found.rho === null ? t("too_few") : `${fixed(found.rho)}${interval}, n = ${found.n}`],
-      ["pair_agreement", found.in_order === null ? t("too_few") : `${share(found.in_order)}, ${t("pairs", found.num_pairs)}`],
+      [t("rank_agreement", run.info.headline), found.rho === null ? t("too_few") : `${found.rho.toFixed(2)}${interval}, n = ${found.n}`],
+      ["pair_agreement", found.in_order === null ? t("too_few") : `${(found.in_order * 100).toFixed(1)} %, ${t("pairs", found.num_pairs)}`],
       ["wrong", h("a", { "data-find": "page=grid&show=wrong" }, found.num_wrong)],
     ];
     return [ui.pairs(entries), controls];

@@ -45,7 +45,7 @@
     const key = JSON.stringify([Object.keys(ui.FILTERS).map((name) => state[name]), ui.complete, ui.samples.length, ratings]);
     if (cached.key !== key) {
       const runs = state.model === "" ? ui.runs : ui.runs.filter((run) => String(run.index) === state.model);
-      const rank = SORTS[state.sort] ?? SORTS.order;
+      const rank = SORTS[state.sort];
       const ranked = ui.samples.filter((sample) => shows(sample, state, runs)).map((sample) => [rank(sample, valuesOf(sample, state, runs), runs), sample]);
       ranked.sort((a, b) => a[0] - b[0] || a[1].position - b[1].position);
       cached = { key, list: ranked.map(([, sample]) => sample) };

@@ -47,12 +47,13 @@ def warning(sentence: str) -> Element:
 
 
 def link(place: str, *children: Child, tag: str = "a", keeps_filters: bool = False, **attributes: object) -> Element:
-    """A way to another page, as the script makes it; `place` is said in the words of the address: "page=grid&show=failed"."""
+    """A way to another page, that the script makes; `place` is said as in the address: "page=grid&show=failed"."""
     return h(tag, *children, **{"data_go" if keeps_filters else "data_find": place}, **attributes)
 
 
-def section(title: str, *content: Child) -> Element:
-    return h("section", t("h2", title), *content)
+def section(kind: str, title: str, *content: Child, **attributes: object) -> Element:
+    """`kind` is a class, ".runs", or nothing; `title` is a word."""
+    return h(f"section{kind}", t("h2", title), *content, **attributes)
 
 
 def table(kind: str, names: Sequence[str | Element], rows: Iterable[Element | Sequence[Child]]) -> Element:

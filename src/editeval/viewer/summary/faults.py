@@ -30,7 +30,7 @@ def faults(drawn: Drawn, of_several: bool) -> Element:
         )
         for why, count in found
     ]
-    return section("why_title", lead, h("div.chips", chips), *_causes(drawn), *_worst(drawn, model))
+    return section("", "why_title", lead, h("div.chips", chips), *_causes(drawn), *_worst(drawn, model))
 
 
 def _causes(drawn: Drawn) -> Iterator[Element]:

@@ -20,20 +20,20 @@ def first_page(runs: Sequence[Drawn], comparisons: Sequence[Comparison] = (), nu
     names = h("span.name", " \u00b7 ".join(drawn.name for drawn in runs))
     head = h("header.top", h("strong", "editeval"), names)
     shared = leaderboard(runs, comparisons, num_shared) if len(runs) > 1 else None
-    together = h("div.summary.runs", shared) if shared is not None else None
-    return markup(h("div.app", head, together, [_main(drawn, runs) for drawn in runs]))
+    mains = [_main(drawn, runs) for drawn in runs]
+    if shared is not None:
+        mains[0].insert(0, shared)  # the script moves it to the run that it shows
+    return markup(h("div.app", head, mains))
 
 
 def _main(drawn: Drawn, runs: Sequence[Drawn]) -> Element:
-    ratings = section("ratings_title", h("div.card"))
-    ratings.attrib |= {"class": "ratings", "hidden": ""}  # the script has something to say there
     return h(
         "main.summary",
         result(drawn),
         faults(drawn, len(runs) > 1),
         scores(drawn, runs),
         timing(drawn),
-        ratings,
+        section(".ratings", "ratings_title", h("div.card"), hidden=""),  # the script has something to say there
         certificate(drawn),
         provenance(drawn),
         t("footer.soft", "footer"),

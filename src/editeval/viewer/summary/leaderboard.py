@@ -23,7 +23,7 @@ def leaderboard(runs: Sequence[Drawn], comparisons: Sequence[Comparison], num_sh
     left_out = t("p.warnings", "left_out", num_shared) if num_shared is not None else None
     ranked = table("", _HEAD, [_result(drawn) for drawn in runs])
     note = t("p.soft.note", "paired_key")
-    return section("runs_title", left_out, h("div.card.wide", ranked, table("", _PAIRED_HEAD, paired), note))
+    return section(".runs", "runs_title", left_out, h("div.card.wide", ranked, table("", _PAIRED_HEAD, paired), note))
 
 
 def _result(drawn: Drawn) -> Sequence[Child]:

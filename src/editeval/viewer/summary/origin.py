@@ -20,14 +20,14 @@ def certificate(drawn: Drawn) -> Element | None:
     others = [_other(one) for one in (drawn.run.get("judgings") or ())[1:]]
     one = drawn.block["certificate"]
     if not one:
-        return section("certificate_title", h("div.card", t("p.soft", "no_certificate"), others))
+        return section("", "certificate_title", h("div.card", t("p.soft", "no_certificate"), others))
     checks = [check for check in one.get("checks") or () if check["status"] != "not applicable"]
     passed = sum(check["status"] in ("passed", "warned") for check in checks)
     rows = [[_cell(check[name]) for name in _CHECK] for check in checks]
     is_open = "" if one["verdict"] != "certified" else None
     listed = h("details", t("summary", "checks"), h("div.wide", table("", _CHECK_HEAD, rows)), open=is_open)
     verdict = h("p", badge(one["verdict"]), " ", t("span", "passed_of", passed, len(checks)))
-    return section("certificate_title", h("div.card", verdict, others, listed))
+    return section("", "certificate_title", h("div.card", verdict, others, listed))
 
 
 def _other(judging: dict[str, object]) -> Element:
@@ -51,6 +51,7 @@ def provenance(drawn: Drawn) -> Element:
             said = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)
             facts.append((name, h("pre", said)))
     return section(
+        "",
         "provenance",
         h(
             "div.card",

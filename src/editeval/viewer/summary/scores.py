@@ -29,7 +29,7 @@ def scores(drawn: Drawn, runs: Sequence[Drawn]) -> Element | None:
     is_part = block["coverage"]["scored"] < 1
     key = t("span", "scores_key"), " ", t("span", "bounds_key") if is_part else None
     about = h("p.soft.note", *_about(block["metrics"]))
-    return section("scores_title", h("div.card.wide", table("scores", head, rows), h("p.soft.note", *key), about))
+    return section("", "scores_title", h("div.card.wide", table("scores", head, rows), h("p.soft.note", *key), about))
 
 
 def _row(drawn: Drawn, runs: Sequence[Drawn], one: Mapping[str, Any], shown: Sequence[str]) -> Element:

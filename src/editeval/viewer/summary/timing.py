@@ -37,7 +37,7 @@ def timing(drawn: Drawn) -> Element | None:
         bars([_lane(drawn, lane) for lane in lanes]) if len(lanes) <= _MOST_LANES else None,
         *_policies(drawn),
     )
-    return section("time_title", card)
+    return section("", "time_title", card)
 
 
 def _name(drawn: Drawn, lane: Mapping[str, Any], tag: str = "span") -> Child:
