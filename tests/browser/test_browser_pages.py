@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageStat
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from conftest import Open, address_of, shot
+from conftest import Open, address_of, run_editeval, shot
 
 
 def hash_of(page: Page) -> str:
@@ -53,6 +53,38 @@ def test_first_page_says_what_came_out_what_went_wrong_and_where_the_time_went(
     expect(page.locator("tr.used")).to_contain_text("batch_sync")
     expect(page.locator("body")).to_contain_text("editeval run")
     shot(page, "summary-light", full_page=True)
+
+
+@pytest.mark.parametrize("hosting", ["beside the run", "one file"])
+def test_the_summary_can_be_read_without_javascript(
+    chromium: Browser, runs: dict[str, Path], tmp_path: Path, hosting: str
+) -> None:
+    address = address_of(runs["classical"])
+    if hosting == "one file":
+        done = run_editeval("report", str(runs["classical"]), "--embed", str(tmp_path / "one.html"))
+        assert done.returncode == 0, done.stderr
+        address = f"file://{tmp_path}/one.html"
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 860})
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(address)
+    report = json.loads((runs["classical"] / "report.json").read_text())
+    mean = next(s["mean"] for s in report["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
+    expect(page.locator(".score")).to_contain_text(f"{mean:.2f}")
+    expect(page.locator("main")).to_contain_text("20 of 20 samples scored")
+    expect(page.locator("table.scores tbody tr")).to_have_count(7)
+    expect(page.locator(".gantt .span").first).to_be_visible()
+    expect(page.locator("noscript")).to_contain_text("need JavaScript")
+    expect(page.get_by_text("editeval run").first).to_be_visible()
+    page.locator(".cards").scroll_into_view_if_needed()
+    expect(page.locator(".sample img")).to_have_count(18)
+    shot(page, f"no-script-{hosting.replace(' ', '-')}", full_page=True)
+    sizes = [image.bounding_box() for image in page.locator(".sample img").all()]
+    assert all(box is not None and box["width"] > 50 and box["height"] > 50 for box in sizes)
+    assert page.locator("button:visible, main a[href]").count() == 0, "nothing that would need a script"
+    assert said == []
+    context.close()
 
 
 def test_every_complaint_leads_to_its_samples(open_page: Open, runs: dict[str, Path]) -> None:

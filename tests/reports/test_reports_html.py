@@ -6,7 +6,10 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -104,8 +107,11 @@ def test_hostile_text_leaves_no_markup_in_any_file(make_report: Make, tmp_path: 
         assert not re.search("[<>&\u2028\u2029\x00-\x09\x0b-\x1f]", text)
     safe = payload.encode("utf-8", "replace").decode()
     assert rows_of(tmp_path)[0]["instruction"].encode("utf-8", "replace").decode() == safe
-    clean = {tag for tag, _ in Markup(page.linked("x", "{}", "app", False)).tags}
-    assert {tag for tag, _ in Markup(path.read_text(encoding="utf-8")).tags} == clean
+    harmless = write_report_html(make_report([row_of(0), row_of(1, "failed")]), tmp_path / "harmless")
+    clean = {tag for tag, _ in Markup(harmless.read_text(encoding="utf-8")).tags}
+    page_of_it = Markup(path.read_text(encoding="utf-8"))
+    assert {tag for tag, _ in page_of_it.tags} <= clean | {"ul", "li"}
+    assert not [name for _, attributes in page_of_it.tags for name in attributes if name.startswith("on")]
     one = write_embedded_html(report, tmp_path, tmp_path / "one.html").read_text(encoding="utf-8")
     assert {tag for tag, _ in Markup(one).tags} <= clean | {"style"}
 
@@ -116,7 +122,7 @@ def test_page_allows_exactly_its_own_files(make_report: Make, tmp_path: Path) ->
     (policy,) = [attrs["content"] for tag, attrs in markup.tags if attrs.get("http-equiv")]
     assert policy is not None and policy.startswith("default-src 'none'; script-src 'self' file:;")
     assert "unsafe" not in policy and "connect-src" not in policy
-    linked = {attrs["src"] for tag, attrs in markup.tags if attrs.get("src")}
+    linked = {attrs["src"] for tag, attrs in markup.tags if tag == "script" and attrs.get("src")}
     assert linked == {f"report/app/{name}" for name in page.SCRIPTS}
     assert all((tmp_path / str(source)).is_file() for source in linked)
     assert "://" not in "".join(page.asset(name).decode() for name in page.STYLES)
@@ -134,6 +140,7 @@ def test_one_file_allows_exactly_its_script_and_style_and_needs_no_other(make_re
     assert {"rows-0", "details-0", "run-0", "thumb"} <= set(blocks)
     assert json.loads(blocks["run-0"])["num_samples"] == 1
     assert text.count('data-kind="thumb"') == 3
+    assert text.count('src="data:image/webp;base64,') == 3, "the pictures of the Summary need no script"
     assert "file:" not in policy and not re.search(r'(src|href)="(?!data:,|#)', text.partition("<script type")[0])
 
 
@@ -295,6 +302,39 @@ def test_previews_never_wait_for_the_disk(tmp_path: Path) -> None:
     previews.finish()
     assert time.monotonic() - began < 10
     assert (tmp_path / "report").read_text() == "in the way", "what stands in the way is left alone"
+
+
+def test_what_killed_processes_left_is_swept_and_what_the_living_write_is_not(
+    make_report: Make, tmp_path: Path
+) -> None:
+    """Of each kind one of a process that has ended, one of a process that lives, and one that is no leftover."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    folder = tmp_path / "report"
+    shapes = (".data.{}.new/rows-0.js", ".data.{}.old/rows-0.js", "thumbs/.a.webp.{}.7.tmp")
+    shapes += ("pictures/.b.png.{}.140000000000000.tmp", "app/.main.js.{}.7.tmp")
+    names = {pid: [shape.format(pid) for shape in shapes] for pid in (ended.pid, os.getppid())}
+    others = ["notes.tmp", f".data.{ended.pid}.txt", "thumbs/mine.webp"]
+    for name in [*names[ended.pid], *names[os.getppid()], *others]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("left")
+    write_report_html(make_report([row_of(0)]), tmp_path)
+    assert not [name for name in names[ended.pid] if (folder / name).exists()]
+    assert not list(folder.glob(f".data.{ended.pid}.new")) and not list(folder.glob(f".data.{ended.pid}.old"))
+    assert all((folder / name).is_file() for name in [*names[os.getppid()], *others])
+
+
+def test_a_leftover_that_is_a_link_is_removed_and_not_followed(make_report: Make, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("kept")
+    (tmp_path / "report").mkdir()
+    link = tmp_path / "report" / f".data.{ended.pid}.new"
+    link.symlink_to(outside)
+    write_report_html(make_report([row_of(0)]), tmp_path)
+    assert not link.is_symlink() and (outside / "precious").read_text() == "kept"
 
 
 def test_empty_report_can_be_written(make_report: Make, tmp_path: Path) -> None:

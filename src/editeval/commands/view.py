@@ -85,7 +85,7 @@ class Comparing:
 
 
 def scored(directory: Path, block: Mapping[str, Any]) -> dict[Hashable, Scored]:
-    """The headline scores of a run's wanted samples, by id and instruction, from its ledger: unrounded, with clusters."""
+    """The headline scores of a run's wanted samples, by id and instruction, from its ledger: exact, with clusters."""
     judging = next(iter(block["run"].get("judgings") or ()), None)
     metric = str(block["headline"]).removeprefix(judging["prefix"]) if judging else ""
     with RunStore.read(directory) as store:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 _FOLDERS = ("app", "thumbs", "pictures")
-_LEFT = re.compile(r"\.data\.(?P<pid>[0-9]{1,7})\.(new|old)|\..+\.(?P<owner>[0-9]{1,7})(\.[0-9]+)?\.tmp")
+_LEFT = re.compile(r"\.data\.(?P<pid>[0-9]{1,7})\.(new|old)|\..+?\.(?P<owner>[0-9]{1,7})(\.[0-9]+)?\.tmp")
 
 
 def remove_leftovers(folder: Path) -> None:

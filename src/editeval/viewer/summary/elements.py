@@ -8,7 +8,7 @@ from typing import TypeAlias
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from editeval.viewer.words import clean, english
+from editeval.viewer.words import clean, english, is_word
 
 Child: TypeAlias = "Element | str | int | Sequence[Child] | None"
 
@@ -27,7 +27,12 @@ def h(tag: str, *children: Child, **attributes: object) -> Element:
 
 
 def t(tag: str, key: str, *values: object, tail: str = "", **attributes: object) -> Element:
-    """An element whose whole text is a word of ours, with {0}, {1} filled in, and `tail` behind it."""
+    """An element whose whole text is a word of ours, with {0}, {1} filled in, and `tail` behind it.
+
+    A key that is no word of ours (a name from a run) stands for itself, in every language.
+    """
+    if not is_word(key):
+        return h(tag, key + tail, **attributes)
     marks = {"data_t": key, "data_args": json.dumps(values) if values else None, "data_tail": tail or None}
     return h(tag, english(key, *values) + tail, **marks, **attributes)
 
