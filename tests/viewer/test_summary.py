@@ -192,6 +192,17 @@ def test_words_have_two_languages_and_the_same_gaps_in_both() -> None:
         assert len(pair) == 2 and all(pair) and gaps[0] == gaps[1], key
 
 
+def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:
+    source = Path(page.__file__).parent
+    python = "".join(path.read_text(encoding="utf-8") for path in (source / "summary").glob("*.py"))
+    asked = re.findall(r'\bt\("[\w.-]+", "(\w+)"', python) + re.findall(r'\bsection\("[.\w]*", "(\w+)"', python)
+    assert len(asked) > 30 and not [word for word in asked if not is_word(word)]
+    code = python + "".join(path.read_text(encoding="utf-8") for path in (source / "static").glob("*.*s"))
+    code += (source / "static" / "page.html").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", code)) | {"valid with warnings", "not certified", "certified"}
+    assert [word for word in vocabulary()["words"] if word not in named and not word.startswith("about_")] == []
+
+
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script></title></svg></div><script>alert(1)</script>",
