@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, expect
+from report_fakes import report_of, row_of
 
 from conftest import Open, address_of, run_editeval, shot
+from editeval.reports.html import write_report_html
 
 
 def hash_of(page: Page) -> str:
@@ -85,6 +88,21 @@ def test_the_summary_can_be_read_without_javascript(
     assert page.locator("button:visible, main a[href]").count() == 0, "nothing that would need a script"
     assert said == []
     context.close()
+
+
+def test_samples_that_failed_or_are_not_edited_yet_have_their_page(open_page: Open, tmp_path: Path) -> None:
+    rows = [row_of(0), row_of(1, "failed"), row_of(2, "pending"), row_of(3, value=None)]
+    history = {
+        rows[1].id: [{"stage": "edit", "attempt": 1, "reason": "oom", "device": "cpu", "seconds": 1.5, "message": "m"}]
+    }
+    path = write_report_html(replace(report_of(rows, tmp_path), histories=history), tmp_path)
+    page = open_page(f"file://{path}", "#page=compare")
+    for row, words in zip(rows, ("overall", "edit 1: oom cpu, 1.50 s", "not edited yet", "unparsable"), strict=True):
+        expect(page.locator(".id")).to_have_text(row.id)
+        expect(page.locator("main")).to_contain_text(words)
+        expect(page.locator("aside .copyable")).to_be_visible()
+        expect(page.locator(".message")).to_be_empty()
+        page.keyboard.press("ArrowRight")
 
 
 def test_every_complaint_leads_to_its_samples(open_page: Open, runs: dict[str, Path]) -> None:

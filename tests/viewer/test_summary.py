@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from report_fakes import believable_rows, report_of, row_of
 
-from editeval.reports.data import Report
+from editeval.reports.data import Report, decide_badge, survey
 from editeval.reports.front import Tally, run_block
 from editeval.reports.front import row_of as front_row
 from editeval.reports.pictures import Picture, Pictures
@@ -22,7 +22,7 @@ from editeval.viewer import page
 from editeval.viewer.summary.layout import first_page
 from editeval.viewer.summary.numbers import duration, moment, share, span
 from editeval.viewer.summary.runs import Drawn
-from editeval.viewer.words import clean, english, is_word, vocabulary
+from editeval.viewer.words import chinese_category, chinese_warning, clean, english, is_word, vocabulary
 
 SAME = {"num_shared": 3, "wins": 2, "ties": 1, "losses": 0, "difference": 0.5, "low": 0.1, "high": 0.9}
 SAME |= {"first": {"num_scored": 3, "num_samples": 4}, "second": {"num_scored": 4, "num_samples": 4}}
@@ -65,8 +65,8 @@ ELEMENTS = {
     *("pre", "footer", "svg", "g", "rect", "line", "circle", "text", "tspan", "title"),
 }
 ATTRIBUTES = {
-    *("class", "id", "data-t", "data-args", "data-tail", "data-label", "data-go", "data-find", "data-category"),
-    *("data-warning", "aria-label", "aria-hidden", "scope", "tabindex", "hidden", "open", "role", "dir", "src", "alt"),
+    *("class", "id", "data-t", "data-args", "data-tail", "data-label", "data-go", "data-find", "data-english"),
+    *("data-chinese", "aria-label", "aria-hidden", "scope", "tabindex", "hidden", "open", "role", "dir", "src", "alt"),
     *("loading", "decoding", "draggable", "viewbox", "preserveaspectratio", "x", "y", "x1", "x2", "y1", "y2", "cx"),
     *("cy", "r", "width", "height", "text-anchor"),
 }
@@ -186,6 +186,23 @@ def test_every_text_of_ours_carries_its_word_and_is_that_word(tmp_path: Path) ->
     )
 
 
+def test_every_warning_of_the_badge_is_known_in_chinese(tmp_path: Path) -> None:
+    rows = [row_of(0, value=None), row_of(1, "failed"), row_of(2, "pending"), row_of(3), row_of(4)]
+    rows += [replace(row_of(n), flags=(flag,), sha256="0" * 64) for n, flag in ((5, "black"), (6, "constant"))]
+    rows += [replace(row_of(7), flags=("unchanged",))]
+    doubts = ("Judge exact: NOT CERTIFIED: order 0.5, needs 0.9",)
+    for chosen in (rows, rows[:1]):
+        _, warnings = decide_badge(survey(iter(chosen), "overall"), doubts=doubts)
+        tree = Tree(first_page([drawn(blocked(report_of(chosen, tmp_path, warnings=warnings)))]))
+        lines = [(a, "".join(texts)) for tag, a, texts in tree.found if tag == "li" and "class" not in a]
+        assert [text for _, text in lines] == list(warnings) == [a["data-english"] for a, _ in lines]
+        for attributes, text in lines:
+            numbers = set(re.findall(r"[\d.]+\b", text))
+            assert numbers <= set(re.findall(r"[\d.]+\b", attributes["data-chinese"])) | {"0"}, text
+            assert re.search("[\u4e00-\u9fff]", attributes["data-chinese"])
+    assert chinese_warning("Something else.") is None
+
+
 def test_words_have_two_languages_and_the_same_gaps_in_both() -> None:
     for key, pair in vocabulary()["words"].items():
         gaps = [sorted(re.findall(r"\{\d\}", text)) for text in pair]
@@ -288,6 +305,13 @@ def test_without_scores_there_is_no_number_and_without_a_judge_no_certificate(tm
     edits = blocked(report_of([row_of(0)], tmp_path, headline_metric="", summaries=()))
     texts = tree_of(edits).texts()
     assert "no judge was asked" in texts and "Judge certificate" not in texts and "1 of 1 samples edited" in texts
+
+
+def test_categories_are_said_in_both_languages_and_unknown_ones_in_none(tmp_path: Path) -> None:
+    rows = [row_of(0), replace(row_of(1), category="mine")]
+    tree = tree_of(blocked(report_of(rows, tmp_path)))
+    said = {"".join(texts): attributes.get("data-chinese") for _, attributes, texts in tree.found}
+    assert said["physical"] == chinese_category("physical") == "\u7269\u7406 physical" and said["mine"] is None
 
 
 def test_an_empty_report_is_a_page_too(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def block(kind: str, json_text: str) -> str:
 
 
 def _filled(title: str, sources: str, styles: str, runs: str, first_page: str, scripts: str) -> str:
-    words = json.dumps(vocabulary(), ensure_ascii=False, separators=(",", ":"))
+    asked = {kind: vocabulary()[kind] for kind in ("words", "categories")}
+    words = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
     frame = (resources.files("editeval.viewer") / "static" / "page.html").read_text(encoding="utf-8")
     return Template(frame).substitute(
         policy=_POLICY.format(sources=sources),

@@ -32,6 +32,21 @@ def is_word(key: str) -> bool:
     return key in vocabulary()["words"]
 
 
+def chinese_category(name: str) -> str | None:
+    """With the name itself behind it; None for a category that is not of the built-in benchmark."""
+    known = vocabulary()["categories"].get(name)
+    return f"{known} {name}" if known else None
+
+
+def chinese_warning(sentence: str) -> str | None:
+    """A warning of the badge; None for a sentence that is none of them."""
+    for pattern, chinese in vocabulary()["warnings"]:
+        match = re.fullmatch(pattern, sentence)
+        if match:
+            return match.expand(re.sub(r"\$(\d)", r"\\\1", chinese))
+    return None
+
+
 def clean(value: object) -> str:
     """`value` as text in which every character that cannot be seen stands as its escape, `\\u202e`."""
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", str(value))

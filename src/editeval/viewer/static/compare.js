@@ -56,9 +56,11 @@
         return h("div.layer", {}, src ? h("img.pan", { src, alt: `${name}: ${sample.instruction}`, draggable: "false" }) : ui.picture(run, row, role));
       });
       const node = h("figure", { onclick: () => column.role === "edited" && column !== active && ui.go({ column: columns.indexOf(column) }) },
-        h("figcaption", {}, h("b", {}, column.name), size && h("span.soft", {}, `${size[2]} × ${size[3]}`), isEdit && column.run.info.headline && ui.score(column.run, column.row, state.metric)),
+        h("figcaption", {}, h("b", {}, column.name), size && h("span.soft", {}, `${size[2]} × ${size[3]}`),
+          isEdit && column.run.info.headline && ui.score(column.run, column.row, state.metric)),
         h("div.frame", { tabindex: 0, role: "group", "aria-label": column.name }, layers),
-        state.mode === "slider" && h("input", { type: "range", value: state.cut, "aria-label": t("slider"), oninput: ({ target }) => stage.style.setProperty("--cut", `${target.value}%`), onchange: ({ target }) => ui.go({ cut: target.value }) }),
+        state.mode === "slider" && h("input", { type: "range", value: state.cut, "aria-label": t("slider"),
+          oninput: ({ target }) => stage.style.setProperty("--cut", `${target.value}%`), onchange: ({ target }) => ui.go({ cut: target.value }) }),
         isEdit && h("p.verdict", {}, column.row.complaints.map(ui.tag)));
       node.classList.toggle("active", column === active && edits.length > 1);
       if (size) node.style.setProperty("--aspect", size[2] / size[3]);

@@ -61,7 +61,7 @@
     select.hidden = choices.length < 2;
   };
 
-  const duration = (seconds) => `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  const duration = (seconds) => (seconds === null ? "" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`);
 
   /** Beside a command or a configuration: a button that copies it. */
   const copier = (node) => {

@@ -11,7 +11,8 @@
     const scores = run.info.metrics.map((metric, index) => h(metric === run.info.headline ? "tr.first" : "tr", {},
       h("th", { scope: "row", title: ui.about(metric) }, metric), h("td", {}, ui.score(run, row, metric)),
       h("td", {}, row.values[index] !== null && h("meter", { min: 0, max: 10, value: row.values[index], "aria-hidden": "true" }))));
-    return [...head, ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores), rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
+    const result = ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores);
+    return [...head, result, rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
   };
 
   function rating(run, sample) {
@@ -29,9 +30,12 @@
   function details(run, row, detail) {
     const replies = Map.groupBy(Object.entries(detail.raws ?? {}), ([, raw]) => raw);  // one reply may give several scores
     const size = (picture) => picture && `${picture[2]} × ${picture[3]}`;
-    const facts = { seconds: duration(row.seconds), device: detail.device, worker: row.worker, attempt: row.attempt, seed: detail.seed, pixels: size(row.edited), source: size(row.source),
-      cluster: detail.cluster, sha256: detail.sha256?.slice(0, 16) };
-    const tries = (detail.history ?? []).map((a) => h("p.error", {}, h("b", {}, `${t(a.stage)} ${a.attempt}: ${a.reason}`), ` ${a.device}, ${duration(a.seconds)} · ${a.message}`));
+    const facts = {
+      seconds: duration(row.seconds), device: detail.device, worker: row.worker, attempt: row.attempt, seed: detail.seed,
+      pixels: size(row.edited), source: size(row.source), cluster: detail.cluster, sha256: detail.sha256?.slice(0, 16),
+    };
+    const tries = (detail.history ?? []).map((one) => h("p.error", {},
+      h("b", {}, `${t(one.stage)} ${one.attempt}: ${one.reason}`), ` ${one.device}, ${duration(one.seconds)} · ${one.message}`));
     return [
       detail.message && h("p.error", {}, h("b", {}, row.reason), ` ${detail.message}`),
       replies.size > 0 && h("section", {}, h("h2", {}, t("reply")),

@@ -2,7 +2,7 @@
 /* The words of the interface in two languages, from words.json. What comes from a run is in no language of ours. */
 const ui = { language: "en" };
 (() => {
-  const { words, categories, warnings } = JSON.parse(document.getElementById("editeval-words").textContent);
+  const { words, categories } = JSON.parse(document.getElementById("editeval-words").textContent);
   const isChinese = () => ui.language === "zh";
 
   /** t("place", 3, 60): the words in the present language, with {0}, {1} filled in; an unknown key stands for itself. */
@@ -15,16 +15,11 @@ const ui = { language: "en" };
     return Object.hasOwn(words, key) ? ui.t(key) : "";
   };
   ui.category = (name) => (isChinese() && Object.hasOwn(categories, name) ? `${categories[name]} ${name}` : name || "-");
-  function warning(sentence) {
-    const known = isChinese() && warnings.find(([pattern]) => new RegExp(pattern).test(sentence));
-    return known ? sentence.replace(new RegExp(known[0]), known[1]) : sentence;
-  }
 
-  /** Says what an attribute of a node names: data-t (with data-args, and data-tail behind it), and so on. */
+  /** What an attribute makes a node say: data-t a word (with data-args in it, data-tail behind it), data-label likewise. */
   const SAY = {
     t: (node, key) => (node.textContent = ui.t(key, ...JSON.parse(node.dataset.args ?? "[]")) + (node.dataset.tail ?? "")),
-    category: (node, name) => (node.textContent = ui.category(name)),
-    warning: (node, sentence) => (node.textContent = warning(sentence)),
+    chinese: (node, text) => (node.textContent = isChinese() ? text : node.dataset.english),
     label: (node, key) => (node.ariaLabel = node.placeholder = ui.t(key)),
   };
   /** All words of ours in `root`, in the present language. */

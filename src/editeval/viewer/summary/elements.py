@@ -8,7 +8,7 @@ from typing import TypeAlias
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from editeval.viewer.words import clean, english, is_word
+from editeval.viewer.words import chinese_category, chinese_warning, clean, english, is_word
 
 Child: TypeAlias = "Element | str | int | Sequence[Child] | None"
 
@@ -44,11 +44,17 @@ def label(key: str) -> dict[str, object]:
 
 def category(name: str) -> Element:
     """What a category is called; "micro" and "macro" are the rows over all of them."""
-    return t("span", name) if name in ("micro", "macro") else h("span", name or "-", data_category=name)
+    return t("span", name) if name in ("micro", "macro") else _both("span", name or "-", chinese_category(name))
 
 
 def warning(sentence: str) -> Element:
-    return h("li", sentence, data_warning=sentence)
+    return _both("li", sentence, chinese_warning(sentence))
+
+
+def _both(tag: str, english_text: str, chinese: str | None) -> Element:
+    """A text that is no word of words.json in both languages; in English alone if there is no Chinese."""
+    said = {"data_english": english_text, "data_chinese": chinese} if chinese else {}
+    return h(tag, english_text, **said)
 
 
 def link(place: str, *children: Child, tag: str = "a", keeps_filters: bool = False, **attributes: object) -> Element:
