@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from editeval.commands.view import Comparing, scored, shown_runs
+from editeval.commands.view import Comparing, scored, shown_runs, value_of
+from editeval.store.records import Row
+from editeval.types import Edit, Failure, Score
 from editeval.viewer.blocks import read_block
 from editeval.viewer.server import Viewer
 
@@ -71,6 +74,16 @@ def test_clusters_come_from_the_ledger_and_no_value_from_an_edit_that_failed(run
     assert all(one.cluster for one in found.values())
     rounded = {sample_id: one.value and round(one.value, 6) for (sample_id, _), one in found.items()}
     assert rounded == headline_scores(runs[0])
+
+
+def test_a_score_of_an_edit_that_failed_later_is_no_score() -> None:
+    done = Edit("a", "done", "edits/a.png", "0" * 64, 8, 8, 1, None, 0, "cpu", 0.0, 1.0, 1)
+    failed = replace(done, status="failed", path=None, sha256=None, error=Failure("oom", "no room"))
+    row = Row("a", "physical", "a", "do", "", 0, done, {"overall": Score("a", "exact", "overall", 4.0)})
+    assert (value_of(row, "overall"), value_of(row, "care")) == (4.0, None)
+    assert (
+        value_of(replace(row, edit=failed), "overall") is None and value_of(replace(row, edit=None), "overall") is None
+    )
 
 
 def test_it_is_counted_again_only_when_a_report_was_written(runs: list[Path]) -> None:

@@ -90,10 +90,10 @@ def scored(directory: Path, block: Mapping[str, Any]) -> dict[Hashable, Scored]:
     metric = str(block["headline"]).removeprefix(judging["prefix"]) if judging else ""
     with RunStore.read(directory) as store:
         rows = store.rows(judging["id"] if judging else None)
-        return {(row.sample_id, row.instruction): Scored(row.cluster, _value(row, metric)) for row in rows}
+        return {(row.sample_id, row.instruction): Scored(row.cluster, value_of(row, metric)) for row in rows}
 
 
-def _value(row: Row, metric: str) -> float | None:
+def value_of(row: Row, metric: str) -> float | None:
     """None for an edit that is not done, whatever a judge once said of it."""
     score = row.scores.get(metric)
     return score.value if score is not None and row.edit is not None and row.edit.status == "done" else None
