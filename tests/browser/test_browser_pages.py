@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, expect
 from report_fakes import report_of, row_of
+from scipy.stats import spearmanr
 
 from conftest import Open, address_of, run_editeval, shot
 from editeval.reports.html import write_report_html
@@ -263,7 +264,7 @@ def test_tab_reaches_every_control(open_page: Open, runs: dict[str, Path]) -> No
 def test_ratings_are_kept_exported_and_compared_with_the_judge(open_page: Open, runs: dict[str, Path]) -> None:
     run = runs["classical"]
     before = (run / "samples.jsonl").read_bytes()
-    page = open_page(address_of(run), "#page=compare&sort=worst")
+    page = open_page(address_of(run), "#page=compare&sort=best")
     for verdict, stars in (("b", "1"), ("b", "2"), ("t", "3"), ("g", "5"), ("g", "4")):
         page.keyboard.press(verdict)
         page.keyboard.press(stars)
@@ -282,6 +283,11 @@ def test_ratings_are_kept_exported_and_compared_with_the_judge(open_page: Open, 
     page.wait_for_selector(".app[data-ready=true]")
     expect(page.locator("main")).to_contain_text("6; 0 of them blind")
     expect(page.locator("main")).to_contain_text("4 pairs")
+    rows = map(json.loads, (run / "samples.jsonl").read_text(encoding="utf-8").splitlines())
+    highest = sorted((row["scores"]["overall"]["value"] for row in rows), reverse=True)[:5]
+    assert len(set(highest)) == 5
+    expect(page.locator(".ratings")).to_contain_text(f"{spearmanr(highest, [1, 2, 3, 5, 4]).statistic:.2f} (")
+    expect(page.locator(".ratings")).to_contain_text("0.0 %, 4 pairs")
     with page.expect_download() as download:
         page.click(".export")
     exported = json.loads(Path(download.value.path()).read_text())

@@ -64,17 +64,14 @@
     ui.h("a", { href: URL.createObjectURL(blob), download: "ratings.json" }).click();
   };
 
-  /** Places from 1, those of equal values averaged. */
-  const ranks = (values) => values.map((value) => {
-    const below = values.filter((other) => other < value).length, equal = values.filter((other) => other === value).length;
-    return below + (equal + 1) / 2;
-  });
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  /** Twice the places, those of equal values averaged: what scale they are on does not change a correlation. */
+  const ranks = (values) => values.map((value) => values.filter((other) => other < value).length + values.filter((other) => other <= value).length);
   function correlation(a, b) {
-    const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length;
-    const centred = (list) => list.map((value) => value - mean(list));
-    const dot = (p, q) => p.reduce((sum, value, i) => sum + value * q[i], 0);
-    const [p, q] = [centred(a), centred(b)], scale = Math.sqrt(dot(p, p) * dot(q, q));
-    return scale ? dot(p, q) / scale : null;
+    const centred = (values) => values.map((value) => value - mean(values));
+    const [p, q] = [centred(a), centred(b)], product = (x, y) => mean(x.map((value, i) => value * y[i]));
+    const scale = Math.sqrt(product(p, p) * product(q, q));
+    return scale ? product(p, q) / scale : null;
   }
 
   /** How people and the judge agree: Spearman's rho with Fieller's interval, and the share of good-bad pairs in order. */
@@ -89,7 +86,7 @@
     return {
       num: rated.length, num_blind: rated.filter(([, r]) => r.blind).length, num_wrong: rated.filter(([, r]) => r.judge_wrong).length,
       n, rho, interval: rho === null || Math.abs(rho) === 1 ? null : [-half, half].map((by) => Math.tanh(Math.atanh(rho) + by)),
-      num_pairs: pairs.length, in_order: pairs.length ? pairs.reduce((sum, value) => sum + value, 0) / pairs.length : null,
+      num_pairs: pairs.length, in_order: pairs.length ? mean(pairs) : null,
     };
   };
 })();
