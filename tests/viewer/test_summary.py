@@ -20,9 +20,8 @@ from editeval.reports.front import row_of as front_row
 from editeval.reports.pictures import Picture, Pictures
 from editeval.viewer import page
 from editeval.viewer.summary.layout import first_page
-from editeval.viewer.summary.numbers import duration, moment, share, span
 from editeval.viewer.summary.runs import Drawn
-from editeval.viewer.words import chinese_category, chinese_warning, clean, english, is_word, vocabulary
+from editeval.viewer.words import chinese_category, chinese_warning, clean, english, is_word
 
 SAME = {"num_shared": 3, "wins": 2, "ties": 1, "losses": 0, "difference": 0.5, "low": 0.1, "high": 0.9}
 SAME |= {"first": {"num_scored": 3, "num_samples": 4}, "second": {"num_scored": 4, "num_samples": 4}}
@@ -203,23 +202,6 @@ def test_every_warning_of_the_badge_is_known_in_chinese(tmp_path: Path) -> None:
     assert chinese_warning("Something else.") is None
 
 
-def test_words_have_two_languages_and_the_same_gaps_in_both() -> None:
-    for key, pair in vocabulary()["words"].items():
-        gaps = [sorted(re.findall(r"\{\d\}", text)) for text in pair]
-        assert len(pair) == 2 and all(pair) and gaps[0] == gaps[1], key
-
-
-def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:
-    source = Path(page.__file__).parent
-    python = "".join(path.read_text(encoding="utf-8") for path in (source / "summary").glob("*.py"))
-    asked = re.findall(r'\bt\("[\w.-]+", "(\w+)"', python) + re.findall(r'\bsection\("[.\w]*", "(\w+)"', python)
-    assert len(asked) > 30 and not [word for word in asked if not is_word(word)]
-    code = python + "".join(path.read_text(encoding="utf-8") for path in (source / "static").glob("*.*s"))
-    code += (source / "static" / "page.html").read_text(encoding="utf-8")
-    named = set(re.findall(r"\w+", code)) | {"valid with warnings", "not certified", "certified"}
-    assert [word for word in vocabulary()["words"] if word not in named and not word.startswith("about_")] == []
-
-
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script></title></svg></div><script>alert(1)</script>",
@@ -335,22 +317,3 @@ def test_the_gantt_chart_draws_what_can_be_told_apart(tmp_path: Path) -> None:
     assert classes["span is-load"] == 3 and classes["span is-edit"] == 2 and classes["span is-judge"] == 1
     assert classes["span is-failed"] == 3 and classes["pause"] == 1
     assert classes["batch"] == 2, "two boundaries a hair apart are one line"
-
-
-@pytest.mark.parametrize(
-    ("value", "told"), [(None, "-"), (0, "0 %"), (1, "100 %"), (0.99999, "99.9 %"), (1e-6, "0.1 %"), (0.125, "12.5 %")]
-)
-def test_a_share_is_never_rounded_to_all_or_nothing(value: float | None, told: str) -> None:
-    assert share(value) == told
-
-
-def test_numbers_read_as_a_person_says_them() -> None:
-    assert [duration(s) for s in (None, 1.234, 94.46, 725.4, 11220)] == [
-        "-",
-        "1.23 s",
-        "94.5 s",
-        "12 min 05 s",
-        "3 h 07 min",
-    ]
-    assert (span(None, 1.0), span(1.0, 2.5)) == ("-", "1.00 \u2013 2.50")
-    assert (moment(None), moment(0.5 + 86400)) == ("-", "1970-01-02 00:00 UTC")
