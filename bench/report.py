@@ -21,7 +21,7 @@ from editeval.store.run_store import RunStore
 from editeval.viewer import page
 
 ROOT = Path(__file__).parent.parent
-MAX_FRONT_END, MAX_WRITE_S, MAX_OPEN_MS, MAX_GROWTH_MB = 60 * 1024, 5.0, 1000.0, 100.0
+MAX_FRONT_END, MAX_WRITE_S, MAX_OPEN_MS, MAX_GROWTH_MB = 60_000, 5.0, 1000.0, 100.0
 NUM_FULL = 270
 
 WRITE = """
@@ -66,12 +66,12 @@ def front_end(table: Table) -> None:
     code = sum(len(text.encode()) for text in scripts.values())
     style = sum(len(text.encode()) for text in styles.values())
     bare = sum(len(_bare(text).encode()) for text in [*scripts.values(), *styles.values()])
-    table.add(f"JavaScript, {len(scripts)} files", code / 1024, "KiB")
-    table.add(f"style sheets, {len(styles)} files", style / 1024, "KiB")
-    table.add("JavaScript and style sheets as they are", (code + style) / 1024, "KiB", MAX_FRONT_END / 1024)
-    table.add("  the same without comments and indentation", bare / 1024, "KiB")
+    table.add(f"JavaScript, {len(scripts)} files", code / 1000, "kB")
+    table.add(f"style sheets, {len(styles)} files", style / 1000, "kB")
+    table.add("JavaScript and style sheets as they are", (code + style) / 1000, "kB", MAX_FRONT_END / 1000)
+    table.add("  the same without comments and indentation", bare / 1000, "kB")
     static = Path(page.__file__).parent / "static"
-    table.add("words in two languages (data)", (static / "words.json").stat().st_size / 1024, "KiB")
+    table.add("words in two languages (data)", (static / "words.json").stat().st_size / 1000, "kB")
 
 
 def _bare(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import Page, expect
+from scipy.stats import spearmanr
 
 from conftest import Open, address_of, shot
 
@@ -82,7 +83,7 @@ def test_filters_and_sorting_are_in_the_address(open_page: Open, runs: dict[str,
     assert sorted(scores) == sorted(float(text) for text in page.locator(".row .value").all_inner_texts())
     page.fill("[data-state=min]", "10")
     expect(page.locator(".none")).to_contain_text("No sample matches")
-    page.click("button[type=reset]")
+    page.get_by_role("button", name="Reset").click()
     expect(page.locator(".toolbar output")).to_have_text("20 of 20")
     page.fill("#search", "causal/0001")
     expect(page.locator(".toolbar output")).to_have_text("1 of 20")
@@ -190,7 +191,7 @@ def test_keyboard_alone_is_enough(open_page: Open, runs: dict[str, Path]) -> Non
     expect(page.locator("dialog")).to_be_visible()
     shot(page, "help")
     press("Escape")
-    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator("dialog")).to_be_hidden()
     press("Escape")
     expect(page.locator("main.grid")).to_be_visible()
     press("/")
@@ -213,7 +214,7 @@ def test_tab_reaches_every_control(open_page: Open, runs: dict[str, Path]) -> No
 def test_ratings_are_kept_exported_and_compared_with_the_judge(open_page: Open, runs: dict[str, Path]) -> None:
     run = runs["classical"]
     before = (run / "samples.jsonl").read_bytes()
-    page = open_page(address_of(run), "#page=compare&sort=worst")
+    page = open_page(address_of(run), "#page=compare&sort=best")
     for verdict, stars in (("b", "1"), ("b", "2"), ("t", "3"), ("g", "5"), ("g", "4")):
         page.keyboard.press(verdict)
         page.keyboard.press(stars)
@@ -232,6 +233,11 @@ def test_ratings_are_kept_exported_and_compared_with_the_judge(open_page: Open, 
     page.wait_for_selector(".app[data-ready=true]")
     expect(page.locator("main")).to_contain_text("6; 0 of them blind")
     expect(page.locator("main")).to_contain_text("4 pairs")
+    rows = map(json.loads, (run / "samples.jsonl").read_text(encoding="utf-8").splitlines())
+    highest = sorted((row["scores"]["overall"]["value"] for row in rows), reverse=True)[:5]
+    assert len(set(highest)) == 5
+    expect(page.locator(".ratings")).to_contain_text(f"{spearmanr(highest, [1, 2, 3, 5, 4]).statistic:.2f} (")
+    expect(page.locator(".ratings")).to_contain_text("0.0 %, 4 pairs")
     with page.expect_download() as download:
         page.click(".export")
     exported = json.loads(Path(download.value.path()).read_text())

@@ -12,11 +12,29 @@ from playwright.sync_api import expect
 from conftest import Open, made, run_editeval, shot
 
 
+def headline_scores(run: Path) -> dict[str, float]:
+    rows = map(json.loads, (run / "samples.jsonl").read_text(encoding="utf-8").splitlines())
+    return {row["id"]: float(row["scores"]["overall"]["value"]) for row in rows}
+
+
 def test_two_runs_stand_side_by_side(open_page: Open, runs: dict[str, Path], served: Callable[..., str]) -> None:
     page = open_page(served(runs["classical"], runs["identity"]))
     expect(page.locator("main")).to_contain_text("identity-")
     expect(page.locator("table").first.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("main.summary")).to_have_count(1)
+    first, second = (headline_scores(runs[name]) for name in ("classical", "identity"))
+    paired = page.locator("table").nth(1).locator("tbody tr")
+    mean = sum(first[key] - second[key] for key in first) / len(first)
+    expect(paired).to_contain_text(f"20{sum(first[k] > second[k] for k in first)} / ")
+    expect(paired).to_contain_text(f"{mean:+.2f}")
     shot(page, "two-runs-summary", full_page=True)
+    page.get_by_role("link", name=runs["identity"].name).click()
+    expect(page.locator("main .score")).to_contain_text("0.00")
+    expect(page.get_by_role("link", name=runs["identity"].name)).to_have_attribute("aria-current", "page")
+    page.click("#language")
+    expect(page.locator("h2").first).to_have_text("运行")
+    page.click("#language")
+    expect(page.locator("h2").first).to_have_text("Runs")
     page.keyboard.press("p")
     expect(page.locator(".head span")).to_have_count(5)
     page.select_option("[data-state=sort]", "gap")

@@ -322,7 +322,15 @@ TABLE: dict[str, Row] = {
             R + "a_smaller_selection_of_a_finished_run_is_reported_as_a_part_of_it",
         ),
     ),
-    "R2": Row("runs compared", (), "reports show runs side by side; there is no paired statistic yet"),
+    "R2": Row(
+        "runs compared",
+        (
+            "stats/test_stats_compare.py::test_dropping_samples_from_either_run_lets_no_unpaired_sample_in",
+            "stats/test_stats_compare.py::test_without_a_shared_sample_there_is_no_number",
+            "cli/test_view_comparison.py::test_the_comparison_is_that_of_the_samples_that_both_scored",
+            "viewer/test_summary.py::test_runs_that_share_no_scored_sample_are_called_not_comparable",
+        ),
+    ),
     "R3": Row(
         "report written twice",
         (

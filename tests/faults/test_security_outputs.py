@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from fault_runs import cli
 
 from editeval.reports.tables import unguarded
+from editeval.viewer import page
 
 ALLOWED_IN_MARKDOWN = {
     "h1",
@@ -31,6 +33,33 @@ ALLOWED_IN_MARKDOWN = {
     "td",
     "pre",
     "code",
+}
+
+
+ALLOWED_IN_PAGE = {
+    *("html", "head", "meta", "link", "title", "body", "noscript", "template", "script", "header", "main", "section"),
+    *(
+        "nav",
+        "aside",
+        "footer",
+        "div",
+        "span",
+        "p",
+        "b",
+        "i",
+        "small",
+        "strong",
+        "h2",
+        "h3",
+        "ul",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+    ),
+    *("a", "button", "form", "input", "label", "output", "select", "option", "textarea", "dialog", "kbd", "details"),
+    *("summary", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img", "code", "pre"),
+    *("svg", "g", "rect", "line", "circle", "text", "tspan"),
 }
 
 
@@ -121,6 +150,11 @@ def test_markdown_of_the_report_has_no_element_but_its_own(run: Any) -> None:
 def test_the_page_has_no_element_or_attribute_from_data(run: Any) -> None:
     text = (run.dir / "report.html").read_text(encoding="utf-8")
     tags = Tags(text)
+    assert {tag for tag, _ in tags.found} <= ALLOWED_IN_PAGE
+    sources = [attributes["src"] for tag, attributes in tags.found if tag == "img"]
+    assert all(re.fullmatch(r"report/thumbs/[0-9a-f]{32}\.webp", source or "") for source in sources) and sources
+    scripts = sum(tag == "script" for tag, _ in tags.found)
+    assert scripts == 2 + len(page.SCRIPTS), "ours, and the two blocks of data"
     assert not [attributes for _, attributes in tags.found if attributes.get("src") == "x"]
     assert not any(name.startswith("on") for _, attributes in tags.found for name in attributes)
     links = [v for _, a in tags.found for k, v in a.items() if k in ("href", "src", "action", "formaction", "srcdoc")]

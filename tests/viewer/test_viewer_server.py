@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from report_fakes import report_of, row_of
 
 from editeval.errors import MachineError, UserError
+from editeval.reports.html import write_report_html
 from editeval.viewer import page, ratings
 from editeval.viewer.server import MAX_BODY, ShownRun, Viewer
 
@@ -24,12 +26,9 @@ Answer = tuple[int, bytes]
 def run_dir(tmp_path: Path) -> Path:
     """A run with one file of every kind that may be read, and some that may not."""
     run = tmp_path / "run"
-    for name in (
-        f"edits/{STEM}.png",
-        f"report/thumbs/{STEM}.webp",
-        f"report/pictures/{STEM}.jpg",
-        "report/data/run.js",
-    ):
+    run.mkdir()
+    write_report_html(report_of([row_of(0)], run), run)
+    for name in (f"edits/{STEM}.png", f"report/thumbs/{STEM}.webp", f"report/pictures/{STEM}.jpg"):
         path = run / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
@@ -69,9 +68,10 @@ def rate(viewer: Viewer, body: object, **headers: str) -> Answer:
     return ask(viewer, "runs/0/ratings", "POST", body, **(own | headers))
 
 
-def test_it_gives_the_page_the_front_end_and_the_files_of_a_report(viewer: Viewer) -> None:
+def test_it_gives_the_page_the_front_end_and_the_files_of_a_report(viewer: Viewer, run_dir: Path) -> None:
     status, body = ask(viewer, "")
     assert status == 200 and b"connect-src 'self'" in body and b"file:" not in body.partition(b"</head>")[0]
+    assert b"1 of 1 samples scored" in body and b"runs/0/report/thumbs/" in body
     assert ask(viewer, "app/main.js") == (200, page.asset("main.js"))
     for name in (
         f"edits/{STEM}.png",
@@ -79,8 +79,24 @@ def test_it_gives_the_page_the_front_end_and_the_files_of_a_report(viewer: Viewe
         f"report/pictures/{STEM}.jpg",
         "report/data/run.js",
     ):
-        assert ask(viewer, f"runs/0/{name}") == (200, name.encode())
+        assert ask(viewer, f"runs/0/{name}") == (200, (run_dir / name).read_bytes())
     assert ask(viewer, "runs/0/ratings") == (200, b'{"ratings": {}}')
+
+
+def test_the_page_is_that_of_the_report_as_it_is_now(viewer: Viewer, run_dir: Path) -> None:
+    write_report_html(report_of([row_of(0), row_of(1, "failed")], run_dir), run_dir)
+    assert b"1 of 2 samples scored" in ask(viewer, "")[1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "alert(1)", 'ui.receive("run", 0, {);\n', 'ui.receive("run", 0, {"schema": 99});\n', "\xff"]
+)
+def test_a_report_that_cannot_be_read_is_one_line_and_what_to_type(viewer: Viewer, run_dir: Path, text: str) -> None:
+    (run_dir / "report" / "data" / "run.js").write_bytes(text.encode("latin-1"))
+    status, body = ask(viewer, "")
+    assert status == 409 and f"editeval report {run_dir}".encode() in body and b"\n" not in body
+    (run_dir / "report" / "data" / "run.js").unlink()
+    assert ask(viewer, "")[0] == 409
 
 
 def test_it_listens_on_the_loopback_interface_only(viewer: Viewer) -> None:

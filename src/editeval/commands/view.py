@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from editeval.errors import UserError
 from editeval.reports.html import FIRST_FILE
+from editeval.stats.compare import Scored, compare
+from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 from editeval.viewer.server import ShownRun, Viewer
 
@@ -16,7 +20,7 @@ from editeval.viewer.server import ShownRun, Viewer
 def view(directories: Sequence[Path], port: int, is_opened: bool, intersect: bool) -> int:
     """Serve the reports of these runs until interrupted."""
     runs = shown_runs(directories, intersect)
-    viewer = Viewer(runs, port, intersect)
+    viewer = Viewer(runs, port, Comparing(runs, intersect))
     sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")
     sys.stdout.flush()
     if is_opened:
@@ -51,3 +55,49 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
             "all have, beside each run's own summary"
         )
     return runs
+
+
+class Comparing:
+    """How the first run stands to each other one; counted again only when a report has been written since."""
+
+    def __init__(self, runs: Sequence[ShownRun], intersect: bool) -> None:
+        self._directories = [run.dir for run in runs]
+        self._intersect = intersect
+        self._known: tuple[tuple[int, ...], tuple[list[dict[str, Any]], int | None]] | None = None
+
+    def __call__(self, blocks: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int | None]:
+        """(a comparison for every run but the first, the number of samples that all have or None)."""
+        if len(blocks) < 2:
+            return [], None
+        written = tuple((directory / FIRST_FILE).stat().st_mtime_ns for directory in self._directories)
+        known = self._known
+        if known is None or known[0] != written:
+            known = self._known = written, self._counted(blocks)
+        return known[1]
+
+    def _counted(self, blocks: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int | None]:
+        first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
+        comparisons = [
+            asdict(compare(first, other)) | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
+            for other, block in zip(others, blocks[1:], strict=True)
+        ]
+        return comparisons, len(set(first).intersection(*others)) if self._intersect else None
+
+
+def scored(directory: Path, block: Mapping[str, Any]) -> dict[Hashable, Scored]:
+    """The headline scores of a run's wanted samples, by id and instruction, from its ledger: exact, with clusters."""
+    judging = next(iter(block["run"].get("judgings") or ()), None)
+    metric = str(block["headline"]).removeprefix(judging["prefix"]) if judging else ""
+    with RunStore.read(directory) as store:
+        rows = store.rows(judging["id"] if judging else None)
+        return {(row.sample_id, row.instruction): Scored(row.cluster, value_of(row, metric)) for row in rows}
+
+
+def value_of(row: Row, metric: str) -> float | None:
+    """None for an edit that is not done, whatever a judge once said of it."""
+    score = row.scores.get(metric)
+    return score.value if score is not None and row.edit is not None and row.edit.status == "done" else None
+
+
+def _judged_by(block: Mapping[str, Any]) -> tuple[object, object]:
+    return block["headline"], block["run"].get("judging_id")

@@ -16,8 +16,8 @@ from editeval.reports.data import Report, SampleRow, Survey, scored_value, why_u
 from editeval.reports.figures import command, metrics_of
 from editeval.reports.pictures import Picture, Pictures
 from editeval.reports.tables import plain
+from editeval.viewer.blocks import SCHEMA_VERSION
 
-SCHEMA_VERSION = 1
 CHUNK = 500  # samples per file
 ROW = (
     *("id", "category", "instruction", "status", "reason", "values", "whys", "seconds", "worker", "attempt"),

@@ -1,6 +1,6 @@
 """report.html and the folder `report` beside it: a site that opens from the disk, without a server or the network.
 
-report.html            the page: no data, no script of its own
+report.html            the page, with the first one as markup that needs no script
 report/app             the front end
 report/data            run.js, and rows-N.js and details-N.js for every CHUNK samples: classic scripts holding JSON
 report/thumbs, report/pictures   small and full-size pictures, named by their content
@@ -25,11 +25,14 @@ from typing import Any
 from editeval.images import write_atomic
 from editeval.reports import front
 from editeval.reports.data import Report, SampleRow, surveyed
+from editeval.reports.leftovers import remove_leftovers
 from editeval.reports.pictures import FOLDER, Found, Picture, Pictures, Shelf, put
 from editeval.reports.tables import replacing, to_json
-from editeval.viewer import page
+from editeval.viewer import blocks, page
+from editeval.viewer.summary.layout import first_page
+from editeval.viewer.summary.runs import Drawn
 
-FIRST_FILE = f"{FOLDER}/data/run.js"  # written last: a run that has it has a whole site
+FIRST_FILE = blocks.PLACE  # written last: a run that has it has a whole site
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -37,6 +40,7 @@ def write_report_html(report: Report, directory: Path) -> Path:
     """The site; pictures that the run has not made yet are made now, on every core."""
     for folder in ("app", "thumbs", "pictures"):
         (directory / FOLDER / folder).mkdir(parents=True, exist_ok=True)
+    remove_leftovers(directory / FOLDER)
     with _renewed(directory / FOLDER / "data") as data:
         tally = front.Tally()
         for kind, number, text in _chunks(report, directory, tally):
@@ -47,7 +51,8 @@ def write_report_html(report: Report, directory: Path) -> Path:
             put(directory / FOLDER / "app" / name, page.asset(name))
     path = directory / "report.html"
     runs = safe_json({"runs": [{"root": ""}]})
-    write_atomic(path, page.linked(_title(report), runs, f"{FOLDER}/app", is_served=False).encode())
+    summary = first_page([Drawn(block, thumb=lambda stem: f"{FOLDER}/thumbs/{stem}.webp")])
+    write_atomic(path, page.linked(_title(report), runs, summary, f"{FOLDER}/app", is_served=False).encode())
     return path
 
 
@@ -63,12 +68,18 @@ def write_embedded_html(report: Report, directory: Path, path: Path) -> Path:
         for stem in _stems(report, directory):
             if stem not in written:
                 written.add(stem)
-                small = base64.b64encode((directory / FOLDER / "thumbs" / f"{stem}.webp").read_bytes()).decode("ascii")
-                file.write(page.block("thumb", safe_json([stem, f"data:image/webp;base64,{small}"])))
+                file.write(page.block("thumb", safe_json([stem, _inline(directory, stem)])))
         block = front.run_block(report, surveyed(report), tally, time.time())
         file.write(page.block("run-0", safe_json(block)))
+        file.write(first_page([Drawn(block, thumb=partial(_inline, directory))]))
         file.write(tail)
     return path
+
+
+def _inline(directory: Path, stem: str) -> str:
+    """The address of a thumbnail that holds the thumbnail."""
+    data = (directory / FOLDER / "thumbs" / f"{stem}.webp").read_bytes()
+    return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def safe_json(value: Any) -> str:

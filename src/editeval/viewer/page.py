@@ -13,10 +13,12 @@ import json
 from importlib import resources
 from string import Template
 
+from editeval.viewer.words import clean, vocabulary
+
 STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
 SCRIPTS = (
-    *("text.js", "dom.js", "state.js", "data.js", "view.js", "charts.js", "ratings.js"),
-    *("summary.js", "sections.js", "grid.js", "zoom.js", "panel.js", "compare.js", "main.js"),
+    *("text.js", "dom.js", "state.js", "data.js", "view.js", "ratings.js"),
+    *("summary.js", "grid.js", "zoom.js", "panel.js", "compare.js", "main.js"),
 )
 """In the order in which they are loaded: when it is read, a file uses only those before it."""
 
@@ -33,8 +35,8 @@ def asset(name: str) -> bytes:
     return (resources.files("editeval.viewer") / "static" / name).read_bytes()
 
 
-def linked(title: str, runs: str, app: str, is_served: bool) -> str:
-    """A page that loads the front end from the folder `app`; `runs` is script-safe JSON.
+def linked(title: str, runs: str, first_page: str, app: str, is_served: bool) -> str:
+    """A page that loads the front end from the folder `app`; `runs` is script-safe JSON, `first_page` our own markup.
 
     Opened from a disk it may load from the disk; served, only from where it came from.
     """
@@ -44,15 +46,15 @@ def linked(title: str, runs: str, app: str, is_served: bool) -> str:
         sources += "; connect-src 'self'"
     styles = "\n".join(f'<link rel="stylesheet" href="{app}/{name}">' for name in STYLES)
     scripts = "\n".join(f'<script src="{app}/{name}" defer></script>' for name in SCRIPTS)
-    return _filled(title, sources, styles, runs, scripts)
+    return _filled(title, sources, styles, runs, first_page, scripts)
 
 
 def embedded(title: str, runs: str) -> tuple[str, str]:
-    """Beginning and end of a page that holds everything: between them belong the blocks of data (`block`)."""
+    """Beginning and end of a page that holds everything: between them belong blocks of data and the first page."""
     style = "\n".join(asset(name).decode() for name in STYLES)
     script = "\n".join(asset(name).decode() for name in SCRIPTS)
     sources = f"script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:"
-    page = _filled(title, sources, f"<style>{style}</style>", runs, f"<script>{script}</script>", "\0")
+    page = _filled(title, sources, f"<style>{style}</style>", runs, "\0", f"<script>{script}</script>")
     head, _, tail = page.partition("\0")
     return head, tail
 
@@ -62,21 +64,19 @@ def block(kind: str, json_text: str) -> str:
     return f'<script type="application/json" class="editeval-data" data-kind="{kind}">{json_text}</script>\n'
 
 
-def _filled(title: str, sources: str, styles: str, runs: str, scripts: str, blocks: str = "") -> str:
-    words = json.dumps(json.loads(_static("words.json")), ensure_ascii=False, separators=(",", ":"))
-    return Template(_static("page.html")).substitute(
+def _filled(title: str, sources: str, styles: str, runs: str, first_page: str, scripts: str) -> str:
+    asked = {kind: vocabulary()[kind] for kind in ("words", "categories")}
+    words = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
+    frame = (resources.files("editeval.viewer") / "static" / "page.html").read_text(encoding="utf-8")
+    return Template(frame).substitute(
         policy=_POLICY.format(sources=sources),
-        title=html.escape(title),
+        title=html.escape(clean(title)),
         styles=styles,
         words=words.replace("<", "\\u003c"),
         runs=runs,
-        blocks=blocks,
+        first_page=first_page,
         scripts=scripts,
     )
-
-
-def _static(name: str) -> str:
-    return (resources.files("editeval.viewer") / "static" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

@@ -14,8 +14,9 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,9 @@ from typing import Any
 
 from editeval.errors import MachineError, UserError
 from editeval.viewer import page, ratings
+from editeval.viewer.blocks import read_block
+from editeval.viewer.summary.layout import first_page
+from editeval.viewer.summary.runs import Drawn
 
 LOOPBACK = "127.0.0.1"
 MAX_BODY = 2_000_000
@@ -41,6 +45,10 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+
+Comparing = Callable[[Sequence[Mapping[str, Any]]], tuple[Sequence[Mapping[str, Any]], int | None]]
+"""comparing(blocks of all runs) -> how the first compares with each other, and how many samples all have, if asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +70,11 @@ class _Refused(Exception):  # noqa: N818 - not an error of ours: it is the answe
 class Viewer:
     """A server of some runs; `serve` answers until `stop` is called from another thread."""
 
-    def __init__(self, runs: Sequence[ShownRun], port: int = 0, intersect: bool = False) -> None:
+    def __init__(self, runs: Sequence[ShownRun], port: int = 0, comparing: Comparing | None = None) -> None:
         self.runs = runs
+        self.comparing = comparing
         self.token = secrets.token_urlsafe(24)
         self.lock = threading.Lock()  # of everybody who writes ratings
-        places = [{"root": f"runs/{number}/"} for number in range(len(runs))]
-        self.settings = {"runs": places, "served": True, "intersect": intersect}
         viewer = self
 
         class Handler(_Handler):
@@ -83,6 +90,20 @@ class Viewer:
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}/{self.token}/"
+
+    def page(self) -> str:
+        """The page, as the reports on the disk are now. Raises UserError for a report that cannot be read."""
+        blocks = [read_block(run.dir) for run in self.runs]
+        comparisons, num_shared = self.comparing(blocks) if self.comparing else ((), None)
+        roots = [f"runs/{number}/" for number in range(len(blocks))]
+        drawn = [
+            Drawn(block, partial("{}report/thumbs/{}.webp".format, root), number)
+            for number, (block, root) in enumerate(zip(blocks, roots, strict=True))
+        ]
+        places = [{"root": root} for root in roots]
+        settings = json.dumps({"runs": places, "served": True, "intersect": num_shared is not None})
+        title = f"{' / '.join(run.name for run in self.runs)} - editeval"
+        return page.linked(title, settings, first_page(drawn, comparisons, num_shared), "app", is_served=True)
 
     def serve(self) -> None:
         self._server.serve_forever(poll_interval=0.2)
@@ -145,9 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self, parts: list[str]) -> tuple[str, bytes]:
         match parts:
             case [""]:
-                title = " / ".join(run.name for run in self.owner.runs)
-                runs = json.dumps(self.owner.settings)
-                return "text/html; charset=utf-8", page.linked(f"{title} - editeval", runs, "app", True).encode()
+                return "text/html; charset=utf-8", self.owner.page().encode()
             case ["app", name]:
                 return _type(name), self._asset(name)
             case ["runs", number, "ratings"]:

@@ -2,7 +2,6 @@
 /* Third page: the pictures of one sample on one stage, in four modes, and everything that is known beside them. */
 (() => {
   const { h, t } = ui;
-  const MODES = { s: "side", l: "slider", k: "blink", d: "diff" }, BLINK_MS = 700;
 
   /** The pictures of a sample: {role, run, row, name, key}; in blind mode the edits are shuffled and have no names. */
   function columnsOf(sample) {
@@ -17,8 +16,7 @@
   const noise = (id, run) => [...`${id}:${run.info.run.id}:${run.index}`].reduce((hash, c) => Math.imul(hash ^ c.codePointAt(0), 16777619), 2166136261) >>> 0;
 
   ui.pages.compare = (root) => {
-    const state = { ...ui.state, mode: Object.values(MODES).includes(ui.state.mode) ? ui.state.mode : "side" };
-    const list = ui.listed(), sample = ui.sample(state.id) ?? list[0];
+    const { state } = ui, list = ui.listed(), sample = ui.sample(state.id) ?? list[0];
     if (!sample) return void root.append(h("main.none", { id: "main" }, t(ui.complete ? "select_sample" : "loading")));
     const columns = columnsOf(sample), edits = columns.filter(({ role }) => role === "edited");
     const base = columns.find(({ key }) => key === state.base) ?? columns[0], active = columns[state.column] ?? edits[0];
@@ -26,7 +24,6 @@
     const zoom = ui.zoomable(stage);
     const shown = state.mode === "side" ? columns : edits.filter((column) => column !== base);
     const step = (by) => list[list.indexOf(sample) + by] && ui.go({ id: list[list.indexOf(sample) + by].id });
-    const blind = () => ui.go({ blind: state.blind ? "" : "1" });
 
     root.append(page);
     page.querySelectorAll(".step").forEach((button) => (button.onclick = () => step(Number(button.dataset.step))));
@@ -40,7 +37,7 @@
     ui.options(find(".metric"), state.blind ? [] : ui.metrics(ui.runs[0]));
     find(".fit").onclick = zoom.fit;
     find(".one").onclick = zoom.one;
-    find(".blind").onclick = blind;
+    find(".blind").onclick = () => ui.go({ blind: state.blind ? "" : "1" });
     find(".blind").ariaPressed = Boolean(state.blind);
     find("aside").append(...ui.panel(sample, active));
     stage.classList.add(state.mode);
@@ -50,7 +47,6 @@
     zoom.read();
     const next = list[list.indexOf(sample) + 1];  // its pictures are fetched, so that the arrow key shows them at once
     if (next) columnsOf(next).forEach((column) => (new Image().src = ui.full(column.run, column.row, column.role) ?? ""));
-    const timer = state.mode === "blink" && setInterval(() => (stage.isConnected ? stage.classList.toggle("flip") : clearInterval(timer)), BLINK_MS);
     ui.keys = keys();
 
     function figure(column) {
@@ -60,31 +56,28 @@
         return h("div.layer", {}, src ? h("img.pan", { src, alt: `${name}: ${sample.instruction}`, draggable: "false" }) : ui.picture(run, row, role));
       });
       const node = h("figure", { onclick: () => column.role === "edited" && column !== active && ui.go({ column: columns.indexOf(column) }) },
-        h("figcaption", {}, h("b", {}, column.name), size && h("span.soft", {}, `${size[2]} × ${size[3]}`), isEdit && column.run.info.headline && ui.score(column.run, column.row, state.metric)),
+        h("figcaption", {}, h("b", {}, column.name), size && h("span.soft", {}, `${size[2]} × ${size[3]}`),
+          isEdit && column.run.info.headline && ui.score(column.run, column.row, state.metric)),
         h("div.frame", { tabindex: 0, role: "group", "aria-label": column.name }, layers),
-        state.mode === "slider" && h("input", { type: "range", value: state.cut, "aria-label": t("slider"), oninput: ({ target }) => cut(target.value), onchange: ({ target }) => ui.go({ cut: target.value }) }),
+        state.mode === "slider" && h("input", { type: "range", value: state.cut, "aria-label": t("slider"),
+          oninput: ({ target }) => stage.style.setProperty("--cut", `${target.value}%`), onchange: ({ target }) => ui.go({ cut: target.value }) }),
         isEdit && h("p.verdict", {}, column.row.complaints.map(ui.tag)));
       node.classList.toggle("active", column === active && edits.length > 1);
       if (size) node.style.setProperty("--aspect", size[2] / size[3]);
       return node;
-    }
-    function cut(share) {
-      stage.style.setProperty("--cut", `${share}%`);
     }
 
     function keys() {
       const turn = (all, now, by) => all[(all.indexOf(now) + by + all.length) % all.length];
       const column = (by) => ui.go({ column: columns.indexOf(turn(edits, active, by)) });
       const gain = (factor) => ui.go({ gain: Math.max(1, Math.min(32, Math.round(state.gain * factor))) });
-      const rate = (what) => () => active.row && active.role === "edited" && ui.toggle_rating(active.run, sample.id, what).then(ui.draw);
       const bases = [...find(".base select").options].map((option) => option.value);
       return {
         ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => column(-1), ArrowDown: () => column(1), ShiftArrowLeft: () => zoom.move(0.1, 0),
         ShiftArrowRight: () => zoom.move(-0.1, 0), ShiftArrowUp: () => zoom.move(0, 0.1), ShiftArrowDown: () => zoom.move(0, -0.1), "+": () => zoom.zoom(1.25),
-        "=": () => zoom.zoom(1.25), "-": () => zoom.zoom(0.8), 0: zoom.fit, f: zoom.one, x: () => ui.go({ base: turn(bases, base.key, 1) }), "[": () => gain(0.5), "]": () => gain(2),
-        h: blind, " ": () => stage.classList.add("under"), released: () => stage.classList.remove("under"), g: rate("good"), t: rate("tie"), b: rate("bad"), w: rate("wrong"),
+        "=": () => zoom.zoom(1.25), "-": () => zoom.zoom(0.8), x: () => ui.go({ base: turn(bases, base.key, 1) }), "[": () => gain(0.5), "]": () => gain(2),
+        " ": () => stage.classList.add("under"), released: () => stage.classList.remove("under"),
         u: () => ui.rate(active.run, sample.id, null).then(ui.draw), c: () => find("#comment")?.focus(),
-        ...Object.fromEntries([1, 2, 3, 4, 5].map((n) => [n, rate(String(n))])), ...Object.fromEntries(Object.entries(MODES).map(([key, mode]) => [key, () => ui.go({ mode })])),
       };
     }
   };

@@ -1,8 +1,6 @@
 "use strict";
 /* The runs and their samples. Data arrive as scripts that call `receive`: a page on a disk may not fetch anything. */
 (() => {
-  const PARALLEL = 4;  // files of rows under way at a time
-  const listeners = [];
   const byId = new Map();
   const policy = globalThis.trustedTypes?.createPolicy("editeval", { createScriptURL: checked });
   const settings = JSON.parse(document.getElementById("editeval-runs").textContent);
@@ -11,8 +9,7 @@
   ui.served = settings.served;
   ui.thumbs = new Map();
   ui.samples = [];  // {id, category, instruction, position, rows: one per run or undefined}
-  ui.runs = settings.runs.map(({ root }, index) => ({ index, root, info: null, rows: [], details: new Map() }));
-  ui.on_data = (listener) => listeners.push(listener);
+  ui.runs = settings.runs.map(({ root }, index) => ({ index, root, info: null, rows: [], details: new Map(), ratings: {} }));
   ui.sample = (id) => byId.get(id);
 
   function checked(address) {
@@ -26,10 +23,7 @@
   const named = (names, list) => Object.fromEntries(names.map((name, index) => [name, list[index]]));
 
   function accept(run, kind, number, value) {
-    if (kind === "run") {
-      run.info = value;
-      value.worst.forEach((pair) => (pair[1] = named(value.row, pair[1])));
-    }
+    if (kind === "run") run.info = value;
     if (kind === "rows") value.forEach((list, index) => addRow(run, named(run.info.row, list), number * run.info.chunk + index));
     if (kind === "details") run.details.set(number, value.map((list) => named(run.info.detail, list)));
   }
@@ -61,8 +55,8 @@
   ui.load = async () => {
     if (ui.embedded) readBlocks();
     else await Promise.all(ui.runs.map((run) => script(run, "run")));
-    listeners.forEach((listener) => listener());
-    await Promise.all(ui.runs.flatMap((run) => [ui.load_ratings(run), !ui.embedded && loadRows(run)]));
+    ui.draw();
+    await Promise.all(ui.runs.flatMap((run) => [ui.load_ratings(run), ...(ui.embedded ? [] : rows(run))]));
     settle();
   };
 
@@ -75,24 +69,16 @@
     }
   }
 
-  async function loadRows(run) {
-    const total = Math.ceil(run.info.num_samples / run.info.chunk);
-    let next = 0;
-    const lane = async () => {
-      while (next < total) await script(run, `rows-${next++}`);
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, lane));
-  }
+  const rows = (run) => Array.from({ length: Math.ceil(run.info.num_samples / run.info.chunk) }, (_, number) => script(run, `rows-${number}`));
 
   /** All rows are here: the samples in benchmark order, and with `intersect` only those that every run has. */
   function settle() {
     const isEverywhere = ({ rows }) => ui.runs.every((run) => rows[run.index]?.instruction === rows[0]?.instruction && rows[0]);
     if (settings.intersect) ui.samples = ui.samples.filter(isEverywhere);
-    ui.intersected = settings.intersect;
     ui.samples.sort((a, b) => a.position - b.position);
     ui.complete = true;
     performance.mark("complete");
-    listeners.forEach((listener) => listener());
+    ui.draw();
   }
 
   /** What only a closer look needs: raw replies, attempts, seed, device. */

@@ -8,7 +8,7 @@
     const page = ui.clone("grid"), list = page.querySelector(".rows"), head = page.querySelector(".head");
     const columns = columnsOf();
     root.append(page);
-    toolbar(page.querySelector("form"));
+    toolbar(page);
     page.style.setProperty("--columns", columns.length);
     head.append(...["sample", ...columns.map(([name]) => name)].map((name) => h("span", {}, t(name))));
     list.onscroll = schedule;
@@ -51,17 +51,22 @@
     }
 
     function row(sample) {
-      const text = h("div.text", {}, h("code", {}, sample.id), h("span.soft", {}, ui.category(sample.category)), h("p.instruction", { dir: "auto" }, sample.instruction));
+      const text = h("div.text", {}, h("code", {}, sample.id), h("span.soft", {}, ui.category(sample.category)),
+        h("p.instruction", { dir: "auto" }, sample.instruction));
       const open = (event) => ui.go({ page: "compare", id: sample.id, column: event.target.closest("[data-column]")?.dataset.column ?? "" });
       return h("div.row", { role: "option", id: `row-${sample.position}`, onclick: open }, text, columns.map((column, at) => cell(sample, column, at)));
     }
 
     function cell(sample, [, run, role], at) {
       const mine = sample.rows[run.index], shownRow = role === "edited" ? mine : mine ?? sample.rows.find(Boolean);
-      const rating = role === "edited" && ui.rating(run, sample.id);
-      return h("div.cell", { "data-column": at }, ui.picture(run, shownRow, role), role === "edited" && mine && h("p.verdict", {},
-        run.info.headline && ui.score(run, mine, ui.state.metric), rating && h("span.tag", {}, rating.verdict ? t(rating.verdict) : rating.stars ? t("stars", rating.stars) : "✎"),
-        mine.complaints.slice(0, 1).map(ui.tag), mine.complaints.length > 1 && h("span.tag.count", { title: mine.complaints.slice(1).map((why) => t(why)).join(", ") }, `+${mine.complaints.length - 1}`)));
+      return h("div.cell", { "data-column": at }, ui.picture(run, shownRow, role), role === "edited" && mine && verdict(run, mine));
+    }
+
+    function verdict(run, row) {
+      const rating = ui.rating(run, row.id), [first, ...more] = row.complaints;
+      return h("p.verdict", {}, run.info.headline && ui.score(run, row, ui.state.metric),
+        rating && h("span.tag", {}, rating.verdict ? t(rating.verdict) : rating.stars ? t("stars", rating.stars) : "✎"),
+        first && ui.tag(first), more.length > 0 && h("span.tag.count", { title: more.map((why) => t(why)).join(", ") }, `+${more.length}`));
     }
 
     /** Arrows and the like move the chosen row and bring it into sight. */
@@ -89,19 +94,16 @@
   /** [title, run, role] of every column of pictures. */
   function columnsOf() {
     const [run] = ui.runs, hasTarget = ui.runs.some(({ info }) => info.has_target);
-    return [["source", run, "source"], ...(hasTarget ? [["target", run, "target"]] : []), ...ui.runs.map((one) => [ui.runs.length > 1 ? one.info.run.name : "edited", one, "edited"])];
+    const edits = ui.runs.map((one) => [ui.runs.length > 1 ? one.info.run.name : "edited", one, "edited"]);
+    return [["source", run, "source"], ...(hasTarget ? [["target", run, "target"]] : []), ...edits];
   }
 
-  function toolbar(form) {
-    const [run] = ui.runs, select = (name, choices) => ui.options(form.querySelector(`[data-state=${name}]`), choices);
-    const words = (names, prefix = "") => names.map((name) => [name, t(prefix + name)]);
+  function toolbar(page) {
+    const [run] = ui.runs, select = (name, choices) => ui.options(page.querySelector(`[data-state=${name}]`), choices);
     const isSeveral = ui.runs.length > 1;
     select("cat", [["", t("all_categories")], ...[...new Set(ui.samples.map((sample) => sample.category))].map((name) => [name, ui.category(name)])]);
-    select("show", [["", t("all_samples")], ...words(["scored", ...ui.COMPLAINTS, "is_rated", "wrong"])]);
     select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), one.info.run.name])] : []);
     select("metric", ui.metrics(run));
-    select("sort", words(["order", "worst", "best", ...(isSeveral || ui.judges(run).length > 1 ? ["gap"] : []), "slow"], "sort_"));
-    form.onsubmit = () => false;
-    form.onreset = () => (ui.go(ui.FILTERS), ui.draw(), false);
+    if (!isSeveral && ui.judges(run).length < 2) page.querySelector("[value=gap]").remove();
   }
 })();

@@ -3,7 +3,7 @@
 (() => {
   const { h } = ui;
   const PAGES = ["summary", "grid", "compare"];
-  const root = h("div.app"), note = h("p.message", { role: "status" });
+  const [root] = document.getElementsByClassName("app"), name = root.querySelector(".name").textContent, note = h("p.message", { role: "status" });
   let update = null;
 
   ui.complain = (text) => note.replaceChildren(ui.clean(text));
@@ -12,8 +12,7 @@
     const focused = document.activeElement?.id, scrolled = scrollY, { page } = ui.state;
     ui.keys = {};
     root.replaceChildren(header());
-    const isKnown = ui.runs.every((run) => run.info);
-    if (isKnown) update = ui.pages[page](root);
+    if (page === "summary" || ui.runs.every((run) => run.info)) update = ui.pages[page](root);
     else root.append(h("main.none", { id: "main" }, ui.t("loading")));
     if (focused) document.getElementById(focused)?.focus();
     scrollTo(0, scrolled);
@@ -22,9 +21,7 @@
 
   function header() {
     const head = ui.clone("header"), find = (name) => head.querySelector(name);
-    const names = ui.runs.map(({ info }) => info?.run.name ?? "").join(" · ");
-    document.title = `${names} - editeval`;
-    find(".name").append(ui.clean(names));
+    find(".name").append(name);
     find(".skip").onclick = () => (document.querySelector("main :is(a, button, input, [tabindex])")?.focus(), false);
     find("#theme").replaceChildren(ui.t(ui.is_dark() ? "light" : "dark"));
     find("#theme").onclick = () => (ui.set_theme(ui.is_dark() ? "light" : "dark"), ui.draw());
@@ -34,14 +31,13 @@
   }
 
   function help() {
-    const dialog = ui.clone("help");
-    dialog.onclose = () => dialog.remove();
-    document.body.append(dialog);
+    const [dialog] = document.getElementsByTagName("dialog");
+    ui.translate(dialog);
     dialog.showModal();
   }
 
   const GLOBAL = {
-    "?": help, Escape: () => ui.state.page === "compare" && ui.go({ page: "grid" }),
+    Escape: () => ui.state.page === "compare" && ui.go({ page: "grid" }),
     p: () => ui.go({ page: PAGES[(PAGES.indexOf(ui.state.page) + 1) % PAGES.length] }),
     "/": () => (ui.state.page !== "grid" && ui.go({ page: "grid" }), document.getElementById("search").focus()),
   };
@@ -52,23 +48,24 @@
     if (target.matches("button, a, summary") && [" ", "Enter"].includes(key)) return;
     if (target.matches("[type=range]") && key.startsWith("Arrow")) return;
     const action = ui.keys[event.shiftKey && key.startsWith("Arrow") ? `Shift${key}` : key] ?? GLOBAL[key];
-    if (!action) return;
+    const button = [...root.querySelectorAll("button")].find(({ title }) => title === key);  // it tells its key
+    if (!action && !button) return;
     event.preventDefault();
-    action();
+    if (action) action();
+    else button.click();
   });
   addEventListener("keyup", ({ key }) => key === " " && ui.keys.released?.());
 
   /** A change of zoom or slider draws itself; a page that can update itself does. */
-  ui.on_state((before) => {
+  ui.moved = (before) => {
     const changed = Object.keys(before).filter((name) => ui.state[name] !== before[name]);
     if (!changed.includes("page") && update) return update();
     if (changed.every((name) => name === "z" || name === "cut")) return;
     if (changed.includes("page")) scrollTo(0, 0);
     ui.draw();
-  });
+  };
 
-  ui.on_data(ui.draw);
-  document.body.append(root, note);
+  document.body.append(note);
   ui.draw();
   ui.load().catch((error) => ui.complain(error.message));
 })();

@@ -8,9 +8,11 @@
     if (role !== "edited" || !row) return head;
     const more = h("div");
     if (!ui.state.blind) ui.detail(run, row).then((detail) => more.append(...details(run, row, detail)), (error) => ui.complain(error.message));
-    const scores = run.info.metrics.map((metric, index) => [{ kind: metric === run.info.headline ? "first" : "", cell: h("span", { title: ui.about(metric) }, metric) },
-      ui.score(run, row, metric), ui.meter(row.values[index])]);
-    return [...head, ui.state.blind ? h("p.soft", {}, t("blind_hint")) : ui.table("components", [], scores), rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
+    const scores = run.info.metrics.map((metric, index) => h(metric === run.info.headline ? "tr.first" : "tr", {},
+      h("th", { scope: "row", title: ui.about(metric) }, metric), h("td", {}, ui.score(run, row, metric)),
+      h("td", {}, row.values[index] !== null && h("meter", { min: 0, max: 10, value: row.values[index], "aria-hidden": "true" }))));
+    const result = ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores);
+    return [...head, result, rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
   };
 
   function rating(run, sample) {
@@ -28,16 +30,19 @@
   function details(run, row, detail) {
     const replies = Map.groupBy(Object.entries(detail.raws ?? {}), ([, raw]) => raw);  // one reply may give several scores
     const size = (picture) => picture && `${picture[2]} × ${picture[3]}`;
-    const facts = { seconds: duration(row.seconds), device: detail.device, worker: row.worker, attempt: row.attempt, seed: detail.seed, pixels: size(row.edited), source: size(row.source),
-      cluster: detail.cluster, sha256: detail.sha256?.slice(0, 16) };
-    const tries = (detail.history ?? []).map((a) => h("p.error", {}, h("b", {}, `${t(a.stage)} ${a.attempt}: ${a.reason}`), ` ${a.device}, ${duration(a.seconds)} · ${a.message}`));
+    const facts = {
+      seconds: duration(row.seconds), device: detail.device, worker: row.worker, attempt: row.attempt, seed: detail.seed,
+      pixels: size(row.edited), source: size(row.source), cluster: detail.cluster, sha256: detail.sha256?.slice(0, 16),
+    };
+    const tries = (detail.history ?? []).map((one) => h("p.error", {},
+      h("b", {}, `${t(one.stage)} ${one.attempt}: ${one.reason}`), ` ${one.device}, ${duration(one.seconds)} · ${one.message}`));
     return [
       detail.message && h("p.error", {}, h("b", {}, row.reason), ` ${detail.message}`),
       replies.size > 0 && h("section", {}, h("h2", {}, t("reply")),
         [...replies].map(([raw, scores]) => [replies.size > 1 && h("h3", {}, scores.map(([name]) => name).join(", ")), h("pre", { tabindex: 0 }, raw)])),
       tries.length > 0 && h("section", {}, h("h2", {}, t("attempts")), tries),
       ui.pairs(Object.entries(facts).filter(([, value]) => value !== null && value !== undefined && value !== "")),
-      ui.copyable(`${run.info.commands.show} '${row.id.replaceAll("'", "'\\''")}'`),
+      ui.copier(h("div.copyable", {}, h("code", { tabindex: 0 }, `${run.info.commands.show} '${row.id.replaceAll("'", "'\\''")}'`))),
     ].filter(Boolean);
   }
 })();

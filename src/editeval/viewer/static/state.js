@@ -1,17 +1,16 @@
 "use strict";
 /* Where the reader is: everything that can be seen is in the address after #, so that a link shows it again. */
 (() => {
-  const DEFAULTS = {
-    page: "summary", run: "0", q: "", cat: "", show: "", model: "", min: "", max: "", metric: "", sort: "order",
-    id: "", column: "", mode: "side", base: "source", gain: "4", cut: "50", z: "", blind: "",
-  };
   ui.FILTERS = { q: "", cat: "", show: "", model: "", min: "", max: "", metric: "", sort: "order" };
+  const DEFAULTS = {
+    page: "summary", run: "0", ...ui.FILTERS, id: "", column: "",
+    mode: "side", base: "source", gain: "4", cut: "50", z: "", blind: "",
+  };
   /** What an address may say; anything else in it is as if it were not there. */
   const SHAPES = {
     page: /^(summary|grid|compare)$/, mode: /^(side|slider|blink|diff)$/, sort: /^(order|worst|best|gap|slow)$/, run: /^\d+$/, model: /^\d*$/, column: /^\d*$/,
     min: /^(\d+(\.\d+)?)?$/, max: /^(\d+(\.\d+)?)?$/, gain: /^\d+(\.\d+)?$/, cut: /^\d+(\.\d+)?$/, z: /^[\d.,-]*$/, blind: /^1?$/, show: /^\w*$/,
   };
-  const listeners = [];
   const root = document.documentElement;
 
   function parsed() {
@@ -35,10 +34,9 @@
   function changed() {
     const before = ui.state;
     ui.state = parsed();
-    listeners.forEach((listener) => listener(before));
+    ui.moved(before);
   }
 
-  ui.on_state = (listener) => listeners.push(listener);
   ui.state = parsed();
   addEventListener("popstate", changed);
 

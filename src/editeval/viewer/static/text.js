@@ -2,7 +2,7 @@
 /* The words of the interface in two languages, from words.json. What comes from a run is in no language of ours. */
 const ui = { language: "en" };
 (() => {
-  const { words, categories, warnings } = JSON.parse(document.getElementById("editeval-words").textContent);
+  const { words, categories } = JSON.parse(document.getElementById("editeval-words").textContent);
   const isChinese = () => ui.language === "zh";
 
   /** t("place", 3, 60): the words in the present language, with {0}, {1} filled in; an unknown key stands for itself. */
@@ -14,12 +14,20 @@ const ui = { language: "en" };
     const key = `about_${metric.slice(metric.lastIndexOf(".") + 1)}`;
     return Object.hasOwn(words, key) ? ui.t(key) : "";
   };
-  ui.category = (name) => {
-    if (name === "micro" || name === "macro") return ui.t(name);
-    return isChinese() && Object.hasOwn(categories, name) ? `${categories[name]} ${name}` : name || "-";
+  ui.category = (name) => (isChinese() && Object.hasOwn(categories, name) ? `${categories[name]} ${name}` : name || "-");
+
+  /** What an attribute makes a node say: data-t a word (with data-args in it, data-tail behind it), data-label likewise. */
+  const SAY = {
+    t: (node, key) => (node.textContent = ui.t(key, ...JSON.parse(node.dataset.args ?? "[]")) + (node.dataset.tail ?? "")),
+    chinese: (node, text) => (node.textContent = isChinese() ? text : node.dataset.english),
+    label: (node, key) => (node.ariaLabel = node.placeholder = ui.t(key)),
   };
-  ui.warning = (sentence) => {
-    const known = isChinese() && warnings.find(([pattern]) => new RegExp(pattern).test(sentence));
-    return known ? sentence.replace(new RegExp(known[0]), known[1]) : sentence;
+  /** All words of ours in `root`, in the present language. */
+  ui.translate = (root) => {
+    for (const [name, say] of Object.entries(SAY)) {
+      for (const node of [root, ...root.querySelectorAll(`[data-${name}]`)]) {
+        if (name in node.dataset) say(node, node.dataset[name]);
+      }
+    }
   };
 })();

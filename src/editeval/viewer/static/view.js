@@ -1,8 +1,6 @@
 "use strict";
 /* What is said of a sample, and which samples are shown in which order. */
 (() => {
-  ui.COMPLAINTS = ["failed", "unscored", "pending", "black", "constant", "unchanged", "missing", "spoilt", "damaged", "low", "size"];
-
   ui.metric_at = (run, name) => Math.max(0, run.info.metrics.indexOf(name || run.info.headline));
   ui.value = (run, row, name) => row?.values[ui.metric_at(run, name)] ?? null;
   /** The choices of a score: the headline stands for itself, whatever it is called. */
@@ -47,7 +45,7 @@
     const key = JSON.stringify([Object.keys(ui.FILTERS).map((name) => state[name]), ui.complete, ui.samples.length, ratings]);
     if (cached.key !== key) {
       const runs = state.model === "" ? ui.runs : ui.runs.filter((run) => String(run.index) === state.model);
-      const rank = SORTS[state.sort] ?? SORTS.order;
+      const rank = SORTS[state.sort];
       const ranked = ui.samples.filter((sample) => shows(sample, state, runs)).map((sample) => [rank(sample, valuesOf(sample, state, runs), runs), sample]);
       ranked.sort((a, b) => a[0] - b[0] || a[1].position - b[1].position);
       cached = { key, list: ranked.map(([, sample]) => sample) };

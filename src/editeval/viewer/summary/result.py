@@ -1,0 +1,62 @@
+"""The result and what it is worth: the number with its badge, and how many samples it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from editeval.viewer.summary.charts import Part, stacked
+from editeval.viewer.summary.elements import Child, badge, h, pairs, t, warning
+from editeval.viewer.summary.numbers import fixed, moment, share, span
+from editeval.viewer.summary.runs import Drawn
+
+_MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
+
+
+def result(drawn: Drawn) -> Element:
+    word = str(drawn.block["badge"])
+    worth = t("p.soft", _MEANS.get(word, "warned_means"))
+    return h("section.result", h("div.card.headline", badge(word), worth, *_number(drawn)), _coverage(drawn))
+
+
+def _number(drawn: Drawn) -> Iterator[Element]:
+    whole, macro = drawn.summary("micro"), drawn.summary("macro")
+    headline = drawn.block["headline"]
+    if whole is None or whole["mean"] is None:
+        yield t("p.big", "nothing_scored" if headline else "no_judge")
+        return
+    yield h("p.score", fixed(whole["mean"]), h("small", " ", t("span", "of_ten")))
+    yield h("p", h("b", headline), ", ", t("span", "mean_over"))
+    entries: list[tuple[str, Child]] = []
+    if whole["ci_low"] is not None:
+        entries.append(("interval", span(whole["ci_low"], whole["ci_high"])))
+    if whole["num_scored"] < whole["num_samples"]:
+        entries.append(("if_all", span(whole["lowest"], whole["highest"])))
+    yield pairs([*entries, ("category_mean", fixed(macro["mean"] if macro else None))])
+
+
+def _coverage(drawn: Drawn) -> Element:
+    counts, warnings = drawn.block["coverage"], drawn.block["warnings"]
+    is_judged = bool(drawn.block["headline"])
+    num, total = counts["num_scored" if is_judged else "num_edited"], counts["num_samples"]
+    amounts = {"scored" if is_judged else "done": num, "unscored": counts["num_unscored"] if is_judged else 0}
+    amounts |= {"failed": counts["num_failed"], "pending": counts["num_pending"]}
+    said = t("small", "samples_scored" if is_judged else "edits_made", num, total)
+    return h(
+        "div.card",
+        t("h2", "coverage"),
+        h("p.big", share(num / (total or 1)), " ", said),
+        stacked([Part(kind, amount, str(amount), kind) for kind, amount in amounts.items()], "coverage"),
+        h("ul.warnings", *map(warning, warnings)) if warnings else t("p.soft", "no_warnings"),
+        pairs(_facts(drawn)),
+    )
+
+
+def _facts(drawn: Drawn) -> Iterator[tuple[str, Child]]:
+    run = drawn.run
+    judges = ", ".join(str(one["name"]) for one in run.get("judgings") or ()) or run.get("judge")
+    devices = ", ".join(map(str, run.get("devices") or ()))
+    facts = {"editor": run.get("editor"), "judge": judges, "benchmark": run.get("benchmark")}
+    facts |= {"policy": run.get("policy"), "devices": devices}
+    yield from ((name, str(value)) for name, value in facts.items() if value)
+    yield "created", moment(run.get("created_at"))

@@ -1,0 +1,115 @@
+"""`editeval view` of several runs: what the page says of them, from ledgers and reports on the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from editeval.commands.view import Comparing, scored, shown_runs, value_of
+from editeval.store.records import Row
+from editeval.types import Edit, Failure, Score
+from editeval.viewer.blocks import read_block
+from editeval.viewer.server import Viewer
+
+CONFIG = """\
+benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
+diffusion_model: {type: %s, params: {device_ids: [cpu], %s}}
+reward_model: {type: reference, params: {device_ids: [cpu]}}
+logging: {console_output: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs of one benchmark by different editors, each without an edit that the other has."""
+    folder = tmp_path_factory.mktemp("compared")
+    made = []
+    path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    editors = ("classical", "on_unclear: refuse"), ("fakes.fake_editor", "refuse: [environmental/0000]")
+    for name, editor in zip(("one", "two"), editors, strict=True):
+        (folder / f"{name}.yaml").write_text(CONFIG % editor, encoding="utf-8")
+        command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--allow-code"]
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 3, done.stderr
+        made.append((folder / "outputs" / "latest").resolve())
+    return made
+
+
+def headline_scores(run: Path) -> dict[str, float | None]:
+    rows = [json.loads(line) for line in (run / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+    return {row["id"]: row["scores"].get("overall", {"value": None})["value"] for row in rows}
+
+
+def comparison(runs: list[Path]) -> dict[str, Any]:
+    (told,), num_shared = Comparing(shown_runs(runs, False), False)([read_block(run) for run in runs])
+    assert num_shared is None
+    return told
+
+
+def test_the_comparison_is_that_of_the_samples_that_both_scored(runs: list[Path]) -> None:
+    first, second = map(headline_scores, runs)
+    both = [a - b for key in first if (a := first[key]) is not None and (b := second[key]) is not None]
+    told = comparison(runs)
+    scored_first = sum(value is not None for value in first.values())
+    assert told["num_shared"] == len(both) < min(scored_first, 9)
+    assert told["difference"] == pytest.approx(sum(both) / len(both), abs=1e-6) and told["difference"] != 0
+    assert (told["wins"], told["losses"]) == (sum(d > 0 for d in both), sum(d < 0 for d in both))
+    assert told["first"] == {"num_scored": scored_first, "num_samples": 10}
+    assert told["second"] == {"num_scored": 9, "num_samples": 10}
+    assert told["is_same_judge"] is True
+
+
+def test_clusters_come_from_the_ledger_and_no_value_from_an_edit_that_failed(runs: list[Path]) -> None:
+    found = scored(runs[0], read_block(runs[0]))
+    assert None in {one.value for one in found.values()}
+    assert all(one.cluster for one in found.values())
+    rounded = {sample_id: one.value and round(one.value, 6) for (sample_id, _), one in found.items()}
+    assert rounded == headline_scores(runs[0])
+
+
+def test_a_score_of_an_edit_that_failed_later_is_no_score() -> None:
+    done = Edit("a", "done", "edits/a.png", "0" * 64, 8, 8, 1, None, 0, "cpu", 0.0, 1.0, 1)
+    failed = replace(done, status="failed", path=None, sha256=None, error=Failure("oom", "no room"))
+    row = Row("a", "physical", "a", "do", "", 0, done, {"overall": Score("a", "exact", "overall", 4.0)})
+    assert (value_of(row, "overall"), value_of(row, "care")) == (4.0, None)
+    assert (
+        value_of(replace(row, edit=failed), "overall") is None and value_of(replace(row, edit=None), "overall") is None
+    )
+
+
+def test_it_is_counted_again_only_when_a_report_was_written(runs: list[Path]) -> None:
+    blocks = [read_block(run) for run in runs]
+    comparing = Comparing(shown_runs(runs, False), False)
+    told = comparing(blocks)
+    assert comparing(blocks) is told
+    (runs[1] / "report" / "data" / "run.js").touch()
+    again = comparing(blocks)
+    assert again is not told and again == told
+
+
+def test_intersect_counts_the_samples_that_all_have(runs: list[Path]) -> None:
+    _, num_shared = Comparing(shown_runs(runs, True), True)([read_block(run) for run in runs])
+    assert num_shared == 10
+
+
+def test_the_page_names_every_run_and_one_is_not_compared(runs: list[Path]) -> None:
+    viewer = Viewer(shown_runs(runs, False), comparing=Comparing(shown_runs(runs, False), False))
+    alone = Viewer(shown_runs(runs[:1], False), comparing=Comparing(shown_runs(runs[:1], False), False))
+    try:
+        text, one = viewer.page(), alone.page()
+    finally:
+        viewer.close()
+        alone.close()
+    assert text.count("<main") == 2 + one.partition('class="app"')[0].count("<main")
+    assert f"{runs[0].name} \u2013 {runs[1].name}" in text and " \u00b7 9/10" in text
+    assert 'class="runs"' in text and 'class="runs"' not in one
+    assert "runs/1/report/thumbs/" in text and "runs/1/" not in one

@@ -1,0 +1,48 @@
+"""The words and numbers of the page: two languages, none missing, and nothing rounded to what it is not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from editeval.viewer import page
+from editeval.viewer.summary.numbers import duration, moment, share, span
+from editeval.viewer.words import is_word, vocabulary
+
+
+def test_words_have_two_languages_and_the_same_gaps_in_both() -> None:
+    for key, pair in vocabulary()["words"].items():
+        gaps = [sorted(re.findall(r"\{\d\}", text)) for text in pair]
+        assert len(pair) == 2 and all(pair) and gaps[0] == gaps[1], key
+
+
+def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:
+    source = Path(page.__file__).parent
+    python = "".join(path.read_text(encoding="utf-8") for path in (source / "summary").glob("*.py"))
+    asked = re.findall(r'\bt\("[\w.-]+", "(\w+)"', python) + re.findall(r'\bsection\("[.\w]*", "(\w+)"', python)
+    assert len(asked) > 30 and not [word for word in asked if not is_word(word)]
+    code = python + "".join(path.read_text(encoding="utf-8") for path in (source / "static").glob("*.*s"))
+    code += (source / "static" / "page.html").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", code)) | {"valid with warnings", "not certified", "certified"}
+    assert [word for word in vocabulary()["words"] if word not in named and not word.startswith("about_")] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(None, "-"), (0, "0 %"), (1, "100 %"), (0.99999, "99.9 %"), (1e-6, "0.1 %"), (0.125, "12.5 %")]
+)
+def test_a_share_is_never_rounded_to_all_or_nothing(value: float | None, told: str) -> None:
+    assert share(value) == told
+
+
+def test_numbers_read_as_a_person_says_them() -> None:
+    assert [duration(s) for s in (None, 1.234, 94.46, 725.4, 11220)] == [
+        "-",
+        "1.23 s",
+        "94.5 s",
+        "12 min 05 s",
+        "3 h 07 min",
+    ]
+    assert (span(None, 1.0), span(1.0, 2.5)) == ("-", "1.00 \u2013 2.50")
+    assert (moment(None), moment(0.5 + 86400)) == ("-", "1970-01-02 00:00 UTC")
