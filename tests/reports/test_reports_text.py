@@ -12,8 +12,9 @@ import pytest
 from report_fakes import row_of
 from rich.console import Console
 
+from editeval.numbers import duration, share
 from editeval.reports.data import Report, SampleRow
-from editeval.reports.figures import duration, policy_line, printable, share
+from editeval.reports.figures import policy_line, printable
 from editeval.reports.markdown import write_report_md
 from editeval.reports.terminal import render_terminal
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from editeval.numbers import duration, moment, share, span
 from editeval.viewer import page
-from editeval.viewer.summary.numbers import duration, moment, share, span
 from editeval.viewer.words import is_word, vocabulary
 
 

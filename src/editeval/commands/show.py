@@ -14,7 +14,8 @@ from typing import Any
 
 from editeval import images
 from editeval.errors import ConfigError, ImageError
-from editeval.reports.figures import duration, number, printable
+from editeval.numbers import duration, fixed
+from editeval.reports.figures import printable
 from editeval.reports.tables import plain
 from editeval.store.dossier import Dossier, dossier, matching
 from editeval.store.records import Attempt
@@ -127,7 +128,7 @@ def _attempt_lines(attempt: Attempt, judge: str) -> Iterator[str]:
 
 
 def _score_line(score: Score) -> str:
-    value = number(score.value) if score.value is not None else f"unscored: {printable(score.reason)}"
+    value = fixed(score.value) if score.value is not None else f"unscored: {printable(score.reason)}"
     return f"  {printable(score.metric):<18} {value}"
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from editeval.reports.figures import NOTHING, moment, number, printable, share
+from editeval.numbers import NOTHING, fixed, moment, share
+from editeval.reports.figures import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -57,7 +58,7 @@ def certificate_rows(certificate: Certificate) -> Iterator[tuple[str, ...]]:
         yield (
             printable(check["name"]),
             printable(check["metric"] or NOTHING),
-            number(check["value"]),
+            fixed(check["value"]),
             _interval(check),
             str(check["num_compared"] or NOTHING),
             printable(check["required"]),
@@ -75,7 +76,7 @@ def rung_rows(certificate: Certificate) -> tuple[tuple[str, ...], list[tuple[str
     metrics = list(dict.fromkeys(metric for rung in certificate["rungs"] for metric in rung["metrics"]))
     rows = []
     for rung in certificate["rungs"]:
-        cells = [number(rung["metrics"][metric]["mean"]) for metric in metrics]
+        cells = [fixed(rung["metrics"][metric]["mean"]) for metric in metrics]
         scored = rung["metrics"][metrics[0]]["num_scored"]
         rows.append((printable(rung["arm"].replace("_", " ")), *cells, f"{scored}/{rung['num_asked']}"))
     return ("shown", *(printable(metric) for metric in metrics), "scored"), rows
@@ -123,10 +124,10 @@ def _blocks(certificate: Certificate) -> Iterator[RenderableType]:
 def _figures_line(certificate: Certificate) -> str:
     figures = certificate["figures"]
     named = {
-        "AUROC target/identity": number(figures["auroc_target_identity"]),
-        "AUROC other instruction": number(figures["auroc_shuffled"]),
+        "AUROC target/identity": fixed(figures["auroc_target_identity"]),
+        "AUROC other instruction": fixed(figures["auroc_shuffled"]),
         "ties": share(figures["tied"]),
-        "retest sd": number(figures["retest_sd"], 3),
+        "retest sd": fixed(figures["retest_sd"], 3),
         "scored": share(figures["coverage"]),
     }
     return ", ".join(f"{name} {value}" for name, value in named.items() if value != NOTHING)
@@ -136,7 +137,7 @@ def _failures(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     spoilt = [check for check in checks if check["status"] in _SPOILS]
     said = [
         f"{printable(c['name'])} ({printable(c['metric'])}) "
-        + (f"{number(c['value'])}, needs {printable(c['required'])}" if c["status"] == "failed" else "not measured")
+        + (f"{fixed(c['value'])}, needs {printable(c['required'])}" if c["status"] == "failed" else "not measured")
         for c in spoilt[:_SHOWN_FAILURES]
     ]
     return [*said, f"and {len(spoilt) - _SHOWN_FAILURES} more"] if len(spoilt) > _SHOWN_FAILURES else said

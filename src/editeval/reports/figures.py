@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from editeval.numbers import NOTHING, duration, fixed, moment, share
 from editeval.reports.data import MACRO, MICRO, Report
 from editeval.types import Summary
 
-NOTHING = "-"
 STATISTICS = ("mean", "std", "median", "min", "max", "count")
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -43,41 +42,6 @@ def _escape(match: re.Match[str]) -> str:
 def shortened(text: str, limit: int) -> str:
     """`text`, cut to `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "\u2026"
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """Fixed decimals; a dash for None."""
-    return NOTHING if value is None else f"{value:.{digits}f}"
-
-
-def share(value: float | None) -> str:
-    """Percent; never rounded to a full 100 or to 0 that it is not."""
-    if value is None:
-        return NOTHING
-    if 0.999 < value < 1:
-        return "99.9 %"
-    if 0 < value < 0.001:
-        return "0.1 %"
-    return f"{value * 100:.1f} %".replace(".0 %", " %")
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: 1.25 s, 94.5 s, 12 min 05 s, 3 h 07 min."""
-    if seconds is None:
-        return NOTHING
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def moment(unix_seconds: float | None) -> str:
-    """UTC date and time to the minute."""
-    return NOTHING if unix_seconds is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_seconds))
 
 
 def span(low: float | None, high: float | None) -> str:
@@ -111,11 +75,11 @@ def _bounds(summary: Summary) -> str:
 
 
 _STATISTIC = {
-    "mean": Column("mean", "mean", lambda s: number(s.mean)),
-    "std": Column("std", "std", lambda s: number(s.std)),
-    "median": Column("median", "median", lambda s: number(s.median)),
-    "min": Column("min", "min", lambda s: number(s.min)),
-    "max": Column("max", "max", lambda s: number(s.max)),
+    "mean": Column("mean", "mean", lambda s: fixed(s.mean)),
+    "std": Column("std", "std", lambda s: fixed(s.std)),
+    "median": Column("median", "median", lambda s: fixed(s.median)),
+    "min": Column("min", "min", lambda s: fixed(s.min)),
+    "max": Column("max", "max", lambda s: fixed(s.max)),
     "count": Column("count", "n", lambda s: f"{s.num_scored}/{s.num_samples}"),
 }
 
@@ -149,7 +113,7 @@ def headline(report: Report) -> str:
     figures = [_statistic_phrase(report, whole)] if set(report.statistics) & set(STATISTICS[:-1]) else []
     figures.append(f"{whole.num_scored} of {whole.num_samples} samples scored ({share(whole.coverage)})")
     if whole.num_scored < whole.num_samples and "mean" in report.statistics:
-        figures.append(f"between {number(whole.lowest)} and {number(whole.highest)} if all were scored")
+        figures.append(f"between {fixed(whole.lowest)} and {fixed(whole.highest)} if all were scored")
     return f"{printable(report.headline_metric)}: {'; '.join(figures)}."
 
 

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from editeval.numbers import NOTHING, fixed
 from editeval.reports.data import INVALID, VALID, Cause, Report, surveyed
 from editeval.reports.figures import (
-    NOTHING,
     category_title,
     columns,
     headline,
     metrics_of,
-    number,
     policy_line,
     printable,
     rows_of,
@@ -96,7 +95,7 @@ def _component_table(report: Report) -> Table:
     means = {(s.category, s.metric): s.mean for s in report.summaries}
     table = _table(["means", *(printable(metric) for metric in metrics)])
     for summary in rows_of(report, report.headline_metric):
-        cells = [number(means.get((summary.category, metric))) for metric in metrics]
+        cells = [fixed(means.get((summary.category, metric))) for metric in metrics]
         _add_row(table, [_title(summary.category), *cells])
     return table
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import duration, fixed, span
 from editeval.viewer.summary.elements import Child, h, label, t
-from editeval.viewer.summary.numbers import duration, fixed, span
 
 _WIDTH, _EDGE, _BASE, _HIGH, _STEP = 260, 8, 32, 24, 9
 _TICKS = (0, 2, 4, 6, 8, 10)

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import fixed
 from editeval.viewer.summary.elements import Child, copyable, h, link, section, t, table
-from editeval.viewer.summary.numbers import fixed
 from editeval.viewer.summary.runs import Drawn
 
 _LOW = ("missing", "spoilt", "damaged", "low")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import NOTHING, duration, fixed, share, span
 from editeval.viewer.summary.elements import Child, badge, h, link, section, t, table
-from editeval.viewer.summary.numbers import NOTHING, duration, fixed, share, span
 from editeval.viewer.summary.runs import Drawn
 
 Comparison = Mapping[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import NOTHING, moment
 from editeval.viewer.summary.elements import Child, badge, copyable, h, pairs, section, t, table
-from editeval.viewer.summary.numbers import NOTHING, moment
 from editeval.viewer.summary.runs import Drawn
 
 _CHECK = ("name", "metric", "value", "num_compared", "required", "status")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import fixed, moment, share, span
 from editeval.viewer.summary.charts import Part, stacked
 from editeval.viewer.summary.elements import Child, badge, h, pairs, t, warning
-from editeval.viewer.summary.numbers import fixed, moment, share, span
 from editeval.viewer.summary.runs import Drawn
 
 _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import fixed, span
 from editeval.viewer.summary.charts import axis, strip
 from editeval.viewer.summary.elements import Child, category, h, line, link, section, t, table
-from editeval.viewer.summary.numbers import fixed, span
 from editeval.viewer.summary.runs import WHOLE, Drawn
 from editeval.viewer.words import is_word
 

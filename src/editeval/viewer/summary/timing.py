@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import duration, share
 from editeval.viewer.summary.charts import Bar, Part, bars, gantt, stacked
 from editeval.viewer.summary.elements import Child, h, section, t
-from editeval.viewer.summary.numbers import duration, share
 from editeval.viewer.summary.runs import Drawn
 
 _PHASES = ("load_s", "edit_s", "both_s", "swap_s", "judge_s")

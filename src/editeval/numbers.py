@@ -1,4 +1,4 @@
-"""How the first page writes numbers; the same as `dom.js` does on the other pages. None is a dash, never a zero."""
+"""How numbers are written for people, in every report and on every page (`dom.js` does the same). None is a dash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def fixed(value: float | None, digits: int = 2) -> str:
 
 
 def span(low: float | None, high: float | None) -> str:
-    """An interval."""
+    """An interval, on a page."""
     return NOTHING if low is None or high is None else f"{low:.2f} \u2013 {high:.2f}"
 
 
