@@ -7,7 +7,7 @@
   function columnsOf(sample) {
     const run = ui.runs.find(({ index }) => sample.rows[index]), row = sample.rows[run.index], isBlind = ui.state.blind;
     const runs = isBlind ? [...ui.runs].sort((a, b) => noise(sample.id, a) - noise(sample.id, b)) : ui.runs;
-    const name = (one, place) => (isBlind ? String.fromCharCode(65 + place) : ui.runs.length > 1 ? one.info.run.name : t("edited"));
+    const name = (one, place) => (isBlind ? String.fromCharCode(65 + place) : ui.runs.length > 1 ? ui.called(one) : t("edited"));
     const edits = runs.map((one, place) => ({ role: "edited", run: one, row: sample.rows[one.index], name: name(one, place), key: String(one.index) }));
     return [...["source", ...(row.target ? ["target"] : [])].map((role) => ({ role, run, row, name: t(role), key: role })), ...edits];
   }

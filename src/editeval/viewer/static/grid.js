@@ -94,7 +94,7 @@
   /** [title, run, role] of every column of pictures. */
   function columnsOf() {
     const [run] = ui.runs, hasTarget = ui.runs.some(({ info }) => info.has_target);
-    const edits = ui.runs.map((one) => [ui.runs.length > 1 ? one.info.run.name : "edited", one, "edited"]);
+    const edits = ui.runs.map((one) => [ui.runs.length > 1 ? ui.called(one) : "edited", one, "edited"]);
     return [["source", run, "source"], ...(hasTarget ? [["target", run, "target"]] : []), ...edits];
   }
 
@@ -102,7 +102,7 @@
     const [run] = ui.runs, select = (name, choices) => ui.options(page.querySelector(`[data-state=${name}]`), choices);
     const isSeveral = ui.runs.length > 1;
     select("cat", [["", t("all_categories")], ...[...new Set(ui.samples.map((sample) => sample.category))].map((name) => [name, ui.category(name)])]);
-    select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), one.info.run.name])] : []);
+    select("model", isSeveral ? [["", t("any_run")], ...ui.runs.map((one) => [String(one.index), ui.called(one)])] : []);
     select("metric", ui.metrics(run));
     if (!isSeveral && ui.judges(run).length < 2) page.querySelector("[value=gap]").remove();
   }

@@ -1,6 +1,8 @@
 "use strict";
 /* What is said of a sample, and which samples are shown in which order. */
 (() => {
+  /** Which of several runs: what edited, and the name of the run, as two runs of one editor are two columns. */
+  ui.called = ({ info: { run } }) => `${run.editor} · ${run.name}`;
   ui.metric_at = (run, name) => Math.max(0, run.info.metrics.indexOf(name || run.info.headline));
   ui.value = (run, row, name) => row?.values[ui.metric_at(run, name)] ?? null;
   /** The choices of a score: the headline stands for itself, whatever it is called. */
