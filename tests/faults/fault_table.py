@@ -27,6 +27,7 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+SIGNALS = "cli/test_signals.py::test_"
 CHAOS = "chaos/test_chaos_smoke.py::test_"
 REPLIES = ("judges/test_reply_corpus.py::test_no_reply_of_the_corpus_is_silently_wrong",)
 
@@ -97,8 +98,10 @@ TABLE: dict[str, Row] = {
             "cli/test_cli.py::test_a_signal_finishes_what_runs_and_prints_the_command_that_continues",
             R + "a_second_interrupt_stops_at_once_and_the_run_continues_to_the_same_result",
             W + "a_parent_that_was_stopped_for_a_while_kills_nobody_when_it_goes_on",
+            SIGNALS + "a_hang_up_drains_and_prints_the_command_that_continues",
+            SIGNALS + "a_terminal_that_is_closed_ends_the_run_in_order",
+            SIGNALS + "a_run_under_nohup_does_not_hear_its_terminal_go",
         ),
-        "SIGHUP ends the parent like a kill",
     ),
     "P13": Row(
         "parent killed anywhere",
