@@ -24,7 +24,7 @@ from editeval.execution.pool import Pool
 from editeval.execution.progress import ProgressLine
 from editeval.pipeline import check_machine
 from editeval.plan import JudgingPlan, json_params, worker_spec
-from editeval.preparation import interpreter_of
+from editeval.preparation import check_stages, interpreter_of
 from editeval.stages.activity import Workers, say, workers_of
 from editeval.stages.interrupt import Interrupt
 from editeval.store import manifest
@@ -75,6 +75,7 @@ def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
     if suite.num_samples < MIN_SAMPLES:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
     check_machine(config, [stage])
+    check_stages(config, [stage])
     return manifest.versions() | interpreter_of(stage).versions
 
 

@@ -163,6 +163,17 @@ class Summary:
         return self.num_scored / self.num_samples if self.num_samples else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A model that workers get from the Hugging Face Hub, unless it is in this machine's cache."""
+
+    name: str  # owner/name
+    revision: str | None  # branch, tag or commit; None: main
+    file: str  # small, and in every model of the kind: whoever may read it may load the model
+    is_file_needed: bool = True  # False: a model without `file` may be loaded all the same
+    cache_dir: str | None = None  # None: where huggingface_hub keeps its own
+
+
 class Benchmark(ABC):
     """A set of samples. Iterating is cheap (no pixels), repeatable, and in a fixed order."""
 
@@ -201,6 +212,11 @@ class Editor(ABC):
         Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
         """
         return
+
+    @classmethod
+    def hub_model(cls, params: Any) -> HubModel | None:
+        """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
+        return None
 
     def load(self, device: str) -> None:
         """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
@@ -241,6 +257,11 @@ class Judge(ABC):
         Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
         """
         return
+
+    @classmethod
+    def hub_model(cls, params: Any) -> HubModel | None:
+        """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
+        return None
 
     @classmethod
     def metrics_of(cls, params: Any) -> tuple[str, ...]:

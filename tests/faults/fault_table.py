@@ -27,6 +27,7 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+HUB = "models/test_hub_lookup.py::test_"
 SIGNALS = "cli/test_signals.py::test_"
 CHAOS = "chaos/test_chaos_smoke.py::test_"
 REPLIES = ("judges/test_reply_corpus.py::test_no_reply_of_the_corpus_is_silently_wrong",)
@@ -250,8 +251,15 @@ TABLE: dict[str, Row] = {
     ),
     "I11": Row(
         "missing model or device",
-        (M, "pipeline/test_pipeline_runs.py::test_missing_devices_are_named_before_anything_starts"),
-        "a judge's name on the hub is looked up when the judge loads",
+        (
+            M,
+            "pipeline/test_pipeline_runs.py::test_missing_devices_are_named_before_anything_starts",
+            "pipeline/test_pipeline_interpreters.py::test_an_interpreter_that_cannot_ask_the_hub_is_named",
+            HUB + "a_judge_that_the_hub_does_not_know_costs_no_edit",
+            HUB + "without_a_network_a_name_that_is_not_in_the_cache_is_refused",
+            HUB + "a_model_in_the_cache_needs_no_network",
+            HUB + "a_model_that_is_half_in_the_cache_is_not_there",
+        ),
     ),
     "I12": Row(
         "image addresses",
