@@ -19,6 +19,7 @@ from editeval.preparation import check_stages, interpreters_of, record_interpret
 from editeval.redaction import redacted
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
+from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
@@ -95,6 +96,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
         store.select(plan.samples)
+        check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
         run_waves(plan, store, interrupt, session.observer)

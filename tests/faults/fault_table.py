@@ -27,6 +27,7 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+ROOM = "pipeline/test_disk_room.py::test_"
 HUB = "models/test_hub_lookup.py::test_"
 SIGNALS = "cli/test_signals.py::test_"
 CHAOS = "chaos/test_chaos_smoke.py::test_"
@@ -120,8 +121,10 @@ TABLE: dict[str, Row] = {
             R + "a_full_disk_in_the_middle_of_a_run_is_one_line_and_the_run_continues_afterwards",
             STORE + "a_full_disk_stops_with_one_line_and_loses_nothing",
             "cli/test_cli.py::test_a_report_that_does_not_fit_on_the_disk_is_one_line_and_exit_2",
+            ROOM + "too_little_room_is_one_warning_with_the_mount_and_both_figures",
+            ROOM + "on_a_real_disk_that_is_nearly_full_nothing_begins",
+            ROOM + "the_estimate_is_near_to_what_a_run_takes",
         ),
-        "no estimate beforehand",
     ),
     "D2": Row("EIO", (CHAOS + "a_few_faults_of_every_family_do_no_harm",)),
     "D3": Row(

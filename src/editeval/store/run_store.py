@@ -111,6 +111,10 @@ class RunStore:
         """Wanted samples whose edit is done and that this judging has not seen, in benchmark order."""
         return self.ledger.pending_scores(judging_id)
 
+    def has_scores(self, judging_id: str, sample_id: str) -> bool:
+        """Whether this judging has seen the sample, scored or not."""
+        return self.ledger.has_scores(judging_id, sample_id)
+
     def record_edit(self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = ()) -> Edit:
         """The edit that is now on record: its PNG file first, then its row. A failed one has no file.
 
