@@ -27,6 +27,7 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+MAD = "pipeline/test_mad_judge.py::test_"
 ROOM = "pipeline/test_disk_room.py::test_"
 HUB = "models/test_hub_lookup.py::test_"
 SIGNALS = "cli/test_signals.py::test_"
@@ -282,8 +283,10 @@ TABLE: dict[str, Row] = {
         (
             "judges/test_reply_corpus.py::test_a_reply_that_was_cut_off_never_has_a_value",
             "judges/test_reply_corpus.py::test_corpus_is_large_and_has_every_reason",
+            MAD + "a_judge_that_goes_mad_gets_a_fresh_process_and_what_was_unscored_stays_so",
+            MAD + "if_the_fresh_process_is_mad_too_the_stage_stops_with_one_line",
+            "models/test_judge_vlm.py::test_a_model_that_computes_nan_gives_degenerate_replies",
         ),
-        "many degenerate replies in a row do not restart the judge",
     ),
     "J4": Row(
         "401, 403, 404",

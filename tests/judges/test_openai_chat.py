@@ -98,7 +98,7 @@ def test_it_keeps_the_judge_contract(protocol: str, ignores: frozenset[str]) -> 
 
 
 def test_every_field_is_sent_explicitly(server: ChatServer, load: Load) -> None:
-    load().judge(REQUESTS[:1])
+    load(concurrency=1).judge(REQUESTS[:1])
     assert len(server.calls) == 3, "one call per question"
     first = server.calls[0]
     messages = first.pop("messages")

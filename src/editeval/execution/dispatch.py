@@ -164,9 +164,7 @@ class Dispatcher:
         lane.is_started = True
         lane.started_at = lane.heard_at = self._clock.now()
         self._tell(lane, {"type": "start", "key": self._keys[lane.running]})
-        self._emit(
-            Notice("started", {"worker": lane.index, "key": self._keys[lane.running]})
-        )  # after the device is told
+        self._emit(Notice("started", {"worker": lane.index, "key": self._keys[lane.running]}))  # the device first
 
     def _tell(self, lane: Lane, header: dict[str, Any]) -> None:
         assert lane.handle is not None
@@ -177,6 +175,10 @@ class Dispatcher:
     def wake(self) -> None:
         """Look again whether something can be started (any thread may call)."""
         self._events.put(("wake",))
+
+    def renew(self, worker: int, why: str) -> None:
+        """End the process of `worker` when it is at nothing, and load another (any thread may call)."""
+        Ears(self._events, worker, self.lanes[worker].generation).tell("renew", why)
 
     def _step(self) -> None:
         self._clock.tick()
@@ -205,6 +207,8 @@ class Dispatcher:
             self._on_sent(lane, rest[0])
         elif kind == "unbuilt":
             self._on_unbuilt(lane, rest[0], rest[1])
+        elif kind == "renew" and lane.is_ready:
+            lane.condemned = lane.condemned or rest[0]
         elif kind == "broken":
             raise rest[0]
         self._after_event()
@@ -292,8 +296,7 @@ class Dispatcher:
             return
         num_charged = self._attempts[request] - (request in self._excused)
         if failure.reason in RETRIED and num_charged < self._limits.max_attempts:
-            outcome = self._outcome(lane, request, None, failure, done)
-            self._emit(Notice("attempt", {"outcome": outcome}))
+            self._emit(Notice("attempt", {"outcome": self._outcome(lane, request, None, failure, done)}))
             self._policy.again(request, lane.index)
         else:
             self._finish(lane, request, None, failure, done)
@@ -339,8 +342,7 @@ class Dispatcher:
             for request, done in orphans:
                 self._on_failure(lane, request, failure, done)
         if self._policy is None and was_loading and lane.deaths >= 2:
-            what = f"{failure.message} while loading {self._spec.type}; see its log"
-            self._fatal = MachineError(f"{lane.where}: {what}")
+            self._fatal = MachineError(f"{lane.where}: {failure.message} while loading {self._spec.type}; see its log")
         elif lane.deaths < MAX_DEATHS and not self.is_draining:
             self._to_load.append(lane)
         else:

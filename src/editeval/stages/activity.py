@@ -15,7 +15,7 @@ from editeval.execution.backends import Launch, launch_thread, process_launcher
 from editeval.execution.interpreters import resolved
 from editeval.execution.lanes import WATCHED, Limits, Notice, Result
 from editeval.execution.messages import Unit, WorkerSpec
-from editeval.execution.pool import PoolSpec
+from editeval.execution.pool import Pool, PoolSpec
 from editeval.execution.progress import ProgressLine
 from editeval.stages.telling import tell
 from editeval.store.run_store import RunStore
@@ -44,6 +44,7 @@ class Activity(ABC):
     judging_id: str = ""
     progress: ProgressLine
     observer: Observer = Observer()  # somebody who watches
+    pool: Pool | None = None  # that works it, once it runs
 
     def __init__(self, store: RunStore, workers: Workers, keys: Sequence[str]) -> None:
         self.store = store
