@@ -315,8 +315,11 @@ TABLE: dict[str, Row] = {
     ),
     "J7": Row(
         "reply lost",
-        ("judges/test_openai_chat_runs.py::test_a_benchmark_is_judged_alike_on_one_server_and_on_two_that_stumble",),
-        "at least once: no idempotency key is sent",
+        (
+            "judges/test_openai_chat_runs.py::test_a_benchmark_is_judged_alike_on_one_server_and_on_two_that_stumble",
+            CHAT + "all_tries_of_a_call_have_one_idempotency_key_and_no_other_call_has_it",
+            SERVER + "all_tries_of_an_edit_have_one_idempotency_key_and_no_other_edit_has_it",
+        ),
     ),
     "J8": Row(
         "one bad item in a batch",

@@ -32,6 +32,7 @@ from editeval.http.exchange import (
     Server,
     TransportError,
     check_reachable,
+    idempotency,
     parse_url,
 )
 from editeval.http.keys import SECRET, check_variable, key_in
@@ -204,7 +205,8 @@ class OpenaiImages(Editor):
         kind, body = form(fields_of(params, request, size), encode_png(source))
         progress(0, 1)
         try:
-            data = self._call(self._server, Message("POST", "/images/edits", body, kind), request)
+            once = idempotency(request.key, str(request.seed), kind)  # the boundary is a hash of all that is sent
+            data = self._call(self._server, Message("POST", "/images/edits", body, kind, once), request)
         except MachineError as error:
             self._is_over = str(error)
             raise

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import logging
 import os
 import time
@@ -161,7 +162,7 @@ class OpenaiChatJudge(Judge):
         key = key_in(f"{NAME}.api_key_env", p.api_key_env)
         server = dataclasses.replace(servers[self.worker % len(servers)], key=key)
         bounds = Bounds(p.timeout_s, p.deadline_s, p.max_retries, p.backoff_s, MAX_REPLY_BYTES)
-        session = Session(server, p.model, bounds, p.extra)
+        session = Session(server, p.model, bounds, p.extra, _judging(p))
         self._find_out(session)
         self._session = session
         self._callers = ThreadPoolExecutor(p.concurrency, "ask")
@@ -217,6 +218,12 @@ class OpenaiChatJudge(Judge):
             for future in futures:
                 future.cancel()
             raise
+
+
+def _judging(params: OpenaiChatParams) -> str:
+    """Everything that decides a score, in one text."""
+    deciding = {f.name: getattr(params, f.name) for f in dataclasses.fields(params) if f.metadata.get("identity", True)}
+    return json.dumps([deciding, protocols.fingerprint(params.protocol)], default=dict, sort_keys=True)
 
 
 def _part(image: Any) -> chat.Message:
