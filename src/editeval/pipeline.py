@@ -42,6 +42,7 @@ class RunResult:
     report: Report | None
     counts: Counts  # of several judgings, those of the one that scored least
     signum: int | None  # of the interruption
+    stopped: tuple[str, ...] = ()  # one line for each stage that met a limit on spending
 
     @property
     def exit_code(self) -> int:
@@ -99,8 +100,8 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
-        run_waves(plan, store, interrupt, session.observer)
-        result = _result(plan, store, interrupt)
+        stopped = run_waves(plan, store, interrupt, session.observer)
+        result = replace(_result(plan, store, interrupt), stopped=stopped)
         session.observer.run_ended(result.exit_code)
         return result
 

@@ -164,6 +164,28 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Bill:
+    """Calls about to be made; tokens and price of those that were answered; what may be spent in all (None: any)."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    usd: float = 0.0
+    max_calls: int | None = None
+    max_usd: float | None = None
+
+
+Pay = Callable[[Bill], str]
+"""pay(bill): "" if it may be spent, and is on record; or why not. Waits for whoever keeps the books of the stage."""
+
+
+def pay_freely(bill: Bill) -> str:
+    """Nobody keeps books."""
+    del bill
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
 class HubModel:
     """A model that workers get from the Hugging Face Hub, unless it is in this machine's cache."""
 
@@ -201,6 +223,7 @@ class Editor(ABC):
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     worker: int = 0  # its number among the workers of its stage, known before `load`
+    pay: Pay = staticmethod(pay_freely)  # of paid calls, asked before each; set before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -246,6 +269,7 @@ class Judge(ABC):
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     worker: int = 0  # its number among the workers of its stage, known before `load`
+    pay: Pay = staticmethod(pay_freely)  # of paid calls, asked before each; set before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params

@@ -27,6 +27,7 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+SPENDING = "pipeline/test_spending.py::test_"
 MAD = "pipeline/test_mad_judge.py::test_"
 ROOM = "pipeline/test_disk_room.py::test_"
 HUB = "models/test_hub_lookup.py::test_"
@@ -420,8 +421,12 @@ TABLE: dict[str, Row] = {
         (
             SERVER + "what_does_not_pass_is_asked_a_bounded_number_of_times",
             CHAT + "what_does_not_pass_is_unscored_after_a_bounded_number_of_calls",
+            SPENDING + "a_judge_makes_as_many_calls_as_it_may_and_goes_on_when_it_may_make_more",
+            SPENDING + "the_cap_is_for_all_workers_and_threads_together",
+            SPENDING + "an_editor_stops_at_its_cap_and_what_is_edited_is_judged",
+            SPENDING + "a_limit_in_money_is_kept_by_the_prices_and_the_tokens_used",
+            SPENDING + "after_a_kill_no_call_that_was_made_is_missing_from_the_books",
         ),
-        "no cap on money per run",
     ),
     "S17": Row(
         "worker's channel, files of a run",

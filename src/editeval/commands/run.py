@@ -40,7 +40,9 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     if result.report is not None:
         if display != "json":
             render_terminal(result.report, result_console())
-        if result.exit_code:
+        for line in result.stopped:
+            sys.stderr.write(f"{line}: {redacted(shlex.join(argv))}\n")
+        if result.exit_code and not result.stopped:
             sys.stderr.write(f"To try again what failed: editeval retry {shlex.quote(str(result.plan.dir))}\n")
     if result.signum is not None:
         done = result.counts.num_edited + result.counts.num_failed

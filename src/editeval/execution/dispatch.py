@@ -19,7 +19,7 @@ from editeval.errors import EditevalError, MachineError
 from editeval.execution.backends import Launch
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame, FrameError
-from editeval.execution.lanes import RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
+from editeval.execution.lanes import PASSED_ON, RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
 from editeval.execution.messages import NONSENSE, EncodedEdit, WorkerSpec, is_sound, unpack_scores
 from editeval.execution.policies import Policy
 from editeval.types import Failure
@@ -252,9 +252,8 @@ class Dispatcher:
             self._on_done(lane, header)
         elif kind == "result":
             self._on_result(lane, header, blobs)
-        elif kind == "progress":
-            step = {k: header[k] for k in ("key", "step", "num_steps")}
-            self._emit(Notice("progress", {"worker": lane.index} | step))
+        elif kind in PASSED_ON:
+            self._emit(Notice(kind, {"worker": lane.index} | {k: header[k] for k in PASSED_ON[kind]}))
 
     def _on_done(self, lane: Lane, header: dict[str, Any]) -> None:
         assert self._policy is not None and lane.running is not None

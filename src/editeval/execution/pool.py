@@ -83,6 +83,12 @@ class Pool:
         """
         self._dispatcher.renew(worker, why)
 
+    def answer(self, notice: Notice, why: str) -> None:
+        """What the worker of a "pay" notice waits for: "" if it may, or why not. Any thread may call it."""
+        handle = self._dispatcher.lanes[notice.data["worker"]].handle
+        if handle is not None:
+            handle.post({"type": "paid", "number": notice.data["number"], "why": why})
+
     def close(self) -> None:
         """No worker of this pool is alive any more."""
         self._has_ended = True

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from editeval.categories import canonical
 from editeval.display.observer import StageFacts
-from editeval.errors import ImageError, MachineError
+from editeval.errors import BudgetError, ImageError, MachineError
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
@@ -39,7 +39,7 @@ class Judging(Activity):
         logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(judging)}"
         spec = worker_spec("judges", stage, plan.config.allow_code)
         self._batches = _batches(plan, judging, store)
-        super().__init__(store, workers_of(spec, groups, stage, logs), list(self._batches))
+        super().__init__(store, stage, workers_of(spec, groups, stage, logs), list(self._batches))
         self.judging_id = judging.id
         self.name = judge_key(judging)
         self._plan = plan
@@ -109,7 +109,10 @@ class Judging(Activity):
             self.progress.total -= wanted
             self.observer.settled(self.name, settled_scores(outcome, wanted, (), self._samples))
             return
-        batch = self._scores(outcome)
+        answers = self._scores(outcome)
+        batch = [(scores, found) for scores, found in answers if not _is_unpaid(scores)]
+        if len(batch) < len(answers):
+            self.over_budget()
         self.progress.total -= wanted - len(batch)
         self.store.record_score_batch(self.judging_id, batch)
         for scores, _ in batch:
@@ -150,6 +153,11 @@ class Judging(Activity):
     def _unscored(self, key: str, failure: Failure) -> list[Score]:
         name = self._judging.stage.type
         return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
+
+
+def _is_unpaid(scores: Sequence[Score]) -> bool:
+    """Whether the sample was not asked about, for want of money: then it stays pending."""
+    return any(score.reason == BudgetError.reason for score in scores)
 
 
 def _batches(plan: Plan, judging: JudgingPlan, store: RunStore) -> dict[str, list[str]]:

@@ -171,6 +171,12 @@ class RunStore:
         """Their scores under this judging are pending again; their attempts stay on record."""
         self.ledger.forget_scores(judging_id, ids)
 
+    def fact(self, name: str) -> str | None:
+        return self.ledger.fact(name)
+
+    def set_fact(self, name: str, value: str) -> None:
+        self.ledger.set_fact(name, value)
+
     def record_event(self, kind: str, data: dict[str, Any]) -> None:
         self.ledger.add_event(kind, data)
 

@@ -8,14 +8,15 @@ import random
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from editeval.errors import MachineError
+from editeval.errors import BudgetError, MachineError
 from editeval.http import exchange
 from editeval.http.answers import check, complaint
 from editeval.http.exchange import DeclinedError, Message, Server, TransportError, idempotency
 from editeval.http.retries import Bounds, ask
+from editeval.http.spending import Spending
 from editeval.judges.asking import messages as chat
 from editeval.judges.asking.interview import Call
 from editeval.judges.asking.wish import Wish
@@ -27,15 +28,26 @@ log = logging.getLogger("editeval")
 MAX_REFUSED_FIELDS = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked: a server, and a model as the server names it."""
+
+    server: Server
+    model: str
+
+
 class Session:
     """Calls from several threads. After a MachineError no further call is made."""
 
-    def __init__(self, server: Server, model: str, bounds: Bounds, extra: Mapping[str, Any], judging: str = "") -> None:
+    def __init__(
+        self, target: Target, bounds: Bounds, spending: Spending, extra: Mapping[str, Any], judging: str = ""
+    ) -> None:
         """`judging` tells the calls of one way of judging from those of another."""
-        self.server = server
+        self.server = target.server
         self._judging = judging
+        self._spending = spending
         self.abilities = Abilities()
-        self._model = model
+        self._model = target.model
         self._bounds = bounds
         self._extra = dict(extra)
         self._is_over = ""  # why no further call is made
@@ -74,7 +86,7 @@ class Session:
             found = self._call(call.messages, call.wish, (call.key, question, str(number)), is_probe=False)
         except DeclinedError as error:
             return Reply("", problem="refused" if error.is_refusal else "declined", message=str(error))
-        except TransportError as error:
+        except (TransportError, BudgetError) as error:
             return Reply("", problem=error.reason, message=str(error))
         except MachineError as error:
             self._is_over = str(error)
@@ -103,7 +115,9 @@ class Session:
             check(self.server, answer)
             return choices.read(self.server, answer, wish.is_expected)
 
-        found = ask(self.server, message, self._bounds, read, random.Random(f"{wish.seed}:{name[0]}"))
+        jitter = random.Random(f"{wish.seed}:{name[0]}")
+        found = ask(self.server, message, self._bounds, read, jitter, self._spending.begin)
+        self._spending.answered(found.usage, self.server.url)
         with self._counting:
             self._num_calls += 1
             for i, count in enumerate(found.usage or ()):
