@@ -27,6 +27,7 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+JUDGES = "faults/test_fault_judges.py::test_"
 SPENDING = "pipeline/test_spending.py::test_"
 MAD = "pipeline/test_mad_judge.py::test_"
 ROOM = "pipeline/test_disk_room.py::test_"
@@ -328,7 +329,11 @@ TABLE: dict[str, Row] = {
     ),
     "J9": Row(
         "judge dies",
-        (POOL + "a_killed_worker_costs_nothing_but_time", CHAOS + "a_few_faults_of_every_family_do_no_harm"),
+        (
+            JUDGES + "a_judge_that_dies_or_hangs_costs_one_process_and_changes_no_score",
+            JUDGES + "a_batch_that_kills_every_judge_fails_alone_after_three_deaths",
+            JUDGES + "a_whole_run_has_the_same_bytes_with_and_without_deaths_of_its_judges",
+        ),
     ),
     "J10": Row(
         "batch mixed up",
