@@ -76,7 +76,13 @@ TABLE: dict[str, Row] = {
             POOL + "a_model_that_cannot_be_loaded_stops_everything_before_the_second_load",
         ),
     ),
-    "P7": Row("orphans", (W + "workers_end_when_their_parent_is_killed_even_in_the_middle_of_native_code",)),
+    "P7": Row(
+        "orphans",
+        (
+            W + "workers_end_when_their_parent_is_killed_even_in_the_middle_of_native_code",
+            CHAOS + "a_few_faults_of_every_family_do_no_harm",
+        ),
+    ),
     "P8": Row(
         "out of device memory",
         (
