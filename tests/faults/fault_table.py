@@ -27,6 +27,7 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+CERTIFY = "certificates/test_certification.py::test_"
 JUDGES = "faults/test_fault_judges.py::test_"
 SPENDING = "pipeline/test_spending.py::test_"
 MAD = "pipeline/test_mad_judge.py::test_"
@@ -422,8 +423,11 @@ TABLE: dict[str, Row] = {
     "S12": Row("image parsers", (IMAGE + "other_formats_are_refused", IMAGE + "a_bomb_is_refused_by_its_header")),
     "S13": Row(
         "injection into judges",
-        (B + "no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol",),
-        "text painted into a picture is answered by the judge's certificate, not here",
+        (
+            B + "no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol",
+            CERTIFY + "a_judge_with_one_fault_fails_for_that_and_for_nothing_else",  # obeys_picture
+            CERTIFY + "the_certificate_says_how_far_text_painted_into_a_picture_moves_the_score",
+        ),
     ),
     "S14": Row("terminals and logs", (X + "nothing_that_is_printed_or_logged_steers_a_terminal_or_forges_a_line",)),
     "S15": Row("supply chain", (B + "every_locked_package_has_its_hashes",)),
