@@ -148,8 +148,14 @@ def _is_edit(header: Mapping[str, Any]) -> bool:
 
 
 def _is_bill(value: Mapping[str, Any]) -> bool:
-    names = {field.name for field in fields(Bill)}
-    return value.keys() == names and all(_is_scalar(v) and not isinstance(v, str) for v in value.values())
+    limits = ("max_calls", "max_usd")  # which there need not be
+    if value.keys() != {field.name for field in fields(Bill)}:
+        return False
+    return all((v is None and name in limits) or _is_amount(v) for name, v in value.items())
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, _NUMBER) and math.isfinite(value) and value >= 0
 
 
 def _is_failure(value: Any) -> bool:
