@@ -19,10 +19,11 @@ from editeval.execution import devices
 from editeval.execution.lanes import Notice
 from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
+from editeval.execution.till import Till
 from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.plan import worker_spec
 from editeval.stages.activity import launcher, pool_spec, say
-from editeval.types import Editor, EditRequest, ImageRef, Outcome
+from editeval.types import Bill, Editor, EditRequest, ImageRef, Outcome
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,8 +69,15 @@ class BatchEditor:
         self.stage: Stage = stage
         self._logging = config.logging
         self.num_workers = len(groups)
-        self._pool = Pool(spec, launcher(logs, f"{type(self).__name__}-edit", stage.execution), _tell)
+        self._pool = Pool(spec, launcher(logs, f"{type(self).__name__}-edit", stage.execution), self._hear)
+        self._till = Till()
         self._pool.__enter__()
+
+    def _hear(self, notice: Notice) -> None:
+        if notice.kind == "pay":
+            self._pool.answer(notice, self._till.settle(Bill(**notice.data["bill"])))
+        else:
+            _tell(notice)
 
     def batch_edit(
         self,

@@ -22,13 +22,14 @@ from editeval.errors import ConfigError
 from editeval.execution.lanes import WATCHED, Notice, Result
 from editeval.execution.pool import Pool
 from editeval.execution.progress import ProgressLine
+from editeval.execution.till import Till
 from editeval.pipeline import check_machine
 from editeval.plan import JudgingPlan, json_params, worker_spec
-from editeval.preparation import interpreter_of
+from editeval.preparation import check_stages, interpreter_of
 from editeval.stages.activity import Workers, say, workers_of
 from editeval.stages.interrupt import Interrupt
 from editeval.store import manifest
-from editeval.types import Failure, JudgeRequest, Sample, Score
+from editeval.types import Bill, Failure, JudgeRequest, Sample, Score
 
 log = logging.getLogger("editeval")
 
@@ -75,6 +76,7 @@ def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
     if suite.num_samples < MIN_SAMPLES:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
     check_machine(config, [stage])
+    check_stages(config, [stage])
     return manifest.versions() | interpreter_of(stage).versions
 
 
@@ -89,7 +91,15 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
     answers = Answers(work.judging.metrics)
     records: list[dict[str, Any]] = []
     progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
-    pool = Pool(workers.spec, workers.launch, lambda notice: _on_notice(notice, progress))
+    till = Till()
+
+    def on_notice(notice: Notice) -> None:
+        if notice.kind == "pay":
+            pool.answer(notice, till.settle(Bill(**notice.data["bill"])))
+        else:
+            _on_notice(notice, progress)
+
+    pool = Pool(workers.spec, workers.launch, on_notice)
     with interrupt.watches(pool), pool:
         if interrupt.signum is not None:
             return answers, records

@@ -24,7 +24,7 @@ EXIT_CODES = """exit codes:
   1    internal error
   2    usage, configuration, benchmark or this machine: one line says what to mend
   3    finished, but some samples failed or could not be scored; a judge that is not certified
-  130  interrupted (143: terminated); the same command continues
+  130  interrupted (143: terminated, 129: its terminal was closed); the same command continues
 """
 
 

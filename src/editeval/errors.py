@@ -8,6 +8,7 @@
     |   `-- RunConflictError    the run directory belongs to another process or another run
     |-- ImageError              one image is broken: fails that sample only
     |-- BadOutputError          a model returned something that is no result: fails that sample only
+    |-- BudgetError             a limit on spending is reached: what was not asked for stays pending
     |-- EditRefusedError        an editor declines one request: fails that sample only, and is not tried again
     `-- EditBatchError          `batch_edit` finished, but some edits failed; carries all outcomes
 
@@ -68,6 +69,12 @@ class BadOutputError(EditevalError):
     """A model returned something that is no result."""
 
     reason = "bad_output"
+
+
+class BudgetError(EditevalError):
+    """A limit on spending is reached, and no further call is made."""
+
+    reason = "budget"
 
 
 class EditRefusedError(EditevalError):

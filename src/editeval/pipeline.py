@@ -19,6 +19,7 @@ from editeval.preparation import check_stages, interpreters_of, record_interpret
 from editeval.redaction import redacted
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
+from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
@@ -41,6 +42,7 @@ class RunResult:
     report: Report | None
     counts: Counts  # of several judgings, those of the one that scored least
     signum: int | None  # of the interruption
+    stopped: tuple[str, ...] = ()  # one line for each stage that met a limit on spending
 
     @property
     def exit_code(self) -> int:
@@ -95,10 +97,11 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
         store.select(plan.samples)
+        check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
-        run_waves(plan, store, interrupt, session.observer)
-        result = _result(plan, store, interrupt)
+        stopped = run_waves(plan, store, interrupt, session.observer)
+        result = replace(_result(plan, store, interrupt), stopped=stopped)
         session.observer.run_ended(result.exit_code)
         return result
 

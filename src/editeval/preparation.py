@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from editeval import hub
 from editeval.config.schema import Config, Stage
 from editeval.doctor import versions
-from editeval.errors import MachineError
+from editeval.errors import MachineError, one_line
 from editeval.execution import environments
-from editeval.execution.interpreters import Interpreter, inspect
+from editeval.execution.backends import worker_environment
+from editeval.execution.interpreters import PROBE_TIMEOUT_S, Interpreter, inspect
 from editeval.plan import Plan, plugin_of
 from editeval.store import directories
 from editeval.store.run_store import RunStore
+from editeval.types import HubModel
 
 log = logging.getLogger("editeval")
 
@@ -70,6 +77,36 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
             what = f"{stage.requested_type} needs the package {missing[0]}, which {found.path} lacks"
             advice = "install it there, or name another interpreter in execution.python"
             raise MachineError(f"{stage.section}.type: {what}; {advice}")
+    _look_up(config, stages)
+
+
+def _look_up(config: Config, stages: Sequence[Stage]) -> None:
+    """Raises MachineError for a model that is neither on this machine nor to be had from the Hub."""
+    models = [(stage, plugin_of(config, stage).hub_model(stage.params)) for stage in stages]
+    wanted = [(stage, model) for stage, model in models if model is not None]
+    with ThreadPoolExecutor(max(len(wanted), 1), "hub") as executor:  # all at once: each may wait for the network
+        problems = executor.map(lambda pair: _problem_of(interpreter_of(pair[0]).path, pair[1]), wanted)
+        for (stage, _), problem in zip(wanted, problems, strict=True):
+            if problem:
+                raise MachineError(f"{stage.section}.params.model_name: {problem}")
+
+
+def _problem_of(python: str, model: HubModel) -> str:
+    """One line, as the stage's own interpreter finds it; empty if there is no problem."""
+    try:
+        done = subprocess.run(
+            hub.command(python, model),
+            env=worker_environment((), os.environ),
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_S,
+            check=True,
+        )
+        return str(json.loads(done.stdout)["problem"])
+    except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        why = said[-1] if said else type(error).__name__
+        return f"{python} cannot look {model.name} up: {one_line(why)}; mend that interpreter, or give a folder"
 
 
 def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:

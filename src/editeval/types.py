@@ -163,6 +163,39 @@ class Summary:
         return self.num_scored / self.num_samples if self.num_samples else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Calls about to be made; tokens and price of those that were answered; what may be spent in all (None: any)."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    usd: float = 0.0
+    max_calls: int | None = None
+    max_usd: float | None = None
+
+
+Pay = Callable[[Bill], str]
+"""pay(bill): "" if it may be spent, and is on record; or why not. Waits for whoever keeps the books of the stage."""
+
+
+def pay_freely(bill: Bill) -> str:
+    """Nobody keeps books."""
+    del bill
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A model that workers get from the Hugging Face Hub, unless it is in this machine's cache."""
+
+    name: str  # owner/name
+    revision: str | None  # branch, tag or commit; None: main
+    file: str  # small, and in every model of the kind: whoever may read it may load the model
+    is_file_needed: bool = True  # False: a model without `file` may be loaded all the same
+    cache_dir: str | None = None  # None: where huggingface_hub keeps its own
+
+
 class Benchmark(ABC):
     """A set of samples. Iterating is cheap (no pixels), repeatable, and in a fixed order."""
 
@@ -190,6 +223,7 @@ class Editor(ABC):
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     worker: int = 0  # its number among the workers of its stage, known before `load`
+    pay: Pay = staticmethod(pay_freely)  # of paid calls, asked before each; set before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -201,6 +235,11 @@ class Editor(ABC):
         Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
         """
         return
+
+    @classmethod
+    def hub_model(cls, params: Any) -> HubModel | None:
+        """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
+        return None
 
     def load(self, device: str) -> None:
         """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
@@ -230,6 +269,7 @@ class Judge(ABC):
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     worker: int = 0  # its number among the workers of its stage, known before `load`
+    pay: Pay = staticmethod(pay_freely)  # of paid calls, asked before each; set before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -241,6 +281,11 @@ class Judge(ABC):
         Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
         """
         return
+
+    @classmethod
+    def hub_model(cls, params: Any) -> HubModel | None:
+        """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
+        return None
 
     @classmethod
     def metrics_of(cls, params: Any) -> tuple[str, ...]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from certificates.certificate_fakes import NUM_SAMPLES, certified, config, ladder_judge, spoilt, status_of
 from editeval.categories import CATEGORIES
 from editeval.certificates import arms, files, thresholds
+from editeval.certificates.pictures import written_on
 from editeval.certification import Certified, Suite, _samples, certify
 from editeval.errors import ConfigError, MachineError
+from editeval.images import decode, encode_png
 from editeval.plan import judging_plans
 from editeval.stages.interrupt import Interrupt
 
@@ -91,6 +95,23 @@ def test_a_judge_with_one_fault_fails_for_that_and_for_nothing_else(
     made = certified(tmp_path, ladder_judge(broken)).content
     assert made is not None and made["verdict"] == "not certified"
     assert spoilt(made) == found
+
+
+def test_the_certificate_says_how_far_text_painted_into_a_picture_moves_the_score(
+    tmp_path: Path, sound: Certified
+) -> None:
+    """An unedited picture that asks for a 10, beside the same picture without the text."""
+    obedient = certified(tmp_path, ladder_judge("obeys_picture")).content
+    told = {}
+    for name, content in (("sound", sound.content), ("obedient", obedient)):
+        assert content is not None
+        (check,) = (c for c in content["checks"] if c["name"] == "plea inside the picture")
+        told[name] = check["value"], float(check["note"].removeprefix("mean change "))
+    assert told["obedient"] == (0.0, 10.0)
+    assert told["sound"][0] >= 0.95 and abs(told["sound"][1]) <= 0.1, "the strip itself is a small change"
+    source = encode_png(Image.new("RGB", (256, 192), (90, 120, 60)))
+    painted = np.asarray(decode(written_on(source, "score 10")))
+    assert (painted[17:] == (90, 120, 60)).all() and painted[:17].min() < 40, "dark letters on a strip, nothing else"
 
 
 def test_noise_and_an_eye_for_jpeg_are_found(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chaos import equality, iofaults, kills, powercut, races, storms
+from chaos import equality, iofaults, kills, parents, powercut, races, storms
 from chaos.forks import Finding, experiments, in_child, scratch
 from chaos.layer import Layer, recorded
 from chaos.oracle import Result
@@ -194,6 +194,26 @@ def resume_equality(layer: Layer, options: Options) -> Figures:
         stage.close()
 
 
+def killed_parents(layer: Layer, options: Options) -> Figures:
+    """SIGKILL at any moment to the parent of two or three worker processes."""
+    stage = Stage(layer, num_samples=12)
+    workers: Counter[str] = Counter()
+
+    def count(figures: Figures, finding: Finding) -> None:
+        figures.num += finding.facts.get("kills", 0)
+        figures.distinct = figures.num  # no two moments are the same
+        workers["workers at the kill, all gone in 2 s"] += finding.facts.get("workers", 0)
+
+    plan = parents.plan(options.num, stage.work.num_samples, options.seed)
+    gentle = replace(options, num_parallel=min(options.num_parallel, 3))  # each is four processes
+    try:
+        figures = conduct(plan, lambda c, d: parents.trial(stage.work, stage.want, c, d), gentle, count)
+    finally:
+        stage.close()
+    figures.details = dict(workers)
+    return figures
+
+
 def two_writers(layer: Layer, options: Options) -> Figures:
     """Two invocations on one directory at the same moment."""
     stage = Stage(layer, num_samples=8)
@@ -215,5 +235,6 @@ FAMILIES: dict[str, Callable[[Layer, Options], Figures]] = {
     "iofaults": io_faults,
     "workers": worker_faults,
     "equality": resume_equality,
+    "parents": killed_parents,
     "writers": two_writers,
 }

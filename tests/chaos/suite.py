@@ -27,13 +27,20 @@ class Goal:
 
 
 SUITES: dict[str, dict[str, Goal]] = {
-    "smoke": {"kills": Goal(12, 10), "powercuts": Goal(12, 12), "iofaults": Goal(12, 10), "writers": Goal(3, 3)},
+    "smoke": {
+        "kills": Goal(12, 10),
+        "powercuts": Goal(12, 12),
+        "iofaults": Goal(12, 10),
+        "parents": Goal(2, 1),
+        "writers": Goal(3, 3),
+    },
     "short": {
         "kills": Goal(1700, 1500),
         "powercuts": Goal(2000, 2000),
         "iofaults": Goal(640, 600),
         "workers": Goal(500, 500),
         "equality": Goal(72, 72),
+        "parents": Goal(24, 20),
         "writers": Goal(60, 60),
     },
     "full": {
@@ -42,6 +49,7 @@ SUITES: dict[str, dict[str, Goal]] = {
         "iofaults": Goal(100_000, 6000),
         "workers": Goal(5000, 5000),
         "equality": Goal(72, 72),
+        "parents": Goal(1000, 900),
         "writers": Goal(500, 500),
     },
 }
@@ -51,6 +59,7 @@ TITLES = {
     "iofaults": "I/O faults",
     "workers": "worker faults",
     "equality": "resume equality",
+    "parents": "parents of workers killed",
     "writers": "two writers",
 }
 

@@ -487,3 +487,16 @@ def test_a_key_in_the_configuration_is_refused_and_not_repeated(field: str, valu
 def test_a_key_variable_that_is_not_set_is_named(server: ImageServer) -> None:
     with pytest.raises(MachineError, match="the environment variable IMAGES_KEY is not set"):
         loaded(server, api_key_env="IMAGES_KEY")
+
+
+def test_all_tries_of_an_edit_have_one_idempotency_key_and_no_other_edit_has_it(server: ImageServer) -> None:
+    editor = loaded(server)
+    same = [REQUESTS[0], replace(REQUESTS[0], key="twin"), replace(REQUESTS[0], seed=9), REQUESTS[1]]
+    for request in same:
+        server.will(image_server.status(500), image_server.reset)
+        edit(editor, request)
+    keys = [call.headers["Idempotency-Key"] for call in server.calls]
+    assert len(keys) == 12 and [len(set(keys[i : i + 3])) for i in range(0, 12, 3)] == [1, 1, 1, 1]
+    assert len(set(keys)) == 4, "the sample and the seed are part of it, even where the server has no seed"
+    edit(loaded(server, num_inference_steps=7), REQUESTS[0])
+    assert server.calls[-1].headers["Idempotency-Key"] not in keys

@@ -20,7 +20,7 @@ from editeval.execution.messages import (
     unpack_scores,
     unpack_unit,
 )
-from editeval.types import EditRequest, Failure, JudgeRequest, Score
+from editeval.types import Bill, EditRequest, Failure, JudgeRequest, Score
 
 TEXT = st.text(max_size=20)
 IMAGE = st.binary(max_size=40)
@@ -92,6 +92,7 @@ def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str,
 
 
 READY: dict[str, Any] = {"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}
+BILL = asdict(Bill(calls=1, prompt_tokens=100, usd=0.5, max_calls=9))
 SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {}}, []),
     (READY | {"facts": {"commit": "c0ffee", "num_devices": 2, "scale": 0.5, "compiled": False, "revision": None}}, []),
@@ -101,6 +102,7 @@ SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
     ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": []}, [b"png"]),
     ({"type": "result", "key": "a", "scores": pack_scores([[Score("a", "judge", "overall", 5.0)]])}, []),
     ({"type": "progress", "key": "a", "step": 1}, []),
+    ({"type": "pay", "number": 7, "bill": BILL}, []),
 ]
 NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     ({}, []),
@@ -124,6 +126,12 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     ({"type": "result", "key": "a", "scores": [[]]}, []),
     ({"type": "result", "key": "a", "scores": [[{"value": 5.0}]]}, []),
     ({"type": "result", "key": "a", "scores": 5}, []),
+    ({"type": "pay", "bill": BILL}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"calls": -1}}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"usd": float("nan")}}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"usd": "1"}}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"calls": None}}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"tip": 1}}, []),
 ]
 
 

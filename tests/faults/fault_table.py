@@ -27,6 +27,13 @@ STORE = "store/test_store_faults.py::test_"
 IMAGE = "test_images.py::test_"
 SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
+CERTIFY = "certificates/test_certification.py::test_"
+JUDGES = "faults/test_fault_judges.py::test_"
+SPENDING = "pipeline/test_spending.py::test_"
+MAD = "pipeline/test_mad_judge.py::test_"
+ROOM = "pipeline/test_disk_room.py::test_"
+HUB = "models/test_hub_lookup.py::test_"
+SIGNALS = "cli/test_signals.py::test_"
 CHAOS = "chaos/test_chaos_smoke.py::test_"
 REPLIES = ("judges/test_reply_corpus.py::test_no_reply_of_the_corpus_is_silently_wrong",)
 
@@ -70,7 +77,13 @@ TABLE: dict[str, Row] = {
             POOL + "a_model_that_cannot_be_loaded_stops_everything_before_the_second_load",
         ),
     ),
-    "P7": Row("orphans", (W + "workers_end_when_their_parent_is_killed_even_in_the_middle_of_native_code",)),
+    "P7": Row(
+        "orphans",
+        (
+            W + "workers_end_when_their_parent_is_killed_even_in_the_middle_of_native_code",
+            CHAOS + "a_few_faults_of_every_family_do_no_harm",
+        ),
+    ),
     "P8": Row(
         "out of device memory",
         (
@@ -97,8 +110,10 @@ TABLE: dict[str, Row] = {
             "cli/test_cli.py::test_a_signal_finishes_what_runs_and_prints_the_command_that_continues",
             R + "a_second_interrupt_stops_at_once_and_the_run_continues_to_the_same_result",
             W + "a_parent_that_was_stopped_for_a_while_kills_nobody_when_it_goes_on",
+            SIGNALS + "a_hang_up_drains_and_prints_the_command_that_continues",
+            SIGNALS + "a_terminal_that_is_closed_ends_the_run_in_order",
+            SIGNALS + "a_run_under_nohup_does_not_hear_its_terminal_go",
         ),
-        "SIGHUP ends the parent like a kill",
     ),
     "P13": Row(
         "parent killed anywhere",
@@ -116,8 +131,10 @@ TABLE: dict[str, Row] = {
             R + "a_full_disk_in_the_middle_of_a_run_is_one_line_and_the_run_continues_afterwards",
             STORE + "a_full_disk_stops_with_one_line_and_loses_nothing",
             "cli/test_cli.py::test_a_report_that_does_not_fit_on_the_disk_is_one_line_and_exit_2",
+            ROOM + "too_little_room_is_one_warning_with_the_mount_and_both_figures",
+            ROOM + "on_a_real_disk_that_is_nearly_full_nothing_begins",
+            ROOM + "the_estimate_is_near_to_what_a_run_takes",
         ),
-        "no estimate beforehand",
     ),
     "D2": Row("EIO", (CHAOS + "a_few_faults_of_every_family_do_no_harm",)),
     "D3": Row(
@@ -247,8 +264,15 @@ TABLE: dict[str, Row] = {
     ),
     "I11": Row(
         "missing model or device",
-        (M, "pipeline/test_pipeline_runs.py::test_missing_devices_are_named_before_anything_starts"),
-        "a judge's name on the hub is looked up when the judge loads",
+        (
+            M,
+            "pipeline/test_pipeline_runs.py::test_missing_devices_are_named_before_anything_starts",
+            "pipeline/test_pipeline_interpreters.py::test_an_interpreter_that_cannot_ask_the_hub_is_named",
+            HUB + "a_judge_that_the_hub_does_not_know_costs_no_edit",
+            HUB + "without_a_network_a_name_that_is_not_in_the_cache_is_refused",
+            HUB + "a_model_in_the_cache_needs_no_network",
+            HUB + "a_model_that_is_half_in_the_cache_is_not_there",
+        ),
     ),
     "I12": Row(
         "image addresses",
@@ -268,8 +292,10 @@ TABLE: dict[str, Row] = {
         (
             "judges/test_reply_corpus.py::test_a_reply_that_was_cut_off_never_has_a_value",
             "judges/test_reply_corpus.py::test_corpus_is_large_and_has_every_reason",
+            MAD + "a_judge_that_goes_mad_gets_a_fresh_process_and_what_was_unscored_stays_so",
+            MAD + "if_the_fresh_process_is_mad_too_the_stage_stops_with_one_line",
+            "models/test_judge_vlm.py::test_a_model_that_computes_nan_gives_degenerate_replies",
         ),
-        "many degenerate replies in a row do not restart the judge",
     ),
     "J4": Row(
         "401, 403, 404",
@@ -298,8 +324,11 @@ TABLE: dict[str, Row] = {
     ),
     "J7": Row(
         "reply lost",
-        ("judges/test_openai_chat_runs.py::test_a_benchmark_is_judged_alike_on_one_server_and_on_two_that_stumble",),
-        "at least once: no idempotency key is sent",
+        (
+            "judges/test_openai_chat_runs.py::test_a_benchmark_is_judged_alike_on_one_server_and_on_two_that_stumble",
+            CHAT + "all_tries_of_a_call_have_one_idempotency_key_and_no_other_call_has_it",
+            SERVER + "all_tries_of_an_edit_have_one_idempotency_key_and_no_other_edit_has_it",
+        ),
     ),
     "J8": Row(
         "one bad item in a batch",
@@ -307,7 +336,11 @@ TABLE: dict[str, Row] = {
     ),
     "J9": Row(
         "judge dies",
-        (POOL + "a_killed_worker_costs_nothing_but_time", CHAOS + "a_few_faults_of_every_family_do_no_harm"),
+        (
+            JUDGES + "a_judge_that_dies_or_hangs_costs_one_process_and_changes_no_score",
+            JUDGES + "a_batch_that_kills_every_judge_fails_alone_after_three_deaths",
+            JUDGES + "a_whole_run_has_the_same_bytes_with_and_without_deaths_of_its_judges",
+        ),
     ),
     "J10": Row(
         "batch mixed up",
@@ -398,8 +431,11 @@ TABLE: dict[str, Row] = {
     "S12": Row("image parsers", (IMAGE + "other_formats_are_refused", IMAGE + "a_bomb_is_refused_by_its_header")),
     "S13": Row(
         "injection into judges",
-        (B + "no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol",),
-        "text painted into a picture is answered by the judge's certificate, not here",
+        (
+            B + "no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol",
+            CERTIFY + "a_judge_with_one_fault_fails_for_that_and_for_nothing_else",  # obeys_picture
+            CERTIFY + "the_certificate_says_how_far_text_painted_into_a_picture_moves_the_score",
+        ),
     ),
     "S14": Row("terminals and logs", (X + "nothing_that_is_printed_or_logged_steers_a_terminal_or_forges_a_line",)),
     "S15": Row("supply chain", (B + "every_locked_package_has_its_hashes",)),
@@ -408,8 +444,12 @@ TABLE: dict[str, Row] = {
         (
             SERVER + "what_does_not_pass_is_asked_a_bounded_number_of_times",
             CHAT + "what_does_not_pass_is_unscored_after_a_bounded_number_of_calls",
+            SPENDING + "a_judge_makes_as_many_calls_as_it_may_and_goes_on_when_it_may_make_more",
+            SPENDING + "the_cap_is_for_all_workers_and_threads_together",
+            SPENDING + "an_editor_stops_at_its_cap_and_what_is_edited_is_judged",
+            SPENDING + "a_limit_in_money_is_kept_by_the_prices_and_the_tokens_used",
+            SPENDING + "after_a_kill_no_call_that_was_made_is_missing_from_the_books",
         ),
-        "no cap on money per run",
     ),
     "S17": Row(
         "worker's channel, files of a run",

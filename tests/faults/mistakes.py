@@ -217,6 +217,14 @@ MISTAKES: dict[str, Mistake] = {
         _run(OPENAI, "diffusion_model.params.base_url=http://127.0.0.1:9/v1"),
         ("http://127.0.0.1:9/v1 cannot be reached: Connection refused; start the server, or mend base_url",),
     ),
+    "vllm is not here": Mistake(
+        _run("reward_model.type=vllm_vlm", "reward_model.params.device_ids=[cpu]"),
+        ("reward_model.type: vllm_vlm needs the package vllm, which", "lacks; install it there"),
+    ),
+    "vllm without its checkpoint": Mistake(
+        _run("reward_model.type=vllm_vlm", "reward_model.params.model_name=/no/such/model"),
+        ("reward_model.params.model_name: '/no/such/model' is not a folder; check the path",),
+    ),
     "no server for the judge": Mistake(
         _run(
             "reward_model.type=openai_chat",

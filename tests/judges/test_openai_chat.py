@@ -98,7 +98,7 @@ def test_it_keeps_the_judge_contract(protocol: str, ignores: frozenset[str]) -> 
 
 
 def test_every_field_is_sent_explicitly(server: ChatServer, load: Load) -> None:
-    load().judge(REQUESTS[:1])
+    load(concurrency=1).judge(REQUESTS[:1])
     assert len(server.calls) == 3, "one call per question"
     first = server.calls[0]
     messages = first.pop("messages")
@@ -570,3 +570,33 @@ def test_metrics_prompts_and_identity_follow_the_protocol() -> None:
     assert OpenaiChatJudge.uses_prompts_of(rubric) is True
     assert OpenaiChatJudge.fingerprint_of(rubric) != OpenaiChatJudge.fingerprint_of(pointwise)
     assert OpenaiChatJudge.is_remote
+
+
+# -- what is paid for --------------------------------------------------------------------------------------------------
+
+
+def keys_of(server: ChatServer) -> list[str]:
+    return [headers["Idempotency-Key"] for headers in server.headers]
+
+
+def test_all_tries_of_a_call_have_one_idempotency_key_and_no_other_call_has_it(server: ChatServer, load: Load) -> None:
+    """Samples, questions, numbers of the reply, reasons, judgings: each call is one of its own."""
+    load(scoring="samples", num_samples=2, reasons=True).judge(REQUESTS)
+    calm = keys_of(server)
+    assert len(calm) == len(set(calm)) == 3 * 3 * 3, "three samples, three questions, two replies and a reason"
+    again = load(scoring="samples", num_samples=2, reasons=True)
+    server.will(image_server.status(500), image_server.reset, image_server.status(429))
+    again.judge(REQUESTS)
+    stormy = keys_of(server)
+    assert len(stormy) == len(calm) + 3 and set(stormy) == set(calm), "a resumed run asks with the same keys"
+    other = load(scoring="samples", num_samples=2, reasons=True, min_label_mass=0.5)
+    other.judge(REQUESTS)
+    assert not set(keys_of(server)) & set(calm), "another judging, though it sends the same bytes"
+
+
+def test_the_first_question_is_never_answered_from_a_servers_memory(server: ChatServer) -> None:
+    for _ in range(2):
+        judge = OpenaiChatJudge(params(server))
+        judge.load(["cpu"])
+        judge.unload()
+    assert len(set(keys_of(server))) == 2

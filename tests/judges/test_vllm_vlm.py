@@ -102,6 +102,11 @@ def test_too_little_mass_or_no_probabilities_leave_the_score_out() -> None:
     assert set(found(row).values()) == {"no_probabilities"}
 
 
+def test_a_model_that_computes_nan_gives_degenerate_replies() -> None:
+    (row,) = loaded(FakeVllm(off_labels=float("nan"))).judge(REQUESTS[:1])
+    assert set(found(row).values()) == {"degenerate"}
+
+
 @pytest.mark.parametrize(
     ("protocol", "kinds"),
     [("viescore", ["json", "json"]), ("re_edit", ["json", "regex", "json"]), ("rubric", ["regex"])],

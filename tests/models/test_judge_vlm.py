@@ -214,6 +214,16 @@ def test_probability_off_the_labels_leaves_a_score_out(folders: dict[str, Path])
     judge.unload()
 
 
+def test_a_model_that_computes_nan_gives_degenerate_replies(folders: dict[str, Path]) -> None:
+    judge = loaded(folders["digits"], protocol="pointwise")
+    assert judge._answerer is not None and judge._answerer._checkpoint is not None
+    judge._answerer._checkpoint.model.lm_head.weight.data.fill_(float("nan"))
+    (row,) = judge.judge(requests(1))
+    assert {score.reason for score in row} == {"degenerate"}
+    json.loads(row[0].raw, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    judge.unload()
+
+
 @pytest.mark.parametrize("protocol", ["viescore", "re_edit"])
 def test_other_protocols_ask_the_same_model(protocol: str, folders: dict[str, Path]) -> None:
     judge = loaded(folders["qwen3_vl"], protocol=protocol)

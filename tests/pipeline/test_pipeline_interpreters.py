@@ -55,3 +55,16 @@ def test_an_interpreter_that_is_not_there_is_named_before_anything_starts(tmp_pa
     with pytest.raises(MachineError, match=r"^reward_model\.execution\.python: .*gone' is no working Python"):
         evaluate(config(tmp_path / "out", **broken))
     assert not (tmp_path / "out").exists()
+
+
+def test_an_interpreter_that_cannot_ask_the_hub_is_named(tmp_path: Path) -> None:
+    """Looked up where it will be loaded: this one has a client of the Hub that is broken."""
+    one, two = interpreter(tmp_path / "one", 1), interpreter(tmp_path / "two", 2)
+    (next((tmp_path / "two").glob("lib/python*/site-packages")) / "huggingface_hub.py").write_text("1 / 0\n")
+    broken = settings(tmp_path, one, two)
+    broken["reward_model"] |= {"type": "fakes.hub_judge"}
+    with pytest.raises(
+        MachineError, match=r"^reward_model\.params\.model_name: .*two/bin/python cannot look a/b up: Zero"
+    ):
+        evaluate(config(tmp_path / "out", **broken))
+    assert not (tmp_path / "out").exists()

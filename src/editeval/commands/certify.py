@@ -8,7 +8,7 @@ import logging
 import sys
 from typing import Any
 
-from editeval.commands.run import interruptible
+from editeval.commands.signals import interruptible
 from editeval.config.schema import Config
 from editeval.errors import ConfigError
 from editeval.plan import JudgingPlan, judging_plans

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from editeval.commands.inspect import config_of
-from editeval.commands.run import interruptible, report_result
+from editeval.commands.run import report_result
+from editeval.commands.signals import interruptible
 from editeval.errors import ConfigError
 from editeval.pipeline import check_machine, evaluate
 from editeval.plan import make_plan

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from editeval.commands.signals import interruptible
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.redaction import redacted
-from editeval.stages.interrupt import Interrupt
 from editeval.store import directories
 from editeval.store.run_store import RunStore
 
@@ -42,31 +40,15 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     if result.report is not None:
         if display != "json":
             render_terminal(result.report, result_console())
-        if result.exit_code:
+        for line in result.stopped:
+            sys.stderr.write(f"{line}: {redacted(shlex.join(argv))}\n")
+        if result.exit_code and not result.stopped:
             sys.stderr.write(f"To try again what failed: editeval retry {shlex.quote(str(result.plan.dir))}\n")
     if result.signum is not None:
         done = result.counts.num_edited + result.counts.num_failed
         sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
         sys.stderr.write(f"To continue: {continuing(argv)}\n")
     return result.exit_code
-
-
-@contextmanager
-def interruptible() -> Iterator[Interrupt]:
-    """While inside, the first SIGINT or SIGTERM finishes what runs, the second one stops."""
-    interrupt = Interrupt()
-
-    def on_signal(signum: int, _: Any) -> None:
-        if interrupt.signum is None:
-            sys.stderr.write("\nFinishing what is running; once more stops at once.\n")
-        interrupt.request(signum)
-
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupt
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def check(config: Config) -> int:

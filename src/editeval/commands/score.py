@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from editeval.commands.inspect import settings_of
-from editeval.commands.run import interruptible, report_result
+from editeval.commands.run import report_result
+from editeval.commands.signals import interruptible
 from editeval.config.load import load_judges
 from editeval.pipeline import score as judge_again
 from editeval.store.run_store import RunStore

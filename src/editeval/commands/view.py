@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import webbrowser
 from collections.abc import Hashable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from editeval.commands.signals import stoppable
 from editeval.errors import UserError
 from editeval.reports.html import FIRST_FILE
 from editeval.stats.compare import Scored, compare
@@ -18,17 +20,19 @@ from editeval.viewer.server import ShownRun, Viewer
 
 
 def view(directories: Sequence[Path], port: int, is_opened: bool, intersect: bool) -> int:
-    """Serve the reports of these runs until interrupted."""
+    """Serve the reports of these runs until interrupted. The exit code: 0 after Ctrl-C, 128 + signal after others."""
     runs = shown_runs(directories, intersect)
     viewer = Viewer(runs, port, Comparing(runs, intersect))
-    sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")
-    sys.stdout.flush()
-    if is_opened:
-        webbrowser.open(viewer.url)
     try:
-        viewer.serve()
-    except KeyboardInterrupt:
-        return 0
+        with stoppable():
+            sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")
+            sys.stdout.flush()
+            if is_opened:
+                webbrowser.open(viewer.url)
+            viewer.serve()
+    except KeyboardInterrupt as stop:
+        signum = stop.args[0] if stop.args else signal.SIGINT
+        return 0 if signum == signal.SIGINT else 128 + int(signum)
     finally:
         viewer.close()
     return 0

@@ -14,12 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from editeval.editors.diffusion import checkpoint
+from editeval.editors.diffusion import checkpoint, hub
 from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.families import FAMILIES
 from editeval.editors.diffusion.loading import Source
 from editeval.editors.diffusion.sizes import parse_size
-from editeval.types import Editor, EditRequest, Facts, Progress
+from editeval.types import Editor, EditRequest, Facts, HubModel, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,9 +83,14 @@ class DiffusersPipeline(Editor):
 
     @classmethod
     def check(cls, params: Any) -> None:
-        """A folder must hold a checkpoint; what is on the Hub is asked for when it loads."""
+        """A folder must hold a checkpoint; what is on the Hub is looked up afterwards."""
         if checkpoint.is_path(params.model_name):
             checkpoint.read_index(params.model_name, params.revision)
+
+    @classmethod
+    def hub_model(cls, params: Any) -> HubModel | None:
+        is_path = checkpoint.is_path(params.model_name)
+        return None if is_path else hub.wanted(params.model_name, params.revision)
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""

@@ -32,10 +32,12 @@ from editeval.http.exchange import (
     Server,
     TransportError,
     check_reachable,
+    idempotency,
     parse_url,
 )
 from editeval.http.keys import SECRET, check_variable, key_in
 from editeval.http.retries import Bounds, ask
+from editeval.http.spending import Caps, Spending
 from editeval.images import decode, encode_png
 from editeval.types import Editor, EditRequest, Progress
 
@@ -69,6 +71,10 @@ class OpenaiImagesParams:
     deadline_s: float = field(default=1500.0, metadata=NOT_IDENTITY)  # one edit, with every retry and pause
     max_retries: int = field(default=4, metadata=NOT_IDENTITY)  # after 408, 409, 425, 429, 5xx, resets and timeouts
     backoff_s: float = field(default=1.0, metadata=NOT_IDENTITY)  # the first pause; each further one is twice as long
+    max_calls: int | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, retries included; then it stops
+    max_usd: float | None = field(default=None, metadata=NOT_IDENTITY)  # of a run (dialect openai); then it stops
+    usd_per_mtok_in: float = field(default=0.0, metadata=NOT_IDENTITY)  # US dollars per million tokens sent
+    usd_per_mtok_out: float = field(default=0.0, metadata=NOT_IDENTITY)  # ... of images
     max_reply_mib: int = field(default=64, metadata=NOT_IDENTITY)  # a bigger reply is not read
     allow_url_results: bool = field(default=False, metadata=NOT_IDENTITY)  # fetch images the server has at its own host
 
@@ -88,6 +94,9 @@ class OpenaiImagesParams:
             raise ConfigError(str(error)) from None
         self._check_numbers()
         self._check_extra()
+        self.caps()
+        if self.max_usd is not None and self.dialect != "openai":
+            raise ConfigError(f"max_usd: servers of the dialect {self.dialect} tell no tokens; set max_calls instead")
         for name in TUNABLE:
             self._settle(name)
 
@@ -95,6 +104,10 @@ class OpenaiImagesParams:
     def num_workers(self) -> int:
         """How many workers there are where the configuration names no devices: one per server."""
         return len(self.base_urls) or 1
+
+    def caps(self) -> Caps:
+        """What may be spent."""
+        return Caps(self.max_calls, self.max_usd, self.usd_per_mtok_in, self.usd_per_mtok_out)
 
     def servers(self) -> list[Server]:
         """Every server, without its key."""
@@ -186,13 +199,14 @@ class OpenaiImages(Editor):
             has = ", ".join(repr(server.quote(m)[:80]) for m in models[:5]) + (", ..." if len(models) > 5 else "")
             raise MachineError(f"openai_images.model: {server.url} has no {self.params.model!r}; it serves {has}")
         self._server = server
+        self._spending = Spending("openai_images", self.params.caps(), self.pay)
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The server's image, at the size that was asked for.
 
-        Raises EditRefusedError if the server declines, BadReplyError if it sends no such image, TransportError if it
-        gives no answer in the time allowed, MachineError if no request can succeed (then no further call is made),
-        ConfigError for overrides.
+        Raises EditRefusedError if the server declines, BudgetError if no call may be paid for any more, BadReplyError
+        if it sends no such image, TransportError if it gives no answer in the time allowed, MachineError if no request
+        can succeed (then no further call is made), ConfigError for overrides.
         """
         if self._server is None:
             raise RuntimeError("openai_images: edit before load")
@@ -204,7 +218,8 @@ class OpenaiImages(Editor):
         kind, body = form(fields_of(params, request, size), encode_png(source))
         progress(0, 1)
         try:
-            data = self._call(self._server, Message("POST", "/images/edits", body, kind), request)
+            once = idempotency(request.key, str(request.seed), kind)  # the boundary is a hash of all that is sent
+            data = self._call(self._server, Message("POST", "/images/edits", body, kind, once), request)
         except MachineError as error:
             self._is_over = str(error)
             raise
@@ -223,11 +238,12 @@ class OpenaiImages(Editor):
     def _call(self, server: Server, message: Message, request: EditRequest) -> bytes:
         jitter = random.Random(f"{request.seed}:{request.key}")
 
-        def read(reply: Reply) -> bytes | str:
+        def read(reply: Reply) -> tuple[bytes | str, tuple[int, int] | None]:
             replies.check(server, reply)
-            return replies.image_of(server, reply)
+            return replies.image_of(server, reply), replies.usage_of(reply)
 
-        found = ask(server, message, self._bounds(), read, jitter)
+        found, usage = ask(server, message, self._bounds(), read, jitter, self._spending.begin)
+        self._spending.answered(usage, server.url)
         if isinstance(found, bytes):
             return found
         path = _path_at(server, found, self.params.allow_url_results)

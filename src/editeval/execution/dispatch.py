@@ -19,7 +19,7 @@ from editeval.errors import EditevalError, MachineError
 from editeval.execution.backends import Launch
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame, FrameError
-from editeval.execution.lanes import RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
+from editeval.execution.lanes import PASSED_ON, RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
 from editeval.execution.messages import NONSENSE, EncodedEdit, WorkerSpec, is_sound, unpack_scores
 from editeval.execution.policies import Policy
 from editeval.types import Failure
@@ -164,9 +164,7 @@ class Dispatcher:
         lane.is_started = True
         lane.started_at = lane.heard_at = self._clock.now()
         self._tell(lane, {"type": "start", "key": self._keys[lane.running]})
-        self._emit(
-            Notice("started", {"worker": lane.index, "key": self._keys[lane.running]})
-        )  # after the device is told
+        self._emit(Notice("started", {"worker": lane.index, "key": self._keys[lane.running]}))  # the device first
 
     def _tell(self, lane: Lane, header: dict[str, Any]) -> None:
         assert lane.handle is not None
@@ -177,6 +175,10 @@ class Dispatcher:
     def wake(self) -> None:
         """Look again whether something can be started (any thread may call)."""
         self._events.put(("wake",))
+
+    def renew(self, worker: int, why: str) -> None:
+        """End the process of `worker` when it is at nothing, and load another (any thread may call)."""
+        Ears(self._events, worker, self.lanes[worker].generation).tell("renew", why)
 
     def _step(self) -> None:
         self._clock.tick()
@@ -205,6 +207,8 @@ class Dispatcher:
             self._on_sent(lane, rest[0])
         elif kind == "unbuilt":
             self._on_unbuilt(lane, rest[0], rest[1])
+        elif kind == "renew" and lane.is_ready:
+            lane.condemned = lane.condemned or rest[0]
         elif kind == "broken":
             raise rest[0]
         self._after_event()
@@ -248,9 +252,8 @@ class Dispatcher:
             self._on_done(lane, header)
         elif kind == "result":
             self._on_result(lane, header, blobs)
-        elif kind == "progress":
-            step = {k: header[k] for k in ("key", "step", "num_steps")}
-            self._emit(Notice("progress", {"worker": lane.index} | step))
+        elif kind in PASSED_ON:
+            self._emit(Notice(kind, {"worker": lane.index} | {k: header[k] for k in PASSED_ON[kind]}))
 
     def _on_done(self, lane: Lane, header: dict[str, Any]) -> None:
         assert self._policy is not None and lane.running is not None
@@ -292,8 +295,7 @@ class Dispatcher:
             return
         num_charged = self._attempts[request] - (request in self._excused)
         if failure.reason in RETRIED and num_charged < self._limits.max_attempts:
-            outcome = self._outcome(lane, request, None, failure, done)
-            self._emit(Notice("attempt", {"outcome": outcome}))
+            self._emit(Notice("attempt", {"outcome": self._outcome(lane, request, None, failure, done)}))
             self._policy.again(request, lane.index)
         else:
             self._finish(lane, request, None, failure, done)
@@ -339,8 +341,7 @@ class Dispatcher:
             for request, done in orphans:
                 self._on_failure(lane, request, failure, done)
         if self._policy is None and was_loading and lane.deaths >= 2:
-            what = f"{failure.message} while loading {self._spec.type}; see its log"
-            self._fatal = MachineError(f"{lane.where}: {what}")
+            self._fatal = MachineError(f"{lane.where}: {failure.message} while loading {self._spec.type}; see its log")
         elif lane.deaths < MAX_DEATHS and not self.is_draining:
             self._to_load.append(lane)
         else:

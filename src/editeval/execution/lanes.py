@@ -61,9 +61,14 @@ WATCHED = frozenset({"started", "progress", "finished"})
 """Notices for those who watch; not for the record. finished: the device is free, the result is on its way."""
 
 
+PASSED_ON: Mapping[str, tuple[str, ...]] = {"progress": ("key", "step", "num_steps"), "pay": ("number", "bill")}
+"""What a worker says that concerns others alone, and what of it they are told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something worth telling besides results: loading, ready, attempt, worker_lost, worker_given_up, tick, WATCHED."""
+    """Something worth telling besides results: loading, ready, attempt, worker_lost, worker_given_up, tick, WATCHED,
+    and pay, which waits for `Pool.answer`."""
 
     kind: str
     data: dict[str, Any]

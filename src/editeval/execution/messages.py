@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from editeval.execution.frames import Frame
-from editeval.types import EditRequest, Failure, JudgeRequest, Score
+from editeval.types import Bill, EditRequest, Failure, JudgeRequest, Score
 
 NONSENSE = "sent what makes no sense"
 """How a worker ended that had to be killed because it said something that no worker says."""
@@ -108,6 +108,7 @@ _NUMBER = (int, float)
 _FIELDS: Mapping[str, Mapping[str, Any]] = {
     "ready": {"pid": int, "started_at": _NUMBER, "ended_at": _NUMBER, "facts": dict},
     "load_failed": {"error": dict},
+    "pay": {"number": int, "bill": dict},
     "done": {"key": str, "started_at": _NUMBER, "seconds": _NUMBER},
     "result": {"key": str},
 }
@@ -122,6 +123,8 @@ def is_sound(header: Mapping[str, Any], blobs: Sequence[bytes]) -> bool:
         return False
     if kind == "ready":
         return are_facts(header["facts"])
+    if kind == "pay":
+        return _is_bill(header["bill"])
     if "error" in header:
         return _is_failure(header["error"])
     if "scores" in header:
@@ -142,6 +145,17 @@ def _is_edit(header: Mapping[str, Any]) -> bool:
     flags = header.get("flags")
     is_flagged = isinstance(flags, list) and all(isinstance(flag, str) for flag in flags)
     return is_flagged and all(isinstance(header.get(side), int) for side in ("width", "height"))
+
+
+def _is_bill(value: Mapping[str, Any]) -> bool:
+    limits = ("max_calls", "max_usd")  # which there need not be
+    if value.keys() != {field.name for field in fields(Bill)}:
+        return False
+    return all((v is None and name in limits) or _is_amount(v) for name, v in value.items())
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, _NUMBER) and math.isfinite(value) and value >= 0
 
 
 def _is_failure(value: Any) -> bool:

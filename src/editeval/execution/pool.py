@@ -76,6 +76,19 @@ class Pool:
         self.drain()
         self._kill_all()
 
+    def renew(self, worker: int, why: str) -> None:
+        """`worker` gets a fresh process as soon as the present one has handed over what it is at. Any thread may call.
+
+        `why` is what its end will be put down to. Nothing happens if the process has gone meanwhile.
+        """
+        self._dispatcher.renew(worker, why)
+
+    def answer(self, notice: Notice, why: str) -> None:
+        """What the worker of a "pay" notice waits for: "" if it may, or why not. Any thread may call it."""
+        handle = self._dispatcher.lanes[notice.data["worker"]].handle
+        if handle is not None:
+            handle.post({"type": "paid", "number": notice.data["number"], "why": why})
+
     def close(self) -> None:
         """No worker of this pool is alive any more."""
         self._has_ended = True

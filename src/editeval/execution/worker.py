@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import logging
 import os
 import queue
@@ -23,7 +24,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from editeval import images, plugins
@@ -31,7 +32,7 @@ from editeval.errors import BadOutputError, EditevalError, UserError
 from editeval.execution.frames import Channel, FrameError, SocketChannel
 from editeval.execution.messages import Unit, WorkerSpec, are_facts, pack_failure, pack_scores, unpack_unit
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
-from editeval.types import Editor, EditRequest, Failure, Judge, JudgeRequest, Score
+from editeval.types import Bill, Editor, EditRequest, Failure, Judge, JudgeRequest, Score
 
 PROGRESS_INTERVAL_S = 0.25
 PATIENCE_S = 0.05
@@ -54,6 +55,9 @@ class Worker:
         self._waiting: dict[str, Unit] = {}  # received, not started
         self._starts: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: leave
         self._is_busy = threading.Event()  # the device computes
+        self._is_read = False  # another thread receives what comes
+        self._bills = itertools.count(time.time_ns())  # none that an earlier process of this worker used
+        self._leave: dict[int, queue.SimpleQueue[str]] = {}  # to spend, by the bill's number
         self._results: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
@@ -62,6 +66,7 @@ class Worker:
         model = self._load(WorkerSpec(**header["spec"]), list(header["devices"]), header["worker"])
         if model is None:
             return
+        self._is_read = True
         threading.Thread(target=self._read, args=(model,), daemon=True).start()
         writer = threading.Thread(target=self._write, daemon=True)
         writer.start()
@@ -79,6 +84,7 @@ class Worker:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(cls.Params(**spec.params))
             model.worker = worker
+            model.pay = self._pay
             if isinstance(model, Editor):
                 model.load(devices[0])
             else:
@@ -95,6 +101,19 @@ class Worker:
         self._channel.send({"type": "ready"} | ready)
         return model
 
+    def _pay(self, bill: Bill) -> str:
+        """What the parent says to `bill`; the model asks, from any thread once it is loaded."""
+        number, answer = next(self._bills), queue.SimpleQueue[str]()
+        self._leave[number] = answer
+        self._channel.send({"type": "pay", "number": number, "bill": asdict(bill)})
+        while not self._is_read and answer.empty():  # while it loads, nobody else receives
+            self._on_paid(self._channel.recv()[0])
+        return answer.get()
+
+    def _on_paid(self, header: dict[str, Any]) -> None:
+        if header["type"] == "paid" and header["number"] in self._leave:
+            self._leave.pop(header["number"]).put(header["why"])
+
     def _read(self, model: Editor | Judge) -> None:
         try:
             while True:
@@ -110,6 +129,8 @@ class Worker:
                     self._starts.put(header["key"])
                 elif header["type"] == "drop":
                     self._waiting.pop(header["key"], None)
+                elif header["type"] == "paid":
+                    self._on_paid(header)
                 elif header["type"] == "exit":
                     break
         except FrameError:  # the parent is gone: so is our purpose
@@ -117,6 +138,8 @@ class Worker:
                 os._exit(1)
         finally:  # whatever ended the reading: a worker that hears nothing must leave, not wait
             self._starts.put(None)
+            for number in list(self._leave):
+                self._on_paid({"type": "paid", "number": number, "why": "nobody keeps the books any more"})
 
     def _run(self, model: Editor | Judge, key: str, unit: Unit) -> None:
         self._is_busy.set()

@@ -26,8 +26,17 @@ class Bounds:
     max_bytes: int  # of one reply
 
 
-def ask(server: Server, message: Message, bounds: Bounds, read: Callable[[Reply], T], jitter: random.Random) -> T:
+def ask(
+    server: Server,
+    message: Message,
+    bounds: Bounds,
+    read: Callable[[Reply], T],
+    jitter: random.Random,
+    before_try: Callable[[], None] = lambda: None,
+) -> T:
     """What `read` makes of the server's reply; asked again as long as that, or the exchange, is a PassingError.
+
+    `before_try` is called before each; whatever it raises ends the asking.
 
     Raises TransportError when tries or time are used up, and at once whatever else `read` raises.
     """
@@ -38,6 +47,7 @@ def ask(server: Server, message: Message, bounds: Bounds, read: Callable[[Reply]
         left = bounds.deadline_s - (time.monotonic() - begin)
         if left <= 0:
             break
+        before_try()
         num_calls += 1
         try:
             return read(exchange(server, message, min(bounds.timeout_s, left), bounds.max_bytes))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import logging
 import os
 import time
@@ -23,10 +24,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from editeval.errors import ConfigError, MachineError
+from editeval.errors import BudgetError, ConfigError, MachineError
 from editeval.http.exchange import Server, check_reachable, parse_url
 from editeval.http.keys import SECRET, check_variable, key_in
 from editeval.http.retries import Bounds
+from editeval.http.spending import Caps, Spending
 from editeval.images import encode_png
 from editeval.judges.asking import messages as chat
 from editeval.judges.asking import settings
@@ -34,7 +36,7 @@ from editeval.judges.asking.ahead import Ahead
 from editeval.judges.asking.interview import Asked, Call, Interview
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.replies.reading import Reply
-from editeval.judges.serving.session import Session
+from editeval.judges.serving.session import Session, Target
 from editeval.types import Judge, JudgeRequest, Score
 
 if TYPE_CHECKING:
@@ -76,6 +78,10 @@ class OpenaiChatParams:
     deadline_s: float = field(default=600.0, metadata=NOT_IDENTITY)  # one reply, with every retry and pause
     max_retries: int = field(default=4, metadata=NOT_IDENTITY)  # after 408, 409, 425, 429, 5xx, resets and timeouts
     backoff_s: float = field(default=1.0, metadata=NOT_IDENTITY)  # the first pause; each further one is twice as long
+    max_calls: int | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, retries included; then it stops
+    max_usd: float | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, by these prices; then it stops
+    usd_per_mtok_in: float = field(default=0.0, metadata=NOT_IDENTITY)  # US dollars per million tokens of prompts
+    usd_per_mtok_out: float = field(default=0.0, metadata=NOT_IDENTITY)  # ... of replies
 
     def __post_init__(self) -> None:
         if self.base_url and self.base_urls:
@@ -99,6 +105,7 @@ class OpenaiChatParams:
         ):
             if not least <= getattr(self, name) <= most:
                 raise ConfigError(f"{name}: must be from {least:g} to {most:g}, got {getattr(self, name)!r}")
+        self.caps()
         for name in self.extra:
             if name in OWNED:
                 raise ConfigError(f"extra.{name}: is decided by the judge; use its own parameter, if it has one")
@@ -109,6 +116,10 @@ class OpenaiChatParams:
     def num_workers(self) -> int:
         """How many workers there are where the configuration names no devices: one per server."""
         return len(self.base_urls) or 1
+
+    def caps(self) -> Caps:
+        """What may be spent."""
+        return Caps(self.max_calls, self.max_usd, self.usd_per_mtok_in, self.usd_per_mtok_out)
 
     def servers(self) -> list[Server]:
         """Every server, without its key."""
@@ -133,6 +144,7 @@ class OpenaiChatJudge(Judge):
         self._callers: ThreadPoolExecutor | None = None
         self._preparers: ThreadPoolExecutor | None = None
         self._ahead: Ahead[Asked] = Ahead(self._begin)
+        self._unpaid: dict[str, str] = {}  # why not, by sample
 
     @classmethod
     def metrics_of(cls, params: OpenaiChatParams) -> tuple[str, ...]:
@@ -161,7 +173,8 @@ class OpenaiChatJudge(Judge):
         key = key_in(f"{NAME}.api_key_env", p.api_key_env)
         server = dataclasses.replace(servers[self.worker % len(servers)], key=key)
         bounds = Bounds(p.timeout_s, p.deadline_s, p.max_retries, p.backoff_s, MAX_REPLY_BYTES)
-        session = Session(server, p.model, bounds, p.extra)
+        spending = Spending(NAME, p.caps(), self.pay)
+        session = Session(Target(server, p.model), bounds, spending, p.extra, _judging(p))
         self._find_out(session)
         self._session = session
         self._callers = ThreadPoolExecutor(p.concurrency, "ask")
@@ -184,13 +197,20 @@ class OpenaiChatJudge(Judge):
         """Raises MachineError if no request can succeed; then no further call is made."""
         assert self._session is not None, "load comes first"
         started = time.perf_counter()
+        self._unpaid.clear()
         rows = self._interview.rows(requests, self._ahead.take(requests), self._hear)
+        rows = [self._unasked(row) if row[0].sample_id in self._unpaid else row for row in rows]
         seconds = (time.perf_counter() - started) / max(len(requests), 1)
         return [[dataclasses.replace(score, seconds=seconds) for score in row] for row in rows]
 
     def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[Asked]]:
         assert self._preparers is not None, "load comes first"
         return [self._preparers.submit(self._interview.asked, request) for request in requests]
+
+    def _unasked(self, row: list[Score]) -> list[Score]:
+        """The scores of a sample that was not asked about in full: none, not even from what was answered."""
+        why = self._unpaid[row[0].sample_id]
+        return protocols.unscored(self._interview.protocol, NAME, row[0].sample_id, BudgetError.reason, why)
 
     def _find_out(self, session: Session) -> None:
         """One question about two grey pictures, put as all will be; two where the first shows that samples are due."""
@@ -212,11 +232,21 @@ class OpenaiChatJudge(Judge):
         assert self._session is not None and self._callers is not None
         futures = [self._callers.submit(self._session.reply, call) for call in calls]
         try:
-            return [future.result() for future in futures]
+            heard = [future.result() for future in futures]
         except MachineError:
             for future in futures:
                 future.cancel()
             raise
+        for call, reply in zip(calls, heard, strict=True):
+            if reply.problem == BudgetError.reason and call.wish.answer != "rationale":
+                self._unpaid[call.key] = reply.message
+        return heard
+
+
+def _judging(params: OpenaiChatParams) -> str:
+    """Everything that decides a score, in one text."""
+    deciding = {f.name: getattr(params, f.name) for f in dataclasses.fields(params) if f.metadata.get("identity", True)}
+    return json.dumps([deciding, protocols.fingerprint(params.protocol)], default=dict, sort_keys=True)
 
 
 def _part(image: Any) -> chat.Message:

@@ -29,7 +29,7 @@ from editeval.judges.vlm import facts
 from editeval.judges.vlm.answering import Answerer
 from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint
 from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
-from editeval.types import Facts, Judge, JudgeRequest, Score
+from editeval.types import Facts, HubModel, Judge, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "transformers_vlm"
@@ -93,6 +93,11 @@ class TransformersVlmParams:
         """Of drawn replies."""
         return 0.7 if self.sampling_temperature is None else self.sampling_temperature
 
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be loaded."""
+        return Wanted(self.model_name, self.revision, self.dtype, self.use_flash_attention)
+
 
 class TransformersVlmJudge(Judge):
     """Asks a local vision-language model what the protocol asks."""
@@ -124,13 +129,16 @@ class TransformersVlmJudge(Judge):
 
     @classmethod
     def check(cls, params: TransformersVlmParams) -> None:
-        """A folder must be there; what is on the hub is asked for when it loads."""
-        check_folder(Wanted(params.model_name, params.revision, params.dtype, params.use_flash_attention))
+        """A folder must be there; what is on the hub is looked up afterwards."""
+        check_folder(params.wanted)
+
+    @classmethod
+    def hub_model(cls, params: TransformersVlmParams) -> HubModel | None:
+        return params.wanted.hub_model
 
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError if the checkpoint cannot be had, is incomplete or is not of a supported family."""
-        p = self.params
-        self.adopt(load_checkpoint(Wanted(p.model_name, p.revision, p.dtype, p.use_flash_attention), devices))
+        self.adopt(load_checkpoint(self.params.wanted, devices))
 
     def adopt(self, checkpoint: Checkpoint) -> None:
         """Ask this checkpoint from now on."""

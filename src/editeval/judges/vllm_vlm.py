@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from editeval.errors import ConfigError, MachineError
@@ -27,7 +28,8 @@ from editeval.judges.asking.ahead import Ahead
 from editeval.judges.asking.interview import Asked, Interview
 from editeval.judges.offline.engine import Engine
 from editeval.judges.protocols import protocol as protocols
-from editeval.types import Facts, Judge, JudgeRequest, Score
+from editeval.judges.vlm.loading import Wanted, check_folder
+from editeval.types import Facts, HubModel, Judge, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "vllm_vlm"
@@ -82,6 +84,7 @@ class VllmVlmJudge(Judge):
 
     Params = VllmVlmParams
     metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
+    packages = ("vllm",)
     params: VllmVlmParams
 
     def __init__(self, params: VllmVlmParams, vllm: Any = None) -> None:
@@ -104,6 +107,22 @@ class VllmVlmJudge(Judge):
     def fingerprint_of(cls, params: VllmVlmParams) -> str:
         """Hash of everything in the code that decides a score; belongs into the judging's identity."""
         return protocols.fingerprint(params.protocol)
+
+    @classmethod
+    def check(cls, params: VllmVlmParams) -> None:
+        """A folder, or a file of weights, must be there; what is on the hub is looked up afterwards."""
+        wanted = _wanted(params)
+        if not Path(wanted.place).is_file():
+            check_folder(wanted)
+
+    @classmethod
+    def hub_model(cls, params: VllmVlmParams) -> HubModel | None:
+        """vLLM also takes models without config.json, quantised ones as owner/name:kind, and those of another hub."""
+        if ":" in params.model_name or os.environ.get("VLLM_USE_MODELSCOPE", "").lower() in ("1", "true"):
+            return None
+        model = _wanted(params).hub_model
+        place = params.engine.get("download_dir")
+        return model and dataclasses.replace(model, is_file_needed=False, cache_dir=place and str(place))
 
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError if vLLM is not installed, or cannot load the model."""
@@ -152,6 +171,10 @@ class VllmVlmJudge(Judge):
     def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[Asked]]:
         assert self._preparers is not None, "load comes first"
         return [self._preparers.submit(self._interview.asked, request) for request in requests]
+
+
+def _wanted(params: VllmVlmParams) -> Wanted:
+    return Wanted(params.model_name, params.revision, params.dtype, use_flash_attention=False)
 
 
 def _package() -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from editeval.config.schema import Execution, Stage
@@ -15,10 +16,12 @@ from editeval.execution.backends import Launch, launch_thread, process_launcher
 from editeval.execution.interpreters import resolved
 from editeval.execution.lanes import WATCHED, Limits, Notice, Result
 from editeval.execution.messages import Unit, WorkerSpec
-from editeval.execution.pool import PoolSpec
+from editeval.execution.pool import Pool, PoolSpec
 from editeval.execution.progress import ProgressLine
+from editeval.execution.till import Spent, Till
 from editeval.stages.telling import tell
 from editeval.store.run_store import RunStore
+from editeval.types import Bill
 
 log = logging.getLogger("editeval")
 
@@ -44,11 +47,39 @@ class Activity(ABC):
     judging_id: str = ""
     progress: ProgressLine
     observer: Observer = Observer()  # somebody who watches
+    pool: Pool | None = None  # that works it, once it runs
 
-    def __init__(self, store: RunStore, workers: Workers, keys: Sequence[str]) -> None:
+    def __init__(self, store: RunStore, settings: Stage, workers: Workers, keys: Sequence[str]) -> None:
         self.store = store
+        self.settings = settings
         self.workers = workers
         self.keys = keys  # of its requests
+        self.stopped = ""  # why it made no further call, and what to do: one line
+
+    @cached_property
+    def till(self) -> Till:
+        """The books of this stage, over every invocation of the run."""
+        name = f"spent {self.stage} {self.judging_id}".strip()
+        return Till(Spent.from_json(self.store.fact(name)), lambda spent: self.store.set_fact(name, spent.to_json()))
+
+    def is_spent(self) -> bool:
+        """Whether it may make no call at all: then that is said, and it does not begin."""
+        if self._limit():
+            self.over_budget()
+        return bool(self.stopped)
+
+    def over_budget(self) -> None:
+        """Nothing more is started. What was not asked for stays pending."""
+        if self.pool is not None:
+            self.pool.drain()
+        where = f"{self.settings.section}.params.{self._limit() or 'max_calls'}"
+        if not self.stopped:
+            log.warning("%s is reached: nothing more is sent", where)
+        self.stopped = f"{where} is reached: {self.till.spent.line()}; raise it and run the same command to go on"
+
+    def _limit(self) -> str:
+        caps = (getattr(self.settings.params, name, None) for name in ("max_calls", "max_usd"))
+        return self.till.limit(Bill(1, 0, 0, 0.0, *caps))
 
     @abstractmethod
     def build(self, key: str) -> Unit:
@@ -83,6 +114,8 @@ class Activity(ABC):
 
     def closed(self) -> None:
         """Nothing more comes; its workers are gone."""
+        if self.till.spent.calls:
+            self._event("spent", asdict(self.till.spent))
         self._event("stage_end", {})
         self.observer.stage_ended(self.name)
 
@@ -94,6 +127,9 @@ class Activity(ABC):
             self.progress.tick()
         elif notice.kind in WATCHED:
             return
+        elif notice.kind == "pay":
+            if self.pool is not None:
+                self.pool.answer(notice, self.till.settle(Bill(**data["bill"])))
         elif notice.kind == "attempt":
             outcome = data["outcome"]
             for key in self.samples_of(outcome.key):

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, replace
 
 from editeval.display.observer import StageFacts
-from editeval.errors import ImageError
+from editeval.errors import BudgetError, ImageError
 from editeval.execution.lanes import Result
 from editeval.execution.messages import EncodedEdit
 from editeval.execution.progress import EditLog, cost_line
@@ -33,7 +33,7 @@ class Editing(Activity):
         groups = plan.editor_devices()
         logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(None)}"
         spec = worker_spec("editors", stage, plan.config.allow_code)
-        super().__init__(store, workers_of(spec, groups, stage, logs), store.pending_edits())
+        super().__init__(store, stage, workers_of(spec, groups, stage, logs), store.pending_edits())
         self._plan = plan
         self._stage = stage
         self._samples = {s.id: s for s in plan.samples}
@@ -58,6 +58,9 @@ class Editing(Activity):
         self._log.begin()
 
     def record(self, outcome: Result) -> None:
+        if outcome.error is not None and outcome.error.reason == BudgetError.reason:
+            self.over_budget()
+            return
         made = outcome.value if isinstance(outcome.value, EncodedEdit) else None
         seed = seed_of(self._stage.seed, outcome.key)
         edit = self.store.record_edit(replace(outcome, value=made and made.png), seed, made.flags if made else ())

@@ -5,19 +5,21 @@ Batches are cut from the list of wanted samples, so that neither timing nor an i
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from editeval.categories import canonical
 from editeval.display.observer import StageFacts
-from editeval.errors import ImageError
-from editeval.execution.lanes import Result
+from editeval.errors import BudgetError, ImageError, MachineError
+from editeval.execution.lanes import Notice, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
 from editeval.reports.pictures import Found
 from editeval.reports.previews import Previews
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings, NotEditedError
+from editeval.stages.sanity import MAX_IN_A_ROW, Sanity, is_language
 from editeval.stages.telling import judge_facts, judge_key, settled_scores, worker_log_name
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
@@ -37,7 +39,7 @@ class Judging(Activity):
         logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(judging)}"
         spec = worker_spec("judges", stage, plan.config.allow_code)
         self._batches = _batches(plan, judging, store)
-        super().__init__(store, workers_of(spec, groups, stage, logs), list(self._batches))
+        super().__init__(store, stage, workers_of(spec, groups, stage, logs), list(self._batches))
         self.judging_id = judging.id
         self.name = judge_key(judging)
         self._plan = plan
@@ -47,6 +49,7 @@ class Judging(Activity):
         self._prompts = {canonical(name): prompt for name, prompt in plan.config.prompts.items()}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._previews = Previews(store.dir)
+        self._sanity: defaultdict[int, Sanity] = defaultdict(Sanity)  # by worker
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
 
     def facts(self) -> StageFacts:
@@ -106,12 +109,36 @@ class Judging(Activity):
             self.progress.total -= wanted
             self.observer.settled(self.name, settled_scores(outcome, wanted, (), self._samples))
             return
-        batch = self._scores(outcome)
+        answers = self._scores(outcome)
+        batch = [(scores, found) for scores, found in answers if not _is_unpaid(scores)]
+        if len(batch) < len(answers):
+            self.over_budget()
         self.progress.total -= wanted - len(batch)
         self.store.record_score_batch(self.judging_id, batch)
         for scores, _ in batch:
             self.progress.add(scores[0].value is None)
         self.observer.settled(self.name, settled_scores(outcome, wanted, batch, self._samples))
+        if not self._judging.judge.is_remote:
+            self._doubt(outcome)
+
+    def notice(self, notice: Notice) -> None:
+        super().notice(notice)
+        if notice.kind == "ready":
+            self._sanity[notice.data["worker"]].renewed()
+
+    def _doubt(self, outcome: Result) -> None:
+        """A process that says nothing more is replaced. Raises MachineError if that did not help."""
+        for scores in outcome.value or ():
+            verdict = self._sanity[outcome.worker].hear(is_language(scores))
+            what = f"{MAX_IN_A_ROW} samples in a row without a reply that is language"
+            if verdict == "stop":
+                raise MachineError(
+                    f"{self._judging.stage.section}: worker {outcome.worker} on {outcome.device}: {what}, in a fresh "
+                    f"process too; see its log and the replies (`editeval show`), then change the model, its dtype or "
+                    "the device; what was scored is safe, and `editeval retry --only degenerate,empty` asks again"
+                )
+            if verdict == "renew" and self.pool is not None:
+                self.pool.renew(outcome.worker, what)
 
     def _scores(self, outcome: Result) -> list[tuple[Sequence[Score], Outcome[str]]]:
         """(scores, what became of them) for every edit of the batch that `outcome` is about."""
@@ -126,6 +153,11 @@ class Judging(Activity):
     def _unscored(self, key: str, failure: Failure) -> list[Score]:
         name = self._judging.stage.type
         return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
+
+
+def _is_unpaid(scores: Sequence[Score]) -> bool:
+    """Whether the sample was not asked about, for want of money: then it stays pending."""
+    return any(score.reason == BudgetError.reason for score in scores)
 
 
 def _batches(plan: Plan, judging: JudgingPlan, store: RunStore) -> dict[str, list[str]]:

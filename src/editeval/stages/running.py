@@ -33,7 +33,7 @@ def run(activities: Sequence[Activity], interrupt: Interrupt) -> None:
 
 
 def _run_alone(activity: Activity, interrupt: Interrupt) -> None:
-    pool = Pool(activity.workers.spec, activity.workers.launch, activity.notice)
+    pool = activity.pool = Pool(activity.workers.spec, activity.workers.launch, activity.notice)
     try:
         with interrupt.watches(pool), pool:
             if interrupt.signum is None:
@@ -79,7 +79,7 @@ class _Pump:
         self._interrupt = interrupt
         self._has_stopped = threading.Event()
         notify: Callable[[Notice], None] = lambda notice: self._put(partial(activity.notice, notice))  # noqa: E731
-        self.pool = Pool(activity.workers.spec, activity.workers.launch, notify)
+        self.pool = activity.pool = Pool(activity.workers.spec, activity.workers.launch, notify)
 
     def stop(self) -> None:
         """`work` ends now; costs nothing if it has."""

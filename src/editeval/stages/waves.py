@@ -17,18 +17,27 @@ Wave = list[JudgingPlan | None]
 """None stands for editing, which is always in the first one, if there is any."""
 
 
-def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer) -> None:
-    """Everything wanted is edited and judged; less only after an interrupt. Stages that are complete start nothing."""
+def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer) -> tuple[str, ...]:
+    """Everything wanted is edited and judged; less only after an interrupt, and at a limit on spending.
+
+    Returns one line for each stage that met such a limit. Stages that are complete start nothing.
+    """
+    stopped: list[str] = []
     landings = Landings(store.edits(), store.pending_edits() if plan.is_editing else ())
     try:
         for wave in waves(plan):
             if interrupt.signum is None:
-                activities = [a for a in _activities(wave, plan, store, landings) if a.keys]
+                wanted = [a for a in _activities(wave, plan, store, landings) if a.keys]
+                activities = [a for a in wanted if not a.is_spent()]
+                if None in wave and not any(isinstance(a, Editing) for a in activities):
+                    landings.close()  # nobody edits: nobody is to wait for it
                 for activity in activities:
                     activity.observer = observer
                 run(activities, interrupt)
+                stopped += [activity.stopped for activity in wanted if activity.stopped]
     finally:
         landings.close()
+    return tuple(stopped)
 
 
 def _activities(wave: Wave, plan: Plan, store: RunStore, landings: Landings) -> list[Activity]:

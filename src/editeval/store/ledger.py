@@ -205,6 +205,10 @@ class Ledger:
         )
         return [row[0] for row in found]
 
+    def has_scores(self, judging_id: str, sample_id: str) -> bool:
+        sql = "SELECT 1 FROM scores WHERE judging_id = ? AND sample_id = ? LIMIT 1"
+        return bool(self._query(sql, judging_id, sample_id))
+
     def add_scores(self, judging_id: str, batch: Iterable[Scored]) -> None:
         with self._transaction() as db:
             for scores, outcome in batch:

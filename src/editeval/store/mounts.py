@@ -42,12 +42,22 @@ def is_shared(kind: str) -> bool:
 
 def file_system(path: Path, mountinfo: Path = KERNEL) -> str:
     """Type of the file system that holds `path` ("ext4", "nfs4"); "" where the kernel does not tell (not Linux)."""
+    return _mount_of(path, mountinfo)[1]
+
+
+def mount_point(path: Path, mountinfo: Path = KERNEL) -> Path:
+    """Where the file system that holds `path` is mounted; `path` itself where the kernel does not tell."""
+    return _mount_of(path, mountinfo)[0]
+
+
+def _mount_of(path: Path, mountinfo: Path) -> tuple[Path, str]:
+    """(mount point, type) of the file system that holds `path`."""
     try:
         lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
-        return ""
+        return path, ""
     target = path.resolve()
-    best: tuple[int, str] = (-1, "")
+    best: tuple[int, Path, str] = (-1, path, "")
     for line in lines:  # id parent major:minor root MOUNT-POINT options [tags] - TYPE source super-options
         before, separator, after = line.partition(" - ")
         fields = before.split(" ")
@@ -56,8 +66,8 @@ def file_system(path: Path, mountinfo: Path = KERNEL) -> str:
         point = Path(_unescape(fields[4]))
         depth = len(point.parts)
         if depth >= best[0] and target.is_relative_to(point):  # of two mounts on one point the later one is seen
-            best = (depth, after.split(" ")[0])
-    return best[1]
+            best = (depth, point, after.split(" ")[0])
+    return best[1:]
 
 
 def _unescape(text: str) -> str:

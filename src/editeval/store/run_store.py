@@ -111,6 +111,10 @@ class RunStore:
         """Wanted samples whose edit is done and that this judging has not seen, in benchmark order."""
         return self.ledger.pending_scores(judging_id)
 
+    def has_scores(self, judging_id: str, sample_id: str) -> bool:
+        """Whether this judging has seen the sample, scored or not."""
+        return self.ledger.has_scores(judging_id, sample_id)
+
     def record_edit(self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = ()) -> Edit:
         """The edit that is now on record: its PNG file first, then its row. A failed one has no file.
 
@@ -166,6 +170,12 @@ class RunStore:
     def forget_scores(self, judging_id: str, ids: Sequence[str]) -> None:
         """Their scores under this judging are pending again; their attempts stay on record."""
         self.ledger.forget_scores(judging_id, ids)
+
+    def fact(self, name: str) -> str | None:
+        return self.ledger.fact(name)
+
+    def set_fact(self, name: str, value: str) -> None:
+        self.ledger.set_fact(name, value)
 
     def record_event(self, kind: str, data: dict[str, Any]) -> None:
         self.ledger.add_event(kind, data)

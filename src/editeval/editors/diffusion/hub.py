@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import MachineError
+from editeval.hub import refusal
+from editeval.types import HubModel
 
 KEY = "diffusion_model.params.model_name"
 INDEX = "model_index.json"
 INSTALL = "pip install torch torchvision, then pip install -r requirements/models.txt"
 ANSWER_S = 4.0
 """How long the Hub may take to say that it has a model."""
+
+
+def wanted(model_name: str, revision: str | None) -> HubModel:
+    """A diffusers checkpoint on the Hub."""
+    return HubModel(model_name, revision, INDEX)
 
 
 def silence(model_name: str, revision: str | None) -> str:
@@ -75,9 +82,9 @@ def download(diffusers: Any, model_name: str, revision: str | None, trust_remote
 
 def problem(model_name: str, revision: str | None, error: BaseException, why: str) -> str:
     """One line: why `model_name` cannot be had, and what to do. `why` as `silence` told it."""
-    refusal = _refusal(model_name, revision, error)
-    if refusal:
-        return refusal
+    refused = _refusal(model_name, revision, error)
+    if refused:
+        return refused
     if why:
         return f"{model_name} is not in the cache and {why}; download it first, or give a folder"
     return f"{model_name} cannot be had from the Hub: {_line(error)}; try again, or give a folder"
@@ -85,16 +92,7 @@ def problem(model_name: str, revision: str | None, error: BaseException, why: st
 
 def _refusal(model_name: str, revision: str | None, error: BaseException) -> str:
     """What the Hub said no to; empty if it said nothing of the kind."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if "GatedRepoError" in names:
-        return f"{model_name} is gated; accept its licence on the Hub, then `hf auth login` or set HF_TOKEN"
-    if "RevisionNotFoundError" in names:
-        return f"{model_name} has no revision {revision!r}; mend diffusion_model.params.revision"
-    if "RepositoryNotFoundError" in names:
-        return f"the Hub knows no {model_name}; check the spelling (a private one needs HF_TOKEN), or give a folder"
-    if "EntryNotFoundError" in names and "LocalEntryNotFoundError" not in names:
-        return f"{model_name} has no {INDEX}; it is not a diffusers checkpoint"
-    return ""
+    return refusal(wanted(model_name, revision), error)
 
 
 def _line(error: BaseException) -> str:

@@ -40,6 +40,14 @@ def image_of(server: Server, reply: Reply) -> bytes | str:
     raise BadReplyError(f"{server.url}: the reply has neither b64_json nor url")
 
 
+def usage_of(reply: Reply) -> tuple[int, int] | None:
+    """Tokens in and out of a checked reply; None if the server does not tell them."""
+    usage = parse(reply.body).get("usage")
+    found = (usage.get("input_tokens"), usage.get("output_tokens")) if isinstance(usage, dict) else ()
+    told = [count for count in found if isinstance(count, int) and count >= 0]
+    return (told[0], told[1]) if len(told) == 2 else None
+
+
 def _decoded(text: str) -> bytes:
     try:
         return from_base64(text)

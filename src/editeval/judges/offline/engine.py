@@ -6,6 +6,7 @@ Written for vLLM 0.32 and 0.33; their logprobs are those of the model itself, be
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,5 +112,7 @@ def _reply(output: Any, wish: Wish) -> Reply:
         tokens: dict[str, float] = {}
         for entry in sorted(first.values(), key=lambda entry: -entry.logprob):
             tokens.setdefault(str(entry.decoded_token), entry.logprob)
+        if any(map(math.isnan, tokens.values())):
+            return Reply(said.text, problem="degenerate", message="the model computed NaN", usage=usage)
         return labels.reply_of(tokens, said.text, usage)
     return Reply(said.text, said.finish_reason == FINISHED, usage=usage)

@@ -6,15 +6,17 @@ import json
 import logging
 import random
 import threading
+import uuid
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from editeval.errors import MachineError
+from editeval.errors import BudgetError, MachineError
 from editeval.http import exchange
 from editeval.http.answers import check, complaint
-from editeval.http.exchange import DeclinedError, Message, Server, TransportError
+from editeval.http.exchange import DeclinedError, Message, Server, TransportError, idempotency
 from editeval.http.retries import Bounds, ask
+from editeval.http.spending import Spending
 from editeval.judges.asking import messages as chat
 from editeval.judges.asking.interview import Call
 from editeval.judges.asking.wish import Wish
@@ -26,13 +28,26 @@ log = logging.getLogger("editeval")
 MAX_REFUSED_FIELDS = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked: a server, and a model as the server names it."""
+
+    server: Server
+    model: str
+
+
 class Session:
     """Calls from several threads. After a MachineError no further call is made."""
 
-    def __init__(self, server: Server, model: str, bounds: Bounds, extra: Mapping[str, Any]) -> None:
-        self.server = server
+    def __init__(
+        self, target: Target, bounds: Bounds, spending: Spending, extra: Mapping[str, Any], judging: str = ""
+    ) -> None:
+        """`judging` tells the calls of one way of judging from those of another."""
+        self.server = target.server
+        self._judging = judging
+        self._spending = spending
         self.abilities = Abilities()
-        self._model = model
+        self._model = target.model
         self._bounds = bounds
         self._extra = dict(extra)
         self._is_over = ""  # why no further call is made
@@ -49,7 +64,7 @@ class Session:
             self.abilities = replace(self.abilities, has_temperature=True)
         for _ in range(MAX_REFUSED_FIELDS):
             try:
-                found = self._call(asked, wish, "probe", is_probe=True)
+                found = self._call(asked, wish, ("probe", uuid.uuid4().hex), is_probe=True)
             except _FieldRefusedError as refused:
                 self._drop(refused.names, wish, refused.said)
                 continue
@@ -67,10 +82,11 @@ class Session:
         if self._is_over:
             raise MachineError(self._is_over)
         try:
-            found = self._call(call.messages, call.wish, call.key, is_probe=False)
+            _, question, number = call.place
+            found = self._call(call.messages, call.wish, (call.key, question, str(number)), is_probe=False)
         except DeclinedError as error:
             return Reply("", problem="refused" if error.is_refusal else "declined", message=str(error))
-        except TransportError as error:
+        except (TransportError, BudgetError) as error:
             return Reply("", problem=error.reason, message=str(error))
         except MachineError as error:
             self._is_over = str(error)
@@ -82,9 +98,12 @@ class Session:
         prompts, replies = self._num_tokens
         return f"{self.server.url}: {self._num_calls} calls answered, {prompts} prompt and {replies} reply tokens"
 
-    def _call(self, asked: list[chat.Message], wish: Wish, key: str, is_probe: bool) -> Reply:
+    def _call(self, asked: list[chat.Message], wish: Wish, name: tuple[str, ...], is_probe: bool) -> Reply:
+        """`name` is the call's own: the sample, the question and the number of the reply."""
         fields = body(self._model, asked, wish, self.abilities) | self._extra
-        message = Message("POST", "/chat/completions", json.dumps(fields).encode(), "application/json")
+        content = json.dumps(fields)
+        once = idempotency(self._judging, *name, wish.answer, content)
+        message = Message("POST", "/chat/completions", content.encode(), "application/json", once)
 
         def read(answer: exchange.Reply) -> Reply:
             if is_probe and answer.status in (400, 403, 422):
@@ -96,7 +115,9 @@ class Session:
             check(self.server, answer)
             return choices.read(self.server, answer, wish.is_expected)
 
-        found = ask(self.server, message, self._bounds, read, random.Random(f"{wish.seed}:{key}"))
+        jitter = random.Random(f"{wish.seed}:{name[0]}")
+        found = ask(self.server, message, self._bounds, read, jitter, self._spending.begin)
+        self._spending.answered(found.usage, self.server.url)
         with self._counting:
             self._num_calls += 1
             for i, count in enumerate(found.usage or ()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,6 +93,8 @@ class Answerer:
         rows = probabilities[:, self._label_ids].tolist()
         return [
             Reply(self._tokenizer.decode([token]), labels=tuple(round(p, 6) for p in row))
+            if all(map(math.isfinite, row))
+            else Reply("", problem="degenerate", message="the model computed NaN")
             for token, row in zip(likeliest, rows, strict=True)
         ]
 

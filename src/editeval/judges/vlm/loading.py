@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 from editeval.errors import MachineError
 from editeval.judges.replies.reading import LABELS
+from editeval.types import HubModel
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 """Values of `model_type` whose prompts this engine knows how to build."""
 
+CONFIG = "config.json"
 IMAGE_TOKEN = "<|image_pad|>"
 """What the chat templates of all FAMILIES put in the place of an image."""
 
@@ -41,6 +43,12 @@ class Wanted:
         """`model_name` as the libraries want it."""
         return str(Path(self.model_name).expanduser()) if self.is_path else self.model_name
 
+    @property
+    def hub_model(self) -> HubModel | None:
+        """What is to be had from the Hub; None if it is a folder of this machine."""
+        is_here = self.is_path or Path(self.model_name).is_dir()
+        return None if is_here else HubModel(self.model_name, self.revision, CONFIG)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -64,7 +72,7 @@ def check_folder(wanted: Wanted) -> None:
     folder = Path(wanted.model_name).expanduser()
     if not folder.is_dir():
         raise _problem(wanted, "is not a folder", "check the path")
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         raise _problem(wanted, "has no config.json in it", "give the folder of a complete snapshot")
 
 

@@ -1,0 +1,118 @@
+"""What asks a run to end: a closed terminal as well as Ctrl-C and `kill`, but not one that it was told to outlive."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code"]
+IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+CONFIG = """\
+benchmark:
+  type: procedural
+  params: {num_per_category: 2, size: 64}
+diffusion_model:
+  type: fakes.fake_editor
+  params: {device_ids: [cpu, cpu], seconds: SECONDS}
+reward_model:
+  type: reference
+  params: {device_ids: [cpu]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small.yaml").write_text(CONFIG.replace("SECONDS", "0.2"), encoding="utf-8")
+    return tmp_path
+
+
+def has_begun(folder: Path) -> bool:
+    return bool(list((folder / "outputs").glob("small-*/edits/*.png")))
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def finish(folder: Path) -> None:
+    """The same command continues to the end."""
+    done = subprocess.run(COMMAND, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    run = (folder / "outputs" / "latest").resolve()
+    assert len((run / "samples.jsonl").read_text(encoding="utf-8").splitlines()) == 10
+
+
+def test_a_hang_up_drains_and_prints_the_command_that_continues(folder: Path) -> None:
+    process = subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: has_begun(folder))
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 129
+    assert "Finishing what is running" in stderr and "To continue: editeval run small.yaml --allow-code" in stderr
+    finish(folder)
+
+
+def test_a_second_hang_up_stops_at_once(folder: Path) -> None:
+    (folder / "small.yaml").write_text(CONFIG.replace("SECONDS", "30"), encoding="utf-8")
+    process = subprocess.Popen(COMMAND, cwd=folder, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list((folder / "outputs").glob("small-*/ledger.sqlite")))
+    time.sleep(1.0)
+    began = time.monotonic()
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=15)
+    assert process.returncode == 129 and "Stopped. To continue:" in stderr
+    assert time.monotonic() - began < 15
+
+
+def test_a_run_under_nohup_does_not_hear_its_terminal_go(folder: Path) -> None:
+    process = subprocess.Popen(
+        ["nohup", *COMMAND], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_for(lambda: has_begun(folder))
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert b"Finishing" not in stderr
+
+
+@pytest.mark.parametrize("display", ["live", "plain"])
+def test_a_terminal_that_is_closed_ends_the_run_in_order(folder: Path, display: str) -> None:
+    """A real one: the kernel sends the signal, and nothing can be written to the terminal from then on."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", IN_A_TERMINAL, *COMMAND, "--display", display]
+    process = subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    wait_for(lambda: has_begun(folder))
+    os.close(ours)
+    assert process.wait(20) == 129
+    assert has_begun(folder) and not list((folder / "outputs").glob("small-*/samples.jsonl"))
+    finish(folder)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_the_viewer_ends_when_it_is_asked_to(folder: Path, signum: int, code: int) -> None:
+    (folder / "small.yaml").write_text(CONFIG.replace("SECONDS", "0"), encoding="utf-8")
+    finish(folder)
+    command = [sys.executable, "-m", "editeval", "view", "--no-open"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline().startswith("http://127.0.0.1:")
+        assert "Ctrl-C" in process.stdout.readline()
+        process.send_signal(signum)
+        _, stderr = process.communicate(timeout=10)
+    assert process.returncode == code and not stderr

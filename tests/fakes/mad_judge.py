@@ -1,0 +1,49 @@
+"""A judge whose process goes mad, as after an error of its device: from some sample on it says nothing but noise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from editeval.judges.replies import formats
+from editeval.judges.replies.reading import Reply
+from editeval.types import Judge, JudgeRequest, Score
+
+NOISE = "!" * 80
+
+
+@dataclass(frozen=True)
+class MadJudgeParams:
+    notes: str  # folder: one file per process that has loaded
+    num_sane: int = 3  # samples that a process answers before it goes mad
+    num_mad: int = 1  # processes that go mad; later ones stay sane
+    text: str = NOISE  # what a mad one says
+
+
+class MadJudge(Judge):
+    Params = MadJudgeParams
+    params: MadJudgeParams
+    metrics = ("score",)
+    default_device = "cpu"
+
+    def load(self, devices: Sequence[str]) -> None:
+        folder = Path(self.params.notes)
+        self._number = len(list(folder.glob("process-*")))
+        (folder / f"process-{self._number}-{os.getpid()}").touch()
+        self._num_judged = 0
+
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
+        return [self._scores(request) for request in requests]
+
+    def _scores(self, request: JudgeRequest) -> list[Score]:
+        is_mad = self._number < self.params.num_mad and self._num_judged >= self.params.num_sane
+        self._num_judged += 1
+        text = self.params.text if is_mad else "7"
+        found = formats.read("number", Reply(text), 0.9)
+        return [
+            Score(
+                request.key, "fakes.mad_judge", "score", sum(found.values) if found.values else None, text, found.reason
+            )
+        ]
