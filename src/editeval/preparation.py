@@ -10,9 +10,9 @@ from functools import cache
 from editeval.config.schema import Config, Stage
 from editeval.doctor import versions
 from editeval.errors import MachineError
-from editeval.execution import environments
+from editeval.execution import cluster, environments
 from editeval.execution.interpreters import Interpreter, inspect
-from editeval.plan import Plan, plugin_of
+from editeval.plan import Plan, plugin_of, worker_spec
 from editeval.store import directories
 from editeval.store.run_store import RunStore
 
@@ -31,6 +31,8 @@ def interpreter_of(stage: Stage) -> Interpreter:
     Raises MachineError if one cannot be built, or cannot serve.
     """
     execution = stage.execution
+    if execution.backend == "ray":
+        return _surveyed(f"{stage.section}.execution", execution.ray_address, execution.python)
     if execution.requirements:
         where = f"{stage.section}.execution.requirements"
         if not environments.is_built(execution.requirements):
@@ -44,6 +46,11 @@ def interpreter_of(stage: Stage) -> Interpreter:
 @cache
 def _inspected(where: str, python: str) -> Interpreter:
     return inspect(where, python, versions.LIBRARIES)
+
+
+@cache
+def _surveyed(where: str, address: str | None, python: str | None) -> Interpreter:
+    return cluster.survey(where, address, python, versions.LIBRARIES)
 
 
 def unfinished_stages(plan: Plan) -> list[Stage]:
@@ -63,7 +70,7 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
     All of them are looked at: a judge's wrong path must not be found out when everything has been edited.
     """
     for stage in stages:
-        plugin_of(config, stage).check(stage.params)
+        _check_plugin(config, stage)
     for stage, found in interpreters_of(stages):
         missing = [name for name in plugin_of(config, stage).packages if name not in found.versions]
         if missing:
@@ -72,9 +79,20 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
             raise MachineError(f"{stage.section}.type: {what}; {advice}")
 
 
+def _check_plugin(config: Config, stage: Stage) -> None:
+    """Raises MachineError for what the plug-in of `stage` lacks where it will run."""
+    execution = stage.execution
+    if execution.backend != "ray":
+        plugin_of(config, stage).check(stage.params)
+        return
+    kind = "editors" if stage is config.diffusion_model else "judges"
+    spec = worker_spec(kind, stage, config.allow_code)
+    cluster.check_plugin(execution.ray_address, spec.kind, spec.type, dict(spec.params), spec.allow_code)
+
+
 def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:
     """What runs elsewhere than editeval itself is on record, with its versions."""
     for stage, found in interpreters_of(stages):
-        if stage.execution.python or stage.execution.requirements:
+        if stage.execution.python or stage.execution.requirements or stage.execution.backend == "ray":
             data = {"section": stage.section, "python": found.path, "versions": found.versions}
             store.record_event("interpreter", data)

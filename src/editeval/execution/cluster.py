@@ -1,0 +1,264 @@
+"""The Ray cluster that this process drives: connecting, what its nodes have, and noticing that it is lost."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+from editeval.errors import ClusterLostError, MachineError
+from editeval.execution.devices import MARK, resolve
+from editeval.execution.hosting import check, look, node_name, source_digest
+from editeval.execution.interpreters import Interpreter
+
+OLDEST = (2, 52)
+"""Before it, a web page could run code on the cluster through the dashboard (CVE-2025-62593)."""
+START = "ray start --head --include-dashboard=false"
+JOIN = "ray start --address=HEAD:6379"
+KNOCK_S = 1.0
+"""Pause between two looks whether the head is there, and how long it may take to open its door."""
+MAX_SILENT = 5  # knocks in a row that nobody answers
+LOOK_S = 300.0
+"""How long the nodes may take to say what they have: one that was idle starts a process first, and imports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine of the cluster. `name` is what `ray start --node-name` said, or its host name."""
+
+    id: str
+    name: str
+    num_gpus: int
+
+
+class Cluster:
+    """A connection that lasts as long as this process; any thread may use it."""
+
+    def __init__(self, ray: Any, address: str) -> None:
+        self.ray = ray
+        self.address = address
+        self._lost = threading.Event()
+        self._listeners: list[Callable[[ClusterLostError], None]] = []
+        self._lock = threading.Lock()
+        threading.Thread(target=self._watch, daemon=True, name="cluster").start()
+
+    def nodes(self) -> list[Node]:
+        """Those that are alive."""
+        self.require()
+        return [_node(found) for found in self.ray.nodes() if found["alive"]]
+
+    def num_gpus(self) -> int:
+        """GPUs of all nodes, free or not."""
+        return sum(node.num_gpus for node in self.nodes())
+
+    def require(self) -> None:
+        """Raises ClusterLostError if the cluster is lost."""
+        if self._lost.is_set():
+            raise self._error()
+
+    @contextmanager
+    def tells(self, listener: Callable[[ClusterLostError], None]) -> Iterator[None]:
+        """While inside, `listener` is told when the cluster is lost."""
+        with self._lock:
+            self._listeners.append(listener)
+            is_late = self._lost.is_set()
+        if is_late:
+            listener(self._error())
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(listener)
+
+    def on_nodes(self, nodes: Sequence[Node], function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+        """What `function` returns on each node, by the node's name. Raises MachineError for one that cannot run it."""
+        from ray.exceptions import GetTimeoutError, RayError
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        remote = self.ray.remote(function)
+        calls = {
+            node.name: remote.options(
+                num_cpus=0, max_retries=1, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)
+            ).remote(*arguments)
+            for node in nodes
+        }
+        found, deadline = {}, time.monotonic() + LOOK_S
+        for name, call in calls.items():
+            try:
+                found[name] = self.ray.get(call, timeout=max(deadline - time.monotonic(), 1.0))
+            except GetTimeoutError as error:
+                raise MachineError(f"node {name}: no answer within {LOOK_S:g} s; look at `ray status`") from error
+            except RayError as error:
+                raise MachineError(f"node {name}: {_advice(error)}") from error
+        return found
+
+    def _error(self) -> ClusterLostError:
+        return ClusterLostError(
+            f"the head of the Ray cluster {self.address} was lost; what finished is safe: the same command continues "
+            "when the cluster is back, and with execution.backend: process it continues without it"
+        )
+
+    def _watch(self) -> None:
+        host, _, port = self.address.rpartition(":")
+        num_silent = 0
+        while num_silent < MAX_SILENT:
+            time.sleep(KNOCK_S)
+            num_silent = 0 if answers(host.strip("[]"), int(port)) else num_silent + 1
+        with self._lock:
+            self._lost.set()
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener(self._error())
+
+
+@cache
+def connect(address: str | None) -> Cluster:
+    """The cluster at `address` (host:port of its head; None: the one that this machine is a node of).
+
+    Raises MachineError if there is none, or it cannot be used.
+    """
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray prints what befalls its nodes to our stdout
+    try:
+        import ray
+    except ImportError as error:
+        raise MachineError("backend ray needs the package ray; pip install 'editeval[ray]'") from error
+    check_version(metadata.version("ray"))
+    if address is not None and not answers(*_host_and_port(address)):
+        raise MachineError(f"no Ray cluster answers at {address}; {_how_to_start()}")
+    with _own_signal_handlers():
+        try:
+            if not ray.is_initialized():
+                ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.CRITICAL)
+        except (OSError, RuntimeError, ValueError) as error:  # ConnectionError: "auto" found none
+            reason = "" if isinstance(error, ConnectionError) else f" ({' '.join(str(error).split())[:300]})"
+            raise MachineError(f"this machine is no node of a Ray cluster{reason}; {_how_to_start()}") from error
+    return Cluster(ray, ray.get_runtime_context().gcs_address)
+
+
+def check_version(version: str) -> None:
+    """Raises MachineError for a Ray that is open to a known attack."""
+    numbers = tuple(int(part) for part in re.findall(r"[0-9]+", version)[:2])
+    if numbers < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        raise MachineError(
+            f"ray {version} lets a web page run code on the cluster (CVE-2025-62593); "
+            f"pip install 'ray>={wanted}' on every node"
+        )
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((host, port), timeout=KNOCK_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def slots(device_ids: Sequence[str] | None, default_device: str, address: str | None) -> tuple[str, ...]:
+    """The devices meant: cuda:3 is ray:3 here, a GPU of the cluster; without names, all GPUs that it has now."""
+    names = resolve(device_ids, default_device, lambda: connect(address).num_gpus())
+    return tuple(name.replace("cuda:", MARK) for name in names)
+
+
+def lacking(where: str, device_ids: Sequence[str] | None, default_device: str, address: str | None) -> str | None:
+    """One line saying what of the devices meant the cluster has not; None if it has them all."""
+    try:
+        cluster = connect(address)
+    except MachineError as error:
+        return f"{where}: {error}"
+    present, devices = cluster.num_gpus(), slots(device_ids, default_device, address)
+    found = f"the Ray cluster {cluster.address} has {present} GPU{'' if present == 1 else 's'}"
+    if not devices:
+        return f"{where}: {found}; name devices, for instance device_ids: [cpu]"
+    missing = [d.removeprefix(MARK) for d in devices if d.startswith(MARK) and int(d.removeprefix(MARK)) >= present]
+    return f"{where}: no GPU {', '.join(missing)}: {found}, counted from 0; name those" if missing else None
+
+
+def survey(where: str, address: str | None, python: str | None, wanted: Sequence[str]) -> Interpreter:
+    """The interpreter of workers on the cluster, the same on every node.
+
+    Raises MachineError, beginning with `where`, and naming the node that lacks something or differs.
+    """
+    try:
+        cluster = connect(address)
+        found = cluster.on_nodes(cluster.nodes(), look, where, python, list(wanted))
+    except ClusterLostError:
+        raise
+    except MachineError as error:
+        raise MachineError(f"{where}: {error}") from error
+    first_name, first = next(iter(found.items()))
+    for name, node in found.items():
+        if node["problem"]:
+            raise MachineError(f"{node['problem']} (node {name})")
+        if node["digest"] != source_digest():
+            raise MachineError(f"{where}: node {name} has another editeval than this machine; install the same one")
+        libraries = sorted({**first["versions"], **node["versions"]})
+        differing = [lib for lib in libraries if _version(first, lib) != _version(node, lib)]
+        if differing:
+            lib = differing[0]
+            have = f"{lib} {_version(first, lib)} on {first_name} and {_version(node, lib)} on {name}"
+            raise MachineError(f"{where}: the nodes differ: {have}; an edit must not depend on where it is made")
+    return Interpreter(first["python"], first["versions"])
+
+
+def check_plugin(address: str | None, kind: str, name: str, params: dict[str, Any], allow_code: bool) -> None:
+    """Raises MachineError for what a node lacks of a plug-in, and names the node."""
+    cluster = connect(address)
+    for node, problem in cluster.on_nodes(cluster.nodes(), check, kind, name, params, allow_code).items():
+        if problem:
+            raise MachineError(f"{problem} (node {node})")
+
+
+def _node(found: dict[str, Any]) -> Node:
+    return Node(found["NodeID"], node_name(found), int(found["Resources"].get("GPU", 0)))
+
+
+def _version(node: dict[str, Any], library: str) -> str:
+    return str(node["versions"].get(library, "(none)"))
+
+
+def _advice(error: Exception) -> str:
+    text = str(error)
+    if "No module named 'editeval'" in text:
+        return f"editeval is not installed there; pip install editeval=={metadata.version('editeval')} on that node"
+    return last_line(error)
+
+
+def last_line(error: Exception) -> str:
+    """Where Ray's errors say what happened: they begin with a traceback, or with a list of names."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _how_to_start() -> str:
+    return f"start one with `{START}`, and on every other machine `{JOIN}`"
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it connects: what this process does on signals stays as it was."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
