@@ -44,10 +44,12 @@ class Node:
 class Cluster:
     """A connection that lasts as long as this process; any thread may use it."""
 
-    def __init__(self, ray: Any, address: str) -> None:
+    def __init__(self, ray: Any, address: str, own_node: str) -> None:
+        """Both are host:port, of the head and of this machine's node."""
         self.ray = ray
         self.address = address
-        self._lost = threading.Event()
+        self._doors = {"head": address, "own node": own_node}
+        self._lost = ""  # which of them
         self._listeners: list[Callable[[ClusterLostError], None]] = []
         self._lock = threading.Lock()
         threading.Thread(target=self._watch, daemon=True, name="cluster").start()
@@ -63,7 +65,7 @@ class Cluster:
 
     def require(self) -> None:
         """Raises ClusterLostError if the cluster is lost."""
-        if self._lost.is_set():
+        if self._lost:
             raise self._error()
 
     @contextmanager
@@ -71,7 +73,7 @@ class Cluster:
         """While inside, `listener` is told when the cluster is lost."""
         with self._lock:
             self._listeners.append(listener)
-            is_late = self._lost.is_set()
+            is_late = bool(self._lost)
         if is_late:
             listener(self._error())
         try:
@@ -81,8 +83,11 @@ class Cluster:
                 self._listeners.remove(listener)
 
     def on_nodes(self, nodes: Sequence[Node], function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-        """What `function` returns on each node, by the node's name. Raises MachineError for one that cannot run it."""
-        from ray.exceptions import GetTimeoutError, RayError
+        """What `function` returns on each node, by the node's name; a node that leaves meanwhile is left out.
+
+        Raises MachineError for one that cannot run it, and if all have left.
+        """
+        from ray.exceptions import GetTimeoutError, RayError, TaskUnschedulableError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         remote = self.ray.remote(function)
@@ -96,26 +101,30 @@ class Cluster:
         for name, call in calls.items():
             try:
                 found[name] = self.ray.get(call, timeout=max(deadline - time.monotonic(), 1.0))
+            except TaskUnschedulableError:
+                continue  # it is no longer there
             except GetTimeoutError as error:
                 raise MachineError(f"node {name}: no answer within {LOOK_S:g} s; look at `ray status`") from error
             except RayError as error:
                 raise MachineError(f"node {name}: {_advice(error)}") from error
+        if not found:
+            raise MachineError(f"the Ray cluster {self.address} has lost all its nodes; look at `ray status`")
         return found
 
     def _error(self) -> ClusterLostError:
         return ClusterLostError(
-            f"the head of the Ray cluster {self.address} was lost; what finished is safe: the same command continues "
-            "when the cluster is back, and with execution.backend: process it continues without it"
+            f"the {self._lost} of the Ray cluster {self.address} was lost; what finished is safe: the same command "
+            "continues when the cluster is back, and with execution.backend: process it continues without it"
         )
 
     def _watch(self) -> None:
-        host, _, port = self.address.rpartition(":")
-        num_silent = 0
-        while num_silent < MAX_SILENT:
+        silent = dict.fromkeys(self._doors, 0)
+        while max(silent.values()) < MAX_SILENT:
             time.sleep(KNOCK_S)
-            num_silent = 0 if answers(host.strip("[]"), int(port)) else num_silent + 1
+            for name, door in self._doors.items():
+                silent[name] = 0 if answers(door) else silent[name] + 1
         with self._lock:
-            self._lost.set()
+            self._lost = max(silent, key=lambda name: silent[name])
             listeners = list(self._listeners)
         for listener in listeners:
             listener(self._error())
@@ -133,7 +142,7 @@ def connect(address: str | None) -> Cluster:
     except ImportError as error:
         raise MachineError("backend ray needs the package ray; pip install 'editeval[ray]'") from error
     check_version(metadata.version("ray"))
-    if address is not None and not answers(*_host_and_port(address)):
+    if address is not None and not answers(address):
         raise MachineError(f"no Ray cluster answers at {address}; {_how_to_start()}")
     with _own_signal_handlers():
         try:
@@ -142,7 +151,9 @@ def connect(address: str | None) -> Cluster:
         except (OSError, RuntimeError, ValueError) as error:  # ConnectionError: "auto" found none
             reason = "" if isinstance(error, ConnectionError) else f" ({' '.join(str(error).split())[:300]})"
             raise MachineError(f"this machine is no node of a Ray cluster{reason}; {_how_to_start()}") from error
-    return Cluster(ray, ray.get_runtime_context().gcs_address)
+    context = ray.get_runtime_context()
+    own = next(found for found in ray.nodes() if found["NodeID"] == context.get_node_id())
+    return Cluster(ray, context.gcs_address, f"{own['NodeManagerAddress']}:{own['NodeManagerPort']}")
 
 
 def check_version(version: str) -> None:
@@ -156,10 +167,11 @@ def check_version(version: str) -> None:
         )
 
 
-def answers(host: str, port: int) -> bool:
-    """Whether somebody listens there."""
+def answers(address: str) -> bool:
+    """Whether somebody listens at host:port."""
+    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, port), timeout=KNOCK_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
     except OSError:
         return False
     return True
@@ -230,7 +242,7 @@ def _version(node: dict[str, Any], library: str) -> str:
 
 def _advice(error: Exception) -> str:
     text = str(error)
-    if "No module named 'editeval'" in text:
+    if "No module named 'editeval" in text:
         return f"editeval is not installed there; pip install editeval=={metadata.version('editeval')} on that node"
     return last_line(error)
 
@@ -239,11 +251,6 @@ def last_line(error: Exception) -> str:
     """Where Ray's errors say what happened: they begin with a traceback, or with a list of names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:300] if lines else type(error).__name__
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _how_to_start() -> str:

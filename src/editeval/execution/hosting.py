@@ -71,6 +71,10 @@ class WorkerHost:
         name = next(node_name(found) for found in ray.nodes() if found["NodeID"] == node_id)
         return {"node": name, "devices": [f"cuda:{number}" for number in ray.get_gpu_ids()] or ["cpu"]}
 
+    def end(self) -> None:
+        """The worker is killed; for a driver that can no longer have Ray kill this host."""
+        self._handle.kill()
+
     def deliver(self, frames: Sequence[tuple[dict[str, Any], list[bytes]]]) -> None:
         """Hand frames to the worker, in order. Waits while it does not read; `collect` tells if it has ended."""
         with contextlib.suppress(FrameError):

@@ -46,7 +46,7 @@ def ray_launcher(cluster: Cluster, log_path: Callable[[int], Path], python: str 
             num_gpus=num_gpus,
             max_restarts=0,
             max_task_retries=0,
-            max_concurrency=3,  # deliver, collect and where
+            max_concurrency=4,  # deliver, collect, where, end
             scheduling_strategy="SPREAD",
         ).remote(worker, local, python, source_digest())
         wanted = f"{num_gpus} free GPU{'' if num_gpus == 1 else 's'} on one node" if num_gpus else "a node"
@@ -175,6 +175,7 @@ class RayHandle:
         self._bury(lambda: self._listener.on_gone(how))
 
     def _break(self, error: ClusterLostError) -> None:
+        self._actor.end.remote()  # straight to its node: what would kill the actor is lost
         self._bury(lambda: self._listener.on_broken(error))
 
     def _bury(self, tell: Callable[[], None]) -> None:
@@ -210,4 +211,4 @@ class RayHandle:
             return f"{where}: {last_line(error)}"
         if isinstance(error, ActorDiedError) and "node has died" not in str(error):
             return f"its actor on {where} ended: {last_line(error)}"
-        return f"{where} was lost: {type(error).__name__}"
+        return f"{where} was lost ({type(error).__name__})"
