@@ -13,7 +13,7 @@ from typing import Any
 from editeval import plugins
 from editeval.categories import canonical
 from editeval.config.schema import Config, Stage
-from editeval.errors import BenchmarkError, ConfigError
+from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
 from editeval.store import directories, manifest
@@ -226,14 +226,24 @@ def stage_devices(stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tupl
     groups = devices.dealt(where, names, execution.devices_per_worker)
     if all(name == "cpu" for name in names):
         return groups
-    return groups[: max(1, cluster.connect(execution.ray_address).num_gpus() // execution.devices_per_worker)]
+    size = execution.devices_per_worker
+    return groups[: max(1, cluster.connect(execution.ray_address).num_gpus(size) // size)]
 
 
 def _device_names(stage: Stage, plugin: type[Editor] | type[Judge]) -> tuple[str, ...]:
-    wanted, default = stage.execution.device_ids, plugin.default_device
-    if stage.execution.backend == "ray":
-        return cluster.slots(wanted, default, stage.execution.ray_address)
-    return devices.resolve(wanted, default)
+    execution, default = stage.execution, plugin.default_device
+    if execution.backend == "ray":
+        return cluster.slots(execution.device_ids, default, execution.devices_per_worker, execution.ray_address)
+    return devices.resolve(execution.device_ids, default)
+
+
+def is_on_gpus(stage: Stage) -> bool:
+    """Whether its workers want GPUs."""
+    if stage.execution.device_ids is not None:
+        return any(device != "cpu" for device in stage.execution.device_ids)
+    kind = "editors" if stage.section == "diffusion_model" else "judges"
+    default = plugins.load(kind, stage.type, allow_code=True).default_device  # a dotted type was imported by consent
+    return bool(default != "cpu")
 
 
 def claims(stage: Stage, plugin: type[Editor] | type[Judge]) -> frozenset[str]:
@@ -275,7 +285,11 @@ def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> li
 def _lacking(stage: Stage, plugin: type[Editor] | type[Judge]) -> str | None:
     where, execution = f"{stage.section}.params.device_ids", stage.execution
     if execution.backend == "ray":
-        return cluster.lacking(where, execution.device_ids, plugin.default_device, execution.ray_address)
+        try:
+            names = _device_names(stage, plugin)
+        except MachineError as error:
+            return f"{where}: {error}"
+        return cluster.lacking(where, names, execution.devices_per_worker, execution.ray_address)
     return devices.problem(where, _device_names(stage, plugin))
 
 

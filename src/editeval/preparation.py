@@ -12,7 +12,7 @@ from editeval.doctor import versions
 from editeval.errors import MachineError
 from editeval.execution import cluster, environments
 from editeval.execution.interpreters import Interpreter, inspect
-from editeval.plan import Plan, plugin_of, worker_spec
+from editeval.plan import Plan, is_on_gpus, plugin_of, worker_spec
 from editeval.store import directories
 from editeval.store.run_store import RunStore
 
@@ -32,7 +32,8 @@ def interpreter_of(stage: Stage) -> Interpreter:
     """
     execution = stage.execution
     if execution.backend == "ray":
-        return _surveyed(f"{stage.section}.execution", execution.ray_address, execution.python)
+        where = f"{stage.section}.execution.{'python' if execution.python else 'backend'}"
+        return _surveyed(where, execution.ray_address, is_on_gpus(stage), execution.python)
     if execution.requirements:
         where = f"{stage.section}.execution.requirements"
         if not environments.is_built(execution.requirements):
@@ -49,8 +50,8 @@ def _inspected(where: str, python: str) -> Interpreter:
 
 
 @cache
-def _surveyed(where: str, address: str | None, python: str | None) -> Interpreter:
-    return cluster.survey(where, address, python, versions.LIBRARIES)
+def _surveyed(where: str, address: str | None, on_gpus: bool, python: str | None) -> Interpreter:
+    return cluster.survey(where, address, on_gpus, python, versions.LIBRARIES)
 
 
 def unfinished_stages(plan: Plan) -> list[Stage]:
@@ -87,7 +88,7 @@ def _check_plugin(config: Config, stage: Stage) -> None:
         return
     kind = "editors" if stage is config.diffusion_model else "judges"
     spec = worker_spec(kind, stage, config.allow_code)
-    cluster.check_plugin(execution.ray_address, spec.kind, spec.type, dict(spec.params), spec.allow_code)
+    cluster.check_plugin(execution.ray_address, is_on_gpus(stage), spec)
 
 
 def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:

@@ -20,6 +20,7 @@ from editeval.errors import ClusterLostError, MachineError
 from editeval.execution.devices import MARK, resolve
 from editeval.execution.hosting import check, look, node_name, source_digest
 from editeval.execution.interpreters import Interpreter
+from editeval.execution.messages import WorkerSpec
 
 OLDEST = (2, 52)
 """Before it, a web page could run code on the cluster through the dashboard (CVE-2025-62593)."""
@@ -59,9 +60,13 @@ class Cluster:
         self.require()
         return [_node(found) for found in self.ray.nodes() if found["alive"]]
 
-    def num_gpus(self) -> int:
-        """GPUs of all nodes, free or not."""
-        return sum(node.num_gpus for node in self.nodes())
+    def hosts(self, on_gpus: bool) -> list[Node]:
+        """The nodes that a worker may come to: with GPUs, those that have one."""
+        return [node for node in self.nodes() if node.num_gpus or not on_gpus]
+
+    def num_gpus(self, per_worker: int = 1) -> int:
+        """GPUs of all nodes, free or not, that can be dealt to workers; a worker's are all on one node."""
+        return sum(node.num_gpus // per_worker for node in self.nodes()) * per_worker
 
     def require(self) -> None:
         """Raises ClusterLostError if the cluster is lost."""
@@ -177,34 +182,37 @@ def answers(address: str) -> bool:
     return True
 
 
-def slots(device_ids: Sequence[str] | None, default_device: str, address: str | None) -> tuple[str, ...]:
+def slots(
+    device_ids: Sequence[str] | None, default_device: str, per_worker: int, address: str | None
+) -> tuple[str, ...]:
     """The devices meant: cuda:3 is ray:3 here, a GPU of the cluster; without names, all GPUs that it has now."""
-    names = resolve(device_ids, default_device, lambda: connect(address).num_gpus())
+    names = resolve(device_ids, default_device, lambda: connect(address).num_gpus(per_worker))
     return tuple(name.replace("cuda:", MARK) for name in names)
 
 
-def lacking(where: str, device_ids: Sequence[str] | None, default_device: str, address: str | None) -> str | None:
-    """One line saying what of the devices meant the cluster has not; None if it has them all."""
+def lacking(where: str, devices: Sequence[str], devices_per_worker: int, address: str | None) -> str | None:
+    """One line saying what of `devices` the cluster has not; None if it has them all."""
     try:
         cluster = connect(address)
     except MachineError as error:
         return f"{where}: {error}"
-    present, devices = cluster.num_gpus(), slots(device_ids, default_device, address)
-    found = f"the Ray cluster {cluster.address} has {present} GPU{'' if present == 1 else 's'}"
+    present = cluster.num_gpus(devices_per_worker)
+    each = "" if devices_per_worker == 1 else f" for workers with {devices_per_worker} on one node each"
+    found = f"the Ray cluster {cluster.address} has {present} GPU{'' if present == 1 else 's'}{each}"
     if not devices:
         return f"{where}: {found}; name devices, for instance device_ids: [cpu]"
     missing = [d.removeprefix(MARK) for d in devices if d.startswith(MARK) and int(d.removeprefix(MARK)) >= present]
     return f"{where}: no GPU {', '.join(missing)}: {found}, counted from 0; name those" if missing else None
 
 
-def survey(where: str, address: str | None, python: str | None, wanted: Sequence[str]) -> Interpreter:
-    """The interpreter of workers on the cluster, the same on every node.
+def survey(where: str, address: str | None, on_gpus: bool, python: str | None, wanted: Sequence[str]) -> Interpreter:
+    """The interpreter of workers on the cluster, the same on every node that they may come to.
 
     Raises MachineError, beginning with `where`, and naming the node that lacks something or differs.
     """
     try:
         cluster = connect(address)
-        found = cluster.on_nodes(cluster.nodes(), look, where, python, list(wanted))
+        found = cluster.on_nodes(cluster.hosts(on_gpus), look, where, python, list(wanted))
     except ClusterLostError:
         raise
     except MachineError as error:
@@ -224,10 +232,11 @@ def survey(where: str, address: str | None, python: str | None, wanted: Sequence
     return Interpreter(first["python"], first["versions"])
 
 
-def check_plugin(address: str | None, kind: str, name: str, params: dict[str, Any], allow_code: bool) -> None:
-    """Raises MachineError for what a node lacks of a plug-in, and names the node."""
+def check_plugin(address: str | None, on_gpus: bool, spec: WorkerSpec) -> None:
+    """Raises MachineError for what a node lacks of what `spec` names, and names the node."""
     cluster = connect(address)
-    for node, problem in cluster.on_nodes(cluster.nodes(), check, kind, name, params, allow_code).items():
+    words = spec.kind, spec.type, dict(spec.params), spec.allow_code
+    for node, problem in cluster.on_nodes(cluster.hosts(on_gpus), check, *words).items():
         if problem:
             raise MachineError(f"{problem} (node {node})")
 

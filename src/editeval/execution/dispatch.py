@@ -73,7 +73,7 @@ class Dispatcher:
             lane = self._to_load.popleft()
             lane.generation += 1
             lane.loading_since = self._clock.now()
-            lane.kill_reason = lane.place = ""
+            lane.kill_reason = lane.last_place = ""
             lane.builds = queue.SimpleQueue()
             self._emit(Notice("loading", {"worker": lane.index, "device": lane.device}))
             lane.handle = self._launch(lane.index, lane.devices, Ears(self._events, lane.index, lane.generation))
@@ -81,8 +81,7 @@ class Dispatcher:
             lane.handle.post(spec)  # never waits for a place on a cluster; if it died at birth, "gone" is on its way
 
     def _on_ready(self, lane: Lane, header: dict[str, Any]) -> None:
-        assert lane.handle is not None
-        lane.is_ready, lane.place = True, lane.handle.place
+        lane.is_ready = True
         lane.loading_since = None
         data = {k: header[k] for k in ("pid", "started_at", "ended_at", "facts")}
         self._emit(Notice("ready", {"worker": lane.index, "device": lane.device} | data))

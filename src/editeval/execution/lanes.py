@@ -91,12 +91,13 @@ class Lane:
     kill_reason: str = ""
     condemned: str = ""  # why it will be killed as soon as its last result has left it
     deaths: int = 0
-    place: str = ""  # where its devices turned out to be
+    last_place: str = ""  # where its devices turned out to be, kept when its process has gone
     builds: queue.SimpleQueue[Parcel | None] = field(default_factory=queue.SimpleQueue)
 
     @property
     def device(self) -> str:
-        return self.place or "+".join(self.devices)
+        place = self.handle.place if self.handle is not None else self.last_place
+        return place or "+".join(self.devices)
 
     @property
     def own_devices(self) -> list[str]:
@@ -141,6 +142,7 @@ class Lane:
 
     def buried(self) -> list[tuple[int, dict[str, Any]]]:
         """The process is gone, and with it all it was doing. Returns what it had finished but not handed over."""
+        self.last_place = self.handle.place if self.handle is not None else ""
         self.handle, self.is_ready, self.condemned = None, False, ""
         self.loading_since = self.sending_since = None
         self.builds.put(None)
