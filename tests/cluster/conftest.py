@@ -1,4 +1,4 @@
-"""One cluster for all tests of a file, and the result that every run must have."""
+"""One cluster for most tests, and the result that every run must have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from cluster_runs import Machines, bytes_of, finished, machines, write_config
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Machines]:
     with machines() as found:
         yield found

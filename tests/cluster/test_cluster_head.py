@@ -10,6 +10,7 @@ from cluster_runs import (
     Machines,
     bytes_of,
     finished,
+    machines,
     wait_until_gone,
     workers_on_this_machine,
     write_config,
@@ -19,9 +20,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]  # Ray'
 
 
 def test_a_lost_head_ends_the_run_with_one_line_and_it_continues_without_ray(
-    cluster: Machines, alone: dict[str, str], tmp_path: Path
+    alone: dict[str, str], tmp_path: Path
 ) -> None:
     """C2."""
+    with machines() as cluster:
+        _lose_the_head(cluster, alone, tmp_path)
+
+
+def _lose_the_head(cluster: Machines, alone: dict[str, str], tmp_path: Path) -> None:
     config = write_config(tmp_path, cluster.address, seconds=1.2)
     run = LiveRun(config)
     run.wait_for("Batch 1/")

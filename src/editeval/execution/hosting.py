@@ -26,6 +26,8 @@ from editeval.execution.interpreters import inspect, resolved
 MAX_BYTES = 64 << 20
 """Of blobs that one call carries; a frame that is larger travels alone."""
 MAX_LOG = 1 << 20  # bytes of the worker's log that one call carries
+_SET_BY_RAY = ("OMP_NUM_THREADS", "PYTHONBREAKPOINT")
+"""In its processes after they have begun, unless they are set: one thread would be slow, and rounds otherwise."""
 
 
 class WorkerHost:
@@ -82,7 +84,10 @@ class WorkerHost:
                 self._handle.send(header, blobs)
 
     def collect(self, wait_s: float) -> dict[str, Any]:
-        """{frames, log, end}: what the worker has said since, waiting for the first word; end: how it ended, or ""."""
+        """{frames, log, end}: what the worker has said since, waiting for the first word; end: how it ended, or "".
+
+        Whoever has heard the end need not ask again, and cannot.
+        """
         frames: list[Frame] = []
         end, size = "", 0
         with contextlib.suppress(queue.Empty):
@@ -95,7 +100,10 @@ class WorkerHost:
                 said = self._said.get_nowait()
             else:
                 end = self._end
-        return {"frames": frames, "log": self._log.read(-1 if end else MAX_LOG), "end": end}
+        log = self._log.read(-1 if end else MAX_LOG)
+        if end:
+            self._log.close()
+        return {"frames": frames, "log": log, "end": end}
 
 
 def node_name(found: Mapping[str, Any]) -> str:
@@ -116,19 +124,22 @@ def source_digest() -> str:
 
 
 def node_environment() -> dict[str, str]:
-    """The environment in which Ray was started on this node, with the GPUs that Ray has dealt to this process.
+    """The environment of this process without what Ray sets for its own ones: a worker computes as it does elsewhere.
 
-    Without what Ray sets for its own processes, such as one thread for OpenMP: a worker computes as it does elsewhere.
+    CUDA_VISIBLE_DEVICES stays: it names the GPUs that Ray has dealt.
     """
+    result = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    given = _given_names()
+    return {name: value for name, value in result.items() if name in given or name not in _SET_BY_RAY}
+
+
+def _given_names() -> frozenset[str]:
+    """Variables that this process began with."""
     try:
-        pairs = [os.fsdecode(p).partition("=") for p in Path("/proc/self/environ").read_bytes().split(b"\0") if p]
-        given: Mapping[str, str] = {name: value for name, _, value in pairs}
-    except OSError:  # not Linux
-        given = os.environ
-    result = {name: value for name, value in given.items() if not name.startswith("RAY_")}
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        result["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
-    return result
+        pairs = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:  # not Linux: who set them cannot be told
+        return frozenset(os.environ)
+    return frozenset(os.fsdecode(pair.partition(b"=")[0]) for pair in pairs)
 
 
 def look(where: str, python: str | None, libraries: Sequence[str]) -> dict[str, Any]:
