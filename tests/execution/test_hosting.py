@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from editeval.errors import MachineError
-from editeval.execution.cluster import answers, check_version, connect
+from editeval.execution.cluster import answers, check_version, connect, is_address
 from editeval.execution.devices import dealt
 from editeval.execution.hosting import WorkerHost, check, look, node_environment, source_digest
 from editeval.execution.lanes import Lane, Limits
@@ -130,6 +130,7 @@ def test_a_ray_that_is_open_to_a_known_attack_is_refused() -> None:
 
 def test_without_a_cluster_there_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not answers("127.0.0.1:1")
+    assert is_address("head:6379") and not any(map(is_address, ("ray://head:10001", "local", "head:", ":1")))
     monkeypatch.setitem(__import__("sys").modules, "ray", None)  # as where it is not installed
     with pytest.raises(MachineError, match=r"pip install 'editeval\[ray\]'"):
         connect("127.0.0.1:1")

@@ -147,12 +147,17 @@ def connect(address: str | None) -> Cluster:
     except ImportError as error:
         raise MachineError("backend ray needs the package ray; pip install 'editeval[ray]'") from error
     check_version(metadata.version("ray"))
-    if address is not None and not answers(address):
-        raise MachineError(f"no Ray cluster answers at {address}; {_how_to_start()}")
+    named = address or os.environ.get("RAY_ADDRESS", "auto")
+    if named != "auto" and not is_address(named):
+        raise MachineError(
+            f"RAY_ADDRESS must be host:port of the head of a Ray cluster, got {named!r}; {_how_to_start()}"
+        )
+    if named != "auto" and not answers(named):
+        raise MachineError(f"no Ray cluster answers at {named}; {_how_to_start()}")
     with _own_signal_handlers():
         try:
             if not ray.is_initialized():
-                ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.CRITICAL)
+                ray.init(address=named, log_to_driver=False, logging_level=logging.CRITICAL)
         except (OSError, RuntimeError, ValueError) as error:  # ConnectionError: "auto" found none
             reason = "" if isinstance(error, ConnectionError) else f" ({' '.join(str(error).split())[:300]})"
             raise MachineError(f"this machine is no node of a Ray cluster{reason}; {_how_to_start()}") from error
@@ -170,6 +175,12 @@ def check_version(version: str) -> None:
             f"ray {version} lets a web page run code on the cluster (CVE-2025-62593); "
             f"pip install 'ray>={wanted}' on every node"
         )
+
+
+def is_address(text: str) -> bool:
+    """Whether it is host:port; ray:// is another program's address, and could not carry a run."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and "/" not in host and port.isdecimal() and 0 < int(port) < 65536
 
 
 def answers(address: str) -> bool:
