@@ -82,6 +82,7 @@ class RayHandle:
         self._actor = actor
         self._listener = listener
         self._log_path = log_path
+        self._is_log_broken = False
         self._outbox: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
         self._undelivered: list[_Letter] = []
         self._lock = threading.Lock()
@@ -197,10 +198,16 @@ class RayHandle:
             self._cluster.ray.kill(self._actor, no_restart=True)
 
     def _keep_log(self, text: bytes) -> None:
-        if text:
+        if not text or self._is_log_broken:
+            return
+        try:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             with self._log_path.open("ab") as file:
                 file.write(text)
+        except OSError as error:
+            self._is_log_broken = True
+            why = error.strerror or error
+            log.warning("%s: %s; the worker's log is incomplete, the run is not", self._log_path, why)
 
     def _how(self, error: Exception) -> str:
         """What Ray's error means, in words of ours."""
