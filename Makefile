@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MODELS := .venv-models
 OLDER := .venv-models-older
+CLUSTER := .venv-cluster
 TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -12,17 +13,17 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-install-recommends
 
-.PHONY: bench bench-gpu bench-judge chaos chaos-short check clean demo lock photos test test-browser test-gpu test-models test-slow \
-	test-terminal test-versions
+.PHONY: bench bench-gpu bench-judge chaos chaos-short check clean demo lock photos test test-browser test-cluster test-gpu test-models \
+	test-slow test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
 	$(BIN)/editeval run config.yaml
 
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
-	$(BIN)/python -m pytest -m "not slow and not models and not gpu and not browser"
+	$(BIN)/python -m pytest -m "not slow and not models and not gpu and not browser and not cluster"
 
 test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, large ledgers
-	$(BIN)/python -m pytest -m "slow and not models and not gpu and not browser"
+	$(BIN)/python -m pytest -m "slow and not models and not gpu and not browser and not cluster"
 
 test-browser: $(VENV)/.browser ## the report and the viewer in headless Chromium; pictures go to outputs/screenshots
 	command -v chromium >/dev/null || $(INSTALL) chromium fonts-dejavu-core fonts-noto-cjk
@@ -31,6 +32,9 @@ test-browser: $(VENV)/.browser ## the report and the viewer in headless Chromium
 test-terminal: $(VENV)/.dev    ## the live display in a real terminal; captures go to outputs/terminal
 	command -v tmux >/dev/null || $(INSTALL) tmux
 	$(BIN)/python -m pytest tests/display/test_terminal.py -rs
+
+test-cluster: $(CLUSTER)/.done ## the Ray backend on a cluster of three nodes on this machine: nodes and head are killed
+	$(CLUSTER)/bin/python -m pytest tests/cluster -m cluster -rs
 
 test-models: $(MODELS)/.done   ## real diffusers and transformers code on tiny models built here, on the CPU
 	$(MODELS)/bin/python -m pytest tests/models -m "models and not gpu"
@@ -91,6 +95,13 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
+# Ray, and what its tests need; no torch.
+$(CLUSTER)/.done: requirements/cluster.txt pyproject.toml
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
 # Environments with torch, diffusers and transformers. TORCH names the build for your machine; everything else is hashed.
 $(MODELS)/.done: requirements/models.txt $(VENV)/.demo
 $(OLDER)/.done: requirements/models-older.txt $(VENV)/.demo
@@ -111,8 +122,9 @@ lock: $(VENV)/.dev             ## newer versions of everything, with their hashe
 	$(LOCK) --extra classical --extra photos --extra dev --constraint requirements/demo.txt \
 		--output-file requirements/dev.txt
 	$(LOCK) --extra browser --constraint requirements/dev.txt --output-file requirements/browser.txt
+	$(LOCK) --extra ray requirements/cluster.in --constraint requirements/dev.txt --output-file requirements/cluster.txt
 	$(LOCK_MODELS) --constraint requirements/dev.txt --output-file requirements/models.txt
 	$(LOCK_MODELS) requirements/older.in --output-file requirements/models-older.txt
 
 clean:                         ## the environment and the caches; never outputs
-	rm -rf $(VENV) $(MODELS) $(OLDER) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
+	rm -rf $(VENV) $(MODELS) $(OLDER) $(CLUSTER) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info

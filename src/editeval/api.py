@@ -21,7 +21,7 @@ from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
 from editeval.execution.till import Till
 from editeval.images import BytesImage, FileImage, decode, encode_png
-from editeval.plan import worker_spec
+from editeval.plan import stage_devices, worker_spec
 from editeval.stages.activity import launcher, pool_spec, say
 from editeval.types import Bill, Editor, EditRequest, ImageRef, Outcome
 
@@ -62,8 +62,7 @@ class BatchEditor:
 
     def __init__(self, config: Config, editor: type[Editor]) -> None:
         stage = config.diffusion_model
-        names = devices.resolve(stage.execution.device_ids, editor.default_device)
-        groups = devices.groups("device_ids", names, stage.execution.devices_per_worker)
+        groups = _groups(stage, editor)
         spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
         logs = config.evaluation.output_dir / "logs"
         self.stage: Stage = stage
@@ -130,6 +129,13 @@ class BatchEditor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _groups(stage: Stage, editor: type[Editor]) -> list[tuple[str, ...]]:
+    if stage.execution.backend == "ray":
+        return stage_devices(stage, editor)
+    names = devices.resolve(stage.execution.device_ids, editor.default_device)
+    return devices.groups("device_ids", names, stage.execution.devices_per_worker)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ EXIT_CODES = """exit codes:
   0    every wanted sample is scored
   1    internal error
   2    usage, configuration, benchmark or this machine: one line says what to mend
-  3    finished, but some samples failed or could not be scored; a judge that is not certified
+  3    finished, but some samples failed or could not be scored; a judge that is not certified; a cluster that was lost
   130  interrupted (143: terminated, 129: its terminal was closed); the same command continues
 """
 
@@ -96,7 +96,7 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     except UserError as error:
         if getattr(options, "debug", False):
             raise
-        return _complain(error)
+        return _complain(error, error.exit_code)
     except EditevalError as error:
         return _complain(error)
     except ModuleNotFoundError as error:
@@ -116,13 +116,13 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
         return 0
 
 
-def _complain(message: object) -> int:
+def _complain(message: object, exit_code: int = USAGE) -> int:
     """One line on stderr, without secrets and control characters; the exit code that goes with it."""
     from editeval.errors import one_line
     from editeval.redaction import redacted
 
     sys.stderr.write(f"editeval: {one_line(redacted(str(message)))}\n")
-    return USAGE
+    return exit_code
 
 
 def build_parser() -> Parser:

@@ -5,6 +5,7 @@
     |   |-- ConfigError         a key, a value, a flag; carries file:line where there is one
     |   |-- BenchmarkError      the data set: empty, duplicate ids, missing fields
     |   |-- MachineError        a device, a package, a checkpoint, the disk
+    |   |   `-- ClusterLostError  the head of the Ray cluster is gone; exit 3: the same command continues
     |   `-- RunConflictError    the run directory belongs to another process or another run
     |-- ImageError              one image is broken: fails that sample only
     |-- BadOutputError          a model returned something that is no result: fails that sample only
@@ -36,9 +37,10 @@ class EditevalError(Exception):
 
 
 class UserError(EditevalError):
-    """Something the user can mend. The command line prints it as one line and exits with 2."""
+    """Something the user can mend. The command line prints it as one line and exits with `exit_code`."""
 
     reason = "bad_request"
+    exit_code: ClassVar[int] = 2
 
 
 class ConfigError(UserError):
@@ -53,6 +55,12 @@ class MachineError(UserError):
     """This machine lacks something the configuration asks for: no request can succeed, the run stops."""
 
     reason = "environment"
+
+
+class ClusterLostError(MachineError):
+    """The machine that holds a cluster together went away in the middle of a run; everything that finished is safe."""
+
+    exit_code = 3
 
 
 class RunConflictError(UserError):

@@ -13,8 +13,8 @@ from typing import Any
 from editeval import plugins
 from editeval.categories import canonical
 from editeval.config.schema import Config, Stage
-from editeval.errors import BenchmarkError, ConfigError
-from editeval.execution import devices
+from editeval.errors import BenchmarkError, ConfigError, MachineError
+from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
 from editeval.store import directories, manifest
 from editeval.types import Benchmark, Editor, Judge, Sample
@@ -216,18 +216,41 @@ def judging_id(config: Config, stage: Stage, judge: type[Judge]) -> str:
 
 
 def stage_devices(stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tuple[str, ...]]:
-    """One group of devices per worker of `stage`."""
-    names = devices.resolve(stage.execution.device_ids, plugin.default_device)
+    """One group of devices per worker of `stage`; on a cluster that has shrunk since it was asked, fewer."""
+    names, execution = _device_names(stage, plugin), stage.execution
     if stage.execution.device_ids is None and names == ("cpu",):
         names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
-    return devices.groups(f"{stage.section}.params.device_ids", names, stage.execution.devices_per_worker)
+    where = f"{stage.section}.params.device_ids"
+    if execution.backend != "ray":
+        return devices.groups(where, names, execution.devices_per_worker)
+    groups = devices.dealt(where, names, execution.devices_per_worker)
+    if all(name == "cpu" for name in names):
+        return groups
+    size = execution.devices_per_worker
+    return groups[: max(1, cluster.connect(execution.ray_address).num_gpus(size) // size)]
+
+
+def _device_names(stage: Stage, plugin: type[Editor] | type[Judge]) -> tuple[str, ...]:
+    execution, default = stage.execution, plugin.default_device
+    if execution.backend == "ray":
+        return cluster.slots(execution.device_ids, default, execution.devices_per_worker, execution.ray_address)
+    return devices.resolve(execution.device_ids, default)
+
+
+def is_on_gpus(stage: Stage) -> bool:
+    """Whether its workers want GPUs."""
+    if stage.execution.device_ids is not None:
+        return any(device != "cpu" for device in stage.execution.device_ids)
+    kind = "editors" if stage.section == "diffusion_model" else "judges"
+    default = plugins.load(kind, stage.type, allow_code=True).default_device  # a dotted type was imported by consent
+    return bool(default != "cpu")
 
 
 def claims(stage: Stage, plugin: type[Editor] | type[Judge]) -> frozenset[str]:
     """The devices that are taken while `stage` lasts; none if it asks a server."""
     if plugin.is_remote:
         return frozenset()
-    return frozenset(devices.resolve(stage.execution.device_ids, plugin.default_device))
+    return frozenset(_device_names(stage, plugin))
 
 
 def unused_prompts(config: Config) -> list[str]:
@@ -253,11 +276,21 @@ def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> li
     warnings = []
     for stage in config.stages if stages is None else stages:
         plugin = plugin_of(config, stage)
-        names = devices.resolve(stage.execution.device_ids, plugin.default_device)
-        lacking = devices.problem(f"{stage.section}.params.device_ids", names)
+        lacking = _lacking(stage, plugin)
         if lacking:
             warnings.append(lacking)
     return warnings
+
+
+def _lacking(stage: Stage, plugin: type[Editor] | type[Judge]) -> str | None:
+    where, execution = f"{stage.section}.params.device_ids", stage.execution
+    if execution.backend == "ray":
+        try:
+            names = _device_names(stage, plugin)
+        except MachineError as error:
+            return f"{where}: {error}"
+        return cluster.lacking(where, names, execution.devices_per_worker, execution.ray_address)
+    return devices.problem(where, _device_names(stage, plugin))
 
 
 def _check_prompts(config: Config, samples: Sequence[Sample]) -> None:

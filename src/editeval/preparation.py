@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import cache
 
-from editeval import hub
 from editeval.config.schema import Config, Stage
 from editeval.doctor import versions
-from editeval.errors import MachineError, one_line
-from editeval.execution import environments
-from editeval.execution.backends import worker_environment
-from editeval.execution.interpreters import PROBE_TIMEOUT_S, Interpreter, inspect
-from editeval.plan import Plan, plugin_of
+from editeval.errors import MachineError
+from editeval.execution import cluster, environments
+from editeval.execution.hosting import look_up
+from editeval.execution.interpreters import Interpreter, inspect
+from editeval.plan import Plan, is_on_gpus, plugin_of, worker_spec
 from editeval.store import directories
 from editeval.store.run_store import RunStore
 from editeval.types import HubModel
@@ -38,6 +35,9 @@ def interpreter_of(stage: Stage) -> Interpreter:
     Raises MachineError if one cannot be built, or cannot serve.
     """
     execution = stage.execution
+    if execution.backend == "ray":
+        where = f"{stage.section}.execution.{'python' if execution.python else 'backend'}"
+        return _surveyed(where, execution.ray_address, is_on_gpus(stage), execution.python)
     if execution.requirements:
         where = f"{stage.section}.execution.requirements"
         if not environments.is_built(execution.requirements):
@@ -51,6 +51,11 @@ def interpreter_of(stage: Stage) -> Interpreter:
 @cache
 def _inspected(where: str, python: str) -> Interpreter:
     return inspect(where, python, versions.LIBRARIES)
+
+
+@cache
+def _surveyed(where: str, address: str | None, on_gpus: bool, python: str | None) -> Interpreter:
+    return cluster.survey(where, address, on_gpus, python, versions.LIBRARIES)
 
 
 def unfinished_stages(plan: Plan) -> list[Stage]:
@@ -70,7 +75,7 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
     All of them are looked at: a judge's wrong path must not be found out when everything has been edited.
     """
     for stage in stages:
-        plugin_of(config, stage).check(stage.params)
+        _check_plugin(config, stage)
     for stage, found in interpreters_of(stages):
         missing = [name for name in plugin_of(config, stage).packages if name not in found.versions]
         if missing:
@@ -85,33 +90,34 @@ def _look_up(config: Config, stages: Sequence[Stage]) -> None:
     models = [(stage, plugin_of(config, stage).hub_model(stage.params)) for stage in stages]
     wanted = [(stage, model) for stage, model in models if model is not None]
     with ThreadPoolExecutor(max(len(wanted), 1), "hub") as executor:  # all at once: each may wait for the network
-        problems = executor.map(lambda pair: _problem_of(interpreter_of(pair[0]).path, pair[1]), wanted)
+        problems = executor.map(lambda pair: _problem_of(*pair), wanted)
         for (stage, _), problem in zip(wanted, problems, strict=True):
             if problem:
                 raise MachineError(f"{stage.section}.params.model_name: {problem}")
 
 
-def _problem_of(python: str, model: HubModel) -> str:
-    """One line, as the stage's own interpreter finds it; empty if there is no problem."""
-    try:
-        done = subprocess.run(
-            hub.command(python, model),
-            env=worker_environment((), os.environ),
-            capture_output=True,
-            text=True,
-            timeout=PROBE_TIMEOUT_S,
-            check=True,
-        )
-        return str(json.loads(done.stdout)["problem"])
-    except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        why = said[-1] if said else type(error).__name__
-        return f"{python} cannot look {model.name} up: {one_line(why)}; mend that interpreter, or give a folder"
+def _problem_of(stage: Stage, model: HubModel) -> str:
+    """One line, as the stage's own interpreter finds it where the stage will run; empty if there is no problem."""
+    python, execution = interpreter_of(stage).path, stage.execution
+    if execution.backend == "ray":
+        return cluster.look_up(execution.ray_address, is_on_gpus(stage), python, model)
+    return look_up(python, asdict(model))
+
+
+def _check_plugin(config: Config, stage: Stage) -> None:
+    """Raises MachineError for what the plug-in of `stage` lacks where it will run."""
+    execution = stage.execution
+    if execution.backend != "ray":
+        plugin_of(config, stage).check(stage.params)
+        return
+    kind = "editors" if stage is config.diffusion_model else "judges"
+    spec = worker_spec(kind, stage, config.allow_code)
+    cluster.check_plugin(execution.ray_address, is_on_gpus(stage), spec)
 
 
 def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:
     """What runs elsewhere than editeval itself is on record, with its versions."""
     for stage, found in interpreters_of(stages):
-        if stage.execution.python or stage.execution.requirements:
+        if stage.execution.python or stage.execution.requirements or stage.execution.backend == "ray":
             data = {"section": stage.section, "python": found.path, "versions": found.versions}
             store.record_event("interpreter", data)

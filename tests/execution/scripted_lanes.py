@@ -42,6 +42,8 @@ class Script:
 class ScriptedHandle:
     """One worker's life. Everything but requests comes from the thread of the dispatcher, and is answered in it."""
 
+    place = waiting_for = ""
+
     def __init__(self, script: Script, listener: Listener) -> None:
         self.pid = 0
         self._script = script

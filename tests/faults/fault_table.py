@@ -34,6 +34,7 @@ MAD = "pipeline/test_mad_judge.py::test_"
 ROOM = "pipeline/test_disk_room.py::test_"
 HUB = "models/test_hub_lookup.py::test_"
 SIGNALS = "cli/test_signals.py::test_"
+L = "cluster/test_cluster_runs.py::test_"
 CHAOS = "chaos/test_chaos_smoke.py::test_"
 REPLIES = ("judges/test_reply_corpus.py::test_no_reply_of_the_corpus_is_silently_wrong",)
 
@@ -371,8 +372,21 @@ TABLE: dict[str, Row] = {
             "reports/test_reports_tables.py::test_a_failed_write_leaves_the_old_file_and_no_trace",
         ),
     ),
-    "C1": Row("node lost", (), "there is no cluster backend yet"),
-    "C2": Row("head lost", (), "there is no cluster backend yet"),
+    "C1": Row(
+        "node lost",
+        (
+            L + "nodes_are_killed_in_the_middle_and_the_bytes_stay_the_same",
+            L + "what_a_lost_node_had_is_made_by_the_others_when_none_takes_its_place",
+            L + "a_worker_that_dies_on_its_node_costs_one_process_and_the_node_stays",
+        ),
+    ),
+    "C2": Row(
+        "head lost",
+        (
+            "cluster/test_cluster_head.py::test_a_lost_head_ends_the_run_with_one_line_and_it_continues_without_ray",
+            L + "workers_end_with_their_driver_and_processes_carry_on_without_the_cluster",
+        ),
+    ),
     "C3": Row(
         "zombie finishes late",
         (

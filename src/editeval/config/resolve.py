@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from editeval import plugins, prompts
 from editeval.categories import canonical
 from editeval.config import legacy
+from editeval.config.execution import check_one_cluster, resolve_execution, without_batches
 from editeval.config.layers import SECTIONS
 from editeval.config.node import Node, Source, child, make, merge, origin, placed, problem, quoted, shown, without
-from editeval.config.schema import STATISTICS, BenchmarkConfig, Config, Evaluation, Execution, Logging, Stage
+from editeval.config.record import Record
+from editeval.config.schema import STATISTICS, BenchmarkConfig, Config, Evaluation, Logging, Stage
 from editeval.config.values import (
     COUNT,
-    EXECUTION,
-    JUDGE_EXECUTION,
     METRICS,
     SEED,
     build,
     parse,
-    parse_devices,
     parse_names,
     parse_path,
     suggestion,
@@ -35,38 +33,6 @@ DEFAULT_BENCHMARK = "json_records"  # what one of OLD_PATHS without a type means
 OLD_PATHS = ("benchmark.data_path", "data.path")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-class Record:
-    """What is found out on the way: the resolved form, where each value came from, warnings."""
-
-    def __init__(self, path: Path, allow_code: bool, warnings: list[str]) -> None:
-        self.path = path
-        self.allow_code = allow_code
-        self.warnings = warnings
-        self.resolved: dict[str, Any] = {}
-        self.origins: dict[str, str] = {}
-
-    def keep(self, key: str, value: Any, node: Node | None) -> None:
-        """Notes the final value of the dotted `key`, in JSON, and who decided it (None: the default)."""
-        *path, last = key.split(".")
-        place = self.resolved
-        for part in path:
-            place = place.setdefault(part, {})
-        place[last] = value
-        self.origins[key] = origin(node) if node is not None else "default"
-
-    def close(self, section: str, node: Node, known: Collection[str], also: Collection[str] = ()) -> None:
-        """Accounts for every key of a section that is not `known`: warns if it is an old one, else raises.
-
-        `also` are keys that were taken out before, and that a misspelt one may have been meant to be.
-        """
-        for name, below in node.value.items():
-            if name not in known:
-                warnings = legacy.fate(f"{section}.{name}" if section else name, below)
-                if warnings is None:
-                    raise unknown(below, [*known, *also])
-                self.warnings += warnings
 
 
 def config(path: Path, tree: Node, allow_code: bool, warnings: list[str]) -> Config:
@@ -82,6 +48,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str]) -> Con
     benchmark = _benchmark(tree.value["benchmark"], record)
     editor = _stage("editors", "diffusion_model", tree.value["diffusion_model"], record)
     judges = _judges(tree, record)
+    check_one_cluster(path, (editor, *judges.values()))
     judging_prompts = _prompts(child(tree, "prompts"), record)
     limit, samples, evaluation = _evaluation(_section(tree, "evaluation"), record)
     logging = _logging(_section(tree, "logging"), evaluation.output_dir, record)
@@ -206,70 +173,16 @@ def _stage(kind: str, section: str, written: Node, record: Record) -> Stage:
     record.keep(f"{section}.params.seed", base_seed, seed)
     execution = _section(node, "execution")
     if one_by_one and batched is not None:
-        execution = _one_by_one(execution, batched, record)
+        execution = without_batches(execution, batched, record)
     return Stage(
-        section, named.type, said.value, named.log_name, params, base_seed, _execution(section, execution, record)
+        section,
+        named.type,
+        said.value,
+        named.log_name,
+        params,
+        base_seed,
+        resolve_execution(section, execution, record),
     )
-
-
-def _one_by_one(execution: Node, batched: Node, record: Record) -> Node:
-    """Batching is off: one request per call, whatever batch_size says, as in v2."""
-    size = child(execution, "batch_size")
-    if size is not None and size.value != 1:
-        record.warnings.append(f"{size.where}: {size.key or 'batch_size'}: has no effect: {batched.key} is false")
-    return merge(execution, placed(execution, dataclasses.replace(batched, value=1), "batch_size"))
-
-
-def _execution(section: str, node: Node, record: Record) -> Execution:
-    judging = legacy.role(section) == "reward_model"
-    defaults = Execution(policy="dynamic", batch_size=4) if judging else Execution()
-    hints = JUDGE_EXECUTION if judging else EXECUTION
-    record.close(f"{section}.execution", node, ("device_ids", *hints))
-    given = {name: below for name, below in node.value.items() if name in hints}
-    values = {name: parse(hints[name], below) for name, below in given.items()}
-    ids = child(node, "device_ids")
-    devices = parse_devices(ids) if ids is not None else None
-    execution = dataclasses.replace(defaults, device_ids=devices, **values)
-    execution = _with_drift(section, execution, given, record)
-    _check_interpreter(execution, given)
-    if not judging and execution.batch_size != 1:
-        raise problem(given["batch_size"], f"an editor takes one request at a time, got {execution.batch_size}")
-    groups = execution.devices_per_worker
-    if devices is not None and len(devices) % groups:
-        raise problem(given["devices_per_worker"], f"{len(devices)} devices cannot be shared out in groups of {groups}")
-    for key, value in to_json(execution).items():
-        if key in ("device_ids", *hints):
-            record.keep(f"{section}.execution.{key}", value, child(node, key))
-    return execution
-
-
-def _check_interpreter(execution: Execution, given: dict[str, Node]) -> None:
-    """Raises ConfigError if the interpreter is named in two ways, or could not be used."""
-    if execution.python is not None and not execution.python.strip():
-        raise problem(given["python"], "must be the path of a Python interpreter, got nothing")
-    own = given.get("python" if execution.python is not None else "requirements")
-    if own is not None and own.value and execution.backend == "inprocess":
-        raise problem(own, "backend inprocess has no worker processes to run in another interpreter; remove one")
-    if not execution.requirements:
-        return
-    if execution.python is not None:
-        raise problem(given["requirements"], f"{given['python'].key} names an interpreter as well; keep one")
-    for i, requirement in enumerate(execution.requirements):
-        if not requirement.strip() or requirement.startswith("-") or "\n" in requirement:
-            raise problem(given["requirements"], f"must be a package, got {quoted(requirement)}", (i,))
-
-
-def _with_drift(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:
-    """The execution with a max_drift if and only if its policy is bounded_drift (1 if it is not said)."""
-    drift, policy = given.get("max_drift"), given.get("policy")
-    if execution.policy == "bounded_drift":
-        return execution if execution.max_drift is not None else dataclasses.replace(execution, max_drift=1)
-    if drift is None or execution.max_drift is None:
-        return execution
-    if policy is None or drift.rank >= policy.rank:
-        raise problem(drift, f"only {section}.execution.policy bounded_drift has one, got policy {execution.policy}")
-    record.warnings.append(f"{drift.where}: {drift.key}: has no effect: {policy.where} sets policy {execution.policy}")
-    return dataclasses.replace(execution, max_drift=None)
 
 
 def _prompts(node: Node | None, record: Record) -> dict[str, prompts.Prompt]:

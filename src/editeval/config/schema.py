@@ -21,6 +21,7 @@ class Execution:
     policy: str = "batch_sync"
     max_drift: int | None = None  # only with bounded_drift
     backend: str = "process"
+    ray_address: str | None = None  # of backend ray: host:port of the head; None = the cluster of this machine
     load_concurrency: int = 1  # models that may load at the same time
     timeout_s: float = 3600.0  # one request
     stall_s: float = 1800.0  # no progress for that long

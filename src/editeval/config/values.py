@@ -22,7 +22,8 @@ SECONDS = Annotated[float, Gt(0)]
 EXECUTION: dict[str, Any] = {
     "policy": Literal["batch_sync", "round_robin", "bounded_drift", "dynamic"],
     "max_drift": Annotated[int, Ge(0)] | None,
-    "backend": Literal["process", "inprocess"],
+    "backend": Literal["process", "inprocess", "ray"],
+    "ray_address": str | None,
     "load_concurrency": COUNT,
     "timeout_s": SECONDS,
     "stall_s": SECONDS,

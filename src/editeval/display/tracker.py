@@ -24,6 +24,7 @@ RECOUNT = 1.02  # a running mean is computed anew when so many times more scores
 @dataclass(slots=True)
 class _Worker:
     device: tuple[str, ...]
+    place: str = ""  # on a cluster: the node and its devices, as soon as they are known
     state: str = views.WAITING
     since: float = 0.0
     sample: str = ""
@@ -130,6 +131,7 @@ class Tracker(Observer):
         elif kind == "loading":
             worker.enter(views.LOADING, now)
         elif kind == "ready":
+            worker.place = str(data.get("device", ""))
             worker.enter(views.READY if stage.pace is None else views.WAITING, now)
             if all(each.state == views.READY for each in stage.workers.values()):
                 stage.state = "running"
@@ -262,7 +264,7 @@ class Tracker(Observer):
         return WorkerView(
             stage=stage,
             worker=index,
-            device="+".join(worker.device),
+            device=worker.place or "+".join(worker.device),
             state=worker.state,
             state_s=max(now - worker.since, 0.0) if worker.since else None,
             sample=worker.sample if worker.state in views.HOLDING else "",

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from editeval.errors import EditevalError
 from editeval.execution.devices import visible_gpus
 from editeval.execution.frames import Channel, Frame, FrameError, NonsenseError, QueueChannel, SocketChannel
 from editeval.execution.messages import NONSENSE
@@ -28,6 +29,9 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NU
 
 class Handle(Protocol):
     """A live worker. After `on_gone` was called it is dead and its device is free."""
+
+    place: str  # where its devices are, if it is not where they are named: "node7:cuda:0"
+    waiting_for: str  # what its start waits for, which is not there yet; empty if nothing is lacking
 
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
         """Waits while the worker does not read. Raises FrameError if it is gone."""
@@ -53,6 +57,10 @@ class Listener(Protocol):
 
     def on_gone(self, how: str) -> None: ...
 
+    def on_broken(self, error: EditevalError) -> None:
+        """No worker of this kind can live any more: the work ends with `error`."""
+        ...
+
 
 Launch = Callable[[int, Sequence[str], Listener], Handle]
 """launch(worker, devices, listener): start one worker; it still has to be told what to load."""
@@ -60,6 +68,8 @@ Launch = Callable[[int, Sequence[str], Listener], Handle]
 
 class ProcessHandle:
     """A worker in a process of its own, on a private socket pair that nobody else can reach."""
+
+    place = waiting_for = ""
 
     def __init__(self, process: subprocess.Popen[bytes], channel: SocketChannel, listener: Listener) -> None:
         self.pid = process.pid
@@ -106,6 +116,8 @@ class ProcessHandle:
 class ThreadHandle:
     """A worker in a thread: no isolation and no time limits (threads cannot be killed), but a debugger gets into it."""
 
+    place = waiting_for = ""
+
     def __init__(self, listener: Listener) -> None:
         self.pid = os.getpid()
         self._channel, theirs = QueueChannel.create_ends()
@@ -147,10 +159,12 @@ def launch_thread(worker: int, devices: Sequence[str], listener: Listener) -> Ha
     return ThreadHandle(listener)
 
 
-def process_launcher(log_path: Callable[[int], Path], python: str | None = None) -> Launch:
+def process_launcher(
+    log_path: Callable[[int], Path], python: str | None = None, environ: Mapping[str, str] | None = None
+) -> Launch:
     """The process backend: a worker is `python -m editeval.execution.worker`; its output goes to `log_path(worker)`.
 
-    `python` is the interpreter; None is the one that runs editeval.
+    `python` is the interpreter; None is the one that runs editeval. `environ` replaces the environment of this process.
 
     All are started by one thread that lives as long as the launcher: Linux kills a worker (PR_SET_PDEATHSIG) when the
     thread that started it ends, and the threads that ask for a worker come and go.
@@ -164,7 +178,7 @@ def process_launcher(log_path: Callable[[int], Path], python: str | None = None)
         with theirs, path.open("ab") as log:
             log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} worker {worker} on {', '.join(devices)}\n".encode())
             log.flush()
-            environment = worker_environment(devices, os.environ)
+            environment = worker_environment(devices, os.environ if environ is None else environ)
             process = spawner.submit(_spawn, python or sys.executable, theirs.fileno(), log, environment).result()
         return ProcessHandle(process, SocketChannel(ours), listener)
 

@@ -6,9 +6,12 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from editeval.errors import ConfigError, MachineError
+
+MARK = "ray:"
+"""Begins the name of a GPU of a Ray cluster. Which GPU of which node ray:3 is, Ray says when a worker has started."""
 
 
 def num_gpus(environ: Mapping[str, str] | None = None) -> int:
@@ -40,13 +43,18 @@ def _listed_by_driver() -> int:
     return sum(line.startswith("GPU ") for line in done.stdout.splitlines())
 
 
-def resolve(device_ids: Sequence[str] | None, default_device: str) -> tuple[str, ...]:
-    """The devices meant: those named, or without names every GPU (a plug-in that wants "cpu" gets one CPU worker)."""
+def resolve(
+    device_ids: Sequence[str] | None, default_device: str, count: Callable[[], int] = num_gpus
+) -> tuple[str, ...]:
+    """The devices meant: those named, or without names every GPU (a plug-in that wants "cpu" gets one CPU worker).
+
+    `count` says how many GPUs there are.
+    """
     if device_ids is not None:
         return tuple(device_ids)
     if default_device == "cpu":
         return ("cpu",)
-    return tuple(f"cuda:{i}" for i in range(num_gpus()))
+    return tuple(f"cuda:{i}" for i in range(count()))
 
 
 def problem(where: str, devices: Sequence[str]) -> str | None:
@@ -78,6 +86,11 @@ def groups(where: str, devices: Sequence[str], devices_per_worker: int) -> list[
     lacking = problem(where, devices)
     if lacking:
         raise MachineError(lacking)
+    return dealt(where, devices, devices_per_worker)
+
+
+def dealt(where: str, devices: Sequence[str], devices_per_worker: int) -> list[tuple[str, ...]]:
+    """`devices` in groups, in order. Raises ConfigError if they do not divide evenly."""
     if len(devices) % devices_per_worker:
         raise ConfigError(f"{where}: {len(devices)} devices cannot be dealt to workers of {devices_per_worker} each")
     return [tuple(devices[i : i + devices_per_worker]) for i in range(0, len(devices), devices_per_worker)]

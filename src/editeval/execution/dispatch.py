@@ -18,7 +18,7 @@ from typing import Any
 from editeval.errors import EditevalError, MachineError
 from editeval.execution.backends import Launch
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
-from editeval.execution.frames import Frame, FrameError
+from editeval.execution.frames import Frame
 from editeval.execution.lanes import PASSED_ON, RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
 from editeval.execution.messages import NONSENSE, EncodedEdit, WorkerSpec, is_sound, unpack_scores
 from editeval.execution.policies import Policy
@@ -73,15 +73,12 @@ class Dispatcher:
             lane = self._to_load.popleft()
             lane.generation += 1
             lane.loading_since = self._clock.now()
-            lane.kill_reason = ""
+            lane.kill_reason = lane.last_place = ""
             lane.builds = queue.SimpleQueue()
             self._emit(Notice("loading", {"worker": lane.index, "device": lane.device}))
             lane.handle = self._launch(lane.index, lane.devices, Ears(self._events, lane.index, lane.generation))
-            devices = [d if not d.startswith("cuda") else f"cuda:{i}" for i, d in enumerate(lane.devices)]
-            try:
-                lane.handle.send({"spec": asdict(self._spec), "devices": devices, "worker": lane.index})
-            except FrameError:
-                continue  # it died at birth: its "gone" event is on the way
+            spec = {"spec": asdict(self._spec), "devices": lane.own_devices, "worker": lane.index}
+            lane.handle.post(spec)  # never waits for a place on a cluster; if it died at birth, "gone" is on its way
 
     def _on_ready(self, lane: Lane, header: dict[str, Any]) -> None:
         lane.is_ready = True

@@ -131,6 +131,11 @@ class SocketChannel:
         return buffer
 
 
+def check_frame(header: dict[str, Any], blobs: Sequence[bytes]) -> None:
+    """Raises TypeError or ValueError for what no frame can carry."""
+    _head(header, blobs)
+
+
 def _head(header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
     """Everything of a frame but its blobs."""
     text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")

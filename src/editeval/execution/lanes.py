@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from editeval.errors import EditevalError
 from editeval.execution.backends import Handle
+from editeval.execution.devices import MARK
 from editeval.execution.feeding import Parcel
 from editeval.execution.frames import Frame
 from editeval.types import Failure, Outcome
@@ -94,11 +96,18 @@ class Lane:
     kill_reason: str = ""
     condemned: str = ""  # why it will be killed as soon as its last result has left it
     deaths: int = 0
+    last_place: str = ""  # where its devices turned out to be, kept when its process has gone
     builds: queue.SimpleQueue[Parcel | None] = field(default_factory=queue.SimpleQueue)
 
     @property
     def device(self) -> str:
-        return "+".join(self.devices)
+        place = self.handle.place if self.handle is not None else self.last_place
+        return place or "+".join(self.devices)
+
+    @property
+    def own_devices(self) -> list[str]:
+        """As the worker itself sees them: it has no other GPUs than its own."""
+        return [f"cuda:{i}" if d.startswith(("cuda", MARK)) else d for i, d in enumerate(self.devices)]
 
     @property
     def where(self) -> str:
@@ -138,6 +147,7 @@ class Lane:
 
     def buried(self) -> list[tuple[int, dict[str, Any]]]:
         """The process is gone, and with it all it was doing. Returns what it had finished but not handed over."""
+        self.last_place = self.handle.place if self.handle is not None else ""
         self.handle, self.is_ready, self.condemned = None, False, ""
         self.loading_since = self.sending_since = None
         self.builds.put(None)
@@ -162,7 +172,8 @@ class Lane:
         if self.kill_reason == "stalled":
             return Failure("stalled", f"no progress for {limits.stall_s:g} s; its worker was killed")
         if self.kill_reason == "start_timeout":
-            return Failure("timeout", f"worker not ready after {limits.start_timeout_s:g} s; killed")
+            lacks = f" (it waited for {self.handle.waiting_for})" if self.handle and self.handle.waiting_for else ""
+            return Failure("timeout", f"worker not ready after {limits.start_timeout_s:g} s{lacks}; killed")
         return Failure("worker_died", f"its worker died ({self.kill_reason or how})")
 
 
@@ -182,3 +193,6 @@ class Ears:
 
     def on_gone(self, how: str) -> None:
         self.tell("gone", how)
+
+    def on_broken(self, error: EditevalError) -> None:
+        self.tell("broken", error)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from editeval.config.schema import Execution, Stage
 from editeval.display.observer import Observer, StageFacts
-from editeval.execution import environments
+from editeval.execution import cluster, environments
 from editeval.execution.backends import Launch, launch_thread, process_launcher
+from editeval.execution.devices import MARK
 from editeval.execution.interpreters import resolved
 from editeval.execution.lanes import WATCHED, Limits, Notice, Result
 from editeval.execution.messages import Unit, WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
 from editeval.execution.progress import ProgressLine
+from editeval.execution.ray_handle import ray_launcher
 from editeval.execution.till import Spent, Till
 from editeval.stages.telling import tell
 from editeval.store.run_store import RunStore
@@ -101,6 +103,8 @@ class Activity(ABC):
         """Its models are about to load."""
         devices = ["+".join(group) for group in self.workers.spec.devices]
         self._event("stage_begin", {"devices": devices, "num_requests": len(self.keys)})
+        if any(device.startswith(MARK) for device in devices):
+            log.info("GPUs of a Ray cluster are not sampled: no utilisation is shown for %s", ", ".join(devices))
         self.observer.stage_began(self.facts())
 
     def began(self) -> None:
@@ -170,7 +174,10 @@ def launcher(folder: Path, name: str, execution: Execution) -> Launch:
     """How the workers of a stage are started; each writes to `<folder>/<name>-worker<k>.log`."""
     if execution.backend == "inprocess":
         return launch_thread
-    return process_launcher(lambda worker: folder / f"{name}-worker{worker}.log", python_of(execution))
+    log_path: Callable[[int], Path] = lambda worker: folder / f"{name}-worker{worker}.log"  # noqa: E731
+    if execution.backend == "ray":
+        return ray_launcher(cluster.connect(execution.ray_address), log_path, execution.python)
+    return process_launcher(log_path, python_of(execution))
 
 
 def python_of(execution: Execution) -> str | None:
