@@ -85,3 +85,18 @@ def test_python_code_edits_on_the_processors_of_the_cluster(healthy: Machines, t
     command = [sys.executable, "-c", CODE, healthy.address, str(tmp_path / "outputs"), str(tmp_path / "a.png")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.stdout.strip().endswith(str([(40, 30)] * 5)), done.stderr
+
+
+LOOK_UP = """
+import sys
+from editeval.execution import cluster
+from editeval.types import HubModel
+print(cluster.look_up(sys.argv[1], True, sys.executable, HubModel("nobody/nothing", None, "model_index.json")))
+"""
+
+
+def test_a_model_is_looked_up_by_the_nodes_that_will_load_it(healthy: Machines) -> None:
+    command = [sys.executable, "-c", LOOK_UP, healthy.address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    said = done.stdout.strip().splitlines()[-1]
+    assert "nobody/nothing" in said and "(node n" in said, done.stderr
