@@ -14,6 +14,7 @@ import contextlib
 import gc
 import itertools
 import logging
+import operator
 import os
 import queue
 import re
@@ -177,6 +178,7 @@ class Worker:
 
         def progress(step: int, num_steps: int) -> None:
             nonlocal last
+            step, num_steps = operator.index(step), operator.index(num_steps)  # numpy's too; else this edit fails
             now = time.monotonic()
             if now - last >= PROGRESS_INTERVAL_S:  # the last step needs no message of its own: "done" follows
                 last = now
