@@ -15,7 +15,6 @@ from editeval import pipeline, plugins
 from editeval.config.load import Overrides, load_config, load_mapping
 from editeval.config.schema import Config, Logging, Stage
 from editeval.errors import ConfigError, EditBatchError
-from editeval.execution import devices
 from editeval.execution.lanes import Notice
 from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
@@ -62,7 +61,7 @@ class BatchEditor:
 
     def __init__(self, config: Config, editor: type[Editor]) -> None:
         stage = config.diffusion_model
-        groups = _groups(stage, editor)
+        groups = stage_devices(stage, editor)
         spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
         logs = config.evaluation.output_dir / "logs"
         self.stage: Stage = stage
@@ -129,13 +128,6 @@ class BatchEditor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _groups(stage: Stage, editor: type[Editor]) -> list[tuple[str, ...]]:
-    if stage.execution.backend == "ray":
-        return stage_devices(stage, editor)
-    names = devices.resolve(stage.execution.device_ids, editor.default_device)
-    return devices.groups("device_ids", names, stage.execution.devices_per_worker)
 
 
 @dataclass(frozen=True, slots=True)

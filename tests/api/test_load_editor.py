@@ -18,6 +18,7 @@ from editeval.config.load import load_mapping
 from editeval.errors import ConfigError, EditBatchError, MachineError
 from editeval.images import encode_png
 from fakes.fake_editor import FakeParams
+from fakes.image_server import ImageServer
 
 YAML = """\
 benchmark:
@@ -200,6 +201,15 @@ def test_an_unknown_type_foreign_code_and_a_missing_gpu_are_one_line(monkeypatch
     with pytest.raises(ConfigError, match="code from outside editeval"):
         load_editor("fakes.fake_editor", device_ids=["cpu"])
     assert list(Path().iterdir()) == []
+
+
+def test_an_editor_on_several_servers_has_a_worker_for_each() -> None:
+    with ImageServer() as first, ImageServer() as second:
+        urls = [first.url, second.url]
+        with load_editor("openai_images", base_urls=urls, model="tiny-edit", size="96x96") as made:
+            assert made.num_workers == 2
+            made.batch_edit([picture("red")] * 4, ["x"] * 4)
+        assert (len(first.calls), len(second.calls)) == (2, 2)
 
 
 def test_the_parameter_disables_synchronisation_and_the_keyword_enables_it(lines: Lines) -> None:
