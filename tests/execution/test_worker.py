@@ -18,12 +18,13 @@ import pytest
 from PIL import Image
 
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError, ImageError, MachineError
+from editeval.execution.answers import describe
 from editeval.execution.backends import launch_thread, process_launcher
 from editeval.execution.frames import Frame, FrameError, QueueChannel, SocketChannel
 from editeval.execution.lanes import Limits, Notice
 from editeval.execution.messages import WorkerSpec, is_sound, pack_unit, unpack_scores
 from editeval.execution.pool import Pool, PoolSpec
-from editeval.execution.worker import PROGRESS_INTERVAL_S, Worker, describe
+from editeval.execution.worker import PROGRESS_INTERVAL_S, Worker
 from editeval.images import DecodedBytes, decode, encode_png, predecode
 from editeval.types import EditRequest, Failure, JudgeRequest, Score
 
