@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import metadata
@@ -134,8 +134,9 @@ class Cluster:
         with self._lock:
             self._lost = max(silent, key=lambda name: silent[name])
             listeners = list(self._listeners)
-        for listener in listeners:
-            listener(self._error())
+        with ExitStack() as told:  # all of them, even if one raises
+            for listener in listeners:
+                told.callback(listener, self._error())
 
 
 @cache
