@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError, ImageError, MachineError
-from editeval.execution.answers import describe
 from editeval.execution.backends import launch_thread, process_launcher
+from editeval.execution.checking import describe
 from editeval.execution.frames import Frame, FrameError, QueueChannel, SocketChannel
 from editeval.execution.lanes import Limits, Notice
 from editeval.execution.messages import WorkerSpec, is_sound, pack_unit, unpack_scores

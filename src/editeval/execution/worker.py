@@ -25,7 +25,7 @@ from typing import Any
 
 from editeval import images, plugins
 from editeval.errors import UserError
-from editeval.execution.answers import checked_facts, checked_image, describe, judged, release_memory
+from editeval.execution.checking import checked_facts, checked_image, describe, judged, release_memory
 from editeval.execution.frames import Channel, FrameError, SocketChannel
 from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
 from editeval.execution.purse import Purse
