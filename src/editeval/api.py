@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Self
 from editeval import pipeline, plugins
 from editeval.config.load import Overrides, load_config, load_mapping
 from editeval.config.schema import Config, Logging, Stage
-from editeval.errors import ConfigError, EditBatchError
-from editeval.execution import devices
+from editeval.errors import ConfigError, EditBatchError, MachineError
 from editeval.execution.lanes import Notice
 from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
 from editeval.execution.till import Till
 from editeval.images import BytesImage, FileImage, decode, encode_png
-from editeval.plan import stage_devices, worker_spec
+from editeval.plan import device_warnings, stage_devices, worker_spec
 from editeval.stages.activity import launcher, pool_spec, say
 from editeval.types import Bill, Editor, EditRequest, ImageRef, Outcome
 
@@ -62,7 +61,9 @@ class BatchEditor:
 
     def __init__(self, config: Config, editor: type[Editor]) -> None:
         stage = config.diffusion_model
-        groups = _groups(stage, editor)
+        for lacking in device_warnings(config, [stage]):
+            raise MachineError(lacking)
+        groups = stage_devices(stage, editor)
         spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
         logs = config.evaluation.output_dir / "logs"
         self.stage: Stage = stage
@@ -129,13 +130,6 @@ class BatchEditor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _groups(stage: Stage, editor: type[Editor]) -> list[tuple[str, ...]]:
-    if stage.execution.backend == "ray":
-        return stage_devices(stage, editor)
-    names = devices.resolve(stage.execution.device_ids, editor.default_device)
-    return devices.groups("device_ids", names, stage.execution.devices_per_worker)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from editeval.plan import JudgingPlan, json_params, worker_spec
 from editeval.preparation import check_stages, interpreter_of
 from editeval.stages.activity import Workers, say, workers_of
 from editeval.stages.interrupt import Interrupt
+from editeval.stages.sanity import Doubts
 from editeval.store import manifest
 from editeval.types import Bill, Failure, JudgeRequest, Sample, Score
 
@@ -92,8 +93,10 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
     records: list[dict[str, Any]] = []
     progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
     till = Till()
+    doubts = Doubts(work.judging, "no certificate is kept")
 
     def on_notice(notice: Notice) -> None:
+        doubts.notice(notice)
         if notice.kind == "pay":
             pool.answer(notice, till.settle(Bill(**notice.data["bill"])))
         else:
@@ -109,6 +112,7 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
                 answers.add(arm, sample_id, scores)
                 records.append(_record(arm, sample_id, scores))
                 progress.add(scores[0].value is None)
+            doubts.hear(outcome, pool)
     return answers, records
 
 

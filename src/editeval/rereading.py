@@ -172,8 +172,3 @@ def _said(score: Score | None) -> str:
     if score is None:
         return "-"
     return score.reason if score.value is None else f"{score.value:.2f}"
-
-
-def parent_of(store: RunStore, judging_id: str) -> Judging:
-    """The judging with this id."""
-    return next(judging for judging in store.judgings() if judging.id == judging_id)

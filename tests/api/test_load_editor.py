@@ -16,8 +16,10 @@ import editeval
 from editeval.api import BatchEditor, load_editor
 from editeval.config.load import load_mapping
 from editeval.errors import ConfigError, EditBatchError, MachineError
+from editeval.execution import cluster
 from editeval.images import encode_png
 from fakes.fake_editor import FakeParams
+from fakes.image_server import ImageServer
 
 YAML = """\
 benchmark:
@@ -200,6 +202,32 @@ def test_an_unknown_type_foreign_code_and_a_missing_gpu_are_one_line(monkeypatch
     with pytest.raises(ConfigError, match="code from outside editeval"):
         load_editor("fakes.fake_editor", device_ids=["cpu"])
     assert list(Path().iterdir()) == []
+
+
+def test_an_editor_on_several_servers_has_a_worker_for_each() -> None:
+    with ImageServer() as first, ImageServer() as second:
+        urls = [first.url, second.url]
+        with load_editor("openai_images", base_urls=urls, model="tiny-edit", size="96x96") as made:
+            assert made.num_workers == 2
+            made.batch_edit([picture("red")] * 4, ["x"] * 4)
+        assert (len(first.calls), len(second.calls)) == (2, 2)
+
+
+class TwoGpus:
+    """A cluster."""
+
+    address = "head:6379"
+
+    def num_gpus(self, per_worker: int = 1) -> int:
+        return 2 // per_worker * per_worker
+
+
+def test_gpus_that_a_cluster_has_not_are_named_and_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "connect", lambda address: TwoGpus())
+    model = {"type": "identity", "params": {"device_ids": [0, 1, 2, 3]}, "execution": {"backend": "ray"}}
+    config = load_mapping({"benchmark": {"type": "procedural"}, "diffusion_model": model}, "here")
+    with pytest.raises(MachineError, match=r"no GPU 2, 3: the Ray cluster head:6379 has 2 GPUs"):
+        load_editor(config)
 
 
 def test_the_parameter_disables_synchronisation_and_the_keyword_enables_it(lines: Lines) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,3 +213,22 @@ def test_an_interrupted_certificate_is_not_kept(tmp_path: Path) -> None:
     interrupt.request(2)
     result = certify(made, judging_plans(made)[0], interrupt, Suite(30, 64))
     assert result.content is None and result.signum == 2 and not result.path.exists()
+
+
+def mad_judge(tmp_path: Path, **params: Any) -> dict[str, Any]:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    given = {"device_ids": ["cpu"], "notes": str(notes)} | params
+    return {"type": "fakes.mad_judge", "params": given, "execution": {"batch_size": 8}}
+
+
+def test_a_judge_that_goes_mad_while_it_is_certified_gets_a_fresh_process(tmp_path: Path) -> None:
+    content = certified(tmp_path, mad_judge(tmp_path, num_sane=100)).content
+    assert content is not None and len(list((tmp_path / "notes").iterdir())) == 2
+    assert 0.8 < content["figures"]["coverage"] < 1.0, "a few samples were lost, not all that came after"
+
+
+def test_if_a_fresh_process_says_nothing_either_no_hours_are_burnt_and_nothing_is_certified(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=r"worker 0 on cpu: 5 samples .* in a fresh process too; .* no certificate"):
+        certified(tmp_path, mad_judge(tmp_path, num_mad=9, num_sane=0))
+    assert not (tmp_path / "certificates").exists()

@@ -15,7 +15,7 @@ import pytest
 from editeval.commands.view import Comparing, scored, shown_runs, value_of
 from editeval.store.records import Row
 from editeval.types import Edit, Failure, Score
-from editeval.viewer.blocks import read_block
+from editeval.viewer.blocks import PLACE, read_block
 from editeval.viewer.server import Viewer
 
 CONFIG = """\
@@ -113,3 +113,14 @@ def test_the_page_names_every_run_and_one_is_not_compared(runs: list[Path]) -> N
     assert f"{runs[0].name} \u2013 {runs[1].name}" in text and " \u00b7 9/10" in text
     assert 'class="runs"' in text and 'class="runs"' not in one
     assert "runs/1/report/thumbs/" in text and "runs/1/" not in one
+
+
+def test_a_report_that_is_just_being_replaced_costs_a_look_and_no_page(runs: list[Path]) -> None:
+    blocks, comparing = [read_block(run) for run in runs], Comparing(shown_runs(runs, False), False)
+    before, place = comparing(blocks), runs[1] / PLACE
+    away = place.rename(place.with_suffix(".away"))
+    try:
+        assert comparing(blocks) == before
+    finally:
+        away.rename(place)
+    assert comparing(blocks) == before

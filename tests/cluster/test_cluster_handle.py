@@ -141,6 +141,22 @@ def test_what_a_worker_says_after_it_was_given_up_counts_no_more(line: Line) -> 
     assert line.actor.end.calls == [()], "the worker is told, past the head that is lost"
 
 
+def test_a_lost_head_is_told_also_where_ray_can_no_longer_carry_anything(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses() -> None:
+        raise RuntimeError("Ray has gone")
+
+    line.says(DONE)
+    line.listener.wait_for(1)
+    lost = ClusterLostError("the head was lost")
+    monkeypatch.setattr(line.actor.end, "remote", refuses)
+    with pytest.raises(RuntimeError, match="Ray has gone"):
+        line.cluster.lose(lost)
+    assert line.listener.heard == [DONE, lost]
+    line.says(end="exit code 0")
+
+
 def test_a_node_that_does_not_answer_is_gone_in_time_and_lets_nobody_wait(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:

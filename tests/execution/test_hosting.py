@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from editeval.errors import MachineError
-from editeval.execution.cluster import answers, check_version, connect, is_address
+from editeval.execution.cluster import Node, answers, check_version, connect, is_address, told_apart
 from editeval.execution.devices import dealt
 from editeval.execution.hosting import WorkerHost, check, look, node_environment, source_digest
 from editeval.execution.lanes import Lane, Limits
@@ -158,3 +158,10 @@ def test_a_lane_is_called_by_its_place_and_says_what_its_start_waited_for() -> N
 
 def test_devices_are_dealt_in_order() -> None:
     assert dealt("here", ["ray:0", "ray:1", "ray:2", "ray:3"], 2) == [("ray:0", "ray:1"), ("ray:2", "ray:3")]
+
+
+def test_nodes_that_are_called_alike_are_told_apart() -> None:
+    """All are asked what they have, and answers are kept by name."""
+    nodes = [Node("aaaaaaaaaa", "localhost", 1), Node("bbbbbbbbbb", "localhost", 2), Node("cccccccccc", "gpu7", 4)]
+    assert [node.name for node in told_apart(nodes)] == ["localhost (aaaaaaaa)", "localhost (bbbbbbbb)", "gpu7"]
+    assert [node.num_gpus for node in told_apart(nodes)] == [1, 2, 4]

@@ -101,7 +101,7 @@ SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": pack_failure(Failure("oom", "m"))}, []),
     ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": []}, [b"png"]),
     ({"type": "result", "key": "a", "scores": pack_scores([[Score("a", "judge", "overall", 5.0)]])}, []),
-    ({"type": "progress", "key": "a", "step": 1}, []),
+    ({"type": "progress", "key": "a", "step": 1, "num_steps": 9}, []),
     ({"type": "pay", "number": 7, "bill": BILL}, []),
 ]
 NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
@@ -126,6 +126,10 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     ({"type": "result", "key": "a", "scores": [[]]}, []),
     ({"type": "result", "key": "a", "scores": [[{"value": 5.0}]]}, []),
     ({"type": "result", "key": "a", "scores": 5}, []),
+    ({"type": "progress", "key": "a", "step": 1}, []),
+    ({"type": "progress", "key": "a", "step": 1, "num_steps": None}, []),
+    ({"type": "progress", "key": "a", "step": "1", "num_steps": 9}, []),
+    ({"type": "progress", "step": 1, "num_steps": 9}, []),
     ({"type": "pay", "bill": BILL}, []),
     ({"type": "pay", "number": 7, "bill": BILL | {"calls": -1}}, []),
     ({"type": "pay", "number": 7, "bill": BILL | {"usd": float("nan")}}, []),

@@ -185,6 +185,7 @@ def test_requests_in_a_row_that_kill_their_only_worker_do_not_end_the_run(tmp_pa
         '{"type": "result", "key": "nobody", "scores": []}',
         '{"type": "done", "key": "5", "started_at": 0, "seconds": 0}',
         '{"type": "ready", "pid": 1, "started_at": 0, "ended_at": 0, "facts": {}}',
+        '{"type": "progress", "key": "2", "step": 1}',
         "[this is no header",
     ],
 )

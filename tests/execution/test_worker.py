@@ -13,16 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError, ImageError, MachineError
 from editeval.execution.backends import launch_thread, process_launcher
+from editeval.execution.checking import describe
 from editeval.execution.frames import Frame, FrameError, QueueChannel, SocketChannel
 from editeval.execution.lanes import Limits, Notice
-from editeval.execution.messages import WorkerSpec, pack_unit, unpack_scores
+from editeval.execution.messages import WorkerSpec, is_sound, pack_unit, unpack_scores
 from editeval.execution.pool import Pool, PoolSpec
-from editeval.execution.worker import Worker, describe
+from editeval.execution.worker import PROGRESS_INTERVAL_S, Worker
 from editeval.images import DecodedBytes, decode, encode_png, predecode
 from editeval.types import EditRequest, Failure, JudgeRequest, Score
 
@@ -113,6 +115,19 @@ def test_a_worker_says_ready_done_and_result_and_knows_its_number(worker: Talk) 
     header, (png,) = worker.hear("result")
     assert (header["width"], header["height"]) == (16, 12)
     assert decode(png).getpixel((0, 0)) == (2, 1, 7)
+
+
+def test_progress_in_numbers_of_numpy_can_be_sent_and_other_things_fail_the_edit_that_says_them() -> None:
+    ours, theirs = QueueChannel.create_ends()
+    progress = Worker(theirs)._progress("a")
+    time.sleep(PROGRESS_INTERVAL_S)
+    progress(np.int64(3), np.int32(9))
+    header, blobs = ours.recv()
+    assert header == {"type": "progress", "key": "a", "step": 3, "num_steps": 9} and is_sound(header, blobs)
+    for wrong in (0.5, "3", None):
+        with pytest.raises(TypeError):
+            progress(wrong, 9)
+    ours.close()
 
 
 def test_what_a_loaded_model_says_of_itself_comes_with_ready(worker: Talk) -> None:

@@ -12,8 +12,8 @@ from PIL import Image
 
 from contracts.judge_contract import check_judge
 from editeval.errors import ConfigError, MachineError
+from editeval.execution.checking import describe
 from editeval.execution.messages import are_facts
-from editeval.execution.worker import describe
 from editeval.images import encode_png
 from editeval.judges.offline.engine import EngineLostError
 from editeval.judges.protocols import protocol as protocols

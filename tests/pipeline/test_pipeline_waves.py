@@ -39,6 +39,16 @@ def test_stages_run_together_where_they_share_no_device() -> None:
     assert names(diffusion_model=editor, reward_model=on("cpu")) == [["edit", "fake_judge"]]
 
 
+def test_gpus_of_a_cluster_may_be_those_of_this_machine_so_such_stages_follow_one_another() -> None:
+    ray = {"execution": {"backend": "ray"}}
+    editor = {"type": "fakes.fake_editor", "params": {"device_ids": [0, 1]}}
+    assert names(diffusion_model=editor | ray, reward_model=on(2)) == [["edit"], ["fake_judge"]]
+    assert names(diffusion_model=editor, reward_model=on(2) | ray) == [["edit"], ["fake_judge"]]
+    assert names(diffusion_model=editor | ray, reward_model=on(2) | ray) == [["edit", "fake_judge"]]
+    assert names(diffusion_model=editor | ray, reward_model=on("cpu")) == [["edit", "fake_judge"]]
+    assert names(diffusion_model=editor | ray, reward_model=on(2, overlap=True)) == [["edit", "fake_judge"]]
+
+
 def test_cpu_workers_share_the_processors_unless_the_user_says_otherwise() -> None:
     assert names() == [["edit"], ["reference"]]
     assert names(reward_model=JUDGE) == [["edit", "reference"]]

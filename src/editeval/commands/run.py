@@ -41,7 +41,7 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
         if display != "json":
             render_terminal(result.report, result_console())
         for line in result.stopped:
-            sys.stderr.write(f"{line}: {redacted(shlex.join(argv))}\n")
+            sys.stderr.write(f"{line}: {continuing(argv)}\n")
         if result.exit_code and not result.stopped:
             sys.stderr.write(f"To try again what failed: editeval retry {shlex.quote(str(result.plan.dir))}\n")
     if result.signum is not None:

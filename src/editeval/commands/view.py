@@ -73,7 +73,7 @@ class Comparing:
         """(a comparison for every run but the first, the number of samples that all have or None)."""
         if len(blocks) < 2:
             return [], None
-        written = tuple((directory / FIRST_FILE).stat().st_mtime_ns for directory in self._directories)
+        written = tuple(map(_written_at, self._directories))
         known = self._known
         if known is None or known[0] != written:
             known = self._known = written, self._counted(blocks)
@@ -101,6 +101,14 @@ def value_of(row: Row, metric: str) -> float | None:
     """None for an edit that is not done, whatever a judge once said of it."""
     score = row.scores.get(metric)
     return score.value if score is not None and row.edit is not None and row.edit.status == "done" else None
+
+
+def _written_at(directory: Path) -> int:
+    """When a report was written, in nanoseconds; 0 while another one takes its place, so that the next look counts."""
+    try:
+        return (directory / FIRST_FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _judged_by(block: Mapping[str, Any]) -> tuple[object, object]:

@@ -9,9 +9,10 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import metadata
 from typing import Any
@@ -60,7 +61,7 @@ class Cluster:
     def nodes(self) -> list[Node]:
         """Those that are alive."""
         self.require()
-        return [_node(found) for found in self.ray.nodes() if found["alive"]]
+        return told_apart([_node(found) for found in self.ray.nodes() if found["alive"]])
 
     def hosts(self, on_gpus: bool) -> list[Node]:
         """The nodes that a worker may come to: with GPUs, those that have one."""
@@ -133,8 +134,9 @@ class Cluster:
         with self._lock:
             self._lost = max(silent, key=lambda name: silent[name])
             listeners = list(self._listeners)
-        for listener in listeners:
-            listener(self._error())
+        with ExitStack() as told:  # all of them, even if one raises
+            for listener in listeners:
+                told.callback(listener, self._error())
 
 
 @cache
@@ -263,6 +265,12 @@ def look_up(address: str | None, on_gpus: bool, python: str, model: HubModel) ->
 
 def _node(found: dict[str, Any]) -> Node:
     return Node(found["NodeID"], node_name(found), int(found["Resources"].get("GPU", 0)))
+
+
+def told_apart(nodes: Sequence[Node]) -> list[Node]:
+    """The same, with names of their own: containers are often called alike, and answers are kept by name."""
+    times = Counter(node.name for node in nodes)
+    return [node if times[node.name] == 1 else replace(node, name=f"{node.name} ({node.id[:8]})") for node in nodes]
 
 
 def _version(node: dict[str, Any], library: str) -> str:

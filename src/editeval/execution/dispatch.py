@@ -17,6 +17,7 @@ from typing import Any
 
 from editeval.errors import EditevalError, MachineError
 from editeval.execution.backends import Launch
+from editeval.execution.charges import Charges
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame
 from editeval.execution.lanes import PASSED_ON, RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
@@ -44,10 +45,8 @@ class Dispatcher:
         self._keys: Sequence[str] = ()
         self._build: Build | None = None
         self._numbers = itertools.count(ARRIVED + 1)  # of parcels
-        self._attempts: dict[int, int] = {}
+        self._charges = Charges()
         self._unbuilt: dict[int, Failure] = {}
-        self._suspects: set[int] = set()  # each was in a worker when it died: one of them may have killed it
-        self._excused: set[int] = set()  # each died once with its worker while another request was running there
         self._left = 0
         self._clock = Clock()
         self._next_tick = 0.0
@@ -103,8 +102,7 @@ class Dispatcher:
     def work(self, policy: Policy, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit = policy, keys, build, emit
-        self._attempts, self._unbuilt, self._left = {}, {}, len(keys)
-        self._suspects, self._excused = set(), set()
+        self._charges, self._unbuilt, self._left = Charges(), {}, len(keys)
         for lane in self.lanes:
             lane.sent.clear()
         try:
@@ -124,7 +122,7 @@ class Dispatcher:
     def _grant_all(self) -> None:
         parcels: list[tuple[Lane, int]] = []
         for lane in self.lanes:
-            is_alone = not (lane.encoding and self._suspects)  # no unsent result may die with a suspect
+            is_alone = not (lane.encoding and self._charges.has_suspects)  # no unsent result may die with a suspect
             is_idle = lane.is_ready and lane.running is None and not lane.kill_reason
             if is_idle and lane.condemned and not lane.encoding:
                 lane.kill(lane.condemned)
@@ -139,7 +137,7 @@ class Dispatcher:
         request = None if self.is_draining or not self.has_room() else self._policy.next(lane.index)
         if request is not None:
             lane.running, lane.is_started = request, False
-            self._attempts[request] = self._attempts.get(request, 0) + 1
+            self._charges.begin(request)
         ahead = None if self.is_draining else self._policy.upcoming(lane.index)
         wanted = {r for r in (request, ahead) if r is not None}
         for stale in [r for r in lane.sent if r not in wanted]:
@@ -258,7 +256,7 @@ class Dispatcher:
         lane.sent.pop(request, None)
         self._policy.finished(lane.index, request)
         failure = Failure(**header["error"]) if "error" in header else None
-        if failure is not None and needs_fresh_process(failure, self._attempts[request]):
+        if failure is not None and needs_fresh_process(failure, self._charges.num_tries(request)):
             lane.condemned = f"restarted after {failure.reason}"
         if failure is None:
             lane.encoding[request] = header | {"done_at": self._clock.now()}
@@ -290,8 +288,7 @@ class Dispatcher:
         assert self._policy is not None
         if self._is_fatal(lane, failure):
             return
-        num_charged = self._attempts[request] - (request in self._excused)
-        if failure.reason in RETRIED and num_charged < self._limits.max_attempts:
+        if failure.reason in RETRIED and self._charges.num_charged(request) < self._limits.max_attempts:
             self._emit(Notice("attempt", {"outcome": self._outcome(lane, request, None, failure, done)}))
             self._policy.again(request, lane.index)
         else:
@@ -306,11 +303,11 @@ class Dispatcher:
 
     def _finish(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> None:
         self._left -= 1
-        self._suspects.discard(request)
+        self._charges.settled(request)
         self._emit(self._outcome(lane, request, value, failure, done))
 
     def _outcome(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
-        return lane.outcome(self._keys[request], self._attempts[request], value, failure, done)
+        return lane.outcome(self._keys[request], self._charges.num_tries(request), value, failure, done)
 
     # -- death -----------------------------------------------------------------------------------------------------
 
@@ -328,10 +325,7 @@ class Dispatcher:
         self._emit(Notice("worker_lost", {"worker": lane.index, "device": lane.device, "how": failure.message}))
         if self._policy is not None:
             request, lane.running = self._policy.lost(lane.index), None
-            self._suspects.update(r for r, _ in orphans)
-            self._suspects.update(() if request is None else (request,))
-            if request is not None or len(orphans) > 1:
-                self._excused.update(r for r, _ in orphans)
+            self._charges.died(request, [r for r, _ in orphans])
             if request is not None:
                 seconds = self._clock.now() - lane.started_at if lane.is_started else 0.0
                 self._on_failure(lane, request, failure, {"started_at": time.time() - seconds, "seconds": seconds})

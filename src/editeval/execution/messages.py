@@ -109,6 +109,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
     "ready": {"pid": int, "started_at": _NUMBER, "ended_at": _NUMBER, "facts": dict},
     "load_failed": {"error": dict},
     "pay": {"number": int, "bill": dict},
+    "progress": {"key": str, "step": int, "num_steps": int},
     "done": {"key": str, "started_at": _NUMBER, "seconds": _NUMBER},
     "result": {"key": str},
 }

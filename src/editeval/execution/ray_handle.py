@@ -176,8 +176,10 @@ class RayHandle:
         self._bury(lambda: self._listener.on_gone(how))
 
     def _break(self, error: ClusterLostError) -> None:
-        self._actor.end.remote()  # straight to its node: what would kill the actor is lost
-        self._bury(lambda: self._listener.on_broken(error))
+        try:
+            self._actor.end.remote()  # straight to its node: what would kill the actor is lost
+        finally:  # whatever Ray makes of that, now that it has lost its head
+            self._bury(lambda: self._listener.on_broken(error))
 
     def _bury(self, tell: Callable[[], None]) -> None:
         """It is gone, and whatever still comes from it counts no more. Costs nothing the second time."""

@@ -11,28 +11,26 @@ Three threads share the work so that the device never waits for us:
 from __future__ import annotations
 
 import contextlib
-import gc
-import itertools
 import logging
+import operator
 import os
 import queue
-import re
 import signal
 import socket
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from editeval import images, plugins
-from editeval.errors import BadOutputError, EditevalError, UserError
+from editeval.errors import UserError
+from editeval.execution.checking import checked_facts, checked_image, describe, judged, release_memory
 from editeval.execution.frames import Channel, FrameError, SocketChannel
-from editeval.execution.messages import Unit, WorkerSpec, are_facts, pack_failure, pack_scores, unpack_unit
+from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
+from editeval.execution.purse import Purse
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
-from editeval.types import Bill, Editor, EditRequest, Failure, Judge, JudgeRequest, Score
+from editeval.types import Editor, EditRequest, Judge
 
 PROGRESS_INTERVAL_S = 0.25
 PATIENCE_S = 0.05
@@ -42,9 +40,6 @@ BREATHER_S = 0.01
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread of a worker may keep the interpreter from the others. Python's 5 ms would be 5 ms of an idle
 device: the main thread waits for it when a request is started while another one is being decoded or encoded."""
-_NO_MEMORY = re.compile(r"out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED")
-_DEVICE_LOST = re.compile(r"CUDA error|device-side assert|CU(BLAS|DNN)_STATUS_(EXECUTION_FAILED|INTERNAL_ERROR)")
-"""After such an error every later call in the process fails as well: the process must go."""
 
 
 class Worker:
@@ -55,9 +50,7 @@ class Worker:
         self._waiting: dict[str, Unit] = {}  # received, not started
         self._starts: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: leave
         self._is_busy = threading.Event()  # the device computes
-        self._is_read = False  # another thread receives what comes
-        self._bills = itertools.count(time.time_ns())  # none that an earlier process of this worker used
-        self._leave: dict[int, queue.SimpleQueue[str]] = {}  # to spend, by the bill's number
+        self._purse = Purse(channel)
         self._results: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
@@ -66,7 +59,7 @@ class Worker:
         model = self._load(WorkerSpec(**header["spec"]), list(header["devices"]), header["worker"])
         if model is None:
             return
-        self._is_read = True
+        self._purse.is_read = True
         threading.Thread(target=self._read, args=(model,), daemon=True).start()
         writer = threading.Thread(target=self._write, daemon=True)
         writer.start()
@@ -84,12 +77,12 @@ class Worker:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(cls.Params(**spec.params))
             model.worker = worker
-            model.pay = self._pay
+            model.pay = self._purse.pay
             if isinstance(model, Editor):
                 model.load(devices[0])
             else:
                 model.load(devices)
-            facts = _checked_facts(model)
+            facts = checked_facts(model)
             images.warm_up()
         except Exception as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
             failure = describe(error)
@@ -100,19 +93,6 @@ class Worker:
         ready = {"pid": os.getpid(), "started_at": started_at, "ended_at": ended_at, "facts": facts}
         self._channel.send({"type": "ready"} | ready)
         return model
-
-    def _pay(self, bill: Bill) -> str:
-        """What the parent says to `bill`; the model asks, from any thread once it is loaded."""
-        number, answer = next(self._bills), queue.SimpleQueue[str]()
-        self._leave[number] = answer
-        self._channel.send({"type": "pay", "number": number, "bill": asdict(bill)})
-        while not self._is_read and answer.empty():  # while it loads, nobody else receives
-            self._on_paid(self._channel.recv()[0])
-        return answer.get()
-
-    def _on_paid(self, header: dict[str, Any]) -> None:
-        if header["type"] == "paid" and header["number"] in self._leave:
-            self._leave.pop(header["number"]).put(header["why"])
 
     def _read(self, model: Editor | Judge) -> None:
         try:
@@ -130,7 +110,7 @@ class Worker:
                 elif header["type"] == "drop":
                     self._waiting.pop(header["key"], None)
                 elif header["type"] == "paid":
-                    self._on_paid(header)
+                    self._purse.paid(header)
                 elif header["type"] == "exit":
                     break
         except FrameError:  # the parent is gone: so is our purpose
@@ -138,8 +118,7 @@ class Worker:
                 os._exit(1)
         finally:  # whatever ended the reading: a worker that hears nothing must leave, not wait
             self._starts.put(None)
-            for number in list(self._leave):
-                self._on_paid({"type": "paid", "number": number, "why": "nobody keeps the books any more"})
+            self._purse.close()
 
     def _run(self, model: Editor | Judge, key: str, unit: Unit) -> None:
         self._is_busy.set()
@@ -148,9 +127,9 @@ class Worker:
         failure = None
         try:
             if isinstance(model, Editor) and isinstance(unit, EditRequest):
-                value = _checked_image(model.edit(unit, self._progress(key))), unit.images[0]
+                value = checked_image(model.edit(unit, self._progress(key))), unit.images[0]
             elif isinstance(model, Judge) and isinstance(unit, tuple):
-                value = _judged(model, unit)
+                value = judged(model, unit)
             else:
                 raise TypeError(f"{type(model).__name__} cannot serve {type(unit).__name__}")
         except Exception as error:  # noqa: BLE001  the one place where anything may go wrong: it becomes a Failure
@@ -166,7 +145,7 @@ class Worker:
         if failure is not None:
             done["error"] = pack_failure(failure)
             if failure.reason == "oom":  # only here: inside the handler the traceback still holds the tensors
-                _release_memory()
+                release_memory()
         with contextlib.suppress(FrameError):
             self._channel.send(done)
             if failure is None:
@@ -177,6 +156,7 @@ class Worker:
 
         def progress(step: int, num_steps: int) -> None:
             nonlocal last
+            step, num_steps = operator.index(step), operator.index(num_steps)  # numpy's too; else this edit fails
             now = time.monotonic()
             if now - last >= PROGRESS_INTERVAL_S:  # the last step needs no message of its own: "done" follows
                 last = now
@@ -213,94 +193,6 @@ def _stand_back() -> None:
     """Let this thread compute only with what the others leave: on a busy machine the device path comes first."""
     with contextlib.suppress(AttributeError, OSError):  # not on this system: then it takes its turn like any other
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-
-
-def _checked_facts(model: Editor | Judge) -> dict[str, Any]:
-    facts = model.facts()
-    if not are_facts(facts):
-        raise BadOutputError(f"facts() must name strings, finite numbers, true, false or None; it returned {facts!r}")
-    return dict(facts)
-
-
-def _checked_image(image: Any) -> Any:
-    from PIL.Image import Image
-
-    if not isinstance(image, Image):
-        raise BadOutputError(f"the editor returned {type(image).__name__}, not a PIL image")
-    if not image.width or not image.height:
-        raise BadOutputError(f"the editor returned a picture of {image.width}x{image.height} pixels")
-    return images.normalised(image)
-
-
-def _judged(judge: Judge, unit: tuple[JudgeRequest, ...]) -> list[list[Score]]:
-    """Scores of a batch. Requests that fail by themselves are unscored; if all of them do, the batch fails."""
-    answers = _salvaged(judge, unit)
-    errors = [answer for answer in answers if isinstance(answer, Exception)]
-    if len(errors) == len(answers):
-        raise errors[0]
-    return [
-        _unscored(judge, request.key, describe(answer)) if isinstance(answer, Exception) else answer
-        for request, answer in zip(unit, answers, strict=True)
-    ]
-
-
-def _salvaged(judge: Judge, unit: tuple[JudgeRequest, ...]) -> Sequence[list[Score] | Exception]:
-    """What became of each request. A batch that fails is halved, so that a bad request costs its neighbours nothing."""
-    try:
-        return _checked_scores(judge, judge.judge(unit), unit)
-    except Exception as error:
-        if describe(error).reason in ("device_lost", "environment"):
-            raise
-        if len(unit) == 1:
-            return [error]
-    _release_memory()
-    middle = len(unit) // 2
-    return [*_salvaged(judge, unit[:middle]), *_salvaged(judge, unit[middle:])]
-
-
-def _unscored(judge: Judge, key: str, failure: Failure) -> list[Score]:
-    name = type(judge).__module__.rpartition(".")[2]
-    metrics = judge.metrics_of(judge.params)
-    return [Score(key, name, metric, None, failure.message, failure.reason) for metric in metrics]
-
-
-def _checked_scores(judge: Judge, scores: Any, unit: tuple[Any, ...]) -> list[list[Score]]:
-    if not isinstance(scores, list):
-        raise BadOutputError(f"the judge returned {type(scores).__name__}, not one list of scores per request")
-    if len(scores) != len(unit):
-        raise BadOutputError(f"the judge returned {len(scores)} results for {len(unit)} requests")
-    promised = judge.metrics_of(judge.params)
-    for row, request in zip(scores, unit, strict=True):
-        if not isinstance(row, list) or not all(isinstance(score, Score) for score in row):
-            raise BadOutputError(f"the judge's scores for {request.key} are {type(row).__name__}, not Score objects")
-        if not row or any(score.sample_id != request.key for score in row):
-            raise BadOutputError(f"the judge's scores for {request.key} name {[s.sample_id for s in row]}")
-        given = sorted(score.metric for score in row)
-        if given != sorted(promised):
-            raise BadOutputError(f"the judge gave {request.key} the metrics {given}, not {sorted(promised)}")
-    return [sorted(row, key=lambda score: promised.index(score.metric)) for row in scores]  # the headline first
-
-
-def describe(error: BaseException) -> Failure:
-    """`error` as a Failure: one word to filter by, one line to read, the traceback to debug with."""
-    text = redacted(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    trace = redacted("".join(traceback.format_exception(error)))
-    if isinstance(error, EditevalError) and error.reason != "exception":
-        return Failure(error.reason, redacted(str(error)), trace)
-    line = " ".join(text.split())
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY.search(text):
-        return Failure("oom", line, trace)
-    if type(error).__name__ == "AcceleratorError" or _DEVICE_LOST.search(text):
-        return Failure("device_lost", line, trace)
-    return Failure("exception", line, trace)
-
-
-def _release_memory() -> None:
-    """Give back what the failed request left: its tensors, and the memory that torch keeps for reuse."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 def _peak_memory_gib() -> float | None:

@@ -34,10 +34,11 @@ from editeval.judges.asking import messages as chat
 from editeval.judges.asking import settings
 from editeval.judges.asking.ahead import Ahead
 from editeval.judges.asking.interview import Asked, Call, Interview
+from editeval.judges.asking.protocol_judge import ProtocolJudge
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.replies.reading import Reply
 from editeval.judges.serving.session import Session, Target
-from editeval.types import Judge, JudgeRequest, Score
+from editeval.types import JudgeRequest, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -128,11 +129,10 @@ class OpenaiChatParams:
         return [parse_url("base_url", self.base_url or DEFAULT_URL)]
 
 
-class OpenaiChatJudge(Judge):
+class OpenaiChatJudge(ProtocolJudge):
     """Asks a server what the protocol asks, several calls at a time."""
 
     Params = OpenaiChatParams
-    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
     default_device = "cpu"
     is_remote = True
     params: OpenaiChatParams
@@ -145,19 +145,6 @@ class OpenaiChatJudge(Judge):
         self._preparers: ThreadPoolExecutor | None = None
         self._ahead: Ahead[Asked] = Ahead(self._begin)
         self._unpaid: dict[str, str] = {}  # why not, by sample
-
-    @classmethod
-    def metrics_of(cls, params: OpenaiChatParams) -> tuple[str, ...]:
-        return protocols.load(params.protocol).metrics
-
-    @classmethod
-    def uses_prompts_of(cls, params: OpenaiChatParams) -> bool:
-        return protocols.load(params.protocol).uses_prompts
-
-    @classmethod
-    def fingerprint_of(cls, params: OpenaiChatParams) -> str:
-        """Hash of everything in the code that decides a score; belongs into the judging's identity."""
-        return protocols.fingerprint(params.protocol)
 
     @classmethod
     def check(cls, params: OpenaiChatParams) -> None:

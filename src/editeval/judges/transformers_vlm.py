@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from editeval.errors import ConfigError
 from editeval.judges.asking import settings
 from editeval.judges.asking.ahead import Ahead
+from editeval.judges.asking.protocol_judge import ProtocolJudge
 from editeval.judges.asking.rationale import answer_of
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
@@ -29,7 +30,7 @@ from editeval.judges.vlm import facts
 from editeval.judges.vlm.answering import Answerer
 from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint
 from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
-from editeval.types import Facts, HubModel, Judge, JudgeRequest, Score
+from editeval.types import Facts, HubModel, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "transformers_vlm"
@@ -99,11 +100,10 @@ class TransformersVlmParams:
         return Wanted(self.model_name, self.revision, self.dtype, self.use_flash_attention)
 
 
-class TransformersVlmJudge(Judge):
+class TransformersVlmJudge(ProtocolJudge):
     """Asks a local vision-language model what the protocol asks."""
 
     Params = TransformersVlmParams
-    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
     packages = ("torch", "transformers")
 
     def __init__(self, params: TransformersVlmParams) -> None:
@@ -113,19 +113,6 @@ class TransformersVlmJudge(Judge):
         self._answerer: Answerer | None = None
         self._facts: Facts = {}
         self._ahead: Ahead[PreparedRequest] = Ahead(self._begin)
-
-    @classmethod
-    def metrics_of(cls, params: TransformersVlmParams) -> tuple[str, ...]:
-        return protocols.load(params.protocol).metrics
-
-    @classmethod
-    def uses_prompts_of(cls, params: TransformersVlmParams) -> bool:
-        return protocols.load(params.protocol).uses_prompts
-
-    @classmethod
-    def fingerprint_of(cls, params: TransformersVlmParams) -> str:
-        """Hash of everything in the code that decides a score; belongs into the judging's identity."""
-        return protocols.fingerprint(params.protocol)
 
     @classmethod
     def check(cls, params: TransformersVlmParams) -> None:

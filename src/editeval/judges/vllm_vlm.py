@@ -26,10 +26,10 @@ from editeval.judges.asking import messages as chat
 from editeval.judges.asking import settings
 from editeval.judges.asking.ahead import Ahead
 from editeval.judges.asking.interview import Asked, Interview
+from editeval.judges.asking.protocol_judge import ProtocolJudge
 from editeval.judges.offline.engine import Engine
-from editeval.judges.protocols import protocol as protocols
 from editeval.judges.vlm.loading import Wanted, check_folder
-from editeval.types import Facts, HubModel, Judge, JudgeRequest, Score
+from editeval.types import Facts, HubModel, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "vllm_vlm"
@@ -79,11 +79,10 @@ class VllmVlmParams:
                 raise ConfigError(f"engine.{name}: is decided by the judge; use its own parameter, if it has one")
 
 
-class VllmVlmJudge(Judge):
+class VllmVlmJudge(ProtocolJudge):
     """Asks a model inside vLLM what the protocol asks, a batch at a time. `vllm` stands in for the package in tests."""
 
     Params = VllmVlmParams
-    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
     packages = ("vllm",)
     params: VllmVlmParams
 
@@ -94,19 +93,6 @@ class VllmVlmJudge(Judge):
         self._engine: Engine | None = None
         self._preparers: ThreadPoolExecutor | None = None
         self._ahead: Ahead[Asked] = Ahead(self._begin)
-
-    @classmethod
-    def metrics_of(cls, params: VllmVlmParams) -> tuple[str, ...]:
-        return protocols.load(params.protocol).metrics
-
-    @classmethod
-    def uses_prompts_of(cls, params: VllmVlmParams) -> bool:
-        return protocols.load(params.protocol).uses_prompts
-
-    @classmethod
-    def fingerprint_of(cls, params: VllmVlmParams) -> str:
-        """Hash of everything in the code that decides a score; belongs into the judging's identity."""
-        return protocols.fingerprint(params.protocol)
 
     @classmethod
     def check(cls, params: VllmVlmParams) -> None:

@@ -44,7 +44,7 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "\u2026"
 
 
-def span(low: float | None, high: float | None) -> str:
+def in_words(low: float | None, high: float | None) -> str:
     """An interval, "6.11 to 6.73"; empty if there is none."""
     return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
@@ -62,7 +62,7 @@ def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
     """The statistics asked for, then coverage; then bounds if any of `summaries` lacks a score."""
     wanted = [_STATISTIC[name] for name in STATISTICS if name in report.statistics]
     if "mean" in report.statistics:
-        wanted.insert(1, Column("interval", "95 % interval", lambda s: span(s.ci_low, s.ci_high) or NOTHING))
+        wanted.insert(1, Column("interval", "95 % interval", lambda s: in_words(s.ci_low, s.ci_high) or NOTHING))
     wanted.append(Column("coverage", "coverage", lambda s: share(s.coverage)))
     if any(s.num_scored < s.num_samples for s in summaries):
         wanted.append(Column("bounds", "if all scored", _bounds))
@@ -71,7 +71,7 @@ def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
 
 def _bounds(summary: Summary) -> str:
     """Where the mean could lie; a dash where nothing is missing."""
-    return span(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
+    return in_words(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
 
 
 _STATISTIC = {
@@ -120,7 +120,7 @@ def headline(report: Report) -> str:
 def _statistic_phrase(report: Report, whole: Summary) -> str:
     name = next(name for name in STATISTICS if name in report.statistics)
     phrase = f"{name} {_STATISTIC[name].cell(whole)}"
-    interval = span(whole.ci_low, whole.ci_high) if name == "mean" else ""
+    interval = in_words(whole.ci_low, whole.ci_high) if name == "mean" else ""
     return f"{phrase} of 10, 95 % interval {interval}" if interval else f"{phrase} of 10"
 
 

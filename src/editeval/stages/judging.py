@@ -5,13 +5,12 @@ Batches are cut from the list of wanted samples, so that neither timing nor an i
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from editeval.categories import canonical
 from editeval.display.observer import StageFacts
-from editeval.errors import BudgetError, ImageError, MachineError
+from editeval.errors import BudgetError, ImageError
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
@@ -19,10 +18,15 @@ from editeval.reports.pictures import Found
 from editeval.reports.previews import Previews
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings, NotEditedError
-from editeval.stages.sanity import MAX_IN_A_ROW, Sanity, is_language
+from editeval.stages.sanity import Doubts
 from editeval.stages.telling import judge_facts, judge_key, settled_scores, worker_log_name
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
+
+KEPT = (
+    "what was scored is safe, `editeval show` has the replies, and `editeval retry --only degenerate,empty` asks again"
+)
+"""Said when a judge that has gone mad ends the stage."""
 
 
 class Judging(Activity):
@@ -49,7 +53,7 @@ class Judging(Activity):
         self._prompts = {canonical(name): prompt for name, prompt in plan.config.prompts.items()}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._previews = Previews(store.dir)
-        self._sanity: defaultdict[int, Sanity] = defaultdict(Sanity)  # by worker
+        self._doubts = Doubts(judging, KEPT)
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
 
     def facts(self) -> StageFacts:
@@ -118,27 +122,11 @@ class Judging(Activity):
         for scores, _ in batch:
             self.progress.add(scores[0].value is None)
         self.observer.settled(self.name, settled_scores(outcome, wanted, batch, self._samples))
-        if not self._judging.judge.is_remote:
-            self._doubt(outcome)
+        self._doubts.hear(outcome, self.pool)
 
     def notice(self, notice: Notice) -> None:
         super().notice(notice)
-        if notice.kind == "ready":
-            self._sanity[notice.data["worker"]].renewed()
-
-    def _doubt(self, outcome: Result) -> None:
-        """A process that says nothing more is replaced. Raises MachineError if that did not help."""
-        for scores in outcome.value or ():
-            verdict = self._sanity[outcome.worker].hear(is_language(scores))
-            what = f"{MAX_IN_A_ROW} samples in a row without a reply that is language"
-            if verdict == "stop":
-                raise MachineError(
-                    f"{self._judging.stage.section}: worker {outcome.worker} on {outcome.device}: {what}, in a fresh "
-                    f"process too; see its log and the replies (`editeval show`), then change the model, its dtype or "
-                    "the device; what was scored is safe, and `editeval retry --only degenerate,empty` asks again"
-                )
-            if verdict == "renew" and self.pool is not None:
-                self.pool.renew(outcome.worker, what)
+        self._doubts.notice(notice)
 
     def _scores(self, outcome: Result) -> list[tuple[Sequence[Score], Outcome[str]]]:
         """(scores, what became of them) for every edit of the batch that `outcome` is about."""

@@ -6,9 +6,14 @@ that again and again, the judge itself is to blame: going on would only burn hou
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from editeval.errors import MachineError
+from editeval.execution.lanes import Notice, Result
+from editeval.execution.pool import Pool
+from editeval.plan import JudgingPlan
 from editeval.types import Score
 
 MAX_IN_A_ROW = 5  # samples of one process without a reply that is language
@@ -28,7 +33,7 @@ class Sanity:
     num_in_a_row: int = 0
     num_renewals: int = 0
     has_spoken: bool = False  # the present process has said something that is language
-    is_waiting: bool = field(default=False)  # for a fresh process; what the old one still says does not count
+    is_waiting: bool = False  # for a fresh process; what the old one still says does not count
 
     def hear(self, is_said: bool) -> str:
         """What to do after one more sample: "renew" the process, "stop" the stage, or nothing ("")."""
@@ -49,3 +54,34 @@ class Sanity:
     def renewed(self) -> None:
         """A fresh process is ready, whatever became of the old one."""
         self.num_in_a_row, self.has_spoken, self.is_waiting = 0, False, False
+
+
+class Doubts:
+    """What is thought of each worker of one judge. Servers are left alone: they are somebody else's processes."""
+
+    def __init__(self, judging: JudgingPlan, what_is_kept: str) -> None:
+        """`what_is_kept` ends the line that stops the stage."""
+        self._section = judging.stage.section
+        self._is_remote = judging.judge.is_remote
+        self._what_is_kept = what_is_kept
+        self._workers: defaultdict[int, Sanity] = defaultdict(Sanity)
+
+    def notice(self, notice: Notice) -> None:
+        """Of all that the pool says, fresh processes matter."""
+        if notice.kind == "ready":
+            self._workers[notice.data["worker"]].renewed()
+
+    def hear(self, outcome: Result, pool: Pool | None) -> None:
+        """A process that says nothing more is replaced. Raises MachineError if that did not help."""
+        if self._is_remote:
+            return
+        what = f"{MAX_IN_A_ROW} samples in a row without a reply that is language"
+        for scores in outcome.value or ():
+            verdict = self._workers[outcome.worker].hear(is_language(scores))
+            if verdict == "stop":
+                raise MachineError(
+                    f"{self._section}: worker {outcome.worker} on {outcome.device}: {what}, in a fresh process too; "
+                    f"see its log, then change the model, its dtype or the device; {self._what_is_kept}"
+                )
+            if verdict == "renew" and pool is not None:
+                pool.renew(outcome.worker, what)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from editeval.display.observer import Observer
 from editeval.errors import ConfigError
+from editeval.execution.devices import MARK
 from editeval.plan import JudgingPlan, Plan, claims
 from editeval.stages.activity import Activity
 from editeval.stages.editing import Editing
@@ -62,14 +65,19 @@ def waves(plan: Plan) -> list[Wave]:
 def _is_apart(plan: Plan, judging: JudgingPlan, other: JudgingPlan | None) -> bool:
     """Whether the two may run at the same time. CPU workers share the processors: they may only by `overlap: true`."""
     overlap = judging.stage.execution.overlap
-    shared = claims(judging.stage, judging.judge) & (
-        claims(plan.config.diffusion_model, plan.editor) if other is None else claims(other.stage, other.judge)
-    )
+    mine = claims(judging.stage, judging.judge)
+    others = claims(plan.config.diffusion_model, plan.editor) if other is None else claims(other.stage, other.judge)
+    shared = mine & others
     if other is not None or overlap is None:
-        return not shared
+        return not shared and not _may_meet(mine, others) and not _may_meet(others, mine)
     if overlap and shared - {"cpu"}:
         raise ConfigError(
             f"{plan.config.path}: {judging.stage.section}.execution.overlap: editing holds {', '.join(sorted(shared))} "
             "as well; name other devices, or remove the key"
         )
     return overlap
+
+
+def _may_meet(clustered: Collection[str], local: Collection[str]) -> bool:
+    """Whether a GPU of a cluster may be one of this machine under another name: Ray deals them, and may deal ours."""
+    return any(device.startswith(MARK) for device in clustered) and any(device.startswith("cuda") for device in local)
