@@ -287,6 +287,14 @@ def test_without_scores_there_is_no_number_and_without_a_judge_no_certificate(tm
     edits = blocked(report_of([row_of(0)], tmp_path, headline_metric="", summaries=()))
     texts = tree_of(edits).texts()
     assert "no judge was asked" in texts and "Judge certificate" not in texts and "1 of 1 samples edited" in texts
+    assert not [text for text in texts if "were scored" in text], "nobody scored them, enough or not"
+
+
+def test_an_example_of_an_unscored_sample_is_the_message_and_not_its_encoding(tmp_path: Path) -> None:
+    row = row_of(0, value=None)
+    score = replace(row.scores["overall"], raw='{"message": "the sample has no mask"}')
+    texts = tree_of(blocked(report_of([replace(row, scores={"overall": score})], tmp_path))).texts()
+    assert "the sample has no mask" in texts and '{"' not in texts
 
 
 def test_categories_are_said_in_both_languages_and_unknown_ones_in_none(tmp_path: Path) -> None:
