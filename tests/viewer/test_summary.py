@@ -287,7 +287,7 @@ def test_without_scores_there_is_no_number_and_without_a_judge_no_certificate(tm
     edits = blocked(report_of([row_of(0)], tmp_path, headline_metric="", summaries=()))
     texts = tree_of(edits).texts()
     assert "no judge was asked" in texts and "Judge certificate" not in texts and "1 of 1 samples edited" in texts
-    assert not [text for text in texts if "were scored" in text], "nobody scored them, enough or not"
+    assert "were scored" not in texts, "nobody scored them, enough or not"
 
 
 def test_an_example_of_an_unscored_sample_is_the_message_and_not_its_encoding(tmp_path: Path) -> None:
