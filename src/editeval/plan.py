@@ -296,6 +296,10 @@ def _lacking(stage: Stage, plugin: type[Editor] | type[Judge]) -> str | None:
     where, execution = f"{stage.section}.params.device_ids", stage.execution
     if execution.backend == "ray":
         try:
+            cluster.connect(execution.ray_address)
+        except MachineError as error:
+            return f"{stage.section}.execution.backend: {error}"
+        try:
             names = _device_names(stage, plugin)
         except MachineError as error:
             return f"{where}: {error}"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from editeval.benchmarks.procedural import ProceduralBenchmark
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
-from editeval.errors import BenchmarkError, ConfigError
+from editeval.errors import BenchmarkError, ConfigError, MachineError
+from editeval.execution import cluster
 from editeval.plan import device_warnings, hash_of, json_params, judging_plans, make_plan, seed_of, select
 from editeval.types import Benchmark
 
@@ -194,6 +195,16 @@ class OddParams:
 
 def test_parameters_become_json_values() -> None:
     assert json_params(OddParams()) == {"path": "/a", "words": ["x", "y"], "table": {"猫": 1.5}, "nothing": None}
+
+
+def test_a_backend_that_is_not_there_is_no_mistake_of_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(address: str | None) -> None:
+        raise MachineError(f"no Ray cluster answers at {address}")
+
+    monkeypatch.setattr(cluster, "connect", lost)
+    ray = {"backend": "ray", "ray_address": "127.0.0.1:9"}
+    (line,) = device_warnings(config(diffusion_model__execution=ray))
+    assert line == "diffusion_model.execution.backend: no Ray cluster answers at 127.0.0.1:9"
 
 
 @pytest.mark.parametrize("name", ["macro", "micro"])
