@@ -325,3 +325,12 @@ def test_the_gantt_chart_draws_what_can_be_told_apart(tmp_path: Path) -> None:
     assert classes["span is-load"] == 3 and classes["span is-edit"] == 2 and classes["span is-judge"] == 1
     assert classes["span is-failed"] == 3 and classes["pause"] == 1
     assert classes["batch"] == 2, "two boundaries a hair apart are one line"
+
+
+def test_every_judge_without_a_certificate_is_named_and_that_is_said_in_both_languages(tmp_path: Path) -> None:
+    none = {"verdict": None, "created_at": None, "line": "judge has no certificate"}
+    block = blocked(report_of([row_of(0)], tmp_path))
+    block["run"]["judgings"] = [{"name": name, "certificate": none} for name in ("pixels", "other")]
+    tree = tree_of(block)
+    said = [attributes for _, attributes, _ in tree.found if attributes.get("data-t") == "no_certificate"]
+    assert len(said) == 2 and "pixels: " in tree.texts() and "other: " in tree.texts()

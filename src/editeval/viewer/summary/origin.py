@@ -17,10 +17,11 @@ def certificate(drawn: Drawn) -> Element | None:
     """What is known of the judge, and of every further one; None if none was asked."""
     if not drawn.block["headline"]:
         return None
-    others = [_other(one) for one in (drawn.run.get("judgings") or ())[1:]]
+    first, *more = drawn.run.get("judgings") or (None,)
+    others = [_other(one) for one in more]
     one = drawn.block["certificate"]
     if not one:
-        return section("", "certificate_title", h("div.card", t("p.soft", "no_certificate"), others))
+        return section("", "certificate_title", h("div.card", _other(first) if more else t("p.soft", "no_certificate"), others))
     checks = [check for check in one.get("checks") or () if check["status"] != "not applicable"]
     passed = sum(check["status"] in ("passed", "warned") for check in checks)
     rows = [[_cell(check[name]) for name in _CHECK] for check in checks]
@@ -32,8 +33,9 @@ def certificate(drawn: Drawn) -> Element | None:
 
 def _other(judging: dict[str, object]) -> Element:
     trust = judging.get("certificate")
-    line = trust.get("line") if isinstance(trust, dict) else None
-    return h("p.soft", f"{judging['name']}: ", str(line) if line else t("span", "no_certificate"))
+    is_known = isinstance(trust, dict) and trust.get("verdict")
+    said = str(trust["line"]) if is_known else t("span", "no_certificate")
+    return h("p.soft", f"{judging['name']}: ", said)
 
 
 def _cell(value: object) -> str:
