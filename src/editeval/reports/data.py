@@ -179,6 +179,15 @@ def decide_badge(
     return (WARNED if warnings else VALID), warnings
 
 
+def _unscored(seen: Survey) -> Iterator[str]:
+    """What is still to be judged is not called a failure of the judge."""
+    num_unjudged = sum(cause.count for cause in seen.causes if (cause.stage, cause.reason) == ("judge", NOT_JUDGED))
+    if seen.num_unscored > num_unjudged:
+        yield f"{_of(seen.num_unscored - num_unjudged, seen.num_done, 'edit')} could not be scored."
+    if num_unjudged:
+        yield f"{_of(num_unjudged, seen.num_done, 'edit')} not judged yet: this run is unfinished."
+
+
 def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[str]:
     total = seen.num_samples
     if not is_judged:
@@ -191,8 +200,8 @@ def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[str]:
         yield f"{_of(seen.num_failed, total, 'edit')} failed."
     if seen.num_pending:
         yield f"{_of(seen.num_pending, total, 'sample')} not edited yet: this run is unfinished."
-    if seen.num_unscored and is_judged:
-        yield f"{_of(seen.num_unscored, seen.num_done, 'edit')} could not be scored."
+    if is_judged:
+        yield from _unscored(seen)
     if seen.num_unparsed and seen.parse_rate is not None:
         answers = _of(seen.num_unparsed, seen.num_answers, "judge answer")
         yield f"{answers} gave no value; the parse rate is {seen.parse_rate * 100:.1f} %."
