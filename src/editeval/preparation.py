@@ -65,8 +65,8 @@ def unfinished_stages(plan: Plan) -> list[Stage]:
     with RunStore.read(plan.dir) as store:
         edited = {edit.sample_id: edit.status for edit in store.edits(wanted_only=False)}
         is_edited = all(sample.id in edited for sample in plan.samples)
-        done = [sample.id for sample in plan.samples if edited.get(sample.id) == "done"]
-        judging = [j.stage for j in plan.judgings if not is_edited or not activity.has_value(store, j.id).keys() >= set(done)]
+        done = {sample.id for sample in plan.samples if edited.get(sample.id) == "done"}
+        judging = [j.stage for j in plan.judgings if not is_edited or done - activity.has_value(store, j.id).keys()]
     return judging if is_edited or not plan.is_editing else [plan.config.diffusion_model, *judging]
 
 

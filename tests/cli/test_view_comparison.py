@@ -124,7 +124,7 @@ def test_runs_that_share_no_sample_are_not_intersected(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--categories", name]
         subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=True)
         disjoint.append((tmp_path / "outputs" / "latest").resolve())
-    with pytest.raises(UserError, match="have no sample .* in common"):
+    with pytest.raises(UserError, match=r"have no sample .* in common"):
         shown_runs(disjoint, True)
 
 

@@ -116,7 +116,10 @@ def test_status_says_which_limit_is_to_be_raised(tmp_path: Path) -> None:
         again = standing(judge(tmp_path, server, max_calls=15).plan.dir)
         assert (again.outcome, again.cap) == (found.outcome, found.cap), "also where it may not begin"
         status = subprocess.run(
-            [sys.executable, "-m", "editeval", "status", str(capped.plan.dir)], capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "editeval", "status", str(capped.plan.dir)],
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert "a limit on spending is reached" in status.stdout
         assert standing(judge(tmp_path, server).plan.dir).outcome == "complete"

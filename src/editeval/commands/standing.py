@@ -38,7 +38,7 @@ class KeptView:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`outcome`: running | complete | incomplete | capped | interrupted | killed | new. `writer`: who holds the lock."""
+    """`outcome`: running | complete | incomplete | capped | interrupted | killed. `writer`: who holds the lock."""
 
     picture: Picture
     outcome: str

@@ -17,11 +17,12 @@ def certificate(drawn: Drawn) -> Element | None:
     """What is known of the judge, and of every further one; None if none was asked."""
     if not drawn.block["headline"]:
         return None
-    first, *more = drawn.run.get("judgings") or (None,)
-    others = [_other(one) for one in more]
+    judgings: list[dict[str, object]] = drawn.run.get("judgings") or []
+    others = [_other(judging) for judging in judgings[1:]]
     one = drawn.block["certificate"]
     if not one:
-        return section("", "certificate_title", h("div.card", _other(first) if more else t("p.soft", "no_certificate"), others))
+        first = _other(judgings[0]) if others else t("p.soft", "no_certificate")
+        return section("", "certificate_title", h("div.card", first, others))
     checks = [check for check in one.get("checks") or () if check["status"] != "not applicable"]
     passed = sum(check["status"] in ("passed", "warned") for check in checks)
     rows = [[_cell(check[name]) for name in _CHECK] for check in checks]
@@ -33,8 +34,9 @@ def certificate(drawn: Drawn) -> Element | None:
 
 def _other(judging: dict[str, object]) -> Element:
     trust = judging.get("certificate")
-    is_known = isinstance(trust, dict) and trust.get("verdict")
-    said = str(trust["line"]) if is_known else t("span", "no_certificate")
+    said: Child = t("span", "no_certificate")
+    if isinstance(trust, dict) and trust.get("verdict"):
+        said = str(trust["line"])
     return h("p.soft", f"{judging['name']}: ", said)
 
 
