@@ -16,6 +16,7 @@ from editeval.config.schema import Config, Stage
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
+from editeval.reports.data import MACRO, MICRO
 from editeval.store import directories, manifest
 from editeval.types import Benchmark, Editor, Judge, Sample
 
@@ -147,7 +148,10 @@ def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
 
 
 def select(benchmark: Benchmark, config: Config) -> list[Sample]:
-    """The samples that categories, --sample and --limit leave, in benchmark order. Raises BenchmarkError for none."""
+    """The samples that categories, --sample and --limit leave, in benchmark order.
+
+    Raises BenchmarkError for none, and for a category that could not be told from a row over all of them.
+    """
     samples = list(benchmark)
     if config.benchmark.categories:
         present = dict.fromkeys(canonical(s.category) for s in samples)
@@ -167,6 +171,12 @@ def select(benchmark: Benchmark, config: Config) -> list[Sample]:
     samples = samples[: config.limit]
     if not samples:
         raise BenchmarkError("benchmark: no samples are left; loosen --limit, --sample or categories")
+    named_as_total = next((s for s in samples if s.category in (MACRO, MICRO)), None)
+    if named_as_total is not None:
+        raise BenchmarkError(
+            f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is not to be had as a category: the "
+            "report calls a row over all categories so; name it otherwise"
+        )
     return samples
 
 
@@ -285,6 +295,10 @@ def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> li
 def _lacking(stage: Stage, plugin: type[Editor] | type[Judge]) -> str | None:
     where, execution = f"{stage.section}.params.device_ids", stage.execution
     if execution.backend == "ray":
+        try:
+            cluster.connect(execution.ray_address)
+        except MachineError as error:
+            return f"{stage.section}.execution.backend: {error}"
         try:
             names = _device_names(stage, plugin)
         except MachineError as error:

@@ -16,7 +16,7 @@ from editeval.execution import cluster, environments
 from editeval.execution.hosting import look_up
 from editeval.execution.interpreters import Interpreter, inspect
 from editeval.plan import Plan, is_on_gpus, plugin_of, worker_spec
-from editeval.store import directories
+from editeval.store import activity, directories
 from editeval.store.run_store import RunStore
 from editeval.types import HubModel
 
@@ -63,9 +63,10 @@ def unfinished_stages(plan: Plan) -> list[Stage]:
     if not directories.is_run(plan.dir):
         return list(plan.stages)
     with RunStore.read(plan.dir) as store:
-        edited = {edit.sample_id for edit in store.edits(wanted_only=False)}
+        edited = {edit.sample_id: edit.status for edit in store.edits(wanted_only=False)}
         is_edited = all(sample.id in edited for sample in plan.samples)
-        judging = [j.stage for j in plan.judgings if not is_edited or store.pending_scores(j.id)]
+        done = {sample.id for sample in plan.samples if edited.get(sample.id) == "done"}
+        judging = [j.stage for j in plan.judgings if not is_edited or done - activity.has_value(store, j.id).keys()]
     return judging if is_edited or not plan.is_editing else [plan.config.diffusion_model, *judging]
 
 

@@ -59,3 +59,20 @@ def test_samples_that_failed_or_are_not_edited_yet_have_their_page(open_page: Op
         expect(page.locator("aside .copyable")).to_be_visible()
         expect(page.locator(".message")).to_be_empty()
         page.keyboard.press("ArrowRight")
+
+
+def test_tables_stay_readable_in_a_narrow_window_whatever_a_category_is_called(open_page: Open, tmp_path: Path) -> None:
+    """A reason is not broken into pieces, and a name does not push the figures out of sight."""
+    failed = replace(row_of(0, "failed"), error_reason="out_of_memory", error_message="no room for what was asked")
+    named = [replace(row_of(1), category="\u7c7b" * 40), replace(row_of(2), category="m" * 80)]
+    write_report_html(report_of([failed, *named, row_of(6)], tmp_path), tmp_path)
+    page = open_page(address_of(tmp_path), viewport={"width": 400, "height": 900})
+    reason = page.locator(".causes tbody td").first
+    expect(reason).to_have_text("out_of_memory")
+    one_line = (
+        "cell => { const r = document.createRange(); r.selectNodeContents(cell); return r.getClientRects().length }"
+    )
+    assert reason.evaluate(one_line) == 1
+    widths = page.locator(".scores tbody th").evaluate_all("cells => cells.map(cell => cell.offsetWidth)")
+    assert max(widths) <= 240, widths
+    shot(page, "narrow-tables", full_page=True)

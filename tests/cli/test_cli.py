@@ -104,6 +104,16 @@ def test_dry_run_shows_the_plan_and_writes_nothing(folder: Path) -> None:
     assert not (folder / "outputs").exists()
 
 
+def test_dry_run_counts_only_the_samples_that_the_command_wants(folder: Path) -> None:
+    """A run of four, one of which failed, then plans for more and for fewer than that."""
+    text = CONFIG.replace("seconds: 0.05", "refuse: [physical/0001]")
+    (folder / "small.yaml").write_text(text, encoding="utf-8")
+    assert cli("run", "small.yaml", "--allow-code", "--limit", "4", cwd=folder).returncode == 3
+    for limit, judged in ((1, "1 scored, 0 unscored, 0 to judge"), (6, "3 scored, 0 unscored, 2 to judge")):
+        done = cli("run", "small.yaml", "--allow-code", "--dry-run", "--limit", str(limit), cwd=folder)
+        assert judged in done.stdout, done.stdout
+
+
 def test_check_accepts_the_production_configuration_on_a_machine_without_gpus(tmp_path: Path) -> None:
     done = cli("check", str(ROOT / "config_multi_gpu.yaml"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr

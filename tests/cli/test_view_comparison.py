@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from editeval.commands.view import Comparing, scored, shown_runs, value_of
+from editeval.errors import UserError
 from editeval.store.records import Row
 from editeval.types import Edit, Failure, Score
 from editeval.viewer.blocks import PLACE, read_block
@@ -124,3 +125,21 @@ def test_a_report_that_is_just_being_replaced_costs_a_look_and_no_page(runs: lis
     finally:
         away.rename(place)
     assert comparing(blocks) == before
+
+
+def test_runs_that_share_no_sample_are_not_intersected(tmp_path: Path) -> None:
+    """An empty page would be the answer."""
+    disjoint = []
+    for name in ("physical", "causal"):
+        (tmp_path / f"{name}.yaml").write_text(CONFIG % ("identity", "seed: 0"), encoding="utf-8")
+        command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--categories", name]
+        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=True)
+        disjoint.append((tmp_path / "outputs" / "latest").resolve())
+    with pytest.raises(UserError, match=r"have no sample .* in common"):
+        shown_runs(disjoint, True)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_cannot_be_is_a_mistake_of_the_command_line(runs: list[Path], port: int) -> None:
+    with pytest.raises(UserError, match=f"--port: must be from 0 to 65535, got {port}"):
+        Viewer(shown_runs(runs[:1], False), port)

@@ -94,7 +94,7 @@ MISTAKES = {  # name: (text after HEAD, start of the message, what else it must 
     ),
     "value that the plug-in refuses": (
         "  params:\n    num_inference_steps: 0\n",
-        "config.yaml:6: diffusion_model.params: num_inference_steps: at least 1, got 0",
+        "config.yaml:7: diffusion_model.params.num_inference_steps: at least 1, got 0",
         "",
     ),
     "number for a switch": (

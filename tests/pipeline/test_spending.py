@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from editeval.commands.standing import standing
 from editeval.config.load import load_mapping
 from editeval.errors import ConfigError, MachineError
 from editeval.execution.till import Spent, Till
@@ -104,6 +105,24 @@ def test_the_cap_is_for_all_workers_and_threads_together(tmp_path: Path, limit: 
         result = judge(tmp_path, first, second, concurrency=8, max_calls=limit)
         assert len(first.calls) + len(second.calls) == limit
     assert result.exit_code == 3
+
+
+def test_status_says_which_limit_is_to_be_raised(tmp_path: Path) -> None:
+    """The command that stopped would stop again as it is."""
+    with ChatServer() as server:
+        capped = judge(tmp_path, server, max_calls=15)
+        found = standing(capped.plan.dir)
+        assert (found.outcome, found.cap) == ("capped", "reward_model.params.max_calls")
+        again = standing(judge(tmp_path, server, max_calls=15).plan.dir)
+        assert (again.outcome, again.cap) == (found.outcome, found.cap), "also where it may not begin"
+        status = subprocess.run(
+            [sys.executable, "-m", "editeval", "status", str(capped.plan.dir)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "a limit on spending is reached" in status.stdout
+        assert standing(judge(tmp_path, server).plan.dir).outcome == "complete"
 
 
 def test_every_retry_is_a_call(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from editeval.benchmarks.procedural import ProceduralBenchmark
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
-from editeval.errors import BenchmarkError, ConfigError
+from editeval.errors import BenchmarkError, ConfigError, MachineError
+from editeval.execution import cluster
 from editeval.plan import device_warnings, hash_of, json_params, judging_plans, make_plan, seed_of, select
+from editeval.types import Benchmark
 
 SEEDS = st.integers(0, 2**31 - 1)
 PROMPT = {"system_prompt": "s", "user_prompt_template": "{edit_instruction}"}
@@ -192,3 +195,22 @@ class OddParams:
 
 def test_parameters_become_json_values() -> None:
     assert json_params(OddParams()) == {"path": "/a", "words": ["x", "y"], "table": {"猫": 1.5}, "nothing": None}
+
+
+def test_a_backend_that_is_not_there_is_no_mistake_of_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(address: str | None) -> None:
+        raise MachineError(f"no Ray cluster answers at {address}")
+
+    monkeypatch.setattr(cluster, "connect", lost)
+    ray = {"backend": "ray", "ray_address": "127.0.0.1:9"}
+    (line,) = device_warnings(config(diffusion_model__execution=ray))
+    assert line == "diffusion_model.execution.backend: no Ray cluster answers at 127.0.0.1:9"
+
+
+@pytest.mark.parametrize("name", ["macro", "micro"])
+def test_a_category_cannot_be_called_as_a_row_over_all_categories(name: str) -> None:
+    settings = config()
+    samples = list(ProceduralBenchmark(settings.benchmark.params))
+    samples[2] = replace(samples[2], category=name)
+    with pytest.raises(BenchmarkError, match=f"{re.escape(samples[2].id)}.*'{name}' is not to be had as a category"):
+        select(cast(Benchmark, samples), settings)

@@ -68,6 +68,15 @@ def test_terminal_shows_categories_bounds_causes_time_and_path(make_report: Make
     assert "editing 5 min 02 s" in text
 
 
+def test_no_metric_of_many_judges_is_cut_short_in_the_terminal(make_report: Make, rows: list[SampleRow]) -> None:
+    report = make_report(rows)
+    names = [f"judge{number}.preservation" for number in range(12)]
+    more = [replace(s, metric=name) for name in names for s in report.summaries if s.metric == "preservation"]
+    text = shown(replace(report, summaries=(*report.summaries, *more)), width=100)
+    assert all(name in text for name in names)
+    assert text.count("means") == 5 and "\u2026" not in text, "each of several tables names the categories again"
+
+
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_terminal_obeys_nothing_from_data(make_report: Make, is_terminal: bool) -> None:
     row = replace(row_of(0, "failed"), id=HOSTILE, category=HOSTILE, error_reason=HOSTILE, error_message=HOSTILE)

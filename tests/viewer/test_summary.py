@@ -190,7 +190,8 @@ def test_every_warning_of_the_badge_is_known_in_chinese(tmp_path: Path) -> None:
     rows += [replace(row_of(n), flags=(flag,), sha256="0" * 64) for n, flag in ((5, "black"), (6, "constant"))]
     rows += [replace(row_of(7), flags=("unchanged",))]
     doubts = ("Judge exact: NOT CERTIFIED: order 0.5, needs 0.9",)
-    for chosen in (rows, rows[:1]):
+    unfinished = [replace(row_of(8), scores={}), row_of(9)]
+    for chosen in (rows, rows[:1], unfinished):
         _, warnings = decide_badge(survey(iter(chosen), "overall"), doubts=doubts)
         tree = Tree(first_page([drawn(blocked(report_of(chosen, tmp_path, warnings=warnings)))]))
         lines = [(a, "".join(texts)) for tag, a, texts in tree.found if tag == "li" and "class" not in a]
@@ -287,6 +288,14 @@ def test_without_scores_there_is_no_number_and_without_a_judge_no_certificate(tm
     edits = blocked(report_of([row_of(0)], tmp_path, headline_metric="", summaries=()))
     texts = tree_of(edits).texts()
     assert "no judge was asked" in texts and "Judge certificate" not in texts and "1 of 1 samples edited" in texts
+    assert "were scored" not in texts, "nobody scored them, enough or not"
+
+
+def test_an_example_of_an_unscored_sample_is_the_message_and_not_its_encoding(tmp_path: Path) -> None:
+    row = row_of(0, value=None)
+    score = replace(row.scores["overall"], raw='{"message": "the sample has no mask"}')
+    texts = tree_of(blocked(report_of([replace(row, scores={"overall": score})], tmp_path))).texts()
+    assert "the sample has no mask" in texts and '{"' not in texts
 
 
 def test_categories_are_said_in_both_languages_and_unknown_ones_in_none(tmp_path: Path) -> None:
@@ -317,3 +326,26 @@ def test_the_gantt_chart_draws_what_can_be_told_apart(tmp_path: Path) -> None:
     assert classes["span is-load"] == 3 and classes["span is-edit"] == 2 and classes["span is-judge"] == 1
     assert classes["span is-failed"] == 3 and classes["pause"] == 1
     assert classes["batch"] == 2, "two boundaries a hair apart are one line"
+
+
+def test_every_judge_without_a_certificate_is_named_and_that_is_said_in_both_languages(tmp_path: Path) -> None:
+    none = {"verdict": None, "created_at": None, "line": "judge has no certificate"}
+    block = blocked(report_of([row_of(0)], tmp_path))
+    block["run"]["judgings"] = [{"name": name, "certificate": none} for name in ("pixels", "other")]
+    tree = tree_of(block)
+    said = [attributes for _, attributes, _ in tree.found if attributes.get("data-t") == "no_certificate"]
+    assert len(said) == 2 and "pixels: " in tree.texts() and "other: " in tree.texts()
+
+
+def test_what_is_only_unfinished_is_continued_and_not_tried_again(tmp_path: Path) -> None:
+    """A judge that has not been asked has not failed, and `retry` would have nothing to do."""
+    rows = [replace(row_of(0), scores={}), row_of(1)]
+    _, warnings = decide_badge(survey(iter(rows), "overall"))
+    assert "1 of 2 edits not judged yet: this run is unfinished." in warnings
+    assert not [line for line in warnings if "could not be scored" in line]
+    argv = ["editeval", "run", "c.yaml", "--fresh", "--limit", "4"]
+    report = report_of(rows, tmp_path)
+    text = tree_of(blocked(replace(report, provenance={**report.provenance, "argv": argv}))).texts()
+    assert "editeval retry" not in text and "editeval run c.yaml --limit 4" in text, "--fresh would begin anew"
+    failed = tree_of(blocked(report_of([*rows, row_of(2, "failed")], tmp_path))).texts()
+    assert "editeval retry" in failed

@@ -14,7 +14,7 @@ from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.redaction import redacted
-from editeval.store import directories
+from editeval.store import activity, directories
 from editeval.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def dry_run(config: Config, fresh: bool) -> int:
     for judging in plan.judgings:
         scored, unscored = states[f"{judging.id} scored"], states[f"{judging.id} unscored"]
         out(f"judge          {judging.name}, {judging.stage.execution.batch_size} at a time: ")
-        out(f"{scored} scored, {unscored} unscored, {len(plan.samples) - scored - unscored} to judge\n")
+        num_left = len(plan.samples) - states["failed"] - scored - unscored
+        out(f"{scored} scored, {unscored} unscored, {num_left} to judge\n")
     return 0
 
 
@@ -109,9 +110,10 @@ def _pending(plan: Plan) -> tuple[list[str], Counter[str]]:
         edits = {e.sample_id: e.status for e in store.edits(wanted_only=False)}
         states.update(edits[i] for i in ids if i in edits)
         for judging in plan.judgings:
-            counts = store.counts(judging.id)
-            states[f"{judging.id} scored"] = counts.num_scored
-            states[f"{judging.id} unscored"] = counts.num_unscored
+            seen = activity.has_value(store, judging.id)
+            marks = [seen[i] for i in ids if i in seen]
+            states[f"{judging.id} scored"] = sum(marks)
+            states[f"{judging.id} unscored"] = len(marks) - sum(marks)
     return [i for i in ids if i not in edits], states
 
 

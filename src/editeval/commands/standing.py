@@ -16,7 +16,7 @@ from editeval.display.recorder import read_picture
 from editeval.judgings import kept
 from editeval.stages.telling import EDIT, interval
 from editeval.store import activity, lock
-from editeval.store.records import Counts
+from editeval.store.records import CAPPED, Counts
 from editeval.store.run_store import RunStore
 
 NUM_ENDS = 500  # of the last samples, for the pace
@@ -38,7 +38,7 @@ class KeptView:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`outcome`: running | complete | incomplete | interrupted | killed | new. `writer`: who holds the lock."""
+    """`outcome`: running | complete | incomplete | capped | interrupted | killed. `writer`: who holds the lock."""
 
     picture: Picture
     outcome: str
@@ -47,6 +47,7 @@ class Standing:
     reasons: dict[str, dict[str, int]]  # stage -> why samples have no value -> how many
     judgings: tuple[KeptView, ...] = ()  # every one that the run keeps, those that are not shown included
     argv: tuple[str, ...] = ()  # of the latest invocation; empty if it left none
+    cap: str = ""  # the key of the limit on spending that it met last
 
     @property
     def is_complete(self) -> bool:
@@ -70,7 +71,7 @@ def standing(directory: Path) -> Standing:
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = live
     known = {stage: why for stage, why in reasons.items() if why}
-    return Standing(picture, outcome, writer, counts, known, judgings, found.argv)
+    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, found.cap)
 
 
 def _kept(store: RunStore, current: Collection[str]) -> Iterator[KeptView]:
@@ -93,6 +94,7 @@ class _Ledger:
         self.began_at = max((e["at"] for e in invocations), default=self.now)
         self.argv = tuple(map(str, invocations[-1]["data"].get("argv", ()))) if invocations else ()
         self.events = [e for e in store.events() if e["at"] >= self.began_at]
+        self.cap = next((str(e["data"]["limit"]) for e in reversed(self.events) if e["kind"] == CAPPED), "")
         self.stages = _stages(store)
         self.counts = {facts.key: store.counts(facts.judging_id or None) for facts in self.stages}
         judged = [self.counts[facts.key] for facts in self.stages if facts.judging_id]
@@ -108,7 +110,9 @@ class _Ledger:
             return "incomplete"
         begun = [e["data"]["stage"] for e in self.events if e["kind"] == "stage_begin"]
         ended = [e["data"]["stage"] for e in self.events if e["kind"] == "stage_end"]
-        return "killed" if len(begun) > len(ended) else "interrupted"
+        if len(begun) > len(ended):
+            return "killed"
+        return "capped" if self.cap else "interrupted"
 
     def picture(self) -> Picture:
         workers = activity.workers(self.store, self.began_at)

@@ -22,6 +22,7 @@ FOLLOW_S = 1.0
 _MEANINGS = {
     "complete": "complete: every wanted sample is scored",
     "incomplete": "finished, but some samples failed or could not be scored; `editeval retry` tries those again",
+    "capped": "not running: a limit on spending is reached; what finished is safe",
     "interrupted": "not running: it was interrupted, or it stopped with an error; what finished is safe",
     "killed": "not running: its process was killed; what finished is safe",
 }
@@ -82,8 +83,9 @@ def _rendered(found: Standing) -> RenderableType:
     from editeval.display.live import Region
 
     texts = [Text(_meaning(found), style="bold")]
-    if found.outcome in ("interrupted", "killed") and found.argv:
-        texts.append(Text(f"To continue: {clean(continuing(found.argv))}"))
+    if found.outcome in ("capped", "interrupted", "killed") and found.argv:
+        how = f", raise {clean(found.cap)}" if found.outcome == "capped" else ""
+        texts.append(Text(f"To continue{how}: {clean(continuing(found.argv))}"))
     for stage, reasons in found.reasons.items():
         texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
     if len(found.judgings) > 1:

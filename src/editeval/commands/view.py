@@ -41,16 +41,20 @@ def view(directories: Sequence[Path], port: int, is_opened: bool, intersect: boo
 def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
     """The runs, if they can stand side by side.
 
-    Raises UserError for a run without a report, and without `intersect` for runs of different benchmarks.
+    Raises UserError for a run without a report, without `intersect` for runs of different benchmarks, and with it for
+    runs that share no sample.
     """
     runs: list[ShownRun] = []
     benchmarks: dict[str, str] = {}
+    shared: frozenset[tuple[str, str]] | None = None
     for directory in dict.fromkeys(directories):
         if not (directory / FIRST_FILE).is_file():
             raise UserError(f"{directory}: no report to show yet; `editeval report {directory}` writes it")
         with RunStore.read(directory) as store:
-            ids = frozenset(row.sample_id for row in store.rows(None))
+            samples = frozenset((row.sample_id, row.instruction) for row in store.rows(None))
+            ids = frozenset(sample_id for sample_id, _ in samples)
             runs.append(ShownRun(directory, str(store.manifest["run_id"]), directory.name, ids))
+            shared = samples if shared is None else shared & samples
             benchmarks.setdefault(str(store.manifest["identity"]["benchmark"]), directory.name)
     if len(benchmarks) > 1 and not intersect:
         names = " and ".join(benchmarks.values())
@@ -58,6 +62,9 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
             f"{names} are runs of different benchmarks; --intersect shows the samples (same id and instruction) that "
             "all have, beside each run's own summary"
         )
+    if intersect and not shared:
+        names = " and ".join(run.name for run in runs)
+        raise UserError(f"--intersect: {names} have no sample (same id and instruction) in common; view each by itself")
     return runs
 
 

@@ -140,7 +140,7 @@ def _judges(tree: Node, record: Record) -> dict[str, Stage]:
     judges = {}
     for name, node in _mapping(several).value.items():
         if not _NAME.fullmatch(name):
-            raise problem(node, "must be a name of letters, digits, - and _")
+            raise problem(node, "must be a name of at most 40 ASCII letters, digits, - and _")
         written = merge(_mapping(node), one) if one is not None and flags else node
         judges[name] = _stage("judges", f"reward_models.{name}", written, record)
     if not judges:

@@ -158,7 +158,11 @@ def build(cls: type[Any], node: Node | None, section: str, where: Node) -> tuple
     try:
         return cls(**values), given
     except (ValueError, TypeError, ConfigError) as error:
-        raise ConfigError(f"{at.where}: {section}: {' '.join(str(error).split())}") from error
+        message = " ".join(str(error).split())
+        name, colon, rest = message.partition(": ")
+        if colon and name in given:  # it has a line of its own, or came by a flag
+            raise problem(given[name], rest) from error
+        raise ConfigError(f"{at.where}: {section}: {message}") from error
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

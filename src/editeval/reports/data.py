@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from editeval.reports.replies import in_words
 from editeval.types import Score, Summary
 
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
@@ -178,6 +179,15 @@ def decide_badge(
     return (WARNED if warnings else VALID), warnings
 
 
+def _unscored(seen: Survey) -> Iterator[str]:
+    """What is still to be judged is not called a failure of the judge."""
+    num_unjudged = sum(cause.count for cause in seen.causes if (cause.stage, cause.reason) == ("judge", NOT_JUDGED))
+    if seen.num_unscored > num_unjudged:
+        yield f"{_of(seen.num_unscored - num_unjudged, seen.num_done, 'edit')} could not be scored."
+    if num_unjudged:
+        yield f"{_of(num_unjudged, seen.num_done, 'edit')} not judged yet: this run is unfinished."
+
+
 def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[str]:
     total = seen.num_samples
     if not is_judged:
@@ -190,8 +200,8 @@ def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[str]:
         yield f"{_of(seen.num_failed, total, 'edit')} failed."
     if seen.num_pending:
         yield f"{_of(seen.num_pending, total, 'sample')} not edited yet: this run is unfinished."
-    if seen.num_unscored and is_judged:
-        yield f"{_of(seen.num_unscored, seen.num_done, 'edit')} could not be scored."
+    if is_judged:
+        yield from _unscored(seen)
     if seen.num_unparsed and seen.parse_rate is not None:
         answers = _of(seen.num_unparsed, seen.num_answers, "judge answer")
         yield f"{answers} gave no value; the parse rate is {seen.parse_rate * 100:.1f} %."
@@ -259,7 +269,7 @@ class _Tally:
             return
         if value is None:
             score = row.scores.get(self.metric)
-            self._count("judge", why_unscored(row, self.metric), row.id, score.raw if score else "")
+            self._count("judge", why_unscored(row, self.metric), row.id, in_words(score.raw) if score else "")
             return
         self.num_scored += 1
         self.lowest = value if self.lowest is None else min(self.lowest, value)

@@ -162,10 +162,10 @@ def stage_times(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def command(report: Report) -> str:
-    """The command that made the run, quoted for a shell; empty if unknown."""
+    """The command that made the run and continues it, so without --fresh; quoted for a shell; empty if unknown."""
     argv = report.provenance.get("argv")
     if isinstance(argv, list | tuple):
-        return printable(shlex.join(str(part) for part in argv))
+        return printable(shlex.join(str(part) for part in argv if part != "--fresh"))
     return printable(argv)
 
 

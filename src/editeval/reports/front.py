@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from editeval.reports.data import Report, SampleRow, Survey, scored_value, why_unscored
+from editeval.reports.data import NOT_JUDGED, Report, SampleRow, Survey, scored_value, why_unscored
 from editeval.reports.figures import command, metrics_of
 from editeval.reports.pictures import Picture, Pictures
 from editeval.reports.tables import plain
@@ -68,7 +68,7 @@ def run_block(report: Report, seen: Survey, tally: Tally, written_at: float) -> 
         "config": _yaml(provenance.pop("config", None)),
         "origins": plain(provenance.pop("origins", {})),
         "provenance": plain(provenance),
-        "commands": _commands(report),
+        "commands": _commands(report, seen),
         "row": list(ROW),
         "detail": list(DETAIL),
         "complaints": [[why, tally.counts[why]] for why in COMPLAINTS if tally.counts[why]],
@@ -189,10 +189,13 @@ def _benchmark(report: Report) -> str:
     return str(found or report.run.get("benchmark") or "")
 
 
-def _commands(report: Report) -> dict[str, str]:
+def _commands(report: Report, seen: Survey) -> dict[str, str]:
+    """What to type: no `retry` where nothing failed, for what is only unfinished is not tried again."""
     where = str(report.run.get("dir") or "")
     of = f" {shlex.quote(where)}" if where else ""
-    return {"again": command(report), "retry": f"editeval retry{of}", "show": f"editeval show{of or ' latest'}"}
+    has_failed = any(cause.reason != NOT_JUDGED for cause in seen.causes)
+    retry = f"editeval retry{of}" if has_failed else ""
+    return {"again": command(report), "retry": retry, "show": f"editeval show{of or ' latest'}"}
 
 
 def _yaml(value: Any) -> str:

@@ -58,7 +58,7 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     if seen.num_scored:
         yield _score_table(report, console)
         if len(metrics_of(report)) > 1:
-            yield _component_table(report)
+            yield from _component_tables(report, console)
     if seen.causes:
         yield _cause_table(seen.causes)
     times = "   ".join(f"{name} {value}" for name, value in stage_times(report))
@@ -75,8 +75,6 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
 
 
 def _score_table(report: Report, console: Console) -> Table:
-    from rich.measure import Measurement
-
     summaries = rows_of(report, report.headline_metric)
     shown = list(columns(report, summaries))
     for name in (None, *_EXPENDABLE):
@@ -84,20 +82,35 @@ def _score_table(report: Report, console: Console) -> Table:
         table = _table([printable(report.headline_metric), *(column.title for column in shown)])
         for summary in summaries:
             _add_row(table, [_title(summary.category), *(column.cell(summary) for column in shown)])
-        if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
+        if _fits(table, console):
             break
     return table
 
 
-def _component_table(report: Report) -> Table:
-    """Means of every metric, one row per category."""
-    metrics = metrics_of(report)
+def _component_tables(report: Report, console: Console) -> Iterator[Table]:
+    """Means of every metric, one row per category: as many metrics side by side as there is room for."""
+    left = list(metrics_of(report))
+    while left:
+        shown = len(left)
+        while shown > 1 and not _fits(_component_table(report, left[:shown]), console):
+            shown -= 1
+        yield _component_table(report, left[:shown])
+        left = left[shown:]
+
+
+def _component_table(report: Report, metrics: Sequence[str]) -> Table:
     means = {(s.category, s.metric): s.mean for s in report.summaries}
     table = _table(["means", *(printable(metric) for metric in metrics)])
     for summary in rows_of(report, report.headline_metric):
         cells = [fixed(means.get((summary.category, metric))) for metric in metrics]
         _add_row(table, [_title(summary.category), *cells])
     return table
+
+
+def _fits(table: Table, console: Console) -> bool:
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width
 
 
 def _title(category: str) -> str:

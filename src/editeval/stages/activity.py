@@ -22,6 +22,7 @@ from editeval.execution.progress import ProgressLine
 from editeval.execution.ray_handle import ray_launcher
 from editeval.execution.till import Spent, Till
 from editeval.stages.telling import tell
+from editeval.store.records import CAPPED
 from editeval.store.run_store import RunStore
 from editeval.types import Bill
 
@@ -77,6 +78,7 @@ class Activity(ABC):
         where = f"{self.settings.section}.params.{self._limit() or 'max_calls'}"
         if not self.stopped:
             log.warning("%s is reached: nothing more is sent", where)
+            self.store.record_event(CAPPED, {"limit": where})
         self.stopped = f"{where} is reached: {self.till.spent.line()}; raise it and run the same command to go on"
 
     def _limit(self) -> str:

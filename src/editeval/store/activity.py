@@ -44,6 +44,12 @@ def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
     return tuple(row[0] for row in found)
 
 
+def has_value(store: RunStore, judging_id: str) -> dict[str, bool]:
+    """By sample, those that are not wanted now included: whether its headline is a score, or was left unscored."""
+    sql = "SELECT sample_id, value IS NOT NULL FROM scores WHERE judging_id = ? AND place = 0"
+    return {sample_id: bool(scored) for sample_id, scored in store.ledger.query(sql, judging_id)}
+
+
 def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:
     """(cluster, headline score) of every wanted sample that this judging has scored."""
     return [

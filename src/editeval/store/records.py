@@ -8,6 +8,9 @@ from typing import Any
 
 from editeval.types import Edit, Failure, Score
 
+CAPPED = "capped"
+"""The event of a stage that met a limit on spending; `limit` is the key of the configuration that sets it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

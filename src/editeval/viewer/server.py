@@ -29,6 +29,7 @@ from editeval.viewer.summary.layout import first_page
 from editeval.viewer.summary.runs import Drawn
 
 LOOPBACK = "127.0.0.1"
+MAX_PORT = 65535
 MAX_BODY = 2_000_000
 IDLE_S = 30
 _FOLDERS = {
@@ -80,6 +81,8 @@ class Viewer:
         class Handler(_Handler):
             owner = viewer
 
+        if not 0 <= port <= MAX_PORT:
+            raise UserError(f"--port: must be from 0 to {MAX_PORT}, got {port}; leave it out to get a free one")
         try:
             self._server = _Server((LOOPBACK, port), Handler)
         except OSError as error:

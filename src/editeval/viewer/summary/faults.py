@@ -38,7 +38,8 @@ def _causes(drawn: Drawn) -> Iterator[Element]:
     if causes:
         head = ("stage", "reason", "count", "example")
         rows = [(t("span", one["stage"]), one["reason"], one["count"], _example(one)) for one in causes]
-        retry = t("p.soft", "retry_with"), copyable(drawn.block["commands"]["retry"])
+        command = drawn.block["commands"]["retry"]
+        retry = (t("p.soft", "retry_with"), copyable(command)) if command else ()
         yield h("div.card.wide", table("causes", head, rows), *retry)
 
 

@@ -17,10 +17,12 @@ def certificate(drawn: Drawn) -> Element | None:
     """What is known of the judge, and of every further one; None if none was asked."""
     if not drawn.block["headline"]:
         return None
-    others = [_other(one) for one in (drawn.run.get("judgings") or ())[1:]]
+    judgings: list[dict[str, object]] = drawn.run.get("judgings") or []
+    others = [_other(judging) for judging in judgings[1:]]
     one = drawn.block["certificate"]
     if not one:
-        return section("", "certificate_title", h("div.card", t("p.soft", "no_certificate"), others))
+        first = _other(judgings[0]) if others else t("p.soft", "no_certificate")
+        return section("", "certificate_title", h("div.card", first, others))
     checks = [check for check in one.get("checks") or () if check["status"] != "not applicable"]
     passed = sum(check["status"] in ("passed", "warned") for check in checks)
     rows = [[_cell(check[name]) for name in _CHECK] for check in checks]
@@ -32,8 +34,10 @@ def certificate(drawn: Drawn) -> Element | None:
 
 def _other(judging: dict[str, object]) -> Element:
     trust = judging.get("certificate")
-    line = trust.get("line") if isinstance(trust, dict) else None
-    return h("p.soft", f"{judging['name']}: ", str(line) if line else t("span", "no_certificate"))
+    said: Child = t("span", "no_certificate")
+    if isinstance(trust, dict) and trust.get("verdict"):
+        said = str(trust["line"])
+    return h("p.soft", f"{judging['name']}: ", said)
 
 
 def _cell(value: object) -> str:

@@ -15,7 +15,7 @@ _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
 
 def result(drawn: Drawn) -> Element:
     word = str(drawn.block["badge"])
-    worth = t("p.soft", _MEANS.get(word, "warned_means"))
+    worth = t("p.soft", _MEANS.get(word, "warned_means")) if drawn.block["headline"] else None
     return h("section.result", h("div.card.headline", badge(word), worth, *_number(drawn)), _coverage(drawn))
 
 
