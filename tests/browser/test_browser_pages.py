@@ -154,6 +154,12 @@ def test_instruction_scores_reply_and_facts_stand_beside_the_pictures(open_page:
         expect(panel).to_contain_text(words)
 
 
+def test_an_address_of_a_sample_that_is_not_there_says_so(open_page: Open, runs: dict[str, Path]) -> None:
+    page = open_page(address_of(runs["classical"]), "#page=compare&id=physical%2F9999")
+    said = page.locator("main.none").inner_text()
+    assert said == "No sample of this report is called physical/9999." and not page.locator("img").count()
+
+
 def test_keyboard_alone_is_enough(open_page: Open, runs: dict[str, Path]) -> None:
     page = open_page(address_of(runs["classical"]))
     press = page.keyboard.press

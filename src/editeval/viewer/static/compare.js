@@ -16,8 +16,9 @@
   const noise = (id, run) => [...`${id}:${run.info.run.id}:${run.index}`].reduce((hash, c) => Math.imul(hash ^ c.codePointAt(0), 16777619), 2166136261) >>> 0;
 
   ui.pages.compare = (root) => {
-    const { state } = ui, list = ui.listed(), sample = ui.sample(state.id) ?? list[0];
-    if (!sample) return void root.append(h("main.none", { id: "main" }, t(ui.complete ? "select_sample" : "loading")));
+    const { state } = ui, list = ui.listed(), sample = state.id ? ui.sample(state.id) : list[0];
+    const none = !ui.complete ? "loading" : state.id ? "no_sample" : "select_sample";
+    if (!sample) return void root.append(h("main.none", { id: "main" }, t(none, state.id)));
     const columns = columnsOf(sample), edits = columns.filter(({ role }) => role === "edited");
     const base = columns.find(({ key }) => key === state.base) ?? columns[0], active = columns[state.column] ?? edits[0];
     const page = ui.clone("compare"), stage = page.querySelector(".stage"), find = (name) => page.querySelector(name);
