@@ -20,7 +20,7 @@ PATIENCE_S = 4 * 3600.0  # `full`, on a busy machine
 
 @dataclass(frozen=True)
 class Goal:
-    """How much of a family a suite does, and how many distinct ones it must have met."""
+    """How much of a family a suite does, and how many distinct ones it must have met: fewer, as some meet nobody."""
 
     num: int
     at_least: int
@@ -38,7 +38,7 @@ SUITES: dict[str, dict[str, Goal]] = {
         "kills": Goal(1700, 1500),
         "powercuts": Goal(2000, 2000),
         "iofaults": Goal(640, 600),
-        "workers": Goal(500, 500),
+        "workers": Goal(530, 500),
         "equality": Goal(72, 72),
         "parents": Goal(24, 20),
         "writers": Goal(60, 60),
@@ -47,7 +47,7 @@ SUITES: dict[str, dict[str, Goal]] = {
         "kills": Goal(100_000, 1500),
         "powercuts": Goal(20_000, 10_000),
         "iofaults": Goal(100_000, 6000),
-        "workers": Goal(5000, 5000),
+        "workers": Goal(5400, 5000),
         "equality": Goal(72, 72),
         "parents": Goal(1000, 900),
         "writers": Goal(500, 500),
