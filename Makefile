@@ -60,7 +60,7 @@ bench-judge: $(GPU_READY)      ## judgements per second of the full-size Qwen3-V
 chaos-short: $(VENV)/.dev      ## break runs in some thousand ways and print what held; under ten minutes on two cores
 	PYTHONPATH=tests $(BIN)/python -m chaos short
 
-chaos: $(VENV)/.dev            ## the same at every point there is; some hours
+chaos: $(VENV)/.dev            ## the same at every point there is; one to two hours
 	PYTHONPATH=tests $(BIN)/python -m chaos full
 
 check: $(VENV)/.dev            ## format, lint, types, architecture
