@@ -225,7 +225,8 @@ def mad_judge(tmp_path: Path, **params: Any) -> dict[str, Any]:
 def test_a_judge_that_goes_mad_while_it_is_certified_gets_a_fresh_process(tmp_path: Path) -> None:
     content = certified(tmp_path, mad_judge(tmp_path, num_sane=100)).content
     assert content is not None and len(list((tmp_path / "notes").iterdir())) == 2
-    assert 0.8 < content["figures"]["coverage"] < 1.0, "a few samples were lost, not all that came after"
+    # an instant judge is up to a dozen batches ahead of whoever listens; without a fresh process 100 of 390 are scored
+    assert 0.5 < content["figures"]["coverage"] < 1.0, "some samples were lost, not all that came after"
 
 
 def test_if_a_fresh_process_says_nothing_either_no_hours_are_burnt_and_nothing_is_certified(tmp_path: Path) -> None:
