@@ -15,6 +15,8 @@ from pathlib import Path
 from chaos import durability, layer, planted
 from chaos.families import Figures, Options
 
+PER_CORE = {"kills": 10, "iofaults": 10}
+"""Experiments at a time; 4 of the other families. These wait for their threads more than they compute."""
 PATIENCE_S = 4 * 3600.0  # `full`, on a busy machine
 
 
@@ -109,6 +111,7 @@ def figures_of(family: str, options: Options, environment: Mapping[str, str]) ->
     """What the family shows in a process with that environment."""
     command = [sys.executable, "-m", "chaos", family, "--json", "--num", str(options.num), "--seed", str(options.seed)]
     command += ["--first"] if options.is_first_enough else []
+    command += ["--parallel", str(PER_CORE.get(family, 4) * len(os.sched_getaffinity(0)))]
     done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=PATIENCE_S)
     try:
         return Figures(**json.loads(done.stdout.splitlines()[-1]))
