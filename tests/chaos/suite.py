@@ -37,7 +37,7 @@ SUITES: dict[str, dict[str, Goal]] = {
         "writers": Goal(3, 3),
     },
     "short": {
-        "kills": Goal(1700, 1500),
+        "kills": Goal(1600, 1500),
         "powercuts": Goal(2000, 2000),
         "iofaults": Goal(640, 600),
         "workers": Goal(530, 500),

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import json
+from functools import cache
 from importlib import resources
 from string import Template
 
@@ -28,6 +29,7 @@ _POLICY = (
 )
 
 
+@cache
 def asset(name: str) -> bytes:
     """One file of the front end. Raises KeyError for anything that is none."""
     if name not in STYLES + SCRIPTS:
