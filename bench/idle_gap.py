@@ -65,9 +65,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--ray", metavar="HOST:PORT", help="head of a Ray cluster to run the workers on; no limit then")
     options = parser.parse_args()
-    print(
-        f"{'Ray cluster' if options.ray else 'Processes'}: {options.requests} edits of {options.seconds} s, {SIZE}x{SIZE} PNG, {WORKERS} CPU workers; {machine()}"
-    )
+    what = f"{options.requests} edits of {options.seconds} s, {SIZE}x{SIZE} PNG, {WORKERS} CPU workers"
+    print(f"{'Ray cluster' if options.ray else 'processes'}: {what}; {machine()}")
     print(f"{'policy':15}{'median gap':>13}{'90 %':>12}{'max':>12}")
     worst = 0.0
     for policy in ("round_robin", "dynamic"):

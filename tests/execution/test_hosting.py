@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 from editeval.errors import MachineError
-from editeval.execution.cluster import Node, answers, check_version, connect, is_address, told_apart
+from editeval.execution.cluster import Node, answers, check_version, connect, told_apart
 from editeval.execution.devices import dealt
 from editeval.execution.hosting import WorkerHost, check, look, node_environment, source_digest
 from editeval.execution.lanes import Lane, Limits
 from editeval.execution.messages import pack_unit
+from editeval.http.addresses import is_address
 from editeval.images import encode_png
 from editeval.types import EditRequest
 

@@ -12,6 +12,7 @@ from editeval.config.record import Record
 from editeval.config.schema import Execution, Stage
 from editeval.config.values import EXECUTION, JUDGE_EXECUTION, parse, parse_devices, to_json
 from editeval.errors import ConfigError
+from editeval.http.addresses import is_address
 
 
 def resolve_execution(section: str, node: Node, record: Record) -> Execution:
@@ -76,8 +77,7 @@ def _with_address(section: str, execution: Execution, given: dict[str, Node], re
     address, backend = given.get("ray_address"), given.get("backend")
     if address is None or execution.ray_address is None:
         return execution
-    host, _, port = execution.ray_address.rpartition(":")
-    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not is_address(execution.ray_address):
         raise problem(address, f"must be host:port of the head of a Ray cluster, got {quoted(execution.ray_address)}")
     if execution.backend == "ray":
         return execution

@@ -23,6 +23,7 @@ from editeval.execution.hosting import check, look, node_name, source_digest
 from editeval.execution.hosting import look_up as look_model_up
 from editeval.execution.interpreters import Interpreter
 from editeval.execution.messages import WorkerSpec
+from editeval.http.addresses import is_address
 from editeval.types import HubModel
 
 OLDEST = (2, 52)
@@ -179,12 +180,6 @@ def check_version(version: str) -> None:
             f"ray {version} lets a web page run code on the cluster (CVE-2025-62593); "
             f"pip install 'ray>={wanted}' on every node"
         )
-
-
-def is_address(text: str) -> bool:
-    """Whether it is host:port; ray:// is another program's address, and could not carry a run."""
-    host, _, port = text.rpartition(":")
-    return bool(host) and "/" not in host and port.isdecimal() and 0 < int(port) < 65536
 
 
 def answers(address: str) -> bool:
