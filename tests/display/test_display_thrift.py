@@ -1,46 +1,25 @@
-"""However much there is to show, showing it costs a fixed share of a core, and never so seldom that it looks dead."""
+"""Up to a few hundred workers nothing is slowed down; above, looking costs no more, and is never too seldom."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from editeval.display import thrift
-from editeval.display.thrift import MAX_REST_S, SHARE, Thrift
+from editeval.commands.standing import FRESH_S
+from editeval.display.live import FRAME_S
+from editeval.display.recorder import INTERVAL_S
+from editeval.display.thrift import FULL_PACE, MAX_REST_S, rest_s
 
 
-@pytest.fixture
-def spend(monkeypatch: pytest.MonkeyPatch):
-    """spend(seconds): what the processor has done meanwhile."""
-    clock = [0.0]
-    monkeypatch.setattr(thrift.time, "thread_time", lambda: clock[0])
-
-    def spend(seconds: float) -> None:
-        clock[0] += seconds
-
-    return spend
+@pytest.mark.parametrize("num_workers", [0, 1, 16, FULL_PACE])
+def test_runs_of_a_usual_size_are_shown_at_the_full_pace(num_workers: int) -> None:
+    assert rest_s(FRAME_S, num_workers) == FRAME_S
+    assert rest_s(INTERVAL_S, num_workers) == INTERVAL_S
 
 
-@pytest.mark.parametrize(("spent_s", "rest_s"), [(0.0, 0.5), (0.0005, 0.5), (0.002, 0.002 / SHARE), (9.0, MAX_REST_S)])
-def test_what_costs_more_is_done_less_often_within_bounds(spend, spent_s: float, rest_s: float) -> None:
-    mine = Thrift(0.5)
-    assert mine.rest_s == 0.5
-    with mine:
-        spend(spent_s)
-    assert mine.rest_s == pytest.approx(rest_s)
+def test_twice_the_workers_are_looked_at_half_as_often() -> None:
+    assert rest_s(FRAME_S, 2 * FULL_PACE) == 2 * FRAME_S
+    assert rest_s(FRAME_S, 512) == pytest.approx(1.28)
 
 
-def test_what_was_dear_once_is_not_rationed_for_ever(spend) -> None:
-    mine = Thrift(0.5)
-    for cost in (1.0, 0.0):
-        with mine:
-            spend(cost)
-    assert mine.rest_s == 0.5
-
-
-def test_waiting_is_not_spending() -> None:
-    mine = Thrift(0.01)
-    with mine:
-        time.sleep(0.05)
-    assert mine.rest_s < 0.05 / SHARE
+def test_a_picture_is_never_so_old_that_status_would_not_show_it() -> None:
+    assert rest_s(INTERVAL_S, 100_000) == MAX_REST_S < FRESH_S - INTERVAL_S

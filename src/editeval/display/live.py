@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from editeval.display.layout import lines
 from editeval.display.picture import Picture
-from editeval.display.thrift import Thrift
+from editeval.display.thrift import rest_s
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -32,11 +32,14 @@ class Region:
 
     def __init__(self, look: Callable[[], Picture]) -> None:
         self._look = look
+        self.num_workers = 0  # when it was printed last
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         from rich.segment import Segment
 
-        for line in lines(self._look(), options.max_width, console.height - 1):
+        picture = self._look()
+        self.num_workers = len(picture.workers)
+        for line in lines(picture, options.max_width, console.height - 1):
             yield from (Segment(text, console.get_style(style)) for text, style in line)
             yield Segment.line()
 
@@ -63,14 +66,13 @@ class LiveDisplay:
     def _show(self) -> None:
         from rich.live import Live
 
-        thrift = Thrift(FRAME_S)
+        region = Region(self._look)
         with contextlib.suppress(OSError):  # the terminal is gone: the run and its log file go on
-            live = Live(Region(self._look), console=self._console, auto_refresh=False, vertical_overflow="crop")
+            live = Live(region, console=self._console, auto_refresh=False, vertical_overflow="crop")
             with live:
                 self._console.show_cursor(True)  # rich hides it, and nobody would bring it back after a kill -9
-                while not self._stop.wait(thrift.rest_s):
-                    with thrift:
-                        self._frame(live)
+                while not self._stop.wait(rest_s(FRAME_S, region.num_workers)):
+                    self._frame(live)
                 self._frame(live)
 
     def _frame(self, live: Live) -> None:

@@ -17,7 +17,7 @@ from editeval.display import picture as views
 from editeval.display.gpus import GpuSource, open_source
 from editeval.display.observer import Observer, RunFacts
 from editeval.display.picture import GpuSample, Picture
-from editeval.display.thrift import Thrift
+from editeval.display.thrift import rest_s
 from editeval.display.tracker import Tracker
 
 INTERVAL_S = 1.0
@@ -54,25 +54,26 @@ class Recorder(Observer):
         source = self._open_gpus(devices, os.environ)
         try:
             with contextlib.suppress(OSError):
-                thrift, due = Thrift(0.0), 0.0
+                due = 0.0
                 while not self._stop.wait(INTERVAL_S - time.monotonic() % INTERVAL_S):
                     samples = source.sample() if source else []
                     self._tracker.tick(samples)
                     append_samples(directory / GPU_FILE, samples)
                     if time.monotonic() >= due:
-                        with thrift:
-                            self._write_picture(directory / LIVE_FILE)
-                        due = time.monotonic() + thrift.rest_s - INTERVAL_S / 2  # at the second nearest to it
+                        num_workers = self._write_picture(directory / LIVE_FILE)
+                        due = time.monotonic() + rest_s(INTERVAL_S, num_workers) - INTERVAL_S / 2  # the nearest second
                 self._write_picture(directory / LIVE_FILE)
         finally:
             if source is not None:
                 source.close()
 
-    def _write_picture(self, path: Path) -> None:
-        """Replaced in one step; not forced to disk: after a power cut nobody is live."""
+    def _write_picture(self, path: Path) -> int:
+        """Replaced in one step; not forced to disk: after a power cut nobody is live. Returns the number of workers."""
+        picture = self._tracker.picture()
         temporary = path.with_name(f"{path.name}.next")  # one name: whoever has the run's lock is alone
-        temporary.write_text(json.dumps(self._tracker.picture(), default=_as_json), encoding="utf-8")
+        temporary.write_text(json.dumps(picture, default=_as_json), encoding="utf-8")
         temporary.replace(path)
+        return len(picture.workers)
 
 
 def _as_json(value: object) -> object:

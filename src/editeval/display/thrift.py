@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
-SHARE = 0.002  # of a core, for each thing that is done again and again
-MAX_REST_S = 3.0  # whatever it costs: a picture older than `status` takes for live would be no picture
+FULL_PACE = 200  # workers; what a look costs grows with them, so with more of them it is taken less often
+MAX_REST_S = 3.0  # a picture older than `status` takes for live would be none
 
 
-class Thrift:
-    """`with thrift: ...` around what is done again and again; `rest_s` is then how long to leave it alone."""
+def rest_s(at_full_pace_s: float, num_workers: int) -> float:
+    """Seconds until the next look at `num_workers` workers.
 
-    def __init__(self, at_least_s: float) -> None:
-        self._at_least_s = at_least_s
-        self._begun = 0.0
-        self.rest_s = at_least_s
-
-    def __enter__(self) -> None:
-        self._begun = time.thread_time()
-
-    def __exit__(self, *_: object) -> None:
-        wanted = (time.thread_time() - self._begun) / SHARE
-        self.rest_s = max(self._at_least_s, min(wanted, MAX_REST_S))
+    By their number, not by what the last look happened to cost: on a slow machine, or while log lines are printed, it
+    must be seen just as soon that Ctrl-C was heard.
+    """
+    return max(at_full_pace_s, min(at_full_pace_s * num_workers / FULL_PACE, MAX_REST_S))
