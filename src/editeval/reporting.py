@@ -182,7 +182,13 @@ def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
         worker["num_edits"] += 1
     for worker in workers.values():
         worker["idle_s"] = max(window - worker["busy_s"], 0.0)
-    return {**asdict(spent(store.events())), "workers": [workers[index] for index in sorted(workers)]}
+    cost = _cost([r["cost"] for r in replays if "cost" in r])
+    return {**asdict(spent(store.events())), "cost": cost, "workers": [workers[index] for index in sorted(workers)]}
+
+
+def _cost(costs: list[dict[str, float]]) -> dict[str, float] | None:
+    """Where the seconds of editing went, over all invocations; None if none of them said it."""
+    return {name: sum(cost[name] for cost in costs) for name in costs[0]} if costs else None
 
 
 def _policies(replays: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
@@ -190,14 +196,17 @@ def _policies(replays: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     total: dict[str, dict[str, Any]] = {}
     for part in replays:
         for timeline in part["policies"]:
-            row = total.setdefault(timeline["policy"], {"makespan_s": 0.0, "idle_s": 0.0, "max_drift": 0})
+            nothing = {"makespan_s": 0.0, "failures_s": 0.0, "idle_s": 0.0, "max_drift": 0}
+            row = total.setdefault(timeline["policy"], nothing)
             row["makespan_s"] += timeline["makespan_s"]
+            row["failures_s"] += timeline.get("failures_s", 0.0)
             row["idle_s"] += timeline["idle_fraction"] * timeline["makespan_s"]
             row["max_drift"] = max(row["max_drift"], timeline["max_drift"])
     return tuple(
         {
             "policy": name,
             "makespan_s": row["makespan_s"],
+            "failures_s": row["failures_s"],
             "idle_fraction": row["idle_s"] / row["makespan_s"] if row["makespan_s"] else 0.0,
             "max_drift": row["max_drift"],
         }
@@ -206,9 +215,14 @@ def _policies(replays: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def _batches(store: RunStore) -> tuple[dict[str, Any], ...]:
-    """Every batch of every invocation, numbered on."""
-    events = store.events("batch")
-    return tuple(event["data"] | {"index": number} for number, event in enumerate(events, start=1))
+    """Every batch of every invocation, numbered on; which requests were in it, the ledger knows."""
+    return tuple(_batch(number, event["data"]) for number, event in enumerate(store.events("batch"), start=1))
+
+
+def _batch(number: int, data: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("started_at", "seconds", "slowest_worker", "num_workers", "deferred")
+    members = {"num_requests": len(data["members"])} if "members" in data else {}
+    return {"index": number} | members | {name: data[name] for name in kept if name in data}
 
 
 def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:

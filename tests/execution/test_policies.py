@@ -9,12 +9,54 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from editeval.execution.policies import POLICIES, Dynamic, Policy, RoundRobin, make_policy
+from editeval.execution.policies import POLICIES, Dynamic, FreeRunning, RoundRobin, make_policy
+from editeval.execution.policy import Policy, Round
+from editeval.execution.rounds import RETRIES
 
 MAX_WORKERS = 5
 
 
-def true_floor(policy: Policy) -> int:
+class Recorder:
+    """When requests started and were settled, by the number of the event; which rounds there were."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.starts: dict[int, list[int]] = {}
+        self.settled: dict[int, int] = {}
+        self.rounds: list[Round] = []
+
+    def start(self, request: int) -> None:
+        self.now += 1
+        self.starts.setdefault(request, []).append(self.now)
+
+    def settle(self, policy: Policy, request: int) -> None:
+        self.now += 1
+        self.settled[request] = self.now
+        self.collect(policy)
+
+    def collect(self, policy: Policy) -> None:
+        while (closed := policy.take_closed()) is not None:
+            self.rounds.append(closed)
+
+    def check(self, num_requests: int) -> None:
+        """No round began before the one before was over; the rounds hold every request once."""
+        assert sorted(r for each in self.rounds for r in each.members) == list(range(num_requests))
+        assert [each.number for each in self.rounds] == list(range(1, len(self.rounds) + 1))
+        assert not self.rounds or self.rounds[-1].total == len(self.rounds)
+        tries: Counter[int] = Counter()
+        over = 0
+        for each in self.rounds:
+            began = []
+            for request in each.deferred:  # each round that a request left saw one attempt at it
+                began.append(self.starts[request][tries[request]])
+                tries[request] += 1
+            for request in each.members:
+                began += self.starts[request][tries[request] :]
+            assert over < min(began), f"round {each.number} began before the one before was over"
+            over = max([over, *(self.settled[request] for request in each.members)])
+
+
+def true_floor(policy: FreeRunning) -> int:
     """What `floor` promises, computed from nothing but the public state and `_has_work`."""
     left = [policy.completed[w] for w in policy.live if w in policy.running or policy._has_work(w)]
     return min(left, default=max((policy.completed[w] for w in policy.live), default=0))
@@ -28,13 +70,15 @@ class PolicyMachine(RuleBasedStateMachine):
         num_requests=st.integers(0, 12),
         num_workers=st.integers(1, MAX_WORKERS),
         max_drift=st.integers(0, 3),
+        retry=st.sampled_from(RETRIES),
     )
-    def begin(self, name: str, num_requests: int, num_workers: int, max_drift: int) -> None:
-        self.policy = make_policy(name, num_requests, range(num_workers), max_drift)
+    def begin(self, name: str, num_requests: int, num_workers: int, max_drift: int, retry: str) -> None:
+        self.policy = make_policy(name, num_requests, range(num_workers), max_drift, retry)
         self.limit = {"batch_sync": 0, "bounded_drift": max_drift}.get(name)
+        self.recorder = Recorder()
         self.dead: set[int] = set()
         self.running: dict[int, int] = {}  # as a driver knows it
-        self.failed: list[tuple[int, int]] = []  # (request, worker), to be run again
+        self.late: list[tuple[int, int, bool]] = []  # (request, worker, is failed): its result is under way
         self.done: Counter[int] = Counter()
 
     def worker(self, data: st.DataObject, among: list[int]) -> int:
@@ -50,9 +94,10 @@ class PolicyMachine(RuleBasedStateMachine):
             return
         assert worker not in self.running, "a worker runs one request at a time"
         assert request not in self.running.values(), "a request runs once at a time"
-        assert request not in self.done and request not in [r for r, _ in self.failed]
+        assert request not in self.done and request not in [late[0] for late in self.late]
         assert self.limit is None or drift <= self.limit
         self.running[worker] = request
+        self.recorder.start(request)
         ahead = self.policy.upcoming(worker)
         assert ahead is None or (ahead not in self.done and ahead not in self.running.values())
 
@@ -62,17 +107,27 @@ class PolicyMachine(RuleBasedStateMachine):
         worker = self.worker(data, list(self.running))
         request = self.running.pop(worker)
         self.policy.finished(worker, request)
-        if not is_failed:
-            self.done[request] += 1
-        elif is_late:  # its PNG was still being encoded: the failure is told later
-            self.failed.append((request, worker))
-        else:
-            self.policy.again(request, worker)
+        self.late.append((request, worker, is_failed))
+        if not is_late:  # else its PNG is still being encoded
+            self._arrive(-1)
 
-    @precondition(lambda self: self.failed)
+    @precondition(lambda self: self.late)
     @rule()
-    def fail_late(self) -> None:
-        self.policy.again(*self.failed.pop(0))
+    def arrive_late(self) -> None:
+        self._arrive(0)
+
+    def _arrive(self, place: int) -> None:
+        request, worker, is_failed = self.late.pop(place)
+        if is_failed:
+            self.policy.again(request, worker)
+            self.recorder.collect(self.policy)
+        else:
+            self._settle(request)
+
+    def _settle(self, request: int) -> None:
+        self.done[request] += 1
+        self.policy.settled(request)
+        self.recorder.settle(self.policy, request)
 
     @precondition(lambda self: self.policy.live)
     @rule(data=st.data())
@@ -85,19 +140,22 @@ class PolicyMachine(RuleBasedStateMachine):
         self.dead.add(worker)
         if request is not None:
             self.policy.again(request, worker)
+            self.recorder.collect(self.policy)
 
     @precondition(lambda self: self.dead)
     @rule(data=st.data())
     def come_back(self, data: st.DataObject) -> None:
         worker = self.worker(data, list(self.dead))
         self.dead.remove(worker)
-        floor = true_floor(self.policy)
+        floor = true_floor(self.policy) if isinstance(self.policy, FreeRunning) else None
         self.policy.joined(worker)
-        assert self.policy.completed[worker] == floor and worker in self.policy.live
+        assert worker in self.policy.live
+        if isinstance(self.policy, FreeRunning):
+            assert self.policy.completed[worker] == floor
 
     @invariant()
     def the_cached_floor_is_the_true_one(self) -> None:
-        if hasattr(self, "policy"):
+        if isinstance(getattr(self, "policy", None), FreeRunning):
             assert self.policy.floor() == true_floor(self.policy)
 
     @invariant()
@@ -113,21 +171,32 @@ class PolicyMachine(RuleBasedStateMachine):
             self.policy.joined(min(self.dead))
         for worker, request in list(self.running.items()):
             self.policy.finished(worker, request)
-            self.done[request] += 1
-        for request, worker in self.failed:
-            self.policy.again(request, worker)
+            self._settle(request)
+        while self.late:
+            self._arrive(0)
         while sum(self.done.values()) < self.policy.num_requests:
             started = [(w, r) for w in self.policy.live if (r := self.policy.next(w)) is not None]
             assert started, "work is left, a worker lives, nothing runs: one of them must get a request"
+            for _, request in started:
+                self.recorder.start(request)
             for worker, request in started:
                 self.policy.finished(worker, request)
-                self.done[request] += 1
+                self._settle(request)
         assert self.done == Counter(range(self.policy.num_requests))
+        if self.policy.waits_for_results:
+            self.recorder.check(self.policy.num_requests)
         assert all(self.policy.next(worker) is None for worker in self.policy.live)
 
 
 PolicyMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 TestPolicies = PolicyMachine.TestCase
+
+
+def end(policy: Policy, worker: int) -> None:
+    """What `worker` runs is done, and its result is there."""
+    request = policy.running[worker]
+    policy.finished(worker, request)
+    policy.settled(request)
 
 
 def drive(policy: Policy, ends: st.DataObject) -> list[tuple[int, int, int]]:
@@ -141,8 +210,7 @@ def drive(policy: Policy, ends: st.DataObject) -> list[tuple[int, int, int]]:
                 starts.append((worker, request, drift))
         if not policy.running:
             return starts
-        worker = ends.draw(st.sampled_from(sorted(policy.running)))
-        policy.finished(worker, policy.running[worker])
+        end(policy, ends.draw(st.sampled_from(sorted(policy.running))))
 
 
 @settings(max_examples=60, deadline=None)
@@ -171,8 +239,7 @@ def test_batch_sync_starts_a_round_only_when_the_one_before_is_complete_everywhe
             request = policy.next(worker)
             if request is not None:
                 assert completed >= request // num_workers * num_workers, "an earlier round is still running"
-        worker = data.draw(st.sampled_from(sorted(policy.running)))
-        policy.finished(worker, policy.running[worker])
+        end(policy, data.draw(st.sampled_from(sorted(policy.running))))
         completed += 1
 
 
@@ -183,9 +250,8 @@ def test_batch_sync_fills_every_round_at_once(num_workers: int) -> None:
         given_out = [policy.next(worker) for worker in policy.live]
         assert given_out == [number * num_workers + w for w in range(num_workers)]
         assert all(policy.next(worker) is None for worker in policy.live)
-        for worker, request in enumerate(given_out):
-            assert request is not None
-            policy.finished(worker, request)
+        for worker in range(num_workers):
+            end(policy, worker)
 
 
 def test_a_worker_without_work_left_holds_nobody_up() -> None:
@@ -240,7 +306,7 @@ def test_work_survives_the_death_of_everybody() -> None:
         policy.joined(1)
         seen = []
         while (request := policy.next(1)) is not None:
-            policy.finished(1, request)
+            end(policy, 1)
             seen.append(request)
         assert sorted(seen) == [0, 1, 2, 3]
 

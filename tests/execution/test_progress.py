@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editeval.execution.progress import BAR_WIDTH, INTERVAL_S, EditLog, ProgressLine, clock, cost_line
-from editeval.execution.simulate import Measured, Timeline, replay
+from editeval.execution.lanes import Notice
+from editeval.execution.progress import BAR_WIDTH, INTERVAL_S, Batch, EditLog, ProgressLine, clock
+from editeval.execution.replay import Measured
+from editeval.execution.simulate import Fault
 from editeval.types import Failure, Outcome
 
 
@@ -56,11 +58,52 @@ def test_the_opening_lines_without_synchronisation_say_so(policy: str) -> None:
     ]
 
 
+def batch(number: int, total: int, *members: str, num_workers: int = 6, deferred: tuple[str, ...] = ()) -> Notice:
+    """What the pool says when a round is over."""
+    times = {"started_at": 100.0 * number, "ended_at": 100.0 * number + 2.5, "steady_s": 2.5 * number}
+    named = {"members": list(members), "deferred": list(deferred)}
+    return Notice("batch", {"number": number, "total": total, "num_workers": num_workers} | named | times)
+
+
 def test_every_batch_has_its_line_including_the_last() -> None:
     log, lines = edit_log(270, 6)
-    for i in range(270):
-        log.add(outcome(str(i), i % 6))
+    for number in range(1, 46):
+        log.hear(batch(number, 45, *(str(6 * (number - 1) + i) for i in range(6))))
     assert batches_said(lines) == [f"Batch {n}/45 done, GPUs synced ✓" for n in range(1, 46)]
+    assert lines == batches_said(lines), "and nothing else, as long as nothing happens"
+
+
+def test_a_batch_is_not_over_because_so_many_outcomes_are_there() -> None:
+    log, lines = edit_log(4, 2)
+    for i in range(4):
+        log.add(outcome(str(i), i % 2))
+    assert batches_said(lines) == []
+
+
+def test_a_worker_that_is_away_or_lost_for_good_has_a_line_and_the_total_follows_the_pool() -> None:
+    log, lines = edit_log(8, 3)
+    log.hear(batch(1, 3, "0", "1", "2", num_workers=3))
+    told = {"worker": 1, "device": "cuda:1", "how": "lost for good: it died 10 times in a row", "is_lost": True}
+    log.hear(Notice("worker_given_up", told))
+    log.hear(batch(2, 4, "3", "4", num_workers=2))
+    log.hear(batch(3, 4, "5", "6", num_workers=2))
+    assert lines == [
+        "Batch 1/3 done, GPUs synced ✓",
+        "   - Worker 1 on cuda:1 is lost for good: from the next batch on, batches have the size of the 2 workers left",
+        "   - Batch 2: 2 of 3 GPUs at work",
+        "Batch 2/4 done, GPUs synced ✓",
+        "Batch 3/4 done, GPUs synced ✓",
+    ]
+
+
+def test_a_batch_that_a_request_left_names_it_on_one_line() -> None:
+    log, lines = edit_log(4, 2)
+    over = log.hear(batch(1, 3, "0", num_workers=2, deferred=("1\n",)))
+    assert over is not None and (over.members, over.deferred) == (("0",), ("1\n",))
+    assert lines == [
+        "   - Batch 1 goes on without what failed in it, to be retried after the last batch: 1\\n",
+        "Batch 1/3 done, GPUs synced ✓",
+    ]
 
 
 def test_the_progress_lines_carry_count_percent_elapsed_and_remaining() -> None:
@@ -73,58 +116,37 @@ def test_the_progress_lines_carry_count_percent_elapsed_and_remaining() -> None:
         assert log.progress.text(94.5) == f"{title}: 100%|{'█' * 20}| 270/270 [01:34<00:00, 2 failed]"
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data(), st.integers(0, 20), st.integers(1, 6))
-def test_batches_are_said_once_and_in_order_whatever_the_order_of_the_outcomes(
-    data: st.DataObject, num_keys: int, num_workers: int
-) -> None:
-    log, lines = edit_log(num_keys, num_workers)
-    order = data.draw(st.permutations(range(num_keys)))
-    completed = []
-    for i in order:
-        is_failed = data.draw(st.booleans())
-        before = set(order[: order.index(i) + 1])
-        completed += log.add(outcome(str(i), i % num_workers, is_failed=is_failed))
-        done = next((n for n in range(num_keys) if n not in before), num_keys)
-        assert len(completed) == (log.num_batches if done == num_keys else done // num_workers)
-    assert [batch.index for batch in completed] == list(range(1, log.num_batches + 1))
-    assert batches_said(lines) == [f"Batch {b.index}/{log.num_batches} done, GPUs synced ✓" for b in completed]
-    assert log.num_batches == -(-num_keys // num_workers)
-
-
-def test_a_batch_lasts_from_its_first_start_to_its_last_end_and_names_who_was_last() -> None:
+def test_a_batch_lasts_from_its_first_start_to_its_last_outcome_and_names_whose_that_was() -> None:
     log, _ = edit_log(5, 3)
-    assert log.add(outcome("2", 2, started_at=10.1, seconds=2.0)) == []
-    assert log.add(outcome("0", 0, started_at=10.0, seconds=2.5, is_failed=True)) == []
-    (first,) = log.add(outcome("1", 1, started_at=10.0, seconds=2.0))
-    assert (first.index, first.started_at, first.seconds, first.slowest_worker) == (1, 10.0, 2.5, 0)
-    assert log.add(outcome("4", 1, started_at=12.5, seconds=1.5)) == []
-    (ragged,) = log.add(outcome("3", 0, started_at=12.5, seconds=1.0))
-    assert (ragged.index, ragged.started_at, ragged.seconds, ragged.slowest_worker) == (2, 12.5, 1.5, 1)
+    for key, worker in (("2", 2), ("0", 0), ("1", 1)):
+        log.add(outcome(key, worker, is_failed=key == "0"))
+    first = log.hear(batch(1, 2, "0", "1", "2", num_workers=3))
+    assert first == Batch(1, 2, 100.0, 102.5, 2.5, 2.5, 1, 3, ("0", "1", "2"), ())
+    left = log.hear(batch(2, 3, num_workers=3, deferred=("3",)))
+    assert left is not None and left.slowest_worker == -1, "nobody had an outcome in it"
 
 
-def test_failures_are_counted_in_the_progress_and_not_measured() -> None:
+def test_failures_are_counted_in_the_progress_and_are_no_durations() -> None:
     log, _ = edit_log(4, 2, "round_robin")
     for i in range(4):
-        assert log.add(outcome(str(i), i % 2, seconds=1.0 + i, is_failed=i == 2)) == []
-    assert log.measured == [Measured(0, 0, 1.0), Measured(1, 1, 2.0), Measured(3, 1, 4.0)]
+        log.add(outcome(str(i), i % 2, seconds=1.0 + i, is_failed=i == 2))
+    assert log.history.measured == [Measured(0, 0, 1.0), Measured(1, 1, 2.0), Measured(3, 1, 4.0)]
+    assert log.history.failed == {2} and log.history.faults == {(2, 1): Fault(is_retried=False, seconds=3.0)}
     assert (log.progress.done, log.progress.failed) == (4, 1)
 
 
 def test_nothing_to_do_has_no_batch_and_no_division_by_zero() -> None:
     log, lines = edit_log(0, 6)
     log.begin()
-    assert "   - Total batches: 0" in lines and log.num_batches == 0
+    assert "   - Total batches: 0" in lines
     assert log.progress.text(0.0) == f"[SYNC] Editing images: 100%|{'█' * 20}| 0/0 [00:00<?]"
 
 
 def test_one_worker_has_batches_of_one() -> None:
     log, lines = edit_log(2, 1)
     log.begin()
-    assert len(log.add(outcome("0"))) == 1 and len(log.add(outcome("1"))) == 1
     assert lines[0] == "[MultiGPUQwenImageEdit] Starting batch edit: 2 images on 1 GPUs"
-    assert "   - Batch size: 1 (one task per GPU)" in lines
-    assert batches_said(lines) == ["Batch 1/2 done, GPUs synced ✓", "Batch 2/2 done, GPUs synced ✓"]
+    assert "   - Batch size: 1 (one task per GPU)" in lines and "   - Total batches: 2" in lines
 
 
 class Clock:
@@ -202,26 +224,3 @@ def test_the_bar_always_has_its_width(done: int, total: int, elapsed: float) -> 
 )
 def test_times_are_minutes_and_seconds_and_from_an_hour_on_hours(seconds: float, text: str) -> None:
     assert clock(seconds) == text
-
-
-def test_the_cost_of_synchronisation_and_of_the_others_is_one_line() -> None:
-    timelines = [
-        Timeline("batch_sync", 95.8, 0.06, 0),
-        Timeline("round_robin", 90.9, 0.01, 2),
-        Timeline("bounded_drift", 91.0, 0.01, 1),
-        Timeline("dynamic", 90.7, 0.01, 2),
-    ]
-    assert cost_line("batch_sync", 97.2, timelines) == (
-        "Synchronisation cost +4.9 s (+5.4 %) against free-running round robin in this run: "
-        "batch_sync 95.8 s (measured 97.2 s); replayed from the measured durations: "
-        "round_robin 90.9 s, bounded_drift 91.0 s, dynamic 90.7 s"
-    )
-    assert cost_line("dynamic", 91.0, timelines).startswith("Policy dynamic cost -0.2 s (-0.2 %) against")
-    assert cost_line("round_robin", 91.0, timelines).startswith("Policy round_robin cost +0.0 s (+0.0 %) against")
-
-
-def test_the_cost_line_of_the_document_s_own_table_is_no_cost_at_all() -> None:
-    measured = [Measured(i, i % 6, 2.1 if i % 6 == 1 else 2.0) for i in range(270)]
-    line = cost_line("batch_sync", 94.5, replay(measured, 6))
-    assert line.startswith("Synchronisation cost +0.0 s (+0.0 %) against free-running round robin in this run")
-    assert "batch_sync 94.5 s (measured 94.5 s)" in line and "dynamic 92.0 s" in line

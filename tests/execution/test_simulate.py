@@ -16,15 +16,8 @@ from editeval.execution.backends import process_launcher
 from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import POLICIES, make_policy
 from editeval.execution.pool import Pool, PoolSpec
-from editeval.execution.simulate import (
-    Measured,
-    Scenario,
-    Timeline,
-    lower_bound,
-    replay,
-    run_scenario,
-    simulate,
-)
+from editeval.execution.replay import Measured, Setting, replay
+from editeval.execution.simulate import Scenario, Timeline, lower_bound, run_scenario, simulate
 from editeval.images import encode_png
 from editeval.types import EditRequest
 
@@ -189,7 +182,7 @@ def test_a_replay_of_a_simulated_run_takes_exactly_as_long(
     seconds = [d / 7 for d in durations]
     run = simulate(name, make_policy(name, len(seconds), range(num_workers), drift), lambda r, w: seconds[r])
     measured = [Measured(request, worker, seconds[request]) for _, worker, request in run.starts]
-    again = {t.policy: t for t in replay(measured, num_workers, drift)}
+    again = {t.policy: t for t in replay(measured, Setting(num_workers, drift))}
     assert (again[name].makespan_s, again[name].starts) == (run.makespan_s, run.starts)
     assert again[name].max_drift == run.max_drift
     fixed = [again[p].makespan_s for p in ("batch_sync", "bounded_drift", "round_robin")]
@@ -198,14 +191,14 @@ def test_a_replay_of_a_simulated_run_takes_exactly_as_long(
 
 def test_a_replay_scales_by_the_pace_of_the_workers() -> None:
     measured = [Measured(i, i % 2, (1.0, 2.0)[i % 2]) for i in range(12)]
-    found = {t.policy: t.makespan_s for t in replay(measured, 2)}
+    found = {t.policy: t.makespan_s for t in replay(measured, Setting(2))}
     assert found == {"batch_sync": 12.0, "round_robin": 12.0, "bounded_drift": 12.0, "dynamic": 8.0}
 
 
 def test_a_replay_of_nothing_is_nothing_and_gaps_are_closed() -> None:
-    assert replay([], 3) == []
+    assert replay([], Setting(3)) == []
     with_gap = [Measured(0, 0, 1.0), Measured(5, 1, 1.0), Measured(9, 0, 1.0)]
-    assert {t.makespan_s for t in replay(with_gap, 2)} == {2.0}
+    assert {t.makespan_s for t in replay(with_gap, Setting(2))} == {2.0}
 
 
 def test_a_policy_that_is_stuck_is_an_error_and_no_timeline() -> None:

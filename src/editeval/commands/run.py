@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from editeval.commands.signals import interruptible
-from editeval.config.schema import Config
+from editeval.config.schema import Config, Execution
 from editeval.errors import BenchmarkError, UserError, one_line
+from editeval.execution.progress import clock
+from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.redaction import redacted
 from editeval.store import activity, directories
@@ -136,4 +138,16 @@ def _print_assignment(plan: Plan, pending: list[str]) -> None:
         more = f", ... +{len(mine) - 3} more" if len(mine) > 3 else ""
         out(f"                 worker {worker} on {'+'.join(group)}: {len(mine)} edits: {first}{more}\n")
     if execution.policy == "batch_sync" and groups:
-        out(f"                 {-(-len(pending) // len(groups))} batches of {len(groups)}\n")
+        out(f"                 {num_rounds(len(pending), len(groups))} batches of {len(groups)}\n")
+        out(f"                 {_longest_hold(execution)}\n")
+
+
+def _longest_hold(execution: Execution) -> str:
+    """How long one request may keep all workers of its batch waiting, at worst."""
+    tries, what = execution.max_attempts, f"at most {execution.max_attempts} attempts (max_attempts)"
+    if execution.retry == AT_END:
+        tries, what = 1, "one attempt (retry: at_end)"
+    limit_s = execution.timeout_s + 2 * execution.stall_s
+    bound = f"{what} x {limit_s:g} s (timeout_s; stall_s to be sent, stall_s to be encoded) = {clock(tries * limit_s)}"
+    again = f", and start_timeout_s {execution.start_timeout_s:g} s for each time that its last worker is loaded again"
+    return f"one request can hold its batch for {bound}{again if tries > 1 else ''}"

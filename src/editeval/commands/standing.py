@@ -141,7 +141,7 @@ class _Ledger:
         state = self._state(facts, total - done - failed)
         pace = self._pace(facts)
         is_running = state == "running"
-        batches = [e["data"]["index"] for e in self.events if e["kind"] == "batch"] if facts.key == EDIT else []
+        batches = [e["data"] for e in self.events if e["kind"] == "batch"] if facts.key == EDIT else []
         return StageView(
             key=facts.key,
             kind=facts.kind,
@@ -154,8 +154,8 @@ class _Ledger:
             already=min(facts.done + facts.failed, done + failed),
             images_per_min=pace.per_minute(self.now) if is_running else None,
             eta_s=pace.eta_s(total - done - failed, self.now) if is_running else None,
-            batch=max(batches, default=0),
-            num_batches=self._num_batches(facts) if batches else 0,
+            batch=batches[-1]["index"] if batches else 0,
+            num_batches=batches[-1].get("total", self._num_batches(facts)) if batches else 0,
             score=self._score(facts),
         )
 
@@ -185,6 +185,7 @@ class _Ledger:
         return "running" if "stage_start" in kinds else "loading"
 
     def _num_batches(self, facts: StageFacts) -> int:
+        """Of a run whose batches do not say it."""
         begin = next((e["data"] for e in self._begun(facts) if e["kind"] == "stage_begin"), None)
         return -(-begin["num_requests"] // len(begin["devices"])) if begin and facts.is_synchronised else 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from editeval.display.recorder import GPU_FILE, read_samples
 from editeval.reports.trace import BATCHES, GPU_PROCESS, Counter, Mark, Span, Trace
+from editeval.store import barrier
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
 
@@ -97,15 +98,23 @@ def _span(batch: list[Attempt], numbers: dict[_Stage, int]) -> Span:
 def _batches(store: RunStore) -> Iterator[Span]:
     for event in store.events("batch"):
         data = event["data"]
-        args = {"slowest_worker": data["slowest_worker"]}
+        told = ("slowest_worker", "num_workers", "members", "deferred")
+        args = {name: data[name][:MAX_NAMED] if name in told[2:] else data[name] for name in told if name in data}
         yield Span(1, BATCHES, f"batch {data['index']}", "batch", data["started_at"], data["seconds"], args)
 
 
 def _marks(store: RunStore, numbers: dict[_Stage, int]) -> Iterator[Mark]:
+    crossed = barrier.crossed(store)
+    num_workers = 0
     for event in store.events():
         data = event["data"]
-        if event["kind"] == "batch":
-            yield Mark(1, None, f"all synchronised after batch {data['index']}", data["started_at"] + data["seconds"])
+        if event["kind"] == "stage_begin" and data["stage"] == "edit":
+            num_workers = len(data["devices"])
+        if event["kind"] == "batch" and event["seq"] not in crossed:
+            present = data.get("num_workers", num_workers)
+            who = "all" if present >= num_workers else f"{present} of {num_workers} workers"
+            name = f"{who} synchronised after batch {data['index']}"
+            yield Mark(1, None, name, data["started_at"] + data["seconds"])
         elif event["kind"] in ("worker_lost", "worker_given_up"):
             what = f"{event['kind'].replace('_', ' ')}: {data.get('how', '')}"
             yield Mark(numbers[_stage(store, data)], data["worker"], what, event["at"])

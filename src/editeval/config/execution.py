@@ -27,6 +27,7 @@ def resolve_execution(section: str, node: Node, record: Record) -> Execution:
     devices = parse_devices(ids) if ids is not None else None
     execution = dataclasses.replace(defaults, device_ids=devices, **values)
     execution = _with_drift(section, execution, given, record)
+    execution = _with_retry(section, execution, given, record)
     execution = _with_address(section, execution, given, record)
     _check_interpreter(execution, given)
     if not judging and execution.batch_size != 1:
@@ -70,6 +71,18 @@ def _with_drift(section: str, execution: Execution, given: dict[str, Node], reco
         raise problem(drift, f"only {section}.execution.policy bounded_drift has one, got policy {execution.policy}")
     record.warnings.append(f"{drift.where}: {drift.key}: has no effect: {policy.where} sets policy {execution.policy}")
     return dataclasses.replace(execution, max_drift=None)
+
+
+def _with_retry(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:
+    """The execution with retry at_end only if its policy is batch_sync: the others have no batch to keep open."""
+    retry, policy = given.get("retry"), given.get("policy")
+    if retry is None or execution.retry == "in_batch" or execution.policy == "batch_sync":
+        return execution
+    if policy is None or retry.rank >= policy.rank:
+        what = f"only {section}.execution.policy batch_sync has batches to put retries behind"
+        raise problem(retry, f"{what}, got policy {execution.policy}")
+    record.warnings.append(f"{retry.where}: {retry.key}: has no effect: {policy.where} sets policy {execution.policy}")
+    return dataclasses.replace(execution, retry="in_batch")
 
 
 def _with_address(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:

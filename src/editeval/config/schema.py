@@ -20,6 +20,7 @@ class Execution:
     device_ids: tuple[str, ...] | None = None  # "cpu" or "cuda:N"; None = all visible GPUs
     policy: str = "batch_sync"
     max_drift: int | None = None  # only with bounded_drift
+    retry: str = "in_batch"  # or "at_end", only with batch_sync: failed requests run again behind the last batch
     backend: str = "process"
     ray_address: str | None = None  # of backend ray: host:port of the head; None = the cluster of this machine
     load_concurrency: int = 1  # models that may load at the same time

@@ -22,6 +22,7 @@ SECONDS = Annotated[float, Gt(0)]
 EXECUTION: dict[str, Any] = {
     "policy": Literal["batch_sync", "round_robin", "bounded_drift", "dynamic"],
     "max_drift": Annotated[int, Ge(0)] | None,
+    "retry": Literal["in_batch", "at_end"],
     "backend": Literal["process", "inprocess", "ray"],
     "ray_address": str | None,
     "load_concurrency": COUNT,

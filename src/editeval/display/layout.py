@@ -76,7 +76,7 @@ def _stages(stages: Sequence[StageView], width: int) -> Iterator[Line]:
         if details and not is_one_line and _details(stage):
             yield [(" " * 5, ""), *_details(stage)]
         if stage.num_batches:
-            yield [("batch  ", ""), (f"{stage.batch}/{stage.num_batches}", "bold"), (" workers in step", "")]
+            yield [("batch  ", ""), (f"{stage.batch}/{stage.num_batches}", "bold"), (f" {clean(stage.step)}", "")]
         if stage.score is not None:
             yield _score(stage.score, stage)
 

@@ -20,6 +20,7 @@ class StageFacts:
     failed: int = 0
     devices: tuple[tuple[str, ...], ...] = ()  # one group per worker
     is_synchronised: bool = False
+    retry: str = "in_batch"  # or "at_end": whether a batch stays open for what failed in it
     worker_logs: tuple[str, ...] = ()  # one path per worker
     metric: str = ""  # headline of a judge
     scores: tuple[tuple[str, float], ...] = ()  # (cluster, headline score) of earlier invocations

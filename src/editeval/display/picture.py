@@ -13,6 +13,7 @@ WAITING, BOUNDARY, RESTARTING, DEAD, ENDED, SEEN = "waiting", "at boundary", "re
 MAX_HISTORY = 60  # seconds of a worker's history
 COMPUTING = frozenset({EDITING, JUDGING})
 HOLDING = frozenset({EDITING, JUDGING, ENCODING})
+AWAY = frozenset({LOADING, RESTARTING, DEAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class StageView:
     eta_s: float | None = None
     batch: int = 0
     num_batches: int = 0
+    step: str = ""  # whether the workers are in step, in words; empty where that is not known
     score: ScoreSoFar | None = None
 
     @property

@@ -61,6 +61,7 @@ class _Stage:
     retried: int = 0
     gone: int = 0  # of the total: they turned out to have no edit
     batch: tuple[int, int] = (0, 0)
+    held_by: dict[str, None] = field(default_factory=dict)  # requests that are run again in the batch that is open
     pace: Pace | None = None
     workers: dict[int, _Worker] = field(default_factory=dict)
     scores: dict[str, list[float]] = field(default_factory=dict)
@@ -137,6 +138,8 @@ class Tracker(Observer):
                 stage.state = "running"
         elif kind == "attempt":
             stage.retried += 1
+            if stage.facts.is_synchronised and stage.facts.retry == "in_batch":
+                stage.held_by[data["key"]] = None
             self._fail(stage, data["key"], data["reason"], data["message"], data["worker"])
             self._release(stage, worker, data["key"])
         elif kind in ("worker_lost", "worker_given_up"):
@@ -148,6 +151,7 @@ class Tracker(Observer):
             if mine is None:
                 return
             mine.gone += settled.num_gone
+            mine.held_by.pop(settled.key, None)
             self._start_clock(mine).add(self._now(), settled.num_samples, settled.seconds)
             num_failed = len(settled.failures)
             mine.failed += num_failed
@@ -256,6 +260,7 @@ class Tracker(Observer):
             else None,
             batch=stage.batch[0],
             num_batches=stage.batch[1],
+            step=_step(stage) if stage.batch[1] and is_running else "",
             score=stage.so_far,
         )
 
@@ -279,6 +284,16 @@ class Tracker(Observer):
 
     def _gpu(self, worker: _Worker) -> GpuSample | None:
         return views.merged([self._gpus[device] for device in worker.device if device in self._gpus])
+
+
+def _step(stage: _Stage) -> str:
+    """Whether the workers of a synchronised stage are in step; a retry keeps the others waiting."""
+    if stage.held_by:
+        first, *more = stage.held_by
+        return f"waiting for a retry of {first}" + (f" and {len(more)} more" if more else "")
+    away = sum(worker.state in views.AWAY for worker in stage.workers.values())
+    present = len(stage.workers) - away
+    return f"{present} of {len(stage.workers)} workers in step" if away else "workers in step"
 
 
 def _new_stage(facts: StageFacts) -> _Stage:

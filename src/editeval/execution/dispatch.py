@@ -10,9 +10,7 @@ import itertools
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from editeval.errors import EditevalError, MachineError
@@ -21,8 +19,10 @@ from editeval.execution.charges import Charges
 from editeval.execution.feeding import ARRIVED, Build, Parcel, feed
 from editeval.execution.frames import Frame
 from editeval.execution.lanes import PASSED_ON, RETRIED, Clock, Ears, Lane, Limits, Notice, Result, needs_fresh_process
+from editeval.execution.launching import Launcher
 from editeval.execution.messages import NONSENSE, EncodedEdit, WorkerSpec, is_sound, unpack_scores
-from editeval.execution.policies import Policy
+from editeval.execution.policy import Policy
+from editeval.execution.rounds import RoundTimes
 from editeval.types import Failure
 
 MAX_DEATHS = 10  # of a worker in a row: three requests may kill it three times each; then its device is to blame
@@ -35,10 +35,10 @@ class Dispatcher:
     def __init__(self, spec: WorkerSpec, lanes: Sequence[Lane], launch: Launch, limits: Limits) -> None:
         self._spec = spec
         self.lanes = list(lanes)
-        self._launch = launch
         self._limits = limits
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self._to_load: deque[Lane] = deque()
+        self._clock = Clock()
+        self._launcher = Launcher(spec, self.lanes, launch, self._events, self._clock)
         self._emit: Callable[[Result | Notice], None] = lambda _: None
         self._fatal: EditevalError | None = None
         self._policy: Policy | None = None
@@ -48,8 +48,8 @@ class Dispatcher:
         self._charges = Charges()
         self._unbuilt: dict[int, Failure] = {}
         self._left = 0
-        self._clock = Clock()
         self._next_tick = 0.0
+        self._rounds = RoundTimes()
         self.is_draining = False
         self.has_room: Callable[[], bool] = lambda: True  # False while the consumer is behind
 
@@ -58,7 +58,7 @@ class Dispatcher:
     def load(self, emit: Callable[[Notice], None]) -> None:
         """Every lane is ready, loaded `load_concurrency` at a time. Raises what the first failing worker raised."""
         self._emit = lambda thing: emit(thing) if isinstance(thing, Notice) else None
-        self._to_load.extend(self.lanes)
+        self._launcher.add(self.lanes)
         self._load_next()
         while not all(lane.is_ready for lane in self.lanes):
             self._step()
@@ -67,17 +67,14 @@ class Dispatcher:
             if self.is_draining:
                 return
 
+    def end(self) -> None:
+        """Every worker dies now, and none is started any more (any thread may call)."""
+        self.is_draining = True
+        self._launcher.end()
+        self.wake()
+
     def _load_next(self) -> None:
-        while self._to_load and sum(x.loading_since is not None for x in self.lanes) < self._limits.load_concurrency:
-            lane = self._to_load.popleft()
-            lane.generation += 1
-            lane.loading_since = self._clock.now()
-            lane.kill_reason = lane.last_place = ""
-            lane.builds = queue.SimpleQueue()
-            self._emit(Notice("loading", {"worker": lane.index, "device": lane.device}))
-            lane.handle = self._launch(lane.index, lane.devices, Ears(self._events, lane.index, lane.generation))
-            spec = {"spec": asdict(self._spec), "devices": lane.own_devices, "worker": lane.index}
-            lane.handle.post(spec)  # never waits for a place on a cluster; if it died at birth, "gone" is on its way
+        self._launcher.go_on(self._limits.load_concurrency, self._emit)
 
     def _on_ready(self, lane: Lane, header: dict[str, Any]) -> None:
         lane.is_ready = True
@@ -103,6 +100,7 @@ class Dispatcher:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit = policy, keys, build, emit
         self._charges, self._unbuilt, self._left = Charges(), {}, len(keys)
+        self._rounds = RoundTimes()
         for lane in self.lanes:
             lane.sent.clear()
         try:
@@ -111,7 +109,7 @@ class Dispatcher:
                 self._step()
                 if self._fatal:
                     raise self._fatal
-                if all(x.handle is None and x.loading_since is None for x in self.lanes) and not self._to_load:
+                if self._launcher.is_over and not self.is_draining:
                     raise MachineError(f"no worker is left: each died {MAX_DEATHS} times in a row; see the worker logs")
         finally:
             self._policy = None
@@ -122,7 +120,8 @@ class Dispatcher:
     def _grant_all(self) -> None:
         parcels: list[tuple[Lane, int]] = []
         for lane in self.lanes:
-            is_alone = not (lane.encoding and self._charges.has_suspects)  # no unsent result may die with a suspect
+            is_risky = self._charges.has_suspects or (self._policy is not None and self._policy.waits_for_results)
+            is_alone = not (lane.encoding and is_risky)  # no unsent result may die with a suspect, or with a retry
             is_idle = lane.is_ready and lane.running is None and not lane.kill_reason
             if is_idle and lane.condemned and not lane.encoding:
                 lane.kill(lane.condemned)
@@ -158,7 +157,9 @@ class Dispatcher:
         assert lane.running is not None
         lane.is_started = True
         lane.started_at = lane.heard_at = self._clock.now()
-        self._tell(lane, {"type": "start", "key": self._keys[lane.running]})
+        self._rounds.start()
+        urgent = {"is_urgent": True} if self._policy is not None and self._policy.waits_for_results else {}
+        self._tell(lane, {"type": "start", "key": self._keys[lane.running]} | urgent)
         self._emit(Notice("started", {"worker": lane.index, "key": self._keys[lane.running]}))  # the device first
 
     def _tell(self, lane: Lane, header: dict[str, Any]) -> None:
@@ -179,7 +180,8 @@ class Dispatcher:
         self._clock.tick()
         if self._clock.now() >= self._next_tick:  # also while events come thick and fast
             self._next_tick = self._clock.now() + TICK_S
-            self._check_clocks()
+            for lane in self.lanes:
+                lane.enforce(self._clock.now(), self._limits)
             self._emit(Notice("tick", {}))
         try:
             event = self._events.get(timeout=TICK_S)
@@ -255,15 +257,18 @@ class Dispatcher:
         request, lane.running = lane.running, None
         lane.sent.pop(request, None)
         self._policy.finished(lane.index, request)
-        failure = Failure(**header["error"]) if "error" in header else None
-        if failure is not None and needs_fresh_process(failure, self._charges.num_tries(request)):
-            lane.condemned = f"restarted after {failure.reason}"
-        if failure is None:
+        finished = Notice("finished", {"worker": lane.index, "key": header["key"]})
+        if "error" not in header:
             lane.encoding[request] = header | {"done_at": self._clock.now()}
-        self._grant_all()  # first of all: the device must not wait for what follows
-        self._emit(Notice("finished", {"worker": lane.index, "key": header["key"]}))
-        if failure is not None:
-            self._on_failure(lane, request, failure, header)
+            self._grant_all()  # first of all: the device must not wait for what follows
+            self._emit(finished)
+            return
+        failure = Failure(**header["error"])
+        if needs_fresh_process(failure, self._charges.num_tries(request)):
+            lane.condemned = f"restarted after {failure.reason}"
+        self._emit(finished)
+        self._on_failure(lane, request, failure, header)  # the policy knows of it before it gives out anything
+        self._grant_all()
 
     def _on_result(self, lane: Lane, header: dict[str, Any], blobs: list[bytes]) -> None:
         request = next(r for r in lane.encoding if self._keys[r] == header["key"])
@@ -283,6 +288,7 @@ class Dispatcher:
         self._policy.finished(lane.index, request)
         if not self._is_fatal(lane, failure):
             self._finish(lane, request, None, failure, {})
+        self.wake()  # others may have been waiting for this one
 
     def _on_failure(self, lane: Lane, request: int, failure: Failure, done: dict[str, Any]) -> None:
         assert self._policy is not None
@@ -291,6 +297,7 @@ class Dispatcher:
         if failure.reason in RETRIED and self._charges.num_charged(request) < self._limits.max_attempts:
             self._emit(Notice("attempt", {"outcome": self._outcome(lane, request, None, failure, done)}))
             self._policy.again(request, lane.index)
+            self._tell_rounds()
         else:
             self._finish(lane, request, None, failure, done)
 
@@ -302,21 +309,21 @@ class Dispatcher:
         return True
 
     def _finish(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> None:
+        assert self._policy is not None
         self._left -= 1
         self._charges.settled(request)
+        self._policy.settled(request)
         self._emit(self._outcome(lane, request, value, failure, done))
+        self._tell_rounds()
+
+    def _tell_rounds(self) -> None:
+        assert self._policy is not None
+        self._rounds.over(self._policy.take_closed, self._keys, lambda data: self._emit(Notice("batch", data)))
 
     def _outcome(self, lane: Lane, request: int, value: Any, failure: Failure | None, done: dict[str, Any]) -> Result:
         return lane.outcome(self._keys[request], self._charges.num_tries(request), value, failure, done)
 
     # -- death -----------------------------------------------------------------------------------------------------
-
-    def _check_clocks(self) -> None:
-        now = self._clock.now()
-        for lane in self.lanes:
-            reason = lane.overdue(now, self._limits)
-            if reason and lane.handle is not None and not lane.kill_reason:
-                lane.kill(reason)
 
     def _on_gone(self, lane: Lane, how: str) -> None:
         was_loading = lane.loading_since is not None
@@ -334,7 +341,10 @@ class Dispatcher:
         if self._policy is None and was_loading and lane.deaths >= 2:
             self._fatal = MachineError(f"{lane.where}: {failure.message} while loading {self._spec.type}; see its log")
         elif lane.deaths < MAX_DEATHS and not self.is_draining:
-            self._to_load.append(lane)
+            self._launcher.add([lane])
         else:
-            self._emit(Notice("worker_given_up", {"worker": lane.index, "device": lane.device}))
+            is_lost = lane.deaths >= MAX_DEATHS
+            how = f"lost for good: it died {lane.deaths} times in a row" if is_lost else "not started again"
+            told = {"worker": lane.index, "device": lane.device, "how": how, "is_lost": is_lost}
+            self._emit(Notice("worker_given_up", told))
         self._load_next()

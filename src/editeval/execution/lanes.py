@@ -70,7 +70,7 @@ PASSED_ON: Mapping[str, tuple[str, ...]] = {"progress": ("key", "step", "num_ste
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something worth telling besides results: loading, ready, attempt, worker_lost, worker_given_up, tick, WATCHED,
-    and pay, which waits for `Pool.answer`."""
+    batch (a `rounds.Round` that is over, with its times), and pay, which waits for `Pool.answer`."""
 
     kind: str
     data: dict[str, Any]
@@ -132,6 +132,12 @@ class Lane:
             seconds=done.get("seconds", 0.0),
             peak_memory_gib=done.get("peak_memory_gib"),
         )
+
+    def enforce(self, now: float, limits: Limits) -> None:
+        """Its process is killed if it has broken a limit at `now` (monotonic)."""
+        reason = self.overdue(now, limits)
+        if reason and self.handle is not None and not self.kill_reason:
+            self.kill(reason)
 
     def overdue(self, now: float, limits: Limits) -> str:
         """Which limit this worker has broken at `now` (monotonic); empty if none."""

@@ -1,85 +1,55 @@
 """Who may start what when: pure state machines, no clock, no thread, no I/O.
 
-Two classes give the four YAML names. Requests are indices 0..n-1, workers small integers. The same objects are driven
+Three classes give the four YAML names. Requests are indices 0..n-1, workers small integers. The same objects are driven
 by real workers (`dispatch.py`) and, on a virtual clock, by `simulate.py`, so simulation and reality cannot diverge.
 
+    BatchSync (rounds.py)   rounds: the next one is dealt when every request of this one has its final outcome (v2.1)
     RoundRobin(max_drift)   request i belongs to worker i mod n. A worker may start its next request only while
                             own completed - min(completed over live workers with work left) <= max_drift.
-                            batch_sync: 0 (the barrier of v2.1) - round_robin: None, unlimited - bounded_drift: between
+                            round_robin: None, unlimited - bounded_drift: a number
     Dynamic                 an idle worker takes the next request, the largest expected first
 """
 
 from __future__ import annotations
 
 import heapq
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+
+from editeval.execution.policy import Policy
+from editeval.execution.rounds import IN_BATCH, BatchSync
 
 POLICIES = ("batch_sync", "round_robin", "bounded_drift", "dynamic")
 
 
-class Policy(ABC):
-    """The shared protocol: the driver asks `next`, reports `finished`, `again`, `lost`, `joined`."""
+class FreeRunning(Policy):
+    """Workers that may be ahead of each other: who has completed how many requests, and who is last."""
 
     def __init__(self, num_requests: int, workers: Sequence[int]) -> None:
-        self.live = list(workers)
+        super().__init__(num_requests, workers)
         self.completed = dict.fromkeys(workers, 0)  # requests each worker has been through
-        self.running: dict[int, int] = {}  # worker -> request
-        self.num_requests = num_requests
         self._floor = 0
-        self._num_at_floor = 0  # workers with work left that stand at the floor; 0: the floor must be found anew
-
-    @abstractmethod
-    def next(self, worker: int) -> int | None:
-        """The request that `worker` starts now, or None: it must wait, or there is nothing left for it."""
-
-    @abstractmethod
-    def upcoming(self, worker: int) -> int | None:
-        """The request `worker` will most likely get after the one it runs: worth sending ahead, not a promise."""
-
-    @abstractmethod
-    def _put_back(self, request: int, worker: int) -> None: ...
-
-    @abstractmethod
-    def _membership_changed(self) -> None: ...
+        self._num_at_floor = 0  # workers with work left that stand at the floor; 0: the floor must be found again
 
     @abstractmethod
     def _has_work(self, worker: int) -> bool: ...
 
     def finished(self, worker: int, request: int) -> None:
-        """`worker` is through with `request`, whatever became of it."""
-        if self.running.get(worker) != request:
-            raise ValueError(f"worker {worker} runs {self.running.get(worker)}, not {request}")
+        super().finished(worker, request)
         if self.completed[worker] == self._floor:
             self._num_at_floor -= 1
-        del self.running[worker]
         self.completed[worker] += 1
 
     def again(self, request: int, worker: int) -> None:
-        """`request` failed on `worker` and must be run once more, elsewhere if there is an elsewhere."""
-        self._put_back(request, worker)
+        super().again(request, worker)
         self._num_at_floor = 0
-
-    def lost(self, worker: int) -> int | None:
-        """`worker` died: what waited for it goes to the living. Returns the request it ran, now owned by nobody."""
-        if worker not in self.live:
-            return None
-        self.live.remove(worker)
-        request = self.running.pop(worker, None)
-        self._membership_changed()
-        self._num_at_floor = 0
-        return request
 
     def joined(self, worker: int) -> None:
-        """`worker` is back, empty-handed and level with the least advanced of the others."""
-        if worker in self.live:
-            return
-        self.completed[worker] = self.floor()
-        self.live.append(worker)
-        self.live.sort()
-        self._membership_changed()
-        self._num_at_floor = 0
+        if worker not in self._place:
+            self.completed[worker] = self.floor()
+        super().joined(worker)
 
     def floor(self) -> int:
         """Requests completed by the least advanced live worker that still has work left."""
@@ -90,11 +60,14 @@ class Policy(ABC):
         return self._floor
 
     def drift(self, worker: int) -> int:
-        """How many requests `worker` is ahead of the least advanced one."""
         return self.completed[worker] - self.floor()
 
+    def _members_changed(self) -> None:
+        super()._members_changed()
+        self._num_at_floor = 0
 
-class RoundRobin(Policy):
+
+class RoundRobin(FreeRunning):
     """Fixed assignment i mod n, with a bound on how far one worker may run ahead (None: no bound)."""
 
     def __init__(self, num_requests: int, workers: Sequence[int], max_drift: int | None) -> None:
@@ -117,6 +90,11 @@ class RoundRobin(Policy):
         queue = self._queues.get(worker)
         return queue[0] if queue else None
 
+    def finished(self, worker: int, request: int) -> None:
+        super().finished(worker, request)
+        if self.max_drift is not None and self._num_at_floor <= 0:
+            self.news += 1
+
     def _has_work(self, worker: int) -> bool:
         return bool(self._queues.get(worker))
 
@@ -124,8 +102,7 @@ class RoundRobin(Policy):
         if not self.live:
             self._orphans.append(request)
             return
-        elsewhere = min(self.live, key=lambda w: ((w - worker - 1) % (max(self.live) + 1), w))
-        self._queues[elsewhere].appendleft(request)
+        self._queues[self.live[bisect_right(self.live, worker) % len(self.live)]].appendleft(request)
 
     def _membership_changed(self) -> None:
         waiting = [request for queue in self._queues.values() for request in queue] + self._orphans
@@ -141,7 +118,7 @@ class RoundRobin(Policy):
             self._queues[self.live[position % len(self.live)]].append(request)
 
 
-class Dynamic(Policy):
+class Dynamic(FreeRunning):
     """An idle worker takes the next request. What was sent ahead to a busy worker may still go to an idle one."""
 
     def __init__(self, num_requests: int, workers: Sequence[int], costs: Sequence[float] | None = None) -> None:
@@ -152,11 +129,11 @@ class Dynamic(Policy):
         self._ahead: dict[int, int] = {}  # worker -> request sent ahead to it
 
     def next(self, worker: int) -> int | None:
-        if worker in self.running or worker not in self.live:
+        if worker in self.running or worker not in self._place:
             return None
         request = self._ahead.pop(worker, None)
-        if request is None and self._heap:
-            request = heapq.heappop(self._heap)[1]
+        if request is None:
+            request = self._take(worker, may_insist=len(self.running) == len(self.live) - 1)
         if request is None and self._ahead:  # the tail: take what waits behind somebody's running request
             owner = min(self._ahead, key=lambda w: self._entry(self._ahead[w]))
             request = self._ahead.pop(owner)
@@ -167,9 +144,25 @@ class Dynamic(Policy):
         return request
 
     def upcoming(self, worker: int) -> int | None:
-        if worker not in self._ahead and self._heap:
-            self._ahead[worker] = heapq.heappop(self._heap)[1]
+        if worker not in self._ahead:
+            request = self._take(worker, may_insist=False)
+            if request is not None:
+                self._ahead[worker] = request
         return self._ahead.get(worker)
+
+    def _take(self, worker: int, may_insist: bool) -> int | None:
+        """The first request that did not fail on `worker`, if it can be had; `may_insist`: else that one."""
+        if not self._heap:
+            return None
+        first = heapq.heappop(self._heap)
+        if self._failed_on.get(first[1]) != worker or len(self.live) == 1:
+            return first[1]
+        if self._heap:
+            return heapq.heapreplace(self._heap, first)[1]
+        if may_insist:
+            return first[1]
+        heapq.heappush(self._heap, first)
+        return None
 
     def _entry(self, request: int) -> tuple[float, int]:
         return (-self._costs[request] if self._costs else 0.0, request)
@@ -181,14 +174,17 @@ class Dynamic(Policy):
         heapq.heappush(self._heap, self._entry(request))
 
     def _membership_changed(self) -> None:
-        for worker in [w for w in self._ahead if w not in self.live]:
+        for worker in [w for w in self._ahead if w not in self._place]:
             self._put_back(self._ahead.pop(worker), worker)
 
 
-def make_policy(name: str, num_requests: int, workers: Sequence[int], max_drift: int | None = None) -> Policy:
-    """The policy with the YAML name `name`; `max_drift` counts only for bounded_drift (default 1)."""
+def make_policy(
+    name: str, num_requests: int, workers: Sequence[int], max_drift: int | None = None, retry: str = IN_BATCH
+) -> Policy:
+    """The policy with the YAML name `name`; `max_drift` counts only for bounded_drift (default 1), `retry` only for
+    batch_sync."""
     if name == "batch_sync":
-        return RoundRobin(num_requests, workers, max_drift=0)
+        return BatchSync(num_requests, workers, retry)
     if name == "round_robin":
         return RoundRobin(num_requests, workers, max_drift=None)
     if name == "bounded_drift":

@@ -25,6 +25,7 @@ from editeval.execution.feeding import Build
 from editeval.execution.lanes import Lane, Limits, Notice, Result
 from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import make_policy
+from editeval.execution.rounds import IN_BATCH
 
 Notify = Callable[[Notice], None]
 MAX_BACKLOG = 1000  # things told and not heard yet, above which steps of an edit are left out
@@ -39,6 +40,7 @@ class PoolSpec:
     devices: Sequence[tuple[str, ...]]
     policy: str = "batch_sync"
     max_drift: int | None = None
+    retry: str = IN_BATCH
     limits: Limits = field(default_factory=Limits)
 
 
@@ -53,6 +55,8 @@ class Pool:
         self._has_ended = False
         self._unconsumed = 0
         self._lock = threading.Lock()
+        self._is_idle = threading.Event()  # no `run` is going on: nobody but `close` touches the workers
+        self._is_idle.set()
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
@@ -72,9 +76,9 @@ class Pool:
         self._dispatcher.wake()
 
     def abort(self) -> None:
-        """`run` ends at once; what was running is lost. Any thread may call it."""
-        self.drain()
-        self._kill_all()
+        """`run` ends at once; what was running is lost. Any thread may call it; no worker is started after it."""
+        self._has_ended = True
+        self._dispatcher.end()
 
     def renew(self, worker: int, why: str) -> None:
         """`worker` gets a fresh process as soon as the present one has handed over what it is at. Any thread may call.
@@ -90,8 +94,11 @@ class Pool:
             handle.post({"type": "paid", "number": notice.data["number"], "why": why})
 
     def close(self) -> None:
-        """No worker of this pool is alive any more."""
+        """No worker of this pool is alive any more. A `run` that is going on in another thread is ended."""
         self._has_ended = True
+        if not self._is_idle.is_set():
+            self._dispatcher.end()
+            self._is_idle.wait()
         lanes = [lane for lane in self._dispatcher.lanes if lane.handle is not None]
         for lane in lanes:
             lane.builds.put(None)
@@ -126,9 +133,10 @@ class Pool:
             out.put(thing)
 
         self._dispatcher.has_room = lambda: self._unconsumed < room
+        self._is_idle.clear()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dispatch") as executor:
             work = executor.submit(self._dispatch, policy or self.spec.policy, keys, build, emit)
-            work.add_done_callback(lambda _: out.put(None))
+            work.add_done_callback(lambda _: self._done(out))
             self._has_ended = True  # unless everything goes well
             try:
                 yield from self._consume(out, room)
@@ -138,10 +146,9 @@ class Pool:
                 if not work.done():  # the caller stopped listening: it must not have to wait for what is running
                     self.abort()
 
-    def _kill_all(self) -> None:
-        for lane in self._dispatcher.lanes:
-            if lane.handle is not None:
-                lane.handle.kill()
+    def _done(self, out: _Out) -> None:
+        self._is_idle.set()
+        out.put(None)
 
     def _consume(self, out: _Out, room: int) -> Iterator[Result]:
         while (thing := out.get()) is not None:
@@ -157,5 +164,5 @@ class Pool:
 
     def _dispatch(self, name: str, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
         workers = [lane.index for lane in self._dispatcher.lanes if lane.is_ready]
-        policy = make_policy(name, len(keys), workers, self.spec.max_drift)
+        policy = make_policy(name, len(keys), workers, self.spec.max_drift, self.spec.retry)
         self._dispatcher.work(policy, keys, build, emit)

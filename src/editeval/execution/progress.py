@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from editeval.execution.lanes import Result
-from editeval.execution.simulate import Measured, Timeline
+from editeval.errors import one_line
+from editeval.execution.lanes import Notice, Result
+from editeval.execution.replay import Cost, History
+from editeval.execution.rounds import num_rounds
+from editeval.execution.simulate import Timeline
 
 Say = Callable[[str], None]
 BAR_WIDTH = 20
@@ -16,12 +20,18 @@ INTERVAL_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One round of batch synchronisation that is over. `index` counts from 1 within this invocation."""
+    """One round of batch synchronisation that is over. Times are the parent's: first start, last final outcome."""
 
-    index: int
-    started_at: float
-    seconds: float
-    slowest_worker: int
+    index: int  # from 1 within this invocation
+    total: int  # of the invocation, as far as known then
+    started_at: float  # unix seconds
+    ended_at: float
+    seconds: float  # from one to the other
+    steady_s: float  # the end again, on a clock that cannot be set
+    slowest_worker: int  # whose final outcome came last; -1: every request left the batch
+    num_workers: int  # alive when it began
+    members: tuple[str, ...]  # keys, in order
+    deferred: tuple[str, ...]  # keys of those that failed, left the batch and are retried after the last one
 
 
 @dataclass(slots=True)
@@ -69,23 +79,20 @@ class ProgressLine:
 
 
 class EditLog:
-    """What the edit stage says, and what it measures on the way: batches, and durations in the order of the run."""
+    """What the edit stage says, and what it measures on the way. Batches are the rounds that the pool tells of."""
 
-    def __init__(self, name: str, keys: list[str], num_workers: int, policy: str, say: Say) -> None:
+    def __init__(self, name: str, keys: Sequence[str], num_workers: int, policy: str, say: Say) -> None:
         self._order = {key: i for i, key in enumerate(keys)}
         self._name = name
         self._num_workers = num_workers
+        self._num_left = num_workers  # workers that are not lost for good
+        self._num_at_work = num_workers  # in the batch before
         self._is_sync = policy == "batch_sync"
         self._policy = policy
         self._say = say
-        self._open: dict[int, list[Result]] = {}  # batch -> its outcomes so far
-        self._next_batch = 1
-        self.measured: list[Measured] = []
+        self._last_worker = -1  # of whom the latest final outcome in the open batch is
+        self.history = History()
         self.progress = ProgressLine(f"[{'SYNC' if self._is_sync else 'NO-SYNC'}] Editing images", len(keys), say)
-
-    @property
-    def num_batches(self) -> int:
-        return -(-len(self._order) // self._num_workers)
 
     def begin(self) -> None:
         """The opening lines; the clock of the progress line starts."""
@@ -101,51 +108,78 @@ class EditLog:
         self._say("  🔄 Batch synchronization: ENABLED ✅")
         self._say("")
         self._say("🔄 Batch synchronization mode:")
-        self._say(f"   - Total batches: {self.num_batches}")
+        self._say(f"   - Total batches: {num_rounds(count, self._num_workers)}")
         self._say(f"   - Batch size: {self._num_workers} (one task per GPU)")
         self._say("   - All GPUs will stay synchronized at batch boundaries")
         self._say("")
 
-    def add(self, outcome: Result) -> list[Batch]:
-        """Count `outcome`; returns the batches that it completes, in order."""
-        position = self._order[outcome.key]
-        if outcome.error is None:
-            self.measured.append(Measured(position, outcome.worker, outcome.seconds))
+    def add(self, outcome: Result) -> None:
+        """`outcome` is final."""
+        self.history.add(self._order[outcome.key], outcome, is_final=True)
         self.progress.add(outcome.error is not None)
-        if not self._is_sync:
-            return []
-        self._open.setdefault(position // self._num_workers + 1, []).append(outcome)
-        return self._completed()
+        self._last_worker = outcome.worker
 
-    def _completed(self) -> list[Batch]:
-        batches = []
-        while len(self._open.get(self._next_batch, ())) == self._size_of(self._next_batch) > 0:
-            outcomes = self._open.pop(self._next_batch)
-            self._say(f"Batch {self._next_batch}/{self.num_batches} done, GPUs synced ✓")
-            started_at = min(o.started_at for o in outcomes)
-            last = max(outcomes, key=lambda o: o.started_at + o.seconds)
-            batches.append(
-                Batch(self._next_batch, started_at, last.started_at + last.seconds - started_at, last.worker)
+    def hear(self, notice: Notice) -> Batch | None:
+        """What the pool says besides outcomes; returns the batch that is over, if it says so."""
+        data = notice.data
+        if notice.kind == "batch":
+            return self._batch(data)
+        if notice.kind == "attempt":
+            outcome: Result = data["outcome"]
+            self.history.add(self._order[outcome.key], outcome, is_final=False)
+        elif notice.kind == "worker_lost":
+            self.history.lost(data["worker"])
+        elif notice.kind == "ready":
+            self.history.back(data["worker"], data["ended_at"])
+        elif notice.kind == "worker_given_up" and data["is_lost"] and self._is_sync:
+            self._num_left -= 1
+            gone = f"   - Worker {data['worker']} on {data['device']} is lost for good"
+            self._say(f"{gone}: from the next batch on, batches have the size of the {self._num_left} workers left")
+        return None
+
+    def _batch(self, data: Mapping[str, Any]) -> Batch:
+        index, total, num_workers = data["number"], data["total"], data["num_workers"]
+        slowest_worker, self._last_worker = self._last_worker, -1
+        if num_workers != self._num_at_work:
+            self._num_at_work = num_workers
+            self._say(f"   - Batch {index}: {num_workers} of {self._num_workers} GPUs at work")
+        if data["deferred"]:
+            named = ", ".join(map(one_line, data["deferred"]))
+            self._say(
+                f"   - Batch {index} goes on without what failed in it, to be retried after the last batch: {named}"
             )
-            self._next_batch += 1
-        return batches
+        self._say(f"Batch {index}/{total} done, GPUs synced ✓")
+        return Batch(
+            index=index,
+            total=total,
+            started_at=data["started_at"],
+            ended_at=data["ended_at"],
+            seconds=data["ended_at"] - data["started_at"],
+            steady_s=data["steady_s"],
+            slowest_worker=slowest_worker,
+            num_workers=num_workers,
+            members=tuple(data["members"]),
+            deferred=tuple(data["deferred"]),
+        )
 
-    def _size_of(self, batch: int) -> int:
-        return min(self._num_workers, len(self._order) - (batch - 1) * self._num_workers)
 
+def cost_line(policy: str, cost: Cost, real: Sequence[Timeline]) -> str:
+    """What the chosen policy cost in this run, where its seconds went, and what the others would have taken.
 
-def cost_line(policy: str, actual_s: float, timelines: list[Timeline]) -> str:
-    """What the chosen policy cost in this run, and what the others would have taken, in one line."""
-    by_name = {t.policy: t for t in timelines}
-    others = ", ".join(f"{t.policy} {t.makespan_s:.1f} s" for t in timelines if t.policy != policy)
-    own = by_name[policy]
-    free = by_name["round_robin"]
-    cost = own.makespan_s - free.makespan_s
-    share = f"{100 * cost / free.makespan_s:+.1f} %" if free.makespan_s else "0 %"
+    `real` was replayed with the failures of the run.
+    """
+    took = {t.policy: t.makespan_s for t in real}
+    more, free = took[policy] - took["round_robin"], took["round_robin"]
+    share = f"{100 * more / free:+.1f} %" if free else "0 %"
     what = "Synchronisation" if policy == "batch_sync" else f"Policy {policy}"
+    waits = "barrier" if policy == "batch_sync" else "policy"
+    parts = f"{cost.ideal_s:.1f} s round_robin {cost.policy_s:+.1f} s {waits} {cost.failures_s:+.1f} s failures"
+    failures = ", with the same failures" if cost.failures_s or free != cost.ideal_s else ""
+    others = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items() if name != policy)
     return (
-        f"{what} cost {cost:+.1f} s ({share}) against free-running round robin in this run: "
-        f"{policy} {own.makespan_s:.1f} s (measured {actual_s:.1f} s); replayed from the measured durations: {others}"
+        f"{what} cost {more:+.1f} s ({share}) against free-running round robin in this run: measured "
+        f"{cost.measured_s:.1f} s = {parts} {cost.rest_s:+.1f} s rest (encoding, handing over); "
+        f"replayed from the measured durations{failures}: {others}"
     )
 
 

@@ -1,6 +1,6 @@
 """The policies on a virtual clock: what a run takes, what it would have taken under another policy.
 
-`simulate` drives the very objects that real workers are driven with. `replay` feeds it the durations measured in a run.
+`simulate` drives the very objects that real workers are driven with. `replay.py` feeds it what was measured in a run.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import heapq
 import math
 import random
 import statistics
-from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from editeval.execution.policies import POLICIES, Policy, make_policy
+from editeval.execution.policies import POLICIES, make_policy
+from editeval.execution.policy import Policy, Round
 
 Duration = Callable[[int, int], float]
 """duration(request, worker) in seconds."""
@@ -27,54 +27,115 @@ class Timeline:
     makespan_s: float
     idle_fraction: float
     max_drift: float
-    starts: tuple[tuple[float, int, int], ...] = ()  # (second, worker, request), in order
+    starts: tuple[tuple[float, int, int], ...] = ()  # (second, worker, request), in order; one per attempt
+    rounds: tuple[Round, ...] = ()  # of batch_sync
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One finished request of a real run: `request` is its place in the order of the run."""
+class Fault:
+    """What goes wrong with one attempt, or with its worker right after it."""
 
-    request: int
-    worker: int
-    seconds: float
+    is_retried: bool = True  # it failed, and its request is run again; False: its outcome is final
+    seconds: float | None = None  # that it takes; None: as long as if nothing went wrong
+    away_s: float = 0.0  # its worker is lost for so long, starting at its end; inf: for good
 
 
-def simulate(name: str, policy: Policy, duration: Duration) -> Timeline:
-    """The timeline of `policy` when request r takes `duration(r, w)` seconds on worker w."""
-    workers = list(policy.live)
-    waiting = list(workers)
-    ending: list[tuple[float, int, int]] = []
-    starts: list[tuple[float, int, int]] = []
-    now = busy = 0.0
-    lead = 0
-    asked = list(workers)
-    while True:
-        for worker in asked:
-            drift = policy.drift(worker)
-            request = policy.next(worker)
-            if request is None:
-                continue
-            policy.upcoming(worker)  # the real driver sends the next request ahead at this moment
-            waiting.remove(worker)
-            lead = max(lead, drift)
-            seconds = duration(request, worker)
-            busy += seconds
-            starts.append((now, worker, request))
-            heapq.heappush(ending, (now + seconds, worker, request))
-        if not ending:
-            break
-        now, floor, ended = ending[0][0], policy.floor(), []
-        while ending and ending[0][0] == now:  # those that end together end before anything starts
-            _, worker, request = heapq.heappop(ending)
-            policy.finished(worker, request)
-            insort(waiting, worker)
+_NO_FAULTS: Mapping[tuple[int, int], Fault] = {}
+
+
+def simulate(
+    name: str, policy: Policy, duration: Duration, faults: Mapping[tuple[int, int], Fault] = _NO_FAULTS
+) -> Timeline:
+    """The timeline of `policy` when request r takes `duration(r, w)` seconds on worker w.
+
+    `faults` says by (request, attempt) which attempts go wrong, and how.
+    """
+    run = _Run(policy, duration, faults)
+    while run.step():
+        pass
+    if run.num_settled != policy.num_requests:
+        raise RuntimeError(f"{name}: {run.num_settled} of {policy.num_requests} requests ran; the policy is stuck")
+    makespan = round(run.now, 9)
+    idle = 1 - run.busy_s / (makespan * run.num_workers) if makespan > 0 else 0.0
+    return Timeline(name, makespan, round(max(idle, 0.0), 9), run.lead, tuple(run.starts), tuple(run.rounds))
+
+
+_BACK = -1  # in place of a request: the worker is there again
+
+
+class _Run:
+    """A virtual clock, and what ends when."""
+
+    def __init__(self, policy: Policy, duration: Duration, faults: Mapping[tuple[int, int], Fault]) -> None:
+        self._policy = policy
+        self._duration = duration
+        self._faults = faults
+        self._tries: dict[int, int] = {}
+        self._idle = set(policy.live)
+        self._asked: Sequence[int] = list(policy.live)  # nobody else can have become able to start
+        self._ends: list[tuple[float, int, int]] = []
+        self.num_workers = len(policy.live)
+        self.now = self.busy_s = 0.0
+        self.num_settled = self.lead = 0
+        self.starts: list[tuple[float, int, int]] = []
+        self.rounds: list[Round] = []
+
+    def step(self) -> bool:
+        """Start what may start, then go on to the next moment at which something ends. False: nothing runs."""
+        for worker in self._asked:
+            self._start(worker)
+        if not self._ends:
+            return False
+        self.now, news, ended = self._ends[0][0], self._policy.news, []
+        while self._ends and self._ends[0][0] == self.now:  # those that end together end before anything starts
+            _, worker, request = heapq.heappop(self._ends)
+            if request == _BACK:
+                self._policy.joined(worker)
+            else:
+                self._end(worker, request)
             ended.append(worker)
-        asked = list(waiting) if policy.floor() != floor else ended  # nobody else can have been released
-    if len(starts) != policy.num_requests:
-        raise RuntimeError(f"{name}: {len(starts)} of {policy.num_requests} requests ran; the policy is stuck")
-    makespan = round(now, 9)
-    idle = 1 - busy / (makespan * len(workers)) if makespan > 0 else 0.0
-    return Timeline(name, makespan, round(max(idle, 0.0), 9), lead, tuple(starts))
+        if self._policy.news == news:
+            self._idle.update(ended)
+            self._asked = ended
+        else:
+            self._idle.update(worker for worker in ended if self._policy.is_alive(worker))
+            self._asked = sorted(self._idle)
+            while (closed := self._policy.take_closed()) is not None:
+                self.rounds.append(closed)
+        return True
+
+    def _start(self, worker: int) -> None:
+        policy = self._policy
+        drift = policy.drift(worker)
+        request = policy.next(worker)
+        if request is None:
+            return
+        policy.upcoming(worker)  # the real driver sends the next request ahead at this moment
+        self._idle.discard(worker)
+        self.lead = max(self.lead, drift)
+        seconds = self._duration(request, worker)
+        if self._faults:
+            self._tries[request] = self._tries.get(request, 0) + 1
+            fault = self._faults.get((request, self._tries[request]))
+            seconds = seconds if fault is None or fault.seconds is None else fault.seconds
+        self.busy_s += seconds
+        self.starts.append((self.now, worker, request))
+        heapq.heappush(self._ends, (self.now + seconds, worker, request))
+
+    def _end(self, worker: int, request: int) -> None:
+        policy = self._policy
+        fault = self._faults.get((request, self._tries[request])) if self._faults else None
+        if fault is not None and fault.away_s:
+            policy.lost(worker)
+            if fault.away_s < math.inf:
+                heapq.heappush(self._ends, (self.now + fault.away_s, worker, _BACK))
+        else:
+            policy.finished(worker, request)
+        if fault is not None and fault.is_retried:
+            policy.again(request, worker)
+        else:
+            policy.settled(request)
+            self.num_settled += 1
 
 
 def lower_bound(num_requests: int, paces: Sequence[float], sizes: Sequence[float] | None = None) -> float:
@@ -148,30 +209,3 @@ def _average(name: str, timelines: Sequence[Timeline]) -> Timeline:
         statistics.fmean(t.idle_fraction for t in timelines),
         statistics.fmean(t.max_drift for t in timelines),
     )
-
-
-def replay(measured: Sequence[Measured], num_workers: int, max_drift: int | None = None) -> list[Timeline]:
-    """What every policy would have taken for the measured requests.
-
-    A request that another policy gives to another worker is scaled by the ratio of the two workers' median durations.
-    """
-    if not measured:
-        return []
-    order = sorted(measured, key=lambda m: m.request)
-    paces = _paces(order, num_workers)
-    sizes = [m.seconds / paces[m.worker] for m in order]
-    own = [(m.worker, m.seconds) for m in order]
-
-    def duration(request: int, worker: int) -> float:
-        owner, seconds = own[request]
-        return seconds if owner == worker else sizes[request] * paces[worker]
-
-    return [simulate(name, make_policy(name, len(order), range(num_workers), max_drift), duration) for name in POLICIES]
-
-
-def _paces(measured: Sequence[Measured], num_workers: int) -> list[float]:
-    overall = statistics.median(m.seconds for m in measured)
-    by_worker: list[list[float]] = [[] for _ in range(num_workers)]
-    for m in measured:
-        by_worker[m.worker].append(m.seconds)
-    return [max(statistics.median(s) if s else overall, 1e-9) for s in by_worker]

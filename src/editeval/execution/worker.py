@@ -34,7 +34,8 @@ from editeval.types import Editor, EditRequest, Judge
 
 PROGRESS_INTERVAL_S = 0.25
 PATIENCE_S = 0.05
-"""How long an image may wait to be encoded for the next request to start: encoding takes cores that the start needs."""
+"""How long an image may wait to be encoded for the next request to start: encoding takes cores that the start needs.
+Not where the next request waits for the image: under batch synchronisation, results are urgent."""
 BREATHER_S = 0.01
 """... and then for the starts of the other workers of its batch, where workers are more than cores."""
 SWITCH_INTERVAL_S = 0.0005
@@ -48,10 +49,10 @@ class Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._waiting: dict[str, Unit] = {}  # received, not started
-        self._starts: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: leave
+        self._starts: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()  # (key, is urgent); None: leave
         self._is_busy = threading.Event()  # the device computes
         self._purse = Purse(channel)
-        self._results: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[str, Any, bool] | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
         """Load the model that the first frame names, then work. Returns when there is nothing more to do."""
@@ -63,8 +64,9 @@ class Worker:
         threading.Thread(target=self._read, args=(model,), daemon=True).start()
         writer = threading.Thread(target=self._write, daemon=True)
         writer.start()
-        while (key := self._starts.get()) is not None:
-            self._run(model, key, self._waiting.pop(key))
+        while (start := self._starts.get()) is not None:
+            key, is_urgent = start
+            self._run(model, key, self._waiting.pop(key), is_urgent)
         self._results.put(None)
         writer.join()
         model.unload()
@@ -106,7 +108,7 @@ class Worker:
                         model.prepare(unit)
                     self._waiting[header["key"]] = unit
                 elif header["type"] == "start":
-                    self._starts.put(header["key"])
+                    self._starts.put((header["key"], header.get("is_urgent", False)))
                 elif header["type"] == "drop":
                     self._waiting.pop(header["key"], None)
                 elif header["type"] == "paid":
@@ -120,7 +122,7 @@ class Worker:
             self._starts.put(None)
             self._purse.close()
 
-    def _run(self, model: Editor | Judge, key: str, unit: Unit) -> None:
+    def _run(self, model: Editor | Judge, key: str, unit: Unit, is_urgent: bool) -> None:
         self._is_busy.set()
         started_at, start = time.time(), time.perf_counter()
         value: Any = None
@@ -149,7 +151,7 @@ class Worker:
         with contextlib.suppress(FrameError):
             self._channel.send(done)
             if failure is None:
-                self._results.put((key, value))
+                self._results.put((key, value, is_urgent))
 
     def _progress(self, key: str) -> Any:
         last = time.monotonic()
@@ -168,9 +170,10 @@ class Worker:
     def _write(self) -> None:
         _stand_back()
         while (result := self._results.get()) is not None:
-            key, value = result
-            self._is_busy.wait(PATIENCE_S)
-            time.sleep(BREATHER_S)
+            key, value, is_urgent = result
+            if not is_urgent:
+                self._is_busy.wait(PATIENCE_S)
+                time.sleep(BREATHER_S)
             header: dict[str, Any] = {"type": "result", "key": key}
             blobs = []
             try:

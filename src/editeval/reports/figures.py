@@ -132,7 +132,9 @@ def policy_line(report: Report) -> str:
     idle = f" (workers idle {share(used.get('idle_fraction'))})" if used.get("idle_fraction") is not None else ""
     others = [_compared(p, float(used["makespan_s"])) for p in report.policies if p is not used]
     tail = f"; replayed from the measured durations: {', '.join(others)}" if others else ""
-    return f"{printable(used['policy'])} {duration(used['makespan_s'])}{idle}{tail}"
+    lost = used.get("failures_s", 0.0)
+    failures = f", {duration(lost)} of it waiting for failures" if lost >= 0.05 else ""
+    return f"{printable(used['policy'])} {duration(used['makespan_s'])}{failures}{idle}{tail}"
 
 
 def _compared(policy: Mapping[str, Any], used_s: float) -> str:

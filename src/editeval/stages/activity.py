@@ -131,7 +131,7 @@ class Activity(ABC):
         tell(self.observer, self.name, notice)
         if notice.kind == "tick":
             self.progress.tick()
-        elif notice.kind in WATCHED:
+        elif notice.kind in WATCHED or notice.kind == "batch":
             return
         elif notice.kind == "pay":
             if self.pool is not None:
@@ -169,7 +169,7 @@ def pool_spec(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], execution: 
         max_attempts=execution.max_attempts,
         load_concurrency=execution.load_concurrency,
     )
-    return PoolSpec(worker, groups, execution.policy, execution.max_drift, limits)
+    return PoolSpec(worker, groups, execution.policy, execution.max_drift, execution.retry, limits)
 
 
 def launcher(folder: Path, name: str, execution: Execution) -> Launch:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, replace
+from typing import Any
 
 from editeval.display.observer import StageFacts
 from editeval.errors import BudgetError, ImageError
-from editeval.execution.lanes import Result
+from editeval.execution.lanes import Notice, Result
 from editeval.execution.messages import EncodedEdit
 from editeval.execution.progress import EditLog, cost_line
-from editeval.execution.simulate import replay
+from editeval.execution.replay import Setting, cost_of, replay
+from editeval.execution.simulate import Timeline
 from editeval.plan import Plan, seed_of, worker_spec
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings
@@ -67,22 +69,43 @@ class Editing(Activity):
         if outcome.error is not None:
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, outcome.error.message)
         self.observer.settled(EDIT, settled_edit(outcome))
-        for batch in self._log.add(outcome):
-            self.store.record_event("batch", asdict(batch))
-            self.observer.batch(EDIT, batch.index, self._log.num_batches)
+        self._log.add(outcome)
         self._landings.land(edit)
 
+    def notice(self, notice: Notice) -> None:
+        super().notice(notice)
+        batch = self._log.hear(notice)
+        if batch is not None:
+            is_one_clock = self._stage.execution.backend != "ray"
+            self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})
+            self.observer.batch(EDIT, batch.index, batch.total)
+
     def finished(self, began_at: float) -> None:
-        """What the policy cost, and what the others would have taken, is on record."""
-        if not self._log.measured:
+        """What the policy and the failures cost, and what the other policies would have taken, is on record."""
+        ended_at, history, execution = time.time(), self._log.history, self._stage.execution
+        if not history.measured:
             return
-        execution = self._stage.execution
-        timelines = replay(self._log.measured, len(self.workers.spec.devices), execution.max_drift)
-        data = [{k: v for k, v in asdict(t).items() if k != "starts"} for t in timelines]
-        actual_s = time.time() - began_at
-        self.store.record_event("replay", {"policy": execution.policy, "actual_s": actual_s, "policies": data})
-        say(cost_line(execution.policy, actual_s, timelines))
+        history.close(ended_at)
+        setting = Setting(len(self.workers.spec.devices), execution.max_drift, execution.retry)
+        normal = replay(history.measured, setting, failed=history.failed)
+        real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
+        cost = cost_of(execution.policy, ended_at - began_at, normal, real)
+        policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
+        told = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
+        self.store.record_event("replay", told)
+        say(cost_line(execution.policy, cost, real))
 
     def closed(self) -> None:
         super().closed()
         self._landings.close()
+
+
+def _row(real: Timeline, normal_s: float) -> dict[str, Any]:
+    """What is kept of a replay: `makespan_s` with the failures of the run, of which they are `failures_s`."""
+    return {
+        "policy": real.policy,
+        "makespan_s": real.makespan_s,
+        "failures_s": real.makespan_s - normal_s,
+        "idle_fraction": real.idle_fraction,
+        "max_drift": real.max_drift,
+    }

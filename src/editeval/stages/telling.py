@@ -50,6 +50,7 @@ def edit_facts(plan: Plan, store: RunStore) -> StageFacts:
         failed=counts.num_failed,
         devices=tuple(groups),
         is_synchronised=plan.config.diffusion_model.execution.policy == "batch_sync",
+        retry=plan.config.diffusion_model.execution.retry,
         worker_logs=_worker_logs(plan, worker_log_name(None), len(groups)),
     )
 
@@ -88,7 +89,7 @@ def _worker_logs(plan: Plan, name: str, count: int) -> tuple[str, ...]:
 
 def tell(observer: Observer, stage: str, notice: Notice) -> None:
     """Hand a notice on, its outcome as JSON values."""
-    if notice.kind == "tick":
+    if notice.kind in ("tick", "batch"):  # a batch is told once its edits are on record
         return
     data: dict[str, Any] = notice.data
     if notice.kind == "attempt":

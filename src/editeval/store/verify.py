@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from editeval.store import exports, lock
+from editeval.store import barrier, exports, lock
 from editeval.store.run_store import EDITS, RunStore, relative_path
 
 _PNG_END = b"IEND\xaeB`\x82"
@@ -22,7 +22,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 class Problem:
     """One disagreement.
 
-    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | report.
+    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | report | barrier.
     """
 
     kind: str
@@ -45,6 +45,7 @@ def verify(store: RunStore) -> list[Problem]:
     """
     is_settled = store.is_writer or lock.holder(store.dir) is None
     problems = [Problem("ledger", store.ledger.path.name, found) for found in store.ledger.problems()]
+    problems += [Problem("barrier", store.ledger.path.name, found) for found in barrier.crossed(store).values()]
     problems += _check_images(store)
     if is_settled:
         problems += _check_files(store)
