@@ -13,20 +13,36 @@ FILES = sorted(SRC.rglob("*.py"))
 
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
-    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http", "hub", "numbers", "redaction"), 1),
+    **dict.fromkeys(
+        ("images", "plugins", "plugin_errors", "prompts", "categories", "http", "hub", "numbers", "redaction"), 1
+    ),
     **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
     **dict.fromkeys(
-        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
+        (
+            "selection",
+            "plan",
+            "preparation",
+            "stages",
+            "reporting",
+            "pipeline",
+            "certification",
+            "judgings",
+            "rereading",
+        ),
+        4,
     ),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
     "errors": 1,
     "types": 0,
+    "plugin_errors": 0,
+    "plugins": 1,
+    "selection": -1,
     "plan": 0,
     "stages": 1,
     "reporting": 1,
@@ -43,7 +59,8 @@ ORDER_IN_LEVEL = {
 CARRIERS = (
     "worker.py",
     "dispatch.py",
-)  # what a model raises becomes a Failure; what a thread raises is raised in the loop
+    "plugin_errors.py",
+)  # what a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line
 HEAVY = {
     "torch",
     "torchvision",

@@ -102,10 +102,157 @@ def test_foreign_code_that_is_no_plug_in_is_one_line(
     assert words in str(caught.value)
 
 
-def test_a_missing_library_of_foreign_code_keeps_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "needy_package_of_a_test"
-    package.mkdir()
-    (package / "plugin.py").write_text("import a_library_that_nobody_has\n", encoding="utf-8")
+EDITOR = """\
+from editeval.types import Editor
+
+
+class Mine(Editor):
+    default_device = "cpu"
+
+    def edit(self, request, progress):
+        return None
+"""
+
+
+def written(folder: Path, name: str, text: str = EDITOR) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("spelling", ["{}", "{}:Mine"])
+def test_a_file_is_a_plug_in_with_or_without_the_name_of_its_class(spelling: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "my_editor.py")
+    cls = plugins.load("editors", spelling.format(path), allow_code=True)
+    assert cls.__name__ == "Mine" and cls.Params() == cls.Params(), "without Params it has none"
+    assert plugins.load("editors", str(path), allow_code=True) is cls
+    with pytest.raises(ConfigError, match="add --allow-code"):
+        plugins.load("editors", str(path))
+
+
+def test_a_file_is_looked_for_beside_the_configuration_first_then_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, beside = tmp_path / "here", tmp_path / "beside"
+    written(here, "one.py")
+    written(here, "both.py")
+    written(beside, "both.py")
+    monkeypatch.chdir(here)
+    assert plugins.absolute("both.py:Mine", beside) == f"{beside}/both.py:Mine"
+    assert plugins.absolute("./one.py", beside) == f"{here}/one.py"
+    assert plugins.absolute("nowhere.py", beside) == f"{beside}/nowhere.py"
+    assert plugins.absolute("package.module:Mine", beside) == "package.module:Mine"
+    assert plugins.absolute("identity", beside) == "identity"
+
+
+def test_a_class_of_a_module_can_be_named_where_there_are_several() -> None:
+    assert plugins.load("editors", "fakes.fake_editor:FakeEditor", allow_code=True).__name__ == "FakeEditor"
+    with pytest.raises(ConfigError, match=r"'Other' is no Editor subclass in .*fake_editor\.py; it has: FakeEditor"):
+        plugins.load("editors", "fakes.fake_editor:Other", allow_code=True)
+
+
+def test_an_installed_package_s_entry_point_needs_no_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "installed_for_a_test/editor.py")
+    points = "[editeval.editors]\ntheirs = installed_for_a_test.editor:Mine\nidentity = nobody.listens\n"
+    written(tmp_path, "installed_for_a_test-1.0.dist-info/entry_points.txt", points)
+    written(tmp_path, "installed_for_a_test-1.0.dist-info/METADATA", "Name: installed-for-a-test\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ModuleNotFoundError, match="a_library_that_nobody_has"):
-        plugins.load("editors", "needy_package_of_a_test.plugin", allow_code=True)
+    assert plugins.load("editors", "theirs").__name__ == "Mine"
+    assert plugins.load("editors", "identity").__module__ == "editeval.editors.identity", "ours cannot be replaced"
+    with pytest.raises(ConfigError, match="did you mean 'theirs'"):
+        plugins.load("editors", "their")
+
+
+BROKEN = {
+    "a missing library": (
+        "import nobody_has_this\n",
+        "broken.py:1: ModuleNotFoundError: No module named 'nobody_has_this'",
+    ),
+    "a syntax error": (EDITOR + "    def load(self:\n", "broken.py:9: SyntaxError: "),
+    "an error when it is imported": (EDITOR + "\nMine.speed = 1 / 0\n", "broken.py:10: ZeroDivisionError: division"),
+    "an exit": ("raise SystemExit(3)\n", "broken.py:1: SystemExit: 3"),
+    "no edit": (EDITOR.replace("def edit", "def other"), "broken.py:4: Mine has no edit(); every Editor needs it"),
+    "no class": ("x = 1\n", "must define exactly one Editor subclass, got 0"),
+    "two classes": (EDITOR + EDITOR.replace("Mine", "Yours"), "got 2; name one: "),
+    "Params that are neither": (
+        EDITOR.replace('    default_device = "cpu"', "    class Params:\n        x = 1"),
+        "broken.py:4: Params must be a dataclass or a pydantic model, got Params",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("is_file", [True, False])
+def test_what_is_wrong_with_code_of_one_s_own_is_one_line_with_its_file_and_line(
+    name: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, words = BROKEN[name]
+    package = f"broken_{abs(hash((name, is_file)))}"
+    path = written(tmp_path, f"{package}/broken.py", text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        plugins.load("editors", str(path) if is_file else f"{package}.broken", allow_code=True)
+    said = str(caught.value)
+    assert words in said and "\n" not in said
+    assert "editeval/plugin" not in said and "importlib" not in said
+
+
+def test_files_beside_a_file_can_be_imported_either_way(tmp_path: Path) -> None:
+    written(tmp_path, "beside_of_a_test.py", "NAME = 'beside'\n")
+    text = f"import beside_of_a_test\nfrom . import beside_of_a_test as same\n{EDITOR}\nMine.name = same.NAME\n"
+    assert plugins.load("editors", str(written(tmp_path, "with_help.py", text)), allow_code=True).name == "beside"
+
+
+def test_the_code_of_a_plug_in_is_its_file_and_what_it_imports_of_its_folder(tmp_path: Path) -> None:
+    written(tmp_path, "deep/__init__.py", "")
+    written(tmp_path, "deep/er.py", "from . import sibling\n")
+    written(tmp_path, "deep/sibling.py", "import json\n")
+    written(tmp_path, "lazy.py", "")
+    written(tmp_path, "unused.py", "")
+    written(tmp_path, "site-packages/library.py", "")
+    text = "import json\nfrom deep import er\n" + EDITOR + "        import lazy\n"
+    cls = plugins.load("editors", str(written(tmp_path, "whole.py", text)), allow_code=True)
+    found = [str(path.relative_to(tmp_path)) for path in plugins.source_files(cls)]
+    assert found == ["deep/__init__.py", "deep/er.py", "deep/sibling.py", "lazy.py", "whole.py"]
+    assert plugins.source_files(plugins.load("editors", "identity")) == []
+
+
+def test_the_code_of_an_installed_package_ends_where_the_package_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "site-packages"
+    written(root, "ours_of_a_test/__init__.py", "")
+    written(root, "ours_of_a_test/plugin.py", f"import neighbour_of_a_test\nfrom ours_of_a_test import part\n{EDITOR}")
+    written(root, "ours_of_a_test/part.py", "")
+    written(root, "neighbour_of_a_test.py", "")
+    monkeypatch.syspath_prepend(str(root))
+    cls = plugins.load("editors", "ours_of_a_test.plugin", allow_code=True)
+    assert [p.name for p in plugins.source_files(cls)] == ["__init__.py", "part.py", "plugin.py"]
+
+
+TYPED = """\
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Inner:
+    depth: int = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    weights: Path
+    sizes: tuple[int, ...] = (1,)
+    inner: Inner = Inner()
+"""
+
+
+def test_a_worker_gets_the_parameters_that_were_checked_not_their_json(tmp_path: Path) -> None:
+    text = f"{TYPED}\n\n{EDITOR}".replace('    default_device = "cpu"', "    Params = Settings")
+    cls = plugins.load("editors", str(written(tmp_path, "typed.py", text)), allow_code=True)
+    given = {"weights": "/models/x", "sizes": [1, 2], "inner": {"depth": 3}}
+    params = plugins.params_of(cls, given)
+    assert params == cls.Params(Path("/models/x"), (1, 2), type(params.inner)(3))
+    assert isinstance(params.weights, Path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams, ladder
-from editeval.categories import CATEGORIES, canonical
+from editeval.categories import CATEGORIES
 from editeval.certificates import arms, files
 from editeval.certificates.answers import Answers
 from editeval.certificates.arms import Specimen
@@ -120,8 +120,7 @@ def _categories(config: Config, judging: JudgingPlan) -> list[str]:
     """Those of the built-in benchmark that the judge can be asked about."""
     if not _asks_prompts(judging):
         return list(CATEGORIES)
-    have = {canonical(name) for name in config.prompts}
-    found = [category for category in CATEGORIES if category in have]
+    found = [category for category in CATEGORIES if config.prompt_of(category) is not None]
     if not found:
         has = ", ".join(config.prompts) or "none"
         raise ConfigError(
@@ -154,7 +153,7 @@ class _Work:
         self.judging = judging
         self._samples = {sample.id: sample for sample in samples}
         self._others = arms.others(samples)
-        self._prompts = {canonical(name): prompt for name, prompt in config.prompts.items()}
+        self._config = config
         self._drawn = lru_cache(maxsize=16)(self._draw)  # the arms of a sample stand together
         self.requests = arms.plan(samples, self._others, judging.judge.reads_instruction)
         self.order = {request: place for place, request in enumerate(self.requests)}
@@ -167,7 +166,7 @@ class _Work:
 
     def _request(self, arm: str, sample_id: str) -> JudgeRequest:
         specimen = self._drawn(sample_id)
-        return arms.request(arm, specimen, self._prompts.get(canonical(specimen.sample.category)))
+        return arms.request(arm, specimen, self._config.prompt_of(specimen.sample.category))
 
     def _draw(self, sample_id: str) -> Specimen:
         sample = self._samples[sample_id]
@@ -179,7 +178,7 @@ class _Work:
         """((arm, sample id), scores) of every request in the batch; those of a failed batch are unscored."""
         judged = {row[0].sample_id: row for row in outcome.value or ()}
         failure = outcome.error or Failure("no_answer", "the judge left it out")
-        name = self.judging.stage.type
+        name = self.judging.stage.label
         if outcome.error is not None:
             log.warning("%s: not judged (%s): %s", outcome.key, failure.reason, failure.message)
         for arm, sample_id in self.batches[outcome.key]:
@@ -210,7 +209,7 @@ def _on_notice(notice: Notice, progress: ProgressLine) -> None:
 def _about(config: Config, judging: JudgingPlan, samples: Sequence[Sample]) -> dict[str, Any]:
     """What a certificate says besides its checks."""
     stage = judging.stage
-    prompts = {canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
+    prompts = {config.benchmark.canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
     return {
         "created_at": time.time(),
         "num_samples": len(samples),

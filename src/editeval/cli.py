@@ -12,9 +12,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from editeval.commands import looking, rejudging
+from editeval.commands import looking, migrate, rejudging
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from editeval.config.load import Overrides
     from editeval.config.schema import Config
 
@@ -80,7 +82,8 @@ def legacy_main(argv: Sequence[str]) -> None:
 
 
 def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
-    """The exit code of the command; a UserError becomes its one line."""
+    """The exit code of the command; a UserError becomes one line for each mistake, as does one in a user's plug-in."""
+    from editeval import plugin_errors
     from editeval.errors import EditevalError, UserError
     from editeval.redaction import guard_tracebacks
 
@@ -89,21 +92,30 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # whatever a data set is called, it can be printed
-    if getattr(options, "allow_code", False):
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109  code that the user trusts is found where the user is
     try:
         return int(options.command(options))
     except UserError as error:
         if getattr(options, "debug", False):
             raise
-        return _complain(error, error.exit_code)
+        for part in error.parts:
+            _complain(part)
+        return error.exit_code
     except EditevalError as error:
         return _complain(error)
-    except ModuleNotFoundError as error:
-        if getattr(options, "debug", False) or error.name is None or error.name.partition(".")[0] == "editeval":
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
+        return 0
+    except Exception as error:
+        if getattr(options, "debug", False):
+            raise
+        if line := plugin_errors.blamed(error):
+            hint = "; --debug shows its traceback" if hasattr(options, "debug") else ""
+            return _complain(f"{line}{hint}")
+        name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+        if name.partition(".")[0] in ("", "editeval"):
             raise
         return _complain(
-            f"the package {error.name!r} is not installed for {sys.executable}; in a checkout `make demo` "
+            f"the package {name!r} is not installed for {sys.executable}; in a checkout `make demo` "
             "sets up .venv: `source .venv/bin/activate` and try again"
         )
     except KeyboardInterrupt as stop:
@@ -111,18 +123,15 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
 
         sys.stderr.write(f"\nStopped. To continue: {continuing(argv)}\n")
         return 128 + (stop.args[0] if stop.args else signal.SIGINT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
-        return 0
 
 
-def _complain(message: object, exit_code: int = USAGE) -> int:
+def _complain(message: object) -> int:
     """One line on stderr, without secrets and control characters; the exit code that goes with it."""
     from editeval.errors import one_line
     from editeval.redaction import redacted
 
     sys.stderr.write(f"editeval: {one_line(redacted(str(message)))}\n")
-    return exit_code
+    return USAGE
 
 
 def build_parser() -> Parser:
@@ -145,12 +154,12 @@ def build_parser() -> Parser:
     _add_config_flags(check)
     check.set_defaults(command=_check)
 
+    migrate.add_command(commands)
     looking.add_commands(commands)
-
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
     looking.add_run_argument(report)
     rejudging.add_judging_flag(report, "what it shows, the headline's first; default: the judges of the configuration")
-    report.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
+    report.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     report.add_argument("--embed", metavar="FILE", help="also write everything but full-size pictures into one file")
     report.set_defaults(command=_report)
 
@@ -159,7 +168,7 @@ def build_parser() -> Parser:
     retry.add_argument(
         "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,parse,crash,..."
     )
-    retry.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
+    retry.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     retry.add_argument("--debug", action="store_true", help="errors keep their traceback")
     _add_display_flag(retry)
     retry.set_defaults(command=_retry)
@@ -167,7 +176,7 @@ def build_parser() -> Parser:
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
     looking.add_run_argument(verify)
     verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
-    verify.add_argument("--allow-code", action="store_true", help="to write the reports of a dotted `type` anew")
+    verify.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     verify.set_defaults(command=_verify)
 
     doctor = commands.add_parser("doctor", help="this machine: devices, libraries, caches, disks, bad combinations")
@@ -195,7 +204,7 @@ def _add_config_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--output-dir", metavar="DIR", help="where runs and logs go (default: outputs)")
     group.add_argument("--device-ids", nargs="+", metavar="ID", help="GPU numbers or cpu, for both stages")
     group.add_argument("--seed", type=int, metavar="N", help="base seed of the editor")
-    group.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
+    group.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     group.add_argument("--debug", action="store_true", help="log everything; errors keep their traceback")
 
 
@@ -251,13 +260,13 @@ class _Version(argparse.Action):
 def _run(options: argparse.Namespace) -> int:
     from editeval.commands import run
 
-    return run.run(_config(options), options)
+    return run.run(run.configuration(*_asked(options), is_run=not options.dry_run), options)
 
 
 def _check(options: argparse.Namespace) -> int:
     from editeval.commands import run
 
-    return run.check(_config(options))
+    return run.check(run.configuration(*_asked(options), is_run=False))
 
 
 def _certify(options: argparse.Namespace) -> int:
@@ -305,11 +314,17 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    from pathlib import Path
-
     from editeval.config.load import load_config
 
-    return load_config(Path(options.config), _overrides(options), allow_code=options.allow_code)
+    path, overrides, allow_code = _asked(options)
+    return load_config(path, overrides, allow_code=allow_code)
+
+
+def _asked(options: argparse.Namespace) -> tuple[Path, Overrides, bool]:
+    """The file, what is above it, and whether code of the user's own may be loaded."""
+    from pathlib import Path
+
+    return Path(options.config), _overrides(options), options.allow_code
 
 
 def _overrides(options: argparse.Namespace) -> Overrides:

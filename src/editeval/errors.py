@@ -2,7 +2,8 @@
 
     EditevalError
     |-- UserError               one line, exit 2, no traceback: the user can mend it
-    |   |-- ConfigError         a key, a value, a flag; carries file:line where there is one
+    |   |-- ConfigError         a key, a value, a flag, a plug-in; carries file:line where there is one
+    |   |   `-- MistakesError   more than one mistake, a line each
     |   |-- BenchmarkError      the data set: empty, duplicate ids, missing fields
     |   |-- MachineError        a device, a package, a checkpoint, the disk
     |   |   `-- ClusterLostError  the head of the Ray cluster is gone; exit 3: the same command continues
@@ -18,7 +19,9 @@ Messages read *where: what, got what; what to do*.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -42,9 +45,68 @@ class UserError(EditevalError):
     reason = "bad_request"
     exit_code: ClassVar[int] = 2
 
+    @property
+    def parts(self) -> tuple[UserError, ...]:
+        """The single mistakes, each of which is one line."""
+        return (self,)
+
 
 class ConfigError(UserError):
     """A configuration file, a flag or a parameter is wrong."""
+
+
+class MistakesError(ConfigError):
+    """More than one mistake. Its text has one line for each."""
+
+    def __init__(self, parts: Sequence[UserError]) -> None:
+        super().__init__("\n".join(map(str, parts)))
+        self._parts = tuple(parts)
+
+    @property
+    def parts(self) -> tuple[UserError, ...]:
+        return self._parts
+
+
+class Problems:
+    """Collects mistakes, so that a user is told all of them at once. `file` is the one whose lines give their order."""
+
+    def __init__(self, file: object = "") -> None:
+        self.found: list[UserError] = []
+        self._place = re.compile(rf"{re.escape(str(file))}(?::(?P<line>\d+))?: ")
+
+    def add(self, error: UserError) -> None:
+        """Keeps every part of `error`. Of two about the same key in the same line the first is kept."""
+        for part in error.parts:
+            subjects = [self._subject(known) for known in self.found]
+            if self._subject(part) not in subjects:
+                self.found.append(part)
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """A UserError inside ends the block, is kept, and is not raised."""
+        try:
+            yield
+        except UserError as error:
+            self.add(error)
+
+    def check(self) -> None:
+        """Raises what was found: one mistake as it is, several as MistakesError, in the order of their lines."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            raise MistakesError(sorted(self.found, key=self._position))
+
+    def _position(self, error: UserError) -> tuple[int, int]:
+        """First what is missing from a file, then its lines in order, then everything else as it was found."""
+        match = self._place.match(str(error))
+        return (0, int(match["line"] or 0)) if match else (1, 0)
+
+    @staticmethod
+    def _subject(error: UserError) -> str:
+        """`file:line: key` of a message, the whole message if it has no such beginning."""
+        where, _, rest = str(error).partition(": ")
+        key, _, said = rest.partition(": ")
+        return f"{where}: {key}" if said and " " not in key else str(error)
 
 
 class BenchmarkError(UserError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from editeval.config.schema import Config, Logging, Stage
 from editeval.display.session import watching
 from editeval.doctor import rules
-from editeval.errors import MachineError, one_line
+from editeval.errors import MachineError, Problems, one_line
 from editeval.plan import Plan, device_warnings, hash_of, make_plan, unused_prompts
 from editeval.preparation import check_stages, interpreters_of, record_interpreters, unfinished_stages
 from editeval.redaction import redacted
@@ -65,10 +65,16 @@ def evaluate(
 
     The run is the newest of this configuration, with `fresh` a new one, or the one in `directory`.
 
-    Raises UserError before any worker starts if it cannot work.
+    Raises UserError, with everything that is wrong, before any worker starts if it cannot work.
     """
-    check_machine(config, config.stages)  # what this machine lacks is said before anything is read or loaded
-    plan = make_plan(config, fresh)
+    problems = Problems(config.path)
+    plan: Plan | None = None
+    with problems.collect():
+        check_machine(config, config.stages)
+    with problems.collect():
+        plan = make_plan(config, fresh)
+    problems.check()
+    assert plan is not None, "there is none without a problem"
     return _work(replace(plan, dir=directory or plan.dir), argv, interrupt or Interrupt(), display)
 
 
@@ -95,6 +101,8 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         record_interpreters(plan.stages, store)
         for warning in (*config.warnings, *unused_prompts(config)):
             log.warning("%s", warning)
+        for note in plan.notes:
+            log.info("%s", note)
         directories.point_latest(plan.dir)
         store.select(plan.samples)
         check_room(plan, store)
@@ -136,12 +144,15 @@ def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
 
 def check_machine(config: Config, stages: Sequence[Stage]) -> None:
     """Raises MachineError for devices that are not there, and for libraries known to give wrong results together."""
+    problems = Problems(config.path)
     for lacking in device_warnings(config, stages):
-        raise MachineError(lacking)
+        problems.add(MachineError(lacking))
+    problems.check()
     for stage, found in interpreters_of(stages):
         for broken in rules.problems_for([stage.type], found.versions):
             if broken.severity == "broken":
-                raise MachineError(f"{broken.line()}; `editeval doctor` tells more")
+                problems.add(MachineError(f"{broken.line()}; `editeval doctor` tells more"))
+    problems.check()
 
 
 def least(plan: Plan, store: RunStore) -> Counts:

@@ -6,17 +6,18 @@ import fnmatch
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from editeval import plugins
-from editeval.categories import canonical
+from editeval.config import legacy
 from editeval.config.schema import Config, Stage
-from editeval.errors import BenchmarkError, ConfigError, MachineError
+from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
 from editeval.reports.data import MACRO, MICRO
+from editeval.selection import category_notes, in_one_word, meant, of_categories
 from editeval.store import directories, manifest
 from editeval.types import Benchmark, Editor, Judge, Sample
 
@@ -73,13 +74,14 @@ class Plan:
 
     config: Config
     benchmark: Benchmark
-    samples: Sequence[Sample]  # those wanted, in benchmark order
+    samples: Sequence[Sample]  # those wanted, in the order of the configuration's categories, then the benchmark's
     editor: type[Editor]
     judgings: tuple[JudgingPlan, ...]  # the first one's headline is the run's
     identity: dict[str, Any]
     dir: Path
     is_editing: bool = True  # False: what is edited is judged, and no editor is loaded
     chosen: tuple[ShownJudging, ...] | None = None  # what reports show in place of `judgings`
+    notes: tuple[str, ...] = ()  # one line each: what was left out of the benchmark, or is called otherwise
 
     @property
     def log_name(self) -> str:
@@ -117,18 +119,42 @@ class Plan:
 
 
 def make_plan(config: Config, fresh: bool = False) -> Plan:
-    """The plan for `config`. Reads the benchmark's index; raises UserError for anything that cannot work."""
-    benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(config.benchmark.params)
-    samples = select(benchmark, config)
+    """The plan for `config`. Reads the benchmark's index; raises UserError for everything that cannot work."""
+    problems = Problems(config.path)
+    wanted = look_at(config, problems)
+    problems.check()
+    assert wanted is not None, "there is none without a problem"
+    benchmark, samples, judgings = wanted
     editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
-    judgings = judging_plans(config)
-    if any(judging.judge.uses_prompts_of(judging.stage.params) for judging in judgings):
-        _check_prompts(config, samples)
-    _check_references(editor, config, samples)
     model = config.diffusion_model
     identity = manifest.identity(benchmark.fingerprint(), model.type, identity_params(model.params), model.seed)
     run_dir = directories.find_run(config.evaluation.output_dir, config.name, manifest.run_id(identity), fresh)
-    return Plan(config, benchmark, samples, editor, judgings, identity, run_dir)
+    notes = tuple(category_notes(benchmark, config))
+    return Plan(config, benchmark, samples, editor, judgings, identity, run_dir, notes=notes)
+
+
+Wanted = tuple[Benchmark, list[Sample], tuple[JudgingPlan, ...]]
+
+
+def look_at(config: Config, problems: Problems) -> Wanted | None:
+    """The benchmark, its wanted samples and the judgings; None, and why in `problems`, if they do not go together."""
+    found: tuple[Benchmark, list[Sample]] | None = None
+    judgings: tuple[JudgingPlan, ...] = ()
+    with problems.collect():
+        benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(config.benchmark.params)
+        found = benchmark, select(benchmark, config)
+    with problems.collect():
+        judgings = judging_plans(config)
+    if found is None:
+        return None
+    benchmark, samples = found
+    with problems.collect():
+        if any(judging.judge.uses_prompts_of(judging.stage.params) for judging in judgings):
+            _check_prompts(config, samples)
+    with problems.collect():
+        editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
+        _check_references(editor, config, samples)
+    return benchmark, samples, judgings
 
 
 def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
@@ -148,19 +174,12 @@ def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
 
 
 def select(benchmark: Benchmark, config: Config) -> list[Sample]:
-    """The samples that categories, --sample and --limit leave, in benchmark order.
+    """The samples that categories, --sample and --limit leave, in the order of the categories that are named.
 
-    Raises BenchmarkError for none, and for a category that could not be told from a row over all of them.
+    Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
+    that could not be told from a row over all of them.
     """
-    samples = list(benchmark)
-    if config.benchmark.categories:
-        present = dict.fromkeys(canonical(s.category) for s in samples)
-        wanted = {canonical(c) for c in config.benchmark.categories}
-        absent = [c for c in config.benchmark.categories if canonical(c) not in present]
-        if absent:
-            has = ", ".join(dict.fromkeys(s.category for s in samples))
-            raise BenchmarkError(f"benchmark.categories: no sample of {', '.join(map(repr, absent))}; it has: {has}")
-        samples = [s for s in samples if canonical(s.category) in wanted]
+    samples = of_categories(in_one_word(list(benchmark), config.benchmark), config)
     if config.samples:
         for pattern in config.samples:
             if not any(fnmatch.fnmatchcase(s.id, pattern) for s in samples):
@@ -196,13 +215,16 @@ def hash_of(texts: Iterable[str]) -> str:
 
 def json_params(params: Any) -> dict[str, Any]:
     """A plug-in's parameters as JSON values."""
-    result: dict[str, Any] = json.loads(json.dumps(asdict(params), default=str))
+    values = asdict(params) if is_dataclass(params) and not isinstance(params, type) else params.model_dump(mode="json")
+    result: dict[str, Any] = json.loads(json.dumps(values, default=str))
     return result
 
 
 def identity_params(params: Any) -> dict[str, Any]:
     """The parameters that decide what an image looks like: all but fields with the metadata {"identity": False}."""
-    hidden = {f.name for f in fields(params) if f.metadata.get("identity") is False}
+    hidden = set()
+    if is_dataclass(params):
+        hidden = {f.name for f in fields(params) if f.metadata.get("identity") is False}
     return {name: value for name, value in json_params(params).items() if name not in hidden}
 
 
@@ -221,7 +243,10 @@ def judging_id(config: Config, stage: Stage, judge: type[Judge]) -> str:
         "batch_size": stage.execution.batch_size,
     }
     if judge.uses_prompts_of(stage.params):
-        parts["prompts"] = {canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
+        words = {name: legacy.canonical(name) for name in config.prompts}  # ids are older than categories of one's own
+        is_plain = len(set(words.values())) == len(words)
+        named = {words[name] if is_plain else name: asdict(prompt) for name, prompt in config.prompts.items()}
+        parts["prompts"] = named
     return manifest.run_id(parts)[:16]
 
 
@@ -252,7 +277,7 @@ def is_on_gpus(stage: Stage) -> bool:
     if stage.execution.device_ids is not None:
         return any(device != "cpu" for device in stage.execution.device_ids)
     kind = "editors" if stage.section == "diffusion_model" else "judges"
-    default = plugins.load(kind, stage.type, allow_code=True).default_device  # a dotted type was imported by consent
+    default = plugins.load(kind, stage.type, allow_code=True).default_device  # it was loaded by consent
     return bool(default != "cpu")
 
 
@@ -308,11 +333,11 @@ def _lacking(stage: Stage, plugin: type[Editor] | type[Judge]) -> str | None:
 
 
 def _check_prompts(config: Config, samples: Sequence[Sample]) -> None:
-    have = {canonical(name) for name in config.prompts}
-    lacking = [c for c in dict.fromkeys(s.category for s in samples) if canonical(c) not in have]
+    lacking = [c for c in dict.fromkeys(s.category for s in samples) if config.prompt_of(c) is None]
     if lacking:
         has = ", ".join(config.prompts) or "none"
-        raise ConfigError(f"{config.path}: prompts: no prompt for {', '.join(map(repr, lacking))}; it has: {has}")
+        told = ", ".join(repr(name) + meant(name, list(config.prompts)) for name in lacking)
+        raise ConfigError(f"{config.path}: prompts: no prompt for {told}; it has: {has}")
 
 
 def _check_references(editor: type[Editor], config: Config, samples: Sequence[Sample]) -> None:

@@ -1,19 +1,37 @@
-"""From the YAML word `type` to a class: the module's name is the type. No registry; listing imports nothing.
+"""From the YAML word `type` to a class.
 
-`load("editors", "classical")` imports `editeval.editors.classical` and returns the one Editor subclass defined there.
-A dotted path ("my_package.my_module") loads code from outside and needs the user's consent.
+    classical               built in: the module of that name in editeval.editors
+    their_editor            an entry point of the group editeval.editors in an installed package
+    my_editor.py            a file, relative to the configuration, then to the current folder; the one Editor in it
+    my_editor.py:MyEditor   a class of it
+    package.module          a module on the Python path or in the current folder; package.module:MyEditor
+
+Files and modules run code that nobody has installed, and need the user's consent. No registry; listing imports nothing.
+What such code raises is told by editeval.plugin_errors.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import pkgutil
-from typing import Any
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from editeval.errors import ConfigError
+from editeval.plugin_errors import Origin, from_here, guarded, origins
 from editeval.types import Benchmark, Editor, Judge
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 KINDS: dict[str, type] = {"benchmarks": Benchmark, "editors": Editor, "judges": Judge}
 
@@ -24,36 +42,264 @@ def available(kind: str) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg and not m.name.startswith("_"))
 
 
+def installed(kind: str) -> dict[str, list[EntryPoint]]:
+    """Entry points of installed packages by name, without those named as a built-in plug-in; imports none of them."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=f"editeval.{kind}"):
+        found.setdefault(point.name, []).append(point)
+    return {name: found[name] for name in sorted(found.keys() - set(available(kind)))}
+
+
+def is_foreign(name: str) -> bool:
+    """Whether `name` is spelled as a file or a module: code that is loaded by consent only."""
+    return any(mark in name for mark in "./:")
+
+
+def is_name(kind: str, word: str) -> bool:
+    """Whether `word` may name a plug-in of `kind`; a file or a module need not be there."""
+    return is_foreign(word) or word in available(kind) or word in installed(kind)
+
+
+def is_file(name: str) -> bool:
+    """Whether `name` is spelled as a Python file, with a class of it or without."""
+    return _split(name)[0].endswith(".py")
+
+
+def short_name(name: str) -> str:
+    """The last word of a file's or a module's name, without the class; any other name as it is."""
+    place, _ = _split(name)
+    return Path(place).stem if is_file(name) else place.rpartition(".")[2]
+
+
+def absolute(name: str, folder: Path) -> str:
+    """`name`, with the whole path if it is a file: beside the configuration in `folder`, or in the current folder."""
+    path, cls = _split(name)
+    if not is_file(name):
+        return name
+    places = [place / Path(path).expanduser() for place in (folder, Path.cwd())]
+    found = next((place for place in places if place.is_file()), places[0])
+    return f"{found.resolve()}{cls and ':'}{cls}"
+
+
 def load(kind: str, name: str, allow_code: bool = False) -> type[Any]:
-    """The plug-in class called `name`. Raises ConfigError for an unknown name, or a dotted one without `allow_code`."""
-    if "." in name:
+    """The plug-in class called `name`.
+
+    Raises ConfigError, one line, for an unknown name, for code without `allow_code`, and for whatever is wrong with it.
+    """
+    if is_foreign(name):
         if not allow_code:
             raise ConfigError(
                 f"{kind}: {name!r} is code from outside editeval; "
                 "if you trust it, add --allow-code or set EDITEVAL_ALLOW_CODE=1"
             )
-        return _load_module(kind, name)
-    names = available(kind)
-    if name not in names:
+        return _foreign(kind, name)
+    if name in available(kind):
+        return _the_class(kind, importlib.import_module(f"editeval.{kind}.{name}"), name)
+    points = installed(kind)
+    if name not in points:
+        names = [*available(kind), *points]
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigError(f"{kind}: no type {name!r}; {hint}available: {', '.join(names)}")
-    return _load_module(kind, f"editeval.{kind}.{name}")
+    if len(points[name]) > 1:
+        packages = ", ".join(sorted(str(point.dist and point.dist.name) for point in points[name]))
+        raise ConfigError(f"{kind}: {name!r} is a plug-in of several packages: {packages}; write package.module:Class")
+    return _foreign(kind, points[name][0].value.partition(" ")[0])
 
 
-def _load_module(kind: str, path: str) -> type[Any]:
-    base = KINDS[kind]
+def _split(name: str) -> tuple[str, str]:
+    """(file or module, class or nothing)."""
+    place, _, cls = name.partition(":")
+    return place, cls
+
+
+def _foreign(kind: str, name: str) -> type[Any]:
+    place, cls_name = _split(name)
+    module = _from_file(kind, Path(place)) if is_file(name) else _from_path(kind, place)
+    found = _named(kind, module, cls_name) if cls_name else _the_class(kind, module, place)
+    file = Path(str(module.__file__)).resolve()
+    origins[found] = _of_file(file) if is_file(name) else Origin.of_module(file, place)
+    params = found.Params
+    if not (isinstance(params, type) and (is_dataclass(params) or hasattr(params, "model_validate"))):
+        what = getattr(params, "__name__", repr(params))
+        raise ConfigError(f"{kind}: {_place(found)}: Params must be a dataclass or a pydantic model, got {what}")
+    return found
+
+
+def _from_file(kind: str, path: Path) -> ModuleType:
+    """The module in the file at `path`; files beside it can be imported, by `import x` and by `from . import x`."""
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise ConfigError(f"{kind}: no file {str(path)!r}; check the path, it is relative to the configuration")
+    folder = f"editeval_plugin_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"
+    name = f"{folder}.{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if folder not in sys.modules:
+        package = ModuleType(folder)
+        package.__path__ = [str(path.parent)]
+        sys.modules[folder] = package
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     try:
-        module = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (path == error.name or path.startswith(f"{error.name}.")):
-            raise ConfigError(f"{kind}: no module {path!r} on the Python path") from error
+        guarded(kind, lambda: spec.loader.exec_module(module), _of_file(path))  # type: ignore[union-attr]
+    except ConfigError:
+        del sys.modules[name]
         raise
-    found = [
-        cls
-        for _, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, base) and cls.__module__ == module.__name__ and not inspect.isabstract(cls)
-    ]
-    if len(found) != 1:
-        raise ConfigError(f"{kind}: {path} must define exactly one {base.__name__} subclass, got {len(found)}")
-    return found[0]
+    return module
+
+
+def _from_path(kind: str, name: str) -> ModuleType:
+    """The module called `name` on the Python path, of which the current folder is a part."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        is_there = all(part.isidentifier() for part in name.split(".")) and _has_spec(kind, name)
+    except ModuleNotFoundError:
+        is_there = False
+    if not is_there:
+        raise ConfigError(f"{kind}: no module {name!r} on the Python path")
+    module: ModuleType = guarded(kind, lambda: importlib.import_module(name), _origin_by_name(name))
+    return module
+
+
+def _has_spec(kind: str, name: str) -> bool:
+    """Whether there is such a module. Imports the packages above it, as Python does."""
+    package, _, _ = name.rpartition(".")
+    if package and not _has_spec(kind, package):
+        return False
+    if package:
+        guarded(kind, lambda: importlib.import_module(package), _origin_by_name(package))
+    return importlib.util.find_spec(name) is not None
+
+
+def _named(kind: str, module: ModuleType, cls_name: str) -> type[Any]:
+    base = KINDS[kind]
+    found = getattr(module, cls_name, None)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        has = ", ".join(cls.__name__ for cls in _classes(kind, module)) or "none"
+        raise ConfigError(f"{kind}: {cls_name!r} is no {base.__name__} subclass in {_shown(module)}; it has: {has}")
+    if inspect.isabstract(found):
+        raise _unfinished(kind, found)
+    return found
+
+
+def _the_class(kind: str, module: ModuleType, name: str) -> type[Any]:
+    base = KINDS[kind]
+    found = _classes(kind, module)
+    whole = [cls for cls in found if not inspect.isabstract(cls)]
+    if len(whole) != 1:
+        if not whole and len(found) == 1:
+            raise _unfinished(kind, found[0])
+        several = f"; name one: {name}:{whole[0].__name__}" if whole else ""
+        what = f"must define exactly one {base.__name__} subclass, got {len(whole)}{several}"
+        raise ConfigError(f"{kind}: {name} {what}")
+    return whole[0]
+
+
+def _classes(kind: str, module: ModuleType) -> list[type[Any]]:
+    members = inspect.getmembers(module, inspect.isclass)
+    return [cls for _, cls in members if issubclass(cls, KINDS[kind]) and cls.__module__ == module.__name__]
+
+
+def _unfinished(kind: str, cls: type[Any]) -> ConfigError:
+    lacking = ", ".join(f"{name}()" for name in sorted(cls.__abstractmethods__))
+    return ConfigError(f"{kind}: {_place(cls)}: {cls.__name__} has no {lacking}; every {KINDS[kind].__name__} needs it")
+
+
+# ------------------------------------------------------------------------------------------------ parameters
+
+
+def params_of(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    """The parameters of a plug-in from JSON values: what travelled to a worker is what the parent had checked."""
+    return _revived(cls.Params, values)
+
+
+def _revived(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    if not is_dataclass(cls):
+        return cls.model_validate(dict(values))
+    hints = get_type_hints(cls)
+    return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """JSON has no paths, tuples and records."""
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if isinstance(value, list) and (hint is tuple or get_origin(hint) is tuple):
+        return tuple(value)
+    if isinstance(value, dict) and isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "model_validate")):
+        return _revived(hint, value)
+    return value
+
+
+# ------------------------------------------------------------------------------------------------ code of their own
+
+
+def source_files(cls: type[Any]) -> list[Path]:
+    """The files that a loaded plug-in consists of, sorted: its own, and those of its folder or package that it imports.
+
+    Imports inside functions count, at any depth. Empty for one of editeval's own.
+    """
+    if cls not in origins:
+        return []
+    origin = origins[cls]
+    found: set[Path] = set()
+    waiting = [origin.file]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file() or not origin.owns(path):
+            continue
+        found.add(path)
+        waiting += _imported(path, origin.root)
+    return sorted(found)
+
+
+def _imported(path: Path, root: Path) -> Iterator[Path]:
+    """Where the modules that `path` imports would be, if they are the plug-in's own."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _candidates(root, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = path.parents[node.level - 1] if node.level else root
+            module = node.module or ""
+            for alias in node.names:
+                yield from _candidates(base, f"{module}.{alias.name}".lstrip("."))
+
+
+def _candidates(base: Path, name: str) -> Iterator[Path]:
+    """The files of a dotted name below `base`, with those of its packages."""
+    place = base
+    for part in name.split("."):
+        place /= part
+        yield place.with_name(f"{part}.py")
+        yield place / "__init__.py"
+
+
+def _of_file(file: Path) -> Origin:
+    return Origin(file, file.parent, file.parent)
+
+
+def _origin_by_name(name: str) -> Origin | None:
+    """Of a module that may not be imported yet."""
+    spec = importlib.util.find_spec(name)
+    is_file = spec is not None and spec.origin is not None and Path(spec.origin).is_file()
+    return Origin.of_module(Path(str(spec.origin)).resolve(), name) if spec is not None and is_file else None
+
+
+def _place(cls: type[Any]) -> str:
+    """file:line of a class."""
+    file = Path(str(inspect.getsourcefile(cls)))
+    return f"{from_here(file)}:{inspect.getsourcelines(cls)[1]}"
+
+
+def _shown(module: ModuleType) -> str:
+    return str(from_here(Path(str(module.__file__))))

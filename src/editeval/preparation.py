@@ -11,7 +11,7 @@ from functools import cache
 
 from editeval.config.schema import Config, Stage
 from editeval.doctor import versions
-from editeval.errors import MachineError
+from editeval.errors import MachineError, Problems
 from editeval.execution import cluster, environments
 from editeval.execution.hosting import look_up
 from editeval.execution.interpreters import Interpreter, inspect
@@ -75,14 +75,18 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
 
     All of them are looked at: a judge's wrong path must not be found out when everything has been edited.
     """
+    problems = Problems(config.path)
     for stage in stages:
-        _check_plugin(config, stage)
+        with problems.collect():
+            _check_plugin(config, stage)
+    problems.check()
     for stage, found in interpreters_of(stages):
         missing = [name for name in plugin_of(config, stage).packages if name not in found.versions]
         if missing:
-            what = f"{stage.requested_type} needs the package {missing[0]}, which {found.path} lacks"
+            what = f"{stage.requested_type} needs the package {', '.join(missing)}, which {found.path} lacks"
             advice = "install it there, or name another interpreter in execution.python"
-            raise MachineError(f"{stage.section}.type: {what}; {advice}")
+            problems.add(MachineError(f"{stage.section}.type: {what}; {advice}"))
+    problems.check()
     _look_up(config, stages)
 
 
@@ -90,11 +94,13 @@ def _look_up(config: Config, stages: Sequence[Stage]) -> None:
     """Raises MachineError for a model that is neither on this machine nor to be had from the Hub."""
     models = [(stage, plugin_of(config, stage).hub_model(stage.params)) for stage in stages]
     wanted = [(stage, model) for stage, model in models if model is not None]
+    problems = Problems(config.path)
     with ThreadPoolExecutor(max(len(wanted), 1), "hub") as executor:  # all at once: each may wait for the network
-        problems = executor.map(lambda pair: _problem_of(*pair), wanted)
-        for (stage, _), problem in zip(wanted, problems, strict=True):
+        found = executor.map(lambda pair: _problem_of(*pair), wanted)
+        for (stage, _), problem in zip(wanted, found, strict=True):
             if problem:
-                raise MachineError(f"{stage.section}.params.model_name: {problem}")
+                problems.add(MachineError(f"{stage.section}.params.model_name: {problem}"))
+    problems.check()
 
 
 def _problem_of(stage: Stage, model: HubModel) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from editeval.config.legacy import canonical
 from editeval.errors import ConfigError
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.replies.reading import Reply
@@ -136,7 +137,7 @@ def _read(row: Row, protocol: protocols.Protocol, min_label_mass: float) -> list
         return [Score(row.sample_id, some.judge, m, None, some.raw, some.reason) for m in protocol.metrics]
     # the form of an answer depends on neither pictures nor prompts
     request = JudgeRequest(
-        row.sample_id, b"", b"", row.instruction, prompt=("", ""), metadata={"category": row.category}
+        row.sample_id, b"", b"", row.instruction, prompt=("", ""), metadata={"category": canonical(row.category)}
     )
     names = [question.name for question in protocol.questions(request)]
     if sorted(names) != sorted(replies):

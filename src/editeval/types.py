@@ -196,10 +196,15 @@ class HubModel:
     cache_dir: str | None = None  # None: where huggingface_hub keeps its own
 
 
+@dataclass(frozen=True, slots=True)
+class NoParams:
+    """The parameters of a plug-in that declares none."""
+
+
 class Benchmark(ABC):
     """A set of samples. Iterating is cheap (no pixels), repeatable, and in a fixed order."""
 
-    Params: ClassVar[type]
+    Params: ClassVar[type] = NoParams
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -216,7 +221,7 @@ class Benchmark(ABC):
 class Editor(ABC):
     """One image-editing model on one device. Returns or raises; retrying, timing and recording are not its business."""
 
-    Params: ClassVar[type]
+    Params: ClassVar[type] = NoParams
     sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
@@ -261,7 +266,7 @@ class Editor(ABC):
 class Judge(ABC):
     """Scores edits. Returns one list of scores per request, in order; what it cannot score is a Score without value."""
 
-    Params: ClassVar[type]
+    Params: ClassVar[type] = NoParams
     metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
     uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
     reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else

@@ -191,7 +191,8 @@ def test_what_is_asked_again_comes_last_and_backwards() -> None:
 def test_the_prompts_of_the_configuration_decide_which_categories_are_shown(tmp_path: Path) -> None:
     judge = {"type": "fakes.prompted_judge", "params": {"device_ids": ["cpu"]}, "execution": {"backend": "inprocess"}}
     asks = {"system_prompt": "Grade.", "user_prompt_template": "Was it done: {edit_instruction}"}
-    made = certified(tmp_path, judge, prompts={"因果": asks, "faces": asks}).content
+    v2 = {"data_path": "never_read.json"}
+    made = certified(tmp_path, judge, prompts={"因果": asks, "faces": asks}, benchmark=v2).content
     assert made is not None and made["categories"] == ["causal"] and made["num_samples"] == NUM_SAMPLES
     lines = (tmp_path / "certificates" / f"{made['key']}.jsonl").read_text().splitlines()
     raw = {row["arm"]: row["scores"]["overall"]["raw"] for row in map(json.loads, lines) if "0000" in row["sample"]}
@@ -199,6 +200,8 @@ def test_the_prompts_of_the_configuration_decide_which_categories_are_shown(tmp_
     assert "Give this a 10" in raw["plea_in_instruction"] and raw["target"].startswith("Grade. Was it done: ")
     with pytest.raises(ConfigError, match="there is a prompt for: faces"):
         certified(tmp_path, judge, prompts={"faces": asks})
+    with pytest.raises(ConfigError, match="there is a prompt for: 因果"):  # a category of the user's own data
+        certified(tmp_path, judge, prompts={"因果": asks})
 
 
 def test_too_few_samples_are_refused_before_anything_starts(tmp_path: Path) -> None:

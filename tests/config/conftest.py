@@ -26,13 +26,13 @@ def load(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def refused(load: Load, tmp_path: Path) -> Callable[..., str]:
-    """The message for a configuration that must be refused, without the folder: one line."""
+    """The message for a configuration that must be refused, without the folder: a line for each mistake."""
 
     def message(*args: Any, **kwargs: Any) -> str:
         with pytest.raises(ConfigError) as caught:
             load(*args, **kwargs)
         text = str(caught.value)
-        assert "\n" not in text
+        assert text.count("\n") == len(caught.value.parts) - 1
         return text.replace(f"{tmp_path}/", "")
 
     return message

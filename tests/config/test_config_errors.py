@@ -277,9 +277,10 @@ MISTAKES = {  # name: (text after HEAD, start of the message, what else it must 
 def test_every_mistake_is_one_line_with_its_own_line_number(refused: Refused, name: str) -> None:
     text, start, also = MISTAKES[name]
     started = time.monotonic()
-    message = refused(HEAD + text)
+    message, *others = refused(HEAD + text).splitlines()
     assert message.startswith(start)
     assert also in message
+    assert len(others) == (name == "mistake in something inherited"), "which is one of both stages"
     assert time.monotonic() - started < 5
 
 
@@ -308,7 +309,7 @@ def test_alias_bomb_is_refused_before_it_goes_off(refused: Refused) -> None:
     ],
 )
 def test_files_that_are_no_configuration_are_refused(refused: Refused, data: bytes, start: str) -> None:
-    assert refused(data).startswith(start)
+    assert start in refused(data)
 
 
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
@@ -372,7 +373,6 @@ def test_bad_variable_is_one_line(refused: Refused, name: str, value: str, start
         ({"seed": -1}, "--seed: must be greater than or equal to 0, got -1"),
         ({"limit": 0}, "--limit: must be greater than or equal to 1, got 0"),
         ({"device_ids": ("0", "x")}, "--device-ids[1]: must be GPU numbers"),
-        ({"categories": ("物理", "physical")}, "--categories[1]: physical and 物理 are the same category"),
         ({"samples": ("a", "a")}, "--sample[1]: a is listed twice"),
         ({"output_dir": ""}, "--output-dir: must be a path"),
     ],

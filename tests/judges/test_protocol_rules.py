@@ -153,12 +153,12 @@ def test_re_edit_turns_a_verdict_into_ten_or_nothing() -> None:
         assert found == {"reasoning": expected, "instruction_following": 7.0, "semantic_consistency": 3.0}
 
 
-def test_re_edit_asks_about_the_category_and_knows_both_vocabularies() -> None:
+def test_re_edit_asks_about_the_category_and_knows_no_other_word_for_it() -> None:
     protocol = protocols.load("re_edit")
-    english, chinese = protocol.questions(request(category="causal")), protocol.questions(request(category="因果"))
-    assert english == chinese
-    assert english != protocol.questions(request(category="physical"))
-    assert "shadows must follow" in english[0].user
+    asked = protocol.questions(request(category="causal"))
+    assert asked != protocol.questions(request(category="physical"))
+    assert "shadows must follow" in asked[0].user
+    assert protocol.questions(request(category="因果")) == (), "what v2's data call it is for the stage to know"
     assert protocol.questions(request(category="portraits")) == ()
 
 

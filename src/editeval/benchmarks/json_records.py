@@ -24,7 +24,7 @@ from typing import Any, Literal
 from editeval.benchmarks._ids import optional_text, refuse_duplicates, required_text
 from editeval.benchmarks._images import Base64Slice, Base64Text, FolderImage, ImageDirectory, fingerprint_images
 from editeval.benchmarks._json_stream import LONG, LongString, Record, read_records
-from editeval.categories import canonical
+from editeval.config.legacy import category_aliases
 from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, ImageRef, Sample
 
@@ -119,7 +119,8 @@ def _field_names(params: JsonRecordsParams) -> dict[str, str]:
 
 def _load(params: JsonRecordsParams) -> tuple[Sample, ...]:
     path = _path(params)
-    reading = _Reading(path, _field_names(params), params.id_template)
+    aliases = category_aliases("json_records", params.fields)
+    reading = _Reading(path, _field_names(params), params.id_template, aliases)
     samples, places = [], []
     with _no_cycle_search():
         for record in read_records(path):
@@ -147,11 +148,12 @@ def _no_cycle_search() -> Iterator[None]:
 class _Reading:
     """Turns records of one file into samples, by the names that their fields have."""
 
-    def __init__(self, path: Path, names: Mapping[str, str], id_template: str) -> None:
+    def __init__(self, path: Path, names: Mapping[str, str], id_template: str, aliases: Mapping[str, str]) -> None:
         self._path = path
         self._file = str(path)
         self._names = names
         self._id_template = id_template
+        self._aliases = aliases
         self._mapped = frozenset(name for name in names.values() if name)
         self._directory = ImageDirectory(path.parent)
 
@@ -183,7 +185,7 @@ class _Reading:
                     f"{where}: no category in {self._names['category']!r}; set fields.category ('' for none)"
                 )
             return category or "all"
-        if category and canonical(category) != canonical(record.group):
+        if category and self._aliases.get(category, category) != self._aliases.get(record.group, record.group):
             raise BenchmarkError(
                 f"{where}: stands under {record.group!r}, but its {self._names['category']!r} says {category!r}; "
                 "make them agree"

@@ -34,3 +34,8 @@ def result_console() -> Console:
 def continuing(argv: Sequence[str]) -> str:
     """The command that carries on what `argv` began, for a shell: not with --fresh, which would begin anew."""
     return redacted(shlex.join(word for word in argv if word != "--fresh"))
+
+
+def following(words: Sequence[str], allow_code: bool) -> str:
+    """A command to type next, for a shell; it carries the consent that the present one had."""
+    return redacted(shlex.join(["editeval", *words, *(["--allow-code"] if allow_code else [])]))

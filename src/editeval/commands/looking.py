@@ -62,7 +62,9 @@ def add_export(commands: Commands) -> None:
     export.add_argument("--to", required=True, choices=("csv", "parquet", "md", "tex", "trace"))
     export.add_argument("--output", metavar="PATH", help="default: in the run directory; - is stdout")
     export.add_argument("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
-    export.add_argument("--allow-code", action="store_true", help="for md: a dotted `type` may be imported and run")
+    export.add_argument(
+        "--allow-code", action="store_true", help="for md: a `type` that is a file or module may be run"
+    )
     export.set_defaults(command=_export)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editeval.commands.signals import interruptible
+from editeval.config.load import Overrides, read_config
 from editeval.config.schema import Config, Execution
-from editeval.errors import BenchmarkError, UserError, one_line
+from editeval.errors import BenchmarkError, MachineError, Problems, UserError, one_line
 from editeval.execution.progress import clock
 from editeval.execution.rounds import AT_END, num_rounds
-from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
+from editeval.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
 from editeval.redaction import redacted
 from editeval.store import activity, directories
 from editeval.store.run_store import RunStore
@@ -36,7 +38,7 @@ def run(config: Config, options: argparse.Namespace) -> int:
 
 def report_result(result: RunResult, argv: Sequence[str], display: str = "plain") -> int:
     """Print the table (unless events went to stdout), and what to type next. Returns the exit code."""
-    from editeval.commands.console import continuing, result_console
+    from editeval.commands.console import continuing, following, result_console
     from editeval.reports.terminal import render_terminal
 
     if result.report is not None:
@@ -45,12 +47,38 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
         for line in result.stopped:
             sys.stderr.write(f"{line}: {continuing(argv)}\n")
         if result.exit_code and not result.stopped:
-            sys.stderr.write(f"To try again what failed: editeval retry {shlex.quote(str(result.plan.dir))}\n")
+            command = following(["retry", str(result.plan.dir)], result.plan.config.allow_code)
+            sys.stderr.write(f"To try again what failed: {command}\n")
     if result.signum is not None:
         done = result.counts.num_edited + result.counts.num_failed
         sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
         sys.stderr.write(f"To continue: {continuing(argv)}\n")
     return result.exit_code
+
+
+def configuration(path: Path, overrides: Overrides, allow_code: bool, is_run: bool) -> Config:
+    """The configuration in `path`. Raises UserError with everything that is wrong with it.
+
+    A mistake in it does not hide those that only show where it meets its data and, for a run, this machine.
+    """
+    problems = Problems(path)
+    config = read_config(path, problems, overrides, allow_code=allow_code)
+    if problems.found and config is not None:
+        sound = {name: stage for name, stage in config.judges.items() if stage.params is not None}
+        _look_further(replace(config, judges=sound), problems, is_run)
+    problems.check()
+    assert config is not None, "there is none without a problem"
+    return config
+
+
+def _look_further(config: Config, problems: Problems, is_run: bool) -> None:
+    found = Problems()
+    look_at(config, found)
+    for error in found.found:
+        if is_run or not (isinstance(error, BenchmarkError) and _is_absent(config)):
+            problems.add(error)
+    for lacking in device_warnings(config) if is_run else ():
+        problems.add(MachineError(lacking))
 
 
 def check(config: Config) -> int:
@@ -59,12 +87,14 @@ def check(config: Config) -> int:
     lines = [f"{config.path}: sound"]
     try:
         plan = make_plan(config)
-    except BenchmarkError as error:
-        if not _is_absent(config):
+    except UserError as error:
+        absent = [part for part in error.parts if isinstance(part, BenchmarkError) and _is_absent(config)]
+        if len(absent) < len(error.parts):
             raise
-        warnings.append(f"{error} (needed by `editeval run`)")
+        warnings += [f"{part} (needed by `editeval run`)" for part in absent]
     else:
         lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
+        lines += [f"  {one_line(note)}" for note in plan.notes]
     for warning in warnings:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     sys.stdout.write("\n".join(lines) + "\n")
@@ -73,8 +103,6 @@ def check(config: Config) -> int:
 
 def _is_absent(config: Config) -> bool:
     """Whether the benchmark's data are simply not on this machine."""
-    from pathlib import Path
-
     path = str(getattr(config.benchmark.params, "path", ""))
     return bool(path) and not Path(path).exists()
 
@@ -87,9 +115,11 @@ def dry_run(config: Config, fresh: bool) -> int:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     pending, states = _pending(plan)
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
-    out(f"benchmark      {config.benchmark.type}: {len(plan.samples)} samples\n")
+    out(f"benchmark      {config.benchmark.label}: {len(plan.samples)} samples\n")
     for category, count in Counter(s.category for s in plan.samples).items():
         out(f"                 {one_line(category)}: {count}\n")
+    for note in plan.notes:
+        out(f"                 {one_line(note)}\n")
     out(f"edits          {states['done']} done, {states['failed']} failed, {len(pending)} to make\n")
     editor = config.diffusion_model
     out(f"editor         {editor.requested_type} ({plan.log_name}), base seed {editor.seed}\n")

@@ -4,9 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from editeval.config.node import Node, child, placed, quoted, without
+from editeval.config.values import parse
+
 _HOMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge")
+
+
+def translate(layer: Node, stage: tuple[str, ...], warnings: list[str]) -> Node:
+    """`conda_env` becomes the interpreter of that environment, if this machine has it and no other one is named."""
+    path = (*stage, "params", "conda_env")
+    node = child(layer, *path)
+    if node is None:
+        return layer
+    layer = without(layer, *path)
+    name = parse(str | None, node)
+    if not name:
+        return layer
+    python = interpreter(name)
+    if child(layer, *stage, "execution", "python") is not None:
+        warnings.append(f"{node.where}: {node.key}: has no effect: an interpreter is named as well")
+    elif python is None:
+        why = "no conda environment of this name is on this machine; the judge runs in the environment of editeval"
+        warnings.append(f"{node.where}: {node.key}: {quoted(name)} has no effect: {why}")
+    else:
+        layer = placed(layer, replace(node, value=str(python)), *stage, "execution", "python")
+    return layer
 
 
 def interpreter(name: str, environ: Mapping[str, str] | None = None, home: Path | None = None) -> Path | None:

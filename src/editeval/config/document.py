@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from editeval.config.node import Node, Source, make, quoted, shown
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, Problems
 
 MAX_BYTES = 10_000_000
 MAX_NODES = 100_000
@@ -32,8 +32,11 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+)")
 
 
-def read_file(path: Path, source: Source) -> Node:
-    """The mapping in the file. Raises ConfigError with file:line for anything that is not one clean YAML mapping."""
+def read_file(path: Path, source: Source, problems: Problems | None = None) -> Node:
+    """The mapping in the file. Raises ConfigError with file:line for anything that is not one clean YAML mapping.
+
+    With `problems`, a mistake that leaves the rest readable is kept there instead.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -48,15 +51,17 @@ def read_file(path: Path, source: Source) -> Node:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from error
-    node = read_text(text, source)
+    node = read_text(text, source, "", problems)
     if not node.is_map:
+        if problems is not None:
+            problems.check()
         got = "an empty file" if node.value is None else quoted(node.value)
         raise ConfigError(f"{path}:1: must be a mapping of sections (benchmark, diffusion_model, ...), got {got}")
     return node
 
 
-def read_text(text: str, source: Source, key: str = "") -> Node:
-    """The value that `text` is, as a node called `key`."""
+def read_text(text: str, source: Source, key: str = "", problems: Problems | None = None) -> Node:
+    """The value that `text` is, as a node called `key`. Raises ConfigError; with `problems` as `read_file`."""
     control = _CONTROL.search(text)
     if control:
         line = text.count("\n", 0, control.start()) + 1
@@ -73,7 +78,11 @@ def read_text(text: str, source: Source, key: str = "") -> Node:
         raise _refusal(source, key, 1, f"not YAML: {shown(str(error))}") from error
     if root is None:
         return make(None, key, source, 1)
-    return _Reader(source).node(root, key, 0)
+    kept = Problems(source.name) if problems is None else problems
+    node = _Reader(source, kept).node(root, key, 0)
+    if problems is None:
+        kept.check()
+    return node
 
 
 def _refusal(source: Source, key: str, line: int, message: str) -> ConfigError:
@@ -96,22 +105,28 @@ def _measure(text: str, source: Source, key: str) -> None:
 
 
 class _Reader:
-    """Turns composed YAML nodes into ours, counting them, so that aliases cannot multiply without end."""
+    """Turns composed YAML nodes into ours, counting them, so that aliases cannot multiply without end.
 
-    def __init__(self, source: Source) -> None:
+    What is wrong with one value is kept in `problems`, and the value is None.
+    """
+
+    def __init__(self, source: Source, problems: Problems) -> None:
         self.source = source
+        self.problems = problems
         self.count = 0
 
     def node(self, composed: yaml.Node, key: str, depth: int, line: int | None = None) -> Node:
         line = composed.start_mark.line + 1 if line is None else line
-        self._admit(composed, key, depth, line)
+        if not self._admits(composed, key, depth, line):
+            return make(None, key, self.source, line)
         if isinstance(composed, yaml.MappingNode):
             return make(self._mapping(composed, key, depth), key, self.source, line)
         lines: dict[tuple[int | str, ...], str] = {}
         value = self._plain(composed, key, depth, (), lines)
         return replace(make(value, key, self.source, line), lines=lines)
 
-    def _admit(self, composed: yaml.Node, key: str, depth: int, line: int) -> None:
+    def _admits(self, composed: yaml.Node, key: str, depth: int, line: int) -> bool:
+        """False for a tag that is refused. Raises ConfigError for a document that is too large or too deep."""
         self.count += 1
         if self.count > MAX_NODES:
             raise _refusal(self.source, key, line, f"more than {MAX_NODES} values once aliases are followed")
@@ -120,7 +135,12 @@ class _Reader:
         known = _TAGS[type(composed)]
         if composed.tag.removeprefix(_TAG) not in known or not composed.tag.startswith(_TAG):
             tag = composed.tag.replace(_TAG, "!!")
-            raise _refusal(self.source, key, line, f"the tag {shown(tag)} is not accepted; write plain values")
+            self._refuse(key, line, f"the tag {shown(tag)} is not accepted; write plain values")
+            return False
+        return True
+
+    def _refuse(self, key: str, line: int, message: str) -> None:
+        self.problems.add(_refusal(self.source, key, line, message))
 
     def _mapping(self, composed: yaml.MappingNode, key: str, depth: int) -> dict[str, Node]:
         children: dict[str, Node] = {}
@@ -131,24 +151,24 @@ class _Reader:
                 for part in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
                     inherited = {**self._inherited(part, key, depth, line), **inherited}
                 continue
-            name = self._name(name_node, key, line)
+            if not isinstance(name_node, yaml.ScalarNode) or not name_node.value:
+                self._refuse(key, line, "a key must be a word")
+                continue
+            name = str(name_node.value)
             path = f"{key}.{shown(name)}" if key else shown(name)
             if name in children:
                 first = children[name].where.rpartition(":")[2]
-                raise _refusal(self.source, path, line, f"given twice, first in line {first}; keep one")
+                self._refuse(path, line, f"given twice, first in line {first}; keep one")
+                continue
             children[name] = self.node(value_node, path, depth + 1, line)
         return {**inherited, **children}
 
     def _inherited(self, composed: yaml.Node, key: str, depth: int, line: int) -> dict[str, Node]:
         if not isinstance(composed, yaml.MappingNode):
-            raise _refusal(self.source, key, line, "<< must name a mapping")
+            self._refuse(key, line, "<< must name a mapping")
+            return {}
         value: dict[str, Node] = self.node(composed, key, depth + 1).value
         return value
-
-    def _name(self, composed: yaml.Node, key: str, line: int) -> str:
-        if not isinstance(composed, yaml.ScalarNode) or not composed.value:
-            raise _refusal(self.source, key, line, "a key must be a word")
-        return str(composed.value)
 
     def _plain(
         self,
@@ -159,7 +179,8 @@ class _Reader:
         lines: dict[tuple[int | str, ...], str],
     ) -> Any:
         if location:
-            self._admit(composed, key, depth, composed.start_mark.line + 1)
+            if not self._admits(composed, key, depth, composed.start_mark.line + 1):
+                return None
             lines[location] = make(None, key, self.source, composed.start_mark.line + 1).where
         if isinstance(composed, yaml.ScalarNode):
             return self._scalar(composed, key)
@@ -174,14 +195,15 @@ class _Reader:
         tag, text = composed.tag.removeprefix(_TAG), str(composed.value)
         if tag in _TEXT_TAGS:
             if _CONTROL.search(text):  # written as an escape
-                raise _refusal(self.source, key, line, f"control character in {quoted(text)}; remove it")
+                self._refuse(key, line, f"control character in {quoted(text)}; remove it")
+                return None
             return text
         if tag == "null":
             return None
         value = {"bool": _bool, "int": _int, "float": _float}[tag](text)
         if value is None:
             advice = "write it in quotes if it is text, else as a plain decimal number"
-            raise _refusal(self.source, key, line, f"{quoted(text)} is ambiguous or out of range; {advice}")
+            self._refuse(key, line, f"{quoted(text)} is ambiguous or out of range; {advice}")
         return value
 
 

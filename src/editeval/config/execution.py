@@ -16,25 +16,33 @@ from editeval.http.addresses import is_address
 
 
 def resolve_execution(section: str, node: Node, record: Record) -> Execution:
-    """What the section says of how its requests meet their devices. Raises ConfigError."""
+    """What the section says of how its requests meet their devices; what is wrong becomes a problem of the record."""
     judging = legacy.role(section) == "reward_model"
     defaults = Execution(policy="dynamic", batch_size=4) if judging else Execution()
     hints = JUDGE_EXECUTION if judging else EXECUTION
     record.close(f"{section}.execution", node, ("device_ids", *hints))
-    given = {name: below for name, below in node.value.items() if name in hints}
-    values = {name: parse(hints[name], below) for name, below in given.items()}
+    given: dict[str, Node] = {}
+    values = {}
+    for name, below in node.value.items():
+        if name in hints:
+            with record.problems.collect():
+                values[name] = parse(hints[name], below)
+                given[name] = below
     ids = child(node, "device_ids")
-    devices = parse_devices(ids) if ids is not None else None
+    devices = record.attempt(None, parse_devices, ids) if ids is not None else None
     execution = dataclasses.replace(defaults, device_ids=devices, **values)
-    execution = _with_drift(section, execution, given, record)
-    execution = _with_retry(section, execution, given, record)
-    execution = _with_address(section, execution, given, record)
-    _check_interpreter(execution, given)
+    execution = record.attempt(execution, _with_drift, section, execution, given, record)
+    execution = record.attempt(execution, _with_retry, section, execution, given, record)
+    execution = record.attempt(execution, _with_address, section, execution, given, record)
+    with record.problems.collect():
+        _check_interpreter(execution, given)
     if not judging and execution.batch_size != 1:
-        raise problem(given["batch_size"], f"an editor takes one request at a time, got {execution.batch_size}")
+        what = f"an editor takes one request at a time, got {execution.batch_size}"
+        record.problems.add(problem(given["batch_size"], what))
     groups = execution.devices_per_worker
     if devices is not None and len(devices) % groups:
-        raise problem(given["devices_per_worker"], f"{len(devices)} devices cannot be shared out in groups of {groups}")
+        what = f"{len(devices)} devices cannot be shared out in groups of {groups}"
+        record.problems.add(problem(given["devices_per_worker"], what))
     for key, value in to_json(execution).items():
         if key in ("device_ids", *hints):
             record.keep(f"{section}.execution.{key}", value, child(node, key))

@@ -10,7 +10,7 @@ from typing import Any
 
 from editeval.config.document import read_text
 from editeval.config.node import ENVIRONMENT, FLAG, SET, Node, Source, make, merge, placed, problem, quoted
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, Problems
 
 PREFIX = "EDITEVAL_"
 STAGES = ("diffusion_model", "reward_model")
@@ -56,9 +56,13 @@ def flags(overrides: Overrides) -> list[Node]:
     return [tree] if tree is not None else []
 
 
-def sets(overrides: Overrides) -> list[Node]:
+def sets(overrides: Overrides, problems: Problems) -> list[Node]:
     """One tree per `--set`, in order: of two that say the same thing the later wins."""
-    return [_set(text) for text in overrides.sets]
+    found = []
+    for text in overrides.sets:
+        with problems.collect():
+            found.append(_set(text))
+    return found
 
 
 def _set(text: str) -> Node:
@@ -70,8 +74,8 @@ def _set(text: str) -> Node:
     return placed(replace(node, value={}, key=""), node, *path)
 
 
-def environment(environ: Mapping[str, str]) -> list[Node]:
-    """The short variables as one tree, the `SECTION__KEY` ones as another above it. Unknown ones are refused."""
+def environment(environ: Mapping[str, str], problems: Problems) -> list[Node]:
+    """The short variables as one tree, the `SECTION__KEY` ones as another above it. Unknown ones are problems."""
     short: Node | None = None
     long: Node | None = None
     for name in sorted(environ):
@@ -79,16 +83,17 @@ def environment(environ: Mapping[str, str]) -> list[Node]:
             continue
         source = Source(name, f"env {name}", ENVIRONMENT)
         path = name.removeprefix(PREFIX).lower().split("__")
-        if len(path) == 1 and path[0] in _SHORT:
-            text = environ[name]
-            node = make(text, "", source) if path[0] in _TEXT else read_text(text, source)
-            short = _put(short, node, TARGETS[path[0]])
-        elif path[0] in SECTIONS and all(path):
-            node = read_text(environ[name], source, ".".join(path))
-            single = placed(replace(node, value={}, key=""), node, *path)
-            long = single if long is None else merge(long, single)
-        else:
-            raise _unknown_variable(name)
+        with problems.collect():
+            if len(path) == 1 and path[0] in _SHORT:
+                text = environ[name]
+                node = make(text, "", source) if path[0] in _TEXT else read_text(text, source)
+                short = _put(short, node, TARGETS[path[0]])
+            elif path[0] in SECTIONS and all(path):
+                node = read_text(environ[name], source, ".".join(path))
+                single = placed(replace(node, value={}, key=""), node, *path)
+                long = single if long is None else merge(long, single)
+            else:
+                raise _unknown_variable(name)
     return [tree for tree in (short, long) if tree is not None]
 
 

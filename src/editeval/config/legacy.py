@@ -2,20 +2,53 @@
 
 `translate` works on one layer (the file, the environment, one `--set`), so that two spellings in one layer can
 contradict each other while a higher layer simply wins. `fate` says what becomes of keys that nothing reads.
+`category_aliases` says for which benchmarks two words can mean one category.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from editeval import plugins
 from editeval.config import conda
 from editeval.config.node import Node, child, placed, plain, problem, quoted, without
 from editeval.config.schema import POLICIES
 from editeval.config.values import parse, parse_devices
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, Problems
+
+# ------------------------------------------------------------------------------------------------ categories
+
+ALIASES: Mapping[str, str] = {
+    "物理": "physical",
+    "环境": "environmental",
+    "社会": "cultural",
+    "文化": "cultural",
+    "social": "cultural",
+    "因果": "causal",
+    "指代": "referential",
+}
+"""The categories of v2's and RE-Edit's data: the words of the one, and what the other calls them."""
+_V2_ROLES = ("category", "image", "image_path", "instruction")
+
+
+def canonical(name: str) -> str:
+    """The English word where `name` is one of v2's categories, else `name` itself."""
+    return ALIASES.get(name, name)
+
+
+def category_aliases(benchmark: str, fields: Mapping[str, str]) -> Mapping[str, str]:
+    """Which words mean the same category: ALIASES for data in v2's format, none for any other.
+
+    Data are in v2's format if `json_records` reads category, image and instruction from the fields that v2 had: words
+    of a format of the user's own are the user's, and `social` and `cultural` are two categories there.
+    """
+    is_v2 = benchmark == "json_records" and not any(role in fields for role in _V2_ROLES)
+    return ALIASES if is_v2 else {}
+
 
 # ------------------------------------------------------------------------------------------------ types
 
@@ -31,23 +64,29 @@ class Named:
 
 _QWEN_EDIT = Named("qwen_image_edit", "MultiGPUQwenImageEdit")
 _QWEN_JUDGE = Named("transformers_vlm", defaults=(("protocol", "rubric"),))  # the prompts of the YAML
+_QWEN_JUDGES = ("qwen3_vl_subprocess", "qwen3_vl_multi_gpu_subprocess")
 TYPES: dict[str, dict[str, Named]] = {
-    "editors": {"multi_gpu_qwen_image_edit": _QWEN_EDIT, "qwen_image_edit": Named("qwen_image_edit")},
+    "editors": {
+        "multi_gpu_qwen_image_edit": _QWEN_EDIT,
+        "multi_gpu_qwen_edit": _QWEN_EDIT,
+        "qwen_image_edit": Named("qwen_image_edit"),
+        "qwen_image_edit_2511": Named("qwen_image_edit_plus"),
+        "flux_kontext": Named("diffusers_pipeline"),
+        "flux2_dev": Named("diffusers_pipeline", defaults=(("model_name", "black-forest-labs/FLUX.2-dev"),)),
+    },
     "judges": {
-        "qwen3_vl": _QWEN_JUDGE,
-        "qwen3_vl_subprocess": _QWEN_JUDGE,
-        "qwen3_vl_multi_gpu_subprocess": _QWEN_JUDGE,
+        **dict.fromkeys(("qwen3_vl", *_QWEN_JUDGES), _QWEN_JUDGE),
+        "qwen3_vl_vllm_subprocess": Named("vllm_vlm", defaults=(("protocol", "re_edit"),)),
     },
     "benchmarks": {},
 }
 MODULES: dict[str, dict[str, Named]] = {  # last module of src.models.<kind>.implementations.<module>.<Class>
     "editors": {"multi_gpu_qwen_edit": _QWEN_EDIT, "qwen_image_edit": Named("qwen_image_edit")},
-    "judges": {
-        "qwen3_vl_reward": _QWEN_JUDGE,
-        "qwen3_vl_subprocess": _QWEN_JUDGE,
-        "qwen3_vl_multi_gpu_subprocess": _QWEN_JUDGE,
-    },
+    "judges": dict.fromkeys(("qwen3_vl_reward", *_QWEN_JUDGES), _QWEN_JUDGE),
 }
+_SAID = ("multi_gpu_qwen_edit", "qwen_image_edit_2511", "flux_kontext", "flux2_dev", "qwen3_vl_vllm_subprocess")
+"""Names that nothing but documents of v2 and RE-Edit has: what they stand for is said."""
+_RE_EDIT_ONLY = re.compile(r"janus|ovis_u1|hidream_e1|omnigen2|dreamomni2|step1x_edit_v1p(1|2_preview)")
 _CLASS_PATH = re.compile(r"src\.models\.(?:diffusion|reward)\.(?:implementations\.)?(\w+)\.\w+")
 _REFUSED = {
     "editors": "it returned a copy of the source image; use identity for that as a control, or classical to edit",
@@ -67,11 +106,20 @@ def resolve_type(kind: str, node: Node) -> Named:
             known = ", ".join(sorted(TYPES[kind]))
             raise problem(node, f"no replacement for {quoted(written)}; name a type instead, for example {known}")
         return MODULES[kind][name]
+    if kind == "editors" and _RE_EDIT_ONLY.fullmatch(written):
+        raise problem(
+            node,
+            f"no editor here runs {quoted(written)}; `editeval list editors` shows those that there are, and "
+            "`type: my_editor.py` names one of your own",
+        )
     return TYPES[kind].get(written, Named(written))
 
 
 def resolve(kind: str, section: Node, name: str) -> tuple[Named, Node]:
-    """The plug-in that `type` and `class_path` agree on, and the node that names it fully."""
+    """The plug-in that `type` and `class_path` agree on, and the node that names it fully.
+
+    v2 read `class_path` alone: beside one of v2's, a `type` that names nothing is decoration.
+    """
     by_type, by_path = child(section, "type"), child(section, "class_path")
     if by_path is not None and not _CLASS_PATH.fullmatch(parse(str, by_path)):
         advice = "for code of your own, write `type: package.module` and add --allow-code"
@@ -81,20 +129,44 @@ def resolve(kind: str, section: Node, name: str) -> tuple[Named, Node]:
         if node is None:
             raise ConfigError(f"{section.where}: {name}.type: missing; `editeval list {kind}` shows what there is")
         return resolve_type(kind, node), node
+    if _is_decoration(kind, by_type):
+        return resolve_type(kind, by_path), by_path
     one, other = resolve_type(kind, by_type), resolve_type(kind, by_path)
     if one.type != other.type:
         raise problem(by_path, f"is {other.type}, but {by_type.key} ({by_type.where}) is {one.type}; keep one")
     return (other, by_path) if other.log_name and not one.log_name else (one, by_type)
 
 
+def _is_decoration(kind: str, by_type: Node) -> bool:
+    word = parse(str, by_type)
+    return not (word in TYPES[kind] or word.startswith("example_") or plugins.is_name(kind, word))
+
+
+def type_notes(kind: str, section: Node, named: Named) -> list[str]:
+    """One line if a `type` of v2's documents stands for something else than it says."""
+    by_type, by_path = child(section, "type"), child(section, "class_path")
+    if by_type is None:
+        return []
+    where = f"{by_type.where}: {by_type.key}: {quoted(by_type.value)}"
+    if by_path is not None and _is_decoration(kind, by_type):
+        return [f"{where} has no effect, v2 never read it: {by_path.key} names {named.type}, which is used"]
+    return [f"{where} is {named.type} here"] if by_type.value in _SAID else []
+
+
 # ------------------------------------------------------------------------------------------------ one layer
 
 _REFUSED_SECTIONS = {
-    ("diffusion_model", "primary"): "RE-Edit's spelling; write its type and params directly under diffusion_model",
+    ("diffusion_model", "primary"): "RE-Edit's spelling; write its type and params directly under diffusion_model, or "
+    "let `editeval migrate` write today's file",
     ("diffusion_model", "refinement"): "a second, refining edit does not exist here; remove it",
     ("mllm",): "a refining language model does not exist here; remove the section",
     ("log_level",): "RE-Edit's spelling; write logging.level",
 }
+_READ_ON = (  # what is refused, and where it belongs: what it holds is checked as well
+    ("diffusion_model.primary.type", "diffusion_model.type"),
+    ("diffusion_model.primary.params", "diffusion_model.params"),
+    ("log_level", "logging.level"),
+)
 _MOVES: tuple[tuple[str, str], ...] = (
     ("data.path", "benchmark.params.path"),
     ("data.categories", "benchmark.categories"),
@@ -121,27 +193,46 @@ def role(path: str) -> str:
     return _JUDGE_OF_SEVERAL.sub("reward_model", path)
 
 
-def translate(layer: Node) -> tuple[Node, list[str]]:
-    """The layer in today's spelling, and warnings. Raises ConfigError if it says one thing twice, differently."""
+def translate(layer: Node, problems: Problems) -> tuple[Node, list[str]]:
+    """The layer in today's spelling, and warnings. What it says twice, differently, becomes one of `problems`."""
     for path, reason in _REFUSED_SECTIONS.items():
         node = child(layer, *path)
         if node is not None:
-            raise problem(node, reason)
+            problems.add(problem(node, reason))
+    for old, new in _READ_ON:
+        if child(layer, *new.split(".")) is None:
+            layer = _move(layer, tuple(old.split(".")), tuple(new.split(".")))
+    for path in _REFUSED_SECTIONS:
+        layer = without(layer, *path)
     for old, new in _MOVES:
-        layer = _move(layer, tuple(old.split(".")), tuple(new.split(".")))
+        layer = _moved(layer, tuple(old.split(".")), tuple(new.split(".")), problems)
     judges = judge_sections(layer)
     for section in judges:
         for old, new in _JUDGE_MOVES:
-            layer = _move(layer, (*section, *old.split(".")), (*section, *new.split(".")))
+            layer = _moved(layer, (*section, *old.split(".")), (*section, *new.split(".")), problems)
     if child(layer, "data") is not None and plain(layer.value["data"]) == {}:
         layer = without(layer, "data")
     warnings: list[str] = []
     for stage in (("diffusion_model",), *judges):
-        layer = _batch_sync(layer, stage)
-        layer = _device(layer, stage, warnings)
+        synced = partial(_batch_sync, layer, stage)
+        layer = _else_without(layer, (*stage, "params", "enable_batch_sync"), problems, synced)
+        placed_on = partial(_device, layer, stage, warnings)
+        layer = _else_without(layer, (*stage, "params", "device"), problems, placed_on)
     for stage in judges:
-        layer = _conda(layer, stage, warnings)
+        found = partial(conda.translate, layer, stage, warnings)
+        layer = _else_without(layer, (*stage, "params", "conda_env"), problems, found)
     return layer, warnings
+
+
+def _else_without(layer: Node, path: tuple[str, ...], problems: Problems, change: Callable[[], Node]) -> Node:
+    """The layer after `change`; if that fails, the layer without what is at `path`, and one more of `problems`."""
+    with problems.collect():
+        return change()
+    return without(layer, *path)
+
+
+def _moved(layer: Node, old: tuple[str, ...], new: tuple[str, ...], problems: Problems) -> Node:
+    return _else_without(layer, old, problems, partial(_move, layer, old, new))
 
 
 def judge_sections(layer: Node) -> list[tuple[str, ...]]:
@@ -207,27 +298,6 @@ def _device(layer: Node, stage: tuple[str, ...], warnings: list[str]) -> Node:
         return placed(layer, replace(node, value=None), *stage, "execution", "device_ids")
     value = None if node.value == "auto" else ["cuda:0"] if any_gpu else [node.value]
     return placed(layer, replace(node, value=value), *stage, "execution", "device_ids")
-
-
-def _conda(layer: Node, stage: tuple[str, ...], warnings: list[str]) -> Node:
-    """`conda_env` becomes the interpreter of that environment, if this machine has it and no other one is named."""
-    path = (*stage, "params", "conda_env")
-    node = child(layer, *path)
-    if node is None:
-        return layer
-    layer = without(layer, *path)
-    name = parse(str | None, node)
-    if not name:
-        return layer
-    python = conda.interpreter(name)
-    if child(layer, *stage, "execution", "python") is not None:
-        warnings.append(f"{node.where}: {node.key}: has no effect: an interpreter is named as well")
-    elif python is None:
-        why = "no conda environment of this name is on this machine; the judge runs in the environment of editeval"
-        warnings.append(f"{node.where}: {node.key}: {quoted(name)} has no effect: {why}")
-    else:
-        layer = placed(layer, replace(node, value=str(python)), *stage, "execution", "python")
-    return layer
 
 
 # ------------------------------------------------------------------------------------------------ what nothing reads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from editeval.config import document, layers, legacy, resolve
 from editeval.config.layers import Overrides
 from editeval.config.node import FILE, Node, Source, child, merge, placed, problem, without
 from editeval.config.schema import Config
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, Problems
 from editeval.redaction import secret_in
 
-__all__ = ["Overrides", "load_config", "load_judges", "load_mapping"]
+__all__ = ["Overrides", "load_config", "load_judges", "load_mapping", "read_config"]
 
 _NO_OVERRIDES = Overrides()
 _JUDGES = ("reward_model", "reward_models")
@@ -31,18 +32,43 @@ def load_config(
 ) -> Config:
     """The configuration in `path` with everything above it applied. `environ` defaults to the process's own.
 
-    Raises ConfigError, one line with file:line, for anything wrong. Opens no data and imports no model library;
-    relative paths in the result are relative to the current directory.
+    Raises ConfigError, one line with file:line for each thing that is wrong, in the order of the lines. Opens no data
+    and imports no model library; relative paths in the result are relative to the current directory.
+    """
+    problems = Problems(path)
+    return _sound(read_config(path, problems, overrides, environ, allow_code), problems)
+
+
+def read_config(
+    path: Path,
+    problems: Problems,
+    overrides: Overrides = _NO_OVERRIDES,
+    environ: Mapping[str, str] | None = None,
+    allow_code: bool = False,
+) -> Config | None:
+    """As `load_config`, but what is wrong is added to `problems`.
+
+    If there are any, the result only serves to look for more: what is not sound in it has its default, and an editor
+    that is not named soundly a stand-in. None if there is no sound benchmark.
     """
     environ = os.environ if environ is None else environ
     source = Source(str(path), f"file {path}", FILE, numbered=True)
-    tree, warnings = _translated(document.read_file(Path(path), source), environ)
-    for layer in layers.environment(environ) + layers.sets(overrides) + layers.flags(overrides):
-        translated, notes = _translated(layer, environ)
+    tree, warnings = _translated(document.read_file(Path(path), source, problems), environ, problems)
+    above = [*layers.environment(environ, problems), *layers.sets(overrides, problems), *layers.flags(overrides)]
+    for layer in above:
+        translated, notes = _translated(layer, environ, problems)
         warnings += notes
         tree = _over(tree, translated, warnings)
-    allowed = allow_code or layers.allows_code(environ)
-    return resolve.config(Path(path), tree, allowed, warnings)
+    allowed = allow_code
+    with problems.collect():
+        allowed = allow_code or layers.allows_code(environ)
+    return resolve.config(Path(path), tree, allowed, warnings, problems)
+
+
+def _sound(config: Config | None, problems: Problems) -> Config:
+    problems.check()
+    assert config is not None, "there is none without a problem"
+    return config
 
 
 def load_mapping(
@@ -52,8 +78,10 @@ def load_mapping(
     environ = os.environ if environ is None else environ
     source = Source(name, f"call {name}", FILE)
     text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
-    tree, warnings = _translated(document.read_text(text, source), environ)
-    return resolve.config(Path(name), tree, allow_code or layers.allows_code(environ), warnings)
+    problems = Problems(name)
+    tree, warnings = _translated(document.read_text(text, source), environ, problems)
+    allowed = allow_code or layers.allows_code(environ)
+    return _sound(resolve.config(Path(name), tree, allowed, warnings, problems), problems)
 
 
 def load_judges(
@@ -65,40 +93,41 @@ def load_judges(
     judge, and for a `--set` that concerns neither judges nor prompts.
     """
     source = Source(name, f"call {name}", FILE)
+    problems = Problems(path or name)
     text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
-    tree, warnings = _translated(document.read_text(text, source), os.environ)
+    tree, warnings = _translated(document.read_text(text, source), os.environ, problems)
     if path is not None:
         file = Source(str(path), f"file {path}", FILE, numbered=True)
-        found, notes = _translated(document.read_file(path, file), os.environ)
+        found, notes = _translated(document.read_file(path, file, problems), os.environ, problems)
         tree, warnings = _with_judges(tree, found), warnings + notes
         if set(found.value) - {*_JUDGES, "prompts"}:
             warnings.append(f"{path}: only its judges and prompts are used; benchmark and edits are those of the run")
-    for layer in layers.sets(Overrides(sets=tuple(sets))):
-        translated, notes = _translated(layer, os.environ)
+    for layer in layers.sets(Overrides(sets=tuple(sets)), problems):
+        translated, notes = _translated(layer, os.environ, problems)
         stranger = next((section for section in translated.value if section not in (*_JUDGES, "prompts")), None)
         if stranger is not None:
             raise ConfigError(f"--set {stranger}: belongs to the run; only {', '.join(_JUDGES)} and prompts can change")
         tree, warnings = _over(tree, translated, warnings), warnings + notes
-    return resolve.config(Path(name), tree, allow_code or layers.allows_code(os.environ), warnings)
+    allowed = allow_code or layers.allows_code(os.environ)
+    return _sound(resolve.config(Path(name), tree, allowed, warnings, problems), problems)
 
 
-def _translated(layer: Node, environ: Mapping[str, str]) -> tuple[Node, list[str]]:
-    """`layer` in today's spelling, and warnings. Raises ConfigError for what has none, and for secrets."""
-    _refuse_secrets(layer, environ)
-    return legacy.translate(layer)
+def _translated(layer: Node, environ: Mapping[str, str], problems: Problems) -> tuple[Node, list[str]]:
+    """`layer` in today's spelling, and warnings. What has none, and secrets, are added to `problems`."""
+    return legacy.translate(_without_secrets(layer, environ, problems), problems)
 
 
-def _refuse_secrets(node: Node, environ: Mapping[str, str]) -> None:
-    """Raises ConfigError, which shows no value, if anything in `node` is a secret: it would end up in every record."""
+def _without_secrets(node: Node, environ: Mapping[str, str], problems: Problems) -> Node:
+    """`node` with nothing in the place of a secret. The problem shows no value: it would end up in every record."""
     if node.is_map:
-        for below in node.value.values():
-            _refuse_secrets(below, environ)
-        return
-    for text in _texts(node.value):
-        why = secret_in(node.key, text, environ)
-        if why:
-            advice = "set an environment variable and give its NAME in api_key_env (the value is not shown here)"
-            raise problem(node, f"{why}; {advice}")
+        below = {name: _without_secrets(found, environ, problems) for name, found in node.value.items()}
+        return replace(node, value=below)
+    why = next(filter(None, (secret_in(node.key, text, environ) for text in _texts(node.value))), "")
+    if not why:
+        return node
+    advice = "set an environment variable and give its NAME in api_key_env (the value is not shown here)"
+    problems.add(problem(node, f"{why}; {advice}"))
+    return replace(node, value=None)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -47,6 +47,11 @@ class Stage:
     seed: int
     execution: Execution
 
+    @property
+    def label(self) -> str:
+        """The plug-in's name for people: of a file, without its folder."""
+        return self.type.rpartition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkConfig:
@@ -55,6 +60,16 @@ class BenchmarkConfig:
     type: str
     params: Any  # instance of the plug-in's Params
     categories: tuple[str, ...]  # in processing order; empty = all
+    aliases: Mapping[str, str] = field(default_factory=dict)  # words that mean another category: v2's data have two
+
+    @property
+    def label(self) -> str:
+        """The plug-in's name for people: of a file, without its folder."""
+        return self.type.rpartition("/")[2]
+
+    def canonical(self, category: str) -> str:
+        """The one word for `category`; itself unless the data are v2's."""
+        return self.aliases.get(category, category)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +110,11 @@ class Config:
     resolved: Mapping[str, Any] = field(
         default_factory=dict
     )  # JSON values; as a file it gives this configuration again
+
+    def prompt_of(self, category: str) -> Prompt | None:
+        """The judging prompt for samples of `category`; None if there is none."""
+        wanted = self.benchmark.canonical(category)
+        return next((p for name, p in self.prompts.items() if self.benchmark.canonical(name) == wanted), None)
 
     @property
     def reward_model(self) -> Stage | None:

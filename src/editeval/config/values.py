@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from editeval.config.node import Node, plain, problem, quoted, shown
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, MistakesError, Problems
 
 COUNT = Annotated[int, Ge(1)]
 SEED = Annotated[int, Ge(0), Lt(2**31)]
@@ -49,16 +49,39 @@ def parse(hint: Any, node: Node) -> Any:
 
 
 def _explained(node: Node, value: Any, error: ValidationError) -> ConfigError:
-    first = error.errors(include_url=False, include_context=True)[0]
+    """Every place in `value` that is wrong, one line each."""
+    errors: dict[tuple[int | str, ...], ConfigError] = {}
+    for detail in error.errors(include_url=False, include_context=True):
+        location, found = _followed(detail["loc"], value)
+        if location not in errors:  # members of a union complain about the same place
+            message = f"{_plain_english(detail['msg'])}, got {quoted(found)}{_advice(detail, found)}"
+            errors[location] = problem(node, message, location)
+    return next(iter(errors.values())) if len(errors) == 1 else MistakesError(list(errors.values()))
+
+
+def _followed(path: Sequence[int | str], value: Any) -> tuple[tuple[int | str, ...], Any]:
+    """Where `path` leads in `value`, and what is there. Members of unions, also in a path, are passed over."""
     location: list[int | str] = []
-    for part in first["loc"]:  # union members are in there too: follow only what exists
+    for part in path:
         in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
         if in_list or (isinstance(value, dict) and part in value):
             value = value[part]
             location.append(part)
-    message = first["msg"].replace("Input should be", "must be").replace("a valid ", "a ").replace("a array", "a list")
-    message = message.replace("a integer", "an integer").replace("a string", "text").replace("'", "").rstrip(".")
-    return problem(node, f"{message}, got {quoted(value)}{_advice(first, value)}", location)
+    return tuple(location), value
+
+
+def _plain_english(message: str) -> str:
+    """What pydantic says, as the other messages say it."""
+    for old, new in (
+        ("Input should be", "must be"),
+        ("a valid ", "a "),
+        ("a array", "a list"),
+        ("a integer", "an integer"),
+        ("a string", "text"),
+        ("'", ""),
+    ):
+        message = message.replace(old, new)
+    return message.rstrip(".")
 
 
 def _advice(first: Any, value: Any) -> str:
@@ -88,7 +111,8 @@ def suggestion(word: str, known: Collection[str]) -> str:
 
 def unknown(node: Node, known: Collection[str]) -> ConfigError:
     """The error for a key that nobody reads."""
-    return problem(node, f"unknown key{suggestion(node.key.rpartition('.')[2], known)}")
+    advice = suggestion(node.key.rpartition(".")[2], known) or "; nothing reads it, remove it"
+    return problem(node, f"unknown key{advice}")
 
 
 def parse_path(node: Node) -> Path:
@@ -105,9 +129,11 @@ def parse_path(node: Node) -> Path:
 def parse_names(node: Node, hint: Any = tuple[str, ...]) -> tuple[str, ...]:
     """A list without repetitions."""
     names: tuple[str, ...] = parse(hint, node)
+    problems = Problems()
     for i, name in enumerate(names):
         if name in names[:i] or not name:
-            raise problem(node, f"{shown(name)} is listed twice" if name else "is empty", (i,))
+            problems.add(problem(node, f"{shown(name)} is listed twice" if name else "is empty", (i,)))
+    problems.check()
     return names
 
 
@@ -117,7 +143,13 @@ def parse_devices(node: Node) -> tuple[str, ...] | None:
     if value is None or value == "all":
         return None
     entries = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [plain(node)]
-    devices = tuple(name for i, entry in enumerate(entries) for name in _device(node, entry, i))
+    problems = Problems()
+    found: list[str] = []
+    for i, entry in enumerate(entries):
+        with problems.collect():
+            found += _device(node, entry, i)
+    problems.check()
+    devices = tuple(found)
     if not devices:
         raise problem(node, "is empty; name a device, or leave the key out for all visible GPUs")
     twice = [name for i, name in enumerate(devices) if name != "cpu" and name in devices[:i]]
@@ -140,30 +172,73 @@ def _is_index(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 4
 
 
-def build(cls: type[Any], node: Node | None, section: str, where: Node) -> tuple[Any, dict[str, Node]]:
-    """An instance of the dataclass `cls` from the children of `node`, and the children it used.
+def field_names(cls: type[Any]) -> dict[str, bool]:
+    """The parameters of a plug-in's Params, a dataclass or a pydantic model; True: it has no default."""
+    if issubclass(cls, BaseModel):
+        return {name: field.is_required() for name, field in cls.model_fields.items()}
+    return {f.name: _is_required(f) for f in dataclasses.fields(cls) if f.init}
 
-    Raises ConfigError for a wrong type, a missing field, or whatever the class itself refuses.
+
+def build(cls: type[Any], node: Node, section: str, problems: Problems, meant: Collection[str] = ()) -> Any:
+    """An instance of `cls` from the children of `node`; None if `problems` has learned why there is none.
+
+    What is wrong: a type, a missing field, or whatever the class itself refuses. A field that is `meant`, its dotted
+    key misspelt, is missing without another word.
     """
-    given: dict[str, Node] = node.value if node is not None else {}
-    hints = get_type_hints(cls, include_extras=True)
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
-    for name, below in given.items():
-        if name not in fields:
-            raise unknown(below, fields)
-    missing = [n for n, f in fields.items() if n not in given and _is_required(f)]
-    at = node if node is not None else where
-    if missing:
-        raise ConfigError(f"{at.where}: {section}.{missing[0]}: missing; it has no default")
-    values = {name: parse(hints[name], below) for name, below in given.items()}
+    given: dict[str, Node] = node.value
+    before = len(problems.found)
+    for name, is_required in field_names(cls).items():
+        if is_required and name not in given and f"{section}.{name}" not in meant:
+            problems.add(ConfigError(f"{node.where}: {section}.{name}: missing; it has no default"))
+    if issubclass(cls, BaseModel):
+        made = _model(cls, node, section, problems)
+    else:
+        hints = get_type_hints(cls, include_extras=True)
+        values: dict[str, Any] = {}
+        for name, below in given.items():
+            with problems.collect():
+                values[name] = parse(hints[name], below)
+        is_whole = all(name in values or not needed for name, needed in field_names(cls).items())
+        made = _instance(cls, values, node, section, problems) if is_whole else None
+    return made if len(problems.found) == before else None
+
+
+def _instance(cls: type[Any], values: dict[str, Any], node: Node, section: str, problems: Problems) -> Any:
+    """An instance, or None. A value that the class refuses is left out, to see what else it refuses."""
+    given: dict[str, Node] = node.value
+    while True:
+        try:
+            return cls(**values)
+        except (ValueError, TypeError, ConfigError) as error:
+            message = " ".join(str(error).split())
+            name, colon, rest = message.partition(": ")
+            if not (colon and name in given):
+                problems.add(ConfigError(f"{node.where}: {section}: {message}"))
+                return None
+            problems.add(problem(given[name], rest))  # it has a line of its own, or came by a flag
+            if name not in values or field_names(cls)[name]:
+                return None
+            del values[name]
+
+
+def _model(cls: type[BaseModel], node: Node, section: str, problems: Problems) -> Any:
+    """An instance of a pydantic model, or None."""
+    given: dict[str, Node] = node.value
     try:
-        return cls(**values), given
-    except (ValueError, TypeError, ConfigError) as error:
-        message = " ".join(str(error).split())
-        name, colon, rest = message.partition(": ")
-        if colon and name in given:  # it has a line of its own, or came by a flag
-            raise problem(given[name], rest) from error
-        raise ConfigError(f"{at.where}: {section}: {message}") from error
+        return cls.model_validate_json(json.dumps(plain(node)), strict=True)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_context=True):
+            name, *path = detail["loc"] or ("",)
+            said = _plain_english(detail["msg"])
+            if name in given:
+                value = plain(given[str(name)])
+                location, found = _followed(path, value)
+                problems.add(
+                    problem(given[str(name)], f"{said}, got {quoted(found)}{_advice(detail, found)}", location)
+                )
+            elif detail["type"] != "missing":
+                problems.add(ConfigError(f"{node.where}: {section}: {said}"))
+        return None
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
@@ -172,5 +247,4 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 
 def to_json(params: Any) -> dict[str, Any]:
     """Every field of a Params instance as JSON values."""
-    fields = (f.name for f in dataclasses.fields(params) if f.init)
-    return {name: to_jsonable_python(getattr(params, name)) for name in fields}
+    return {name: to_jsonable_python(getattr(params, name)) for name in field_names(type(params))}

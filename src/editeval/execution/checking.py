@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from editeval import images
+from editeval import images, plugin_errors
 from editeval.errors import BadOutputError, EditevalError
 from editeval.execution.messages import are_facts
 from editeval.redaction import redacted
@@ -89,12 +89,16 @@ def _checked_scores(judge: Judge, scores: Any, unit: tuple[Any, ...]) -> list[li
 
 
 def describe(error: BaseException) -> Failure:
-    """`error` as a Failure: one word to filter by, one line to read, the traceback to debug with."""
+    """`error` as a Failure: one word to filter by, one line to read, the traceback to debug with.
+
+    Of an error in a plug-in of the user's own, the line names file and line, and the traceback has its frames alone.
+    """
     text = redacted(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    trace = redacted("".join(traceback.format_exception(error)))
+    place = plugin_errors.place_of(error)
+    trace = redacted(plugin_errors.own_traceback(error) if place else "".join(traceback.format_exception(error)))
     if isinstance(error, EditevalError) and error.reason != "exception":
         return Failure(error.reason, redacted(str(error)), trace)
-    line = " ".join(text.split())
+    line = " ".join(text.split()) + (f" ({place})" if place else "")
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY.search(text):
         return Failure("oom", line, trace)
     if type(error).__name__ == "AcceleratorError" or _DEVICE_LOST.search(text):

@@ -178,7 +178,7 @@ def check(kind: str, name: str, params: Mapping[str, Any], allow_code: bool) -> 
     """What this node lacks of the plug-in `name` with these parameters, in a line; empty if nothing."""
     try:
         cls = plugins.load(kind, name, allow_code)
-        cls.check(cls.Params(**params))
+        cls.check(plugins.params_of(cls, params))
     except UserError as error:
         return str(error)
     return ""

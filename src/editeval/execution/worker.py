@@ -21,16 +21,17 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from editeval import images, plugins
+from editeval import images, plugin_errors, plugins
 from editeval.errors import UserError
 from editeval.execution.checking import checked_facts, checked_image, describe, judged, release_memory
 from editeval.execution.frames import Channel, FrameError, SocketChannel
 from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
 from editeval.execution.purse import Purse
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
-from editeval.types import Editor, EditRequest, Judge
+from editeval.types import Editor, EditRequest, Failure, Judge
 
 PROGRESS_INTERVAL_S = 0.25
 PATIENCE_S = 0.05
@@ -77,7 +78,7 @@ class Worker:
         started_at, start = time.time(), time.perf_counter()
         try:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
-            model: Editor | Judge = cls(cls.Params(**spec.params))
+            model: Editor | Judge = cls(plugins.params_of(cls, spec.params))
             model.worker = worker
             model.pay = self._purse.pay
             if isinstance(model, Editor):
@@ -88,6 +89,8 @@ class Worker:
             images.warm_up()
         except Exception as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
             failure = describe(error)
+            log = self._log_own(error, f"{spec.type} cannot be loaded", failure)
+            failure = replace(failure, message=f"{failure.message}; its traceback is in {log}") if log else failure
             is_user = isinstance(error, UserError)
             self._channel.send({"type": "load_failed", "error": pack_failure(failure), "user": is_user})
             return None
@@ -136,6 +139,7 @@ class Worker:
                 raise TypeError(f"{type(model).__name__} cannot serve {type(unit).__name__}")
         except Exception as error:  # noqa: BLE001  the one place where anything may go wrong: it becomes a Failure
             failure = describe(error)
+            self._log_own(error, key, failure)
         self._is_busy.clear()
         done: dict[str, Any] = {
             "type": "done",
@@ -152,6 +156,18 @@ class Worker:
             self._channel.send(done)
             if failure is None:
                 self._results.put((key, value, is_urgent))
+
+    def _log_own(self, error: Exception, what: str, failure: Failure) -> str:
+        """Write the traceback of an error in a plug-in of the user's own to this worker's log; returns the log's path.
+
+        Nothing, and "", for any other error, and in a thread, which has no log of its own: the ledger keeps it.
+        """
+        if not (isinstance(self._channel, SocketChannel) and plugin_errors.place_of(error)):
+            return ""
+        sys.stderr.write(f"{what}: {failure.reason}\n{failure.traceback}")
+        sys.stderr.flush()
+        link = Path(f"/proc/self/fd/{sys.stderr.fileno()}")
+        return str(plugin_errors.from_here(link.readlink())) if link.is_symlink() else "the worker's log"
 
     def _progress(self, key: str) -> Any:
         last = time.monotonic()

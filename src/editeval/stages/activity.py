@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from editeval import plugins
 from editeval.config.schema import Execution, Stage
 from editeval.display.observer import Observer, StageFacts
 from editeval.execution import cluster, environments
@@ -40,6 +41,7 @@ class Workers:
 
     spec: PoolSpec
     launch: Launch
+    log: Path | None = None  # path of their logs without `-worker<k>.log`; None where they have none
 
 
 class Activity(ABC):
@@ -140,7 +142,8 @@ class Activity(ABC):
             outcome = data["outcome"]
             for key in self.samples_of(outcome.key):
                 self.store.record_attempt(self.stage, replace(outcome, key=key), self.judging_id)
-            log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, outcome.error.message)
+            said = f"{outcome.error.message}{self.traceback_at(outcome)}"
+            log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, said)
         elif notice.kind == "loading":
             log.info("Loading worker %d on %s", data["worker"], data["device"])
         elif notice.kind == "ready":
@@ -151,13 +154,24 @@ class Activity(ABC):
             self._event(notice.kind, data)
             log.warning("Worker %d on %s: %s", data["worker"], data["device"], data.get("how", notice.kind))
 
+    def traceback_at(self, outcome: Result) -> str:
+        """Where the traceback of an error in the user's own plug-in was written, as the end of a line; or nothing."""
+        kind = "editors" if self.stage == "edit" else "judges"
+        is_own = outcome.error is not None and outcome.error.traceback and self.workers.log is not None
+        if not is_own or self.settings.type in plugins.available(kind):
+            return ""
+        return f"; its traceback is in {self.workers.log}-worker{outcome.worker}.log"
+
     def _event(self, kind: str, data: dict[str, object]) -> None:
         self.store.record_event(kind, {"stage": self.stage, "judging_id": self.judging_id} | data)
 
 
 def workers_of(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], stage: Stage, log: Path) -> Workers:
     """How the workers of `stage` are made. `log` is the path of their logs without `-worker<k>.log`."""
-    return Workers(pool_spec(worker, groups, stage.execution), launcher(log.parent, log.name, stage.execution))
+    launch = launcher(log.parent, log.name, stage.execution)
+    return Workers(
+        pool_spec(worker, groups, stage.execution), launch, None if stage.execution.backend == "inprocess" else log
+    )
 
 
 def pool_spec(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], execution: Execution) -> PoolSpec:

@@ -67,7 +67,8 @@ class Editing(Activity):
         seed = seed_of(self._stage.seed, outcome.key)
         edit = self.store.record_edit(replace(outcome, value=made and made.png), seed, made.flags if made else ())
         if outcome.error is not None:
-            log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, outcome.error.message)
+            said = f"{outcome.error.message}{self.traceback_at(outcome)}"
+            log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, said)
         self.observer.settled(EDIT, settled_edit(outcome))
         self._log.add(outcome)
         self._landings.land(edit)

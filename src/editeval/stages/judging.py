@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from editeval.categories import canonical
 from editeval.display.observer import StageFacts
 from editeval.errors import BudgetError, ImageError
 from editeval.execution.lanes import Notice, Result
@@ -50,7 +49,6 @@ class Judging(Activity):
         self._judging = judging
         self._landings = landings
         self._samples = {s.id: s for s in plan.samples}
-        self._prompts = {canonical(name): prompt for name, prompt in plan.config.prompts.items()}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._previews = Previews(store.dir)
         self._doubts = Doubts(judging, KEPT)
@@ -92,7 +90,7 @@ class Judging(Activity):
         return tuple(requests)
 
     def _request(self, sample: Sample, edit: Edit) -> JudgeRequest:
-        prompt = self._prompts.get(canonical(sample.category))
+        prompt = self._plan.config.prompt_of(sample.category)
         source, edited = sample.image.read(), self.store.read_edit(edit)
         reference = sample.reference.read() if sample.reference else None
         self._previews.offer(Found(sample.id, source, reference, edited, edit.sha256))
@@ -104,7 +102,7 @@ class Judging(Activity):
             reference=reference,
             mask=sample.mask.read() if sample.mask else None,
             prompt=prompt.render(sample) if prompt else None,
-            metadata={**sample.metadata, "category": sample.category},
+            metadata={**sample.metadata, "category": self._plan.config.benchmark.canonical(sample.category)},
         )
 
     def record(self, outcome: Result) -> None:
@@ -139,7 +137,7 @@ class Judging(Activity):
         return result
 
     def _unscored(self, key: str, failure: Failure) -> list[Score]:
-        name = self._judging.stage.type
+        name = self._judging.stage.label
         return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
 
 

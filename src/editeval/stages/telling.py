@@ -63,7 +63,7 @@ def judge_facts(plan: Plan, judging: JudgingPlan, store: RunStore) -> StageFacts
         key=judge_key(judging),
         kind="judge",
         judging_id=judging.id,
-        title=judging.name if judging.prefix else judging.stage.type,
+        title=judging.name if judging.prefix else judging.stage.label,
         total=counts.num_wanted - counts.num_failed,
         done=counts.num_scored,
         failed=counts.num_unscored,

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from editeval.categories import canonical
 from editeval.judges.protocols.protocol import Protocol, Question, field
 from editeval.judges.replies.reading import Reading
 from editeval.types import JudgeRequest
@@ -65,7 +64,7 @@ class ReEdit(Protocol):
     metrics = ("reasoning", "instruction_following", "semantic_consistency")
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
-        demands = _DEMANDS.get(canonical(str(request.metadata.get("category", ""))))
+        demands = _DEMANDS.get(str(request.metadata.get("category", "")))
         if demands is None:
             return ()
         instruction = field("instruction", request.instruction)

@@ -1,0 +1,72 @@
+"""The categories of a benchmark: which samples they select, in which order, and what is to be said of the others."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from editeval.config import legacy
+from editeval.config.schema import BenchmarkConfig, Config
+from editeval.errors import BenchmarkError
+from editeval.types import Benchmark, Sample
+
+
+def in_one_word(samples: list[Sample], benchmark: BenchmarkConfig) -> list[Sample]:
+    """The samples, where v2's data call one category by two words, under the English one; ids stay as they are."""
+    spellings: dict[str, set[str]] = {}
+    for name in {s.category for s in samples}:
+        spellings.setdefault(benchmark.canonical(name), set()).add(name)
+    renamed = {name: word for word, names in spellings.items() if len(names) > 1 for name in names - {word}}
+    return [replace(s, category=renamed[s.category]) if s.category in renamed else s for s in samples]
+
+
+def of_categories(samples: list[Sample], config: Config) -> list[Sample]:
+    """Those of the categories that are named, in that order. Raises BenchmarkError, which names every absent one."""
+    canonical, wanted = config.benchmark.canonical, config.benchmark.categories
+    if not wanted:
+        return samples
+    counts = Counter(s.category for s in samples)
+    present = {canonical(name) for name in counts}
+    absent = [name for name in wanted if canonical(name) not in present]
+    if absent:
+        has = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        told = ", ".join(repr(name) + meant(name, list(counts)) for name in absent)
+        raise BenchmarkError(f"{_at(config, 'benchmark.categories')}: no sample of {told}; it has: {has}")
+    order = {canonical(name): place for place, name in enumerate(wanted)}
+    chosen = [s for s in samples if canonical(s.category) in order]
+    return sorted(chosen, key=lambda s: order[canonical(s.category)])
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """` (did you mean 'x'?)`, or nothing. v2's words are known even where they mean nothing."""
+    same = [word for word in known if legacy.canonical(word) == legacy.canonical(name)]
+    close = difflib.get_close_matches(name, known, n=1) or same
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _at(config: Config, key: str) -> str:
+    """`key` with the file and line, the flag or the variable that decided it, where there is one."""
+    origin = config.origins.get(key, "")
+    kind, _, where = origin.partition(" ")
+    return f"{where}: {key}" if kind in ("file", "flag", "env") else key
+
+
+def category_notes(benchmark: Benchmark, config: Config) -> list[str]:
+    """What to say of the benchmark's categories, counted and named: those left out, and those under two words."""
+    canonical, wanted = config.benchmark.canonical, config.benchmark.categories
+    counts = Counter(s.category for s in benchmark)
+    notes = []
+    for word in dict.fromkeys(map(canonical, counts)):
+        names = [name for name in counts if canonical(name) == word]
+        if len(names) > 1:
+            told = " and ".join(f"{name} ({counts[name]})" for name in names)
+            notes.append(f"benchmark: {told} are one category in v2's data: {word}")
+    kept = set(map(canonical, wanted))
+    left = {name: count for name, count in counts.items() if wanted and canonical(name) not in kept}
+    if left:
+        told = ", ".join(f"{name} ({count})" for name, count in left.items())
+        of = f"{sum(left.values())} of {counts.total()} samples"
+        notes.append(f"{_at(config, 'benchmark.categories')}: {of} are left out, of categories not named: {told}")
+    return notes

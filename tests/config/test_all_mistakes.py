@@ -1,0 +1,164 @@
+"""All mistakes of a file are told at once, a line each, in the order of the lines; nothing is told twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from config_fakes.minimal import MINIMAL
+
+from editeval.cli import main
+from editeval.errors import ConfigError, MachineError, MistakesError, Problems
+
+Refused = Callable[..., str]
+MANY = """\
+benchmark:
+  type: config_fakes.bench
+  params: {path: 5, langage: en, sizes: [1, x, y]}
+  categories: [a, a]
+diffusion_model:
+  type: config_fakes.editor
+  params:
+    num_inference_steps: 0
+    true_cfg_scale: '4'
+    dtype: bfloat
+    device_ids: [0, tpu, 0]
+    enable_batch_sync: perhaps
+    seed: 010
+    seed: 3
+    hf_token: hf_abcdefghijklmnopqrstuvwx
+  execution: {polcy: dynamic, timeout_s: -1}
+reward_models:
+  one: {type: config_fakes.judg}
+  two: {type: config_fakes.judge, params: {max_new_tokens: x, device: tpu}}
+  thr+ee: {typ: config_fakes.judge}
+prompts:
+  physical: {system_promt: x, user_prompt_template: '{edit_instuction}'}
+  causal: 5
+evaluation: {metrics: [men, mean, sum], limit: 0, output_dir: ''}
+logging: {level: LOUD, console_output: 1}
+lgging: {}
+"""
+KEYS = """\
+3: benchmark.params.langage: unknown key
+3: benchmark.params.path: must be text
+3: benchmark.params.sizes[1]: must be an integer
+3: benchmark.params.sizes[2]: must be an integer
+4: benchmark.categories[1]: a is listed twice
+8: diffusion_model.params.num_inference_steps: at least 1
+9: diffusion_model.params.true_cfg_scale: must be a number
+10: diffusion_model.params.dtype: must be
+11: diffusion_model.params.device_ids[1]: must be GPU numbers
+12: diffusion_model.params.enable_batch_sync: must be a boolean
+13: diffusion_model.params.seed: '010' is ambiguous
+14: diffusion_model.params.seed: given twice
+15: diffusion_model.params.hf_token: secrets do not belong
+16: diffusion_model.execution.polcy: unknown key
+16: diffusion_model.execution.timeout_s: must be greater
+18: reward_models.one.type: no module
+19: reward_models.two.params.device[0]: must be GPU numbers
+19: reward_models.two.params.max_new_tokens: must be an integer
+20: reward_models.thr+ee: must be a name
+20: reward_models.thr+ee.typ: unknown key
+22: prompts.physical.system_promt: unknown key
+22: prompts.physical.user_prompt_template: unknown placeholder
+23: prompts.causal: must be a mapping
+24: evaluation.limit: must be greater
+24: evaluation.metrics[0]: must be
+24: evaluation.metrics[2]: must be
+24: evaluation.output_dir: must be a path
+25: logging.console_output: must be a boolean
+25: logging.level: must be one of
+26: lgging: unknown key
+""".splitlines()
+
+
+def test_every_mistake_of_a_file_is_told_at_once_in_the_order_of_the_lines(refused: Refused) -> None:
+    lines = refused(MANY).splitlines()
+    numbers = [int(line.split(":")[1]) for line in lines]
+    assert numbers == sorted(numbers)
+    for key in KEYS:
+        assert sum(line.startswith(f"config.yaml:{key}") for line in lines) == 1, key
+    assert len(lines) == len(KEYS), [
+        line for line in lines if not line.startswith(tuple(f"config.yaml:{k}" for k in KEYS))
+    ]
+
+
+def test_a_secret_is_never_shown_whatever_else_is_wrong_with_it(refused: Refused) -> None:
+    assert "hf_abcdefghijklmnopqrstuvwx" not in refused(MANY)
+    assert "hf_abc" not in refused(MINIMAL, "diffusion_model.params.true_cfg_scale=hf_abcdefghijklmnopqrstuvwx")
+
+
+def test_flags_variables_and_the_file_are_told_together_the_file_first(refused: Refused) -> None:
+    said = refused(
+        MINIMAL + "logging: {level: LOUD}\n", "diffusion_model.params.sede=1", environ={"EDITEVAL_SEDE": "1"}, limit=0
+    ).splitlines()
+    assert [line.partition(": ")[0] for line in said] == ["config.yaml:4", "EDITEVAL_SEDE", "--set", "--limit"]
+
+
+def test_a_mistake_is_not_told_again_by_what_follows_from_it(refused: Refused) -> None:
+    for text in (
+        MINIMAL.replace("diffusion_model", "difusion_model"),
+        MINIMAL.replace("{type: config_fakes.editor}", "{typ: config_fakes.editor}"),
+        MINIMAL.replace("params: {path", "params: {pth"),
+        MINIMAL.replace("{type: config_fakes.judge}", "[a]"),
+        MINIMAL + "logging: 5\n",
+    ):
+        assert refused(text).count("\n") == 0, text
+
+
+FILE = """\
+benchmark: {type: procedural, params: {num_per_category: 1, size: 64}, categories: [causal, weather]}
+diffusion_model: {type: identity, params: {device_ids: [97]}}
+reward_model: {type: qwen3_vl, params: {device_ids: [98]}}
+evaluation: {limit: 0}
+"""
+
+
+def errors_of(capsys: pytest.CaptureFixture[str], *command: str) -> list[str]:
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+def test_check_and_run_tell_mistakes_of_the_file_the_data_and_the_machine_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(FILE, encoding="utf-8")
+    category = "editeval: c.yaml:1: benchmark.categories: no sample of 'weather'; it has: physical (1), "
+    limit = "editeval: c.yaml:4: evaluation.limit: must be greater than or equal to 1, got 0"
+    checked = errors_of(capsys, "check", "c.yaml")
+    assert len(checked) == 2 and checked[0].startswith(category) and checked[1] == limit
+    run = errors_of(capsys, "run", "c.yaml")
+    assert run[:2] == checked and [("no cuda:97" in line, "no cuda:98" in line) for line in run[2:]] == [
+        *((True, False), (False, True)),
+    ]
+
+
+def test_a_sound_file_that_fits_neither_its_data_nor_the_machine_is_told_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(FILE.replace("limit: 0", "limit: 1").replace(", weather", ""), encoding="utf-8")
+    said = errors_of(capsys, "run", "c.yaml")
+    assert len(said) == 3 and "no prompt for 'causal'" in said[0]
+    assert "no cuda:97" in said[1] and "no cuda:98" in said[2]
+    assert not Path("outputs").exists()
+
+
+def test_one_problem_is_raised_as_it_is_and_several_in_the_order_of_their_lines() -> None:
+    problems = Problems("a.yaml")
+    problems.check()
+    problems.add(MachineError("no GPU"))
+    with pytest.raises(MachineError, match=r"^no GPU$"):
+        problems.check()
+    for text in ("a.yaml:12: x: wrong", "a.yaml:3: y: wrong", "a.yaml: z: missing", "a.yaml:3: y: wrong as well"):
+        problems.add(ConfigError(text))
+    with pytest.raises(MistakesError) as caught:
+        problems.check()
+    assert str(caught.value).splitlines() == [
+        *("a.yaml: z: missing", "a.yaml:3: y: wrong", "a.yaml:12: x: wrong", "no GPU"),
+    ]
