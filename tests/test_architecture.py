@@ -13,14 +13,16 @@ FILES = sorted(SRC.rglob("*.py"))
 
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
-    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http", "hub", "numbers", "redaction"), 1),
+    **dict.fromkeys(
+        ("machine", "images", "plugins", "prompts", "categories", "http", "hub", "numbers", "redaction"), 1
+    ),
     **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
     **dict.fromkeys(
-        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
+        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading", "run"), 4
     ),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
@@ -35,6 +37,7 @@ ORDER_IN_LEVEL = {
     "certification": 3,
     "judgings": 1,
     "rereading": 1,
+    "run": 1,
     "api": 0,
     "commands": 0,
     "cli": 1,

@@ -17,7 +17,8 @@ from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution import cluster
-from editeval.plan import device_warnings, hash_of, json_params, judging_plans, make_plan, seed_of, select
+from editeval.plan import device_warnings, hash_of, judging_plans, make_plan, seed_of, select
+from editeval.store.identity import json_params
 from editeval.types import Benchmark
 
 SEEDS = st.integers(0, 2**31 - 1)
