@@ -168,7 +168,7 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         devices=list(dict.fromkeys("+".join(group) for group in groups)),
         argv=[redacted(word) for word in argv or sys.argv],
         inputs=plan.inputs.listed(),
-        is_fresh=plan.is_fresh,
+        is_fresh=not plan.can_reuse,
     )
     return RunStore.open(plan.dir, manifest)
 

@@ -90,7 +90,7 @@ class Plan:
     chosen: tuple[ShownJudging, ...] | None = None  # what reports show in place of `judgings`
     inputs: Inputs = field(default_factory=Inputs)  # weights and code of the editor
     lineage: Lineage | None = None  # why it is in `dir`
-    is_fresh: bool = False  # nothing is taken over from another run
+    can_reuse: bool = True  # False: nothing is taken over from another run
 
     @property
     def log_name(self) -> str:
@@ -163,7 +163,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
         is_editing=is_editing,
         inputs=inputs,
         lineage=found,
-        is_fresh=fresh,
+        can_reuse=not fresh and directory is None,
     )
 
 

@@ -147,11 +147,10 @@ def test_a_judging_is_known_by_everything_that_decides_a_score() -> None:
     assert judging_id_of(config(reward_model=server)) == judging_id_of(config(reward_model=elsewhere))
     others = [
         judging_id_of(config(reward_model__params__forgiven_distance=8)),
-        judging_id_of(config(reward_model__execution={"batch_size": 2})),
         judging_id_of(config(reward_model__params__seed=3)),
         judging_id_of(config(reward_model__type="fakes.fake_judge")),
     ]
-    assert len({plain, *others}) == 5
+    assert len({plain, *others}) == 4
     assert judging_id_of(config(reward_model=None)) == ""
 
 

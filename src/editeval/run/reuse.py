@@ -6,11 +6,14 @@ the judge is, and all that it was shown. Everything else is made anew. `--fresh`
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 
 from editeval.categories import canonical
 from editeval.errors import ImageError, UserError, one_line
@@ -26,56 +29,77 @@ PAGE = 256  # edits in one transaction
 EVENT = "reused"
 
 
-def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: False) -> None:
+def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: False, page_size: int = PAGE) -> None:
     """What is still to be made and exists already is taken over; how much, and from where, is on record.
 
     May be cut short at any moment: the next start goes on.
     """
-    if plan.is_fresh or store.manifest.get("fresh") or not plan.is_editing:
+    if not plan.can_reuse or store.manifest.get("fresh") or not plan.is_editing:
         return
     commit = identity.recorded(store).get(identity.COMMIT) or plan.inputs.commit
     editor_id = plan.editor_id(commit)
-    if not editor_id or not store.pending_edits():
-        return
-    for directory in lineage.same_name(plan.config.evaluation.output_dir, plan.config.name):
-        if directory.resolve() == store.dir.resolve():
+    for directory in lineage.same_name(plan.config.evaluation.output_dir, plan.config.name) if editor_id else ():
+        if directory.resolve() == store.dir.resolve() or not _is_open(plan, store, directory.name):
             continue
-        try:
-            other = RunStore.read(directory)
-        except UserError as error:
-            log.warning("Nothing is reused from %s: %s", directory.name, one_line(error))
-            continue
-        with other:
-            _take_over(plan, store, other, editor_id, is_stopped)
-        if commit and not plan.inputs.weights and reused.taken_edits(store):
-            identity.record(store, {identity.COMMIT: commit})  # whatever is edited here must come from the same one
-        if is_stopped() or not store.pending_edits():
-            return
+        before = reused.reused(store)
+        with contextlib.ExitStack() as stack:
+            other = _opened(directory, stack)
+            if other is None:
+                continue
+            same = _same(plan, store, other, editor_id)
+            while (page := list(islice(same, page_size))) and not is_stopped():
+                _pin(plan, store, commit)
+                reused.take_edits(store, other, page)
+            mine = frozenset(reused.taken_edits(store).get(directory.name, ()))
+            for judging in plan.judgings if mine and not is_stopped() else ():
+                _take_scores(plan, judging, store, other, mine)
+        for one in reused.reused(store):
+            if one.run == directory.name and one not in before:
+                store.record_event(EVENT, asdict(one))
 
 
-def _take_over(plan: Plan, store: RunStore, other: RunStore, editor_id: str, is_stopped: Callable[[], bool]) -> None:
+def _is_open(plan: Plan, store: RunStore, run: str) -> bool:
+    """Whether anything is wanted that the other run might have."""
+    if store.pending_edits():
+        return True
+    mine = set(reused.taken_edits(store).get(run, ()))
+    return any(mine.intersection(store.pending_scores(judging.id)) for judging in plan.judgings)
+
+
+def _opened(directory: Path, stack: contextlib.ExitStack) -> RunStore | None:
+    """Another run, to read; None, and that is said, if it is broken."""
+    try:
+        return stack.enter_context(RunStore.read(directory))
+    except UserError as error:
+        log.warning("Nothing is reused from %s: %s", directory.name, one_line(error))
+        return None
+
+
+def _pin(plan: Plan, store: RunStore, commit: str | None) -> None:
+    """Whatever is edited here from now on must come from the commit whose edits are taken over."""
+    if commit and not plan.inputs.weights:
+        identity.record(store, {identity.COMMIT: commit})
+
+
+def _same(plan: Plan, store: RunStore, other: RunStore, editor_id: str) -> Iterator[Edit]:
+    """Edits of `other` that are pending here and were made of exactly what the benchmark gives now."""
     pending = set(store.pending_edits())
     samples = {sample.id: sample for sample in plan.samples if sample.id in pending}
-    wanted = (edit for edit in reused.reusable_edits(other, editor_id) if edit.sample_id in samples)
-    while (page := list(islice(wanted, PAGE))) and not is_stopped():
-        reused.take_edits(store, other, list(_same(plan, samples, page)))
-    mine = frozenset(reused.taken_edits(store).get(other.dir.name, ()))
-    if not mine:
-        return
-    for judging in plan.judgings:
-        if not is_stopped():
-            _take_scores(plan, judging, store, other, mine)
-    told = next(one for one in reused.reused(store) if one.run == other.dir.name)
-    store.record_event(EVENT, {"run": told.run, "num_edits": told.num_edits, "num_scored": told.num_scored})
-
-
-def _same(plan: Plan, samples: Mapping[str, Sample], edits: Sequence[Edit]) -> Iterator[Edit]:
-    """Those of `edits` that were made of exactly what the benchmark gives now."""
+    wanted = (edit for edit in _readable(other, editor_id) if edit.sample_id in samples)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "reuse") as executor:
-        found = executor.map(lambda edit: _inputs(plan, samples[edit.sample_id]), edits)
-        for edit, inputs in zip(edits, found, strict=True):
-            if edit.made is not None and edit.made.inputs == inputs:
-                yield edit
+        while page := list(islice(wanted, PAGE)):
+            found = executor.map(lambda edit: _inputs(plan, samples[edit.sample_id]), page)
+            for edit, inputs in zip(page, found, strict=True):
+                if edit.made is not None and edit.made.inputs == inputs:
+                    yield edit
+
+
+def _readable(other: RunStore, editor_id: str) -> Iterator[Edit]:
+    """As many edits as the other ledger gives: one that is damaged is no reason to stop."""
+    try:
+        yield from reused.reusable_edits(other, editor_id)
+    except UserError as error:
+        log.warning("No more is reused from %s: %s", other.dir.name, one_line(error))
 
 
 def _inputs(plan: Plan, sample: Sample) -> str:
@@ -93,7 +117,11 @@ def _take_scores(plan: Plan, judging: JudgingPlan, store: RunStore, other: RunSt
     is_known = not judging.known.inputs.is_on_hub or judging.known.inputs.commit
     if there.unrecorded or there.replaces or not is_known:
         return
-    kept = reused.kept_scores(other, there.id, [key for key in store.pending_scores(judging.id) if key in mine])
+    try:
+        kept = reused.kept_scores(other, there.id, [key for key in store.pending_scores(judging.id) if key in mine])
+    except UserError as error:
+        log.warning("No scores are reused from %s: %s", other.dir.name, one_line(error))
+        return
     if not kept:
         return
     details = details_of(judging.name, judging.stage, judging.known)

@@ -161,8 +161,8 @@ class Activity(ABC):
         """The commit of the loaded model is on record. Raises MachineError if the run was made with another one."""
         if not commit or self.inputs.weights:
             return
-        known = identity.recorded(self.store, self.stage, self.judging_id).get(identity.COMMIT, commit)
-        if commit not in (known, self.commit or commit):
+        known = self.commit or identity.recorded(self.store, self.stage, self.judging_id).get(identity.COMMIT, commit)
+        if commit != known:
             raise MachineError(
                 f"{self.settings.section}: worker {worker} loaded commit {commit[:12]} from the Hub, and this run was "
                 f"made with {known[:12]}; set revision: {known} to go on with that one, or run the same command once "

@@ -144,12 +144,17 @@ def changed_samples(store: RunStore, samples: Sequence[Sample]) -> list[str]:
 
 
 def _has_changed(sample: Sample, instruction: str, source_sha256: str | None, known_at: float) -> bool:
-    if sample.instruction.encode("utf-8", "backslashreplace").decode() != instruction:
+    if as_recorded(sample.instruction) != instruction:
         return True
     if source_sha256 is None or not _may_have_changed(sample.image, known_at):
         return False
     now = source_digest(sample.image)
     return now is not None and now != source_sha256
+
+
+def as_recorded(text: str) -> str:
+    """`text` as a ledger keeps it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _may_have_changed(image: ImageRef, known_at: float) -> bool:
@@ -165,6 +170,11 @@ def _may_have_changed(image: ImageRef, known_at: float) -> bool:
 
 CLOCKS_S = 600.0
 """By how much clocks may differ, and how long before its edit a source may have been read."""
+
+
+def is_stored(image: ImageRef) -> bool:
+    """Whether `image` lies in a file or in memory; others are drawn, as the benchmark's fingerprint says."""
+    return isinstance(image, images.BytesImage) or images.file_of(image) is not None
 
 
 def source_digest(image: ImageRef) -> str | None:
@@ -202,7 +212,9 @@ def _benchmark(store: RunStore, samples: Sequence[Sample]) -> str:
     texts = {
         row[0]: row[1:] for row in store.ledger.query("SELECT id, category, instruction, description FROM samples")
     }
-    differing = sum(texts.get(s.id) != (s.category, s.instruction, s.description) for s in samples)
+    differing = sum(
+        texts.get(s.id) != tuple(map(as_recorded, (s.category, s.instruction, s.description))) for s in samples
+    )
     return _counted(differing, len(samples)) if differing else "benchmark: images, masks or samples left out"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from editeval import images
 from editeval.store import connection, directories
 from editeval.store.ledger import insert_edit
-from editeval.store.run_store import RunStore, relative_path
+from editeval.store.run_store import RunStore, png_size, relative_path
 from editeval.types import Edit, Score
 
 _SCORE = "sample_id, judge, metric, value, raw, reason, seconds"
@@ -89,7 +89,10 @@ def _open_itself(path: str, flags: int) -> int:
 
 
 def _is_right(data: bytes, edit: Edit) -> bool:
-    return bool(data) and images.sha256(data) == edit.sha256
+    try:
+        return images.sha256(data) == edit.sha256 and png_size(edit.sample_id, data) == (edit.width, edit.height)
+    except ValueError:  # no PNG
+        return False
 
 
 def kept_scores(other: RunStore, score_set: str, sample_ids: Sequence[str]) -> dict[str, KeptScores]:
@@ -101,7 +104,10 @@ def kept_scores(other: RunStore, score_set: str, sample_ids: Sequence[str]) -> d
             score_set,
             sample_id,
         )
-        scores = tuple(Score(*row[:-1]) for row in rows)
+        try:
+            scores = tuple(Score(*row[:-1]) for row in rows)
+        except ValueError:  # no score of ours
+            continue
         if scores and rows[0][-1] and all(score.value is not None for score in scores):
             found[sample_id] = KeptScores(scores, rows[0][-1])
     return found

@@ -238,7 +238,7 @@ def relative_path(sample_id: str) -> str:
 
 def _edit(outcome: Outcome[bytes], seed: int) -> Edit:
     data = outcome.value
-    width, height = (None, None) if data is None else _png_size(outcome.key, data)
+    width, height = (None, None) if data is None else png_size(outcome.key, data)
     return Edit(
         sample_id=outcome.key,
         status="failed" if data is None else "done",
@@ -257,7 +257,8 @@ def _edit(outcome: Outcome[bytes], seed: int) -> Edit:
     )
 
 
-def _png_size(key: str, data: bytes) -> tuple[int, int]:
+def png_size(key: str, data: bytes) -> tuple[int, int]:
+    """(width, height) of a PNG. Raises ValueError for anything else."""
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 24:
         raise ValueError(f"{key}: the edit is not a PNG ({len(data)} bytes)")
     width, height = struct.unpack(">II", data[16:24])

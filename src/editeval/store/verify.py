@@ -22,7 +22,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 class Problem:
     """One disagreement.
 
-    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | report.
+    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | report | inputs.
     """
 
     kind: str
