@@ -14,7 +14,19 @@ FILES = sorted(SRC.rglob("*.py"))
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
     **dict.fromkeys(
-        ("images", "plugins", "plugin_errors", "prompts", "categories", "http", "hub", "numbers", "redaction"), 1
+        (
+            "machine",
+            "images",
+            "plugins",
+            "plugin_errors",
+            "prompts",
+            "categories",
+            "http",
+            "hub",
+            "numbers",
+            "redaction",
+        ),
+        1,
     ),
     **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
@@ -32,6 +44,7 @@ LEVELS = {
             "certification",
             "judgings",
             "rereading",
+            "run",
         ),
         4,
     ),
@@ -51,6 +64,7 @@ ORDER_IN_LEVEL = {
     "certification": 3,
     "judgings": 1,
     "rereading": 1,
+    "run": 1,
     "api": 0,
     "commands": 0,
     "cli": 1,

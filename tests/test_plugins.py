@@ -10,6 +10,7 @@ import pytest
 
 from editeval import plugins
 from editeval.errors import ConfigError
+from editeval.machine.code import sources_of
 from editeval.types import Benchmark, Editor, Judge
 
 LISTING = """
@@ -213,9 +214,7 @@ def test_the_code_of_a_plug_in_is_its_file_and_what_it_imports_of_its_folder(tmp
     written(tmp_path, "site-packages/library.py", "")
     text = "import json\nfrom deep import er\n" + EDITOR + "        import lazy\n"
     cls = plugins.load("editors", str(written(tmp_path, "whole.py", text)), allow_code=True)
-    found = [str(path.relative_to(tmp_path)) for path in plugins.source_files(cls)]
-    assert found == ["deep/__init__.py", "deep/er.py", "deep/sibling.py", "lazy.py", "whole.py"]
-    assert plugins.source_files(plugins.load("editors", "identity")) == []
+    assert list(sources_of(sys.modules[cls.__module__])) == ["deep", "deep.er", "deep.sibling", "lazy", "whole.py"]
 
 
 def test_the_code_of_an_installed_package_ends_where_the_package_does(
@@ -228,7 +227,16 @@ def test_the_code_of_an_installed_package_ends_where_the_package_does(
     written(root, "neighbour_of_a_test.py", "")
     monkeypatch.syspath_prepend(str(root))
     cls = plugins.load("editors", "ours_of_a_test.plugin", allow_code=True)
-    assert [p.name for p in plugins.source_files(cls)] == ["__init__.py", "part.py", "plugin.py"]
+    found = sources_of(sys.modules[cls.__module__])
+    assert list(found) == ["ours_of_a_test", "ours_of_a_test.part", "plugin.py"]
+
+
+def test_files_beside_a_file_are_its_code_however_they_are_imported(tmp_path: Path) -> None:
+    written(tmp_path, "near_of_a_test.py", "")
+    written(tmp_path, "also_of_a_test.py", "")
+    text = f"import near_of_a_test\nfrom . import also_of_a_test\n{EDITOR}"
+    cls = plugins.load("editors", str(written(tmp_path, "has_both.py", text)), allow_code=True)
+    assert list(sources_of(sys.modules[cls.__module__])) == ["also_of_a_test", "has_both.py", "near_of_a_test"]
 
 
 TYPED = """\

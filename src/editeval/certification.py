@@ -24,12 +24,13 @@ from editeval.execution.pool import Pool
 from editeval.execution.progress import ProgressLine
 from editeval.execution.till import Till
 from editeval.pipeline import check_machine
-from editeval.plan import JudgingPlan, json_params, worker_spec
+from editeval.plan import JudgingPlan, worker_spec
 from editeval.preparation import check_stages, interpreter_of
 from editeval.stages.activity import Workers, say, workers_of
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.sanity import Doubts
 from editeval.store import manifest
+from editeval.store.identity import json_params
 from editeval.types import Bill, Failure, JudgeRequest, Sample, Score
 
 log = logging.getLogger("editeval")

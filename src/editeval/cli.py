@@ -173,7 +173,7 @@ def build_parser() -> Parser:
     _add_display_flag(retry)
     retry.set_defaults(command=_retry)
 
-    verify = commands.add_parser("verify", help="hash every image again; compare ledger, files and reports")
+    verify = commands.add_parser("verify", help="hash every image again; compare ledger, files, reports, inputs")
     looking.add_run_argument(verify)
     verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
     verify.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from editeval.types import HubModel
 ANSWER_S = 3.0
 """How long the Hub may take to say that it has a model."""
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def command(python: str, model: HubModel) -> list[str]:
@@ -74,6 +76,30 @@ def is_cached(model: HubModel) -> bool:
     folder = Path(found).parent
     weights = {path for path in folder.rglob("*") if path.suffix in WEIGHTS and path.exists()}
     return bool(weights) and all(path in weights for path in _promised(folder)) and _has_components(Path(found))
+
+
+def commit_in_cache(model: HubModel) -> str | None:
+    """The commit that `model` means in this machine's cache; None if it is not there. Asks nobody, imports no client.
+
+    A loader that reaches the Hub may find that a branch has moved on: the commit it loaded has to be compared.
+    """
+    if model.revision and _COMMIT.fullmatch(model.revision):
+        return model.revision
+    folder = _cache(model) / f"models--{model.name.replace('/', '--')}"
+    try:
+        commit = (folder / "refs" / (model.revision or "main")).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+def _cache(model: HubModel) -> Path:
+    """Where the Hub's client keeps its files, by its documented variables."""
+    named = model.cache_dir or os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("HF_HOME") or Path(base, "huggingface")).expanduser() / "hub"
 
 
 def _promised(folder: Path) -> list[Path]:

@@ -23,6 +23,8 @@ from editeval.errors import ImageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from editeval.types import ImageRef
+
 MAX_PIXELS = 64_000_000
 MAX_BLACK = 8  # of 255; a picture without any value above is black to the eye
 FLAGS = ("black", "constant", "unchanged")
@@ -51,6 +53,12 @@ class BytesImage:
 
     def read(self) -> bytes:
         return self.data
+
+
+def file_of(image: ImageRef) -> Path | None:
+    """The file that holds `image`; None for one that is drawn, in memory or anywhere else."""
+    path = getattr(image, "path", None)
+    return path if isinstance(path, Path) else None
 
 
 class DecodedBytes(bytes):

@@ -19,6 +19,8 @@ from editeval.preparation import check_stages, interpreters_of, record_interpret
 from editeval.redaction import redacted
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
+from editeval.run import inputs
+from editeval.run.reuse import reuse
 from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
@@ -27,6 +29,7 @@ from editeval.store import directories
 from editeval.store.boots import boot_id
 from editeval.store.manifest import Manifest
 from editeval.store.records import Counts
+from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 
 log = logging.getLogger("editeval")
@@ -72,10 +75,10 @@ def evaluate(
     with problems.collect():
         check_machine(config, config.stages)
     with problems.collect():
-        plan = make_plan(config, fresh)
+        plan = make_plan(config, fresh, directory)
     problems.check()
     assert plan is not None, "there is none without a problem"
-    return _work(replace(plan, dir=directory or plan.dir), argv, interrupt or Interrupt(), display)
+    return _work(plan, argv, interrupt or Interrupt(), display)
 
 
 def score(
@@ -86,7 +89,7 @@ def score(
     Raises UserError before any worker starts if it cannot work, RunConflictError if the edits are not of `config`.
     """
     check_machine(config, tuple(config.judges.values()))
-    return _work(replace(make_plan(config), dir=directory, is_editing=False), argv, interrupt, display)
+    return _work(make_plan(config, directory=directory, is_editing=False), argv, interrupt, display)
 
 
 def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
@@ -104,7 +107,9 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         for note in plan.notes:
             log.info("%s", note)
         directories.point_latest(plan.dir)
+        inputs.settle(plan, store)
         store.select(plan.samples)
+        reuse(plan, store, lambda: interrupt.signum is not None)
         check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
@@ -174,6 +179,8 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         origins=plan.config.origins,
         devices=list(dict.fromkeys("+".join(group) for group in groups)),
         argv=[redacted(word) for word in argv or sys.argv],
+        inputs=plan.inputs.listed(),
+        is_fresh=not plan.can_reuse,
     )
     return RunStore.open(plan.dir, manifest)
 
@@ -181,6 +188,8 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
 def _announce(plan: Plan, store: RunStore) -> None:
     counts = least(plan, store)
     done = counts.num_edited + counts.num_failed
+    for taken in reused(store):
+        log.info("%s: nothing that decides them has changed", taken)
     log.info(
         "Run %s: %d samples, %d edited already, %d to edit", plan.dir, counts.num_wanted, done, counts.num_wanted - done
     )

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from editeval import plugins
-from editeval.config import legacy
 from editeval.config.schema import Config, Stage
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
 from editeval.reports.data import MACRO, MICRO
 from editeval.selection import category_notes, in_one_word, meant, of_categories
-from editeval.store import directories, manifest
+from editeval.store import lineage
+from editeval.store.identity import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
+from editeval.store.lineage import Lineage, Wanted
+from editeval.store.score_sets import ScoreSetId, depends_on_calls, score_set_id, settle
 from editeval.types import Benchmark, Editor, Judge, Sample
 
 
@@ -47,6 +48,7 @@ class JudgingPlan:
     stage: Stage
     judge: type[Judge]
     prefix: str = ""  # of its metrics' labels in reports; empty for the first judging
+    known: ScoreSetId = field(default_factory=ScoreSetId, repr=False)  # what `id` was made of
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -67,6 +69,11 @@ class JudgingPlan:
         """One group per worker. Raises MachineError if this machine lacks one."""
         return stage_devices(self.stage, self.judge)
 
+    @property
+    def depends_on_calls(self) -> bool:
+        """Whether requests that share a call may change each other's scores."""
+        return depends_on_calls(self.judge)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -81,6 +88,9 @@ class Plan:
     dir: Path
     is_editing: bool = True  # False: what is edited is judged, and no editor is loaded
     chosen: tuple[ShownJudging, ...] | None = None  # what reports show in place of `judgings`
+    inputs: Inputs = field(default_factory=Inputs)  # weights and code of the editor
+    lineage: Lineage | None = None  # why it is in `dir`
+    can_reuse: bool = True  # False: nothing is taken over from another run
     notes: tuple[str, ...] = ()  # one line each: what was left out of the benchmark, or is called otherwise
 
     @property
@@ -103,6 +113,10 @@ class Plan:
         """Id of the first judging; empty without one."""
         return self.judgings[0].id if self.judgings else ""
 
+    def editor_id(self, commit: str | None) -> str:
+        """Id of the editor whatever the benchmark; empty if its weights are not known."""
+        return editor_id(of_run("", self.config.diffusion_model, self.editor, self.inputs), self.inputs, commit)
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Those that work: the editor, if anything is to be edited, and every judge."""
@@ -118,25 +132,46 @@ class Plan:
         return [*editors, *(group for judging in self.judgings for group in judging.devices())]
 
 
-def make_plan(config: Config, fresh: bool = False) -> Plan:
-    """The plan for `config`. Reads the benchmark's index; raises UserError for everything that cannot work."""
+def make_plan(config: Config, fresh: bool = False, directory: Path | None = None, is_editing: bool = True) -> Plan:
+    """The plan for `config`, in the run that it continues or begins, or in that of `directory`.
+
+    Reads the benchmark's index; raises UserError for anything that cannot work.
+    """
     problems = Problems(config.path)
-    wanted = look_at(config, problems)
+    content = look_at(config, problems)
     problems.check()
-    assert wanted is not None, "there is none without a problem"
-    benchmark, samples, judgings = wanted
+    assert content is not None, "there is none without a problem"
+    benchmark, samples, judgings = content
     editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
     model = config.diffusion_model
-    identity = manifest.identity(benchmark.fingerprint(), model.type, identity_params(model.params), model.seed)
-    run_dir = directories.find_run(config.evaluation.output_dir, config.name, manifest.run_id(identity), fresh)
-    notes = tuple(category_notes(benchmark, config))
-    return Plan(config, benchmark, samples, editor, judgings, identity, run_dir, notes=notes)
+    inputs = inputs_of(model, editor)
+    identity = of_run(benchmark.fingerprint(), model, editor, inputs)
+    wanted = Wanted(config.name, identity, identity_params(model.params), inputs, samples)
+    if directory is None:
+        found = lineage.choose(config.evaluation.output_dir, wanted, fresh)
+    else:
+        found = lineage.given(directory, wanted, is_editing)
+    known = settle({judging.name: judging.known for judging in judgings}, found.dir)
+    return Plan(
+        config=config,
+        benchmark=benchmark,
+        samples=samples,
+        editor=editor,
+        judgings=tuple(replace(judging, id=known[judging.name].id, known=known[judging.name]) for judging in judgings),
+        identity=dict(found.identity),
+        dir=found.dir,
+        is_editing=is_editing,
+        inputs=inputs,
+        lineage=found,
+        can_reuse=not fresh and directory is None,
+        notes=tuple(category_notes(benchmark, config)),
+    )
 
 
-Wanted = tuple[Benchmark, list[Sample], tuple[JudgingPlan, ...]]
+Content = tuple[Benchmark, list[Sample], tuple[JudgingPlan, ...]]
 
 
-def look_at(config: Config, problems: Problems) -> Wanted | None:
+def look_at(config: Config, problems: Problems) -> Content | None:
     """The benchmark, its wanted samples and the judgings; None, and why in `problems`, if they do not go together."""
     found: tuple[Benchmark, list[Sample]] | None = None
     judgings: tuple[JudgingPlan, ...] = ()
@@ -162,7 +197,8 @@ def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
     plans: list[JudgingPlan] = []
     for name, stage in config.judges.items():
         judge = plugins.load("judges", stage.type, config.allow_code)
-        plan = JudgingPlan(name, judging_id(config, stage, judge), stage, judge, f"{name}." if plans else "")
+        known = score_set_id(stage, judge, config.prompts)
+        plan = JudgingPlan(name, known.id, stage, judge, f"{name}." if plans else "", known)
         twin = next((other.name for other in plans if other.id == plan.id), None)
         if twin is not None:
             raise ConfigError(
@@ -213,41 +249,9 @@ def hash_of(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def json_params(params: Any) -> dict[str, Any]:
-    """A plug-in's parameters as JSON values."""
-    values = asdict(params) if is_dataclass(params) and not isinstance(params, type) else params.model_dump(mode="json")
-    result: dict[str, Any] = json.loads(json.dumps(values, default=str))
-    return result
-
-
-def identity_params(params: Any) -> dict[str, Any]:
-    """The parameters that decide what an image looks like: all but fields with the metadata {"identity": False}."""
-    hidden = set()
-    if is_dataclass(params):
-        hidden = {f.name for f in fields(params) if f.metadata.get("identity") is False}
-    return {name: value for name, value in json_params(params).items() if name not in hidden}
-
-
 def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
     """What a worker of this stage is told to load."""
     return WorkerSpec(kind, stage.type, json_params(stage.params), allow_code)
-
-
-def judging_id(config: Config, stage: Stage, judge: type[Judge]) -> str:
-    """Fingerprint of everything that decides a score: judge, parameters but for where it is asked, prompts, batch."""
-    parts = {
-        "judge": stage.type,
-        "params": identity_params(stage.params),
-        "code": judge.fingerprint_of(stage.params),
-        "seed": stage.seed,
-        "batch_size": stage.execution.batch_size,
-    }
-    if judge.uses_prompts_of(stage.params):
-        words = {name: legacy.canonical(name) for name in config.prompts}  # ids are older than categories of one's own
-        is_plain = len(set(words.values())) == len(words)
-        named = {words[name] if is_plain else name: asdict(prompt) for name, prompt in config.prompts.items()}
-        parts["prompts"] = named
-    return manifest.run_id(parts)[:16]
 
 
 def stage_devices(stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tuple[str, ...]]:

@@ -12,7 +12,6 @@ What such code raises is told by editeval.plugin_errors.
 
 from __future__ import annotations
 
-import ast
 import difflib
 import hashlib
 import importlib
@@ -20,7 +19,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -238,50 +237,6 @@ def _typed(hint: Any, value: Any) -> Any:
     if isinstance(value, dict) and isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "model_validate")):
         return _revived(hint, value)
     return value
-
-
-# ------------------------------------------------------------------------------------------------ code of their own
-
-
-def source_files(cls: type[Any]) -> list[Path]:
-    """The files that a loaded plug-in consists of, sorted: its own, and those of its folder or package that it imports.
-
-    Imports inside functions count, at any depth. Empty for one of editeval's own.
-    """
-    if cls not in origins:
-        return []
-    origin = origins[cls]
-    found: set[Path] = set()
-    waiting = [origin.file]
-    while waiting:
-        path = waiting.pop()
-        if path in found or not path.is_file() or not origin.owns(path):
-            continue
-        found.add(path)
-        waiting += _imported(path, origin.root)
-    return sorted(found)
-
-
-def _imported(path: Path, root: Path) -> Iterator[Path]:
-    """Where the modules that `path` imports would be, if they are the plug-in's own."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _candidates(root, alias.name)
-        elif isinstance(node, ast.ImportFrom):
-            base = path.parents[node.level - 1] if node.level else root
-            module = node.module or ""
-            for alias in node.names:
-                yield from _candidates(base, f"{module}.{alias.name}".lstrip("."))
-
-
-def _candidates(base: Path, name: str) -> Iterator[Path]:
-    """The files of a dotted name below `base`, with those of its packages."""
-    place = base
-    for part in name.split("."):
-        place /= part
-        yield place.with_name(f"{part}.py")
-        yield place / "__init__.py"
 
 
 def _of_file(file: Path) -> Origin:

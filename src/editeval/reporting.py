@@ -17,6 +17,7 @@ from editeval.stats.spans import spent
 from editeval.stats.summary import Entry, summarise
 from editeval.store import connection, spans
 from editeval.store.records import Row
+from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Summary
 
@@ -60,7 +61,13 @@ def build_report(plan: Plan, store: RunStore) -> Report:
 
 def _certificates(plan: Plan) -> dict[str, dict[str, Any] | None]:
     """By judging; None for one that has none."""
-    return {judging.id: certificate_of(plan.config.evaluation.output_dir, judging.id) for judging in plan.shown}
+    also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
+    folder = plan.config.evaluation.output_dir
+    found = {
+        judging.id: [certificate_of(folder, known) for known in also.get(judging.id) or [judging.id]]
+        for judging in plan.shown
+    }
+    return {key: next((one for one in certificates if one), None) for key, certificates in found.items()}
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:
@@ -152,6 +159,7 @@ def _run_block(plan: Plan, store: RunStore, certificates: Mapping[str, dict[str,
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
         "num_in_run": sum(1 for _ in store.edits(wanted_only=False)),
+        "reused": [asdict(one) for one in reused(store)],
     }
 
 
@@ -175,6 +183,8 @@ def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
     window = sum(r["actual_s"] for r in replays)
     workers: dict[int, dict[str, Any]] = {}
     for edit in store.edits(wanted_only=False):  # as the window does: an earlier selection's work was no idling
+        if edit.origin:  # another run's work
+            continue
         worker = workers.setdefault(
             edit.worker, {"worker": edit.worker, "device": edit.device, "busy_s": 0.0, "num_edits": 0}
         )
@@ -245,6 +255,7 @@ def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
         "judgings": [judging | {"model": facts} for judging, facts in zip(judgings, judges, strict=True)],
         "models": {"edit": loaded.get(("edit", ""), {}), "judge": judges[0] if judges else {}},
         "interpreters": interpreters,
+        "reused": [str(one) for one in reused(store)] or None,
         "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
         "warnings": list(plan.config.warnings),
         "invocations": len(store.events("invocation")),

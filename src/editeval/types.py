@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Facts = Mapping[str, str | int | float | bool | None]
 """What a loaded model says of itself; numbers are finite."""
+WEIGHTS: Mapping[str, Any] = {"weights": True}
+"""Metadata of a field of Params that may name a model folder or a weights file: its content is what counts."""
 Progress = Callable[[int, int], None]
 """progress(step, num_steps): an editor may call it after every denoising step; cheap, never raises."""
 
 
 class ImageRef(Protocol):
-    """Where an encoded image can be had (a path, a slice of a file, a drawing); holds no pixels."""
+    """Where an encoded image can be had (a path, a slice of a file, a drawing); holds no pixels.
+
+    One that lies in a file has an attribute `path`: while the file is untouched, so is the image.
+    """
 
     def read(self) -> bytes:
         """Encoded bytes (PNG, JPEG or WebP). Raises ImageError if they cannot be had."""
@@ -98,6 +103,15 @@ class Outcome(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What an edit was made of: equal in all three, equal edits."""
+
+    source_sha256: str  # of the encoded source image
+    inputs: str  # digest of all that the sample gives: source, target where it is shown, instruction, seed
+    editor_id: str  # digest of editor, parameters, weights and code; empty: not known
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """One row of the ledger: what became of a sample's edit. `status` is "done" or "failed"; failed has no path."""
 
@@ -116,6 +130,8 @@ class Edit:
     attempt: int
     peak_memory_gib: float | None = None
     flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
+    made: Made | None = None  # None: nobody wrote it down
+    origin: str = ""  # name of the run from which the edit was taken over; empty: it was made here
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +238,7 @@ class Editor(ABC):
     """One image-editing model on one device. Returns or raises; retrying, timing and recording are not its business."""
 
     Params: ClassVar[type] = NoParams
+    version: ClassVar[int] = 1  # of a built-in editor: raised when the same request gives other pixels
     sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
@@ -268,6 +285,8 @@ class Judge(ABC):
 
     Params: ClassVar[type] = NoParams
     metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
+    version: ClassVar[int] = 1  # of a built-in judge: raised when the same request gives another score
+    is_batch_invariant: ClassVar[bool] = False  # True: what shares a call changes no score
     uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
     reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else
     default_device: ClassVar[str] = "cuda"

@@ -213,7 +213,7 @@ def test_fresh_starts_beside_and_deletes_nothing(tmp_path: Path) -> None:
 
 def test_another_judge_adds_a_judging_and_edits_nothing_again(tmp_path: Path) -> None:
     first = run(tmp_path)
-    second = run(tmp_path, reward_model__execution__batch_size=1)
+    second = run(tmp_path, reward_model__params__seed=1)
     assert second.plan.dir == first.plan.dir
     with RunStore.read(second.plan.dir) as store:
         assert len(store.judgings()) == 2

@@ -231,7 +231,7 @@ def test_a_cap_that_makes_no_sense_is_refused(params: dict[str, Any], line: str)
 
 
 def test_prices_and_caps_are_no_part_of_what_is_judged() -> None:
-    from editeval.plan import identity_params
+    from editeval.store.identity import identity_params
 
     capped = OpenaiChatParams(max_calls=3, max_usd=1.0, usd_per_mtok_in=1.0)
     assert identity_params(capped) == identity_params(OpenaiChatParams())

@@ -17,7 +17,8 @@ from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution import cluster
-from editeval.plan import device_warnings, hash_of, json_params, judging_plans, make_plan, seed_of, select
+from editeval.plan import device_warnings, hash_of, judging_plans, make_plan, seed_of, select
+from editeval.store.identity import json_params
 from editeval.types import Benchmark
 
 SEEDS = st.integers(0, 2**31 - 1)
@@ -149,11 +150,10 @@ def test_a_judging_is_known_by_everything_that_decides_a_score() -> None:
     assert judging_id_of(config(reward_model=server)) == judging_id_of(config(reward_model=elsewhere))
     others = [
         judging_id_of(config(reward_model__params__forgiven_distance=8)),
-        judging_id_of(config(reward_model__execution={"batch_size": 2})),
         judging_id_of(config(reward_model__params__seed=3)),
         judging_id_of(config(reward_model__type="fakes.fake_judge")),
     ]
-    assert len({plain, *others}) == 5
+    assert len({plain, *others}) == 4
     assert judging_id_of(config(reward_model=None)) == ""
 
 

@@ -29,6 +29,10 @@ class FolderImage:
     root: str  # a real path; shared by all images, and small, unlike a Path
     name: str
 
+    @property
+    def path(self) -> Path:
+        return Path(self.root, self.name)
+
     def read(self) -> bytes:
         path = os.path.join(self.root, self.name)  # noqa: PTH118
         try:

@@ -12,6 +12,7 @@ from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.judgings import showing
 from editeval.plan import Plan, make_plan
+from editeval.stages.telling import judge_key
 from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
 
@@ -76,5 +77,14 @@ def _remove(place: dict[str, Any], path: list[str]) -> None:
 
 
 def plan_of(store: RunStore, allow_code: bool) -> Plan:
-    """The plan of the run's latest invocation, in the directory where the run is."""
-    return replace(make_plan(config_of(store, allow_code)), dir=store.dir)
+    """The plan of the run's latest invocation, in the directory where the run is.
+
+    Its judges have the ids that they had then, also if their weights are not on this machine, or their code has
+    changed.
+    """
+    plan = make_plan(config_of(store, allow_code), directory=store.dir, is_editing=False)
+    announced = store.events("stages")
+    stages = announced[-1]["data"]["stages"] if announced else ()
+    then = {str(stage["key"]): str(stage["judging_id"]) for stage in stages if stage["judging_id"]}
+    judgings = (replace(judging, id=then.get(judge_key(judging), judging.id)) for judging in plan.judgings)
+    return replace(plan, judgings=tuple(judgings), is_editing=True)

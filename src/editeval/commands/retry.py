@@ -27,7 +27,7 @@ FAMILIES = {
     "timeout": ("timeout", "stalled"),
     "crash": ("worker_died", "device_lost"),
     "network": ("transport",),
-    "image": ("bad_source", "bad_image"),
+    "image": ("bad_source", "bad_image", "source_changed"),
     "output": ("bad_output",),
     "refusal": ("refused", "content_filter"),
 }
@@ -61,7 +61,7 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
         config = config_of(store, options.allow_code)
         check_machine(config, config.stages)
         check_stages(config, config.stages)
-        failures = failures_of(store, [judging.id for judging in make_plan(config).judgings])
+        failures = failures_of(store, [judging.id for judging in make_plan(config, directory=directory).judgings])
         if only:
             failures = failures.only(reasons_of(only, failures.counts()))
         if not failures.edits and not failures.scores:

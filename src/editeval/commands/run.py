@@ -18,6 +18,7 @@ from editeval.execution.progress import clock
 from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
 from editeval.redaction import redacted
+from editeval.run.inputs import new_run_line
 from editeval.store import activity, directories
 from editeval.store.run_store import RunStore
 
@@ -115,6 +116,8 @@ def dry_run(config: Config, fresh: bool) -> int:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     pending, states = _pending(plan)
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
+    if plan.lineage is not None and plan.lineage.previous is not None and plan.lineage.reasons:
+        out(f"               {one_line(new_run_line(plan.lineage))}\n")
     out(f"benchmark      {config.benchmark.label}: {len(plan.samples)} samples\n")
     for category, count in Counter(s.category for s in plan.samples).items():
         out(f"                 {one_line(category)}: {count}\n")

@@ -88,6 +88,7 @@ def _rendered(found: Standing) -> RenderableType:
         texts.append(Text(f"To continue{how}: {clean(continuing(found.argv))}"))
     for stage, reasons in found.reasons.items():
         texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
+    texts += [Text(clean(str(one))) for one in found.reused]
     if len(found.judgings) > 1:
         texts += [Text(_judging_line(judging)) for judging in found.judgings]
     return Group(Region(lambda: found.picture), *texts)
@@ -110,5 +111,6 @@ def _meaning(found: Standing) -> str:
 def _json(found: Standing) -> str:
     block = {"run": found.picture.directory, "complete": found.is_complete, "outcome": found.outcome}
     block |= {"judgings": [asdict(judging) for judging in found.judgings]}
+    block |= {"reused": [asdict(one) for one in found.reused]}
     block |= {"writer": found.writer, "reasons": found.reasons} | asdict(found.counts) | asdict(found.picture)
     return json.dumps(plain(block), allow_nan=False) + "\n"

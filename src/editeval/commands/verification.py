@@ -12,6 +12,7 @@ from typing import Any
 
 from editeval.commands.inspect import plan_of
 from editeval.errors import UserError, one_line
+from editeval.run.check_inputs import InputsCheck, check_inputs
 from editeval.stats.summary import Entry, summarise
 from editeval.store import exports
 from editeval.store import verify as checks
@@ -23,13 +24,19 @@ TOLERANCE = 1e-9
 
 
 def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
-    """Every disagreement between ledger, files and reports, a line each. 0 if there is none left, else 3."""
+    """Every disagreement between ledger, files, reports and what the run was made of. 0 if there is none left, else 3.
+
+    What cannot be compared (weights that are not on this machine) is said, and is no problem.
+    """
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
-        problems = [*checks.verify(store), *_summary_problems(store)]
+        made_of = _inputs(store, allow_code)
+        problems = [*checks.verify(store), *_summary_problems(store), *made_of.problems]
         repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
     for problem in problems:
         sys.stdout.write(f"{one_line(problem)}{' (repaired)' if problem in repaired else ''}\n")
+    for line in made_of.unknown:
+        sys.stdout.write(f"unknown: {one_line(line)}\n")
     sys.stdout.write(f"{directory}: {num_images} images, {len(problems)} problems, {len(repaired)} repaired\n")
     if advice:
         sys.stderr.write(f"{one_line(advice)}\n")
@@ -40,6 +47,14 @@ def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
             "`editeval verify --repair` mends what is provably mendable: lost images, reports, left-overs\n"
         )
     return 0 if len(problems) == len(repaired) else 3
+
+
+def _inputs(store: RunStore, allow_code: bool) -> InputsCheck:
+    """What the run was made of, compared with what is there now; unknown where that cannot be read."""
+    try:
+        return check_inputs(plan_of(store, allow_code), store)
+    except UserError as error:
+        return InputsCheck(unknown=[f"source images, weights and code are not compared: {error}"])
 
 
 def _is_image(problem: Problem) -> bool:

@@ -11,7 +11,7 @@ generator seeded with the request's seed, the same on every device.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from editeval.editors.diffusion import checkpoint, hub
@@ -19,7 +19,7 @@ from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.families import FAMILIES
 from editeval.editors.diffusion.loading import Source
 from editeval.editors.diffusion.sizes import parse_size
-from editeval.types import Editor, EditRequest, Facts, HubModel, Progress
+from editeval.types import WEIGHTS, Editor, EditRequest, Facts, HubModel, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +31,7 @@ _CALL = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "image_guida
 class DiffusersPipelineParams:
     """Parameters of a diffusers pipeline. None: what the authors of the family chose."""
 
-    model_name: str = "black-forest-labs/FLUX.1-Kontext-dev"  # Hub id, or the folder of a checkpoint
+    model_name: str = field(default="black-forest-labs/FLUX.1-Kontext-dev", metadata=WEIGHTS)  # Hub id, or a folder
     family: str = "auto"  # auto: from the checkpoint's pipeline class; or the name of a family
     revision: str | None = None  # branch, tag or commit on the Hub; None: its main branch
     trust_remote_code: bool = False  # run Python from the checkpoint; needs revision = a commit of 40 hex digits

@@ -9,14 +9,14 @@ for transformers >= 5.3 (see diffusion/conditioning.py). Noise: a CPU generator 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from editeval.editors.diffusion import checkpoint, hub
 from editeval.editors.diffusion.engine import Engine
 from editeval.editors.diffusion.loading import Source
 from editeval.editors.diffusion.sizes import parse_size
-from editeval.types import Editor, EditRequest, Facts, HubModel, Progress
+from editeval.types import WEIGHTS, Editor, EditRequest, Facts, HubModel, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class QwenImageEditPlusParams:
     """Parameters of Qwen-Image-Edit-2509 and -2511; defaults are those of its authors."""
 
-    model_name: str = "Qwen/Qwen-Image-Edit-2511"  # Hub id, or the folder of a checkpoint
+    model_name: str = field(default="Qwen/Qwen-Image-Edit-2511", metadata=WEIGHTS)  # Hub id, or a folder
     revision: str | None = None  # branch, tag or commit on the Hub; None: its main branch
     dtype: str = "bfloat16"  # of the weights and the computation: bfloat16 | float16 | float32
     num_inference_steps: int = 40  # denoising steps

@@ -72,6 +72,7 @@ class ReferenceJudge(Judge):
     metrics = METRICS
     reads_instruction = False
     default_device = "cpu"
+    is_batch_invariant = True
 
     def __init__(self, params: ReferenceParams) -> None:
         super().__init__(params)

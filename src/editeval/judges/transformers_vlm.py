@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from editeval.errors import ConfigError
 from editeval.judges.asking import settings
@@ -30,7 +30,7 @@ from editeval.judges.vlm import facts
 from editeval.judges.vlm.answering import Answerer
 from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint
 from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
-from editeval.types import Facts, HubModel, JudgeRequest, Score
+from editeval.types import WEIGHTS, Facts, HubModel, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "transformers_vlm"
@@ -40,7 +40,7 @@ NAME = "transformers_vlm"
 class TransformersVlmParams:
     """Which model, how it is asked, and what counts as an answer."""
 
-    model_name: str = "Qwen/Qwen3-VL-30B-A3B-Instruct"
+    model_name: str = field(default="Qwen/Qwen3-VL-30B-A3B-Instruct", metadata=WEIGHTS)
     """Name on the hub, or path of a local snapshot."""
 
     revision: str | None = None

@@ -29,7 +29,7 @@ from editeval.judges.asking.interview import Asked, Interview
 from editeval.judges.asking.protocol_judge import ProtocolJudge
 from editeval.judges.offline.engine import Engine
 from editeval.judges.vlm.loading import Wanted, check_folder
-from editeval.types import Facts, HubModel, JudgeRequest, Score
+from editeval.types import WEIGHTS, Facts, HubModel, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 NAME = "vllm_vlm"
@@ -45,7 +45,7 @@ OWNED = frozenset(
 class VllmVlmParams:
     """Which model, how it is asked, and what counts as an answer."""
 
-    model_name: str = "Qwen/Qwen3-VL-8B-Instruct"  # name on the hub, or path of a local snapshot
+    model_name: str = field(default="Qwen/Qwen3-VL-8B-Instruct", metadata=WEIGHTS)  # on the hub, or a local path
     revision: str | None = None  # commit, tag or branch of the hub repository; None: the newest
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
     protocol: str = "pointwise"  # how to ask: pointwise, rubric (the YAML's prompts), viescore or re_edit

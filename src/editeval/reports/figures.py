@@ -188,6 +188,15 @@ def selection_line(report: Report) -> str:
     return f"covers {wanted} of the {edited} samples that this run has edited, as --limit, --sample or categories say"
 
 
+def reused_line(report: Report) -> str:
+    """What was taken over from other runs; empty if nothing was."""
+    parts = []
+    for one in report.run.get("reused") or ():
+        scores = f" and the scores of {one['num_scored']}" if one["num_scored"] else ""
+        parts.append(f"{one['num_edits']} edit{'' if one['num_edits'] == 1 else 's'}{scores} from {one['run']}")
+    return printable("; ".join(parts))
+
+
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     for name in ("editor", "judge", "benchmark", "policy", "devices"):
@@ -200,6 +209,8 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     yield from trust_lines(report)
     if selection_line(report):
         yield "selection", selection_line(report)
+    if reused_line(report):
+        yield "reused", reused_line(report)
     if report.run.get("created_at") is not None:
         yield "created", moment(report.run["created_at"])
     if report.run.get("id"):

@@ -18,6 +18,7 @@ from editeval.reports.figures import (
     metrics_of,
     policy_line,
     printable,
+    reused_line,
     rows_of,
     selection_line,
     shortened,
@@ -68,6 +69,8 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
         yield Text(f"trust   {line}")
     if line := policy_line(report):
         yield Text(f"policy  {line}")
+    if line := reused_line(report):
+        yield Text(f"reused  {line}")
     if report.run.get("dir"):
         yield Text(
             f"report  {printable(Path(str(report.run['dir'])) / 'report.html')}", no_wrap=True, overflow="ignore"

@@ -12,6 +12,7 @@ from pathlib import Path
 from editeval import plugins
 from editeval.config.schema import Execution, Stage
 from editeval.display.observer import Observer, StageFacts
+from editeval.errors import MachineError
 from editeval.execution import cluster, environments
 from editeval.execution.backends import Launch, launch_thread, process_launcher
 from editeval.execution.devices import MARK
@@ -23,6 +24,8 @@ from editeval.execution.progress import ProgressLine
 from editeval.execution.ray_handle import ray_launcher
 from editeval.execution.till import Spent, Till
 from editeval.stages.telling import tell
+from editeval.store import identity
+from editeval.store.identity import Inputs
 from editeval.store.records import CAPPED
 from editeval.store.run_store import RunStore
 from editeval.types import Bill
@@ -53,6 +56,8 @@ class Activity(ABC):
     progress: ProgressLine
     observer: Observer = Observer()  # somebody who watches
     pool: Pool | None = None  # that works it, once it runs
+    inputs: Inputs = Inputs()  # weights and code of its plug-in
+    commit: str = ""  # on the Hub, as its loaded models said
 
     def __init__(self, store: RunStore, settings: Stage, workers: Workers, keys: Sequence[str]) -> None:
         self.store = store
@@ -147,6 +152,7 @@ class Activity(ABC):
         elif notice.kind == "loading":
             log.info("Loading worker %d on %s", data["worker"], data["device"])
         elif notice.kind == "ready":
+            self._settle_commit(str(data.get("facts", {}).get("commit") or ""), data["worker"])
             self._event("load", data)
             seconds = data["ended_at"] - data["started_at"]
             log.info("Worker %d on %s ready after %.1f s", data["worker"], data["device"], seconds)
@@ -161,6 +167,20 @@ class Activity(ABC):
         if not is_own or self.settings.type in plugins.available(kind):
             return ""
         return f"; its traceback is in {self.workers.log}-worker{outcome.worker}.log"
+
+    def _settle_commit(self, commit: str, worker: int) -> None:
+        """The commit of the loaded model is on record. Raises MachineError if the run was made with another one."""
+        if not commit or self.inputs.weights:
+            return
+        known = self.commit or identity.recorded(self.store, self.stage, self.judging_id).get(identity.COMMIT, commit)
+        if commit != known:
+            raise MachineError(
+                f"{self.settings.section}: worker {worker} loaded commit {commit[:12]} from the Hub, and this run was "
+                f"made with {known[:12]}; set revision: {known} to go on with that one, or run the same command once "
+                "more: what the new commit makes is kept apart"
+            )
+        self.commit = commit
+        identity.record(self.store, {identity.COMMIT: commit}, self.stage, self.judging_id)
 
     def _event(self, kind: str, data: dict[str, object]) -> None:
         self.store.record_event(kind, {"stage": self.stage, "judging_id": self.judging_id} | data)

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, replace
 from typing import Any
 
+from editeval import images
 from editeval.display.observer import StageFacts
 from editeval.errors import BudgetError, ImageError
 from editeval.execution.lanes import Notice, Result
@@ -19,7 +20,8 @@ from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings
 from editeval.stages.telling import EDIT, edit_facts, settled_edit, worker_log_name
 from editeval.store.run_store import RunStore
-from editeval.types import EditRequest
+from editeval.store.samples import edit_inputs
+from editeval.types import EditRequest, Made
 
 log = logging.getLogger("editeval")
 
@@ -37,9 +39,11 @@ class Editing(Activity):
         spec = worker_spec("editors", stage, plan.config.allow_code)
         super().__init__(store, stage, workers_of(spec, groups, stage, logs), store.pending_edits())
         self._plan = plan
+        self.inputs = plan.inputs
         self._stage = stage
         self._samples = {s.id: s for s in plan.samples}
         self._landings = landings
+        self._made: dict[str, Made] = {}  # written by the pool's threads, one key each
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
 
@@ -47,13 +51,15 @@ class Editing(Activity):
         return edit_facts(self._plan, self.store)
 
     def build(self, key: str) -> EditRequest:
-        sample = self._samples[key]
-        images = [sample.image.read()]
+        sample, seed = self._samples[key], seed_of(self._stage.seed, key)
+        pictures = [sample.image.read()]
         if self._plan.editor.sees_reference:
             if sample.reference is None:
                 raise ImageError(f"{key}: the benchmark has no target for it")
-            images.append(sample.reference.read())
-        return EditRequest(key, tuple(images), sample.instruction, seed_of(self._stage.seed, key))
+            pictures.append(sample.reference.read())
+        digests = [images.sha256(picture) for picture in pictures]
+        self._made[key] = Made(digests[0], edit_inputs(digests, sample.instruction, seed), "")
+        return EditRequest(key, tuple(pictures), sample.instruction, seed)
 
     def began(self) -> None:
         super().began()
@@ -63,9 +69,14 @@ class Editing(Activity):
         if outcome.error is not None and outcome.error.reason == BudgetError.reason:
             self.over_budget()
             return
-        made = outcome.value if isinstance(outcome.value, EncodedEdit) else None
+        encoded = outcome.value if isinstance(outcome.value, EncodedEdit) else None
         seed = seed_of(self._stage.seed, outcome.key)
-        edit = self.store.record_edit(replace(outcome, value=made and made.png), seed, made.flags if made else ())
+        edit = self.store.record_edit(
+            replace(outcome, value=encoded and encoded.png),
+            seed,
+            encoded.flags if encoded else (),
+            self._made_of(outcome.key),
+        )
         if outcome.error is not None:
             said = f"{outcome.error.message}{self.traceback_at(outcome)}"
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, said)
@@ -80,6 +91,11 @@ class Editing(Activity):
             is_one_clock = self._stage.execution.backend != "ray"
             self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})
             self.observer.batch(EDIT, batch.index, batch.total)
+
+    def _made_of(self, key: str) -> Made | None:
+        """What the edit was made of; None if its source could not be read."""
+        made = self._made.pop(key, None)
+        return made and replace(made, editor_id=self._plan.editor_id(self.commit or self._plan.inputs.commit))
 
     def finished(self, began_at: float) -> None:
         """What the policy and the failures cost, and what the other policies would have taken, is on record."""

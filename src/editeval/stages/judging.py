@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from editeval import images
 from editeval.display.observer import StageFacts
 from editeval.errors import BudgetError, ImageError
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.progress import ProgressLine
-from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
+from editeval.plan import JudgingPlan, Plan, worker_spec
 from editeval.reports.pictures import Found
 from editeval.reports.previews import Previews
 from editeval.stages.activity import Activity, say, workers_of
@@ -20,7 +21,16 @@ from editeval.stages.landings import Landings, NotEditedError
 from editeval.stages.sanity import Doubts
 from editeval.stages.telling import judge_facts, judge_key, settled_scores, worker_log_name
 from editeval.store.run_store import RunStore
+from editeval.store.samples import judge_request, shown_inputs
+from editeval.store.score_sets import details_of
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
+
+
+class SourceChangedError(ImageError):
+    """The source image is not the one that was edited."""
+
+    reason = "source_changed"
+
 
 KEPT = (
     "what was scored is safe, `editeval show` has the replies, and `editeval retry --only degenerate,empty` asks again"
@@ -35,21 +45,21 @@ class Judging(Activity):
 
     def __init__(self, plan: Plan, judging: JudgingPlan, store: RunStore, landings: Landings) -> None:
         stage = judging.stage
-        details = {"name": judging.name, "params": json_params(stage.params), "seed": stage.seed}
-        details |= {"batch_size": stage.execution.batch_size, "requested_type": stage.requested_type}
-        store.add_judging(judging.id, stage.type, details)
+        store.add_judging(judging.id, stage.type, details_of(judging.name, stage, judging.known))
         groups = judging.devices()
         logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(judging)}"
         spec = worker_spec("judges", stage, plan.config.allow_code)
         self._batches = _batches(plan, judging, store)
         super().__init__(store, stage, workers_of(spec, groups, stage, logs), list(self._batches))
         self.judging_id = judging.id
+        self.inputs = judging.known.inputs
         self.name = judge_key(judging)
         self._plan = plan
         self._judging = judging
         self._landings = landings
         self._samples = {s.id: s for s in plan.samples}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
+        self._shown: dict[str, str] = {}  # digest of what the judge was shown, by sample; likewise
         self._previews = Previews(store.dir)
         self._doubts = Doubts(judging, KEPT)
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
@@ -83,27 +93,27 @@ class Judging(Activity):
         for edit in self._landings.wait(self._batches[key]):
             try:
                 requests.append(self._request(self._samples[edit.sample_id], edit))
+            except SourceChangedError as error:
+                self._unreadable[edit.sample_id] = Failure(error.reason, str(error))
             except ImageError as error:
                 self._unreadable[edit.sample_id] = Failure("bad_image", str(error))
         if not requests:
             raise ImageError(f"{key}: no image of it can be read")
+        self._shown |= shown_inputs(requests, self._judging.depends_on_calls)
         return tuple(requests)
 
     def _request(self, sample: Sample, edit: Edit) -> JudgeRequest:
         prompt = self._plan.config.prompt_of(sample.category)
         source, edited = sample.image.read(), self.store.read_edit(edit)
-        reference = sample.reference.read() if sample.reference else None
-        self._previews.offer(Found(sample.id, source, reference, edited, edit.sha256))
-        return JudgeRequest(
-            key=sample.id,
-            source=source,
-            edited=edited,
-            instruction=sample.instruction,
-            reference=reference,
-            mask=sample.mask.read() if sample.mask else None,
-            prompt=prompt.render(sample) if prompt else None,
-            metadata={**sample.metadata, "category": self._plan.config.benchmark.canonical(sample.category)},
-        )
+        if edit.made is not None and images.sha256(source) != edit.made.source_sha256:
+            raise SourceChangedError(
+                f"{sample.id}: the source image is not the one that was edited; put the old one back, or run the same "
+                "command: it edits the new one"
+            )
+        category = self._plan.config.benchmark.canonical(sample.category)
+        request = judge_request(replace(sample, category=category), source, edited, prompt)
+        self._previews.offer(Found(sample.id, source, request.reference, edited, edit.sha256))
+        return request
 
     def record(self, outcome: Result) -> None:
         wanted = len(self._batches[outcome.key])
@@ -116,7 +126,7 @@ class Judging(Activity):
         if len(batch) < len(answers):
             self.over_budget()
         self.progress.total -= wanted - len(batch)
-        self.store.record_score_batch(self.judging_id, batch)
+        self.store.record_score_batch(self.judging_id, batch, self._shown)
         for scores, _ in batch:
             self.progress.add(scores[0].value is None)
         self.observer.settled(self.name, settled_scores(outcome, wanted, batch, self._samples))

@@ -17,10 +17,17 @@ _ID_LENGTH = 8
 
 def find_run(output_dir: Path, name: str, run_id: str, fresh: bool = False) -> Path:
     """The newest directory of this run, or where its first will be; with `fresh`, the next one. Creates nothing."""
-    stem = f"{_safe(name)}-{run_id[:_ID_LENGTH]}"
+    stem = f"{stem_of(name)}-{run_id[:_ID_LENGTH]}"
     numbers = [_number(path.name, stem) for path in _children(output_dir)]
     last = max(numbers, default=0) + (1 if fresh else 0)
     return output_dir / (stem if last <= 1 else f"{stem}-{last}")
+
+
+def numbered(output_dir: Path, name: str, run_id: str) -> list[Path]:
+    """Every directory of this run, the newest first."""
+    stem = f"{stem_of(name)}-{run_id[:_ID_LENGTH]}"
+    found = [(_number(path.name, stem), path) for path in _children(output_dir)]
+    return [path for number, path in sorted(found, reverse=True) if number]
 
 
 def resolve_run(text: str, output_dir: Path) -> Path:
@@ -68,12 +75,30 @@ def is_run(directory: Path) -> bool:
     return (directory / manifest.NAME).is_file()
 
 
+def make_durable(directory: Path) -> None:
+    """`directory` exists, and a power cut does not take it back: the directory above each new one is synced."""
+    if directory.is_dir():
+        return
+    make_durable(directory.parent)
+    directory.mkdir(exist_ok=True)
+    sync(directory.parent)
+
+
+def sync(directory: Path) -> None:
+    """What was renamed in `directory` stays so after a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _children(output_dir: Path) -> list[Path]:
     return list(output_dir.iterdir()) if output_dir.is_dir() else []
 
 
-def _safe(name: str) -> str:
-    """`name` as part of a file name: letters and digits of any script, dots, dashes; at most 60."""
+def stem_of(name: str) -> str:
+    """How the directories of a configuration begin: letters and digits of any script, dots, dashes; at most 60."""
     return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:60].rstrip(".-") or "run"
 
 

@@ -10,21 +10,23 @@ import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from editeval.errors import BenchmarkError
 from editeval.store import connection
 from editeval.store.records import Attempt, Counts, Judging, Row
-from editeval.types import Edit, Failure, Outcome, Sample, Score
+from editeval.types import Edit, Failure, Made, Outcome, Sample, Score
 
 NAME = "ledger.sqlite"
 _PAGE = 256  # rows held in memory while streaming
 _EDIT = (
     "e.sample_id, e.status, e.path, e.sha256, e.width, e.height, e.seed, e.reason, e.message, e.traceback, "
-    "e.worker, e.device, e.started_at, e.seconds, e.attempt, e.peak_memory_gib, e.flags"
+    "e.worker, e.device, e.started_at, e.seconds, e.attempt, e.peak_memory_gib, e.flags, "
+    "e.source_sha256, e.inputs, e.editor_id, e.origin"
 )
+_SCORE = "judging_id, sample_id, place, judge, metric, value, raw, reason, seconds, inputs"
 _SAMPLE = "position, id, category, cluster, instruction, description"
 Scored = tuple[Sequence[Score], Outcome[Any]]
 
@@ -54,7 +56,7 @@ class Ledger:
         with connection.translated(self.path):
             return self._db.execute(sql, values).fetchall()
 
-    query = _query  # for files of this package that only read
+    query, transaction = _query, _transaction  # for the other files of this package
 
     def problems(self) -> list[str]:
         """What the thorough check of the file's structure finds; empty if all is well."""
@@ -125,12 +127,8 @@ class Ledger:
         return [row[0] for row in found]
 
     def add_edit(self, edit: Edit, outcome: Outcome[Any]) -> None:
-        values: list[Any] = [edit.sample_id, edit.status, edit.path, edit.sha256, edit.width, edit.height, edit.seed]
-        values += [*_failure(edit.error), edit.worker, edit.device, edit.started_at, edit.seconds, edit.attempt]
-        values += [edit.peak_memory_gib, " ".join(edit.flags)]
         with self._transaction() as db:
-            columns = _EDIT.replace("e.", "")
-            db.execute(f"INSERT INTO edits ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+            insert_edit(db, edit)
             _insert_attempt(db, "edit", "", outcome)
 
     def add_attempt(self, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
@@ -209,12 +207,13 @@ class Ledger:
         sql = "SELECT 1 FROM scores WHERE judging_id = ? AND sample_id = ? LIMIT 1"
         return bool(self._query(sql, judging_id, sample_id))
 
-    def add_scores(self, judging_id: str, batch: Iterable[Scored]) -> None:
+    def add_scores(self, judging_id: str, batch: Iterable[Scored], inputs: Mapping[str, str]) -> None:
         with self._transaction() as db:
             for scores, outcome in batch:
+                made_of = inputs.get(outcome.key)
                 db.executemany(
-                    "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (_score_row(judging_id, place, score) for place, score in enumerate(scores)),
+                    f"INSERT INTO scores ({_SCORE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ((*_score_row(judging_id, place, score), made_of) for place, score in enumerate(scores)),
                 )
                 _insert_attempt(db, "judge", judging_id, outcome)
 
@@ -298,6 +297,16 @@ def _score_row(judging_id: str, place: int, score: Score) -> tuple[Any, ...]:
     return (judging_id, score.sample_id, place, score.judge, score.metric, *said)
 
 
+def insert_edit(db: sqlite3.Connection, edit: Edit) -> None:
+    """One more row, within the caller's transaction."""
+    values: list[Any] = [edit.sample_id, edit.status, edit.path, edit.sha256, edit.width, edit.height, edit.seed]
+    values += [*_failure(edit.error), edit.worker, edit.device, edit.started_at, edit.seconds, edit.attempt]
+    made = edit.made
+    values += [edit.peak_memory_gib, " ".join(edit.flags), made and made.source_sha256, made and made.inputs]
+    values += [made and made.editor_id, edit.origin]
+    db.execute(f"INSERT INTO edits ({_EDIT.replace('e.', '')}) VALUES ({', '.join('?' * len(values))})", values)
+
+
 def _insert_attempt(db: sqlite3.Connection, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
     values = (stage, judging_id, outcome.key, outcome.attempt, outcome.worker, outcome.device, outcome.started_at)
     db.execute(
@@ -314,8 +323,10 @@ def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> No
 def _read_edit(row: Sequence[Any]) -> Edit | None:
     if row[0] is None:
         return None
-    fields: list[Any] = [*row[:7], _read_failure(row[7:10]), *row[10:-1], tuple((row[-1] or "").split())]
-    return Edit(*fields)
+    flags, source, inputs, editor_id, origin = row[16:21]
+    made = Made(source, inputs, editor_id or "") if source and inputs else None
+    fields: list[Any] = [*row[:7], _read_failure(row[7:10]), *row[10:16], tuple((flags or "").split())]
+    return Edit(*[*fields, made, origin or ""])
 
 
 def _failure(error: Failure | None) -> tuple[str | None, str | None, str | None]:

@@ -73,6 +73,8 @@ class Manifest:
     identity: Mapping[str, Any]
     config: Mapping[str, Any] = field(default_factory=dict)  # resolved
     origins: Mapping[str, Any] = field(default_factory=dict)  # key -> where its value came from
+    inputs: Mapping[str, Any] = field(default_factory=dict)  # weights and code, file by file
+    is_fresh: bool = False  # begun with --fresh: nothing is taken over from another run
     devices: Sequence[Any] = ()
     argv: Sequence[str] = field(default_factory=lambda: list(sys.argv))
     versions: Mapping[str, str] = field(default_factory=versions)
@@ -93,6 +95,8 @@ class Manifest:
             "identity": dict(self.identity),
             "config": dict(self.config),
             "origins": dict(self.origins),
+            "inputs": dict(self.inputs),
+            "fresh": self.is_fresh,
             "argv": list(self.argv),
             "versions": dict(self.versions),
             "host": dict(self.host),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from editeval.store.ledger import Ledger
 from editeval.store.lock import Lock
 from editeval.store.manifest import Manifest
 from editeval.store.records import Attempt, Counts, Judging, Row
-from editeval.types import Edit, Outcome, Sample, Score
+from editeval.types import Edit, Made, Outcome, Sample, Score
 
 EDITS = "edits"
 
@@ -44,7 +44,7 @@ class RunStore:
         MachineError if it cannot be written or its ledger is damaged.
         """
         with connection.translated(directory):
-            _make_durable(directory / EDITS)
+            directories.make_durable(directory / EDITS)
         lock = Lock.acquire(directory)
         try:
             _sweep(directory)
@@ -115,10 +115,12 @@ class RunStore:
         """Whether this judging has seen the sample, scored or not."""
         return self.ledger.has_scores(judging_id, sample_id)
 
-    def record_edit(self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = ()) -> Edit:
+    def record_edit(
+        self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = (), made: Made | None = None
+    ) -> Edit:
         """The edit that is now on record: its PNG file first, then its row. A failed one has no file.
 
-        `flags` are words for what is odd about it.
+        `flags` are words for what is odd about it, `made` what it was made of.
 
         Raises ValueError if the sample is unknown, has an edit already, or the value is not a PNG.
         """
@@ -126,7 +128,7 @@ class RunStore:
             raise ValueError(f"{self.dir}: {outcome.key!r} was never selected")
         if self.ledger.edit_of(outcome.key) is not None:
             raise ValueError(f"{self.dir}: {outcome.key!r} has an edit already; forget it first")
-        edit = replace(_edit(outcome, seed), flags=tuple(flags))
+        edit = replace(_edit(outcome, seed), flags=tuple(flags), made=made)
         if outcome.value is not None:
             path = self.edit_path(outcome.key)
             with connection.translated(path):
@@ -156,12 +158,20 @@ class RunStore:
             raise ValueError(f"{self.dir}: scores of {sample_id!r} with the outcome of {outcome.key!r}")
         self.record_score_batch(judging_id, [(scores, outcome)])
 
-    def record_score_batch(self, judging_id: str, batch: Sequence[tuple[Sequence[Score], Outcome[Any]]]) -> None:
-        """Several samples in one transaction: (scores, outcome) each; all of them are recorded or none."""
+    def record_score_batch(
+        self,
+        judging_id: str,
+        batch: Sequence[tuple[Sequence[Score], Outcome[Any]]],
+        inputs: Mapping[str, str] | None = None,
+    ) -> None:
+        """Several samples in one transaction: (scores, outcome) each; all of them are recorded or none.
+
+        `inputs`: by sample, a digest of all that the judge was shown.
+        """
         for scores, outcome in batch:
             if not scores or any(score.sample_id != outcome.key for score in scores):
                 raise ValueError(f"{self.dir}: {outcome.key!r} needs scores, all of them its own")
-        self.ledger.add_scores(judging_id, batch)
+        self.ledger.add_scores(judging_id, batch, inputs or {})
 
     def forget_edits(self, ids: Sequence[str]) -> int:
         """Number of edits that are pending again, done or failed; their scores go, their attempts stay on record."""
@@ -228,7 +238,7 @@ def relative_path(sample_id: str) -> str:
 
 def _edit(outcome: Outcome[bytes], seed: int) -> Edit:
     data = outcome.value
-    width, height = (None, None) if data is None else _png_size(outcome.key, data)
+    width, height = (None, None) if data is None else png_size(outcome.key, data)
     return Edit(
         sample_id=outcome.key,
         status="failed" if data is None else "done",
@@ -247,7 +257,8 @@ def _edit(outcome: Outcome[bytes], seed: int) -> Edit:
     )
 
 
-def _png_size(key: str, data: bytes) -> tuple[int, int]:
+def png_size(key: str, data: bytes) -> tuple[int, int]:
+    """(width, height) of a PNG. Raises ValueError for anything else."""
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 24:
         raise ValueError(f"{key}: the edit is not a PNG ({len(data)} bytes)")
     width, height = struct.unpack(">II", data[16:24])
@@ -333,16 +344,3 @@ def _sweep(directory: Path) -> None:
         for folder in (directory, directory / EDITS):
             for path in folder.glob(".*.tmp"):
                 path.unlink(missing_ok=True)
-
-
-def _make_durable(directory: Path) -> None:
-    """`directory` exists, and a power cut does not take it back: the directory above each new one is synced."""
-    if directory.is_dir():
-        return
-    _make_durable(directory.parent)
-    directory.mkdir(exist_ok=True)
-    descriptor = os.open(directory.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -52,7 +52,15 @@ def _add_flags(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE edits ADD COLUMN flags TEXT")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _add_flags)
+def _add_inputs(db: sqlite3.Connection) -> None:
+    """What edits and scores were made of, and the run they were taken over from; NULL where nobody wrote it down."""
+    for name in ("source_sha256", "inputs", "editor_id", "origin"):
+        db.execute(f"ALTER TABLE edits ADD COLUMN {name} TEXT")
+    for name in ("inputs", "origin"):
+        db.execute(f"ALTER TABLE scores ADD COLUMN {name} TEXT")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _add_flags, _add_inputs)
 
 
 def migrate(db: sqlite3.Connection) -> None:

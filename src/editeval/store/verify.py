@@ -22,7 +22,8 @@ _PNG_END = b"IEND\xaeB`\x82"
 class Problem:
     """One disagreement.
 
-    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | report | barrier.
+    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | report | inputs |
+    barrier.
     """
 
     kind: str

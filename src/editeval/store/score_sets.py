@@ -1,0 +1,128 @@
+"""Under which id the scores of a judge are kept in a run: that of its identity, or an older form of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from editeval.config.legacy import canonical
+from editeval.config.schema import Stage
+from editeval.errors import UserError
+from editeval.prompts import Prompt
+from editeval.store import directories, identity, manifest
+from editeval.store.identity import COMMIT, Inputs
+from editeval.store.records import Judging
+from editeval.store.run_store import RunStore
+from editeval.types import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSetId:
+    """What decides the scores of a judge, and what the run that it is asked in has of it."""
+
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    former: Mapping[str, Any] = field(default_factory=dict)  # the same settings as editeval identified them before
+    inputs: Inputs = field(default_factory=Inputs)
+    settled: str = ""  # the id that a run has for it
+    unrecorded: tuple[str, ...] = ()  # parts that the run has no record of
+    replaces: tuple[str, ...] = ()  # why the run's scores of the judge of this name are not its
+
+    @property
+    def id(self) -> str:
+        return self.settled or self.own_id
+
+    @property
+    def own_id(self) -> str:
+        """Of the identity alone."""
+        return manifest.run_id(self.identity)[:16]
+
+    def equal_ids(self) -> list[str]:
+        """Those under which a certificate is one of this very judge."""
+        return [self.id] if self.inputs.parts else list(dict.fromkeys([self.id, *self.ids()]))
+
+    def ids(self) -> list[str]:
+        """Those it may have in a run, the likeliest first."""
+        commit = self.inputs.commit
+        with_commit = [manifest.run_id({**self.identity, COMMIT: commit})[:16]] if commit else []
+        return [self.own_id, *with_commit, manifest.run_id(self.former)[:16]]
+
+
+def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]) -> ScoreSetId:
+    """Everything that decides a score: judge, weights, code, parameters but for where it is asked, prompts.
+
+    How many requests share a call counts only where it can change a score: local models pad a batch to its longest
+    prompt, and sums in bfloat16 depend on the shape. A server is asked one request at a time.
+    """
+    inputs = identity.inputs_of(stage, judge)
+    parts: dict[str, Any] = {"judge": stage.type, "code": judge.fingerprint_of(stage.params), "seed": stage.seed}
+    if judge.uses_prompts_of(stage.params):
+        words = {name: canonical(name) for name in prompts}  # ids are older than categories of one's own
+        is_plain = len(set(words.values())) == len(words)
+        parts["prompts"] = {words[name] if is_plain else name: asdict(prompt) for name, prompt in prompts.items()}
+    size = {"batch_size": stage.execution.batch_size}
+    own = parts | {"params": identity.deciding_params(stage.params, inputs)} | identity.extras(judge, inputs)
+    return ScoreSetId(
+        identity=own | size if depends_on_calls(judge) else own,
+        former=parts | {"params": identity.identity_params(stage.params)} | size,
+        inputs=inputs,
+    )
+
+
+def depends_on_calls(judge: type[Judge]) -> bool:
+    """Whether requests that share a call may change each other's scores."""
+    return not (judge.is_remote or judge.is_batch_invariant)
+
+
+def details_of(name: str, stage: Stage, known: ScoreSetId) -> dict[str, Any]:
+    """What a run keeps of a judge beside its scores."""
+    told = {"name": name, "params": identity.json_params(stage.params), "seed": stage.seed}
+    told |= {"batch_size": stage.execution.batch_size, "requested_type": stage.requested_type}
+    return told | {"identity": dict(known.identity), "inputs": known.inputs.listed()}
+
+
+def settle(wanted: Mapping[str, ScoreSetId], directory: Path) -> dict[str, ScoreSetId]:
+    """Each as the run in `directory` has it, or will have it. Writes nothing."""
+    if not wanted or not directories.is_run(directory):
+        return dict(wanted)
+    try:
+        store = RunStore.read(directory)
+    except UserError:
+        return dict(wanted)  # whoever opens it to write says what is wrong
+    with store:
+        there = {judging.id: judging for judging in store.judgings()}
+        return {name: _settled(name, one, store, there) for name, one in wanted.items()}
+
+
+def _settled(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str, Judging]) -> ScoreSetId:
+    now = wanted.inputs.parts
+    reasons: list[str] = []
+    for candidate in wanted.ids():
+        if candidate not in there:
+            continue
+        known = identity.recorded(store, "judge", candidate)
+        changed = identity.changed(known, now)
+        if not changed:
+            return replace(wanted, settled=candidate, unrecorded=tuple(identity.unrecorded(known, now)))
+        reasons += _in_words(changed, there[candidate], wanted)
+    free = next((candidate for candidate in wanted.ids() if candidate not in there), wanted.own_id)
+    return replace(wanted, settled=free, replaces=tuple(reasons or _differences(name, wanted, store, there)))
+
+
+def _differences(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str, Judging]) -> list[str]:
+    """What changed about the weights or the code of the judge that was called `name`, if nothing else did."""
+    for judging in reversed(list(there.values())):
+        told = judging.details.get("identity", {})
+        if judging.details.get("name") == name and _bare(told) == _bare(wanted.identity):
+            changed = identity.changed(identity.recorded(store, "judge", judging.id), wanted.inputs.parts)
+            return _in_words(changed, judging, wanted)
+    return []
+
+
+def _in_words(changed: list[str], old: Judging, wanted: ScoreSetId) -> list[str]:
+    return [identity.in_words(part, old.details.get("inputs", {}), wanted.inputs.listed()) for part in changed]
+
+
+def _bare(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name not in ("weights", "source")}

@@ -1,0 +1,3 @@
+"""What `weighted_editor` paints with, in a file of its own."""
+
+LEVEL = 10
