@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from editeval import plugins
+from editeval.commands import listing
 from editeval.errors import ConfigError
 from editeval.machine.code import sources_of
 from editeval.types import Benchmark, Editor, Judge
@@ -153,7 +154,9 @@ def test_a_class_of_a_module_can_be_named_where_there_are_several() -> None:
         plugins.load("editors", "fakes.fake_editor:Other", allow_code=True)
 
 
-def test_an_installed_package_s_entry_point_needs_no_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_s_entry_point_needs_no_consent_and_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     written(tmp_path, "installed_for_a_test/editor.py")
     points = "[editeval.editors]\ntheirs = installed_for_a_test.editor:Mine\nidentity = nobody.listens\n"
     written(tmp_path, "installed_for_a_test-1.0.dist-info/entry_points.txt", points)
@@ -163,6 +166,8 @@ def test_an_installed_package_s_entry_point_needs_no_consent(tmp_path: Path, mon
     assert plugins.load("editors", "identity").__module__ == "editeval.editors.identity", "ours cannot be replaced"
     with pytest.raises(ConfigError, match="did you mean 'theirs'"):
         plugins.load("editors", "their")
+    assert listing.show("editors") == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["theirs", "installed", "by", "installed-for-a-test"]
 
 
 BROKEN = {

@@ -93,6 +93,8 @@ def load(kind: str, name: str, allow_code: bool = False) -> type[Any]:
                 f"{kind}: {name!r} is code from outside editeval; "
                 "if you trust it, add --allow-code or set EDITEVAL_ALLOW_CODE=1"
             )
+        if str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))  # code that the user trusts is found where the user is
         return _foreign(kind, name)
     if name in available(kind):
         return _the_class(kind, importlib.import_module(f"editeval.{kind}.{name}"), name)
@@ -155,10 +157,7 @@ def _from_file(kind: str, path: Path) -> ModuleType:
 
 
 def _from_path(kind: str, name: str) -> ModuleType:
-    """The module called `name` on the Python path, of which the current folder is a part."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    """The module called `name` on the Python path."""
     try:
         is_there = all(part.isidentifier() for part in name.split(".")) and _has_spec(kind, name)
     except ModuleNotFoundError:

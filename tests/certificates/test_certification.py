@@ -201,7 +201,8 @@ def test_the_prompts_of_the_configuration_decide_which_categories_are_shown(tmp_
     with pytest.raises(ConfigError, match="there is a prompt for: faces"):
         certified(tmp_path, judge, prompts={"faces": asks})
     with pytest.raises(ConfigError, match="there is a prompt for: 因果"):  # a category of the user's own data
-        certified(tmp_path, judge, prompts={"因果": asks})
+        own = {"type": "image_folder", "params": {"path": "never_read"}}
+        certified(tmp_path, judge, prompts={"因果": asks}, benchmark=own)
 
 
 def test_too_few_samples_are_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -173,6 +173,13 @@ def test_an_unknown_category_or_sample_is_one_line_and_no_worker(tmp_path: Path)
     assert not tmp_path.joinpath("notes").exists()
 
 
+def test_chinese_and_english_category_names_select_the_same_scenes(tmp_path: Path) -> None:
+    chinese = make_plan(config(tmp_path, benchmark__categories=["物理", "指代"]))
+    english = make_plan(config(tmp_path, benchmark__categories=["physical", "referential"]))
+    assert [s.id for s in chinese.samples] == [s.id for s in english.samples]
+    assert {s.category for s in chinese.samples} == {"physical", "referential"}
+
+
 def test_missing_devices_are_named_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"diffusion_model.params.device_ids: no cuda:98, cuda:99 on this machine"):
         run(tmp_path, diffusion_model=fake_editor(tmp_path) | {"params": {"device_ids": [98, 99]}})

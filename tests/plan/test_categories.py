@@ -120,9 +120,9 @@ def test_a_v2_file_finds_its_prompt_by_either_word_and_two_for_one_category_are_
     judge = {"type": "fakes.prompted_judge", **CPU}
     settings = config(tmp_path, benchmark, reward_model=judge, prompts={"物理": PROMPT})
     assert make_plan(settings).judgings
-    with pytest.raises(ConfigError, match=r"prompts\.physical: physical and 物理 are the same category in v2's data"):
+    with pytest.raises(ConfigError, match=r"prompts\.physical: physical and 物理 are one category here"):
         config(tmp_path, benchmark, prompts={"物理": PROMPT, "physical": PROMPT})
-    with pytest.raises(ConfigError, match="physical and 物理 are the same category in v2's data"):
+    with pytest.raises(ConfigError, match="physical and 物理 are one category here"):
         config(tmp_path, benchmark | {"categories": ["物理", "physical"]})
 
 
@@ -133,8 +133,8 @@ def test_every_absent_category_is_named_with_what_may_have_been_meant(tmp_path: 
     said = "no sample of 'phisical' (did you mean 'physical'?), 'weather'; it has: physical (2), causal (1)"
     assert str(caught.value) == f"benchmark.categories: {said}"
     with pytest.raises(BenchmarkError, match=r"no sample of '物理' \(did you mean 'physical'\?\)"):
-        benchmark = {"type": "procedural", "params": {"num_per_category": 1, "size": 64}, "categories": ["物理"]}
-        make_plan(config(tmp_path, benchmark))
+        own = {"path": str(own_file(tmp_path, "physical")), "fields": {"category": "kind"}}
+        make_plan(config(tmp_path, {"type": "json_records", "params": own, "categories": ["物理"]}))
 
 
 YAML = """\

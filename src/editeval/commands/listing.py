@@ -33,6 +33,9 @@ def show(what: str) -> int:
         sys.stdout.write(f"{name:{width}}  {about}\n")
         for line in _variants(name) if what == "editors" else ():
             sys.stdout.write(f"{'':{width}}    {line}\n")
+    for name, points in plugins.installed(what).items() if what != "policies" else ():
+        packages = ", ".join(str(point.dist and point.dist.name) for point in points)
+        sys.stdout.write(f"{name:{width}}  installed by {packages}\n")
     return 0
 
 

@@ -41,13 +41,13 @@ def canonical(name: str) -> str:
 
 
 def category_aliases(benchmark: str, fields: Mapping[str, str]) -> Mapping[str, str]:
-    """Which words mean the same category: ALIASES for data in v2's format, none for any other.
+    """Which words mean the same category: ALIASES for v2's data and the built-in scenes, none for any other benchmark.
 
-    Data are in v2's format if `json_records` reads category, image and instruction from the fields that v2 had: words
-    of a format of the user's own are the user's, and `social` and `cultural` are two categories there.
+    Data are v2's if `json_records` reads category, image and instruction from the fields that v2 had. Words of a format
+    of the user's own are the user's: `social` and `cultural` are two categories there.
     """
     is_v2 = benchmark == "json_records" and not any(role in fields for role in _V2_ROLES)
-    return ALIASES if is_v2 else {}
+    return ALIASES if is_v2 or benchmark == "procedural" else {}
 
 
 # ------------------------------------------------------------------------------------------------ types

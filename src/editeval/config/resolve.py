@@ -156,7 +156,7 @@ def _refuse_twins(listed: Node, categories: Sequence[str], aliases: Mapping[str,
     for i, name in enumerate(known):
         if name in known[:i]:
             twin = categories[known.index(name)]
-            record.problems.add(problem(listed, f"{categories[i]} and {twin} are the same category in v2's data", (i,)))
+            record.problems.add(problem(listed, f"{categories[i]} and {twin} are one category here", (i,)))
 
 
 def _judges(tree: Node, record: Record) -> dict[str, Stage]:
@@ -229,7 +229,7 @@ def _prompts(node: Node | None, benchmark: BenchmarkConfig | None, record: Recor
     for category, below in (_mapping(node, record).value if node is not None else {}).items():
         twin = next((name for name in found if canonical(name) == canonical(category)), None)
         if twin is not None:
-            record.problems.add(problem(below, f"{category} and {twin} are the same category in v2's data; keep one"))
+            record.problems.add(problem(below, f"{category} and {twin} are one category here; keep one"))
         prompt = _prompt(below, record)
         if prompt is not None:
             found[category] = prompt
