@@ -103,7 +103,7 @@ class BatchSync(Policy):
             self._own = dict(zip(self.live, members, strict=False))
         else:
             members = [self._late.popleft() for _ in range(min(self._size, len(self._late)))]
-            self._spare = list(members)
+            self._spare += members
         if members:
             self._number += 1
             self._members, self._open = dict.fromkeys(members), set(members)

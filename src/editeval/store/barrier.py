@@ -7,6 +7,7 @@ attempt of the batch may end after it. Batches recorded before their members wer
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,7 +16,7 @@ from typing import Any
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
 
-TOLERANCE_S = 0.005  # a duration and a moment are read from two clocks
+TOLERANCE_S = 0.001  # a duration and a moment are read from two clocks
 STEP_S = 0.05  # a clock that is behind a steady one by more was set back meanwhile: its times prove nothing
 
 
@@ -86,7 +87,11 @@ def _invocations(store: RunStore) -> list[_Invocation]:
 
 
 def _overlaps(invocation: _Invocation) -> Iterator[tuple[int, float, str]]:
-    """Batches that began before the one before was over; by the parent's clock, if it timed them."""
+    """Batches that began before the one before was over, by the parent's clock if it timed them; members twice."""
+    for key, places in invocation.batches_of.items():
+        twice = [event for event in map(invocation.events.__getitem__, places) if key in event["data"]["members"]]
+        if len(twice) > 1:
+            yield twice[0]["seq"], math.inf, f"{key!r} is in batch {twice[0]['data']['index']} and in another one"
     for place, (event, after) in enumerate(pairwise(invocation.events)):
         is_timed = "ended_at" in event["data"] or invocation.is_one_clock
         seconds = invocation.end_of(place) - after["data"]["started_at"]
