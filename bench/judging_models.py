@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench_fakes import photo_like
+from editeval.judges.parsing.reply import LABELS
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.replies.reading import LABELS
 from editeval.judges.vlm.loading import Checkpoint
 from editeval.types import JudgeRequest
 

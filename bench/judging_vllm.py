@@ -13,6 +13,7 @@ from typing import Any
 
 import judging_models
 from editeval.judges.asking.interview import Call
+from editeval.judges.asking.labels import NUM_TOKENS
 from editeval.judges.asking.wish import Wish
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
 from judging_models import timed
@@ -51,7 +52,7 @@ class Vllm:
 
     def row(self, batch: int) -> dict[str, Any]:
         """Whole judgements, one question by its label, the same one in writing."""
-        label, written = Wish("labels", 1, is_expected=True), Wish("rationale", self.reply_tokens)
+        label, written = Wish("labels", NUM_TOKENS, is_expected=True), Wish("rationale", self.reply_tokens)
         return {
             "batch": batch,
             "judgements_s": batch / timed(lambda: self._run(batch, 3, label)),

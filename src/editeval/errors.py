@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -33,16 +34,74 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
+class Reason(StrEnum):
+    """Why an edit failed or a score is missing: the word in the ledger, its family, and if another attempt may help.
+
+    A family is what `retry --only` also takes. Plug-ins may use words of their own; those have no family.
+    """
+
+    family: str
+    is_retried: bool
+
+    def __new__(cls, word: str, family: str, is_retried: bool = False) -> Reason:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.family = family
+        member.is_retried = is_retried
+        return member
+
+    # the reply is there, and no score can be read from it
+    EMPTY = "empty", "parse"
+    DEGENERATE = "degenerate", "parse"
+    TRUNCATED = "truncated", "parse"
+    UNPARSABLE = "unparsable", "parse"
+    AMBIGUOUS = "ambiguous", "parse"
+    WRONG_SCALE = "wrong_scale", "parse"
+    OUT_OF_RANGE = "out_of_range", "parse"
+    NOT_A_NUMBER = "not_a_number", "parse"
+    LOW_MASS = "low_mass", "parse"
+    NO_PROBABILITIES = "no_probabilities", "parse"
+    NO_ANSWER = "no_answer", "parse"
+    # the judge says that it has nothing to judge
+    NOT_SEEN = "not_seen", "unseen"
+    CANNOT_JUDGE = "cannot_judge", "unseen"
+    # a model or a service declines
+    REFUSED = "refused", "refusal"
+    CONTENT_FILTER = "content_filter", "refusal"
+    # the request cannot be asked as it is
+    BAD_REQUEST = "bad_request", "request"
+    DECLINED = "declined", "request"
+    TOO_LONG = "too_long", "request"
+    NO_PROMPT = "no_prompt", "request"
+    NO_REFERENCE = "no_reference", "request"
+    NO_CHANGE = "no_change", "request"
+    SIZE_MISMATCH = "size_mismatch", "image"
+    BAD_SOURCE = "bad_source", "image"
+    BAD_IMAGE = "bad_image", "image"
+    SOURCE_CHANGED = "source_changed", "image"
+    # processes, devices, time, networks, money
+    BAD_OUTPUT = "bad_output", "output"
+    EXCEPTION = "exception", "error", True
+    OOM = "oom", "memory", True
+    TIMEOUT = "timeout", "timeout", True
+    STALLED = "stalled", "timeout", True
+    WORKER_DIED = "worker_died", "crash", True
+    DEVICE_LOST = "device_lost", "crash", True
+    TRANSPORT = "transport", "network", True
+    BUDGET = "budget", "spending"
+    ENVIRONMENT = "environment", "machine"
+
+
 class EditevalError(Exception):
     """Root of the tree. `reason` is the word under which a request that fails with it is counted."""
 
-    reason: ClassVar[str] = "exception"
+    reason: ClassVar[str] = Reason.EXCEPTION
 
 
 class UserError(EditevalError):
     """Something the user can mend. The command line prints it as one line and exits with `exit_code`."""
 
-    reason = "bad_request"
+    reason = Reason.BAD_REQUEST
     exit_code: ClassVar[int] = 2
 
     @property
@@ -116,7 +175,7 @@ class BenchmarkError(UserError):
 class MachineError(UserError):
     """This machine lacks something the configuration asks for: no request can succeed, the run stops."""
 
-    reason = "environment"
+    reason = Reason.ENVIRONMENT
 
 
 class ClusterLostError(MachineError):
@@ -132,25 +191,25 @@ class RunConflictError(UserError):
 class ImageError(EditevalError):
     """An image cannot be read, or is not one that editeval accepts."""
 
-    reason = "bad_source"
+    reason = Reason.BAD_SOURCE
 
 
 class BadOutputError(EditevalError):
     """A model returned something that is no result."""
 
-    reason = "bad_output"
+    reason = Reason.BAD_OUTPUT
 
 
 class BudgetError(EditevalError):
     """A limit on spending is reached, and no further call is made."""
 
-    reason = "budget"
+    reason = Reason.BUDGET
 
 
 class EditRefusedError(EditevalError):
     """The editor will not or cannot carry out this instruction; trying again would not help."""
 
-    reason = "refused"
+    reason = Reason.REFUSED
 
 
 class EditBatchError(EditevalError):

@@ -10,8 +10,8 @@ from itertools import islice
 
 from editeval.config.legacy import canonical
 from editeval.errors import ConfigError
+from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.replies.reading import Reply
 from editeval.store import manifest
 from editeval.store.records import Judging, Row
 from editeval.store.run_store import RunStore

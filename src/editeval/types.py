@@ -143,7 +143,7 @@ class Score:
     metric: str
     value: float | None
     raw: str = ""  # what the judge said, verbatim
-    reason: str = ""  # unscored because: unparsable | refused | truncated | out_of_range | no_reference | ...
+    reason: str = ""  # why it is unscored: one of errors.Reason, or a word of the plug-in's own
     seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -38,6 +38,7 @@ class Quirks:
     refusal_status: int = 400
     most_logprobs: int = 20
     off_labels: float = 0.02  # probability of the token "I"
+    goes_on: float = 0.0  # probability that the token "0" follows a label, instead of the end
     has_usage: bool = True
     seconds: float = 0.0  # that a call takes
     script: deque[Callable[[Handler], None]] = field(default_factory=deque)
@@ -138,7 +139,8 @@ def opinion(fields: dict[str, Any], off_labels: float) -> dict[str, float]:
     """Probability of each first token."""
     pictures, text = parts(fields)
     drawn = random.Random(zlib.crc32(b"".join(pictures) + text.encode()))
-    weights = [drawn.random() for _ in range(10)]
+    peak = drawn.randrange(10)  # as real ones do, it has one opinion, and doubts about the labels beside it
+    weights = [(drawn.random() + 0.5) * math.exp(-2 * abs(label - peak)) for label in range(10)]
     shares = {str(k): (1 - off_labels) * w / sum(weights) for k, w in enumerate(weights)}
     return shares | ({"I": off_labels} if off_labels else {})
 
@@ -156,6 +158,13 @@ def text_of(fields: dict[str, Any], shares: dict[str, float]) -> str:
     if "yes or no" in text:
         return json.dumps({"score": "yes" if token in "56789" else "no", "reasoning": "It fits."})
     return token
+
+
+def after(goes_on: float) -> list[dict[str, Any]]:
+    """What follows a label: the end, as vLLM writes it, or one more digit."""
+    shares = sorted({"<|im_end|>": 1 - goes_on, "0": goes_on}.items(), key=lambda item: -item[1])
+    top = [{"token": token, "logprob": math.log(share)} for token, share in shares if share]
+    return [{**top[0], "top_logprobs": top}]
 
 
 # -- behaviours --------------------------------------------------------------------------------------------------------
@@ -181,7 +190,7 @@ def judge(handler: Handler) -> None:
     shares = opinion(known, quirks.off_labels)
     text = text_of(known, shares)
     limit = known.get("max_tokens", known.get("max_completion_tokens", 16))
-    is_cut = limit < 3
+    is_cut = limit < 2 or (len(text) > 1 and limit < 3) or quirks.goes_on > 0.5
     answer: dict[str, Any] = {
         "index": 0,
         "message": {"role": "assistant", "content": text},
@@ -191,10 +200,14 @@ def judge(handler: Handler) -> None:
     if known.get("logprobs"):
         ordered = sorted(shares.items(), key=lambda item: -item[1])[: known.get("top_logprobs", 0)]
         top = [{"token": token, "logprob": math.log(share)} for token, share in ordered]
-        answer["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+        answer["logprobs"] = {"content": [{**top[0], "top_logprobs": top}, *after(quirks.goes_on)][:limit]}
     reply = {"id": "x", "object": "chat.completion", "model": quirks.model, "choices": [answer]}
     if quirks.has_usage:
-        reply["usage"] = {"prompt_tokens": 100, "completion_tokens": 1 if is_cut else 5, "total_tokens": 101}
+        reply["usage"] = {
+            "prompt_tokens": 100,
+            "completion_tokens": limit if is_cut or limit < 3 else 5,
+            "total_tokens": 101,
+        }
     handler.json(200, reply)
 
 

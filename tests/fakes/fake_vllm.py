@@ -51,6 +51,7 @@ class FakeVllm:
     """The package. `off_labels` is the probability of the token "I"; `error` is what the next chat raises."""
 
     off_labels: float = 0.02
+    goes_on: float = 0.0  # probability that the token "0" follows a label, instead of the end
     gives_logprobs: bool = True
     error: Exception | None = None
     invalid: type[Exception] = VLLMClientError  # what an over-long prompt raises; ValueError in older versions
@@ -113,11 +114,19 @@ class FakeLlm:
                 for rank, token in enumerate(ordered, 1)
                 if shares[token]
             }
-            logprobs = [entries]
+            logprobs = [entries, self._after(self.package.goes_on)][: params.max_tokens]
         is_cut = len(text) > 1 and params.max_tokens < 8
-        ended = "length" if is_cut or params.max_tokens == 1 else "stop"
+        ended = "length" if is_cut or params.max_tokens == 1 or self.package.goes_on > 0.5 else "stop"
         said = SimpleNamespace(text=text, token_ids=[0, 0][: params.max_tokens], finish_reason=ended, logprobs=logprobs)
         return SimpleNamespace(prompt_token_ids=[0] * 70, outputs=[said])
+
+    def _after(self, goes_on: float) -> dict[int, Any]:
+        shares = {"<|im_end|>": 1 - goes_on, "0": goes_on}
+        return {
+            token: SimpleNamespace(logprob=math.log(share), rank=1, decoded_token=text)
+            for token, (text, share) in enumerate(shares.items(), 11)
+            if share
+        }
 
     def _opinion(self, conversation: Any) -> list[float]:
         data = b""
@@ -126,7 +135,8 @@ class FakeLlm:
             assert part["type"] in ("text", "image_pil") and (image is None or isinstance(image, Image))
             data += part["text"].encode() if image is None else image.tobytes()
         drawn = random.Random(zlib.crc32(data))
-        weights = [drawn.random() + 0.01 for _ in range(10)]
+        peak = drawn.randrange(10)  # as real ones do, it has one opinion, and doubts about the labels beside it
+        weights = [(drawn.random() + 0.5) * math.exp(-2 * abs(label - peak)) for label in range(10)]
         off = self.package.off_labels
         return [(1 - off) * weight / sum(weights) for weight in weights] + [off]
 

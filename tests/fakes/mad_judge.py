@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import Reply
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import Reply
 from editeval.types import Judge, JudgeRequest, Score
 
 NOISE = "!" * 80

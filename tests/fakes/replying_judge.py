@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from editeval.judges.parsing.reply import LABELS, Reply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.replies.reading import LABELS, Reply
 from editeval.types import Judge, JudgeRequest, Score
 
 

@@ -104,7 +104,7 @@ def test_every_field_is_sent_explicitly(server: ChatServer, load: Load) -> None:
     messages = first.pop("messages")
     assert first == {
         "model": "tiny-judge",
-        "max_tokens": 1,
+        "max_tokens": 2,
         "temperature": 0.0,
         "seed": 0,
         "top_p": 1.0,
@@ -160,7 +160,7 @@ def test_the_score_is_the_expected_value_of_the_labels(server: ChatServer, load:
     assert values["quality"] == pytest.approx(mean * 10 / 9, abs=1e-4)
     kept = raw(row)["quality"]
     assert kept["mass"] == pytest.approx(0.98, abs=1e-4)
-    assert kept["usage"] == {"prompt": 100, "reply": 1}
+    assert kept["usage"] == {"prompt": 100, "reply": 2}
     worse = min(values["following"], values["preservation"])  # type: ignore[type-var]
     assert values["overall"] == pytest.approx(math.sqrt(worse * values["quality"]))  # type: ignore[operator]
 
@@ -184,10 +184,54 @@ def test_a_server_that_gives_fewer_probabilities_is_asked_for_fewer(server: Chat
 def test_tokens_with_a_space_count_as_the_label_and_longer_numbers_do_not(server: ChatServer, load: Load) -> None:
     judge = load()
     shares = {" 7": math.log(0.5), "7": math.log(0.25), "8": math.log(0.2), "10": math.log(0.05)}
-    server.will(chat_server.saying("7", "length", logprobs=chat_server.top(shares)), repeats=True)
+    server.will(chat_server.saying("7", logprobs=chat_server.top(shares)), repeats=True)
     (row,) = judge.judge(REQUESTS[:1])
     assert raw(row)["quality"]["mass"] == pytest.approx(0.95)
     assert found(row)["quality"] == pytest.approx((0.75 * 7 + 0.2 * 8) / 0.95 * 10 / 9, abs=1e-4)
+
+
+@pytest.mark.parametrize(("goes_on", "reason"), [(0.0, None), (0.05, None), (0.5, "low_mass"), (0.95, "low_mass")])
+def test_a_label_counts_as_far_as_nothing_follows_it(
+    server: ChatServer, load: Load, goes_on: float, reason: str | None
+) -> None:
+    server.quirks.goes_on = goes_on
+    (row,) = load(min_label_mass=0.7).judge(REQUESTS[:1])
+    assert {score.reason or None for score in row} == {reason}
+    assert raw(row)["quality"]["ends"] == pytest.approx(1 - goes_on, abs=1e-4)
+    assert {call["max_tokens"] for call in server.calls} == {2}
+
+
+def place(**shares: float) -> dict[str, Any]:
+    """The likeliest tokens at one place of a reply, the first of them written."""
+    entries = [{"token": token, "logprob": math.log(share)} for token, share in shares.items()]
+    return {**entries[0], "top_logprobs": entries}
+
+
+TEN: dict[str, tuple[list[dict[str, Any]], str, float | str]] = {
+    "1 and then 0": ([place(**{"1": 0.98}), place(**{"0": 0.99})], "length", "low_mass"),
+    "1 and the end": ([place(**{"1": 0.98}), place(**{"<|im_end|>": 0.99})], "stop", 10 / 9),
+    "1, and the server tells no end": ([place(**{"1": 0.98})], "stop", 10 / 9),
+    "1, cut off at once": ([place(**{"1": 0.98})], "length", "low_mass"),
+    "1 and a new line": ([place(**{"1": 0.98}), place(**{"\n\n": 0.99})], "length", 10 / 9),
+    "7 and a point": ([place(**{"7": 0.98}), place(**{".": 0.99})], "length", "low_mass"),
+    "9, or else 10": ([place(**{"9": 0.6, "1": 0.35}), place(**{"</s>": 0.99})], "stop", "low_mass"),
+    "9, a little 10": ([place(**{"9": 0.94, "1": 0.05}), place(**{"</s>": 0.99})], "stop", 10.0),
+    "0, or else 1": ([place(**{"0": 0.6, "1": 0.4}), place(**{"</s>": 1.0})], "stop", 4 / 9),
+    "after that, nonsense": (
+        [place(**{"7": 0.98}), {"token": "x", "logprob": 1.0, "top_logprobs": [{}]}],
+        "stop",
+        70 / 9,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_ten_is_not_one(server: ChatServer, load: Load, name: str) -> None:
+    places, finish, expected = TEN[name]
+    judge = load()
+    server.will(chat_server.saying("?", finish, logprobs={"content": places}), repeats=True)
+    (row,) = judge.judge(REQUESTS[:1])
+    assert found(row)["quality"] == (expected if isinstance(expected, str) else pytest.approx(expected, abs=1e-3))
 
 
 UNTRUE: dict[str, Any] = {
@@ -470,7 +514,7 @@ def test_a_server_of_newer_models_gets_the_limit_under_its_newer_name(server: Ch
     server.quirks.refuses = frozenset({"max_tokens", "seed", "top_k", "repetition_penalty"})
     (row,) = load().judge(REQUESTS[:1])
     assert row[0].value is not None
-    assert server.calls[0]["max_completion_tokens"] == 1
+    assert server.calls[0]["max_completion_tokens"] == 2
     assert not {"max_tokens", "seed", "top_k", "repetition_penalty"} & set(server.calls[0])
 
 
@@ -510,7 +554,7 @@ def test_tokens_are_counted(server: ChatServer, load: Load, caplog: pytest.LogCa
     judge = load()
     judge.judge(REQUESTS[:1])
     judge.unload()
-    assert "4 calls answered, 400 prompt and 4 reply tokens" in caplog.text
+    assert "4 calls answered, 400 prompt and 8 reply tokens" in caplog.text
 
 
 def test_the_randomness_of_the_process_is_left_alone(server: ChatServer, load: Load) -> None:

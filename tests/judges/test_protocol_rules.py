@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from editeval.errors import ConfigError
 from editeval.judges import protocols as package
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol, Question
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import Reading, Reply
 from editeval.types import JudgeRequest
 
 YES, NO = '{"score": "yes"}', '{"score": "no"}'
@@ -28,9 +28,9 @@ def request(instruction: str = "make it red", category: str = "physical") -> Jud
     return JudgeRequest("s1", b"", b"", instruction, prompt=prompt, metadata=metadata)
 
 
-def values(**numbers: float | str) -> dict[str, Reading]:
+def values(**numbers: float | str) -> dict[str, ParsedReply]:
     """A reading per name: a value, or a reason where a word is given."""
-    return {name: Reading(reason=n) if isinstance(n, str) else Reading((n,)) for name, n in numbers.items()}
+    return {name: ParsedReply(reason=n) if isinstance(n, str) else ParsedReply((n,)) for name, n in numbers.items()}
 
 
 def answered(protocol: Protocol, replies: Mapping[str, Reply]) -> dict[str, float | str | None]:
@@ -110,7 +110,7 @@ def test_pointwise_mean_asks_the_same_and_is_fooled_by_an_untouched_source() -> 
     untouched = values(following=0.0, preservation=9.0, quality=9.0)
     assert plain.combine(untouched)["overall"].values[0] == 6.0
     assert strict.combine(untouched)["overall"].values[0] == 0.0
-    missing = {**untouched, "quality": Reading(reason="low_mass")}
+    missing = {**untouched, "quality": ParsedReply(reason="low_mass")}
     assert plain.combine(missing)["overall"].reason == "low_mass"
 
 

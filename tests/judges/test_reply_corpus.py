@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import Reading, Reply
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import ParsedReply, Reply
 
 CORPUS = [json.loads(line) for line in (Path(__file__).parent / "corpus_replies.jsonl").read_text("utf-8").splitlines()]
 
 
-def read(row: dict[str, Any]) -> Reading:
+def read(row: dict[str, Any]) -> ParsedReply:
     return formats.read(row["format"], Reply(row["reply"], row["finished"]), 0.9)
 
 
@@ -35,6 +35,7 @@ def test_corpus_is_large_and_has_every_reason() -> None:
     reasons = {row.get("reason", "") for row in CORPUS}
     assert reasons == {
         "", "empty", "degenerate", "truncated", "refused", "unparsable", "ambiguous", "out_of_range", "not_a_number",
+        "wrong_scale", "not_seen",
     }  # fmt: skip
 
 

@@ -8,24 +8,24 @@ from itertools import islice
 import pytest
 from reply_generator import Generator, Made
 
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import Reading, Reply
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import ParsedReply, Reply
 
 NUM_REPLIES = 40_000
 
 
-def read(made: Made) -> Reading:
+def read(made: Made) -> ParsedReply:
     reply = Reply(made.text, made.is_finished)
     return formats.read(made.format, Reply("", samples=(reply,)) if made.format == "labels" else reply, 0.9)
 
 
-def is_wrong(made: Made, reading: Reading) -> bool:
+def is_wrong(made: Made, reading: ParsedReply) -> bool:
     return bool(reading.values) and (made.truth is None or reading.values != pytest.approx(made.truth))
 
 
 def test_no_generated_reply_is_silently_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     tally: Counter[str] = Counter()
-    wrong: dict[str, tuple[Made, Reading]] = {}
+    wrong: dict[str, tuple[Made, ParsedReply]] = {}
     distinct = set()
     for made in islice(Generator(seed=20261125), NUM_REPLIES):
         reading = read(made)
@@ -45,9 +45,9 @@ def test_no_generated_reply_is_silently_wrong(capsys: pytest.CaptureFixture[str]
 def test_the_check_notices_a_parser_that_takes_the_first_number() -> None:
     import re
 
-    def first(made: Made) -> Reading:
+    def first(made: Made) -> ParsedReply:
         match = re.search(r"[0-9]+(?:\.[0-9]+)?", made.text)
-        return Reading((float(match[0]),)) if match else Reading(reason="unparsable")
+        return ParsedReply((float(match[0]),)) if match else ParsedReply(reason="unparsable")
 
     made = [one for one in islice(Generator(seed=1), 2000) if one.format == "number"]
     assert sum(is_wrong(one, first(one)) for one in made) > len(made) // 4

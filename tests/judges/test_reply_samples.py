@@ -7,9 +7,9 @@ import math
 
 import pytest
 
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import Reading, Reply
 from editeval.types import JudgeRequest
 
 REQUEST = JudgeRequest("s1", b"", b"", "make it red", prompt=("You grade.", "Grade it."))
@@ -19,7 +19,7 @@ def sampled(*texts: str) -> Reply:
     return Reply("", samples=tuple(Reply(text) for text in texts))
 
 
-def read(answer: str, *texts: str) -> Reading:
+def read(answer: str, *texts: str) -> ParsedReply:
     return formats.read(answer, sampled(*texts), 0.9)
 
 

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import Reply
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import Reply
 
 WORDS = st.text("abcdefg héß。，好图像 \n", max_size=40)
 TENTHS = st.integers(0, 100).map(lambda number: number / 10)

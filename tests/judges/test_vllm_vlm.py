@@ -70,7 +70,7 @@ def test_a_batch_of_requests_is_one_batch_of_the_engine() -> None:
     vllm = FakeVllm()
     loaded(vllm).judge(REQUESTS)
     assert [len(batch) for batch in vllm.batches] == [9], "three requests, three questions"
-    expected = {"max_tokens": 1, "temperature": 0.0, "seed": 0, "logprobs": 20, "structured_outputs": None}
+    expected = {"max_tokens": 2, "temperature": 0.0, "seed": 0, "logprobs": 20, "structured_outputs": None}
     assert vars(vllm.params[0]) == expected
 
 
@@ -92,7 +92,7 @@ def test_scores_are_expected_values_with_mass_and_tokens_in_raw() -> None:
     assert kept["mass"] == pytest.approx(0.95, abs=1e-4)
     mean = sum(k * share for k, share in enumerate(kept["labels"])) / kept["mass"]
     assert row[3].value == pytest.approx(mean * 10 / 9, abs=1e-4)
-    assert kept["usage"] == {"prompt": 70, "reply": 1}
+    assert kept["usage"] == {"prompt": 70, "reply": 2}
 
 
 def test_too_little_mass_or_no_probabilities_leave_the_score_out() -> None:
@@ -100,6 +100,14 @@ def test_too_little_mass_or_no_probabilities_leave_the_score_out() -> None:
     assert set(found(row).values()) == {"low_mass"}
     (row,) = loaded(FakeVllm(gives_logprobs=False)).judge(REQUESTS[:1])
     assert set(found(row).values()) == {"no_probabilities"}
+
+
+def test_a_label_that_goes_on_to_another_digit_is_no_label() -> None:
+    (row,) = loaded(FakeVllm(goes_on=0.05)).judge(REQUESTS[:1])
+    assert all(score.value is not None for score in row)
+    (row,) = loaded(FakeVllm(goes_on=0.95)).judge(REQUESTS[:1])
+    assert set(found(row).values()) == {"low_mass"}
+    assert json.loads(row[3].raw)["quality"]["ends"] == pytest.approx(0.05)
 
 
 def test_a_model_that_computes_nan_gives_degenerate_replies() -> None:

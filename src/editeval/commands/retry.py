@@ -13,26 +13,14 @@ from pathlib import Path
 from editeval.commands.inspect import config_of
 from editeval.commands.run import report_result
 from editeval.commands.signals import interruptible
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, Reason
 from editeval.pipeline import check_machine, evaluate
 from editeval.plan import make_plan
 from editeval.preparation import check_stages
 from editeval.store.run_store import RunStore
 
-FAMILIES = {
-    "parse": (
-        *("unparsable", "ambiguous", "not_a_number", "out_of_range", "empty", "degenerate", "truncated", "low_mass"),
-        "no_answer",
-    ),
-    "timeout": ("timeout", "stalled"),
-    "crash": ("worker_died", "device_lost"),
-    "network": ("transport",),
-    "image": ("bad_source", "bad_image", "source_changed"),
-    "output": ("bad_output",),
-    "refusal": ("refused", "content_filter"),
-}
+FAMILIES = {family: {r.value for r in Reason if r.family == family} for family in {r.family: None for r in Reason}}
 """What users call groups of reasons; any reason that stands in the ledger can be named as well."""
-REASONS = ("exception", "oom", "bad_request", "too_long", "no_prompt", *(r for rs in FAMILIES.values() for r in rs))
 
 
 @dataclass(slots=True)
@@ -93,7 +81,7 @@ def failures_of(store: RunStore, judging_ids: Collection[str]) -> Failures:
 
 def reasons_of(words: Collection[str], present: Counter[str]) -> set[str]:
     """The reasons that `words` mean. Raises ConfigError for a word that means nothing, or if none of them is there."""
-    known = sorted({*FAMILIES, *REASONS, *present})
+    known = sorted({*FAMILIES, *(r.value for r in Reason), *present})
     for word in words:
         if word not in known:
             close = difflib.get_close_matches(word, known, n=1)

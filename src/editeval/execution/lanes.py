@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from editeval.errors import EditevalError
+from editeval.errors import EditevalError, Reason
 from editeval.execution.backends import Handle
 from editeval.execution.devices import MARK
 from editeval.execution.feeding import Parcel
@@ -17,7 +17,7 @@ from editeval.types import Failure, Outcome
 
 Result = Outcome[Any]
 
-RETRIED = frozenset({"exception", "oom", "timeout", "stalled", "transport", "device_lost", "worker_died"})
+RETRIED = frozenset(reason for reason in Reason if reason.is_retried)
 """Failures that another attempt may cure; a broken source or a refusal stays what it is."""
 
 

@@ -35,8 +35,8 @@ from editeval.judges.asking import settings
 from editeval.judges.asking.ahead import Ahead
 from editeval.judges.asking.interview import Asked, Call, Interview
 from editeval.judges.asking.protocol_judge import ProtocolJudge
+from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.replies.reading import Reply
 from editeval.judges.serving.session import Session, Target
 from editeval.types import JudgeRequest, Score
 

@@ -23,9 +23,9 @@ from editeval.judges.asking import settings
 from editeval.judges.asking.ahead import Ahead
 from editeval.judges.asking.protocol_judge import ProtocolJudge
 from editeval.judges.asking.rationale import answer_of
+from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
-from editeval.judges.replies.reading import Reply
 from editeval.judges.vlm import facts
 from editeval.judges.vlm.answering import Answerer
 from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint

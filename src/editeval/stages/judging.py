@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from editeval import images
 from editeval.display.observer import StageFacts
-from editeval.errors import BudgetError, ImageError
+from editeval.errors import BudgetError, ImageError, Reason
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, worker_spec
@@ -29,7 +29,7 @@ from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
 class SourceChangedError(ImageError):
     """The source image is not the one that was edited."""
 
-    reason = "source_changed"
+    reason = Reason.SOURCE_CHANGED
 
 
 KEPT = (

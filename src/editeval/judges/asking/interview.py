@@ -14,12 +14,13 @@ from typing import Protocol as Shape
 from editeval.errors import ImageError
 from editeval.judges.asking import messages as chat
 from editeval.judges.asking import settings
+from editeval.judges.asking.labels import NUM_TOKENS
 from editeval.judges.asking.pictures import pictures
 from editeval.judges.asking.rationale import answer_of
 from editeval.judges.asking.wish import Wish
+from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Question
-from editeval.judges.replies.reading import Reply
 from editeval.types import JudgeRequest, Score
 
 Place = tuple[int, str, int]
@@ -101,7 +102,7 @@ class Interview:
         """How sample `number` of the reply to `question` is wanted."""
         style = self._style
         if self._is_expected(question):
-            return Wish(question.answer, 1, is_expected=True)
+            return Wish(question.answer, NUM_TOKENS, is_expected=True)
         seed = settings.sample_seed(style.seed, key, question.name, number)
         return Wish(question.answer, style.max_new_tokens, False, style.temperature, seed, style.output != "plain")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import LABELS, Reply
 from editeval.judges.protocols.protocol import Question
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import LABELS, Reply
 
 WHY = "In one sentence: what in the picture or the pictures decided your answer?"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from editeval.errors import ConfigError
+from editeval.judges.parsing import formats
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.replies import formats
 
 SCORINGS = ("auto", "expected", "samples")
 OUTPUTS = ("auto", "plain", "structured")

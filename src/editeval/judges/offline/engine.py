@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from editeval.errors import EditevalError, MachineError
@@ -15,7 +15,7 @@ from editeval.judges.asking import labels
 from editeval.judges.asking.interview import Call
 from editeval.judges.asking.schemas import JSON_SCHEMAS, NUMBER
 from editeval.judges.asking.wish import Wish
-from editeval.judges.replies.reading import Reply
+from editeval.judges.parsing.reply import Reply
 from editeval.types import Facts
 
 log = logging.getLogger("editeval")
@@ -108,11 +108,16 @@ def _reply(output: Any, wish: Wish) -> Reply:
     said = output.outputs[0]
     usage = (len(output.prompt_token_ids or ()), len(said.token_ids))
     if wish.is_expected:
-        first = said.logprobs[0] if said.logprobs else {}
-        tokens: dict[str, float] = {}
-        for entry in sorted(first.values(), key=lambda entry: -entry.logprob):
-            tokens.setdefault(str(entry.decoded_token), entry.logprob)
-        if any(map(math.isnan, tokens.values())):
+        places = [_by_text(place.values()) for place in (said.logprobs or ())[: labels.NUM_TOKENS]]
+        if any(math.isnan(logprob) for place in places[:1] for logprob in place.values()):
             return Reply(said.text, problem="degenerate", message="the model computed NaN", usage=usage)
-        return labels.reply_of(tokens, said.text, usage)
+        return labels.reply_of(places, said.text, usage, said.finish_reason == FINISHED)
     return Reply(said.text, said.finish_reason == FINISHED, usage=usage)
+
+
+def _by_text(entries: Iterable[Any]) -> dict[str, float]:
+    """Log-probability by token, the likeliest first: at temperature 0 that is the one which was written."""
+    found: dict[str, float] = {}
+    for entry in sorted(entries, key=lambda entry: -entry.logprob):
+        found.setdefault(str(entry.decoded_token), entry.logprob)
+    return found

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.pointwise import Pointwise
 from editeval.judges.protocols.protocol import first_reason
-from editeval.judges.replies.reading import Reading
 
 
 class PointwiseMean(Pointwise):
     """Following, preservation and quality, and the mean of all three."""
 
-    def combine(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
         parts = [readings[name] for name in self.metrics[1:]]
         missing = first_reason(*parts)
-        overall = missing or Reading((sum(part.values[0] for part in parts) / len(parts),))
+        overall = missing or ParsedReply((sum(part.values[0] for part in parts) / len(parts),))
         return {"overall": overall, **readings}
 
 

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 
 from editeval.categories import CATEGORIES
 from editeval.errors import ConfigError
-from editeval.judges.replies import formats
-from editeval.judges.replies.reading import Reading, Reply
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.types import JudgeRequest, Score
 
 PROTOCOLS = ("pointwise", "pointwise_mean", "re_edit", "rubric", "viescore")
@@ -50,7 +50,7 @@ class Protocol(ABC):
         """What to ask about `request`; as many, in the same formats, for every request. Nothing: it cannot be asked."""
 
     @abstractmethod
-    def combine(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
         """One reading of one value 0-10 for each metric, from the readings of all questions by name."""
 
 
@@ -93,7 +93,7 @@ def scores(
 
 
 def _rows(
-    protocol: Protocol, judge: str, key: str, combined: Mapping[str, Reading], said: Mapping[str, dict[str, Any]]
+    protocol: Protocol, judge: str, key: str, combined: Mapping[str, ParsedReply], said: Mapping[str, dict[str, Any]]
 ) -> list[Score]:
     rows = []
     for metric in protocol.metrics:
@@ -127,6 +127,6 @@ def field(name: str, text: str) -> str:
     return f"<{name}>{escaped}</{name}>"
 
 
-def first_reason(*readings: Reading) -> Reading | None:
+def first_reason(*readings: ParsedReply) -> ParsedReply | None:
     """The first reading that has no value, to be handed on; None if all have one."""
     return next((reading for reading in readings if reading.reason), None)

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.protocol import Protocol, Question, field
-from editeval.judges.replies.reading import Reading
 from editeval.types import JudgeRequest
 
 _SYSTEM = """\
@@ -40,14 +40,15 @@ Instruction that the edit was to carry out:
 Say yes only if every one of them is certainly met. If you are unsure, if something is borderline, or if the colours of
 the whole picture are badly off, say no.
 Answer in exactly this form, with yes or no in place of V, and at most one short sentence:
-{{"score": "V", "reasoning": "..."}}"""
+{{"score": "V", "reasoning": "..."}}
+Only if you are shown no pictures, put cannot judge in place of V."""
 
 _FOLLOWING = """\
 Instruction that the edit was to carry out:
 {instruction}
 How faithfully was it carried out? Start at 10. Take off 3 for each part that is missing, 3 for each change that nobody
 asked for, 2 for a change in the wrong place, and 2 to 5 for damage to persons. It never falls below 0.
-Answer with the resulting number alone."""
+Answer with the resulting number alone or, only if you are shown no pictures, with: cannot judge"""
 
 _CONSISTENCY = """\
 Instruction that the edit was to carry out:
@@ -55,7 +56,8 @@ Instruction that the edit was to carry out:
 A  Success of the edit: 10 all of it is there, 0 none of it.
 B  Restraint: 10 nothing else has changed, 0 another picture altogether.
 Answer in exactly this form, with two numbers from 0 to 10 in place of A and B, and at most one short sentence:
-{{"score": [A, B], "reasoning": "..."}}"""
+{{"score": [A, B], "reasoning": "..."}}
+Only if you are shown no pictures, put "cannot judge" in place of [A, B]."""
 
 
 class ReEdit(Protocol):
@@ -78,12 +80,12 @@ class ReEdit(Protocol):
             Question("semantic_consistency", _SYSTEM, _CONSISTENCY.format(instruction=instruction), both, "pair"),
         )
 
-    def combine(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
         verdict, pair = readings["reasoning"], readings["semantic_consistency"]
         return {
-            "reasoning": verdict if verdict.reason else Reading((10.0 * verdict.values[0],)),
+            "reasoning": verdict if verdict.reason else ParsedReply((10.0 * verdict.values[0],)),
             "instruction_following": readings["instruction_following"],
-            "semantic_consistency": pair if pair.reason else Reading((min(pair.values),)),
+            "semantic_consistency": pair if pair.reason else ParsedReply((min(pair.values),)),
         }
 
 

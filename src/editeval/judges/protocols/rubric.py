@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.protocol import Protocol, Question
-from editeval.judges.replies.reading import Reading
 from editeval.types import JudgeRequest
 
 
@@ -28,7 +28,7 @@ class Rubric(Protocol):
         system, user = request.prompt
         return (Question("overall", system, user, ("source", "edited"), "number"),)
 
-    def combine(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
         return {"overall": readings["overall"]}
 
 

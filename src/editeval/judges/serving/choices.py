@@ -1,4 +1,4 @@
-"""From the body of a chat completion to a reply: its text, how it ended, the probabilities of its first token."""
+"""From the body of a chat completion to a reply: its text, how it ended, the probabilities of its first tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from editeval.http import exchange
 from editeval.http.answers import parse, snippet
 from editeval.http.exchange import PassingError, Server
 from editeval.judges.asking import labels
-from editeval.judges.replies.reading import Reply
+from editeval.judges.parsing.reply import Reply
 
 FINISHED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist"})
@@ -37,22 +37,24 @@ def read(server: Server, answer: exchange.Reply, is_expected: bool) -> Reply:
         said = server.quote(message["refusal"])
         return Reply(text, problem="refused", message=f"the model declined: {said}", usage=usage)
     if is_expected:
-        return labels.reply_of(_first_tokens(choice), text, usage)
+        return labels.reply_of(_first_tokens(choice), text, usage, ended in FINISHED)
     return Reply(text, ended in FINISHED, usage=usage)
 
 
-def _first_tokens(choice: dict[str, Any]) -> dict[str, Any]:
-    """Log-probability of each of the likeliest first tokens, as the server said it; nothing if it did not."""
+def _first_tokens(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    """Log-probabilities of the likeliest tokens at each place, the written one first; as far as they were given."""
     logprobs = choice.get("logprobs")
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    first = content[0] if isinstance(content, list) and content else None
-    top = first.get("top_logprobs") if isinstance(first, dict) else None
-    if not isinstance(top, list) or not top:
-        return {}
-    entries = [*top, first]  # the token that was drawn may not be among the likeliest
-    if not all(isinstance(entry, dict) and isinstance(entry.get("token"), str) for entry in entries):
-        return {}
-    return {entry["token"]: entry.get("logprob") for entry in entries}
+    found = []
+    for place in content[: labels.NUM_TOKENS] if isinstance(content, list) else []:
+        top = place.get("top_logprobs") if isinstance(place, dict) else None
+        entries = (
+            [place, *top] if isinstance(top, list) and top else []
+        )  # the written one may not be among the likeliest
+        if not entries or not all(isinstance(entry, dict) and isinstance(entry.get("token"), str) for entry in entries):
+            break
+        found.append({entry["token"]: entry.get("logprob") for entry in entries})
+    return found
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from editeval.http.spending import Spending
 from editeval.judges.asking import messages as chat
 from editeval.judges.asking.interview import Call
 from editeval.judges.asking.wish import Wish
-from editeval.judges.replies.reading import Reply
+from editeval.judges.parsing.reply import Reply
 from editeval.judges.serving import choices
 from editeval.judges.serving.abilities import Abilities, body, named
 

@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from editeval.judges.replies.reading import Reply
+from editeval.judges.asking import labels
+from editeval.judges.parsing.reply import Reply
 from editeval.judges.vlm.loading import Checkpoint
 from editeval.judges.vlm.prompts import Prompt, collate
 
@@ -68,13 +69,13 @@ class Answerer:
         with torch.inference_mode():
             made = checkpoint.model.generate(
                 **inputs,
-                max_new_tokens=1 if by_label else self._max_new_tokens,
+                max_new_tokens=labels.NUM_TOKENS if by_label else self._max_new_tokens,
                 return_dict_in_generate=True,
                 output_logits=by_label,
                 **({"logits_processor": [drawing]} if drawing.is_due else {}),
             )
         if by_label:
-            return self._label_replies(made.logits[0])
+            return self._label_replies(*made.logits)
         rows = made.sequences[:, inputs["input_ids"].shape[1] :].tolist()
         return [self._text_reply(row, prompt.opening) for row, prompt in zip(rows, prompts, strict=True)]
 
@@ -84,19 +85,36 @@ class Answerer:
         text = self._tokenizer.decode(token_ids[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return Reply(opening + text, is_finished=end is not None)
 
-    def _label_replies(self, logits: Any) -> list[Reply]:
-        """Probabilities of the labels as the first token, rounded so that they survive being written down."""
+    def _label_replies(self, logits: Any, after: Any = None) -> list[Reply]:
+        """Probabilities of the labels as the first token, rounded so that they survive being written down.
+
+        `after` is what may follow the likeliest one; None where that is the end in every row.
+        """
         import torch
 
         probabilities = torch.softmax(logits.float(), dim=-1)
         likeliest = probabilities.argmax(dim=-1).tolist()
         rows = probabilities[:, self._label_ids].tolist()
+        endings = self._endings(after) if after is not None else [1.0] * len(rows)
         return [
-            Reply(self._tokenizer.decode([token]), labels=tuple(round(p, 6) for p in row))
+            Reply(self._tokenizer.decode([token]), labels=tuple(round(p, 6) for p in row), ends=ends)
             if all(map(math.isfinite, row))
             else Reply("", problem="degenerate", message="the model computed NaN")
-            for token, row in zip(likeliest, rows, strict=True)
+            for token, row, ends in zip(likeliest, rows, endings, strict=True)
         ]
+
+    def _endings(self, after: Any) -> list[float]:
+        """Probability that each answer ends here: all that is not on one of the likeliest tokens that go on with it."""
+        import torch
+
+        assert self._checkpoint is not None
+        shares, tokens = torch.softmax(after.float(), dim=-1).topk(min(labels.NUM_LOGPROBS, after.shape[-1]))
+        endings = []
+        for row, ids in zip(shares.tolist(), tokens.tolist(), strict=True):
+            texts = ["" if token in self._checkpoint.end_ids else self._tokenizer.decode([token]) for token in ids]
+            going_on = sum(share for share, text in zip(row, texts, strict=True) if labels.goes_on(text))
+            endings.append(round(max(0.0, 1.0 - going_on), 6) if math.isfinite(going_on) else 0.0)
+        return endings
 
 
 class Drawing:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from editeval.errors import MachineError
-from editeval.judges.replies.reading import LABELS
+from editeval.judges.parsing.reply import LABELS
 from editeval.types import HubModel
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")

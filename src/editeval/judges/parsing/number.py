@@ -1,0 +1,225 @@
+"""Grammar of a written number: the shapes in which a reply may state it, and what may stand beside it.
+
+    8    8.5.    8/10    8 out of 10    8 分                       the whole reply
+    {"score": 8.5, "reasoning": "..."}                             the one JSON object
+    Score: 8    **Score (0-10):** 8/10 (a good match)    评分：8    the last line, or the last sentence, once
+    ### Score:                                                     ... with the number on the next line
+    8
+Prose may stand before the last line; behind it, at most one sentence `Reason: ...` without a number. Bold and code
+marks are ignored. Nothing is read where the prose states another scale or another score, or announces an example.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from editeval.errors import Reason
+from editeval.judges.parsing import statements
+from editeval.judges.parsing.normalise import EDGES
+from editeval.judges.parsing.reply import UnparsableReply
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The lowest and the highest number of a protocol; both are whole."""
+
+    low: int
+    high: int
+
+    def value(self, written: str) -> float:
+        """The number that `written` is. Raises UnparsableReply: out_of_range, or unparsable for odd spellings."""
+        match = _SPELLING.fullmatch(written[:40])
+        if match is None or match["sign"] == "+":
+            raise UnparsableReply(Reason.UNPARSABLE)
+        value = -float(match["number"]) if match["sign"] else float(match["number"])
+        if match["sign"] or not self.low <= value <= self.high:
+            raise UnparsableReply(Reason.OUT_OF_RANGE)
+        return value
+
+
+TEN = Scale(0, 10)
+_SPELLING = re.compile(r"(?P<sign>[-+−]?)(?P<number>(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,39})?)")
+_MARK = re.compile(r"(?<![0-9.])(?:\*\*|(?<!`)`(?!`))|(?:\*\*|(?<!`)`(?!`))(?![0-9.])")
+"""Bold and code marks; never between two digits, which would make one number of two."""
+_STATED = re.compile(
+    r"(?P<value>[-+−]?[0-9]{1,60}(?:\.[0-9]{1,40})?)(?:[ \t]{0,3}(?:/|"
+    r"out of)[ \t]{0,3}(?P<scale>[0-9]{1,4})(?:\.0)?)?"
+    r"(?:[ \t]{0,3}(?P<percent>%|percent))?(?:[ \t]{0,3}分)?[ \t]{0,3}[.。]?"
+    r"(?:[ \t]{0,3}(?:\((?P<remark>[^()\n]{1,120})\)[ \t]{0,3}[.。]?|[-–—][ \t]{1,3}(?P<tail>[^\n]{1,120})))?"
+)
+_NO_NUMBER = re.compile(r"[-+]?(?:nan|inf(?:inity)?|null|none|n/a|not applicable|undefined)[.]?", re.IGNORECASE)
+_ABSTAINED = re.compile(r"[\"']?(?:cannot|can['’]t|unable to|not able to) judge[\"']?[.]?", re.IGNORECASE)
+_SCORE = (
+    r"(?:(?:final|overall|total|the|my|最终|综合|总)[ \t]{0,2}){0,3}"
+    r"(?:score|rating|grade|评分|分数|得分|打分|总分|スコア|점수|bewertung|puntuación|оценка)"
+)
+_LABEL = re.compile(
+    rf"(?<![^\W_]){_SCORE}[ \t]{{0,3}}(?P<scale>[(\[][^()\[\]\n]{{1,24}}[)\]])?[ \t]{{0,3}}(?P<mark>[:=]|(?=\n))",
+    re.IGNORECASE,
+)
+_LINE_START = re.compile(r"[ \t]{0,8}(?:[-*•#]{1,6}[ \t]{0,3}){0,3}")  # no ">": what is quoted is somebody else's
+_REASON = re.compile(
+    r"[\W_]{0,8}(?:reason(?:ing)?|rationale|explanation|justification|理由|原因|说明)[ \t]{0,2}:", re.IGNORECASE
+)
+_INTRODUCTION = re.compile(
+    r"[\W_]{0,8}(?:(?:sure|certainly|okay|ok)[,.! ]{1,2})?(?:here(?:['’]s| is| are) )?(?:the |my )?(?:final |"
+    r"overall )?"
+    r"(?:json|evaluation|assessment|analysis|verdict|judge?ment|results?|answer|response|output|scores?|ratings?)"
+    r"(?: (?:in|as) json(?: format)?)?[\W_]{0,4}|"
+    r"[\W_]{0,8}(?:(?:以下|这)是)?(?:我的|最终)?(?:评价|评估|评分|结果|答案)[\W_]{0,4}",
+    re.IGNORECASE,
+)
+_ENDS = (".", "!", "。", "！", "।", "؟", "…")
+_SENTENCE_ENDS = str.maketrans(dict.fromkeys("。！？；!?;؟", "\n"))
+_WORDS = {
+    word: number
+    for number, words in enumerate(
+        (
+            *("zero null zéro cero ноль", "one eins один", "two zwei deux dos два", "three drei trois tres три 三"),
+            *("four vier quatre cuatro четыре 四", "five fünf cinq cinco пять 五", "six sechs seis шесть 六"),
+            *("seven sieben sept siete семь 七", "eight acht huit ocho восемь 八", "nine neun neuf nueve девять 九"),
+            "ten zehn dix diez десять 十",
+        )
+    )
+    for word in words.split()
+}
+_NUMBER = re.compile(
+    rf"(?<![A-Za-z0-9_.])[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?(?![A-Za-z0-9_])|"
+    rf"\b(?:{'|'.join(word for word in _WORDS if len(word) > 1)})\b|[三四五六七八九十](?=[ ]?[分点點星级])",
+    re.IGNORECASE,
+)
+_SCALE_WORD = re.compile(
+    r"scale|likert|\bout of\b|[0-9a-z]-(?:point|star)\b|\bstars?\b|\bmax\b|m[aá]xim|максим|\bbest\b|"
+    r"\bhighest\b|\bperfect\b|full marks|skala|sterne|"
+    r"échelle|étoiles|escala|estrellas|шкал|звезд|балльн|满分|分制|最高|満点|段階|만점|척도|مقياس|"
+    r"[0-9][ ]?(?:/[ ]?[0-9]{1,4}(?![0-9]| of\b)|=[ ]?[^\W\d]|(?:von|sur|sobre|de|из|من)[ ][0-9])|"
+    r"^[0-9]{1,2}[ ]?[-–:][ ]|"
+    r"[0-9][ ]?(?:means|being|stands|represents|indicates|bedeutet|signifie|significa|означает|表示|代表|意味)",
+    re.IGNORECASE,
+)
+_SCORE_WORD = re.compile(
+    r"score|rating|grade|\brate[sd]?\b|deserve|\bgive (?:it|this)\b|\bI(?:['’]d| would) (?:say|go|put)\b|评分|得分|"
+    r"打分|[0-9][ ]?[分点點점]",
+    re.IGNORECASE,
+)
+
+
+def read(text: str, scale: Scale = TEN) -> tuple[float, ...]:
+    """The one number in `text`, which holds no JSON. Raises UnparsableReply."""
+    text = _MARK.sub("", text).strip(EDGES)
+    if _ABSTAINED.fullmatch(text):
+        raise UnparsableReply(Reason.CANNOT_JUDGE)
+    whole = _STATED.fullmatch(text)
+    if _NO_NUMBER.fullmatch(text) or (whole and not (whole["remark"] or whole["tail"])):
+        return (_value(text, scale),)
+    labels = list(_LABEL.finditer(text))
+    if len(labels) != 1:
+        raise UnparsableReply(Reason.AMBIGUOUS if labels else Reason.UNPARSABLE)
+    return (_labelled(text, labels[0], scale),)
+
+
+def _labelled(text: str, label: re.Match[str], scale: Scale) -> float:
+    """The number behind the only label, if it is the last thing said and nothing else in `text` could be meant."""
+    start = text.rfind("\n", 0, label.start()) + 1
+    said = text[start : label.start()].rstrip()
+    is_line = bool(_LINE_START.fullmatch(text[start : label.start()]))
+    if not (is_line or said.endswith(_ENDS)) or not (label["mark"] or "#" in said):
+        raise UnparsableReply(Reason.AMBIGUOUS)
+    if label["scale"] and _numbers(label["scale"]) not in ([scale.low, scale.high], [scale.high]):
+        raise UnparsableReply(Reason.WRONG_SCALE)
+    stated, _, behind = text[label.end() :].lstrip().partition("\n")
+    value = _value(stated.strip(), scale)
+    before = text[:start] if is_line else text[: label.start()]
+    check_before(before, {value}, scale)
+    _check_behind(behind.strip())
+    return value
+
+
+def _value(stated: str, scale: Scale) -> float:
+    """What stands in the number's place, as a value. Raises UnparsableReply."""
+    if _NO_NUMBER.fullmatch(stated):
+        raise UnparsableReply(Reason.NOT_A_NUMBER)
+    number = _STATED.fullmatch(stated)
+    if number is None:
+        raise UnparsableReply(Reason.UNPARSABLE)
+    if number["percent"] or (number["scale"] and int(number["scale"]) != scale.high):
+        raise UnparsableReply(Reason.WRONG_SCALE)
+    remark = number["remark"] or (number["tail"] or "").removesuffix(".")
+    if remark and (_holds_number(remark) or not statements.describes(remark)):
+        raise UnparsableReply(Reason.AMBIGUOUS)
+    return scale.value(number["value"])
+
+
+def check_before(before: str, values: Collection[float], scale: Scale) -> None:
+    """Raises UnparsableReply where prose in front of an answer leaves room for another one, or is not finished."""
+    lines = [line.strip() for line in before.splitlines() if line.strip()]
+    if lines and _INTRODUCTION.fullmatch(lines[-1]):
+        del lines[-1]
+    if not lines:
+        return
+    last = lines[-1].rstrip("*_\"'”’)）」』» ")
+    is_point = last.startswith(("- ", "* ", "• ")) or _REASON.match(last)
+    if not (last.endswith(_ENDS) or is_point) or statements.announces_example(sentences(last)[-1]):
+        raise UnparsableReply(Reason.AMBIGUOUS)
+    if _LABEL.search(before) or any(mark in before for mark in "<|{}"):
+        raise UnparsableReply(Reason.AMBIGUOUS)
+    check_prose(before, values, scale)
+
+
+def is_introduction(before: str) -> bool:
+    """Whether `before` is nothing, or one line such as "Here is my evaluation:"."""
+    return not before.strip() or bool(_INTRODUCTION.fullmatch(before.strip()))
+
+
+def check_prose(text: str, values: Collection[float], scale: Scale) -> None:
+    """Raises UnparsableReply where a sentence of `text` states another scale or another score than `values`."""
+    bounds = {float(scale.low), float(scale.high)}
+    for sentence in sentences(text):
+        numbers = _numbers(sentence)
+        if _states_range(sentence, scale):
+            raise UnparsableReply(Reason.WRONG_SCALE)
+        if not numbers or set(numbers) <= bounds:
+            continue
+        is_known = set(numbers) <= bounds | set(values)
+        if _SCALE_WORD.search(sentence) and not (is_known and scale.high in numbers):
+            raise UnparsableReply(Reason.WRONG_SCALE)
+        if _SCORE_WORD.search(sentence) and not is_known:
+            raise UnparsableReply(Reason.AMBIGUOUS)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of `text`, without what ends them; at least one, which may be empty."""
+    parts = text.translate(_SENTENCE_ENDS).replace(". ", "\n").split("\n")
+    return [part for part in (part.strip(" .") for part in parts) if part] or [""]
+
+
+def _numbers(text: str) -> list[float]:
+    return [_WORDS[n] if n in _WORDS else float(n) for n in (m[0].lower() for m in _NUMBER.finditer(text))]
+
+
+def _holds_number(text: str) -> bool:
+    return any(c.isdecimal() for c in text) or bool(_NUMBER.search(text))
+
+
+def _states_range(sentence: str, scale: Scale) -> bool:
+    """Whether numbers close to each other, one of them 0 or 1, may be the ends of another scale, or its steps."""
+    runs: list[list[float]] = []
+    end = 0
+    for match in _NUMBER.finditer(sentence):
+        if match[0][0].isdecimal():
+            between = sentence[end : match.start()]
+            if runs and len(between) <= 40 and not between.startswith(" of "):
+                runs[-1].append(float(match[0]))
+            else:
+                runs.append([float(match[0])])
+            end = match.end()
+    ends = {(min(run), max(run)) for run in runs if len(run) > 1}
+    return any(low in (0, 1) and high >= 3 - 2 * (low == 0) for low, high in ends - {(scale.low, scale.high)})
+
+
+def _check_behind(behind: str) -> None:
+    """Nothing may follow an answer but one sentence that says why, without a number."""
+    if behind and (not _REASON.match(behind) or len(sentences(behind)) > 1 or _holds_number(behind)):
+        raise UnparsableReply(Reason.AMBIGUOUS)

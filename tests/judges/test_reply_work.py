@@ -1,0 +1,85 @@
+"""The work of reading a reply grows with its length and not faster: no pattern is unbounded, no loop is nested."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import sys
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from editeval.judges import parsing
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.normalise import MAX_CHARACTERS
+from editeval.judges.parsing.reply import Reply
+
+MODULES = [importlib.import_module(f"{parsing.__name__}.{m.name}") for m in pkgutil.iter_modules(parsing.__path__)]
+PATTERNS = {f"{m.__name__}.{n}": p for m in MODULES for n, p in vars(m).items() if isinstance(p, re.Pattern)}
+UNITS = (
+    *("Score: ", "score", "Score: 8 ", "rate 8 of 9 ", "1 2 ", "8", "8.", "**", "`", "```\n", "{", '{"a":', "[", "("),
+    *(" ", "\n", "\t", "<think>", "</think>", "<think>a</think>", "[think]", "I cannot ", "no image ", "the the "),
+    *(
+        "images are not ",
+        "没有",
+        "图片",
+        "не ",
+        "kann a ",
+        "e.g. ",
+        "if ",
+        "a. ",
+        "。",
+        "７",
+        "．",
+        "- ",
+        "#",
+        "Reason: ",
+    ),
+    *("one two ", "out of ", '"', "“", "'"),
+)
+
+
+def max_width(pattern: re.Pattern[str]) -> int:
+    """The most characters that one match can hold; enormous for an unbounded repeat."""
+    parser: Any = importlib.import_module("re._parser")
+    width: int = parser.parse(pattern.pattern, pattern.flags).getwidth()[1]
+    return width
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+def test_no_pattern_is_unbounded(name: str) -> None:
+    """A search for a match of bounded width costs at most a constant at each place: linear, whatever the reply."""
+    assert max_width(PATTERNS[name]) < 1000
+
+
+def test_the_check_knows_an_unbounded_pattern() -> None:
+    assert len(PATTERNS) >= 15
+    assert max_width(re.compile(r"score[^\n]*[0-9]")) > 1_000_000
+
+
+def num_steps(answer: str, text: str) -> int:
+    """Calls made, of Python's functions and of built-in ones, while `text` is read."""
+    steps = 0
+
+    def count(_frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal steps
+        steps += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        formats.read(answer, Reply(text), 0.9)
+    finally:
+        sys.setprofile(before)
+    return steps
+
+
+@pytest.mark.parametrize("tail", ["", "\nScore: 8", '\n{"score": 8}'])
+def test_a_reply_of_twice_the_length_takes_at_most_twice_the_steps(tail: str) -> None:
+    size = MAX_CHARACTERS // 2 - 100
+    for unit in UNITS:
+        once, twice = (f"So.\n{unit * (length // len(unit))}{tail}" for length in (size, 2 * size))
+        for answer in ("number", "pair"):
+            assert num_steps(answer, twice) <= 2.1 * num_steps(answer, once) + 200, (unit, answer)
