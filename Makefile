@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-install-recommends
 
-.PHONY: bench bench-gpu bench-judge chaos chaos-short check clean demo lock photos test test-browser test-cluster test-gpu test-models \
+.PHONY: bench bench-gpu bench-judge bench-stats chaos chaos-short check clean demo lock photos test test-browser test-cluster test-gpu test-models \
 	test-slow test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
@@ -79,6 +79,9 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/display.py
 	PYTHONPATH=tests/browser:tests/reports $(BIN)/python bench/report.py
+
+bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed intervals, by simulation
+	$(BIN)/python bench/interval_coverage.py
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "editeval needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 2; }

@@ -172,6 +172,7 @@ class Summary:
     ci_high: float | None
     lowest: float | None  # the mean if every missing score were 0 ...
     highest: float | None  # ... and if it were 10
+    interval_note: str = ""  # why a mean has no interval: one of the words of `stats.intervals`
 
     @property
     def coverage(self) -> float:

@@ -33,10 +33,20 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_a_model_has_its_mean_its_interval_and_its_coverage_per_category() -> None:
-    head, means, intervals, scored = rows(render_tex([model("flux", 4.0, 6.0, None)], "overall", "origin"))
+    flux = model("flux", *(x / 2 + 3 for x in range(1, 12)), None)
+    expected = f"{flux.summaries['micro'].ci_low:.2f}--{flux.summaries['micro'].ci_high:.2f}"
+    text = render_tex([flux], "overall", "origin")
+    head, means, intervals, scored = rows(text)
     assert head == ["Model", "physical", "macro", "micro"]
-    assert means == ["flux", "5.00", "5.00", "5.00"]
-    assert intervals[1] == r"{\scriptsize 0.00--10.00}" and scored[1] == r"{\scriptsize 2/3}"
+    assert means == ["flux", "6.00", "6.00", "6.00"]
+    assert intervals[1] == rf"{{\scriptsize {expected}}}" and scored[1] == r"{\scriptsize 11/12}"
+    assert "nreliable" not in text
+
+
+def test_an_interval_that_cannot_be_trusted_is_a_word_and_the_caption_says_why() -> None:
+    text = render_tex([model("flux", 4.0, 6.0, None)], "overall", "origin")
+    assert rows(text)[2][1:] == [r"{\scriptsize unreliable}"] * 3
+    assert "one source image has more than a fifth of the weight." in text
 
 
 def test_the_best_mean_is_bold_where_there_is_something_to_compare() -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from editeval.numbers import duration, share
 from editeval.reports.data import Report, SampleRow
 from editeval.reports.figures import policy_line, printable
-from editeval.reports.markdown import write_report_md
+from editeval.reports.markdown import render_report_md, write_report_md
 from editeval.reports.terminal import render_terminal
 
 Make = Callable[..., Report]
@@ -40,6 +40,19 @@ def test_markdown_of_a_complete_run_has_no_bounds(make_report: Make, tmp_path: P
     text = write_report_md(report, tmp_path).read_text("utf-8")
     assert "| category | mean | 95 % interval | std | median | min | max | n | coverage |" in text
     assert "if all" not in text
+
+
+def test_an_interval_that_cannot_be_trusted_is_a_word_and_the_reason_stands_below(make_report: Make) -> None:
+    rows = [row_of(i, value=i / 3) for i in range(20)]
+    report = make_report(rows)
+    doubted = [s if s.category == "micro" else replace(s, interval_note="dominant_cluster") for s in report.summaries]
+    doubted = [replace(s, ci_low=None, ci_high=None) if s.interval_note else s for s in doubted]
+    report = replace(report, summaries=tuple(doubted))
+    for text in (render_report_md(report), " ".join(shown(report, width=200).split())):
+        assert text.count("unreliable") >= 6 and "95 % interval unreliable" not in text
+        assert "Unreliable: one source image has more than a fifth of the weight. (physical, environmental" in text
+    whole = [replace(s, ci_low=None, ci_high=None, interval_note="few_distinct") for s in report.summaries]
+    assert "of 10, 95 % interval unreliable;" in render_report_md(replace(report, summaries=tuple(whole)))
 
 
 def test_nothing_scored_is_said_and_no_number_is_shown(make_report: Make, tmp_path: Path) -> None:

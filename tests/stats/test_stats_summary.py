@@ -76,8 +76,11 @@ def test_clusters_whose_residuals_cancel_have_no_interval() -> None:
 
 
 def test_intervals_stay_on_the_scale() -> None:
-    only = summarise([scored(0.0), scored(10.0)], "overall")[0]
-    assert (only.ci_low, only.ci_high) == (0.0, 10.0)
+    values = [0.0, 1.0, 2.0, 3.0, 7.0, 8.0, 9.0, 10.0, 0.5, 9.5]
+    only = summarise([scored(value, cluster=f"{n % 5}") for n, value in enumerate(sorted(values * 2))], "overall")[0]
+    assert only.ci_low is not None and only.ci_high is not None and 0.0 < only.ci_low < only.ci_high < 10.0
+    apart = [scored(value, cluster=f"{n // 4}") for n, value in enumerate(sorted(values * 2))]
+    assert (summarise(apart, "overall")[0].ci_low, summarise(apart, "overall")[0].ci_high) == (0.0, 10.0)
 
 
 def test_categories_come_in_order_of_first_appearance_then_macro_and_micro() -> None:
@@ -136,6 +139,7 @@ def test_counts_add_up_and_every_bound_holds(entries: list[Entry]) -> None:
     for name, summary in found.items():
         assert summary.num_samples == summary.num_scored + summary.num_failed + summary.num_unscored
         if summary.mean is None:
+            assert summary.interval_note == ""
             continue
         assert summary.min is not None and summary.median is not None and summary.max is not None
         assert summary.min <= summary.mean <= summary.max and summary.min <= summary.median <= summary.max
@@ -143,6 +147,7 @@ def test_counts_add_up_and_every_bound_holds(entries: list[Entry]) -> None:
         assert 0 <= summary.lowest <= summary.mean + 1e-12 and summary.mean - 1e-12 <= summary.highest <= 10
         if summary.coverage == 1 and name != "macro":
             assert summary.lowest == summary.mean == summary.highest
+        assert (summary.ci_low is None) == (summary.ci_high is None) == bool(summary.interval_note)
         if summary.ci_low is not None and summary.ci_high is not None:
             assert 0 <= summary.ci_low <= summary.mean <= summary.ci_high <= 10 and summary.ci_low < summary.ci_high
     parts = [summary for name, summary in found.items() if name not in ("macro", "micro")]

@@ -320,6 +320,25 @@ def test_missing_scores_are_drawn_as_bounds_and_several_runs_in_one_drawing(tmp_
     assert kinds["c0"] == kinds["c1"] == 14, "in the tables of both"
 
 
+def test_an_interval_that_cannot_be_trusted_is_a_word_and_its_reason_is_said(tmp_path: Path) -> None:
+    block = block_of(tmp_path)
+    doubted = {"ci_low": None, "ci_high": None, "interval_note": "few_distinct"}
+    block["summaries"] = [one | doubted if one["category"] != "macro" else one for one in block["summaries"]]
+    told = SAME | {"is_same_judge": True, "low": None, "high": None, "interval_note": "dominant_cluster"}
+    said = Counter(word for word, *_ in words_of(tree_of(block, block, comparisons=[told])))
+    assert said["unreliable"] == 2 * (1 + 6) + 3, (
+        "result and table of each run; two rows and one pair of the comparison"
+    )
+    assert said["why_few_distinct"] == 2 * 2 + 1 and said["why_dominant_cluster"] == 1
+
+
+def test_a_report_of_before_without_reasons_is_still_drawn(tmp_path: Path) -> None:
+    block = block_of(tmp_path)
+    for one in block["summaries"]:
+        del one["interval_note"]
+    assert "unreliable" not in {word for word, *_ in words_of(tree_of(block))}
+
+
 def test_the_gantt_chart_draws_what_can_be_told_apart(tmp_path: Path) -> None:
     block = block_of(tmp_path)
     classes = Counter(attributes.get("class", "") for _, attributes, _ in tree_of(block).found)

@@ -90,8 +90,9 @@ def _counts(stage: StageView) -> str:
 
 
 def _score(score: ScoreSoFar, stage: StageView) -> Line:
-    interval = "" if score.low is None or score.high is None else f"  95 % {score.low:.2f} to {score.high:.2f}"
-    said = f"{interval}  n {score.num_scored} of {stage.total}  "
+    is_known = score.low is not None and score.high is not None
+    interval = f"{score.low:.2f} to {score.high:.2f}" if is_known else "interval unreliable"
+    said = f"  95 % {interval}  n {score.num_scored} of {stage.total}  "
     warning = "" if stage.state == "ended" else "provisional"
     return [("score  ", ""), (f"{clean(score.metric)} {score.mean:.2f}", "bold"), (said, ""), (warning, "yellow")]
 

@@ -87,8 +87,9 @@ def _stage(stage: StageView) -> str:
     if stage.num_batches:
         parts.append(f"batch {stage.batch}/{stage.num_batches}")
     if score := stage.score:
-        interval = "" if score.low is None or score.high is None else f" (95 % {score.low:.2f} to {score.high:.2f})"
-        parts.append(f"{score.metric} {score.mean:.2f}{interval}, n {score.num_scored}, provisional")
+        is_known = score.low is not None and score.high is not None
+        interval = f"95 % {score.low:.2f} to {score.high:.2f}" if is_known else "95 % interval unreliable"
+        parts.append(f"{score.metric} {score.mean:.2f} ({interval}), n {score.num_scored}, provisional")
     return ", ".join(parts)
 
 

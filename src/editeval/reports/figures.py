@@ -15,6 +15,7 @@ from typing import Any
 from editeval.numbers import NOTHING, duration, fixed, moment, share
 from editeval.reports.data import MACRO, MICRO, Report
 from editeval.types import Summary
+from editeval.viewer.words import english
 
 STATISTICS = ("mean", "std", "median", "min", "max", "count")
 _UNPRINTABLE = re.compile(
@@ -49,6 +50,19 @@ def in_words(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
 
+def interval_cell(summary: Summary) -> str:
+    """The 95 % interval of the mean; a word if it would be too narrow, a dash without a mean."""
+    word = english("unreliable") if summary.interval_note else NOTHING
+    return in_words(summary.ci_low, summary.ci_high) or word
+
+
+def interval_notes(summaries: Sequence[Summary]) -> Iterator[str]:
+    """Why means have no interval: a sentence per reason, and the categories that it is true of."""
+    for note in dict.fromkeys(s.interval_note for s in summaries if s.interval_note):
+        names = ", ".join(category_title(s.category) for s in summaries if s.interval_note == note)
+        yield f"{english(f'why_{note}')} ({names})"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the table of a metric: its title, and the cell of a category."""
@@ -62,7 +76,7 @@ def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
     """The statistics asked for, then coverage; then bounds if any of `summaries` lacks a score."""
     wanted = [_STATISTIC[name] for name in STATISTICS if name in report.statistics]
     if "mean" in report.statistics:
-        wanted.insert(1, Column("interval", "95 % interval", lambda s: in_words(s.ci_low, s.ci_high) or NOTHING))
+        wanted.insert(1, Column("interval", "95 % interval", interval_cell))
     wanted.append(Column("coverage", "coverage", lambda s: share(s.coverage)))
     if any(s.num_scored < s.num_samples for s in summaries):
         wanted.append(Column("bounds", "if all scored", _bounds))
@@ -120,8 +134,8 @@ def headline(report: Report) -> str:
 def _statistic_phrase(report: Report, whole: Summary) -> str:
     name = next(name for name in STATISTICS if name in report.statistics)
     phrase = f"{name} {_STATISTIC[name].cell(whole)}"
-    interval = in_words(whole.ci_low, whole.ci_high) if name == "mean" else ""
-    return f"{phrase} of 10, 95 % interval {interval}" if interval else f"{phrase} of 10"
+    interval = f", 95 % interval {interval_cell(whole)}" if name == "mean" else ""
+    return f"{phrase} of 10{interval}"
 
 
 def policy_line(report: Report) -> str:

@@ -13,6 +13,7 @@ from editeval.reports.figures import (
     columns,
     command,
     headline,
+    interval_notes,
     metrics_of,
     policy_line,
     printable,
@@ -80,6 +81,9 @@ def _scores(report: Report) -> Iterator[Sequence[str]]:
             ("category", *(column.title for column in shown)),
             [(escaped(category_title(s.category)), *(column.cell(s) for column in shown)) for s in summaries],
         )
+        notes = list(interval_notes(summaries)) if "mean" in report.statistics else []
+        if notes:
+            yield [f"- {escaped(note)}" for note in notes]
 
 
 def _times(report: Report) -> Iterator[Sequence[str]]:

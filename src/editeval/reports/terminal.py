@@ -15,6 +15,7 @@ from editeval.reports.figures import (
     category_title,
     columns,
     headline,
+    interval_notes,
     metrics_of,
     policy_line,
     printable,
@@ -58,6 +59,8 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
         yield Text(f"! {printable(warning)}", style="yellow")
     if seen.num_scored:
         yield _score_table(report, console)
+        if "mean" in report.statistics:
+            yield from map(Text, interval_notes(rows_of(report, report.headline_metric)))
         if len(metrics_of(report)) > 1:
             yield from _component_tables(report, console)
     if seen.causes:

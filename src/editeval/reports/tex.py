@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from editeval.reports.data import MACRO, MICRO
 from editeval.reports.figures import printable
 from editeval.types import Summary
+from editeval.viewer.words import english
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -43,7 +44,7 @@ def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
         r"% \usepackage{booktabs}",
         r"\begin{table}[t]",
         r"  \centering",
-        f"  \\caption{{{_caption(metric)}}}",
+        f"  \\caption{{{_caption(metric, models)}}}",
         r"  \label{tab:editeval}",
         f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"    \toprule",
@@ -67,10 +68,13 @@ def escaped(text: object) -> str:
     return _PATTERN.sub(lambda match: _SPECIAL[match[0]], printable(text))
 
 
-def _caption(metric: str) -> str:
+def _caption(metric: str, models: Sequence[Model]) -> str:
+    notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
+    why = "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
     return (
         f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
         r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean."
+        + why
     )
 
 
@@ -87,6 +91,8 @@ def _mean(summary: Summary | None, best: float | None) -> str:
 
 
 def _interval(summary: Summary | None) -> str:
+    if summary is not None and summary.interval_note:
+        return f"{{\\scriptsize {english('unreliable')}}}"
     if summary is None or summary.ci_low is None or summary.ci_high is None:
         return NOTHING
     return f"{{\\scriptsize {summary.ci_low:.2f}--{summary.ci_high:.2f}}}"

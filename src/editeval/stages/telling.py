@@ -11,7 +11,7 @@ from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
 from editeval.execution.lanes import Notice, Result
 from editeval.plan import JudgingPlan, Plan
 from editeval.stats import intervals
-from editeval.stats.summary import HIGHEST, LOWEST
+from editeval.stats.summary import on_scale
 from editeval.store import activity
 from editeval.store.run_store import RunStore
 from editeval.types import Outcome, Sample, Score
@@ -129,6 +129,5 @@ def interval(scores: Mapping[str, Sequence[float]]) -> tuple[float, float | None
     """(mean, low, high) of scores by cluster, as the report's row `micro` will give them."""
     values = [value for group in scores.values() for value in group]
     mean = math.fsum(values) / len(values)
-    error = intervals.of_mean(scores, mean)
-    half = error.half_width if error is not None else None
-    return (mean, None, None) if half is None else (mean, max(LOWEST, mean - half), min(HIGHEST, mean + half))
+    found = on_scale(intervals.interval([scores], [mean]))
+    return mean, found.low, found.high

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from editeval.stats import intervals
-from editeval.stats.intervals import StandardError
+from editeval.stats.intervals import Interval
 from editeval.types import Summary
 
 LOWEST, HIGHEST = 0.0, 10.0
@@ -27,7 +27,7 @@ def summarise(entries: Iterable[Entry], metric: str) -> list[Summary]:
     """One summary per category in order of first appearance, then "macro", then "micro". Order of entries is no matter.
 
     `std` is the population's. The macro row's spread is over category means, its counts are totals; it has a mean only
-    if every category has one. Intervals are cut at 0 and 10, and None for fewer than two clusters or no variation.
+    if every category has one. Intervals are cut at 0 and 10; where there is none, `interval_note` says why.
     """
     categories: dict[str, _Group] = {}
     everything = _Group()
@@ -38,9 +38,9 @@ def summarise(entries: Iterable[Entry], metric: str) -> list[Summary]:
             group.add(cluster or f"\0{number}", state, value)
     groups = list(categories.values())
     return [
-        *(_summary(metric, name, group, group.values(), group.error()) for name, group in categories.items()),
+        *(_summary(metric, name, group, group.values()) for name, group in categories.items()),
         _macro(metric, everything, groups),
-        _summary(metric, "micro", everything, everything.values(), everything.error()),
+        _summary(metric, "micro", everything, everything.values()),
     ]
 
 
@@ -57,10 +57,6 @@ class _Group:
     def values(self) -> list[float]:
         return [value for values in self.clusters.values() for value in values]
 
-    def error(self) -> StandardError | None:
-        values = self.values()
-        return intervals.of_mean(self.clusters, _mean(values)) if values else None
-
     def bound(self, missing: float) -> float | None:
         """The mean if every sample without a score had `missing`."""
         num_samples = self.states.total()
@@ -75,8 +71,7 @@ class _Group:
 def _macro(metric: str, everything: _Group, groups: Sequence[_Group]) -> Summary:
     means = [_mean(values) for group in groups if (values := group.values())]
     is_complete = bool(groups) and len(means) == len(groups)
-    error = intervals.of_macro_mean([group.clusters for group in groups], means) if is_complete else None
-    return _summary(metric, "macro", everything, means if is_complete else [], error, groups)
+    return _summary(metric, "macro", everything, means if is_complete else [], groups)
 
 
 def _summary(
@@ -84,13 +79,12 @@ def _summary(
     category: str,
     counted: _Group,
     values: Sequence[float],
-    error: StandardError | None,
-    bounded: Sequence[_Group] | None = None,
+    categories: Sequence[_Group] | None = None,
 ) -> Summary:
-    """`counted` gives the counts, `values` the statistics, `bounded` (all equally weighted) the bounds."""
+    """`counted` gives the counts, `values` the statistics, `categories` (all equally weighted) bounds and interval."""
     mean = _mean(values) if values else None
-    half = error.half_width if error is not None and mean is not None else None
-    groups = [counted] if bounded is None else bounded
+    groups = [counted] if categories is None else categories
+    found = _interval(groups) if mean is not None else Interval(None, None)
     return Summary(
         metric=metric,
         category=category,
@@ -103,11 +97,23 @@ def _summary(
         median=statistics.median(values) if values else None,
         min=min(values, default=None),
         max=max(values, default=None),
-        ci_low=max(LOWEST, mean - half) if mean is not None and half is not None else None,
-        ci_high=min(HIGHEST, mean + half) if mean is not None and half is not None else None,
+        ci_low=found.low,
+        ci_high=found.high,
         lowest=_bound(groups, LOWEST),
         highest=_bound(groups, HIGHEST),
+        interval_note=found.note,
     )
+
+
+def _interval(groups: Sequence[_Group]) -> Interval:
+    return on_scale(intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups]))
+
+
+def on_scale(found: Interval) -> Interval:
+    """The interval, cut at the ends of the scale."""
+    if found.low is None or found.high is None:
+        return found
+    return Interval(max(LOWEST, found.low), min(HIGHEST, found.high))
 
 
 def _bound(groups: Sequence[_Group], missing: float) -> float | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from editeval.numbers import span
 from editeval.viewer.words import chinese_category, chinese_warning, clean, english, is_word
 
 Child: TypeAlias = "Element | str | int | Sequence[Child] | None"
@@ -45,6 +46,19 @@ def label(key: str) -> dict[str, object]:
 def category(name: str) -> Element:
     """What a category is called; "micro" and "macro" are the rows over all of them."""
     return t("span", name) if name in ("micro", "macro") else _both("span", name or "-", chinese_category(name))
+
+
+def interval(one: Mapping[str, Any], low: str = "ci_low", high: str = "ci_high") -> Child:
+    """The 95 % interval of a summary or a comparison; a word if it would be too narrow."""
+    if one.get("interval_note"):  # reports of before have none
+        return t("span.soft", "unreliable")
+    return span(one[low], one[high])
+
+
+def interval_notes(ones: Iterable[Mapping[str, Any]]) -> Element | None:
+    """Why there is no interval: a sentence for every reason; None if all have one."""
+    notes = dict.fromkeys(str(one["interval_note"]) for one in ones if one.get("interval_note"))
+    return h("p.soft.note", [[t("span", f"why_{note}"), " "] for note in notes]) if notes else None
 
 
 def warning(sentence: str) -> Element:

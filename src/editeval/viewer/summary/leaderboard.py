@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from editeval.numbers import NOTHING, duration, fixed, share, span
-from editeval.viewer.summary.elements import Child, badge, h, link, section, t, table
+from editeval.numbers import NOTHING, duration, fixed, share
+from editeval.viewer.summary.elements import Child, badge, h, interval, interval_notes, link, section, t, table
 from editeval.viewer.summary.runs import Drawn
 
 Comparison = Mapping[str, Any]
@@ -23,7 +23,9 @@ def leaderboard(runs: Sequence[Drawn], comparisons: Sequence[Comparison], num_sh
     left_out = t("p.warnings", "left_out", num_shared) if num_shared is not None else None
     ranked = table("", _HEAD, [_result(drawn) for drawn in runs])
     note = t("p.soft.note", "paired_key")
-    return section(".runs", "runs_title", left_out, h("div.card.wide", ranked, table("", _PAIRED_HEAD, paired), note))
+    wholes = [one for drawn in runs if (one := drawn.summary("micro")) is not None]
+    below = interval_notes([*wholes, *comparisons]), note
+    return section(".runs", "runs_title", left_out, h("div.card.wide", ranked, table("", _PAIRED_HEAD, paired), below))
 
 
 def _result(drawn: Drawn) -> Sequence[Child]:
@@ -33,7 +35,7 @@ def _result(drawn: Drawn) -> Sequence[Child]:
         [h(f"i.key.c{drawn.colour}"), name, h("small.soft", f" {run.get('editor') or ''}")],
         badge(str(drawn.block["badge"])),
         fixed(one["mean"] if one else None),
-        span(one["ci_low"], one["ci_high"]) if one else NOTHING,
+        interval(one) if one else NOTHING,
         share(drawn.block["coverage"]["scored"]),
         duration(drawn.block["timing"].get("edit_s")),
     ]
@@ -51,6 +53,6 @@ def _paired(first: Drawn, other: Drawn, one: Comparison) -> Sequence[Child]:
         one["num_shared"],
         f"{one['wins']} / {one['ties']} / {one['losses']}",
         f"{one['difference']:+.2f}",
-        span(one["low"], one["high"]),
+        interval(one, "low", "high"),
         covered,
     ]

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from editeval.numbers import fixed, moment, share, span
 from editeval.viewer.summary.charts import Part, stacked
-from editeval.viewer.summary.elements import Child, badge, h, pairs, t, warning
+from editeval.viewer.summary.elements import Child, badge, h, interval, interval_notes, pairs, t, warning
 from editeval.viewer.summary.runs import Drawn
 
 _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
@@ -28,11 +28,14 @@ def _number(drawn: Drawn) -> Iterator[Element]:
     yield h("p.score", fixed(whole["mean"]), h("small", " ", t("span", "of_ten")))
     yield h("p", h("b", headline), ", ", t("span", "mean_over"))
     entries: list[tuple[str, Child]] = []
-    if whole["ci_low"] is not None:
-        entries.append(("interval", span(whole["ci_low"], whole["ci_high"])))
+    if whole["ci_low"] is not None or whole.get("interval_note"):
+        entries.append(("interval", interval(whole)))
     if whole["num_scored"] < whole["num_samples"]:
         entries.append(("if_all", span(whole["lowest"], whole["highest"])))
     yield pairs([*entries, ("category_mean", fixed(macro["mean"] if macro else None))])
+    why = interval_notes([whole])
+    if why is not None:
+        yield why
 
 
 def _coverage(drawn: Drawn) -> Element:

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
-from editeval.numbers import fixed, span
+from editeval.numbers import fixed
 from editeval.viewer.summary.charts import axis, strip
-from editeval.viewer.summary.elements import Child, category, h, line, link, section, t, table
+from editeval.viewer.summary.elements import Child, category, h, interval, interval_notes, line, link, section, t, table
 from editeval.viewer.summary.runs import WHOLE, Drawn
 from editeval.viewer.words import is_word
 
@@ -29,7 +29,9 @@ def scores(drawn: Drawn, runs: Sequence[Drawn]) -> Element | None:
     is_part = block["coverage"]["scored"] < 1
     key = t("span", "scores_key"), " ", t("span", "bounds_key") if is_part else None
     about = h("p.soft.note", *_about(block["metrics"]))
-    return section("", "scores_title", h("div.card.wide", table("scores", head, rows), h("p.soft.note", *key), about))
+    shown_rows = (one for one in block["summaries"] if one["metric"] == block["headline"])
+    below = h("p.soft.note", *key), interval_notes(shown_rows), about
+    return section("", "scores_title", h("div.card.wide", table("scores", head, rows), below))
 
 
 def _row(drawn: Drawn, runs: Sequence[Drawn], one: Mapping[str, Any], shown: Sequence[str]) -> Element:
@@ -40,7 +42,7 @@ def _row(drawn: Drawn, runs: Sequence[Drawn], one: Mapping[str, Any], shown: Seq
     cells: list[Child] = [
         strip(entries, _bins(drawn, name)),
         *(h(f"span.{statistic}", fixed(one[statistic])) for statistic in shown),
-        span(one["ci_low"], one["ci_high"]),
+        interval(one),
         f"{one['num_scored']}/{one['num_samples']}",
     ]
     for metric in drawn.block["metrics"][1:]:
