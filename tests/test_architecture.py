@@ -19,21 +19,19 @@ LEVELS = {
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
-    **dict.fromkeys(
-        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
-    ),
+    **dict.fromkeys(("plan", "run", "preparation", "stages", "reporting", "pipeline", "certification", "rereading"), 4),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
     "errors": 1,
     "types": 0,
     "plan": 0,
+    "run": 1,
     "stages": 1,
-    "reporting": 1,
+    "reporting": 2,
     "preparation": 1,
-    "pipeline": 2,
-    "certification": 3,
-    "judgings": 1,
+    "pipeline": 3,
+    "certification": 4,
     "rereading": 1,
     "api": 0,
     "commands": 0,

@@ -14,6 +14,7 @@ from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.redaction import redacted
+from editeval.run import recorded
 from editeval.store import activity, directories
 from editeval.store.run_store import RunStore
 
@@ -88,6 +89,9 @@ def dry_run(config: Config, fresh: bool) -> int:
     out(f"benchmark      {config.benchmark.type}: {len(plan.samples)} samples\n")
     for category, count in Counter(s.category for s in plan.samples).items():
         out(f"                 {one_line(category)}: {count}\n")
+    changed = _changed_setting(plan)
+    if changed:
+        out(f"setting        {one_line(changed)}\n")
     out(f"edits          {states['done']} done, {states['failed']} failed, {len(pending)} to make\n")
     editor = config.diffusion_model
     out(f"editor         {editor.requested_type} ({plan.log_name}), base seed {editor.seed}\n")
@@ -98,6 +102,13 @@ def dry_run(config: Config, fresh: bool) -> int:
         num_left = len(plan.samples) - states["failed"] - scored - unscored
         out(f"{scored} scored, {unscored} unscored, {num_left} to judge\n")
     return 0
+
+
+def _changed_setting(plan: Plan) -> str:
+    if not directories.is_run(plan.dir):
+        return ""
+    with RunStore.read(plan.dir) as store:
+        return recorded.changed_setting(plan, store)
 
 
 def _pending(plan: Plan) -> tuple[list[str], Counter[str]]:

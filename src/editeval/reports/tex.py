@@ -32,6 +32,7 @@ class Model:
 
     name: str
     summaries: Mapping[str, Summary]
+    judge: str  # who gave the scores, under which protocol
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
@@ -43,7 +44,7 @@ def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
         r"% \usepackage{booktabs}",
         r"\begin{table}[t]",
         r"  \centering",
-        f"  \\caption{{{_caption(metric)}}}",
+        f"  \\caption{{{_caption(metric, models)}}}",
         r"  \label{tab:editeval}",
         f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"    \toprule",
@@ -67,10 +68,12 @@ def escaped(text: object) -> str:
     return _PATTERN.sub(lambda match: _SPECIAL[match[0]], printable(text))
 
 
-def _caption(metric: str) -> str:
+def _caption(metric: str, models: Sequence[Model]) -> str:
+    judges = "; ".join(dict.fromkeys(escaped(model.judge) for model in models))
     return (
         f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
-        r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean."
+        r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean. "
+        f"Scores: {judges}."
     )
 
 

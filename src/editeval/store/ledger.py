@@ -10,7 +10,7 @@ import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +124,14 @@ class Ledger:
         )
         return [row[0] for row in found]
 
-    def add_edit(self, edit: Edit, outcome: Outcome[Any]) -> None:
+    def add_edit(self, edit: Edit, outcome: Outcome[Any], invocation: int | None = None) -> None:
+        """`invocation`: seq of the event of the invocation that made it; None: unknown."""
         values: list[Any] = [edit.sample_id, edit.status, edit.path, edit.sha256, edit.width, edit.height, edit.seed]
         values += [*_failure(edit.error), edit.worker, edit.device, edit.started_at, edit.seconds, edit.attempt]
-        values += [edit.peak_memory_gib, " ".join(edit.flags)]
+        values += [edit.peak_memory_gib, " ".join(edit.flags), invocation]
         with self._transaction() as db:
-            columns = _EDIT.replace("e.", "")
-            db.execute(f"INSERT INTO edits ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+            columns = _EDIT.replace("e.", "") + ", invocation"
+            db.execute(f"INSERT INTO edits ({columns}) VALUES ({','.join('?' * len(values))})", values)
             _insert_attempt(db, "edit", "", outcome)
 
     def add_attempt(self, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
@@ -228,7 +229,14 @@ class Ledger:
     # reading -----------------------------------------------------------------------------------------------------
 
     def rows(self, judging_id: str | None) -> Iterator[Row]:
-        """Wanted samples in order, a page at a time: writing between two rows is allowed."""
+        """Wanted samples in order with the scores of one judging, by metric."""
+        return self.labelled_rows({} if judging_id is None else {judging_id: ""})
+
+    def labelled_rows(self, prefixes: Mapping[str, str]) -> Iterator[Row]:
+        """Wanted samples in order, a page at a time: writing between two rows is allowed.
+
+        `prefixes`: judging id -> what the labels of its metrics begin with.
+        """
         last = -1
         while page := self._query(
             f"SELECT s.position, s.id, s.category, s.cluster, s.instruction, s.description, {_EDIT} FROM samples s "
@@ -236,25 +244,27 @@ class Ledger:
             last,
             _PAGE,
         ):
-            scores = self._page_scores(judging_id, last, page[-1][0]) if judging_id is not None else {}
+            scores: dict[str, dict[str, Score]] = {}
+            for judging_id, prefix in prefixes.items():
+                self._add_page_scores(scores, judging_id, prefix, (last, page[-1][0]))
             for position, sample_id, category, cluster, instruction, description, *edit in page:
                 found = scores.get(sample_id, {})
                 yield Row(sample_id, category, cluster, instruction, description, position, _read_edit(edit), found)
             last = page[-1][0]
 
-    def _page_scores(self, judging_id: str, after: int, last: int) -> dict[str, dict[str, Score]]:
+    def _add_page_scores(
+        self, scores: dict[str, dict[str, Score]], judging_id: str, prefix: str, page: tuple[int, int]
+    ) -> None:
+        """`scores` by sample and label hold those of the positions after the first of `page`, up to the second."""
         found = self._query(
             "SELECT c.sample_id, c.judge, c.metric, c.value, c.raw, c.reason, c.seconds FROM samples s "
             "CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
             "WHERE s.position > ? AND s.position <= ? ORDER BY s.position, c.place",
             judging_id,
-            after,
-            last,
+            *page,
         )
-        scores: dict[str, dict[str, Score]] = {}
         for row in found:
-            scores.setdefault(row[0], {})[row[2]] = Score(*row)
-        return scores
+            scores.setdefault(row[0], {})[prefix + row[2]] = Score(*row)
 
     def counts(self, judging_id: str | None) -> Counts:
         edits = self._query(
@@ -271,9 +281,10 @@ class Ledger:
 
     # events ------------------------------------------------------------------------------------------------------
 
-    def add_event(self, kind: str, data: dict[str, Any]) -> None:
+    def add_event(self, kind: str, data: dict[str, Any]) -> int:
+        """Its seq."""
         with self._transaction() as db:
-            _insert_event(db, kind, data)
+            return _insert_event(db, kind, data)
 
     def events(self, kind: str | None) -> list[dict[str, Any]]:
         found = self._query(
@@ -307,8 +318,10 @@ def _insert_attempt(db: sqlite3.Connection, stage: str, judging_id: str, outcome
     )
 
 
-def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> None:
-    db.execute("INSERT INTO events (at, kind, data) VALUES (?, ?, ?)", (time.time(), kind, _json(data)))
+def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> int:
+    added = db.execute("INSERT INTO events (at, kind, data) VALUES (?, ?, ?)", (time.time(), kind, _json(data)))
+    assert added.lastrowid is not None, "a row was inserted"
+    return added.lastrowid
 
 
 def _read_edit(row: Sequence[Any]) -> Edit | None:
