@@ -33,21 +33,7 @@ LEVELS = {
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
-    **dict.fromkeys(
-        (
-            "selection",
-            "plan",
-            "preparation",
-            "stages",
-            "reporting",
-            "pipeline",
-            "certification",
-            "judgings",
-            "rereading",
-            "run",
-        ),
-        4,
-    ),
+    **dict.fromkeys(("plan", "run", "preparation", "stages", "reporting", "pipeline", "certification", "rereading"), 4),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
@@ -57,14 +43,13 @@ ORDER_IN_LEVEL = {
     "plugins": 1,
     "selection": -1,
     "plan": 0,
-    "stages": 1,
-    "reporting": 1,
-    "preparation": 1,
-    "pipeline": 2,
-    "certification": 3,
-    "judgings": 1,
-    "rereading": 1,
     "run": 1,
+    "stages": 1,
+    "reporting": 2,
+    "preparation": 1,
+    "pipeline": 3,
+    "certification": 4,
+    "rereading": 1,
     "api": 0,
     "commands": 0,
     "cli": 1,

@@ -158,7 +158,7 @@ def build_parser() -> Parser:
     looking.add_commands(commands)
     report = commands.add_parser("report", help="write a run's reports anew and print its table")
     looking.add_run_argument(report)
-    rejudging.add_judging_flag(report, "what it shows, the headline's first; default: the judges of the configuration")
+    rejudging.add_scores_flag(report, "what the run shows from now on, the headline's first; default: as before")
     report.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     report.add_argument("--embed", metavar="FILE", help="also write everything but full-size pictures into one file")
     report.set_defaults(command=_report)
@@ -278,7 +278,7 @@ def _certify(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from editeval.commands import inspect
 
-    return inspect.report(looking.run_dir(options), options.judging, options.allow_code, options.embed)
+    return inspect.report(looking.run_dir(options), options.scores, options.allow_code, options.embed)
 
 
 def _retry(options: argparse.Namespace) -> int:

@@ -9,24 +9,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from editeval.config.schema import Config, Logging, Stage
 from editeval.display.session import watching
 from editeval.doctor import rules
 from editeval.errors import MachineError, Problems, one_line
-from editeval.plan import Plan, device_warnings, hash_of, make_plan, unused_prompts
+from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.preparation import check_stages, interpreters_of, record_interpreters, unfinished_stages
 from editeval.redaction import redacted
-from editeval.reporting import FILES, build_report, write_reports
+from editeval.reporting import build_report, publish
 from editeval.reports.data import Report
-from editeval.run import inputs
+from editeval.run import inputs, recorded, results
 from editeval.run.reuse import reuse
 from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
 from editeval.store import directories
-from editeval.store.boots import boot_id
 from editeval.store.manifest import Manifest
 from editeval.store.records import Counts
 from editeval.store.reused import reused
@@ -110,10 +110,14 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         inputs.settle(plan, store)
         store.select(plan.samples)
         reuse(plan, store, lambda: interrupt.signum is not None)
+        if plan.is_editing:
+            results.configure(store, plan.judgings)
         check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
         stopped = run_waves(plan, store, interrupt, session.observer)
+        if not plan.is_editing:
+            results.adopt(store, [judging.id for judging in plan.judgings])
         result = replace(_result(plan, store, interrupt), stopped=stopped)
         session.observer.run_ended(result.exit_code)
         return result
@@ -124,27 +128,11 @@ def _result(plan: Plan, store: RunStore, interrupt: Interrupt) -> RunResult:
     counts = least(plan, store)
     if interrupt.signum is not None:
         return RunResult(plan, None, counts, interrupt.signum)
-    report = build_report(plan, store)
-    _write_if_new(report, plan, store)
+    report = publish(plan, store)
     log.info("Report: %s", plan.dir / "report.html")
+    if not plan.is_editing:  # files show what they showed; whoever judges again wants to see what came of it
+        report = build_report(plan, store, results.configured_by(plan.judgings))
     return RunResult(plan, replace(report, samples=lambda: iter(())), counts, None)  # the ledger closes now
-
-
-def _write_if_new(report: Report, plan: Plan, store: RunStore) -> None:
-    """Write the reports unless exactly these stand there already: a finished run answers at once.
-
-    Not if the machine was started since: the pictures are not forced to disk, and a power cut may have emptied them.
-    """
-    state = {
-        "samples": hash_of(s.id for s in plan.samples),
-        "config": hash_of([repr(report.run), repr(report.timing)]),
-        "boot": boot_id(),
-    }
-    written = store.events("report")
-    if written and written[-1]["data"] == state and all((plan.dir / name).exists() for name in FILES):
-        return
-    write_reports(report, plan.dir)
-    store.record_event("report", state)
 
 
 def check_machine(config: Config, stages: Sequence[Stage]) -> None:
@@ -181,8 +169,17 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         argv=[redacted(word) for word in argv or sys.argv],
         inputs=plan.inputs.listed(),
         is_fresh=not plan.can_reuse,
+        setting=_setting(plan),
     )
     return RunStore.open(plan.dir, manifest)
+
+
+def _setting(plan: Plan) -> dict[str, Any]:
+    """What the event of this invocation says besides its configuration."""
+    if not plan.is_editing:
+        return {"command": recorded.SCORE}
+    warnings = [*plan.config.warnings]
+    return {"command": recorded.RUN, "warnings": warnings, "editing": recorded.editing_of(plan)}
 
 
 def _announce(plan: Plan, store: RunStore) -> None:
@@ -193,6 +190,9 @@ def _announce(plan: Plan, store: RunStore) -> None:
     log.info(
         "Run %s: %d samples, %d edited already, %d to edit", plan.dir, counts.num_wanted, done, counts.num_wanted - done
     )
+    changed = recorded.changed_setting(plan, store) if plan.is_editing else ""
+    if changed:
+        log.warning("%s", changed)
 
 
 @contextmanager

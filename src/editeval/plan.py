@@ -24,22 +24,6 @@ from editeval.types import Benchmark, Editor, Judge, Sample
 
 
 @dataclass(frozen=True, slots=True)
-class ShownJudging:
-    """A judging as reports show it: one of the configuration, or any other that the run keeps."""
-
-    name: str
-    id: str
-    judge: str
-    metrics: tuple[str, ...]
-    prefix: str = ""  # of its metrics' labels; empty for the first one
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The metrics as reports call them."""
-        return tuple(self.prefix + metric for metric in self.metrics)
-
-
-@dataclass(frozen=True, slots=True)
 class JudgingPlan:
     """One way of scoring the edits: a judge of the configuration, and the id under which its scores are kept."""
 
@@ -59,11 +43,6 @@ class JudgingPlan:
     def labels(self) -> tuple[str, ...]:
         """The metrics as reports call them: those of a second judge carry its name."""
         return tuple(self.prefix + metric for metric in self.metrics)
-
-    @property
-    def shown(self) -> ShownJudging:
-        """As reports show it."""
-        return ShownJudging(self.name, self.id, self.stage.requested_type, self.metrics, self.prefix)
 
     def devices(self) -> list[tuple[str, ...]]:
         """One group per worker. Raises MachineError if this machine lacks one."""
@@ -87,7 +66,6 @@ class Plan:
     identity: dict[str, Any]
     dir: Path
     is_editing: bool = True  # False: what is edited is judged, and no editor is loaded
-    chosen: tuple[ShownJudging, ...] | None = None  # what reports show in place of `judgings`
     inputs: Inputs = field(default_factory=Inputs)  # weights and code of the editor
     lineage: Lineage | None = None  # why it is in `dir`
     can_reuse: bool = True  # False: nothing is taken over from another run
@@ -97,16 +75,6 @@ class Plan:
     def log_name(self) -> str:
         """The editor's name in the log lines."""
         return self.config.diffusion_model.log_name or self.editor.__name__
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The label of every metric; the first is the headline. Empty without a judge."""
-        return tuple(label for judging in self.shown for label in judging.labels)
-
-    @property
-    def shown(self) -> tuple[ShownJudging, ...]:
-        """The judgings that reports show; the first one's headline is theirs."""
-        return self.chosen if self.chosen is not None else tuple(judging.shown for judging in self.judgings)
 
     @property
     def judging_id(self) -> str:

@@ -2,72 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from editeval.certificates.files import certificate_of
 from editeval.errors import ImageError
-from editeval.plan import Plan, ShownJudging
+from editeval.plan import Plan, hash_of
 from editeval.reports import data, html, markdown, tables
 from editeval.reports.certificate import certificate_block, certificate_doubts, certificate_line
 from editeval.reports.data import Report, SampleRow
-from editeval.stats.spans import spent
+from editeval.run import recorded, results
+from editeval.run.results import ShownScoreSet
 from editeval.stats.summary import Entry, summarise
-from editeval.store import connection, spans
+from editeval.stats.timeline import timeline_of
+from editeval.store import activity, connection
+from editeval.store.boots import boot_id
 from editeval.store.records import Row
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
+_Certificates = Mapping[str, dict[str, Any] | None]
+"""By score set id; None for one that has none."""
 
 
-def build_report(plan: Plan, store: RunStore) -> Report:
-    """Everything the run directory says about the wanted samples, ready to be rendered."""
-    metrics = plan.metrics
+def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet] | None = None) -> Report:
+    """Everything the run directory says about the wanted samples, ready to be rendered.
+
+    `score_sets`: other ones than the run shows, for somebody who only looks.
+    """
+    shown = _shown(plan, store) if score_sets is None else tuple(score_sets)
+    metrics = results.labels(shown)
     headline = metrics[0] if metrics else ""
 
     def samples() -> Iterator[SampleRow]:
-        return (_sample_row(row) for row in labelled_rows(plan, store))
+        return map(_sample_row, results.rows(store, shown))
 
-    seen = data.survey(samples(), headline)
-    certificates = _certificates(plan)
-    doubts = certificate_doubts({judging.name: certificates[judging.id] for judging in plan.shown})
+    counted = _Counted(metrics)
+    seen = data.survey(counted.passing(samples()), headline)
+    certificates = _certificates(plan, shown)
+    doubts = certificate_doubts({one.name: certificates[one.id] for one in shown})
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, doubts)
     replays = [event["data"] for event in store.events("replay")]
-    worked = spans.spans_of(store)
+    worked = timeline_of(store.events(), store.attempts())
     return Report(
-        run=_run_block(plan, store, certificates),
+        run=_run_block(plan, store, shown, certificates),
         badge=badge,
         warnings=warnings,
         coverage=data.coverage_of(seen),
-        summaries=tuple(_summaries(samples, metrics)),
+        summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
-        timing=_timing(store, replays),
+        timing={**worked.seconds, "cost": _cost(replays), "workers": worked.workers},
         policies=_policies(replays),
         batches=_batches(store),
-        provenance=_provenance(plan, store),
+        provenance=_provenance(plan, store, shown),
         samples=samples,
         images=_images(plan),
         survey=seen,
-        timeline=worked.timeline,
+        timeline=worked.chart,
         histories=worked.histories,
-        certificate=certificate_block(certificates.get(plan.judging_id)),
+        certificate=certificate_block(certificates[shown[0].id] if shown else None),
     )
 
 
-def _certificates(plan: Plan) -> dict[str, dict[str, Any] | None]:
-    """By judging; None for one that has none."""
+def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
+    """What the run shows; of one that an older version left before its first score, what its judges will give."""
+    shown = results.shown(store)
+    return shown if shown or results.is_decided(store) else results.configured_by(plan.judgings)
+
+
+def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[str, Any] | None]:
+    """By score set; None for one that has none."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
-    found = {
-        judging.id: [certificate_of(folder, known) for known in also.get(judging.id) or [judging.id]]
-        for judging in plan.shown
-    }
+    found = {one.id: [certificate_of(folder, known) for known in also.get(one.id) or [one.id]] for one in shown}
     return {key: next((one for one in certificates if one), None) for key, certificates in found.items()}
+
+
+def _cost(replays: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
+    """Where the seconds of editing went, over all invocations; None if none of them recorded it."""
+    costs = [replay["cost"] for replay in replays if "cost" in replay]
+    return {name: sum(cost[name] for cost in costs) for name in costs[0]} if costs else None
+
+
+class _Counted:
+    """The entries of every metric, gathered in one pass over the samples."""
+
+    def __init__(self, metrics: Sequence[str]) -> None:
+        self._entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
+
+    def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
+        """`samples`, each counted on its way."""
+        for row in samples:
+            for metric, entries in self._entries.items():
+                entries.append(results.entry_of(row, metric))
+            yield row
+
+    def summaries(self) -> Iterator[Summary]:
+        for metric, entries in self._entries.items():
+            yield from summarise(entries, metric)
+
+
+def publish(plan: Plan, store: RunStore) -> Report:
+    """The report of the run; its files are written unless they say exactly this already.
+
+    Not trusted if the machine was started since: pictures are not forced to disk, a power cut may have emptied them.
+    """
+    report = build_report(plan, store)
+    written = store.events("report")
+    is_there = written and written[-1]["data"] == _state(report, plan, store)
+    if not is_there or not all((store.dir / name).exists() for name in FILES):
+        republish(report, plan, store)
+    return report
+
+
+def republish(report: Report, plan: Plan, store: RunStore) -> None:
+    """Every report of the run is written anew, and what shaped it is on record."""
+    write_reports(report, store.dir)
+    store.record_event("report", _state(report, plan, store))
+
+
+def _state(report: Report, plan: Plan, store: RunStore) -> dict[str, Any]:
+    """Everything that shapes the files: what the report holds, the samples and attempts behind it, who writes them."""
+    held = {field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images")}
+    return {
+        "shape": hash_of([tables.to_json(held), *(sample.id for sample in plan.samples)]),
+        "attempts": activity.num_attempts(store),
+        "editeval": metadata.version("editeval"),
+        "boot": boot_id(),
+    }
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:
@@ -88,20 +157,6 @@ def write_embedded(report: Report, directory: Path, path: Path) -> Path:
         return html.write_embedded_html(report, directory, path)
 
 
-def labelled_rows(plan: Plan, store: RunStore) -> Iterator[Row]:
-    """The wanted samples with the scores of every judging that `plan` shows, under the metrics' labels."""
-    if not plan.shown:
-        yield from store.rows(None)
-        return
-    for rows in zip(*(store.rows(judging.id) for judging in plan.shown), strict=True):
-        scores = {
-            judging.prefix + metric: score
-            for judging, row in zip(plan.shown, rows, strict=True)
-            for metric, score in row.scores.items()
-        }
-        yield replace(rows[0], scores=scores)
-
-
 def _sample_row(row: Row) -> SampleRow:
     edit = row.edit
     error = edit.error if edit else None
@@ -111,7 +166,7 @@ def _sample_row(row: Row) -> SampleRow:
         instruction=row.instruction,
         cluster=row.cluster,
         position=row.position,
-        status=edit.status if edit else "pending",
+        status=row.status,
         sha256=edit.sha256 if edit else None,
         seed=edit.seed if edit else None,
         error_reason=error.reason if error else None,
@@ -129,76 +184,45 @@ def _sample_row(row: Row) -> SampleRow:
     )
 
 
-def _summaries(samples: Callable[[], Iterator[SampleRow]], metrics: tuple[str, ...]) -> Iterator[Summary]:
-    for metric in metrics:
-        yield from summarise((_entry(row, metric) for row in samples()), metric)
-
-
-def _entry(row: SampleRow, metric: str) -> Entry:
-    """A failed edit is failed; an edit without a score, or not made yet, is unscored."""
-    value = data.scored_value(row, metric)
-    if value is not None:
-        return row.category, row.cluster, "scored", value
-    return row.category, row.cluster, "failed" if row.status == "failed" else "unscored", None
-
-
-def _run_block(plan: Plan, store: RunStore, certificates: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
+def _run_block(
+    plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet], certificates: _Certificates
+) -> dict[str, Any]:
     config = plan.config
     begun = [event["data"] for event in store.events("stage_begin") if event["data"]["stage"] == "edit"]
+    ids = {score_set.id for score_set in shown}
     return {
         "id": store.manifest["run_id"],
         "name": store.dir.name,
         "dir": str(store.dir),
         "created_at": store.manifest["created_at"],
         "editor": config.diffusion_model.requested_type,
-        "judge": plan.shown[0].judge if plan.shown else None,
-        "judging_id": plan.shown[0].id if plan.shown else None,
-        "judgings": [_judging_block(judging, certificates[judging.id]) for judging in plan.shown],
+        "judge": shown[0].judge if shown else None,
+        "judging_id": shown[0].id if shown else None,
+        "judgings": [_score_set_block(score_set, certificates[score_set.id]) for score_set in shown],
+        "also_kept": [score_set.title for score_set in results.kept(store) if score_set.id not in ids],
         "benchmark": config.benchmark.label,
         "policy": _policy_used(plan, store),
+        "edits_by_policy": recorded.edits_by_policy(store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
-        "num_in_run": sum(1 for _ in store.edits(wanted_only=False)),
+        "num_in_run": activity.num_edits(store),
         "reused": [asdict(one) for one in reused(store)],
     }
 
 
-def _judging_block(judging: ShownJudging, certificate: dict[str, Any] | None) -> dict[str, Any]:
+def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, Any] | None) -> dict[str, Any]:
     trust = {
         "verdict": certificate["verdict"] if certificate else None,
         "created_at": certificate["created_at"] if certificate else None,
         "line": certificate_line(certificate),
     }
-    return asdict(judging) | {"metrics": list(judging.metrics), "certificate": trust}
+    return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": trust}
 
 
 def _policy_used(plan: Plan, store: RunStore) -> str:
     """The policy under which the edits were made; of several invocations the last one's that made any."""
     replays = store.events("replay")
     return str(replays[-1]["data"]["policy"] if replays else plan.config.diffusion_model.execution.policy)
-
-
-def _timing(store: RunStore, replays: list[dict[str, Any]]) -> dict[str, Any]:
-    """Seconds over all invocations: all in all, per stage, for loading models, between the stages, and per worker."""
-    window = sum(r["actual_s"] for r in replays)
-    workers: dict[int, dict[str, Any]] = {}
-    for edit in store.edits(wanted_only=False):  # as the window does: an earlier selection's work was no idling
-        if edit.origin:  # another run's work
-            continue
-        worker = workers.setdefault(
-            edit.worker, {"worker": edit.worker, "device": edit.device, "busy_s": 0.0, "num_edits": 0}
-        )
-        worker["busy_s"] += edit.seconds
-        worker["num_edits"] += 1
-    for worker in workers.values():
-        worker["idle_s"] = max(window - worker["busy_s"], 0.0)
-    cost = _cost([r["cost"] for r in replays if "cost" in r])
-    return {**asdict(spent(store.events())), "cost": cost, "workers": [workers[index] for index in sorted(workers)]}
-
-
-def _cost(costs: list[dict[str, float]]) -> dict[str, float] | None:
-    """Where the seconds of editing went, over all invocations; None if none of them said it."""
-    return {name: sum(cost[name] for cost in costs) for name in costs[0]} if costs else None
 
 
 def _policies(replays: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
@@ -235,18 +259,20 @@ def _batch(number: int, data: Mapping[str, Any]) -> dict[str, Any]:
     return {"index": number} | members | {name: data[name] for name in kept if name in data}
 
 
-def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
+def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, Any]:
     manifest = store.manifest
     kept = {judging.id: judging for judging in store.judgings()}
     loaded = {(e["data"]["stage"], e["data"]["judging_id"]): e["data"].get("facts", {}) for e in store.events("load")}
     judgings = [
-        {"id": j.id, "judge": kept[j.id].judge, "details": dict(kept[j.id].details)} for j in plan.shown if j.id in kept
+        {"id": one.id, "judge": kept[one.id].judge, "details": dict(kept[one.id].details)}
+        for one in shown
+        if one.id in kept
     ]
     judges = [loaded.get(("judge", judging["id"]), {}) for judging in judgings]
     interpreters = {event["data"]["section"]: event["data"] for event in store.events("interpreter")}
     return {
-        "config": dict(plan.config.resolved),
-        "origins": dict(plan.config.origins),
+        "config": recorded.settings_of(store),
+        "origins": recorded.origins_of(store),
         "argv": manifest["argv"],
         "versions": manifest["versions"],
         "host": manifest["host"],
@@ -257,9 +283,15 @@ def _provenance(plan: Plan, store: RunStore) -> dict[str, Any]:
         "interpreters": interpreters,
         "reused": [str(one) for one in reused(store)] or None,
         "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
-        "warnings": list(plan.config.warnings),
-        "invocations": len(store.events("invocation")),
+        "warnings": list(recorded.invocation_of(store).get("warnings", plan.config.warnings)),
+        "invocations": _num_at_work(store.events()),
     }
+
+
+def _num_at_work(events: Sequence[Mapping[str, Any]]) -> int:
+    """Invocations in which a stage began: one that finds nothing to do changes no report."""
+    kinds = [event["kind"] for event in events if event["kind"] in ("invocation", "stage_begin")]
+    return sum(kind == "invocation" and then == "stage_begin" for kind, then in pairwise(kinds))
 
 
 def _images(plan: Plan) -> Callable[[str], tuple[bytes | None, bytes | None]]:

@@ -63,7 +63,7 @@ def rereading_of(parent: Judging, protocol: str | None, min_label_mass: float | 
     asked = params.get("protocol")
     if asked not in protocols.PROTOCOLS or "min_label_mass" not in params:
         raise ConfigError(
-            f"judging {parent.id}: the judge {parent.judge!r} keeps no replies that could be read again; "
+            f"score set {parent.id}: the judge {parent.judge!r} keeps no replies that could be read again; "
             "`editeval score` judges anew"
         )
     wanted = protocol or asked

@@ -16,9 +16,11 @@ from typing import Any
 from chaos import tiny_benchmark, tiny_judge
 from chaos.tiny_editor import painted
 from chaos.workload import BATCH, SEED, Workload
+from editeval.run import results
 from editeval.store.run_store import RunStore
 from editeval.store.verify import verify
 
+JUDGED = {"judge": "chaos.tiny_judge", "protocol": None}
 ALWAYS_FAIL = {
     "refused": {"reason": "refused", "message": "I would rather not"},
     "broken": {"reason": "exception", "message": "RuntimeError: cannot edit this"},
@@ -91,7 +93,7 @@ def _png(source: bytes, sample_id: str, instruction: str) -> bytes:
 
 def _scores(png: bytes, company: list[str]) -> dict[str, Any]:
     values = {metric: tiny_judge.value_of(png, metric, company) for metric in tiny_judge.TinyJudge.metrics}
-    return {metric: {"value": value, "reason": None} for metric, value in sorted(values.items())}
+    return {metric: {"value": value, "reason": None} | JUDGED for metric, value in sorted(values.items())}
 
 
 def faults_of(work: Workload, failed: Mapping[str, Mapping[str, str]] = ALWAYS_FAIL) -> list[str]:
@@ -102,7 +104,7 @@ def faults_of(work: Workload, failed: Mapping[str, Mapping[str, str]] = ALWAYS_F
     if len(told) != work.num_samples:
         wrong.append(f"{len(told)} lines for {work.num_samples} samples")
     with RunStore.read(work.run) as store:
-        wrong += [f"verify: {problem}" for problem in verify(store)]
+        wrong += [f"verify: {problem}" for problem in verify(store, results.prefixes(results.shown(store)))]
     return [*wrong, *torn_files(work), *_attempt_faults(work, failed)]
 
 

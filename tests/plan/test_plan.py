@@ -159,11 +159,11 @@ def test_a_judging_is_known_by_everything_that_decides_a_score() -> None:
 
 def test_a_plan_knows_names_metrics_and_devices(tmp_path: Path) -> None:
     plan = make_plan(config(evaluation__output_dir=str(tmp_path), diffusion_model__params__device_ids=["cpu", "cpu"]))
-    assert plan.log_name == plan.editor.__name__ and plan.metrics[0] == "overall"
+    assert plan.log_name == plan.editor.__name__ and plan.judgings[0].labels[0] == "overall"
     assert (plan.editor_devices(), plan.judgings[0].devices()) == ([("cpu",), ("cpu",)], [("cpu",)])
     assert list(tmp_path.iterdir()) == [], "planning writes nothing"
     without = make_plan(config(evaluation__output_dir=str(tmp_path), reward_model=None))
-    assert (without.metrics, without.judgings, without.judging_id) == ((), (), "")
+    assert (without.judgings, without.judging_id) == ((), "")
 
 
 def test_a_judge_that_uses_prompts_needs_one_for_every_category(tmp_path: Path) -> None:

@@ -56,12 +56,17 @@ def test_samples_line_has_exactly_the_agreed_fields(make_report: Make, tmp_path:
         "category": "physical",
         "edit": {"status": "done", "sha256": rows[0].sha256, "seed": 1000, "error": None},
         "scores": {
-            "completeness": {"value": 1.8, "reason": None},
-            "overall": {"value": 2.0, "reason": None},
-            "preservation": {"value": 2.1, "reason": None},
+            "completeness": {"value": 1.8, "reason": None, "judge": "fake", "protocol": None},
+            "overall": {"value": 2.0, "reason": None, "judge": "fake", "protocol": None},
+            "preservation": {"value": 2.1, "reason": None, "judge": "fake", "protocol": None},
         },
     }
-    assert lines[1]["scores"]["overall"] == {"value": None, "reason": "unparsable"}
+    assert lines[1]["scores"]["overall"] | {"judge": ""} == {
+        "value": None,
+        "reason": "unparsable",
+        "judge": "",
+        "protocol": None,
+    }
     assert lines[2]["edit"]["error"] == {"reason": "oom", "message": rows[2].error_message}
     assert lines[2]["scores"] == {}
     assert lines[3]["edit"]["status"] == "pending"

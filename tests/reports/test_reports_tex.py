@@ -20,7 +20,7 @@ DOCUMENT = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\
 
 def model(name: str, *values: float | None, category: str = "physical") -> Model:
     entries = [(category, f"c{i}", "unscored" if v is None else "scored", v) for i, v in enumerate(values)]
-    return Model(name, {s.category: s for s in summarise(entries, "overall")})
+    return Model(name, {s.category: s for s in summarise(entries, "overall")}, "exact (reference, 1f0c)")
 
 
 def rows(text: str) -> list[list[str]]:
@@ -54,6 +54,11 @@ def test_the_best_mean_is_bold_where_there_is_something_to_compare() -> None:
     found = [row[1] for row in rows(render_tex(models, "overall", "")) if row[0] in "abc"]
     assert found == ["5.00", r"\textbf{7.00}", r"\textbf{7.00}"]
     assert "textbf" not in render_tex(models[:1], "overall", "")
+
+
+def test_the_caption_names_every_judge_once() -> None:
+    text = render_tex([model("a", 4.0), model("b", 7.0)], "overall", "")
+    assert text.count("Scores: exact (reference, 1f0c).") == 1
 
 
 def test_what_a_model_lacks_is_a_dash_and_never_a_zero() -> None:

@@ -16,6 +16,8 @@ import store_fakes as fakes
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem, repair, verify
 
+SHOWN = {fakes.JUDGING: ""}  # what the reports of the run below show
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
@@ -54,7 +56,7 @@ def _export(store: RunStore) -> None:
 
 def _found(run: Path) -> list[Problem]:
     with RunStore.read(run) as store:
-        return verify(store)
+        return verify(store, SHOWN)
 
 
 def _image(run: Path, key: str) -> Path:
@@ -98,11 +100,11 @@ def test_a_lost_or_altered_image_is_found_and_becomes_pending(
     assert "s001" in str(problem) and problem.where.startswith("edits/")
     with RunStore.reopen(run) as store:
         num_attempts = len(list(store.attempts()))
-        assert repair(store, verify(store)) == [problem]
+        assert repair(store, verify(store, SHOWN)) == [problem]
         assert store.pending_edits() == ["s001"]
         assert store.counts(fakes.JUDGING).num_edited == 2
         assert len(list(store.attempts())) == num_attempts
-        assert verify(store) == []
+        assert verify(store, SHOWN) == []
         store.record_edit(fakes.done("s001"), seed=1)
         assert store.pending_scores(fakes.JUDGING) == ["s001"]
         assert len(store.events("repaired")) == 1
@@ -129,7 +131,7 @@ def test_an_image_whose_row_was_never_written_is_no_fault(run: Path) -> None:
     with RunStore.reopen(run) as store:
         store.select([*fakes.samples(4), fakes.sample("next")])
         store.edit_path("next").write_bytes(fakes.png("next"))
-        assert [p.where for p in verify(store) if p.kind != "report"] == []
+        assert [p.where for p in verify(store, SHOWN) if p.kind != "report"] == []
         store.record_edit(fakes.done("next"), seed=1)
 
 
@@ -200,6 +202,7 @@ LIES: list[tuple[str, Callable[[Path], None]]] = [
     ("no list of summaries", _edit_report(lambda r: r.pop("summaries"))),
     ("[4, 4, 4, 1, 0], [4, 4, 3, 1, 0] in the ledger", _edit_report(lambda r: r["coverage"].update(num_edited=4))),
     ("[5, 4, 3, 1, 0], [4, 4, 3, 1, 0] in the ledger", _edit_report(lambda r: r["run"].update(num_samples=5))),
+    ("shows the scores older, the run", _edit_report(lambda r: r["run"].update(judgings=[{"id": "older"}]))),
     ("KeyError('coverage')", _edit_report(lambda r: r.pop("coverage"))),
     ("cannot be read", lambda run: (run / "report.json").write_text("{") and None),
 ]

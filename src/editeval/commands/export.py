@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from editeval import images
-from editeval.commands.inspect import plan_of
 from editeval.commands.tracing import trace_of
 from editeval.errors import ConfigError
 from editeval.reports.flat import Flat, write_csv, write_parquet
-from editeval.reports.tables import replacing
+from editeval.reports.tables import judge_cells, replacing
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
-from editeval.stats.summary import Entry, summarise
+from editeval.run import results
+from editeval.run.recorded import plan_of
+from editeval.stats.summary import summarise
 from editeval.store import connection
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
@@ -113,37 +114,19 @@ _WRITERS: dict[str, Callable[[Sequence[Path], TextIO, bool], None]] = {
 }
 
 
-def judgings(store: RunStore) -> list[tuple[str, str]]:
-    """(prefix of its metrics, id) of every judging of the latest invocation; before the first one, of all there are."""
-    announced = store.events("stages")
-    if not announced:
-        return [("" if not number else f"{j.judge}.", j.id) for number, j in enumerate(store.judgings())]
-    stages = [stage for stage in announced[-1]["data"]["stages"] if stage["judging_id"]]
-    names = [stage["key"].removeprefix("judge ") for stage in stages]
-    return [("" if not i else f"{names[i]}.", stage["judging_id"]) for i, stage in enumerate(stages)]
-
-
-def rows(store: RunStore) -> Iterator[Row]:
-    """The wanted samples in benchmark order, with the scores of every judging under their labels."""
-    known = judgings(store)
-    if not known:
-        yield from store.rows(None)
-        return
-    for parts in zip(*(store.rows(judging_id) for _, judging_id in known), strict=True):
-        labelled = zip(known, parts, strict=True)
-        scores = {prefix + metric: score for (prefix, _), row in labelled for metric, score in row.scores.items()}
-        yield replace(parts[0], scores=scores)
-
-
 def flat(store: RunStore, with_raw: bool = False) -> Flat:
     """A row per sample; per metric its value and why there is none, and `with_raw` what the judge said."""
-    metrics = list(dict.fromkeys(metric for row in rows(store) for metric in row.scores))
+    shown = results.shown(store)
+    metrics = results.labels(shown)
     columns: dict[str, type] = {c: int if c in _WHOLE else float if c in _REAL else str for c in _COLUMNS}
     for metric in metrics:
         columns |= {metric: float, f"{metric}_reason": str}
         columns |= {f"{metric}_raw": str} if with_raw else {}
+    judges = judge_cells([asdict(score_set) for score_set in shown])
+    columns |= dict.fromkeys(judges, str)
     origin = {"run": store.dir.name, "run_id": store.manifest["run_id"]}
-    return Flat(columns, lambda: (_cells(row, columns, metrics) for row in rows(store)), origin)
+    found = lambda: (_cells(row, columns, metrics) | judges for row in results.rows(store, shown))  # noqa: E731
+    return Flat(columns, found, origin)
 
 
 def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, Any]:
@@ -165,27 +148,22 @@ def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[s
 
 def _model(store: RunStore) -> tuple[Model, str]:
     """The editor of a run with the summaries of its headline, and the headline's name."""
-    metric = next((metric for row in rows(store) for metric in row.scores), None)
-    if metric is None:
+    shown = results.shown(store)
+    if not shown or not any(store.counts(one.id).num_scored for one in shown[:1]):
         raise ConfigError(
             f"{store.dir}: nothing is scored, so there is no table; `editeval status` shows how far it is"
         )
-    summaries = {s.category: s for s in summarise((_entry(row, metric) for row in rows(store)), metric)}
-    return Model(str(store.manifest["config"]["diffusion_model"]["type"]), summaries), metric
-
-
-def _entry(row: Row, metric: str) -> Entry:
-    score = row.scores.get(metric)
-    if score is not None and score.value is not None:
-        return row.category, row.cluster, "scored", score.value
-    is_failed = row.edit is not None and row.edit.status == "failed"
-    return row.category, row.cluster, "failed" if is_failed else "unscored", None
+    metric = shown[0].labels[0]
+    entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
+    summaries = {s.category: s for s in summarise(entries, metric)}
+    name = str(store.manifest["config"]["diffusion_model"]["type"])
+    return Model(name, summaries, shown[0].title), metric
 
 
 def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:
     """Models of one name carry the name of their run as well."""
     names = [model.name for model in models]
     return [
-        model if names.count(model.name) == 1 else Model(f"{model.name} ({directory.name})", model.summaries)
+        model if names.count(model.name) == 1 else replace(model, name=f"{model.name} ({directory.name})")
         for model, directory in zip(models, directories, strict=True)
     ]

@@ -37,19 +37,20 @@ def add_reparse(commands: Commands) -> None:
         "reparse", help="read a judge's kept replies again, offline; the earlier scores stay beside the new ones"
     )
     add_run_argument(reparse)
-    add_judging_flag(reparse, "whose replies; needed if the run has several judgings", several=False)
+    add_scores_flag(reparse, "whose replies; needed if the run has several score sets", several=False)
     reparse.add_argument("--protocol", metavar="NAME", help="another protocol that asks the same questions")
     reparse.add_argument("--min-label-mass", type=float, metavar="X", help="least probability on the labels, 0 to 1")
     reparse.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported and run")
     reparse.set_defaults(command=_reparse)
 
 
-def add_judging_flag(parser: argparse.ArgumentParser, what: str, several: bool = True) -> None:
-    """--judging: a name, or the beginning of an id, as `editeval status` lists them."""
-    if several:
-        parser.add_argument("--judging", action="append", default=[], metavar="NAME|ID", help=f"{what}; repeatable")
-    else:
-        parser.add_argument("--judging", metavar="NAME|ID", help=what)
+def add_scores_flag(parser: argparse.ArgumentParser, what: str, several: bool = True) -> None:
+    """--scores (once called --judging): a name, or the beginning of an id, as `editeval status` lists them."""
+    for flag, told in (("--scores", f"{what}; repeatable" if several else what), ("--judging", argparse.SUPPRESS)):
+        if several:
+            parser.add_argument(flag, dest="scores", action="append", default=[], metavar="NAME|ID", help=told)
+        else:
+            parser.add_argument(flag, dest="scores", metavar="NAME|ID", help=told)
 
 
 def _score(options: argparse.Namespace) -> int:

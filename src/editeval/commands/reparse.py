@@ -1,29 +1,31 @@
-"""`editeval reparse`: the kept replies of a judging under another reading, as a judging of its own."""
+"""`editeval reparse`: the kept replies of a score set under another reading, as a score set of its own."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from editeval.commands.console import result_console
-from editeval.commands.inspect import plan_of, show_reports
+from editeval.commands.score import told_apart
 from editeval.errors import ConfigError
-from editeval.judgings import choose, kept
+from editeval.reporting import publish
 from editeval.rereading import Change, Rereading, changes, keep, rereading_of
+from editeval.run import results
+from editeval.run.recorded import plan_of
 from editeval.store.records import Judging
 from editeval.store.run_store import RunStore
 
 
 def reparse(directory: Path, options: argparse.Namespace) -> int:
-    """Say what changes; if anything does, keep it and write the reports with the new judging before its parent.
+    """Say what changes, and keep it if anything does. What the reports show stays.
 
-    0 if the new judging scores every wanted sample, else 3. Where nothing changes, nothing is kept.
+    0 if the new score set scores every wanted sample, else 3. Where nothing changes, nothing is kept.
     """
     with RunStore.reopen(directory) as store:
-        parent = _parent(store, options.judging)
+        parent = _parent(store, options.scores)
         reading = rereading_of(parent, options.protocol, options.min_label_mass)
         found, total = changes(store, reading)
         _tell(reading, found, total)
@@ -33,18 +35,18 @@ def reparse(directory: Path, options: argparse.Namespace) -> int:
         keep(store, reading)
         facts = {"judging_id": reading.id, "parent": parent.id, "changes": [asdict(change) for change in found]}
         store.record_event("reparse", {"argv": list(options.argv), "num_scores": total} | facts)
-        shown = choose(store, [reading.id, parent.id])
-        show_reports(replace(plan, chosen=shown), store)
+        publish(plan, store)
+        told_apart(store, [reading.id])
         counts = store.counts(reading.id)
         return 0 if counts.num_scored == counts.num_wanted else 3
 
 
 def _parent(store: RunStore, word: str | None) -> Judging:
-    known = kept(store)
+    known = results.kept(store)
     if word is None and len(known) != 1:
-        listed = ", ".join(f"{judging.name} ({judging.id})" for judging in known) or "none with scores"
-        raise ConfigError(f"--judging: say whose replies; the run has {listed}")
-    judging_id = choose(store, [word])[0].id if word else known[0].id
+        listed = ", ".join(f"{one.name} ({one.id})" for one in known) or "none with scores"
+        raise ConfigError(f"--scores: say whose replies; the run has {listed}")
+    judging_id = results.meant(store, [word])[0].id if word else known[0].id
     return next(judging for judging in store.judgings() if judging.id == judging_id)
 
 
@@ -66,4 +68,4 @@ def _tell(reading: Rereading, found: Sequence[Change], total: int) -> None:
         cells = (c.metric, c.what, str(c.count), c.example_id, c.before, c.after)
         table.add_row(*(Text(cell) for cell in cells))
     result_console().print(table)
-    out(f"{count} of {total} scores change; kept as the judging {reading.name} ({reading.id})\n")
+    out(f"{count} of {total} scores change; kept as the score set {reading.name} ({reading.id})\n")

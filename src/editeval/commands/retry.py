@@ -10,13 +10,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from editeval.commands.inspect import config_of
 from editeval.commands.run import report_result
 from editeval.commands.signals import interruptible
 from editeval.errors import ConfigError, Reason
 from editeval.pipeline import check_machine, evaluate
 from editeval.plan import make_plan
 from editeval.preparation import check_stages
+from editeval.run.recorded import config_of
 from editeval.store.run_store import RunStore
 
 FAMILIES = {family: {r.value for r in Reason if r.family == family} for family in {r.family: None for r in Reason}}

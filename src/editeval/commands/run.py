@@ -18,6 +18,7 @@ from editeval.execution.progress import clock
 from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
 from editeval.redaction import redacted
+from editeval.run import recorded
 from editeval.run.inputs import new_run_line
 from editeval.store import activity, directories
 from editeval.store.run_store import RunStore
@@ -123,6 +124,9 @@ def dry_run(config: Config, fresh: bool) -> int:
         out(f"                 {one_line(category)}: {count}\n")
     for note in plan.notes:
         out(f"                 {one_line(note)}\n")
+    changed = _changed_setting(plan)
+    if changed:
+        out(f"setting        {one_line(changed)}\n")
     out(f"edits          {states['done']} done, {states['failed']} failed, {len(pending)} to make\n")
     editor = config.diffusion_model
     out(f"editor         {editor.requested_type} ({plan.log_name}), base seed {editor.seed}\n")
@@ -133,6 +137,13 @@ def dry_run(config: Config, fresh: bool) -> int:
         num_left = len(plan.samples) - states["failed"] - scored - unscored
         out(f"{scored} scored, {unscored} unscored, {num_left} to judge\n")
     return 0
+
+
+def _changed_setting(plan: Plan) -> str:
+    if not directories.is_run(plan.dir):
+        return ""
+    with RunStore.read(plan.dir) as store:
+        return recorded.changed_setting(plan, store)
 
 
 def _pending(plan: Plan) -> tuple[list[str], Counter[str]]:

@@ -17,26 +17,32 @@ from editeval.errors import ConfigError, ImageError
 from editeval.numbers import duration, fixed
 from editeval.reports.figures import printable
 from editeval.reports.tables import plain
+from editeval.run import results
+from editeval.run.results import ShownScoreSet
 from editeval.store.dossier import Dossier, dossier, matching
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
 from editeval.types import Score
 
 MAX_LISTED = 10
+Known = Mapping[str, tuple[ShownScoreSet, bool]]
+"""By id: a score set, and whether the run shows it."""
 
 
 def show(directory: Path, text: str, as_json: bool) -> int:
     """Print the sample that `text` means, or those that it matches as a glob."""
     with RunStore.read(directory) as store:
         ids = _meant(store, text)
+        shown = {one.id for one in results.shown(store)}
+        known = {one.id: (one, one.id in shown) for one in results.kept(store)}
         for position, sample_id in enumerate(ids):
             found = dossier(store, sample_id)
             file = _file(store, found)
             if as_json:
-                sys.stdout.write(json.dumps(_block(found, file), ensure_ascii=False, allow_nan=False) + "\n")
+                sys.stdout.write(json.dumps(_block(found, file, known), ensure_ascii=False, allow_nan=False) + "\n")
             else:
                 sys.stdout.write("\n" if position else "")
-                sys.stdout.writelines(f"{line}\n" for line in _lines(found, file))
+                sys.stdout.writelines(f"{line}\n" for line in _lines(found, file, known))
     return 0
 
 
@@ -64,9 +70,10 @@ def _file(store: RunStore, found: Dossier) -> str:
     return "as recorded" if images.sha256(data) == found.edit.sha256 else "not the image that was recorded"
 
 
-def _block(found: Dossier, file: str) -> dict[str, Any]:
+def _block(found: Dossier, file: str, known: Known) -> dict[str, Any]:
     judgings = [
         {"id": judging.id, "judge": judging.judge, "details": judging.details, "scores": [_score(s) for s in scores]}
+        | {"name": known[judging.id][0].name, "is_shown": known[judging.id][1]}
         for judging, scores in found.judgings
     ]
     return dict(plain(asdict(found) | {"file": file, "judgings": judgings}))
@@ -84,7 +91,7 @@ def decoded(raw: str) -> Any:
         return raw
 
 
-def _lines(found: Dossier, file: str) -> Iterator[str]:
+def _lines(found: Dossier, file: str, known: Known) -> Iterator[str]:
     yield f"sample       {printable(found.sample_id)}" + ("" if found.position is not None else "  (not wanted now)")
     yield f"category     {printable(found.category)}"
     if found.cluster != found.sample_id:
@@ -93,11 +100,12 @@ def _lines(found: Dossier, file: str) -> Iterator[str]:
     if found.description:
         yield f"description  {printable(found.description)}"
     yield from _edit_lines(found, file)
-    names = {judging.id: str(judging.details.get("name", judging.judge)) for judging, _ in found.judgings}
     for attempt in found.attempts:
-        yield from _attempt_lines(attempt, names.get(attempt.judging_id, ""))
+        judge = known.get(attempt.judging_id)
+        yield from _attempt_lines(attempt, judge[0].name if judge else "")
     for judging, scores in found.judgings:
-        yield f"judging      {printable(judging.details.get('name', judging.judge))} ({judging.id[:8]})"
+        score_set, is_shown = known[judging.id]
+        yield f"scores       {printable(score_set.title)}{', shown' if is_shown else ''}"
         for raw, group in groupby(scores, key=lambda score: score.raw):  # metrics of one reply share it
             yield from (_score_line(score) for score in group)
             yield from _value_lines(decoded(raw), 6) if raw else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from editeval.display.observer import StageFacts
 from editeval.display.pace import Pace
 from editeval.display.picture import FailureView, Picture, ScoreSoFar, StageView, WorkerView
 from editeval.display.recorder import read_picture
-from editeval.judgings import kept
+from editeval.run import results
 from editeval.stages.telling import EDIT, interval
 from editeval.store import activity, lock
 from editeval.store.records import CAPPED, Counts
@@ -26,15 +26,16 @@ FRESH_S = 5.0  # a live picture older than this is history
 
 @dataclass(frozen=True, slots=True)
 class KeptView:
-    """A judging that the run keeps."""
+    """A score set that the run keeps."""
 
     name: str
     id: str
     judge: str
     num_scored: int
     num_unscored: int
-    is_current: bool  # of the latest invocation
-    parent: str  # id of the judging whose replies it reads anew; empty: it asked a judge
+    is_shown: bool  # in reports, exports and the browser
+    parent: str  # id of the score set whose replies it reads again; empty: it asked a judge
+    protocol: str  # empty: the judge follows none
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ def standing(directory: Path) -> Standing:
         outcome = found.outcome(picture)
         reasons = {facts.key: activity.reasons(store, facts.judging_id) for facts in found.stages}
         counts = found.least
-        judgings = tuple(_kept(store, {facts.judging_id for facts in found.stages}))
         taken = reused(store)
+        judgings = tuple(_kept(store))
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = live
@@ -77,13 +78,12 @@ def standing(directory: Path) -> Standing:
     return Standing(picture, outcome, writer, counts, known, judgings, found.argv, found.cap, taken)
 
 
-def _kept(store: RunStore, current: Collection[str]) -> Iterator[KeptView]:
-    parents = {judging.id: str(judging.details.get("parent", "")) for judging in store.judgings()}
-    for judging in kept(store):
-        counts = store.counts(judging.id)
+def _kept(store: RunStore) -> Iterator[KeptView]:
+    shown = {score_set.id for score_set in results.shown(store)}
+    for one in results.kept(store):
+        counts = store.counts(one.id)
         numbers = counts.num_scored, counts.num_unscored
-        facts = judging.name, judging.id, judging.judge
-        yield KeptView(*facts, *numbers, judging.id in current, parents[judging.id])
+        yield KeptView(one.name, one.id, one.judge, *numbers, one.id in shown, one.parent, one.protocol)
 
 
 class _Ledger:

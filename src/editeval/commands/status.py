@@ -89,16 +89,15 @@ def _rendered(found: Standing) -> RenderableType:
     for stage, reasons in found.reasons.items():
         texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
     texts += [Text(clean(str(one))) for one in found.reused]
-    if len(found.judgings) > 1:
-        texts += [Text(_judging_line(judging)) for judging in found.judgings]
+    texts += [Text(_score_set_line(score_set)) for score_set in found.judgings]
     return Group(Region(lambda: found.picture), *texts)
 
 
-def _judging_line(judging: KeptView) -> str:
-    what = f"reads {judging.parent} again" if judging.parent else judging.judge
-    shown = ", current" if judging.is_current else ""
-    counts = f"{judging.num_scored} scored, {judging.num_unscored} unscored"
-    return f"judging {clean(judging.name)} ({judging.id}): {clean(what)}, {counts}{shown}"
+def _score_set_line(one: KeptView) -> str:
+    what = one.judge + (f", protocol {one.protocol}" if one.protocol else "")
+    what += f", reads {one.parent} again" if one.parent else ""
+    counts = f"{one.num_scored} scored, {one.num_unscored} unscored"
+    return f"scores {clean(one.name)} ({one.id}): {clean(what)}: {counts}{', shown' if one.is_shown else ''}"
 
 
 def _meaning(found: Standing) -> str:

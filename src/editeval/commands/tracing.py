@@ -7,6 +7,7 @@ from typing import Any
 
 from editeval.display.recorder import GPU_FILE, read_samples
 from editeval.reports.trace import BATCHES, GPU_PROCESS, Counter, Mark, Span, Trace
+from editeval.run import results
 from editeval.store import barrier
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
@@ -35,8 +36,9 @@ def trace_of(store: RunStore) -> Trace:
 
 
 def _processes(store: RunStore) -> dict[_Stage, str]:
-    judgings = {("judge", j.id): f"judge {j.details.get('name', j.judge)}" for j in store.judgings()}
-    return {("edit", ""): "edit", **judgings}
+    known = {judging.id: f"judge {judging.judge}" for judging in store.judgings()}
+    known |= {one.id: f"judge {one.title}" for one in results.kept(store)}
+    return {("edit", ""): "edit", **{("judge", judging_id): name for judging_id, name in known.items()}}
 
 
 def _stage(store: RunStore, data: dict[str, Any]) -> _Stage:

@@ -10,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from editeval.commands.inspect import plan_of
 from editeval.errors import UserError, one_line
+from editeval.run import results
 from editeval.run.check_inputs import InputsCheck, check_inputs
-from editeval.stats.summary import Entry, summarise
+from editeval.run.recorded import plan_of
+from editeval.stats.summary import summarise
 from editeval.store import exports
 from editeval.store import verify as checks
-from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem
 
@@ -30,7 +30,8 @@ def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
     """
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
         made_of = _inputs(store, allow_code)
-        problems = [*checks.verify(store), *_summary_problems(store), *made_of.problems]
+        prefixes = results.prefixes(results.shown(store))
+        problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
         repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
     for problem in problems:
@@ -78,9 +79,10 @@ def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tup
 
 
 def _write_reports(store: RunStore, allow_code: bool) -> None:
-    from editeval.reporting import build_report, write_reports
+    from editeval.reporting import build_report, republish
 
-    write_reports(build_report(plan_of(store, allow_code), store), store.dir)
+    plan = plan_of(store, allow_code)
+    republish(build_report(plan, store), plan, store)
 
 
 def _summary_problems(store: RunStore) -> Iterator[Problem]:
@@ -95,7 +97,7 @@ def _summary_problems(store: RunStore) -> Iterator[Problem]:
         return  # the store has said so
     known = {}
     for metric in keys:
-        for summary in summarise((_entry(row, metric) for row in exports.shown_rows(store)), metric):
+        for summary in summarise((results.entry_of(row, metric) for row in results.rows(store)), metric):
             known[metric, summary.category] = asdict(summary)
     for summary in told:
         where = f"{summary.get('metric')} of {summary.get('category')}"
@@ -104,14 +106,6 @@ def _summary_problems(store: RunStore) -> Iterator[Problem]:
                 detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {exports.AGAIN}"
                 yield Problem("report", path.name, detail)
                 return
-
-
-def _entry(row: Row, metric: str) -> Entry:
-    status = row.edit.status if row.edit else "pending"
-    score = row.scores.get(metric)
-    if status == "done" and score is not None and score.value is not None:
-        return row.category, row.cluster, "scored", score.value
-    return row.category, row.cluster, "failed" if status == "failed" else "unscored", None
 
 
 def _is_equal(told: Any, known: Any) -> bool:

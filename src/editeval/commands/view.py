@@ -13,8 +13,8 @@ from typing import Any
 from editeval.commands.signals import stoppable
 from editeval.errors import UserError
 from editeval.reports.html import FIRST_FILE
+from editeval.run import results
 from editeval.stats.compare import Scored, compare
-from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 from editeval.viewer.server import ShownRun, Viewer
 
@@ -96,18 +96,18 @@ class Comparing:
 
 
 def scored(directory: Path, block: Mapping[str, Any]) -> dict[Hashable, Scored]:
-    """The headline scores of a run's wanted samples, by id and instruction, from its ledger: exact, with clusters."""
-    judging = next(iter(block["run"].get("judgings") or ()), None)
-    metric = str(block["headline"]).removeprefix(judging["prefix"]) if judging else ""
+    """The headline scores of a run's wanted samples, by id and instruction, from its ledger: exact, with clusters.
+
+    Raises UserError if the report on the disk shows other scores than the run.
+    """
     with RunStore.read(directory) as store:
-        rows = store.rows(judging["id"] if judging else None)
-        return {(row.sample_id, row.instruction): Scored(row.cluster, value_of(row, metric)) for row in rows}
-
-
-def value_of(row: Row, metric: str) -> float | None:
-    """None for an edit that is not done, whatever a judge once said of it."""
-    score = row.scores.get(metric)
-    return score.value if score is not None and row.edit is not None and row.edit.status == "done" else None
+        shown = results.shown(store)[:1]
+        told, ids = block["run"].get("judging_id"), [score_set.id for score_set in shown]
+        if [told] * (told is not None) != ids:
+            raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
+        label = next(iter(results.labels(shown)), "")
+        rows = results.rows(store, shown)
+        return {(row.sample_id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
 
 
 def _written_at(directory: Path) -> int:

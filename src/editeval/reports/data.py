@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from editeval.reports.replies import in_words
 from editeval.types import Score, Summary
@@ -123,7 +123,7 @@ class Report:
     samples: Callable[[], Iterator[SampleRow]]
     images: Images
     survey: Survey | None = None  # spares the renderers a pass each
-    timeline: Mapping[str, Any] = field(default_factory=dict)  # what `store.spans` says; empty if nobody asked
+    timeline: Mapping[str, Any] = field(default_factory=dict)  # the chart of `stats.timeline`; empty if nobody asked
     histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # failed attempts, by sample
     certificate: Mapping[str, Any] | None = None  # what is known of how far this judge can be trusted
 
@@ -221,7 +221,20 @@ def _of(count: int, total: int, noun: str) -> str:
     return f"{count} of {total} {noun}{'' if total == 1 else 's'}"
 
 
-def scored_value(row: SampleRow, metric: str) -> float | None:
+class Scored(Protocol):
+    """A sample with its scores, wherever it was read."""
+
+    @property
+    def category(self) -> str: ...
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def scores(self) -> Mapping[str, Score]: ...
+
+
+def scored_value(row: Scored, metric: str) -> float | None:
     """The sample's score; None if it has none, and always for an edit that is not done."""
     score = row.scores.get(metric)
     return score.value if score is not None and row.status == "done" else None

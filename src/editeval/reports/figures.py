@@ -164,7 +164,14 @@ def difference(makespan_s: float, used_s: float) -> str:
     return f"{share(change)} {'less' if makespan_s < used_s else 'more'}"
 
 
-_STAGES = {"wall_s": "whole run", "load_s": "loading", "edit_s": "editing", "judge_s": "judging"}
+_STAGES = {
+    "wall_s": "whole run",
+    "load_s": "loading",
+    "edit_s": "editing",
+    "both_s": "editing and judging",
+    "swap_s": "swapping models",
+    "judge_s": "judging",
+}
 
 
 def stage_times(report: Report) -> Iterator[tuple[str, str]]:
@@ -183,6 +190,35 @@ def command(report: Report) -> str:
     if isinstance(argv, list | tuple):
         return printable(shlex.join(str(part) for part in argv if part != "--fresh"))
     return printable(argv)
+
+
+def score_set_title(name: str, judge: str, protocol: str, score_set_id: str) -> str:
+    """`words (openai_chat, protocol rubric, 1f0c...)`: which scores these are."""
+    asked = f", protocol {protocol}" if protocol else ""
+    return f"{name} ({judge}{asked}, {score_set_id})"
+
+
+def score_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """("scores", name, judge, protocol and id of what is shown) and ("also kept", the score sets that are not)."""
+    shown = score_titles(report.run)
+    if shown:
+        yield "scores", printable("; ".join(shown))
+    if report.run.get("also_kept"):
+        yield "also kept", printable("; ".join(report.run["also_kept"]))
+
+
+def score_titles(run: Mapping[str, Any]) -> list[str]:
+    """Which scores a run shows, the headline's first."""
+    return [
+        score_set_title(one["name"], one["judge"], one.get("protocol") or "", one["id"])
+        for one in run.get("judgings") or ()
+    ]
+
+
+def policy_shares(run: Mapping[str, Any]) -> str:
+    """Which policy made how many edits, "round_robin 20 (66.7 %), dynamic 10 (33.3 %)"; empty before the first."""
+    made = run.get("edits_by_policy") or ()
+    return printable(", ".join(f"{one['policy']} {one['num_edits']} ({share(one['share'])})" for one in made))
 
 
 def trust_lines(report: Report) -> Iterator[tuple[str, str]]:
@@ -217,9 +253,9 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
         value = report.run.get(name)
         if value not in (None, "", [], ()):
             yield name, printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
-    judgings = [f"{judging['name']} ({judging['id']})" for judging in report.run.get("judgings") or ()]
-    if judgings:
-        yield "judgings", printable(", ".join(judgings))
+    if policy_shares(report.run):
+        yield "edits made under", policy_shares(report.run)
+    yield from score_lines(report)
     yield from trust_lines(report)
     if selection_line(report):
         yield "selection", selection_line(report)

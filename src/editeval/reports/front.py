@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from editeval.reports.data import NOT_JUDGED, Report, SampleRow, Survey, scored_value, why_unscored
-from editeval.reports.figures import command, metrics_of
+from editeval.reports.figures import command, metrics_of, policy_shares, score_titles
 from editeval.reports.pictures import Picture, Pictures
 from editeval.reports.tables import plain
 from editeval.viewer.blocks import SCHEMA_VERSION
@@ -49,7 +49,7 @@ def run_block(report: Report, seen: Survey, tally: Tally, written_at: float) -> 
     provenance = dict(report.provenance)
     return {
         "schema": SCHEMA_VERSION,
-        "run": plain(report.run),
+        "run": plain(report.run) | {"scores": score_titles(report.run), "made_under": policy_shares(report.run)},
         "benchmark": _benchmark(report),
         "badge": report.badge,
         "warnings": list(report.warnings),

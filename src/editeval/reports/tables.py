@@ -10,7 +10,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -41,6 +41,7 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "timing": report.timing,
         "policies": report.policies,
         "batches": report.batches,
+        "statistics": report.statistics,
         "certificate": report.certificate,
         "provenance": report.provenance,
     }
@@ -51,9 +52,10 @@ def write_report_json(report: Report, directory: Path) -> Path:
 def write_samples_jsonl(report: Report, directory: Path) -> Path:
     """samples.jsonl: one line per sample in benchmark order; equal for equal runs, whatever they took."""
     path = directory / "samples.jsonl"
+    protocols = _protocols(report)
     with replacing(path) as file:
         for row in report.samples():
-            file.write(to_json(_sample(row)) + "\n")
+            file.write(to_json(_sample(row, protocols)) + "\n")
     return path
 
 
@@ -61,9 +63,11 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
     """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`)."""
     path = directory / "scores.csv"
     metrics = surveyed(report).metrics
+    judges = judge_cells(report.run.get("judgings") or ())
     with replacing(path) as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *(guarded(m) for m in metrics), *(guarded(f"{m}_reason") for m in metrics)])
+        reasons = (f"{metric}_reason" for metric in metrics)
+        writer.writerow([*_COLUMNS, *map(guarded, (*metrics, *reasons, *judges))])
         for row in report.samples():
             scores = [row.scores.get(metric) for metric in metrics]
             writer.writerow(
@@ -71,6 +75,7 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
                     *(_cell(getattr(row, column)) for column in _COLUMNS),
                     *(_cell(score.value if score else None) for score in scores),
                     *(_cell(_reason(row, score)) for score in scores),
+                    *map(_cell, judges.values()),
                 ]
             )
     return path
@@ -83,18 +88,35 @@ _COLUMNS = (
 """Nothing that varies between equal runs: times, devices and attempts are in the ledger and in report.json."""
 
 
-def _sample(row: SampleRow) -> dict[str, Any]:
+def judge_cells(score_sets: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Who gave the scores: the cells `judge` and `protocol` of every row, a pair for each score set that is shown."""
+    return {
+        f"{one['prefix']}{name}": value
+        for one in score_sets
+        for name, value in (("judge", f"{one['judge']} ({one['id']})"), ("protocol", str(one["protocol"])))
+    }
+
+
+def _protocols(report: Report) -> dict[str, str]:
+    """The protocol of every metric that has one, by label."""
+    score_sets = report.run.get("judgings") or ()
+    return {
+        f"{one['prefix']}{m}": str(one["protocol"]) for one in score_sets if one["protocol"] for m in one["metrics"]
+    }
+
+
+def _sample(row: SampleRow, protocols: Mapping[str, str]) -> dict[str, Any]:
     error = None
     if row.error_reason or row.error_message:
         error = {"reason": row.error_reason, "message": row.error_message}
     edit = {"status": row.status, "sha256": row.sha256, "seed": row.seed, "error": error}
-    scores = {metric: _score(row.scores[metric]) for metric in sorted(row.scores)}
+    scores = {metric: _score(row.scores[metric], protocols.get(metric)) for metric in sorted(row.scores)}
     return {"id": row.id, "category": row.category, "edit": edit, "scores": scores}
 
 
-def _score(score: Score) -> dict[str, Any]:
+def _score(score: Score, protocol: str | None) -> dict[str, Any]:
     value = None if score.value is None else round(float(score.value), DIGITS) + 0.0
-    return {"value": value, "reason": score.reason or None}
+    return {"value": value, "reason": score.reason or None, "judge": score.judge, "protocol": protocol}
 
 
 def _reason(row: SampleRow, score: Score | None) -> str:

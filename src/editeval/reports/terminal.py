@@ -18,9 +18,11 @@ from editeval.reports.figures import (
     interval_notes,
     metrics_of,
     policy_line,
+    policy_shares,
     printable,
     reused_line,
     rows_of,
+    score_lines,
     selection_line,
     shortened,
     stage_times,
@@ -68,6 +70,10 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     times = "   ".join(f"{name} {value}" for name, value in stage_times(report))
     if times:
         yield Text(f"time    {times}")
+    if line := policy_shares(report.run):
+        yield Text(f"edits   {line}")
+    for name, line in score_lines(report):
+        yield Text(f"{name:<7} {line}")
     for _, line in trust_lines(report):
         yield Text(f"trust   {line}")
     if line := policy_line(report):

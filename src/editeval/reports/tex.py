@@ -33,6 +33,7 @@ class Model:
 
     name: str
     summaries: Mapping[str, Summary]
+    judge: str  # who gave the scores, under which protocol
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
@@ -71,10 +72,11 @@ def escaped(text: object) -> str:
 def _caption(metric: str, models: Sequence[Model]) -> str:
     notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
     why = "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
+    judges = "; ".join(dict.fromkeys(escaped(model.judge) for model in models))
     return (
         f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
-        r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean."
-        + why
+        r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean. "
+        f"Scores: {judges}.{why}"
     )
 
 

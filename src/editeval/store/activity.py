@@ -106,6 +106,25 @@ def ends(store: RunStore, stage: str, judging_id: str, since_at: float, count: i
     return sorted((row[0], row[1]) for row in found)
 
 
+def num_edits(store: RunStore) -> int:
+    """Edits that the run has, done or failed, those of samples that are not wanted now included."""
+    return int(store.ledger.query("SELECT COUNT(*) FROM edits")[0][0])
+
+
+def num_attempts(store: RunStore) -> int:
+    """Attempts ever recorded: it grows with everything that an editor or a judge gave."""
+    return int(store.ledger.query("SELECT COALESCE(MAX(seq), 0) FROM attempts")[0][0])
+
+
+def num_edits_by_invocation(store: RunStore) -> dict[int | None, tuple[int, int]]:
+    """(done, failed) edits of wanted samples by the seq of the invocation that made them; None: nobody noted it."""
+    found = store.ledger.query(
+        "SELECT e.invocation, SUM(e.status = 'done'), SUM(e.status = 'failed') FROM edits e "
+        "JOIN samples s ON s.id = e.sample_id WHERE s.position IS NOT NULL GROUP BY e.invocation ORDER BY e.invocation"
+    )
+    return {row[0]: (row[1], row[2]) for row in found}
+
+
 def num_retries(store: RunStore, stage: str, judging_id: str, since_at: float) -> int:
     """Attempts since `since_at` that were not the first at their sample."""
     found = store.ledger.query(

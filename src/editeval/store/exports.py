@@ -7,7 +7,6 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,49 +16,21 @@ from editeval.store.run_store import RunStore
 AGAIN = "write it again with `editeval report`"
 _TOLERANCE = 1e-6
 _MAX_CELL = 1 << 30  # characters; an instruction may be long
-Prefixes = dict[str, str]  # judging id -> what its metrics' labels begin with
+Prefixes = Mapping[str, str]  # judging id -> what its metrics' labels begin with
 
 
-def check(store: RunStore) -> list[tuple[str, str]]:
-    """(file, what is wrong) for the exports that are there; empty if one judging of the run fits them all.
-
-    If none does, what is wrong under the one that fits best, the latest of equals.
-    """
-    told = _told(store.dir / "report.json")
-    candidates = [told] if told else [{judging.id: ""} for judging in reversed(store.judgings())]
-    fewest: list[tuple[str, str]] | None = None
-    for prefixes in candidates or [{}]:
-        found = list(_faults(store, prefixes))
-        if fewest is None or len(found) < len(fewest):
-            fewest = found
-        if not fewest:
-            break
-    return fewest or []
+def check(store: RunStore, prefixes: Prefixes) -> list[tuple[str, str]]:
+    """(file, what is wrong) for the exports that are there; `prefixes` are those of the score sets that they show."""
+    return list(_faults(store, prefixes))
 
 
-def shown_rows(store: RunStore) -> Iterator[Row]:
-    """The wanted samples with the scores that report.json shows, under the labels that it gives them."""
-    prefixes = _told(store.dir / "report.json")
-    return _rows(store, prefixes or {judging.id: "" for judging in store.judgings()[-1:]})
-
-
-def _told(path: Path) -> Prefixes:
-    """The judgings that a report says it shows; none if it is not there, or does not say."""
+def reported_ids(run_dir: Path) -> list[str]:
+    """The judgings that report.json says it shows; none if it is not there, or does not say."""
     try:
-        shown = json.loads(path.read_bytes())["run"]["judgings"]
-        return {str(judging["id"]): str(judging["prefix"]) for judging in shown}
+        shown = json.loads((run_dir / "report.json").read_bytes())["run"]["judgings"]
+        return [str(judging["id"]) for judging in shown]
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _rows(store: RunStore, prefixes: Prefixes) -> Iterator[Row]:
-    """The wanted samples with the scores of all these judgings, under the labels that reports give them."""
-    if not prefixes:
-        yield from store.rows(None)
-        return
-    for rows in zip(*map(store.rows, prefixes), strict=True):
-        pairs = zip(prefixes.values(), rows, strict=True)
-        yield replace(rows[0], scores={prefix + m: score for prefix, row in pairs for m, score in row.scores.items()})
+        return []
 
 
 def _faults(store: RunStore, prefixes: Prefixes) -> Iterator[tuple[str, str]]:
@@ -74,7 +45,9 @@ def _faults(store: RunStore, prefixes: Prefixes) -> Iterator[tuple[str, str]]:
 def _samples_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     try:
         with path.open(encoding="utf-8") as file:
-            for number, (line, row) in enumerate(itertools.zip_longest(file, _rows(store, prefixes)), start=1):
+            for number, (line, row) in enumerate(
+                itertools.zip_longest(file, store.ledger.labelled_rows(prefixes)), start=1
+            ):
                 if line is None or row is None:
                     return f"{'fewer' if line is None else 'more'} lines than wanted samples; {AGAIN}"
                 fault = _line_fault(json.loads(line), row)
@@ -90,7 +63,7 @@ def _table_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for number, (line, row) in enumerate(
-                itertools.zip_longest(csv.DictReader(file), _rows(store, prefixes)), start=2
+                itertools.zip_longest(csv.DictReader(file), store.ledger.labelled_rows(prefixes)), start=2
             ):
                 if line is None or row is None:
                     return f"{'fewer' if line is None else 'more'} rows than wanted samples; {AGAIN}"
@@ -144,15 +117,21 @@ def _report_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None
         report = json.loads(path.read_bytes())
         summaries = [s for s in _summaries(report) if s.get("category") == "micro"]
         coverage, run = report["coverage"], report["run"]
+        ids = [str(judging["id"]) for judging in run["judgings"]] if "judgings" in run else list(prefixes)
         told = [run["num_samples"], *(coverage[f"num_{name}"] for name in ("samples", "edited", "failed", "pending"))]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"cannot be read: {error!r}; {AGAIN}"
     counts = store.counts(None)
     recorded = [counts.num_wanted] * 2 + [counts.num_edited, counts.num_failed, counts.num_pending_edits]
+    if ids != list(prefixes):
+        return f"shows the scores {', '.join(ids) or 'of no judge'}, the run {', '.join(prefixes) or 'none'}; {AGAIN}"
     if told != recorded:
         return f"(samples, samples, edited, failed, pending) {told}, {recorded} in the ledger; {AGAIN}"
     scored = Counter(
-        metric for row in _rows(store, prefixes) for metric, score in row.scores.items() if score.value is not None
+        metric
+        for row in store.ledger.labelled_rows(prefixes)
+        for metric, score in row.scores.items()
+        if score.value is not None
     )
     for summary in summaries:
         wanted = (counts.num_wanted, counts.num_failed, scored[str(summary.get("metric"))])

@@ -126,9 +126,10 @@ class Ledger:
         )
         return [row[0] for row in found]
 
-    def add_edit(self, edit: Edit, outcome: Outcome[Any]) -> None:
+    def add_edit(self, edit: Edit, outcome: Outcome[Any], invocation: int | None = None) -> None:
+        """`invocation`: seq of the event of the invocation that made it; None: unknown."""
         with self._transaction() as db:
-            insert_edit(db, edit)
+            insert_edit(db, edit, invocation)
             _insert_attempt(db, "edit", "", outcome)
 
     def add_attempt(self, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
@@ -227,7 +228,14 @@ class Ledger:
     # reading -----------------------------------------------------------------------------------------------------
 
     def rows(self, judging_id: str | None) -> Iterator[Row]:
-        """Wanted samples in order, a page at a time: writing between two rows is allowed."""
+        """Wanted samples in order with the scores of one judging, by metric."""
+        return self.labelled_rows({} if judging_id is None else {judging_id: ""})
+
+    def labelled_rows(self, prefixes: Mapping[str, str]) -> Iterator[Row]:
+        """Wanted samples in order, a page at a time: writing between two rows is allowed.
+
+        `prefixes`: judging id -> what the labels of its metrics begin with.
+        """
         last = -1
         while page := self._query(
             f"SELECT s.position, s.id, s.category, s.cluster, s.instruction, s.description, {_EDIT} FROM samples s "
@@ -235,25 +243,27 @@ class Ledger:
             last,
             _PAGE,
         ):
-            scores = self._page_scores(judging_id, last, page[-1][0]) if judging_id is not None else {}
+            scores: dict[str, dict[str, Score]] = {}
+            for judging_id, prefix in prefixes.items():
+                self._add_page_scores(scores, judging_id, prefix, (last, page[-1][0]))
             for position, sample_id, category, cluster, instruction, description, *edit in page:
                 found = scores.get(sample_id, {})
                 yield Row(sample_id, category, cluster, instruction, description, position, _read_edit(edit), found)
             last = page[-1][0]
 
-    def _page_scores(self, judging_id: str, after: int, last: int) -> dict[str, dict[str, Score]]:
+    def _add_page_scores(
+        self, scores: dict[str, dict[str, Score]], judging_id: str, prefix: str, page: tuple[int, int]
+    ) -> None:
+        """`scores` by sample and label hold those of the positions after the first of `page`, up to the second."""
         found = self._query(
             "SELECT c.sample_id, c.judge, c.metric, c.value, c.raw, c.reason, c.seconds FROM samples s "
             "CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
             "WHERE s.position > ? AND s.position <= ? ORDER BY s.position, c.place",
             judging_id,
-            after,
-            last,
+            *page,
         )
-        scores: dict[str, dict[str, Score]] = {}
         for row in found:
-            scores.setdefault(row[0], {})[row[2]] = Score(*row)
-        return scores
+            scores.setdefault(row[0], {})[prefix + row[2]] = Score(*row)
 
     def counts(self, judging_id: str | None) -> Counts:
         edits = self._query(
@@ -270,9 +280,10 @@ class Ledger:
 
     # events ------------------------------------------------------------------------------------------------------
 
-    def add_event(self, kind: str, data: dict[str, Any]) -> None:
+    def add_event(self, kind: str, data: dict[str, Any]) -> int:
+        """Its seq."""
         with self._transaction() as db:
-            _insert_event(db, kind, data)
+            return _insert_event(db, kind, data)
 
     def events(self, kind: str | None) -> list[dict[str, Any]]:
         found = self._query(
@@ -297,14 +308,15 @@ def _score_row(judging_id: str, place: int, score: Score) -> tuple[Any, ...]:
     return (judging_id, score.sample_id, place, score.judge, score.metric, *said)
 
 
-def insert_edit(db: sqlite3.Connection, edit: Edit) -> None:
+def insert_edit(db: sqlite3.Connection, edit: Edit, invocation: int | None = None) -> None:
     """One more row, within the caller's transaction."""
     values: list[Any] = [edit.sample_id, edit.status, edit.path, edit.sha256, edit.width, edit.height, edit.seed]
     values += [*_failure(edit.error), edit.worker, edit.device, edit.started_at, edit.seconds, edit.attempt]
     made = edit.made
     values += [edit.peak_memory_gib, " ".join(edit.flags), made and made.source_sha256, made and made.inputs]
-    values += [made and made.editor_id, edit.origin]
-    db.execute(f"INSERT INTO edits ({_EDIT.replace('e.', '')}) VALUES ({', '.join('?' * len(values))})", values)
+    values += [made and made.editor_id, edit.origin, invocation]
+    columns = f"{_EDIT.replace('e.', '')}, invocation"
+    db.execute(f"INSERT INTO edits ({columns}) VALUES ({', '.join('?' * len(values))})", values)
 
 
 def _insert_attempt(db: sqlite3.Connection, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
@@ -316,8 +328,10 @@ def _insert_attempt(db: sqlite3.Connection, stage: str, judging_id: str, outcome
     )
 
 
-def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> None:
-    db.execute("INSERT INTO events (at, kind, data) VALUES (?, ?, ?)", (time.time(), kind, _json(data)))
+def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> int:
+    added = db.execute("INSERT INTO events (at, kind, data) VALUES (?, ?, ?)", (time.time(), kind, _json(data)))
+    assert added.lastrowid is not None, "a row was inserted"
+    return added.lastrowid
 
 
 def _read_edit(row: Sequence[Any]) -> Edit | None:

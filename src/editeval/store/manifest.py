@@ -80,6 +80,7 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=versions)
     host: Mapping[str, Any] = field(default_factory=host)
     created_at: float = field(default_factory=time.time)
+    setting: Mapping[str, Any] = field(default_factory=dict)  # of this invocation alone: command, policy, devices, ...
 
     @property
     def run_id(self) -> str:

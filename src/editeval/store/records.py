@@ -25,6 +25,11 @@ class Row:
     edit: Edit | None
     scores: Mapping[str, Score]  # by metric, the headline first; empty without a judging
 
+    @property
+    def status(self) -> str:
+        """Of its edit: done | failed | pending."""
+        return self.edit.status if self.edit is not None else "pending"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

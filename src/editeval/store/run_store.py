@@ -35,6 +35,7 @@ class RunStore:
         self.manifest = content
         self.ledger = ledger  # for the other files of this package
         self._lock = lock
+        self.invocation: int | None = None  # seq of the event of this invocation, if it is one
 
     @classmethod
     def open(cls, directory: Path, manifest: Manifest) -> RunStore:
@@ -53,7 +54,7 @@ class RunStore:
         except BaseException:
             lock.release()
             raise
-        store.record_event("invocation", _invocation(content, manifest))
+        store.invocation = store.ledger.add_event("invocation", _invocation(content, manifest))
         return store
 
     @classmethod
@@ -120,9 +121,8 @@ class RunStore:
     ) -> Edit:
         """The edit that is now on record: its PNG file first, then its row. A failed one has no file.
 
-        `flags` are words for what is odd about it, `made` what it was made of.
-
-        Raises ValueError if the sample is unknown, has an edit already, or the value is not a PNG.
+        `flags`: what is odd about it; `made`: what it was made of. Raises ValueError for an unknown or already edited
+        sample, and for no PNG.
         """
         if not self.ledger.has_sample(outcome.key):
             raise ValueError(f"{self.dir}: {outcome.key!r} was never selected")
@@ -133,7 +133,7 @@ class RunStore:
             path = self.edit_path(outcome.key)
             with connection.translated(path):
                 images.write_atomic(path, outcome.value)
-        self.ledger.add_edit(edit, outcome)
+        self.ledger.add_edit(edit, outcome, self.invocation)
         return edit
 
     def record_attempt(self, stage: str, outcome: Outcome[Any], judging_id: str = "") -> None:
@@ -327,14 +327,17 @@ def _check_owner(ledger: Ledger, run_id: str) -> None:
 
 def _invocation(content: dict[str, Any], wanted: Manifest) -> dict[str, Any]:
     """What this invocation was, and how its settings differ from those in the manifest."""
-    changed = manifest.differences(content["config"], wanted.config)
+    changed = manifest.differences(content["config"], wanted.config).items()
+    moved = manifest.differences(content["origins"], wanted.origins).items()
     return {
         "argv": list(wanted.argv),
         "pid": os.getpid(),
         "host": dict(wanted.host),
         "versions": dict(wanted.versions),
         "devices": list(wanted.devices),
-        "config_changes": {key: list(values) for key, values in changed.items()},
+        "config_changes": {key: list(values) for key, values in changed},
+        "origin_changes": {key: list(values) for key, values in moved},
+        **wanted.setting,
     }
 
 

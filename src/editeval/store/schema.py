@@ -60,7 +60,22 @@ def _add_inputs(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE scores ADD COLUMN {name} TEXT")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _add_flags, _add_inputs)
+def _add_invocations(db: sqlite3.Connection) -> None:
+    """Under which invocation (seq of its event) an edit was made, NULL where nobody noted it; and what is looked up."""
+    for statement in (
+        "ALTER TABLE edits ADD COLUMN invocation INTEGER",
+        "CREATE INDEX attempts_by_sample ON attempts (sample_id)",
+        "CREATE INDEX attempts_by_stage ON attempts (stage, judging_id, started_at)",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create_tables,
+    _add_flags,
+    _add_inputs,
+    _add_invocations,
+)
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,11 @@ class Problem:
         return f"{self.where}: {self.kind}: {self.detail}"
 
 
-def verify(store: RunStore) -> list[Problem]:
+def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[Problem]:
     """Everything that is wrong with the run; empty if nothing is. Reads every image once, changes nothing.
+
+    `prefixes` says what the reports show: judging id -> what the labels of its metrics begin with; None: they are
+    not looked at.
 
     While another process writes to the run, files that may be its unfinished work are not counted.
     """
@@ -50,7 +53,8 @@ def verify(store: RunStore) -> list[Problem]:
     problems += _check_images(store)
     if is_settled:
         problems += _check_files(store)
-        problems += [Problem("report", where, detail) for where, detail in exports.check(store)]
+        found = exports.check(store, prefixes) if prefixes is not None else []
+        problems += [Problem("report", where, detail) for where, detail in found]
     return problems
 
 

@@ -57,9 +57,13 @@ def _coverage(drawn: Drawn) -> Element:
 
 def _facts(drawn: Drawn) -> Iterator[tuple[str, Child]]:
     run = drawn.run
-    judges = ", ".join(str(one["name"]) for one in run.get("judgings") or ()) or run.get("judge")
     devices = ", ".join(map(str, run.get("devices") or ()))
-    facts = {"editor": run.get("editor"), "judge": judges, "benchmark": run.get("benchmark")}
-    facts |= {"policy": run.get("policy"), "devices": devices}
+    facts = {
+        "editor": run.get("editor"),
+        "judge": "; ".join(run.get("scores") or ()) or run.get("judge"),
+        "benchmark": run.get("benchmark"),
+    }
+    facts |= {"policy": run.get("policy"), "made_under": run.get("made_under"), "devices": devices}
+    facts |= {"also_kept": "; ".join(run.get("also_kept") or ())}
     yield from ((name, str(value)) for name, value in facts.items() if value)
     yield "created", moment(run.get("created_at"))

@@ -24,12 +24,10 @@ def timing(drawn: Drawn) -> Element | None:
         return None
     phases = timeline["phases"]
     parts = [Part(n.removesuffix("_s"), phases[n], duration(phases[n]), n, is_after=True) for n in _PHASES]
-    wall = drawn.block["timing"].get("wall_s")
-    whole = duration(timeline["seconds"] if wall is None else wall)
     pauses: list[Child] = [[" ", t("span", "pause", duration(pause["seconds"])), "."] for pause in timeline["pauses"]]
     card = h(
         "div.card",
-        h("p.big", whole, " ", t("small", "wall")),
+        h("p.big", duration(timeline["seconds"]), " ", t("small", "wall")),
         stacked(parts, "time_title"),
         t("h3", "gantt"),
         h("div.wide", gantt(timeline, [_name(drawn, lane, "tspan") for lane in lanes]), tabindex=0),

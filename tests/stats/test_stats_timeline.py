@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from editeval.stats.timeline import MAX_SPANS, PHASES, Timeline, timeline_of
 from editeval.store.records import Attempt
-from editeval.store.spans import MAX_SPANS, Spans, spans_of
 from editeval.types import Failure
 
 
@@ -27,24 +29,11 @@ def load(stage: str, worker: int, start: float, end: float) -> dict[str, Any]:
     return event(end, "load", started_at=start, ended_at=end, **told)
 
 
-class Told:
-    """A ledger with these events and attempts."""
-
-    def __init__(self, events: list[dict[str, Any]], attempts: list[Attempt]) -> None:
-        self._events, self._attempts = events, attempts
-
-    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        return [one for one in self._events if kind in (None, one["kind"])]
-
-    def attempts(self) -> list[Attempt]:
-        return self._attempts
+def spans(events: list[dict[str, Any]], attempts: list[Attempt]) -> Timeline:
+    return timeline_of(events, attempts)
 
 
-def spans(events: list[dict[str, Any]], attempts: list[Attempt]) -> Spans:
-    return spans_of(Told(events, attempts))  # type: ignore[arg-type]
-
-
-def a_run() -> Spans:
+def a_run() -> Timeline:
     """Two workers load for a second, edit for four, a judge loads for one and judges for two."""
     events = [
         event(100.0, "invocation"),
@@ -60,14 +49,14 @@ def a_run() -> Spans:
 
 
 def test_phases_add_up_to_the_whole() -> None:
-    timeline = a_run().timeline
+    timeline = a_run().chart
     phases = timeline["phases"]
     assert phases == {"load_s": 1.0, "edit_s": 4.0, "swap_s": 1.0, "judge_s": 2.0, "both_s": 0.0}
     assert sum(phases.values()) == timeline["seconds"] == 8.0
 
 
 def test_lanes_say_what_every_worker_did_and_how_long_it_waited() -> None:
-    lanes = a_run().timeline["lanes"]
+    lanes = a_run().chart["lanes"]
     assert [(lane["stage"], lane["worker"], lane["busy_s"], lane["idle_s"], lane["load_s"]) for lane in lanes] == [
         ("edit", 0, 4.0, 0.0, 1.0),
         ("edit", 1, 2.0, 2.0, 0.5),
@@ -78,18 +67,52 @@ def test_lanes_say_what_every_worker_did_and_how_long_it_waited() -> None:
 
 
 def test_batches_stand_on_the_same_axis() -> None:
-    assert a_run().timeline["batches"] == [1.0, 3.0]
+    assert a_run().chart["batches"] == [1.0, 3.0]
+
+
+def test_the_chart_and_the_totals_are_the_same_seconds() -> None:
+    found = a_run()
+    assert found.seconds == {"wall_s": found.chart["seconds"], **found.chart["phases"]}
+    assert [(w["worker"], w["busy_s"], w["idle_s"], w["num_edits"]) for w in found.workers] == [
+        (0, 4.0, 0.0, 2),
+        (1, 2.0, 2.0, 2),
+    ]
+
+
+def test_starting_the_workers_is_part_of_loading() -> None:
+    events = [event(9.0, "invocation"), event(10.0, "stage_begin", stage="edit"), load("edit", 0, 12.0, 13.0)]
+    assert spans(events, [attempt("edit", 0, 14.0, 2.0)]).seconds["load_s"] == 4.0
+
+
+def test_the_time_between_two_judges_is_a_swap_and_not_judging() -> None:
+    first, second = attempt("judge", 0, 1.0, 2.0), replace(attempt("judge", 0, 8.0, 3.0), judging_id="other")
+    seconds = spans([event(0.0, "invocation")], [first, second]).seconds
+    assert (seconds["judge_s"], seconds["swap_s"], seconds["wall_s"]) == (5.0, 5.0, 10.0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_second_is_in_exactly_one_phase(seed: int) -> None:
+    rng = random.Random(seed)
+    events, attempts = [], []
+    for begin in (0.0, 1000.0, 2000.0):
+        events += [event(begin, "invocation"), event(begin + rng.random(), "stage_begin", stage="edit")]
+        events += [load("edit", worker, begin + 1, begin + 1 + rng.random()) for worker in range(2)]
+        for n in range(rng.randrange(12)):
+            stage = rng.choice(("edit", "judge"))
+            attempts.append(attempt(stage, n % 2, begin + 2 + rng.random() * 50, rng.random() * 9, f"{begin} {n}"))
+    seconds = spans(events, sorted(attempts, key=lambda one: one.started_at)).seconds
+    assert sum(seconds[phase] for phase in PHASES) == pytest.approx(seconds["wall_s"], abs=1e-3)
 
 
 def test_stages_at_the_same_time_are_told_apart() -> None:
     both = spans([event(0.0, "invocation")], [attempt("edit", 0, 0.5, 9.5), attempt("judge", 0, 4.5, 9.5)])
-    phases = both.timeline["phases"]
+    phases = both.chart["phases"]
     assert (phases["edit_s"], phases["both_s"], phases["judge_s"], phases["swap_s"]) == (4.0, 5.5, 4.0, 0.0)
 
 
 def test_the_night_between_two_invocations_is_cut_out_and_marked() -> None:
     events = [event(99.0, "invocation"), event(9_999.0, "invocation")]
-    cut = spans(events, [attempt("edit", 0, 100.0, 5.0), attempt("edit", 0, 10_000.0, 5.0, "b")]).timeline
+    cut = spans(events, [attempt("edit", 0, 100.0, 5.0), attempt("edit", 0, 10_000.0, 5.0, "b")]).chart
     assert cut["seconds"] == 10.0
     assert cut["pauses"] == [{"at": 5.0, "seconds": 9895.0}]
     assert cut["lanes"][0]["spans"] == [[0.0, 5.0, "done", 1], [5.0, 5.0, "done", 1]]
@@ -102,11 +125,11 @@ def test_failed_attempts_are_kept_by_sample() -> None:
     )
     (told,) = tried.histories["x"]
     assert (told["reason"], told["worker"], told["message"]) == ("oom", 1, "oom happened")
-    assert [span[2] for lane in tried.timeline["lanes"] for span in lane["spans"]] == ["done", "failed"]
+    assert [span[2] for lane in tried.chart["lanes"] for span in lane["spans"]] == ["done", "failed"]
 
 
 def test_a_run_in_which_nothing_ran_has_no_timeline() -> None:
-    assert spans([event(0.0, "invocation")], []).timeline == {}
+    assert spans([event(0.0, "invocation")], []).chart == {}
 
 
 @pytest.mark.parametrize("count", [10_000, 40_000])
@@ -117,7 +140,7 @@ def test_the_size_does_not_grow_with_the_samples(count: int) -> None:
     end = count / workers * seconds
     events = [event(0.0, "invocation"), event(0.0, "stage_begin", stage="edit")]
     events += [load("edit", worker, 0.0, 0.0) for worker in range(workers)] + [event(end, "stage_end", stage="edit")]
-    timeline = spans(events, attempts).timeline
+    timeline = spans(events, attempts).chart
     drawn = sum(len(lane["spans"]) for lane in timeline["lanes"])
     assert MAX_SPANS / 4 < drawn <= 2 * MAX_SPANS
     assert sum(lane["num_requests"] for lane in timeline["lanes"]) == count
@@ -125,4 +148,4 @@ def test_the_size_does_not_grow_with_the_samples(count: int) -> None:
 
 
 def test_what_never_began_is_in_no_lane() -> None:
-    assert spans([event(5.0, "invocation")], [attempt("edit", -1, 0.0, 0.0, "x", "bad_source")]).timeline == {}
+    assert spans([event(5.0, "invocation")], [attempt("edit", -1, 0.0, 0.0, "x", "bad_source")]).chart == {}

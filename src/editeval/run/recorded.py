@@ -1,0 +1,159 @@
+"""What a run that exists says of itself: its configuration, the plan that follows, and how its edits were made.
+
+`score` leaves an invocation with other judges; the run's configuration stays that of its latest `run` or `retry`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from editeval.config.load import load_mapping
+from editeval.config.schema import Config
+from editeval.plan import Plan, make_plan
+from editeval.run import results
+from editeval.store import activity
+from editeval.store.manifest import ABSENT
+from editeval.store.run_store import RunStore
+
+RUN, SCORE = "run", "score"  # what an invocation did: `command` of its event
+UNKNOWN = "unknown"
+
+
+def invocation_of(store: RunStore) -> Mapping[str, Any]:
+    """The latest invocation that set the run's configuration."""
+    found = [event["data"] for event in store.events("invocation")]
+    return next((data for data in reversed(found) if data.get("command", RUN) == RUN), found[-1])
+
+
+def settings_of(store: RunStore) -> dict[str, Any]:
+    """The run's configuration, as JSON values: its manifest, and what its latest invocation had changed."""
+    settings: dict[str, Any] = copy.deepcopy(store.manifest["config"])
+    for key, (_, value) in invocation_of(store)["config_changes"].items():
+        if value == ABSENT:
+            _remove(settings, key.split("."))
+            continue
+        *path, last = key.split(".")
+        place = settings
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return settings
+
+
+def origins_of(store: RunStore) -> dict[str, Any]:
+    """Where every value of the run's configuration came from: dotted key -> "file config.yaml:12" and the like."""
+    origins: dict[str, Any] = dict(store.manifest["origins"])
+    for key, (_, value) in invocation_of(store).get("origin_changes", {}).items():
+        if value == ABSENT:
+            origins.pop(key, None)
+        else:
+            origins[key] = value
+    return origins
+
+
+def config_of(store: RunStore, allow_code: bool) -> Config:
+    """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`."""
+    return load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
+
+
+def plan_of(store: RunStore, allow_code: bool) -> Plan:
+    """The plan of the run's configuration, in the directory where the run is.
+
+    Its judges have the ids that they had then, also if their weights are not on this machine, or their code has
+    changed.
+    """
+    plan = make_plan(config_of(store, allow_code), directory=store.dir, is_editing=False)
+    then = results.configured_ids(store)
+    judgings = (replace(judging, id=then.get(judging.name, judging.id)) for judging in plan.judgings)
+    return replace(plan, judgings=tuple(judgings), is_editing=True)
+
+
+def editing_of(plan: Plan) -> dict[str, Any]:
+    """How this invocation edits: on record with it, so that every edit says under which setting it was made."""
+    execution = plan.config.diffusion_model.execution
+    return {
+        "policy": execution.policy,
+        "max_drift": execution.max_drift,
+        "devices": ["+".join(group) for group in plan.editor_devices()],
+        "limit": plan.config.limit,
+    }
+
+
+def edits_by_policy(store: RunStore) -> list[dict[str, Any]]:
+    """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: nobody noted it."""
+    made: Counter[str] = Counter()
+    for setting, (num_done, _) in _edits_by_setting(store):
+        if num_done:
+            made[_policy(setting) if setting else UNKNOWN] += num_done
+    whole = made.total()
+    return [{"policy": name, "num_edits": count, "share": count / whole} for name, count in made.most_common()]
+
+
+def changed_setting(plan: Plan, store: RunStore) -> str:
+    """One line if kept edits were made under another policy, device list or limit than this invocation has; or empty.
+
+    Whoever switches a policy to compare must know that what is there already is not made again.
+    """
+    now, before = editing_of(plan), _setting_before(store)
+    kept: Counter[str] = Counter()
+    num_kept = 0
+    for setting, counts in _edits_by_setting(store):
+        num_kept += sum(counts)
+        other = _difference(setting, now, before)
+        if other:
+            kept[other] += sum(counts)
+    if not kept:
+        return ""
+    made = ", ".join(f"{count} with {other}" for other, count in kept.items())
+    left = len(plan.samples) - num_kept
+    return (
+        f"Edits that are there are kept: {made}; {left or 'none'} left to make with {_described(now)}; "
+        "--fresh makes all of them again"
+    )
+
+
+def _edits_by_setting(store: RunStore) -> list[tuple[dict[str, Any] | None, tuple[int, int]]]:
+    """((done, failed) edits of wanted samples) by the setting under which they were made; None: nobody noted it."""
+    settings = {event["seq"]: event["data"].get("editing") for event in store.events("invocation")}
+    found = activity.num_edits_by_invocation(store)
+    return [(settings.get(seq) if seq is not None else None, counts) for seq, counts in found.items()]
+
+
+def _setting_before(store: RunStore) -> dict[str, Any] | None:
+    """That of the latest invocation that edits, before this one."""
+    events = [event for event in store.events("invocation") if event["seq"] != store.invocation]
+    return next((e["data"]["editing"] for e in reversed(events) if "editing" in e["data"]), None)
+
+
+def _difference(made: dict[str, Any] | None, now: dict[str, Any], before: dict[str, Any] | None) -> str:
+    """How the setting of kept edits differs from that of now. The limit is worth a word only when it has changed."""
+    if made is None:
+        return "an unknown setting (by an older version)"
+    differs = [_policy(made) != _policy(now), made["devices"] != now["devices"]]
+    is_limit_new = before is not None and before["limit"] != now["limit"] and made["limit"] != now["limit"]
+    return _described(made) if any(differs) or is_limit_new else ""
+
+
+def _described(setting: Mapping[str, Any]) -> str:
+    devices = ", ".join(f"{device} x{n}" if n > 1 else device for device, n in Counter(setting["devices"]).items())
+    limit = f", limit {setting['limit']}" if setting["limit"] is not None else ""
+    return f"policy {_policy(setting)} on {devices}{limit}"
+
+
+def _policy(setting: Mapping[str, Any]) -> str:
+    drift = setting["max_drift"]
+    return f"{setting['policy']} (max drift {drift})" if drift is not None else str(setting["policy"])
+
+
+def _remove(place: dict[str, Any], path: list[str]) -> None:
+    """The leaf at `path` is gone, and with it every mapping that it leaves empty."""
+    first, *rest = path
+    below = place.get(first)
+    if rest and isinstance(below, dict):
+        _remove(below, rest)
+    if not rest or below == {}:
+        place.pop(first, None)

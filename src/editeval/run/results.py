@@ -1,0 +1,243 @@
+"""Which score sets a run shows, under which labels, and whether a sample is scored, failed or unscored.
+
+The only place that decides this: report, export, view, verify, status, show, score and reparse ask it. It is decided
+when something is done to the run, and recorded in its ledger:
+
+- `run` and `retry` show the score sets of the configuration's judges;
+- `report --scores NAME` shows others, until the configuration names other judges;
+- `score` and `reparse` only add score sets; the first one of a run that shows none is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from editeval.errors import ConfigError, one_line
+from editeval.plan import JudgingPlan
+from editeval.reports.data import Scored, scored_value
+from editeval.reports.figures import score_set_title
+from editeval.stats.summary import Entry, State
+from editeval.store import activity, exports
+from editeval.store.identity import json_params
+from editeval.store.records import Judging, Row
+from editeval.store.run_store import RunStore
+
+EVENT = "score_sets"  # {"configured": [score set, ...], "chosen": [id, ...] or null}
+_MIN_PREFIX = 4  # characters of an id that are enough to mean it
+
+
+@dataclass(frozen=True, slots=True)
+class ShownScoreSet:
+    """All scores that one judge gave a run under one protocol, and what outputs call them."""
+
+    name: str  # no other score set of the run has it
+    id: str
+    judge: str  # as the configuration names it
+    protocol: str  # empty: the judge follows none
+    metrics: tuple[str, ...]  # the first one is its headline
+    parent: str = ""  # id of the score set whose replies it reads again; empty: it asked a judge
+    prefix: str = ""  # of its metrics' labels; empty for the first one that is shown
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The metrics as outputs call them."""
+        return tuple(self.prefix + metric for metric in self.metrics)
+
+    @property
+    def title(self) -> str:
+        """`words (openai_chat, protocol rubric, 1f0c...)`: which scores these are."""
+        return score_set_title(self.name, self.judge, self.protocol, self.id)
+
+
+# -- asked ---------------------------------------------------------------------------------------------------------
+
+
+def shown(store: RunStore) -> tuple[ShownScoreSet, ...]:
+    """What every output of this run shows, in order, the headline's first. Empty: its edits are the result."""
+    by_id = {found.id: found for found in kept(store)}
+    decision = _decision(store)
+    ids = decision["chosen"] or [entry["id"] for entry in decision["configured"]]
+    return _labelled([by_id[score_set_id] for score_set_id in ids if score_set_id in by_id])
+
+
+def kept(store: RunStore) -> list[ShownScoreSet]:
+    """Every score set of the run, in the order in which they were added; those without any score only if configured.
+
+    Names are unique: of two alike the configured one keeps the name, a later one carries the beginning of its id.
+    """
+    configured = {entry["id"]: entry for entry in _decision(store)["configured"]}
+    found = [
+        _configured(configured[judging.id]) if judging.id in configured else _read(store, judging)
+        for judging in store.judgings()
+    ]
+    known = {score_set.id for score_set in found}
+    found += [_configured(entry) for entry in configured.values() if entry["id"] not in known]
+    return _named([one for one in found if one.metrics or one.id in configured], set(configured))
+
+
+def configured_ids(store: RunStore) -> dict[str, str]:
+    """Judge of the configuration -> id of its score set in this run."""
+    return {str(entry["name"]): str(entry["id"]) for entry in _decision(store)["configured"]}
+
+
+def rows(store: RunStore, score_sets: Sequence[ShownScoreSet] | None = None) -> Iterator[Row]:
+    """The wanted samples in benchmark order, with the scores of `score_sets` (those shown) under their labels."""
+    chosen = shown(store) if score_sets is None else score_sets
+    return store.ledger.labelled_rows(prefixes(chosen))
+
+
+def prefixes(score_sets: Sequence[ShownScoreSet]) -> dict[str, str]:
+    """Score set id -> what its metrics' labels begin with."""
+    return {score_set.id: score_set.prefix for score_set in score_sets}
+
+
+def labels(score_sets: Sequence[ShownScoreSet]) -> tuple[str, ...]:
+    """Every metric as outputs call it; the first is the headline. Empty without a score set."""
+    return tuple(label for score_set in score_sets for label in score_set.labels)
+
+
+def value_of(row: Scored, label: str) -> float | None:
+    """The sample's score; None if it has none, and always for an edit that is not done."""
+    return scored_value(row, label)
+
+
+def state_of(row: Scored, label: str) -> State:
+    """A failed edit is failed; an edit without a score, or not made yet, is unscored."""
+    if value_of(row, label) is not None:
+        return "scored"
+    return "failed" if row.status == "failed" else "unscored"
+
+
+def entry_of(row: Scored, label: str) -> Entry:
+    """The sample as summaries count it."""
+    return row.category, row.cluster, state_of(row, label), value_of(row, label)
+
+
+def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tuple[ShownScoreSet, ...]:
+    """The score sets that `words` (names, or beginnings of ids) mean, in their order, labelled as they would be shown.
+
+    Raises ConfigError, which calls the words `flag`, for a word that means none or several.
+    """
+    known = kept(store)
+    return _labelled(list(dict.fromkeys(_meant(word, known, flag) for word in dict.fromkeys(words))))
+
+
+# -- decided -------------------------------------------------------------------------------------------------------
+
+
+def configured_by(judgings: Sequence[JudgingPlan]) -> tuple[ShownScoreSet, ...]:
+    """The score sets of a configuration's judges."""
+    return _labelled(
+        [
+            ShownScoreSet(j.name, j.id, j.stage.requested_type, _protocol(json_params(j.stage.params)), j.metrics)
+            for j in judgings
+        ]
+    )
+
+
+def configure(store: RunStore, judgings: Sequence[JudgingPlan]) -> None:
+    """The run's configuration has these judges. What `report --scores` chose stays while they are the same."""
+    wanted = [_entry(score_set) for score_set in configured_by(judgings)]
+    before = _decision(store)
+    is_same = [entry["id"] for entry in before["configured"]] == [entry["id"] for entry in wanted]
+    _decide(store, wanted, before["chosen"] if is_same else None)
+
+
+def choose(store: RunStore, words: Sequence[str]) -> tuple[ShownScoreSet, ...]:
+    """From now on the run shows the score sets that `words` mean. Raises ConfigError as `meant` does."""
+    chosen = meant(store, words)
+    _decide(store, _decision(store)["configured"], [score_set.id for score_set in chosen])
+    return chosen
+
+
+def adopt(store: RunStore, ids: Sequence[str]) -> None:
+    """The score sets `ids` are new: a run that shows none shows them from now on, any other stays as it is."""
+    if ids and not shown(store):
+        _decide(store, _decision(store)["configured"], list(ids))
+
+
+def _decide(store: RunStore, configured: list[dict[str, Any]], chosen: list[str] | None) -> None:
+    decision = {"configured": configured, "chosen": chosen}
+    if not is_decided(store) or decision != _decision(store):
+        store.record_event(EVENT, decision)
+
+
+def is_decided(store: RunStore) -> bool:
+    """False for a run that only versions without this rule have touched."""
+    return bool(store.events(EVENT))
+
+
+def _decision(store: RunStore) -> Mapping[str, Any]:
+    events = store.events(EVENT)
+    if events:
+        found: Mapping[str, Any] = events[-1]["data"]
+        return found
+    return _decision_before(store)
+
+
+def _decision_before(store: RunStore) -> Mapping[str, Any]:
+    """Of a run that is not decided: the judges of its latest invocation; what its report shows, if that is other."""
+    known = {judging.id: judging for judging in store.judgings()}
+    announced = store.events("stages")
+    stages = announced[-1]["data"]["stages"] if announced else [{"judging_id": score_set_id} for score_set_id in known]
+    ids = [stage["judging_id"] for stage in stages if stage["judging_id"] in known]
+    configured = [_entry(one) for i in ids if (one := _read(store, known[i])).metrics]
+    told = exports.reported_ids(store.dir)
+    is_other = told and known.keys() >= set(told) and told != [entry["id"] for entry in configured]
+    return {"configured": configured, "chosen": told if is_other else None}
+
+
+# -- read ----------------------------------------------------------------------------------------------------------
+
+
+def _read(store: RunStore, judging: Judging) -> ShownScoreSet:
+    details = judging.details
+    return ShownScoreSet(
+        name=str(details.get("name", judging.judge)),
+        id=judging.id,
+        judge=str(details.get("requested_type", judging.judge)),
+        protocol=_protocol(details.get("params", {})),
+        metrics=activity.metrics(store, judging.id),
+        parent=str(details.get("parent", "")),
+    )
+
+
+def _configured(entry: Mapping[str, Any]) -> ShownScoreSet:
+    name, score_set_id, judge, protocol = (str(entry[key]) for key in ("name", "id", "judge", "protocol"))
+    return ShownScoreSet(name, score_set_id, judge, protocol, tuple(entry["metrics"]))
+
+
+def _entry(score_set: ShownScoreSet) -> dict[str, Any]:
+    told = asdict(score_set) | {"metrics": list(score_set.metrics)}
+    return {name: told[name] for name in ("name", "id", "judge", "protocol", "metrics")}
+
+
+def _protocol(params: Mapping[str, Any]) -> str:
+    return str(params.get("protocol") or "")
+
+
+def _named(found: Sequence[ShownScoreSet], first: set[str]) -> list[ShownScoreSet]:
+    """`found` with unique names; those in `first` have theirs before anybody else."""
+    taken: set[str] = set()
+    names: dict[str, str] = {}
+    for score_set in sorted(found, key=lambda one: one.id not in first):
+        name = score_set.name if score_set.name not in taken else f"{score_set.name}-{score_set.id[:6]}"
+        taken.add(name)
+        names[score_set.id] = name
+    return [replace(score_set, name=names[score_set.id]) for score_set in found]
+
+
+def _labelled(score_sets: Sequence[ShownScoreSet]) -> tuple[ShownScoreSet, ...]:
+    return tuple(replace(one, prefix=f"{one.name}." if place else "") for place, one in enumerate(score_sets))
+
+
+def _meant(word: str, known: Sequence[ShownScoreSet], flag: str) -> ShownScoreSet:
+    exact = [one for one in known if word in (one.name, one.id)]
+    found = exact or [one for one in known if len(word) >= _MIN_PREFIX and one.id.startswith(word)]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{one.name} ({one.id})" for one in (found or known)) or "none"
+    what = "means several" if found else "no such score set"
+    raise ConfigError(one_line(f"{flag} {word}: {what}; the run has {listed}"))
