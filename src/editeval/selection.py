@@ -54,15 +54,16 @@ def _at(config: Config, key: str) -> str:
 
 
 def category_notes(benchmark: Benchmark, config: Config) -> list[str]:
-    """What to say of the benchmark's categories, counted and named: those left out, and those under two words."""
+    """What to say of the benchmark's categories, counted and named: those under two words, and those left out."""
     canonical, wanted = config.benchmark.canonical, config.benchmark.categories
-    counts = Counter(s.category for s in benchmark)
+    samples = list(benchmark)
+    spelled = Counter(s.category for s in samples)
+    counts = Counter(s.category for s in in_one_word(samples, config.benchmark))
+    twins = [name for name in spelled if name not in counts]
     notes = []
-    for word in dict.fromkeys(map(canonical, counts)):
-        names = [name for name in counts if canonical(name) == word]
-        if len(names) > 1:
-            told = " and ".join(f"{name} ({counts[name]})" for name in names)
-            notes.append(f"benchmark: {told} are one category in v2's data: {word}")
+    if twins:
+        told = ", ".join(f"{name} ({spelled[name]}) is {canonical(name)}" for name in twins)
+        notes.append(f"benchmark: two words for one category: {told}")
     kept = set(map(canonical, wanted))
     left = {name: count for name, count in counts.items() if wanted and canonical(name) not in kept}
     if left:

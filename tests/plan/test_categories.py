@@ -82,7 +82,7 @@ def test_both_vocabularies_in_one_v2_file_are_five_categories_not_ten(tmp_path: 
     counts = [s.category for s in plan.samples]
     assert {name: counts.count(name) for name in counts} == dict.fromkeys(words[1::2], 6)
     assert len({s.id for s in plan.samples}) == 30
-    assert plan.notes[0] == "benchmark: 物理 (3) and physical (3) are one category in v2's data: physical"
+    assert plan.notes[0].startswith("benchmark: two words for one category: 物理 (3) is physical, 环境 (3) is ")
     chosen = config(tmp_path, {"data_path": str(tmp_path / "data.json"), "categories": ["因果"]})
     assert [name for _, name in found(chosen)] == ["causal"] * 6
 
