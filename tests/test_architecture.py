@@ -13,7 +13,7 @@ FILES = sorted(SRC.rglob("*.py"))
 
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
-    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http", "hub", "numbers", "redaction"), 1),
+    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http", "hub", "numbers", "redaction", "text"), 1),
     **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
     **dict.fromkeys(
@@ -26,6 +26,7 @@ LEVELS = {
 }
 ORDER_IN_LEVEL = {
     "errors": 1,
+    "text": 1,
     "types": 0,
     "plan": 0,
     "stages": 1,

@@ -32,7 +32,8 @@ log = logging.getLogger("editeval")
 
 def evaluate(config: Config | str | Path, overrides: Mapping[str, Any] | None = None) -> pipeline.RunResult:
     """Run a whole evaluation; `overrides` maps dotted keys to values, as `--set` does. Raises UserError."""
-    return pipeline.evaluate(_config(config, overrides or {}))
+    argv = ["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv
+    return pipeline.evaluate(_config(config, overrides or {}), argv)
 
 
 def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:

@@ -169,10 +169,9 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
 
 def _announce(plan: Plan, store: RunStore) -> None:
     counts = least(plan, store)
-    done = counts.num_edited + counts.num_failed
-    log.info(
-        "Run %s: %d samples, %d edited already, %d to edit", plan.dir, counts.num_wanted, done, counts.num_wanted - done
-    )
+    failed = f", {counts.num_failed} failed before" if counts.num_failed else ""
+    numbers = f"{counts.num_edited} edited already{failed}, {counts.num_pending_edits} to edit"
+    log.info("Run %s: %d samples, %s", plan.dir, counts.num_wanted, numbers)
 
 
 @contextmanager

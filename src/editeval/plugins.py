@@ -10,6 +10,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
 from editeval.errors import ConfigError
@@ -24,9 +25,21 @@ def available(kind: str) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg and not m.name.startswith("_"))
 
 
+def is_code(name: str) -> bool:
+    """Whether `name` is code from outside editeval, which is imported only with --allow-code."""
+    return "." in name
+
+
+def names_code(settings: Mapping[str, Any]) -> bool:
+    """Whether a plug-in of a resolved configuration is such code: then commands about its runs need --allow-code."""
+    sections = [settings.get(name) for name in ("benchmark", "diffusion_model", "reward_model")]
+    sections += (settings.get("reward_models") or {}).values()
+    return any(is_code(str(section["type"])) for section in sections if section)
+
+
 def load(kind: str, name: str, allow_code: bool = False) -> type[Any]:
     """The plug-in class called `name`. Raises ConfigError for an unknown name, or a dotted one without `allow_code`."""
-    if "." in name:
+    if is_code(name):
         if not allow_code:
             raise ConfigError(
                 f"{kind}: {name!r} is code from outside editeval; "

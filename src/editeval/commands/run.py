@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +12,12 @@ from editeval.commands.signals import interruptible
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
+from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.store import activity, directories
+from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
+from editeval.text import run_command
 
 if TYPE_CHECKING:
     from editeval.pipeline import RunResult
@@ -43,12 +45,20 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
         for line in result.stopped:
             sys.stderr.write(f"{line}: {continuing(argv)}\n")
         if result.exit_code and not result.stopped:
-            sys.stderr.write(f"To try again what failed: editeval retry {shlex.quote(str(result.plan.dir))}\n")
+            sys.stderr.write(f"To try again what failed: {_retrying(result.plan)}\n")
     if result.signum is not None:
-        done = result.counts.num_edited + result.counts.num_failed
-        sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
+        sys.stderr.write(f"Interrupted; {_kept(result.counts)} in {result.plan.dir}.\n")
         sys.stderr.write(f"To continue: {continuing(argv)}\n")
     return result.exit_code
+
+
+def _retrying(plan: Plan) -> str:
+    return run_command("retry", plan.dir, names_code=names_code(plan.config.resolved))
+
+
+def _kept(counts: Counts) -> str:
+    failed = f" and {counts.num_failed} failures" if counts.num_failed else ""
+    return f"{counts.num_edited} of {counts.num_wanted} edits{failed} are safe"
 
 
 def check(config: Config) -> int:

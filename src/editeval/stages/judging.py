@@ -14,19 +14,16 @@ from editeval.errors import BudgetError, ImageError
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, json_params, worker_spec
+from editeval.plugins import names_code
 from editeval.reports.pictures import Found
 from editeval.reports.previews import Previews
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings, NotEditedError
-from editeval.stages.sanity import Doubts
+from editeval.stages.sanity import NO_LANGUAGE, Doubts
 from editeval.stages.telling import judge_facts, judge_key, settled_scores, worker_log_name
 from editeval.store.run_store import RunStore
+from editeval.text import run_command
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
-
-KEPT = (
-    "what was scored is safe, `editeval show` has the replies, and `editeval retry --only degenerate,empty` asks again"
-)
-"""Said when a judge that has gone mad ends the stage."""
 
 
 class Judging(Activity):
@@ -53,7 +50,7 @@ class Judging(Activity):
         self._prompts = {canonical(name): prompt for name, prompt in plan.config.prompts.items()}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._previews = Previews(store.dir)
-        self._doubts = Doubts(judging, KEPT)
+        self._doubts = Doubts(judging, _what_is_kept(plan))
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
 
     def facts(self) -> StageFacts:
@@ -141,6 +138,13 @@ class Judging(Activity):
     def _unscored(self, key: str, failure: Failure) -> list[Score]:
         name = self._judging.stage.type
         return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
+
+
+def _what_is_kept(plan: Plan) -> str:
+    """Said when a judge that has gone mad ends the stage."""
+    flags = "--only", ",".join(sorted(NO_LANGUAGE))
+    again = run_command("retry", plan.dir, *flags, names_code=names_code(plan.config.resolved))
+    return f"what was scored is safe, and `{again}` asks again"
 
 
 def _is_unpaid(scores: Sequence[Score]) -> bool:
