@@ -13,7 +13,9 @@ FILES = sorted(SRC.rglob("*.py"))
 
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
-    **dict.fromkeys(("images", "plugins", "prompts", "categories", "http", "hub", "numbers", "redaction", "text"), 1),
+    **dict.fromkeys(
+        ("images", "plugins", "prompts", "categories", "http", "hub", "machine", "numbers", "redaction", "text"), 1
+    ),
     **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
     **dict.fromkeys(

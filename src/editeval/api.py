@@ -23,6 +23,7 @@ from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
 from editeval.execution.till import Till
 from editeval.images import BytesImage, FileImage, decode, encode_png
+from editeval.machine import gpus
 from editeval.plan import device_warnings, stage_devices, worker_spec
 from editeval.stages.activity import launcher, pool_spec, say
 from editeval.types import Bill, Editor, EditRequest, ImageRef, Outcome
@@ -35,6 +36,7 @@ log = logging.getLogger("editeval")
 
 def evaluate(config: Config | str | Path, overrides: Mapping[str, Any] | None = None) -> pipeline.RunResult:
     """Run a whole evaluation; `overrides` maps dotted keys to values, as `--set` does. Raises UserError."""
+    gpus.forget()
     argv = ["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv
     return pipeline.evaluate(_config(config, overrides or {}), argv)
 
@@ -71,6 +73,7 @@ class BatchEditor:
 
     def __init__(self, config: Config, editor: type[Editor]) -> None:
         stage = config.diffusion_model
+        gpus.forget()
         for lacking in device_warnings(config, [stage]):
             raise MachineError(lacking)
         groups = stage_devices(stage, editor)
