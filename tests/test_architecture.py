@@ -25,6 +25,7 @@ LEVELS = {
             "hub",
             "numbers",
             "redaction",
+            "text",
         ),
         1,
     ),
@@ -38,6 +39,7 @@ LEVELS = {
 }
 ORDER_IN_LEVEL = {
     "errors": 1,
+    "text": 1,
     "types": 0,
     "plugin_errors": 0,
     "plugins": 1,

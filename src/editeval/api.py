@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
+import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from editeval import pipeline, plugins
 from editeval.config.load import Overrides, load_config, load_mapping
 from editeval.config.schema import Config, Logging, Stage
-from editeval.errors import ConfigError, EditBatchError, MachineError
+from editeval.errors import ConfigError, EditBatchError, MachineError, UserError
 from editeval.execution.lanes import Notice
 from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
 from editeval.execution.till import Till
 from editeval.images import BytesImage, FileImage, decode, encode_png
+from editeval.machine import gpus
 from editeval.plan import device_warnings, stage_devices, worker_spec
 from editeval.stages.activity import launcher, pool_spec, say
 from editeval.types import Bill, Editor, EditRequest, ImageRef, Outcome
@@ -32,7 +36,9 @@ log = logging.getLogger("editeval")
 
 def evaluate(config: Config | str | Path, overrides: Mapping[str, Any] | None = None) -> pipeline.RunResult:
     """Run a whole evaluation; `overrides` maps dotted keys to values, as `--set` does. Raises UserError."""
-    return pipeline.evaluate(_config(config, overrides or {}))
+    gpus.forget()
+    argv = ["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv
+    return pipeline.evaluate(_config(config, overrides or {}), argv)
 
 
 def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
@@ -40,6 +46,7 @@ def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
 
     `config` is a configuration file (its diffusion_model is used), a Config, or a type such as
     "multi_gpu_qwen_image_edit"; `params` are those of the YAML section `diffusion_model.params`.
+    Logs go where the configuration says; without that nothing is written into your folder (see BatchEditor.logs).
     Raises ConfigError or MachineError. Use it as a context manager, or call `close`: that frees the devices.
     """
     import yaml
@@ -57,21 +64,48 @@ def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
 
 
 class BatchEditor:
-    """Edits lists of images on several devices. The class carries the name of the editor it runs."""
+    """Edits lists of images on several devices. The class carries the name of the editor it runs.
+
+    `logs` is the folder that its workers write to.
+    """
+
+    _remove_logs: weakref.finalize[..., Any] | None = None  # of a temporary folder
 
     def __init__(self, config: Config, editor: type[Editor]) -> None:
         stage = config.diffusion_model
+        gpus.forget()
         for lacking in device_warnings(config, [stage]):
             raise MachineError(lacking)
         groups = stage_devices(stage, editor)
         spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
-        logs = config.evaluation.output_dir / "logs"
+        self.logs, self._logging = self._places(config)
         self.stage: Stage = stage
-        self._logging = config.logging
         self.num_workers = len(groups)
-        self._pool = Pool(spec, launcher(logs, f"{type(self).__name__}-edit", stage.execution), self._hear)
+        self._pool = Pool(spec, launcher(self.logs, f"{type(self).__name__}-edit", stage.execution), self._hear)
         self._till = Till()
-        self._pool.__enter__()
+        try:
+            self._pool.__enter__()
+        except UserError as error:
+            self._keep_logs()
+            raise type(error)(f"{error}; worker logs: {self.logs}") from error
+
+    def _places(self, config: Config) -> tuple[Path, Logging]:
+        """Where workers write, and where the lines of the log contract go.
+
+        Nothing is written into the caller's folder unless the configuration names a place: without one, it is a
+        temporary folder that goes with this object, and stays if anything failed.
+        """
+        names = "evaluation.output_dir", "logging.log_file"
+        output, file = (config.origins.get(name, "default") != "default" for name in names)
+        if output:
+            return config.evaluation.output_dir / "logs", config.logging
+        folder = Path(tempfile.mkdtemp(prefix="editeval-logs-"))
+        self._remove_logs = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder, config.logging if file else replace(config.logging, log_file=folder / "editor.log")
+
+    def _keep_logs(self) -> None:
+        if self._remove_logs is not None:
+            self._remove_logs.detach()
 
     def _hear(self, notice: Notice) -> None:
         if notice.kind == "pay":
@@ -117,13 +151,17 @@ class BatchEditor:
                 outcomes[outcome.key] = outcome
                 edit_log.add(outcome)
         ordered = [outcomes[key] for key in keys]
-        if on_error == "raise" and any(o.error for o in ordered):
-            raise EditBatchError(ordered)
+        if any(o.error for o in ordered):
+            self._keep_logs()
+            if on_error == "raise":
+                raise EditBatchError(ordered, self.logs)
         return [None if o.value is None else decode(o.value.png) for o in ordered]
 
     def close(self) -> None:
         """End the workers; their devices are free."""
         self._pool.close()
+        if self._remove_logs is not None:
+            self._remove_logs()
 
     def __enter__(self) -> Self:
         return self

@@ -26,6 +26,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from editeval.types import Outcome
 
 
@@ -213,10 +215,10 @@ class EditRefusedError(EditevalError):
 
 
 class EditBatchError(EditevalError):
-    """Some edits of a batch failed. `outcomes` holds one outcome per input, in input order."""
+    """Some edits of a batch failed. `outcomes` holds one outcome per input, in input order; `logs` is a folder."""
 
-    def __init__(self, outcomes: Sequence[Outcome[Any]]) -> None:
+    def __init__(self, outcomes: Sequence[Outcome[Any]], logs: Path) -> None:
         failed = [o for o in outcomes if o.error is not None]
         first = f"; first: {failed[0].key}: {failed[0].error.message}" if failed and failed[0].error else ""
-        super().__init__(f"{len(failed)} of {len(outcomes)} edits failed{first}")
+        super().__init__(f"{len(failed)} of {len(outcomes)} edits failed{first}; worker logs: {logs}")
         self.outcomes = list(outcomes)

@@ -184,12 +184,11 @@ def _setting(plan: Plan) -> dict[str, Any]:
 
 def _announce(plan: Plan, store: RunStore) -> None:
     counts = least(plan, store)
-    done = counts.num_edited + counts.num_failed
     for taken in reused(store):
         log.info("%s: nothing that decides them has changed", taken)
-    log.info(
-        "Run %s: %d samples, %d edited already, %d to edit", plan.dir, counts.num_wanted, done, counts.num_wanted - done
-    )
+    failed = f", {counts.num_failed} failed before" if counts.num_failed else ""
+    numbers = f"{counts.num_edited} edited already{failed}, {counts.num_pending_edits} to edit"
+    log.info("Run %s: %d samples, %s", plan.dir, counts.num_wanted, numbers)
     changed = recorded.changed_setting(plan, store) if plan.is_editing else ""
     if changed:
         log.warning("%s", changed)

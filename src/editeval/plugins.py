@@ -82,6 +82,13 @@ def absolute(name: str, folder: Path) -> str:
     return f"{found.resolve()}{cls and ':'}{cls}"
 
 
+def names_code(settings: Mapping[str, Any]) -> bool:
+    """Whether a resolved configuration names code of the user's own: commands about its runs need --allow-code."""
+    sections = [settings.get(name) for name in ("benchmark", "diffusion_model", "reward_model")]
+    sections += (settings.get("reward_models") or {}).values()
+    return any(is_foreign(str(section["type"])) for section in sections if section)
+
+
 def load(kind: str, name: str, allow_code: bool = False) -> type[Any]:
     """The plug-in class called `name`.
 

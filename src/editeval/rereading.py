@@ -63,14 +63,14 @@ def rereading_of(parent: Judging, protocol: str | None, min_label_mass: float | 
     asked = params.get("protocol")
     if asked not in protocols.PROTOCOLS or "min_label_mass" not in params:
         raise ConfigError(
-            f"score set {parent.id}: the judge {parent.judge!r} keeps no replies that could be read again; "
-            "`editeval score` judges anew"
+            f"judging {parent.id}: the judge {parent.judge!r} keeps no replies that could be read again; "
+            "`editeval score RUN CONFIG` asks a judge again"
         )
     wanted = protocol or asked
     if _asked(wanted) != _asked(asked):
         raise ConfigError(
             f"--protocol {wanted}: asks other questions than {asked} did, so the kept replies do not answer them; "
-            "`editeval score` asks them"
+            "`editeval score RUN CONFIG` asks them"
         )
     mass = params["min_label_mass"] if min_label_mass is None else min_label_mass
     if not 0.0 <= mass <= 1.0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +38,12 @@ Lines = Callable[[], list[str]]
 
 
 @pytest.fixture(autouse=True)
-def consent_and_an_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def consent_and_an_empty_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     monkeypatch.setenv("EDITEVAL_ALLOW_CODE", "1")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 @pytest.fixture
@@ -60,6 +64,7 @@ def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchEditor]:
     folder = tmp_path_factory.mktemp("editor")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setattr(tempfile, "tempdir", str(folder))
         patch.setenv("EDITEVAL_ALLOW_CODE", "1")
         patch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
         made = load_editor(
@@ -260,14 +265,13 @@ def test_the_old_type_gives_an_object_with_the_old_name(lines: Lines, tmp_path: 
     with load_editor(replace(config, diffusion_model=fake, allow_code=True)) as made:
         assert type(made).__name__ == "MultiGPUQwenImageEdit" and isinstance(made, BatchEditor)
         made.batch_edit([picture("red")] * 4, ["x"] * 4)
+        names = sorted(path.name for path in made.logs.glob("*worker*"))
     assert [line for line in lines() if line.startswith(("[Multi", "Batch"))] == [
         "[MultiGPUQwenImageEdit] Starting batch edit: 4 images on 3 GPUs",
         "Batch 1/2 done, GPUs synced ✓",
         "Batch 2/2 done, GPUs synced ✓",
     ]
-    assert sorted(p.name for p in (tmp_path / "outputs" / "logs").iterdir()) == [
-        f"MultiGPUQwenImageEdit-edit-worker{i}.log" for i in range(3)
-    ]
+    assert names == [f"MultiGPUQwenImageEdit-edit-worker{i}.log" for i in range(3)]
 
 
 def test_closing_ends_the_processes(tmp_path: Path) -> None:
@@ -284,6 +288,29 @@ def test_closing_ends_the_processes(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_loaded_is_a_machine_error_with_its_reason() -> None:
     with pytest.raises(MachineError, match=r"worker 0 on cpu: fakes\.fake_editor cannot be loaded: .*no checkpoint"):
         load_editor("fakes.fake_editor", device_ids=["cpu"], cannot_load="no checkpoint")
+
+
+def test_nothing_is_written_into_the_callers_folder_unless_asked(tmp_path: Path) -> None:
+    with load_editor("fakes.fake_editor", device_ids=["cpu"]) as made:
+        made.batch_edit([picture("red")], ["x"])
+        assert list(made.logs.glob("*-worker0.log"))
+    assert not list(tmp_path.iterdir()) and not made.logs.exists()
+    path = tmp_path / "small.yaml"
+    path.write_text(YAML + f"evaluation: {{output_dir: {tmp_path / 'asked'}}}\n", encoding="utf-8")
+    with load_editor(path) as made:
+        made.batch_edit([picture("red")], ["x"])
+    assert list((tmp_path / "asked" / "logs").glob("FakeEditor-edit-worker0.log"))
+
+
+def test_the_logs_of_what_failed_stay_and_are_named(tmp_path: Path) -> None:
+    made = load_editor("fakes.fake_editor", device_ids=["cpu"], refuse=["0"])
+    with made, pytest.raises(EditBatchError, match=f"worker logs: {made.logs}$"):
+        made.batch_edit([picture("red")], ["x"])
+    assert list(made.logs.glob("*-worker0.log"))
+    with pytest.raises(MachineError, match=r"no checkpoint.*; worker logs: ") as error:
+        load_editor("fakes.fake_editor", device_ids=["cpu"], cannot_load="no checkpoint")
+    logs = Path(str(error.value).rpartition("worker logs: ")[2])
+    assert list(logs.glob("*-worker0.log")) and not list(tmp_path.iterdir())
 
 
 def test_evaluate_takes_a_file_and_overrides(tmp_path: Path) -> None:

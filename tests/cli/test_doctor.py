@@ -13,6 +13,7 @@ import pytest
 
 from editeval.commands import doctor
 from editeval.doctor import machine, rules, versions
+from editeval.machine import gpus
 
 HEAVY = ("torch", "transformers", "diffusers", "vllm", "ray", "numpy", "PIL", "pydantic", "rich", "scipy")
 GOOD = {
@@ -148,27 +149,6 @@ def driver(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": str(folder)}
 
 
-def test_gpus_are_those_the_driver_lists(tmp_path: Path) -> None:
-    lines = "0, NVIDIA H200, 143771, 2048, 580.95.05, Disabled\n1, Odd, [N/A], [N/A], 580.95.05, Enabled\nnoise"
-    found, why = machine.gpus(driver(tmp_path, f"cat <<END\n{lines}\nEND".replace("cat", "/bin/cat")))
-    assert why == ""
-    assert found[0] == machine.Gpu("0", "NVIDIA H200", 140.4, 2.0, "580.95.05", False)
-    assert found[1] == machine.Gpu("1", "Odd", None, None, "580.95.05", True)
-
-
-@pytest.mark.parametrize(
-    ("script", "why"),
-    [("echo 'Driver/library version mismatch' >&2; exit 18", "version mismatch"), ("exit 0", "lists no GPU")],
-)
-def test_a_driver_that_fails_is_quoted(tmp_path: Path, script: str, why: str) -> None:
-    found, said = machine.gpus(driver(tmp_path, script))
-    assert found == [] and why in said
-
-
-def test_without_a_driver_that_is_said() -> None:
-    assert machine.gpus({"PATH": "/nowhere"}) == ([], "no nvidia-smi on the PATH")
-
-
 def test_checkpoints_in_the_cache_have_sizes_and_unfinished_ones_are_marked(tmp_path: Path) -> None:
     for name, blob, size in (("models--a--big", "x", 3 << 20), ("models--b--part", "y.incomplete", 1 << 20)):
         (tmp_path / name / "blobs").mkdir(parents=True)
@@ -284,13 +264,15 @@ def test_it_is_quick_and_imports_no_library(tmp_path: Path) -> None:
 def test_a_torch_that_does_not_fit_the_driver_is_named(
     torch: str, driver_version: str, expected: list[str], tmp_path: Path
 ) -> None:
-    gpus, _ = machine.gpus(driver(tmp_path, f"echo '0, NVIDIA H200, 143771, 0, {driver_version}, Disabled'"))
-    facts = GOOD | {"torch": torch} | versions.build_of(torch) | machine.facts(gpus)
+    found, _ = gpus.gpus(
+        driver(tmp_path, f"echo '0, GPU-a, NVIDIA H200, 143771, 0, 143771, {driver_version}, Disabled'")
+    )
+    facts = GOOD | {"torch": torch} | versions.build_of(torch) | gpus.facts(found)
     assert names(rules.problems(facts)) == expected
 
 
 def test_a_split_gpu_is_seen(tmp_path: Path) -> None:
-    environ = driver(tmp_path, "echo '0, NVIDIA H200, 143771, 0, 580.95.05, Enabled'")
+    environ = driver(tmp_path, "echo '0, GPU-a, NVIDIA H200, 143771, 0, 143771, 580.95.05, Enabled'")
     found = doctor.diagnose(tmp_path, environ | {"HF_HUB_CACHE": str(tmp_path)})
     assert "gpu-in-mig-mode" in names(found.problems) and found.gpus[0].is_split
 

@@ -132,7 +132,8 @@ def test_status_while_a_run_goes_on_and_after_kill_9(tmp_path: Path) -> None:
         assert edit["state"] == "running" and 2 <= edit["done"] < NUM_SAMPLES
         assert edit["images_per_min"] > 20 and edit["eta_s"] is not None and edit["num_batches"] == 8
         assert {w["state"] for w in found["workers"]} == {"last seen"} and found["workers"][0]["sample"]
-        assert "running: process" in cli("status", cwd=folder).stdout
+        running = cli("status", cwd=folder)
+        assert "running: process" in running.stdout and running.returncode == 0, "nothing is wrong with it"
     finally:
         process.kill()
         process.wait()

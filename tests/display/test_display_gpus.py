@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from display_fakes import FakeGpus, Told, edit_facts, gpu
 
-from editeval.display.gpus import NvmlSource, nvml_name, open_source
+from editeval.display.gpus import NvmlSource, open_source
 from editeval.display.observer import RunFacts
 from editeval.display.picture import GpuSample
 from editeval.display.recorder import GPU_COLUMNS, Recorder, append_samples, read_picture, read_samples
@@ -58,24 +58,10 @@ class FakeNvml:
 
 
 def test_each_figure_is_asked_for_and_what_a_slice_does_not_tell_is_none() -> None:
-    source = NvmlSource(FakeNvml(), ["cuda:0", "cuda:1", "cuda:2"], None)
+    source = NvmlSource(FakeNvml(), ["cuda:0", "cuda:1", "cuda:2"], {})
     first, second = source.sample()
     assert (first.gpu, first.utilisation, first.memory_mib, first.power_w) == ("cuda:0", 97.0, 1024.0, 640.25)
     assert (second.gpu, second.utilisation, second.temperature_c) == ("cuda:1", None, 60.0)
-
-
-@pytest.mark.parametrize(
-    ("device", "visible", "name"),
-    [
-        ("cuda:1", None, "1"),
-        ("cuda:1", "", "1"),
-        ("cuda:1", "4,6", "6"),
-        ("cuda:0", " GPU-8a5f , 3", "GPU-8a5f"),
-        ("cuda:5", "4,6", "5"),
-    ],
-)
-def test_the_runs_first_gpu_is_the_first_that_cuda_shows(device: str, visible: str | None, name: str) -> None:
-    assert nvml_name(device, visible) == name
 
 
 def test_without_package_driver_or_gpu_there_is_no_source(monkeypatch: pytest.MonkeyPatch) -> None:

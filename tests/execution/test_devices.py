@@ -11,7 +11,9 @@ import pytest
 
 from editeval.errors import ConfigError, MachineError
 from editeval.execution.backends import worker_environment
-from editeval.execution.devices import groups, num_gpus, problem, resolve
+from editeval.execution.devices import groups, problem, resolve
+from editeval.machine.gpus import forget
+from fakes.nvidia_smi import write_driver
 
 Driver = Callable[..., None]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -21,50 +23,17 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXP
 def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
     """driver(n): nvidia-smi lists n GPUs; driver(n, visible): and CUDA_VISIBLE_DEVICES is set."""
 
-    def install(count: int, visible: str | None = None, script: str = "") -> None:
+    def install(count: int, visible: str | None = None) -> None:
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
-        listing = "\n".join(f"echo 'GPU {i}: NVIDIA H200 (UUID: GPU-{i})'\necho '  MIG 1g.18gb'" for i in range(count))
-        program = folder / "nvidia-smi"
-        program.write_text(f'#!/bin/sh\n[ "$1" = "-L" ] || exit 9\n{script or listing}\n', encoding="utf-8")
-        program.chmod(0o755)
+        write_driver(folder, count)
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         if visible is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        forget()
 
     return install
-
-
-@pytest.mark.parametrize(
-    ("visible", "expected"),
-    [
-        (None, 8),
-        ("", 0),
-        ("-1", 0),
-        ("3", 1),
-        ("0,1,2", 3),
-        (" 0, 5 ", 2),
-        ("0,-1,1", 1),
-        ("0,99,1", 1),
-        ("GPU-0,GPU-5", 2),
-        ("NoDevFiles", 1),
-    ],
-)
-def test_visible_gpus_are_counted_as_cuda_counts_them(driver: Driver, visible: str | None, expected: int) -> None:
-    driver(8, visible)
-    assert num_gpus() == expected
-
-
-def test_without_a_driver_or_with_one_that_fails_there_is_no_gpu(
-    driver: Driver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    driver(8, script="echo 'GPU 0: broken'; exit 1")
-    assert num_gpus() == 0
-    driver(8, script="echo 'No devices found'")
-    assert num_gpus() == 0
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert num_gpus() == 0 and num_gpus({"CUDA_VISIBLE_DEVICES": "0,1"}) == 0
 
 
 def test_without_names_an_editor_gets_every_gpu_and_a_cpu_editor_one_cpu(driver: Driver) -> None:

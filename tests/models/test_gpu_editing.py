@@ -14,10 +14,10 @@ from model_cases import edited, loaded, params, request
 
 from conftest import Folder, picture
 from editeval.execution.backends import process_launcher
-from editeval.execution.devices import visible_gpus
 from editeval.execution.lanes import Limits
 from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.machine.gpus import visible_gpus
 from editeval.types import Editor, EditRequest, Outcome
 
 pytestmark = [pytest.mark.models, pytest.mark.gpu]

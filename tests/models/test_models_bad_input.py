@@ -15,6 +15,7 @@ import yaml
 
 from conftest import Folder
 from fakes.hub_server import COMMIT, HubServer
+from fakes.nvidia_smi import write_driver
 
 pytestmark = pytest.mark.models
 
@@ -147,9 +148,7 @@ def driver(folder: Path, free_mib: int) -> dict[str, str]:
     """A PATH with a driver's tool that knows one GPU with so much free memory."""
     tools = folder / "tools"
     tools.mkdir()
-    script = f'case "$*" in *-L*) echo "GPU 0: a GPU (UUID: GPU-1)" ;; *free*) echo "0, GPU-1, {free_mib}" ;; esac'
-    (tools / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
-    (tools / "nvidia-smi").chmod(0o755)
+    write_driver(tools, 1, free_mib)
     return {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
 
 

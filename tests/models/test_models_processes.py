@@ -40,7 +40,7 @@ def through_processes(name: str, folder: Path, num_workers: int, num_images: int
 def test_a_worker_process_gives_the_same_pixels(
     name: str, tiny: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # logs go to ./outputs
+    monkeypatch.chdir(tmp_path)
     num_workers = 2 if name == "qwen_image_edit" else 1
     results = through_processes(name, tiny(name), num_workers, 2)
     editor = loaded(name, tiny(name))

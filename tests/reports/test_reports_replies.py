@@ -14,6 +14,8 @@ ANSWERS = {
     "following": {"text": "7", "labels": [0.0, 1.0], "mass": 1.0},
     "quality": {"text": "I can't say.", "finished": True},
 }
+STRUCTURED = json.dumps({"score": [0, 0], "reasoning": "No image was provided."})
+SAMPLES = "sc: 'No image was provided.' | '12'"
 
 
 @pytest.mark.parametrize(
@@ -24,8 +26,14 @@ ANSWERS = {
         ("plain words", "plain words"),
         ("[1]", "[1]"),
         ("{}", "{}"),
-        ('{"score": 11}', '{"score": 11}'),
-        ('{"following": {"text": 7}}', '{"following": {"text": 7}}'),
+        ('{"score": 11}', "score: 11"),
+        ('{"score": [0, 0], "reasoning": "No image was provided."}', "No image was provided."),
+        ('{"following": {"text": 7}}', 'following: {"text": 7}'),
+        (json.dumps({"sc": {"text": STRUCTURED, "finished": True}}), "sc: 'No image was provided.'"),
+        (json.dumps({"sc": {"text": f"```json\n{STRUCTURED}\n```"}}), "sc: 'No image was provided.'"),
+        (json.dumps({"sc": {"text": STRUCTURED[:-9]}}), f"sc: {STRUCTURED[:-9]!r}"),
+        (json.dumps({"sc": {"samples": [{"text": STRUCTURED}, {"text": "12"}, {"text": "12"}]}}), SAMPLES),
+        (json.dumps({"sc": {"text": "", "problem": "refused", "message": "asked not to"}}), "sc: asked not to"),
         ("", ""),
     ],
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from editeval.redaction import redacted
+from editeval.text import shell_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,9 +32,4 @@ def result_console() -> Console:
 
 def continuing(argv: Sequence[str]) -> str:
     """The command that carries on what `argv` began, for a shell: not with --fresh, which would begin anew."""
-    return redacted(shlex.join(word for word in argv if word != "--fresh"))
-
-
-def following(words: Sequence[str], allow_code: bool) -> str:
-    """A command to type next, for a shell; it carries the consent that the present one had."""
-    return redacted(shlex.join(["editeval", *words, *(["--allow-code"] if allow_code else [])]))
+    return shell_line(word for word in argv if word != "--fresh")

@@ -13,6 +13,8 @@ from typing import Any
 
 from editeval.doctor import machine, rules, versions
 from editeval.execution import environments
+from editeval.machine import gpus
+from editeval.machine.gpus import Gpu
 
 BROKEN = 2
 LITTLE_GIB = 5.0  # of free disk: a thousand edits of a megapixel take about two
@@ -24,7 +26,7 @@ class Diagnosis:
     """Everything that doctor says."""
 
     versions: Mapping[str, str]
-    gpus: list[machine.Gpu]
+    gpus: list[Gpu]
     why_no_gpu: str
     memory_gib: tuple[float, float] | None  # total, available
     cache: Path
@@ -52,13 +54,13 @@ def doctor(output_dir: Path, as_json: bool, environ: Mapping[str, str] | None = 
 def diagnose(output_dir: Path, environ: Mapping[str, str]) -> Diagnosis:
     """What there is on this machine now."""
     found = versions.installed()
-    gpus, why_no_gpu = machine.gpus(environ)
-    facts = {**found, **versions.build_of(found.get("torch", "")), **machine.facts(gpus)}
+    found_gpus, why_no_gpu = gpus.gpus(environ)
+    facts = {**found, **versions.build_of(found.get("torch", "")), **gpus.facts(found_gpus)}
     cache = machine.cache_folder(environ)
     disks = [disk for path in (output_dir, cache) if (disk := machine.disk(path)) is not None]
     return Diagnosis(
         versions=found,
-        gpus=gpus,
+        gpus=found_gpus,
         why_no_gpu=why_no_gpu,
         memory_gib=machine.memory_gib(),
         cache=cache,
@@ -127,7 +129,7 @@ def _memory(memory_gib: tuple[float, float] | None) -> str:
     return f", {memory_gib[0]:g} GiB memory ({memory_gib[1]:g} available)" if memory_gib else ""
 
 
-def _gpu(gpu: machine.Gpu) -> str:
+def _gpu(gpu: Gpu) -> str:
     memory = f"{gpu.memory_gib:g} GiB" if gpu.memory_gib is not None else "memory unknown"
     used = f", {gpu.used_gib:g} GiB in use" if gpu.used_gib is not None else ""
     return f"{gpu.name}, {memory}{used}, driver {gpu.driver}{', MIG mode' if gpu.is_split else ''}"

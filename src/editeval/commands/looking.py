@@ -34,7 +34,11 @@ def add_commands(commands: Commands) -> None:
 
 def add_status(commands: Commands) -> None:
     """`editeval status`"""
-    status = commands.add_parser("status", help="where a run stands; works while it is running")
+    status = commands.add_parser(
+        "status",
+        help="where a run stands; works while it is running",
+        epilog="exit codes:\n  0    running, or complete\n  3    ended with failures, or stopped before its end\n",
+    )
     add_run_argument(status)
     status.add_argument("--follow", action="store_true", help="until the run ends, once a second")
     status.add_argument("--json", action="store_true", help="machine-readable; with --follow one line a second")

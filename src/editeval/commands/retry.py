@@ -17,6 +17,7 @@ from editeval.pipeline import check_machine, evaluate
 from editeval.plan import make_plan
 from editeval.preparation import check_stages
 from editeval.run.recorded import config_of
+from editeval.store import activity
 from editeval.store.run_store import RunStore
 
 FAMILIES = {family: {r.value for r in Reason if r.family == family} for family in {r.family: None for r in Reason}}
@@ -43,27 +44,43 @@ class Failures:
 def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -> int:
     """Failed edits and missing scores whose reason is in `only` (empty: any) are pending again; then the run goes on.
 
-    Their earlier attempts stay on record; nothing is touched unless the run can go on. Returns its exit code.
+    Where no failure is left and the run is unfinished, it just goes on: so the same command continues an interrupted
+    retry. Earlier attempts stay on record; nothing is touched unless the run can go on. Returns its exit code.
     """
     with RunStore.reopen(directory) as store:
         config = config_of(store, options.allow_code)
         check_machine(config, config.stages)
         check_stages(config, config.stages)
-        failures = failures_of(store, [judging.id for judging in make_plan(config, directory=directory).judgings])
+        judging_ids = [judging.id for judging in make_plan(config, directory=directory).judgings]
+        num_pending = _num_pending(store, judging_ids)
+        failures = failures_of(store, judging_ids)
         if only:
-            failures = failures.only(reasons_of(only, failures.counts()))
-        if not failures.edits and not failures.scores:
+            failures = failures.only(reasons_of(only, failures.counts(), is_finished=not num_pending))
+        if not failures.edits and not failures.scores and not num_pending:
             sys.stdout.write(f"{directory}: nothing to try again\n")
             return 0
-        store.forget_edits(list(failures.edits))
-        for judging_id in {judging_id for judging_id, _ in failures.scores}:
-            store.forget_scores(judging_id, [sample for of, sample in failures.scores if of == judging_id])
+        _forget(store, failures)
+        begun = activity.last_command(store, but_not="retry")
         num_scored = len({sample for _, sample in failures.scores})
         what = f"{len(failures.edits)} edits and the scores of {num_scored} samples"
-        sys.stderr.write(f"{directory}: trying again {what}\n")
+        sys.stderr.write(f"{directory}: trying again {what}; {num_pending} samples were unfinished\n")
     with interruptible() as interrupt:
         result = evaluate(config, options.argv, interrupt, directory=directory, display=options.display)
-    return report_result(result, options.argv, options.display)
+    argv = begun if result.stopped and begun else options.argv  # a limit is raised where the configuration is written
+    return report_result(result, argv, options.display)
+
+
+def _num_pending(store: RunStore, judging_ids: Collection[str]) -> int:
+    """Wanted samples that have no edit yet, or that some judge has not seen yet."""
+    counts = [store.counts(judging_id) for judging_id in judging_ids or (None,)]
+    judged = [c.num_pending_scores for c in counts] if judging_ids else [0]
+    return counts[0].num_pending_edits + max(judged)
+
+
+def _forget(store: RunStore, failures: Failures) -> None:
+    store.forget_edits(list(failures.edits))
+    for judging_id in {judging_id for judging_id, _ in failures.scores}:
+        store.forget_scores(judging_id, [sample for of, sample in failures.scores if of == judging_id])
 
 
 def failures_of(store: RunStore, judging_ids: Collection[str]) -> Failures:
@@ -79,8 +96,11 @@ def failures_of(store: RunStore, judging_ids: Collection[str]) -> Failures:
     return found
 
 
-def reasons_of(words: Collection[str], present: Counter[str]) -> set[str]:
-    """The reasons that `words` mean. Raises ConfigError for a word that means nothing, or if none of them is there."""
+def reasons_of(words: Collection[str], present: Counter[str], is_finished: bool = True) -> set[str]:
+    """The reasons that `words` mean.
+
+    Raises ConfigError for a word that means nothing, and for a finished run if none of them is there.
+    """
     known = sorted({*FAMILIES, *(r.value for r in Reason), *present})
     for word in words:
         if word not in known:
@@ -88,7 +108,7 @@ def reasons_of(words: Collection[str], present: Counter[str]) -> set[str]:
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
             raise ConfigError(f"--only {word}: no such reason; {hint}")
     reasons = {reason for word in words for reason in FAMILIES.get(word, (word,))}
-    if not reasons & set(present):
+    if is_finished and not reasons & set(present):
         has = ", ".join(f"{reason} ({count})" for reason, count in present.most_common()) or "no failures"
         raise ConfigError(f"--only {','.join(words)}: no sample failed for that reason; this run has {has}")
     return reasons

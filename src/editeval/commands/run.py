@@ -17,11 +17,14 @@ from editeval.errors import BenchmarkError, MachineError, Problems, UserError, o
 from editeval.execution.progress import clock
 from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
+from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.run import recorded
 from editeval.run.inputs import new_run_line
 from editeval.store import activity, directories
+from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
+from editeval.text import run_command
 
 if TYPE_CHECKING:
     from editeval.pipeline import RunResult
@@ -40,7 +43,7 @@ def run(config: Config, options: argparse.Namespace) -> int:
 
 def report_result(result: RunResult, argv: Sequence[str], display: str = "plain") -> int:
     """Print the table (unless events went to stdout), and what to type next. Returns the exit code."""
-    from editeval.commands.console import continuing, following, result_console
+    from editeval.commands.console import continuing, result_console
     from editeval.reports.terminal import render_terminal
 
     if result.report is not None:
@@ -49,11 +52,9 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
         for line in result.stopped:
             sys.stderr.write(f"{line}: {continuing(argv)}\n")
         if result.exit_code and not result.stopped:
-            command = following(["retry", str(result.plan.dir)], result.plan.config.allow_code)
-            sys.stderr.write(f"To try again what failed: {command}\n")
+            sys.stderr.write(f"To try again what failed: {_retrying(result.plan)}\n")
     if result.signum is not None:
-        done = result.counts.num_edited + result.counts.num_failed
-        sys.stderr.write(f"Interrupted; {done} of {result.counts.num_wanted} edits are safe in {result.plan.dir}.\n")
+        sys.stderr.write(f"Interrupted; {_kept(result.counts)} in {result.plan.dir}.\n")
         sys.stderr.write(f"To continue: {continuing(argv)}\n")
     return result.exit_code
 
@@ -81,6 +82,15 @@ def _look_further(config: Config, problems: Problems, is_run: bool) -> None:
             problems.add(error)
     for lacking in device_warnings(config) if is_run else ():
         problems.add(MachineError(lacking))
+
+
+def _retrying(plan: Plan) -> str:
+    return run_command("retry", plan.dir, names_code=names_code(plan.config.resolved))
+
+
+def _kept(counts: Counts) -> str:
+    failed = f" and {counts.num_failed} failures" if counts.num_failed else ""
+    return f"{counts.num_edited} of {counts.num_wanted} edits{failed} are safe"
 
 
 def check(config: Config) -> int:

@@ -13,12 +13,15 @@ from editeval.display.observer import StageFacts
 from editeval.display.pace import Pace
 from editeval.display.picture import FailureView, Picture, ScoreSoFar, StageView, WorkerView
 from editeval.display.recorder import read_picture
+from editeval.plugins import names_code
 from editeval.run import results
+from editeval.run.recorded import settings_of
 from editeval.stages.telling import EDIT, interval
 from editeval.store import activity, lock
 from editeval.store.records import CAPPED, Counts
 from editeval.store.reused import Reused, reused
 from editeval.store.run_store import RunStore
+from editeval.text import run_command
 
 NUM_ENDS = 500  # of the last samples, for the pace
 FRESH_S = 5.0  # a live picture older than this is history
@@ -48,7 +51,8 @@ class Standing:
     counts: Counts  # of several judgings, those of the one that scored least
     reasons: dict[str, dict[str, int]]  # stage -> why samples have no value -> how many
     judgings: tuple[KeptView, ...] = ()  # every one that the run keeps, those that are not shown included
-    argv: tuple[str, ...] = ()  # of the latest invocation; empty if it left none
+    argv: tuple[str, ...] = ()  # of the command that continues it; empty if unknown
+    retry: str = ""  # the command that tries again what failed
     cap: str = ""  # the key of the limit on spending that it met last
     reused: tuple[Reused, ...] = ()  # what was taken over from other runs
 
@@ -71,11 +75,12 @@ def standing(directory: Path) -> Standing:
         counts = found.least
         taken = reused(store)
         judgings = tuple(_kept(store))
+        retry = run_command("retry", directory, names_code=names_code(settings_of(store)))
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = live
     known = {stage: why for stage, why in reasons.items() if why}
-    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, found.cap, taken)
+    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, retry, found.cap, taken)
 
 
 def _kept(store: RunStore) -> Iterator[KeptView]:
@@ -95,9 +100,9 @@ class _Ledger:
         self.now = time.time()
         invocations = store.events("invocation")
         self.began_at = max((e["at"] for e in invocations), default=self.now)
-        self.argv = tuple(map(str, invocations[-1]["data"].get("argv", ()))) if invocations else ()
         self.events = [e for e in store.events() if e["at"] >= self.began_at]
         self.cap = next((str(e["data"]["limit"]) for e in reversed(self.events) if e["kind"] == CAPPED), "")
+        self.argv = activity.last_command(store, but_not="retry" if self.cap else "")
         self.stages = _stages(store)
         self.counts = {facts.key: store.counts(facts.judging_id or None) for facts in self.stages}
         judged = [self.counts[facts.key] for facts in self.stages if facts.judging_id]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FOLLOW_S = 1.0
 _MEANINGS = {
     "complete": "complete: every wanted sample is scored",
-    "incomplete": "finished, but some samples failed or could not be scored; `editeval retry` tries those again",
+    "incomplete": "finished, but some samples failed or could not be scored",
     "capped": "not running: a limit on spending is reached; what finished is safe",
     "interrupted": "not running: it was interrupted, or it stopped with an error; what finished is safe",
     "killed": "not running: its process was killed; what finished is safe",
@@ -29,7 +29,7 @@ _MEANINGS = {
 
 
 def status(directory: Path, as_json: bool, follow: bool) -> int:
-    """0 if everything wanted is scored, else 3."""
+    """0 if everything wanted is scored, and for a run that is going on; 3 for one that ended with anything missing."""
     if not follow:
         found = standing(directory)
         sys.stdout.write(_json(found) if as_json else "")
@@ -43,7 +43,7 @@ def status(directory: Path, as_json: bool, follow: bool) -> int:
         found = _follow_live(directory)
     else:
         found = _follow_plain(directory)
-    return 0 if found.is_complete else 3
+    return 0 if found.is_complete or found.writer is not None else 3
 
 
 def _followed(directory: Path) -> Iterator[Standing]:
@@ -86,6 +86,8 @@ def _rendered(found: Standing) -> RenderableType:
     if found.outcome in ("capped", "interrupted", "killed") and found.argv:
         how = f", raise {clean(found.cap)}" if found.outcome == "capped" else ""
         texts.append(Text(f"To continue{how}: {clean(continuing(found.argv))}"))
+    if found.outcome == "incomplete":
+        texts.append(Text(f"To try them again: {clean(found.retry)}"))
     for stage, reasons in found.reasons.items():
         texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
     texts += [Text(clean(str(one))) for one in found.reused]

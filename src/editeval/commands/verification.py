@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import UserError, one_line
+from editeval.plugins import names_code
 from editeval.run import results
 from editeval.run.check_inputs import InputsCheck, check_inputs
-from editeval.run.recorded import plan_of
+from editeval.run.recorded import plan_of, settings_of
 from editeval.stats.summary import summarise
 from editeval.store import exports
 from editeval.store import verify as checks
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem
+from editeval.text import run_command
 
 TOLERANCE = 1e-9
 
@@ -34,6 +36,7 @@ def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
         problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
         repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
+        mending = run_command("verify", directory, "--repair", names_code=names_code(settings_of(store)))
     for problem in problems:
         sys.stdout.write(f"{one_line(problem)}{' (repaired)' if problem in repaired else ''}\n")
     for line in made_of.unknown:
@@ -44,9 +47,7 @@ def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
     elif any(_is_image(problem) for problem in repaired):
         sys.stdout.write("The samples of lost images are pending again: the command of the run makes them anew.\n")
     elif not should_repair and any(problem.is_repairable or problem.kind == "report" for problem in problems):
-        sys.stdout.write(
-            "`editeval verify --repair` mends what is provably mendable: lost images, reports, left-overs\n"
-        )
+        sys.stdout.write(f"`{mending}` fixes what can be fixed safely: lost images, reports, temporary files\n")
     return 0 if len(problems) == len(repaired) else 3
 
 

@@ -12,10 +12,13 @@ from typing import Any
 
 from editeval.commands.signals import stoppable
 from editeval.errors import UserError
+from editeval.plugins import names_code
 from editeval.reports.html import FIRST_FILE
 from editeval.run import results
+from editeval.run.recorded import settings_of
 from editeval.stats.compare import Scored, compare
 from editeval.store.run_store import RunStore
+from editeval.text import run_command
 from editeval.viewer.server import ShownRun, Viewer
 
 
@@ -48,12 +51,14 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
     benchmarks: dict[str, str] = {}
     shared: frozenset[tuple[str, str]] | None = None
     for directory in dict.fromkeys(directories):
-        if not (directory / FIRST_FILE).is_file():
-            raise UserError(f"{directory}: no report to show yet; `editeval report {directory}` writes it")
         with RunStore.read(directory) as store:
+            needs_consent = names_code(settings_of(store))
+            if not (directory / FIRST_FILE).is_file():
+                again = run_command("report", directory, names_code=needs_consent)
+                raise UserError(f"{directory}: no report to show yet; `{again}` writes it")
             samples = frozenset((row.sample_id, row.instruction) for row in store.rows(None))
             ids = frozenset(sample_id for sample_id, _ in samples)
-            runs.append(ShownRun(directory, str(store.manifest["run_id"]), directory.name, ids))
+            runs.append(ShownRun(directory, str(store.manifest["run_id"]), directory.name, ids, needs_consent))
             shared = samples if shared is None else shared & samples
             benchmarks.setdefault(str(store.manifest["identity"]["benchmark"]), directory.name)
     if len(benchmarks) > 1 and not intersect:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from editeval.display.picture import GpuSample
+from editeval.machine.gpus import driver_name
 
 
 class GpuSource(Protocol):
@@ -33,19 +34,19 @@ def open_source(devices: Sequence[str], environ: Mapping[str, str]) -> GpuSource
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return None
-    source = NvmlSource(pynvml, wanted, environ.get("CUDA_VISIBLE_DEVICES"))
+    source = NvmlSource(pynvml, wanted, environ)
     return source if source.handles else None
 
 
 class NvmlSource:
-    """Asks NVML. `visible` is CUDA_VISIBLE_DEVICES: the run's cuda:0 is the first GPU that it names."""
+    """Asks NVML. The run's cuda:0 is the first GPU that CUDA_VISIBLE_DEVICES of `environ` names."""
 
-    def __init__(self, nvml: Any, devices: Sequence[str], visible: str | None) -> None:
+    def __init__(self, nvml: Any, devices: Sequence[str], environ: Mapping[str, str]) -> None:
         self._nvml = nvml
         self.handles: dict[str, Any] = {}
         for device in devices:
             with contextlib.suppress(nvml.NVMLError):  # one that NVML does not know is not shown
-                self.handles[device] = self._handle(nvml_name(device, visible))
+                self.handles[device] = self._handle(driver_name(device, environ))
 
     def sample(self) -> list[GpuSample]:
         return [self._sample(device, handle) for device, handle in self.handles.items()]
@@ -77,12 +78,3 @@ class NvmlSource:
             return question()
         except self._nvml.NVMLError:  # a slice of a GPU tells less than a whole one
             return None
-
-
-def nvml_name(device: str, visible: str | None) -> str:
-    """The index or UUID under which NVML knows the run's `device`."""
-    number = device.removeprefix("cuda:")
-    if not visible:
-        return number
-    names = [name.strip() for name in visible.split(",")]
-    return names[int(number)] if number.isdecimal() and int(number) < len(names) else number

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from editeval.errors import EditevalError
-from editeval.execution.devices import visible_gpus
 from editeval.execution.frames import Channel, Frame, FrameError, NonsenseError, QueueChannel, SocketChannel
 from editeval.execution.messages import NONSENSE
 from editeval.execution.worker import Worker
+from editeval.machine.gpus import TOLD, told, visible_gpus
 
 GRACE_S = 10.0
 """How long a worker that was asked to leave may take before it is killed."""
@@ -209,6 +209,8 @@ def worker_environment(devices: Sequence[str], environ: Mapping[str, str]) -> di
     visible = visible_gpus(environ)
     result.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the driver's numbers, as nvidia-smi and `doctor` show them
     result["CUDA_VISIBLE_DEVICES"] = ",".join(visible[int(g)] if visible else g for g in gpus)
+    if gpus:
+        result[TOLD] = told(environ)
     if not gpus:
         result.update(dict.fromkeys(_ONE_THREAD, "1"))
     return result

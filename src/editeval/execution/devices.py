@@ -1,46 +1,14 @@
-"""Which devices there are, and which group of them each worker gets. Asks the driver, never imports torch."""
+"""Which devices are meant, and which group of them each worker gets."""
 
 from __future__ import annotations
 
-import itertools
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from editeval.errors import ConfigError, MachineError
+from editeval.machine.gpus import num_gpus
 
 MARK = "ray:"
 """Begins the name of a GPU of a Ray cluster. Which GPU of which node ray:3 is, Ray says when a worker has started."""
-
-
-def num_gpus(environ: Mapping[str, str] | None = None) -> int:
-    """GPUs that a worker could use: those the driver lists, or those that CUDA_VISIBLE_DEVICES names, if it is set."""
-    environ = os.environ if environ is None else environ
-    listed = _listed_by_driver()
-    visible = visible_gpus(environ)
-    if visible is None or not listed:
-        return listed
-    return len(list(itertools.takewhile(lambda name: not name.isdecimal() or int(name) < listed, visible)))
-
-
-def visible_gpus(environ: Mapping[str, str]) -> list[str] | None:
-    """What CUDA_VISIBLE_DEVICES names; None without it. As CUDA reads it: what follows the first -1 does not count."""
-    names = environ.get("CUDA_VISIBLE_DEVICES")
-    if names is None:
-        return None
-    return list(itertools.takewhile(lambda name: name not in ("", "-1"), (name.strip() for name in names.split(","))))
-
-
-def _listed_by_driver() -> int:
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return 0
-    try:
-        done = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return 0  # a driver that does not answer has no usable device
-    return sum(line.startswith("GPU ") for line in done.stdout.splitlines())
 
 
 def resolve(

@@ -126,6 +126,7 @@ class Worker:
             self._purse.close()
 
     def _run(self, model: Editor | Judge, key: str, unit: Unit, is_urgent: bool) -> None:
+        _begin_peak_memory()
         self._is_busy.set()
         started_at, start = time.time(), time.perf_counter()
         value: Any = None
@@ -214,13 +215,28 @@ def _stand_back() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
-def _peak_memory_gib() -> float | None:
-    torch = sys.modules.get("torch")  # only if the plug-in imported it: the worker itself never does
-    if torch is not None and torch.cuda.is_initialized():
-        return float(torch.cuda.max_memory_allocated()) / 2**30
-    import resource
+def _cuda() -> Any:
+    """torch.cuda if the plug-in works with it, else None; the worker itself never imports torch."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+def _begin_peak_memory() -> None:
+    """What `_peak_memory_gib` says concerns what follows."""
+    cuda = _cuda()
+    for device in range(cuda.device_count() if cuda else 0):
+        cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory_gib() -> float | None:
+    """The most that this request held on one of the worker's GPUs, weights included.
+
+    None where torch does not know it: on the CPU, on a server, and where a library computes in a process of its own.
+    """
+    cuda = _cuda()
+    return (
+        max((cuda.max_memory_allocated(i) / 2**30 for i in range(cuda.device_count())), default=None) if cuda else None
+    )
 
 
 def _die_with_parent() -> None:

@@ -6,16 +6,17 @@ ROW and DETAIL: with 25,000 samples the names would be most of the file.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, Report, SampleRow, Survey, scored_value, why_unscored
 from editeval.reports.figures import command, metrics_of, policy_shares, score_titles
 from editeval.reports.pictures import Picture, Pictures
 from editeval.reports.tables import plain
+from editeval.text import run_command
 from editeval.viewer.blocks import SCHEMA_VERSION
 
 CHUNK = 500  # samples per file
@@ -191,11 +192,11 @@ def _benchmark(report: Report) -> str:
 
 def _commands(report: Report, seen: Survey) -> dict[str, str]:
     """What to type: no `retry` where nothing failed, for what is only unfinished is not tried again."""
-    where = str(report.run.get("dir") or "")
-    of = f" {shlex.quote(where)}" if where else ""
+    where = str(report.run.get("dir") or "latest")
     has_failed = any(cause.reason != NOT_JUDGED for cause in seen.causes)
-    retry = f"editeval retry{of}" if has_failed else ""
-    return {"again": command(report), "retry": retry, "show": f"editeval show{of or ' latest'}"}
+    needs_consent = names_code(report.provenance.get("config") or {})
+    retry = run_command("retry", where, names_code=needs_consent) if has_failed else ""
+    return {"again": command(report), "retry": retry, "show": run_command("show", where, names_code=False)}
 
 
 def _yaml(value: Any) -> str:

@@ -14,15 +14,17 @@ from editeval.errors import BudgetError, ImageError, Reason
 from editeval.execution.lanes import Notice, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plan import JudgingPlan, Plan, worker_spec
+from editeval.plugins import names_code
 from editeval.reports.pictures import Found
 from editeval.reports.previews import Previews
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings, NotEditedError
-from editeval.stages.sanity import Doubts
+from editeval.stages.sanity import NO_LANGUAGE, Doubts
 from editeval.stages.telling import judge_facts, judge_key, settled_scores, worker_log_name
 from editeval.store.run_store import RunStore
 from editeval.store.samples import judge_request, shown_inputs
 from editeval.store.score_sets import details_of
+from editeval.text import run_command
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
 
 
@@ -30,12 +32,6 @@ class SourceChangedError(ImageError):
     """The source image is not the one that was edited."""
 
     reason = Reason.SOURCE_CHANGED
-
-
-KEPT = (
-    "what was scored is safe, `editeval show` has the replies, and `editeval retry --only degenerate,empty` asks again"
-)
-"""Said when a judge that has gone mad ends the stage."""
 
 
 class Judging(Activity):
@@ -61,7 +57,7 @@ class Judging(Activity):
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._shown: dict[str, str] = {}  # digest of what the judge was shown, by sample; likewise
         self._previews = Previews(store.dir)
-        self._doubts = Doubts(judging, KEPT)
+        self._doubts = Doubts(judging, _what_is_kept(plan))
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
 
     def facts(self) -> StageFacts:
@@ -149,6 +145,13 @@ class Judging(Activity):
     def _unscored(self, key: str, failure: Failure) -> list[Score]:
         name = self._judging.stage.label
         return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
+
+
+def _what_is_kept(plan: Plan) -> str:
+    """Said when a judge that has gone mad ends the stage."""
+    flags = "--only", ",".join(sorted(NO_LANGUAGE))
+    again = run_command("retry", plan.dir, *flags, names_code=names_code(plan.config.resolved))
+    return f"what was scored is safe, and `{again}` asks again"
 
 
 def _is_unpaid(scores: Sequence[Score]) -> bool:

@@ -36,6 +36,12 @@ class LastFailure:
 NUM_LAST = 10
 
 
+def last_command(store: RunStore, but_not: str = "") -> tuple[str, ...]:
+    """What was typed to make or continue the run, the latest that is not `editeval BUT_NOT`; empty if unknown."""
+    typed = [tuple(map(str, event["data"].get("argv", ()))) for event in store.events("invocation")]
+    return next((argv for argv in reversed(typed) if argv[1:2] != (but_not,)), ())
+
+
 def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
     """What this judging measures, the headline first; nothing before its first score."""
     found = store.ledger.query(

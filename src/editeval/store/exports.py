@@ -13,7 +13,7 @@ from typing import Any
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 
-AGAIN = "write it again with `editeval report`"
+AGAIN = "`editeval report RUN` writes it again"
 _TOLERANCE = 1e-6
 _MAX_CELL = 1 << 30  # characters; an instruction may be long
 Prefixes = Mapping[str, str]  # judging id -> what its metrics' labels begin with

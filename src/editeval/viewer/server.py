@@ -60,6 +60,7 @@ class ShownRun:
     id: str
     name: str
     samples: Collection[str]
+    names_code: bool = False  # its configuration names code of the user's own: commands need --allow-code
 
 
 class _Refused(Exception):  # noqa: N818 - not an error of ours: it is the answer
@@ -96,7 +97,7 @@ class Viewer:
 
     def page(self) -> str:
         """The page, as the reports on the disk are now. Raises UserError for a report that cannot be read."""
-        blocks = [read_block(run.dir) for run in self.runs]
+        blocks = [read_block(run.dir, run.names_code) for run in self.runs]
         comparisons, num_shared = self.comparing(blocks) if self.comparing else ((), None)
         roots = [f"runs/{number}/" for number in range(len(blocks))]
         drawn = [

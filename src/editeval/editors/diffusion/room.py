@@ -7,19 +7,17 @@ Linux tells it, memory of the GPUs as the driver tells it. Activations come on t
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from editeval.errors import MachineError
+from editeval.machine.gpus import most_free_bytes
 
 KEY = "diffusion_model.params.model_name"
 ITEM_BYTES: Mapping[str, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
-DRIVER_S = 4.0
-MIB, GIB = 2**20, 2**30
+GIB = 2**30
 MEMINFO = Path("/proc/meminfo")
 LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -57,35 +55,3 @@ def host_bytes(meminfo: Path = MEMINFO, limit: Path = LIMIT) -> int | None:
     with suppress(OSError, ValueError):  # no limit: "max", which is no number
         found.append(int(limit.read_text("ascii")))
     return min(found, default=None)
-
-
-def most_free_bytes(device: str, environ: Mapping[str, str]) -> int | None:
-    """Free memory of that GPU, or of the emptiest one that it may be; None if the driver does not tell.
-
-    CUDA counts GPUs in an order of its own unless CUDA_DEVICE_ORDER is PCI_BUS_ID: then a number means any of them.
-    """
-    command = shutil.which("nvidia-smi", path=environ.get("PATH"))
-    if command is None:
-        return None
-    query = [command, "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=DRIVER_S, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
-    free = {(row[0], row[1]): int(row[2]) * MIB for row in rows if len(row) == 3 and row[2].isdecimal()}
-    if len(free) < len(rows):
-        return None  # some GPU keeps it to itself: it may be the one
-    name = _name_of(device, environ)
-    named = [bytes_ for (index, uuid), bytes_ in free.items() if name is not None and name in (index, uuid)]
-    return max(named or free.values(), default=None)
-
-
-def _name_of(device: str, environ: Mapping[str, str]) -> str | None:
-    """What the driver calls `device`; None if that cannot be told."""
-    number = int(device.partition(":")[2] or 0)
-    visible = environ.get("CUDA_VISIBLE_DEVICES")
-    names = [name.strip() for name in visible.split(",")] if visible is not None else [str(n) for n in range(99)]
-    name = names[number] if number < len(names) else ""
-    is_sure = name.startswith("GPU-") or (name.isdecimal() and environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID")
-    return name if is_sure else None
