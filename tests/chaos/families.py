@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chaos import equality, iofaults, kills, parents, powercut, races, storms
+from chaos import equality, inputs, iofaults, kills, parents, powercut, races, storms
 from chaos.forks import Finding, experiments, in_child, scratch
 from chaos.layer import Layer, recorded
 from chaos.oracle import Result
@@ -229,6 +229,22 @@ def two_writers(layer: Layer, options: Options) -> Figures:
         stage.close()
 
 
+def changed_inputs(layer: Layer, options: Options) -> Figures:
+    """Checkpoints and instructions that change between two invocations, with kills before and after."""
+    stage = Stage(layer, num_samples=12)
+
+    def count(figures: Figures, finding: Finding) -> None:
+        figures.num += 1
+        figures.distinct += 1
+        figures.details["kills"] = figures.details.get("kills", 0) + finding.facts.get("kills", 0)
+
+    plan = inputs.plan(kills.points(stage.counts, options.seed), options.num, options.seed)
+    try:
+        return conduct(list(plan), lambda c, d: inputs.trial(layer, stage.work, c, d), options, count)
+    finally:
+        stage.close()
+
+
 FAMILIES: dict[str, Callable[[Layer, Options], Figures]] = {
     "kills": kill_points,
     "powercuts": power_cuts,
@@ -237,4 +253,5 @@ FAMILIES: dict[str, Callable[[Layer, Options], Figures]] = {
     "equality": resume_equality,
     "parents": killed_parents,
     "writers": two_writers,
+    "inputs": changed_inputs,
 }

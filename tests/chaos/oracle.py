@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos import tiny_benchmark, tiny_judge
-from chaos.tiny_editor import painted
+from chaos import tiny_benchmark, tiny_editor, tiny_judge
 from chaos.workload import BATCH, SEED, Workload
 from editeval.run import results
 from editeval.store.run_store import RunStore
@@ -56,7 +55,10 @@ class Result:
 
 def expected_samples(work: Workload, failed: Mapping[str, Mapping[str, str]] = ALWAYS_FAIL) -> list[dict[str, Any]]:
     """The lines of samples.jsonl."""
-    edits = {s.id: None if s.id in failed else _png(s.image.read(), s.id, s.instruction) for s in _samples(work)}
+    weights = tiny_editor.weights_in(str(work.checkpoint)) if work.has_weights else b""
+    edits = {
+        s.id: None if s.id in failed else _png(s.image.read(), s.id, s.instruction, weights) for s in _samples(work)
+    }
     every = list(edits)
     company = {
         key: [other for other in every[n - n % BATCH : n - n % BATCH + BATCH] if edits[other] is not None]
@@ -68,7 +70,7 @@ def expected_samples(work: Workload, failed: Mapping[str, Mapping[str, str]] = A
         edit = {
             "status": "failed" if png is None else "done",
             "sha256": None if png is None else hashlib.sha256(png).hexdigest(),
-            "seed": _seed(sample.id),
+            "seed": seed_of(sample.id),
             "error": dict(failed[sample.id]) if png is None else None,
         }
         scores = {} if png is None else _scores(png, company[sample.id] if work.is_moody else [])
@@ -77,17 +79,17 @@ def expected_samples(work: Workload, failed: Mapping[str, Mapping[str, str]] = A
 
 
 def _samples(work: Workload) -> Any:
-    return tiny_benchmark.TinyBenchmark(tiny_benchmark.TinyParams(work.num_samples))
+    return tiny_benchmark.TinyBenchmark(tiny_benchmark.TinyParams(work.num_samples, work.changed))
 
 
-def _seed(sample_id: str) -> int:
+def seed_of(sample_id: str) -> int:
     """As the documentation has it: the first 31 bits of SHA-256 of '<base seed>:<sample id>'."""
     return int(hashlib.sha256(f"{SEED}:{sample_id}".encode()).hexdigest()[:8], 16) % 2**31
 
 
-def _png(source: bytes, sample_id: str, instruction: str) -> bytes:
+def _png(source: bytes, sample_id: str, instruction: str, weights: bytes) -> bytes:
     buffer = io.BytesIO()
-    painted(source, _seed(sample_id), instruction).save(buffer, "PNG", compress_level=1)
+    tiny_editor.painted(source, seed_of(sample_id), instruction, weights).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -114,11 +116,15 @@ def _attempt_faults(work: Workload, failed: Mapping[str, Mapping[str, str]]) -> 
     with RunStore.read(work.run) as store:
         for attempt in store.attempts():
             history.setdefault((attempt.stage, attempt.sample_id), []).append((attempt.attempt, attempt.error is None))
+        taken = {edit.sample_id for edit in store.edits() if edit.origin}
     for sample_id in tiny_benchmark.ids(work.num_samples):
         edits = history.pop(("edit", sample_id), [])
         judged = history.pop(("judge", sample_id), [])
         succeeded = [is_good for _, is_good in edits].count(True)
-        if sample_id in failed:
+        if sample_id in taken:
+            if edits or [is_good for _, is_good in judged].count(True) > 1:
+                yield f"{sample_id[:20]}: taken over, yet its attempts are {edits} and {judged}"
+        elif sample_id in failed:
             if succeeded or judged or not edits:
                 yield f"{sample_id}: failed, yet its attempts are {edits} and {judged}"
         elif succeeded != 1 or not edits[-1][1]:

@@ -35,6 +35,7 @@ SUITES: dict[str, dict[str, Goal]] = {
         "iofaults": Goal(12, 10),
         "parents": Goal(2, 1),
         "writers": Goal(3, 3),
+        "inputs": Goal(4, 4),
     },
     "short": {
         "kills": Goal(1600, 1500),
@@ -44,6 +45,7 @@ SUITES: dict[str, dict[str, Goal]] = {
         "equality": Goal(72, 72),
         "parents": Goal(24, 20),
         "writers": Goal(60, 60),
+        "inputs": Goal(64, 64),
     },
     "full": {
         "kills": Goal(100_000, 1500),
@@ -53,6 +55,7 @@ SUITES: dict[str, dict[str, Goal]] = {
         "equality": Goal(72, 72),
         "parents": Goal(1000, 900),
         "writers": Goal(500, 500),
+        "inputs": Goal(1000, 1000),
     },
 }
 TITLES = {
@@ -63,6 +66,7 @@ TITLES = {
     "equality": "resume equality",
     "parents": "parents of workers killed",
     "writers": "two writers",
+    "inputs": "changed inputs",
 }
 
 

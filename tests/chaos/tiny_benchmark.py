@@ -17,6 +17,7 @@ NASTY = ("../evil", "猫 🐈", "x" * 300, "refused", "broken")
 @dataclass(frozen=True)
 class TinyParams:
     num_samples: int = 8
+    changed: int = -1  # number of the sample with another instruction than at first
 
 
 class TinyBenchmark(Benchmark):
@@ -26,10 +27,11 @@ class TinyBenchmark(Benchmark):
     def __iter__(self) -> Iterator[Sample]:
         for number, sample_id in enumerate(ids(self.params.num_samples)):
             source = BytesImage(encode_png(Image.new("RGB", (8, 6), (number * 37 % 256, 90, 200))))
-            yield Sample(sample_id, ("physical", "cultural")[number % 2], source, f"change {number}", "a scene")
+            instruction = f"change {number}" + (", but otherwise" if number == self.params.changed else "")
+            yield Sample(sample_id, ("physical", "cultural")[number % 2], source, instruction, "a scene")
 
     def fingerprint(self) -> str:
-        return f"tiny-{self.params.num_samples}"
+        return f"tiny-{self.params.num_samples}-{self.params.changed}"
 
 
 def ids(num_samples: int) -> list[str]:

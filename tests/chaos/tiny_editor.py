@@ -1,4 +1,4 @@
-"""An editor whose pixels follow from seed and instruction alone, and that breaks as its script says.
+"""An editor whose pixels follow from seed, instruction and weights alone, and that breaks as its script says.
 
 A script is a folder with `fates.json`, {sample id: [fate of the first attempt, of the second, ...]}; what was attempted
 is noted there, across processes. After its last fate a sample is edited as usual.
@@ -49,6 +49,7 @@ SIGNALS = {"kill": signal.SIGKILL, "abort": signal.SIGABRT, "bus": signal.SIGBUS
 @dataclass(frozen=True)
 class TinyEditorParams:
     script: str = field(default="", metadata={"identity": False})
+    checkpoint: str = ""  # folder with weights.bin; empty: it has none
 
 
 class TinyEditor(Editor):
@@ -60,6 +61,7 @@ class TinyEditor(Editor):
     def load(self, device: str) -> None:
         folder = self.params.script
         self._fates = json.loads((Path(folder) / "fates.json").read_text()) if folder else {}
+        self._weights = weights_in(self.params.checkpoint)
 
     def edit(self, request: EditRequest, progress: Progress) -> Image.Image:
         note(self.params.script, request.key)
@@ -72,7 +74,7 @@ class TinyEditor(Editor):
             return OUTPUTS[fate]()
         self._meet(fate)
         progress(1, 1)
-        return painted(request.images[0], request.seed, request.instruction)
+        return painted(request.images[0], request.seed, request.instruction, self._weights)
 
     def _fate(self, key: str) -> str:
         fates = self._fates.get(key, [])
@@ -115,10 +117,15 @@ class TinyEditor(Editor):
             os._exit(0)
 
 
-def painted(source: bytes, seed: int, instruction: str) -> Image.Image:
+def weights_in(checkpoint: str) -> bytes:
+    """What the editor learnt."""
+    return (Path(checkpoint) / "weights.bin").read_bytes() if checkpoint else b""
+
+
+def painted(source: bytes, seed: int, instruction: str, weights: bytes = b"") -> Image.Image:
     """The edit of `source`."""
     image = decode(source)
-    digest = hashlib.sha256(f"{seed} {instruction}".encode()).digest()
+    digest = hashlib.sha256(f"{seed} {instruction}".encode() + weights).digest()
     for place in range(8):
         image.putpixel((place, place % 6), (digest[place], digest[place + 8], digest[place + 16]))
     return image

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,9 @@ class Workload:
     limits: Mapping[str, float] = field(default_factory=dict)
     is_moody: bool = True
     overlap: bool = False  # judging begins while editing goes on
+    has_weights: bool = False  # the editor has a checkpoint, in the folder `checkpoint`
+    changed: int = -1  # number of the sample whose instruction is another one
+    number: int = 0  # of the run that is meant, from 1, in the order of their beginnings; 0: the only one
 
     @property
     def out(self) -> Path:
@@ -43,10 +47,29 @@ class Workload:
         return self.folder / "script"
 
     @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint"
+
+    @property
+    def runs(self) -> list[Path]:
+        """Every run directory that is complete, in the order of their beginnings."""
+        found = [path for path in self.out.glob("chaos-*") if (path / "manifest.json").exists()]
+        return sorted(found, key=lambda path: json.loads((path / "manifest.json").read_bytes())["created_at"])
+
+    @property
     def run(self) -> Path:
-        """The one run directory."""
+        """The run directory that is meant."""
+        if self.number:
+            return self.runs[self.number - 1]
         (found,) = (path for path in self.out.glob("chaos-*") if path.is_dir())
         return found
+
+    def train(self, weights: bytes) -> None:
+        """These are the weights of the checkpoint, under the same path and with the same time."""
+        self.checkpoint.mkdir(exist_ok=True)
+        path = self.checkpoint / "weights.bin"
+        path.write_bytes(weights)
+        os.utime(path, ns=(10**18, 10**18))
 
     def prepare(self, fates: Mapping[str, list[str]] | None = None) -> Workload:
         """The script is there; nothing has been attempted yet."""
@@ -58,10 +81,14 @@ class Workload:
         execution = {"backend": self.backend, "policy": self.policy, **self.limits}
         devices = ["cpu"] * self.num_workers
         tree: dict[str, Any] = {
-            "benchmark": {"type": "chaos.tiny_benchmark", "params": {"num_samples": self.num_samples}},
+            "benchmark": {
+                "type": "chaos.tiny_benchmark",
+                "params": {"num_samples": self.num_samples, "changed": self.changed},
+            },
             "diffusion_model": {
                 "type": "chaos.tiny_editor",
-                "params": {"device_ids": devices, "seed": SEED, "script": str(self.script)},
+                "params": {"device_ids": devices, "seed": SEED, "script": str(self.script)}
+                | ({"checkpoint": str(self.checkpoint)} if self.has_weights else {}),
                 "execution": execution,
             },
             "reward_model": {

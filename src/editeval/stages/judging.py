@@ -122,7 +122,7 @@ class Judging(Activity):
         if len(batch) < len(answers):
             self.over_budget()
         self.progress.total -= wanted - len(batch)
-        self.store.record_score_batch(self.judging_id, batch, self._shown)
+        self.store.record_score_batch(self.judging_id, batch, inputs=self._shown)
         for scores, _ in batch:
             self.progress.add(scores[0].value is None)
         self.observer.settled(self.name, settled_scores(outcome, wanted, batch, self._samples))
