@@ -81,30 +81,34 @@ def interval(categories: Sequence[Clusters], means: Sequence[float]) -> Interval
 
 def doubt(categories: Sequence[Clusters]) -> str:
     """Why an interval of the mean of the means of `categories` would be too narrow; empty if nothing is known."""
-    weights: dict[str, list[float]] = {}
-    for clusters in categories:
-        num_values = sum(map(len, clusters.values()))
-        for name, values in clusters.items():
-            weights.setdefault(name, []).append(len(values) / num_values / len(categories))
-    if len(weights) < 2 or (len(categories) > 1 and min(map(len, categories)) < MIN_PER_CATEGORY):
+    names = set().union(*categories)
+    if len(names) < 2 or (len(categories) > 1 and min(map(len, categories)) < MIN_PER_CATEGORY):
         return FEW_CLUSTERS
-    if max(map(math.fsum, weights.values())) > MAX_WEIGHT + _NO_VARIATION:
+    if _heaviest(categories) > MAX_WEIGHT + _NO_VARIATION:
         return DOMINANT_CLUSTER
-    if _num_off_mode([x for clusters in categories for values in clusters.values() for x in values]) < MIN_OFF_MODE:
+    if _is_nearly_constant([x for clusters in categories for values in clusters.values() for x in values]):
         return FEW_DISTINCT
     return ""
 
 
-def _num_off_mode(values: Collection[float]) -> int:
-    """How many of `values` differ from the most frequent one by more than _SAME of their range."""
+def _heaviest(categories: Sequence[Clusters]) -> float:
+    """The largest share of the weight that a cluster has."""
+    if len(categories) == 1:
+        sizes = [len(values) for values in categories[0].values()]
+        return max(sizes) / sum(sizes)
+    weights: dict[str, float] = {}
+    for clusters in categories:
+        weight = 1 / (sum(map(len, clusters.values())) * len(categories))
+        for name, values in clusters.items():
+            weights[name] = weights.get(name, 0.0) + weight * len(values)
+    return max(weights.values())
+
+
+def _is_nearly_constant(values: Collection[float]) -> bool:
+    """Whether fewer than MIN_OFF_MODE values differ from the most frequent one by more than _SAME of their range."""
     ordered = sorted(values)
-    width = _SAME * (ordered[-1] - ordered[0])
-    start = most = 0
-    for end, value in enumerate(ordered):
-        while value - ordered[start] > width:
-            start += 1
-        most = max(most, end - start + 1)
-    return len(ordered) - most
+    width, most = _SAME * (ordered[-1] - ordered[0]), len(ordered) - MIN_OFF_MODE
+    return most <= 0 or any(ordered[i + most] - ordered[i] <= width for i in range(MIN_OFF_MODE))
 
 
 def of_mean(clusters: Clusters, mean: float) -> StandardError | None:
@@ -121,46 +125,41 @@ def of_macro_mean(categories: Sequence[Clusters], means: Sequence[float]) -> Sta
     """
     if min(map(len, categories), default=0) < 2:
         return None
-    parts: dict[str, list[_Part]] = {}
-    for clusters, mean in zip(categories, means, strict=True):
-        for name, part in _parts(clusters, mean, len(categories)).items():
-            parts.setdefault(name, []).append(part)
-    merged = [_Part.sum(mine) for mine in parts.values()]
-    squared = math.fsum(part.total**2 for part in merged)
-    cubed = math.fsum(part.total**3 for part in merged)
+    merged = _merged(categories, means) if len(categories) > 1 else _parts(categories[0], means[0])
+    squared = math.fsum(total**2 for total, _, _ in merged)
+    cubed = math.fsum(total**3 for total, _, _ in merged)
     is_nested = len(categories) > 1 and len(merged) == sum(map(len, categories))
     df = _nested_degrees_of_freedom(categories, means) if is_nested else _degrees_of_freedom(merged)
     return StandardError(math.sqrt(squared), df, cubed / squared**1.5 if squared else 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What a cluster adds to the mean: its weighted residual, its weight, its values' squared weights added up."""
-
-    total: float
-    weight: float
-    squares: float
-
-    @classmethod
-    def sum(cls, parts: Sequence[_Part]) -> _Part:
-        if len(parts) == 1:
-            return parts[0]
-        columns = ((p.total for p in parts), (p.weight for p in parts), (p.squares for p in parts))
-        return cls(*map(math.fsum, columns))
-
-    @property
-    def variance(self) -> float:
-        """Of the cluster's own mean, as a share of that of one value, if its values correlate by _RESEMBLANCE."""
-        return _RESEMBLANCE + (1 - _RESEMBLANCE) * self.squares / self.weight**2
+_Part = tuple[float, float, float]
+"""What a cluster adds to the mean: its weighted residual, its weight, its values' squared weights added up."""
 
 
-def _parts(clusters: Clusters, mean: float, num_categories: int = 1) -> dict[str, _Part]:
+def _parts(clusters: Clusters, mean: float, num_categories: int = 1) -> list[_Part]:
+    """One for each cluster, in their order."""
     weight = 1 / (num_categories * sum(map(len, clusters.values())))
     enlarged = weight * math.sqrt(len(clusters) / (len(clusters) - 1))
-    return {
-        name: _Part(enlarged * math.fsum(x - mean for x in values), weight * len(values), weight**2 * len(values))
-        for name, values in clusters.items()
-    }
+    return [
+        (enlarged * math.fsum([x - mean for x in values]), weight * len(values), weight**2 * len(values))
+        for values in clusters.values()
+    ]
+
+
+def _merged(categories: Sequence[Clusters], means: Sequence[float]) -> list[_Part]:
+    """One for each cluster, over all categories."""
+    known: dict[str, list[_Part]] = {}
+    for clusters, mean in zip(categories, means, strict=True):
+        for name, part in zip(clusters, _parts(clusters, mean, len(categories)), strict=True):
+            known.setdefault(name, []).append(part)
+    summed = ((math.fsum(column) for column in zip(*parts, strict=True)) for parts in known.values())
+    return [(total, weight, squares) for total, weight, squares in summed]
+
+
+def _variance(weight: float, squares: float) -> float:
+    """Of a cluster's own mean, as a share of that of one value, if its values correlate by _RESEMBLANCE."""
+    return _RESEMBLANCE + (1 - _RESEMBLANCE) * squares / weight**2
 
 
 def _degrees_of_freedom(parts: Sequence[_Part]) -> float:
@@ -171,9 +170,9 @@ def _degrees_of_freedom(parts: Sequence[_Part]) -> float:
     clusters had a type-I error of .06 to .11.
     """
     most = len(parts) - 1
-    if len({(part.weight, part.squares) for part in parts}) == 1:
+    if len({part[1:] for part in parts}) == 1:
         return most
-    rows = [(part.weight**2, part.variance, part.variance * part.weight) for part in parts]
+    rows = [(w * w, v := _variance(w, squares), v * w) for _, w, squares in parts]
     p = math.fsum(w * v for w, v, _ in rows)
     s0, s1, s2 = (math.fsum(w * y**power for w, _, y in rows) for power in (0, 1, 2))
     trace = math.fsum(w * (v - 2 * y + p) for w, v, y in rows)
@@ -190,9 +189,9 @@ def _nested_degrees_of_freedom(categories: Sequence[Clusters], means: Sequence[f
     """
     known = []
     for clusters, mean in zip(categories, means, strict=True):
-        parts = list(_parts(clusters, mean).values())
-        measured = math.fsum(part.total**2 for part in parts)
-        expected = math.fsum(part.weight**2 * part.variance for part in parts)
+        parts = _parts(clusters, mean)
+        measured = math.fsum(total**2 for total, _, _ in parts)
+        expected = math.fsum(weight**2 * _variance(weight, squares) for _, weight, squares in parts)
         known.append((measured, expected, _degrees_of_freedom(parts)))
     return min(_welch([(v, df) for v, _, df in known]), _welch([(v, df) for _, v, df in known]))
 
