@@ -83,6 +83,7 @@ class BatchEditor:
         self.num_workers = len(groups)
         self._pool = Pool(spec, launcher(self.logs, f"{type(self).__name__}-edit", stage.execution), self._hear)
         self._till = Till()
+        self._edit_log: EditLog | None = None  # of the latest `batch_edit`
         try:
             self._pool.__enter__()
         except UserError as error:
@@ -112,6 +113,8 @@ class BatchEditor:
             self._pool.answer(notice, self._till.settle(Bill(**notice.data["bill"])))
         else:
             _tell(notice)
+            if self._edit_log is not None:
+                self._edit_log.hear(notice)
 
     def batch_edit(
         self,
@@ -143,7 +146,7 @@ class BatchEditor:
             return EditRequest(key, (encoded[i].read(),), instructions[i], seed, overrides)
 
         keys = [str(i) for i in range(len(images))]
-        edit_log = EditLog(type(self).__name__, keys, self.num_workers, policy, say)
+        edit_log = self._edit_log = EditLog(type(self).__name__, keys, self.num_workers, policy, say)
         with _heard(self._logging):
             edit_log.begin()
             outcomes: dict[str, Outcome[Any]] = {}

@@ -101,7 +101,18 @@ def test_dry_run_shows_the_plan_and_writes_nothing(folder: Path) -> None:
     done = cli("run", "small.yaml", "--allow-code", "--dry-run", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "10 to make" in done.stdout and "5 batches of 2" in done.stdout and "worker 1 on cpu: 5 edits" in done.stdout
+    bound = (
+        "at most 3 attempts (max_attempts) x 7200 s (timeout_s; stall_s to be sent, stall_s to be encoded) = 6:00:00"
+    )
+    assert f"one request can hold its batch for {bound}, and start_timeout_s 1800 s for each time" in done.stdout
     assert not (folder / "outputs").exists()
+
+
+def test_dry_run_bounds_what_one_request_may_hold_up_when_retries_wait(folder: Path) -> None:
+    where = "diffusion_model.execution"
+    sets = ("--set", f"{where}.retry=at_end", "--set", f"{where}.timeout_s=60", "--set", f"{where}.stall_s=30")
+    done = cli("run", "small.yaml", "--allow-code", "--dry-run", *sets, cwd=folder)
+    assert "hold its batch for one attempt (retry: at_end) x 120 s (" in done.stdout and "= 02:00\n" in done.stdout
 
 
 def test_dry_run_counts_only_the_samples_that_the_command_wants(folder: Path) -> None:

@@ -127,6 +127,16 @@ MISTAKES = {  # name: (text after HEAD, start of the message, what else it must 
         "config.yaml:7: diffusion_model.execution.max_drift: only diffusion_model.execution.policy bounded_drift",
         "batch_sync",
     ),
+    "retries behind batches that are none": (
+        "  execution:\n    policy: dynamic\n    retry: at_end\n",
+        "config.yaml:8: diffusion_model.execution.retry: only diffusion_model.execution.policy batch_sync has batches",
+        "got policy dynamic",
+    ),
+    "unknown retry": (
+        "  execution:\n    retry: at_the_end\n",
+        "config.yaml:7: diffusion_model.execution.retry: must be",
+        "did you mean 'at_end'?",
+    ),
     "zero attempts": (
         "  execution:\n    max_attempts: 0\n",
         "config.yaml:7: diffusion_model.execution.max_attempts: must be greater than or equal to 1, got 0",

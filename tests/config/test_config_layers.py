@@ -63,6 +63,15 @@ def test_higher_policy_drops_the_drift_of_the_file_and_says_so(load: Load) -> No
     assert "max_drift: has no effect" in config.warnings[0]
 
 
+def test_retries_at_the_end_need_batches_and_a_higher_policy_drops_them(load: Load) -> None:
+    assert load(MINIMAL).diffusion_model.execution.retry == "in_batch"
+    text = MINIMAL.replace("config_fakes.editor", "config_fakes.editor, execution: {retry: at_end}")
+    assert load(text).diffusion_model.execution.retry == "at_end"
+    config = load(text, "diffusion_model.execution.policy=dynamic")
+    assert config.diffusion_model.execution.retry == "in_batch"
+    assert "retry: has no effect" in config.warnings[0]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_another_type_leaves_the_old_params_behind_and_says_so(load: Load, order: int) -> None:
     params = "params: {model_name: secret, seed: 9, device_ids: [cpu]}"

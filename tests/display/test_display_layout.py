@@ -50,6 +50,7 @@ def test_every_width_shows_the_stages_the_workers_and_the_last_failure(width: in
     said = text(picture(), width)
     for words in ("102/606", "17%", "img/min", "ETA", "batch  1/85", "0/606", "waiting", "overall 6.00", "provisional"):
         assert words in said, words
+    assert "batch  1/85 waiting for a retry of " in said and "in step" not in said
     for words in ("7 failed", "1 retried", "96 already", "17/28", "97%", "last failure", "worker 0: oom"):
         assert words in said, words
     assert "logs/edit-worker0.log" in said

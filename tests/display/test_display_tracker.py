@@ -60,6 +60,41 @@ def test_a_result_that_comes_late_does_not_stop_the_edit_that_runs() -> None:
     assert (worker.state, worker.sample, worker.done) == ("editing", "b", 1)
 
 
+def test_workers_are_in_step_only_when_they_are() -> None:
+    told = Told(edit_facts(3))
+    told.tracker.stage_began(edit_facts(3))
+    attempt = {"attempt": 1, "reason": "timeout", "message": "no result"}
+
+    def step() -> str:
+        return told.tracker.picture().stages[0].step
+
+    for worker, key in enumerate("abc"):
+        told.edits(key, worker)
+    assert step() == "", "no batch is over"
+    told.tracker.batch("edit", 1, 4)
+    assert step() == "workers in step"
+    told.tracker.notice("edit", "attempt", {"worker": 1, "key": "d"} | attempt)
+    told.tracker.notice("edit", "attempt", {"worker": 2, "key": "e"} | attempt)
+    assert step() == "waiting for a retry of d and 1 more"
+    told.edits("e", 0)
+    assert step() == "waiting for a retry of d"
+    told.edits("d", 0, error="timeout")
+    told.tracker.notice("edit", "worker_lost", {"worker": 1})
+    assert step() == "2 of 3 workers in step"
+    told.tracker.notice("edit", "ready", {"worker": 1})
+    assert step() == "workers in step"
+
+
+def test_a_request_that_left_its_batch_keeps_nobody_waiting() -> None:
+    told = Told(edit_facts(2, retry="at_end"))
+    told.tracker.stage_began(edit_facts(2, retry="at_end"))
+    told.edits("a", 0)
+    told.tracker.batch("edit", 1, 4)
+    attempt = {"worker": 1, "key": "b", "attempt": 1, "reason": "oom", "message": "no"}
+    told.tracker.notice("edit", "attempt", attempt)
+    assert told.tracker.picture().stages[0].step == "workers in step"
+
+
 def test_counts_rates_failures_and_retries_of_a_stage() -> None:
     told = Told(edit_facts(total=12, done=2, failed=1))
     told.tracker.stage_began(edit_facts(total=12, done=2, failed=1))

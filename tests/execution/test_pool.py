@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from editeval.errors import ImageError, MachineError
-from editeval.execution.backends import launch_thread, process_launcher
+from editeval.execution.backends import Handle, Listener, launch_thread, process_launcher
 from editeval.execution.lanes import WATCHED, Limits, Notice
 from editeval.execution.messages import NONSENSE, WorkerSpec
 from editeval.execution.policies import POLICIES
@@ -99,6 +100,63 @@ def test_batch_sync_starts_a_batch_only_when_the_one_before_has_ended_everywhere
         before = [outcomes[str(i)] for i in range(3 * batch - 3, 3 * batch)]
         after = [outcomes[str(i)] for i in range(3 * batch, 3 * batch + 3)]
         assert max(o.started_at + o.seconds for o in before) <= min(o.started_at for o in after) + 1e-3
+
+
+@pytest.mark.parametrize("fault", [{"out_of_memory": {"4": 1}}, {"kills_once": ["4"]}, {"raises": ["4"]}])
+def test_a_batch_whose_request_is_retried_stays_open_and_the_log_says_so(
+    tmp_path: Path, fault: dict[str, object]
+) -> None:
+    run = Run(tmp_path, num_workers=3, seconds=0.05, slow={"5": 0.3}, **fault)
+    outcomes = run(12)
+    assert [kind for kind in run.kinds() if kind in ("attempt", "batch")].index("attempt") == 1, "in batch 2"
+    batches = [n.data for n in run.notices if n.kind == "batch"]
+    assert batches[0]["members"] == ["0", "1", "2"] and batches[1]["members"] == ["3", "4", "5"]
+    failed = [n.data["outcome"] for n in run.notices if n.kind == "attempt"]
+    ends = {key: outcomes[key].started_at + outcomes[key].seconds for key in ("3", "4", "5")}
+    later = [o for o in [*outcomes.values(), *failed] if int(o.key) > 5]
+    assert max(ends.values()) <= batches[1]["ended_at"] <= min(o.started_at for o in later)
+    assert sorted(key for batch in batches for key in batch["members"]) == sorted(outcomes)
+
+
+def test_a_retry_at_the_end_comes_after_the_last_batch(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=2, seconds=0.02, out_of_memory={"1": 1})
+    run.spec = replace(run.spec, retry="at_end")
+    outcomes = run(6)
+    batches = [n.data for n in run.notices if n.kind == "batch"]
+    assert [(b["members"], b["deferred"]) for b in batches] == [
+        (["0"], ["1"]),
+        (["2", "3"], []),
+        (["4", "5"], []),
+        (["1"], []),
+    ]
+    assert outcomes["1"].started_at >= batches[2]["ended_at"]
+
+
+def test_a_worker_that_is_lost_for_good_leaves_batches_of_the_others(tmp_path: Path) -> None:
+    class Stillborn:
+        """A worker whose process is gone as soon as it is there."""
+
+        place = waiting_for = ""
+        post = send = lambda self, header, blobs=(): None
+        kill = stop = lambda self: None
+
+    run = Run(tmp_path, num_workers=3, seconds=0.05, kills_once=["1"])
+    launch, launched = run.launch, []
+
+    def launch_once(worker: int, devices: Sequence[str], listener: Listener) -> Handle:
+        launched.append(worker)
+        if launched.count(1) > 1 and worker == 1:
+            listener.on_gone("exit code 1")
+            return Stillborn()
+        return launch(worker, devices, listener)
+
+    run.launch = launch_once
+    outcomes = run(9)
+    assert all(o.error is None for o in outcomes.values())
+    (given_up,) = [n.data for n in run.notices if n.kind == "worker_given_up"]
+    assert given_up["worker"] == 1 and given_up["is_lost"] and "10 times in a row" in given_up["how"]
+    batches = [(b["number"], b["total"], b["num_workers"]) for b in (n.data for n in run.notices if n.kind == "batch")]
+    assert batches == [(1, 4, 3), (2, 4, 2), (3, 4, 2), (4, 4, 2)]
 
 
 def test_round_robin_binds_request_i_to_worker_i_mod_n(tmp_path: Path) -> None:
@@ -272,6 +330,41 @@ def test_a_caller_that_stops_listening_need_not_wait_and_ends_the_pool(tmp_path:
         with pytest.raises(MachineError, match="has ended"):
             list(pool.run(keys(1), build))
     assert time.monotonic() - start < 10
+
+
+def test_no_worker_is_started_after_an_abort_that_comes_while_one_is(tmp_path: Path) -> None:
+    """The worker of "1" has died; while its successor is being launched, another thread aborts."""
+    run = Run(tmp_path, kills_once=["1"], seconds=0.05)
+    launch, handles = run.launch, []
+
+    def launch_and_abort(worker: int, devices: Sequence[str], listener: Listener) -> Handle:
+        handle = launch(worker, devices, listener)
+        handles.append(handle)
+        if len(handles) == 3:
+            aborting = threading.Thread(target=pool.abort)
+            aborting.start()
+            aborting.join()
+        return handle
+
+    with Pool(run.spec, launch_and_abort) as pool:
+        list(pool.run(keys(8), build))
+        assert len(handles) == 3
+        assert [handle._process.wait(10) for handle in handles] == [-9] * 3, "killed, before anybody closed the pool"
+
+
+def test_closing_a_pool_ends_a_run_that_goes_on_in_another_thread(tmp_path: Path) -> None:
+    run = Run(tmp_path, num_workers=3, seconds=30.0)
+    has_started = threading.Event()
+    pool = Pool(run.spec, run.launch, lambda notice: has_started.set() if notice.kind == "started" else None)
+    pool.__enter__()
+    outcomes: list[Outcome] = []
+    running = threading.Thread(target=lambda: outcomes.extend(pool.run(keys(9), build)))
+    running.start()
+    assert has_started.wait(60)
+    pool.close()
+    running.join(60)
+    assert not running.is_alive() and all(o.error is not None for o in outcomes)
+    assert all(lane.handle is None for lane in pool._dispatcher.lanes)
 
 
 def test_closing_while_a_model_loads_does_not_wait_for_it(tmp_path: Path) -> None:

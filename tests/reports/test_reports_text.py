@@ -148,3 +148,6 @@ def test_policy_line_compares_every_policy_with_the_one_used(make_report: Make, 
     others = "round_robin 94.5 s (the same), dynamic 92.0 s (2.6 % less)"
     assert line == f"batch_sync 94.5 s; replayed from the measured durations: {others}"
     assert policy_line(make_report(rows, policies=())) == ""
+    used = {"policy": "batch_sync", "makespan_s": 15.3, "failures_s": 4.0, "idle_fraction": None, "max_drift": None}
+    line = policy_line(make_report(rows, policies=(used, policies[1] | {"makespan_s": 11.3, "failures_s": 0.1})))
+    assert line.startswith("batch_sync 15.3 s, 4.00 s of it waiting for failures; replayed from")
