@@ -213,10 +213,10 @@ def _named_paths(plugin: type[Editor] | type[Judge], params: Any) -> Iterator[tu
         is_declared = name in declared
         if not text or "\0" in text or not (is_declared or is_free or text.startswith(("/", "./", "../", "~"))):
             continue
-        path = Path(text).expanduser()
         try:
+            path = Path(text).expanduser()
             is_meant = path.is_file() or (path.is_dir() and (is_declared or digest.looks_like_a_model(path)))
-        except OSError:  # a text that is no file name
+        except (OSError, RuntimeError):  # a text that is no file name, a home that is not there
             continue
         if is_meant:
             yield name, path
