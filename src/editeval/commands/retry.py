@@ -13,10 +13,10 @@ from pathlib import Path
 from editeval.commands.run import report_result
 from editeval.commands.signals import interruptible
 from editeval.errors import ConfigError
-from editeval.pipeline import check_machine, evaluate
-from editeval.plan import make_plan
+from editeval.pipeline import check_machine, evaluate, score
+from editeval.plan import judging_plans, make_plan
 from editeval.preparation import check_stages
-from editeval.run.recorded import config_of
+from editeval.run.recorded import config_of, scoring_of
 from editeval.store.run_store import RunStore
 
 FAMILIES = {
@@ -58,10 +58,13 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
     Their earlier attempts stay on record; nothing is touched unless the run can go on. Returns its exit code.
     """
     with RunStore.reopen(directory) as store:
-        config = config_of(store, options.allow_code)
-        check_machine(config, config.stages)
-        check_stages(config, config.stages)
-        failures = failures_of(store, [judging.id for judging in make_plan(config).judgings])
+        config, scoring = config_of(store, options.allow_code), scoring_of(store, options.allow_code)
+        stages = [*config.stages, *(scoring.judges.values() if scoring else ())]
+        check_machine(config, stages)
+        check_stages(config, stages)
+        scored_later = [judging.id for judging in judging_plans(scoring)] if scoring else []
+        ids = [judging.id for judging in make_plan(config).judgings]
+        failures = failures_of(store, list(dict.fromkeys([*ids, *scored_later])))
         if only:
             failures = failures.only(reasons_of(only, failures.counts()))
         if not failures.edits and not failures.scores:
@@ -75,7 +78,12 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
         sys.stderr.write(f"{directory}: trying again {what}\n")
     with interruptible() as interrupt:
         result = evaluate(config, options.argv, interrupt, directory=directory, display=options.display)
-    return report_result(result, options.argv, options.display)
+        code = report_result(result, options.argv, options.display)
+        touched = failures.edits or any(judging_id in scored_later for judging_id, _ in failures.scores)
+        if scoring is None or not touched or result.signum is not None:
+            return code
+        scored = score(scoring, directory, options.argv, interrupt, options.display)
+    return report_result(scored, options.argv, options.display) or code
 
 
 def failures_of(store: RunStore, judging_ids: Collection[str]) -> Failures:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from editeval.commands.signals import interruptible
 from editeval.config.schema import Config
-from editeval.errors import BenchmarkError, UserError, one_line
+from editeval.errors import BenchmarkError, ConfigError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.redaction import redacted
 from editeval.run import recorded
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def run(config: Config, options: argparse.Namespace) -> int:
     """Run, or with --dry-run print the plan. Returns the exit code."""
+    if options.fresh and options.resume:
+        raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
     if options.dry_run:
         return dry_run(config, options.fresh)
     from editeval.pipeline import evaluate

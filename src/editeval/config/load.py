@@ -16,10 +16,11 @@ from editeval.config.schema import Config
 from editeval.errors import ConfigError
 from editeval.redaction import secret_in
 
-__all__ = ["Overrides", "load_config", "load_judges", "load_mapping"]
+__all__ = ["Overrides", "load_config", "load_for_certificate", "load_judges", "load_mapping"]
 
 _NO_OVERRIDES = Overrides()
 _JUDGES = ("reward_model", "reward_models")
+_OF_CERTIFICATES = ("prompts.", "logging.", "evaluation.output_dir")  # what else a certificate uses
 _STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
 
 
@@ -35,14 +36,39 @@ def load_config(
     relative paths in the result are relative to the current directory.
     """
     environ = os.environ if environ is None else environ
+    tree, warnings = _merged(path, overrides, environ)
+    return resolve.config(Path(path), tree, allow_code or layers.allows_code(environ), warnings)
+
+
+def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow_code: bool = False) -> Config:
+    """The configuration in `path` with the built-in benchmark and no editor to speak of: its judges are what counts.
+
+    Raises ConfigError as `load_config` does, and for a `--set` that concerns no judge.
+    """
+    for text in overrides.sets:
+        key = text.partition("=")[0].strip()
+        if not key.startswith((*(f"{section}." for section in _JUDGES), *_OF_CERTIFICATES)) and key not in _JUDGES:
+            raise ConfigError(
+                f"--set {key}: a certificate uses neither benchmark nor editor of the configuration; "
+                f"only {', '.join(_JUDGES)}, prompts, logging and evaluation.output_dir can change"
+            )
+    tree, warnings = _merged(path, overrides, os.environ)
+    source = Source("certify", "certify", FILE)
+    built_in = document.read_text("benchmark: {type: procedural}\ndiffusion_model: {type: identity}", source)
+    for section in ("benchmark", "diffusion_model"):
+        tree = placed(without(tree, section), built_in.value[section], section)
+    return resolve.config(Path(path), tree, allow_code or layers.allows_code(os.environ), warnings)
+
+
+def _merged(path: Path, overrides: Overrides, environ: Mapping[str, str]) -> tuple[Node, list[str]]:
+    """The file with everything above it, in today's spelling, and warnings."""
     source = Source(str(path), f"file {path}", FILE, numbered=True)
     tree, warnings = _translated(document.read_file(Path(path), source), environ)
     for layer in layers.environment(environ) + layers.sets(overrides) + layers.flags(overrides):
         translated, notes = _translated(layer, environ)
         warnings += notes
         tree = _over(tree, translated, warnings)
-    allowed = allow_code or layers.allows_code(environ)
-    return resolve.config(Path(path), tree, allowed, warnings)
+    return tree, warnings
 
 
 def load_mapping(
