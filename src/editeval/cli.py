@@ -39,9 +39,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         hint = ""
         if message.startswith("unrecognized arguments:"):
-            wrong = message.split()[2]
-            close = difflib.get_close_matches(wrong.partition("=")[0], self.known_flags(), n=1)
+            wrong = message.split()[2].partition("=")[0]
+            close = difflib.get_close_matches(wrong, self.known_flags(), n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; see `{self.prog} --help`"
+            if wrong in close:
+                hint = "; this command does not take it: see its --help"
         elif "invalid choice:" in message:
             wrong, *choices = re.findall("'([^']*)'", message)
             close = difflib.get_close_matches(wrong, choices, n=1)
@@ -71,14 +73,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def legacy_main(argv: Sequence[str]) -> None:
     """Entry of `python main.py [--config X] [flags]`: the same as `editeval run X [flags]`."""
+    options = build_legacy_parser().parse_args(list(argv))
+    options.command = _run
+    sys.exit(_guarded(options, ["python", "main.py", *argv]))
+
+
+def build_legacy_parser() -> Parser:
+    """The command line of main.py."""
     parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
     parser.add_argument(
         "--config", default="config.yaml", metavar="CONFIG", help="configuration (default: config.yaml)"
     )
     _add_run_flags(parser)
-    options = parser.parse_args(list(argv))
-    options.command = _run
-    sys.exit(_guarded(options, ["python", "main.py", *argv]))
+    return parser
 
 
 def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
@@ -196,16 +203,22 @@ def build_parser() -> Parser:
 
 
 def _add_config_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("configuration (flag > --set > EDITEVAL_* > file > default)")
-    group.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one value, as YAML; repeatable")
+    group = _add_stage_flags(parser, "editor and judges")
     group.add_argument("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)")
     group.add_argument("--limit", type=int, metavar="N", help="only the first N samples")
     group.add_argument("--sample", action="append", metavar="ID", help="only these ids (* and ? match); repeatable")
+
+
+def _add_stage_flags(parser: argparse.ArgumentParser, stages: str) -> argparse._ArgumentGroup:
+    """What can be said of `stages` without a word about samples."""
+    group = parser.add_argument_group("configuration (flag > --set > EDITEVAL_* > file > default)")
+    group.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one value, as YAML; repeatable")
     group.add_argument("--output-dir", metavar="DIR", help="where runs and logs go (default: outputs)")
-    group.add_argument("--device-ids", nargs="+", metavar="ID", help="GPU numbers or cpu, for both stages")
-    group.add_argument("--seed", type=int, metavar="N", help="base seed of the editor")
+    group.add_argument("--device-ids", nargs="+", metavar="ID", help=f"GPU numbers or cpu, of {stages}")
+    group.add_argument("--seed", type=int, metavar="N", help=f"base seed of {stages}")
     group.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     group.add_argument("--debug", action="store_true", help="log everything; errors keep their traceback")
+    return group
 
 
 def _add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -213,7 +226,7 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument("--dry-run", action="store_true", help="print the full plan; load no model, write nothing")
     group.add_argument("--fresh", action="store_true", help="start a new run directory; deletes nothing")
-    group.add_argument("--resume", action="store_true", help="accepted; resuming is the default anyway")
+    group.add_argument("--resume", action="store_true", help="the default anyway; not with --fresh")
     _add_display_flag(group)
 
 
@@ -232,8 +245,8 @@ def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
     certify.add_argument("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30")
     certify.add_argument("--judge", metavar="NAME", help="of several judges, this one alone")
     certify.add_argument("--json", action="store_true", help="machine-readable")
-    _add_config_flags(certify)
-    certify.set_defaults(command=_certify)
+    _add_stage_flags(certify, "the judges")
+    certify.set_defaults(command=_certify, categories=None, limit=None, sample=None)
 
 
 def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -272,7 +285,7 @@ def _check(options: argparse.Namespace) -> int:
 def _certify(options: argparse.Namespace) -> int:
     from editeval.commands import certify
 
-    return certify.certify(_config(options), options)
+    return certify.certify(options, _overrides(options))
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -131,6 +131,7 @@ def republish(report: Report, plan: Plan, store: RunStore) -> None:
 def _state(report: Report, plan: Plan, store: RunStore) -> dict[str, Any]:
     """Everything that shapes the files: what the report holds, the samples and attempts behind it, who writes them."""
     held = {field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images")}
+    held["run"] = {**report.run, "dir": str(store.dir.resolve())}  # however it was spelt this time
     return {
         "shape": hash_of([tables.to_json(held), *(sample.id for sample in plan.samples)]),
         "attempts": activity.num_attempts(store),

@@ -208,7 +208,8 @@ def test_the_trace_has_every_load_edit_judgement_failure_and_batch(finished: Pat
     judged = [event for event in events if event.get("cat") == "judge"]
     assert max(len(event["args"]["samples"]) for event in judged) == 4
     names = [e["args"]["name"] for e in events if e["name"] == "process_name"]
-    assert names == ["edit", "judge exact", "judge second"]
+    assert [name.partition(" (")[0] for name in names] == ["edit", "judge exact", "judge second"]
+    assert names[1].startswith("judge exact (reference, ")
     marks = [event["name"] for event in events if event["ph"] == "i"]
     assert marks == [f"all synchronised after batch {n}" for n in range(1, 9)]
 
@@ -272,9 +273,9 @@ def test_show_tells_the_texts_the_attempts_and_what_every_judge_said(finished: P
         "64 x 64, the file is as recorded",
         "oom: OutOfMemoryError: CUDA out of memory",
         "      Traceback (most recent call last):",
-        "judging      exact",
+        "scores       exact (reference, ",
         "      unit: 1/1000 px",
-        "judging      second",
+        "scores       second (fakes.fake_judge, ",
     ):
         assert words in said, words
     assert "unscored: exception" in cli("show", "cultural/0001", cwd=finished).stdout

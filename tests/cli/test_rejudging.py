@@ -1,4 +1,4 @@
-"""`editeval score`, `reparse` and `report --judging`: other scores of the same edits, and the old ones stay."""
+"""`editeval score`, `reparse` and `report --scores`: other scores of the same edits, and the old ones stay."""
 
 from __future__ import annotations
 
@@ -81,7 +81,14 @@ def num_edit_attempts(folder: Path) -> int:
 def test_a_run_is_judged_again_without_editing_and_every_judging_can_be_shown(folder: Path) -> None:
     first = kept(folder)["replying_judge"]
     before = scores(folder, first["id"])
-    cli("score", "latest", "other.yaml", "--allow-code", cwd=folder)
+    headline = report(folder)["summaries"]
+    added = cli("score", "latest", "other.yaml", "--allow-code", cwd=folder)
+    assert "words.overall" in added.stdout, "the table is of the new scores"
+    assert "still show replying_judge (fakes.replying_judge" in added.stderr
+    assert "--scores exact --scores words" in added.stderr
+    assert shown(folder) == [("replying_judge", "")] and report(folder)["summaries"] == headline
+    cli("verify", cwd=folder)
+    cli("report", "--scores", "exact", "--scores", "words", "--allow-code", cwd=folder)
     assert shown(folder) == [("exact", ""), ("words", "words.")]
     assert {s["metric"]: s["mean"] for s in report(folder)["summaries"] if s["category"] == "micro"} == {
         "overall": 0.0,
@@ -90,7 +97,7 @@ def test_a_run_is_judged_again_without_editing_and_every_judging_can_be_shown(fo
         "words.overall": 4.0,
     }
     assert num_edit_attempts(folder) == 10 and scores(folder, first["id"]) == before
-    assert {name: judging["is_current"] for name, judging in kept(folder).items()} == {
+    assert {name: judging["is_shown"] for name, judging in kept(folder).items()} == {
         "replying_judge": False,
         "exact": True,
         "words": True,
@@ -101,24 +108,42 @@ def test_a_run_is_judged_again_without_editing_and_every_judging_can_be_shown(fo
     cli("report", "--judging", "words", "--judging", first["id"][:8], "--allow-code", cwd=folder, expected=3)
     assert shown(folder) == [("words", ""), ("replying_judge", "replying_judge.")]
     cli("verify", cwd=folder)
-    cli("report", "--allow-code", cwd=folder)
-    assert shown(folder) == [("exact", ""), ("words", "words.")]
-    markdown = (latest(folder) / "report.md").read_text(encoding="utf-8")
-    assert f"judgings: exact ({kept(folder)['exact']['id']}), words" in markdown.replace("\\", "")
+    cli("report", "--allow-code", cwd=folder, expected=3)
+    assert shown(folder) == [("words", ""), ("replying_judge", "replying_judge.")], "a choice stays"
+    markdown = (latest(folder) / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    assert f"scores: words (fakes.replying_judge, protocol rubric, {kept(folder)['words']['id']}); repl" in markdown
+    assert f"also kept: exact (reference, {kept(folder)['exact']['id']})" in markdown
 
 
-def test_the_original_configuration_shows_its_own_judge_again(folder: Path) -> None:
+def test_another_judge_in_the_configuration_ends_a_choice_and_the_same_one_does_not(folder: Path) -> None:
     cli("score", "latest", "other.yaml", "--allow-code", cwd=folder)
+    cli("report", "--scores", "words", "--allow-code", cwd=folder)
+    cli("run", "small.yaml", "--allow-code", cwd=folder, expected=3)
+    assert shown(folder) == [("words", "")]
+    cli("run", "small.yaml", "--allow-code", "--set", "reward_model.params.min_label_mass=0.5", cwd=folder)
+    assert shown(folder) == [("replying_judge", "")] and report(folder)["coverage"]["num_scored"] == 10
     cli("run", "small.yaml", "--allow-code", cwd=folder, expected=3)
     assert shown(folder) == [("replying_judge", "")]
     with RunStore.read(latest(folder)) as store:
-        assert sum(1 for _ in store.attempts("judge")) == 30
+        assert sum(1 for _ in store.attempts("judge")) == 40
+
+
+def test_scores_of_a_run_without_a_judge_are_shown_at_once(folder: Path) -> None:
+    cli("run", "small.yaml", "--set", "reward_model=null", cwd=folder)
+    assert shown(folder) == []
+    cli("score", "latest", "other.yaml", "--allow-code", cwd=folder)
+    assert shown(folder) == [("exact", ""), ("words", "words.")]
+    cli("run", "small.yaml", "--set", "reward_model=null", cwd=folder)
+    assert shown(folder) == [("exact", ""), ("words", "words.")]
+    cli("verify", cwd=folder)
 
 
 def test_a_parameter_of_the_judge_can_be_set_and_nothing_of_the_edits(folder: Path) -> None:
     cli("score", "--allow-code", "--set", "reward_model.params.min_label_mass=0.5", cwd=folder)
     names = list(kept(folder))
     assert names[0] == "replying_judge" and names[1].startswith("replying_judge-") and len(names) == 2
+    assert report(folder)["coverage"]["num_scored"] < 10
+    cli("report", "--scores", names[1], "--allow-code", cwd=folder)
     assert report(folder)["coverage"]["num_scored"] == 10
     refused = cli("score", "--set", "diffusion_model.params.seed=3", cwd=folder, expected=2)
     assert refused.stderr.startswith("editeval: --set diffusion_model: belongs to the run")
@@ -128,10 +153,10 @@ def test_a_parameter_of_the_judge_can_be_set_and_nothing_of_the_edits(folder: Pa
 
 
 def test_an_unknown_judging_is_one_line_that_lists_them(folder: Path) -> None:
-    refused = cli("report", "--judging", "nobody", "--allow-code", cwd=folder, expected=2)
+    refused = cli("report", "--scores", "nobody", "--allow-code", cwd=folder, expected=2)
     judging_id = kept(folder)["replying_judge"]["id"]
     assert refused.stderr == (
-        f"editeval: --judging nobody: no such judging; the run has replying_judge ({judging_id})\n"
+        f"editeval: --scores nobody: no such score set; the run has replying_judge ({judging_id})\n"
     )
 
 
@@ -149,6 +174,11 @@ def test_replies_are_read_again_with_another_threshold(folder: Path) -> None:
     for sample_id, row in before.items():
         assert all(after[sample_id][metric] == said for metric, said in row.items() if said[0] is not None)
         assert all(value is not None for value, _ in after[sample_id].values())
+    assert shown(folder) == [("replying_judge", "")], "the headline of the report is what it was"
+    assert "replying_judge-reparsed" in report(folder)["run"]["also_kept"][0]
+    cli("verify", cwd=folder)
+    chosen = ("--scores", "replying_judge-reparsed", "--judging", "replying_judge")  # --judging: its old name
+    cli("report", *chosen, "--allow-code", cwd=folder, expected=3)
     assert shown(folder) == [("replying_judge-reparsed", ""), ("replying_judge", "replying_judge.")]
     cli("verify", cwd=folder)
     again = cli("reparse", "--judging", "replying_judge", "--min-label-mass", "0.5", "--allow-code", cwd=folder)

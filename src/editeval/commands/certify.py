@@ -6,9 +6,11 @@ import argparse
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 from editeval.commands.signals import interruptible
+from editeval.config.load import Overrides, load_for_certificate
 from editeval.config.schema import Config
 from editeval.errors import ConfigError
 from editeval.plan import JudgingPlan, judging_plans
@@ -16,11 +18,12 @@ from editeval.plan import JudgingPlan, judging_plans
 CERTIFIED, NOT_CERTIFIED = 0, 3
 
 
-def certify(config: Config, options: argparse.Namespace) -> int:
+def certify(options: argparse.Namespace, overrides: Overrides) -> int:
     """Make and print one certificate per judge, or that of --judge alone. 0 if all are certified, 3 if one is not."""
     from editeval import certification
     from editeval.pipeline import logs
 
+    config = load_for_certificate(Path(options.config), overrides, options.allow_code)
     suite, contents = certification.Suite(num_samples=options.num_items), []
     judgings = _chosen(config, options.judge)
     with interruptible() as interrupt, logs(config.logging, logging.StreamHandler(sys.stderr)):

@@ -13,10 +13,10 @@ from pathlib import Path
 from editeval.commands.run import report_result
 from editeval.commands.signals import interruptible
 from editeval.errors import ConfigError, Reason
-from editeval.pipeline import check_machine, evaluate
+from editeval.pipeline import check_machine, evaluate, score
 from editeval.plan import make_plan
 from editeval.preparation import check_stages
-from editeval.run.recorded import config_of
+from editeval.run.recorded import config_of, scoring_of
 from editeval.store import activity
 from editeval.store.run_store import RunStore
 
@@ -48,12 +48,15 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
     retry. Earlier attempts stay on record; nothing is touched unless the run can go on. Returns its exit code.
     """
     with RunStore.reopen(directory) as store:
-        config = config_of(store, options.allow_code)
-        check_machine(config, config.stages)
-        check_stages(config, config.stages)
-        judging_ids = [judging.id for judging in make_plan(config, directory=directory).judgings]
-        num_pending = _num_pending(store, judging_ids)
-        failures = failures_of(store, judging_ids)
+        config, scoring = config_of(store, options.allow_code), scoring_of(store, options.allow_code)
+        stages = [*config.stages, *(scoring.judges.values() if scoring else ())]
+        check_machine(config, stages)
+        check_stages(config, stages)
+        ids = [judging.id for judging in make_plan(config, directory=directory).judgings]
+        later = make_plan(scoring, directory=directory, is_editing=False).judgings if scoring else ()
+        scored_later = [judging.id for judging in later]
+        num_pending = _num_pending(store, ids)
+        failures = failures_of(store, list(dict.fromkeys([*ids, *scored_later])))
         if only:
             failures = failures.only(reasons_of(only, failures.counts(), is_finished=not num_pending))
         if not failures.edits and not failures.scores and not num_pending:
@@ -66,8 +69,13 @@ def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -
         sys.stderr.write(f"{directory}: trying again {what}; {num_pending} samples were unfinished\n")
     with interruptible() as interrupt:
         result = evaluate(config, options.argv, interrupt, directory=directory, display=options.display)
-    argv = begun if result.stopped and begun else options.argv  # a limit is raised where the configuration is written
-    return report_result(result, argv, options.display)
+        # a limit is raised where the configuration is written
+        code = report_result(result, begun if result.stopped and begun else options.argv, options.display)
+        touched = failures.edits or any(judging_id in scored_later for judging_id, _ in failures.scores)
+        if scoring is None or not touched or result.signum is not None:
+            return code
+        scored = score(scoring, directory, options.argv, interrupt, options.display)
+    return report_result(scored, options.argv, options.display) or code
 
 
 def _num_pending(store: RunStore, judging_ids: Collection[str]) -> int:

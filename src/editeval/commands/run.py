@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from editeval.commands.signals import interruptible
 from editeval.config.load import Overrides, read_config
 from editeval.config.schema import Config, Execution
-from editeval.errors import BenchmarkError, MachineError, Problems, UserError, one_line
+from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError, one_line
 from editeval.execution.progress import clock
 from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 def run(config: Config, options: argparse.Namespace) -> int:
     """Run, or with --dry-run print the plan. Returns the exit code."""
+    if options.fresh and options.resume:
+        raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
     if options.dry_run:
         return dry_run(config, options.fresh)
     from editeval.pipeline import evaluate

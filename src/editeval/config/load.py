@@ -17,10 +17,11 @@ from editeval.config.schema import Config
 from editeval.errors import ConfigError, Problems
 from editeval.redaction import secret_in
 
-__all__ = ["Overrides", "load_config", "load_judges", "load_mapping", "read_config"]
+__all__ = ["Overrides", "load_config", "load_for_certificate", "load_judges", "load_mapping", "read_config"]
 
 _NO_OVERRIDES = Overrides()
 _JUDGES = ("reward_model", "reward_models")
+_OF_CERTIFICATES = ("prompts.", "logging.", "evaluation.output_dir")  # what else a certificate uses
 _STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
 
 
@@ -52,13 +53,7 @@ def read_config(
     that is not named soundly a stand-in. None if there is no sound benchmark.
     """
     environ = os.environ if environ is None else environ
-    source = Source(str(path), f"file {path}", FILE, numbered=True)
-    tree, warnings = _translated(document.read_file(Path(path), source, problems), environ, problems)
-    above = [*layers.environment(environ, problems), *layers.sets(overrides, problems), *layers.flags(overrides)]
-    for layer in above:
-        translated, notes = _translated(layer, environ, problems)
-        warnings += notes
-        tree = _over(tree, translated, warnings)
+    tree, warnings = _merged(path, overrides, environ, problems)
     allowed = allow_code
     with problems.collect():
         allowed = allow_code or layers.allows_code(environ)
@@ -69,6 +64,40 @@ def _sound(config: Config | None, problems: Problems) -> Config:
     problems.check()
     assert config is not None, "there is none without a problem"
     return config
+
+
+def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow_code: bool = False) -> Config:
+    """The configuration in `path` with the built-in benchmark and no editor to speak of: its judges are what counts.
+
+    Raises ConfigError as `load_config` does, and for a `--set` that concerns no judge.
+    """
+    for text in overrides.sets:
+        key = text.partition("=")[0].strip()
+        if not key.startswith((*(f"{section}." for section in _JUDGES), *_OF_CERTIFICATES)) and key not in _JUDGES:
+            raise ConfigError(
+                f"--set {key}: a certificate uses neither benchmark nor editor of the configuration; "
+                f"only {', '.join(_JUDGES)}, prompts, logging and evaluation.output_dir can change"
+            )
+    problems = Problems(path)
+    tree, warnings = _merged(path, overrides, os.environ, problems)
+    source = Source("certify", "certify", FILE)
+    built_in = document.read_text("benchmark: {type: procedural}\ndiffusion_model: {type: identity}", source)
+    for section in ("benchmark", "diffusion_model"):
+        tree = placed(without(tree, section), built_in.value[section], section)
+    allowed = allow_code or layers.allows_code(os.environ)
+    return _sound(resolve.config(Path(path), tree, allowed, warnings, problems), problems)
+
+
+def _merged(path: Path, overrides: Overrides, environ: Mapping[str, str], problems: Problems) -> tuple[Node, list[str]]:
+    """The file with everything above it, in today's spelling, and warnings."""
+    source = Source(str(path), f"file {path}", FILE, numbered=True)
+    tree, warnings = _translated(document.read_file(Path(path), source, problems), environ, problems)
+    above = [*layers.environment(environ, problems), *layers.sets(overrides, problems), *layers.flags(overrides)]
+    for layer in above:
+        translated, notes = _translated(layer, environ, problems)
+        warnings += notes
+        tree = _over(tree, translated, warnings)
+    return tree, warnings
 
 
 def load_mapping(

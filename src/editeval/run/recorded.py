@@ -29,10 +29,10 @@ def invocation_of(store: RunStore) -> Mapping[str, Any]:
     return next((data for data in reversed(found) if data.get("command", RUN) == RUN), found[-1])
 
 
-def settings_of(store: RunStore) -> dict[str, Any]:
-    """The run's configuration, as JSON values: its manifest, and what its latest invocation had changed."""
+def settings_of(store: RunStore, invocation: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The configuration as JSON values: the manifest, and what the latest `run` (or another invocation) had changed."""
     settings: dict[str, Any] = copy.deepcopy(store.manifest["config"])
-    for key, (_, value) in invocation_of(store)["config_changes"].items():
+    for key, (_, value) in (invocation or invocation_of(store))["config_changes"].items():
         if value == ABSENT:
             _remove(settings, key.split("."))
             continue
@@ -57,7 +57,17 @@ def origins_of(store: RunStore) -> dict[str, Any]:
 
 def config_of(store: RunStore, allow_code: bool) -> Config:
     """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`."""
-    return load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
+    config = load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
+    warnings = invocation_of(store).get("warnings", config.warnings)
+    return replace(config, origins=origins_of(store), warnings=tuple(warnings))
+
+
+def scoring_of(store: RunStore, allow_code: bool) -> Config | None:
+    """The configuration of the `score` that came after the run's latest invocation; None if there was none."""
+    latest = store.events("invocation")[-1]["data"]
+    if latest.get("command", RUN) != SCORE:
+        return None
+    return load_mapping(settings_of(store, latest), store.manifest["name"], allow_code=allow_code)
 
 
 def plan_of(store: RunStore, allow_code: bool) -> Plan:

@@ -1,0 +1,309 @@
+"""Every flag of every command is honoured or refused: a table that names its effect, and a walk over the parsers.
+
+A row is two command lines, the second with the flag, and what only the second one says: in its output, its exit code or
+the names of the files that are there afterwards. A flag without a row fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from editeval.cli import build_legacy_parser, build_parser, legacy_main, main
+from editeval.errors import UserError
+
+PLAIN = """\
+benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}
+diffusion_model: {type: identity, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
+logging: {console_output: false}
+"""
+CODED = PLAIN.replace("type: reference", "type: fakes.replying_judge")
+EXACT = "reward_model: {type: reference, params: {device_ids: [cpu], object_share: 0.5}}\n"
+LADDER = """\
+reward_models:
+  dull: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: constant}}
+  other: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: shuffled}}
+"""
+CODE = "--allow-code"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`wanted`: a pattern that the outcome of `with_flag` has and that of `without` has not."""
+
+    without: Sequence[str]
+    with_flag: Sequence[str]
+    wanted: str
+
+
+def row(base: str, flag: str, wanted: str) -> Row:
+    """The command line `base`, and the same with `flag` behind it."""
+    return Row(base.split(), [*base.split(), *flag.split()], wanted)
+
+
+def other(without: str, with_flag: str, wanted: str) -> Row:
+    """Two command lines that differ in a positional."""
+    return Row(without.split(), with_flag.split(), wanted)
+
+
+RUN = "run plain.yaml --dry-run"
+CHECK = "check plain.yaml"
+CERTIFY = f"certify ladder.yaml --judge dull --num-items 30 {CODE}"
+SIMULATE = "simulate --requests 12 --durations 2.0,4.0"
+NOT_THERE = "no run directory of this name"
+RAISED = "raised"
+
+TABLE: dict[tuple[str, str], Row] = {
+    ("", "--version"): other("list policies", "--version", r"editeval \d"),
+    ("run", "config"): other("run", "run absent.yaml", "absent.yaml"),
+    ("run", "--set"): row(RUN, "--set evaluation.limit=2", "procedural: 2 samples"),
+    ("run", "--categories"): row(RUN, "--categories causal", "procedural: 1 samples"),
+    ("run", "--limit"): row(RUN, "--limit 2", "procedural: 2 samples"),
+    ("run", "--sample"): row(RUN, "--sample causal/0000", "procedural: 1 samples"),
+    ("run", "--output-dir"): row(RUN, "--output-dir there", "run directory  there/"),
+    ("run", "--device-ids"): row(RUN, "--device-ids cpu cpu", "2 workers"),
+    ("run", "--seed"): row(RUN, "--seed 7", "base seed 7"),
+    ("run", "--allow-code"): row("run coded.yaml --dry-run", CODE, "run directory"),
+    ("run", "--debug"): row("run absent.yaml", "--debug", RAISED),
+    ("run", "--dry-run"): row("run plain.yaml", "--dry-run", "policy         batch_sync"),
+    ("run", "--fresh"): row(RUN, "--fresh", r"-2 \(new\)"),
+    ("run", "--resume"): row(f"{RUN} --fresh", "--resume", "--fresh and --resume: .* choose one"),
+    ("run", "--display"): row("run plain.yaml --display none", "--display json", '"event": "run_began"'),
+    ("check", "config"): other("check", "check absent.yaml", "absent.yaml"),
+    ("check", "--set"): row(CHECK, "--set evaluation.limit=2", "  2 samples"),
+    ("check", "--categories"): row(CHECK, "--categories causal", "  1 samples"),
+    ("check", "--limit"): row(CHECK, "--limit 2", "  2 samples"),
+    ("check", "--sample"): row(CHECK, "--sample causal/0000", "  1 samples"),
+    ("check", "--output-dir"): row(CHECK, "--output-dir there", "run directory there/"),
+    ("check", "--device-ids"): row(CHECK, "--device-ids 97", "cuda:97"),
+    ("check", "--seed"): row(CHECK, "--set diffusion_model.params.seed=1 --seed x", "invalid int value"),
+    ("check", "--allow-code"): row("check coded.yaml", CODE, "coded.yaml: sound"),
+    ("check", "--debug"): row("check absent.yaml", "--debug", RAISED),
+    ("status", "run"): other("status plain", "status nobody", NOT_THERE),
+    ("status", "--output-dir"): row("status", "--output-dir elsewhere", "elsewhere"),
+    ("status", "--follow"): row("status plain", "--follow", r"(?m)^plain-\w+: "),
+    ("status", "--json"): row("status plain", "--json", '"outcome": "complete"'),
+    ("show", "run"): other("show plain causal/0000", "show nobody causal/0000", NOT_THERE),
+    ("show", "sample"): other("show plain causal/0000", "show plain cultural/0000", "sample       cultural/0000"),
+    ("show", "--output-dir"): row("show plain causal/0000", "--output-dir nowhere", NOT_THERE),
+    ("show", "--json"): row("show plain causal/0000", "--json", '"sample_id": "causal/0000"'),
+    ("export", "runs"): other("export plain --to csv", "export nobody --to csv", NOT_THERE),
+    ("export", "--to"): other("export plain --to csv", "export plain --to tex", r"plain-\w+/table.tex"),
+    ("export", "--output"): row("export plain --to csv", "--output mine.csv", "mine.csv"),
+    ("export", "--output-dir"): row("export plain --to csv", "--output-dir nowhere", NOT_THERE),
+    ("export", "--allow-code"): row("export coded --to md", CODE, "coded-\\w+/summary.md"),
+    ("view", "runs"): other("view plain --port 99999", "view nobody --port 99999", NOT_THERE),
+    ("view", "--output-dir"): row("view plain --port 99999", "--output-dir nowhere", NOT_THERE),
+    ("view", "--port"): row("view nobody", "--port 99999x", "invalid int value"),
+    ("view", "--intersect"): row("view plain larger --port 99999", "--intersect", "--port: must be from 0"),
+    ("report", "run"): other("report plain", "report nobody", NOT_THERE),
+    ("report", "--output-dir"): row("report plain", "--output-dir nowhere", NOT_THERE),
+    ("report", "--scores"): row("report plain", "--scores nobody", "no such score set"),
+    ("report", "--judging"): row("report plain", "--judging nobody", "no such score set"),
+    ("report", "--allow-code"): row("report coded", CODE, "coded-\\w+  (valid|invalid)"),
+    ("report", "--embed"): row("report plain", "--embed all.html", "all.html"),
+    ("retry", "run"): other("retry plain", "retry nobody", NOT_THERE),
+    ("retry", "--output-dir"): row("retry plain", "--output-dir nowhere", NOT_THERE),
+    ("retry", "--only"): row("retry plain", "--only nothing_of_ours", "no such reason"),
+    ("retry", "--allow-code"): row("retry coded", CODE, "trying again"),
+    ("retry", "--debug"): row("retry nobody", "--debug", RAISED),
+    ("retry", "--display"): row(f"retry coded {CODE}", "--display json", '"event": "run_began"'),
+    ("verify", "run"): other("verify plain", "verify nobody", NOT_THERE),
+    ("verify", "--output-dir"): row("verify plain", "--output-dir nowhere", NOT_THERE),
+    ("verify", "--repair"): row("verify broken", "--repair", "1 problems, 1 repaired"),
+    ("verify", "--allow-code"): row("verify stale --repair", CODE, "1 problems, 1 repaired"),
+    ("doctor", "--output-dir"): row("doctor", "--output-dir there", "there"),
+    ("doctor", "--json"): row("doctor", "--json", "(?m)^\\{"),
+    ("list", "what"): other("list policies", "list judges", "reference"),
+    ("certify", "config"): other("certify", "certify absent.yaml", "absent.yaml"),
+    ("certify", "--num-items"): row(CERTIFY, "--num-items 5", "at least 30, got 5"),
+    ("certify", "--judge"): row(CERTIFY, "--judge nobody", "has dull, other"),
+    ("certify", "--json"): row(CERTIFY, "--json", '"verdict": "not certified"'),
+    ("certify", "--set"): row(CERTIFY, "--set reward_models.dull.params.nothing=1", "unknown"),
+    ("certify", "--output-dir"): row(CERTIFY, "--output-dir there", "there/certificates"),
+    ("certify", "--device-ids"): row(CERTIFY, "--device-ids 97", "cuda:97"),
+    ("certify", "--seed"): row(CERTIFY, "--seed 4", "ANOTHER"),
+    ("certify", "--allow-code"): row(CERTIFY.replace(CODE, ""), CODE, "Certificate: "),
+    ("certify", "--debug"): row("certify absent.yaml", "--debug", RAISED),
+    ("score", "run"): other("score plain exact.yaml", "score nobody exact.yaml", NOT_THERE),
+    ("score", "config"): other("score plain", "score plain absent.yaml", "absent.yaml"),
+    ("score", "--output-dir"): row("score plain", "--output-dir nowhere", NOT_THERE),
+    ("score", "--set"): row("score plain", "--set reward_model.params.object_share=0.5", "Kept: "),
+    ("score", "--allow-code"): row("score coded", CODE, "coded-\\w+  (valid|invalid)"),
+    ("score", "--debug"): row("score nobody", "--debug", RAISED),
+    ("score", "--display"): row("score plain exact.yaml", "--display json", '"event": "run_began"'),
+    ("reparse", "run"): other(f"reparse coded {CODE}", f"reparse nobody {CODE}", NOT_THERE),
+    ("reparse", "--output-dir"): row(f"reparse coded {CODE}", "--output-dir nowhere", NOT_THERE),
+    ("reparse", "--scores"): row(f"reparse coded {CODE}", "--scores nobody", "no such score set"),
+    ("reparse", "--judging"): row(f"reparse coded {CODE}", "--judging nobody", "no such score set"),
+    ("reparse", "--protocol"): row(f"reparse coded {CODE}", "--protocol viescore", "asks other questions"),
+    ("reparse", "--min-label-mass"): row(f"reparse coded {CODE}", "--min-label-mass 0", "kept as the score set"),
+    ("reparse", "--allow-code"): row("reparse coded --min-label-mass 0", CODE, "kept as the score set"),
+    ("simulate", "--requests"): row(SIMULATE, "--requests 14", "14 requests"),
+    ("simulate", "--durations"): row(SIMULATE, "--durations 1.0,1.0,1.0", "on 3 workers"),
+    ("simulate", "--cv"): row(SIMULATE, "--cv 0.1", "cv 0.1"),
+    ("simulate", "--draws"): row(f"{SIMULATE} --cv 0.1", "--draws 3", "mean of 3 draws"),
+    ("simulate", "--rotate"): row(SIMULATE, "--rotate", r"round_robin +18.00 s"),
+    ("simulate", "--max-drift"): row(f"{SIMULATE} --rotate", "--max-drift -1", "--max-drift 0 or more"),
+    ("simulate", "--seed"): row(f"{SIMULATE} --cv 0.3 --draws 1", "--seed 3", "ANOTHER"),
+    ("simulate", "--json"): row(SIMULATE, "--json", '"lower_bound_s"'),
+}
+"""("view", "--no-open") has a test of its own below: without it the command runs until it is stopped."""
+TESTED_BELOW = {("view", "--no-open")}
+SLOW = [key for key in TABLE if key[0] == "certify"]
+
+
+def flags_of(command: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from flags_of(name, below)
+        elif not isinstance(action, argparse._HelpAction):
+            yield from ((command, name) for name in action.option_strings or [action.dest])
+
+
+def test_every_flag_of_every_command_has_a_row() -> None:
+    flags = set(flags_of("", build_parser()))
+    assert flags - TABLE.keys() - TESTED_BELOW == set(), "say in TABLE what it does"
+    assert TABLE.keys() | TESTED_BELOW == flags
+
+
+def test_the_old_entry_has_the_flags_of_run_and_the_configuration() -> None:
+    of_run = {flag for command, flag in TABLE if command == "run" and flag.startswith("--")}
+    assert {flag for _, flag in flags_of("", build_legacy_parser())} == of_run | {"--config"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with configurations and finished runs of them."""
+    folder = tmp_path_factory.mktemp("finished")
+    texts = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED}
+    texts |= {"larger": PLAIN.replace("num_per_category: 1", "num_per_category: 2")}
+    for name, text in (texts | {"exact": EXACT, "ladder": LADDER}).items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        for name in texts:
+            called(["run", f"{name}.yaml", CODE])
+        called(["run", "plain.yaml", "--output-dir", "elsewhere"])
+        (broken,) = (folder / "outputs").glob("broken-*")
+        (broken / ".half.tmp").write_bytes(b"?")
+        (stale,) = (folder / "outputs").glob("stale-*")
+        (stale / "scores.csv").write_text("id\n", encoding="utf-8")
+    finally:
+        os.chdir(before)
+    return folder
+
+
+def called(arguments: Sequence[str], entry: Callable[[Sequence[str]], None] = main) -> tuple[object, str]:
+    """(exit code, what was raised instead)."""
+    try:
+        entry(arguments)
+    except SystemExit as ended:
+        return ended.code, ""
+    except UserError as error:
+        return None, f"{RAISED} {type(error).__name__}"
+    raise AssertionError("a command ends with an exit code")
+
+
+@pytest.fixture
+def outcome(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """What a command line comes to in a copy of the folder: exit code, output, names of files."""
+    made: list[str] = []
+
+    def come_to(arguments: Sequence[str], entry: Callable[[Sequence[str]], None] = main) -> str:
+        folder = tmp_path / f"copy{len(made)}"
+        made.append(" ".join(arguments))
+        shutil.copytree(finished, folder, symlinks=True)
+        monkeypatch.chdir(folder)
+        capsys.readouterr()
+        code, raised = called(arguments, entry)
+        said = capsys.readouterr()
+        names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if "edits" not in path.parts)
+        return "\n".join([f"exit {code}", raised, said.out, said.err, *names])
+
+    return come_to
+
+
+def assert_differ(row: Row, without: str, with_flag: str) -> None:
+    if row.wanted == "ANOTHER":  # the same words, other figures
+        assert with_flag != without
+        return
+    assert re.search(row.wanted, with_flag), with_flag
+    assert not re.search(row.wanted, without), without
+
+
+@pytest.mark.parametrize("key", [key for key in TABLE if key not in SLOW], ids=" ".join)
+def test_a_flag_does_what_it_says_or_is_refused(key: tuple[str, str], outcome: Callable[..., str]) -> None:
+    row = TABLE[key]
+    assert_differ(row, outcome(row.without), outcome(row.with_flag))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", SLOW, ids=" ".join)
+def test_a_flag_of_certify_does_what_it_says_or_is_refused(key: tuple[str, str], outcome: Callable[..., str]) -> None:
+    row = TABLE[key]
+    assert_differ(row, outcome(row.without), outcome(row.with_flag))
+
+
+@pytest.mark.parametrize("flag", ["--limit 3", "--categories causal", "--sample causal/0000"])
+def test_certify_refuses_what_it_does_not_use(flag: str, outcome: Callable[..., str]) -> None:
+    said = outcome(["certify", "ladder.yaml", *flag.split()])
+    assert "exit 2" in said and "this command does not take it" in said
+
+
+def test_certify_refuses_settings_of_benchmark_and_editor(outcome: Callable[..., str]) -> None:
+    for setting in ("benchmark.params.size=3", "diffusion_model.params.seed=3", "evaluation.limit=3"):
+        said = outcome(["certify", "ladder.yaml", CODE, "--set", setting])
+        assert "exit 2" in said and "uses neither benchmark nor editor" in said
+
+
+@pytest.mark.parametrize("flag", ["--limit 2", "--seed 7", "--device-ids cpu cpu", "--fresh"])
+def test_the_old_entry_honours_the_same_flags(flag: str, outcome: Callable[..., str]) -> None:
+    base = ["--config", "plain.yaml", "--dry-run"]
+    row = TABLE["run", flag.split()[0]]
+    assert_differ(row, outcome(base, legacy_main), outcome([*base, *flag.split()], legacy_main))
+
+
+def test_view_opens_a_browser_unless_told_not_to(finished: Path, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\ntouch {tmp_path}/opened\n", encoding="utf-8")
+    browser.chmod(0o755)
+    for more, is_opened in ((["--no-open"], False), ([], True)):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "editeval", "view", "plain", *more],
+            cwd=finished,
+            env={**os.environ, "BROWSER": f"{browser} %s"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("http://127.0.0.1:")
+            process.stdout.readline()
+            if is_opened:
+                for _ in range(600):
+                    if (tmp_path / "opened").exists():
+                        break
+                    process.poll()
+                    subprocess.run(["sleep", "0.05"], check=True)
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
+        assert (tmp_path / "opened").exists() == is_opened

@@ -1,0 +1,152 @@
+"""Whoever changes how a run edits is told what is kept, and every edit says under which policy it was made."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from editeval.cli import main
+from editeval.config.load import load_mapping
+from editeval.pipeline import RunResult, evaluate
+from editeval.reports.figures import policy_shares
+from editeval.run.recorded import changed_setting
+from editeval.store.run_store import RunStore
+
+KEPT = "Edits that are there are kept: "
+
+
+def tree(folder: Path, policy: str, devices: int, limit: int | None) -> dict[str, Any]:
+    return {
+        "benchmark": {"type": "procedural", "params": {"num_per_category": 2, "size": 64}},
+        "diffusion_model": {
+            "type": "identity",
+            "params": {"device_ids": ["cpu"] * devices},
+            "execution": {"backend": "inprocess", "policy": policy},
+        },
+        "evaluation": {"output_dir": str(folder), "limit": limit},
+        "logging": {"console_output": False},
+    }
+
+
+def run(folder: Path, policy: str = "round_robin", devices: int = 2, limit: int | None = None) -> RunResult:
+    return evaluate(load_mapping(tree(folder, policy, devices, limit), "small", environ={}), ["editeval", "test"])
+
+
+def said(folder: Path) -> list[str]:
+    """What the log has said of kept edits so far."""
+    text = (folder / "logs" / "small.log").read_text(encoding="utf-8")
+    return [line.partition(KEPT)[2] for line in text.splitlines() if KEPT in line]
+
+
+def shares(result: RunResult) -> dict[str, int]:
+    assert result.report is not None
+    return {one["policy"]: one["num_edits"] for one in result.report.run["edits_by_policy"]}
+
+
+def test_a_switch_that_comes_too_late_is_said_in_one_line(tmp_path: Path) -> None:
+    assert shares(run(tmp_path)) == {"round_robin": 10} and said(tmp_path) == []
+    late = run(tmp_path, "batch_sync")
+    assert shares(late) == {"round_robin": 10}
+    assert said(tmp_path) == [
+        "10 with policy round_robin on cpu x2; none left to make with policy batch_sync on cpu x2; "
+        "--fresh makes all of them again"
+    ]
+
+
+def test_a_switch_half_way_makes_the_rest_under_the_new_policy_and_every_report_lists_the_shares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, limit=4)
+    both = run(tmp_path, "batch_sync")
+    assert shares(both) == {"batch_sync": 6, "round_robin": 4}
+    assert said(tmp_path) == [
+        "4 with policy round_robin on cpu x2, limit 4; 6 left to make with policy batch_sync on cpu x2; "
+        "--fresh makes all of them again"
+    ]
+    assert both.report is not None
+    words = policy_shares(both.report.run)
+    assert words == "batch_sync 6 (60 %), round_robin 4 (40 %)"
+    assert f"edits made under: {words}" in (both.plan.dir / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    assert words in (both.plan.dir / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["report", str(both.plan.dir)])
+    assert f"edits   {words}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ({"devices": 2}, {"devices": 3}, "10 with policy round_robin on cpu x2; none left to make"),
+        ({"limit": 3}, {"limit": None}, "3 with policy round_robin on cpu x2, limit 3; 7 left to make"),
+        ({"limit": 3}, {"limit": 5}, "3 with policy round_robin on cpu x2, limit 3; 2 left to make"),
+    ],
+    ids=["devices", "no limit any more", "a larger limit"],
+)
+def test_another_device_list_or_limit_is_said(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], line: str
+) -> None:
+    run(tmp_path, **before)
+    run(tmp_path, **after)
+    (told,) = said(tmp_path)
+    assert told.startswith(line)
+
+
+def test_a_limit_that_has_not_changed_since_is_not_worth_a_word(tmp_path: Path) -> None:
+    for limit in (3, 5, 5, 5):
+        run(tmp_path, limit=limit)
+    assert len(said(tmp_path)) == 1
+
+
+def test_the_same_command_again_says_nothing(tmp_path: Path) -> None:
+    run(tmp_path)
+    run(tmp_path)
+    assert said(tmp_path) == []
+
+
+def test_fresh_makes_all_of_them_under_the_new_policy(tmp_path: Path) -> None:
+    run(tmp_path)
+    fresh = evaluate(load_mapping(tree(tmp_path, "batch_sync", 2, None), "small", environ={}), fresh=True)
+    assert shares(fresh) == {"batch_sync": 10} and said(tmp_path) == []
+
+
+def test_edits_of_an_older_version_were_made_under_an_unknown_policy(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    with closing(sqlite3.connect(first.plan.dir / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE edits SET invocation = NULL")
+    again = run(tmp_path)
+    assert shares(again) == {"unknown": 10}
+    assert said(tmp_path)[0].startswith("10 with an unknown setting (by an older version); none left to make")
+
+
+def test_a_ledger_of_an_older_version_can_be_read_and_continued(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    with closing(sqlite3.connect(first.plan.dir / "ledger.sqlite")) as db, db:
+        for name in ("attempts_by_sample", "attempts_by_stage"):
+            db.execute(f"DROP INDEX {name}")
+        db.execute("ALTER TABLE edits DROP COLUMN invocation")
+        db.execute("PRAGMA user_version = 2")
+    with RunStore.read(first.plan.dir) as store:
+        assert changed_setting(first.plan, store).startswith("Edits that are there are kept: 10 with an unknown")
+    assert shares(run(tmp_path, limit=None)) == {"unknown": 10}
+
+
+def test_a_dry_run_says_it_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(
+        "benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}\n"
+        "diffusion_model: {type: identity, params: {device_ids: [cpu], enable_batch_sync: false}}\n"
+        "logging: {console_output: false}\n",
+        encoding="utf-8",
+    )
+    synchronised = ("--set", "diffusion_model.params.enable_batch_sync=true")
+    for arguments in (["run", "small.yaml"], ["run", "small.yaml", *synchronised, "--dry-run"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+    line = "setting        Edits that are there are kept: 5 with policy round_robin on cpu; none left to make with"
+    assert line in capsys.readouterr().out
