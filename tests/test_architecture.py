@@ -14,7 +14,20 @@ FILES = sorted(SRC.rglob("*.py"))
 LEVELS = {
     **dict.fromkeys(("types", "errors"), 0),
     **dict.fromkeys(
-        ("images", "plugins", "prompts", "categories", "http", "hub", "machine", "numbers", "redaction", "text"), 1
+        (
+            "images",
+            "plugins",
+            "prompts",
+            "categories",
+            "http",
+            "hub",
+            "machine",
+            "numbers",
+            "redaction",
+            "rungs",
+            "text",
+        ),
+        1,
     ),
     **dict.fromkeys(("config", "viewer"), 2),
     "certificates": 3,
@@ -22,7 +35,7 @@ LEVELS = {
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
     **dict.fromkeys(
-        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
+        ("plan", "preparation", "run", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
     ),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
@@ -32,7 +45,8 @@ ORDER_IN_LEVEL = {
     "types": 0,
     "plan": 0,
     "stages": 1,
-    "reporting": 1,
+    "run": 1.2,
+    "reporting": 1.3,
     "preparation": 1,
     "pipeline": 2,
     "certification": 3,
@@ -55,7 +69,6 @@ HEAVY = {
     "accelerate",
     "vllm",
     "ray",
-    "cv2",
     "scipy",
     "skimage",
     "openai",

@@ -19,6 +19,7 @@ from editeval.preparation import check_stages, interpreters_of, record_interpret
 from editeval.redaction import redacted
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
+from editeval.run import planted
 from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
@@ -85,6 +86,7 @@ def score(
 
 def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
     config = plan.config
+    planted.check(plan)
     waves(plan)
     check_stages(config, unfinished_stages(plan))
     with (
@@ -101,6 +103,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         _announce(plan, store)
         announce(plan, store, session.observer)
         stopped = run_waves(plan, store, interrupt, session.observer)
+        planted.record(plan, store, interrupt)
         result = replace(_result(plan, store, interrupt), stopped=stopped)
         session.observer.run_ended(result.exit_code)
         return result

@@ -9,10 +9,11 @@ from typing import Any
 
 from editeval.certificates.files import certificate_of
 from editeval.errors import ImageError
-from editeval.plan import Plan, ShownJudging
+from editeval.plan import Plan, ShownJudging, hash_of
 from editeval.reports import data, html, markdown, tables
 from editeval.reports.certificate import certificate_block, certificate_doubts, certificate_line
 from editeval.reports.data import Report, SampleRow
+from editeval.run.planted import planted
 from editeval.stats.spans import spent
 from editeval.stats.summary import Entry, summarise
 from editeval.store import connection, spans
@@ -151,6 +152,7 @@ def _run_block(plan: Plan, store: RunStore, certificates: Mapping[str, dict[str,
         "policy": _policy_used(plan, store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
+        "planted": planted(store, plan.shown[0].id, hash_of(s.id for s in plan.samples)) if plan.shown else None,
         "num_in_run": sum(1 for _ in store.edits(wanted_only=False)),
     }
 

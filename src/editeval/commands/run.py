@@ -14,6 +14,7 @@ from editeval.errors import BenchmarkError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.plugins import names_code
 from editeval.redaction import redacted
+from editeval.run import planted
 from editeval.store import activity, directories
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
@@ -67,6 +68,7 @@ def check(config: Config) -> int:
     lines = [f"{config.path}: sound"]
     try:
         plan = make_plan(config)
+        planted.check(plan)
     except BenchmarkError as error:
         if not _is_absent(config):
             raise

@@ -50,7 +50,7 @@ MODULES: dict[str, dict[str, Named]] = {  # last module of src.models.<kind>.imp
 }
 _CLASS_PATH = re.compile(r"src\.models\.(?:diffusion|reward)\.(?:implementations\.)?(\w+)\.\w+")
 _REFUSED = {
-    "editors": "it returned a copy of the source image; use identity for that as a control, or classical to edit",
+    "editors": "it returned a copy of the source image; use identity for that as a control, or simulated",
     "judges": "it returned random scores; use reference, which measures against a known target",
 }
 

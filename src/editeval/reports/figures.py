@@ -186,12 +186,35 @@ def selection_line(report: Report) -> str:
     return f"covers {wanted} of the {edited} samples that this run has edited, as --limit, --sample or categories say"
 
 
+def planted_line(report: Report) -> str:
+    """The truth that a simulated editor was given, and what was measured; empty for every other editor."""
+    truth, whole = report.run.get("planted"), report.headline(MICRO)
+    if not truth or whole is None or whole.mean is None:
+        return ""
+    said = f"mean {fixed(truth['mean'])}; measured {fixed(whole.mean)}"
+    if whole.ci_low is None or whole.ci_high is None:
+        return f"{said}, without an interval"
+    inside = "inside" if whole.ci_low <= truth["mean"] <= whole.ci_high else "outside"
+    return f"{said} [{fixed(whole.ci_low)}, {fixed(whole.ci_high)}]: {inside}"
+
+
+def model_line(report: Report) -> str:
+    """What the editor says of its model where that is none; else empty."""
+    loaded = report.provenance.get("models") or {}
+    said = str((loaded.get("edit") or {}).get("model") or "")
+    return printable(said) if said.startswith("simulated:") else ""
+
+
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     for name in ("editor", "judge", "benchmark", "policy", "devices"):
         value = report.run.get(name)
         if value not in (None, "", [], ()):
             yield name, printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
+    if model_line(report):
+        yield "model", model_line(report)
+    if planted_line(report):
+        yield "planted", planted_line(report)
     judgings = [f"{judging['name']} ({judging['id']})" for judging in report.run.get("judgings") or ()]
     if judgings:
         yield "judgings", printable(", ".join(judgings))

@@ -13,7 +13,7 @@ from typing import Any
 
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, Report, SampleRow, Survey, scored_value, why_unscored
-from editeval.reports.figures import command, metrics_of
+from editeval.reports.figures import command, metrics_of, model_line, planted_line
 from editeval.reports.pictures import Picture, Pictures
 from editeval.reports.tables import plain
 from editeval.text import run_command
@@ -53,6 +53,8 @@ def run_block(report: Report, seen: Survey, tally: Tally, written_at: float) -> 
         "run": plain(report.run),
         "benchmark": _benchmark(report),
         "badge": report.badge,
+        "model": model_line(report),
+        "planted": planted_line(report),
         "warnings": list(report.warnings),
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),

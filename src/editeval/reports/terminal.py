@@ -16,6 +16,8 @@ from editeval.reports.figures import (
     columns,
     headline,
     metrics_of,
+    model_line,
+    planted_line,
     policy_line,
     printable,
     rows_of,
@@ -72,6 +74,10 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
         yield Text(
             f"report  {printable(Path(str(report.run['dir'])) / 'report.html')}", no_wrap=True, overflow="ignore"
         )
+    if line := model_line(report):
+        yield Text(f"model   {line}")
+    if line := planted_line(report):
+        yield Text(f"planted {line}", style="bold")
 
 
 def _score_table(report: Report, console: Console) -> Table:

@@ -32,6 +32,8 @@ def _number(drawn: Drawn) -> Iterator[Element]:
         entries.append(("interval", span(whole["ci_low"], whole["ci_high"])))
     if whole["num_scored"] < whole["num_samples"]:
         entries.append(("if_all", span(whole["lowest"], whole["highest"])))
+    if drawn.block.get("planted"):
+        entries.append(("planted", str(drawn.block["planted"])))
     yield pairs([*entries, ("category_mean", fixed(macro["mean"] if macro else None))])
 
 
@@ -57,6 +59,7 @@ def _facts(drawn: Drawn) -> Iterator[tuple[str, Child]]:
     judges = ", ".join(str(one["name"]) for one in run.get("judgings") or ()) or run.get("judge")
     devices = ", ".join(map(str, run.get("devices") or ()))
     facts = {"editor": run.get("editor"), "judge": judges, "benchmark": run.get("benchmark")}
+    facts |= {"model_is": drawn.block.get("model")}
     facts |= {"policy": run.get("policy"), "devices": devices}
     yield from ((name, str(value)) for name, value in facts.items() if value)
     yield "created", moment(run.get("created_at"))
