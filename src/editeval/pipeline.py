@@ -20,7 +20,7 @@ from editeval.preparation import check_stages, interpreters_of, record_interpret
 from editeval.redaction import redacted
 from editeval.reporting import build_report, publish
 from editeval.reports.data import Report
-from editeval.run import inputs, recorded, results
+from editeval.run import inputs, planted, recorded, results
 from editeval.run.reuse import reuse
 from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
@@ -94,6 +94,7 @@ def score(
 
 def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
     config = plan.config
+    planted.check(plan)
     waves(plan)
     check_stages(config, unfinished_stages(plan))
     with (
@@ -118,6 +119,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         stopped = run_waves(plan, store, interrupt, session.observer)
         if not plan.is_editing:
             results.adopt(store, [judging.id for judging in plan.judgings])
+        planted.record(plan, store, interrupt)
         result = replace(_result(plan, store, interrupt), stopped=stopped)
         session.observer.run_ended(result.exit_code)
         return result

@@ -16,6 +16,7 @@ from editeval.reports import data, html, markdown, tables
 from editeval.reports.certificate import certificate_block, certificate_doubts, certificate_line
 from editeval.reports.data import Report, SampleRow
 from editeval.run import recorded, results
+from editeval.run.planted import planted
 from editeval.run.results import ShownScoreSet
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
@@ -208,6 +209,7 @@ def _run_block(
         "num_samples": len(plan.samples),
         "num_in_run": activity.num_edits(store),
         "reused": [asdict(one) for one in reused(store)],
+        "planted": planted(store, shown[0].id, hash_of(s.id for s in plan.samples)) if shown else None,
     }
 
 

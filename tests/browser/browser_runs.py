@@ -52,10 +52,14 @@ PAYLOADS = (
 )
 
 
+CHANCES = {"default": {"partial": 0.3, "over_edit": 0.3, "wrong_object": 0.2}}
+
+
 def config_of(benchmark: dict[str, Any], editor: str) -> dict[str, Any]:
+    more = {"chances": CHANCES} if editor == "simulated" else {}
     return {
         "benchmark": benchmark,
-        "diffusion_model": {"type": editor, "params": {"device_ids": ["cpu", "cpu"]}},
+        "diffusion_model": {"type": editor, "params": {"device_ids": ["cpu", "cpu"], **more}},
         "reward_model": {"type": "reference", "params": {"device_ids": ["cpu"]}},
     }
 

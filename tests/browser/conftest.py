@@ -58,9 +58,9 @@ def made(folder: Path, name: str, config: dict[str, Any], expected: int = 0) -> 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two runs of the built-in benchmark: `classical`, and `identity`, whose outputs equal their sources."""
+    """Two runs of the built-in benchmark: `simulated`, and `identity`, whose outputs equal their sources."""
     folder = tmp_path_factory.mktemp("runs")
-    return {name: made(folder, name, config_of(BENCHMARK, name)) for name in ("classical", "identity")}
+    return {name: made(folder, name, config_of(BENCHMARK, name)) for name in ("simulated", "identity")}
 
 
 @pytest.fixture(scope="session")

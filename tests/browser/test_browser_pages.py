@@ -40,8 +40,8 @@ def zooms(page: Page) -> list[tuple[float, ...]]:
 def test_first_page_says_what_came_out_what_went_wrong_and_where_the_time_went(
     open_page: Open, runs: dict[str, Path]
 ) -> None:
-    page = open_page(address_of(runs["classical"]))
-    report = json.loads((runs["classical"] / "report.json").read_text())
+    page = open_page(address_of(runs["simulated"]))
+    report = json.loads((runs["simulated"] / "report.json").read_text())
     mean = next(s["mean"] for s in report["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
     expect(page.locator(".score")).to_contain_text(f"{mean:.2f}")
     expect(page.locator(".badge").first).to_contain_text(report["badge"])
@@ -66,7 +66,7 @@ def test_every_complaint_leads_to_its_samples(open_page: Open, runs: dict[str, P
 
 
 def test_filters_and_sorting_are_in_the_address(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]), "#page=grid")
+    page = open_page(address_of(runs["simulated"]), "#page=grid")
     expect(page.locator(".toolbar output")).to_have_text("20 of 20")
     page.select_option("[data-state=cat]", "causal")
     expect(page.locator(".toolbar output")).to_have_text("4 of 20")
@@ -91,9 +91,9 @@ def test_filters_and_sorting_are_in_the_address(open_page: Open, runs: dict[str,
 
 
 def test_worst_first_is_by_score_and_slowest_by_time(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]), "#page=grid&sort=worst")
+    page = open_page(address_of(runs["simulated"]), "#page=grid&sort=worst")
     page.wait_for_timeout(200)
-    lines = [json.loads(line) for line in (runs["classical"] / "samples.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (runs["simulated"] / "samples.jsonl").read_text().splitlines()]
     values = [(line["scores"]["overall"]["value"], at, line["id"]) for at, line in enumerate(lines)]
     assert ids(page)[:5] == [name for *_, name in sorted(values)][:5]
     page.select_option("[data-state=sort]", "best")
@@ -104,7 +104,7 @@ def test_worst_first_is_by_score_and_slowest_by_time(open_page: Open, runs: dict
 
 @pytest.mark.parametrize("mode", ["side", "slider", "blink", "diff"])
 def test_every_mode_shows_full_size_pictures_in_step(open_page: Open, runs: dict[str, Path], mode: str) -> None:
-    page = open_page(address_of(runs["classical"]), f"#page=compare&id=physical%2F0002&mode={mode}")
+    page = open_page(address_of(runs["simulated"]), f"#page=compare&id=physical%2F0002&mode={mode}")
     page.wait_for_function("[...document.querySelectorAll('.pan')].every(i => i.naturalWidth === 512)")
     assert page.locator(".pan").count() == (3 if mode == "side" else 2)
     box = page.locator(".frame").last.bounding_box()
@@ -144,24 +144,24 @@ def test_difference_of_equal_pictures_is_black_and_gain_lights_up_others(
         return float(sum(ImageStat.Stat(Image.open(path).convert("RGB").crop(tuple(map(int, inside)))).mean))
 
     assert brightness(runs["identity"], 32) < 0.1
-    assert brightness(runs["classical"], 1) < brightness(runs["classical"], 8)
+    assert brightness(runs["simulated"], 1) < brightness(runs["simulated"], 8)
 
 
 def test_instruction_scores_reply_and_facts_stand_beside_the_pictures(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]), "#page=compare&id=physical%2F0002")
+    page = open_page(address_of(runs["simulated"]), "#page=compare&id=physical%2F0002")
     panel = page.locator("aside")
     for words in ("overall", "completeness", "preservation", '"unit"', "seed", "cpu", "512 × 512", "editeval show"):
         expect(panel).to_contain_text(words)
 
 
 def test_an_address_of_a_sample_that_is_not_there_says_so(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]), "#page=compare&id=physical%2F9999")
+    page = open_page(address_of(runs["simulated"]), "#page=compare&id=physical%2F9999")
     said = page.locator("main.none").inner_text()
     assert said == "No sample of this report is called physical/9999." and not page.locator("img").count()
 
 
 def test_keyboard_alone_is_enough(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]))
+    page = open_page(address_of(runs["simulated"]))
     press = page.keyboard.press
     press("p")
     expect(page.locator("main.grid")).to_be_visible()
@@ -206,7 +206,7 @@ def test_keyboard_alone_is_enough(open_page: Open, runs: dict[str, Path]) -> Non
 
 
 def test_tab_reaches_every_control(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]), "#page=compare&mode=diff")
+    page = open_page(address_of(runs["simulated"]), "#page=compare&mode=diff")
     wanted = page.locator("header a, header button, main button, main select, main input").evaluate_all(
         "list => list.filter(n => n.checkVisibility()).length"
     )
@@ -218,7 +218,7 @@ def test_tab_reaches_every_control(open_page: Open, runs: dict[str, Path]) -> No
 
 
 def test_ratings_are_kept_exported_and_compared_with_the_judge(open_page: Open, runs: dict[str, Path]) -> None:
-    run = runs["classical"]
+    run = runs["simulated"]
     before = (run / "samples.jsonl").read_bytes()
     page = open_page(address_of(run), "#page=compare&sort=best")
     for verdict, stars in (("b", "1"), ("b", "2"), ("t", "3"), ("g", "5"), ("g", "4")):
@@ -255,19 +255,19 @@ def test_ratings_are_kept_exported_and_compared_with_the_judge(open_page: Open, 
 
 
 def test_blind_mode_hides_names_scores_and_replies(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]), "#page=compare&id=physical%2F0002&blind=1")
+    page = open_page(address_of(runs["simulated"]), "#page=compare&id=physical%2F0002&blind=1")
     text = page.locator("main").inner_text()
-    assert "hidden" in text and "overall" not in text and "unit" not in text and "classical" not in text
+    assert "hidden" in text and "overall" not in text and "unit" not in text and "simulated" not in text
     page.keyboard.press("5")
     page.wait_for_timeout(100)
-    page.goto(address_of(runs["classical"]) + "#")
+    page.goto(address_of(runs["simulated"]) + "#")
     page.reload()
     page.wait_for_selector(".app[data-ready=true]")
     expect(page.locator("main")).to_contain_text("1; 1 of them blind")
 
 
 def test_language_and_theme_are_switched_and_remembered(open_page: Open, runs: dict[str, Path]) -> None:
-    page = open_page(address_of(runs["classical"]))
+    page = open_page(address_of(runs["simulated"]))
     page.click("#language")
     expect(page.locator("h2").first).to_have_text("覆盖率")
     page.click("#theme")
@@ -276,17 +276,17 @@ def test_language_and_theme_are_switched_and_remembered(open_page: Open, runs: d
     expect(page.locator("h2").first).to_have_text("覆盖率")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
     shot(page, "summary-chinese-dark", full_page=True)
-    page.goto(address_of(runs["classical"]) + "#page=compare")
+    page.goto(address_of(runs["simulated"]) + "#page=compare")
     page.wait_for_selector("main.compare")
     shot(page, "compare-chinese-dark")
-    chinese = open_page(address_of(runs["classical"]), "#page=grid", locale="zh-CN", color_scheme="dark")
+    chinese = open_page(address_of(runs["simulated"]), "#page=grid", locale="zh-CN", color_scheme="dark")
     expect(chinese.locator("header nav")).to_contain_text("样本")
     shot(chinese, "grid-chinese-dark")
 
 
 @pytest.mark.parametrize("name", ["summary", "grid", "compare"])
 def test_narrow_windows_need_no_sideways_scrolling(open_page: Open, runs: dict[str, Path], name: str) -> None:
-    page = open_page(address_of(runs["classical"]), f"#page={name}", viewport={"width": 420, "height": 900})
+    page = open_page(address_of(runs["simulated"]), f"#page={name}", viewport={"width": 420, "height": 900})
     page.wait_for_timeout(200)
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
     shot(page, f"narrow-{name}", full_page=name != "grid")
@@ -296,7 +296,7 @@ def test_every_word_is_there_in_both_languages(open_page: Open, runs: dict[str, 
     static = Path(__file__).parent.parent.parent / "src" / "editeval" / "viewer" / "static"
     words = json.loads((static / "words.json").read_text(encoding="utf-8"))["words"]
     assert all(len(pair) == 2 and all(pair) for pair in words.values())
-    page = open_page(address_of(runs["classical"]))
+    page = open_page(address_of(runs["simulated"]))
     for name in ("summary", "grid", "compare"):
         page.evaluate(f"ui.go({{page: '{name}'}})")
         page.wait_for_timeout(100)

@@ -18,9 +18,9 @@ from editeval.reports.html import write_report_html
 def test_the_summary_can_be_read_without_javascript(
     chromium: Browser, runs: dict[str, Path], tmp_path: Path, hosting: str
 ) -> None:
-    address = address_of(runs["classical"])
+    address = address_of(runs["simulated"])
     if hosting == "one file":
-        done = run_editeval("report", str(runs["classical"]), "--embed", str(tmp_path / "one.html"))
+        done = run_editeval("report", str(runs["simulated"]), "--embed", str(tmp_path / "one.html"))
         assert done.returncode == 0, done.stderr
         address = f"file://{tmp_path}/one.html"
     context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 860})
@@ -28,7 +28,7 @@ def test_the_summary_can_be_read_without_javascript(
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.goto(address)
-    report = json.loads((runs["classical"] / "report.json").read_text())
+    report = json.loads((runs["simulated"] / "report.json").read_text())
     mean = next(s["mean"] for s in report["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
     expect(page.locator(".score")).to_contain_text(f"{mean:.2f}")
     expect(page.locator("main")).to_contain_text("20 of 20 samples scored")

@@ -18,11 +18,11 @@ def headline_scores(run: Path) -> dict[str, float]:
 
 
 def test_two_runs_stand_side_by_side(open_page: Open, runs: dict[str, Path], served: Callable[..., str]) -> None:
-    page = open_page(served(runs["classical"], runs["identity"]))
+    page = open_page(served(runs["simulated"], runs["identity"]))
     expect(page.locator("main")).to_contain_text("identity-")
     expect(page.locator("table").first.locator("tbody tr")).to_have_count(2)
     expect(page.locator("main.summary")).to_have_count(1)
-    first, second = (headline_scores(runs[name]) for name in ("classical", "identity"))
+    first, second = (headline_scores(runs[name]) for name in ("simulated", "identity"))
     paired = page.locator("table").nth(1).locator("tbody tr")
     mean = sum(first[key] - second[key] for key in first) / len(first)
     expect(paired).to_contain_text(f"20{sum(first[k] > second[k] for k in first)} / ")
@@ -52,14 +52,14 @@ def test_two_runs_stand_side_by_side(open_page: Open, runs: dict[str, Path], ser
     expect(page.locator("figure")).to_have_count(2)
     page.keyboard.press("h")
     text = page.locator("main").inner_text()
-    assert "classical" not in text and "identity" not in text
+    assert "simulated" not in text and "identity" not in text
     shot(page, "two-runs-blind")
 
 
 def test_blind_order_differs_between_samples_and_not_between_visits(
     open_page: Open, runs: dict[str, Path], served: Callable[..., str]
 ) -> None:
-    page = open_page(served(runs["classical"], runs["identity"]), "#page=compare&blind=1")
+    page = open_page(served(runs["simulated"], runs["identity"]), "#page=compare&blind=1")
     orders = []
     for _ in range(2):
         page.evaluate("ui.go({id: 'physical/0000'})")
@@ -95,10 +95,10 @@ def test_different_benchmarks_are_refused_or_intersected(
     open_page: Open, runs: dict[str, Path], served: Callable[..., str], tmp_path: Path
 ) -> None:
     larger = made(tmp_path, "larger", config_of({"type": "procedural", "params": {"num_per_category": 5}}, "identity"))
-    refused = run_editeval("view", str(runs["classical"]), str(larger), "--no-open")
+    refused = run_editeval("view", str(runs["simulated"]), str(larger), "--no-open")
     assert refused.returncode == 2
     assert "different benchmarks" in refused.stderr and "--intersect" in refused.stderr
-    page = open_page(served(runs["classical"], larger, "--intersect"))
+    page = open_page(served(runs["simulated"], larger, "--intersect"))
     expect(page.locator("main")).to_contain_text("that every run has are shown")
     page.keyboard.press("p")
     left = page.locator(".toolbar output").inner_text()

@@ -33,7 +33,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("compared")
     made = []
     path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    editors = ("classical", "on_unclear: refuse"), ("fakes.fake_editor", "refuse: [environmental/0000]")
+    editors = (
+        ("simulated", "chances: {causal: {refused: 0.6}, default: {partial: 0.5}}"),
+        ("fakes.fake_editor", "refuse: [environmental/0000]"),
+    )
     for name, editor in zip(("one", "two"), editors, strict=True):
         (folder / f"{name}.yaml").write_text(CONFIG % editor, encoding="utf-8")
         command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--allow-code"]

@@ -22,7 +22,7 @@ CANARY = "canary-2b6d90aa17"
 def run(folder: Path, servers: list[ChatServer], **params: Any) -> RunResult:
     config: dict[str, Any] = {
         "benchmark": {"type": "procedural", "params": {"num_per_category": 2, "size": 96}},
-        "diffusion_model": {"type": "classical", "execution": {"device_ids": ["cpu"], "backend": "inprocess"}},
+        "diffusion_model": {"type": "target", "execution": {"device_ids": ["cpu"], "backend": "inprocess"}},
         "reward_model": {
             "type": "openai_chat",
             "params": {

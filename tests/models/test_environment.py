@@ -31,7 +31,7 @@ def run(folder: Path, name: str, requirements: list[str]) -> tuple[dict[str, Any
     execution = {"execution": {"requirements": requirements}} if requirements else {}
     config = {
         "benchmark": {"type": "procedural", "params": {"num_per_category": 2, "size": 64}},
-        "diffusion_model": {"type": "classical", "params": {"device_ids": ["cpu"]}},
+        "diffusion_model": {"type": "simulated", "params": {"device_ids": ["cpu"], "chances": {}}},
         "reward_model": {"type": "reference", "params": {"device_ids": ["cpu"]}, **execution},
         "evaluation": {"output_dir": str(folder / name)},
     }

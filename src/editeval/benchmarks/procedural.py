@@ -7,20 +7,19 @@ Synthetic: it certifies judges and the gross competence of an editor, not photog
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-import numpy as np
 from PIL import Image
 
 from editeval.benchmarks.scenes import render
 from editeval.benchmarks.scenes.catalogue import KINDS
 from editeval.benchmarks.scenes.plan import Plan, mix
-from editeval.benchmarks.scenes.render import Cell, Pixels
+from editeval.benchmarks.scenes.render import Cell
 from editeval.categories import CATEGORIES
 from editeval.errors import BenchmarkError
 from editeval.images import encode_png, sha256
+from editeval.rungs import Pixels, through_jpeg
 from editeval.types import Benchmark, Sample
 
 GENERATOR = "1"
@@ -151,19 +150,13 @@ def ladder(sample: Sample) -> dict[str, bytes]:
     cell = sample.image.cell
     rungs: dict[str, Callable[[Cell], Pixels]] = {
         "target": render.target,
-        "target_reencoded": lambda c: _through_jpeg(render.target(c)),
+        "target_reencoded": lambda c: through_jpeg(render.target(c)),
         "partial": render.partial,
         "over_edit": render.over_edit,
         "wrong_object": render.wrong_object,
         "identity": lambda c: render.source(*c[:4], c.size),
     }
     return {name: _png(make(cell)) for name, make in rungs.items()}
-
-
-def _through_jpeg(pixels: Pixels) -> Pixels:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
-    return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def _png(pixels: Pixels) -> bytes:

@@ -19,7 +19,7 @@ from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
 from editeval.plugins import names_code
 from editeval.redaction import redacted
-from editeval.run import recorded
+from editeval.run import planted, recorded
 from editeval.run.inputs import new_run_line
 from editeval.store import activity, directories
 from editeval.store.records import Counts
@@ -101,6 +101,7 @@ def check(config: Config) -> int:
     lines = [f"{config.path}: sound"]
     try:
         plan = make_plan(config)
+        planted.check(plan)
     except UserError as error:
         absent = [part for part in error.parts if isinstance(part, BenchmarkError) and _is_absent(config)]
         if len(absent) < len(error.parts):

@@ -89,7 +89,7 @@ _SAID = ("multi_gpu_qwen_edit", "qwen_image_edit_2511", "flux_kontext", "flux2_d
 _RE_EDIT_ONLY = re.compile(r"janus|ovis_u1|hidream_e1|omnigen2|dreamomni2|step1x_edit_v1p(1|2_preview)")
 _CLASS_PATH = re.compile(r"src\.models\.(?:diffusion|reward)\.(?:implementations\.)?(\w+)\.\w+")
 _REFUSED = {
-    "editors": "it returned a copy of the source image; use identity for that as a control, or classical to edit",
+    "editors": "it returned a copy of the source image; use identity for that as a control, or simulated",
     "judges": "it returned random scores; use reference, which measures against a known target",
 }
 

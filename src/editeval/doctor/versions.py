@@ -13,7 +13,7 @@ Release = tuple[int, ...]
 
 LIBRARIES = (
     *("accelerate", "bitsandbytes", "cache-dit", "diffusers", "flash-attn", "huggingface-hub", "kernels", "numpy"),
-    *("opencv-python-headless", "pillow", "pydantic", "ray", "rich", "safetensors", "scipy", "sglang", "tokenizers"),
+    *("pillow", "pydantic", "ray", "rich", "safetensors", "scipy", "sglang", "tokenizers"),
     *("torch", "torchvision", "transformers", "triton", "vllm", "vllm-omni"),
 )
 _CONDITION = re.compile(r"([a-z0-9-]+)(==|!=|<=|>=|<|>)([0-9][0-9.]*)")

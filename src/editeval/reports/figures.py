@@ -247,6 +247,25 @@ def reused_line(report: Report) -> str:
     return printable("; ".join(parts))
 
 
+def planted_line(report: Report) -> str:
+    """The truth that a simulated editor was given, and what was measured; empty for every other editor."""
+    truth, whole = report.run.get("planted"), report.headline(MICRO)
+    if not truth or whole is None or whole.mean is None:
+        return ""
+    said = f"mean {fixed(truth['mean'])}; measured {fixed(whole.mean)}"
+    if whole.ci_low is None or whole.ci_high is None:
+        return f"{said}, without an interval"
+    inside = "inside" if whole.ci_low <= truth["mean"] <= whole.ci_high else "outside"
+    return f"{said} [{fixed(whole.ci_low)}, {fixed(whole.ci_high)}]: {inside}"
+
+
+def model_line(report: Report) -> str:
+    """What the editor says of its model where that is none; else empty."""
+    loaded = report.provenance.get("models") or {}
+    said = str((loaded.get("edit") or {}).get("model") or "")
+    return printable(said) if said.startswith("simulated:") else ""
+
+
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     for name in ("editor", "judge", "benchmark", "policy", "devices"):
@@ -256,6 +275,10 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     if policy_shares(report.run):
         yield "edits made under", policy_shares(report.run)
     yield from score_lines(report)
+    if model_line(report):
+        yield "model", model_line(report)
+    if planted_line(report):
+        yield "planted", planted_line(report)
     yield from trust_lines(report)
     if selection_line(report):
         yield "selection", selection_line(report)

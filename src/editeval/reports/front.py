@@ -13,7 +13,7 @@ from typing import Any
 
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, Report, SampleRow, Survey, scored_value, why_unscored
-from editeval.reports.figures import command, metrics_of, policy_shares, score_titles
+from editeval.reports.figures import command, metrics_of, model_line, planted_line, policy_shares, score_titles
 from editeval.reports.pictures import Picture, Pictures
 from editeval.reports.tables import plain
 from editeval.text import run_command
@@ -53,6 +53,8 @@ def run_block(report: Report, seen: Survey, tally: Tally, written_at: float) -> 
         "run": plain(report.run) | {"scores": score_titles(report.run), "made_under": policy_shares(report.run)},
         "benchmark": _benchmark(report),
         "badge": report.badge,
+        "model": model_line(report),
+        "planted": planted_line(report),
         "warnings": list(report.warnings),
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),

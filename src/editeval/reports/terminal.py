@@ -17,6 +17,8 @@ from editeval.reports.figures import (
     headline,
     interval_notes,
     metrics_of,
+    model_line,
+    planted_line,
     policy_line,
     policy_shares,
     printable,
@@ -84,6 +86,10 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
         yield Text(
             f"report  {printable(Path(str(report.run['dir'])) / 'report.html')}", no_wrap=True, overflow="ignore"
         )
+    if line := model_line(report):
+        yield Text(f"model   {line}")
+    if line := planted_line(report):
+        yield Text(f"planted {line}", style="bold")
 
 
 def _score_table(report: Report, console: Console) -> Table:

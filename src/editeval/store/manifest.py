@@ -22,7 +22,7 @@ NAME = "manifest.json"
 SCHEMA_VERSION = 1
 ABSENT = "(absent)"  # stands in a difference for what one side lacks
 PACKAGES = (
-    *("accelerate", "diffusers", "numpy", "opencv-python-headless", "pillow", "pooch", "pydantic", "pyyaml"),
+    *("accelerate", "diffusers", "numpy", "pillow", "pooch", "pydantic", "pyyaml"),
     *("ray", "rich", "safetensors", "scikit-image", "scipy", "torch", "torchvision", "transformers", "vllm"),
 )
 

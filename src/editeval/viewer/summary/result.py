@@ -32,6 +32,8 @@ def _number(drawn: Drawn) -> Iterator[Element]:
         entries.append(("interval", interval(whole)))
     if whole["num_scored"] < whole["num_samples"]:
         entries.append(("if_all", span(whole["lowest"], whole["highest"])))
+    if drawn.block.get("planted"):
+        entries.append(("planted", str(drawn.block["planted"])))
     yield pairs([*entries, ("category_mean", fixed(macro["mean"] if macro else None))])
     why = interval_notes([whole])
     if why is not None:
@@ -63,6 +65,7 @@ def _facts(drawn: Drawn) -> Iterator[tuple[str, Child]]:
         "judge": "; ".join(run.get("scores") or ()) or run.get("judge"),
         "benchmark": run.get("benchmark"),
     }
+    facts |= {"model_is": drawn.block.get("model")}
     facts |= {"policy": run.get("policy"), "made_under": run.get("made_under"), "devices": devices}
     facts |= {"also_kept": "; ".join(run.get("also_kept") or ())}
     yield from ((name, str(value)) for name, value in facts.items() if value)

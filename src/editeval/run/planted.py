@@ -1,0 +1,111 @@
+"""What a run of the simulated editor should measure: its chances, and the score of every rung, give the exact mean.
+
+The rungs are scored by the run's own judge, and only by `reference`, whose scores of them are a fact, not an opinion.
+That takes seconds, so it is done once, after the last stage, and kept in the ledger for the reports.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from editeval.editors.simulated import OTHERS, RUNGS, Simulated, answer, chances_of
+from editeval.errors import ConfigError, ImageError
+from editeval.images import encode_png
+from editeval.plan import JudgingPlan, Plan, hash_of, seed_of
+from editeval.stages.interrupt import Interrupt
+from editeval.store.run_store import RunStore
+from editeval.types import JudgeRequest, Sample
+
+log = logging.getLogger("editeval")
+
+EVENT = "planted"
+JUDGE = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One sample: the probability that it gets a score, and its mean score if it does."""
+
+    category: str
+    chance: float
+    mean: float
+
+
+def check(plan: Plan) -> None:
+    """Raises ConfigError for chances of a category that no sample of the benchmark has: they would never be drawn."""
+    params = plan.config.diffusion_model.params
+    if plan.editor is not Simulated or params == type(params)(latency_s=params.latency_s):
+        return
+    known = {sample.id.partition("/")[0] for sample in plan.benchmark} | {OTHERS}
+    for category in params.chances:
+        if category not in known:
+            raise ConfigError(
+                f"{plan.config.path}: diffusion_model.params.chances: no sample's id begins with {category + '/'!r}; "
+                f"use {', '.join(sorted(known))}"
+            )
+
+
+def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
+    """The mean that was planted is on record, if this is a run of `simulated` that `reference` has judged."""
+    judging = plan.judgings[0] if plan.judgings else None
+    if plan.editor is not Simulated or judging is None or judging.stage.type != JUDGE:
+        return
+    selection = hash_of(sample.id for sample in plan.samples)
+    if planted(store, judging.id, selection) is not None:
+        return
+    log.info("Scoring every rung of %d samples, for the mean that was planted", len(plan.samples))
+    found = _expected(plan, judging, interrupt)
+    if interrupt.signum is None and found:
+        parts = {c: _mean([e for e in found if e.category == c]) for c in dict.fromkeys(e.category for e in found)}
+        content = {"judging_id": judging.id, "selection": selection, "mean": _mean(found), "categories": parts}
+        store.record_event(EVENT, content)
+
+
+def planted(store: RunStore, judging_id: str, selection: str) -> dict[str, Any] | None:
+    """What `record` kept for these samples under this judging; None if it did not."""
+    events = [event["data"] for event in store.events(EVENT)]
+    matching = (e for e in reversed(events) if (e["judging_id"], e["selection"]) == (judging_id, selection))
+    return next(matching, None)
+
+
+def _mean(found: Sequence[Expected]) -> float:
+    """Expected sum of the scores by the expected number of samples that have one."""
+    return sum(e.chance * e.mean for e in found) / sum(e.chance for e in found)
+
+
+def _expected(plan: Plan, judging: JudgingPlan, interrupt: Interrupt) -> list[Expected]:
+    def one(sample: Sample) -> Expected | None:
+        if interrupt.signum is not None:
+            return None
+        chances = chances_of(plan.config.diffusion_model.params, sample.id)
+        scores = dict(_scores(sample, [rung for rung in RUNGS if rung in chances], plan, judging))
+        chance = sum(chances[rung] for rung in scores)
+        mean = sum(chances[rung] * score for rung, score in scores.items()) / chance if chance else 0.0
+        return Expected(sample.category, chance, mean) if chance else None
+
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
+        return [expected for expected in threads.map(one, plan.samples) if expected is not None]
+
+
+def _scores(sample: Sample, rungs: Sequence[str], plan: Plan, judging: JudgingPlan) -> Iterator[tuple[str, float]]:
+    """(rung, headline score) of those that can be made and scored."""
+    if sample.reference is None:
+        return
+    seed = seed_of(plan.config.diffusion_model.seed, sample.id)
+    try:
+        source, reference = sample.image.read(), sample.reference.read()
+        mask = sample.mask.read() if sample.mask else None
+        edits = [encode_png(answer(rung, (source, reference), seed)) for rung in rungs]
+    except ImageError:
+        return
+    requests = [JudgeRequest(sample.id, source, edit, sample.instruction, reference, mask) for edit in edits]
+    judge = judging.judge(judging.stage.params)
+    judge.load(["cpu"])
+    for rung, scores in zip(rungs, judge.judge(requests), strict=True):
+        if scores[0].value is not None:
+            yield rung, scores[0].value
