@@ -14,7 +14,7 @@ from identity_fakes import Bench, files_of, log_of, num_edited, num_judged, orig
 
 from editeval.errors import MachineError, RunConflictError
 from editeval.pipeline import RunResult, open_store, score
-from editeval.plan import make_plan
+from editeval.plan import JudgingPlan, make_plan
 from editeval.run.check_inputs import InputsCheck, check_inputs
 from editeval.run.reuse import reuse
 from editeval.stages.interrupt import Interrupt
@@ -130,17 +130,23 @@ def test_reusing_that_is_cut_short_goes_on_at_the_next_start(bench: Bench) -> No
     assert files_of(result) == files_of(bench.run(fresh=True))
 
 
+def called_as_before(db: sqlite3.Connection, judging: JudgingPlan) -> None:
+    """The scores of the only judge under the id that it had before."""
+    former = manifest.run_id(judging.known.former)[:16]
+    for table, column in (("judgings", "id"), ("scores", "judging_id"), ("attempts", "judging_id")):
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (former, judging.id))
+    details = json.loads(db.execute("SELECT details FROM judgings").fetchone()[0])
+    del details["identity"], details["inputs"]
+    db.execute("UPDATE judgings SET details = ?", (json.dumps(details),))
+
+
 def test_an_id_of_before_batch_sizes_were_left_out_is_still_that_of_the_judge(bench: Bench) -> None:
     first = drawn(bench, 1, REFERENCE)
     (judging,) = first.plan.judgings
     former = manifest.run_id(judging.known.former)[:16]
     assert former != judging.id
     with closing(sqlite3.connect(first.plan.dir / "ledger.sqlite")) as db, db:
-        for table, column in (("judgings", "id"), ("scores", "judging_id"), ("attempts", "judging_id")):
-            db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (former, judging.id))
-        details = json.loads(db.execute("SELECT details FROM judgings").fetchone()[0])
-        del details["identity"], details["inputs"]
-        db.execute("UPDATE judgings SET details = ?", (json.dumps(details),))
+        called_as_before(db, judging)
     second = drawn(bench, 1, REFERENCE)
     assert second.plan.judgings[0].id == former and num_judged(second.plan.dir) == 5
     assert second.report is not None and second.report.run["judging_id"] == former
@@ -260,20 +266,25 @@ def test_a_commit_that_has_moved_on_in_the_cache_is_another_run(bench: Bench) ->
 
 def test_a_run_of_before_weights_were_recorded_goes_on_and_says_so(bench: Bench) -> None:
     first = bench.run(evaluation__limit=5)
-    old = as_before(first.plan.dir, bench)
+    (judging,) = first.plan.judgings
+    former = manifest.run_id(judging.known.former)[:16]
+    assert former != judging.id
+    old = as_before(first, bench)
     second = bench.run()
     assert second.plan.dir == old and num_edited(old) == 30
-    assert "made before editeval recorded its weights and code: whether that has changed since is not known" in log_of(
-        second
-    )
+    log = log_of(second)
+    assert "made before editeval recorded its weights and code: whether that has changed since is not known" in log
+    assert "reward_model: the scores there were made before editeval recorded its code" in log
+    assert second.plan.judgings[0].id == former and num_judged(old) == 30, "nothing is asked twice"
     assert any("5 edits were made before editeval recorded their source" in line for line in unknown(second))
     bench.train(2)
     third = bench.run()
     assert third.plan.dir != old, "from then on it is known"
 
 
-def as_before(directory: Path, bench: Bench) -> Path:
-    """The run in `directory` as editeval left it before: another id, nothing on what edits were made of."""
+def as_before(result: RunResult, bench: Bench) -> Path:
+    """The run as editeval left it before: other ids, nothing on what edits and scores were made of."""
+    directory, (judging,) = result.plan.dir, result.plan.judgings
     content = json.loads((directory / "manifest.json").read_text())
     told = content["identity"]
     del told["weights"], told["source"], content["inputs"], content["fresh"]
@@ -283,6 +294,7 @@ def as_before(directory: Path, bench: Bench) -> Path:
     with closing(sqlite3.connect(directory / "ledger.sqlite")) as db, db:
         db.execute("UPDATE facts SET value = ? WHERE name = 'run_id'", (content["run_id"],))
         db.execute("DELETE FROM facts WHERE name <> 'run_id'")
+        called_as_before(db, judging)
         for column in ("source_sha256", "inputs", "editor_id", "origin"):
             db.execute(f"ALTER TABLE edits DROP COLUMN {column}")
         for column in ("inputs", "origin"):

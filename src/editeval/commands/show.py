@@ -122,6 +122,8 @@ def _edit_lines(found: Dossier, file: str) -> Iterator[str]:
         yield f"sha256       {edit.sha256}"
     memory = f", {edit.peak_memory_gib:.2f} GiB" if edit.peak_memory_gib is not None else ""
     yield f"made         by worker {edit.worker} on {printable(edit.device)} in {duration(edit.seconds)}{memory}"
+    if edit.origin:
+        yield f"reused       from {printable(edit.origin)}: nothing that decides it has changed"
 
 
 def _attempt_lines(attempt: Attempt, judge: str) -> Iterator[str]:

@@ -144,7 +144,7 @@ def changed_samples(store: RunStore, samples: Sequence[Sample]) -> list[str]:
 
 
 def _has_changed(sample: Sample, instruction: str, source_sha256: str | None, known_at: float) -> bool:
-    if as_recorded(sample.instruction) != instruction:
+    if sample.instruction != instruction and as_recorded(sample.instruction) != instruction:
         return True
     if source_sha256 is None or not _may_have_changed(sample.image, known_at):
         return False
