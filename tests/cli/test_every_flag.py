@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import pytest
 
 from editeval.cli import build_legacy_parser, build_parser, legacy_main, main
 from editeval.errors import UserError
+from editeval.store.run_store import RunStore
 
 PLAIN = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}
@@ -91,8 +93,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("check", "--allow-code"): row("check coded.yaml", CODE, "coded.yaml: sound"),
     ("check", "--debug"): row("check absent.yaml", "--debug", RAISED),
     ("status", "run"): other("status plain", "status nobody", NOT_THERE),
-    ("status", "--output-dir"): row("status", "--output-dir elsewhere", "elsewhere"),
-    ("status", "--follow"): row("status plain", "--follow", r"(?m)^plain-\w+: "),
+    ("status", "--output-dir"): row("status", "--output-dir nowhere", NOT_THERE),
     ("status", "--json"): row("status plain", "--json", '"outcome": "complete"'),
     ("show", "run"): other("show plain causal/0000", "show nobody causal/0000", NOT_THERE),
     ("show", "sample"): other("show plain causal/0000", "show plain cultural/0000", "sample       cultural/0000"),
@@ -159,8 +160,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("simulate", "--seed"): row(f"{SIMULATE} --cv 0.3 --draws 1", "--seed 3", "ANOTHER"),
     ("simulate", "--json"): row(SIMULATE, "--json", '"lower_bound_s"'),
 }
-"""("view", "--no-open") has a test of its own below: without it the command runs until it is stopped."""
-TESTED_BELOW = {("view", "--no-open")}
+TESTED_BELOW = {("view", "--no-open"), ("status", "--follow")}
 SLOW = [key for key in TABLE if key[0] == "certify"]
 
 
@@ -197,7 +197,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         for name in texts:
             called(["run", f"{name}.yaml", CODE])
-        called(["run", "plain.yaml", "--output-dir", "elsewhere"])
         (broken,) = (folder / "outputs").glob("broken-*")
         (broken / ".half.tmp").write_bytes(b"?")
         (stale,) = (folder / "outputs").glob("stale-*")
@@ -279,31 +278,43 @@ def test_the_old_entry_honours_the_same_flags(flag: str, outcome: Callable[..., 
     assert_differ(row, outcome(base, legacy_main), outcome([*base, *flag.split()], legacy_main))
 
 
+def test_status_follows_a_run_until_nobody_writes_to_it(finished: Path) -> None:
+    (directory,) = (finished / "outputs").glob("plain-*")
+    command = [sys.executable, "-m", "editeval", "status", "plain"]
+    with RunStore.reopen(directory):
+        once = subprocess.run(command, cwd=finished, capture_output=True, text=True, timeout=120, check=False)
+        assert "running: process" in once.stdout, "without --follow it does not wait for the writer"
+        following = subprocess.Popen([*command, "--follow"], cwd=finished, stdout=subprocess.PIPE, text=True)
+        assert following.stdout is not None
+        first = following.stdout.readline()
+        assert first.strip() and following.poll() is None
+    with following:
+        rest = following.stdout.read()
+    assert "complete: every wanted sample is scored" in rest
+
+
+def wait_for(path: Path, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 def test_view_opens_a_browser_unless_told_not_to(finished: Path, tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f"#!/bin/sh\ntouch {tmp_path}/opened\n", encoding="utf-8")
     browser.chmod(0o755)
     for more, is_opened in ((["--no-open"], False), ([], True)):
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "editeval", "view", "plain", *more],
             cwd=finished,
             env={**os.environ, "BROWSER": f"{browser} %s"},
             stdout=subprocess.PIPE,
             text=True,
-        )
-        try:
+        ) as process:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("http://127.0.0.1:")
             process.stdout.readline()
             if is_opened:
-                for _ in range(600):
-                    if (tmp_path / "opened").exists():
-                        break
-                    process.poll()
-                    subprocess.run(["sleep", "0.05"], check=True)
+                wait_for(tmp_path / "opened")
             process.send_signal(signal.SIGINT)
-            process.wait(60)
-        finally:
-            process.kill()
-            process.wait()
         assert (tmp_path / "opened").exists() == is_opened

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from editeval.commands.view import Comparing, scored, shown_runs, value_of
+from editeval.commands.view import Comparing, scored, shown_runs
 from editeval.errors import UserError
+from editeval.run.results import value_of
 from editeval.store.records import Row
 from editeval.types import Edit, Failure, Score
 from editeval.viewer.blocks import PLACE, read_block

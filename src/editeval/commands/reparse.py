@@ -28,13 +28,14 @@ def reparse(directory: Path, options: argparse.Namespace) -> int:
         parent = _parent(store, options.scores)
         reading = rereading_of(parent, options.protocol, options.min_label_mass)
         found, total = changes(store, reading)
-        _tell(reading, found, total)
         if not found:
+            _tell(reading, found, total)
             return 0
         plan = plan_of(store, options.allow_code)  # whatever it refuses, it refuses before anything is kept
         keep(store, reading)
         facts = {"judging_id": reading.id, "parent": parent.id, "changes": [asdict(change) for change in found]}
         store.record_event("reparse", {"argv": list(options.argv), "num_scores": total} | facts)
+        _tell(reading, found, total)
         publish(plan, store)
         told_apart(store, [reading.id])
         counts = store.counts(reading.id)

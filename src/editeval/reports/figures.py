@@ -179,6 +179,8 @@ def stage_times(report: Report) -> Iterator[tuple[str, str]]:
     names = [*(k for k in _STAGES if k in report.timing), *(k for k in report.timing if k not in _STAGES)]
     for name in names:
         value = report.timing[name]
+        if name == "both_s" and not value:
+            continue  # stages that share no time say so by saying nothing
         if isinstance(value, int | float) and not isinstance(value, bool):
             label = _STAGES.get(name) or printable(name.removesuffix("_s").replace("_", " "))
             yield label, duration(value) if name.endswith("_s") else f"{value:g}"
