@@ -138,9 +138,12 @@ class Problems:
     def add(self, error: UserError) -> None:
         """Keeps every part of `error`. Of two about the same key in the same line the first is kept."""
         for part in error.parts:
-            subjects = [self._subject(known) for known in self.found]
-            if self._subject(part) not in subjects:
+            if not self.concern(self._subject(part)):
                 self.found.append(part)
+
+    def concern(self, subject: str) -> bool:
+        """Whether one of them is about `subject`, which is `file:line: key`."""
+        return subject in (self._subject(known) for known in self.found)
 
     @contextmanager
     def collect(self) -> Iterator[None]:

@@ -280,13 +280,12 @@ def plugin_of(config: Config, stage: Stage) -> type[Editor] | type[Judge]:
 
 def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> list[str]:
     """What `check` says about devices that this machine lacks; `run` refuses to start without those of its `stages`."""
-    warnings = []
+    places: dict[str, list[str]] = {}
     for stage in config.stages if stages is None else stages:
-        plugin = plugin_of(config, stage)
-        lacking = _lacking(stage, plugin)
-        if lacking:
-            warnings.append(lacking)
-    return warnings
+        where, _, what = (_lacking(stage, plugin_of(config, stage)) or "").partition(": ")
+        if what:
+            places.setdefault(what, []).append(where)
+    return [f"{', '.join(wheres)}: {what}" for what, wheres in places.items()]
 
 
 def _lacking(stage: Stage, plugin: type[Editor] | type[Judge]) -> str | None:

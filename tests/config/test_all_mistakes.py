@@ -103,6 +103,7 @@ def test_a_mistake_is_not_told_again_by_what_follows_from_it(refused: Refused) -
         MINIMAL.replace("{type: config_fakes.editor}", "{typ: config_fakes.editor}"),
         MINIMAL.replace("params: {path", "params: {pth"),
         MINIMAL.replace("{type: config_fakes.judge}", "[a]"),
+        MINIMAL.replace("{type: config_fakes.editor}", "!!python/name:os.system"),
         MINIMAL + "logging: 5\n",
     ):
         assert refused(text).count("\n") == 0, text

@@ -166,7 +166,7 @@ def test_batches_in_the_report_follow_one_another(tmp_path: Path) -> None:
 
 
 def test_an_unknown_category_or_sample_is_one_line_and_no_worker(tmp_path: Path) -> None:
-    with pytest.raises(BenchmarkError, match=r"no sample of 'weather'; it has: physical, "):
+    with pytest.raises(BenchmarkError, match=r"no sample of 'weather'; it has: physical \(2\), "):
         run(tmp_path, benchmark__categories=["physical", "weather"])
     with pytest.raises(BenchmarkError, match="--sample nothing/\\*: matches none"):
         run(tmp_path, evaluation__samples=["nothing/*"])

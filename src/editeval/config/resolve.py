@@ -146,6 +146,8 @@ def _benchmark(written: Node, record: Record) -> BenchmarkConfig | None:
 
 def _is_hopeless(written: Node, node: Node, section: str, record: Record) -> bool:
     """Whether it has been said already why the section names no type: it is no mapping, or the key is misspelt."""
+    if record.problems.concern(f"{written.where}: {written.key}"):
+        return True
     is_said = f"{section}.type" in record.meant and child(node, "type") is None and child(node, "class_path") is None
     return is_said or not (written.value is None or written.is_map)
 
