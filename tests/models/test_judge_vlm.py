@@ -200,9 +200,24 @@ def test_pointwise_scores_are_the_expected_values_of_the_label_probabilities(fol
         for score in row[1:]:
             shares = heard[score.metric]["labels"]
             assert sum(shares) == pytest.approx(heard[score.metric]["mass"], abs=1e-5)
+            assert heard[score.metric]["ends"] > 0.9, "nothing but the end follows a digit"
+            shares[int(heard[score.metric]["text"])] *= heard[score.metric]["ends"]
+            if int(heard[score.metric]["text"]) >= 4:
+                shares[1] = 0.0
             mean = sum(k * share for k, share in enumerate(shares)) / sum(shares)
             assert score.value == pytest.approx(mean * 10 / 9)
     assert len({row[3].raw for row in rows}) == 3, "the pictures make no difference"
+    judge.unload()
+
+
+def test_a_digit_that_is_followed_by_another_is_no_label(folders: dict[str, Path]) -> None:
+    judge = loaded(folders["digits"], protocol="pointwise")
+    assert judge._answerer is not None and judge._answerer._checkpoint is not None
+    weights = judge._answerer._checkpoint.model.lm_head.weight.data
+    weights[list(judge._answerer._checkpoint.end_ids)] = 0.0  # now it goes on with digits
+    (row,) = judge.judge(requests(1))
+    assert {score.reason for score in row} == {"low_mass"}
+    assert json.loads(row[0].raw)["following"]["ends"] < 0.5 and json.loads(row[0].raw)["following"]["mass"] > 0.9
     judge.unload()
 
 

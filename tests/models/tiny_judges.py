@@ -12,6 +12,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,13 +179,23 @@ def for_servers(folder: Path, copy: Path) -> Path:
 
 
 def favour_digits(model: Any, processor: Any, prompts: Sequence[Prompt], by: float = 12.0) -> None:
-    """Lifts the logits of 0-9 at the end of such prompts by about `by`: nearly all probability is then on labels."""
+    """Lifts the logits of 0-9 at the end of such prompts by about `by`, and that of the end behind such a digit."""
     tok = processor.tokenizer
-    inputs = collate(prompts, tok.pad_token_id, typed_id(model), "cpu")
+    digits = [tok.convert_tokens_to_ids(digit) for digit in "0123456789"]
+    answered = [replace(prompt, token_ids=[*prompt.token_ids, digit]) for prompt in prompts for digit in digits]
+    hidden, after = (_last_hidden(model, asked, tok.pad_token_id) for asked in (prompts, answered))
+    after -= (after @ hidden / hidden.square().sum()) * hidden  # so that the first token stays as it is
     with torch.no_grad():
-        hidden = model(**inputs, output_hidden_states=True).hidden_states[-1][:, -1].mean(dim=0)
-        for digit in "0123456789":
-            model.lm_head.weight[tok.convert_tokens_to_ids(digit)] += by * hidden / hidden.square().sum()
+        for digit in digits:
+            model.lm_head.weight[digit] += by * hidden / hidden.square().sum()
+        model.lm_head.weight[tok.eos_token_id] += 3 * by * after / after.square().sum()
+
+
+def _last_hidden(model: Any, prompts: Sequence[Prompt], pad_id: int) -> torch.Tensor:
+    with torch.no_grad():
+        inputs = collate(prompts, pad_id, typed_id(model), "cpu")
+        hidden: torch.Tensor = model(**inputs, output_hidden_states=True).hidden_states[-1][:, -1].mean(dim=0)
+    return hidden
 
 
 def picture(hue: int, rng: np.random.Generator, size: tuple[int, int] = (64, 64)) -> bytes:

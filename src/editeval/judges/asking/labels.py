@@ -36,18 +36,16 @@ def reply_of(
 
 
 def _ends(after: Sequence[Mapping[str, Any]], is_finished: bool) -> float:
-    """Probability that an answer ends behind its first token: all that is not on a token which goes on."""
+    """Probability that an answer ends behind its first token, as far as the likeliest second tokens show it."""
     if not after:
         return float(is_finished)
-    shares = _probabilities(after[0])
-    return max(0.0, 1.0 - sum(share for token, share in shares.items() if goes_on(token))) if shares else 0.0
+    return min(1.0, sum(share for token, share in _probabilities(after[0]).items() if is_end(token)))
 
 
-def goes_on(token: str) -> bool:
-    """Whether `token` goes on with the answer: it is neither the end (<|im_end|>, </s>, nothing) nor a new line."""
+def is_end(token: str) -> bool:
+    """Whether an answer is over with `token`: an end such as <|im_end|> or </s>, no text at all, or a new line."""
     text = token.lstrip(" \t")
-    is_control = text.startswith("<") and text.endswith(">")
-    return not (token == "" or is_control or text.startswith(("\n", "\r")))
+    return token == "" or (text.startswith("<") and text.endswith(">")) or text.startswith(("\n", "\r"))
 
 
 def _probabilities(tokens: Mapping[str, Any]) -> dict[str, float]:

@@ -104,7 +104,7 @@ class Answerer:
         ]
 
     def _endings(self, after: Any) -> list[float]:
-        """Probability that each answer ends here: all that is not on one of the likeliest tokens that go on with it."""
+        """Probability that each answer ends here, as far as the likeliest tokens show it."""
         import torch
 
         assert self._checkpoint is not None
@@ -112,8 +112,8 @@ class Answerer:
         endings = []
         for row, ids in zip(shares.tolist(), tokens.tolist(), strict=True):
             texts = ["" if token in self._checkpoint.end_ids else self._tokenizer.decode([token]) for token in ids]
-            going_on = sum(share for share, text in zip(row, texts, strict=True) if labels.goes_on(text))
-            endings.append(round(max(0.0, 1.0 - going_on), 6) if math.isfinite(going_on) else 0.0)
+            ends = sum(share for share, text in zip(row, texts, strict=True) if labels.is_end(text))
+            endings.append(min(1.0, round(ends, 6)) if math.isfinite(ends) else 0.0)
         return endings
 
 
