@@ -1,7 +1,8 @@
 """What a run of the simulated editor should measure: its chances, and the score of every rung, give the exact mean.
 
-The rungs are scored by the run's own judge, and only by `reference`, whose scores of them are a fact, not an opinion.
-That takes seconds, so it is done once, after the last stage, and kept in the ledger for the reports.
+The rungs are scored by the run's own judge, and only by `reference`, whose scores of them are a fact, not an opinion:
+the one that was answered is scored already, two are known by definition, the others are made and scored here. That
+takes seconds, so it is done once, after the last stage, and kept in the ledger for the reports.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from editeval.editors.simulated import OTHERS, RUNGS, Simulated, answer, chances_of
+from editeval.editors.simulated import OTHERS, RUNGS, Simulated, answer, chances_of, drawn
 from editeval.errors import ConfigError, ImageError
 from editeval.images import encode_png
 from editeval.plan import JudgingPlan, Plan, hash_of, seed_of
@@ -25,6 +26,8 @@ log = logging.getLogger("editeval")
 
 EVENT = "planted"
 JUDGE = "reference"
+EXACT = {"target": 10.0, "identity": 0.0}
+"""What that judge gives these by definition, to the last bit: nobody need ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
     if planted(store, judging.id, selection) is not None:
         return
     log.info("Scoring every rung of %d samples, for the mean that was planted", len(plan.samples))
-    found = _expected(plan, judging, interrupt)
+    found = _expected(plan, judging, store, interrupt)
     if interrupt.signum is None and found:
         parts = {c: _mean([e for e in found if e.category == c]) for c in dict.fromkeys(e.category for e in found)}
         content = {"judging_id": judging.id, "selection": selection, "mean": _mean(found), "categories": parts}
@@ -78,18 +81,32 @@ def _mean(found: Sequence[Expected]) -> float:
     return sum(e.chance * e.mean for e in found) / sum(e.chance for e in found)
 
 
-def _expected(plan: Plan, judging: JudgingPlan, interrupt: Interrupt) -> list[Expected]:
+def _expected(plan: Plan, judging: JudgingPlan, store: RunStore, interrupt: Interrupt) -> list[Expected]:
+    measured = dict(_measured(plan, judging, store))
+
     def one(sample: Sample) -> Expected | None:
-        if interrupt.signum is not None:
+        known = measured.get(sample.id, EXACT)
+        if interrupt.signum is not None or known is None:
             return None
         chances = chances_of(plan.config.diffusion_model.params, sample.id)
-        scores = dict(_scores(sample, [rung for rung in RUNGS if rung in chances], plan, judging))
-        chance = sum(chances[rung] for rung in scores)
-        mean = sum(chances[rung] * score for rung, score in scores.items()) / chance if chance else 0.0
+        left = [rung for rung in RUNGS if rung in chances and rung not in known]
+        scores = {**known, **dict(_scores(sample, left, plan, judging) if left else ())}
+        chance = sum(chances.get(rung, 0.0) for rung in scores)
+        mean = sum(chances.get(rung, 0.0) * score for rung, score in scores.items()) / chance if chance else 0.0
         return Expected(sample.category, chance, mean) if chance else None
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
         return [expected for expected in threads.map(one, plan.samples) if expected is not None]
+
+
+def _measured(plan: Plan, judging: JudgingPlan, store: RunStore) -> Iterator[tuple[str, dict[str, float] | None]]:
+    """(sample id, scores by rung that need no judge any more; None if it has no score whatever is answered)."""
+    model = plan.config.diffusion_model
+    for row in store.rows(judging.id):
+        score = row.scores.get(judging.metrics[0])
+        if row.edit is not None and row.edit.status == "done" and score is not None:
+            rung = drawn(model.params, row.sample_id, row.edit.seed)
+            yield row.sample_id, None if score.value is None else {**EXACT, rung: score.value}
 
 
 def _scores(sample: Sample, rungs: Sequence[str], plan: Plan, judging: JudgingPlan) -> Iterator[tuple[str, float]]:
