@@ -20,13 +20,25 @@ LEVELS = {
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
     **dict.fromkeys(
-        ("plan", "preparation", "stages", "reporting", "pipeline", "certification", "judgings", "rereading"), 4
+        (
+            "selection",
+            "plan",
+            "preparation",
+            "stages",
+            "reporting",
+            "pipeline",
+            "certification",
+            "judgings",
+            "rereading",
+        ),
+        4,
     ),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
     "errors": 1,
     "types": 0,
+    "selection": -1,
     "plan": 0,
     "stages": 1,
     "reporting": 1,

@@ -190,7 +190,8 @@ def _add_config_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("configuration (flag > --set > EDITEVAL_* > file > default)")
     group.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one value, as YAML; repeatable")
     group.add_argument("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)")
-    group.add_argument("--limit", type=int, metavar="N", help="only the first N samples")
+    group.add_argument("--limit", type=int, metavar="N", help="only N samples, drawn evenly over the categories")
+    group.add_argument("--first", type=int, metavar="N", help="only the first N samples")
     group.add_argument("--sample", action="append", metavar="ID", help="only these ids (* and ? match); repeatable")
     group.add_argument("--output-dir", metavar="DIR", help="where runs and logs go (default: outputs)")
     group.add_argument("--device-ids", nargs="+", metavar="ID", help="GPU numbers or cpu, for both stages")
@@ -320,6 +321,7 @@ def _overrides(options: argparse.Namespace) -> Overrides:
         sets=(*options.set, *(("logging.level=DEBUG",) if options.debug else ())),
         categories=("",) if categories == () else categories,  # an empty shell variable does not mean all
         limit=options.limit,
+        first=options.first,
         samples=tuple(options.sample) if options.sample else None,
         output_dir=options.output_dir,
         device_ids=_words(options.device_ids),

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging, Stage
@@ -19,6 +19,7 @@ from editeval.preparation import check_stages, interpreters_of, record_interpret
 from editeval.redaction import redacted
 from editeval.reporting import FILES, build_report, write_reports
 from editeval.reports.data import Report
+from editeval.reports.figures import subset_line
 from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
@@ -26,7 +27,7 @@ from editeval.stages.waves import run_waves, waves
 from editeval.store import directories
 from editeval.store.boots import boot_id
 from editeval.store.manifest import Manifest
-from editeval.store.records import Counts
+from editeval.store.records import SUBSET, Counts
 from editeval.store.run_store import RunStore
 
 log = logging.getLogger("editeval")
@@ -97,6 +98,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
             log.warning("%s", warning)
         directories.point_latest(plan.dir)
         store.select(plan.samples)
+        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
         check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
@@ -173,6 +175,8 @@ def _announce(plan: Plan, store: RunStore) -> None:
     log.info(
         "Run %s: %d samples, %d edited already, %d to edit", plan.dir, counts.num_wanted, done, counts.num_wanted - done
     )
+    if plan.subset is not None:
+        log.info("%s", subset_line(plan.subset))
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
 from editeval.reports.data import MACRO, MICRO
+from editeval.selection import part_of, subset_of
 from editeval.store import directories, manifest
-from editeval.types import Benchmark, Editor, Judge, Sample
+from editeval.types import Benchmark, Editor, Judge, Sample, Subset
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Plan:
     dir: Path
     is_editing: bool = True  # False: what is edited is judged, and no editor is loaded
     chosen: tuple[ShownJudging, ...] | None = None  # what reports show in place of `judgings`
+    subset: Subset | None = None  # None: all samples of the benchmark are wanted
 
     @property
     def log_name(self) -> str:
@@ -119,7 +121,8 @@ class Plan:
 def make_plan(config: Config, fresh: bool = False) -> Plan:
     """The plan for `config`. Reads the benchmark's index; raises UserError for anything that cannot work."""
     benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(config.benchmark.params)
-    samples = select(benchmark, config)
+    everything = list(benchmark)
+    samples = select(everything, config)
     editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
     judgings = judging_plans(config)
     if any(judging.judge.uses_prompts_of(judging.stage.params) for judging in judgings):
@@ -128,7 +131,8 @@ def make_plan(config: Config, fresh: bool = False) -> Plan:
     model = config.diffusion_model
     identity = manifest.identity(benchmark.fingerprint(), model.type, identity_params(model.params), model.seed)
     run_dir = directories.find_run(config.evaluation.output_dir, config.name, manifest.run_id(identity), fresh)
-    return Plan(config, benchmark, samples, editor, judgings, identity, run_dir)
+    subset = subset_of(config, everything, len(samples))
+    return Plan(config, benchmark, samples, editor, judgings, identity, run_dir, subset=subset)
 
 
 def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
@@ -147,8 +151,8 @@ def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
     return tuple(plans)
 
 
-def select(benchmark: Benchmark, config: Config) -> list[Sample]:
-    """The samples that categories, --sample and --limit leave, in benchmark order.
+def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
+    """The samples that categories, --sample, --limit and --first leave, in benchmark order.
 
     Raises BenchmarkError for none, and for a category that could not be told from a row over all of them.
     """
@@ -168,9 +172,9 @@ def select(benchmark: Benchmark, config: Config) -> list[Sample]:
                     f"--sample {pattern}: matches none of {len(samples)} ids, such as {samples[0].id!r}"
                 )
         samples = [s for s in samples if any(fnmatch.fnmatchcase(s.id, p) for p in config.samples)]
-    samples = samples[: config.limit]
     if not samples:
-        raise BenchmarkError("benchmark: no samples are left; loosen --limit, --sample or categories")
+        raise BenchmarkError("benchmark: no sample matches; relax --sample or categories")
+    samples = part_of(samples, config)
     named_as_total = next((s for s in samples if s.category in (MACRO, MICRO)), None)
     if named_as_total is not None:
         raise BenchmarkError(

@@ -35,6 +35,7 @@ def build_report(plan: Plan, store: RunStore) -> Report:
     certificates = _certificates(plan)
     doubts = certificate_doubts({judging.name: certificates[judging.id] for judging in plan.shown})
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, doubts)
+    badge += data.OF_SUBSET if plan.subset else ""
     replays = [event["data"] for event in store.events("replay")]
     worked = spans.spans_of(store)
     return Report(
@@ -151,6 +152,7 @@ def _run_block(plan: Plan, store: RunStore, certificates: Mapping[str, dict[str,
         "policy": _policy_used(plan, store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
+        "subset": asdict(plan.subset) if plan.subset else None,
         "num_in_run": sum(1 for _ in store.edits(wanted_only=False)),
     }
 

@@ -13,12 +13,13 @@ from editeval import images
 from editeval.commands.inspect import plan_of
 from editeval.commands.tracing import trace_of
 from editeval.errors import ConfigError
+from editeval.reports.figures import subset_line
 from editeval.reports.flat import Flat, write_csv, write_parquet
 from editeval.reports.tables import replacing
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
 from editeval.stats.summary import Entry, summarise
-from editeval.store import connection
+from editeval.store import activity, connection
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 
@@ -143,7 +144,12 @@ def flat(store: RunStore, with_raw: bool = False) -> Flat:
         columns |= {metric: float, f"{metric}_reason": str}
         columns |= {f"{metric}_raw": str} if with_raw else {}
     origin = {"run": store.dir.name, "run_id": store.manifest["run_id"]}
-    return Flat(columns, lambda: (_cells(row, columns, metrics) for row in rows(store)), origin)
+    subset = activity.subset(store)
+    if subset is None:
+        return Flat(columns, lambda: (_cells(row, columns, metrics) for row in rows(store)), origin)
+    part = {"subset": f"{subset.num} of {subset.of}"}
+    cells = lambda: (_cells(row, columns, metrics) | part for row in rows(store))  # noqa: E731
+    return Flat(columns | {"subset": str}, cells, origin | {"subset": subset_line(subset)})
 
 
 def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, Any]:
@@ -171,7 +177,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
             f"{store.dir}: nothing is scored, so there is no table; `editeval status` shows how far it is"
         )
     summaries = {s.category: s for s in summarise((_entry(row, metric) for row in rows(store)), metric)}
-    return Model(str(store.manifest["config"]["diffusion_model"]["type"]), summaries), metric
+    return Model(str(store.manifest["config"]["diffusion_model"]["type"]), summaries, activity.subset(store)), metric
 
 
 def _entry(row: Row, metric: str) -> Entry:
@@ -186,6 +192,6 @@ def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Mo
     """Models of one name carry the name of their run as well."""
     names = [model.name for model in models]
     return [
-        model if names.count(model.name) == 1 else Model(f"{model.name} ({directory.name})", model.summaries)
+        model if names.count(model.name) == 1 else replace(model, name=f"{model.name} ({directory.name})")
         for model, directory in zip(models, directories, strict=True)
     ]

@@ -53,6 +53,7 @@ def config_of(store: RunStore, allow_code: bool) -> Config:
 def settings_of(store: RunStore) -> dict[str, Any]:
     """The configuration of the run's latest invocation, as JSON values."""
     settings: dict[str, Any] = copy.deepcopy(store.manifest["config"])
+    selected = settings.get("evaluation", {})
     for key, (_, value) in store.events("invocation")[-1]["data"]["config_changes"].items():
         if value == ABSENT:
             _remove(settings, key.split("."))
@@ -62,6 +63,8 @@ def settings_of(store: RunStore) -> dict[str, Any]:
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
+    if "first" not in selected:  # of a version in which --limit took the first samples
+        selected |= {"first": selected.get("limit"), "limit": None}
     return settings
 
 

@@ -14,6 +14,7 @@ from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError, one_line
 from editeval.plan import Plan, device_warnings, make_plan, unused_prompts
 from editeval.redaction import redacted
+from editeval.reports.figures import subset_line
 from editeval.store import activity, directories
 from editeval.store.run_store import RunStore
 
@@ -62,6 +63,7 @@ def check(config: Config) -> int:
             raise
         warnings.append(f"{error} (needed by `editeval run`)")
     else:
+        lines += [f"  {subset_line(plan.subset)}"] if plan.subset else []
         lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
     for warning in warnings:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
@@ -86,6 +88,7 @@ def dry_run(config: Config, fresh: bool) -> int:
     pending, states = _pending(plan)
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
     out(f"benchmark      {config.benchmark.type}: {len(plan.samples)} samples\n")
+    out(f"                 {subset_line(plan.subset)}\n" if plan.subset else "")
     for category, count in Counter(s.category for s in plan.samples).items():
         out(f"                 {one_line(category)}: {count}\n")
     out(f"edits          {states['done']} done, {states['failed']} failed, {len(pending)} to make\n")

@@ -18,6 +18,7 @@ from editeval.stages.telling import EDIT, interval
 from editeval.store import activity, lock
 from editeval.store.records import CAPPED, Counts
 from editeval.store.run_store import RunStore
+from editeval.types import Subset
 
 NUM_ENDS = 500  # of the last samples, for the pace
 FRESH_S = 5.0  # a live picture older than this is history
@@ -48,6 +49,7 @@ class Standing:
     judgings: tuple[KeptView, ...] = ()  # every one that the run keeps, those that are not shown included
     argv: tuple[str, ...] = ()  # of the latest invocation; empty if it left none
     cap: str = ""  # the key of the limit on spending that it met last
+    subset: Subset | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -67,11 +69,12 @@ def standing(directory: Path) -> Standing:
         reasons = {facts.key: activity.reasons(store, facts.judging_id) for facts in found.stages}
         counts = found.least
         judgings = tuple(_kept(store, {facts.judging_id for facts in found.stages}))
+        subset = activity.subset(store)
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = live
     known = {stage: why for stage, why in reasons.items() if why}
-    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, found.cap)
+    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, found.cap, subset)
 
 
 def _kept(store: RunStore, current: Collection[str]) -> Iterator[KeptView]:

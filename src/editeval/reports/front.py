@@ -52,6 +52,7 @@ def run_block(report: Report, seen: Survey, tally: Tally, written_at: float) -> 
         "run": plain(report.run),
         "benchmark": _benchmark(report),
         "badge": report.badge,
+        "subset": plain(report.subset),
         "warnings": list(report.warnings),
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),

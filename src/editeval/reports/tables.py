@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,6 +34,7 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "schema_version": SCHEMA_VERSION,
         "run": report.run,
         "badge": report.badge,
+        "subset": report.subset,
         "warnings": report.warnings,
         "headline_metric": report.headline_metric,
         "coverage": report.coverage,
@@ -49,21 +51,30 @@ def write_report_json(report: Report, directory: Path) -> Path:
 
 
 def write_samples_jsonl(report: Report, directory: Path) -> Path:
-    """samples.jsonl: one line per sample in benchmark order; equal for equal runs, whatever they took."""
+    """samples.jsonl: one line per sample in benchmark order; equal for equal runs, whatever they took.
+
+    Of a subset every line says so: lines are copied from file to file.
+    """
     path = directory / "samples.jsonl"
+    part = {"subset": asdict(report.subset)} if report.subset else {}
     with replacing(path) as file:
         for row in report.samples():
-            file.write(to_json(_sample(row)) + "\n")
+            file.write(to_json(_sample(row) | part) + "\n")
     return path
 
 
 def write_scores_csv(report: Report, directory: Path) -> Path:
-    """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`)."""
+    """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`).
+
+    Of a subset there is a last column, `subset`: "5 of 60".
+    """
     path = directory / "scores.csv"
     metrics = surveyed(report).metrics
+    part = [f"{report.subset.num} of {report.subset.of}"] if report.subset else []
     with replacing(path) as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *(guarded(m) for m in metrics), *(guarded(f"{m}_reason") for m in metrics)])
+        titles = *(guarded(m) for m in metrics), *(guarded(f"{m}_reason") for m in metrics)
+        writer.writerow([*_COLUMNS, *titles, *(["subset"] if part else [])])
         for row in report.samples():
             scores = [row.scores.get(metric) for metric in metrics]
             writer.writerow(
@@ -71,6 +82,7 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
                     *(_cell(getattr(row, column)) for column in _COLUMNS),
                     *(_cell(score.value if score else None) for score in scores),
                     *(_cell(_reason(row, score)) for score in scores),
+                    *part,
                 ]
             )
     return path

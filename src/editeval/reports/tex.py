@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from editeval.reports.data import MACRO, MICRO
-from editeval.reports.figures import printable
-from editeval.types import Summary
+from editeval.reports.figures import printable, subset_line
+from editeval.types import Subset, Summary
 from editeval.viewer.words import english
 
 _SPECIAL = {
@@ -33,6 +33,7 @@ class Model:
 
     name: str
     summaries: Mapping[str, Summary]
+    subset: Subset | None = None
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
@@ -75,6 +76,7 @@ def _caption(metric: str, models: Sequence[Model]) -> str:
         f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
         r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean."
         + why
+        + "".join(f" {escaped(m.name)} is a {escaped(subset_line(m.subset))}." for m in models if m.subset)
     )
 
 
