@@ -18,7 +18,7 @@ def result(drawn: Drawn) -> Element:
     means = _MEANS.get(word.removesuffix(" (subset)"), "warned_means")
     worth = t("p.soft", means) if drawn.block["headline"] else None
     subset = drawn.block.get("subset")  # reports of before have none
-    part = t("p.part", "subset_of", subset["num"], subset["of"]) if subset else None
+    part = t("p.warnings", "subset_of", subset["num"], subset["of"]) if subset else None
     return h("section.result", h("div.card.headline", badge(word), worth, part, *_number(drawn)), _coverage(drawn))
 
 
