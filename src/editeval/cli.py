@@ -205,7 +205,8 @@ def build_parser() -> Parser:
 def _add_config_flags(parser: argparse.ArgumentParser) -> None:
     group = _add_stage_flags(parser, "editor and judges")
     group.add_argument("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)")
-    group.add_argument("--limit", type=int, metavar="N", help="only the first N samples")
+    group.add_argument("--limit", type=int, metavar="N", help="only N samples, drawn evenly over the categories")
+    group.add_argument("--first", type=int, metavar="N", help="only the first N samples")
     group.add_argument("--sample", action="append", metavar="ID", help="only these ids (* and ? match); repeatable")
 
 
@@ -348,6 +349,7 @@ def _overrides(options: argparse.Namespace) -> Overrides:
         sets=(*options.set, *(("logging.level=DEBUG",) if options.debug else ())),
         categories=("",) if categories == () else categories,  # an empty shell variable does not mean all
         limit=options.limit,
+        first=options.first,
         samples=tuple(options.sample) if options.sample else None,
         output_dir=options.output_dir,
         device_ids=_words(options.device_ids),

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from editeval.preparation import check_stages, interpreters_of, record_interpret
 from editeval.redaction import redacted
 from editeval.reporting import build_report, publish
 from editeval.reports.data import Report
+from editeval.reports.figures import subset_line
 from editeval.run import inputs, planted, recorded, results
 from editeval.run.reuse import reuse
 from editeval.stages.disk_room import check_room
@@ -28,7 +29,7 @@ from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
 from editeval.store import directories
 from editeval.store.manifest import Manifest
-from editeval.store.records import Counts
+from editeval.store.records import SUBSET, Counts
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 
@@ -113,6 +114,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         reuse(plan, store, lambda: interrupt.signum is not None)
         if plan.is_editing:
             results.configure(store, plan.judgings)
+        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
         check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
@@ -191,6 +193,8 @@ def _announce(plan: Plan, store: RunStore) -> None:
     failed = f", {counts.num_failed} failed before" if counts.num_failed else ""
     numbers = f"{counts.num_edited} edited already{failed}, {counts.num_pending_edits} to edit"
     log.info("Run %s: %d samples, %s", plan.dir, counts.num_wanted, numbers)
+    if plan.subset is not None:
+        log.info("%s", subset_line(plan.subset))
     changed = recorded.changed_setting(plan, store) if plan.is_editing else ""
     if changed:
         log.warning("%s", changed)

@@ -15,12 +15,12 @@ from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
 from editeval.reports.data import MACRO, MICRO
-from editeval.selection import category_notes, in_one_word, meant, of_categories
+from editeval.selection import category_notes, in_one_word, meant, of_categories, part_of, subset_of
 from editeval.store import lineage
 from editeval.store.identity import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, Wanted
 from editeval.store.score_sets import ScoreSetId, depends_on_calls, score_set_id, settle
-from editeval.types import Benchmark, Editor, Judge, Sample
+from editeval.types import Benchmark, Editor, Judge, Sample, Subset
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Plan:
     lineage: Lineage | None = None  # why it is in `dir`
     can_reuse: bool = True  # False: nothing is taken over from another run
     notes: tuple[str, ...] = ()  # one line each: what was left out of the benchmark, or is called otherwise
+    subset: Subset | None = None  # None: all samples of the benchmark are wanted
 
     @property
     def log_name(self) -> str:
@@ -133,6 +134,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
         lineage=found,
         can_reuse=not fresh and directory is None,
         notes=tuple(category_notes(benchmark, config)),
+        subset=subset_of(config, list(benchmark), len(samples)),
     )
 
 
@@ -178,7 +180,7 @@ def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
 
 
 def select(benchmark: Benchmark, config: Config) -> list[Sample]:
-    """The samples that categories, --sample and --limit leave, in the order of the categories that are named.
+    """The samples that categories, --sample, --limit and --first leave, in the order of the categories that are named.
 
     Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
     that could not be told from a row over all of them.
@@ -191,9 +193,9 @@ def select(benchmark: Benchmark, config: Config) -> list[Sample]:
                     f"--sample {pattern}: matches none of {len(samples)} ids, such as {samples[0].id!r}"
                 )
         samples = [s for s in samples if any(fnmatch.fnmatchcase(s.id, p) for p in config.samples)]
-    samples = samples[: config.limit]
     if not samples:
-        raise BenchmarkError("benchmark: no samples are left; loosen --limit, --sample or categories")
+        raise BenchmarkError("benchmark: no sample matches; relax --sample or categories")
+    samples = part_of(samples, config)
     named_as_total = next((s for s in samples if s.category in (MACRO, MICRO)), None)
     if named_as_total is not None:
         raise BenchmarkError(

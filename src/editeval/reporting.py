@@ -49,6 +49,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     certificates = _certificates(plan, shown)
     doubts = certificate_doubts({one.name: certificates[one.id] for one in shown})
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, doubts)
+    badge += data.OF_SUBSET if plan.subset else ""
     replays = [event["data"] for event in store.events("replay")]
     worked = timeline_of(store.events(), store.attempts())
     return Report(
@@ -207,6 +208,7 @@ def _run_block(
         "edits_by_policy": recorded.edits_by_policy(store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
+        "subset": asdict(plan.subset) if plan.subset else None,
         "num_in_run": activity.num_edits(store),
         "reused": [asdict(one) for one in reused(store)],
         "planted": planted(store, shown[0].id, hash_of(s.id for s in plan.samples)) if shown else None,

@@ -1,4 +1,4 @@
-"""The categories of a benchmark: which samples they select, in which order, and what is to be said of the others."""
+"""Which part of a benchmark is wanted, in which order, and what it is called: by category, id and number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import replace
 from editeval.config import legacy
 from editeval.config.schema import BenchmarkConfig, Config
 from editeval.errors import BenchmarkError
-from editeval.types import Benchmark, Sample
+from editeval.stats.sampling import stratified
+from editeval.types import Benchmark, Sample, Subset
 
 
 def in_one_word(samples: list[Sample], benchmark: BenchmarkConfig) -> list[Sample]:
@@ -71,3 +72,28 @@ def category_notes(benchmark: Benchmark, config: Config) -> list[str]:
         of = f"{sum(left.values())} of {counts.total()} samples"
         notes.append(f"{_at(config, 'benchmark.categories')}: {of} are left out, of categories not named: {told}")
     return notes
+
+
+def part_of(samples: Sequence[Sample], config: Config) -> list[Sample]:
+    """What `first` or `limit` leaves of `samples`, in their order. A larger limit keeps what a smaller one drew."""
+    chosen = list(samples[: config.first])
+    if config.limit is None or config.limit >= len(chosen):
+        return chosen
+    known = [(sample.id, config.benchmark.canonical(sample.category)) for sample in chosen]
+    return [chosen[n] for n in stratified(known, config.limit, config.diffusion_model.seed)]
+
+
+def subset_of(config: Config, everything: Sequence[Sample], num: int) -> Subset | None:
+    """What part of a benchmark of `everything` the `num` samples are that `config` selects; None for all of it."""
+    if num == len(everything):
+        return None
+    canonical = config.benchmark.canonical
+    present = {canonical(s.category) for s in everything}
+    wanted = {canonical(c) for c in config.benchmark.categories} or present
+    how = [
+        f"categories {', '.join(config.benchmark.categories)}" if present - wanted else "",
+        f"ids {', '.join(config.samples)}" if config.samples else "",
+        f"the first {config.first}" if config.first == num else "",
+        f"stratified, seed {config.diffusion_model.seed}" if config.limit == num else "",
+    ]
+    return Subset(num, len(everything), "; ".join(filter(None, how)))

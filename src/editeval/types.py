@@ -50,6 +50,15 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Subset:
+    """Which part of its benchmark a run covers."""
+
+    num: int  # samples, of ...
+    of: int
+    how: str  # they were chosen: "stratified, seed 0"
+
+
+@dataclass(frozen=True, slots=True)
 class EditRequest:
     """One edit to make. `images` are encoded bytes: the source, then, for a control that asks for it, the reference."""
 

@@ -135,11 +135,11 @@ def test_flags_do_not_make_a_judge(load: Load, rest: str) -> None:
 
 
 def test_environment_takes_folders_and_devices_as_they_are(load: Load) -> None:
-    environ = {"EDITEVAL_OUTPUT_DIR": "2025", "EDITEVAL_DEVICE_IDS": "cpu,cpu", "EDITEVAL_LIMIT": "2", "OTHER": "x"}
+    environ = {"EDITEVAL_OUTPUT_DIR": "2025", "EDITEVAL_DEVICE_IDS": "cpu,cpu", "EDITEVAL_FIRST": "2", "OTHER": "x"}
     config = load(environ=environ)
     assert config.evaluation.output_dir == Path("2025")
     assert config.diffusion_model.execution.device_ids == ("cpu", "cpu")
-    assert config.limit == 2
+    assert (config.first, config.limit) == (2, None)
 
 
 def test_defaults(load: Load) -> None:

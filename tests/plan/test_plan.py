@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -82,7 +83,16 @@ def test_categories_samples_and_limit_narrow_each_other_and_keep_the_order() -> 
     assert chosen(evaluation__limit=99) == everything
     assert chosen(benchmark__categories=["causal"], evaluation__limit=2) == [i for i in causal if "causal" in i][:2]
     assert chosen(evaluation__samples=[everything[7], everything[2]]) == [everything[2], everything[7]]
-    assert chosen(evaluation__samples=["*"], evaluation__limit=1) == everything[:1]
+    assert chosen(evaluation__samples=["*"], evaluation__first=1) == everything[:1]
+
+
+def test_limit_draws_evenly_over_the_categories_by_the_base_seed_in_benchmark_order() -> None:
+    everything = chosen()
+    five, ten = chosen(evaluation__limit=5), chosen(evaluation__limit=10)
+    assert Counter(i.partition("/")[0] for i in ten) == dict.fromkeys({i.partition("/")[0] for i in everything}, 2)
+    assert len({i.partition("/")[0] for i in five}) == 5 and set(five) < set(ten)
+    assert ten == [i for i in everything if i in ten] == chosen(evaluation__limit=10)
+    assert ten != chosen(evaluation__limit=10, diffusion_model__params__seed=1)
 
 
 @pytest.mark.parametrize(

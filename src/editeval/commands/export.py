@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from editeval import images
 from editeval.commands.tracing import trace_of
 from editeval.errors import ConfigError
+from editeval.reports.figures import subset_line
 from editeval.reports.flat import Flat, write_csv, write_parquet
 from editeval.reports.tables import judge_cells, replacing
 from editeval.reports.tex import Model, render_tex
@@ -19,7 +20,7 @@ from editeval.reports.trace import write_trace
 from editeval.run import results
 from editeval.run.recorded import plan_of
 from editeval.stats.summary import summarise
-from editeval.store import connection
+from editeval.store import activity, connection
 from editeval.store.records import Row
 from editeval.store.run_store import RunStore
 
@@ -125,8 +126,13 @@ def flat(store: RunStore, with_raw: bool = False) -> Flat:
     judges = judge_cells([asdict(score_set) for score_set in shown])
     columns |= dict.fromkeys(judges, str)
     origin = {"run": store.dir.name, "run_id": store.manifest["run_id"]}
-    found = lambda: (_cells(row, columns, metrics) | judges for row in results.rows(store, shown))  # noqa: E731
-    return Flat(columns, found, origin)
+    subset = activity.subset(store)
+    part = judges
+    if subset is not None:
+        columns |= {"subset": str}
+        origin |= {"subset": subset_line(subset)}
+        part = judges | {"subset": f"{subset.num} of {subset.of}"}
+    return Flat(columns, lambda: (_cells(row, columns, metrics) | part for row in results.rows(store, shown)), origin)
 
 
 def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, Any]:
@@ -157,7 +163,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
     entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
     summaries = {s.category: s for s in summarise(entries, metric)}
     name = str(store.manifest["config"]["diffusion_model"]["type"])
-    return Model(name, summaries, shown[0].title), metric
+    return Model(name, summaries, shown[0].title, activity.subset(store)), metric
 
 
 def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:

@@ -19,6 +19,7 @@ from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
 from editeval.plugins import names_code
 from editeval.redaction import redacted
+from editeval.reports.figures import subset_line
 from editeval.run import planted, recorded
 from editeval.run.inputs import new_run_line
 from editeval.store import activity, directories
@@ -108,6 +109,7 @@ def check(config: Config) -> int:
             raise
         warnings += [f"{part} (needed by `editeval run`)" for part in absent]
     else:
+        lines += [f"  {subset_line(plan.subset)}"] if plan.subset else []
         lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
         lines += [f"  {one_line(note)}" for note in plan.notes]
     for warning in warnings:
@@ -133,6 +135,7 @@ def dry_run(config: Config, fresh: bool) -> int:
     if plan.lineage is not None and plan.lineage.previous is not None and plan.lineage.reasons:
         out(f"               {one_line(new_run_line(plan.lineage))}\n")
     out(f"benchmark      {config.benchmark.label}: {len(plan.samples)} samples\n")
+    out(f"                 {subset_line(plan.subset)}\n" if plan.subset else "")
     for category, count in Counter(s.category for s in plan.samples).items():
         out(f"                 {one_line(category)}: {count}\n")
     for note in plan.notes:

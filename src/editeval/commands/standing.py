@@ -22,6 +22,7 @@ from editeval.store.records import CAPPED, Counts
 from editeval.store.reused import Reused, reused
 from editeval.store.run_store import RunStore
 from editeval.text import run_command
+from editeval.types import Subset
 
 NUM_ENDS = 500  # of the last samples, for the pace
 FRESH_S = 5.0  # a live picture older than this is history
@@ -55,6 +56,7 @@ class Standing:
     retry: str = ""  # the command that tries again what failed
     cap: str = ""  # the key of the limit on spending that it met last
     reused: tuple[Reused, ...] = ()  # what was taken over from other runs
+    subset: Subset | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -75,12 +77,13 @@ def standing(directory: Path) -> Standing:
         counts = found.least
         taken = reused(store)
         judgings = tuple(_kept(store))
+        subset = activity.subset(store)
         retry = run_command("retry", directory, names_code=names_code(settings_of(store)))
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = live
     known = {stage: why for stage, why in reasons.items() if why}
-    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, retry, found.cap, taken)
+    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, retry, found.cap, taken, subset)
 
 
 def _kept(store: RunStore) -> Iterator[KeptView]:

@@ -14,6 +14,7 @@ from editeval.commands.console import continuing, result_console
 from editeval.commands.standing import KeptView, Standing, standing
 from editeval.display.plain import Rhythm, status_line
 from editeval.display.texts import clean, plain
+from editeval.reports.figures import subset_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -83,6 +84,8 @@ def _rendered(found: Standing) -> RenderableType:
     from editeval.display.live import Region
 
     texts = [Text(_meaning(found), style="bold")]
+    if found.subset is not None:
+        texts.append(Text(subset_line(found.subset)))
     if found.outcome in ("capped", "interrupted", "killed") and found.argv:
         how = f", raise {clean(found.cap)}" if found.outcome == "capped" else ""
         texts.append(Text(f"To continue{how}: {clean(continuing(found.argv))}"))
@@ -111,6 +114,7 @@ def _meaning(found: Standing) -> str:
 
 def _json(found: Standing) -> str:
     block = {"run": found.picture.directory, "complete": found.is_complete, "outcome": found.outcome}
+    block |= {"subset": asdict(found.subset) if found.subset else None}
     block |= {"judgings": [asdict(judging) for judging in found.judgings]}
     block |= {"reused": [asdict(one) for one in found.reused]}
     block |= {"writer": found.writer, "reasons": found.reasons} | asdict(found.counts) | asdict(found.picture)

@@ -22,12 +22,13 @@ _EVERY_STAGE = {
 TARGETS: dict[str, tuple[tuple[str, ...], ...]] = {
     "categories": (("benchmark", "categories"),),
     "limit": (("evaluation", "limit"),),
+    "first": (("evaluation", "first"),),
     "samples": (("evaluation", "samples"),),
     "output_dir": (("evaluation", "output_dir"),),
     **_EVERY_STAGE,
 }
 _FLAG_NAMES = {"samples": "--sample"}
-_SHORT = ("output_dir", "device_ids", "seed", "limit")
+_SHORT = ("output_dir", "device_ids", "seed", "limit", "first")
 _TEXT = ("output_dir", "device_ids")  # taken as they are: a folder called 2025 is text
 
 
@@ -38,6 +39,7 @@ class Overrides:
     sets: tuple[str, ...] = ()
     categories: tuple[str, ...] | None = None
     limit: int | None = None
+    first: int | None = None
     samples: tuple[str, ...] | None = None
     output_dir: Path | str | None = None
     device_ids: tuple[str, ...] | None = None

@@ -62,7 +62,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
     with problems.collect():
         check_one_cluster(path, [stage for stage in (editor, *judges.values()) if stage is not None])
     judging_prompts = _prompts(child(tree, "prompts"), benchmark, record)
-    limit, samples, evaluation = _evaluation(_section(tree, "evaluation", record), record)
+    chosen, evaluation = _evaluation(_section(tree, "evaluation", record), record)
     logging = _logging(_section(tree, "logging", record), evaluation.output_dir, record)
     if benchmark is None:
         return None
@@ -75,8 +75,9 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
         prompts=judging_prompts,
         evaluation=evaluation,
         logging=logging,
-        limit=limit,
-        samples=samples,
+        limit=chosen.limit,
+        first=chosen.first,
+        samples=chosen.samples,
         allow_code=allow_code,
         origins=record.origins,
         warnings=tuple(dict.fromkeys(record.warnings)),
@@ -257,21 +258,40 @@ def _prompt(below: Node, record: Record) -> prompts.Prompt | None:
     return prompts.Prompt(system, user) if system is not None and user is not None else None
 
 
-def _evaluation(node: Node, record: Record) -> tuple[int | None, tuple[str, ...], Evaluation]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Which samples of those that the benchmark has."""
+
+    limit: int | None
+    first: int | None
+    samples: tuple[str, ...]
+
+
+def _evaluation(node: Node, record: Record) -> tuple[_Chosen, Evaluation]:
     given = node.value
     place = given.get("output_dir") or given.get("results_dir")
-    known = ["output_dir", "metrics", "limit", "samples"] + ["results_dir"] * ("output_dir" not in given)
+    known = ["output_dir", "metrics", "limit", "first", "samples"] + ["results_dir"] * ("output_dir" not in given)
     record.close("evaluation", node, known)
     output_dir = record.attempt(Path("outputs"), parse_path, place) if place is not None else Path("outputs")
-    listed, first, globs = given.get("metrics"), given.get("limit"), given.get("samples")
+    listed = given.get("metrics")
     metrics = record.attempt(STATISTICS, parse_names, listed, METRICS) if listed is not None else STATISTICS
-    limit = record.attempt(None, parse, COUNT | None, first) if first is not None else None
-    samples = record.attempt((), parse_names, globs) if globs is not None else ()
     record.keep("evaluation.output_dir", str(output_dir), place)
     record.keep("evaluation.metrics", list(metrics), listed)
-    record.keep("evaluation.limit", limit, first)
+    return _chosen(given, record), Evaluation(output_dir, metrics)
+
+
+def _chosen(given: dict[str, Node], record: Record) -> _Chosen:
+    limited, counted, globs = given.get("limit"), given.get("first"), given.get("samples")
+    limit, first = (record.attempt(None, parse, COUNT | None, n) if n is not None else None for n in (limited, counted))
+    if limit is not None and first is not None and limited is not None and counted is not None:
+        where = f"{limited.key}: {limit} ({limited.where})"
+        what = f"got {first}, and {where}; keep one: the first samples, or as many of every category"
+        record.problems.add(problem(counted, what))
+    samples = record.attempt((), parse_names, globs) if globs is not None else ()
+    record.keep("evaluation.limit", limit, limited)
+    record.keep("evaluation.first", first, counted)
     record.keep("evaluation.samples", list(samples), globs)
-    return limit, samples, Evaluation(output_dir, metrics)
+    return _Chosen(limit, first, samples)
 
 
 def _logging(node: Node, output_dir: Path, record: Record) -> Logging:

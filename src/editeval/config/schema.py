@@ -102,7 +102,8 @@ class Config:
     prompts: Mapping[str, Prompt]
     evaluation: Evaluation
     logging: Logging
-    limit: int | None = None
+    limit: int | None = None  # so many samples, drawn evenly over the categories; not with `first`
+    first: int | None = None
     samples: tuple[str, ...] = ()  # globs of sample ids; empty = all
     allow_code: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)  # "file config.yaml:12" | "flag --seed" | "default" | ...

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from editeval.reports.replies import in_words
-from editeval.types import Score, Summary
+from editeval.types import Score, Subset, Summary
 
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
 MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
+OF_SUBSET = " (subset)"  # what a badge ends with if only a part of the benchmark was wanted
 FLAGS = {"black": "black", "constant": "of one colour", "unchanged": "identical to the source"}
 NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
 
@@ -100,7 +101,7 @@ class Report:
     """One run, ready to be rendered. Every mapping holds JSON values only.
 
     run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples,
-    num_in_run (edits that the run has, also of samples that are not wanted now).
+    num_in_run (edits that the run has, also of samples that are not wanted now), subset ({num, of, how} or None).
     coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s, `workers`, a list of
     {worker, device, busy_s, idle_s, num_edits}, and `cost` of editing: measured_s = ideal_s + policy_s + failures_s +
     rest_s. policies: {policy, makespan_s, failures_s (of it), idle_fraction, max_drift}, replayed with its failures.
@@ -126,6 +127,12 @@ class Report:
     timeline: Mapping[str, Any] = field(default_factory=dict)  # the chart of `stats.timeline`; empty if nobody asked
     histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # failed attempts, by sample
     certificate: Mapping[str, Any] | None = None  # what is known of how far this judge can be trusted
+
+    @property
+    def subset(self) -> Subset | None:
+        """The part of the benchmark that was wanted; None for all of it."""
+        told = self.run.get("subset")
+        return Subset(**told) if told else None
 
     def headline(self, category: str) -> Summary | None:
         """The headline metric's summary of `category` ("micro" and "macro" included); None if there is none."""

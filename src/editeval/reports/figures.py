@@ -14,7 +14,7 @@ from typing import Any
 
 from editeval.numbers import NOTHING, duration, fixed, moment, share
 from editeval.reports.data import MACRO, MICRO, Report
-from editeval.types import Summary
+from editeval.types import Subset, Summary
 from editeval.viewer.words import english
 
 STATISTICS = ("mean", "std", "median", "min", "max", "count")
@@ -230,6 +230,18 @@ def trust_lines(report: Report) -> Iterator[tuple[str, str]]:
         line = (judging.get("certificate") or {}).get("line")
         if line:
             yield "trust", printable(line if len(judgings) == 1 else f"{judging['name']}: {line}")
+
+
+def subset_line(subset: Subset) -> str:
+    """What a part of a benchmark is called wherever its results stand."""
+    how = f" ({printable(subset.how)})" if subset.how else ""
+    return f"subset: {subset.num} of {subset.of}{how}; not comparable with full results"
+
+
+def metric_title(report: Report, metric: str) -> str:
+    """What the table of a metric is called: of a subset, its size is part of the name."""
+    subset = report.subset
+    return printable(metric) + (f" (subset: {subset.num} of {subset.of})" if subset else "")
 
 
 def selection_line(report: Report) -> str:

@@ -55,6 +55,7 @@ def run_block(report: Report, seen: Survey, tally: Tally, written_at: float) -> 
         "badge": report.badge,
         "model": model_line(report),
         "planted": planted_line(report),
+        "subset": plain(report.subset),
         "warnings": list(report.warnings),
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),

@@ -14,6 +14,7 @@ from editeval.reports.figures import (
     command,
     headline,
     interval_notes,
+    metric_title,
     metrics_of,
     policy_line,
     printable,
@@ -21,6 +22,7 @@ from editeval.reports.figures import (
     run_facts,
     shortened,
     stage_times,
+    subset_line,
 )
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")
@@ -46,6 +48,8 @@ def escaped(text: object) -> str:
 def _blocks(report: Report, seen: Survey) -> Iterator[Sequence[str]]:
     yield [f"# {escaped(report.run.get('name') or report.run.get('id') or 'run')}"]
     yield [f"**{report.badge}**. {escaped(headline(report))}"]
+    if report.subset is not None:
+        yield [f"**{escaped(subset_line(report.subset))}**"]
     if report.warnings:
         yield [f"- {escaped(warning)}" for warning in report.warnings]
     yield [f"- {name}: {escaped(value)}" for name, value in run_facts(report)]
@@ -76,7 +80,7 @@ def _scores(report: Report) -> Iterator[Sequence[str]]:
         if not summaries:
             continue
         shown = columns(report, summaries)
-        yield [f"## {escaped(metric)}"]
+        yield [f"## {escaped(metric_title(report, metric))}"]
         yield _table(
             ("category", *(column.title for column in shown)),
             [(escaped(category_title(s.category)), *(column.cell(s) for column in shown)) for s in summaries],

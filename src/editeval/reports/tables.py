@@ -33,6 +33,7 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "schema_version": SCHEMA_VERSION,
         "run": report.run,
         "badge": report.badge,
+        "subset": report.subset,
         "warnings": report.warnings,
         "headline_metric": report.headline_metric,
         "coverage": report.coverage,
@@ -50,24 +51,32 @@ def write_report_json(report: Report, directory: Path) -> Path:
 
 
 def write_samples_jsonl(report: Report, directory: Path) -> Path:
-    """samples.jsonl: one line per sample in benchmark order; equal for equal runs, whatever they took."""
+    """samples.jsonl: one line per sample in benchmark order; equal for equal runs, whatever they took.
+
+    Of a subset every line says so: lines are copied from file to file.
+    """
     path = directory / "samples.jsonl"
     protocols = _protocols(report)
+    part = {"subset": dataclasses.asdict(report.subset)} if report.subset else {}
     with replacing(path) as file:
         for row in report.samples():
-            file.write(to_json(_sample(row, protocols)) + "\n")
+            file.write(to_json(_sample(row, protocols) | part) + "\n")
     return path
 
 
 def write_scores_csv(report: Report, directory: Path) -> Path:
-    """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`)."""
+    """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`).
+
+    Of a subset there is a last column, `subset`: "5 of 60".
+    """
     path = directory / "scores.csv"
     metrics = surveyed(report).metrics
     judges = judge_cells(report.run.get("judgings") or ())
+    part = [f"{report.subset.num} of {report.subset.of}"] if report.subset else []
     with replacing(path) as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         reasons = (f"{metric}_reason" for metric in metrics)
-        writer.writerow([*_COLUMNS, *map(guarded, (*metrics, *reasons, *judges))])
+        writer.writerow([*_COLUMNS, *map(guarded, (*metrics, *reasons, *judges)), *(["subset"] if part else [])])
         for row in report.samples():
             scores = [row.scores.get(metric) for metric in metrics]
             writer.writerow(
@@ -76,6 +85,7 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
                     *(_cell(score.value if score else None) for score in scores),
                     *(_cell(_reason(row, score)) for score in scores),
                     *map(_cell, judges.values()),
+                    *part,
                 ]
             )
     return path

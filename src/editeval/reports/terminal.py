@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editeval.numbers import NOTHING, fixed
-from editeval.reports.data import INVALID, VALID, Cause, Report, surveyed
+from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, Report, surveyed
 from editeval.reports.figures import (
     category_title,
     columns,
     headline,
     interval_notes,
+    metric_title,
     metrics_of,
     model_line,
     planted_line,
@@ -28,6 +29,7 @@ from editeval.reports.figures import (
     selection_line,
     shortened,
     stage_times,
+    subset_line,
     trust_lines,
 )
 
@@ -54,9 +56,12 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
 
     seen = surveyed(report)
     title = Text(printable(report.run.get("name") or report.run.get("id") or "run"), style="bold")
-    title.append(f"  {report.badge}", style=_STYLES.get(report.badge, "bold yellow"))
+    style = _STYLES.get(report.badge.removesuffix(OF_SUBSET), "bold yellow")
+    title.append(f"  {report.badge}", style=style)
     yield title
     yield Text(headline(report))
+    if report.subset is not None:
+        yield Text(subset_line(report.subset), style="yellow")
     if line := selection_line(report):
         yield Text(f"this report {line}")
     for warning in report.warnings:
@@ -97,7 +102,7 @@ def _score_table(report: Report, console: Console) -> Table:
     shown = list(columns(report, summaries))
     for name in (None, *_EXPENDABLE):
         shown = [column for column in shown if column.name != name]
-        table = _table([printable(report.headline_metric), *(column.title for column in shown)])
+        table = _table([metric_title(report, report.headline_metric), *(column.title for column in shown)])
         for summary in summaries:
             _add_row(table, [_title(summary.category), *(column.cell(summary) for column in shown)])
         if _fits(table, console):

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from editeval.reports.data import MACRO, MICRO
-from editeval.reports.figures import printable
-from editeval.types import Summary
+from editeval.reports.figures import printable, subset_line
+from editeval.types import Subset, Summary
 from editeval.viewer.words import english
 
 _SPECIAL = {
@@ -34,6 +34,7 @@ class Model:
     name: str
     summaries: Mapping[str, Summary]
     judge: str  # who gave the scores, under which protocol
+    subset: Subset | None = None
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
@@ -72,11 +73,12 @@ def escaped(text: object) -> str:
 def _caption(metric: str, models: Sequence[Model]) -> str:
     notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
     why = "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
+    subsets = "".join(f" {escaped(m.name)} is a {escaped(subset_line(m.subset))}." for m in models if m.subset)
     judges = "; ".join(dict.fromkeys(escaped(model.judge) for model in models))
     return (
         f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
         r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean. "
-        f"Scores: {judges}.{why}"
+        f"Scores: {judges}.{why}{subsets}"
     )
 
 

@@ -41,6 +41,9 @@ def settings_of(store: RunStore, invocation: Mapping[str, Any] | None = None) ->
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
+    selected = settings.get("evaluation", {})
+    if "first" not in selected:  # of a version in which --limit took the first samples
+        selected |= {"first": selected.get("limit"), "limit": None}
     return settings
 
 

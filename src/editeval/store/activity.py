@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editeval.store.records import SUBSET
 from editeval.store.run_store import RunStore
-from editeval.types import Failure
+from editeval.types import Failure, Subset
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ def has_value(store: RunStore, judging_id: str) -> dict[str, bool]:
     """By sample, those that are not wanted now included: whether its headline is a score, or was left unscored."""
     sql = "SELECT sample_id, value IS NOT NULL FROM scores WHERE judging_id = ? AND place = 0"
     return {sample_id: bool(scored) for sample_id, scored in store.ledger.query(sql, judging_id)}
+
+
+def subset(store: RunStore) -> Subset | None:
+    """Which part of its benchmark the run covers; None for all of it, and for runs that do not say."""
+    told = store.events(SUBSET)
+    return Subset(**told[-1]["data"]) if told and told[-1]["data"] else None
 
 
 def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:

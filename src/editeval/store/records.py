@@ -12,6 +12,10 @@ CAPPED = "capped"
 """The event of a stage that met a limit on spending; `limit` is the key of the configuration that sets it."""
 
 
+SUBSET = "subset"
+"""The event that says which part of the benchmark is wanted: the fields of `types.Subset`, or none of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One wanted sample with everything that is known about it. `edit` is None while it is pending."""

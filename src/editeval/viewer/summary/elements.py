@@ -107,9 +107,10 @@ def copyable(text: str, kind: str = "code") -> Element:
 
 def badge(word: str) -> Element:
     """A badge says what a number is worth by colour, sign and word."""
+    base = word.removesuffix(" (subset)")
     signs = {"valid": "\u2713", "certified": "\u2713", "invalid": "\u2715", "not certified": "\u2715"}
-    kind = {"\u2713": "valid", "\u2715": "invalid"}.get(signs.get(word, ""), "warned")
-    return h(f"span.badge.{kind}", h("b", signs.get(word, "!"), aria_hidden="true"), " ", t("span", word))
+    kind = {"\u2713": "valid", "\u2715": "invalid"}.get(signs.get(base, ""), "warned")
+    return h(f"span.badge.{kind}", h("b", signs.get(base, "!"), aria_hidden="true"), " ", t("span", word))
 
 
 def markup(element: Element) -> str:

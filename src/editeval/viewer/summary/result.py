@@ -15,8 +15,11 @@ _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
 
 def result(drawn: Drawn) -> Element:
     word = str(drawn.block["badge"])
-    worth = t("p.soft", _MEANS.get(word, "warned_means")) if drawn.block["headline"] else None
-    return h("section.result", h("div.card.headline", badge(word), worth, *_number(drawn)), _coverage(drawn))
+    means = _MEANS.get(word.removesuffix(" (subset)"), "warned_means")
+    worth = t("p.soft", means) if drawn.block["headline"] else None
+    subset = drawn.block.get("subset")  # reports of before have none
+    part = t("p.warnings", "subset_of", subset["num"], subset["of"]) if subset else None
+    return h("section.result", h("div.card.headline", badge(word), worth, part, *_number(drawn)), _coverage(drawn))
 
 
 def _number(drawn: Drawn) -> Iterator[Element]:
@@ -67,6 +70,7 @@ def _facts(drawn: Drawn) -> Iterator[tuple[str, Child]]:
     }
     facts |= {"model_is": drawn.block.get("model")}
     facts |= {"policy": run.get("policy"), "made_under": run.get("made_under"), "devices": devices}
+    facts |= {"subset": (drawn.block.get("subset") or {}).get("how")}
     facts |= {"also_kept": "; ".join(run.get("also_kept") or ())}
     yield from ((name, str(value)) for name, value in facts.items() if value)
     yield "created", moment(run.get("created_at"))
