@@ -47,12 +47,20 @@ def test_the_judge_reference_is_certified_on_what_applies_to_it(tmp_path: Path) 
     assert made["figures"]["retest_change"] == 0.0
 
 
+def test_a_judge_that_prefers_paint_to_a_shift_fails_for_that_and_for_nothing_else(tmp_path: Path) -> None:
+    rigid = {"forgiven_shift": 0.0, "forgiven_zoom": 0.0, "forgiven_tone": 0}
+    judge = REFERENCE | {"params": {"device_ids": ["cpu"]} | rigid}
+    made = certified(tmp_path, judge, Suite(NUM_SAMPLES, size=256)).content
+    assert made is not None and made["verdict"] == "not certified"
+    assert spoilt(made) == {"unseen change > partial", "unseen change > flat paint"}
+
+
 @pytest.mark.slow
 def test_the_judge_reference_is_certified_on_the_whole_suite(tmp_path: Path) -> None:
     made = certified(tmp_path, REFERENCE, Suite()).content
     assert made is not None and made["verdict"] == "certified" and made["num_samples"] == 60, spoilt(made or {})
     orders = [c for c in made["checks"] if " > " in c["name"] and c["status"] != "not applicable"]
-    assert len(orders) == 10 and all(c["value"] == 1.0 and c["tied"] == 0.0 for c in orders)
+    assert len(orders) == 12 and all(c["value"] == 1.0 and c["tied"] == 0.0 for c in orders)
 
 
 def test_a_sound_judge_passes_every_check(sound: Certified) -> None:

@@ -2,7 +2,7 @@
 
 rungs     the graded answers of the built-in benchmark, best first
 controls  the same pictures with something wrong about the question: another instruction, swapped, blank, re-encoded,
-          asked twice, or with a plea for the best score written into picture or instruction
+          asked twice, changed as nobody sees it, painted over, or with a plea for the best score in it
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ OVER_EDIT, WRONG, IDENTITY = "over_edit", "wrong_object", "identity"
 RUNGS = (TARGET, REENCODED, PARTIAL, OVER_EDIT, WRONG, IDENTITY)
 SHUFFLED, SWAPPED, BLANK = "shuffled_instruction", "swapped_pictures", "blank_picture"
 SHAM, AGAIN = "sham_jpeg", "asked_again"
+UNSEEN, FLAT = "unseen_change", "flat_paint"
 IN_PICTURE, IN_INSTRUCTION = "plea_in_picture", "plea_in_instruction"
 
 
@@ -56,6 +57,8 @@ ARMS: Mapping[str, Show] = {
     SWAPPED: lambda s: Shown(s.ladder[TARGET], s.source, s.sample.instruction),
     BLANK: lambda s: Shown(s.source, pictures.blank(s.source), s.sample.instruction),
     SHAM: lambda s: Shown(s.source, pictures.through_jpeg(s.ladder[PARTIAL]), s.sample.instruction),
+    UNSEEN: lambda s: Shown(s.source, pictures.unseen_change(s.reference), s.sample.instruction),
+    FLAT: lambda s: Shown(s.source, pictures.flat_paint(s.reference, s.mask), s.sample.instruction),
     IN_PICTURE: lambda s: Shown(s.source, pictures.written_on(s.source), s.sample.instruction),
     IN_INSTRUCTION: lambda s: Shown(s.source, s.source, f"{s.sample.instruction}\n{pictures.PLEA}"),
     AGAIN: _rung(PARTIAL),

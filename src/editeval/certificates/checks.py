@@ -218,6 +218,8 @@ CHECKS: tuple[Check, ...] = (
         f"share within {limits.SAME_WITHIN}: >= {limits.SAME_SHARE:.2f}",
         _same(arms.REENCODED, arms.TARGET),
     ),
+    _ordered(arms.UNSEEN, arms.PARTIAL, limits.UNSEEN_OVER_PARTIAL, _FOLLOWING),
+    _ordered(arms.UNSEEN, arms.FLAT, limits.UNSEEN_OVER_FLAT, _HEADLINE),
     Check(
         "target is good",
         (_HEADLINE,),
