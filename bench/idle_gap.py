@@ -1,7 +1,8 @@
 """How long a device waits between two edits: two CPU workers, fake edits of 1 s, real 1024x1024 PNG in and out.
 
 The gap is the time from the end of an edit to the start of the next one on the same worker, as the worker reports them;
-decoding, encoding, hashing and disk (a PNG written durably, a ledger row committed) happen behind the edits.
+decoding, encoding, hashing and disk (a PNG written durably, a ledger row committed) happen behind the edits. Under
+batch_sync the next edit waits for the slower one of the batch, and until both PNG have been encoded and received.
 Run: `make bench`; with `--ray HOST:PORT` the same on a Ray cluster (`ray start --head`, PYTHONPATH=bench there).
 """
 
@@ -69,10 +70,10 @@ def main() -> None:
     print(f"{'Ray cluster' if options.ray else 'processes'}: {what}; {machine()}")
     print(f"{'policy':15}{'median gap':>13}{'90 %':>12}{'max':>12}")
     worst = 0.0
-    for policy in ("round_robin", "dynamic"):
+    for policy in ("round_robin", "dynamic", "batch_sync"):  # the last one waits for encoded results: no limit
         gaps = gaps_ms(policy, options.requests, options.seconds, options.ray)
         median, high = statistics.median(gaps), statistics.quantiles(gaps, n=10)[-1]
-        worst = max(worst, median)
+        worst = max(worst, median if policy != "batch_sync" else 0.0)
         print(f"{policy:15}{median:>10.2f} ms{high:>9.2f} ms{max(gaps):>9.2f} ms")
     print(f"worst median {worst:.2f} ms" + ("" if options.ray else f", limit {LIMIT_MS} ms"))
     raise SystemExit(worst > LIMIT_MS and not options.ray)

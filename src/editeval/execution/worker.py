@@ -185,10 +185,11 @@ class Worker:
         return progress
 
     def _write(self) -> None:
-        _stand_back()
+        stands_back = False
         while (result := self._results.get()) is not None:
             key, value, is_urgent = result
             if not is_urgent:
+                stands_back = stands_back or _stand_back()
                 self._is_busy.wait(PATIENCE_S)
                 time.sleep(BREATHER_S)
             header: dict[str, Any] = {"type": "result", "key": key}
@@ -209,10 +210,14 @@ class Worker:
                     self._channel.send({"type": "result", "key": key, "error": pack_failure(describe(error))})
 
 
-def _stand_back() -> None:
-    """Let this thread compute only with what the others leave: on a busy machine the device path comes first."""
+def _stand_back() -> bool:
+    """True: this thread computes only with what the others leave; on a busy machine the device path comes first.
+
+    For good: without privileges a thread cannot come back. One whose results are urgent never begins.
+    """
     with contextlib.suppress(AttributeError, OSError):  # not on this system: then it takes its turn like any other
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+    return True
 
 
 def _cuda() -> Any:
