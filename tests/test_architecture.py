@@ -25,9 +25,6 @@ LEVELS = {
             "hub",
             "numbers",
             "redaction",
-            "machine",
-            "numbers",
-            "redaction",
             "rungs",
             "text",
         ),
@@ -38,7 +35,8 @@ LEVELS = {
     **dict.fromkeys(
         ("benchmarks", "editors", "judges", "execution", "store", "stats", "reports", "doctor", "display"), 3
     ),
-    **dict.fromkeys(("plan", "run", "preparation", "stages", "reporting", "pipeline", "certification", "rereading"), 4),
+    **dict.fromkeys(("selection", "plan", "preparation", "stages", "run", "rereading"), 4),
+    **dict.fromkeys(("reporting", "pipeline", "certification"), 4),
     **dict.fromkeys(("api", "commands", "cli", "__main__"), 5),
 }
 ORDER_IN_LEVEL = {
@@ -49,13 +47,13 @@ ORDER_IN_LEVEL = {
     "plugins": 1,
     "selection": -1,
     "plan": 0,
-    "run": 1,
+    "run": 2,
     "stages": 1,
-    "reporting": 2,
+    "reporting": 3,
     "preparation": 1,
-    "pipeline": 3,
-    "certification": 4,
-    "rereading": 1,
+    "pipeline": 4,
+    "certification": 5,
+    "rereading": 3,
     "api": 0,
     "commands": 0,
     "cli": 1,

@@ -198,7 +198,7 @@ def build_parser() -> Parser:
     _add_certify(commands)
     rejudging.add_score(commands, _add_display_flag)
     rejudging.add_reparse(commands)
-    _add_simulate(commands)
+    looking.add_simulate(commands)
     return parser
 
 
@@ -248,19 +248,6 @@ def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
     certify.add_argument("--json", action="store_true", help="machine-readable")
     _add_stage_flags(certify, "the judges")
     certify.set_defaults(command=_certify, categories=None, limit=None, sample=None)
-
-
-def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
-    simulate = commands.add_parser("simulate", help="what a run takes under every policy")
-    simulate.add_argument("--requests", type=int, default=270, metavar="N")
-    simulate.add_argument("--durations", default="2.0,2.1,2.0,2.0,2.0,2.0", metavar="S,S,...", help="one per worker")
-    simulate.add_argument("--cv", type=float, default=0.0, metavar="X", help="coefficient of variation per request")
-    simulate.add_argument("--draws", type=int, default=200, metavar="N", help="random draws to average (with --cv)")
-    simulate.add_argument("--rotate", action="store_true", help="the durations move on by one worker every round")
-    simulate.add_argument("--max-drift", type=int, default=1, metavar="K", help="of bounded_drift")
-    simulate.add_argument("--seed", type=int, default=0, metavar="N")
-    simulate.add_argument("--json", action="store_true", help="machine-readable")
-    simulate.set_defaults(command=_simulate)
 
 
 class _Version(argparse.Action):
@@ -319,12 +306,6 @@ def _list(options: argparse.Namespace) -> int:
     from editeval.commands import listing
 
     return listing.show(options.what)
-
-
-def _simulate(options: argparse.Namespace) -> int:
-    from editeval.commands import listing
-
-    return listing.simulate(options)
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -244,13 +244,11 @@ class Benchmark(ABC):
         """Hash of the content: equal if and only if the samples (ids, texts, images) are."""
 
 
-class Editor(ABC):
-    """One image-editing model on one device. Returns or raises; retrying, timing and recording are not its business."""
+class Plugin:
+    """What editors and judges share. `load` comes first, `unload` last; retrying and timing are not their business."""
 
     Params: ClassVar[type] = NoParams
-    version: ClassVar[int] = 1  # of a built-in editor: raised when the same request gives other pixels
-    sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
-    is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
+    version: ClassVar[int] = 1  # of a built-in one: raised when the same request gives another result
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
@@ -273,53 +271,37 @@ class Editor(ABC):
         """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
         return None
 
-    def load(self, device: str) -> None:
-        """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
-        return
-
     def facts(self) -> Facts:
         """What the loaded model says of itself: commit, attention, dtype, device; on record in the run."""
         return {}
+
+    def unload(self) -> None:
+        """Give the devices back."""
+        return
+
+
+class Editor(Plugin, ABC):
+    """One image-editing model on one device. `edit` returns the image or raises."""
+
+    sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
+    is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
+
+    def load(self, device: str) -> None:
+        """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
+        return
 
     @abstractmethod
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The edited image, RGB."""
 
-    def unload(self) -> None:
-        """Give the device back."""
-        return
 
-
-class Judge(ABC):
+class Judge(Plugin, ABC):
     """Scores edits. Returns one list of scores per request, in order; what it cannot score is a Score without value."""
 
-    Params: ClassVar[type] = NoParams
     metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
-    version: ClassVar[int] = 1  # of a built-in judge: raised when the same request gives another score
     is_batch_invariant: ClassVar[bool] = False  # True: what shares a call changes no score
     uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
     reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else
-    default_device: ClassVar[str] = "cuda"
-    is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
-    packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
-    worker: int = 0  # its number among the workers of its stage, known before `load`
-    pay: Pay = staticmethod(pay_freely)  # of paid calls, asked before each; set before `load`
-
-    def __init__(self, params: Any) -> None:
-        self.params = params
-
-    @classmethod
-    def check(cls, params: Any) -> None:
-        """Raises MachineError for what can be seen without loading: a folder, a variable, a server that is not there.
-
-        Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
-        """
-        return
-
-    @classmethod
-    def hub_model(cls, params: Any) -> HubModel | None:
-        """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
-        return None
 
     @classmethod
     def metrics_of(cls, params: Any) -> tuple[str, ...]:
@@ -340,10 +322,6 @@ class Judge(ABC):
         """Make the judge ready on `devices` (more than one: it spans them). Called once, before the first request."""
         return
 
-    def facts(self) -> Facts:
-        """What the loaded model says of itself: commit, attention, dtype, device; on record in the run."""
-        return {}
-
     def prepare(self, requests: Sequence[JudgeRequest]) -> None:
         """Begin reading and resizing for a later `judge(requests)`; returns at once. Called from another thread."""
         return
@@ -351,7 +329,3 @@ class Judge(ABC):
     @abstractmethod
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
         """One list of scores per request, in order."""
-
-    def unload(self) -> None:
-        """Give the devices back."""
-        return

@@ -113,3 +113,23 @@ def _export(options: argparse.Namespace) -> int:
 
     runs = [resolve_run(run, Path(options.output_dir)) for run in options.runs]
     return export.export(runs, options.to, options.output, options.allow_code)
+
+
+def add_simulate(commands: Commands) -> None:
+    """`simulate`."""
+    simulate = commands.add_parser("simulate", help="what a run takes under every policy")
+    simulate.add_argument("--requests", type=int, default=270, metavar="N")
+    simulate.add_argument("--durations", default="2.0,2.1,2.0,2.0,2.0,2.0", metavar="S,S,...", help="one per worker")
+    simulate.add_argument("--cv", type=float, default=0.0, metavar="X", help="coefficient of variation per request")
+    simulate.add_argument("--draws", type=int, default=200, metavar="N", help="random draws to average (with --cv)")
+    simulate.add_argument("--rotate", action="store_true", help="the durations move on by one worker every round")
+    simulate.add_argument("--max-drift", type=int, default=1, metavar="K", help="of bounded_drift")
+    simulate.add_argument("--seed", type=int, default=0, metavar="N")
+    simulate.add_argument("--json", action="store_true", help="machine-readable")
+    simulate.set_defaults(command=_simulate)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from editeval.commands import listing
+
+    return listing.simulate(options)

@@ -17,15 +17,11 @@ from typing import Any
 from editeval.errors import BenchmarkError
 from editeval.store import connection
 from editeval.store.records import Attempt, Counts, Judging, Row
-from editeval.types import Edit, Failure, Made, Outcome, Sample, Score
+from editeval.store.rows import EDIT_COLUMNS, failure_columns, insert_edit, read_edit, read_failure, storable_text
+from editeval.types import Edit, Outcome, Sample, Score
 
 NAME = "ledger.sqlite"
 _PAGE = 256  # rows held in memory while streaming
-_EDIT = (
-    "e.sample_id, e.status, e.path, e.sha256, e.width, e.height, e.seed, e.reason, e.message, e.traceback, "
-    "e.worker, e.device, e.started_at, e.seconds, e.attempt, e.peak_memory_gib, e.flags, "
-    "e.source_sha256, e.inputs, e.editor_id, e.origin"
-)
 _SCORE = "judging_id, sample_id, place, judge, metric, value, raw, reason, seconds, inputs"
 _SAMPLE = "position, id, category, cluster, instruction, description"
 Scored = tuple[Sequence[Score], Outcome[Any]]
@@ -145,25 +141,25 @@ class Ledger:
         last = 0
         while page := self._query(sql, last, stage, stage, sample_id, sample_id, _PAGE):
             for row in page:
-                fields: list[Any] = [*row[:10], _read_failure(row[10:])]
+                fields: list[Any] = [*row[:10], read_failure(row[10:])]
                 yield Attempt(*fields)
             last = page[-1][0]
 
     def edit_of(self, sample_id: str) -> Edit | None:
-        found = self._query(f"SELECT {_EDIT} FROM edits e WHERE e.sample_id = ?", sample_id)
-        return _read_edit(found[0]) if found else None
+        found = self._query(f"SELECT {EDIT_COLUMNS} FROM edits e WHERE e.sample_id = ?", sample_id)
+        return read_edit(found[0]) if found else None
 
     def edits(self, wanted_only: bool) -> Iterator[Edit]:
         """In order of completion."""
         condition = "AND s.position IS NOT NULL" if wanted_only else ""
         sql = (
-            f"SELECT e.seq, {_EDIT} FROM edits e JOIN samples s ON s.id = e.sample_id "
+            f"SELECT e.seq, {EDIT_COLUMNS} FROM edits e JOIN samples s ON s.id = e.sample_id "
             f"WHERE e.seq > ? {condition} ORDER BY e.seq LIMIT ?"
         )
         last = 0
         while page := self._query(sql, last, _PAGE):
             for row in page:
-                edit = _read_edit(row[1:])
+                edit = read_edit(row[1:])
                 if edit is not None:
                     yield edit
             last = page[-1][0]
@@ -238,7 +234,8 @@ class Ledger:
         """
         last = -1
         while page := self._query(
-            f"SELECT s.position, s.id, s.category, s.cluster, s.instruction, s.description, {_EDIT} FROM samples s "
+            "SELECT s.position, s.id, s.category, s.cluster, s.instruction, s.description, "
+            f"{EDIT_COLUMNS} FROM samples s "
             "LEFT JOIN edits e ON e.sample_id = s.id WHERE s.position > ? ORDER BY s.position LIMIT ?",
             last,
             _PAGE,
@@ -248,7 +245,7 @@ class Ledger:
                 self._add_page_scores(scores, judging_id, prefix, (last, page[-1][0]))
             for position, sample_id, category, cluster, instruction, description, *edit in page:
                 found = scores.get(sample_id, {})
-                yield Row(sample_id, category, cluster, instruction, description, position, _read_edit(edit), found)
+                yield Row(sample_id, category, cluster, instruction, description, position, read_edit(edit), found)
             last = page[-1][0]
 
     def _add_page_scores(
@@ -300,23 +297,12 @@ def _sample_row(position: int, sample: Sample) -> tuple[Any, ...]:
     except UnicodeEncodeError as error:
         raise BenchmarkError(f"benchmark: sample {position}: the id {sample.id!r} is not valid Unicode") from error
     texts = (sample.category, sample.cluster or sample.id, sample.instruction, sample.description)
-    return (position, sample.id, *map(_text, texts))
+    return (position, sample.id, *map(storable_text, texts))
 
 
 def _score_row(judging_id: str, place: int, score: Score) -> tuple[Any, ...]:
-    said = (score.value, _text(score.raw), _text(score.reason), score.seconds)
+    said = (score.value, storable_text(score.raw), storable_text(score.reason), score.seconds)
     return (judging_id, score.sample_id, place, score.judge, score.metric, *said)
-
-
-def insert_edit(db: sqlite3.Connection, edit: Edit, invocation: int | None = None) -> None:
-    """One more row, within the caller's transaction."""
-    values: list[Any] = [edit.sample_id, edit.status, edit.path, edit.sha256, edit.width, edit.height, edit.seed]
-    values += [*_failure(edit.error), edit.worker, edit.device, edit.started_at, edit.seconds, edit.attempt]
-    made = edit.made
-    values += [edit.peak_memory_gib, " ".join(edit.flags), made and made.source_sha256, made and made.inputs]
-    values += [made and made.editor_id, edit.origin, invocation]
-    columns = f"{_EDIT.replace('e.', '')}, invocation"
-    db.execute(f"INSERT INTO edits ({columns}) VALUES ({', '.join('?' * len(values))})", values)
 
 
 def _insert_attempt(db: sqlite3.Connection, stage: str, judging_id: str, outcome: Outcome[Any]) -> None:
@@ -324,7 +310,7 @@ def _insert_attempt(db: sqlite3.Connection, stage: str, judging_id: str, outcome
     db.execute(
         "INSERT INTO attempts (stage, judging_id, sample_id, attempt, worker, device, started_at, seconds, "
         "peak_memory_gib, reason, message, traceback) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-        (*values, outcome.seconds, outcome.peak_memory_gib, *_failure(outcome.error)),
+        (*values, outcome.seconds, outcome.peak_memory_gib, *failure_columns(outcome.error)),
     )
 
 
@@ -334,27 +320,5 @@ def _insert_event(db: sqlite3.Connection, kind: str, data: dict[str, Any]) -> in
     return added.lastrowid
 
 
-def _read_edit(row: Sequence[Any]) -> Edit | None:
-    if row[0] is None:
-        return None
-    flags, source, inputs, editor_id, origin = row[16:21]
-    made = Made(source, inputs, editor_id or "") if source and inputs else None
-    fields: list[Any] = [*row[:7], _read_failure(row[7:10]), *row[10:16], tuple((flags or "").split())]
-    return Edit(*[*fields, made, origin or ""])
-
-
-def _failure(error: Failure | None) -> tuple[str | None, str | None, str | None]:
-    return (_text(error.reason), _text(error.message), _text(error.traceback)) if error else (None, None, None)
-
-
-def _read_failure(row: Sequence[Any]) -> Failure | None:
-    return Failure(*row) if row[0] is not None else None
-
-
 def _json(data: dict[str, Any]) -> str:
     return json.dumps(data, allow_nan=False)
-
-
-def _text(text: str) -> str:
-    """`text` as SQLite can hold it: half a surrogate pair (a judge may say anything) becomes its escape."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

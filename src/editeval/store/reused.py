@@ -14,7 +14,7 @@ from pathlib import Path
 
 from editeval import images
 from editeval.store import connection, directories
-from editeval.store.ledger import insert_edit
+from editeval.store.rows import insert_edit
 from editeval.store.run_store import RunStore, png_size, relative_path
 from editeval.types import Edit, Score
 
