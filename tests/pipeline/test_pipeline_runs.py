@@ -18,6 +18,7 @@ from editeval.plan import make_plan, seed_of
 from editeval.stages.interrupt import Interrupt
 from editeval.store import boots
 from editeval.store.run_store import RunStore
+from editeval.store.verify import verify
 
 
 def test_identity_scores_zero_and_target_scores_ten(tmp_path: Path) -> None:
@@ -164,6 +165,28 @@ def test_batches_in_the_report_follow_one_another(tmp_path: Path) -> None:
     assert all(a["started_at"] + a["seconds"] <= b["started_at"] + 2e-3 for a, b in pairwise(batches))
     assert {b["slowest_worker"] for b in batches} <= {0, 1}
     assert [p["policy"] for p in report["policies"]] == list(POLICIES)
+
+
+@pytest.mark.parametrize("retry", ["in_batch", "at_end"])
+def test_log_ledger_and_report_have_the_same_batches_whatever_fails(tmp_path: Path, retry: str) -> None:
+    ids = [line["id"] for line in samples_of(run(tmp_path / "sound"))]
+    faults = {"kills_once": [ids[2]], "out_of_memory": {ids[5]: 1}, "raises": [ids[7]], "seconds": 0.02}
+    section = fake_editor(tmp_path, **faults) | {"execution": {"retry": retry}}
+    result = run(tmp_path, diffusion_model=section)
+    with RunStore.read(result.plan.dir) as store:
+        assert [str(p) for p in verify(store)] == []
+        events = [event["data"] for event in store.events("batch")]
+    said = [line for line in log_of(result).splitlines() if line.startswith("Batch ")]
+    assert said == [f"Batch {e['index']}/{e['total']} done, GPUs synced ✓" for e in events]
+    assert sorted(key for e in events for key in e["members"]) == sorted(ids)
+    left = {key for e in events for key in e["deferred"]}
+    assert left == ({ids[2], ids[5], ids[7]} if retry == "at_end" else set())
+    report = report_of(result)
+    assert [b["num_requests"] for b in report["batches"]] == [len(e["members"]) for e in events]
+    cost = report["timing"]["cost"]
+    assert cost["failures_s"] > 0.05, "a worker died and was loaded again"
+    parts = cost["ideal_s"] + cost["policy_s"] + cost["failures_s"] + cost["rest_s"]
+    assert parts == pytest.approx(cost["measured_s"])
 
 
 def test_an_unknown_category_or_sample_is_one_line_and_no_worker(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The trace says that workers were synchronised where the times of the ledger say so, and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from editeval.commands.tracing import trace_of
+from editeval.store.manifest import Manifest, identity
+from editeval.store.run_store import RunStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with RunStore.open(tmp_path / "run", Manifest("trace", identity("b", "e", {}, 0))) as store:
+        store.record_event("stage_begin", {"stage": "edit", "devices": ["cpu", "cpu"], "num_requests": 6})
+        yield store
+
+
+def batch(index: int, start: float, end: float, **more: Any) -> dict[str, Any]:
+    at = 2e9
+    times = {"started_at": at + start, "ended_at": at + end, "seconds": end - start, "steady_s": end}
+    told = {"index": index, "slowest_worker": 0, "num_workers": 2, "members": [f"s{index}"], "deferred": []}
+    return told | times | more
+
+
+def test_all_is_said_of_all_workers_only(store: RunStore) -> None:
+    store.record_event("batch", batch(1, 0, 1))
+    store.record_event("batch", batch(2, 1, 2, num_workers=1))
+    marks = [mark.name for mark in trace_of(store).marks]
+    assert marks == ["all synchronised after batch 1", "1 of 2 workers synchronised after batch 2"]
+
+
+def test_nothing_is_said_where_the_next_batch_had_begun(store: RunStore) -> None:
+    store.record_event("batch", batch(1, 0, 1))
+    store.record_event("batch", batch(2, 0.9, 2))
+    assert [mark.name for mark in trace_of(store).marks] == ["all synchronised after batch 2"]
+
+
+def test_a_batch_of_an_older_run_is_drawn_without_what_it_does_not_say(store: RunStore) -> None:
+    old = {"index": 1, "started_at": 2e9, "seconds": 1.0, "slowest_worker": 1}
+    store.record_event("batch", old)
+    found = trace_of(store)
+    assert [span.args for span in found.spans] == [{"slowest_worker": 1}]
+    assert [mark.name for mark in found.marks] == ["all synchronised after batch 1"]
