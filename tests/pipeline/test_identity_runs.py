@@ -59,6 +59,14 @@ def test_other_weights_under_the_same_path_are_another_run(bench: Bench) -> None
     assert bench.run().plan.dir == first.plan.dir, "the old weights are the old run"
 
 
+def test_a_checkpoint_that_is_trained_while_the_run_works_ends_the_run(bench: Bench) -> None:
+    with pytest.raises(MachineError, match=r"changed while this run works: weights named by model_path \(model.safe"):
+        bench.run(diffusion_model__params__trains=True)
+    (run,) = bench.out.glob("made-*")
+    assert num_edited(run) == 0
+    assert bench.run().plan.dir != run
+
+
 def test_a_checkpoint_that_was_moved_is_the_same_model(bench: Bench) -> None:
     first = bench.run(evaluation__limit=5)
     moved = bench.folder / "elsewhere"

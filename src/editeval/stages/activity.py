@@ -28,7 +28,7 @@ from editeval.store import identity
 from editeval.store.identity import Inputs
 from editeval.store.records import CAPPED
 from editeval.store.run_store import RunStore
-from editeval.types import Bill
+from editeval.types import Bill, Editor, Judge
 
 log = logging.getLogger("editeval")
 
@@ -56,7 +56,8 @@ class Activity(ABC):
     progress: ProgressLine
     observer: Observer = Observer()  # somebody who watches
     pool: Pool | None = None  # that works it, once it runs
-    inputs: Inputs = Inputs()  # weights and code of its plug-in
+    plugin: type[Editor] | type[Judge] | None = None
+    inputs: Inputs = Inputs()  # weights and code of its plug-in, as the run began
     commit: str = ""  # on the Hub, as its loaded models said
 
     def __init__(self, store: RunStore, settings: Stage, workers: Workers, keys: Sequence[str]) -> None:
@@ -152,6 +153,7 @@ class Activity(ABC):
         elif notice.kind == "loading":
             log.info("Loading worker %d on %s", data["worker"], data["device"])
         elif notice.kind == "ready":
+            self._check_inputs(data["worker"])
             self._settle_commit(str(data.get("facts", {}).get("commit") or ""), data["worker"])
             self._event("load", data)
             seconds = data["ended_at"] - data["started_at"]
@@ -167,6 +169,19 @@ class Activity(ABC):
         if not is_own or self.settings.type in plugins.available(kind):
             return ""
         return f"; its traceback is in {self.workers.log}-worker{outcome.worker}.log"
+
+    def _check_inputs(self, worker: int) -> None:
+        """Raises MachineError if weights or code have changed since the invocation began, say by a training."""
+        if self.plugin is None or not (self.inputs.weights or self.inputs.sources):
+            return
+        now = identity.inputs_of(self.settings, self.plugin)
+        changed = [part for part in identity.changed(self.inputs.parts, now.parts) if part != identity.COMMIT]
+        if changed:
+            what = "; ".join(identity.in_words(part, self.inputs.listed(), now.listed()) for part in changed)
+            raise MachineError(
+                f"{self.settings.section}: changed while this run works: {what}; worker {worker} may have loaded what "
+                "is there now; what was done is safe, the same command begins anew with that"
+            )
 
     def _settle_commit(self, commit: str, worker: int) -> None:
         """The commit of the loaded model is on record. Raises MachineError if the run was made with another one."""

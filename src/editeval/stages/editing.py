@@ -39,7 +39,7 @@ class Editing(Activity):
         spec = worker_spec("editors", stage, plan.config.allow_code)
         super().__init__(store, stage, workers_of(spec, groups, stage, logs), store.pending_edits())
         self._plan = plan
-        self.inputs = plan.inputs
+        self.plugin, self.inputs = plan.editor, plan.inputs
         self._stage = stage
         self._samples = {s.id: s for s in plan.samples}
         self._landings = landings

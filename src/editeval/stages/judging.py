@@ -48,7 +48,7 @@ class Judging(Activity):
         self._batches = _batches(plan, judging, store)
         super().__init__(store, stage, workers_of(spec, groups, stage, logs), list(self._batches))
         self.judging_id = judging.id
-        self.inputs = judging.known.inputs
+        self.plugin, self.inputs = judging.judge, judging.known.inputs
         self.name = judge_key(judging)
         self._plan = plan
         self._judging = judging
