@@ -37,6 +37,15 @@ UNSEEN = (
     "I couldn't open the second file.",
     "No image is visible.",
     "no images provided",
+    "I have no access to the pictures.",
+    "I don't have access to the images.",
+    "I do not have the ability to view images.",
+    "I only see one image.",
+    "There's nothing to evaluate.",
+    "There is no edited image to evaluate.",
+    "The image cannot be displayed.",
+    "没有看到任何图片。",
+    "只有一张图片。",
     "I see no problem with the text, but no edited image was provided.",
     # Chinese
     "没有提供图片。",
@@ -89,6 +98,11 @@ UNSEEN = (
 ABOUT_THE_EDIT = (
     # English: artefacts, objects, changes, pictures within the picture
     "There are no image artefacts.",
+    "There is nothing to evaluate the colour against, yet the hat is gone.",
+    "No image to the left of the door was touched.",
+    "The cat cannot be seen in the picture.",
+    "He has no access to the images on his desk.",
+    "墙上只有一张图片。",
     "No image artifacts were found.",
     "No image noise is visible.",
     "no image degradation",

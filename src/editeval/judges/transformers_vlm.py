@@ -3,7 +3,7 @@
 Models   Qwen3-VL, dense and mixture of experts, Qwen2.5-VL, Qwen2-VL: https://huggingface.co/Qwen (Apache-2.0, some
          sizes under Qwen licences of their own)
 Memory   weights in bfloat16 take 2 GB per billion parameters: 16 GB for 8B, 60 GB for the default 30B-A3B
-Cost     one prompt per question of the protocol; `rubric` writes a few tokens each, `pointwise` reads three single
+Cost     one prompt per question of the protocol; `rubric` writes a few tokens each, `pointwise` reads the first of two
          tokens. Both pictures are shrunk to 1024 pixels first.
 
 One call of `judge` is one batch: batch_size prompts at a time, padded on the left, answered by the likeliest tokens

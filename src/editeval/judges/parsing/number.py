@@ -72,13 +72,13 @@ _INTRODUCTION = re.compile(
     re.IGNORECASE,
 )
 _ENDS = (".", "!", "。", "！", "।", "؟", "…")
-_SENTENCE_ENDS = str.maketrans(dict.fromkeys("。！？；!?;؟", "\n"))
+_SENTENCE_ENDS = str.maketrans(dict.fromkeys("。！？!?؟", "\n"))
 _WORDS = {
     word: number
     for number, words in enumerate(
         (
             *("zero null zéro cero ноль", "one eins один", "two zwei deux dos два", "three drei trois tres три 三"),
-            *("four vier quatre cuatro четыре 四", "five fünf cinq cinco пять 五", "six sechs seis шесть 六"),
+            *("four vier quatre cuatro четыре 四", "five fünf cinq cinco пять пяти خمسة 五", "six sechs seis шесть 六"),
             *("seven sieben sept siete семь 七", "eight acht huit ocho восемь 八", "nine neun neuf nueve девять 九"),
             "ten zehn dix diez десять 十",
         )
@@ -86,13 +86,14 @@ _WORDS = {
     for word in words.split()
 }
 _NUMBER = re.compile(
-    rf"(?<![A-Za-z0-9_.])[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?(?![A-Za-z0-9_])|"
-    rf"\b(?:{'|'.join(word for word in _WORDS if len(word) > 1)})\b|[三四五六七八九十](?=[ ]?[分点點星级])",
+    rf"(?<![A-Za-z0-9_])(?<![0-9]\.)[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?(?![A-Za-z0-9_])|"
+    rf"\b(?:{'|'.join(word for word in _WORDS if len(word) > 1)})\b|[三四五六七八九十](?=[ ]?[分点點星级つ段])",
     re.IGNORECASE,
 )
 _SCALE_WORD = re.compile(
-    r"scale|likert|\bout of\b|[0-9a-z]-(?:point|star)\b|\bstars?\b|\bmax\b|m[aá]xim|максим|\bbest\b|"
-    r"\bhighest\b|\bperfect\b|full marks|skala|sterne|"
+    r"scale|likert|\bout of\b|\bpercentage|[0-9a-z]-(?:point|star|level)\b|\bstars?\b|\bmax\b|m[aá]xim|максим|"
+    r"\bbest\b|"
+    r"\bhighest\b|\bperfect\b|full marks|\btop mark|available|つ星|skala|sterne|"
     r"échelle|étoiles|escala|estrellas|шкал|звезд|балльн|满分|分制|最高|満点|段階|만점|척도|مقياس|"
     r"[0-9][ ]?(?:/[ ]?[0-9]{1,4}(?![0-9]| of\b)|=[ ]?[^\W\d]|(?:von|sur|sobre|de|из|من)[ ][0-9])|"
     r"^[0-9]{1,2}[ ]?[-–:][ ]|"
@@ -161,7 +162,7 @@ def check_before(before: str, values: Collection[float], scale: Scale) -> None:
         return
     last = lines[-1].rstrip("*_\"'”’)）」』» ")
     is_point = last.startswith(("- ", "* ", "• ")) or _REASON.match(last)
-    if not (last.endswith(_ENDS) or is_point) or statements.announces_example(sentences(last)[-1]):
+    if not (last.endswith(_ENDS) or is_point) or statements.announces_example(sentences(last)[-1].lstrip("-*• ")):
         raise UnparsableReply(Reason.AMBIGUOUS)
     if _LABEL.search(before) or any(mark in before for mark in "<|{}"):
         raise UnparsableReply(Reason.AMBIGUOUS)
@@ -185,7 +186,8 @@ def check_prose(text: str, values: Collection[float], scale: Scale) -> None:
         is_known = set(numbers) <= bounds | set(values)
         if _SCALE_WORD.search(sentence) and not (is_known and scale.high in numbers):
             raise UnparsableReply(Reason.WRONG_SCALE)
-        if _SCORE_WORD.search(sentence) and not is_known:
+        is_note = len(sentence.split()) in (2, 3)  # too short to be about the picture: "Points available: 5"
+        if not is_known and (is_note or _SCORE_WORD.search(sentence)):
             raise UnparsableReply(Reason.AMBIGUOUS)
 
 

@@ -31,6 +31,11 @@ _NOT_SEEN = (
     rf"load) {_WHICH}(?:{_PICTURE}|files?|attachments?)"
     rf"(?: (?:you|provided|attached|to (?:judge|evaluate|compare)|in (?:this|your|the) (?:message|"
     rf"conversation))\b|{_END})",
+    rf"\b(?:I|we) (?:have no|(?:do not|don['’]t) have|had no) access to {_WHICH}{_PICTURE}|\bability to (?:view|"
+    rf"see) images?\b",
+    rf"\bonly see one {_PICTURE}|\bnothing to (?:evaluate|judge|rate|score){_END}|\bno {_PICTURE} came through\b",
+    rf"\bno {_WHICH}{_PICTURE} to (?:evaluate|compare|judge|assess|rate){_END}|\btext-only model\b",
+    rf"\b{_PICTURE} (?:can ?not|can['’]t) be (?:displayed|viewed|opened|loaded|accessed|seen){_END}",
     rf"\bplease (?:provide|upload|attach|share|send) {_WHICH}{_PICTURE}",
     rf"(?:^|[.!?\n\"] ?)(?:the |both |either ){{0,1}}(?:edited |second |first |original |source ){{0,1}}"
     rf"(?:images?|pictures?|photos?) (?:is|are|was|were|appears to be|seems to be) "
@@ -39,7 +44,8 @@ _NOT_SEEN = (
     r"(?:没有|未|没|并未|尚未)(?:能)?(?:提供|上传|收到|附上)(?:任何|两张|编辑后的?|原始|这张|该|实际){0,2}(?:图|照片)",
     r"(?:图片|图像|照片)(?:都|均|并)?(?:未|没有|没)(?:能|被)?(?:提供|上传|附上|加载)",
     rf"(?:看不到|看不见|无法(?:看到|查看|访问|打开|加载)|不能(?:看到|查看))"
-    rf"(?:任何|您|你|这两张|两张|该|原始|编辑后的?){{0,2}}(?:图片|图像|照片){_END}",
+    rf"(?:任何|您|你|这两张|两张|该|原始|编辑后的?){{0,2}}(?:图片|图像|照片)(?:的?内容)?{_END}",
+    rf"没有看到(?:任何|两张){{0,1}}(?:图片|图像){_END}|(?:^|[。，,\n\" ])只(?:有|看到|提供了)一张(?:图片|图像){_END}",
     rf"(?:^|[。，,\n\" ])(?:因为|由于|我)?没有(?:任何)?(?:图片|图像)(?:可供?|可以|{_END})",
     r"请(?:提供|上传|发送)[^。\n]{0,6}图",
     r"(?:画像|写真)[がはも](?:提供|添付|送信|アップロード)されて(?:い)?(?:ません|ない)|(?:画像|写真)が(?:見え|見られ|読み込め|開け)(?:ません|ない)",
@@ -72,6 +78,7 @@ _REFUSED = (
     rf"not comfortable) (?:be able to )?{_JUDGE}\b",
     rf"\bas an? (?:AI\b|(?:large )?language model)|\bcan(?:not|['’]t) be (?:rated|scored|judged|evaluated|"
     rf"assessed)(?:{_END}| because)",
+    r"\bI (?:must |have to )?(?:decline|refuse)\b|\bviolates? (?:\w{1,12} ){0,2}polic|\bje refuse\b",
     r"^(?:no[,.] )?(?:i['’]?m (?:very |so |really )?sorry|(?:i )?apologi[sz]e\b|sorry\b)",
     r"作为(?:一个|一名)?(?:AI|人工智能|语言模型)|^(?:很|非常|十分)?(?:抱歉|对不起|不好意思)|^(?:申し訳|すみません|ごめん)|^(?:죄송|미안)|"
     r"^(?:es tut mir leid|tut mir leid|entschuldigung)",
@@ -79,7 +86,7 @@ _REFUSED = (
     rf"(?:无法|不能|不会|不便|没有办法|没办法|不予)(?:对[^。\n]{{1,12}})?(?:进行)?(?:评分|打分|评价|评估|评判|协助|提供帮助|(?:回答|判断){_END})",
     r"(?:評価|採点|お答え)(?:は|を|する|すること){0,2}(?:は|が)?(?:でき|いたしかね)(?:ません|ない|ます)",
     r"(?:평가|채점|점수)[를을]? ?(?:할|하기|매길|줄) ?(?:수(?:가)? 없|어렵)",
-    r"\bkann [^.\n]{0,40}\bnicht (?:bewerten|beurteilen|helfen)(?!,? ob)|\bne (?:peux|puis|"
+    r"\b(?:kann|möchte|werde|darf) [^.\n]{0,40}\bnicht (?:bewerten|beurteilen|helfen)(?!,? ob)|\bne (?:peux|puis|"
     r"saurais) pas [^.\n]{0,20}(?:évaluer|noter|juger|aider)",
     r"\bno puedo [^.\n]{0,20}(?:evaluar|calificar|puntuar|juzgar|ayudar)|\bне (?:могу|"
     r"буду) [^.\n]{0,20}(?:оцени|оцениват|судить|помочь)",
@@ -90,7 +97,8 @@ _EXAMPLE = re.compile(
     r"\btemplates?\b|\bplaceholder|"
     r"\bsample (?:output|reply|answer)|\bhypothetical|\bsuppose\b|\bimagine\b|\b(?:output|answer|reply|"
     r"following|this) format\b|"
-    r"\bas follows\b|\blike (?:this|so)$|\bthe following\b|\bsays? this$|\bbelow$|"
+    r"\bas follows\b|\bthis$|^quote|\bshould be$|\bthis (?:form|style|sample)\b|\blike (?:this|so)$|"
+    r"\bthe following\b|\bsays? this$|\bbelow$|"
     r"^\W{0,4}if\b.{0,80}\b(?:would|were|could)\b|"
     r"\bwie folgt|\bfolgende|\bexemple|\bsuivante?\b|\bejemplo|\bsiguiente|пример|следующ|"
     r"示例|格式|模板|如下|以下|次の|다음|"
@@ -111,7 +119,8 @@ _QUALITY = re.compile(
 _CHANGES = re.compile(
     r"\b(?:no|not|never|nor|i|we|wait|if|unless|but|or|original|source|before|previous|should|would|could|"
     r"instead|rather|than|"
-    r"was|draft|first|second|other|can ?not|unable)\b|can['’]t|不|非|原|如果|本来",
+    r"was|draft|as|for|typical|hypothetical\w{0,2}|kidding|told|score|example|sample|first|second|other|"
+    r"can ?not|unable)\b|can['’]t|不|非|原|如果|本来",
     re.IGNORECASE,
 )
 _SEEN = re.compile("|".join(_NOT_SEEN), re.IGNORECASE)
