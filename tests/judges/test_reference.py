@@ -6,14 +6,17 @@ import io
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from editeval.config.load import load_mapping
 from editeval.errors import ConfigError
 from editeval.images import encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
+from editeval.plan import judging_id
 from editeval.types import JudgeRequest, Score
 
 SIZE = 128
@@ -134,6 +137,12 @@ def test_a_little_brightness_is_undone_and_told(change: Callable[[np.ndarray], n
     assert 3 <= json.loads(scores[0].raw)["tone_undone"] <= 15
 
 
+def test_something_bright_in_a_corner_does_not_pass_for_brightness() -> None:
+    spoilt = goal()
+    spoilt[:12] = np.minimum(255, spoilt[:12].astype(int) + 20)
+    assert "tone_undone" not in json.loads(judged(png(spoilt))[0].raw)
+
+
 def test_a_tint_and_much_brightness_are_seen() -> None:
     tinted = (0.8 * goal() + 0.2 * np.array([255, 120, 0])).astype(np.uint8)
     assert values(tinted)["overall"] < 2.0
@@ -158,8 +167,28 @@ def test_right_colours_without_structure_are_worth_less_than_half_of_the_change(
         assert values(spoilt)["completeness"] < values(half)["completeness"]
 
 
-def test_scores_of_older_versions_are_another_judging() -> None:
-    assert ReferenceJudge.fingerprint_of(ReferenceParams()) == "reference 2"
+def test_another_shade_of_the_right_colour_is_better_than_half_of_the_change() -> None:
+    half, shade = goal(), goal()
+    half[:, 60:] = picture()[:, 60:]
+    shade[40:80, 40:80] = (60, 90, 225)
+    assert values(half)["overall"] < values(shade)["overall"] < 10.0
+
+
+def test_scores_of_another_version_are_another_judging(tmp_path: Path) -> None:
+    class Older(ReferenceJudge):
+        @classmethod
+        def fingerprint_of(cls, params: object) -> str:
+            return ""
+
+    tree = {
+        "benchmark": {"type": "procedural"},
+        "diffusion_model": {"type": "identity"},
+        "reward_model": {"type": "reference"},
+        "evaluation": {"output_dir": str(tmp_path)},
+    }
+    config = load_mapping(tree, "small", environ={})
+    (stage,) = config.judges.values()
+    assert judging_id(config, stage, ReferenceJudge) != judging_id(config, stage, Older)
 
 
 def test_a_small_unasked_change_costs_much_however_small_its_share_of_the_picture() -> None:

@@ -33,9 +33,9 @@ def shifted(image: Pixels, down: int, right: int) -> bytes:
 def zoomed(image: Pixels, zoom: float) -> bytes:
     """About the middle; what is missing repeats the border."""
     height, width = image.shape[:2]
-    padded = Image.fromarray(np.pad(image, ((height, height), (width, width), (0, 0)), mode="edge"))
-    half_x, half_y = width / zoom / 2, height / zoom / 2
-    box = (1.5 * width - half_x, 1.5 * height - half_y, 1.5 * width + half_x, 1.5 * height + half_y)
+    padded = Image.fromarray(np.pad(image, ((16, 16), (16, 16), (0, 0)), mode="edge"))
+    cut_x, cut_y = 16 + width * (1 - 1 / zoom) / 2, 16 + height * (1 - 1 / zoom) / 2
+    box = (cut_x, cut_y, width + 32 - cut_x, height + 32 - cut_y)
     return encode_png(padded.resize((width, height), Image.Resampling.BICUBIC, box))
 
 

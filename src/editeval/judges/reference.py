@@ -173,16 +173,17 @@ class ReferenceJudge(Judge):
         near = pictures.around_mask()
         parts = near.source, near.reference, near.edited
         one, two, three = (likeness.averaged(picture, COARSE)[near.mask] for picture in parts)
-        gained, whole = likeness.colour_way(one, two, three, self.params.forgiven_distance * COARSE_FACTOR)
+        gained, astray, whole = likeness.colour_way(one, two, three, self.params.forgiven_distance * COARSE_FACTOR)
         if whole == 0:
             raise _Unscored("no_change", "nobody sees a difference of source and reference inside the mask")
         one, two, three = (likeness.slopes(likeness.averaged(picture, FINE))[near.mask] for picture in parts)
         edges = likeness.edge_way(one, two, three)
         agreement = likeness.agreement(near.reference, near.edited, near.mask)
         structure = min(part / all_of_it if all_of_it else 1.0 for part, all_of_it in (edges, agreement))
-        colour, structure = max(0.0, gained / whole), min(1.0, max(0.0, structure) / ENOUGH_STRUCTURE)
-        shares = {"gained": gained, "whole": whole, "colour": round(colour, 4), "structure": round(structure, 4)}
-        return 10.0 * min(colour, structure), dict(shares)
+        structure = min(1.0, max(0.0, structure) / ENOUGH_STRUCTURE)
+        colour = max(0.0, (gained - astray * (1.0 - structure)) / whole)  # another shade is no damage, paint is
+        found: dict[str, object] = {"gained": gained, "astray": astray, "whole": whole}
+        return 10.0 * min(colour, structure), found | {"colour": round(colour, 4), "structure": round(structure, 4)}
 
     def _spoilt(self, pictures: _Pictures) -> tuple[int, int]:
         """(visibly changed area outside the mask, size of a small object), both in thousandths of a pixel."""

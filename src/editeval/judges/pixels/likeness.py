@@ -1,7 +1,7 @@
 """How far an edit went from source to target, in colour and in structure. Whole numbers only, in levels times a factor.
 
 colour     distance to the target per pixel, summed over a slightly blurred picture: the share of the way that was gone.
-           What is neither like the source nor like the target costs half of its distance again.
+           What is like neither source nor target is counted beside it.
 edges      the same share for the slopes of a finer picture; strong edges count alike, so that places decide.
 agreement  the contrast and structure term of SSIM (Wang et al., 2004), pooled: do light and dark vary together?
 """
@@ -46,15 +46,18 @@ def _box_sums(pixels: Whole, step: int) -> Whole:
     return total
 
 
-def colour_way(source: Whole, target: Whole, edited: Whole, forgiven: int) -> tuple[int, int]:
-    """(gone, whole): the way from source to target in coarse averages of pixels x 3; `gone` is below 0 for damage."""
+def colour_way(source: Whole, target: Whole, edited: Whole, forgiven: int) -> tuple[int, int, int]:
+    """(gone, astray, whole): the way from source to target in coarse averages of pixels x 3, of all pixels.
+
+    `gone` is below 0 for damage; `astray` is the distance to the nearer of source and target.
+    """
     whole, left, other = (_beyond(a, b, forgiven) for a, b in ((target, source), (target, edited), (source, edited)))
-    gone = 2 * (whole - left) - np.minimum(left, other)
-    return int(gone.sum(dtype=np.int64)), 2 * int(whole.sum(dtype=np.int64))
+    gone, astray = whole - left, np.minimum(left, other)
+    return int(gone.sum(dtype=np.int64)), int(astray.sum(dtype=np.int64)), int(whole.sum(dtype=np.int64))
 
 
 def edge_way(source: Whole, target: Whole, edited: Whole) -> tuple[int, int]:
-    """The same for slopes of fine averages; edges that neither has cost half."""
+    """(gone, whole) for slopes of fine averages; where the edit is farther from the target than the source, by half."""
     faint, strong = _FAINT_EDGE * FINE_FACTOR, _STRONG_EDGE * FINE_FACTOR
     whole, left = (_beyond(target, other, faint, strong) for other in (source, edited))
     gone = whole - left

@@ -174,6 +174,7 @@ def _difference(
 
 
 _BINS = 16
+_AS_BRIGHT = 2  # levels
 _LEAST_OUTSIDE = 0.1
 """With this share of the picture outside the mask, brightness is compared there alone."""
 
@@ -204,7 +205,8 @@ def tone_curve(source: Levels, reference: Levels, edited: Levels, mask: Mask, mo
     levels = np.arange(256, dtype=np.int32)
     at = np.clip((levels - 7.5) * _BINS / 256, used[0], used[-1])
     change = np.clip(np.rint(constant + linear * at + bent * at * at), -most, most).astype(np.int32)
-    return levels + change if change.any() else None
+    num_equal, num_made_equal = (int((np.abs(d) <= _AS_BRIGHT).sum()) for d in (left, left - change[now]))
+    return levels + change if num_made_equal > num_equal else None  # else something bright came in, no brightness
 
 
 def _tone_differences(source: Levels, reference: Levels, edited: Levels, mask: Mask) -> tuple[Curve, Curve]:
