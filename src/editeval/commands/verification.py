@@ -56,7 +56,7 @@ def _inputs(store: RunStore, allow_code: bool) -> InputsCheck:
     try:
         return check_inputs(plan_of(store, allow_code), store)
     except UserError as error:
-        return InputsCheck(unknown=[f"source images, weights and code are not compared: {error}"])
+        return InputsCheck(unknown=[f"source images, weights and code are not compared: {'; '.join(map(str, error.parts))}"])
 
 
 def _is_image(problem: Problem) -> bool:

@@ -19,6 +19,8 @@ from editeval.store import activity
 from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
 
+_OLD_CLASSICAL = ("feather_px", "inpaint_radius_px", "on_unclear", "work_px")
+"""Parameters of the rule-based editor that was called `classical` before: its runs can still be reported."""
 RUN, SCORE = "run", "score"  # what an invocation did: `command` of its event
 UNKNOWN = "unknown"
 
@@ -41,6 +43,9 @@ def settings_of(store: RunStore, invocation: Mapping[str, Any] | None = None) ->
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
+    model = settings.get("diffusion_model", {})
+    if model.get("type") == "classical":
+        model["params"] = {key: value for key, value in model.get("params", {}).items() if key not in _OLD_CLASSICAL}
     selected = settings.get("evaluation", {})
     if "first" not in selected:  # of a version in which --limit took the first samples
         selected |= {"first": selected.get("limit"), "limit": None}
