@@ -56,7 +56,8 @@ def _inputs(store: RunStore, allow_code: bool) -> InputsCheck:
     try:
         return check_inputs(plan_of(store, allow_code), store)
     except UserError as error:
-        return InputsCheck(unknown=[f"source images, weights and code are not compared: {'; '.join(map(str, error.parts))}"])
+        why = "; ".join(map(str, error.parts))
+        return InputsCheck(unknown=[f"source images, weights and code are not compared: {why}"])
 
 
 def _is_image(problem: Problem) -> bool:
