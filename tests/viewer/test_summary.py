@@ -246,6 +246,14 @@ def test_whatever_a_run_says_is_text(tmp_path: Path, text: str) -> None:
     assert not re.search("[\x00-\x08\u202e\u2028\ud800]", tree.texts())
 
 
+def test_waiting_for_failures_is_said_beside_the_policy_that_had_it(tmp_path: Path) -> None:
+    rows = [row_of(0), row_of(1)]
+    both = [{"policy": p, "makespan_s": 9.0, "idle_fraction": 0.0, "max_drift": 0} for p in ("batch_sync", "dynamic")]
+    report = report_of(rows, tmp_path, policies=(both[0] | {"failures_s": 4.0}, both[1]), timeline=timeline())
+    said = tree_of(blocked(report)).texts()
+    assert said.count("for failures") == 1 and "4.00 s" in said
+
+
 def test_a_picture_that_is_not_named_by_us_is_not_asked_for(tmp_path: Path) -> None:
     block = block_of(tmp_path)
     place = block["row"].index("source")

@@ -14,6 +14,7 @@ from editeval.viewer.summary.runs import Drawn
 _PHASES = ("load_s", "edit_s", "both_s", "swap_s", "judge_s")
 _MOST_LANES = 24  # more bars than this would be read by nobody
 _SAME = 0.0005
+_WORTH_SAYING_S = 0.05
 
 
 def timing(drawn: Drawn) -> Element | None:
@@ -69,5 +70,7 @@ def _policy(one: Mapping[str, Any], used: Mapping[str, Any] | None) -> Bar:
         compared = t("span", "same")
     else:
         compared = t("span", "less" if change < 0 else "more", share(abs(change)))
-    note: list[Child] = [compared, ", ", t("span", "idle"), f" {share(idle)}"]
+    lost = one.get("failures_s", 0.0)
+    failures: list[Child] = [f", {duration(lost)} ", t("span", "for_failures")] if lost >= _WORTH_SAYING_S else []
+    note: list[Child] = [compared, *failures, ", ", t("span", "idle"), f" {share(idle)}"]
     return Bar(one["policy"], took * (1 - idle), took, duration(took), note, one is used)
