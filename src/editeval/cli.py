@@ -167,9 +167,7 @@ def build_parser() -> Parser:
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files, reports, inputs")
     looking.add_run_argument(verify)
     verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
-    verify.add_argument(
-        "--allow-code", action="store_true", help="a dotted `type` may be imported: to compare its code"
-    )
+    verify.add_argument("--allow-code", action="store_true", help="a dotted `type` may be imported, and compared")
     verify.set_defaults(command=_verify)
 
     doctor = commands.add_parser("doctor", help="this machine: devices, libraries, caches, disks, bad combinations")
