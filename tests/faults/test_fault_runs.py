@@ -140,7 +140,9 @@ def test_a_benchmark_that_changed_is_another_run_and_the_old_one_stays(tmp_path:
     second = (tmp_path / "outputs" / "latest").resolve()
     assert second != first and samples_in(tmp_path) != before
     assert json.loads((first / "samples.jsonl").read_text(encoding="utf-8")) == before["a"]
-    assert cli("verify", str(first), cwd=tmp_path).returncode == 0
+    found = cli("verify", str(first), cwd=tmp_path)
+    assert found.returncode == 3 and "1 problems" in found.stdout
+    assert "benchmark: inputs: 'a': the source image is not the one that was edited" in found.stdout
 
 
 def _animation(path: Path) -> None:
