@@ -142,16 +142,16 @@ class Ledger:
             _insert_attempt(db, stage, judging_id, outcome)
 
     def attempts(self, stage: str | None, sample_id: str | None) -> Iterator[Attempt]:
-        chosen = {name: value for name, value in (("+stage", stage), ("sample_id", sample_id)) if value is not None}
-        where = "".join(f" AND {name} = ?" for name in chosen)
+        chosen = {f" AND {n} = ?": v for n, v in (("+stage", stage), ("sample_id", sample_id)) if v is not None}
         sql = (
             "SELECT seq, stage, judging_id, sample_id, attempt, worker, device, started_at, seconds, peak_memory_gib, "
-            f"reason, message, traceback FROM attempts WHERE seq > ?{where} ORDER BY seq LIMIT {_PAGE}"
+            f"reason, message, traceback FROM attempts WHERE seq > ?{''.join(chosen)} ORDER BY seq LIMIT {_PAGE}"
         )
         last = 0
         while page := self._query(sql, last, *chosen.values()):
             for row in page:
-                yield Attempt(*row[:10], _read_failure(row[10:]))
+                fields: list[Any] = [*row[:10], _read_failure(row[10:])]
+                yield Attempt(*fields)
             last = page[-1][0]
 
     def edit_of(self, sample_id: str) -> Edit | None:
