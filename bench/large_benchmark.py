@@ -1,4 +1,4 @@
-"""100,000 samples: what `--dry-run` and the scan before a resumed run cost, in seconds and in peak memory.
+"""100,000 samples: what `--dry-run`, the scan before a resumed run, the report and `status` cost: time and peak memory.
 
 Every measurement is a fresh process. Run: `make bench`.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from bench_fakes import machine, photo_like
 
 LIMIT_S, LIMIT_MB = 5.0, 300.0
+REPORT_S, STATUS_S = 8.0, 0.2  # of CPU
 
 SCAN = """
 import sys
@@ -28,6 +29,78 @@ plan = make_plan(load_config(Path(sys.argv[1])))
 with open_store(plan, ["bench"]) as store:
     store.select(plan.samples)
     print(len(store.pending_edits()), "to edit")
+"""
+
+
+FILL = """
+import hashlib, sqlite3, sys, time
+from pathlib import Path
+from editeval.config.load import load_config
+from editeval.pipeline import open_store
+from editeval.plan import make_plan
+plan = make_plan(load_config(Path(sys.argv[1])))
+with open_store(plan, ["bench"]) as store:
+    store.select(plan.samples)
+    store.add_judging("j" * 16, "reference", {"name": "reference"})
+    for stage, judging in (("edit", ""), ("judge", "j" * 16)):
+        for worker in range(6):
+            store.record_event("load", {"stage": stage, "judging_id": judging, "worker": worker, "device": "cpu",
+                                        "started_at": 1e9, "ended_at": 1e9})
+        store.record_event("stage_begin", {"stage": stage, "judging_id": judging, "devices": [], "num_requests": 1})
+        store.record_event("stage_end", {"stage": stage, "judging_id": judging})
+    store.record_event("stages", {"stages": [{"key": "judge reference", "kind": "judge", "title": "reference",
+                                               "total": len(plan.samples), "judging_id": "j" * 16}]})
+db = sqlite3.connect(plan.dir / "ledger.sqlite")
+db.execute("UPDATE events SET at = 1e9 WHERE kind IN ('invocation', 'stage_begin')")
+db.execute("UPDATE events SET at = 1e9 + 17000 WHERE kind = 'stage_end'")
+ids = [sample.id for sample in plan.samples]
+with db:
+    db.executemany(
+        "INSERT INTO edits (sample_id, status, path, sha256, width, height, seed, worker, device, started_at, seconds, "
+        "attempt, flags) VALUES (?, 'done', ?, ?, 64, 64, 1, ?, 'cpu', ?, 1.0, 1, '')",
+        ((i, f"edits/{n}.png", hashlib.sha256(i.encode()).hexdigest(), n % 6, 1e9 + n // 6) for n, i in enumerate(ids)),
+    )
+    for stage, judging in (("edit", ""), ("judge", "j" * 16)):
+        db.executemany(
+            "INSERT INTO attempts (stage, judging_id, sample_id, attempt, worker, device, started_at, seconds) "
+            "VALUES (?, ?, ?, 1, ?, 'cpu', ?, 1.0)",
+            ((stage, judging, i, n % 6, 1e9 + n // 6 + 17000 * bool(judging)) for n, i in enumerate(ids)),
+        )
+    for place, metric in enumerate(("overall", "completeness", "preservation")):
+        db.executemany(
+            "INSERT INTO scores VALUES (?, ?, ?, 'reference', ?, ?, 'said', '', 0.1)",
+            (("j" * 16, i, place, metric, n % 101 / 10) for n, i in enumerate(ids)),
+        )
+db.close()
+"""
+
+REPORT = """
+import sys, time
+from pathlib import Path
+from editeval.config.load import load_config
+from editeval.plan import make_plan
+from editeval.reporting import build_report, state_of
+from editeval.store.run_store import RunStore
+plan = make_plan(load_config(Path(sys.argv[1])))
+with RunStore.reopen(plan.dir) as store:
+    began = time.process_time()
+    report = build_report(plan, store)
+    spent = time.process_time() - began
+    store.record_event("report", state_of(report, plan, store))
+    assert len(report.summaries) == 3 * 7 and report.coverage["num_scored"] == len(plan.samples)
+    print(spent)
+"""
+
+STATUS = """
+import sys, time
+from pathlib import Path
+from editeval.commands.standing import standing
+from editeval.config.load import load_config
+from editeval.plan import make_plan
+directory = make_plan(load_config(Path(sys.argv[1]))).dir
+began = time.process_time()
+assert standing(directory).counts.num_scored
+print(time.process_time() - began)
 """
 
 
@@ -74,6 +147,17 @@ def write_configs(folder: Path, count: int) -> dict[str, str]:
     return files
 
 
+def _judged(folder: Path, file: str) -> bool:
+    """Whether a finished run of `file` with three metrics is reported and looked at in time. Prints CPU seconds."""
+    measured(with_peak(["-c", FILL, file]), folder)
+    is_fine = True
+    for what, code, limit_s in (("build_report, 3 metrics", REPORT, REPORT_S), ("status", STATUS, STATUS_S)):
+        _, peak, told = measured(with_peak(["-c", code, file]), folder)
+        is_fine = is_fine and float(told) < limit_s
+        print(f"{'judged':15}{what:28}{float(told):>7.2f} s of CPU, limit {limit_s} s{peak:>9.0f} MB", flush=True)
+    return is_fine
+
+
 def main() -> None:
     """Print the table; exit 1 if a limit is broken."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -96,6 +180,7 @@ def main() -> None:
                 seconds, peak, _ = measured(with_peak(arguments), folder)
                 is_fine = is_fine and seconds < LIMIT_S and peak < LIMIT_MB
                 print(f"{benchmark:15}{what:28}{seconds:>7.2f} s{peak:>9.0f} MB", flush=True)
+        is_fine = _judged(folder, file) and is_fine
     raise SystemExit(not is_fine)
 
 

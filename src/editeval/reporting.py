@@ -118,7 +118,7 @@ def publish(plan: Plan, store: RunStore) -> Report:
     """
     report = build_report(plan, store)
     written = store.events("report")
-    is_there = written and written[-1]["data"] == _state(report, plan, store)
+    is_there = written and written[-1]["data"] == state_of(report, plan, store)
     if not is_there or not all((store.dir / name).exists() for name in FILES):
         republish(report, plan, store)
     return report
@@ -127,19 +127,26 @@ def publish(plan: Plan, store: RunStore) -> Report:
 def republish(report: Report, plan: Plan, store: RunStore) -> None:
     """Every report of the run is written anew, and what shaped it is on record."""
     write_reports(report, store.dir)
-    store.record_event("report", _state(report, plan, store))
+    store.record_event("report", state_of(report, plan, store))
 
 
-def _state(report: Report, plan: Plan, store: RunStore) -> dict[str, Any]:
+def state_of(report: Report, plan: Plan, store: RunStore) -> dict[str, Any]:
     """Everything that shapes the files: what the report holds, the samples and attempts behind it, who writes them."""
     held = {field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images")}
     held["run"] = {**report.run, "dir": str(store.dir.resolve())}  # however it was spelt this time
     return {
         "shape": hash_of([tables.to_json(held), *(sample.id for sample in plan.samples)]),
         "attempts": activity.num_attempts(store),
+        "headlines": _headlines(report),
         "editeval": metadata.version("editeval"),
         "boot": boot_id(),
     }
+
+
+def _headlines(report: Report) -> dict[str, list[float | None]]:
+    """[mean, low, high] over all samples of the first metric of every score set, by id: what `status` says at once."""
+    whole = {s.metric: [s.mean, s.ci_low, s.ci_high] for s in report.summaries if s.category == data.MICRO}
+    return {one["id"]: whole[one["prefix"] + one["metrics"][0]] for one in report.run["judgings"]}
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from editeval.display.picture import FailureView, Picture, ScoreSoFar, StageView
 from editeval.display.recorder import read_picture
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.recorded import settings_of
+from editeval.run.recorded import headline_of, settings_of
 from editeval.stages.telling import EDIT, interval
 from editeval.store import activity, lock
 from editeval.store.records import CAPPED, Counts
@@ -126,7 +126,7 @@ class _Ledger:
         return "capped" if self.cap else "interrupted"
 
     def picture(self) -> Picture:
-        workers = activity.workers(self.store, self.began_at)
+        workers = activity.workers(self.store, self.began_at) if self.is_running or self._has_more() else []
         return Picture(
             name=self.store.dir.name,
             directory=str(self.store.dir),
@@ -150,8 +150,8 @@ class _Ledger:
     def _stage(self, facts: StageFacts) -> StageView:
         total, done, failed = self._stage_counts(facts)
         state = self._state(facts, total - done - failed)
-        pace = self._pace(facts)
         is_running = state == "running"
+        pace = self._pace(facts) if is_running else Pace(self.began_at)
         batches = [e["data"] for e in self.events if e["kind"] == "batch"] if facts.key == EDIT else []
         return StageView(
             key=facts.key,
@@ -208,6 +208,9 @@ class _Ledger:
         return pace
 
     def _score(self, facts: StageFacts) -> ScoreSoFar | None:
+        said = headline_of(self.store, facts.judging_id)
+        if said is not None:
+            return ScoreSoFar(facts.metric, *said, self.counts[facts.key].num_scored)
         clusters: dict[str, list[float]] = {}
         for cluster, value in activity.headline_scores(self.store, facts.judging_id) if facts.judging_id else ():
             clusters.setdefault(cluster, []).append(value)

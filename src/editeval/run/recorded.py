@@ -101,6 +101,17 @@ def editing_of(plan: Plan) -> dict[str, Any]:
     }
 
 
+def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None, float | None] | None:
+    """(mean, low, high) of a score set's headline as the report has it; None unless it is there and still holds."""
+    written = store.events("report")
+    said = written[-1]["data"] if written else {}
+    found = said.get("headlines", {}).get(score_set_id)
+    if not found or found[0] is None or not activity.is_unchanged_since(store, written[-1]["seq"], said["attempts"]):
+        return None
+    mean, low, high = found
+    return mean, low, high
+
+
 def edits_by_policy(store: RunStore) -> list[dict[str, Any]]:
     """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: nobody noted it."""
     made: Counter[str] = Counter()

@@ -105,14 +105,19 @@ def value_of(row: Scored, label: str) -> float | None:
 
 def state_of(row: Scored, label: str) -> State:
     """A failed edit is failed; an edit without a score, or not made yet, is unscored."""
-    if value_of(row, label) is not None:
-        return "scored"
-    return "failed" if row.status == "failed" else "unscored"
+    return _state(row, value_of(row, label))
 
 
 def entry_of(row: Scored, label: str) -> Entry:
     """The sample as summaries count it."""
-    return row.category, row.cluster, state_of(row, label), value_of(row, label)
+    value = value_of(row, label)
+    return row.category, row.cluster, _state(row, value), value
+
+
+def _state(row: Scored, value: float | None) -> State:
+    if value is not None:
+        return "scored"
+    return "failed" if row.status == "failed" else "unscored"
 
 
 def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tuple[ShownScoreSet, ...]:

@@ -1,9 +1,13 @@
-"""What a ledger tells about work that goes on: who did what last, and how fast. For onlookers; cheap on large runs."""
+"""What a ledger tells about work that goes on: who did what last, and how fast. For onlookers; cheap on large runs.
+
+`+stage` keeps SQLite from an index where the last few rows are wanted: it walks back from the end instead.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editeval.store.ledger import CHANGES
 from editeval.store.records import SUBSET
 from editeval.store.run_store import RunStore
 from editeval.types import Failure, Subset
@@ -45,8 +49,10 @@ def last_command(store: RunStore, but_not: str = "") -> tuple[str, ...]:
 
 def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
     """What this judging measures, the headline first; nothing before its first score."""
-    found = store.ledger.query(
-        "SELECT metric FROM scores WHERE judging_id = ? GROUP BY metric ORDER BY MIN(place), metric", judging_id
+    found = store.ledger.query(  # of one sample: a judge gives the same ones to each
+        "SELECT metric FROM scores WHERE judging_id = ?1 AND sample_id = "
+        "(SELECT sample_id FROM scores WHERE judging_id = ?1 LIMIT 1) ORDER BY place",
+        judging_id,
     )
     return tuple(row[0] for row in found)
 
@@ -88,7 +94,7 @@ def workers(store: RunStore, since_at: float) -> list[WorkerActivity]:
 def _worker(store: RunStore, row: tuple[str, str, int, str, int, int, int]) -> WorkerActivity:
     stage, judging_id, worker, device, num_done, num_failed, last_seq = row
     last = store.ledger.query(
-        "SELECT sample_id, started_at, seconds, reason FROM attempts WHERE seq <= ? AND stage = ? AND judging_id = ? "
+        "SELECT sample_id, started_at, seconds, reason FROM attempts WHERE seq <= ? AND +stage = ? AND judging_id = ? "
         "AND worker = ? ORDER BY seq DESC LIMIT ?",
         last_seq,
         stage,
@@ -109,7 +115,7 @@ def ends(store: RunStore, stage: str, judging_id: str, since_at: float, count: i
     table = "edits" if stage == "edit" else "scores"
     where = "t.sample_id = a.sample_id AND " + ("t.attempt = a.attempt" if stage == "edit" else "t.judging_id = ?1")
     found = store.ledger.query(
-        f"SELECT a.started_at + a.seconds, a.seconds FROM attempts a WHERE a.judging_id = ?1 AND a.stage = ?2 "
+        f"SELECT a.started_at + a.seconds, a.seconds FROM attempts a WHERE a.judging_id = ?1 AND +a.stage = ?2 "
         f"AND a.started_at >= ?3 AND EXISTS (SELECT 1 FROM {table} t WHERE {where}) ORDER BY a.seq DESC LIMIT ?4",
         judging_id,
         stage,
@@ -127,6 +133,13 @@ def num_edits(store: RunStore) -> int:
 def num_attempts(store: RunStore) -> int:
     """Attempts ever recorded: it grows with everything that an editor or a judge gave."""
     return int(store.ledger.query("SELECT COALESCE(MAX(seq), 0) FROM attempts")[0][0])
+
+
+def is_unchanged_since(store: RunStore, seq: int, num_known: int) -> bool:
+    """Whether nothing has changed a result since the event `seq`, when `num_known` attempts were on record."""
+    marks = ", ".join("?" for _ in CHANGES)
+    sql = f"SELECT COALESCE(MAX(seq), 0) FROM events WHERE kind IN ({marks})"
+    return num_attempts(store) == num_known and store.ledger.query(sql, *CHANGES)[0][0] < seq
 
 
 def num_edits_by_invocation(store: RunStore) -> dict[int | None, tuple[int, int]]:
@@ -153,7 +166,7 @@ def reasons(store: RunStore, judging_id: str) -> dict[str, int]:
     """Why wanted samples have no edit, or under `judging_id` no headline score, most frequent first."""
     table, extra = ("scores", "AND t.place = 0 AND t.judging_id = ?") if judging_id else ("edits", "AND ? = ''")
     found = store.ledger.query(
-        f"SELECT t.reason, COUNT(*) FROM {table} t JOIN samples s ON s.id = t.sample_id "
+        f"SELECT t.reason, COUNT(*) FROM {table} t CROSS JOIN samples s ON s.id = t.sample_id "
         f"WHERE s.position IS NOT NULL AND t.reason <> '' {extra} GROUP BY t.reason ORDER BY COUNT(*) DESC, t.reason",
         judging_id,
     )

@@ -21,6 +21,8 @@ from editeval.store.rows import EDIT_COLUMNS, failure_columns, insert_edit, read
 from editeval.types import Edit, Outcome, Sample, Score
 
 NAME = "ledger.sqlite"
+RESELECTED = "reselected"
+CHANGES = ("edits_forgotten", "scores_forgotten", RESELECTED)  # events after which results are others than before
 _PAGE = 256  # rows held in memory while streaming
 _SCORE = "judging_id, sample_id, place, judge, metric, value, raw, reason, seconds, inputs"
 _SAMPLE = "position, id, category, cluster, instruction, description"
@@ -91,6 +93,7 @@ class Ledger:
 
     def _reselect(self, num_same: int, rows: Iterable[tuple[Any, ...]]) -> None:
         with self._transaction() as db:
+            _insert_event(db, RESELECTED, {"num_same": num_same})
             db.execute("UPDATE samples SET position = NULL WHERE position >= ?", (num_same,))
             db.executemany(
                 f"INSERT INTO samples ({_SAMPLE}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
@@ -133,13 +136,13 @@ class Ledger:
             _insert_attempt(db, stage, judging_id, outcome)
 
     def attempts(self, stage: str | None, sample_id: str | None) -> Iterator[Attempt]:
+        chosen = {f" AND {n} = ?": v for n, v in (("+stage", stage), ("sample_id", sample_id)) if v is not None}
         sql = (
             "SELECT seq, stage, judging_id, sample_id, attempt, worker, device, started_at, seconds, peak_memory_gib, "
-            "reason, message, traceback FROM attempts WHERE seq > ? AND (? IS NULL OR stage = ?) "
-            "AND (? IS NULL OR sample_id = ?) ORDER BY seq LIMIT ?"
+            f"reason, message, traceback FROM attempts WHERE seq > ?{''.join(chosen)} ORDER BY seq LIMIT {_PAGE}"
         )
         last = 0
-        while page := self._query(sql, last, stage, stage, sample_id, sample_id, _PAGE):
+        while page := self._query(sql, last, *chosen.values()):
             for row in page:
                 fields: list[Any] = [*row[:10], read_failure(row[10:])]
                 yield Attempt(*fields)
@@ -263,17 +266,16 @@ class Ledger:
             scores.setdefault(row[0], {})[prefix + row[2]] = Score(*row)
 
     def counts(self, judging_id: str | None) -> Counts:
-        edits = self._query(
-            "SELECT COUNT(*), COUNT(CASE e.status WHEN 'done' THEN 1 END), "
-            "COUNT(CASE e.status WHEN 'failed' THEN 1 END) "
-            "FROM samples s LEFT JOIN edits e ON e.sample_id = s.id WHERE s.position IS NOT NULL"
+        wanted, has_others = self._query(
+            "SELECT COUNT(position), EXISTS (SELECT 1 FROM samples WHERE position IS NULL) "
+            "FROM samples WHERE position IS NOT NULL"
         )[0]
-        scores = self._query(
-            "SELECT COUNT(c.value), COUNT(*) - COUNT(c.value) FROM samples s CROSS JOIN scores c "
-            "ON c.judging_id = ? AND c.sample_id = s.id AND c.place = 0 WHERE s.position IS NOT NULL",
-            judging_id,
+        only = "JOIN samples s ON s.id = t.sample_id AND s.position IS NOT NULL" if has_others else ""
+        edits = dict(self._query(f"SELECT t.status, COUNT(*) FROM edits t {only} GROUP BY t.status"))
+        scored, judged = self._query(
+            f"SELECT COUNT(t.value), COUNT(*) FROM scores t {only} WHERE t.judging_id = ? AND t.place = 0", judging_id
         )[0]
-        return Counts(*edits, *scores)
+        return Counts(wanted, edits.get("done", 0), edits.get("failed", 0), scored, judged - scored)
 
     # events ------------------------------------------------------------------------------------------------------
 

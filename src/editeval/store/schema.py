@@ -61,11 +61,20 @@ def _add_inputs(db: sqlite3.Connection) -> None:
 
 
 def _add_invocations(db: sqlite3.Connection) -> None:
-    """Under which invocation (seq of its event) an edit was made, NULL where nobody noted it; and what is looked up."""
+    """Under which invocation (seq of its event) an edit was made, NULL where nobody noted it; and what is looked up.
+
+    The partial indexes hold what `status` asks for and little else: one entry per sample, or per failure.
+    """
     for statement in (
         "ALTER TABLE edits ADD COLUMN invocation INTEGER",
         "CREATE INDEX attempts_by_sample ON attempts (sample_id)",
         "CREATE INDEX attempts_by_stage ON attempts (stage, judging_id, started_at)",
+        "CREATE INDEX attempts_again ON attempts (stage, judging_id, started_at) WHERE attempt > 1",
+        "CREATE INDEX attempts_failed ON attempts (started_at) WHERE reason IS NOT NULL",
+        "CREATE INDEX edits_by_status ON edits (status)",
+        "CREATE INDEX edits_without ON edits (reason) WHERE reason <> ''",
+        "CREATE INDEX scores_of_headline ON scores (judging_id, sample_id, value) WHERE place = 0",
+        "CREATE INDEX scores_without ON scores (judging_id, reason) WHERE place = 0 AND reason <> ''",
     ):
         db.execute(statement)
 
