@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.judgings import showing
 from editeval.plan import Plan, make_plan
+from editeval.store import activity
 from editeval.store.manifest import ABSENT
+from editeval.store.records import SUBSET
 from editeval.store.run_store import RunStore
 
 
@@ -31,6 +33,8 @@ def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
     from editeval.reporting import build_report, write_embedded, write_reports
     from editeval.reports.terminal import render_terminal
 
+    if activity.subset(store) != plan.subset:  # a run of before did not say
+        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
     built = build_report(plan, store)
     write_reports(built, store.dir)
     if embed is not None:
