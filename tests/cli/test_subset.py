@@ -137,6 +137,12 @@ def test_a_run_of_before_keeps_the_first_samples_that_its_limit_meant(tmp_path: 
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["config"]["evaluation"]["limit"] = manifest["config"]["evaluation"].pop("first")
     path.write_text(json.dumps(manifest), encoding="utf-8")
+    told = latest(tmp_path) / "report.json"
+    old = report(tmp_path) | {"summaries": [s for s in report(tmp_path)["summaries"] if s.pop("interval_note")]}
+    told.write_text(json.dumps(old | {"subset": None}), encoding="utf-8")
+    assert cli("verify", cwd=tmp_path).returncode == 0, "it had other intervals"
+    told.write_text(json.dumps(old).replace('"mean": 0', '"mean": 1', 1), encoding="utf-8")
+    assert cli("verify", cwd=tmp_path).returncode == 3
     assert cli("report", "latest", cwd=tmp_path).returncode == 0
     assert lines(tmp_path) == before and report(tmp_path)["subset"]["how"] == "the first 3"
     assert cli("retry", "latest", cwd=tmp_path).returncode == 0

@@ -188,7 +188,7 @@ def test_a_judge_s_time_of_a_batch_and_its_raw_words_are_kept(tmp_path: Path) ->
         benchmark=records(tmp_path, {}),
         diffusion_model=quick(tmp_path),
         reward_model=fake_judge(value=7.25),
-        evaluation__limit=2,
+        evaluation__first=2,
     )
     assert result.exit_code == 0
     with RunStore.read(result.plan.dir) as store:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from editeval.plan import Plan
 from editeval.run import results
 from editeval.run.recorded import plan_of
+from editeval.store import activity
+from editeval.store.records import SUBSET
 from editeval.store.run_store import RunStore
 
 
@@ -32,6 +35,8 @@ def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
     from editeval.reporting import build_report, republish, write_embedded
     from editeval.reports.terminal import render_terminal
 
+    if activity.subset(store) != plan.subset:  # a run of before did not say
+        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
     built = build_report(plan, store)
     republish(built, plan, store)
     if embed is not None:
