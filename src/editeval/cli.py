@@ -247,7 +247,7 @@ def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
     certify.add_argument("--judge", metavar="NAME", help="of several judges, this one alone")
     certify.add_argument("--json", action="store_true", help="machine-readable")
     _add_stage_flags(certify, "the judges")
-    certify.set_defaults(command=_certify, categories=None, limit=None, sample=None)
+    certify.set_defaults(command=_certify, categories=None, limit=None, first=None, sample=None)
 
 
 class _Version(argparse.Action):

@@ -82,9 +82,7 @@ def test_run_prints_a_table_and_the_path_of_the_report_and_main_py_continues_it(
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_2(folder: Path, arguments: tuple[str, ...], line: str) -> None:
-    start = time.monotonic()
     done = cli(*arguments, cwd=folder)
-    assert time.monotonic() - start < 5
     assert done.returncode == 2
     assert line in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not (folder / "outputs").exists()

@@ -15,7 +15,7 @@ import pytest
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
-diffusion_model: {type: classical, params: {device_ids: [cpu], seed: 3}}
+diffusion_model: {type: identity, params: {device_ids: [cpu], seed: 3}}
 reward_model: {type: reference, params: {device_ids: [cpu]}}
 logging: {console_output: false}
 """
@@ -81,7 +81,7 @@ def test_status_and_exports_name_the_subset(part: Path) -> None:
     table = cli("export", "latest", "--to", "csv", "--output", "-", cwd=part).stdout
     assert [row["subset"] for row in csv.DictReader(table.splitlines())] == ["5 of 10"] * 5
     assert LINE in cli("export", "latest", "--to", "md", "--output", "-", cwd=part).stdout
-    assert f"classical is a {LINE}." in cli("export", "latest", "--to", "tex", "--output", "-", cwd=part).stdout
+    assert f"identity is a {LINE}." in cli("export", "latest", "--to", "tex", "--output", "-", cwd=part).stdout
     assert LINE in cli("check", "small.yaml", "--limit", "5", cwd=part).stdout
     assert LINE in cli("run", "small.yaml", "--limit", "5", "--dry-run", cwd=part).stdout
     assert cli("verify", cwd=part).returncode == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image
 
 from editeval.images import decode, flags_of
 from editeval.store.run_store import RunStore
+from fakes.older_ledgers import as_of_version
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,7 @@ def test_equal_runs_stay_equal(odd: Path) -> None:
 
 def test_a_ledger_from_before_there_were_flags_can_be_read_and_continued(odd: Path) -> None:
     run = (odd / "outputs" / "latest").resolve()
-    with sqlite3.connect(run / "ledger.sqlite") as db:
-        db.execute("ALTER TABLE edits DROP COLUMN flags")
-        db.execute("PRAGMA user_version = 1")
-    db.close()
+    as_of_version(run, 1)
     before = shutil.copy(run / "ledger.sqlite", odd / "before.sqlite")
     with RunStore.read(run) as store:
         assert [edit.flags for edit in store.edits()] == [()] * 5

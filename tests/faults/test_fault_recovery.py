@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fault_runs import IDS, cli, config_in, report_in, samples_in
 
-from editeval.commands.retry import FAMILIES, REASONS, reasons_of
-from editeval.errors import ConfigError
+from editeval.commands.retry import FAMILIES, reasons_of
+from editeval.errors import ConfigError, Reason
 from editeval.store.run_store import RunStore
 
 pytestmark = pytest.mark.slow
@@ -72,8 +72,8 @@ def test_every_reason_that_the_code_gives_can_be_named() -> None:
     """Out-of-tree plug-ins may have reasons of their own: those are known once they stand in a ledger."""
     from collections import Counter
 
-    for word in (*FAMILIES, *REASONS):
-        present = Counter([FAMILIES.get(word, (word,))[0]])
+    for word in (*FAMILIES, *(reason.value for reason in Reason)):
+        present = Counter([next(iter(FAMILIES.get(word, (word,))))])
         assert reasons_of([word], present) >= set(present)
     assert reasons_of(["of_their_own"], Counter(["of_their_own"])) == {"of_their_own"}
     with pytest.raises(ConfigError):

@@ -123,11 +123,11 @@ def test_it_takes_no_time_for_100_000_samples(tmp_path: Path, plan: Plan) -> Non
         store.select(samples)
         took = []
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.process_time()
             with pytest.raises(MachineError, match="100000 edits"):
                 check_room(large, store, lambda _: MIB)
-            took.append(time.perf_counter() - began)
-    assert min(took) < 0.05, took
+            took.append(time.process_time() - began)
+    assert min(took) < 0.2, took  # CPU seconds
 
 
 @pytest.fixture

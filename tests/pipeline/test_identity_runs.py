@@ -20,6 +20,7 @@ from editeval.run.reuse import reuse
 from editeval.stages.interrupt import Interrupt
 from editeval.store import manifest
 from editeval.store.run_store import RunStore
+from fakes.older_ledgers import as_of_version
 
 IN_PROCESS = {"backend": "inprocess"}
 REFERENCE = {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": IN_PROCESS}
@@ -303,10 +304,6 @@ def as_before(result: RunResult, bench: Bench) -> Path:
         db.execute("UPDATE facts SET value = ? WHERE name = 'run_id'", (content["run_id"],))
         db.execute("DELETE FROM facts WHERE name <> 'run_id'")
         called_as_before(db, judging)
-        for column in ("source_sha256", "inputs", "editor_id", "origin"):
-            db.execute(f"ALTER TABLE edits DROP COLUMN {column}")
-        for column in ("inputs", "origin"):
-            db.execute(f"ALTER TABLE scores DROP COLUMN {column}")
-        db.execute("PRAGMA user_version = 2")
+    as_of_version(directory, 2)
     (bench.out / "latest").unlink()
     return directory.rename(directory.with_name(f"made-{content['run_id'][:8]}"))

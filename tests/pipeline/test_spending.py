@@ -92,7 +92,7 @@ def test_a_judge_makes_as_many_calls_as_it_may_and_goes_on_when_it_may_make_more
         assert done.exit_code == 0 and done.plan.dir == capped.plan.dir
         assert len(server.calls) == 15 + 1 + 3 * (NUM_SAMPLES - 4)
     assert samples(done) == samples(free)
-    line = "reward_model.params.max_calls is reached: 15 calls made, 1,500 prompt and 15 reply tokens; "
+    line = "reward_model.params.max_calls is reached: 15 calls made, 1,500 prompt and 30 reply tokens; "
     assert capped.stopped == again.stopped == (line + "raise it and run the same command to go on",)
     said = [line for line in log_of(tmp_path / "capped") if "max_calls is reached: nothing more is sent" in line]
     assert len(said) == 2, "once in each of the two invocations"

@@ -79,9 +79,9 @@ def test_categories_samples_and_limit_narrow_each_other_and_keep_the_order() -> 
     everything = chosen()
     causal = chosen(benchmark__categories=["causal", "physical"])
     assert causal == [i for name in ("causal", "physical") for i in everything if i.startswith(name)]
-    assert chosen(evaluation__limit=4) == everything[:4]
-    assert chosen(evaluation__limit=99) == everything
-    assert chosen(benchmark__categories=["causal"], evaluation__limit=2) == [i for i in causal if "causal" in i][:2]
+    assert chosen(evaluation__first=4) == everything[:4]
+    assert chosen(evaluation__limit=99) == chosen(evaluation__first=99) == everything
+    assert chosen(benchmark__categories=["causal"], evaluation__first=2) == [i for i in causal if "causal" in i][:2]
     assert chosen(evaluation__samples=[everything[7], everything[2]]) == [everything[2], everything[7]]
     assert chosen(evaluation__samples=["*"], evaluation__first=1) == everything[:1]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from editeval.pipeline import RunResult, evaluate
 from editeval.reports.figures import policy_shares
 from editeval.run.recorded import changed_setting
 from editeval.store.run_store import RunStore
+from fakes.older_ledgers import as_of_version
 
 KEPT = "Edits that are there are kept: "
 
@@ -115,21 +114,7 @@ def test_fresh_makes_all_of_them_under_the_new_policy(tmp_path: Path) -> None:
 
 def test_edits_of_an_older_version_were_made_under_an_unknown_policy(tmp_path: Path) -> None:
     first = run(tmp_path)
-    with closing(sqlite3.connect(first.plan.dir / "ledger.sqlite")) as db, db:
-        db.execute("UPDATE edits SET invocation = NULL")
-    again = run(tmp_path)
-    assert shares(again) == {"unknown": 10}
-    assert said(tmp_path)[0].startswith("10 with an unknown setting (by an older version); none left to make")
-
-
-def test_a_ledger_of_an_older_version_can_be_read_and_continued(tmp_path: Path) -> None:
-    first = run(tmp_path)
-    with closing(sqlite3.connect(first.plan.dir / "ledger.sqlite")) as db, db:
-        found = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> ''")}
-        for name in found - {"samples_by_position", "scores_by_sample", "events_by_kind"}:
-            db.execute(f"DROP INDEX {name}")
-        db.execute("ALTER TABLE edits DROP COLUMN invocation")
-        db.execute("PRAGMA user_version = 2")
+    as_of_version(first.plan.dir, 2)
     with RunStore.read(first.plan.dir) as store:
         assert changed_setting(first.plan, store).startswith("Edits that are there are kept: 10 with an unknown")
     assert shares(run(tmp_path, limit=None)) == {"unknown": 10}

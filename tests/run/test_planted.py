@@ -70,14 +70,16 @@ def test_the_planted_mean_is_the_one_that_the_chances_and_the_judges_scores_give
     written = json.loads((result.plan.dir / "report.json").read_bytes())
     assert written["run"]["planted"] == found
     line = planted_line(result.report)
-    assert line.startswith(f"mean {found['mean']:.2f}; measured ") and line.endswith(("]: inside", "]: outside"))
+    assert line.startswith(f"mean {found['mean']:.2f}; measured ") and line.endswith(
+        ("]: inside", "]: outside", ", without an interval")
+    )
     text = render_report_md(result.report)
     assert "simulated: answers are drawn" in text and "- planted: mean" in text
 
 
 def test_it_is_counted_once_for_a_selection_and_again_for_another(tmp_path: Path) -> None:
     first, again = run(tmp_path), run(tmp_path)
-    fewer = run(tmp_path, limit=3)
+    fewer = run(tmp_path, first=3)
     assert again.plan.dir == first.plan.dir == fewer.plan.dir
     with RunStore.read(first.plan.dir) as store:
         assert len(store.events(planted.EVENT)) == 2

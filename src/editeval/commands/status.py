@@ -35,7 +35,7 @@ def status(directory: Path, as_json: bool, follow: bool) -> int:
         found = standing(directory)
         sys.stdout.write(_json(found) if as_json else "")
         if not as_json:
-            result_console().print(_rendered(found))
+            _print(found)
     elif as_json:
         for found in _followed(directory):
             sys.stdout.write(_json(found))
@@ -73,29 +73,52 @@ def _follow_plain(directory: Path) -> Standing:
         if rhythm.is_due(found.picture):
             sys.stdout.write(status_line(found.picture) + "\n")
             sys.stdout.flush()
-    result_console().print(_rendered(found))
+    _print(found)
     return found
+
+
+def _print(found: Standing) -> None:
+    from rich.text import Text
+
+    console = result_console()
+    console.print(_head(found))
+    for line in _next(found):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)  # to be copied: in one piece
+    for line in _details(found):
+        console.print(Text(line))
+
+
+def _next(found: Standing) -> Iterator[str]:
+    """What to type next."""
+    if found.outcome in ("capped", "interrupted", "killed") and found.argv:
+        how = f", raise {clean(found.cap)}" if found.outcome == "capped" else ""
+        yield f"To continue{how}: {clean(continuing(found.argv))}"
+    if found.outcome == "incomplete":
+        yield f"To try them again: {clean(found.retry)}"
 
 
 def _rendered(found: Standing) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    return Group(_head(found), *map(Text, (*_next(found), *_details(found))))
+
+
+def _head(found: Standing) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
     from editeval.display.live import Region
 
-    texts = [Text(_meaning(found), style="bold")]
-    if found.subset is not None:
-        texts.append(Text(subset_line(found.subset)))
-    if found.outcome in ("capped", "interrupted", "killed") and found.argv:
-        how = f", raise {clean(found.cap)}" if found.outcome == "capped" else ""
-        texts.append(Text(f"To continue{how}: {clean(continuing(found.argv))}"))
-    if found.outcome == "incomplete":
-        texts.append(Text(f"To try them again: {clean(found.retry)}"))
+    subset = [Text(subset_line(found.subset))] if found.subset is not None else []
+    return Group(Region(lambda: found.picture), *subset, Text(_meaning(found), style="bold"))
+
+
+def _details(found: Standing) -> Iterator[str]:
     for stage, reasons in found.reasons.items():
-        texts.append(Text(f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())))
-    texts += [Text(clean(str(one))) for one in found.reused]
-    texts += [Text(_score_set_line(score_set)) for score_set in found.judgings]
-    return Group(Region(lambda: found.picture), *texts)
+        yield f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    yield from (clean(str(one)) for one in found.reused)
+    yield from map(_score_set_line, found.judgings)
 
 
 def _score_set_line(one: KeptView) -> str:
