@@ -295,8 +295,8 @@ def test_a_run_refuses_a_combination_that_editeval_cannot_correct(tmp_path: Path
     site = plant(tmp_path / "site", {"diffusers": "0.42.1", "transformers": "4.57.1", "huggingface-hub": "1.33.0"})
     done = start(tmp_path, "qwen_image_edit", site)
     assert done.returncode == 2
-    start = "editeval: transformers-4-with-new-diffusers (transformers 4.57.1, diffusers 0.42.1): "
-    (line,) = [said for said in done.stderr.splitlines() if said.startswith(start)]
+    beginning = "editeval: transformers-4-with-new-diffusers (transformers 4.57.1, diffusers 0.42.1): "
+    (line,) = [said for said in done.stderr.splitlines() if said.startswith(beginning)]
     assert "Traceback" not in done.stderr
     assert "pip install 'transformers>=5.0'" in line
     assert not (tmp_path / "out").exists(), "nothing was begun"
