@@ -120,7 +120,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         announce(plan, store, session.observer)
         stopped = run_waves(plan, store, interrupt, session.observer)
         if not plan.is_editing:
-            results.adopt(store, [judging.id for judging in plan.judgings])
+            results.adopt(store, results.configured_by(plan.judgings))
         planted.record(plan, store, interrupt)
         result = replace(_result(plan, store, interrupt), stopped=stopped)
         session.observer.run_ended(result.exit_code)

@@ -226,6 +226,18 @@ def test_a_run_of_an_older_version_shows_what_its_report_shows(run: Path, cli: C
     assert " 0 problems" in cli("verify", expected=(0,))
 
 
+def test_a_chosen_score_set_that_lost_its_scores_stays_the_headline(run: Path, cli: Cli) -> None:
+    cli(*SCORE)
+    cli("report", "--scores", "words", "--scores", "exact", CODE)
+    ids, labels, _ = ledger_values(run)
+    with RunStore.reopen(run) as store:
+        store.forget_scores(ids[0], list(store.ledger.sample_ids()))
+    assert ledger_values(run)[:2] == (ids, labels)
+    cli("report", CODE, expected=(3,))
+    assert json.loads((run / "report.json").read_bytes())["headline_metric"] == labels[0]
+    assert " 0 problems" in cli("verify", expected=(0,))
+
+
 # -- one clock -------------------------------------------------------------------------------------------------------
 
 NAMES = {

@@ -24,7 +24,7 @@ from editeval.store.identity import json_params
 from editeval.store.records import Judging, Row
 from editeval.store.run_store import RunStore
 
-EVENT = "score_sets"  # {"configured": [score set, ...], "chosen": [id, ...] or null}
+EVENT = "score_sets"  # {"configured": [score set, ...], "chosen": [score set, ...] or null}
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
 
 
@@ -58,23 +58,24 @@ def shown(store: RunStore) -> tuple[ShownScoreSet, ...]:
     """What every output of this run shows, in order, the headline's first. Empty: its edits are the result."""
     by_id = {found.id: found for found in kept(store)}
     decision = _decision(store)
-    ids = decision["chosen"] or [entry["id"] for entry in decision["configured"]]
-    return _labelled([by_id[score_set_id] for score_set_id in ids if score_set_id in by_id])
+    return _labelled([by_id[entry["id"]] for entry in decision["chosen"] or decision["configured"]])
 
 
 def kept(store: RunStore) -> list[ShownScoreSet]:
-    """Every score set of the run, in the order in which they were added; those without any score only if configured.
+    """Every score set of the run, in the order in which they were added; those without any score only if decided on.
 
     Names are unique: of two alike the configured one keeps the name, a later one carries the beginning of its id.
     """
-    configured = {entry["id"]: entry for entry in _decision(store)["configured"]}
+    decision = _decision(store)
+    configured = {entry["id"] for entry in decision["configured"]}
+    decided = {entry["id"]: entry for entry in (*(decision["chosen"] or ()), *decision["configured"])}
     found = [
-        _configured(configured[judging.id]) if judging.id in configured else _read(store, judging)
+        _decided(decided[judging.id]) if judging.id in decided else _read(store, judging)
         for judging in store.judgings()
     ]
     known = {score_set.id for score_set in found}
-    found += [_configured(entry) for entry in configured.values() if entry["id"] not in known]
-    return _named([one for one in found if one.metrics or one.id in configured], set(configured))
+    found += [_decided(entry) for entry in decided.values() if entry["id"] not in known]
+    return _named([one for one in found if one.metrics], configured)
 
 
 def configured_ids(store: RunStore) -> dict[str, str]:
@@ -153,17 +154,17 @@ def configure(store: RunStore, judgings: Sequence[JudgingPlan]) -> None:
 def choose(store: RunStore, words: Sequence[str]) -> tuple[ShownScoreSet, ...]:
     """From now on the run shows the score sets that `words` mean. Raises ConfigError as `meant` does."""
     chosen = meant(store, words)
-    _decide(store, _decision(store)["configured"], [score_set.id for score_set in chosen])
+    _decide(store, _decision(store)["configured"], [_entry(score_set) for score_set in chosen])
     return chosen
 
 
-def adopt(store: RunStore, ids: Sequence[str]) -> None:
-    """The score sets `ids` are new: a run that shows none shows them from now on, any other stays as it is."""
-    if ids and not shown(store):
-        _decide(store, _decision(store)["configured"], list(ids))
+def adopt(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> None:
+    """`score_sets` are new: a run that shows none shows them from now on, any other stays as it is."""
+    if score_sets and not shown(store):
+        _decide(store, _decision(store)["configured"], [_entry(score_set) for score_set in score_sets])
 
 
-def _decide(store: RunStore, configured: list[dict[str, Any]], chosen: list[str] | None) -> None:
+def _decide(store: RunStore, configured: list[dict[str, Any]], chosen: list[dict[str, Any]] | None) -> None:
     decision = {"configured": configured, "chosen": chosen}
     if not is_decided(store) or decision != _decision(store):
         store.record_event(EVENT, decision)
@@ -191,7 +192,8 @@ def _decision_before(store: RunStore) -> Mapping[str, Any]:
     configured = [_entry(one) for i in ids if (one := _read(store, known[i])).metrics]
     told = exports.reported_ids(store.dir)
     is_other = told and known.keys() >= set(told) and told != [entry["id"] for entry in configured]
-    return {"configured": configured, "chosen": told if is_other else None}
+    chosen = [_entry(_read(store, known[score_set_id])) for score_set_id in told] if is_other else None
+    return {"configured": configured, "chosen": chosen}
 
 
 # -- read ----------------------------------------------------------------------------------------------------------
@@ -209,14 +211,14 @@ def _read(store: RunStore, judging: Judging) -> ShownScoreSet:
     )
 
 
-def _configured(entry: Mapping[str, Any]) -> ShownScoreSet:
+def _decided(entry: Mapping[str, Any]) -> ShownScoreSet:
     name, score_set_id, judge, protocol = (str(entry[key]) for key in ("name", "id", "judge", "protocol"))
-    return ShownScoreSet(name, score_set_id, judge, protocol, tuple(entry["metrics"]))
+    return ShownScoreSet(name, score_set_id, judge, protocol, tuple(entry["metrics"]), str(entry["parent"]))
 
 
 def _entry(score_set: ShownScoreSet) -> dict[str, Any]:
     told = asdict(score_set) | {"metrics": list(score_set.metrics)}
-    return {name: told[name] for name in ("name", "id", "judge", "protocol", "metrics")}
+    return {name: told[name] for name in ("name", "id", "judge", "protocol", "metrics", "parent")}
 
 
 def _protocol(params: Mapping[str, Any]) -> str:
