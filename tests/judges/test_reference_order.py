@@ -89,11 +89,11 @@ def destroyed(sample: Sample, source: Pixels, target: Pixels, mask: Pixels) -> I
 
 
 def is_nearly_flat(source: Pixels, target: Pixels, mask: Pixels) -> bool:
-    """Whether the target is one colour, but for a quarter of the way that was asked for: paint is but another shade."""
+    """Whether the target is one colour, but for 30 % of the way that was asked for: paint is another shade."""
     inside = mask >= 128
     mean = target[inside].mean(axis=0)
     left, way = (np.abs(one[inside] - target[inside].astype(float)).sum() for one in (mean + 0.0 * target, source))
-    return bool(left <= way / 4)
+    return bool(left <= 0.3 * way)
 
 
 def disorder(samples: list[Sample], unseen: tuple[str, ...]) -> tuple[list[str], list[str]]:
