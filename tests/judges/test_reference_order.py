@@ -88,11 +88,12 @@ def destroyed(sample: Sample, source: Pixels, target: Pixels, mask: Pixels) -> I
     yield "wrong object", ladder(sample)["wrong_object"]
 
 
-def is_nearly_the_target(edited: Pixels, source: Pixels, target: Pixels, mask: Pixels) -> bool:
-    """Whether an edit is within a fifth of the way that was asked for: then paint is no destruction."""
+def is_nearly_flat(source: Pixels, target: Pixels, mask: Pixels) -> bool:
+    """Whether the target is one colour, but for 30 % of the way that was asked for: paint is another shade."""
     inside = mask >= 128
-    left, way = (np.abs(one.astype(int) - target)[inside].sum() for one in (edited, source))
-    return bool(left <= way / 5)
+    mean = target[inside].mean(axis=0)
+    left, way = (np.abs(one[inside] - target[inside].astype(float)).sum() for one in (mean + 0.0 * target, source))
+    return bool(left <= 0.3 * way)
 
 
 def disorder(samples: list[Sample], unseen: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -117,7 +118,7 @@ def disorder(samples: list[Sample], unseen: tuple[str, ...]) -> tuple[list[str],
                 found.append(f"{sample.id}, {name}: {value:.2f}, partial {partial:.2f}")
         for name, edited in destroyed(sample, source, target, mask):
             if (value := score(edited)) >= partial:
-                if "paint" in name and is_nearly_the_target(np.asarray(decode(edited)), source, target, mask):
+                if "paint" in name and is_nearly_flat(source, target, mask):
                     excused.append(sample.id)
                 else:
                     found.append(f"{sample.id}, {name}: {value:.2f}, partial {partial:.2f}")

@@ -40,6 +40,8 @@ VERSION = 2
 METRICS = ("overall", "completeness", "preservation")
 ENOUGH_STRUCTURE = 0.8
 """Structure counts as all there from here on: resampling and lossy files cost edges the rest."""
+LITTLE_STRUCTURE = 0.4
+"""With this share of structure missing, colours of neither source nor target cost their full distance."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class ReferenceJudge(Judge):
         agreement = likeness.agreement(near.reference, near.edited, near.mask)
         structure = min(part / all_of_it if all_of_it else 1.0 for part, all_of_it in (edges, agreement))
         structure = min(1.0, max(0.0, structure) / ENOUGH_STRUCTURE)
-        colour = max(0.0, (gained - astray * (1.0 - structure)) / whole)  # another shade is no damage, paint is
+        damaged = min(1.0, (1.0 - structure) / LITTLE_STRUCTURE)  # another shade is no damage, paint is
+        colour = max(0.0, (gained - astray * damaged) / whole)
         found: dict[str, object] = {"gained": gained, "astray": astray, "whole": whole}
         return 10.0 * min(colour, structure), found | {"colour": round(colour, 4), "structure": round(structure, 4)}
 

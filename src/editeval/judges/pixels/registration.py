@@ -26,8 +26,16 @@ Greys = tuple[Image.Image, Image.Image, Image.Image]
 MARGIN = 2
 """Pixels at the border of a moved picture that are not looked at: resampling mixes them with what is not there."""
 _LEAST_SIDE = 32  # smaller pictures are taken as they lie
-_STAGES = ((64, 4, 96), (128, 2, 64), (256, 3, 40))
-"""Longest side of the grey pictures, steps, and the grey levels from which a pixel fits neither source nor target."""
+
+
+class _Stage(NamedTuple):
+    side: int  # longest side of the grey pictures
+    num_steps: int
+    outlier: int  # grey levels from which a pixel fits neither source nor target
+    is_free: bool  # whether width and height are zoomed apart
+
+
+_STAGES = (_Stage(64, 4, 96, False), _Stage(128, 2, 64, False), _Stage(256, 4, 40, True))
 _SHIFT_UNIT, _ZOOM_UNIT = 16, 4096
 _WORTH_MOVING = 0.25  # pixels; displacements below it cost next to nothing
 _LEAST_GAIN = 0.8  # moving must bring the difference down to this share
@@ -89,20 +97,20 @@ def placement(pictures: Sequence[Image.Image], max_shift: float, max_zoom: float
     """
     full = _greys(pictures, 1)
     width, height = full[0].size
-    if min(width, height) < _LEAST_SIDE or _is_in_place(_reduced(full, _STAGES[-1][0])):
+    if min(width, height) < _LEAST_SIDE or _is_in_place(_reduced(full, _STAGES[-1].side)):
         return Placement()
     found, tone = Placement(), (1.0, 0.0)
-    for side, steps, outlier in _STAGES:
-        small = _reduced(full, side)
-        for _ in range(steps):
-            found, tone = _step(small, found, small[0].width / width, outlier)
+    for stage in _STAGES:
+        small = _reduced(full, stage.side)
+        for _ in range(stage.num_steps):
+            found, tone = _step(small, found, small[0].width / width, stage)
             if not found.is_within(2 * max_shift * width, 2 * max_shift * height, 2 * max_zoom):
                 return Placement()
     found = found.rounded()
     is_small = found.is_within(max_shift * width, max_shift * height, max_zoom)
     if not is_small or found.farthest(width, height) < _WORTH_MOVING:
         return Placement()
-    inner, outlier = found.shared(width, height), _STAGES[-1][2]
+    inner, outlier = found.shared(width, height), _STAGES[-1].outlier
     before = _difference(full, Placement(), inner, tone, outlier)
     return found if _difference(full, found, inner, tone, outlier) <= _LEAST_GAIN * before else Placement()
 
@@ -144,7 +152,7 @@ def _is_in_place(small: Greys) -> bool:
     return not left.size or float((left <= _IN_PLACE).mean()) >= _SHARE_IN_PLACE
 
 
-def _step(small: Greys, at: Placement, scale: float, outlier: int) -> tuple[Placement, tuple[float, float]]:
+def _step(small: Greys, at: Placement, scale: float, stage: _Stage) -> tuple[Placement, tuple[float, float]]:
     """One step of Gauss-Newton: a better placement, and (gain, offset) from the source's brightness to the edit's."""
     source, reference, edited = _numbers(small, at, scale)
     goal = _nearer(source, reference, edited)
@@ -154,11 +162,14 @@ def _step(small: Greys, at: Placement, scale: float, outlier: int) -> tuple[Plac
     unknowns = (in_x, in_y, in_x * columns, in_y * rows, goal, np.ones_like(edited))
     inner = at.shared(width, height, scale)
     left = (goal - edited)[inner]
-    fits = np.abs(left) <= outlier
+    fits = np.abs(left) <= stage.outlier
     matrix = np.stack([unknown[inner][fits] for unknown in unknowns], axis=1)
+    tied = np.eye(6) if stage.is_free else np.eye(6)[[0, 1, 2, 2, 3, 4], :5]  # one zoom both ways
+    matrix = matrix @ tied
     square = matrix.T @ matrix
-    square[np.diag_indices(6)] += square.diagonal() / 1024 + 1.0
-    x, y, zoom_x, zoom_y, gain, offset = (float(v) for v in np.linalg.solve(square, matrix.T @ left[fits]))
+    square[np.diag_indices(len(square))] += square.diagonal() / 1024 + 1.0
+    answer = tied @ np.linalg.solve(square, matrix.T @ left[fits])
+    x, y, zoom_x, zoom_y, gain, offset = (float(value) for value in answer)
     better = Placement(at.x + 2 * x / scale, at.y + 2 * y / scale, at.zoom_x + 2 * zoom_x, at.zoom_y + 2 * zoom_y)
     return better, (1.0 - gain, -offset)
 
