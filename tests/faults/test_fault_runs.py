@@ -68,7 +68,7 @@ def test_a_second_interrupt_stops_at_once_and_the_run_continues_to_the_same_resu
 
 
 def test_a_second_run_on_the_same_directory_is_told_who_holds_it(tmp_path: Path) -> None:
-    config_in(tmp_path, seconds=1.5)
+    config_in(tmp_path, seconds=5.0)
     process = started(tmp_path)
     second = cli("run", "small.yaml", "--allow-code", cwd=tmp_path)
     assert second.returncode == 2 and f"in use by process {process.pid} on " in second.stderr
