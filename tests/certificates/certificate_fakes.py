@@ -16,7 +16,7 @@ from editeval.stages.interrupt import Interrupt
 from editeval.types import Score
 
 NUM_SAMPLES = 30
-SUITE = Suite(NUM_SAMPLES, size=96)
+SUITE = Suite(NUM_SAMPLES, size=128)
 SOUND = {arms.TARGET: 9.5, arms.REENCODED: 9.4, arms.PARTIAL: 5.0, arms.SHAM: 5.1, arms.AGAIN: 5.0, arms.UNSEEN: 9.4}
 """What a sound judge says, by arm; everything else is nothing."""
 

@@ -48,7 +48,7 @@ def test_a_sound_judge_is_certified_and_what_it_cannot_show_is_not_counted_as_sh
         (arms.OVER_EDIT, lambda n: 9.9 if n < 4 else 0.2, "target > over edit"),
         (arms.REENCODED, lambda n: 8.0 if n < 4 else 9.5, "target re-encoded = target"),
         (arms.UNSEEN, lambda n: 4.0 if n < 8 else 9.5, "unseen change > partial"),
-        (arms.FLAT, lambda n: 9.9 if n < 4 else 0.2, "unseen change > flat paint"),
+        (arms.FLAT, lambda n: 9.9 if n < 5 else 0.2, "unseen change > flat paint"),
         (arms.IDENTITY, lambda n: 1.1, "identity is bad"),
         (arms.SHUFFLED, lambda n: 9.5 + n / 100, "another instruction"),
         (arms.SWAPPED, lambda n: 9.9 if n < 4 else 0.2, "target > swapped pictures"),

@@ -3,7 +3,7 @@
 First the edit is laid over the source: a shift, a zoom and a change of brightness that nobody sees are undone.
 completeness  inside the mask: the lower of colour (which share of the way from source to target was gone) and structure
               (are edges and shading those of the target?). The source gives 0, the target 10, half of the change about
-              5; flat paint, blur and wrong objects little or nothing.
+              5; flat paint and wrong objects mostly nothing, what is blurred in between.
 preservation  outside the mask: 10 * room / (room + spoilt), where `spoilt` is the area in pixels that visibly differs
               from the source, and `room` the size of a small object: an unasked change of that size costs half.
 overall       sqrt(completeness * preservation), the headline.

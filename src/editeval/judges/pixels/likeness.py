@@ -57,12 +57,16 @@ def colour_way(source: Whole, target: Whole, edited: Whole, forgiven: int) -> tu
 
 
 def edge_way(source: Whole, target: Whole, edited: Whole) -> tuple[int, int]:
-    """(gone, whole) for slopes of fine averages; where the edit is farther from the target than the source, by half."""
+    """(gone, whole) for slopes of fine averages; where the edit is farther from the target than the source, by half.
+
+    A twentieth of the target's own edges is given on top: where few of many change, a lossy file spoils as much.
+    """
     faint, strong = _FAINT_EDGE * FINE_FACTOR, _STRONG_EDGE * FINE_FACTOR
     whole, left = (_beyond(target, other, faint, strong) for other in (source, edited))
     gone = whole - left
     gone = np.where(gone < 0, gone, 2 * gone)
-    return int(gone.sum(dtype=np.int64)), 2 * int(whole.sum(dtype=np.int64))
+    given = int(np.minimum(np.abs(target).sum(axis=1, dtype=np.int32), strong).sum(dtype=np.int64)) // 10
+    return int(gone.sum(dtype=np.int64)) + given, 2 * int(whole.sum(dtype=np.int64)) + given
 
 
 def _beyond(one: Whole, other: Whole, forgiven: int, most: int | None = None) -> Whole:
