@@ -167,6 +167,13 @@ def test_a_judging_is_known_by_everything_that_decides_a_score() -> None:
     assert judging_id_of(config(reward_model=None)) == ""
 
 
+def test_the_size_of_a_call_counts_only_where_it_may_change_a_score() -> None:
+    server = {"type": "openai_chat", "params": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}
+    for judge, may_matter in ((server, False), ({"type": "reference"}, False), ({"type": "fakes.fake_judge"}, True)):
+        ids = {judging_id_of(config(reward_model={**judge, "execution": {"batch_size": size}})) for size in (1, 4, 32)}
+        assert len(ids) == (3 if may_matter else 1), judge
+
+
 def test_a_plan_knows_names_metrics_and_devices(tmp_path: Path) -> None:
     plan = make_plan(config(evaluation__output_dir=str(tmp_path), diffusion_model__params__device_ids=["cpu", "cpu"]))
     assert plan.log_name == plan.editor.__name__ and plan.judgings[0].labels[0] == "overall"
