@@ -104,6 +104,10 @@ def test_equal_runs_stay_equal(odd: Path) -> None:
 def test_a_ledger_from_before_there_were_flags_can_be_read_and_continued(odd: Path) -> None:
     run = (odd / "outputs" / "latest").resolve()
     with sqlite3.connect(run / "ledger.sqlite") as db:
+        found = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> ''")}
+        for name in found - {"samples_by_position", "scores_by_sample", "events_by_kind"}:
+            db.execute(f"DROP INDEX {name}")
+        db.execute("ALTER TABLE edits DROP COLUMN invocation")
         db.execute("ALTER TABLE edits DROP COLUMN flags")
         db.execute("PRAGMA user_version = 1")
     db.close()
