@@ -16,7 +16,7 @@ from editeval.config.load import load_mapping
 from editeval.errors import ConfigError
 from editeval.images import encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
-from editeval.plan import judging_id
+from editeval.store.score_sets import score_set_id
 from editeval.types import JudgeRequest, Score
 
 SIZE = 128
@@ -186,7 +186,8 @@ def test_scores_of_another_version_are_another_judging(tmp_path: Path) -> None:
     }
     config = load_mapping(tree, "small", environ={})
     (stage,) = config.judges.values()
-    assert judging_id(config, stage, ReferenceJudge) != judging_id(config, stage, Older)
+    ids = {score_set_id(stage, judge, config.prompts).id for judge in (ReferenceJudge, Older)}
+    assert len(ids) == 2
 
 
 def test_a_small_unasked_change_costs_much_however_small_its_share_of_the_picture() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def standing(directory: Path) -> Standing:
         reasons = {facts.key: activity.reasons(store, facts.judging_id) for facts in found.stages}
         counts = found.least
         taken = reused(store)
-        judgings = tuple(_kept(store))
+        judgings = tuple(_kept(store, {facts.judging_id: found.counts[facts.key] for facts in found.stages}))
         subset = activity.subset(store)
         retry = run_command("retry", directory, names_code=names_code(settings_of(store)))
     live = read_picture(directory) if writer is not None else None
@@ -86,10 +86,10 @@ def standing(directory: Path) -> Standing:
     return Standing(picture, outcome, writer, counts, known, judgings, found.argv, retry, found.cap, taken, subset)
 
 
-def _kept(store: RunStore) -> Iterator[KeptView]:
+def _kept(store: RunStore, counted: Mapping[str, Counts]) -> Iterator[KeptView]:
     shown = {score_set.id for score_set in results.shown(store)}
     for one in results.kept(store):
-        counts = store.counts(one.id)
+        counts = counted.get(one.id) or store.counts(one.id)
         numbers = counts.num_scored, counts.num_unscored
         yield KeptView(one.name, one.id, one.judge, *numbers, one.id in shown, one.parent, one.protocol)
 
@@ -109,7 +109,7 @@ class _Ledger:
         self.stages = _stages(store)
         self.counts = {facts.key: store.counts(facts.judging_id or None) for facts in self.stages}
         judged = [self.counts[facts.key] for facts in self.stages if facts.judging_id]
-        self.least = min(judged, key=lambda c: c.num_scored, default=store.counts(None))
+        self.least = min(judged, key=lambda c: c.num_scored) if judged else self.counts.get(EDIT) or store.counts(None)
 
     def outcome(self, picture: Picture) -> str:
         if self.is_running:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.plan import Plan, make_plan
 from editeval.run import results
@@ -65,6 +64,8 @@ def origins_of(store: RunStore) -> dict[str, Any]:
 
 def config_of(store: RunStore, allow_code: bool) -> Config:
     """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`."""
+    from editeval.config.load import load_mapping  # pydantic: `status`, which only looks, starts without it
+
     config = load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
     warnings = invocation_of(store).get("warnings", config.warnings)
     return replace(config, origins=origins_of(store), warnings=tuple(warnings))
@@ -72,6 +73,8 @@ def config_of(store: RunStore, allow_code: bool) -> Config:
 
 def scoring_of(store: RunStore, allow_code: bool) -> Config | None:
     """The configuration of the `score` that came after the run's latest invocation; None if there was none."""
+    from editeval.config.load import load_mapping
+
     latest = store.events("invocation")[-1]["data"]
     if latest.get("command", RUN) != SCORE:
         return None
