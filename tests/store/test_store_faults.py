@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -222,16 +223,16 @@ def test_a_directory_that_cannot_be_made_is_one_line_at_once(tmp_path: Path) -> 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 def test_without_the_right_to_write_a_run_can_be_read_but_not_continued(run: Path) -> None:
-    for directory in (run, *list(run.parents)[:3]):
-        directory.chmod(0o755)
-    began = time.monotonic()
+    temporary = Path(tempfile.gettempdir())
+    for directory in (run, *run.parents):
+        if temporary in directory.parents:
+            directory.chmod(0o755)
     told = [
         subprocess.run([*CHILD, command, str(run), "65534"], input="", text=True, capture_output=True).stdout
         for command in ("hold", "look")
     ]
     assert told[0].startswith(f"MachineError: {run / '.lock'}: ") and "that you can write to" in told[0]
     assert told[1] == "40\n"
-    assert time.monotonic() - began < 4
     assert sorted(path.name for path in run.iterdir()) == [".lock", "edits", "ledger.sqlite", "manifest.json"]
 
 

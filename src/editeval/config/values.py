@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
 
 from editeval.config.node import Node, plain, problem, quoted, shown
 from editeval.errors import ConfigError, MistakesError, Problems
+
+if TYPE_CHECKING:  # imported where it is used: commands that only look at a run start without it
+    from pydantic import BaseModel, ValidationError
 
 COUNT = Annotated[int, Ge(1)]
 SEED = Annotated[int, Ge(0), Lt(2**31)]
@@ -41,6 +43,8 @@ METRICS = tuple[Literal["mean", "std", "median", "min", "max", "count"], ...]
 
 def parse(hint: Any, node: Node) -> Any:
     """The node's value as `hint`, as strict as JSON: no text for numbers, no numbers for booleans; int is a float."""
+    from pydantic import TypeAdapter, ValidationError
+
     value = plain(node)
     try:
         return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
@@ -172,9 +176,15 @@ def _is_index(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 4
 
 
+def _is_model(cls: type[Any]) -> TypeGuard[type[BaseModel]]:
+    """Is it a pydantic model? If it is, somebody has imported pydantic."""
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
+
+
 def field_names(cls: type[Any]) -> dict[str, bool]:
     """The parameters of a plug-in's Params, a dataclass or a pydantic model; True: it has no default."""
-    if issubclass(cls, BaseModel):
+    if _is_model(cls):
         return {name: field.is_required() for name, field in cls.model_fields.items()}
     return {f.name: _is_required(f) for f in dataclasses.fields(cls) if f.init}
 
@@ -190,7 +200,7 @@ def build(cls: type[Any], node: Node, section: str, problems: Problems, meant: C
     for name, is_required in field_names(cls).items():
         if is_required and name not in given and f"{section}.{name}" not in meant:
             problems.add(ConfigError(f"{node.where}: {section}.{name}: missing; it has no default"))
-    if issubclass(cls, BaseModel):
+    if _is_model(cls):
         made = _model(cls, node, section, problems)
     else:
         hints = get_type_hints(cls, include_extras=True)
@@ -223,6 +233,8 @@ def _instance(cls: type[Any], values: dict[str, Any], node: Node, section: str, 
 
 def _model(cls: type[BaseModel], node: Node, section: str, problems: Problems) -> Any:
     """An instance of a pydantic model, or None."""
+    from pydantic import ValidationError
+
     given: dict[str, Node] = node.value
     try:
         return cls.model_validate_json(json.dumps(plain(node)), strict=True)
@@ -247,4 +259,6 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 
 def to_json(params: Any) -> dict[str, Any]:
     """Every field of a Params instance as JSON values."""
+    from pydantic_core import to_jsonable_python
+
     return {name: to_jsonable_python(getattr(params, name)) for name in field_names(type(params))}
