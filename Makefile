@@ -6,6 +6,7 @@ MODELS := .venv-models
 OLDER := .venv-models-older
 CLUSTER := .venv-cluster
 TORCH ?= torch==2.13.0
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
@@ -20,10 +21,10 @@ demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, bui
 	$(BIN)/editeval run config.yaml || test $$? = 3  # 3: some of its edits fail, as the stand-in is told to
 
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
-	$(BIN)/python -m pytest -m "not slow and not models and not gpu and not browser and not cluster"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not models and not gpu and not browser and not cluster"
 
 test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, large ledgers
-	$(BIN)/python -m pytest -m "slow and not models and not gpu and not browser and not cluster"
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow and not models and not gpu and not browser and not cluster"
 
 test-browser: $(VENV)/.browser ## the report and the viewer in headless Chromium; pictures go to outputs/screenshots
 	command -v chromium >/dev/null || $(INSTALL) chromium fonts-dejavu-core fonts-noto-cjk
@@ -37,10 +38,10 @@ test-cluster: $(CLUSTER)/.done ## the Ray backend on a cluster of three nodes on
 	$(CLUSTER)/bin/python -m pytest tests/cluster -m cluster -rs
 
 test-models: $(MODELS)/.done   ## real diffusers and transformers code on tiny models built here, on the CPU
-	$(MODELS)/bin/python -m pytest tests/models -m "models and not gpu"
+	$(MODELS)/bin/python -m pytest $(PARALLEL) tests/models -m "models and not gpu"
 
 test-versions: $(OLDER)/.done $(MODELS)/.done  ## what every family sees, under the oldest and the newest transformers
-	$(OLDER)/bin/python -m pytest tests/models/test_models_conditioning.py tests/models/test_models_conformance.py -m models
+	$(OLDER)/bin/python -m pytest $(PARALLEL) tests/models/test_models_conditioning.py tests/models/test_models_conformance.py -m models
 	$(MODELS)/bin/python -m pytest tests/models/test_models_conditioning.py -m models
 
 # On a GPU machine these two set up an environment of their own; GPU_PYTHON=python3 takes one that has torch already.
