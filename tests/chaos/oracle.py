@@ -19,10 +19,19 @@ from editeval.run import results
 from editeval.store.run_store import RunStore
 from editeval.store.verify import verify
 
+
+def _broken_at() -> str:
+    """The line of the tiny editor that raises, as messages name it."""
+    path = Path(tiny_editor.__file__)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    number = lines.index('            raise RuntimeError("cannot edit this")') + 1
+    return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{number}"
+
+
 JUDGED = {"judge": "chaos.tiny_judge", "protocol": None}
 ALWAYS_FAIL = {
     "refused": {"reason": "refused", "message": "I would rather not"},
-    "broken": {"reason": "exception", "message": "RuntimeError: cannot edit this"},
+    "broken": {"reason": "exception", "message": f"RuntimeError: cannot edit this ({_broken_at()})"},
 }
 GROWING = ("pictures.jsonl", "gpu.csv")
 """Appended to, and read line by line; a line that is cut short is made again, or missed."""

@@ -50,6 +50,10 @@ class _Invocation:
         steady_s = float(data["steady_s"] - before["steady_s"])
         return self.end_of(place) - self.end_of(place - 1) < steady_s - STEP_S
 
+    def is_possible(self, seconds: float) -> bool:
+        """Whether a crossing can be so long. One that lasted longer than all the batches shows a clock that was set."""
+        return seconds <= max(event["data"].get("steady_s", math.inf) for event in self.events)
+
 
 def crossed(store: RunStore) -> dict[int, str]:
     """The batches whose end was no barrier: number of the event -> what crossed it most, in words."""
@@ -71,7 +75,9 @@ def _crossings(store: RunStore) -> Iterator[tuple[int, float, str]]:
         if number < 0 or not invocations[number].batches_of or not invocations[number].is_one_clock:
             continue
         tries = num_tries[number, attempt.sample_id] = num_tries.get((number, attempt.sample_id), -1) + 1
-        yield from _of_attempt(invocations[number], attempt, tries)
+        for seq, seconds, what in _of_attempt(invocations[number], attempt, tries):
+            if seconds > TOLERANCE_S and invocations[number].is_possible(seconds):
+                yield seq, seconds, what
 
 
 def _invocations(store: RunStore) -> list[_Invocation]:
