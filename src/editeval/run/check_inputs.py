@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from editeval.plan import Plan
-from editeval.store import identity, lineage
+from editeval.store import activity, identity, lineage
 from editeval.store.identity import Inputs
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem
@@ -109,6 +109,6 @@ def _source_problems(edit: Edit, sample: Sample, digest: str, store: RunStore) -
     assert edit.made is not None, "the caller has looked"
     if digest != edit.made.source_sha256:
         yield Problem("inputs", "benchmark", f"{sample.id!r}: the source image is not the one that was edited")
-    told = store.ledger.query("SELECT instruction FROM samples WHERE id = ?", sample.id)
-    if told and told[0][0] != lineage.as_recorded(sample.instruction):
+    recorded = activity.instruction_of(store, sample.id)
+    if recorded is not None and recorded != lineage.as_recorded(sample.instruction):
         yield Problem("inputs", "benchmark", f"{sample.id!r}: the instruction is not the one that was followed")

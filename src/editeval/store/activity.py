@@ -184,3 +184,9 @@ def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
         return None
     stage, sample_id, worker, *error = found[0]
     return LastFailure(stage, sample_id, worker, Failure(*error))
+
+
+def instruction_of(store: RunStore, sample_id: str) -> str | None:
+    """The instruction on record; None for a sample that was never selected."""
+    found = store.ledger.query("SELECT instruction FROM samples WHERE id = ?", sample_id)
+    return str(found[0][0]) if found else None

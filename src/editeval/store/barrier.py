@@ -52,7 +52,7 @@ class _Invocation:
 
     def is_possible(self, seconds: float) -> bool:
         """Whether a crossing can be so long. One that lasted longer than all the batches shows a clock that was set."""
-        return seconds <= max(event["data"].get("steady_s", math.inf) for event in self.events)
+        return seconds <= max(float(event["data"].get("steady_s", math.inf)) for event in self.events)
 
 
 def crossed(store: RunStore) -> dict[int, str]:
