@@ -103,6 +103,15 @@ def test_a_worker_that_never_comes_back_is_away_to_the_end_of_the_run() -> None:
     assert len(history.faults) == 1, "worker 1 was never lost"
 
 
+def test_a_run_lasts_from_its_first_attempt_to_its_last_whether_they_failed_or_not() -> None:
+    history = History()
+    assert history.seconds == 0.0
+    history.add(1, outcome("1", 1, 1, 101.0, 4.0), is_final=True)
+    history.add(0, outcome("0", 0, 1, 100.0, 2.0, "oom"), is_final=False)
+    history.add(0, outcome("0", 0, 2, 102.0, 1.0), is_final=True)
+    assert history.seconds == 5.0
+
+
 def test_what_failed_for_good_keeps_its_place_among_the_workers() -> None:
     """Without it, requests 2 and 3 would meet other neighbours, and the barrier another cost."""
     measured = [Measured(0, 0, 1.0), Measured(2, 0, 1.0), Measured(3, 1, 3.0)]

@@ -187,6 +187,7 @@ def test_log_ledger_and_report_have_the_same_batches_whatever_fails(tmp_path: Pa
     assert cost["failures_s"] > 0.05, "a worker died and was loaded again"
     parts = cost["ideal_s"] + cost["policy_s"] + cost["failures_s"] + cost["rest_s"]
     assert parts == pytest.approx(cost["measured_s"])
+    assert cost["measured_s"] == pytest.approx(report["timing"]["edit_s"], abs=1e-3), "one clock"
 
 
 def test_an_unknown_category_or_sample_is_one_line_and_no_worker(tmp_path: Path) -> None:

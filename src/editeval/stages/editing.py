@@ -97,16 +97,16 @@ class Editing(Activity):
         made = self._made.pop(key, None)
         return made and replace(made, editor_id=self._plan.editor_id(self.commit or self._plan.inputs.commit))
 
-    def finished(self, began_at: float) -> None:
+    def finished(self) -> None:
         """What the policy and the failures cost, and what the other policies would have taken, is on record."""
-        ended_at, history, execution = time.time(), self._log.history, self._stage.execution
+        history, execution = self._log.history, self._stage.execution
         if not history.measured:
             return
-        history.close(ended_at)
+        history.close(time.time())
         setting = Setting(len(self.workers.spec.devices), execution.max_drift, execution.retry)
         normal = replay(history.measured, setting, failed=history.failed)
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
-        cost = cost_of(execution.policy, ended_at - began_at, normal, real)
+        cost = cost_of(execution.policy, history.seconds, normal, real)
         policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
         told = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
         self.store.record_event("replay", told)
