@@ -31,6 +31,13 @@ def tree(folder: Path, policy: str, devices: int, limit: int | None) -> dict[str
     }
 
 
+def grown(folder: Path, policy: str, size: int) -> RunResult:
+    """A run of `size` samples per category on two devices: another one than that of a smaller benchmark."""
+    wanted = tree(folder, policy, 2, None)
+    wanted["benchmark"]["params"]["num_per_category"] = size
+    return evaluate(load_mapping(wanted, "small", environ={}), ["editeval", "test"])
+
+
 def run(folder: Path, policy: str = "round_robin", devices: int = 2, limit: int | None = None) -> RunResult:
     return evaluate(load_mapping(tree(folder, policy, devices, limit), "small", environ={}), ["editeval", "test"])
 
@@ -118,6 +125,29 @@ def test_edits_of_an_older_version_were_made_under_an_unknown_policy(tmp_path: P
     with RunStore.read(first.plan.dir) as store:
         assert changed_setting(first.plan, store).startswith("Edits that are there are kept: 10 with an unknown")
     assert shares(run(tmp_path, limit=None)) == {"unknown": 10}
+
+
+def test_reused_edits_were_made_as_the_run_says_that_made_them(tmp_path: Path) -> None:
+    grown(tmp_path, "round_robin", 1)
+    second = grown(tmp_path, "batch_sync", 2)
+    assert shares(second) == {"round_robin": 5, "batch_sync": 5}
+    (line,) = said(tmp_path)
+    assert line.startswith("5 with policy round_robin on cpu x2; 5 left to make with policy batch_sync")
+    assert shares(grown(tmp_path, "batch_sync", 3)) == {"batch_sync": 10, "round_robin": 5}, "through two runs"
+
+
+def test_edits_reused_under_the_same_setting_are_not_worth_a_word(tmp_path: Path) -> None:
+    grown(tmp_path, "round_robin", 1)
+    assert shares(grown(tmp_path, "round_robin", 2)) == {"round_robin": 10} and said(tmp_path) == []
+
+
+def test_edits_reused_from_a_run_that_does_not_know_how_it_made_them_name_that_run(tmp_path: Path) -> None:
+    first = grown(tmp_path, "round_robin", 1)
+    as_of_version(first.plan.dir, 3)
+    origin = f"reused from {first.plan.dir.name}"
+    assert shares(grown(tmp_path, "round_robin", 2)) == {"round_robin": 5, f"unknown ({origin})": 5}
+    (line,) = said(tmp_path)
+    assert line.startswith(f"5 with an unknown setting ({origin}); 5 left")
 
 
 def test_a_dry_run_says_it_before_anything_is_done(
