@@ -163,13 +163,14 @@ class EditLog:
         )
 
 
-def cost_line(policy: str, cost: Cost, real: Sequence[Timeline]) -> str:
+def cost_line(policy: str, cost: Cost, real: Sequence[Timeline], num_edits: int = 0, of_edits: int = 0) -> str:
     """What the chosen policy cost in this run, where its seconds went, and what the others would have taken.
 
-    `real` was replayed with the failures of the run.
+    `real` was replayed with the failures of the run. It is about `num_edits` of the `of_edits` that the run has made.
     """
     took = {t.policy: t.makespan_s for t in real}
     more, free = took[policy] - took["round_robin"], took["round_robin"]
+    part = f", for {num_edits} of {of_edits} edits" if num_edits < of_edits else ""
     share = f"{100 * more / free:+.1f} %" if free else "0 %"
     what = "Synchronisation" if policy == "batch_sync" else f"Policy {policy}"
     waits = "barrier" if policy == "batch_sync" else "policy"
@@ -177,7 +178,7 @@ def cost_line(policy: str, cost: Cost, real: Sequence[Timeline]) -> str:
     failures = ", with the same failures" if cost.failures_s or free != cost.ideal_s else ""
     others = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items() if name != policy)
     return (
-        f"{what} cost {more:+.1f} s ({share}) against free-running round robin in this run: measured "
+        f"{what} cost {more:+.1f} s ({share}) against free-running round robin in this run{part}: measured "
         f"{cost.measured_s:.1f} s = {parts} {cost.rest_s:+.1f} s rest (encoding, handing over); "
         f"replayed from the measured durations{failures}: {others}"
     )

@@ -42,6 +42,11 @@ class History:
         """From the start of the first attempt to the end of the last one, as `stats.timeline` counts a stage."""
         return max(0.0, self._ended_at - self._began_at)
 
+    @property
+    def num_edits(self) -> int:
+        """Requests with a final outcome, a value or not."""
+        return len(self.measured) + len(self.failed)
+
     def add(self, request: int, outcome: Result, is_final: bool) -> None:
         """An attempt is over."""
         ended_at = outcome.started_at + outcome.seconds

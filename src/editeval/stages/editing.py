@@ -19,6 +19,7 @@ from editeval.plan import Plan, seed_of, worker_spec
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings
 from editeval.stages.telling import EDIT, edit_facts, settled_edit, worker_log_name
+from editeval.store.activity import num_made
 from editeval.store.run_store import RunStore
 from editeval.store.samples import edit_inputs
 from editeval.types import EditRequest, Made
@@ -109,8 +110,9 @@ class Editing(Activity):
         cost = cost_of(execution.policy, history.seconds, normal, real)
         policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
         told = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
-        self.store.record_event("replay", told)
-        say(cost_line(execution.policy, cost, real))
+        self.store.record_event("replay", told | {"num_edits": history.num_edits})
+        of_edits = sum(num_made(self.store).values())
+        say(cost_line(execution.policy, cost, real, history.num_edits, of_edits))
 
     def closed(self) -> None:
         super().closed()

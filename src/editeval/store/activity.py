@@ -135,6 +135,12 @@ def num_edits(store: RunStore) -> int:
     return int(store.ledger.query("SELECT COUNT(*) FROM edits")[0][0])
 
 
+def num_made(store: RunStore) -> dict[int | None, int]:
+    """Edits that were made here, wanted or not, by the seq of their invocation; None: nobody noted it."""
+    found = store.ledger.query("SELECT invocation, COUNT(*) FROM edits WHERE COALESCE(origin, '') = '' GROUP BY 1")
+    return {row[0]: row[1] for row in found}
+
+
 def num_attempts(store: RunStore) -> int:
     """Attempts ever recorded: it grows with everything that an editor or a judge gave."""
     return int(store.ledger.query("SELECT COALESCE(MAX(seq), 0) FROM attempts")[0][0])
