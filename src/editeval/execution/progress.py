@@ -30,6 +30,7 @@ class Batch:
     steady_s: float  # the end again, on a clock that cannot be set
     slowest_worker: int  # whose final outcome came last; -1: every request left the batch
     num_workers: int  # alive when it began
+    num_left: int  # alive when it was over
     members: tuple[str, ...]  # keys, in order
     deferred: tuple[str, ...]  # keys of those that failed, left the batch and are retried after the last one
 
@@ -158,6 +159,7 @@ class EditLog:
             steady_s=data["steady_s"],
             slowest_worker=slowest_worker,
             num_workers=num_workers,
+            num_left=data["num_left"],
             members=tuple(data["members"]),
             deferred=tuple(data["deferred"]),
         )
