@@ -171,19 +171,25 @@ def cost_line(policy: str, cost: Cost, real: Sequence[Timeline], num_edits: int 
     `real` was replayed with the failures of the run. It is about `num_edits` of the `of_edits` that the run has made.
     """
     took = {t.policy: t.makespan_s for t in real}
-    more, free = took[policy] - took["round_robin"], took["round_robin"]
-    part = f", for {num_edits} of {of_edits} edits" if num_edits < of_edits else ""
-    share = f"{100 * more / free:+.1f} %" if free else "0 %"
+    free = took["round_robin"]
     what = "Synchronisation" if policy == "batch_sync" else f"Policy {policy}"
     waits = "barrier" if policy == "batch_sync" else "policy"
+    cost_s, alike = _more(cost.policy_s, cost.ideal_s), ""
+    if cost.failures_s or free != cost.ideal_s:
+        cost_s += f" in normal work, {_more(took[policy] - free, free)} with the failures,"
+        alike = ", with the same failures"
+    part = f", for {num_edits} of {of_edits} edits" if num_edits < of_edits else ""
     parts = f"{cost.ideal_s:.1f} s round_robin {cost.policy_s:+.1f} s {waits} {cost.failures_s:+.1f} s failures"
-    failures = ", with the same failures" if cost.failures_s or free != cost.ideal_s else ""
+    rest = f"{cost.rest_s:+.1f} s rest (encoding, handing over, and what the replay misses)"
     others = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items() if name != policy)
     return (
-        f"{what} cost {more:+.1f} s ({share}) against free-running round robin in this run{part}: measured "
-        f"{cost.measured_s:.1f} s = {parts} {cost.rest_s:+.1f} s rest (encoding, handing over); "
-        f"replayed from the measured durations{failures}: {others}"
+        f"{what} cost {cost_s} against free-running round robin in this run{part}: measured "
+        f"{cost.measured_s:.1f} s = {parts} {rest}; replayed from the measured durations{alike}: {others}"
     )
+
+
+def _more(seconds: float, of_s: float) -> str:
+    return f"{seconds:+.1f} s ({f'{100 * seconds / of_s:+.1f} %' if of_s else '0 %'})"
 
 
 def clock(seconds: float) -> str:

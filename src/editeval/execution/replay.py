@@ -85,7 +85,7 @@ class Cost:
     ideal_s: float  # free-running round robin, nothing failing
     policy_s: float  # what the policy adds to that: waiting at the barrier
     failures_s: float  # what failed attempts and lost workers add under this policy
-    rest_s: float  # what no replay knows: encoding, handing over, recording
+    rest_s: float  # encoding, handing over, and what the replay misses: it may be less than nothing
 
 
 @dataclass(frozen=True, slots=True)
