@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scripted_lanes import Script
 
 from editeval.errors import ImageError, MachineError
 from editeval.execution.backends import Handle, Listener, launch_thread, process_launcher
@@ -232,6 +233,30 @@ def test_a_worker_that_must_be_restarted_first_hands_over_what_it_has_finished(t
 def test_requests_in_a_row_that_kill_their_only_worker_do_not_end_the_run(tmp_path: Path) -> None:
     outcomes = Run(tmp_path, num_workers=1, kills=["1", "2"])(4)
     assert {k: o.error.reason for k, o in outcomes.items() if o.error} == {"1": "worker_died", "2": "worker_died"}
+
+
+@pytest.mark.parametrize("fate", ["die", "die_encoding", "device_lost"])
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_poison_samples_in_a_row_end_no_run(fate: str, num_workers: int) -> None:
+    """Nine in front kill 27 workers; a device is blamed after ten deaths of requests that had killed none before."""
+    script = Script({str(i): [fate] * 3 for i in range(9)}, lambda _: encode_png(Image.new("RGB", (3, 2))))
+    notices: list[Notice] = []
+    spec = PoolSpec(WorkerSpec("editors", "scripted"), [("cpu",)] * num_workers)
+    with Pool(spec, script.launch, notices.append) as pool:
+        outcomes = {o.key: o for o in pool.run(keys(12), lambda key: EditRequest(key, (b"",), "", 0))}
+    assert {key for key, outcome in outcomes.items() if outcome.error} == set(keys(9))
+    assert len(outcomes) == 12 and not [n for n in notices if n.kind == "worker_given_up"]
+
+
+def test_a_machine_that_kills_its_worker_at_any_request_ends_the_run() -> None:
+    script = Script({str(i): ["die"] * 3 for i in range(40)}, lambda _: b"")
+    seen = []
+    with (
+        pytest.raises(MachineError, match="no worker is left: each died 10 times in a row"),
+        Pool(PoolSpec(WorkerSpec("editors", "scripted"), [("cpu",)] * 2), script.launch) as pool,
+    ):
+        seen += pool.run(keys(40), lambda key: EditRequest(key, (b"",), "", 0))
+    assert len(seen) < 30, "most of them are never tried"
 
 
 @pytest.mark.parametrize(
