@@ -98,6 +98,13 @@ def test_a_worker_that_is_away_or_lost_for_good_has_a_line_and_the_total_follows
     ]
 
 
+def test_when_nobody_is_left_no_size_of_batches_is_promised() -> None:
+    log, lines = edit_log(8, 1)
+    told = {"worker": 0, "device": "cuda:0", "how": "lost for good: it died 10 times in a row", "is_lost": True}
+    log.hear(Notice("worker_given_up", told))
+    assert lines == ["   - Worker 0 on cuda:0 is lost for good"]
+
+
 def test_a_batch_that_a_request_left_names_it_on_one_line() -> None:
     log, lines = edit_log(4, 2)
     over = log.hear(batch(1, 3, "0", num_workers=2, deferred=("1\n",)))

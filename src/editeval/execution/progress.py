@@ -135,7 +135,8 @@ class EditLog:
         elif notice.kind == "worker_given_up" and data["is_lost"] and self._is_sync:
             self._num_left -= 1
             gone = f"   - Worker {data['worker']} on {data['device']} is lost for good"
-            self._say(f"{gone}: from the next batch on, batches have the size of the {self._num_left} workers left")
+            then = f": from the next batch on, batches have the size of the {self._num_left} workers left"
+            self._say(gone + (then if self._num_left else ""))
         return None
 
     def _batch(self, data: Mapping[str, Any]) -> Batch:
