@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from scripted_lanes import Script
 
 from editeval.errors import ImageError, MachineError
 from editeval.execution.backends import Handle, Listener, launch_thread, process_launcher
-from editeval.execution.lanes import WATCHED, Limits, Notice
+from editeval.execution.lanes import WATCHED, Ears, Lane, Limits, Notice
 from editeval.execution.messages import NONSENSE, WorkerSpec
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
@@ -476,6 +477,17 @@ def test_the_in_process_backend_gives_the_same_bytes(tmp_path: Path) -> None:
     theirs = run(4)
     run.launch = launch_thread
     assert {k: o.value for k, o in run(4).items()} == {k: o.value for k, o in theirs.items()}
+
+
+def test_a_thread_that_breaks_a_limit_is_not_said_to_be_killed() -> None:
+    lane = Lane(0, ("cpu",), handle=launch_thread(0, ("cpu",), Ears(queue.SimpleQueue(), 0, 0)))
+    said = {}
+    for limit in ("timeout", "stalled", "start_timeout"):
+        lane.kill(limit)
+        said[limit] = lane.death("thread ended", Limits(timeout_s=2, stall_s=3, start_timeout_s=4)).message
+    assert said["timeout"] == "no result after 2 s; nobody waits for its thread any more, which cannot be killed"
+    assert said["stalled"].startswith("no progress for 3 s; nobody waits")
+    assert said["start_timeout"] == "worker not ready after 4 s; given up"
 
 
 def test_those_who_watch_hear_when_an_edit_begins_how_far_it_is_and_when_its_device_is_free(tmp_path: Path) -> None:
