@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pipeline_fakes import config, fake_editor, log_of, report_of, run, samples_of
 
+from editeval.commands.standing import standing
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
 from editeval.pipeline import evaluate
@@ -278,3 +279,9 @@ def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(
     assert result.exit_code == 0
     told = capsys.readouterr().err.splitlines()
     assert told == ["/dev/full: No space left on device; the log is incomplete, the run is not"]
+
+
+def test_status_knows_that_a_run_was_continued(tmp_path: Path) -> None:
+    first = run(tmp_path, evaluation__limit=4)
+    assert not standing(first.plan.dir).picture.is_continued
+    assert standing(run(tmp_path).plan.dir).picture.is_continued, "the time that it shows is of the latest invocation"
