@@ -17,6 +17,7 @@ from editeval.reports.certificate import certificate_block, certificate_doubts, 
 from editeval.reports.data import Report, SampleRow
 from editeval.run import recorded, results
 from editeval.run.planted import planted
+from editeval.run.replayed import replayed
 from editeval.run.results import ShownScoreSet
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
@@ -50,18 +51,18 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     doubts = certificate_doubts({one.name: certificates[one.id] for one in shown})
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, doubts)
     badge += data.OF_SUBSET if plan.subset else ""
-    replays = [event["data"] for event in store.events("replay")]
+    replays = replayed(store, plan.config.diffusion_model.execution.policy)
     worked = timeline_of(store.events(), store.attempts())
     return Report(
-        run=_run_block(plan, store, shown, certificates),
+        run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy},
         badge=badge,
         warnings=warnings,
         coverage=data.coverage_of(seen),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
-        timing={**worked.seconds, "cost": _cost(replays), "workers": worked.workers},
-        policies=_policies(replays),
+        timing={**worked.seconds, "cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
+        policies=replays.policies,
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
@@ -85,12 +86,6 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[
     folder = plan.config.evaluation.output_dir
     found = {one.id: [certificate_of(folder, known) for known in also.get(one.id) or [one.id]] for one in shown}
     return {key: next((one for one in certificates if one), None) for key, certificates in found.items()}
-
-
-def _cost(replays: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
-    """Where the seconds of editing went, over all invocations; None if none of them recorded it."""
-    costs = [replay["cost"] for replay in replays if "cost" in replay]
-    return {name: sum(cost[name] for cost in costs) for name in costs[0]} if costs else None
 
 
 class _Counted:
@@ -211,7 +206,6 @@ def _run_block(
         "judgings": [_score_set_block(score_set, certificates[score_set.id]) for score_set in shown],
         "also_kept": [score_set.title for score_set in results.kept(store) if score_set.id not in ids],
         "benchmark": config.benchmark.label,
-        "policy": _policy_used(plan, store),
         "edits_by_policy": recorded.edits_by_policy(store),
         "devices": begun[-1]["devices"] if begun else [],
         "num_samples": len(plan.samples),
@@ -229,35 +223,6 @@ def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, Any] | Non
         "line": certificate_line(certificate),
     }
     return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": trust}
-
-
-def _policy_used(plan: Plan, store: RunStore) -> str:
-    """The policy under which the edits were made; of several invocations the last one's that made any."""
-    replays = store.events("replay")
-    return str(replays[-1]["data"]["policy"] if replays else plan.config.diffusion_model.execution.policy)
-
-
-def _policies(replays: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """What each policy would have taken; an interrupted run's parts are added up."""
-    total: dict[str, dict[str, Any]] = {}
-    for part in replays:
-        for timeline in part["policies"]:
-            nothing = {"makespan_s": 0.0, "failures_s": 0.0, "idle_s": 0.0, "max_drift": 0}
-            row = total.setdefault(timeline["policy"], nothing)
-            row["makespan_s"] += timeline["makespan_s"]
-            row["failures_s"] += timeline.get("failures_s", 0.0)
-            row["idle_s"] += timeline["idle_fraction"] * timeline["makespan_s"]
-            row["max_drift"] = max(row["max_drift"], timeline["max_drift"])
-    return tuple(
-        {
-            "policy": name,
-            "makespan_s": row["makespan_s"],
-            "failures_s": row["failures_s"],
-            "idle_fraction": row["idle_s"] / row["makespan_s"] if row["makespan_s"] else 0.0,
-            "max_drift": row["max_drift"],
-        }
-        for name, row in total.items()
-    )
 
 
 def _batches(store: RunStore) -> tuple[dict[str, Any], ...]:

@@ -110,7 +110,10 @@ def test_dry_run_bounds_what_one_request_may_hold_up_when_retries_wait(folder: P
     where = "diffusion_model.execution"
     sets = ("--set", f"{where}.retry=at_end", "--set", f"{where}.timeout_s=60", "--set", f"{where}.stall_s=30")
     done = cli("run", "small.yaml", "--allow-code", "--dry-run", *sets, cwd=folder)
-    assert "hold its batch for one attempt (retry: at_end) x 120 s (" in done.stdout and "= 02:00\n" in done.stdout
+    assert (
+        "hold its batch for one attempt (retry: at_end) x 120 s (" in done.stdout and "= 02:00; reading" in done.stdout
+    )
+    assert "; reading its source image comes on top and has no limit\n" in done.stdout, "and no promise that is false"
 
 
 def test_dry_run_counts_only_the_samples_that_the_command_wants(folder: Path) -> None:

@@ -127,6 +127,8 @@ def test_limit_and_first_together_are_refused(tmp_path: Path) -> None:
         done = cli("check", "small.yaml", *flags, cwd=tmp_path)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
         assert "got 2, and evaluation.limit: 4 (small.yaml:5); keep one" in done.stderr
+    both = cli("check", "small.yaml", "--first", "4", "--limit", "3", cwd=tmp_path)
+    assert "--first: got 4, and --limit: 3; keep one" in both.stderr
     assert cli("check", "small.yaml", "--first", "2", "--set", "evaluation.limit=null", cwd=tmp_path).returncode == 0
 
 

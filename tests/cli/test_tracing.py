@@ -33,6 +33,13 @@ def test_all_is_said_of_all_workers_only(store: RunStore) -> None:
     assert marks == ["all synchronised after batch 1", "1 of 2 workers synchronised after batch 2"]
 
 
+def test_a_worker_that_died_in_a_batch_was_not_at_its_end(store: RunStore) -> None:
+    store.record_event("batch", batch(1, 0, 1, num_left=1))
+    store.record_event("batch", batch(2, 1, 2, num_workers=1, num_left=2))
+    marks = [mark.name for mark in trace_of(store).marks]
+    assert marks == ["1 of 2 workers synchronised after batch 1", "all synchronised after batch 2"]
+
+
 def test_nothing_is_said_where_the_next_batch_had_begun(store: RunStore) -> None:
     store.record_event("batch", batch(1, 0, 1))
     store.record_event("batch", batch(2, 0.9, 2))

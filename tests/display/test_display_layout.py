@@ -99,6 +99,13 @@ def test_before_the_run_is_known_it_says_that_it_starts() -> None:
     assert text(Picture("", "", 0, 1.0, 1.0, "starting"), 80) == "starting"
 
 
+def test_the_time_of_a_run_that_was_continued_is_said_to_be_that_of_its_last_part() -> None:
+    once = Picture("run", "out/run", 4, 13.0, 0.0, "not running")
+    assert "run · 4 samples · 0:13  not running" in text(once, 120)
+    again = replace(once, is_continued=True)
+    assert "· 0:13 in this invocation  not running" in text(again, 120)
+
+
 def test_stopping_says_what_the_next_ctrl_c_does() -> None:
     assert "Ctrl-C again stops at once" in text(replace(picture(), state="stopping"), 118)
 

@@ -44,3 +44,12 @@ def test_suspects_stay_suspect_until_they_have_an_outcome() -> None:
     assert charges.has_suspects
     charges.settled(2)
     assert not charges.has_suspects
+
+
+def test_a_worker_is_not_blamed_for_what_has_ended_another_before() -> None:
+    charges = tried(1, 2, 3)
+    assert not charges.died(running=1, finished=[2]), "the first one: it may be the machine"
+    assert charges.died(running=1, finished=[]), "wherever it runs, a worker dies"
+    assert not charges.died(running=2, finished=[1]), "2 was finished then, and excused"
+    assert not charges.died(running=None, finished=[]), "it died of nothing that we know"
+    assert charges.died(running=None, finished=[2]) and not charges.ends_another(3) and charges.ends_another(3)

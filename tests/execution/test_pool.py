@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scripted_lanes import Script
 
 from editeval.errors import ImageError, MachineError
 from editeval.execution.backends import Handle, Listener, launch_thread, process_launcher
-from editeval.execution.lanes import WATCHED, Limits, Notice
+from editeval.execution.lanes import WATCHED, Ears, Lane, Limits, Notice
 from editeval.execution.messages import NONSENSE, WorkerSpec
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
@@ -232,6 +234,30 @@ def test_a_worker_that_must_be_restarted_first_hands_over_what_it_has_finished(t
 def test_requests_in_a_row_that_kill_their_only_worker_do_not_end_the_run(tmp_path: Path) -> None:
     outcomes = Run(tmp_path, num_workers=1, kills=["1", "2"])(4)
     assert {k: o.error.reason for k, o in outcomes.items() if o.error} == {"1": "worker_died", "2": "worker_died"}
+
+
+@pytest.mark.parametrize("fate", ["die", "die_encoding", "device_lost"])
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_poison_samples_in_a_row_end_no_run(fate: str, num_workers: int) -> None:
+    """Nine in front kill 27 workers; a device is blamed after ten deaths of requests that had killed none before."""
+    script = Script({str(i): [fate] * 3 for i in range(9)}, lambda _: encode_png(Image.new("RGB", (3, 2))))
+    notices: list[Notice] = []
+    spec = PoolSpec(WorkerSpec("editors", "scripted"), [("cpu",)] * num_workers)
+    with Pool(spec, script.launch, notices.append) as pool:
+        outcomes = {o.key: o for o in pool.run(keys(12), lambda key: EditRequest(key, (b"",), "", 0))}
+    assert {key for key, outcome in outcomes.items() if outcome.error} == set(keys(9))
+    assert len(outcomes) == 12 and not [n for n in notices if n.kind == "worker_given_up"]
+
+
+def test_a_machine_that_kills_its_worker_at_any_request_ends_the_run() -> None:
+    script = Script({str(i): ["die"] * 3 for i in range(40)}, lambda _: b"")
+    seen = []
+    with (
+        pytest.raises(MachineError, match="no worker is left: each died 10 times in a row"),
+        Pool(PoolSpec(WorkerSpec("editors", "scripted"), [("cpu",)] * 2), script.launch) as pool,
+    ):
+        seen += pool.run(keys(40), lambda key: EditRequest(key, (b"",), "", 0))
+    assert len(seen) < 30, "most of them are never tried"
 
 
 @pytest.mark.parametrize(
@@ -451,6 +477,17 @@ def test_the_in_process_backend_gives_the_same_bytes(tmp_path: Path) -> None:
     theirs = run(4)
     run.launch = launch_thread
     assert {k: o.value for k, o in run(4).items()} == {k: o.value for k, o in theirs.items()}
+
+
+def test_a_thread_that_breaks_a_limit_is_not_said_to_be_killed() -> None:
+    lane = Lane(0, ("cpu",), handle=launch_thread(0, ("cpu",), Ears(queue.SimpleQueue(), 0, 0)))
+    said = {}
+    for limit in ("timeout", "stalled", "start_timeout"):
+        lane.kill(limit)
+        said[limit] = lane.death("thread ended", Limits(timeout_s=2, stall_s=3, start_timeout_s=4)).message
+    assert said["timeout"] == "no result after 2 s; nobody waits for its thread any more, which cannot be killed"
+    assert said["stalled"].startswith("no progress for 3 s; nobody waits")
+    assert said["start_timeout"] == "worker not ready after 4 s; given up"
 
 
 def test_those_who_watch_hear_when_an_edit_begins_how_far_it_is_and_when_its_device_is_free(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def batch(number: int, total: int, *members: str, num_workers: int = 6, deferred
     """What the pool says when a round is over."""
     times = {"started_at": 100.0 * number, "ended_at": 100.0 * number + 2.5, "steady_s": 2.5 * number}
     named = {"members": list(members), "deferred": list(deferred)}
-    return Notice("batch", {"number": number, "total": total, "num_workers": num_workers} | named | times)
+    return Notice(
+        "batch", {"number": number, "total": total, "num_workers": num_workers, "num_left": num_workers} | named | times
+    )
 
 
 def test_every_batch_has_its_line_including_the_last() -> None:
@@ -96,6 +98,13 @@ def test_a_worker_that_is_away_or_lost_for_good_has_a_line_and_the_total_follows
     ]
 
 
+def test_when_nobody_is_left_no_size_of_batches_is_promised() -> None:
+    log, lines = edit_log(8, 1)
+    told = {"worker": 0, "device": "cuda:0", "how": "lost for good: it died 10 times in a row", "is_lost": True}
+    log.hear(Notice("worker_given_up", told))
+    assert lines == ["   - Worker 0 on cuda:0 is lost for good"]
+
+
 def test_a_batch_that_a_request_left_names_it_on_one_line() -> None:
     log, lines = edit_log(4, 2)
     over = log.hear(batch(1, 3, "0", num_workers=2, deferred=("1\n",)))
@@ -121,7 +130,7 @@ def test_a_batch_lasts_from_its_first_start_to_its_last_outcome_and_names_whose_
     for key, worker in (("2", 2), ("0", 0), ("1", 1)):
         log.add(outcome(key, worker, is_failed=key == "0"))
     first = log.hear(batch(1, 2, "0", "1", "2", num_workers=3))
-    assert first == Batch(1, 2, 100.0, 102.5, 2.5, 2.5, 1, 3, ("0", "1", "2"), ())
+    assert first == Batch(1, 2, 100.0, 102.5, 2.5, 2.5, 1, 3, 3, ("0", "1", "2"), ())
     left = log.hear(batch(2, 3, num_workers=3, deferred=("3",)))
     assert left is not None and left.slowest_worker == -1, "nobody had an outcome in it"
 

@@ -30,7 +30,8 @@ def test_the_cost_of_synchronisation_and_of_the_others_is_one_line() -> None:
     assert cost == Cost(97.2, 90.9, pytest.approx(4.9), 0.0, pytest.approx(1.4))
     assert cost_line("batch_sync", cost, found) == (
         "Synchronisation cost +4.9 s (+5.4 %) against free-running round robin in this run: "
-        "measured 97.2 s = 90.9 s round_robin +4.9 s barrier +0.0 s failures +1.4 s rest (encoding, handing over); "
+        "measured 97.2 s = 90.9 s round_robin +4.9 s barrier +0.0 s failures +1.4 s rest "
+        "(encoding, handing over, and what the replay misses); "
         "replayed from the measured durations: round_robin 90.9 s, bounded_drift 91.0 s, dynamic 90.7 s"
     )
     line = cost_line("dynamic", cost_of("dynamic", 91.0, found, found), found)
@@ -63,7 +64,20 @@ def test_a_request_that_times_out_is_waiting_for_failures_and_not_free() -> None
     assert cost.measured_s == pytest.approx(cost.ideal_s + cost.policy_s + cost.failures_s + cost.rest_s)
     line = cost_line("batch_sync", cost, real)
     assert f"+{cost.failures_s:.1f} s failures" in line and "with the same failures" in line
-    assert "cost +0.0 s" not in line, "free-running workers go on while one retries"
+    free = {t.policy: t.makespan_s for t in real}["round_robin"]
+    more = 15.8 - cost.rest_s - free
+    assert more > 2, "free-running workers go on while one retries"
+    told = f"+0.0 s (+0.0 %) in normal work, +{more:.1f} s (+{100 * more / free:.1f} %) with the failures, against"
+    assert line.startswith(f"Synchronisation cost {told}")
+
+
+def test_the_cost_line_never_contradicts_its_own_parts() -> None:
+    """What failures cost another policy more than this one is no cost of the barrier."""
+    normal = timelines(batch_sync=2.5, round_robin=2.5, bounded_drift=2.5, dynamic=2.5)
+    real = timelines(batch_sync=2.5, round_robin=2.3, bounded_drift=2.3, dynamic=2.3)
+    line = cost_line("batch_sync", cost_of("batch_sync", 2.0, normal, real), real)
+    assert line.startswith("Synchronisation cost +0.0 s (+0.0 %) in normal work, +0.2 s (+8.7 %) with the failures,")
+    assert "2.5 s round_robin +0.0 s barrier +0.0 s failures -0.5 s rest (encoding, handing over, and what" in line
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -101,6 +115,15 @@ def test_a_worker_that_never_comes_back_is_away_to_the_end_of_the_run() -> None:
     assert history.faults == {(0, 1): Fault(True, 2.0, away_s=8.0)}
     history.back(1, 111.0)
     assert len(history.faults) == 1, "worker 1 was never lost"
+
+
+def test_a_run_lasts_from_its_first_attempt_to_its_last_whether_they_failed_or_not() -> None:
+    history = History()
+    assert history.seconds == 0.0
+    history.add(1, outcome("1", 1, 1, 101.0, 4.0), is_final=True)
+    history.add(0, outcome("0", 0, 1, 100.0, 2.0, "oom"), is_final=False)
+    history.add(0, outcome("0", 0, 2, 102.0, 1.0), is_final=True)
+    assert history.seconds == 5.0
 
 
 def test_what_failed_for_good_keeps_its_place_among_the_workers() -> None:

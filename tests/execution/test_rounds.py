@@ -37,7 +37,7 @@ def test_a_request_that_failed_keeps_its_round_open_and_goes_to_a_worker_that_is
     end(policy, 2)
     assert start_all(policy) == [None] * 3 and closed(policy) == [], "the retry is still running"
     end(policy, 0)
-    assert closed(policy) == [Round(1, 3, 3, (0, 1, 2))]
+    assert closed(policy) == [Round(1, 3, 3, 3, (0, 1, 2))]
     assert start_all(policy) == [3, 4, 5]
 
 
@@ -69,16 +69,16 @@ def test_a_lost_worker_s_part_is_done_by_the_others_and_the_next_rounds_are_smal
     end(policy, 0)
     assert policy.next(0) == 2, "still the first round"
     end(policy, 0)
-    assert closed(policy) == [Round(1, 8, 3, (0, 1, 2))], "one worker is left: 7 more rounds"
+    assert closed(policy) == [Round(1, 8, 3, 1, (0, 1, 2))], "one worker is left: 7 more rounds"
     assert policy.next(0) == 3
     policy.joined(1)
     assert policy.next(1) is None, "it joins at the next round"
     end(policy, 0)
-    assert closed(policy) == [Round(2, 5, 1, (3,))]
+    assert closed(policy) == [Round(2, 5, 1, 2, (3,))]
     assert start_all(policy) == [4, 5]
     policy.joined(2)
     assert [end(policy, 0), end(policy, 1)] == [4, 5]
-    assert closed(policy) == [Round(3, 5, 2, (4, 5))] and start_all(policy) == [6, 7, 8]
+    assert closed(policy) == [Round(3, 5, 2, 3, (4, 5))] and start_all(policy) == [6, 7, 8]
 
 
 def test_at_end_puts_failed_requests_into_rounds_of_their_own_behind_the_last_one() -> None:
@@ -87,19 +87,19 @@ def test_at_end_puts_failed_requests_into_rounds_of_their_own_behind_the_last_on
     policy.again(end(policy, 0, is_settled=False), 0)
     assert start_all(policy) == [None, None], "request 1 is still running"
     end(policy, 1)
-    assert closed(policy) == [Round(1, 4, 2, (1,), deferred=(0,))]
+    assert closed(policy) == [Round(1, 4, 2, 2, (1,), deferred=(0,))]
     for first, second in ((2, 3), (4, None)):
         assert start_all(policy) == [first, second]
         end(policy, 0)
         if second is not None:
             end(policy, 1)
-    assert closed(policy) == [Round(2, 4, 2, (2, 3)), Round(3, 4, 2, (4,))]
+    assert closed(policy) == [Round(2, 4, 2, 2, (2, 3)), Round(3, 4, 2, 2, (4,))]
     assert start_all(policy) == [None, 0], "not where it failed"
     policy.again(end(policy, 1, is_settled=False), 1)
-    assert closed(policy) == [Round(4, 5, 2, (), deferred=(0,))]
+    assert closed(policy) == [Round(4, 5, 2, 2, (), deferred=(0,))]
     assert start_all(policy) == [0, None]
     end(policy, 0)
-    assert closed(policy) == [Round(5, 5, 2, (0,))]
+    assert closed(policy) == [Round(5, 5, 2, 2, (0,))]
 
 
 def test_two_requests_that_failed_on_one_worker_are_not_left_waiting_for_a_third() -> None:

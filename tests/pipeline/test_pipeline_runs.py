@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pipeline_fakes import config, fake_editor, log_of, report_of, run, samples_of
 
+from editeval.commands.standing import standing
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
 from editeval.pipeline import evaluate
@@ -187,6 +188,7 @@ def test_log_ledger_and_report_have_the_same_batches_whatever_fails(tmp_path: Pa
     assert cost["failures_s"] > 0.05, "a worker died and was loaded again"
     parts = cost["ideal_s"] + cost["policy_s"] + cost["failures_s"] + cost["rest_s"]
     assert parts == pytest.approx(cost["measured_s"])
+    assert cost["measured_s"] == pytest.approx(report["timing"]["edit_s"], abs=1e-3), "one clock"
 
 
 def test_an_unknown_category_or_sample_is_one_line_and_no_worker(tmp_path: Path) -> None:
@@ -277,3 +279,9 @@ def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(
     assert result.exit_code == 0
     told = capsys.readouterr().err.splitlines()
     assert told == ["/dev/full: No space left on device; the log is incomplete, the run is not"]
+
+
+def test_status_knows_that_a_run_was_continued(tmp_path: Path) -> None:
+    first = run(tmp_path, evaluation__limit=4)
+    assert not standing(first.plan.dir).picture.is_continued
+    assert standing(run(tmp_path).plan.dir).picture.is_continued, "the time that it shows is of the latest invocation"

@@ -111,6 +111,9 @@ def test_an_interrupt_ends_both_stages_and_the_next_run_completes_them(tmp_path:
     with RunStore.read(whole.plan.dir) as store:
         scored = [a.sample_id for a in store.attempts("judge")]
     assert len(scored) == len(set(scored)) == 10
+    timing = report_of(whole)["timing"]
+    one_clock = pytest.approx(timing["edit_s"] + timing["both_s"], abs=1e-3)
+    assert timing["cost"]["measured_s"] == one_clock, "over both invocations"
 
 
 def test_a_stage_that_cannot_start_ends_the_other_one_too(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from editeval.cli import main
 from editeval.config.load import load_mapping
 from editeval.pipeline import RunResult, evaluate
-from editeval.reports.figures import policy_shares
+from editeval.reports.figures import policy_line, policy_shares
 from editeval.run.recorded import changed_setting
 from editeval.store.run_store import RunStore
 from fakes.older_ledgers import as_of_version
@@ -29,6 +31,13 @@ def tree(folder: Path, policy: str, devices: int, limit: int | None) -> dict[str
         "evaluation": {"output_dir": str(folder), "limit": limit},
         "logging": {"console_output": False},
     }
+
+
+def grown(folder: Path, policy: str, size: int) -> RunResult:
+    """A run of `size` samples per category on two devices: another one than that of a smaller benchmark."""
+    wanted = tree(folder, policy, 2, None)
+    wanted["benchmark"]["params"]["num_per_category"] = size
+    return evaluate(load_mapping(wanted, "small", environ={}), ["editeval", "test"])
 
 
 def run(folder: Path, policy: str = "round_robin", devices: int = 2, limit: int | None = None) -> RunResult:
@@ -118,6 +127,56 @@ def test_edits_of_an_older_version_were_made_under_an_unknown_policy(tmp_path: P
     with RunStore.read(first.plan.dir) as store:
         assert changed_setting(first.plan, store).startswith("Edits that are there are kept: 10 with an unknown")
     assert shares(run(tmp_path, limit=None)) == {"unknown": 10}
+
+
+def test_reused_edits_were_made_as_the_run_says_that_made_them(tmp_path: Path) -> None:
+    grown(tmp_path, "round_robin", 1)
+    second = grown(tmp_path, "batch_sync", 2)
+    assert shares(second) == {"round_robin": 5, "batch_sync": 5}
+    (line,) = said(tmp_path)
+    assert line.startswith("5 with policy round_robin on cpu x2; 5 left to make with policy batch_sync")
+    assert shares(grown(tmp_path, "batch_sync", 3)) == {"batch_sync": 10, "round_robin": 5}, "through two runs"
+
+
+def test_edits_reused_under_the_same_setting_are_not_worth_a_word(tmp_path: Path) -> None:
+    grown(tmp_path, "round_robin", 1)
+    assert shares(grown(tmp_path, "round_robin", 2)) == {"round_robin": 10} and said(tmp_path) == []
+
+
+def test_edits_reused_from_a_run_that_does_not_know_how_it_made_them_name_that_run(tmp_path: Path) -> None:
+    first = grown(tmp_path, "round_robin", 1)
+    as_of_version(first.plan.dir, 3)
+    origin = f"reused from {first.plan.dir.name}"
+    assert shares(grown(tmp_path, "round_robin", 2)) == {"round_robin": 5, f"unknown ({origin})": 5}
+    (line,) = said(tmp_path)
+    assert line.startswith(f"5 with an unknown setting ({origin}); 5 left")
+
+
+def test_a_policy_line_covers_no_invocation_that_was_killed_and_says_so(tmp_path: Path) -> None:
+    first = run(tmp_path, limit=4)
+    with closing(sqlite3.connect(first.plan.dir / "ledger.sqlite")) as db, db:
+        db.execute("DELETE FROM events WHERE kind IN ('replay', 'stage_end')")  # as kill -9 would have left it
+    second = run(tmp_path)
+    report = second.report
+    assert report is not None
+    assert report.timing["cost"]["num_edits"] == 6 and report.timing["cost"]["of_edits"] == 10
+    assert all((row["num_edits"], row["of_edits"]) == (6, 10) for row in report.policies)
+    assert "; covers 6 of 10 edits" in policy_line(report)
+    assert "in this run, for 6 of 10 edits: measured" in (tmp_path / "logs" / "small.log").read_text(encoding="utf-8")
+    assert "Covers 6 of 10 edits" in (second.plan.dir / "report.html").read_text(encoding="utf-8")
+
+
+def test_seconds_of_two_policies_are_never_added_up(tmp_path: Path) -> None:
+    first = run(tmp_path, limit=4).report
+    both = run(tmp_path, "batch_sync").report
+    assert first is not None and both is not None
+    assert "covers" not in policy_line(first)
+    new, old = both.timing["costs"]
+    assert both.timing["cost"] == new and old == first.timing["cost"] | {"of_edits": 10}
+    assert (new["policy"], new["num_edits"], old["policy"], old["num_edits"]) == ("batch_sync", 6, "round_robin", 4)
+    line = policy_line(both)
+    assert line.startswith("batch_sync ") and "; covers 6 of 10 edits; besides, round_robin took " in line
+    assert line.endswith(" for 4 of 10 edits")
 
 
 def test_a_dry_run_says_it_before_anything_is_done(

@@ -94,6 +94,17 @@ def test_a_request_that_left_its_batch_may_run_again_in_the_last_one(run: Run) -
     assert other.crossed() == ["attempt 2 at 's001' began 0.150 s before batch 3 was over"]
 
 
+def test_a_retry_in_a_batch_that_the_run_did_not_live_to_end_belongs_to_that_one(run: Run) -> None:
+    """Killed while what had left its batch was tried again: of that batch there is no event."""
+    left = [(1, 2.0, ["s000"], "s001"), *BATCHES[1:]]
+    attempts = [("s001", 1, 1.5), *(a for a in SOUND if a[0] != "s001"), ("s001", 5.1, 6)]
+    run.record(attempts, left)
+    assert run.crossed() == []
+    other = Run(run.directory.with_name("other"))
+    other.record([*attempts[:-1], ("s001", 4.9, 6)], left)
+    assert other.crossed() == ["attempt 2 at 's001' began 0.150 s before batch 3 was over"]
+
+
 def test_a_sample_in_two_batches_and_batches_that_overlap_are_problems(run: Run) -> None:
     twice = [BATCHES[0], (3.0, 4.05, ["s002", "s003"]), (4.1, 5.05, ["s004", "s005", "s002"])]
     run.record(SOUND, twice)

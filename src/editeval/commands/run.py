@@ -210,4 +210,5 @@ def _longest_hold(execution: Execution) -> str:
     limit_s = execution.timeout_s + 2 * execution.stall_s
     bound = f"{what} x {limit_s:g} s (timeout_s; stall_s to be sent, stall_s to be encoded) = {clock(tries * limit_s)}"
     again = f", and start_timeout_s {execution.start_timeout_s:g} s for each time that its last worker is loaded again"
-    return f"one request can hold its batch for {bound}{again if tries > 1 else ''}"
+    unbounded = "; reading its source image comes on top and has no limit"
+    return f"one request can hold its batch for {bound}{again if tries > 1 else ''}{unbounded}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def standing(directory: Path) -> Standing:
         retry = run_command("retry", directory, names_code=names_code(settings_of(store)))
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
-        picture = live
+        picture = replace(live, is_continued=picture.is_continued)
     known = {stage: why for stage, why in reasons.items() if why}
     return Standing(picture, outcome, writer, counts, known, judgings, found.argv, retry, found.cap, taken, subset)
 
@@ -137,6 +137,7 @@ class _Ledger:
             stages=tuple(self._stage(facts) for facts in self.stages),
             workers=tuple(self._workers(workers)) if self._has_more() else (),
             last_failure=self._failure(),
+            is_continued=any(event["at"] < self.began_at for event in self.store.events("stage_begin")),
         )
 
     def _has_more(self) -> bool:

@@ -100,8 +100,12 @@ def _span(batch: list[Attempt], numbers: dict[_Stage, int]) -> Span:
 def _batches(store: RunStore) -> Iterator[Span]:
     for event in store.events("batch"):
         data = event["data"]
-        told = ("slowest_worker", "num_workers", "members", "deferred")
-        args = {name: data[name][:MAX_NAMED] if name in told[2:] else data[name] for name in told if name in data}
+        told = ("slowest_worker", "num_workers", "num_left", "members", "deferred")
+        args = {
+            name: data[name][:MAX_NAMED] if name in ("members", "deferred") else data[name]
+            for name in told
+            if name in data
+        }
         yield Span(1, BATCHES, f"batch {data['index']}", "batch", data["started_at"], data["seconds"], args)
 
 
@@ -113,7 +117,7 @@ def _marks(store: RunStore, numbers: dict[_Stage, int]) -> Iterator[Mark]:
         if event["kind"] == "stage_begin" and data["stage"] == "edit":
             num_workers = len(data["devices"])
         if event["kind"] == "batch" and event["seq"] not in crossed:
-            present = data.get("num_workers", num_workers)
+            present = data.get("num_left", data.get("num_workers", num_workers))
             who = "all" if present >= num_workers else f"{present} of {num_workers} workers"
             name = f"{who} synchronised after batch {data['index']}"
             yield Mark(1, None, name, data["started_at"] + data["seconds"])

@@ -284,7 +284,7 @@ def _chosen(given: dict[str, Node], record: Record) -> _Chosen:
     limited, counted, globs = given.get("limit"), given.get("first"), given.get("samples")
     limit, first = (record.attempt(None, parse, COUNT | None, n) if n is not None else None for n in (limited, counted))
     if limit is not None and first is not None and limited is not None and counted is not None:
-        where = f"{limited.key}: {limit} ({limited.where})"
+        where = f"{limited.key}: {limit} ({limited.where})" if limited.key else f"{limited.where}: {limit}"
         what = f"got {first}, and {where}; keep one: the first samples, or as many of every category"
         record.problems.add(problem(counted, what))
     samples = record.attempt((), parse_names, globs) if globs is not None else ()

@@ -48,7 +48,7 @@ def _title(picture: Picture) -> Line:
     facts = [clean(picture.name), f"{picture.num_samples} samples"]
     if picture.workers:
         facts.append(f"{len(picture.workers)} workers")
-    facts.append(clock(picture.at - picture.began_at))
+    facts.append(clock(picture.at - picture.began_at) + (" in this invocation" if picture.is_continued else ""))
     state = _FINISH if picture.state == "stopping" else "" if picture.state == "running" else picture.state
     return [(" · ".join(facts), "bold"), (f"  {state}", "yellow")]
 

@@ -108,6 +108,7 @@ class Picture:
     stages: tuple[StageView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
     last_failure: FailureView | None = None
+    is_continued: bool = False  # others have worked on the run before: `began_at` is that of the latest invocation
 
 
 def merged(samples: list[GpuSample]) -> GpuSample | None:

@@ -114,7 +114,10 @@ class ProcessHandle:
 
 
 class ThreadHandle:
-    """A worker in a thread: no isolation and no time limits (threads cannot be killed), but a debugger gets into it."""
+    """A worker in a thread: no isolation, but a debugger gets into it.
+
+    No thread can be killed: one that breaks a time limit runs on, and nobody listens to it any more.
+    """
 
     place = waiting_for = ""
 

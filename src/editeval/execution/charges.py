@@ -17,6 +17,7 @@ class Charges:
         self._tries: dict[int, int] = {}
         self._suspects: set[int] = set()
         self._excused: set[int] = set()
+        self._killers: set[int] = set()  # have ended a worker
 
     def begin(self, request: int) -> None:
         """It is tried once more."""
@@ -29,13 +30,23 @@ class Charges:
         """Tries that count towards the limit."""
         return self.num_tries(request) - (request in self._excused)
 
-    def died(self, running: int | None, finished: Collection[int]) -> None:
-        """A worker died with these in it."""
+    def ends_another(self, *requests: int) -> bool:
+        """A worker ended of one of `requests`; whether any of them has ended one before.
+
+        A machine that is broken ends its workers at any request; one that ends every worker is itself to blame.
+        """
+        is_known = not self._killers.isdisjoint(requests)
+        self._killers.update(requests)
+        return is_known
+
+    def died(self, running: int | None, finished: Collection[int]) -> bool:
+        """A worker died with these in it; whether what it died of `ends_another`."""
         self._suspects.update(finished)
         if running is not None:
             self._suspects.add(running)
         if running is not None or len(finished) > 1:
             self._excused.update(finished)
+        return self.ends_another(*(finished if running is None else [running]))
 
     def settled(self, request: int) -> None:
         """It has an outcome, and kills nobody any more."""

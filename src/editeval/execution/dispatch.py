@@ -25,7 +25,7 @@ from editeval.execution.policy import Policy
 from editeval.execution.rounds import RoundTimes
 from editeval.types import Failure
 
-MAX_DEATHS = 10  # of a worker in a row: three requests may kill it three times each; then its device is to blame
+MAX_DEATHS = 10  # of a worker in a row, of requests that had ended none before; then its device is to blame
 TICK_S = 0.2
 
 
@@ -99,8 +99,7 @@ class Dispatcher:
     def work(self, policy: Policy, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit = policy, keys, build, emit
-        self._charges, self._unbuilt, self._left = Charges(), {}, len(keys)
-        self._rounds = RoundTimes()
+        self._charges, self._rounds, self._unbuilt, self._left = Charges(), RoundTimes(), {}, len(keys)
         for lane in self.lanes:
             lane.sent.clear()
         try:
@@ -266,6 +265,7 @@ class Dispatcher:
         failure = Failure(**header["error"])
         if needs_fresh_process(failure, self._charges.num_tries(request)):
             lane.condemned = f"restarted after {failure.reason}"
+            lane.deaths -= self._charges.ends_another(request)
         self._emit(finished)
         self._on_failure(lane, request, failure, header)  # the policy knows of it before it gives out anything
         self._grant_all()
@@ -332,7 +332,7 @@ class Dispatcher:
         self._emit(Notice("worker_lost", {"worker": lane.index, "device": lane.device, "how": failure.message}))
         if self._policy is not None:
             request, lane.running = self._policy.lost(lane.index), None
-            self._charges.died(request, [r for r, _ in orphans])
+            lane.deaths -= self._charges.died(request, [r for r, _ in orphans])
             if request is not None:
                 seconds = self._clock.now() - lane.started_at if lane.is_started else 0.0
                 self._on_failure(lane, request, failure, {"started_at": time.time() - seconds, "seconds": seconds})

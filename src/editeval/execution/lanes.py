@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from editeval.errors import EditevalError, Reason
-from editeval.execution.backends import Handle
+from editeval.execution.backends import Handle, ThreadHandle
 from editeval.execution.devices import MARK
 from editeval.execution.feeding import Parcel
 from editeval.execution.frames import Frame
@@ -173,13 +173,18 @@ class Lane:
 
     def death(self, how: str, limits: Limits) -> Failure:
         """Why this worker is no more; without its number, so that equal runs read alike."""
+        is_thread = isinstance(self.handle, ThreadHandle)
+        end = "nobody waits for its thread any more, which cannot be killed" if is_thread else "its worker was killed"
         if self.kill_reason == "timeout":
-            return Failure("timeout", f"no result after {limits.timeout_s:g} s; its worker was killed")
+            return Failure("timeout", f"no result after {limits.timeout_s:g} s; {end}")
         if self.kill_reason == "stalled":
-            return Failure("stalled", f"no progress for {limits.stall_s:g} s; its worker was killed")
+            return Failure("stalled", f"no progress for {limits.stall_s:g} s; {end}")
         if self.kill_reason == "start_timeout":
             lacks = f" (it waited for {self.handle.waiting_for})" if self.handle and self.handle.waiting_for else ""
-            return Failure("timeout", f"worker not ready after {limits.start_timeout_s:g} s{lacks}; killed")
+            return Failure(
+                "timeout",
+                f"worker not ready after {limits.start_timeout_s:g} s{lacks}; {'given up' if is_thread else 'killed'}",
+            )
         return Failure("worker_died", f"its worker died ({self.kill_reason or how})")
 
 

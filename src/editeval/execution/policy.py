@@ -15,6 +15,7 @@ class Round:
     number: int  # from 1
     total: int  # of the run, as far as it can be known: it changes when a worker is lost or comes back
     num_workers: int  # alive when it was dealt
+    num_left: int  # alive when it was over
     members: tuple[int, ...]
     deferred: tuple[int, ...] = ()
 

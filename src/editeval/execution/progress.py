@@ -30,6 +30,7 @@ class Batch:
     steady_s: float  # the end again, on a clock that cannot be set
     slowest_worker: int  # whose final outcome came last; -1: every request left the batch
     num_workers: int  # alive when it began
+    num_left: int  # alive when it was over
     members: tuple[str, ...]  # keys, in order
     deferred: tuple[str, ...]  # keys of those that failed, left the batch and are retried after the last one
 
@@ -134,7 +135,8 @@ class EditLog:
         elif notice.kind == "worker_given_up" and data["is_lost"] and self._is_sync:
             self._num_left -= 1
             gone = f"   - Worker {data['worker']} on {data['device']} is lost for good"
-            self._say(f"{gone}: from the next batch on, batches have the size of the {self._num_left} workers left")
+            then = f": from the next batch on, batches have the size of the {self._num_left} workers left"
+            self._say(gone + (then if self._num_left else ""))
         return None
 
     def _batch(self, data: Mapping[str, Any]) -> Batch:
@@ -158,29 +160,37 @@ class EditLog:
             steady_s=data["steady_s"],
             slowest_worker=slowest_worker,
             num_workers=num_workers,
+            num_left=data["num_left"],
             members=tuple(data["members"]),
             deferred=tuple(data["deferred"]),
         )
 
 
-def cost_line(policy: str, cost: Cost, real: Sequence[Timeline]) -> str:
+def cost_line(policy: str, cost: Cost, real: Sequence[Timeline], num_edits: int = 0, of_edits: int = 0) -> str:
     """What the chosen policy cost in this run, where its seconds went, and what the others would have taken.
 
-    `real` was replayed with the failures of the run.
+    `real` was replayed with the failures of the run. It is about `num_edits` of the `of_edits` that the run has made.
     """
     took = {t.policy: t.makespan_s for t in real}
-    more, free = took[policy] - took["round_robin"], took["round_robin"]
-    share = f"{100 * more / free:+.1f} %" if free else "0 %"
+    free = took["round_robin"]
     what = "Synchronisation" if policy == "batch_sync" else f"Policy {policy}"
     waits = "barrier" if policy == "batch_sync" else "policy"
+    cost_s, alike = _more(cost.policy_s, cost.ideal_s), ""
+    if cost.failures_s or free != cost.ideal_s:
+        cost_s += f" in normal work, {_more(took[policy] - free, free)} with the failures,"
+        alike = ", with the same failures"
+    part = f", for {num_edits} of {of_edits} edits" if num_edits < of_edits else ""
     parts = f"{cost.ideal_s:.1f} s round_robin {cost.policy_s:+.1f} s {waits} {cost.failures_s:+.1f} s failures"
-    failures = ", with the same failures" if cost.failures_s or free != cost.ideal_s else ""
+    rest = f"{cost.rest_s:+.1f} s rest (encoding, handing over, and what the replay misses)"
     others = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items() if name != policy)
     return (
-        f"{what} cost {more:+.1f} s ({share}) against free-running round robin in this run: measured "
-        f"{cost.measured_s:.1f} s = {parts} {cost.rest_s:+.1f} s rest (encoding, handing over); "
-        f"replayed from the measured durations{failures}: {others}"
+        f"{what} cost {cost_s} against free-running round robin in this run{part}: measured "
+        f"{cost.measured_s:.1f} s = {parts} {rest}; replayed from the measured durations{alike}: {others}"
     )
+
+
+def _more(seconds: float, of_s: float) -> str:
+    return f"{seconds:+.1f} s ({f'{100 * seconds / of_s:+.1f} %' if of_s else '0 %'})"
 
 
 def clock(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,16 +35,29 @@ class History:
         self.faults: dict[tuple[int, int], Fault] = {}
         self._last: dict[int, tuple[int, int, float]] = {}  # worker -> (request, attempt, end) of its last attempt
         self._away: set[int] = set()
+        self._began_at, self._ended_at = math.inf, -math.inf  # first start of an attempt, last end of one
+
+    @property
+    def seconds(self) -> float:
+        """From the start of the first attempt to the end of the last one, as `stats.timeline` counts a stage."""
+        return max(0.0, self._ended_at - self._began_at)
+
+    @property
+    def num_edits(self) -> int:
+        """Requests with a final outcome, a value or not."""
+        return len(self.measured) + len(self.failed)
 
     def add(self, request: int, outcome: Result, is_final: bool) -> None:
         """An attempt is over."""
+        ended_at = outcome.started_at + outcome.seconds
+        self._began_at, self._ended_at = min(self._began_at, outcome.started_at), max(self._ended_at, ended_at)
         if outcome.error is None:
             self.measured.append(Measured(request, outcome.worker, outcome.seconds))
         else:
             self.faults[request, outcome.attempt] = Fault(not is_final, outcome.seconds)
             if is_final:
                 self.failed.add(request)
-        self._last[outcome.worker] = request, outcome.attempt, outcome.started_at + outcome.seconds
+        self._last[outcome.worker] = request, outcome.attempt, ended_at
 
     def lost(self, worker: int) -> None:
         """`worker` died."""
@@ -71,7 +85,7 @@ class Cost:
     ideal_s: float  # free-running round robin, nothing failing
     policy_s: float  # what the policy adds to that: waiting at the barrier
     failures_s: float  # what failed attempts and lost workers add under this policy
-    rest_s: float  # what no replay knows: encoding, handing over, recording
+    rest_s: float  # encoding, handing over, and what the replay misses: it may be less than nothing
 
 
 @dataclass(frozen=True, slots=True)

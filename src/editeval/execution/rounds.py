@@ -114,7 +114,8 @@ class BatchSync(Policy):
         width = len(self.live) or self._size
         left = num_rounds(self.num_requests - self._num_dealt, width) + num_rounds(len(self._late), width)
         members, deferred = tuple(self._members), tuple(self._deferred)
-        self._closed.append(Round(self._number, self._number + left, self._size, members, deferred))
+        total = self._number + left
+        self._closed.append(Round(self._number, total, self._size, len(self.live), members, deferred))
         self._members, self._deferred = {}, []
         self.news += 1
 

@@ -103,8 +103,11 @@ class Report:
     run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples,
     num_in_run (edits that the run has, also of samples that are not wanted now), subset ({num, of, how} or None).
     coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s, `workers`, a list of
-    {worker, device, busy_s, idle_s, num_edits}, and `cost` of editing: measured_s = ideal_s + policy_s + failures_s +
-    rest_s. policies: {policy, makespan_s, failures_s (of it), idle_fraction, max_drift}, replayed with its failures.
+    {worker, device, busy_s, idle_s, num_edits}, and `cost` of editing under run.policy: measured_s =
+    ideal_s + policy_s + failures_s + rest_s, for num_edits of the of_edits that the run made;
+    `costs` has every policy that edited.
+    policies: {policy, makespan_s, failures_s (of it), idle_fraction, max_drift, num_edits, of_edits}, of the edits made
+    under run.policy, replayed with their failures.
     batches: {index, started_at, seconds, slowest_worker, num_workers, num_requests, deferred}; of older runs the first
     four. provenance: config, origins, versions, argv, hosts, ...
     `samples()` starts a new pass in benchmark order; `images` is asked for what the run has no pictures of yet.

@@ -148,7 +148,24 @@ def policy_line(report: Report) -> str:
     tail = f"; replayed from the measured durations: {', '.join(others)}" if others else ""
     lost = used.get("failures_s", 0.0)
     failures = f", {duration(lost)} of it waiting for failures" if lost >= 0.05 else ""
-    return f"{printable(used['policy'])} {duration(used['makespan_s'])}{failures}{idle}{tail}"
+    return f"{printable(used['policy'])} {duration(used['makespan_s'])}{failures}{idle}{tail}{_covered(report, used)}"
+
+
+def _covered(report: Report, used: Mapping[str, Any]) -> str:
+    """How much of the editing beside it the policy's line is about, if not all, and what other policies took."""
+    costs = report.timing.get("costs") or ()
+    editing_s = sum(report.timing.get(name) or 0.0 for name in ("edit_s", "both_s"))
+    parts = []
+    if used.get("num_edits", 0) < used.get("of_edits", 0):
+        parts.append(f"covers {used['num_edits']} of {used['of_edits']} edits")
+    measured_s = sum(cost["measured_s"] for cost in costs)
+    if costs and measured_s < editing_s - 0.05:
+        parts.append(f"nothing is on record of another {duration(editing_s - measured_s)} of editing")
+    for cost in costs:
+        if cost["policy"] != used["policy"]:
+            edits = f"{cost['num_edits']} of {cost['of_edits']} edits"
+            parts.append(f"besides, {printable(cost['policy'])} took {duration(cost['measured_s'])} for {edits}")
+    return "".join(f"; {part}" for part in parts)
 
 
 def _compared(policy: Mapping[str, Any], used_s: float) -> str:

@@ -118,9 +118,10 @@ def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None
 def edits_by_policy(store: RunStore) -> list[dict[str, Any]]:
     """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: nobody noted it."""
     made: Counter[str] = Counter()
-    for setting, (num_done, _) in _edits_by_setting(store):
-        if num_done:
-            made[_policy(setting) if setting else UNKNOWN] += num_done
+    for one in activity.edits_made(store):
+        if one.num_done:
+            unknown = f"{UNKNOWN} (reused from {one.origin})" if one.origin else UNKNOWN
+            made[_policy(one.setting) if one.setting else unknown] += one.num_done
     whole = made.total()
     return [{"policy": name, "num_edits": count, "share": count / whole} for name, count in made.most_common()]
 
@@ -133,11 +134,11 @@ def changed_setting(plan: Plan, store: RunStore) -> str:
     now, before = editing_of(plan), _setting_before(store)
     kept: Counter[str] = Counter()
     num_kept = 0
-    for setting, counts in _edits_by_setting(store):
-        num_kept += sum(counts)
-        other = _difference(setting, now, before)
+    for one in activity.edits_made(store):
+        num_kept += one.num
+        other = _difference(one, now, before)
         if other:
-            kept[other] += sum(counts)
+            kept[other] += one.num
     if not kept:
         return ""
     made = ", ".join(f"{count} with {other}" for other, count in kept.items())
@@ -148,23 +149,17 @@ def changed_setting(plan: Plan, store: RunStore) -> str:
     )
 
 
-def _edits_by_setting(store: RunStore) -> list[tuple[dict[str, Any] | None, tuple[int, int]]]:
-    """((done, failed) edits of wanted samples) by the setting under which they were made; None: nobody noted it."""
-    settings = {event["seq"]: event["data"].get("editing") for event in store.events("invocation")}
-    found = activity.num_edits_by_invocation(store)
-    return [(settings.get(seq) if seq is not None else None, counts) for seq, counts in found.items()]
-
-
 def _setting_before(store: RunStore) -> dict[str, Any] | None:
     """That of the latest invocation that edits, before this one."""
     events = [event for event in store.events("invocation") if event["seq"] != store.invocation]
     return next((e["data"]["editing"] for e in reversed(events) if "editing" in e["data"]), None)
 
 
-def _difference(made: dict[str, Any] | None, now: dict[str, Any], before: dict[str, Any] | None) -> str:
+def _difference(kept: activity.EditsMade, now: dict[str, Any], before: dict[str, Any] | None) -> str:
     """How the setting of kept edits differs from that of now. The limit is worth a word only when it has changed."""
+    made = kept.setting
     if made is None:
-        return "an unknown setting (by an older version)"
+        return f"an unknown setting ({f'reused from {kept.origin}' if kept.origin else 'by an older version'})"
     differs = [_policy(made) != _policy(now), made["devices"] != now["devices"]]
     is_limit_new = before is not None and before["limit"] != now["limit"] and made["limit"] != now["limit"]
     return _described(made) if any(differs) or is_limit_new else ""

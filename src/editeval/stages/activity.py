@@ -122,9 +122,8 @@ class Activity(ABC):
         self._event("stage_start", {})
         self.progress.begin()
 
-    def finished(self, began_at: float) -> None:
-        """No request is left, or an interrupt ended it early. `began_at` is in unix seconds."""
-        del began_at
+    def finished(self) -> None:  # noqa: B027 - few have something to say
+        """No request is left, or an interrupt ended it early."""
 
     def closed(self) -> None:
         """Nothing more comes; its workers are gone."""

@@ -19,6 +19,7 @@ from editeval.plan import Plan, seed_of, worker_spec
 from editeval.stages.activity import Activity, say, workers_of
 from editeval.stages.landings import Landings
 from editeval.stages.telling import EDIT, edit_facts, settled_edit, worker_log_name
+from editeval.store.activity import num_made
 from editeval.store.run_store import RunStore
 from editeval.store.samples import edit_inputs
 from editeval.types import EditRequest, Made
@@ -97,20 +98,21 @@ class Editing(Activity):
         made = self._made.pop(key, None)
         return made and replace(made, editor_id=self._plan.editor_id(self.commit or self._plan.inputs.commit))
 
-    def finished(self, began_at: float) -> None:
+    def finished(self) -> None:
         """What the policy and the failures cost, and what the other policies would have taken, is on record."""
-        ended_at, history, execution = time.time(), self._log.history, self._stage.execution
+        history, execution = self._log.history, self._stage.execution
         if not history.measured:
             return
-        history.close(ended_at)
+        history.close(time.time())
         setting = Setting(len(self.workers.spec.devices), execution.max_drift, execution.retry)
         normal = replay(history.measured, setting, failed=history.failed)
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
-        cost = cost_of(execution.policy, ended_at - began_at, normal, real)
+        cost = cost_of(execution.policy, history.seconds, normal, real)
         policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
         told = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
-        self.store.record_event("replay", told)
-        say(cost_line(execution.policy, cost, real))
+        self.store.record_event("replay", told | {"num_edits": history.num_edits})
+        of_edits = sum(num_made(self.store).values())
+        say(cost_line(execution.policy, cost, real, history.num_edits, of_edits))
 
     def closed(self) -> None:
         super().closed()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -38,10 +37,9 @@ def _run_alone(activity: Activity, interrupt: Interrupt) -> None:
         with interrupt.watches(pool), pool:
             if interrupt.signum is None:
                 activity.began()
-                began_at = time.time()
                 for outcome in pool.run(activity.keys, activity.build):
                     activity.record(outcome)
-                activity.finished(began_at)
+                activity.finished()
     finally:
         activity.closed()
 
@@ -101,10 +99,9 @@ class _Pump:
         if self._interrupt.signum is not None:
             return
         self._put(self._activity.began)
-        began_at = time.time()
         for outcome in self.pool.run(self._activity.keys, self._activity.build):
             self._put(partial(self._activity.record, outcome))
-        self._put(partial(self._activity.finished, began_at))
+        self._put(self._activity.finished)
 
     def _put(self, call: Callable[[], None]) -> None:
         while not self._has_stopped.is_set():

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from editeval.store.ledger import CHANGES
 from editeval.store.records import SUBSET
@@ -125,9 +127,18 @@ def ends(store: RunStore, stage: str, judging_id: str, since_at: float, count: i
     return sorted((row[0], row[1]) for row in found)
 
 
+TAKEN = "edits_taken"  # {run, editing}: edits that are taken over from `run` were made like that there
+
+
 def num_edits(store: RunStore) -> int:
     """Edits that the run has, done or failed, those of samples that are not wanted now included."""
     return int(store.ledger.query("SELECT COUNT(*) FROM edits")[0][0])
+
+
+def num_made(store: RunStore) -> dict[int | None, int]:
+    """Edits that were made here, wanted or not, by the seq of their invocation; None: nobody noted it."""
+    found = store.ledger.query("SELECT invocation, COUNT(*) FROM edits WHERE COALESCE(origin, '') = '' GROUP BY 1")
+    return {row[0]: row[1] for row in found}
 
 
 def num_attempts(store: RunStore) -> int:
@@ -142,13 +153,34 @@ def is_unchanged_since(store: RunStore, seq: int, num_known: int) -> bool:
     return num_attempts(store) == num_known and store.ledger.query(sql, *CHANGES)[0][0] < seq
 
 
-def num_edits_by_invocation(store: RunStore) -> dict[int | None, tuple[int, int]]:
-    """(done, failed) edits of wanted samples by the seq of the invocation that made them; None: nobody noted it."""
+@dataclass(frozen=True, slots=True)
+class EditsMade:
+    """Edits of wanted samples that were made alike."""
+
+    setting: Mapping[str, Any] | None  # "editing" of the event under which they are on record; None: nobody noted it
+    origin: str  # the run that they were taken over from; empty: made here
+    num_done: int
+    num_failed: int
+
+    @property
+    def num(self) -> int:
+        return self.num_done + self.num_failed
+
+
+def edits_made(store: RunStore) -> list[EditsMade]:
+    """How the edits of wanted samples were made."""
+    settings = settings_of_edits(store)
     found = store.ledger.query(
-        "SELECT e.invocation, SUM(e.status = 'done'), SUM(e.status = 'failed') FROM edits e "
-        "JOIN samples s ON s.id = e.sample_id WHERE s.position IS NOT NULL GROUP BY e.invocation ORDER BY e.invocation"
+        "SELECT e.invocation, COALESCE(e.origin, ''), SUM(e.status = 'done'), SUM(e.status = 'failed') FROM edits e "
+        "JOIN samples s ON s.id = e.sample_id WHERE s.position IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
     )
-    return {row[0]: (row[1], row[2]) for row in found}
+    return [EditsMade(settings.get(row[0]), *row[1:]) for row in found]
+
+
+def settings_of_edits(store: RunStore) -> dict[int, Mapping[str, Any]]:
+    """ "editing" by the seq of the event that the edits' `invocation` names: one of this run, or of one taken over."""
+    events = [*store.events("invocation"), *store.events(TAKEN)]
+    return {event["seq"]: event["data"]["editing"] for event in events if event["data"].get("editing")}
 
 
 def num_retries(store: RunStore, stage: str, judging_id: str, since_at: float) -> int:

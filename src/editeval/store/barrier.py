@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -109,7 +109,9 @@ def _overlaps(invocation: _Invocation) -> Iterator[tuple[int, float, str]]:
 def _of_attempt(invocation: _Invocation, attempt: Attempt, tries: int) -> Iterator[tuple[int, float, str]]:
     """An attempt that left its batch: `tries` were before it. Each batch that a sample left saw one attempt at it."""
     events = invocation.events
-    places: Sequence[int] = invocation.batches_of.get(attempt.sample_id, (len(events),))  # not over: the last one
+    places = [*invocation.batches_of.get(attempt.sample_id, ())]
+    if not places or attempt.sample_id in events[places[-1]]["data"].get("deferred", ()):
+        places.append(len(events))  # it has left every batch that is over: the next attempt is in the one still open
     place = places[min(tries, len(places) - 1)]
     if invocation.has_step(place):
         return

@@ -6,6 +6,7 @@ Nothing of the other run is taken on trust: its pictures are hashed, and where t
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval import images
-from editeval.store import connection, directories
+from editeval.store import activity, connection, directories
 from editeval.store.rows import insert_edit
 from editeval.store.run_store import RunStore, png_size, relative_path
 from editeval.types import Edit, Score
@@ -48,10 +49,28 @@ def take_edits(store: RunStore, other: RunStore, edits: Sequence[Edit]) -> list[
         if placed:
             directories.sync(store.edit_path(placed[0].sample_id).parent)
     taken = [replace(edit, path=relative_path(edit.sample_id), origin=other.dir.name) for edit in placed]
+    makers = _makers(store, other, taken)
     with store.ledger.transaction() as db:
         for edit in taken:
-            insert_edit(db, edit)
+            insert_edit(db, edit, makers.get(edit.sample_id))
     return taken
+
+
+def _makers(store: RunStore, other: RunStore, taken: Sequence[Edit]) -> dict[str, int]:
+    """Of edits of `other` whose making is known, the event in `store` that says how they were made."""
+    settings, here = activity.settings_of_edits(other), {}
+    for event in store.events(activity.TAKEN):
+        here[json.dumps(event["data"], sort_keys=True)] = event["seq"]
+    marks = ", ".join("?" for _ in taken)
+    sql = f"SELECT sample_id, invocation FROM edits WHERE sample_id IN ({marks})"
+    found: dict[str, int] = {}
+    for sample_id, seq in other.ledger.query(sql, *(edit.sample_id for edit in taken)):
+        if seq in settings:
+            data = {"run": other.dir.name, "editing": settings[seq]}
+            key = json.dumps(data, sort_keys=True)
+            here[key] = here.get(key) or store.ledger.add_event(activity.TAKEN, data)
+            found[sample_id] = here[key]
+    return found
 
 
 def _place(source: Path, store: RunStore, edit: Edit) -> bool:

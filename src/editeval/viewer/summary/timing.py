@@ -58,6 +58,9 @@ def _policies(drawn: Drawn) -> Iterator[Element]:
     used = next((one for one in policies if one["policy"] == drawn.run.get("policy")), None)
     if policies:
         yield t("h3", "policies")
+        num, of = (policies[0].get(name, 0) for name in ("num_edits", "of_edits"))
+        if num < of:
+            yield t("p", "covers_edits", num, of, policies[0]["policy"] if used is None else used["policy"])
         yield bars([_policy(one, used) for one in policies])
 
 
