@@ -208,7 +208,7 @@ def _named_paths(plugin: type[Editor] | type[Judge], params: Any) -> Iterator[tu
     kind that are explicit paths ("/", "./", "../", "~"). Never fields with {"identity": False}.
     """
     declared = {name for name, marks in _marks(params) if marks.get("weights") is True}
-    is_free = not declared and not plugin.is_remote and not _is_built_in(plugin)
+    is_free = not declared and not _is_built_in(plugin)
     for name, text in _leaves(identity_params(params)):
         is_declared = name in declared
         if not text or "\0" in text or not (is_declared or is_free or text.startswith(("/", "./", "../", "~"))):
