@@ -14,6 +14,7 @@ from editeval.config.schema import Config, Stage
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
+from editeval.plugin_errors import with_safe_images
 from editeval.reports.data import MACRO, MICRO
 from editeval.selection import category_notes, in_one_word, meant, of_categories, part_of, subset_of
 from editeval.store import lineage
@@ -202,7 +203,7 @@ def select(benchmark: Benchmark, config: Config) -> list[Sample]:
             f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is not to be had as a category: the "
             "report calls a row over all categories so; name it otherwise"
         )
-    return samples
+    return [with_safe_images(sample) for sample in samples]
 
 
 def seed_of(base_seed: int, sample_id: str) -> int:
