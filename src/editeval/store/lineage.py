@@ -198,7 +198,7 @@ def _differences(previous: Path, wanted: Wanted) -> Iterator[str]:
         for name in ("editor", "seed", "version"):
             if told.get(name) != new.get(name):
                 yield f"{name} {told.get(name)!r}, now {new.get(name)!r}"
-        before = {name: value for name, value in wanted.params.items() if name not in told.get("weights", {})}
+        before = identity.without(wanted.params, told.get("weights", {}))
         if told.get("editor") == new["editor"]:
             listed = manifest.differences(told.get("params", {}), before)
             yield from (f"{name} {a!r}, now {b!r}" for name, (a, b) in listed.items())
@@ -215,7 +215,7 @@ def _benchmark(store: RunStore, samples: Sequence[Sample]) -> str:
     differing = sum(
         texts.get(s.id) != tuple(map(as_recorded, (s.category, s.instruction, s.description))) for s in samples
     )
-    return _counted(differing, len(samples)) if differing else "benchmark: images, masks or samples left out"
+    return _counted(differing, len(samples)) if differing else "benchmark: images, masks, metadata or samples"
 
 
 def _counted(differing: int, total: int) -> str:
