@@ -72,3 +72,9 @@ def test_a_missing_category_hides_neither_a_pattern_without_a_match_nor_equal_ju
     places = [said.index(part) for part in ("many.yaml:1: benchmark.categories: no sample of", "--sample zz*: matches")]
     equal = said.index("many.yaml:7: reward_models.twin: judges exactly as 'b' does")
     assert places[0] < equal < places[1]
+
+
+def test_a_folder_for_the_embedded_page_that_is_not_there_is_named_before_anything_is_written(cli: Cli) -> None:
+    cli("run", "one.yaml")
+    code, said = cli("report", "--embed", "nowhere/x.html")
+    assert (code, said) == (2, "editeval: --embed nowhere/x.html: no folder nowhere; make it, or name another file\n")
