@@ -112,6 +112,20 @@ def given(directory: Path, wanted: Wanted, is_editing: bool) -> Lineage:
     return found
 
 
+def check_benchmark(directory: Path, wanted: Mapping[str, Any], samples: Sequence[Sample]) -> None:
+    """Raises RunConflictError if the run in `directory` differs from the identity `wanted` in its benchmark alone."""
+    if not directories.is_run(directory):
+        return
+    told = manifest.read(directory / manifest.NAME)["identity"]
+    if manifest.differences(told, wanted).keys() != {"benchmark"}:
+        return
+    with RunStore.read(directory) as store:
+        what, moved = _benchmark(store, samples), changed_samples(store, samples)
+    what += f", of {moved[0]!r}{' and others' if moved[1:] else ''} at least" if moved else ""
+    advice = "undo the change, or `editeval run` again: it edits and judges anew what changed"
+    raise RunConflictError(f"{directory}: changed since its edits: {what}; {advice}")
+
+
 def same_name(output_dir: Path, name: str) -> Iterator[Path]:
     """Runs of the configuration `name`, the latest first."""
     stem = directories.stem_of(name)
