@@ -87,7 +87,7 @@ class Worker:
                 model.load(devices)
             facts = checked_facts(model)
             images.warm_up()
-        except (Exception, SystemExit) as error:  # whatever a model raises while loading belongs to the parent
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
             failure = describe(error)
             log = self._log_own(error, f"{spec.type} cannot be loaded", failure)
             failure = replace(failure, message=f"{failure.message}; its traceback is in {log}") if log else failure
