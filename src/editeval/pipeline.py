@@ -27,7 +27,7 @@ from editeval.stages.disk_room import check_room
 from editeval.stages.interrupt import Interrupt
 from editeval.stages.telling import announce, interval
 from editeval.stages.waves import run_waves, waves
-from editeval.store import directories
+from editeval.store import directories, lineage
 from editeval.store.manifest import Manifest
 from editeval.store.records import SUBSET, Counts
 from editeval.store.reused import reused
@@ -163,6 +163,7 @@ def _num_scored(counts: Counts) -> int:
 
 def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
     """The run directory of `plan`, new or continued, for this process alone. Raises RunConflictError."""
+    lineage.check_benchmark(plan.dir, plan.identity, plan.samples)
     groups = plan.device_groups()
     manifest = Manifest(
         name=plan.config.name,

@@ -14,8 +14,9 @@ from editeval.config.schema import Config, Stage
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems
 from editeval.execution import cluster, devices
 from editeval.execution.messages import WorkerSpec
+from editeval.plugin_errors import with_safe_images
 from editeval.reports.data import MACRO, MICRO
-from editeval.selection import category_notes, in_one_word, meant, of_categories, part_of, subset_of
+from editeval.selection import at, category_notes, in_one_word, meant, of_categories, part_of, subset_of
 from editeval.store import lineage
 from editeval.store.identity import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, Wanted
@@ -163,18 +164,20 @@ def look_at(config: Config, problems: Problems) -> Content | None:
 
 
 def judging_plans(config: Config) -> tuple[JudgingPlan, ...]:
-    """One per judge of the configuration, in its order. Raises ConfigError for two that judge alike."""
+    """One per judge of the configuration, in its order. Raises ConfigError for two that nobody could tell apart."""
     plans: list[JudgingPlan] = []
     for name, stage in config.judges.items():
         judge = plugins.load("judges", stage.type, config.allow_code)
         known = score_set_id(stage, judge, config.prompts)
         plan = JudgingPlan(name, known.id, stage, judge, f"{name}." if plans else "", known)
         twin = next((other.name for other in plans if other.id == plan.id), None)
+        where = at(config, stage.section, f"{stage.section}.type")
         if twin is not None:
-            raise ConfigError(
-                f"{config.path}: {stage.section}: judges exactly as {twin!r} does; change a parameter or the seed, "
-                "or remove it"
-            )
+            raise ConfigError(f"{where}: judges exactly as {twin!r} does; change a parameter or the seed, or remove it")
+        for label in plan.labels:
+            owner = next((other.name for other in plans if label in other.labels), None)
+            if owner is not None or plan.labels.count(label) > 1:
+                raise ConfigError(f"{where}: a metric called {label!r} is one of {owner or name!r} too; rename a judge")
         plans.append(plan)
     return tuple(plans)
 
@@ -185,14 +188,16 @@ def select(benchmark: Benchmark, config: Config) -> list[Sample]:
     Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
     that could not be told from a row over all of them.
     """
-    samples = of_categories(in_one_word(list(benchmark), config.benchmark), config)
+    samples, problems = in_one_word(list(benchmark), config.benchmark), Problems(config.path)
+    with problems.collect():
+        samples = of_categories(samples, config)
     if config.samples:
-        for pattern in config.samples:
+        for pattern in config.samples if samples else ():
             if not any(fnmatch.fnmatchcase(s.id, pattern) for s in samples):
-                raise BenchmarkError(
-                    f"--sample {pattern}: matches none of {len(samples)} ids, such as {samples[0].id!r}"
-                )
+                said = f"--sample {pattern}: matches none of {len(samples)} ids, such as {samples[0].id!r}"
+                problems.add(BenchmarkError(said))
         samples = [s for s in samples if any(fnmatch.fnmatchcase(s.id, p) for p in config.samples)]
+    problems.check()
     if not samples:
         raise BenchmarkError("benchmark: no sample matches; relax --sample or categories")
     samples = part_of(samples, config)
@@ -202,7 +207,7 @@ def select(benchmark: Benchmark, config: Config) -> list[Sample]:
             f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is not to be had as a category: the "
             "report calls a row over all categories so; name it otherwise"
         )
-    return samples
+    return [with_safe_images(sample) for sample in samples]
 
 
 def seed_of(base_seed: int, sample_id: str) -> int:

@@ -6,11 +6,12 @@ import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from editeval.errors import ConfigError, UserError
+from editeval.errors import ConfigError, ImageError, UserError
+from editeval.types import ImageRef, Sample
 
 Made = TypeVar("Made")
 INSTALLED = ("site-packages", "dist-packages")
@@ -54,6 +55,40 @@ def guarded(kind: str, run: Callable[[], Made], origin: Origin | None) -> Made:
     except (Exception, SystemExit) as error:
         where = _place(error, [origin] if origin else [])
         raise ConfigError(f"{kind}: {where or 'it cannot be imported'}: {_said(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _ForeignImage:
+    """An image of somebody else's class. Whatever its `read` raises fails its own sample, and says where."""
+
+    role: str  # in its sample
+    image: ImageRef
+
+    @property
+    def path(self) -> object:
+        return getattr(self.image, "path", None)
+
+    def read(self) -> bytes:
+        try:
+            data = self.image.read()
+        except ImageError:
+            raise
+        except Exception as error:
+            raise ImageError(f"{self.role}: {blamed(error) or _said(error)}") from error
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ImageError(f"{self.role}: read() must return bytes, got {type(data).__name__}")
+        return bytes(data)
+
+
+def with_safe_images(sample: Sample) -> Sample:
+    """`sample`, whose pictures raise nothing but ImageError when they are read."""
+    found = {"image": sample.image, "reference": sample.reference, "mask": sample.mask}
+    foreign = {
+        role: _ForeignImage(role, image)
+        for role, image in found.items()
+        if image is not None and not type(image).__module__.startswith("editeval.")
+    }
+    return replace(sample, **foreign) if foreign else sample  # type: ignore[arg-type]
 
 
 def place_of(error: BaseException) -> str:

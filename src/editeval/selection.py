@@ -34,7 +34,7 @@ def of_categories(samples: list[Sample], config: Config) -> list[Sample]:
     if absent:
         has = ", ".join(f"{name} ({count})" for name, count in counts.items())
         told = ", ".join(repr(name) + meant(name, list(counts)) for name in absent)
-        raise BenchmarkError(f"{_at(config, 'benchmark.categories')}: no sample of {told}; it has: {has}")
+        raise BenchmarkError(f"{at(config, 'benchmark.categories')}: no sample of {told}; it has: {has}")
     order = {canonical(name): place for place, name in enumerate(wanted)}
     chosen = [s for s in samples if canonical(s.category) in order]
     return sorted(chosen, key=lambda s: order[canonical(s.category)])
@@ -47,9 +47,9 @@ def meant(name: str, known: Sequence[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _at(config: Config, key: str) -> str:
-    """`key` with the file and line, the flag or the variable that decided it, where there is one."""
-    origin = config.origins.get(key, "")
+def at(config: Config, key: str, decided_by: str = "") -> str:
+    """`key` with the file and line, the flag or the variable of `decided_by` (the key itself), where there is one."""
+    origin = config.origins.get(decided_by or key, "")
     kind, _, where = origin.partition(" ")
     return f"{where}: {key}" if kind in ("file", "flag", "env") else key
 
@@ -70,7 +70,7 @@ def category_notes(benchmark: Benchmark, config: Config) -> list[str]:
     if left:
         told = ", ".join(f"{name} ({count})" for name, count in left.items())
         of = f"{sum(left.values())} of {counts.total()} samples"
-        notes.append(f"{_at(config, 'benchmark.categories')}: {of} are left out, of categories not named: {told}")
+        notes.append(f"{at(config, 'benchmark.categories')}: {of} are left out, of categories not named: {told}")
     return notes
 
 

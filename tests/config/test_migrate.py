@@ -122,7 +122,7 @@ def test_a_file_of_v2_means_the_same_afterwards(text: str, tmp_path: Path) -> No
         assert (before.type, before.params, before.seed, before.execution) == (
             *(after.type, after.params, after.seed, after.execution),
         )
-    assert [w for w in two.warnings if "use_batch_inference" not in w] == []
+    assert two.warnings == ()
 
 
 def test_today_s_file_comes_back_without_a_comment(tmp_path: Path) -> None:
@@ -145,6 +145,35 @@ def test_nothing_is_overwritten_and_what_is_left_to_decide_is_said(
     assert ended("migrate", str(old), "-o", str(new)) == 2
     assert "is there already" in capsys.readouterr().err
     assert "procedual" in new.read_text(encoding="utf-8")
+
+
+def test_no_key_without_effect_is_written(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    text = V2.replace("temperature: 0.7", "batch_size: 8").replace(
+        "save_to_file: true, log_dir: logs", "save_to_file: no"
+    )
+    old.write_text(text, encoding="utf-8")
+    new.write_text(migrated(old), encoding="utf-8")
+    keys = keys_of(new)
+    assert keys["reward_model.execution.batch_size"] == 1
+    assert not any(word in key for key in keys for word in ("use_batch_inference", "logging"))
+    assert load_config(new, environ={}).warnings == ()
+    comments = new.read_text(encoding="utf-8")
+    assert (
+        "was reward_model.params.use_batch_inference: false (line 8) and reward_model.params.batch_size: 8" in comments
+    )
+    assert "dropped logging.save_to_file (line 12): the log is always written" in comments
+
+
+def test_a_file_that_cannot_be_migrated_is_told_everything_that_is_wrong_with_it(tmp_path: Path) -> None:
+    old = tmp_path / "old.yaml"
+    text = V2.replace("enable_batch_sync: false", "enable_batch_sync: maybe").replace("seed: 7", "seed: -1")
+    old.write_text(text.replace("type: qwen3_vl\n", "type: qwen9\n"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        migrated(old)
+    lines = str(caught.value).splitlines()
+    keys = ("diffusion_model.params.enable_batch_sync", "diffusion_model.params.seed", "reward_model.type")
+    assert all(any(f": {key}: " in line for line in lines) for key in keys), lines
 
 
 def test_without_a_name_it_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

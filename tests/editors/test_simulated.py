@@ -105,6 +105,11 @@ def test_chances_that_are_none_are_refused(given: dict[str, dict[str, float]], w
         SimulatedParams(latency_s=-1.0)
 
 
+def test_everything_that_is_wrong_with_chances_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"^chances: a: no rung 'partly'.*; b: a probability is from 0 to 1"):
+        SimulatedParams({"a": {"partly": 0.1}, "b": {"partial": 1.2}, "c": {"partial": 0.2}})
+
+
 def test_what_it_cannot_work_with_is_named() -> None:
     with pytest.raises(BenchmarkError, match="needs source and reference"):
         Simulated(ALWAYS["target"]).edit(dataclasses.replace(request(), images=request().images[:1]), silent)

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -269,18 +270,21 @@ def test_the_numbers_behind_a_score_are_in_raw() -> None:
 
 
 @pytest.mark.parametrize(
-    "params",
+    ("params", "field"),
     [
-        ReferenceParams(unseen_difference=30),
-        ReferenceParams(unseen_difference=-1),
-        ReferenceParams(object_share=0.0),
-        ReferenceParams(forgiven_distance=-1),
-        ReferenceParams(max_aspect_error=-0.1),
-        ReferenceParams(forgiven_shift=-0.1),
-        ReferenceParams(forgiven_zoom=-0.1),
-        ReferenceParams(forgiven_tone=-1),
+        ({"unseen_difference": 30}, "full_difference"),
+        ({"unseen_difference": -1}, "unseen_difference"),
+        ({"object_share": 0.0}, "object_share"),
+        ({"object_share": math.nan}, "object_share"),
+        ({"forgiven_distance": -1}, "forgiven_distance"),
+        ({"max_aspect_error": -0.1}, "max_aspect_error"),
+        ({"forgiven_shift": -0.1}, "forgiven_shift"),
+        ({"forgiven_zoom": -0.1}, "forgiven_zoom"),
+        ({"forgiven_tone": -1}, "forgiven_tone"),
     ],
 )
-def test_impossible_tolerances_are_refused(params: ReferenceParams) -> None:
-    with pytest.raises(ConfigError, match="reference"):
-        ReferenceJudge(params)
+def test_impossible_tolerances_are_refused_by_name_before_anything_is_loaded(
+    params: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{field}: must be "):
+        ReferenceParams(**params)

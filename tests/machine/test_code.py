@@ -86,3 +86,28 @@ def test_a_library_consists_of_its_own_package(load: Load, tmp_path: Path, monke
     (site / "zz_other.py").write_text("")
     monkeypatch.syspath_prepend(site)
     assert sorted(sources_of(load("zz_lib", {}))) == ["__init__.py", "zz_lib.inner"]
+
+
+def test_a_module_further_down_the_path_goes_before_a_plain_folder_of_its_name(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = tmp_path / "later"
+    later.mkdir()
+    (later / "zz_aid.py").write_text("LEVEL = 1\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(later)])
+    files = {"zz_one.py": "import zz_aid\n", "zz_aid/notes.txt": "no module\n"}
+    before = sources_of(load("zz_one", files))
+    assert sorted(before) == ["zz_aid", "zz_one.py"]
+    (later / "zz_aid.py").write_text("LEVEL = 2\n")
+    assert sources_of(load("zz_one", files)) != before
+
+
+def test_a_package_without_init_lies_in_every_folder_of_the_path(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = tmp_path / "later" / "zz_spread"
+    later.mkdir(parents=True)
+    (later / "second.py").write_text("x = 1\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(later.parent)])
+    files = {"zz_one.py": "from zz_spread import first, second\n", "zz_spread/first.py": "x = 1\n"}
+    assert sorted(sources_of(load("zz_one", files))) == ["zz_one.py", "zz_spread.first", "zz_spread.second"]

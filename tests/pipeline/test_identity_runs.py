@@ -197,6 +197,13 @@ def test_a_source_that_changes_between_edit_and_judgement_is_not_judged(bench: B
     assert rows["s03"].value == 5.0
 
 
+def test_score_refuses_a_benchmark_that_is_another_one_now_and_names_what_changed(bench: Bench) -> None:
+    first = bench.run(reward_model=None)
+    bench.paint("s04", (40, 90, 200))
+    with pytest.raises(RunConflictError, match=r"changed since its edits: benchmark: .*, of 's04' at least; undo"):
+        score(bench.config(), first.plan.dir, ["editeval", "score"], Interrupt())
+
+
 def test_failed_edits_are_never_reused_and_a_fresh_run_reuses_nothing(bench: Bench) -> None:
     first = bench.run(diffusion_model__params__raises=["s03"])
     bench.instructions["s07"] = "paint it otherwise, please"

@@ -62,6 +62,17 @@ def test_what_load_raises_is_one_line_and_its_frames_are_in_the_worker_s_log(
     assert 'my_editor.py", line 8, in load' in log and "editeval/execution" not in log
 
 
+def test_a_load_that_ends_its_process_is_told_as_one_that_raises(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "my_editor.py").write_text(LOAD.replace("OSError('no weights')", "SystemExit(4)"), encoding="utf-8")
+    assert ended("run", "small.yaml", "--allow-code", "--display", "none") == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("editeval: ")]
+    path, log = worker_log(folder)
+    assert line.endswith(f"cannot be loaded: SystemExit: 4 (my_editor.py:8); its traceback is in {path}")
+    assert 'my_editor.py", line 8, in load' in log
+
+
 def test_what_edit_raises_fails_its_sample_with_the_line_and_the_frames_are_in_the_log_and_the_ledger(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

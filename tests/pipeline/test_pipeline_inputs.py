@@ -222,3 +222,37 @@ def test_an_id_cannot_forge_a_line_of_the_log_or_steer_a_terminal(tmp_path: Path
     warning = next(line for line in log_of(result).splitlines() if "edit failed" in line)
     assert r"a\nBatch 9/9 done\x1b[31m: edit failed (bad_source)" in warning
     assert "\x1b" not in log_of(result) and not any(x.startswith("Batch 9") for x in log_of(result).splitlines())
+
+
+FAULTY_BENCHMARK = """
+from editeval.types import Benchmark, Sample
+class Picture:
+    def __init__(self, data): self.data = data
+    def read(self):
+        return {}["boom"] if self.data is None else self.data
+class B(Benchmark):
+    def __iter__(self):
+        good, bad, text = Picture(DATA), Picture(None), Picture("no bytes")
+        yield Sample("good", "c", good, "do it")
+        yield Sample("bad", "c", bad, "do it")
+        yield Sample("text", "c", text, "do it")
+        yield Sample("target", "c", good, "do it", reference=bad)
+    def fingerprint(self): return "f"
+"""
+
+
+def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_at_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "bench.py"
+    file.write_text(f"DATA = {picture()!r}\n{FAULTY_BENCHMARK}")
+    sections = {"diffusion_model": quick(tmp_path), "reward_model": fake_judge(batch_size=4)}
+    result = run(tmp_path / "out", benchmark={"type": str(file)}, **sections)
+    assert result.exit_code == 3
+    assert reasons(result) == {"good": None, "bad": "failed", "text": "failed", "target": "bad_image"}
+    edits = {key: sample["edit"]["error"] for key, sample in by_id(result).items()}
+    assert edits["bad"]["reason"] == edits["text"]["reason"] == "bad_source"
+    where = f"{file}:7: KeyError: 'boom'"
+    assert edits["bad"]["message"] == f"image: {where}"
+    assert edits["text"]["message"] == "image: read() must return bytes, got str"
+    with RunStore.read(result.plan.dir) as store:
+        (target,) = (row for row in store.rows(result.plan.judging_id) if row.sample_id == "target")
+    assert target.scores["overall"].raw == f"reference: {where}"

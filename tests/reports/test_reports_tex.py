@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_the_best_mean_is_bold_where_there_is_something_to_compare() -> None:
     found = [row[1] for row in rows(render_tex(models, "overall", "")) if row[0] in "abc"]
     assert found == ["5.00", r"\textbf{7.00}", r"\textbf{7.00}"]
     assert "textbf" not in render_tex(models[:1], "overall", "")
+
+
+def test_models_that_are_judged_differently_are_not_compared_and_the_caption_says_whose_scores_each_has() -> None:
+    by = {"a": ("exact (reference, 1f0c)", "1f0c"), "b": ("words (chat, 77aa)", "77aa")}
+    models = [
+        replace(model(name, *values), judge=by[name][0], judging_id=by[name][1])
+        for name, values in {"a": (4.0, 6.0), "b": (7.0, 7.0)}.items()
+    ]
+    text = render_tex(models, "overall", "")
+    assert "textbf" not in text
+    assert "judged differently, so that the means do not compare: a by exact (reference, 1f0c); b by words (" in text
+    assert "textbf" in render_tex([replace(one, judging_id="1f0c") for one in models], "overall", "")
 
 
 def test_the_caption_names_every_judge_once() -> None:

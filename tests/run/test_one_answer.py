@@ -140,6 +140,12 @@ def test_export_equals_report_for_every_way_of_choosing_scores(way: str, run: Pa
     assert cli("export", "--to", "md", "--output", "-", CODE) == (run / "report.md").read_text(encoding="utf-8")
     status = json.loads(cli("status", "--json"))
     assert {one["id"] for one in status["judgings"] if one["is_shown"]} == set(ids)
+    heads = {one["score"]["metric"]: one["score"] for one in status["stages"] if one["kind"] == "judge"}
+    names = {one["id"]: one["name"] for one in status["judgings"]}
+    assert [head["score_set"] for head in heads.values()] == [names[score_set_id] for score_set_id in ids]
+    micro = {s["metric"]: s for s in report["summaries"] if s["category"] == "micro"}
+    for label, head in heads.items():
+        assert (head["mean"], head["num_scored"]) == (micro[label]["mean"], micro[label]["num_scored"])
     (shown,) = [json.loads(line) for line in cli("show", "latest", "causal/0000", "--json").splitlines()]
     assert {one["id"] for one in shown["judgings"] if one["is_shown"]} == set(ids)
     block = read_block(run)

@@ -94,8 +94,10 @@ def test_nothing_is_said_of_another_editor_or_by_another_judge(tmp_path: Path, e
 
 
 def test_chances_of_a_category_that_is_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"chances: no sample's id begins with 'physicl/'; use causal, .*default"):
-        run(tmp_path, chances={"physicl": {"partial": 0.5}})
+    with pytest.raises(
+        ConfigError, match=r"chances: no sample's id begins with 'physicl/' or 'x/'; use causal, .*default"
+    ):
+        run(tmp_path, chances={"physicl": {"partial": 0.5}, "x": {"partial": 0.5}})
 
 
 def test_a_truth_that_was_missed_is_called_that(tmp_path: Path) -> None:

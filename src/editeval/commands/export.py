@@ -90,11 +90,16 @@ def _md(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
 def _tex(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
     del allow_code
     models, metrics = [], []
+    benchmarks: dict[str, str] = {}
     for directory in directories:
         with RunStore.read(directory) as store:
             model, metric = _model(store)
+            benchmarks.setdefault(str(store.manifest["identity"]["benchmark"]), directory.name)
         models.append(model)
         metrics.append(metric)
+    if len(benchmarks) > 1:
+        names = " and ".join(benchmarks.values())
+        raise ConfigError(f"export --to tex: {names} are runs of different benchmarks; export each by itself")
     if len(set(metrics)) > 1:
         raise ConfigError(f"export --to tex: these runs have different metrics: {', '.join(map(repr, metrics))}")
     origin = f"editeval export {' '.join(d.name for d in directories)} --to tex"
@@ -163,7 +168,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
     entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
     summaries = {s.category: s for s in summarise(entries, metric)}
     name = str(store.manifest["config"]["diffusion_model"]["type"])
-    return Model(name, summaries, shown[0].title, activity.subset(store)), metric
+    return Model(name, summaries, shown[0].title, activity.subset(store), shown[0].id), metric
 
 
 def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from editeval.errors import ConfigError
 from editeval.plan import Plan
 from editeval.run import results
 from editeval.run.recorded import plan_of
@@ -19,6 +20,8 @@ def report(directory: Path, words: Sequence[str], allow_code: bool, embed: str |
 
     The score sets that `words` mean are what the run shows from now on, here and in every other output.
     """
+    if embed is not None and not Path(embed).absolute().parent.is_dir():
+        raise ConfigError(f"--embed {embed}: no folder {Path(embed).parent}; make it, or name another file")
     with RunStore.reopen(directory) as store:
         plan = plan_of(store, allow_code)  # whatever it refuses, it refuses before anything is chosen
         if words:

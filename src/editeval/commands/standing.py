@@ -43,6 +43,15 @@ class KeptView:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A score set that the latest invocation asked for, that is not shown, and that some edits lack."""
+
+    name: str
+    id: str
+    num_left: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """`outcome`: running | complete | incomplete | capped | interrupted | killed. `writer`: who holds the lock."""
 
@@ -52,6 +61,7 @@ class Standing:
     counts: Counts  # of several judgings, those of the one that scored least
     reasons: dict[str, dict[str, int]]  # stage -> why samples have no value -> how many
     judgings: tuple[KeptView, ...] = ()  # every one that the run keeps, those that are not shown included
+    unfinished: tuple[Unfinished, ...] = ()
     argv: tuple[str, ...] = ()  # of the command that continues it; empty if unknown
     retry: str = ""  # the command that tries again what failed
     cap: str = ""  # the key of the limit on spending that it met last
@@ -73,17 +83,20 @@ def standing(directory: Path) -> Standing:
         found = _Ledger(store, writer is not None)
         picture = found.picture()
         outcome = found.outcome(picture)
-        reasons = {facts.key: activity.reasons(store, facts.judging_id) for facts in found.stages}
+        told = [*found.stages, *found.others]
+        reasons = {facts.key: activity.reasons(store, facts.judging_id) for facts in told}
         counts = found.least
         taken = reused(store)
-        judgings = tuple(_kept(store, {facts.judging_id: found.counts[facts.key] for facts in found.stages}))
+        judgings = tuple(_kept(store, {facts.judging_id: found.counts[facts.key] for facts in told}))
+        unfinished = tuple(found.unfinished())
         subset = activity.subset(store)
         retry = run_command("retry", directory, names_code=names_code(settings_of(store)))
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = replace(live, is_continued=picture.is_continued)
     known = {stage: why for stage, why in reasons.items() if why}
-    return Standing(picture, outcome, writer, counts, known, judgings, found.argv, retry, found.cap, taken, subset)
+    end = found.argv, retry, found.cap, taken, subset
+    return Standing(picture, outcome, writer, counts, known, judgings, unfinished, *end)
 
 
 def _kept(store: RunStore, counted: Mapping[str, Counts]) -> Iterator[KeptView]:
@@ -95,7 +108,7 @@ def _kept(store: RunStore, counted: Mapping[str, Counts]) -> Iterator[KeptView]:
 
 
 class _Ledger:
-    """What the ledger says about the run's latest invocation."""
+    """What the ledger says about the run: while it is going on of what it works on, later of the scores it shows."""
 
     def __init__(self, store: RunStore, is_running: bool) -> None:
         self.store = store
@@ -106,10 +119,18 @@ class _Ledger:
         self.events = [e for e in store.events() if e["at"] >= self.began_at]
         self.cap = next((str(e["data"]["limit"]) for e in reversed(self.events) if e["kind"] == CAPPED), "")
         self.argv = activity.last_command(store, but_not="retry" if self.cap else "")
-        self.stages = _stages(store)
-        self.counts = {facts.key: store.counts(facts.judging_id or None) for facts in self.stages}
+        self.announced = _stages(store)
+        self.stages, self.others = (self.announced, []) if is_running else _shown_first(store, self.announced)
+        told = [*self.stages, *self.others]
+        self.counts = {facts.key: store.counts(facts.judging_id or None) for facts in told}
         judged = [self.counts[facts.key] for facts in self.stages if facts.judging_id]
         self.least = min(judged, key=lambda c: c.num_scored) if judged else self.counts.get(EDIT) or store.counts(None)
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        for facts in self.others:
+            left = self.counts[facts.key].num_pending_scores
+            if left:
+                yield Unfinished(facts.score_set, facts.judging_id, left)
 
     def outcome(self, picture: Picture) -> str:
         if self.is_running:
@@ -211,14 +232,14 @@ class _Ledger:
     def _score(self, facts: StageFacts) -> ScoreSoFar | None:
         said = headline_of(self.store, facts.judging_id)
         if said is not None:
-            return ScoreSoFar(facts.metric, *said, self.counts[facts.key].num_scored)
+            return ScoreSoFar(facts.metric, *said, self.counts[facts.key].num_scored, facts.score_set)
         clusters: dict[str, list[float]] = {}
         for cluster, value in activity.headline_scores(self.store, facts.judging_id) if facts.judging_id else ():
             clusters.setdefault(cluster, []).append(value)
         if not clusters:
             return None
         mean, low, high = interval(clusters)
-        return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())))
+        return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())), facts.score_set)
 
     def _workers(self, workers: Sequence[activity.WorkerActivity]) -> list[WorkerView]:
         keys = {(facts.kind, facts.judging_id): facts.key for facts in self.stages}
@@ -241,7 +262,7 @@ class _Ledger:
         last = activity.last_failure(self.store, self.began_at)
         if last is None:
             return None
-        logs = next((facts.worker_logs for facts in self.stages if facts.kind == last.stage), ())
+        logs = next((facts.worker_logs for facts in self.announced if facts.kind == last.stage), ())
         log = logs[last.worker] if last.worker < len(logs) else ""
         return FailureView(last.stage, last.sample_id, last.error.reason, last.error.message, last.worker, log)
 
@@ -253,6 +274,23 @@ def _stages(store: RunStore) -> list[StageFacts]:
         return [_facts(stage) for stage in announced[-1]["data"]["stages"]]
     judgings = [StageFacts(f"judge {j.judge}", "judge", j.judge, 0, judging_id=j.id) for j in store.judgings()]
     return [StageFacts(EDIT, "edit", "", 0), *judgings]
+
+
+def _shown_first(store: RunStore, announced: Sequence[StageFacts]) -> tuple[list[StageFacts], list[StageFacts]]:
+    """The edits and the score sets that outputs show; and the other ones that the latest invocation announced."""
+    shown, names = results.shown(store), {one.id: one.name for one in results.kept(store)}
+    if not shown:
+        return list(announced), []
+    known = {facts.judging_id: facts for facts in announced}
+    stages = [known.get("", StageFacts(EDIT, "edit", "", 0))]
+    for one in shown:
+        counts = store.counts(one.id)
+        told = known.get(one.id) or StageFacts(
+            "", "judge", one.name, 0, one.id, done=counts.num_scored, failed=counts.num_unscored
+        )
+        stages.append(replace(told, key=f"judge {one.name}", metric=one.labels[0]))
+    others = [facts for facts in announced if facts.judging_id not in {"", *(one.id for one in shown)}]
+    return stages, [replace(f, key=f"judge {names.get(f.judging_id, f.score_set)}") for f in others]
 
 
 def _facts(told: dict[str, Any]) -> StageFacts:

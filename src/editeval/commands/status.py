@@ -90,11 +90,16 @@ def _print(found: Standing) -> None:
 
 def _next(found: Standing) -> Iterator[str]:
     """What to type next."""
+    raised = f", raise {clean(found.cap)}" if found.cap else ""
     if found.outcome in ("capped", "interrupted", "killed") and found.argv:
-        how = f", raise {clean(found.cap)}" if found.outcome == "capped" else ""
+        how = raised if found.outcome == "capped" else ""
         yield f"To continue{how}: {clean(continuing(found.argv))}"
     if found.outcome == "incomplete":
         yield f"To try them again: {clean(found.retry)}"
+    for other in found.unfinished:
+        what = f"scores {clean(other.name)} ({other.id}), not shown: {other.num_left} edits are not judged yet"
+        again = f"; to continue{raised}: {clean(continuing(found.argv))}" if found.argv else ""
+        yield f"{what}{again}"
 
 
 def _rendered(found: Standing) -> RenderableType:
@@ -139,6 +144,7 @@ def _json(found: Standing) -> str:
     block = {"run": found.picture.directory, "complete": found.is_complete, "outcome": found.outcome}
     block |= {"subset": asdict(found.subset) if found.subset else None}
     block |= {"judgings": [asdict(judging) for judging in found.judgings]}
+    block |= {"unfinished": [asdict(one) for one in found.unfinished]}
     block |= {"reused": [asdict(one) for one in found.reused]}
     block |= {"writer": found.writer, "reasons": found.reasons} | asdict(found.counts) | asdict(found.picture)
     return json.dumps(plain(block), allow_nan=False) + "\n"

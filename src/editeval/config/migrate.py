@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from editeval import plugins
-from editeval.config import document, legacy
+from editeval.config import document, legacy, load
 from editeval.config.layers import SECTIONS
 from editeval.config.node import FILE, Node, Source, child, make, placed, plain, quoted, without
 from editeval.config.values import field_names
@@ -68,9 +68,9 @@ class _Changes:
 
 
 def migrated(path: Path) -> str:
-    """Today's file for the configuration in `path`. Raises ConfigError if that cannot be read.
+    """Today's file for the configuration in `path`. Raises ConfigError if there is none, with everything wrong in it.
 
-    What is a mistake in the old file is one in the new file: `check` finds it there.
+    What else is a mistake in the old file is one in the new file: `check` finds it there.
     """
     problems = Problems(path)
     old = document.read_file(path, Source(str(path), f"file {path}", FILE, numbered=True), problems)
@@ -78,11 +78,14 @@ def migrated(path: Path) -> str:
     changes = _Changes()
     tree = _from_re_edit(old, changes) if _is_re_edit(old) else old
     tree, warnings = legacy.translate(tree, problems)
-    problems.check()
     tree = _typed_benchmark(tree, changes)
     for kind, section in [("editors", ("diffusion_model",)), *(("judges", s) for s in legacy.judge_sections(tree))]:
-        tree = _stage(tree, kind, section, _is_re_edit(old), changes)
-    tree = _without_effect(tree, changes)
+        with problems.collect():
+            tree = _stage(tree, kind, section, _is_re_edit(old), changes)
+    if problems.found and not _is_re_edit(old):
+        load.read_config(path, problems, environ={})  # whatever else is wrong is told with it
+    problems.check()
+    tree = _without_effect(_one_by_one(tree, changes), changes)
     _account(old, tree, warnings, changes)
     head = f"# Today's form of {path.name}, by `editeval migrate`: what changed is said at its key.\n"
     found = dict.fromkeys((*tree.value, *changes.dropped))
@@ -201,6 +204,30 @@ def _stage(tree: Node, kind: str, section: tuple[str, ...], is_re_edit: bool, ch
     return tree
 
 
+def _one_by_one(tree: Node, changes: _Changes) -> Node:
+    """`use_batch_inference: false` as what it means, and no `file_output: false`: the log is always written."""
+    for section in legacy.judge_sections(tree):
+        params, size = (*section, "params"), (*section, "execution", "batch_size")
+        batched, told = child(tree, *params, "use_batch_inference"), child(tree, *size)
+        if (
+            batched is None
+            or plain(batched) is not False
+            or not _is_idle(tree, (*params, "use_batch_inference"), False)
+        ):
+            continue
+        tree = placed(without(tree, *params, "use_batch_inference"), make(1, "", _NOW), *size)
+        was = [f"was {batched.key}: false ({_line(batched)})"]
+        was += [f"and {told.key}: {_flow(plain(told))} ({_line(told)}), without effect beside it"] if told else []
+        changes.said[size] = " ".join(was)
+        changes.gone |= {batched.key, *([told.key] if told else [])}
+    to_file = child(tree, "logging", "file_output")
+    if to_file is not None and plain(to_file) is False:
+        changes.drop(to_file, "the log is always written")
+        tree = without(tree, "logging", "file_output")
+        tree = tree if tree.value["logging"].value else without(tree, "logging")
+    return tree
+
+
 def _without_effect(tree: Node, changes: _Changes, path: tuple[str, ...] = ()) -> Node:
     """The tree without the keys that are accepted and do nothing."""
     node = child(tree, *path)
@@ -217,14 +244,14 @@ def _without_effect(tree: Node, changes: _Changes, path: tuple[str, ...] = ()) -
     return without(tree, "runtime") if runtime is not None and not runtime.value else tree
 
 
-def _is_idle(tree: Node, path: tuple[str, ...]) -> bool:
+def _is_idle(tree: Node, path: tuple[str, ...], value: bool = True) -> bool:
     """False where a key with no effect beside another one has one alone, or where the plug-in reads it after all."""
     if path[:2] == ("evaluation", "results_dir"):
         return child(tree, "evaluation", "output_dir") is not None
     if path[:2] == ("logging", "log_dir"):
         return child(tree, "logging", "log_file") is not None
-    if path[-1] == "use_batch_inference":
-        return plain(child(tree, *path) or make(None, "", _NOW)) is True
+    if path[-1] == "use_batch_inference" and plain(child(tree, *path) or make(None, "", _NOW)) is not value:
+        return False
     word = child(tree, *path[:-2], "type")
     if path[-2] != "params" or word is None:
         return True

@@ -94,7 +94,9 @@ def _score(score: ScoreSoFar, stage: StageView) -> Line:
     interval = f"{score.low:.2f} to {score.high:.2f}" if is_known else "interval unreliable"
     said = f"  95 % {interval}  n {score.num_scored} of {stage.total}  "
     warning = "" if stage.state == "ended" else "provisional"
-    return [("score  ", ""), (f"{clean(score.metric)} {score.mean:.2f}", "bold"), (said, ""), (warning, "yellow")]
+    whose = f"{warning and '  '}{clean(score.score_set)}"
+    value = f"{clean(score.metric)} {score.mean:.2f}"
+    return [("score  ", ""), (value, "bold"), (said, ""), (warning, "yellow"), (whose, "dim")]
 
 
 def _pace(stage: StageView) -> str:

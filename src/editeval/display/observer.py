@@ -25,6 +25,11 @@ class StageFacts:
     metric: str = ""  # headline of a judge
     scores: tuple[tuple[str, float], ...] = ()  # (cluster, headline score) of earlier invocations
 
+    @property
+    def score_set(self) -> str:
+        """Name of the score set that a judge stage works on."""
+        return self.key.removeprefix(f"{self.kind} ") if self.judging_id else ""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:

@@ -37,6 +37,7 @@ class ScoreSoFar:
     low: float | None  # 95 % interval
     high: float | None
     num_scored: int
+    score_set: str = ""  # name of the score set
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from editeval.display.picture import Picture, StageView, WorkerView
-from editeval.display.texts import clock, number
+from editeval.display.texts import clean, clock, number
 
 INTERVAL_S = 30.0
 MIN_GAP_S = 5.0  # tenths that follow one another faster share a line
@@ -89,7 +89,8 @@ def _stage(stage: StageView) -> str:
     if score := stage.score:
         is_known = score.low is not None and score.high is not None
         interval = f"95 % {score.low:.2f} to {score.high:.2f}" if is_known else "95 % interval unreliable"
-        parts.append(f"{score.metric} {score.mean:.2f} ({interval}), n {score.num_scored}, provisional")
+        whose = f", scores {clean(score.score_set)}" if score.score_set else ""
+        parts.append(f"{score.metric} {score.mean:.2f} ({interval}), n {score.num_scored}{whose}, provisional")
     return ", ".join(parts)
 
 

@@ -238,7 +238,7 @@ class Tracker(Observer):
             ]
         for stage, count, scores in grown:
             mean, low, high = self._interval(scores)
-            stage.so_far = ScoreSoFar(stage.facts.metric, mean, low, high, count)
+            stage.so_far = ScoreSoFar(stage.facts.metric, mean, low, high, count, stage.facts.score_set)
 
     def _stage_view(self, stage: _Stage, now: float) -> StageView:
         facts = stage.facts

@@ -63,17 +63,23 @@ class SimulatedParams:
     def __post_init__(self) -> None:
         if not 0.0 <= self.latency_s <= 3600.0:
             raise ConfigError(f"latency_s: must be from 0 to 3600, got {self.latency_s!r}")
-        for category, given in self.chances.items():
-            where = f"chances: {category}"
-            unknown = sorted(set(given) - {*RUNGS, *FAILURES})
-            if unknown:
-                raise ConfigError(f"{where}: no rung {unknown[0]!r}; use {', '.join((*RUNGS, *FAILURES))}")
-            if not all(0.0 <= chance <= 1.0 for chance in given.values()):
-                raise ConfigError(f"{where}: a probability is from 0 to 1, got {dict(given)}")
-            total = math.fsum(given.values())
-            if total > 1.0 + 1e-9 or ("target" in given and total < 1.0 - 1e-9):
-                advice = "leave target out to give it the rest" if "target" in given else "they may not exceed 1"
-                raise ConfigError(f"{where}: probabilities add up to {total:g}; {advice}")
+        wrong = [f"{category}: {said}" for category, given in self.chances.items() if (said := _mistake(given))]
+        if wrong:
+            raise ConfigError(f"chances: {'; '.join(wrong)}")
+
+
+def _mistake(given: Chances) -> str:
+    """What is wrong with the chances of one category; empty for nothing."""
+    unknown = sorted(set(given) - {*RUNGS, *FAILURES})
+    if unknown:
+        return f"no rung {', '.join(map(repr, unknown))}; use {', '.join((*RUNGS, *FAILURES))}"
+    if not all(0.0 <= chance <= 1.0 for chance in given.values()):
+        return f"a probability is from 0 to 1, got {dict(given)}"
+    total = math.fsum(given.values())
+    if total > 1.0 + 1e-9 or ("target" in given and total < 1.0 - 1e-9):
+        advice = "leave target out to give it the rest" if "target" in given else "they may not exceed 1"
+        return f"probabilities add up to {total:g}; {advice}"
+    return ""
 
 
 def chances_of(params: SimulatedParams, sample_id: str) -> dict[str, float]:

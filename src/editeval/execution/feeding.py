@@ -41,6 +41,8 @@ def feed(handle: Handle, parcels: queue.SimpleQueue[Parcel | None], tell: Callab
             tell("unbuilt", parcel, Failure(reason, str(error)))
         except BaseException as error:  # a bug: the event loop raises it too, or it would wait for ever
             tell("broken", error)
+            if isinstance(error, Exception):
+                return
             raise
         else:
             tell("sent", parcel)

@@ -87,7 +87,7 @@ class Worker:
                 model.load(devices)
             facts = checked_facts(model)
             images.warm_up()
-        except Exception as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a model raises while loading belongs to the parent
             failure = describe(error)
             log = self._log_own(error, f"{spec.type} cannot be loaded", failure)
             failure = replace(failure, message=f"{failure.message}; its traceback is in {log}") if log else failure
@@ -158,7 +158,7 @@ class Worker:
             if failure is None:
                 self._results.put((key, value, is_urgent))
 
-    def _log_own(self, error: Exception, what: str, failure: Failure) -> str:
+    def _log_own(self, error: BaseException, what: str, failure: Failure) -> str:
         """Write the traceback of an error in a plug-in of the user's own to this worker's log; returns the log's path.
 
         Nothing, and "", for any other error, and in a thread, which has no log of its own: the ledger keeps it.

@@ -72,6 +72,16 @@ class ReferenceParams:
     forgiven_tone: int = 15
     """A change of brightness, contrast or gamma of the whole picture is undone up to this; 0: never."""
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) >= 0:
+                raise ConfigError(f"{field.name}: must be at least 0, got {getattr(self, field.name)}")
+        if not 0.0 < self.object_share <= 1.0:
+            raise ConfigError(f"object_share: must be greater than 0 and at most 1, got {self.object_share}")
+        if not self.unseen_difference < self.full_difference:
+            told = f"{self.full_difference} and {self.unseen_difference}"
+            raise ConfigError(f"full_difference: must be greater than unseen_difference, got {told}")
+
 
 class _Unscored(Exception):  # noqa: N818 - not an error: it is the result
     def __init__(self, reason: str, message: str) -> None:
@@ -88,16 +98,6 @@ class ReferenceJudge(Judge):
     default_device = "cpu"
     is_batch_invariant = True
     params: ReferenceParams
-
-    def __init__(self, params: ReferenceParams) -> None:
-        super().__init__(params)
-        if not 0 <= params.unseen_difference < params.full_difference:
-            raise ConfigError(
-                "reference.full_difference: must be greater than unseen_difference (and that at least 0), "
-                f"got {params.full_difference} and {params.unseen_difference}"
-            )
-        if not 0.0 < params.object_share <= 1.0 or min(getattr(params, f.name) for f in fields(params)) < 0:
-            raise ConfigError(f"reference: distances and shares must be positive, got {params}")
 
     @classmethod
     def fingerprint_of(cls, params: Any) -> str:

@@ -59,16 +59,20 @@ class _Roots:
         self._roots = [home] if self._only else own
 
     def places(self, name: str) -> Iterator[tuple[str, Path]]:
-        """(module, source file) of the packages on the way to `name` and of `name`, if they are the plug-in's own."""
+        """(module, source file) of the packages on the way to `name` and of `name`, if they are the plug-in's own.
+
+        As Python looks for them: a module in a later folder goes before a folder without `__init__.py` in an earlier.
+        """
         top = name.partition(".")[0]
         if top == "editeval" or (self._only and top != self._only):
             return
-        parts = name.split(".")
-        for root in self._roots:
-            found = [(".".join(parts[:n]), _file(root.joinpath(*parts[:n]))) for n in range(1, len(parts) + 1)]
-            if found[0][1] is not None or root.joinpath(top).is_dir():
-                yield from ((part, place) for part, place in found if place is not None)
-                return
+        parts, folders = name.split("."), self._roots
+        for number, part in enumerate(parts, 1):
+            stems = [folder / part for folder in folders]
+            real = next(((stem, place) for stem in stems if (place := _file(stem)) is not None), None)
+            if real is not None:
+                yield ".".join(parts[:number]), real[1]
+            folders = [real[0]] if real is not None else [stem for stem in stems if stem.is_dir()]  # a namespace
 
 
 def _file(stem: Path) -> Path | None:

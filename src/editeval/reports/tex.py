@@ -35,10 +35,14 @@ class Model:
     summaries: Mapping[str, Summary]
     judge: str  # who gave the scores, under which protocol
     subset: Subset | None = None
+    judging_id: str = ""  # models with another one are judged differently
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
-    """The table of `models`; the best mean of a column is bold if there is somebody to compare with."""
+    """The table of `models`; the best mean of a column is bold if there is somebody to compare with.
+
+    Models that are judged differently are not compared: no mean is bold, and the caption says whose scores each has.
+    """
     categories = [c for c in dict.fromkeys(c for m in models for c in m.summaries) if c not in (MACRO, MICRO)]
     columns = [*categories, MACRO, MICRO]
     lines = [
@@ -52,10 +56,11 @@ def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
         r"    \toprule",
         f"    Model & {' & '.join(escaped(column) for column in columns)} \\\\",
     ]
-    best = {column: _best(models, column) for column in columns}
+    is_comparable = len(models) > 1 and not _is_judged_differently(models)
+    best = {column: _best(models, column) if is_comparable else None for column in columns}
     for model in models:
         found = [model.summaries.get(column) for column in columns]
-        means = [_mean(s, best[c] if len(models) > 1 else None) for c, s in zip(columns, found, strict=True)]
+        means = [_mean(s, best[c]) for c, s in zip(columns, found, strict=True)]
         lines += [
             r"    \midrule",
             f"    {escaped(model.name)} & {' & '.join(means)} \\\\",
@@ -74,12 +79,20 @@ def _caption(metric: str, models: Sequence[Model]) -> str:
     notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
     why = "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
     subsets = "".join(f" {escaped(m.name)} is a {escaped(subset_line(m.subset))}." for m in models if m.subset)
-    judges = "; ".join(dict.fromkeys(escaped(model.judge) for model in models))
+    if _is_judged_differently(models):
+        judges = "judged differently, so that the means do not compare: "
+        judges += "; ".join(f"{escaped(model.name)} by {escaped(model.judge)}" for model in models)
+    else:
+        judges = "; ".join(dict.fromkeys(escaped(model.judge) for model in models))
     return (
         f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
         r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean. "
         f"Scores: {judges}.{why}{subsets}"
     )
+
+
+def _is_judged_differently(models: Sequence[Model]) -> bool:
+    return len({model.judging_id for model in models}) > 1
 
 
 def _best(models: Sequence[Model], column: str) -> float | None:

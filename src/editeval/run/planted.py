@@ -45,12 +45,12 @@ def check(plan: Plan) -> None:
     if plan.editor is not Simulated or params == type(params)(latency_s=params.latency_s):
         return
     known = {sample.id.partition("/")[0] for sample in plan.benchmark} | {OTHERS}
-    for category in params.chances:
-        if category not in known:
-            raise ConfigError(
-                f"{plan.config.path}: diffusion_model.params.chances: no sample's id begins with {category + '/'!r}; "
-                f"use {', '.join(sorted(known))}"
-            )
+    absent = [f"{category}/" for category in params.chances if category not in known]
+    if absent:
+        raise ConfigError(
+            f"{plan.config.path}: diffusion_model.params.chances: no sample's id begins with "
+            f"{' or '.join(map(repr, absent))}; use {', '.join(sorted(known))}"
+        )
 
 
 def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:

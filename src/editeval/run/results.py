@@ -10,6 +10,7 @@ when something is done to the run, and recorded in its ledger:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -124,10 +125,16 @@ def _state(row: Scored, value: float | None) -> State:
 def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tuple[ShownScoreSet, ...]:
     """The score sets that `words` (names, or beginnings of ids) mean, in their order, labelled as they would be shown.
 
-    Raises ConfigError, which calls the words `flag`, for a word that means none or several.
+    Raises ConfigError, which calls the words `flag`, for a word that means none or several, and for metrics that would
+    have one label.
     """
     known = kept(store)
-    return _labelled(list(dict.fromkeys(_meant(word, known, flag) for word in dict.fromkeys(words))))
+    found = _labelled(list(dict.fromkeys(_meant(word, known, flag) for word in dict.fromkeys(words))))
+    twice = [label for label, count in Counter(labels(found)).items() if count > 1]
+    if twice:
+        told = " ".join(f"{flag} {one.name}" for one in found)
+        raise ConfigError(one_line(f"{told}: two metrics would be called {twice[0]!r}; name them in another order"))
+    return found
 
 
 # -- decided -------------------------------------------------------------------------------------------------------

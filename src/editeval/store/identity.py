@@ -110,7 +110,7 @@ def is_same_but_inputs(old: Mapping[str, Any], new: Mapping[str, Any], params: M
     """
     names = ("benchmark", "editor", "seed", "version")
     is_same = all(old.get(name) == new.get(name) for name in names)
-    return is_same and bool(_without(params, old.get("weights", {})) == old.get("params"))
+    return is_same and bool(without(params, old.get("weights", {})) == old.get("params"))
 
 
 def extras(plugin: type[Editor] | type[Judge], inputs: Inputs) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def extras(plugin: type[Editor] | type[Judge], inputs: Inputs) -> dict[str, Any]
 
 def deciding_params(params: Any, inputs: Inputs) -> dict[str, Any]:
     """The parameters of an identity: without those that digests stand for."""
-    found: dict[str, Any] = _without(identity_params(params), inputs.weights)
+    found: dict[str, Any] = without(identity_params(params), inputs.weights)
     return found
 
 
@@ -208,7 +208,7 @@ def _named_paths(plugin: type[Editor] | type[Judge], params: Any) -> Iterator[tu
     kind that are explicit paths ("/", "./", "../", "~"). Never fields with {"identity": False}.
     """
     declared = {name for name, marks in _marks(params) if marks.get("weights") is True}
-    is_free = not declared and not plugin.is_remote and not _is_built_in(plugin)
+    is_free = not declared and not _is_built_in(plugin)
     for name, text in _leaves(identity_params(params)):
         is_declared = name in declared
         if not text or "\0" in text or not (is_declared or is_free or text.startswith(("/", "./", "../", "~"))):
@@ -233,13 +233,13 @@ def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from _leaves(value, f"{prefix}.{number}")
 
 
-def _without(tree: Any, names: Mapping[str, str], prefix: str = "") -> Any:
+def without(tree: Any, names: Mapping[str, str], prefix: str = "") -> Any:
     """`tree` without the leaves that are named; a list keeps its places."""
     if isinstance(tree, Mapping):
         pairs = ((key, value, f"{prefix}.{key}" if prefix else str(key)) for key, value in tree.items())
-        return {key: _without(value, names, name) for key, value, name in pairs if name not in names}
+        return {key: without(value, names, name) for key, value, name in pairs if name not in names}
     if isinstance(tree, list):
-        return [None if f"{prefix}.{n}" in names else _without(v, names, f"{prefix}.{n}") for n, v in enumerate(tree)]
+        return [None if f"{prefix}.{n}" in names else without(v, names, f"{prefix}.{n}") for n, v in enumerate(tree)]
     return tree
 
 

@@ -112,6 +112,20 @@ def given(directory: Path, wanted: Wanted, is_editing: bool) -> Lineage:
     return found
 
 
+def check_benchmark(directory: Path, wanted: Mapping[str, Any], samples: Sequence[Sample]) -> None:
+    """Raises RunConflictError if the run in `directory` differs from the identity `wanted` in its benchmark alone."""
+    if not directories.is_run(directory):
+        return
+    told = manifest.read(directory / manifest.NAME)["identity"]
+    if manifest.differences(told, wanted).keys() != {"benchmark"}:
+        return
+    with RunStore.read(directory) as store:
+        what, moved = _benchmark(store, samples), changed_samples(store, samples)
+    what += f", of {moved[0]!r}{' and others' if moved[1:] else ''} at least" if moved else ""
+    advice = "undo the change, or `editeval run` again: it edits and judges anew what changed"
+    raise RunConflictError(f"{directory}: changed since its edits: {what}; {advice}")
+
+
 def same_name(output_dir: Path, name: str) -> Iterator[Path]:
     """Runs of the configuration `name`, the latest first."""
     stem = directories.stem_of(name)
@@ -198,7 +212,7 @@ def _differences(previous: Path, wanted: Wanted) -> Iterator[str]:
         for name in ("editor", "seed", "version"):
             if told.get(name) != new.get(name):
                 yield f"{name} {told.get(name)!r}, now {new.get(name)!r}"
-        before = {name: value for name, value in wanted.params.items() if name not in told.get("weights", {})}
+        before = identity.without(wanted.params, told.get("weights", {}))
         if told.get("editor") == new["editor"]:
             listed = manifest.differences(told.get("params", {}), before)
             yield from (f"{name} {a!r}, now {b!r}" for name, (a, b) in listed.items())
@@ -215,7 +229,7 @@ def _benchmark(store: RunStore, samples: Sequence[Sample]) -> str:
     differing = sum(
         texts.get(s.id) != tuple(map(as_recorded, (s.category, s.instruction, s.description))) for s in samples
     )
-    return _counted(differing, len(samples)) if differing else "benchmark: images, masks or samples left out"
+    return _counted(differing, len(samples)) if differing else "benchmark: images, masks, metadata or samples"
 
 
 def _counted(differing: int, total: int) -> str:

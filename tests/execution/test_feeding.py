@@ -1,0 +1,42 @@
+"""What the thread that reads requests says of an error, and to whom."""
+
+from __future__ import annotations
+
+import queue
+from typing import Any
+
+from editeval.execution.feeding import Parcel, feed
+from editeval.execution.messages import Unit
+
+
+class Deaf:
+    """A worker that is sent nothing."""
+
+    def send(self, *frame: Any) -> None:
+        raise AssertionError("nothing was built")
+
+
+def fed(error: BaseException) -> list[tuple[Any, ...]]:
+    """What is told of a request whose building raises `error`."""
+
+    def build(key: str) -> Unit:
+        raise error
+
+    parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
+    parcels.put(Parcel(1, 0, "a", build))
+    told: list[tuple[Any, ...]] = []
+    try:
+        feed(Deaf(), parcels, lambda *words: told.append(words))  # type: ignore[arg-type]
+    except SystemExit:
+        told.append(("raised",))
+    return told
+
+
+def test_a_bug_is_told_to_the_loop_and_printed_by_no_thread() -> None:
+    bug = KeyError("boom")
+    assert fed(bug) == [("broken", bug)]
+
+
+def test_a_wish_to_end_is_told_and_goes_on_up() -> None:
+    wish = SystemExit(1)
+    assert fed(wish) == [("broken", wish), ("raised",)]
