@@ -66,9 +66,9 @@ def test_a_number_outside_of_the_range_is_never_clamped(value: float) -> None:
     assert read("number", f"Score: {value:.3f}").reason == "out_of_range"
 
 
-@given(in_range, in_range, st.text(max_size=30))
+@given(in_range, in_range, st.text(st.characters(exclude_categories=["N"]), max_size=30))
 @settings(deadline=None)
-def test_a_pair_is_read_whatever_the_reason_says(a: float, b: float, reason: str) -> None:
+def test_a_pair_is_read_whatever_signs_without_a_number_its_reason_has(a: float, b: float, reason: str) -> None:
     import json
 
     assume("think>" not in reason)

@@ -23,6 +23,8 @@ UNITS = (
     *(" ", "\n", "\t", "<think>", "</think>", "<think>a</think>", "[think]", "I cannot ", "no image ", "the the "),
     *(
         "images are not ",
+        "no images. ",
+        "no image, so ",
         "没有",
         "图片",
         "не ",

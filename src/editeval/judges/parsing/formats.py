@@ -21,7 +21,7 @@ from editeval.judges.parsing import json_answer, statements
 from editeval.judges.parsing.normalise import normalised
 from editeval.judges.parsing.reply import ABSTAINED, LABELS, ParsedReply, Reply, UnparsableReply
 
-VERSION = 3
+VERSION = 4
 """Goes up whenever a reply may be read differently than before."""
 
 _MARKS = re.compile(r"\*\*|`")

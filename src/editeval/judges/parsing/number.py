@@ -47,8 +47,10 @@ _STATED = re.compile(
     r"(?P<value>[-+−]?[0-9]{1,60}(?:\.[0-9]{1,40})?)(?:[ \t]{0,3}(?:/|"
     r"out of)[ \t]{0,3}(?P<scale>[0-9]{1,4})(?:\.0)?)?"
     r"(?:[ \t]{0,3}(?P<percent>%|percent))?(?:[ \t]{0,3}分)?[ \t]{0,3}[.。]?"
+    r"(?:(?<=[.。])[ \t]{1,3}(?P<praise>[^\W\d_][^.。\n]{1,40})[.!。]?)?"
     r"(?:[ \t]{0,3}(?:\((?P<remark>[^()\n]{1,120})\)[ \t]{0,3}[.。]?|[-–—][ \t]{1,3}(?P<tail>[^\n]{1,120})))?"
 )
+_SAID_BEHIND = ("praise", "remark", "tail")
 _NO_NUMBER = re.compile(r"[-+]?(?:nan|inf(?:inity)?|null|none|n/a|not applicable|undefined)[.]?", re.IGNORECASE)
 _ABSTAINED = re.compile(r"[\"']?(?:cannot|can['’]t|unable to|not able to) judge[\"']?[.]?", re.IGNORECASE)
 _SCORE = (
@@ -84,16 +86,39 @@ _WORDS = {
         )
     )
     for word in words.split()
-}
+} | {"百": 100}
 _NUMBER = re.compile(
     rf"(?<![A-Za-z0-9_])(?<![0-9]\.)[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?(?![A-Za-z0-9_])|"
-    rf"\b(?:{'|'.join(word for word in _WORDS if len(word) > 1)})\b|[三四五六七八九十](?=[ ]?[分点點星级つ段])",
+    rf"\b(?:{'|'.join(word for word in _WORDS if len(word) > 1)})\b|[三四五六七八九十](?=[ ]?[分点點星级つ段])|"
+    r"百(?=分制)",
     re.IGNORECASE,
 )
+_ELSEWHERE = re.compile(r">|[\W_]{0,4}(?:user|system|assistant|human|用户|系统|助手)[*_]{0,2}[ ]?:", re.IGNORECASE)
+"""A line that is quoted, or spoken in a role: somebody else's."""
+_PROPOSED = re.compile(
+    r"\b(?:(?:it|this|that|score|rating)(?: really| actually)? (?:should|ought to|must|could) (?:be|get)|it is|it['’]s|"
+    rf"this is|thought(?: of)?)(?: an?| about)? (?P<number>{_NUMBER.pattern})(?=[ ]?(?:[,;:)]|$|instead\b|rather\b))",
+    re.IGNORECASE,
+)
+_DEDUCTED = re.compile(
+    rf"\b(?:reduc|lower|drop|cut)(?:e|es|ed|s|ping)? the (?:score|rating) by (?P<number>{_NUMBER.pattern})",
+    re.IGNORECASE,
+)
+_FLAW = r"(?:flaw|error|mistake|art[ei]fact|issue|problem|defect|seam|glitch|change|difference|detail)(?:s|es)?\b"
+_COUNTED = re.compile(
+    rf"(?:{_NUMBER.pattern})(?: (?:small|minor|tiny|major|visible))? {_FLAW}|"
+    rf"\b(?:of the|the|all|these|at|with|only) (?:{_NUMBER.pattern}) "
+    r"(?!(?:points|stars|marks|levels|steps|grades|scores|ratings|ranks|classes|categories|bands|tiers|options|means|"
+    r"stands|represents|indicates|equals|denotes|signifies)\b)[a-z]{3,20}s\b|"
+    r"\b[0-9a-z]{1,9}-(?:point|star) (?:perspective|hotel|restaurant|resort|lighting|flag|badge|logo)\b|"
+    rf"\b(?:sign|clock|plate|banner|label|shirt) (?:now )?(?:says|reads|shows) (?:{_NUMBER.pattern})",
+    re.IGNORECASE,
+)
+"""Numbers that count or name what is in the picture, so that no word beside them makes a scale of them."""
 _SCALE_WORD = re.compile(
     r"scale|likert|\bout of\b|\bpercentage|[0-9a-z]-(?:point|star|level)\b|\bstars?\b|\bmax\b|m[aá]xim|максим|"
     r"\bbest\b|"
-    r"\bhighest\b|\bperfect\b|full marks|\btop mark|available|つ星|skala|sterne|"
+    r"\bhighest\b|\bperfect\b|\bof a possible\b|full marks|\btop mark|available|つ星|skala|sterne|"
     r"échelle|étoiles|escala|estrellas|шкал|звезд|балльн|满分|分制|最高|満点|段階|만점|척도|مقياس|"
     r"[0-9][ ]?(?:/[ ]?[0-9]{1,4}(?![0-9]| of\b)|=[ ]?[^\W\d]|(?:von|sur|sobre|de|из|من)[ ][0-9])|"
     r"^[0-9]{1,2}[ ]?[-–:][ ]|"
@@ -113,7 +138,7 @@ def read(text: str, scale: Scale = TEN) -> tuple[float, ...]:
     if _ABSTAINED.fullmatch(text):
         raise UnparsableReply(Reason.CANNOT_JUDGE)
     whole = _STATED.fullmatch(text)
-    if _NO_NUMBER.fullmatch(text) or (whole and not (whole["remark"] or whole["tail"])):
+    if _NO_NUMBER.fullmatch(text) or (whole and not any(whole[part] for part in _SAID_BEHIND)):
         return (_value(text, scale),)
     labels = list(_LABEL.finditer(text))
     if len(labels) != 1:
@@ -147,7 +172,7 @@ def _value(stated: str, scale: Scale) -> float:
         raise UnparsableReply(Reason.UNPARSABLE)
     if number["percent"] or (number["scale"] and int(number["scale"]) != scale.high):
         raise UnparsableReply(Reason.WRONG_SCALE)
-    remark = number["remark"] or (number["tail"] or "").removesuffix(".")
+    remark = " ".join(number[part] for part in _SAID_BEHIND if number[part]).removesuffix(".")
     if remark and (_holds_number(remark) or not statements.describes(remark)):
         raise UnparsableReply(Reason.AMBIGUOUS)
     return scale.value(number["value"])
@@ -164,7 +189,7 @@ def check_before(before: str, values: Collection[float], scale: Scale) -> None:
     is_point = last.startswith(("- ", "* ", "• ")) or _REASON.match(last)
     if not (last.endswith(_ENDS) or is_point) or statements.announces_example(sentences(last)[-1].lstrip("-*• ")):
         raise UnparsableReply(Reason.AMBIGUOUS)
-    if _LABEL.search(before) or any(mark in before for mark in "<|{}"):
+    if _LABEL.search(before) or any(_ELSEWHERE.match(line) for line in lines) or any(mark in before for mark in "<|{}"):
         raise UnparsableReply(Reason.AMBIGUOUS)
     check_prose(before, values, scale)
 
@@ -177,8 +202,12 @@ def is_introduction(before: str) -> bool:
 def check_prose(text: str, values: Collection[float], scale: Scale) -> None:
     """Raises UnparsableReply where a sentence of `text` states another scale or another score than `values`."""
     bounds = {float(scale.low), float(scale.high)}
-    for sentence in sentences(text):
-        numbers = _numbers(sentence)
+    for said in sentences(text):
+        sentence = said if _SCORE_WORD.search(said) else _COUNTED.sub("some of them", said)
+        if not {n for m in _PROPOSED.finditer(sentence) for n in _numbers(m["number"])} <= set(values):
+            raise UnparsableReply(Reason.AMBIGUOUS)
+        deducted = [n for m in _DEDUCTED.finditer(sentence) for n in _numbers(m["number"])]
+        numbers = [n for n in _numbers(sentence) if n not in deducted or scale.high - n not in values]
         if _states_range(sentence, scale):
             raise UnparsableReply(Reason.WRONG_SCALE)
         if not numbers or set(numbers) <= bounds:

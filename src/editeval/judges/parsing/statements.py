@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from editeval.errors import Reason
+from editeval.judges.parsing import closed
 from editeval.judges.parsing.reply import UnparsableReply
 
 _END = r"(?=[ \t]{0,2}(?:[.,;:!?。，；！、،؛()（）\"”\n]|$))"
@@ -79,7 +80,8 @@ _REFUSED = (
     rf"\bas an? (?:AI\b|(?:large )?language model)|\bcan(?:not|['’]t) be (?:rated|scored|judged|evaluated|"
     rf"assessed)(?:{_END}| because)",
     r"\bI (?:must |have to )?(?:decline|refuse)\b|\bviolates? (?:\w{1,12} ){0,2}polic|\bje refuse\b",
-    r"^(?:no[,.] )?(?:i['’]?m (?:very |so |really )?sorry|(?:i )?apologi[sz]e\b|sorry\b)",
+    r"^(?:no[,.] )?(?:i['’]?m (?:very |so |really )?sorry|(?:i )?apologi[sz]e\b|sorry\b(?![ -](?:looking|state|sight|"
+    r"excuse|attempt|result|edit|mess)))",
     r"作为(?:一个|一名)?(?:AI|人工智能|语言模型)|^(?:很|非常|十分)?(?:抱歉|对不起|不好意思)|^(?:申し訳|すみません|ごめん)|^(?:죄송|미안)|"
     r"^(?:es tut mir leid|tut mir leid|entschuldigung)",
     r"^(?:je suis désolé|désolé|lo siento|disculp|perdón|извините|простите|к сожалению, я|عذر|آسف|أعتذر)",
@@ -113,14 +115,20 @@ _QUALITY = re.compile(
     r"consisten|success|fail|"
     r"accura|clear|close|\bwell\b|natural|clean|faithful|limited|substantial|nearly|almost|severe|unchanged|"
     r"identical|"
-    r"convinc|realis|satisf|quality|优|良|好|差|一般|中等|部分|匹配|符合",
+    r"convinc|realis|satisf|quality|"
+    r"(?:wrong|incorrect) (?:object|subject|element|animal|person|colou?r|place|position|side|target|background|shape|"
+    r"size|text|style|direction|area|region|part|action)s?\b|优|良|好|差|一般|中等|部分|匹配|符合",
+    re.IGNORECASE,
+)
+_NONE_MADE = re.compile(
+    r"\bno (?:visible |real |actual |noticeable )?(?:changes?|edits?|effect|art[ei]facts?|differences?|flaws?)\b",
     re.IGNORECASE,
 )
 _CHANGES = re.compile(
     r"\b(?:no|not|never|nor|i|we|wait|if|unless|but|or|original|source|before|previous|should|would|could|"
     r"instead|rather|than|"
     r"was|draft|as|for|typical|hypothetical\w{0,2}|kidding|told|score|example|sample|first|second|other|"
-    r"can ?not|unable)\b|can['’]t|不|非|原|如果|本来",
+    r"can ?not|unable|scale|likert)\b|can['’]t|不|非|原|如果|本来",
     re.IGNORECASE,
 )
 _SEEN = re.compile("|".join(_NOT_SEEN), re.IGNORECASE)
@@ -128,18 +136,21 @@ _WILLING = re.compile("|".join(_REFUSED), re.IGNORECASE)
 
 
 def check(text: str) -> None:
-    """Raises UnparsableReply where `text` says that its author saw nothing, or will not judge."""
+    """Raises UnparsableReply where `text` says that its author saw nothing, cannot or will not judge, or is a form."""
     if _SEEN.search(text):
         raise UnparsableReply(Reason.NOT_SEEN)
-    if _WILLING.search(text):
-        raise UnparsableReply(Reason.REFUSED)
+    found = closed.found_in(text)
+    if found != Reason.NOT_SEEN and _WILLING.search(text):
+        found = Reason.REFUSED
+    if found is not None:
+        raise UnparsableReply(found)
 
 
 def describes(remark: str) -> bool:
     """Whether `remark`, behind a score, says how good the edit is, and nothing that changes the score."""
-    return (
-        bool(_QUALITY.search(remark)) and not _CHANGES.search(remark) and not any(c in ".!?;:。！？；" for c in remark)
-    )
+    rest = _NONE_MADE.sub("", remark)
+    is_quality = not rest.strip() or bool(_QUALITY.search(rest))
+    return is_quality and not _CHANGES.search(rest) and not any(c in ".!?;:。！？；" for c in remark)
 
 
 def announces_example(sentence: str) -> bool:
