@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from editeval.certificates import pictures
+from editeval.certificates.pictures import PLEA, blank, flat_paint, through_jpeg, unseen_change, written_on
 from editeval.prompts import Prompt
 from editeval.types import JudgeRequest, Sample
 
@@ -55,12 +55,12 @@ ARMS: Mapping[str, Show] = {
     **{name: _rung(name) for name in RUNGS},
     SHUFFLED: lambda s: Shown(s.source, s.ladder[TARGET], s.other),
     SWAPPED: lambda s: Shown(s.ladder[TARGET], s.source, s.sample.instruction),
-    BLANK: lambda s: Shown(s.source, pictures.blank(s.source), s.sample.instruction),
-    SHAM: lambda s: Shown(s.source, pictures.through_jpeg(s.ladder[PARTIAL]), s.sample.instruction),
-    UNSEEN: lambda s: Shown(s.source, pictures.unseen_change(s.reference), s.sample.instruction),
-    FLAT: lambda s: Shown(s.source, pictures.flat_paint(s.reference, s.mask), s.sample.instruction),
-    IN_PICTURE: lambda s: Shown(s.source, pictures.written_on(s.source), s.sample.instruction),
-    IN_INSTRUCTION: lambda s: Shown(s.source, s.source, f"{s.sample.instruction}\n{pictures.PLEA}"),
+    BLANK: lambda s: Shown(s.source, blank(s.source), s.sample.instruction),
+    SHAM: lambda s: Shown(s.source, through_jpeg(s.ladder[PARTIAL]), s.sample.instruction),
+    UNSEEN: lambda s: Shown(s.source, unseen_change(s.reference), s.sample.instruction),
+    FLAT: lambda s: Shown(s.source, flat_paint(s.reference, s.mask), s.sample.instruction),
+    IN_PICTURE: lambda s: Shown(s.source, written_on(s.source), s.sample.instruction),
+    IN_INSTRUCTION: lambda s: Shown(s.source, s.source, f"{s.sample.instruction}\n{PLEA}"),
     AGAIN: _rung(PARTIAL),
 }
 FOR_READERS = (SHUFFLED, SWAPPED, IN_INSTRUCTION)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-NOTHING = "-"
+from editeval.numbers import NOTHING
+
 _FULL, _HALF, _EMPTY = "━", "╸", "─"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-KERNEL = Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
     """Another one after every start of the machine; empty where the system does not tell (not Linux)."""
     try:
-        return KERNEL.read_text(encoding="ascii").strip()
+        return BOOT_ID_FILE.read_text(encoding="ascii").strip()
     except OSError:
         return ""

@@ -41,7 +41,7 @@ def create(path: Path) -> None:
         db.close()
 
 
-def open_writer(path: Path, mountinfo: Path = mounts.KERNEL) -> sqlite3.Connection:
+def open_writer(path: Path, mountinfo: Path = mounts.MOUNTINFO) -> sqlite3.Connection:
     """A checked and migrated ledger, ready to write. To be used by one thread; the run's lock keeps others out.
 
     Raises MachineError for a file that is corrupt, empty, not a ledger, newer than this program or not writable.

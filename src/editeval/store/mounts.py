@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-KERNEL = Path("/proc/self/mountinfo")
+MOUNTINFO = Path("/proc/self/mountinfo")
 # Not one machine's own disk: shared memory maps, which the write-ahead log needs, are not coherent on these.
 _SHARED = frozenset(
     (
@@ -30,7 +30,7 @@ _SHARED = frozenset(
 )
 
 
-def journal_mode(path: Path, mountinfo: Path = KERNEL) -> str:
+def journal_mode(path: Path, mountinfo: Path = MOUNTINFO) -> str:
     """ "WAL" on a local file system; "DELETE", slower but safe for one writer, on a network one."""
     return "DELETE" if is_shared(file_system(path, mountinfo)) else "WAL"
 
@@ -40,12 +40,12 @@ def is_shared(kind: str) -> bool:
     return kind in _SHARED or kind.startswith("fuse.")
 
 
-def file_system(path: Path, mountinfo: Path = KERNEL) -> str:
+def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str:
     """Type of the file system that holds `path` ("ext4", "nfs4"); "" where the kernel does not tell (not Linux)."""
     return _mount_of(path, mountinfo)[1]
 
 
-def mount_point(path: Path, mountinfo: Path = KERNEL) -> Path:
+def mount_point(path: Path, mountinfo: Path = MOUNTINFO) -> Path:
     """Where the file system that holds `path` is mounted; `path` itself where the kernel does not tell."""
     return _mount_of(path, mountinfo)[0]
 

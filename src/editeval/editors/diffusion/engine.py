@@ -12,7 +12,8 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from editeval.editors.diffusion import checkpoint, facts, sizes
+from editeval.editors.diffusion import checkpoint, sizes
+from editeval.editors.diffusion.facts import facts_of
 from editeval.editors.diffusion.families import FAMILIES, Family
 from editeval.editors.diffusion.loading import PARAMS, Source, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
@@ -44,7 +45,7 @@ class Engine:
 
     def facts(self) -> Facts:
         """What the pipeline says of itself."""
-        return facts.facts_of(self._pipeline)
+        return facts_of(self._pipeline)
 
     @classmethod
     def load(cls, source: Source, device: str, size: str, given: Mapping[str, Any]) -> Self:
