@@ -18,7 +18,7 @@ from contracts.editor_contract import check_editor
 from editeval.editors.openai_images import OpenaiImages, OpenaiImagesParams
 from editeval.editors.serving.dialects import form
 from editeval.errors import ConfigError, EditRefusedError, ImageError, MachineError
-from editeval.http.exchange import BadReplyError, Message, TransportError, exchange, parse_url
+from editeval.http.exchange import BadReplyError, HttpRequest, TransportError, exchange, parse_url
 from editeval.http.retries import MAX_WAIT_S, pause_s
 from editeval.images import decode, encode_png
 from editeval.types import EditRequest
@@ -86,7 +86,7 @@ def test_every_field_is_sent_explicitly(server: ImageServer) -> None:
 def bare(server: ImageServer, **fields: str) -> Effective:
     """What the server does for a request that leaves everything to it."""
     kind, body = form({"prompt": "make it blue", "model": "tiny-edit", **fields}, PNG)
-    message = Message("POST", "/images/edits", body, kind)
+    message = HttpRequest("POST", "/images/edits", body, kind)
     reply = exchange(parse_url("", server.url), message, 5.0, 1 << 24)
     assert reply.status == 200, reply.body
     return server.done[-1]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editeval.reports.replies import in_words
+from editeval.reports.replies import reply_text
 
 ANSWERS = {
     "following": {"text": "7", "labels": [0.0, 1.0], "mass": 1.0},
@@ -38,10 +38,10 @@ SAMPLES = "sc: 'No image was provided.' | '12'"
     ],
 )
 def test_a_kept_reply_is_said_in_words(raw: str, words: str) -> None:
-    assert in_words(raw) == words
+    assert reply_text(raw) == words
 
 
 @given(st.text() | st.recursive(st.text() | st.integers(), lambda v: st.dictionaries(st.text(), v)).map(json.dumps))
 def test_whatever_a_judge_said_can_be_said_in_words(raw: str) -> None:
-    assert isinstance(in_words(raw), str)
-    assert bool(in_words(raw)) or not raw or json.loads(raw) == {"message": ""}
+    assert isinstance(reply_text(raw), str)
+    assert bool(reply_text(raw)) or not raw or json.loads(raw) == {"message": ""}

@@ -26,7 +26,7 @@ from editeval.errors import ConfigError, ImageError, MachineError
 from editeval.http.answers import models_of
 from editeval.http.exchange import (
     BadReplyError,
-    Message,
+    HttpRequest,
     PassingError,
     Reply,
     Server,
@@ -192,7 +192,7 @@ class OpenaiImages(Editor):
             return models_of(reply)
 
         try:
-            models = ask(server, Message("GET", "/models"), quick, read, random.Random(device))
+            models = ask(server, HttpRequest("GET", "/models"), quick, read, random.Random(device))
         except TransportError as error:
             raise MachineError(f"openai_images: {error}; start the server, or mend base_url") from None
         if models and self.params.model not in models:
@@ -219,7 +219,7 @@ class OpenaiImages(Editor):
         progress(0, 1)
         try:
             once = idempotency(request.key, str(request.seed), kind)  # the boundary is a hash of all that is sent
-            data = self._call(self._server, Message("POST", "/images/edits", body, kind, once), request)
+            data = self._call(self._server, HttpRequest("POST", "/images/edits", body, kind, once), request)
         except MachineError as error:
             self._is_over = str(error)
             raise
@@ -235,7 +235,7 @@ class OpenaiImages(Editor):
     def unload(self) -> None:
         self._server = None
 
-    def _call(self, server: Server, message: Message, request: EditRequest) -> bytes:
+    def _call(self, server: Server, message: HttpRequest, request: EditRequest) -> bytes:
         jitter = random.Random(f"{request.seed}:{request.key}")
 
         def read(reply: Reply) -> tuple[bytes | str, tuple[int, int] | None]:
@@ -249,7 +249,7 @@ class OpenaiImages(Editor):
         path = _path_at(server, found, self.params.allow_url_results)
         place = dataclasses.replace(server, prefix="")
 
-        return ask(place, Message("GET", path, is_anonymous=True), self._bounds(), _body, jitter)
+        return ask(place, HttpRequest("GET", path, is_anonymous=True), self._bounds(), _body, jitter)
 
     def _bounds(self) -> Bounds:
         p = self.params

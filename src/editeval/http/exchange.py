@@ -97,7 +97,7 @@ def parse_url(where: str, url: str) -> Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class HttpRequest:
     """What is sent. `path` comes after the server's prefix."""
 
     method: str
@@ -149,7 +149,7 @@ def check_reachable(where: str, server: Server) -> None:
     raise MachineError(f"{where}: {server.url} cannot be reached: {server.quote(why)}; {advice}")
 
 
-def exchange(server: Server, message: Message, seconds: float, max_bytes: int) -> Reply:
+def exchange(server: Server, message: HttpRequest, seconds: float, max_bytes: int) -> Reply:
     """The server's reply, complete and within `seconds` and `max_bytes`.
 
     Raises PassingError if it does not come, breaks off or takes too long; BadReplyError if it is too big.
@@ -203,7 +203,7 @@ def _cut_at(wire: socket, end: float) -> Iterator[threading.Event]:
         wire.close()
 
 
-def _converse(connection: http.client.HTTPConnection, server: Server, message: Message, max_bytes: int) -> Reply:
+def _converse(connection: http.client.HTTPConnection, server: Server, message: HttpRequest, max_bytes: int) -> Reply:
     headers = {"User-Agent": "editeval", "Accept": "application/json", "Connection": "close", **message.headers}
     if message.content_type:
         headers["Content-Type"] = message.content_type

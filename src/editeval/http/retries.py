@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from editeval.http.exchange import Message, PassingError, Reply, Server, TransportError, exchange
+from editeval.http.exchange import HttpRequest, PassingError, Reply, Server, TransportError, exchange
 
 T = TypeVar("T")
 MAX_WAIT_S = 60.0
@@ -28,7 +28,7 @@ class Bounds:
 
 def ask(
     server: Server,
-    message: Message,
+    message: HttpRequest,
     bounds: Bounds,
     read: Callable[[Reply], T],
     jitter: random.Random,

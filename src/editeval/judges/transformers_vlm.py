@@ -26,8 +26,8 @@ from editeval.judges.asking.rationale import answer_of
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
-from editeval.judges.vlm import facts
 from editeval.judges.vlm.answering import Answerer
+from editeval.judges.vlm.facts import facts_of
 from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint
 from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
 from editeval.types import WEIGHTS, Facts, HubModel, JudgeRequest, Score
@@ -133,7 +133,7 @@ class TransformersVlmJudge(ProtocolJudge):
         reader = checkpoint.tokenizer, checkpoint.image_processor
         self._preparer = Preparer(*reader, self.protocol, p.max_image_side, checkpoint.max_tokens)
         self._answerer = Answerer(checkpoint, p.max_new_tokens, p.temperature)
-        self._facts = facts.facts_of(checkpoint.model)
+        self._facts = facts_of(checkpoint.model)
 
     def facts(self) -> Facts:
         """Class, commit, attention, dtype, devices."""

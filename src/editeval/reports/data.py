@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from editeval.reports.replies import in_words
+from editeval.reports.replies import reply_text
 from editeval.types import Score, Subset, Summary
 
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
@@ -294,7 +294,7 @@ class _Tally:
             return
         if value is None:
             score = row.scores.get(self.metric)
-            self._count("judge", why_unscored(row, self.metric), row.id, in_words(score.raw) if score else "")
+            self._count("judge", why_unscored(row, self.metric), row.id, reply_text(score.raw) if score else "")
             return
         self.num_scored += 1
         self.lowest = value if self.lowest is None else min(self.lowest, value)

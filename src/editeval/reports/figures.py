@@ -45,7 +45,7 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "\u2026"
 
 
-def in_words(low: float | None, high: float | None) -> str:
+def format_interval(low: float | None, high: float | None) -> str:
     """An interval, "6.11 to 6.73"; empty if there is none."""
     return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
@@ -53,7 +53,7 @@ def in_words(low: float | None, high: float | None) -> str:
 def interval_cell(summary: Summary) -> str:
     """The 95 % interval of the mean; a word if it would be too narrow, a dash without a mean."""
     word = english("unreliable") if summary.interval_note else NOTHING
-    return in_words(summary.ci_low, summary.ci_high) or word
+    return format_interval(summary.ci_low, summary.ci_high) or word
 
 
 def interval_notes(summaries: Sequence[Summary]) -> Iterator[str]:
@@ -85,7 +85,7 @@ def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
 
 def _bounds(summary: Summary) -> str:
     """Where the mean could lie; a dash where nothing is missing."""
-    return in_words(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
+    return format_interval(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
 
 
 _STATISTIC = {

@@ -10,7 +10,7 @@ REASONS = ("reasoning", "reason", "rationale", "explanation", "message")
 """Fields in which a judge that answers in JSON says why."""
 
 
-def in_words(raw: str) -> str:
+def reply_text(raw: str) -> str:
     """The message of a judge that could not judge, or every question with its reply in the judge's own words.
 
     JSON that a judge replied with is its reason; a reply that is no JSON stays as it is.

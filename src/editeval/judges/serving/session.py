@@ -14,7 +14,7 @@ from typing import Any
 from editeval.errors import BudgetError, MachineError
 from editeval.http import exchange
 from editeval.http.answers import check, complaint
-from editeval.http.exchange import DeclinedError, Message, Server, TransportError, idempotency
+from editeval.http.exchange import DeclinedError, HttpRequest, Server, TransportError, idempotency
 from editeval.http.retries import Bounds, ask
 from editeval.http.spending import Spending
 from editeval.judges.asking import messages as chat
@@ -103,7 +103,7 @@ class Session:
         fields = body(self._model, asked, wish, self.abilities) | self._extra
         content = json.dumps(fields)
         once = idempotency(self._judging, *name, wish.answer, content)
-        message = Message("POST", "/chat/completions", content.encode(), "application/json", once)
+        message = HttpRequest("POST", "/chat/completions", content.encode(), "application/json", once)
 
         def read(answer: exchange.Reply) -> Reply:
             if is_probe and answer.status in (400, 403, 422):
