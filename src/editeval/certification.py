@@ -15,7 +15,7 @@ from editeval.categories import CATEGORIES
 from editeval.certificates import arms, files
 from editeval.certificates.answers import Answers
 from editeval.certificates.arms import Specimen
-from editeval.certificates.certificate import certificate
+from editeval.certificates.certificate import assemble
 from editeval.certificates.thresholds import DEFAULT_SAMPLES, MIN_SAMPLES
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError
@@ -68,7 +68,7 @@ def certify(config: Config, judging: JudgingPlan, interrupt: Interrupt, suite: S
     if interrupt.signum is not None:
         return Certified(None, path, interrupt.signum)
     about = {"seconds": time.time() - began, "versions": installed} | _about(config, judging, samples)
-    content = certificate(judging.id, answers, judging.judge.reads_instruction, about)
+    content = assemble(judging.id, answers, judging.judge.reads_instruction, about)
     records.sort(key=lambda record: work.order[record["arm"], record["sample"]])
     return Certified(content, files.write(config.evaluation.output_dir, content, records), None)
 

@@ -10,14 +10,14 @@ import pytest
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound, spoilt, status_of
 from editeval.certificates import arms, thresholds
 from editeval.certificates.answers import Answers, metric_for
-from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED, certificate
+from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED
 from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, findings
 
 ONE = ("overall",)
 
 
 def content(answers: Answers, reads_instruction: bool = True) -> dict[str, Any]:
-    return certificate("key", answers, reads_instruction, {"num_samples": NUM_SAMPLES})
+    return assemble("key", answers, reads_instruction, {"num_samples": NUM_SAMPLES})
 
 
 def changed(**arm_values: Callable[[int], float | None]) -> Answers:

@@ -12,7 +12,7 @@ from editeval.certificates.certificate import SCHEMA_VERSION
 from editeval.certificates.thresholds import SUITE
 
 
-def certificate(key: str, verdict: str, status: str) -> dict[str, Any]:
+def content(key: str, verdict: str, status: str) -> dict[str, Any]:
     check = {
         "name": "target > identity",
         "status": status,
@@ -39,7 +39,7 @@ def test_a_failed_certificate_is_a_warning_and_the_next_run_shows_it(tmp_path: P
     assert report_of(first)["badge"] == "valid"
     trust = report_of(first)["run"]["judgings"][0]["certificate"]
     assert trust["verdict"] is None and "no certificate" in trust["line"]
-    files.write(tmp_path, certificate(first.plan.judging_id, "not certified", "failed"), [])
+    files.write(tmp_path, content(first.plan.judging_id, "not certified", "failed"), [])
     second = report_of(run(tmp_path))
     assert second["badge"] == "valid with warnings"
     assert any("NOT CERTIFIED" in warning for warning in second["warnings"])

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound
 from editeval.certificates import arms
-from editeval.certificates.certificate import certificate
+from editeval.certificates.certificate import assemble
 from editeval.reports.certificate import (
     certificate_block,
     certificate_line,
@@ -30,7 +30,7 @@ ABOUT = {
 
 def made(**arm_values: float) -> dict[str, Any]:
     answers = answered(("overall",), lambda arm, metric, n: arm_values.get(arm, sound(arm, metric, n)))
-    return certificate("0123", answers, True, ABOUT)
+    return assemble("0123", answers, True, ABOUT)
 
 
 def test_a_judge_without_a_certificate_is_called_so() -> None:

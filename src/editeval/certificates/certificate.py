@@ -32,7 +32,7 @@ _LADDER = (
 )
 
 
-def certificate(key: str, answers: Answers, reads_instruction: bool, about: Mapping[str, Any]) -> dict[str, Any]:
+def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping[str, Any]) -> dict[str, Any]:
     """The certificate of the judging `key`; `about` is what the caller adds: judge, samples, time, versions."""
     found = findings(answers, reads_instruction)
     return {
