@@ -10,7 +10,7 @@ import pytest
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound, spoilt, status_of
 from editeval.certificates import arms, thresholds
 from editeval.certificates.answers import Answers, metric_for
-from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED
+from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED, assemble
 from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, findings
 
 ONE = ("overall",)

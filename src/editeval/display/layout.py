@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from editeval.display import picture as views
 from editeval.display.picture import Picture, ScoreSoFar, StageView, WorkerView
-from editeval.display.texts import NOTHING, bar, clean, clock, fit, number
+from editeval.display.texts import bar, clean, clock, fit, number
+from editeval.numbers import NOTHING
 
 Line = list[tuple[str, str]]
 """(text, rich style) parts; a line is never wider than it was asked to be."""
