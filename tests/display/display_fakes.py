@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from editeval.display.gpus import GpuSample
 from editeval.display.observer import RunFacts, Settled, StageFacts
-from editeval.display.picture import GpuSample
 from editeval.display.tracker import Tracker
 
 

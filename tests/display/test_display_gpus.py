@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from display_fakes import FakeGpus, Told, edit_facts, gpu
 
-from editeval.display.gpus import NvmlSource, open_source
+from editeval.display.gpus import GpuSample, NvmlSource, open_source
 from editeval.display.observer import RunFacts
-from editeval.display.picture import GpuSample
 from editeval.display.recorder import GPU_COLUMNS, Recorder, append_samples, read_picture, read_samples
 
 

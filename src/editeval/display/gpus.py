@@ -5,10 +5,22 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from editeval.display.picture import GpuSample
 from editeval.machine.gpus import driver_name
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """One GPU at one moment; None where the driver does not tell."""
+
+    at: float  # unix seconds
+    gpu: str  # the run's name of it: "cuda:0"
+    utilisation: float | None  # percent
+    memory_mib: float | None
+    power_w: float | None
+    temperature_c: float | None
 
 
 class GpuSource(Protocol):

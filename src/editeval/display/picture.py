@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from editeval.display.gpus import GpuSample
+
 T = TypeVar("T")
 
 LOADING, READY, EDITING, JUDGING, ENCODING = "loading", "ready", "editing", "judging", "encoding"
@@ -14,18 +16,6 @@ MAX_HISTORY = 60  # seconds of a worker's history
 COMPUTING = frozenset({EDITING, JUDGING})
 HOLDING = frozenset({EDITING, JUDGING, ENCODING})
 AWAY = frozenset({LOADING, RESTARTING, DEAD})
-
-
-@dataclass(frozen=True, slots=True)
-class GpuSample:
-    """One GPU at one moment; None where the driver does not tell."""
-
-    at: float  # unix seconds
-    gpu: str  # the run's name of it: "cuda:0"
-    utilisation: float | None  # percent
-    memory_mib: float | None
-    power_w: float | None
-    temperature_c: float | None
 
 
 @dataclass(frozen=True, slots=True)

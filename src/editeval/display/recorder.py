@@ -14,9 +14,9 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from editeval.display import picture as views
-from editeval.display.gpus import GpuSource, open_source
+from editeval.display.gpus import GpuSample, GpuSource, open_source
 from editeval.display.observer import Observer, RunFacts
-from editeval.display.picture import GpuSample, Picture
+from editeval.display.picture import Picture
 from editeval.display.thrift import rest_s
 from editeval.display.tracker import Tracker
 

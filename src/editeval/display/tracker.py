@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from editeval.display import picture as views
+from editeval.display.gpus import GpuSample
 from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
 from editeval.display.pace import Pace
-from editeval.display.picture import FailureView, GpuSample, Picture, ScoreSoFar, StageView, WorkerView
+from editeval.display.picture import FailureView, Picture, ScoreSoFar, StageView, WorkerView
 
 Interval = Callable[[Mapping[str, Sequence[float]]], tuple[float, float | None, float | None]]
 """interval(scores by cluster) -> (mean, low, high): the interval that the report will give."""
