@@ -6,6 +6,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
 if __name__ == "__main__":
-    from editeval.cli import legacy_main
+    from editeval.cli.main import legacy_main
 
     legacy_main(sys.argv[1:])

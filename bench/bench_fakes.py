@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import PoolSpec
+from editeval.execution.worker_messages import WorkerSpec
 from editeval.images import decode, encode_png
-from editeval.store.manifest import host
+from editeval.machine.host import host
 from editeval.types import Editor, EditRequest, Progress
 
 

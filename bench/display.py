@@ -22,7 +22,7 @@ from rich.console import Console
 from bench_fakes import machine
 from editeval.display.events import EventLines
 from editeval.display.live import LiveDisplay
-from editeval.display.observer import Observer, RunFacts, Settled, StageFacts, Together
+from editeval.display.observer import CompositeObserver, Observer, RequestCompleted, RunFacts, StageFacts
 from editeval.display.plain import PlainDisplay
 from editeval.display.recorder import Recorder
 from editeval.display.tracker import Tracker
@@ -52,7 +52,7 @@ def told(observer: Observer, workers: int, seconds: float, directory: str) -> No
             observer.notice("edit", "progress", data | {"step": step + 1, "num_steps": NUM_STEPS})
             if step == NUM_STEPS - 1:
                 observer.notice("edit", "finished", data)
-                observer.settled("edit", Settled(data["key"], worker, IMAGE_S))
+                observer.settled("edit", RequestCompleted(data["key"], worker, IMAGE_S))
         time.sleep(max(0.0, begun + (tick + 1) * STEP_S - time.monotonic()))
 
 
@@ -71,7 +71,7 @@ def watched(display: str, width: int) -> Iterator[Observer]:
             stack.enter_context(PlainDisplay(tracker.picture, io.StringIO().write))
         else:
             observers.append(stack.enter_context(EventLines(tracker.picture, null)))
-        yield Together(observers)
+        yield CompositeObserver(observers)
 
 
 def cpu_s() -> float:

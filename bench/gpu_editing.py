@@ -31,9 +31,9 @@ import gpu_table
 from bench_fakes import machine, photo_like
 from editeval.errors import EditevalError
 from editeval.execution.backends import process_launcher
-from editeval.execution.lanes import Limits
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import WorkerSpec
+from editeval.execution.worker_state import Limits
 from editeval.types import EditRequest, Outcome
 from gpu_recording import COMPARED, OUT
 from gpu_table import Measured

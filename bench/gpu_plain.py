@@ -17,8 +17,7 @@ from typing import Any
 from PIL import Image
 
 from editeval.editors.diffusion import checkpoint
-from editeval.editors.diffusion.conditioning import tell_token_types
-from editeval.editors.diffusion.processors import without_torchvision
+from editeval.editors.diffusion.patches import tell_token_types, without_torchvision
 from gpu_checkpoint import DTYPES, PIPELINES
 from gpu_recording import COMPARED, LoadWatch, Recording, begin, synchronize
 

@@ -16,10 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench_fakes import machine, sleeper_spec
-from editeval.execution import cluster
 from editeval.execution.backends import Launch, process_launcher
 from editeval.execution.pool import Pool
-from editeval.execution.ray_handle import ray_launcher
+from editeval.execution.ray import cluster
+from editeval.execution.ray.handle import ray_launcher
 from editeval.images import BytesImage
 from editeval.store.manifest import Manifest, identity
 from editeval.store.run_store import RunStore

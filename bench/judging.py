@@ -25,10 +25,10 @@ from typing import Any
 import judging_models
 import judging_table
 from bench_fakes import machine
+from editeval.judges.local.generate import Generator
+from editeval.judges.local.inputs import MAX_THREADS, EncodedPrompt, Preparer
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
-from editeval.judges.vlm.answering import Answerer
-from editeval.judges.vlm.prompts import MAX_THREADS, Preparer, Prompt
 from judging_models import timed
 
 ENGINES = ("transformers", "vllm")
@@ -48,7 +48,7 @@ class Transformers:
         self.preparer = Preparer(*reader, self.protocol, 1024, self.checkpoint.max_tokens)
         self.requests = judging_models.requests(max(options.batches), options.side)
         self.ready = [future.result() for future in self.preparer.begin(self.requests)]
-        self.answerer = Answerer(self.checkpoint, options.reply_tokens)
+        self.answerer = Generator(self.checkpoint, options.reply_tokens)
 
     def row(self, batch: int) -> dict[str, Any]:
         """What is measured at one batch size: whole judgements, one question by its label, the same one in writing."""
@@ -59,7 +59,7 @@ class Transformers:
         written = timed(lambda: self._answers([dataclasses.replace(prompt, answer="number") for prompt in asked]))
         return {"batch": batch, "judgements_s": batch / whole, "prompts_s": batch / label, "replies_s": batch / written}
 
-    def _answers(self, prompts: Sequence[Prompt]) -> None:
+    def _answers(self, prompts: Sequence[EncodedPrompt]) -> None:
         replies = self.answerer.replies(prompts)
         if any(reply is None for reply in replies) or self.answerer._fits:
             raise SystemExit(f"a batch of {len(prompts)} does not fit into the device's memory")

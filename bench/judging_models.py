@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench_fakes import photo_like
+from editeval.judges.local.pretrained import PretrainedModel
 from editeval.judges.parsing.reply import LABELS
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.vlm.loading import Checkpoint
 from editeval.types import JudgeRequest
 
 REPEATS = 3
@@ -123,7 +123,7 @@ def image_processor() -> Any:
     return tiny_judges()._pillow_processor()(size=size, patch_size=16, image_mean=mean, image_std=mean)
 
 
-def checkpoint(name: str, device: str) -> Checkpoint:
+def checkpoint(name: str, device: str) -> PretrainedModel:
     """As the judge loads one, except that no token ends a reply: every written one has exactly its limit."""
     import transformers
 
@@ -132,7 +132,7 @@ def checkpoint(name: str, device: str) -> Checkpoint:
     model.generation_config = transformers.GenerationConfig(do_sample=False, eos_token_id=None, pad_token_id=pad)
     labels = tuple(tok.convert_tokens_to_ids(label) for label in LABELS)
     typed = tiny_judges().typed_id(model)
-    return Checkpoint(model, tok, images, device, 32768, frozenset(), labels, pad, typed)
+    return PretrainedModel(model, tok, images, device, 32768, frozenset(), labels, pad, typed)
 
 
 def snapshot(name: str, folder: Path) -> Path:

@@ -12,9 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import judging_models
-from editeval.judges.asking.interview import Call
-from editeval.judges.asking.labels import NUM_TOKENS
-from editeval.judges.asking.wish import Wish
+from editeval.judges.chat.messages import NUM_TOKENS
+from editeval.judges.chat.runner import Call, SamplingParams
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
 from judging_models import timed
 
@@ -52,7 +51,10 @@ class Vllm:
 
     def row(self, batch: int) -> dict[str, Any]:
         """Whole judgements, one question by its label, the same one in writing."""
-        label, written = Wish("labels", NUM_TOKENS, is_expected=True), Wish("rationale", self.reply_tokens)
+        label, written = (
+            SamplingParams("labels", NUM_TOKENS, is_expected=True),
+            SamplingParams("rationale", self.reply_tokens),
+        )
         return {
             "batch": batch,
             "judgements_s": batch / timed(lambda: self._run(batch, 3, label)),
@@ -60,7 +62,7 @@ class Vllm:
             "replies_s": batch / timed(lambda: self._run(batch, 1, written)),
         }
 
-    def _run(self, batch: int, num_questions: int, wish: Wish) -> None:
+    def _run(self, batch: int, num_questions: int, sampling: SamplingParams) -> None:
         engine = self.judge._engine
         assert engine is not None
         engine._llm.reset_prefix_cache()
@@ -70,7 +72,7 @@ class Vllm:
         for request in self.requests[:batch]:
             asked = self.judge._interview.asked(request)
             for question, messages in list(zip(asked.questions, asked.conversations, strict=True))[:num_questions]:
-                calls.append(Call((0, question.name, 0), request.key, messages, wish))
+                calls.append(Call((0, question.name, 0), request.key, messages, sampling))
         replies = engine.replies(calls)
         problems = [reply.message for reply in replies if reply.problem]
         if problems:

@@ -122,7 +122,7 @@ def with_peak(arguments: list[str]) -> list[str]:
     start = f"import atexit;atexit.register(lambda: exec({report!r}))"
     if arguments[0] == "-c":
         return [sys.executable, "-c", start + "\n" + arguments[1], *arguments[2:]]
-    code = f"{start}\nimport sys;sys.argv=['editeval',*sys.argv[1:]]\nfrom editeval.cli import main\nmain()"
+    code = f"{start}\nimport sys;sys.argv=['editeval',*sys.argv[1:]]\nfrom editeval.cli.main import main\nmain()"
     return [sys.executable, "-c", code, *arguments]
 
 

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from bench_fakes import machine
+from editeval.reports.site import page
 from editeval.store.run_store import RunStore
-from editeval.viewer import page
 
 ROOT = Path(__file__).parent.parent
 MAX_FRONT_END, MAX_WRITE_S, MAX_OPEN_MS, MAX_GROWTH_MB = 60_000, 5.0, 1000.0, 100.0

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from editeval.commands.retry import FAMILIES
+from editeval.cli.retry import FAMILIES
 from editeval.errors import Reason
-from editeval.execution.lanes import RETRIED
+from editeval.execution.attempts import RETRIED
 
 ROOT = Path(__file__).parent.parent
 INTERNAL = {"not_edited"}

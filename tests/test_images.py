@@ -21,16 +21,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from editeval.errors import ImageError
-from editeval.images import (
-    MAX_PIXELS,
-    BytesImage,
-    FileImage,
-    decode,
-    encode_png,
-    from_base64,
-    sha256,
-    write_atomic,
-)
+from editeval.files import write_atomic
+from editeval.images import MAX_PIXELS, BytesImage, FileImage, decode, encode_png, from_base64, sha256
 
 ORIENTATION = 0x0112
 RED, WHITE = (255, 0, 0), (255, 255, 255)

@@ -1,5 +1,5 @@
 """`python -m editeval` is `editeval`."""
 
-from editeval.cli import main
+from editeval.cli.main import main
 
 main()

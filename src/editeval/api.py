@@ -14,19 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from editeval import pipeline, plugins
+from editeval import plugins
 from editeval.config.load import Overrides, load_config, load_mapping
 from editeval.config.schema import Config, Logging, Stage
 from editeval.errors import ConfigError, EditBatchError, MachineError, UserError
-from editeval.execution.lanes import Notice
+from editeval.execution.budget import BudgetLedger
 from editeval.execution.pool import Pool
 from editeval.execution.progress import EditLog
-from editeval.execution.till import Till
+from editeval.execution.worker_state import PoolEvent
 from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.machine import gpus
-from editeval.plan import device_warnings, stage_devices, worker_spec
-from editeval.stages.activity import launcher, pool_spec, say
-from editeval.types import Bill, Editor, EditRequest, ImageRef, Outcome
+from editeval.run import logs, pipeline
+from editeval.run.placement import device_warnings, stage_devices
+from editeval.run.plan import worker_spec
+from editeval.run.stage import launcher, pool_spec, say
+from editeval.types import Editor, EditRequest, ImageRef, Outcome, UsageRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,7 +84,7 @@ class BatchEditor:
         self.stage: Stage = stage
         self.num_workers = len(groups)
         self._pool = Pool(spec, launcher(self.logs, f"{type(self).__name__}-edit", stage.execution), self._hear)
-        self._till = Till()
+        self._till = BudgetLedger()
         self._edit_log: EditLog | None = None  # of the latest `batch_edit`
         try:
             self._pool.__enter__()
@@ -108,9 +110,9 @@ class BatchEditor:
         if self._remove_logs is not None:
             self._remove_logs.detach()
 
-    def _hear(self, notice: Notice) -> None:
+    def _hear(self, notice: PoolEvent) -> None:
         if notice.kind == "pay":
-            self._pool.answer(notice, self._till.settle(Bill(**notice.data["bill"])))
+            self._pool.answer(notice, self._till.settle(UsageRequest(**notice.data["bill"])))
         else:
             _tell(notice)
             if self._edit_log is not None:
@@ -198,7 +200,7 @@ def _encoded(position: int, image: Image | bytes | str | Path) -> ImageRef:
 
 def _heard(settings: Logging) -> AbstractContextManager[None]:
     """The lines of the log contract reach a log file and the terminal, unless the program has its own logging."""
-    return nullcontext() if log.hasHandlers() else pipeline.logs(settings, logging.StreamHandler(sys.stderr))
+    return nullcontext() if log.hasHandlers() else logs.logs(settings, logging.StreamHandler(sys.stderr))
 
 
 def _check_arguments(instructions: Sequence[Any], enable_batch_sync: Any, on_error: Any) -> None:
@@ -225,7 +227,7 @@ def _check_json(where: str, values: Mapping[str, Any]) -> None:
             raise ConfigError(f"{where}: {key}: must be a JSON value, got {value!r}: {error}") from error
 
 
-def _tell(notice: Notice) -> None:
+def _tell(notice: PoolEvent) -> None:
     if notice.kind == "ready":
         log.info("Worker %d on %s ready", notice.data["worker"], notice.data["device"])
     elif notice.kind == "worker_lost":

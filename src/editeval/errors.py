@@ -31,11 +31,6 @@ if TYPE_CHECKING:
     from editeval.types import Outcome
 
 
-def one_line(text: object) -> str:
-    """`text` on one line that cannot steer a terminal, whatever it holds: what does not print stands as its escape."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
-
-
 class Reason(StrEnum):
     """Why an edit failed or a score is missing: the word in the ledger, its family, and if another attempt may help.
 

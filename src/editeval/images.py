@@ -10,13 +10,11 @@ import binascii
 import contextlib
 import hashlib
 import io
-import os
 import struct
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from editeval.errors import ImageError
 
@@ -177,33 +175,3 @@ def from_base64(text: str | bytes) -> bytes:
 def sha256(data: bytes) -> str:
     """Hex digest."""
     return hashlib.sha256(data).hexdigest()
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """`path` holds exactly `data`, on disk, or is untouched."""
-    with replacing(path) as file:
-        file.write(data)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that becomes `path`, durably, when the block ends well, and leaves no trace otherwise.
-
-    Temporary file, fsync, rename, fsync of the directory.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

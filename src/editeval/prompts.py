@@ -61,3 +61,6 @@ def check(where: str, prompt: Prompt) -> None:
                 f"{where}.user_prompt_template: unknown placeholder {{{name}}}{hint} "
                 f"(known: {known}; write {{{{{name}}}}} for literal braces)"
             )
+
+
+CATEGORIES = ("physical", "environmental", "cultural", "causal", "referential")

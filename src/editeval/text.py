@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
 import shlex
+import time
 from collections.abc import Iterable
 
 from editeval.redaction import redacted
+
+
+def one_line(text: object) -> str:
+    """`text` on one line that cannot steer a terminal, whatever it holds: what does not print stands as its escape."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029\x85]")
+
+
+def printable(value: object, keep_lines: bool = False) -> str:
+    """`value` as text in which every unprintable character stands as its escape, `\\x1b`; line breaks as ` / `."""
+    text = _LINE_BREAK.sub("\n", "" if value is None else str(value))
+    lines = text.split("\n")
+    if not keep_lines:
+        lines = [line.strip() for line in lines if line.strip()]
+    clean = (_UNPRINTABLE.sub(_escape, line.replace("\t", " ")) for line in lines)
+    return ("\n" if keep_lines else " / ").join(clean)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """`text`, cut to `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "\u2026"
 
 
 def shell_line(words: Iterable[str]) -> str:
@@ -20,3 +58,87 @@ def run_command(verb: str, directory: object, *flags: str, names_code: bool) -> 
     """
     consent = ("--allow-code",) if names_code else ()
     return shell_line(("editeval", verb, *flags, str(directory), *consent))
+
+
+NOTHING = "-"
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval, on a page."""
+    return NOTHING if low is None or high is None else f"{low:.2f} \u2013 {high:.2f}"
+
+
+def share(value: float | None) -> str:
+    """Percent, never rounded to a full 100 or to 0 that it is not."""
+    if value is None:
+        return NOTHING
+    shown = value if value in (0, 1) else min(0.999, max(0.001, value))
+    return f"{shown * 100:.1f} %".replace(".0 %", " %")
+
+
+def duration(seconds: float | None) -> str:
+    """1.25 s, 94.5 s, 12 min 05 s, 3 h 07 min."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 120:
+        return f"{seconds:.{2 if seconds < 10 else 1}f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(unix_seconds: float | None) -> str:
+    """UTC date and time to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_seconds)) if unix_seconds else NOTHING
+
+
+_FULL, _HALF, _EMPTY = "━", "╸", "─"
+
+
+def clean(text: object) -> str:
+    """One line in which every unprintable character stands as its escape, whatever an id or a message holds."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def fit(text: str, width: int, is_right: bool = False) -> str:
+    """`text` in exactly `width` cells (a Chinese character takes two); what is cut off shows as an ellipsis."""
+    from rich.cells import cell_len, set_cell_size
+
+    size = cell_len(text)
+    if size > width:
+        return set_cell_size(text, max(width - 1, 0)) + "…"[:width]
+    padding = " " * (width - size)
+    return padding + text if is_right else text + padding
+
+
+def bar(share: float, width: int) -> tuple[str, str]:
+    """(full part, empty part) of a bar."""
+    halves = round(2 * width * min(max(share, 0.0), 1.0))
+    full = _FULL * (halves // 2) + _HALF * (halves % 2)
+    return full, _EMPTY * (width - len(full))
+
+
+def clock(seconds: float | None) -> str:
+    """`1:35`, or `2:01:35` from an hour on; a dash for None."""
+    if seconds is None:
+        return NOTHING
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def number(value: float | None, digits: int = 0, unit: str = "") -> str:
+    """Fixed decimals; a dash for None."""
+    return NOTHING if value is None else f"{value:.{digits}f}{unit}"
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: what is not a JSON value becomes text."""
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -190,7 +190,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class UsageRequest:
     """Calls about to be made; tokens and price of those that were answered; what may be spent in all (None: any)."""
 
     calls: int = 0
@@ -201,11 +201,11 @@ class Bill:
     max_usd: float | None = None
 
 
-Pay = Callable[[Bill], str]
+RequestBudget = Callable[[UsageRequest], str]
 """pay(bill): "" if it may be spent, and is on record; or why not. Waits for whoever keeps the books of the stage."""
 
 
-def pay_freely(bill: Bill) -> str:
+def grant_all_requests(bill: UsageRequest) -> str:
     """Nobody keeps books."""
     del bill
     return ""
@@ -253,7 +253,9 @@ class Plugin:
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     worker: int = 0  # its number among the workers of its stage, known before `load`
-    pay: Pay = staticmethod(pay_freely)  # of paid calls, asked before each; set before `load`
+    request_budget: RequestBudget = staticmethod(
+        grant_all_requests
+    )  # of paid calls, asked before each; set before `load`
 
     def __init__(self, params: Any) -> None:
         self.params = params

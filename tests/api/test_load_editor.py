@@ -17,7 +17,7 @@ import editeval
 from editeval.api import BatchEditor, load_editor
 from editeval.config.load import load_mapping
 from editeval.errors import ConfigError, EditBatchError, MachineError
-from editeval.execution import cluster
+from editeval.execution.ray import cluster
 from editeval.images import encode_png
 from fakes.fake_editor import FakeParams
 from fakes.image_server import ImageServer

@@ -13,10 +13,10 @@ from contracts.benchmark_contract import check_benchmark
 from editeval.benchmarks.procedural import NUM_VARIANTS, ProceduralBenchmark, ProceduralParams, ladder
 from editeval.benchmarks.scenes import render
 from editeval.benchmarks.scenes.catalogue import KINDS
-from editeval.categories import CATEGORIES
 from editeval.errors import BenchmarkError
 from editeval.images import BytesImage, decode
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
+from editeval.prompts import CATEGORIES
 from editeval.types import ImageRef, JudgeRequest, Sample
 
 SCENES = Path(render.__file__).parent

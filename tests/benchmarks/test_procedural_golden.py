@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from editeval.benchmarks.procedural import GENERATOR, Drawing, ProceduralBenchmark, ProceduralParams
+from editeval.benchmarks.procedural import GENERATOR, LazyImage, ProceduralBenchmark, ProceduralParams
 from editeval.benchmarks.scenes import render
 from editeval.types import Sample
 
@@ -49,7 +49,7 @@ print(hashlib.sha256(sample.reference.read()).hexdigest())
 
 
 def digest(sample: Sample) -> str:
-    assert isinstance(sample.image, Drawing)
+    assert isinstance(sample.image, LazyImage)
     cell = sample.image.cell
     content = hashlib.sha256()
     for part in (render.source(*cell[:4], cell.size), render.target(cell), render.mask(cell)):

@@ -14,8 +14,8 @@ from PIL import Image
 from report_fakes import report_of, row_of, value_of
 
 from editeval.reports.data import SampleRow
-from editeval.reports.html import write_report_html
-from editeval.reports.pictures import FOLDER, INDEX, Found, Shelf
+from editeval.reports.site.thumbnails import FOLDER, INDEX, Found, ThumbnailStore
+from editeval.reports.site.write import write_report_html
 
 PERIOD = 40  # after so many samples of a large report its pictures come again
 BENCHMARK = {"type": "procedural", "params": {"num_per_category": 4}}
@@ -115,7 +115,7 @@ def _know_pictures(directory: Path, rows: list[SampleRow], images: Callable[[str
     """The shelf holds the pictures of all rows, as after a run: made for the first PERIOD, known for the others."""
     for folder in ("thumbs", "pictures"):
         (directory / FOLDER / folder).mkdir(parents=True)
-    shelf = Shelf(directory)
+    shelf = ThumbnailStore(directory)
     for row in rows[:PERIOD]:
         edited = (directory / row.edited_path).read_bytes() if row.edited_path else None
         shelf.add(Found(row.id, *images(row.id), edited, row.sha256))

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from report_fakes import report_of, row_of
 
 from conftest import Open, address_of, run_editeval, shot
-from editeval.reports.html import write_report_html
+from editeval.reports.site.write import write_report_html
 
 
 @pytest.mark.parametrize("hosting", ["beside the run", "one file"])

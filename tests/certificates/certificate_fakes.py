@@ -6,25 +6,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editeval.certificates import arms
+from editeval.certificates import conditions
 from editeval.certificates.answers import Answers
-from editeval.certification import Certified, Suite, certify
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
-from editeval.plan import judging_plans
-from editeval.stages.interrupt import Interrupt
+from editeval.run.certify import Certified, Suite, certify
+from editeval.run.interrupt import Interrupt
+from editeval.run.plan import judging_plans
 from editeval.types import Score
 
 NUM_SAMPLES = 30
 SUITE = Suite(NUM_SAMPLES, size=128)
-SOUND = {arms.TARGET: 9.5, arms.REENCODED: 9.4, arms.PARTIAL: 5.0, arms.SHAM: 5.1, arms.AGAIN: 5.0, arms.UNSEEN: 9.4}
+SOUND = {
+    conditions.TARGET: 9.5,
+    conditions.REENCODED: 9.4,
+    conditions.PARTIAL: 5.0,
+    conditions.SHAM: 5.1,
+    conditions.AGAIN: 5.0,
+    conditions.UNSEEN: 9.4,
+}
 """What a sound judge says, by arm; everything else is nothing."""
 
 
 def answered(metrics: tuple[str, ...], value_of: Callable[[str, str, int], float | None]) -> Answers:
     """Answers to every arm: value_of(arm, metric, number of the sample); None is unscored as `refused`."""
     answers = Answers(metrics)
-    for arm in arms.ARMS:
+    for arm in conditions.ARMS:
         for number in range(NUM_SAMPLES):
             key = f"sample {number}"
             values = {metric: value_of(arm, metric, number) for metric in metrics}

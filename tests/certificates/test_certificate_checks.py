@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound, spoilt, status_of
-from editeval.certificates import arms, thresholds
+from editeval.certificates import conditions, thresholds
 from editeval.certificates.answers import Answers, metric_for
 from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED, assemble
 from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, findings
@@ -41,22 +41,22 @@ def test_a_sound_judge_is_certified_and_what_it_cannot_show_is_not_counted_as_sh
 @pytest.mark.parametrize(
     ("arm", "value", "name"),
     [
-        (arms.IDENTITY, lambda n: 9.9 if n < 2 else 0.2, "target > identity"),  # 28 of 30: 0.93
-        (arms.WRONG, lambda n: 9.9 if n < 4 else 0.2, "target > wrong object"),
-        (arms.PARTIAL, lambda n: 9.9 if n < 8 else 5.0, "target > partial"),
-        (arms.PARTIAL, lambda n: 0.0 if n < 8 else 5.0, "partial > identity"),
-        (arms.OVER_EDIT, lambda n: 9.9 if n < 4 else 0.2, "target > over edit"),
-        (arms.REENCODED, lambda n: 8.0 if n < 4 else 9.5, "target re-encoded = target"),
-        (arms.UNSEEN, lambda n: 4.0 if n < 8 else 9.5, "unseen change > partial"),
-        (arms.FLAT, lambda n: 9.9 if n < 5 else 0.2, "unseen change > flat paint"),
-        (arms.IDENTITY, lambda n: 1.1, "identity is bad"),
-        (arms.SHUFFLED, lambda n: 9.5 + n / 100, "another instruction"),
-        (arms.SWAPPED, lambda n: 9.9 if n < 4 else 0.2, "target > swapped pictures"),
-        (arms.SWAPPED, lambda n: 1.6, "swapped as bad as identity"),
-        (arms.BLANK, lambda n: 1.1, "blank picture is bad"),
-        (arms.SHAM, lambda n: 5.5, "JPEG 95 shifts nothing"),
-        (arms.IN_PICTURE, lambda n: 1.5 if n < 2 else 0.0, "plea inside the picture"),
-        (arms.IN_INSTRUCTION, lambda n: 10.0, "plea inside the instruction"),
+        (conditions.IDENTITY, lambda n: 9.9 if n < 2 else 0.2, "target > identity"),  # 28 of 30: 0.93
+        (conditions.WRONG, lambda n: 9.9 if n < 4 else 0.2, "target > wrong object"),
+        (conditions.PARTIAL, lambda n: 9.9 if n < 8 else 5.0, "target > partial"),
+        (conditions.PARTIAL, lambda n: 0.0 if n < 8 else 5.0, "partial > identity"),
+        (conditions.OVER_EDIT, lambda n: 9.9 if n < 4 else 0.2, "target > over edit"),
+        (conditions.REENCODED, lambda n: 8.0 if n < 4 else 9.5, "target re-encoded = target"),
+        (conditions.UNSEEN, lambda n: 4.0 if n < 8 else 9.5, "unseen change > partial"),
+        (conditions.FLAT, lambda n: 9.9 if n < 5 else 0.2, "unseen change > flat paint"),
+        (conditions.IDENTITY, lambda n: 1.1, "identity is bad"),
+        (conditions.SHUFFLED, lambda n: 9.5 + n / 100, "another instruction"),
+        (conditions.SWAPPED, lambda n: 9.9 if n < 4 else 0.2, "target > swapped pictures"),
+        (conditions.SWAPPED, lambda n: 1.6, "swapped as bad as identity"),
+        (conditions.BLANK, lambda n: 1.1, "blank picture is bad"),
+        (conditions.SHAM, lambda n: 5.5, "JPEG 95 shifts nothing"),
+        (conditions.IN_PICTURE, lambda n: 1.5 if n < 2 else 0.0, "plea inside the picture"),
+        (conditions.IN_INSTRUCTION, lambda n: 10.0, "plea inside the instruction"),
     ],
 )
 def test_one_fault_is_found_by_its_check(arm: str, value: Callable[[int], float], name: str) -> None:

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from certificates.certificate_fakes import NUM_SAMPLES, certified, config, ladder_judge, spoilt, status_of
-from editeval.categories import CATEGORIES
-from editeval.certificates import arms, files, thresholds
-from editeval.certificates.pictures import written_on
-from editeval.certification import Certified, Suite, _samples, certify
+from editeval.certificates import certificate, conditions, thresholds
+from editeval.certificates.conditions import written_on
 from editeval.errors import ConfigError, MachineError
 from editeval.images import decode, encode_png
-from editeval.plan import judging_plans
-from editeval.stages.interrupt import Interrupt
+from editeval.prompts import CATEGORIES
+from editeval.run.certify import Certified, Suite, _samples, certify
+from editeval.run.interrupt import Interrupt
+from editeval.run.plan import judging_plans
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_a_sound_judge_passes_every_check(sound: Certified) -> None:
     made = sound.content
     assert made is not None and made["verdict"] == "certified"
     assert {c["status"] for c in made["checks"]} == {"passed"}
-    assert {rung["arm"] for rung in made["rungs"]} == set(arms.ARMS)
+    assert {rung["arm"] for rung in made["rungs"]} == set(conditions.ARMS)
     assert all(rung["num_asked"] == NUM_SAMPLES for rung in made["rungs"])
 
 
@@ -143,12 +143,12 @@ def test_the_certificate_is_found_by_its_judging_with_the_answers_beside_it(soun
     output_dir = sound.path.parent.parent
     judging = judging_plans(config(output_dir, ladder_judge()))[0]
     assert sound.path == output_dir / "certificates" / f"{judging.id}.json"
-    assert files.certificate_of(output_dir, judging.id) == sound.content
+    assert certificate.certificate_of(output_dir, judging.id) == sound.content
     lines = [json.loads(line) for line in sound.path.with_suffix(".jsonl").read_text().splitlines()]
     assert len(lines) == sum(rung["num_asked"] for rung in (sound.content or {})["rungs"])
     assert lines[0]["scores"]["overall"] == {"value": 10.0, "reason": "", "raw": "raw overall"}
     other = judging_plans(config(output_dir, ladder_judge("deaf")))[0]
-    assert other.id != judging.id and files.certificate_of(output_dir, other.id) is None
+    assert other.id != judging.id and certificate.certificate_of(output_dir, other.id) is None
 
 
 def test_equal_judges_get_equal_answers(sound: Certified, tmp_path: Path) -> None:
@@ -159,11 +159,11 @@ def test_equal_judges_get_equal_answers(sound: Certified, tmp_path: Path) -> Non
 def test_an_older_suite_certifies_nothing_and_a_damaged_file_is_named(sound: Certified, tmp_path: Path) -> None:
     assert sound.content is not None
     key = sound.content["key"]
-    files.write(tmp_path, sound.content | {"suite": thresholds.SUITE - 1}, [])
-    assert files.certificate_of(tmp_path, key) is None
-    files.path_of(tmp_path, key).write_text("{}", encoding="utf-8")
+    certificate.write(tmp_path, sound.content | {"suite": thresholds.SUITE - 1}, [])
+    assert certificate.certificate_of(tmp_path, key) is None
+    certificate.path_of(tmp_path, key).write_text("{}", encoding="utf-8")
     with pytest.raises(MachineError, match="not a certificate"):
-        files.certificate_of(tmp_path, key)
+        certificate.certificate_of(tmp_path, key)
 
 
 def test_samples_come_from_scenes_of_their_own_in_equal_shares() -> None:
@@ -177,7 +177,7 @@ def test_samples_come_from_scenes_of_their_own_in_equal_shares() -> None:
 
 def test_every_sample_gets_the_instruction_of_another_one_of_its_category() -> None:
     samples = {s.id: s for s in _samples(Suite(60, 64), CATEGORIES)}
-    others = arms.others(list(samples.values()))
+    others = conditions.others(list(samples.values()))
     assert len(others) == 60
     for sample_id, instruction in others.items():
         givers = [s for s in samples.values() if s.instruction == instruction]
@@ -190,11 +190,11 @@ def test_every_sample_gets_the_instruction_of_another_one_of_its_category() -> N
 
 def test_what_is_asked_again_comes_last_and_backwards() -> None:
     samples = _samples(Suite(30, 64), CATEGORIES)
-    plan = arms.plan(samples, arms.others(samples), reads_instruction=True)
-    assert plan[-30:] == [(arms.AGAIN, s.id) for s in reversed(samples)]
-    assert len(plan) == len(set(plan)) == 30 * len(arms.ARMS)
-    deaf = arms.plan(samples, {}, reads_instruction=False)
-    assert {arm for arm, _ in deaf} == set(arms.ARMS) - set(arms.FOR_READERS)
+    plan = conditions.plan(samples, conditions.others(samples), reads_instruction=True)
+    assert plan[-30:] == [(conditions.AGAIN, s.id) for s in reversed(samples)]
+    assert len(plan) == len(set(plan)) == 30 * len(conditions.ARMS)
+    deaf = conditions.plan(samples, {}, reads_instruction=False)
+    assert {arm for arm, _ in deaf} == set(conditions.ARMS) - set(conditions.FOR_READERS)
 
 
 def test_the_prompts_of_the_configuration_decide_which_categories_are_shown(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from editeval.execution.backends import process_launcher
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import WorkerSpec
 from editeval.images import BytesImage, encode_png
 from editeval.store.manifest import Manifest, identity
 from editeval.store.run_store import RunStore

@@ -15,7 +15,7 @@ from chaos import tiny_editor
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.errors import UserError
-from editeval.pipeline import evaluate
+from editeval.run.pipeline import evaluate
 from editeval.store.run_store import RunStore
 
 BATCH = 2

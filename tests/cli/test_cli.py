@@ -160,7 +160,7 @@ def test_a_report_that_does_not_fit_on_the_disk_is_one_line_and_exit_2(folder: P
     assert cli("run", "small.yaml", "--allow-code", *many, cwd=folder).returncode == 0
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)); "
-    limit += "from editeval.cli import main; main(['report', '--allow-code', '--embed', 'one.html'])"
+    limit += "from editeval.cli.main import main; main(['report', '--allow-code', '--embed', 'one.html'])"
     done = subprocess.run([sys.executable, "-c", limit], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "free some space" in done.stderr and "Traceback" not in done.stderr
 
@@ -174,7 +174,7 @@ def test_a_reader_that_leaves_early_does_not_change_the_exit_code(folder: Path) 
 
 def test_a_missing_package_is_named_with_its_remedy(folder: Path) -> None:
     hide = "import sys; sys.modules['numpy'] = None; sys.argv = ['main.py']; "
-    hide += "from editeval.cli import legacy_main; legacy_main(['--config', 'small.yaml', '--allow-code'])"
+    hide += "from editeval.cli.main import legacy_main; legacy_main(['--config', 'small.yaml', '--allow-code'])"
     done = subprocess.run([sys.executable, "-c", hide], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert "'numpy' is not installed" in done.stderr and "make demo" in done.stderr

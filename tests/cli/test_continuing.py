@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from editeval.commands.console import continuing
-from editeval.commands.run import report_result
-from editeval.pipeline import RunResult
-from editeval.plan import Plan
+from editeval.cli.console import continuing
+from editeval.cli.run import report_result
+from editeval.run.pipeline import RunResult
+from editeval.run.plan import Plan
 from editeval.store.records import Counts
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from editeval.commands import doctor
-from editeval.doctor import machine, rules, versions
-from editeval.machine import gpus
+from editeval.cli import doctor
+from editeval.machine import gpus, host, known_issues, versions
 
 HEAVY = ("torch", "transformers", "diffusers", "vllm", "ray", "numpy", "PIL", "pydantic", "rich", "scipy")
 GOOD = {
@@ -48,7 +47,7 @@ PLANTED = {
 }
 
 
-def names(problems: list[rules.Problem]) -> list[str]:
+def names(problems: list[known_issues.KnownIssue]) -> list[str]:
     return [problem.name for problem in problems]
 
 
@@ -56,27 +55,29 @@ def names(problems: list[rules.Problem]) -> list[str]:
 
 
 def test_every_rule_is_planted_here() -> None:
-    assert set(PLANTED) == {rule.name for rule in rules.RULES}
+    assert set(PLANTED) == {rule.name for rule in known_issues.RULES}
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_combination_is_named_with_its_versions_and_remedy(name: str) -> None:
     planted, severity = PLANTED[name]
-    problem = next(p for p in rules.problems(GOOD | planted) if p.name == name)
+    problem = next(p for p in known_issues.problems(GOOD | planted) if p.name == name)
     assert problem.severity == severity
     assert all(f"{package} {version}" in problem.found for package, version in planted.items())
     assert problem.remedy and problem.line().startswith(f"{name} (")
 
 
 def test_a_sound_machine_has_no_problems() -> None:
-    assert rules.problems(GOOD) == []
-    assert rules.problems(GOOD | {"vllm": "0.32.0", "torch": "2.13.0", "transformers": "5.19.0", "mig": "0"}) == []
+    assert known_issues.problems(GOOD) == []
+    assert (
+        known_issues.problems(GOOD | {"vllm": "0.32.0", "torch": "2.13.0", "transformers": "5.19.0", "mig": "0"}) == []
+    )
     vllm = {"vllm": "0.33.0", "torch": "2.14.0+cu130", "transformers": "5.20.2", "diffusers": "0.43.0"}
-    assert rules.problems(GOOD | vllm) == []
+    assert known_issues.problems(GOOD | vllm) == []
 
 
 def test_the_worst_comes_first() -> None:
-    found = rules.problems(GOOD | {"python": "3.11.7", "sqlite": "3.40.1", "torch": "2.5.1"})
+    found = known_issues.problems(GOOD | {"python": "3.11.7", "sqlite": "3.40.1", "torch": "2.5.1"})
     assert [p.severity for p in found] == ["broken", "corrected", "advice"]
 
 
@@ -94,13 +95,13 @@ def test_the_worst_comes_first() -> None:
 )
 def test_a_run_hears_only_of_what_its_plugins_use(types: list[str], expected: list[str]) -> None:
     bad = {"diffusers": "0.42.1", "transformers": "4.57.1", "vllm": "0.33.0", "sglang": "0.5.23"}
-    found = rules.problems_for(types, GOOD | bad)
+    found = known_issues.problems_for(types, GOOD | bad)
     assert names([p for p in found if p.severity == "broken"]) == expected
 
 
 def test_an_unknown_severity_or_condition_cannot_be_in_the_table() -> None:
-    for rule in rules.RULES:
-        assert rule.severity in rules.SEVERITIES and rule.what and rule.remedy
+    for rule in known_issues.RULES:
+        assert rule.severity in known_issues.SEVERITIES and rule.what and rule.remedy
         for condition in rule.when:
             versions.matches(condition, {})
 
@@ -157,12 +158,12 @@ def test_checkpoints_in_the_cache_have_sizes_and_unfinished_ones_are_marked(tmp_
             file.truncate(size * 1024)
     (tmp_path / "datasets--c--d").mkdir()
     (tmp_path / "models--e--empty").mkdir()
-    assert machine.checkpoints(tmp_path) == [
-        machine.Checkpoint("a/big", 3.0, 1, True),
-        machine.Checkpoint("b/part", 1.0, 1, False),
-        machine.Checkpoint("e/empty", 0.0, 0, False),
+    assert host.checkpoints(tmp_path) == [
+        host.CheckpointFolder("a/big", 3.0, 1, True),
+        host.CheckpointFolder("b/part", 1.0, 1, False),
+        host.CheckpointFolder("e/empty", 0.0, 0, False),
     ]
-    assert machine.checkpoints(tmp_path / "nothing") == []
+    assert host.checkpoints(tmp_path / "nothing") == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_checkpoints_in_the_cache_have_sizes_and_unfinished_ones_are_marked(tmp_
     ],
 )
 def test_the_cache_is_where_huggingface_hub_has_it(environ: dict[str, str], folder: str) -> None:
-    assert machine.cache_folder(environ) == Path(folder)
+    assert host.cache_folder(environ) == Path(folder)
 
 
 def test_environments_made_for_stages_are_listed_and_half_built_ones_marked(
@@ -193,7 +194,7 @@ def test_environments_made_for_stages_are_listed_and_half_built_ones_marked(
 
 
 def test_free_space_is_that_of_the_folder_to_come(tmp_path: Path) -> None:
-    disk = machine.disk(tmp_path / "not" / "yet")
+    disk = host.disk(tmp_path / "not" / "yet")
     assert disk is not None and 0 < disk.free_gib <= disk.total_gib
 
 
@@ -217,7 +218,7 @@ def run(folder: Path, code: str, *paths: Path) -> subprocess.CompletedProcess[st
     )
 
 
-CODE = "import sys, pathlib; from editeval.commands.doctor import doctor; code = doctor(pathlib.Path('out'), {json})\n"
+CODE = "import sys, pathlib; from editeval.cli.doctor import doctor; code = doctor(pathlib.Path('out'), {json})\n"
 
 
 def test_an_installed_bad_combination_is_found_and_exits_with_2(tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_a_torch_that_does_not_fit_the_driver_is_named(
         driver(tmp_path, f"echo '0, GPU-a, NVIDIA H200, 143771, 0, 143771, {driver_version}, Disabled'")
     )
     facts = GOOD | {"torch": torch} | versions.build_of(torch) | gpus.facts(found)
-    assert names(rules.problems(facts)) == expected
+    assert names(known_issues.problems(facts)) == expected
 
 
 def test_a_split_gpu_is_seen(tmp_path: Path) -> None:
@@ -288,7 +289,7 @@ evaluation: {output_dir: out}
 
 def start(folder: Path, editor: str, site: Path) -> subprocess.CompletedProcess[str]:
     (folder / "run.yaml").write_text(CONFIG % editor)
-    return run(folder, "import sys; from editeval.cli import main; sys.exit(main(['run', 'run.yaml']))", site)
+    return run(folder, "import sys; from editeval.cli.main import main; sys.exit(main(['run', 'run.yaml']))", site)
 
 
 def test_a_run_refuses_a_combination_that_editeval_cannot_correct(tmp_path: Path) -> None:

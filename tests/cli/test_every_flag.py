@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli import build_legacy_parser, build_parser, legacy_main, main
+from editeval.cli.main import build_legacy_parser, legacy_main, main
+from editeval.cli.parser import build_parser
 from editeval.errors import UserError
 from editeval.store.run_store import RunStore
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli import main
+from editeval.cli.main import main
 from editeval.errors import UserError
+from editeval.reports.site.payload import PLACE, read_block
 from editeval.store import directories
 from editeval.store.run_store import RunStore
-from editeval.viewer.blocks import PLACE, read_block
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}, categories: [causal, cultural]}

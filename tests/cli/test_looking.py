@@ -192,7 +192,8 @@ def test_the_parquet_says_what_the_csv_says(finished: Path) -> None:
 
 def test_without_pyarrow_parquet_names_its_package(finished: Path) -> None:
     hide = (
-        "import sys; sys.modules['pyarrow'] = None; from editeval.cli import main; main(['export', '--to', 'parquet'])"
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from editeval.cli.main import main; main(['export', '--to', 'parquet'])"
     )
     done = subprocess.run([sys.executable, "-c", hide], cwd=finished, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "pip install 'editeval[parquet]'" in done.stderr and done.stderr.count("\n") == 1

@@ -29,7 +29,7 @@ def no_more(event, arguments):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 sys.addaudithook(no_more)
 """
-REPORT = "from editeval.cli import main; main(['report'])"
+REPORT = "from editeval.cli.main import main; main(['report'])"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from editeval.commands.tracing import trace_of
+from editeval.run.trace_events import trace_of
 from editeval.store.manifest import Manifest, identity
 from editeval.store.run_store import RunStore
 

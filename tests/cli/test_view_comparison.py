@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from editeval.commands.view import Comparing, scored, shown_runs
+from editeval.cli.view import Comparing, scored, shown_runs
 from editeval.errors import UserError
+from editeval.reports.site.payload import PLACE, read_block
 from editeval.run.results import value_of
 from editeval.store.records import Row
 from editeval.types import Edit, Failure, Score
-from editeval.viewer.blocks import PLACE, read_block
 from editeval.viewer.server import Viewer
 
 CONFIG = """\

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from editeval.errors import ClusterLostError, EditevalError
-from editeval.execution import ray_handle
-from editeval.execution.frames import Frame, FrameError
-from editeval.execution.ray_handle import RayHandle
+from editeval.execution.ray import handle
+from editeval.execution.ray.handle import RayHandle
+from editeval.execution.transport import Frame, FrameError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]  # Ray's own
 DONE: Frame = ({"type": "done"}, [])
@@ -126,7 +126,7 @@ def test_frames_pass_and_the_end_is_told_once_with_the_place(line: Line, tmp_pat
     assert (tmp_path / "logs" / "worker.log").read_text(encoding="utf-8") == "one\ntwo\n"
     with pytest.raises(FrameError):
         line.handle.send({"type": "drop"})
-    line.handle.post({"type": "drop"})  # never raises
+    line.handle.send_nowait({"type": "drop"})  # never raises
     assert line.cluster.kills == 1, "its GPU is free"
 
 
@@ -160,7 +160,7 @@ def test_a_lost_head_is_told_also_where_ray_can_no_longer_carry_anything(
 def test_a_node_that_does_not_answer_is_gone_in_time_and_lets_nobody_wait(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_handle, "GRACE_S", 0.3)
+    monkeypatch.setattr(handle, "GRACE_S", 0.3)
     raised: list[BaseException] = []
 
     def send() -> None:
@@ -178,10 +178,10 @@ def test_a_node_that_does_not_answer_is_gone_in_time_and_lets_nobody_wait(
 
 def test_frames_keep_their_order_and_what_waits_travels_together(line: Line) -> None:
     for number in range(5):
-        line.handle.post({"number": number})
+        line.handle.send_nowait({"number": number})
     for _ in range(5):
         line.actor.deliver.answer(None)
-    line.handle.post({"number": 5})
+    line.handle.send_nowait({"number": 5})
     deadline = time.monotonic() + 10
     while sum(len(call[0]) for call in line.actor.deliver.calls) < 6 and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from config_fakes.minimal import MINIMAL
 
-from editeval.cli import main
+from editeval.cli.main import main
 from editeval.errors import ConfigError, MachineError, MistakesError, Problems
 
 Refused = Callable[..., str]

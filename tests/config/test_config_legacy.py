@@ -10,9 +10,9 @@ import pytest
 from config_fakes.minimal import MINIMAL, Load
 
 from editeval import plugins
-from editeval.config import document, legacy
-from editeval.config.node import FILE, Source, make
+from editeval.config import legacy, yaml_tree
 from editeval.config.schema import Config
+from editeval.config.yaml_tree import FILE, Source, make
 from editeval.errors import ConfigError
 
 SOURCE = Source("config.yaml", "file config.yaml", FILE, numbered=True)
@@ -233,7 +233,7 @@ def test_old_names_resolve_by_a_table(kind: str, written: str, expected: tuple[s
 
 
 def test_class_path_beside_an_agreeing_type_gives_the_log_name() -> None:
-    section = document.read_text(f"type: multi_gpu_qwen_image_edit\nclass_path: {OLD_EDITOR}\n", SOURCE)
+    section = yaml_tree.read_text(f"type: multi_gpu_qwen_image_edit\nclass_path: {OLD_EDITOR}\n", SOURCE)
     named, node = legacy.resolve("editors", section, "diffusion_model")
     assert (named.type, named.log_name, node.value) == (
         "qwen_image_edit",
@@ -243,7 +243,7 @@ def test_class_path_beside_an_agreeing_type_gives_the_log_name() -> None:
 
 
 def test_class_path_that_alone_has_a_log_name_is_what_is_remembered() -> None:
-    section = document.read_text(f"type: qwen_image_edit\nclass_path: {OLD_EDITOR}\n", SOURCE)
+    section = yaml_tree.read_text(f"type: qwen_image_edit\nclass_path: {OLD_EDITOR}\n", SOURCE)
     named, node = legacy.resolve("editors", section, "diffusion_model")
     assert (named.log_name, node.value) == ("MultiGPUQwenImageEdit", OLD_EDITOR)
     assert legacy.resolve_type("editors", node) == named

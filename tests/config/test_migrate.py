@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from editeval.cli import main
-from editeval.config import document
+from editeval.cli.main import main
+from editeval.config import yaml_tree
 from editeval.config.load import load_config
 from editeval.config.migrate import migrated
-from editeval.config.node import FILE, Node, Source
+from editeval.config.yaml_tree import FILE, Node, Source
 from editeval.errors import ConfigError
 
 RE_EDIT = Path(__file__).parent / "re_edit.yaml"
@@ -42,7 +42,7 @@ def keys_of(path: Path) -> dict[str, Any]:
             return {node.key: node.value}
         return {key: value for below in node.value.values() for key, value in leaves(below).items()}
 
-    return leaves(document.read_file(path, Source(str(path), "", FILE, numbered=True)))
+    return leaves(yaml_tree.read_file(path, Source(str(path), "", FILE, numbered=True)))
 
 
 def ended(*command: str) -> int:

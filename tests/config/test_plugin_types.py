@@ -9,7 +9,7 @@ from config_fakes.minimal import Load
 
 from editeval.config.load import load_config, load_mapping
 from editeval.errors import ConfigError
-from editeval.plan import identity_params, json_params
+from editeval.run.plan import identity_params, json_params
 
 HEAD = "benchmark: {type: config_fakes.bench, params: {path: x}}\n"
 PYDANTIC = """\

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from editeval.display.gpus import GpuSample
-from editeval.display.observer import RunFacts, Settled, StageFacts
+from editeval.display.observer import RequestCompleted, RunFacts, StageFacts
 from editeval.display.tracker import Tracker
+from editeval.machine.nvml import GpuSample
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Told:
         self.clock.now += seconds
         self.tracker.notice("edit", "finished", {"worker": worker, "key": key})
         failures = ((key, error, f"{error}!"),) if error else ()
-        self.tracker.settled("edit", Settled(key, worker, seconds, failures=failures))
+        self.tracker.settled("edit", RequestCompleted(key, worker, seconds, failures=failures))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from display_fakes import Told, edit_facts, run
 
 from editeval.display import events as events_module
 from editeval.display.events import EventLines
-from editeval.display.observer import Settled
+from editeval.display.observer import RequestCompleted
 
 
 def written(out: io.StringIO) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def test_everything_that_is_told_becomes_a_line() -> None:
         lines.run_began(run(edit_facts()))
         lines.stage_began(edit_facts())
         lines.notice("edit", "started", {"worker": 0, "key": "a\n\u2028\ud800"})
-        lines.settled("edit", Settled("a", 0, 1.0, failures=(("a", "oom", "no memory"),)))
+        lines.settled("edit", RequestCompleted("a", 0, 1.0, failures=(("a", "oom", "no memory"),)))
         lines.batch("edit", 1, 5)
         lines.stage_ended("edit")
         lines.run_ended(3)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from editeval.display.layout import MAX_ROWS, lines
-from editeval.display.picture import Picture
-from editeval.display.texts import bar, clean, clock, fit
+from editeval.display.screen import MAX_ROWS, lines
+from editeval.display.snapshot import RunSnapshot
+from editeval.text import bar, clean, clock, fit
 
 
-def picture(num_workers: int = 6, sample: str = "gedit/add/0411", message: str = "CUDA out of memory") -> Picture:
+def picture(num_workers: int = 6, sample: str = "gedit/add/0411", message: str = "CUDA out of memory") -> RunSnapshot:
     told = Told(edit_facts(num_workers, 606, done=90, failed=6), judge_facts(606, scores=(("c", 6.0),)), name=sample)
     told.tracker.stage_began(edit_facts(num_workers, 606, done=90, failed=6))
     for worker in range(num_workers):
@@ -29,7 +29,7 @@ def picture(num_workers: int = 6, sample: str = "gedit/add/0411", message: str =
     return told.tracker.picture()
 
 
-def text(shown: Picture, width: int, height: int = 1000) -> str:
+def text(shown: RunSnapshot, width: int, height: int = 1000) -> str:
     return "\n".join("".join(part for part, _ in line) for line in lines(shown, width, height))
 
 
@@ -96,11 +96,11 @@ def test_two_stages_at_once_say_which_worker_is_whose() -> None:
 
 
 def test_before_the_run_is_known_it_says_that_it_starts() -> None:
-    assert text(Picture("", "", 0, 1.0, 1.0, "starting"), 80) == "starting"
+    assert text(RunSnapshot("", "", 0, 1.0, 1.0, "starting"), 80) == "starting"
 
 
 def test_the_time_of_a_run_that_was_continued_is_said_to_be_that_of_its_last_part() -> None:
-    once = Picture("run", "out/run", 4, 13.0, 0.0, "not running")
+    once = RunSnapshot("run", "out/run", 4, 13.0, 0.0, "not running")
     assert "run · 4 samples · 0:13  not running" in text(once, 120)
     again = replace(once, is_continued=True)
     assert "· 0:13 in this invocation  not running" in text(again, 120)

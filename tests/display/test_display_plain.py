@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from display_fakes import Told, edit_facts, gpu, judge_facts
 
-from editeval.display.picture import Picture, StageView
 from editeval.display.plain import INTERVAL_S, MIN_GAP_S, Rhythm, status_line
+from editeval.display.snapshot import RunSnapshot, StageView
 
 
 def stage(done: int, total: int = 100) -> StageView:
@@ -16,7 +16,7 @@ def stage(done: int, total: int = 100) -> StageView:
 
 def due_at(points: list[tuple[float, int]]) -> list[float]:
     rhythm = Rhythm()
-    shown = [(at, Picture("demo", "", 100, at, 0.0, "running", (stage(done),))) for at, done in points]
+    shown = [(at, RunSnapshot("demo", "", 100, at, 0.0, "running", (stage(done),))) for at, done in points]
     return [at for at, picture in shown if rhythm.is_due(picture)]
 
 

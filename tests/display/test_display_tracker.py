@@ -10,11 +10,11 @@ from dataclasses import asdict
 import pytest
 from display_fakes import Clock, Told, edit_facts, gpu, judge_facts, run
 
-from editeval.display import picture as views
-from editeval.display.observer import Settled
-from editeval.display.picture import from_json
-from editeval.display.texts import plain
+from editeval.display import snapshot as views
+from editeval.display.observer import RequestCompleted
+from editeval.display.snapshot import from_json
 from editeval.display.tracker import Tracker
+from editeval.text import plain
 
 
 def states(told: Told) -> list[str]:
@@ -34,7 +34,7 @@ def test_a_worker_loads_waits_edits_encodes_and_waits_at_the_boundary() -> None:
     ):
         told.tracker.notice("edit", kind, {"worker": 0} | data)
         seen.append(states(told)[0])
-    told.tracker.settled("edit", Settled("a", 0, 1.0))
+    told.tracker.settled("edit", RequestCompleted("a", 0, 1.0))
     seen.append(states(told)[0])
     assert seen == ["waiting", "loading", "ready", "editing", "editing", "encoding", "at boundary"]
 
@@ -55,7 +55,7 @@ def test_a_result_that_comes_late_does_not_stop_the_edit_that_runs() -> None:
     told.tracker.notice("edit", "started", {"worker": 0, "key": "a"})
     told.tracker.notice("edit", "started", {"worker": 0, "key": "b"})
     told.tracker.notice("edit", "finished", {"worker": 0, "key": "a"})
-    told.tracker.settled("edit", Settled("a", 0, 1.0))
+    told.tracker.settled("edit", RequestCompleted("a", 0, 1.0))
     worker = told.tracker.picture().workers[0]
     assert (worker.state, worker.sample, worker.done) == ("editing", "b", 1)
 
@@ -141,7 +141,7 @@ def test_a_judge_counts_samples_shows_its_mean_and_forgets_those_that_have_no_ed
     told.tracker.stage_began(facts)
     told.tracker.notice("judge second", "started", {"worker": 0, "key": "batch 0"})
     told.clock.now += 3.0
-    batch = Settled("batch 0", 0, 3.0, 3, 1, (("s", "unparsable", "what?"),), (("c1", 6.0), ("c2", 8.0)))
+    batch = RequestCompleted("batch 0", 0, 3.0, 3, 1, (("s", "unparsable", "what?"),), (("c1", 6.0), ("c2", 8.0)))
     told.tracker.settled("judge second", batch)
     stage = told.tracker.picture().stages[1]
     assert (stage.total, stage.done, stage.failed, stage.num_left) == (9, 3, 1, 5)
@@ -190,7 +190,7 @@ def test_what_is_told_of_a_stage_or_worker_that_nobody_announced_is_left_out() -
     told = Told(edit_facts())
     told.tracker.notice("edit", "started", {"worker": 7, "key": "a"})
     told.tracker.notice("nothing", "started", {"worker": 0, "key": "a"})
-    told.tracker.settled("nothing", Settled("a", 0, 1.0))
+    told.tracker.settled("nothing", RequestCompleted("a", 0, 1.0))
     told.tracker.batch("nothing", 1, 2)
     told.tracker.stage_ended("nothing")
     assert told.tracker.picture().workers == () and told.tracker.picture().stages[0].done == 0
@@ -221,7 +221,7 @@ def test_a_slow_interval_holds_up_only_who_asked_for_the_picture() -> None:
     asking.start()
     assert entered.wait(10)
     begun = time.perf_counter()
-    tracker.settled("judge second", Settled("b", 0, 1.0, scores=(("d", 6.0),)))
+    tracker.settled("judge second", RequestCompleted("b", 0, 1.0, scores=(("d", 6.0),)))
     took = time.perf_counter() - begun
     leave.set()
     asking.join()
@@ -242,7 +242,7 @@ def test_ten_thousand_scores_cost_a_few_means_not_ten_thousand() -> None:
     tracker.stage_began(judge_facts(total=10_000))
     tracker.notice("judge second", "started", {"worker": 0, "key": "x"})
     for number in range(10_000):
-        tracker.settled("judge second", Settled(f"s{number}", 0, 1.0, scores=((f"c{number}", 5.0),)))
+        tracker.settled("judge second", RequestCompleted(f"s{number}", 0, 1.0, scores=((f"c{number}", 5.0),)))
         tracker.picture()
     assert len(calls) < 400
     tracker.stage_ended("judge second")

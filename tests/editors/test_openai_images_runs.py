@@ -10,7 +10,7 @@ import pytest
 
 from editeval.config.load import load_mapping
 from editeval.errors import MachineError
-from editeval.pipeline import RunResult, evaluate
+from editeval.run.pipeline import RunResult, evaluate
 from fakes import image_server
 from fakes.image_server import Handler, ImageServer
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from editeval.execution.backends import Handle, Listener
-from editeval.execution.frames import FrameError
-from editeval.execution.messages import pack_failure
+from editeval.execution.transport import FrameError
+from editeval.execution.worker_messages import pack_failure
 from editeval.types import Failure
 
 FATES = {  # what an attempt meets -> how often
@@ -100,7 +100,7 @@ class RandomHandle:
         self._running: list[str] = []  # started and not ended
         self._is_gone = False
 
-    def post(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: dict[str, Any]) -> None:
         with contextlib.suppress(FrameError):
             self.send(header)
 

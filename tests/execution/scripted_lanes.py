@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from editeval.execution.backends import Handle, Listener
-from editeval.execution.frames import FrameError
-from editeval.execution.messages import pack_failure
+from editeval.execution.transport import FrameError
+from editeval.execution.worker_messages import pack_failure
 from editeval.types import Failure
 
 FAILS = {
@@ -54,7 +54,7 @@ class ScriptedHandle:
         self._is_gone = False
         self._lock = threading.Lock()
 
-    def post(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: dict[str, Any]) -> None:
         with contextlib.suppress(FrameError):
             self.send(header)
 

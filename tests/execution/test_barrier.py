@@ -14,12 +14,12 @@ import pytest
 from random_workers import World
 
 from editeval.execution.dispatch import Dispatcher
-from editeval.execution.lanes import Lane, Limits, Notice, Result
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.policy import Policy
 from editeval.execution.pool import Pool, PoolSpec
 from editeval.execution.progress import Batch, EditLog
 from editeval.execution.rounds import RETRIES, BatchSync
+from editeval.execution.worker_messages import WorkerSpec
+from editeval.execution.worker_state import Limits, PoolEvent, Result, WorkerState
 from editeval.store.barrier import crossed
 from editeval.store.records import Attempt
 from editeval.types import EditRequest
@@ -50,8 +50,8 @@ class Record:
     def __post_init__(self) -> None:
         self.log = EditLog("Editor", KEYS, self.num_workers, "batch_sync", self.lines.append)
 
-    def hear(self, thing: Result | Notice) -> None:
-        if isinstance(thing, Notice):
+    def hear(self, thing: Result | PoolEvent) -> None:
+        if isinstance(thing, PoolEvent):
             self.kinds[thing.kind] += 1
             assert self.kinds["tick"] < MAX_TICKS, "it is stuck"
             batch = self.log.hear(thing)
@@ -164,7 +164,7 @@ class Forgetful(BatchSync):
 
 def through_dispatcher(policy: Policy, seed: int) -> list[str]:
     world, record = World(seed), Record(len(policy.live))
-    dispatcher = Dispatcher(SPEC, [Lane(w, ("cpu",)) for w in policy.live], world.launch, LIMITS)
+    dispatcher = Dispatcher(SPEC, [WorkerState(w, ("cpu",)) for w in policy.live], world.launch, LIMITS)
     dispatcher.load(record.hear)
     dispatcher.work(policy, KEYS, build, record.hear)
     dispatcher.end()

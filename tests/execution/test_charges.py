@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from editeval.execution.charges import Charges
+from editeval.execution.attempts import AttemptTracker
 
 
-def tried(*requests: int) -> Charges:
-    charges = Charges()
+def tried(*requests: int) -> AttemptTracker:
+    charges = AttemptTracker()
     for request in requests:
         charges.begin(request)
     return charges

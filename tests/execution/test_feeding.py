@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 from typing import Any
 
-from editeval.execution.feeding import Parcel, feed
-from editeval.execution.messages import Unit
+from editeval.execution.prefetch import PrefetchedRequest, feed
+from editeval.execution.worker_messages import Unit
 
 
 class Deaf:
@@ -22,8 +22,8 @@ def fed(error: BaseException) -> list[tuple[Any, ...]]:
     def build(key: str) -> Unit:
         raise error
 
-    parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
-    parcels.put(Parcel(1, 0, "a", build))
+    parcels: queue.SimpleQueue[PrefetchedRequest | None] = queue.SimpleQueue()
+    parcels.put(PrefetchedRequest(1, 0, "a", build))
     told: list[tuple[Any, ...]] = []
     try:
         feed(Deaf(), parcels, lambda *words: told.append(words))  # type: ignore[arg-type]

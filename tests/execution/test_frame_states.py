@@ -11,11 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from editeval.execution.frames import Frame, FrameError, NonsenseError, SocketChannel
+from editeval.execution.transport import Frame, FrameError, ProtocolError, SocketChannel
 
 HEADERS = st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=10), max_size=4)
 BLOBS = st.lists(st.binary(max_size=300), max_size=3)
-NONSENSE = (
+PROTOCOL_ERROR = (
     struct.pack("!II", 2**32 - 1, 0),
     struct.pack("!II", 2, 2**20) + b"{}",
     struct.pack("!IIQ", 2, 1, 2**40) + b"{}",
@@ -91,7 +91,7 @@ class FrameMachine(RuleBasedStateMachine):
         return len(self.under_way[end]) - (1 if self.rest and end == 1 else 0)
 
     @precondition(lambda self: self.is_open and not self.rest)
-    @rule(nonsense=st.sampled_from(NONSENSE))
+    @rule(nonsense=st.sampled_from(PROTOCOL_ERROR))
     def talk_nonsense(self, nonsense: bytes) -> None:
         """What came before it still arrives; it is known as nonsense at once, though the sender is still there."""
         self.sockets[0].sendall(nonsense)
@@ -99,7 +99,7 @@ class FrameMachine(RuleBasedStateMachine):
             assert self.ends[1].recv() == self.under_way[1].pop(0)
         try:
             self.ends[1].recv()
-        except NonsenseError:
+        except ProtocolError:
             self._hang_up()
             return
         raise AssertionError("nonsense was taken for a frame")
@@ -114,7 +114,7 @@ class FrameMachine(RuleBasedStateMachine):
             assert self.ends[1].recv() == frame
         try:
             self.ends[1].recv()
-        except NonsenseError as error:
+        except ProtocolError as error:
             raise AssertionError("a peer that left talked no nonsense") from error
         except FrameError:
             self._hang_up()

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editeval.execution.frames import (
+from editeval.execution.transport import (
     MAX_BLOB,
     MAX_BLOBS,
     MAX_HEADER,

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from editeval.config.values import is_address
 from editeval.errors import MachineError
-from editeval.execution.cluster import Node, answers, check_version, connect, told_apart
 from editeval.execution.devices import dealt
-from editeval.execution.hosting import WorkerHost, check, look, node_environment, source_digest
-from editeval.execution.lanes import Lane, Limits
-from editeval.execution.messages import pack_unit
-from editeval.http.addresses import is_address
+from editeval.execution.ray.actor import RayWorkerActor, check, inspect_node, node_environment, source_digest
+from editeval.execution.ray.cluster import RayNode, answers, check_version, connect, disambiguate
+from editeval.execution.worker_messages import pack_unit
+from editeval.execution.worker_state import Limits, WorkerState
 from editeval.images import encode_png
 from editeval.types import EditRequest
 
@@ -30,7 +30,7 @@ class Talk:
     """A host, and everything that it has said."""
 
     def __init__(self, notes: Path, **params: Any) -> None:
-        self.host = WorkerHost(2, ["cpu"], None, source_digest())
+        self.host = RayWorkerActor(2, ["cpu"], None, source_digest())
         spec = {"kind": "editors", "type": "fakes.fake_editor", "allow_code": True}
         spec["params"] = {"notes": str(notes)} | params
         self.log, self.end = b"", ""
@@ -98,7 +98,7 @@ def test_a_host_says_nothing_while_its_worker_does_not(host: Host) -> None:
 
 def test_a_node_with_another_editeval_hosts_nobody() -> None:
     with pytest.raises(MachineError, match="another editeval"):
-        WorkerHost(0, ["cpu"], None, "0" * 64)
+        RayWorkerActor(0, ["cpu"], None, "0" * 64)
 
 
 def test_a_workers_environment_is_the_nodes_and_not_rays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,10 +113,10 @@ def test_a_workers_environment_is_the_nodes_and_not_rays(monkeypatch: pytest.Mon
 
 
 def test_a_node_says_what_it_has_and_what_it_lacks(tmp_path: Path) -> None:
-    found = look("here", None, ["pillow", "no-such-package"])
+    found = inspect_node("here", None, ["pillow", "no-such-package"])
     assert found["problem"] == "" and set(found["versions"]) == {"python", "sqlite", "numpy", "pillow"}
     assert found["digest"] == source_digest()
-    assert "here: '/nowhere' is no working Python" in look("here", "/nowhere", [])["problem"]
+    assert "here: '/nowhere' is no working Python" in inspect_node("here", "/nowhere", [])["problem"]
     assert check("editors", "identity", {}, False) == ""
     assert "nothing there" in check("editors", "qwen_image_edit", {"model_name": str(tmp_path / "no")}, False)
 
@@ -146,14 +146,14 @@ class Placed:
 
 
 def test_a_lane_is_called_by_its_place_and_says_what_its_start_waited_for() -> None:
-    lane = Lane(0, ("ray:4", "ray:5"))
+    lane = WorkerState(0, ("ray:4", "ray:5"))
     assert lane.own_devices == ["cuda:0", "cuda:1"]
     lane.handle, lane.kill_reason = Waiting(), "start_timeout"  # type: ignore[assignment]
     assert lane.where == "worker 0 on ray:4+ray:5"
     failure = lane.death("killed", Limits(start_timeout_s=9))
     assert failure.message == f"worker not ready after 9 s (it waited for {Waiting.waiting_for}); killed"
     lane.handle = Placed()  # type: ignore[assignment]
-    lane.buried()
+    lane.on_process_exit()
     assert lane.device == "node7:cuda:1", "who was lost is told by where it was"
 
 
@@ -163,6 +163,10 @@ def test_devices_are_dealt_in_order() -> None:
 
 def test_nodes_that_are_called_alike_are_told_apart() -> None:
     """All are asked what they have, and answers are kept by name."""
-    nodes = [Node("aaaaaaaaaa", "localhost", 1), Node("bbbbbbbbbb", "localhost", 2), Node("cccccccccc", "gpu7", 4)]
-    assert [node.name for node in told_apart(nodes)] == ["localhost (aaaaaaaa)", "localhost (bbbbbbbb)", "gpu7"]
-    assert [node.num_gpus for node in told_apart(nodes)] == [1, 2, 4]
+    nodes = [
+        RayNode("aaaaaaaaaa", "localhost", 1),
+        RayNode("bbbbbbbbbb", "localhost", 2),
+        RayNode("cccccccccc", "gpu7", 4),
+    ]
+    assert [node.name for node in disambiguate(nodes)] == ["localhost (aaaaaaaa)", "localhost (bbbbbbbb)", "gpu7"]
+    assert [node.num_gpus for node in disambiguate(nodes)] == [1, 2, 4]

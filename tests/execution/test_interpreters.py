@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from editeval.errors import MachineError
-from editeval.execution import environments, interpreters
+from editeval.execution import interpreters
 
 
 def make_interpreter(folder: Path, *more: Path) -> str:
@@ -70,8 +70,8 @@ def test_names_are_looked_up_and_links_are_kept(tmp_path: Path, monkeypatch: pyt
 
 
 def test_an_environment_is_named_by_its_content_alone(tmp_path: Path) -> None:
-    one = environments.path_of(["b==1", " a "], tmp_path)
-    assert one == environments.path_of(["a", "b==1"], tmp_path) != environments.path_of(["a", "b==2"], tmp_path)
+    one = interpreters.path_of(["b==1", " a "], tmp_path)
+    assert one == interpreters.path_of(["a", "b==1"], tmp_path) != interpreters.path_of(["a", "b==2"], tmp_path)
     assert one.parent == tmp_path and len(one.name) == 16
 
 
@@ -88,10 +88,10 @@ def fake_uv(folder: Path, monkeypatch: pytest.MonkeyPatch, install: str) -> Path
 def test_an_environment_is_built_once_with_what_workers_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = fake_uv(tmp_path / "bin", monkeypatch, "exit 0")
     cache = tmp_path / "cache"
-    assert environments.known(cache) == []
-    first = environments.build("here", ["x==1"], cache)
-    again = environments.build("here", ["x==1"], cache)
-    assert first == again and environments.known(cache) == [first] and environments.is_built(["x==1"], cache)
+    assert interpreters.known(cache) == []
+    first = interpreters.build("here", ["x==1"], cache)
+    again = interpreters.build("here", ["x==1"], cache)
+    assert first == again and interpreters.known(cache) == [first] and interpreters.is_built(["x==1"], cache)
     assert first.requirements == ("x==1",) and Path(first.python).exists()
     lines = calls.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2 and lines[1].endswith("x==1 numpy pillow")
@@ -99,11 +99,11 @@ def test_an_environment_is_built_once_with_what_workers_need(tmp_path: Path, mon
 
 def test_an_environment_that_was_cut_short_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = fake_uv(tmp_path / "bin", monkeypatch, "exit 0")
-    built = environments.build("here", ["x"], tmp_path / "cache")
-    (built.path / environments.MARK).write_text('{"requirements": [')
+    built = interpreters.build("here", ["x"], tmp_path / "cache")
+    (built.path / interpreters.MARK).write_text('{"requirements": [')
     (built.path / "half").touch()
-    assert not environments.is_built(["x"], tmp_path / "cache")
-    assert environments.build("here", ["x"], tmp_path / "cache").is_complete
+    assert not interpreters.is_built(["x"], tmp_path / "cache")
+    assert interpreters.build("here", ["x"], tmp_path / "cache").is_complete
     assert not (built.path / "half").exists() and len(calls.read_text(encoding="utf-8").splitlines()) == 4
 
 
@@ -114,15 +114,15 @@ def test_what_cannot_be_installed_is_one_line_and_leaves_no_mark(
     with pytest.raises(
         MachineError, match=r"^here: the environment cannot be built: no such package: x; change the requirements$"
     ):
-        environments.build("here", ["x"], tmp_path / "cache")
-    assert not environments.is_built(["x"], tmp_path / "cache")
+        interpreters.build("here", ["x"], tmp_path / "cache")
+    assert not interpreters.is_built(["x"], tmp_path / "cache")
 
 
 def test_without_uv_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(MachineError, match="needs uv; pip install uv"):
-        environments.build("here", ["x"], tmp_path / "cache")
+        interpreters.build("here", ["x"], tmp_path / "cache")
 
 
 def test_the_probe_is_plain_json(tmp_path: Path) -> None:

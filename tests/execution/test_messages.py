@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editeval.execution.messages import (
+from editeval.execution.worker_messages import (
     Unit,
     WorkerSpec,
-    is_sound,
+    is_valid,
     pack_failure,
     pack_scores,
     pack_unit,
     unpack_scores,
     unpack_unit,
 )
-from editeval.types import Bill, EditRequest, Failure, JudgeRequest, Score
+from editeval.types import EditRequest, Failure, JudgeRequest, Score, UsageRequest
 
 TEXT = st.text(max_size=20)
 IMAGE = st.binary(max_size=40)
@@ -92,7 +92,7 @@ def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str,
 
 
 READY: dict[str, Any] = {"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}
-BILL = asdict(Bill(calls=1, prompt_tokens=100, usd=0.5, max_calls=9))
+BILL = asdict(UsageRequest(calls=1, prompt_tokens=100, usd=0.5, max_calls=9))
 SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {}}, []),
     (READY | {"facts": {"commit": "c0ffee", "num_devices": 2, "scale": 0.5, "compiled": False, "revision": None}}, []),
@@ -140,14 +140,14 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
 
 
 def test_what_a_worker_may_send_is_told_from_nonsense() -> None:
-    assert [message for message in SOUND if not is_sound(*message)] == []
-    assert [message for message in NONSENSES if is_sound(*message)] == []
+    assert [message for message in SOUND if not is_valid(*message)] == []
+    assert [message for message in NONSENSES if is_valid(*message)] == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(["type", "key", "error", "scores", "width", "seconds"]), METADATA | TEXT))
 def test_no_header_is_too_strange_to_be_told_from_a_sound_one(header: dict[str, Any]) -> None:
-    assert isinstance(is_sound(header, []), bool)
+    assert isinstance(is_valid(header, []), bool)
 
 
 def test_a_failure_arrives_as_it_was() -> None:

@@ -18,10 +18,10 @@ from scripted_lanes import Script
 
 from editeval.errors import ImageError, MachineError
 from editeval.execution.backends import Handle, Listener, launch_thread, process_launcher
-from editeval.execution.lanes import WATCHED, Ears, Lane, Limits, Notice
-from editeval.execution.messages import NONSENSE, WorkerSpec
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import PROTOCOL_ERROR, WorkerSpec
+from editeval.execution.worker_state import PROGRESS_EVENTS, EventSink, Limits, PoolEvent, WorkerState
 from editeval.images import decode, encode_png
 from editeval.types import EditRequest, JudgeRequest, Outcome
 
@@ -47,7 +47,7 @@ class Run:
         policy: str = "batch_sync",
         **params: object,
     ):
-        self.notices: list[Notice] = []
+        self.notices: list[PoolEvent] = []
         self.tmp_path = tmp_path
         (tmp_path / "notes").mkdir(exist_ok=True)
         self.spec = PoolSpec(
@@ -65,7 +65,7 @@ class Run:
         return {o.key: o for o in outcomes}
 
     def kinds(self) -> list[str]:
-        return [n.kind for n in self.notices if n.kind not in {"tick", *WATCHED}]
+        return [n.kind for n in self.notices if n.kind not in {"tick", *PROGRESS_EVENTS}]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -139,7 +139,7 @@ def test_a_worker_that_is_lost_for_good_leaves_batches_of_the_others(tmp_path: P
         """A worker whose process is gone as soon as it is there."""
 
         place = waiting_for = ""
-        post = send = lambda self, header, blobs=(): None
+        send_nowait = send = lambda self, header, blobs=(): None
         kill = stop = lambda self: None
 
     run = Run(tmp_path, num_workers=3, seconds=0.05, kills_once=["1"])
@@ -241,7 +241,7 @@ def test_requests_in_a_row_that_kill_their_only_worker_do_not_end_the_run(tmp_pa
 def test_poison_samples_in_a_row_end_no_run(fate: str, num_workers: int) -> None:
     """Nine in front kill 27 workers; a device is blamed after ten deaths of requests that had killed none before."""
     script = Script({str(i): [fate] * 3 for i in range(9)}, lambda _: encode_png(Image.new("RGB", (3, 2))))
-    notices: list[Notice] = []
+    notices: list[PoolEvent] = []
     spec = PoolSpec(WorkerSpec("editors", "scripted"), [("cpu",)] * num_workers)
     with Pool(spec, script.launch, notices.append) as pool:
         outcomes = {o.key: o for o in pool.run(keys(12), lambda key: EditRequest(key, (b"",), "", 0))}
@@ -281,7 +281,7 @@ def test_a_worker_that_talks_nonsense_is_replaced_at_once_and_its_request_tried_
     outcomes = run(6)
     assert time.monotonic() - start < 8, "not after the grace of a worker that leaves"
     assert all(o.error is None for o in outcomes.values()) and outcomes["2"].attempt == 2
-    assert [n.data["how"] for n in run.notices if n.kind == "worker_lost"] == [f"its worker died ({NONSENSE})"]
+    assert [n.data["how"] for n in run.notices if n.kind == "worker_lost"] == [f"its worker died ({PROTOCOL_ERROR})"]
 
 
 def test_a_death_is_not_held_against_what_was_finished_before_it(tmp_path: Path) -> None:
@@ -390,13 +390,13 @@ def test_closing_a_pool_ends_a_run_that_goes_on_in_another_thread(tmp_path: Path
     pool.close()
     running.join(60)
     assert not running.is_alive() and all(o.error is not None for o in outcomes)
-    assert all(lane.handle is None for lane in pool._dispatcher.lanes)
+    assert all(lane.handle is None for lane in pool._dispatcher.workers)
 
 
 def test_closing_while_a_model_loads_does_not_wait_for_it(tmp_path: Path) -> None:
     run = Run(tmp_path, num_workers=1, load_seconds=30.0)
 
-    def interrupt(notice: Notice) -> None:
+    def interrupt(notice: PoolEvent) -> None:
         if list((tmp_path / "notes").glob("load-*")):
             raise KeyboardInterrupt
 
@@ -480,7 +480,7 @@ def test_the_in_process_backend_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_thread_that_breaks_a_limit_is_not_said_to_be_killed() -> None:
-    lane = Lane(0, ("cpu",), handle=launch_thread(0, ("cpu",), Ears(queue.SimpleQueue(), 0, 0)))
+    lane = WorkerState(0, ("cpu",), handle=launch_thread(0, ("cpu",), EventSink(queue.SimpleQueue(), 0, 0)))
     said = {}
     for limit in ("timeout", "stalled", "start_timeout"):
         lane.kill(limit)
@@ -493,7 +493,7 @@ def test_a_thread_that_breaks_a_limit_is_not_said_to_be_killed() -> None:
 def test_those_who_watch_hear_when_an_edit_begins_how_far_it_is_and_when_its_device_is_free(tmp_path: Path) -> None:
     run = Run(tmp_path, num_workers=2, steps=4, seconds=1.2)
     run(4)
-    told = [(n.kind, n.data["key"], n.data.get("step")) for n in run.notices if n.kind in WATCHED]
+    told = [(n.kind, n.data["key"], n.data.get("step")) for n in run.notices if n.kind in PROGRESS_EVENTS]
     for key in ("0", "1", "2", "3"):
         mine = [(kind, step) for kind, k, step in told if k == key]
         assert mine[0] == ("started", None) and mine[-1] == ("finished", None)

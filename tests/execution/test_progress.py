@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editeval.execution.lanes import Notice
 from editeval.execution.progress import BAR_WIDTH, INTERVAL_S, Batch, EditLog, ProgressLine, clock
-from editeval.execution.replay import Measured
+from editeval.execution.replay import ReplayedRequest
 from editeval.execution.simulate import Fault
+from editeval.execution.worker_state import PoolEvent
 from editeval.types import Failure, Outcome
 
 
@@ -58,11 +58,11 @@ def test_the_opening_lines_without_synchronisation_say_so(policy: str) -> None:
     ]
 
 
-def batch(number: int, total: int, *members: str, num_workers: int = 6, deferred: tuple[str, ...] = ()) -> Notice:
+def batch(number: int, total: int, *members: str, num_workers: int = 6, deferred: tuple[str, ...] = ()) -> PoolEvent:
     """What the pool says when a round is over."""
     times = {"started_at": 100.0 * number, "ended_at": 100.0 * number + 2.5, "steady_s": 2.5 * number}
     named = {"members": list(members), "deferred": list(deferred)}
-    return Notice(
+    return PoolEvent(
         "batch", {"number": number, "total": total, "num_workers": num_workers, "num_left": num_workers} | named | times
     )
 
@@ -86,7 +86,7 @@ def test_a_worker_that_is_away_or_lost_for_good_has_a_line_and_the_total_follows
     log, lines = edit_log(8, 3)
     log.hear(batch(1, 3, "0", "1", "2", num_workers=3))
     told = {"worker": 1, "device": "cuda:1", "how": "lost for good: it died 10 times in a row", "is_lost": True}
-    log.hear(Notice("worker_given_up", told))
+    log.hear(PoolEvent("worker_given_up", told))
     log.hear(batch(2, 4, "3", "4", num_workers=2))
     log.hear(batch(3, 4, "5", "6", num_workers=2))
     assert lines == [
@@ -101,7 +101,7 @@ def test_a_worker_that_is_away_or_lost_for_good_has_a_line_and_the_total_follows
 def test_when_nobody_is_left_no_size_of_batches_is_promised() -> None:
     log, lines = edit_log(8, 1)
     told = {"worker": 0, "device": "cuda:0", "how": "lost for good: it died 10 times in a row", "is_lost": True}
-    log.hear(Notice("worker_given_up", told))
+    log.hear(PoolEvent("worker_given_up", told))
     assert lines == ["   - Worker 0 on cuda:0 is lost for good"]
 
 
@@ -139,7 +139,7 @@ def test_failures_are_counted_in_the_progress_and_are_no_durations() -> None:
     log, _ = edit_log(4, 2, "round_robin")
     for i in range(4):
         log.add(outcome(str(i), i % 2, seconds=1.0 + i, is_failed=i == 2))
-    assert log.history.measured == [Measured(0, 0, 1.0), Measured(1, 1, 2.0), Measured(3, 1, 4.0)]
+    assert log.history.measured == [ReplayedRequest(0, 0, 1.0), ReplayedRequest(1, 1, 2.0), ReplayedRequest(3, 1, 4.0)]
     assert log.history.failed == {2} and log.history.faults == {(2, 1): Fault(is_retried=False, seconds=3.0)}
     assert (log.progress.done, log.progress.failed) == (4, 1)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from editeval.execution.frames import QueueChannel
-from editeval.execution.purse import CLOSED, Purse
-from editeval.types import Bill
+from editeval.execution.budget import CLOSED, BudgetClient
+from editeval.execution.transport import QueueChannel
+from editeval.types import UsageRequest
 
 
 def test_while_the_model_loads_whoever_pays_hears_the_answer_itself() -> None:
     ours, theirs = QueueChannel.create_ends()
-    purse = Purse(theirs)
+    purse = BudgetClient(theirs)
     with ThreadPoolExecutor(1) as threads:
-        paid = threads.submit(purse.pay, Bill(calls=1, max_calls=9))
+        paid = threads.submit(purse.request_budget, UsageRequest(calls=1, max_calls=9))
         header, _ = ours.recv()
         assert header["type"] == "pay" and (header["bill"]["calls"], header["bill"]["max_calls"]) == (1, 9)
         ours.send({"type": "paid", "number": header["number"] + 1, "why": "of another process"}, [])
@@ -24,10 +24,10 @@ def test_while_the_model_loads_whoever_pays_hears_the_answer_itself() -> None:
 
 def test_answers_reach_those_who_asked_in_whatever_order_they_come() -> None:
     ours, theirs = QueueChannel.create_ends()
-    purse = Purse(theirs)
+    purse = BudgetClient(theirs)
     purse.is_read = True
     with ThreadPoolExecutor(2) as threads:
-        paid = {tokens: threads.submit(purse.pay, Bill(prompt_tokens=tokens)) for tokens in (5, 7)}
+        paid = {tokens: threads.submit(purse.request_budget, UsageRequest(prompt_tokens=tokens)) for tokens in (5, 7)}
         asked = [ours.recv()[0] for _ in paid]
         for header in reversed(asked):
             purse.paid({"type": "paid", "number": header["number"], "why": str(header["bill"]["prompt_tokens"])})
@@ -36,15 +36,15 @@ def test_answers_reach_those_who_asked_in_whatever_order_they_come() -> None:
 
 def test_nobody_waits_when_nothing_is_read_any_more_neither_before_nor_after() -> None:
     ours, theirs = QueueChannel.create_ends()
-    purse = Purse(theirs)
+    purse = BudgetClient(theirs)
     purse.is_read = True
     with ThreadPoolExecutor(1) as threads:
-        paid = threads.submit(purse.pay, Bill(calls=1))
+        paid = threads.submit(purse.request_budget, UsageRequest(calls=1))
         ours.recv()
         purse.close()
         assert paid.result(5) == CLOSED
     said: list[str] = []
-    late = threading.Thread(target=lambda: said.append(purse.pay(Bill(calls=1))), daemon=True)
+    late = threading.Thread(target=lambda: said.append(purse.request_budget(UsageRequest(calls=1))), daemon=True)
     late.start()
     late.join(5)
     assert said == [CLOSED], "asked after the end, as the last retry of a call does"

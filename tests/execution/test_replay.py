@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from editeval.execution.policies import POLICIES, make_policy
 from editeval.execution.progress import cost_line
-from editeval.execution.replay import Cost, History, Measured, Setting, cost_of, replay
-from editeval.execution.simulate import Fault, Timeline, simulate
+from editeval.execution.replay import Cost, History, ReplayedRequest, Setting, cost_of, replay
+from editeval.execution.simulate import Fault, SimulatedRun, simulate
 from editeval.types import Failure, Outcome
 
 
-def timelines(**seconds: float) -> list[Timeline]:
-    return [Timeline(name, seconds[name], 0.0, 0) for name in POLICIES]
+def timelines(**seconds: float) -> list[SimulatedRun]:
+    return [SimulatedRun(name, seconds[name], 0.0, 0) for name in POLICIES]
 
 
 def outcome(key: str, worker: int, attempt: int, started_at: float, seconds: float, reason: str = "") -> Outcome:
@@ -39,7 +39,7 @@ def test_the_cost_of_synchronisation_and_of_the_others_is_one_line() -> None:
 
 
 def test_the_cost_line_of_the_document_s_own_table_is_no_cost_at_all() -> None:
-    measured = [Measured(i, i % 6, 2.1 if i % 6 == 1 else 2.0) for i in range(270)]
+    measured = [ReplayedRequest(i, i % 6, 2.1 if i % 6 == 1 else 2.0) for i in range(270)]
     found = replay(measured, Setting(6))
     line = cost_line("batch_sync", cost_of("batch_sync", 94.5, found, found), found)
     assert line.startswith("Synchronisation cost +0.0 s (+0.0 %) against free-running round robin in this run")
@@ -128,6 +128,6 @@ def test_a_run_lasts_from_its_first_attempt_to_its_last_whether_they_failed_or_n
 
 def test_what_failed_for_good_keeps_its_place_among_the_workers() -> None:
     """Without it, requests 2 and 3 would meet other neighbours, and the barrier another cost."""
-    measured = [Measured(0, 0, 1.0), Measured(2, 0, 1.0), Measured(3, 1, 3.0)]
+    measured = [ReplayedRequest(0, 0, 1.0), ReplayedRequest(2, 0, 1.0), ReplayedRequest(3, 1, 3.0)]
     found = {t.policy: t.makespan_s for t in replay(measured, Setting(2), failed={1})}
     assert found["batch_sync"] == 4.0 and found["round_robin"] == 3.0

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from scripted_lanes import DIES, FAILS, Script
 
-from editeval.execution.lanes import Limits, Notice
-from editeval.execution.messages import EncodedEdit, WorkerSpec
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import EncodedEdit, WorkerSpec
+from editeval.execution.worker_state import Limits, PoolEvent
 from editeval.store.manifest import Manifest, identity
 from editeval.store.run_store import RunStore
 from editeval.store.verify import repair, verify
@@ -111,7 +111,7 @@ class RunMachine(RuleBasedStateMachine):
                     pool.drain()
         self._check(fates, pending, seen, is_whole=not stop or len(seen) <= after)
 
-    def _note(self, notice: Notice) -> None:
+    def _note(self, notice: PoolEvent) -> None:
         if notice.kind == "attempt":
             outcome = notice.data["outcome"]
             self.store.record_attempt("edit", outcome)

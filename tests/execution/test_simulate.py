@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from editeval.execution.backends import process_launcher
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import POLICIES, make_policy
 from editeval.execution.pool import Pool, PoolSpec
-from editeval.execution.replay import Measured, Setting, replay
-from editeval.execution.simulate import Scenario, Timeline, lower_bound, run_scenario, simulate
+from editeval.execution.replay import ReplayedRequest, Setting, replay
+from editeval.execution.simulate import Scenario, SimulatedRun, lower_bound, run_scenario, simulate
+from editeval.execution.worker_messages import WorkerSpec
 from editeval.images import encode_png
 from editeval.types import EditRequest
 
@@ -27,7 +27,7 @@ TWO_SLOW = (2.0, 2.1, 2.0, 2.0, 2.1, 2.0)
 DURATIONS = st.lists(st.integers(1, 40), min_size=1, max_size=24)
 
 
-def by_policy(scenario: Scenario) -> tuple[float, dict[str, Timeline]]:
+def by_policy(scenario: Scenario) -> tuple[float, dict[str, SimulatedRun]]:
     bound, timelines = run_scenario(scenario)
     assert [t.policy for t in timelines] == list(POLICIES)
     return bound, {t.policy: t for t in timelines}
@@ -181,7 +181,7 @@ def test_a_replay_of_a_simulated_run_takes_exactly_as_long(
 ) -> None:
     seconds = [d / 7 for d in durations]
     run = simulate(name, make_policy(name, len(seconds), range(num_workers), drift), lambda r, w: seconds[r])
-    measured = [Measured(request, worker, seconds[request]) for _, worker, request in run.starts]
+    measured = [ReplayedRequest(request, worker, seconds[request]) for _, worker, request in run.starts]
     again = {t.policy: t for t in replay(measured, Setting(num_workers, drift))}
     assert (again[name].makespan_s, again[name].starts) == (run.makespan_s, run.starts)
     assert again[name].max_drift == run.max_drift
@@ -190,14 +190,14 @@ def test_a_replay_of_a_simulated_run_takes_exactly_as_long(
 
 
 def test_a_replay_scales_by_the_pace_of_the_workers() -> None:
-    measured = [Measured(i, i % 2, (1.0, 2.0)[i % 2]) for i in range(12)]
+    measured = [ReplayedRequest(i, i % 2, (1.0, 2.0)[i % 2]) for i in range(12)]
     found = {t.policy: t.makespan_s for t in replay(measured, Setting(2))}
     assert found == {"batch_sync": 12.0, "round_robin": 12.0, "bounded_drift": 12.0, "dynamic": 8.0}
 
 
 def test_a_replay_of_nothing_is_nothing_and_gaps_are_closed() -> None:
     assert replay([], Setting(3)) == []
-    with_gap = [Measured(0, 0, 1.0), Measured(5, 1, 1.0), Measured(9, 0, 1.0)]
+    with_gap = [ReplayedRequest(0, 0, 1.0), ReplayedRequest(5, 1, 1.0), ReplayedRequest(9, 0, 1.0)]
     assert {t.makespan_s for t in replay(with_gap, Setting(2))} == {2.0}
 
 

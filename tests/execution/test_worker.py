@@ -19,12 +19,12 @@ from PIL import Image
 
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError, ImageError, MachineError
 from editeval.execution.backends import launch_thread, process_launcher
-from editeval.execution.checking import describe
-from editeval.execution.frames import Frame, FrameError, QueueChannel, SocketChannel
-from editeval.execution.lanes import Limits, Notice
-from editeval.execution.messages import WorkerSpec, is_sound, pack_unit, unpack_scores
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.transport import Frame, FrameError, QueueChannel, SocketChannel
+from editeval.execution.validation import describe
 from editeval.execution.worker import PROGRESS_INTERVAL_S, Worker
+from editeval.execution.worker_messages import WorkerSpec, is_valid, pack_unit, unpack_scores
+from editeval.execution.worker_state import Limits, PoolEvent
 from editeval.images import DecodedBytes, decode, encode_png, predecode
 from editeval.types import EditRequest, Failure, JudgeRequest, Score
 
@@ -123,7 +123,7 @@ def test_progress_in_numbers_of_numpy_can_be_sent_and_other_things_fail_the_edit
     time.sleep(PROGRESS_INTERVAL_S)
     progress(np.int64(3), np.int32(9))
     header, blobs = ours.recv()
-    assert header == {"type": "progress", "key": "a", "step": 3, "num_steps": 9} and is_sound(header, blobs)
+    assert header == {"type": "progress", "key": "a", "step": 3, "num_steps": 9} and is_valid(header, blobs)
     for wrong in (0.5, "3", None):
         with pytest.raises(TypeError):
             progress(wrong, 9)
@@ -307,7 +307,7 @@ def test_a_hang_is_noticed_while_the_neighbours_are_busy(tmp_path: Path) -> None
     notes.mkdir()
     lost: list[float] = []
 
-    def notify(notice: Notice) -> None:
+    def notify(notice: PoolEvent) -> None:
         if notice.kind == "worker_lost":
             lost.append(time.time())
 

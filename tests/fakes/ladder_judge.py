@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from editeval.certificates.pictures import PLEA, written_on
+from editeval.certificates.conditions import PLEA, written_on
 from editeval.images import decode
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.types import Judge, JudgeRequest, Score

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from editeval.execution.backends import process_launcher
-from editeval.execution.lanes import Limits, Notice, Result
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import WorkerSpec
+from editeval.execution.worker_state import Limits, PoolEvent, Result
 from editeval.images import encode_png
 from editeval.types import EditRequest
 
@@ -30,7 +30,7 @@ class FaultRun:
     """One pool of faulty editors: what it says, and the outcome of every request by key."""
 
     def __init__(self, tmp_path: Path, num_workers: int = 2, limits: Limits | None = None, **params: Any) -> None:
-        self.notices: list[Notice] = []
+        self.notices: list[PoolEvent] = []
         self.folder = tmp_path
         policy = params.pop("policy", "batch_sync")
         notes = tmp_path / "notes"

@@ -29,9 +29,9 @@ SERVER = "editors/test_openai_images.py::test_"
 CHAT = "judges/test_openai_chat.py::test_"
 CERTIFY = "certificates/test_certification.py::test_"
 JUDGES = "faults/test_fault_judges.py::test_"
-SPENDING = "pipeline/test_spending.py::test_"
-MAD = "pipeline/test_mad_judge.py::test_"
-ROOM = "pipeline/test_disk_room.py::test_"
+SPENDING = "run/test_spending.py::test_"
+MAD = "run/test_mad_judge.py::test_"
+ROOM = "run/test_disk_room.py::test_"
 HUB = "models/test_hub_lookup.py::test_"
 SIGNALS = "cli/test_signals.py::test_"
 L = "cluster/test_cluster_runs.py::test_"
@@ -195,7 +195,7 @@ TABLE: dict[str, Row] = {
         (
             R + "a_benchmark_that_changed_is_another_run_and_the_old_one_stays",
             STORE + "another_run_is_refused_with_every_difference_and_nothing_else",
-            "pipeline/test_pipeline_runs.py::test_another_judge_adds_a_judging_and_edits_nothing_again",
+            "run/test_pipeline_runs.py::test_another_judge_adds_a_judging_and_edits_nothing_again",
         ),
     ),
     "D11": Row("100,000 samples", ("store/test_store_scale.py::test_100_000_samples_cost_little_time_and_memory",)),
@@ -267,8 +267,8 @@ TABLE: dict[str, Row] = {
         "missing model or device",
         (
             M,
-            "pipeline/test_pipeline_runs.py::test_missing_devices_are_named_before_anything_starts",
-            "pipeline/test_pipeline_interpreters.py::test_an_interpreter_that_cannot_ask_the_hub_is_named",
+            "run/test_pipeline_runs.py::test_missing_devices_are_named_before_anything_starts",
+            "run/test_pipeline_interpreters.py::test_an_interpreter_that_cannot_ask_the_hub_is_named",
             HUB + "a_judge_that_the_hub_does_not_know_costs_no_edit",
             HUB + "without_a_network_a_name_that_is_not_in_the_cache_is_refused",
             HUB + "a_model_in_the_cache_needs_no_network",
@@ -333,7 +333,7 @@ TABLE: dict[str, Row] = {
     ),
     "J8": Row(
         "one bad item in a batch",
-        ("pipeline/test_pipeline_inputs.py::test_a_judge_that_falls_over_one_request_leaves_its_neighbours_scored",),
+        ("run/test_pipeline_inputs.py::test_a_judge_that_falls_over_one_request_leaves_its_neighbours_scored",),
     ),
     "J9": Row(
         "judge dies",

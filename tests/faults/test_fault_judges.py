@@ -9,9 +9,9 @@ import pytest
 from fault_runs import IDS, SOURCE, cli, samples_in
 
 from editeval.execution.backends import process_launcher
-from editeval.execution.lanes import Limits, Notice, Result
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import WorkerSpec
+from editeval.execution.worker_state import Limits, PoolEvent, Result
 from editeval.types import JudgeRequest, Score
 from fakes.faulty_judge import FaultyJudge, FaultyJudgeParams
 
@@ -40,7 +40,7 @@ class JudgeRun:
     """One pool of faulty judges: what it says, and the outcome of every batch."""
 
     def __init__(self, folder: Path, **params: Any) -> None:
-        self.notices: list[Notice] = []
+        self.notices: list[PoolEvent] = []
         (folder / "notes").mkdir(parents=True)
         worker = WorkerSpec("judges", "fakes.faulty_judge", {"notes": str(folder / "notes")} | params, allow_code=True)
         self._spec = PoolSpec(worker, [("cpu",)] * 2, "dynamic", limits=Limits(stall_s=STALL_S))

@@ -53,7 +53,7 @@ def test_what_is_no_picture_fails_at_once_and_its_neighbours_live(tmp_path: Path
 
 
 def test_a_transparent_result_is_seen_on_white_as_every_other_picture() -> None:
-    from editeval.execution.checking import checked_image
+    from editeval.execution.validation import checked_image
 
     clear_red = Image.new("RGBA", (2, 2), (255, 0, 0, 0))
     assert checked_image(clear_red).getpixel((0, 0)) == (255, 255, 255)

@@ -115,7 +115,7 @@ def test_a_full_disk_in_the_middle_of_a_run_is_one_line_and_the_run_continues_af
     config_in(tmp_path, says="x" * 30_000, faults=dict.fromkeys(IDS, "raise"))
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000)); "
-    limit += "from editeval.cli import main; main(['run', 'small.yaml', '--allow-code'])"
+    limit += "from editeval.cli.main import main; main(['run', 'small.yaml', '--allow-code'])"
     full = subprocess.run([sys.executable, "-c", limit], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert full.returncode == 2, full.stderr
     last = full.stderr.strip().splitlines()[-1]

@@ -14,7 +14,7 @@ import pytest
 from fault_runs import SOURCE, FaultRun, build
 
 from editeval.errors import MachineError
-from editeval.execution.lanes import Clock, Limits
+from editeval.execution.worker_state import Clock, Limits
 from editeval.types import EditRequest
 
 pytestmark = pytest.mark.slow
@@ -150,7 +150,7 @@ def test_a_parent_that_was_stopped_for_a_while_kills_nobody_when_it_goes_on(tmp_
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
         "from fault_runs import FaultRun\n"
-        "from editeval.execution.lanes import Limits\n"
+        "from editeval.execution.worker_state import Limits\n"
         "run = FaultRun(Path(sys.argv[1]), limits=Limits(stall_s=4.0, timeout_s=4.0), seconds=1.0)\n"
         "with run.pool() as pool:\n"
         "    print('ready', flush=True)\n"

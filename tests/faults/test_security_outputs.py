@@ -15,8 +15,8 @@ import hostile
 import pytest
 from fault_runs import cli
 
+from editeval.reports.site import page
 from editeval.reports.tables import unguarded
-from editeval.viewer import page
 
 ALLOWED_IN_MARKDOWN = {
     "h1",

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams, ladder
-from editeval.categories import CATEGORIES
-from editeval.certificates.pictures import flat_paint, through_jpeg, unseen_change
+from editeval.certificates.conditions import flat_paint, through_jpeg, unseen_change
 from editeval.images import decode, encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
+from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Sample
 
 Pixels = npt.NDArray[np.uint8]

@@ -10,7 +10,7 @@ from hostile_replies import Case, hostile, plain
 from unseen_replies import ABOUT_THE_EDIT, UNSEEN
 
 from editeval.errors import Reason
-from editeval.judges.asking.schemas import JSON_SCHEMAS, NUMBER
+from editeval.judges.chat.messages import JSON_SCHEMAS, NUMBER
 from editeval.judges.parsing import formats, number
 from editeval.judges.parsing.json_answer import CANNOT_JUDGE
 from editeval.judges.parsing.number import Scale

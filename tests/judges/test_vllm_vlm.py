@@ -12,10 +12,10 @@ from PIL import Image
 
 from contracts.judge_contract import check_judge
 from editeval.errors import ConfigError, MachineError
-from editeval.execution.checking import describe
-from editeval.execution.messages import are_facts
+from editeval.execution.validation import describe
+from editeval.execution.worker_messages import are_facts
 from editeval.images import encode_png
-from editeval.judges.offline.engine import EngineLostError
+from editeval.judges.chat.vllm_engine import EngineLostError
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
 from editeval.types import JudgeRequest, Score

@@ -10,7 +10,7 @@ from PIL import Image
 
 from editeval import plugins
 from editeval.errors import ConfigError, MachineError
-from editeval.judges.asking.pictures import shrunk
+from editeval.judges.chat.messages import shrunk
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from editeval.judges.local import inputs as asking
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
-from editeval.judges.vlm import prompts as asking
 
 PROMPT = (
     "You grade edits.",

@@ -14,9 +14,9 @@ from model_cases import edited, loaded, params, request
 
 from conftest import Folder, picture
 from editeval.execution.backends import process_launcher
-from editeval.execution.lanes import Limits
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import WorkerSpec
+from editeval.execution.worker_state import Limits
 from editeval.machine.gpus import visible_gpus
 from editeval.types import Editor, EditRequest, Outcome
 

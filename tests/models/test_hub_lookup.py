@@ -173,7 +173,7 @@ def test_the_interpreter_that_will_load_the_judge_is_the_one_that_looks(model: P
         place = Place(tmp_path, {"HF_ENDPOINT": hub.url})
         said, _ = place.run(IDENTITY, judge(model_name="nobody/else") | {"execution": {"python": str(elsewhere)}})
     assert "the Hub knows no nobody/else" in said
-    assert "editeval.hub" in notes.read_text(encoding="utf-8").split()
+    assert "editeval.machine.hub" in notes.read_text(encoding="utf-8").split()
 
 
 def test_what_each_engine_would_get_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from judge_fixtures import build
 
 from certificates.certificate_fakes import NUM_SAMPLES, certified, spoilt, status_of
-from editeval.certification import Suite
+from editeval.run.certify import Suite
 
 pytestmark = pytest.mark.models
 

@@ -13,7 +13,7 @@ import yaml
 from judge_fixtures import PROMPT, build, trained
 
 from editeval import evaluate
-from editeval.pipeline import RunResult
+from editeval.run.pipeline import RunResult
 
 pytestmark = pytest.mark.models
 

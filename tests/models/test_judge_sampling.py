@@ -52,12 +52,12 @@ def test_it_keeps_the_judge_contract(drawn: dict[str, Any]) -> None:
 def test_a_draw_is_fair_and_follows_the_temperature() -> None:
     import torch
 
-    from editeval.judges.vlm.answering import Drawing
+    from editeval.judges.local.generate import GumbelSampler
 
     logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
     for temperature in (0.7, 1.5):
         shares = torch.softmax(logits / temperature, dim=-1)
-        draws = Drawing(list(range(20_000)), temperature)(None, logits.repeat(20_000, 1)).argmax(dim=-1)
+        draws = GumbelSampler(list(range(20_000)), temperature)(None, logits.repeat(20_000, 1)).argmax(dim=-1)
         found = torch.bincount(draws, minlength=4) / 20_000
         torch.testing.assert_close(found, shares, atol=0.012, rtol=0.0)  # about four standard errors
 
@@ -65,11 +65,11 @@ def test_a_draw_is_fair_and_follows_the_temperature() -> None:
 def test_a_row_without_a_seed_is_left_as_it_is() -> None:
     import torch
 
-    from editeval.judges.vlm.answering import Drawing
+    from editeval.judges.local.generate import GumbelSampler
 
     scores = torch.randn(2, 5)
-    assert torch.equal(Drawing([None, 3], 0.7)(None, scores)[0], scores[0])
-    assert not Drawing([None, None], 0.7).is_due
+    assert torch.equal(GumbelSampler([None, 3], 0.7)(None, scores)[0], scores[0])
+    assert not GumbelSampler([None, None], 0.7).is_due
 
 
 def test_samples_differ_repeat_and_do_not_depend_on_their_batch(digits: Path) -> None:

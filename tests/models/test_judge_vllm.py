@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from judge_fixtures import PROMPT, loaded, trained
 
-from editeval.execution.messages import are_facts
+from editeval.execution.worker_messages import are_facts
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
 from editeval.types import JudgeRequest
 

@@ -69,10 +69,10 @@ def untimed(rows: list[list[Score]]) -> list[tuple[Any, ...]]:
 
 def parts(folder: Path, protocol: str) -> tuple[Any, Any]:
     """(checkpoint, preparer) as the judge uses them."""
-    from editeval.judges.vlm.loading import Wanted, load_checkpoint
-    from editeval.judges.vlm.prompts import Preparer
+    from editeval.judges.local.inputs import Preparer
+    from editeval.judges.local.pretrained import ModelRequest, load_checkpoint
 
-    checkpoint = load_checkpoint(Wanted(str(folder), None, "float32", False), ["cpu"])
+    checkpoint = load_checkpoint(ModelRequest(str(folder), None, "float32", False), ["cpu"])
     reader = checkpoint.tokenizer, checkpoint.image_processor
     return checkpoint, Preparer(*reader, protocols.load(protocol), 1024, checkpoint.max_tokens)
 
@@ -83,8 +83,8 @@ def test_inputs_of_a_batch_are_those_of_the_checkpoints_own_processor(family: st
     import torch
 
     from editeval.images import decode
+    from editeval.judges.local.inputs import collate
     from editeval.judges.protocols.protocol import SHOWN_AS
-    from editeval.judges.vlm.prompts import collate
 
     checkpoint, preparer = parts(folders[family], "rubric")
     asked = mixed_requests()
@@ -121,7 +121,7 @@ def test_a_batch_gives_the_token_ids_and_logits_of_one_by_one(
 ) -> None:
     import torch
 
-    from editeval.judges.vlm.prompts import collate
+    from editeval.judges.local.inputs import collate
 
     checkpoint, preparer = parts(folders[family], protocol)
     prompts = [preparer.prepared(request).prompts[number] for request in mixed_requests()]

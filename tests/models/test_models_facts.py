@@ -9,7 +9,7 @@ from judge_fixtures import build, loaded
 from model_cases import loaded as editor
 
 from conftest import Folder
-from editeval.execution.messages import are_facts
+from editeval.execution.worker_messages import are_facts
 
 pytestmark = pytest.mark.models
 

@@ -174,19 +174,19 @@ def test_compiled_blocks_give_the_same_image_within_rounding(tiny: Folder) -> No
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_rotation_in_real_numbers_changes_no_bit(dtype: str, tiny: Folder) -> None:
-    from editeval.editors.diffusion import rotation
+    from editeval.editors.diffusion import patches
 
     name = "qwen_image_edit"
     editor: Any = loaded(name, tiny(name), dtype=dtype)
     transformer = editor._engine.pipeline.transformer
     before = edited(editor, request()), _predictions(editor)
-    assert rotation.rotate_in_real_numbers(transformer) == len(transformer.transformer_blocks)
-    assert all(_rotation(block) is rotation.rotate_real for block in transformer.transformer_blocks)
+    assert patches.rotate_in_real_numbers(transformer) == len(transformer.transformer_blocks)
+    assert all(_rotation(block) is patches.rotate_real for block in transformer.transformer_blocks)
     after = edited(editor, request()), _predictions(editor)
     assert after[0].tobytes() == before[0].tobytes()
     assert all(a.equal(b) for a, b in zip(after[1], before[1], strict=True))
     untouched: Any = loaded(name, tiny(name))
-    assert _rotation(untouched._engine.pipeline.transformer.transformer_blocks[0]) is not rotation.rotate_real
+    assert _rotation(untouched._engine.pipeline.transformer.transformer_blocks[0]) is not patches.rotate_real
 
 
 def _rotation(block: Any) -> Any:
@@ -204,14 +204,14 @@ def _predictions(editor: Any) -> list[Any]:
 
 
 def test_exact_acceleration_rotates_in_real_numbers_and_keeps_the_chosen_backend(tiny: Folder) -> None:
-    from editeval.editors.diffusion import rotation
+    from editeval.editors.diffusion import patches
 
     name = "qwen_image_edit"
     editor: Any = loaded(name, tiny(name), acceleration="exact", attention_backend="_native_math")
     block = editor._engine.pipeline.transformer.transformer_blocks[0]
-    assert _rotation(block) is rotation.rotate_real
+    assert _rotation(block) is patches.rotate_real
     assert block.attn.processor._attention_backend == "_native_math"
-    assert rotation.rotate_in_real_numbers(editor._engine.pipeline.transformer) == 2
+    assert patches.rotate_in_real_numbers(editor._engine.pipeline.transformer) == 2
     assert block.attn.processor._attention_backend == "_native_math"
 
 
@@ -219,12 +219,12 @@ def test_exact_acceleration_rotates_in_real_numbers_and_keeps_the_chosen_backend
 def test_the_compiler_sees_no_complex_rotation_and_does_not_compile_it_anew(tiny: Folder) -> None:
     import torch
 
-    from editeval.editors.diffusion import rotation
+    from editeval.editors.diffusion import patches
 
     editor: Any = loaded("qwen_image_edit", tiny("qwen_image_edit"))
     plain = edited(editor, request())
     transformer = editor._engine.pipeline.transformer
-    rotation.rotate_in_real_numbers(transformer)
+    patches.rotate_in_real_numbers(transformer)
     graphs: list[str] = []
 
     def keep(graph: Any, _inputs: Any) -> Any:
@@ -242,7 +242,7 @@ def test_the_compiler_sees_no_complex_rotation_and_does_not_compile_it_anew(tiny
 
 
 def test_a_network_of_another_family_rotates_as_it_did(tiny: Folder, caplog: pytest.LogCaptureFixture) -> None:
-    from editeval.editors.diffusion.rotation import rotate_in_real_numbers
+    from editeval.editors.diffusion.patches import rotate_in_real_numbers
 
     editor: Any = loaded("flux_kontext", tiny("flux_kontext"))
     transformer = editor._engine.pipeline.transformer
@@ -258,7 +258,7 @@ def test_a_network_of_another_family_rotates_as_it_did(tiny: Folder, caplog: pyt
 def test_a_rotation_that_is_not_the_known_one_stays_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
     import torch
 
-    from editeval.editors.diffusion.rotation import rotate_in_real_numbers
+    from editeval.editors.diffusion.patches import rotate_in_real_numbers
 
     other = type("QwenDoubleStreamAttnProcessor2_0", (), {"__call__": lambda self, x: x})()
     attention = torch.nn.Module()

@@ -15,9 +15,9 @@ from conftest import Folder, picture
 from editeval import load_editor
 from editeval.errors import EditBatchError, MachineError
 from editeval.execution.backends import process_launcher
-from editeval.execution.lanes import Limits
-from editeval.execution.messages import WorkerSpec, pack_unit
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.worker_messages import WorkerSpec, pack_unit
+from editeval.execution.worker_state import Limits
 from editeval.types import EditRequest
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]

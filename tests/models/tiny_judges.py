@@ -22,8 +22,8 @@ import transformers
 from PIL import Image
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
+from editeval.judges.local.inputs import EncodedPrompt, Preparer, collate
 from editeval.judges.protocols.protocol import Protocol
-from editeval.judges.vlm.prompts import Preparer, Prompt, collate
 from editeval.types import JudgeRequest
 
 CONTROL = ("<|im_start|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
@@ -178,7 +178,7 @@ def for_servers(folder: Path, copy: Path) -> Path:
     return copy
 
 
-def favour_digits(model: Any, processor: Any, prompts: Sequence[Prompt], by: float = 12.0) -> None:
+def favour_digits(model: Any, processor: Any, prompts: Sequence[EncodedPrompt], by: float = 12.0) -> None:
     """Lifts the logits of 0-9 at the end of such prompts by about `by`, and that of the end behind such a digit."""
     tok = processor.tokenizer
     digits = [tok.convert_tokens_to_ids(digit) for digit in "0123456789"]
@@ -191,7 +191,7 @@ def favour_digits(model: Any, processor: Any, prompts: Sequence[Prompt], by: flo
         model.lm_head.weight[tok.eos_token_id] += 3 * by * after / after.square().sum()
 
 
-def _last_hidden(model: Any, prompts: Sequence[Prompt], pad_id: int) -> torch.Tensor:
+def _last_hidden(model: Any, prompts: Sequence[EncodedPrompt], pad_id: int) -> torch.Tensor:
     with torch.no_grad():
         inputs = collate(prompts, pad_id, typed_id(model), "cpu")
         hidden: torch.Tensor = model(**inputs, output_hidden_states=True).hidden_states[-1][:, -1].mean(dim=0)
@@ -240,7 +240,7 @@ def train(model: Any, processor: Any, protocol: Protocol, prompt: tuple[str, str
     return float(loss.detach())
 
 
-def _loss(model: Any, tok: Any, prompts: Sequence[Prompt], replies: Sequence[str]) -> torch.Tensor:
+def _loss(model: Any, tok: Any, prompts: Sequence[EncodedPrompt], replies: Sequence[str]) -> torch.Tensor:
     """Cross-entropy of the replies, all of one length, behind the prompts."""
     from dataclasses import replace
 

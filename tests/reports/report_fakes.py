@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from editeval.categories import CATEGORIES
+from editeval.prompts import CATEGORIES
 from editeval.reports.data import Report, SampleRow, coverage_of, decide_badge, survey
 from editeval.types import Score, Summary
 

@@ -9,14 +9,9 @@ import pytest
 from rich.console import Console
 
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound
-from editeval.certificates import arms
+from editeval.certificates import conditions
 from editeval.certificates.certificate import assemble
-from editeval.reports.certificate import (
-    certificate_block,
-    certificate_line,
-    certificate_markdown,
-    render_certificate,
-)
+from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_markdown, render_certificate
 
 ABOUT = {
     "num_samples": NUM_SAMPLES,
@@ -49,7 +44,7 @@ def test_the_line_says_verdict_basis_and_figures() -> None:
 def test_the_line_of_a_failed_certificate_names_what_failed() -> None:
     line = certificate_line(made(identity=9.5))
     assert line.startswith("judge NOT CERTIFIED: ") and "identity is bad (overall) 9.50, needs mean <= 1.0" in line
-    constant = certificate_line(made(**dict.fromkeys(arms.ARMS, 5.0)))
+    constant = certificate_line(made(**dict.fromkeys(conditions.ARMS, 5.0)))
     assert constant.endswith("more") and constant.count("needs") == 4
 
 

@@ -19,13 +19,11 @@ import pytest
 from PIL import Image
 from report_fakes import believable_rows, draw_edits, drawing, row_of
 
-from editeval.reports import front
 from editeval.reports.data import Report, SampleRow
-from editeval.reports.html import FIRST_FILE, write_embedded_html, write_report_html
-from editeval.reports.pictures import Found, Shelf
-from editeval.reports.previews import Previews
+from editeval.reports.site import page, payload
+from editeval.reports.site.thumbnails import Found, Previews, ThumbnailStore
+from editeval.reports.site.write import FIRST_FILE, write_embedded_html, write_report_html
 from editeval.types import Score
-from editeval.viewer import page
 
 Make = Callable[..., Report]
 PAYLOADS = [
@@ -227,17 +225,17 @@ def test_pictures_made_by_the_run_are_not_made_again(make_report: Make, tmp_path
 
 def test_what_a_kill_left_behind_is_made_again(tmp_path: Path) -> None:
     found = Found("a", drawing(1), None, drawing(2), "0" * 64)
-    made = Shelf(tmp_path).add(found)
-    assert Shelf(tmp_path).find("a", "0" * 64) == made
-    assert Shelf(tmp_path).find("a", "1" * 64) is None  # another edit of the same sample
+    made = ThumbnailStore(tmp_path).add(found)
+    assert ThumbnailStore(tmp_path).find("a", "0" * 64) == made
+    assert ThumbnailStore(tmp_path).find("a", "1" * 64) is None  # another edit of the same sample
     index = tmp_path / "report" / "pictures.jsonl"
     index.write_text(index.read_text() + '["b", null, [')
-    assert Shelf(tmp_path).find("a", "0" * 64) == made
+    assert ThumbnailStore(tmp_path).find("a", "0" * 64) == made
     assert made.source is not None
     (tmp_path / "report" / "thumbs" / f"{made.source.stem}.webp").write_bytes(b"")  # a power cut
-    assert Shelf(tmp_path).find("a", "0" * 64) is None
-    Shelf(tmp_path).add(found)
-    assert Shelf(tmp_path).find("a", "0" * 64) == made
+    assert ThumbnailStore(tmp_path).find("a", "0" * 64) is None
+    ThumbnailStore(tmp_path).add(found)
+    assert ThumbnailStore(tmp_path).find("a", "0" * 64) == made
 
 
 @pytest.mark.parametrize("flag", ["black", "constant", "unchanged"])
@@ -254,8 +252,8 @@ def _png(image: Image.Image) -> bytes:
 
 def test_other_sizes_are_a_complaint(make_report: Make, tmp_path: Path) -> None:
     row = replace(row_of(0), sha256="0" * 64)
-    pictures = Shelf(tmp_path).add(Found(row.id, drawing(1), None, drawing(1, size=300), "0" * 64))
-    assert "size" in front.complaints(row, pictures, ["overall"])
+    pictures = ThumbnailStore(tmp_path).add(Found(row.id, drawing(1), None, drawing(1, size=300), "0" * 64))
+    assert "size" in payload.complaints(row, pictures, ["overall"])
 
 
 def test_pictures_carry_no_metadata(make_report: Make, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from report_fakes import row_of
 
 from editeval.reports.data import Report
-from editeval.reports.html import write_report_html
+from editeval.reports.site.write import write_report_html
 
 Make = Callable[..., Report]
 

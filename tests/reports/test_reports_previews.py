@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from report_fakes import drawing
 
-from editeval.reports.pictures import FOLDER, INDEX, Found, Shelf
-from editeval.reports.previews import MAX_BYTES, Previews
+from editeval.reports.site.thumbnails import FOLDER, INDEX, MAX_BYTES, Found, Previews, ThumbnailStore
 
 
 def found(number: int, source: bytes | None = None) -> Found:
@@ -25,7 +24,7 @@ def test_what_was_offered_is_on_the_shelf_when_it_has_finished(tmp_path: Path) -
     for one in offered:
         previews.offer(one)
     previews.finish()
-    assert all(Shelf(tmp_path).find(one.sample_id, one.edited_sha256) for one in offered)
+    assert all(ThumbnailStore(tmp_path).find(one.sample_id, one.edited_sha256) for one in offered)
 
 
 def test_a_place_that_cannot_be_written_to_stops_neither_the_run_nor_the_end(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ def test_a_place_that_cannot_be_written_to_stops_neither_the_run_nor_the_end(tmp
         previews.offer(found(number))
     previews.finish()
     with pytest.raises(OSError):
-        Shelf(tmp_path).add(found(0))
+        ThumbnailStore(tmp_path).add(found(0))
 
 
 def test_a_picture_that_cannot_be_read_is_none_and_its_neighbours_are_made(tmp_path: Path) -> None:
@@ -46,7 +45,7 @@ def test_a_picture_that_cannot_be_read_is_none_and_its_neighbours_are_made(tmp_p
     previews.offer(broken)
     previews.offer(sound)
     previews.finish()
-    shelf = Shelf(tmp_path)
+    shelf = ThumbnailStore(tmp_path)
     pictures = shelf.find(broken.sample_id, broken.edited_sha256)
     assert pictures is not None and pictures.source is None and pictures.edited is not None
     assert shelf.find(sound.sample_id, sound.edited_sha256) is not None

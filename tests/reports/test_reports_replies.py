@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editeval.reports.replies import reply_text
+from editeval.reports.reply_text import reply_text
 
 ANSWERS = {
     "following": {"text": "7", "labels": [0.0, 1.0], "mass": 1.0},

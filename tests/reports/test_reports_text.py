@@ -12,11 +12,11 @@ import pytest
 from report_fakes import row_of
 from rich.console import Console
 
-from editeval.numbers import duration, share
 from editeval.reports.data import Report, SampleRow
-from editeval.reports.figures import policy_line, printable
+from editeval.reports.format import policy_line
 from editeval.reports.markdown import render_report_md, write_report_md
 from editeval.reports.terminal import render_terminal
+from editeval.text import duration, printable, share
 
 Make = Callable[..., Report]
 HOSTILE = "[red]x[/red] [link=http://evil]y[/link] \x1b[2J\x1b]8;;http://evil\x07 \u202eabc\u2066 \x9b31m `a` <b> | *c* [d](http://e)"

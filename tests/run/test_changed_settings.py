@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from editeval.cli import main
+from editeval.cli.main import main
 from editeval.config.load import load_mapping
-from editeval.pipeline import RunResult, evaluate
-from editeval.reports.figures import policy_line, policy_shares
+from editeval.reports.format import policy_line, policy_shares
+from editeval.run.pipeline import RunResult, evaluate
 from editeval.run.recorded import changed_setting
 from editeval.store.run_store import RunStore
 from fakes.older_ledgers import as_of_version

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli import main
+from editeval.cli.main import main
 
 JUDGES = """
 from editeval.types import Judge, Score

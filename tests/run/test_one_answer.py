@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli import main
-from editeval.commands.view import scored
-from editeval.numbers import duration, fixed
+from editeval.cli.main import main
+from editeval.cli.view import scored
+from editeval.reports.site.payload import read_block
 from editeval.run import results
 from editeval.store.run_store import RunStore
-from editeval.viewer.blocks import read_block
+from editeval.text import duration, fixed
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}

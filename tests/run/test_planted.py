@@ -14,11 +14,11 @@ from editeval.editors.simulated import RUNGS, SimulatedParams, answer, chances_o
 from editeval.errors import ConfigError
 from editeval.images import encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
-from editeval.pipeline import RunResult, evaluate
-from editeval.plan import seed_of
-from editeval.reports.figures import planted_line
+from editeval.reports.format import planted_line
 from editeval.reports.markdown import render_report_md
 from editeval.run import planted
+from editeval.run.pipeline import RunResult, evaluate
+from editeval.run.plan import seed_of
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli import main
+from editeval.cli.main import main
 
 CONFIG = """\
 benchmark: {{type: procedural, params: {{num_per_category: 1, size: {size}}}}}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from editeval.config.load import load_mapping
-from editeval.plan import plugin_of
-from editeval.store.identity import inputs_of
+from editeval.run.placement import plugin_of
+from editeval.store.fingerprints import inputs_of
 
 SOURCE = """
 from dataclasses import dataclass

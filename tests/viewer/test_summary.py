@@ -15,13 +15,13 @@ import pytest
 from report_fakes import believable_rows, report_of, row_of
 
 from editeval.reports.data import Report, decide_badge, survey
-from editeval.reports.front import Tally, run_block
-from editeval.reports.front import row_of as front_row
-from editeval.reports.pictures import Picture, Pictures
-from editeval.viewer import page
-from editeval.viewer.summary.layout import first_page
-from editeval.viewer.summary.runs import Drawn
-from editeval.viewer.words import chinese_category, chinese_warning, clean, english, is_word
+from editeval.reports.site import page
+from editeval.reports.site.i18n import chinese_category, chinese_warning, clean, english, is_word
+from editeval.reports.site.payload import IssueCounts, run_block
+from editeval.reports.site.payload import row_of as front_row
+from editeval.reports.site.summary.layout import first_page
+from editeval.reports.site.summary.run_view import RunView
+from editeval.reports.site.thumbnails import Pictures, SampleImages
 
 SAME = {"num_shared": 3, "wins": 2, "ties": 1, "losses": 0, "difference": 0.5, "low": 0.1, "high": 0.9}
 SAME |= {"first": {"num_scored": 3, "num_samples": 4}, "second": {"num_scored": 4, "num_samples": 4}}
@@ -126,16 +126,16 @@ def block_of(tmp_path: Path, count: int = 60, **changes: Any) -> dict[str, Any]:
 def blocked(report: Report) -> dict[str, Any]:
     from editeval.reports.data import surveyed
 
-    tally = Tally()
-    picture = Picture(STEM, "png", 64, 64)
+    tally = IssueCounts()
+    picture = SampleImages(STEM, "png", 64, 64)
     for place, row in enumerate(report.samples()):
         tally.add(front_row(row, Pictures(picture, None, picture), ["overall", "completeness", "preservation"]), place)
     block: dict[str, Any] = json.loads(json.dumps(run_block(report, surveyed(report), tally, 1795000500.0)))
     return block
 
 
-def drawn(block: dict[str, Any], index: int = 0) -> Drawn:
-    return Drawn(block, "thumbs/{}.webp".format, index)
+def drawn(block: dict[str, Any], index: int = 0) -> RunView:
+    return RunView(block, "thumbs/{}.webp".format, index)
 
 
 def tree_of(*blocks: dict[str, Any], **more: Any) -> Tree:

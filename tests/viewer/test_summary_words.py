@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from editeval.numbers import duration, moment, share, span
+from editeval.reports.site import page
+from editeval.reports.site.i18n import is_word, vocabulary
 from editeval.stats.intervals import NOTES
-from editeval.viewer import page
-from editeval.viewer.words import is_word, vocabulary
+from editeval.text import duration, moment, share, span
 
 
 def test_words_have_two_languages_and_the_same_gaps_in_both() -> None:

@@ -13,8 +13,9 @@ import pytest
 from report_fakes import report_of, row_of
 
 from editeval.errors import MachineError, UserError
-from editeval.reports.html import write_report_html
-from editeval.viewer import page, ratings
+from editeval.reports.site import page
+from editeval.reports.site.write import write_report_html
+from editeval.viewer import ratings
 from editeval.viewer.server import MAX_BODY, ShownRun, Viewer
 
 STEM = "0123456789abcdef" * 2

@@ -58,7 +58,7 @@ class LongString:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JsonRecord:
     """One record. `group` is the key of its list if the file is an object of lists; `index` counts in its list."""
 
     group: str | None
@@ -72,7 +72,7 @@ class Record:
         return f"record {self.index}" if self.group is None else f"record {self.index} of {self.group!r}"
 
 
-def read_records(path: Path, *, window: int = _WINDOW, pending: int = _PENDING) -> Iterator[Record]:
+def read_records(path: Path, *, window: int = _WINDOW, pending: int = _PENDING) -> Iterator[JsonRecord]:
     """Every record of a list, of an object of lists, or (.jsonl, .ndjson) of lines, in order.
 
     `window` (bytes) and `pending` (characters) set how much is looked at at a time; the records do not depend on them.
@@ -106,7 +106,7 @@ class _Document:
         self._mark = f"{secrets.token_hex(16)}:"  # drawn after the file was written: it cannot be in it
         self._decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
-    def records(self, is_lines: bool) -> Iterator[Record]:
+    def records(self, is_lines: bool) -> Iterator[JsonRecord]:
         first = self._peek()
         if is_lines:
             index = 0
@@ -122,7 +122,7 @@ class _Document:
         if self._peek():
             raise self._malformed("expected the end of the file" + ("" if is_lines else " (one record a line: .jsonl)"))
 
-    def _groups(self) -> Iterator[Record]:
+    def _groups(self) -> Iterator[JsonRecord]:
         self._at += 1
         if self._skip("}"):
             return
@@ -140,7 +140,7 @@ class _Document:
                 return
             self._expect(",")
 
-    def _list(self, group: str | None) -> Iterator[Record]:
+    def _list(self, group: str | None) -> Iterator[JsonRecord]:
         self._at += 1
         if self._skip("]"):
             return
@@ -152,11 +152,11 @@ class _Document:
             self._expect(",")
             index += 1
 
-    def _record(self, group: str | None, index: int) -> Record:
+    def _record(self, group: str | None, index: int) -> JsonRecord:
         if self._peek() != "{":
             raise self._malformed(f"record {index} must be an object, got {self._peek() or 'the end of the file'!r}")
         value, is_short = self._value()
-        return Record(group, index, value, is_short)
+        return JsonRecord(group, index, value, is_short)
 
     def _peek(self) -> str:
         """The next character that is not white space; empty at the end of the file."""

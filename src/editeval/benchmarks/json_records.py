@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from editeval.benchmarks._ids import optional_text, refuse_duplicates, required_text
 from editeval.benchmarks._images import Base64Slice, Base64Text, FolderImage, ImageDirectory, fingerprint_images
-from editeval.benchmarks._json_stream import LONG, LongString, Record, read_records
+from editeval.benchmarks._json_stream import LONG, JsonRecord, LongString, read_records
 from editeval.config.legacy import category_aliases
 from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, ImageRef, Sample
@@ -157,7 +157,7 @@ class _Reading:
         self._mapped = frozenset(name for name in names.values() if name)
         self._directory = ImageDirectory(path.parent)
 
-    def sample(self, record: Record, name: str) -> Sample:
+    def sample(self, record: JsonRecord, name: str) -> Sample:
         where = f"{self._file}: {name}"
         category = sys.intern(self._category(where, record))
         image = self._image(where, record, "image")
@@ -177,7 +177,7 @@ class _Reading:
             metadata=self._metadata(where, record),
         )
 
-    def _category(self, where: str, record: Record) -> str:
+    def _category(self, where: str, record: JsonRecord) -> str:
         category = self._text(where, record, "category")
         if record.group is None:
             if not category and self._names["category"]:
@@ -192,7 +192,7 @@ class _Reading:
             )
         return category or required_text(where, "category", record.group)
 
-    def _id(self, where: str, record: Record, category: str) -> str:
+    def _id(self, where: str, record: JsonRecord, category: str) -> str:
         if self._id_template:
             return _PLACEHOLDER.sub(lambda match: self._filled(where, record, category, match[1]), self._id_template)
         raw = self._text(where, record, "id")
@@ -200,20 +200,20 @@ class _Reading:
             return _EXTENSION.sub("", raw.rpartition("/")[2]) or raw
         return raw or f"{category}_{record.index}"
 
-    def _filled(self, where: str, record: Record, category: str, name: str) -> str:
+    def _filled(self, where: str, record: JsonRecord, category: str, name: str) -> str:
         if name == "index":
             return str(record.index)
         if name == "category":
             return category
         return required_text(where, f"{name!r} of id_template", self._loaded(where, record.value.get(name)))
 
-    def _instruction(self, where: str, record: Record) -> str:
+    def _instruction(self, where: str, record: JsonRecord) -> str:
         name = self._names["instruction"]
         if not name:
             raise BenchmarkError("benchmark.params.fields.instruction: empty; name the field with the instruction")
         return required_text(where, f"{name!r} (instruction)", self._loaded(where, record.value.get(name)))
 
-    def _text(self, where: str, record: Record, role: str) -> str:
+    def _text(self, where: str, record: JsonRecord, role: str) -> str:
         name = self._names[role]
         value = record.value.get(name) if name else None
         if value is None:
@@ -222,7 +222,7 @@ class _Reading:
             return value
         return optional_text(where, f"{name!r} ({role})", self._loaded(where, value))
 
-    def _image(self, where: str, record: Record, role: str) -> ImageRef | None:
+    def _image(self, where: str, record: JsonRecord, role: str) -> ImageRef | None:
         name = self._names[role]
         value = record.value.get(name) if name else None
         if isinstance(value, LongString):
@@ -232,7 +232,7 @@ class _Reading:
         file = self._text(where, record, f"{role}_path")
         return self._directory.image(where, f"{self._names[f'{role}_path']!r}", file) if file else None
 
-    def _inline_image(self, where: str, record: Record, role: str, value: Any) -> ImageRef:
+    def _inline_image(self, where: str, record: JsonRecord, role: str, value: Any) -> ImageRef:
         if isinstance(value, str) and _BASE64.match(value):
             return Base64Text(self._path, record.name, value)
         raise BenchmarkError(
@@ -240,7 +240,7 @@ class _Reading:
             f"if it is a path, map it with fields.{role}_path; images are never fetched"
         )
 
-    def _metadata(self, where: str, record: Record) -> dict[str, Any]:
+    def _metadata(self, where: str, record: JsonRecord) -> dict[str, Any]:
         metadata = {sys.intern(key): value for key, value in record.value.items() if key not in self._mapped}
         if not record.is_short:
             metadata = {key: self._shortened(where, value) for key, value in metadata.items()}

@@ -14,11 +14,11 @@ from PIL import Image
 
 from editeval.benchmarks.scenes import render
 from editeval.benchmarks.scenes.catalogue import KINDS
-from editeval.benchmarks.scenes.plan import Plan, mix
 from editeval.benchmarks.scenes.render import Cell
-from editeval.categories import CATEGORIES
+from editeval.benchmarks.scenes.scene import Scene, mix
 from editeval.errors import BenchmarkError
 from editeval.images import encode_png, sha256
+from editeval.prompts import CATEGORIES
 from editeval.rungs import Pixels, through_jpeg
 from editeval.types import Benchmark, Sample
 
@@ -50,7 +50,7 @@ class ProceduralParams:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class LazyImage:
     """A picture that is drawn when it is read: "source", "target" or "mask" of a cell."""
 
     cell: Cell
@@ -64,7 +64,7 @@ class Drawing:
 
 
 class ProceduralBenchmark(Benchmark):
-    """Scenes from a seed. Iterating plans texts only; pixels are drawn by `Drawing.read`."""
+    """Scenes from a seed. Iterating plans texts only; pixels are drawn by `LazyImage.read`."""
 
     Params = ProceduralParams
 
@@ -98,11 +98,11 @@ class ProceduralBenchmark(Benchmark):
             yield Sample(
                 f"{category}/{first + change:04d}",
                 category,
-                Drawing(cell, "source"),
+                LazyImage(cell, "source"),
                 texts.instructions[change],
                 texts.description,
-                Drawing(cell, "target"),
-                Drawing(cell, "mask"),
+                LazyImage(cell, "target"),
+                LazyImage(cell, "mask"),
                 cluster,
                 dict(texts.metadata[change]),
             )
@@ -120,7 +120,7 @@ class _Texts:
 
 
 def _texts(category: str, kind: int, variant: int, language: str) -> _Texts:
-    plan: Plan = render.plan_of(category, kind, variant)
+    plan: Scene = render.plan_of(category, kind, variant)
     changes = plan.changes[:CHANGES_PER_SCENE]
     metadata: list[dict[str, str | int]] = []
     for change in changes:
@@ -145,7 +145,7 @@ def ladder(sample: Sample) -> dict[str, bytes]:
     changes), wrong_object (right operation, other object), identity (the source). Raises BenchmarkError for a sample
     of another benchmark.
     """
-    if not isinstance(sample.image, Drawing):
+    if not isinstance(sample.image, LazyImage):
         raise BenchmarkError(f"procedural: sample {sample.id!r} is not of this benchmark, so it has no ladder")
     cell = sample.image.cell
     rungs: dict[str, Callable[[Cell], Pixels]] = {

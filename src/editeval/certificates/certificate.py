@@ -10,25 +10,30 @@ unscored     {reason: number of requests} for the headline
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from editeval.certificates import arms, measures
+from editeval.certificates import conditions
 from editeval.certificates.answers import Answers, metric_for
 from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, Finding, findings
 from editeval.certificates.thresholds import SUITE
+from editeval.errors import MachineError
+from editeval.files import write_atomic
+from editeval.stats import agreement
 
 SCHEMA_VERSION = 1
 CERTIFIED, NOT_CERTIFIED = "certified", "not certified"
 _FIRST = "target > identity"
 _LADDER = (
-    (arms.TARGET, arms.PARTIAL),
-    (arms.TARGET, arms.OVER_EDIT),
-    (arms.TARGET, arms.WRONG),
-    (arms.TARGET, arms.IDENTITY),
-    (arms.PARTIAL, arms.WRONG),
-    (arms.PARTIAL, arms.IDENTITY),
+    (conditions.TARGET, conditions.PARTIAL),
+    (conditions.TARGET, conditions.OVER_EDIT),
+    (conditions.TARGET, conditions.WRONG),
+    (conditions.TARGET, conditions.IDENTITY),
+    (conditions.PARTIAL, conditions.WRONG),
+    (conditions.PARTIAL, conditions.IDENTITY),
 )
 
 
@@ -42,7 +47,7 @@ def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping
         "verdict": verdict(found),
         **about,
         "checks": [asdict(finding) for finding in found],
-        "rungs": [_rung(answers, arm) for arm in arms.ARMS if arm in answers.arms],
+        "rungs": [_rung(answers, arm) for arm in conditions.ARMS if arm in answers.arms],
         "figures": _figures(answers),
         "unscored": dict(answers.reasons(answers.metrics[0]).most_common()),
     }
@@ -60,25 +65,66 @@ def _rung(answers: Answers, arm: str) -> dict[str, Any]:
     return {
         "arm": arm,
         "num_asked": answers.num_asked(arm),
-        "metrics": {m: {"mean": measures.mean(v), "num_scored": len(v)} for m, v in by_metric.items()},
+        "metrics": {m: {"mean": agreement.mean(v), "num_scored": len(v)} for m, v in by_metric.items()},
     }
 
 
 def _figures(answers: Answers) -> dict[str, float | None]:
     headline = answers.metrics[0]
     following = metric_for("following", answers.metrics) or headline
-    again = [a - b for a, b in answers.both(arms.AGAIN, arms.PARTIAL, headline)]
+    again = [a - b for a, b in answers.both(conditions.AGAIN, conditions.PARTIAL, headline)]
     ladder = [a == b for better, worse in _LADDER for a, b in answers.both(better, worse, headline)]
     total = answers.num_requests()
     return {
-        "auroc_target_identity": _auroc(answers, headline, arms.IDENTITY),
-        "auroc_shuffled": _auroc(answers, following, arms.SHUFFLED),
-        "tied": measures.mean([float(tie) for tie in ladder]),
-        "retest_sd": measures.retest_sd(again),
-        "retest_change": measures.mean([abs(d) for d in again]),
+        "auroc_target_identity": _auroc(answers, headline, conditions.IDENTITY),
+        "auroc_shuffled": _auroc(answers, following, conditions.SHUFFLED),
+        "tied": agreement.mean([float(tie) for tie in ladder]),
+        "retest_sd": agreement.retest_sd(again),
+        "retest_change": agreement.mean([abs(d) for d in again]),
         "coverage": 1 - answers.reasons(headline).total() / total if total else None,
     }
 
 
 def _auroc(answers: Answers, metric: str, other: str) -> float | None:
-    return measures.auroc(answers.values(arms.TARGET, metric), answers.values(other, metric))
+    return agreement.auroc(answers.values(conditions.TARGET, metric), answers.values(other, metric))
+
+
+FOLDER = "certificates"
+
+
+def path_of(output_dir: Path, judging_id: str) -> Path:
+    """Where the certificate of this judging is, or would be."""
+    return output_dir / FOLDER / f"{judging_id}.json"
+
+
+def certificate_of(output_dir: Path, judging_id: str) -> dict[str, Any] | None:
+    """The certificate of a judging; None if there is none, or only one of another suite, which says nothing any more.
+
+    Raises MachineError for a file that is no certificate.
+    """
+    path = path_of(output_dir, judging_id)
+    try:
+        content = json.loads(path.read_bytes())
+        schema_version, suite, key = content["schema_version"], content["suite"], content["key"]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it anew") from error
+    is_current = (schema_version, suite, key) == (SCHEMA_VERSION, SUITE, judging_id)
+    return dict(content) if is_current else None
+
+
+def write(output_dir: Path, certificate: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> Path:
+    """The path of the certificate, which is now on disk; the answers, one line each, are in the .jsonl beside it."""
+    path = path_of(output_dir, str(certificate["key"]))
+    lines = "".join(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n" for answer in answers)
+    text = json.dumps(certificate, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path.with_suffix(".jsonl"), lines.encode("utf-8", "backslashreplace"))
+        write_atomic(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise MachineError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return path

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from editeval.config.node import Node, child, placed, quoted, without
 from editeval.config.values import parse
+from editeval.config.yaml_tree import Node, child, placed, quoted, without
 
 _HOMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge")
 

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from editeval.config import legacy
-from editeval.config.node import Node, child, merge, placed, problem, quoted
-from editeval.config.record import Record
+from editeval.config.record import Resolution
 from editeval.config.schema import Execution, Stage
-from editeval.config.values import EXECUTION, JUDGE_EXECUTION, parse, parse_devices, to_json
+from editeval.config.values import EXECUTION, JUDGE_EXECUTION, is_address, parse, parse_devices, to_json
+from editeval.config.yaml_tree import Node, child, merge, placed, problem, quoted
 from editeval.errors import ConfigError
-from editeval.http.addresses import is_address
 
 
-def resolve_execution(section: str, node: Node, record: Record) -> Execution:
+def resolve_execution(section: str, node: Node, record: Resolution) -> Execution:
     """What the section says of how its requests meet their devices; what is wrong becomes a problem of the record."""
     judging = legacy.role(section) == "reward_model"
     defaults = Execution(policy="dynamic", batch_size=4) if judging else Execution()
@@ -68,7 +67,7 @@ def _check_interpreter(execution: Execution, given: dict[str, Node]) -> None:
             raise problem(given["requirements"], f"must be a package, got {quoted(requirement)}", (i,))
 
 
-def _with_drift(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:
+def _with_drift(section: str, execution: Execution, given: dict[str, Node], record: Resolution) -> Execution:
     """The execution with a max_drift if and only if its policy is bounded_drift (1 if it is not said)."""
     drift, policy = given.get("max_drift"), given.get("policy")
     if execution.policy == "bounded_drift":
@@ -81,7 +80,7 @@ def _with_drift(section: str, execution: Execution, given: dict[str, Node], reco
     return dataclasses.replace(execution, max_drift=None)
 
 
-def _with_retry(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:
+def _with_retry(section: str, execution: Execution, given: dict[str, Node], record: Resolution) -> Execution:
     """The execution with retry at_end only if its policy is batch_sync: the others have no batch to keep open."""
     retry, policy = given.get("retry"), given.get("policy")
     if retry is None or execution.retry == "in_batch" or execution.policy == "batch_sync":
@@ -93,7 +92,7 @@ def _with_retry(section: str, execution: Execution, given: dict[str, Node], reco
     return dataclasses.replace(execution, retry="in_batch")
 
 
-def _with_address(section: str, execution: Execution, given: dict[str, Node], record: Record) -> Execution:
+def _with_address(section: str, execution: Execution, given: dict[str, Node], record: Resolution) -> Execution:
     """The execution with a ray_address only if its backend is ray."""
     address, backend = given.get("ray_address"), given.get("backend")
     if address is None or execution.ray_address is None:
@@ -119,7 +118,7 @@ def check_one_cluster(path: Path, stages: Sequence[Stage]) -> None:
             )
 
 
-def without_batches(execution: Node, batched: Node, record: Record) -> Node:
+def without_batches(execution: Node, batched: Node, record: Resolution) -> Node:
     """Batching is off: one request per call, whatever batch_size says, as in v2."""
     size = child(execution, "batch_size")
     if size is not None and size.value != 1:

@@ -8,8 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from editeval.config.document import read_text
-from editeval.config.node import ENVIRONMENT, FLAG, SET, Node, Source, make, merge, placed, problem, quoted
+from editeval.config.yaml_tree import (
+    ENVIRONMENT,
+    FLAG,
+    SET,
+    Node,
+    Source,
+    make,
+    merge,
+    placed,
+    problem,
+    quoted,
+    read_text,
+)
 from editeval.errors import ConfigError, Problems
 
 PREFIX = "EDITEVAL_"

@@ -15,9 +15,9 @@ from typing import Any
 
 from editeval import plugins
 from editeval.config import conda
-from editeval.config.node import Node, child, placed, plain, problem, quoted, without
 from editeval.config.schema import POLICIES
 from editeval.config.values import parse, parse_devices
+from editeval.config.yaml_tree import Node, child, placed, plain, problem, quoted, without
 from editeval.errors import ConfigError, Problems
 
 # ------------------------------------------------------------------------------------------------ categories

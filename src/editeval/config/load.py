@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from editeval.config import document, layers, legacy, resolve
+from editeval.config import layers, legacy, resolve, yaml_tree
 from editeval.config.layers import Overrides
-from editeval.config.node import FILE, Node, Source, child, merge, placed, problem, without
 from editeval.config.schema import Config
+from editeval.config.yaml_tree import FILE, Node, Source, child, merge, placed, problem, without
 from editeval.errors import ConfigError, Problems
 from editeval.redaction import secret_in
 
@@ -81,7 +81,7 @@ def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow
     problems = Problems(path)
     tree, warnings = _merged(path, overrides, os.environ, problems)
     source = Source("certify", "certify", FILE)
-    built_in = document.read_text("benchmark: {type: procedural}\ndiffusion_model: {type: identity}", source)
+    built_in = yaml_tree.read_text("benchmark: {type: procedural}\ndiffusion_model: {type: identity}", source)
     for section in ("benchmark", "diffusion_model"):
         tree = placed(without(tree, section), built_in.value[section], section)
     allowed = allow_code or layers.allows_code(os.environ)
@@ -91,7 +91,7 @@ def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow
 def _merged(path: Path, overrides: Overrides, environ: Mapping[str, str], problems: Problems) -> tuple[Node, list[str]]:
     """The file with everything above it, in today's spelling, and warnings."""
     source = Source(str(path), f"file {path}", FILE, numbered=True)
-    tree, warnings = _translated(document.read_file(Path(path), source, problems), environ, problems)
+    tree, warnings = _translated(yaml_tree.read_file(Path(path), source, problems), environ, problems)
     above = [*layers.environment(environ, problems), *layers.sets(overrides, problems), *layers.flags(overrides)]
     for layer in above:
         translated, notes = _translated(layer, environ, problems)
@@ -108,7 +108,7 @@ def load_mapping(
     source = Source(name, f"call {name}", FILE)
     text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
     problems = Problems(name)
-    tree, warnings = _translated(document.read_text(text, source), environ, problems)
+    tree, warnings = _translated(yaml_tree.read_text(text, source), environ, problems)
     allowed = allow_code or layers.allows_code(environ)
     return _sound(resolve.config(Path(name), tree, allowed, warnings, problems), problems)
 
@@ -124,10 +124,10 @@ def load_judges(
     source = Source(name, f"call {name}", FILE)
     problems = Problems(path or name)
     text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
-    tree, warnings = _translated(document.read_text(text, source), os.environ, problems)
+    tree, warnings = _translated(yaml_tree.read_text(text, source), os.environ, problems)
     if path is not None:
         file = Source(str(path), f"file {path}", FILE, numbered=True)
-        found, notes = _translated(document.read_file(path, file, problems), os.environ, problems)
+        found, notes = _translated(yaml_tree.read_file(path, file, problems), os.environ, problems)
         tree, warnings = _with_judges(tree, found), warnings + notes
         if set(found.value) - {*_JUDGES, "prompts"}:
             warnings.append(f"{path}: only its judges and prompts are used; benchmark and edits are those of the run")

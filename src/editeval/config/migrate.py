@@ -14,10 +14,10 @@ from typing import Any
 import yaml
 
 from editeval import plugins
-from editeval.config import document, legacy, load
+from editeval.config import legacy, load, yaml_tree
 from editeval.config.layers import SECTIONS
-from editeval.config.node import FILE, Node, Source, child, make, placed, plain, quoted, without
 from editeval.config.values import field_names
+from editeval.config.yaml_tree import FILE, Node, Source, child, make, placed, plain, quoted, without
 from editeval.errors import Problems
 
 _NOW = Source("", "", FILE)
@@ -73,7 +73,7 @@ def migrated(path: Path) -> str:
     What else is a mistake in the old file is one in the new file: `check` finds it there.
     """
     problems = Problems(path)
-    old = document.read_file(path, Source(str(path), f"file {path}", FILE, numbered=True), problems)
+    old = yaml_tree.read_file(path, Source(str(path), f"file {path}", FILE, numbered=True), problems)
     problems.check()
     changes = _Changes()
     tree = _from_re_edit(old, changes) if _is_re_edit(old) else old

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from editeval.config import legacy
-from editeval.config.node import Node, origin
 from editeval.config.values import unknown
+from editeval.config.yaml_tree import Node, origin
 from editeval.errors import Problems, UserError
 
 Inputs = ParamSpec("Inputs")
@@ -17,7 +17,7 @@ Found = TypeVar("Found")
 Default = TypeVar("Default")
 
 
-class Record:
+class Resolution:
     """What is found out on the way: the resolved form, where each value came from, warnings, mistakes."""
 
     def __init__(self, path: Path, allow_code: bool, warnings: list[str], problems: Problems) -> None:

@@ -13,8 +13,7 @@ from editeval import plugins, prompts
 from editeval.config import legacy
 from editeval.config.execution import check_one_cluster, resolve_execution, without_batches
 from editeval.config.layers import SECTIONS
-from editeval.config.node import Node, Source, child, make, merge, origin, placed, problem, quoted, shown, without
-from editeval.config.record import Record
+from editeval.config.record import Resolution
 from editeval.config.schema import STATISTICS, BenchmarkConfig, Config, Evaluation, Execution, Logging, Stage
 from editeval.config.values import (
     COUNT,
@@ -28,6 +27,7 @@ from editeval.config.values import (
     suggestion,
     to_json,
 )
+from editeval.config.yaml_tree import Node, Source, child, make, merge, origin, placed, problem, quoted, shown, without
 from editeval.errors import ConfigError, Problems
 from editeval.types import NoParams
 
@@ -45,7 +45,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
     What is wrong with it is added to `problems`: then the result only serves to look for more, with a stand-in for an
     editor that is not named soundly; None if not even a benchmark is.
     """
-    record = Record(path, allow_code, warnings, problems)
+    record = Resolution(path, allow_code, warnings, problems)
     runtime = child(tree, "runtime")
     if runtime is not None:
         record.close("runtime", _mapping(runtime, record), ())
@@ -85,19 +85,19 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
     )
 
 
-def _mapping(node: Node, record: Record) -> Node:
+def _mapping(node: Node, record: Resolution) -> Node:
     """The node as a mapping; nothing is an empty one, and so is, for what follows, what is none."""
     if node.value is not None and not node.is_map:
         record.problems.add(problem(node, f"must be a mapping, got {quoted(node.value)}"))
     return node if node.is_map else dataclasses.replace(node, value={})
 
 
-def _section(tree: Node, name: str, record: Record) -> Node:
+def _section(tree: Node, name: str, record: Resolution) -> Node:
     node = child(tree, name)
     return _mapping(node, record) if node is not None else dataclasses.replace(tree, value={}, key=name)
 
 
-def _params(cls: type[Any], section: str, given: Node, record: Record) -> Any:
+def _params(cls: type[Any], section: str, given: Node, record: Resolution) -> Any:
     """The plug-in's Params; keys it does not have must be old ones without effect. None if they are not sound."""
     known = field_names(cls)
     also = () if section == "benchmark" else legacy.STAGE_KEYS[legacy.role(section)]
@@ -109,7 +109,7 @@ def _params(cls: type[Any], section: str, given: Node, record: Record) -> Any:
     return params
 
 
-def _load(kind: str, name: str, section: str, node: Node, record: Record) -> type[Any]:
+def _load(kind: str, name: str, section: str, node: Node, record: Resolution) -> type[Any]:
     try:
         return plugins.load(kind, name, record.allow_code)
     except ConfigError as error:
@@ -119,7 +119,7 @@ def _load(kind: str, name: str, section: str, node: Node, record: Record) -> typ
         raise ConfigError(f"{node.where}: {section}.type: {what}") from error
 
 
-def _benchmark(written: Node, record: Record) -> BenchmarkConfig | None:
+def _benchmark(written: Node, record: Resolution) -> BenchmarkConfig | None:
     node = _mapping(written, record)
     given = _section(node, "params", record)
     record.close("benchmark", node, ("type", "params", "categories"))
@@ -145,7 +145,7 @@ def _benchmark(written: Node, record: Record) -> BenchmarkConfig | None:
     return BenchmarkConfig(loaded, params, categories, aliases)
 
 
-def _is_hopeless(written: Node, node: Node, section: str, record: Record) -> bool:
+def _is_hopeless(written: Node, node: Node, section: str, record: Resolution) -> bool:
     """Whether it has been said already why the section names no type: it is no mapping, or the key is misspelt."""
     if record.problems.concern(f"{written.where}: {written.key}"):
         return True
@@ -153,7 +153,7 @@ def _is_hopeless(written: Node, node: Node, section: str, record: Record) -> boo
     return is_said or not (written.value is None or written.is_map)
 
 
-def _refuse_twins(listed: Node, categories: Sequence[str], aliases: Mapping[str, str], record: Record) -> None:
+def _refuse_twins(listed: Node, categories: Sequence[str], aliases: Mapping[str, str], record: Resolution) -> None:
     """Two words for one category are a mistake."""
     known = [aliases.get(name, name) for name in categories]
     for i, name in enumerate(known):
@@ -162,7 +162,7 @@ def _refuse_twins(listed: Node, categories: Sequence[str], aliases: Mapping[str,
             record.problems.add(problem(listed, f"{categories[i]} and {twin} are one category here", (i,)))
 
 
-def _judges(tree: Node, record: Record) -> dict[str, Stage]:
+def _judges(tree: Node, record: Resolution) -> dict[str, Stage]:
     """The judges by name; flags that concern every stage do not make one, but hold for each."""
     one, several = child(tree, "reward_model"), child(tree, "reward_models")
     flags = one is not None and one.value is not None and _only_flags(one)
@@ -191,7 +191,7 @@ def _only_flags(node: Node) -> bool:
     return not node.key and (not node.is_map or all(_only_flags(below) for below in node.value.values()))
 
 
-def _stage(kind: str, section: str, written: Node, record: Record) -> Stage | None:
+def _stage(kind: str, section: str, written: Node, record: Resolution) -> Stage | None:
     """The stage; its `params` are None if they are not sound. None, or a ConfigError, if it names no plug-in."""
     node = _mapping(written, record)
     record.close(section, node, ("type", "class_path", "params", "execution"))
@@ -225,7 +225,7 @@ def _stage(kind: str, section: str, written: Node, record: Record) -> Stage | No
     return Stage(section, loaded, requested, named.log_name, params, base_seed, runs)
 
 
-def _prompts(node: Node | None, benchmark: BenchmarkConfig | None, record: Record) -> dict[str, prompts.Prompt]:
+def _prompts(node: Node | None, benchmark: BenchmarkConfig | None, record: Resolution) -> dict[str, prompts.Prompt]:
     found: dict[str, prompts.Prompt] = {}
     record.resolved["prompts"] = {}
     canonical = benchmark.canonical if benchmark is not None else str
@@ -242,7 +242,7 @@ def _prompts(node: Node | None, benchmark: BenchmarkConfig | None, record: Recor
     return found
 
 
-def _prompt(below: Node, record: Record) -> prompts.Prompt | None:
+def _prompt(below: Node, record: Resolution) -> prompts.Prompt | None:
     node = _mapping(below, record)
     if not (below.is_map or below.value is None):
         return None
@@ -267,7 +267,7 @@ class _Chosen:
     samples: tuple[str, ...]
 
 
-def _evaluation(node: Node, record: Record) -> tuple[_Chosen, Evaluation]:
+def _evaluation(node: Node, record: Resolution) -> tuple[_Chosen, Evaluation]:
     given = node.value
     place = given.get("output_dir") or given.get("results_dir")
     known = ["output_dir", "metrics", "limit", "first", "samples"] + ["results_dir"] * ("output_dir" not in given)
@@ -280,7 +280,7 @@ def _evaluation(node: Node, record: Record) -> tuple[_Chosen, Evaluation]:
     return _chosen(given, record), Evaluation(output_dir, metrics)
 
 
-def _chosen(given: dict[str, Node], record: Record) -> _Chosen:
+def _chosen(given: dict[str, Node], record: Resolution) -> _Chosen:
     limited, counted, globs = given.get("limit"), given.get("first"), given.get("samples")
     limit, first = (record.attempt(None, parse, COUNT | None, n) if n is not None else None for n in (limited, counted))
     if limit is not None and first is not None and limited is not None and counted is not None:
@@ -294,7 +294,7 @@ def _chosen(given: dict[str, Node], record: Record) -> _Chosen:
     return _Chosen(limit, first, samples)
 
 
-def _logging(node: Node, output_dir: Path, record: Record) -> Logging:
+def _logging(node: Node, output_dir: Path, record: Resolution) -> Logging:
     given = node.value
     level, console, to_file = (given.get(name) for name in ("level", "console_output", "file_output"))
     place, folder = given.get("log_file"), given.get("log_dir")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, get_type_h
 
 from annotated_types import Ge, Gt, Lt
 
-from editeval.config.node import Node, plain, problem, quoted, shown
+from editeval.config.yaml_tree import Node, plain, problem, quoted, shown
 from editeval.errors import ConfigError, MistakesError, Problems
 
 if TYPE_CHECKING:  # imported where it is used: commands that only look at a run start without it
@@ -262,3 +262,9 @@ def to_json(params: Any) -> dict[str, Any]:
     from pydantic_core import to_jsonable_python
 
     return {name: to_jsonable_python(getattr(params, name)) for name in field_names(type(params))}
+
+
+def is_address(text: str) -> bool:
+    """Whether it is host:port and nothing more: `ray://head:10001` is another program's, and could not carry a run."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and "/" not in host and port.isdecimal() and 0 < int(port) < 65536

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
-from editeval.display.picture import Picture
-from editeval.display.texts import plain
+from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
+from editeval.display.snapshot import RunSnapshot
+from editeval.text import plain
 
 MAX_WAITING = 10_000
 PICTURE_S = 5.0  # between two `picture` events
@@ -24,7 +24,7 @@ PATIENCE_S = 2.0
 class EventLines(Observer):
     """A context manager: {"event", "at", ...} for everything an observer is told, and a `picture` every PICTURE_S."""
 
-    def __init__(self, look: Callable[[], Picture], out: TextIO) -> None:
+    def __init__(self, look: Callable[[], RunSnapshot], out: TextIO) -> None:
         self._look = look
         self._out = out
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(MAX_WAITING)
@@ -53,7 +53,7 @@ class EventLines(Observer):
     def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
         self._tell(kind, stage=stage, **data)
 
-    def settled(self, stage: str, settled: Settled) -> None:
+    def settled(self, stage: str, settled: RequestCompleted) -> None:
         told = asdict(settled)
         told["failures"] = [dict(zip(("sample", "reason", "message"), f, strict=True)) for f in settled.failures]
         told["scores"] = [value for _, value in settled.scores]

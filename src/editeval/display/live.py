@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from editeval.display.layout import lines
-from editeval.display.picture import Picture
-from editeval.display.thrift import rest_s
+from editeval.display.rates import refresh_interval_s
+from editeval.display.screen import lines
+from editeval.display.snapshot import RunSnapshot
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -30,7 +30,7 @@ PATIENCE_S = 2.0  # how long the end of a run waits for a terminal that does not
 class Region:
     """What `look` shows at the moment of printing; without rich's wrapping, as the lines are cut to size already."""
 
-    def __init__(self, look: Callable[[], Picture]) -> None:
+    def __init__(self, look: Callable[[], RunSnapshot]) -> None:
         self._look = look
         self.num_workers = 0  # when it was printed last
 
@@ -47,7 +47,7 @@ class Region:
 class LiveDisplay:
     """A context manager; `handler` is where the log goes meanwhile."""
 
-    def __init__(self, look: Callable[[], Picture], console: Console) -> None:
+    def __init__(self, look: Callable[[], RunSnapshot], console: Console) -> None:
         self._look = look
         self._console = console
         self._lines: deque[str] = deque(maxlen=MAX_WAITING)
@@ -71,7 +71,7 @@ class LiveDisplay:
             live = Live(region, console=self._console, auto_refresh=False, vertical_overflow="crop")
             with live:
                 self._console.show_cursor(True)  # rich hides it, and nobody would bring it back after a kill -9
-                while not self._stop.wait(rest_s(FRAME_S, region.num_workers)):
+                while not self._stop.wait(refresh_interval_s(FRAME_S, region.num_workers)):
                     self._frame(live)
                 self._frame(live)
 

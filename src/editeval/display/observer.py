@@ -42,7 +42,7 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class RequestCompleted:
     """What one outcome settled: an edit, or a batch of judgements."""
 
     key: str
@@ -64,10 +64,10 @@ class Observer:
         return
 
     def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
-        """What the pool of `stage` said (`execution.lanes.Notice`); of an attempt: key, worker, reason and message."""
+        """An event of the pool of `stage` (`execution.worker_state`); of an attempt: key, worker, reason, message."""
         return
 
-    def settled(self, stage: str, settled: Settled) -> None:
+    def settled(self, stage: str, settled: RequestCompleted) -> None:
         return
 
     def batch(self, stage: str, index: int, num_batches: int) -> None:
@@ -82,7 +82,7 @@ class Observer:
 
 
 @dataclass(frozen=True, slots=True)
-class Together(Observer):
+class CompositeObserver(Observer):
     """Hands everything on to several observers, in order."""
 
     observers: Sequence[Observer]
@@ -99,7 +99,7 @@ class Together(Observer):
         for observer in self.observers:
             observer.notice(stage, kind, data)
 
-    def settled(self, stage: str, settled: Settled) -> None:
+    def settled(self, stage: str, settled: RequestCompleted) -> None:
         for observer in self.observers:
             observer.settled(stage, settled)
 

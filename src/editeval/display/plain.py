@@ -6,8 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from editeval.display.picture import Picture, StageView, WorkerView
-from editeval.display.texts import clean, clock, number
+from editeval.display.snapshot import RunSnapshot, StageView, WorkerView
+from editeval.text import clean, clock, number
 
 INTERVAL_S = 30.0
 MIN_GAP_S = 5.0  # tenths that follow one another faster share a line
@@ -17,7 +17,7 @@ LOOK_S = 1.0
 class PlainDisplay:
     """A context manager: says `Status: ...` from a thread of its own."""
 
-    def __init__(self, look: Callable[[], Picture], say: Callable[[str], None]) -> None:
+    def __init__(self, look: Callable[[], RunSnapshot], say: Callable[[str], None]) -> None:
         self._look = look
         self._say = say
         self._stop = threading.Event()
@@ -50,7 +50,7 @@ class Rhythm:
         self._said_at: float | None = None
         self._tenths: dict[str, int] = {}
 
-    def is_due(self, picture: Picture) -> bool:
+    def is_due(self, picture: RunSnapshot) -> bool:
         tenths = {s.key: 10 * (s.done + s.failed) // s.total if s.total else 10 for s in picture.stages}
         if self._said_at is None:
             self._said_at, self._tenths = picture.at, tenths
@@ -62,7 +62,7 @@ class Rhythm:
         return is_due
 
 
-def status_line(picture: Picture) -> str:
+def status_line(picture: RunSnapshot) -> str:
     """Everything that moves, in one line."""
     parts = [_stage(stage) for stage in picture.stages if stage.state in ("running", "loading")]
     if picture.workers:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from editeval.display import picture as views
-from editeval.display.gpus import GpuSample, GpuSource, open_source
+from editeval.display import snapshot as views
 from editeval.display.observer import Observer, RunFacts
-from editeval.display.picture import Picture
-from editeval.display.thrift import rest_s
+from editeval.display.rates import refresh_interval_s
+from editeval.display.snapshot import RunSnapshot
 from editeval.display.tracker import Tracker
+from editeval.machine.nvml import GpuSample, GpuSource, open_source
 
 INTERVAL_S = 1.0
 GPU_FILE, LIVE_FILE = "gpu.csv", "live.json"
@@ -61,7 +61,9 @@ class Recorder(Observer):
                     append_samples(directory / GPU_FILE, samples)
                     if time.monotonic() >= due:
                         num_workers = self._write_picture(directory / LIVE_FILE)
-                        due = time.monotonic() + rest_s(INTERVAL_S, num_workers) - INTERVAL_S / 2  # the nearest second
+                        due = (
+                            time.monotonic() + refresh_interval_s(INTERVAL_S, num_workers) - INTERVAL_S / 2
+                        )  # the nearest second
                 self._write_picture(directory / LIVE_FILE)
         finally:
             if source is not None:
@@ -101,7 +103,7 @@ def read_samples(path: Path) -> list[GpuSample]:
     return [sample for sample in found if sample is not None]
 
 
-def read_picture(directory: Path) -> Picture | None:
+def read_picture(directory: Path) -> RunSnapshot | None:
     """What a run has shown last; None if it never did, or another version of editeval wrote it."""
     try:
         found = json.loads((directory / LIVE_FILE).read_bytes())

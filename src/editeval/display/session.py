@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from editeval.display.events import EventLines
 from editeval.display.live import LiveDisplay
-from editeval.display.observer import Observer, Together
+from editeval.display.observer import CompositeObserver, Observer
 from editeval.display.plain import PlainDisplay
 from editeval.display.recorder import Recorder
 from editeval.display.tracker import Interval, Tracker
@@ -24,7 +24,7 @@ DISPLAYS = ("auto", "live", "plain", "json", "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class DisplaySession:
     """`observer` is to be told; the log's lines for the terminal go to `handler` (None: to nowhere)."""
 
     observer: Observer
@@ -34,7 +34,7 @@ class Session:
 @contextmanager
 def watching(
     display: str, interval: Interval, is_stopping: Callable[[], bool], say: Callable[[str], None]
-) -> Iterator[Session]:
+) -> Iterator[DisplaySession]:
     """While inside, what the session's observer is told can be seen. `say` logs one line."""
     tracker = Tracker(interval, is_stopping)
     console = _console()
@@ -43,15 +43,15 @@ def watching(
         watchers = (tracker, recorder)
         if shown == "live":
             with LiveDisplay(tracker.picture, console) as live:
-                yield Session(Together(watchers), live.handler)
+                yield DisplaySession(CompositeObserver(watchers), live.handler)
         elif shown == "json":
             with EventLines(tracker.picture, sys.stdout) as events:
-                yield Session(Together((*watchers, events)), logging.StreamHandler(sys.stderr))
+                yield DisplaySession(CompositeObserver((*watchers, events)), logging.StreamHandler(sys.stderr))
         elif shown == "plain":
             with PlainDisplay(tracker.picture, say):
-                yield Session(Together(watchers), logging.StreamHandler(sys.stderr))
+                yield DisplaySession(CompositeObserver(watchers), logging.StreamHandler(sys.stderr))
         else:
-            yield Session(Together(watchers), None)
+            yield DisplaySession(CompositeObserver(watchers), None)
 
 
 def chosen(display: str, console: Console) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from editeval.display import picture as views
-from editeval.display.gpus import GpuSample
-from editeval.display.observer import Observer, RunFacts, Settled, StageFacts
-from editeval.display.pace import Pace
-from editeval.display.picture import FailureView, Picture, ScoreSoFar, StageView, WorkerView
+from editeval.display import snapshot as views
+from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
+from editeval.display.rates import Throughput
+from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, WorkerView
+from editeval.machine.nvml import GpuSample
 
 Interval = Callable[[Mapping[str, Sequence[float]]], tuple[float, float | None, float | None]]
 """interval(scores by cluster) -> (mean, low, high): the interval that the report will give."""
@@ -63,7 +63,7 @@ class _Stage:
     gone: int = 0  # of the total: they turned out to have no edit
     batch: tuple[int, int] = (0, 0)
     held_by: dict[str, None] = field(default_factory=dict)  # requests that are run again in the batch that is open
-    pace: Pace | None = None
+    pace: Throughput | None = None
     workers: dict[int, _Worker] = field(default_factory=dict)
     scores: dict[str, list[float]] = field(default_factory=dict)
     num_scores: int = 0
@@ -146,7 +146,7 @@ class Tracker(Observer):
         elif kind in ("worker_lost", "worker_given_up"):
             worker.enter(views.RESTARTING if kind == "worker_lost" else views.DEAD, now)
 
-    def settled(self, stage: str, settled: Settled) -> None:
+    def settled(self, stage: str, settled: RequestCompleted) -> None:
         with self._lock:
             mine = self._stages.get(stage)
             if mine is None:
@@ -192,9 +192,9 @@ class Tracker(Observer):
                     gpu = self._gpu(worker)
                     worker.tick(self._now(), gpu.utilisation if gpu else None)
 
-    def _start_clock(self, stage: _Stage) -> Pace:
+    def _start_clock(self, stage: _Stage) -> Throughput:
         if stage.pace is None:
-            stage.pace, stage.state = Pace(self._now()), "running"
+            stage.pace, stage.state = Throughput(self._now()), "running"
         return stage.pace
 
     def _release(self, stage: _Stage, worker: _Worker, key: str) -> None:
@@ -208,12 +208,12 @@ class Tracker(Observer):
 
     # -- asked -----------------------------------------------------------------------------------------------------
 
-    def picture(self) -> Picture:
+    def picture(self) -> RunSnapshot:
         """What there is to see now."""
         self._recount()
         with self._lock:
             now = self._now()
-            return Picture(
+            return RunSnapshot(
                 name=self._run.name,
                 directory=self._run.directory,
                 num_samples=self._run.num_samples,

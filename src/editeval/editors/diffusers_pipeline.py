@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from editeval.editors.diffusion import checkpoint, hub
-from editeval.editors.diffusion.engine import Engine
+from editeval.editors.diffusion import checkpoint, download
+from editeval.editors.diffusion.engine import DiffusionEngine
 from editeval.editors.diffusion.families import FAMILIES
-from editeval.editors.diffusion.loading import Source
+from editeval.editors.diffusion.loading import ModelSource
 from editeval.editors.diffusion.sizes import parse_size
 from editeval.types import WEIGHTS, Editor, EditRequest, Facts, HubModel, Progress
 
@@ -57,9 +57,9 @@ class DiffusersPipelineParams:
             raise ValueError(f"num_inference_steps: must be at least 1, got {self.num_inference_steps}")
         self.source()
 
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """What to load."""
-        return Source(
+        return ModelSource(
             model_name=self.model_name,
             revision=self.revision,
             dtype=self.dtype,
@@ -79,7 +79,7 @@ class DiffusersPipeline(Editor):
 
     Params = DiffusersPipelineParams
     packages = ("torch", "diffusers", "transformers")
-    _engine: Engine | None = None
+    _engine: DiffusionEngine | None = None
 
     @classmethod
     def check(cls, params: Any) -> None:
@@ -90,12 +90,12 @@ class DiffusersPipeline(Editor):
     @classmethod
     def hub_model(cls, params: Any) -> HubModel | None:
         is_path = checkpoint.is_path(params.model_name)
-        return None if is_path else hub.wanted(params.model_name, params.revision)
+        return None if is_path else download.wanted(params.model_name, params.revision)
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""
         given = {name: getattr(self.params, name) for name in _CALL}
-        self._engine = Engine.load(self.params.source(), device, self.params.size, given)
+        self._engine = DiffusionEngine.load(self.params.source(), device, self.params.size, given)
 
     def facts(self) -> Facts:
         """Pipeline class, commit, attention, dtype, device, whether compiled."""

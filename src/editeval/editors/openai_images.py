@@ -19,25 +19,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from editeval.editors import _images_api
+from editeval.editors._images_api import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
 from editeval.editors.diffusion.sizes import Size, is_stretch, parse_size, scaled
-from editeval.editors.serving import replies
-from editeval.editors.serving.dialects import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
 from editeval.errors import ConfigError, ImageError, MachineError
-from editeval.http.answers import models_of
-from editeval.http.exchange import (
+from editeval.http.client import (
     BadReplyError,
+    HttpReply,
     HttpRequest,
     PassingError,
-    Reply,
     Server,
     TransportError,
     check_reachable,
     idempotency,
     parse_url,
 )
-from editeval.http.keys import SECRET, check_variable, key_in
-from editeval.http.retries import Bounds, ask
-from editeval.http.spending import Caps, Spending
+from editeval.http.retries import SECRET, Bounds, ask, check_variable, key_in
+from editeval.http.status_codes import models_of
+from editeval.http.usage import Caps, UsageMeter
 from editeval.images import decode, encode_png
 from editeval.types import Editor, EditRequest, Progress
 
@@ -185,10 +184,10 @@ class OpenaiImages(Editor):
         )
         quick = dataclasses.replace(self._bounds(), timeout_s=min(PROBE_S, self.params.timeout_s))
 
-        def read(reply: Reply) -> tuple[str, ...]:
+        def read(reply: HttpReply) -> tuple[str, ...]:
             if reply.status in (404, 405, 501):
                 return ()  # a server without this list may still edit
-            replies.check(server, reply)
+            _images_api.check(server, reply)
             return models_of(reply)
 
         try:
@@ -199,7 +198,7 @@ class OpenaiImages(Editor):
             has = ", ".join(repr(server.quote(m)[:80]) for m in models[:5]) + (", ..." if len(models) > 5 else "")
             raise MachineError(f"openai_images.model: {server.url} has no {self.params.model!r}; it serves {has}")
         self._server = server
-        self._spending = Spending("openai_images", self.params.caps(), self.pay)
+        self._spending = UsageMeter("openai_images", self.params.caps(), self.request_budget)
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The server's image, at the size that was asked for.
@@ -238,9 +237,9 @@ class OpenaiImages(Editor):
     def _call(self, server: Server, message: HttpRequest, request: EditRequest) -> bytes:
         jitter = random.Random(f"{request.seed}:{request.key}")
 
-        def read(reply: Reply) -> tuple[bytes | str, tuple[int, int] | None]:
-            replies.check(server, reply)
-            return replies.image_of(server, reply), replies.usage_of(reply)
+        def read(reply: HttpReply) -> tuple[bytes | str, tuple[int, int] | None]:
+            _images_api.check(server, reply)
+            return _images_api.image_of(server, reply), _images_api.usage_of(reply)
 
         found, usage = ask(server, message, self._bounds(), read, jitter, self._spending.begin)
         self._spending.answered(usage, server.url)
@@ -294,7 +293,7 @@ def _at_source_size(server: Server, image: Image, size: Size) -> Image:
     return scaled(image, size)
 
 
-def _body(reply: Reply) -> bytes:
+def _body(reply: HttpReply) -> bytes:
     """The body of a file that was fetched."""
     if reply.status >= 500:
         raise PassingError(f"{reply.status} for the image that it named")

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from editeval.editors.diffusion import checkpoint, hub
-from editeval.editors.diffusion.engine import Engine
-from editeval.editors.diffusion.loading import Source
+from editeval.editors.diffusion import checkpoint, download
+from editeval.editors.diffusion.engine import DiffusionEngine
+from editeval.editors.diffusion.loading import ModelSource
 from editeval.editors.diffusion.sizes import parse_size
 from editeval.types import WEIGHTS, Editor, EditRequest, Facts, HubModel, Progress
 
@@ -48,9 +48,9 @@ class QwenImageEditPlusParams:
             raise ValueError(f"true_cfg_scale: must be positive, got {self.true_cfg_scale}")
         self.source()
 
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """What to load."""
-        return Source(
+        return ModelSource(
             model_name=self.model_name,
             revision=self.revision,
             dtype=self.dtype,
@@ -69,7 +69,7 @@ class QwenImageEditPlus(Editor):
 
     Params = QwenImageEditPlusParams
     packages = ("torch", "diffusers", "transformers")
-    _engine: Engine | None = None
+    _engine: DiffusionEngine | None = None
 
     @classmethod
     def check(cls, params: Any) -> None:
@@ -80,13 +80,13 @@ class QwenImageEditPlus(Editor):
     @classmethod
     def hub_model(cls, params: Any) -> HubModel | None:
         is_path = checkpoint.is_path(params.model_name)
-        return None if is_path else hub.wanted(params.model_name, params.revision)
+        return None if is_path else download.wanted(params.model_name, params.revision)
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""
         p = self.params
         given = {name: getattr(p, name) for name in ("num_inference_steps", "true_cfg_scale", "negative_prompt")}
-        self._engine = Engine.load(p.source(), device, p.size, given)
+        self._engine = DiffusionEngine.load(p.source(), device, p.size, given)
 
     def facts(self) -> Facts:
         """Pipeline class, commit, attention, dtype, device, whether compiled."""

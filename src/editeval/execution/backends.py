@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from editeval.errors import EditevalError
-from editeval.execution.frames import Channel, Frame, FrameError, NonsenseError, QueueChannel, SocketChannel
-from editeval.execution.messages import NONSENSE
+from editeval.execution.transport import Channel, Frame, FrameError, ProtocolError, QueueChannel, SocketChannel
 from editeval.execution.worker import Worker
+from editeval.execution.worker_messages import PROTOCOL_ERROR
 from editeval.machine.gpus import TOLD, told, visible_gpus
 
 GRACE_S = 10.0
@@ -37,7 +37,7 @@ class Handle(Protocol):
         """Waits while the worker does not read. Raises FrameError if it is gone."""
         ...
 
-    def post(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: dict[str, Any]) -> None:
         """As `send`, but never waits and never raises."""
         ...
 
@@ -81,15 +81,15 @@ class ProcessHandle:
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
         self._channel.send(header, blobs)
 
-    def post(self, header: dict[str, Any]) -> None:
-        self._channel.post(header)
+    def send_nowait(self, header: dict[str, Any]) -> None:
+        self._channel.send_nowait(header)
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     def stop(self) -> None:
-        self.post({"type": "exit"})
+        self.send_nowait({"type": "exit"})
         try:
             self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
@@ -101,7 +101,7 @@ class ProcessHandle:
         try:
             while True:
                 self._listener.on_frame(self._channel.recv())
-        except NonsenseError:
+        except ProtocolError:
             is_sane = False
         except FrameError:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it is ending; how, only waiting tells
@@ -110,7 +110,7 @@ class ProcessHandle:
         code = self._process.wait()
         self._channel.close()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        self._listener.on_gone(how if is_sane else NONSENSE)
+        self._listener.on_gone(how if is_sane else PROTOCOL_ERROR)
 
 
 class ThreadHandle:
@@ -132,14 +132,14 @@ class ThreadHandle:
     def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
         self._channel.send(header, blobs)
 
-    def post(self, header: dict[str, Any]) -> None:
-        self._channel.post(header)
+    def send_nowait(self, header: dict[str, Any]) -> None:
+        self._channel.send_nowait(header)
 
     def kill(self) -> None:
         self._channel.close()
 
     def stop(self) -> None:
-        self.post({"type": "exit"})
+        self.send_nowait({"type": "exit"})
         self._thread.join(GRACE_S)
         self.kill()
 

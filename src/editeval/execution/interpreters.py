@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
+import os
+import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,3 +92,111 @@ def _why(error: Exception) -> str:
 def is_own(python: str) -> bool:
     """True if `python` is the interpreter that runs editeval."""
     return resolved(python) == sys.executable
+
+
+MARK = "editeval.json"  # stands in a finished environment: its requirements, and when it was built
+BUILD_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment in the cache. `is_complete` is False for one whose building was cut short."""
+
+    path: Path
+    requirements: tuple[str, ...]
+    built_at: float  # unix seconds
+    is_complete: bool
+
+    @property
+    def python(self) -> str:
+        return str(self.path / "bin" / "python")
+
+
+def folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Where environments are kept: editeval/environments in XDG_CACHE_HOME or ~/.cache."""
+    environ = os.environ if environ is None else environ
+    cache = environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "editeval" / "environments"
+
+
+def path_of(requirements: Sequence[str], cache: Path | None = None) -> Path:
+    """The folder of the environment with these packages; order and spaces make no difference."""
+    wanted = [*_normal(requirements), platform.python_implementation(), platform.python_version(), platform.machine()]
+    return (cache or folder()) / hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
+
+
+def python_of(requirements: Sequence[str], cache: Path | None = None) -> str:
+    """The interpreter of that environment, built or not."""
+    return str(path_of(requirements, cache) / "bin" / "python")
+
+
+def is_built(requirements: Sequence[str], cache: Path | None = None) -> bool:
+    """Whether that environment is there, complete."""
+    return _read(path_of(requirements, cache)).is_complete
+
+
+def known(cache: Path | None = None) -> list[Environment]:
+    """Every environment in the cache, by name."""
+    place = cache or folder()
+    return [_read(path) for path in sorted(place.iterdir()) if path.is_dir()] if place.is_dir() else []
+
+
+def build(where: str, requirements: Sequence[str], cache: Path | None = None) -> Environment:
+    """The environment with these packages, and numpy and Pillow, which workers need; built now if it is not there.
+
+    Raises MachineError, beginning with `where`, if uv is missing or cannot install them. A second process waits.
+    """
+    path = path_of(requirements, cache)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            found = _read(path)
+            if not found.is_complete:
+                _make(where, path, requirements)
+            return _read(path)
+    except OSError as error:
+        raise MachineError(
+            f"{where}: {error.filename or path}: {error.strerror or error}; set XDG_CACHE_HOME"
+        ) from error
+
+
+def _make(where: str, path: Path, requirements: Sequence[str]) -> None:
+    uv = _uv(where)
+    shutil.rmtree(path, ignore_errors=True)
+    _run(where, [*uv, "venv", "--quiet", "--python", sys.executable, str(path)])
+    install = [*uv, "pip", "install", "--quiet", "--python", str(path / "bin" / "python")]
+    _run(where, [*install, *_normal(requirements), *NEEDED])
+    mark = {"requirements": _normal(requirements), "built_at": time.time(), "python": platform.python_version()}
+    (path / MARK).write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
+
+
+def _uv(where: str) -> list[str]:
+    for found in (shutil.which("uv"), str(Path(sys.executable).with_name("uv"))):
+        if found is not None and Path(found).is_file():
+            return [found]
+    raise MachineError(f"{where}: building an environment needs uv; pip install uv")
+
+
+def _run(where: str, command: Sequence[str]) -> None:
+    try:
+        subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=True)
+    except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.split()) or f"exit code {error.returncode}"
+        raise MachineError(
+            f"{where}: the environment cannot be built: {said[:600]}; change the requirements"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise MachineError(f"{where}: the environment was not built within {BUILD_TIMEOUT_S:.0f} s") from error
+
+
+def _read(path: Path) -> Environment:
+    try:
+        mark = json.loads((path / MARK).read_text(encoding="utf-8"))
+        return Environment(path, tuple(mark["requirements"]), float(mark["built_at"]), True)
+    except (OSError, ValueError, KeyError, TypeError):  # no mark, or half of one
+        return Environment(path, (), 0.0, False)
+
+
+def _normal(requirements: Sequence[str]) -> list[str]:
+    return sorted({" ".join(requirement.split()) for requirement in requirements})

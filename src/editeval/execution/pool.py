@@ -21,15 +21,15 @@ from typing import Self
 from editeval.errors import MachineError
 from editeval.execution.backends import Launch
 from editeval.execution.dispatch import Dispatcher
-from editeval.execution.feeding import Build
-from editeval.execution.lanes import Lane, Limits, Notice, Result
-from editeval.execution.messages import WorkerSpec
 from editeval.execution.policies import make_policy
+from editeval.execution.prefetch import Build
 from editeval.execution.rounds import IN_BATCH
+from editeval.execution.worker_messages import WorkerSpec
+from editeval.execution.worker_state import Limits, PoolEvent, Result, WorkerState
 
-Notify = Callable[[Notice], None]
+Notify = Callable[[PoolEvent], None]
 MAX_BACKLOG = 1000  # things told and not heard yet, above which steps of an edit are left out
-_Out = queue.SimpleQueue[Result | Notice | None]
+_Out = queue.SimpleQueue[Result | PoolEvent | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Pool:
     def __init__(self, spec: PoolSpec, launch: Launch, notify: Notify = lambda _: None) -> None:
         self.spec = spec
         self._notify = notify
-        lanes = [Lane(index, group) for index, group in enumerate(spec.devices)]
-        self._dispatcher = Dispatcher(spec.worker, lanes, launch, spec.limits)
+        workers = [WorkerState(index, group) for index, group in enumerate(spec.devices)]
+        self._dispatcher = Dispatcher(spec.worker, workers, launch, spec.limits)
         self._has_ended = False
         self._unconsumed = 0
         self._lock = threading.Lock()
@@ -87,11 +87,11 @@ class Pool:
         """
         self._dispatcher.renew(worker, why)
 
-    def answer(self, notice: Notice, why: str) -> None:
+    def answer(self, notice: PoolEvent, why: str) -> None:
         """What the worker of a "pay" notice waits for: "" if it may, or why not. Any thread may call it."""
-        handle = self._dispatcher.lanes[notice.data["worker"]].handle
+        handle = self._dispatcher.workers[notice.data["worker"]].handle
         if handle is not None:
-            handle.post({"type": "paid", "number": notice.data["number"], "why": why})
+            handle.send_nowait({"type": "paid", "number": notice.data["number"], "why": why})
 
     def close(self) -> None:
         """No worker of this pool is alive any more. A `run` that is going on in another thread is ended."""
@@ -99,18 +99,18 @@ class Pool:
         if not self._is_idle.is_set():
             self._dispatcher.end()
             self._is_idle.wait()
-        lanes = [lane for lane in self._dispatcher.lanes if lane.handle is not None]
-        for lane in lanes:
-            lane.builds.put(None)
-            if not lane.is_ready and lane.handle is not None:
-                lane.handle.kill()  # in the middle of loading it would not hear a request to leave
-        stoppers = [threading.Thread(target=lane.handle.stop) for lane in lanes if lane.handle is not None]
+        workers = [worker for worker in self._dispatcher.workers if worker.handle is not None]
+        for worker in workers:
+            worker.builds.put(None)
+            if not worker.is_ready and worker.handle is not None:
+                worker.handle.kill()  # in the middle of loading it would not hear a request to leave
+        stoppers = [threading.Thread(target=worker.handle.stop) for worker in workers if worker.handle is not None]
         for thread in stoppers:
             thread.start()
         for thread in stoppers:
             thread.join()
-        for lane in lanes:
-            lane.handle, lane.is_ready = None, False
+        for worker in workers:
+            worker.handle, worker.is_ready = None, False
 
     def run(self, keys: Sequence[str], build: Build, policy: str | None = None) -> Iterator[Result]:
         """One outcome per key, as they finish. `build(key)` reads the request; it is called from other threads.
@@ -124,8 +124,8 @@ class Pool:
         room = 4 * len(self.spec.devices) + 8
         self._unconsumed = 0
 
-        def emit(thing: Result | Notice) -> None:
-            if not isinstance(thing, Notice):
+        def emit(thing: Result | PoolEvent) -> None:
+            if not isinstance(thing, PoolEvent):
                 with self._lock:
                     self._unconsumed += 1
             elif thing.kind == "progress" and out.qsize() > MAX_BACKLOG:
@@ -152,7 +152,7 @@ class Pool:
 
     def _consume(self, out: _Out, room: int) -> Iterator[Result]:
         while (thing := out.get()) is not None:
-            if isinstance(thing, Notice):
+            if isinstance(thing, PoolEvent):
                 self._notify(thing)
                 continue
             yield thing
@@ -162,7 +162,9 @@ class Pool:
             if was_full:
                 self._dispatcher.wake()
 
-    def _dispatch(self, name: str, keys: Sequence[str], build: Build, emit: Callable[[Result | Notice], None]) -> None:
-        workers = [lane.index for lane in self._dispatcher.lanes if lane.is_ready]
+    def _dispatch(
+        self, name: str, keys: Sequence[str], build: Build, emit: Callable[[Result | PoolEvent], None]
+    ) -> None:
+        workers = [worker.index for worker in self._dispatcher.workers if worker.is_ready]
         policy = make_policy(name, len(keys), workers, self.spec.max_drift, self.spec.retry)
         self._dispatcher.work(policy, keys, build, emit)

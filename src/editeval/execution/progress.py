@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from editeval.errors import one_line
-from editeval.execution.lanes import Notice, Result
 from editeval.execution.replay import Cost, History
 from editeval.execution.rounds import num_rounds
-from editeval.execution.simulate import Timeline
+from editeval.execution.simulate import SimulatedRun
+from editeval.execution.worker_state import PoolEvent, Result
+from editeval.text import one_line
 
 Say = Callable[[str], None]
 BAR_WIDTH = 20
@@ -120,7 +120,7 @@ class EditLog:
         self.progress.add(outcome.error is not None)
         self._last_worker = outcome.worker
 
-    def hear(self, notice: Notice) -> Batch | None:
+    def hear(self, notice: PoolEvent) -> Batch | None:
         """What the pool says besides outcomes; returns the batch that is over, if it says so."""
         data = notice.data
         if notice.kind == "batch":
@@ -166,7 +166,7 @@ class EditLog:
         )
 
 
-def cost_line(policy: str, cost: Cost, real: Sequence[Timeline], num_edits: int = 0, of_edits: int = 0) -> str:
+def cost_line(policy: str, cost: Cost, real: Sequence[SimulatedRun], num_edits: int = 0, of_edits: int = 0) -> str:
     """What the chosen policy cost in this run, where its seconds went, and what the others would have taken.
 
     `real` was replayed with the failures of the run. It is about `num_edits` of the `of_edits` that the run has made.

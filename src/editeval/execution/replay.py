@@ -7,18 +7,18 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from editeval.execution.lanes import Result
 from editeval.execution.policies import POLICIES, make_policy
 from editeval.execution.policy import Policy
 from editeval.execution.rounds import IN_BATCH
-from editeval.execution.simulate import Fault, Timeline, simulate
+from editeval.execution.simulate import Fault, SimulatedRun, simulate
+from editeval.execution.worker_state import Result
 
 Faults = Mapping[tuple[int, int], Fault]
 """(request, attempt) -> what went wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ReplayedRequest:
     """One finished request of a real run: `request` is its place in the order of the run."""
 
     request: int
@@ -30,7 +30,7 @@ class History:
     """What happened to the requests of a run: what each took, which attempts failed, how long workers were away."""
 
     def __init__(self) -> None:
-        self.measured: list[Measured] = []
+        self.measured: list[ReplayedRequest] = []
         self.failed: set[int] = set()  # requests without a value
         self.faults: dict[tuple[int, int], Fault] = {}
         self._last: dict[int, tuple[int, int, float]] = {}  # worker -> (request, attempt, end) of its last attempt
@@ -52,7 +52,7 @@ class History:
         ended_at = outcome.started_at + outcome.seconds
         self._began_at, self._ended_at = min(self._began_at, outcome.started_at), max(self._ended_at, ended_at)
         if outcome.error is None:
-            self.measured.append(Measured(request, outcome.worker, outcome.seconds))
+            self.measured.append(ReplayedRequest(request, outcome.worker, outcome.seconds))
         else:
             self.faults[request, outcome.attempt] = Fault(not is_final, outcome.seconds)
             if is_final:
@@ -98,8 +98,8 @@ class Setting:
 
 
 def replay(
-    measured: Sequence[Measured], setting: Setting, faults: Faults | None = None, failed: Collection[int] = ()
-) -> list[Timeline]:
+    measured: Sequence[ReplayedRequest], setting: Setting, faults: Faults | None = None, failed: Collection[int] = ()
+) -> list[SimulatedRun]:
     """What every policy would have taken for the measured requests, with or without `faults`.
 
     A request that another policy gives to another worker is scaled by the ratio of the two workers' median durations.
@@ -125,7 +125,7 @@ def replay(
     return [simulate(name, policy(name), duration, placed) for name in POLICIES]
 
 
-def cost_of(policy: str, measured_s: float, normal: Sequence[Timeline], real: Sequence[Timeline]) -> Cost:
+def cost_of(policy: str, measured_s: float, normal: Sequence[SimulatedRun], real: Sequence[SimulatedRun]) -> Cost:
     """How the seconds of a run under `policy` split; `normal` was replayed without its failures, `real` with them."""
     took = {t.policy: t.makespan_s for t in normal}
     with_failures = {t.policy: t.makespan_s for t in real}[policy]
@@ -133,7 +133,7 @@ def cost_of(policy: str, measured_s: float, normal: Sequence[Timeline], real: Se
     return Cost(measured_s, ideal, took[policy] - ideal, with_failures - took[policy], measured_s - with_failures)
 
 
-def _paces(measured: Sequence[Measured], num_workers: int) -> list[float]:
+def _paces(measured: Sequence[ReplayedRequest], num_workers: int) -> list[float]:
     by_worker: list[list[float]] = [[] for _ in range(num_workers)]
     for m in measured:
         by_worker[m.worker].append(m.seconds)

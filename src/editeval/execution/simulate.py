@@ -20,7 +20,7 @@ Duration = Callable[[int, int], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class SimulatedRun:
     """One simulated run. `max_drift` is the largest lead with which any request was started."""
 
     policy: str
@@ -45,7 +45,7 @@ _NO_FAULTS: Mapping[tuple[int, int], Fault] = {}
 
 def simulate(
     name: str, policy: Policy, duration: Duration, faults: Mapping[tuple[int, int], Fault] = _NO_FAULTS
-) -> Timeline:
+) -> SimulatedRun:
     """The timeline of `policy` when request r takes `duration(r, w)` seconds on worker w.
 
     `faults` says by (request, attempt) which attempts go wrong, and how.
@@ -57,7 +57,7 @@ def simulate(
         raise RuntimeError(f"{name}: {run.num_settled} of {policy.num_requests} requests ran; the policy is stuck")
     makespan = round(run.now, 9)
     idle = 1 - run.busy_s / (makespan * run.num_workers) if makespan > 0 else 0.0
-    return Timeline(name, makespan, round(max(idle, 0.0), 9), run.lead, tuple(run.starts), tuple(run.rounds))
+    return SimulatedRun(name, makespan, round(max(idle, 0.0), 9), run.lead, tuple(run.starts), tuple(run.rounds))
 
 
 _BACK = -1  # in place of a request: the worker is there again
@@ -173,14 +173,14 @@ class Scenario:
     seed: int = 0
 
 
-def run_scenario(scenario: Scenario) -> tuple[float, list[Timeline]]:
+def run_scenario(scenario: Scenario) -> tuple[float, list[SimulatedRun]]:
     """(lower bound, one timeline per policy), averaged over the draws; every policy sees the same random numbers."""
     rng = random.Random(scenario.seed)
     sigma = math.sqrt(math.log1p(scenario.cv**2))
     # when the slow place rotates, any request may meet the fastest worker: only that is certain
     paces = (min(scenario.durations),) * len(scenario.durations) if scenario.rotate else scenario.durations
     bounds: list[float] = []
-    runs: dict[str, list[Timeline]] = {name: [] for name in POLICIES}
+    runs: dict[str, list[SimulatedRun]] = {name: [] for name in POLICIES}
     for _ in range(scenario.draws if scenario.cv else 1):
         sizes = [rng.lognormvariate(-sigma * sigma / 2, sigma) for _ in range(scenario.num_requests)]
         duration = _scenario_duration(scenario, sizes if scenario.cv else None)
@@ -203,8 +203,8 @@ def _scenario_duration(scenario: Scenario, sizes: Sequence[float] | None) -> Dur
     return duration
 
 
-def _average(name: str, timelines: Sequence[Timeline]) -> Timeline:
-    return Timeline(
+def _average(name: str, timelines: Sequence[SimulatedRun]) -> SimulatedRun:
+    return SimulatedRun(
         name,
         statistics.fmean(t.makespan_s for t in timelines),
         statistics.fmean(t.idle_fraction for t in timelines),

@@ -26,10 +26,10 @@ from typing import Any
 
 from editeval import images, plugin_errors, plugins
 from editeval.errors import UserError
-from editeval.execution.checking import checked_facts, checked_image, describe, judged, release_memory
-from editeval.execution.frames import Channel, FrameError, SocketChannel
-from editeval.execution.messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
-from editeval.execution.purse import Purse
+from editeval.execution.budget import BudgetClient
+from editeval.execution.transport import Channel, FrameError, SocketChannel
+from editeval.execution.validation import checked_facts, checked_image, describe, judged, release_memory
+from editeval.execution.worker_messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
 from editeval.types import Editor, EditRequest, Failure, Judge
 
@@ -52,7 +52,7 @@ class Worker:
         self._waiting: dict[str, Unit] = {}  # received, not started
         self._starts: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()  # (key, is urgent); None: leave
         self._is_busy = threading.Event()  # the device computes
-        self._purse = Purse(channel)
+        self._purse = BudgetClient(channel)
         self._results: queue.SimpleQueue[tuple[str, Any, bool] | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
@@ -80,7 +80,7 @@ class Worker:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(plugins.params_of(cls, spec.params))
             model.worker = worker
-            model.pay = self._purse.pay
+            model.request_budget = self._purse.request_budget
             if isinstance(model, Editor):
                 model.load(devices[0])
             else:

@@ -25,19 +25,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from editeval.errors import BudgetError, ConfigError, MachineError
-from editeval.http.exchange import Server, check_reachable, parse_url
-from editeval.http.keys import SECRET, check_variable, key_in
-from editeval.http.retries import Bounds
-from editeval.http.spending import Caps, Spending
+from editeval.http.client import Server, check_reachable, parse_url
+from editeval.http.retries import SECRET, Bounds, check_variable, key_in
+from editeval.http.usage import Caps, UsageMeter
 from editeval.images import encode_png
-from editeval.judges.asking import messages as chat
-from editeval.judges.asking import settings
-from editeval.judges.asking.ahead import Ahead
-from editeval.judges.asking.interview import Asked, Call, Interview
-from editeval.judges.asking.protocol_judge import ProtocolJudge
+from editeval.judges.chat import messages as chat
+from editeval.judges.chat import params
+from editeval.judges.chat.chat_server import ChatSession, ServedModel
+from editeval.judges.chat.params import ProtocolJudge
+from editeval.judges.chat.runner import Call, PlannedRequest, Prefetcher, ProtocolRunner
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.serving.session import Session, Target
 from editeval.types import JudgeRequest, Score
 
 if TYPE_CHECKING:
@@ -92,11 +90,11 @@ class OpenaiChatParams:
         check_variable(self.api_key_env)
         if not self.model.strip():
             raise ConfigError("model: is empty; name the model that the server serves")
-        settings.check_protocol(self.protocol)
-        settings.check_scoring(self.scoring, self.protocol)
-        settings.check_sampling(self.num_samples, self.temperature)
-        settings.check_output(self.output)
-        settings.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
+        params.check_protocol(self.protocol)
+        params.check_scoring(self.scoring, self.protocol)
+        params.check_sampling(self.num_samples, self.temperature)
+        params.check_output(self.output)
+        params.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
         for name, least, most in (
             ("concurrency", 1, 1024),
             ("timeout_s", 0.01, 86400),
@@ -139,11 +137,11 @@ class OpenaiChatJudge(ProtocolJudge):
 
     def __init__(self, params: OpenaiChatParams) -> None:
         super().__init__(params)
-        self._interview = Interview(NAME, params, _part)
-        self._session: Session | None = None
+        self._interview = ProtocolRunner(NAME, params, _part)
+        self._session: ChatSession | None = None
         self._callers: ThreadPoolExecutor | None = None
         self._preparers: ThreadPoolExecutor | None = None
-        self._ahead: Ahead[Asked] = Ahead(self._begin)
+        self._ahead: Prefetcher[PlannedRequest] = Prefetcher(self._begin)
         self._unpaid: dict[str, str] = {}  # why not, by sample
 
     @classmethod
@@ -160,8 +158,8 @@ class OpenaiChatJudge(ProtocolJudge):
         key = key_in(f"{NAME}.api_key_env", p.api_key_env)
         server = dataclasses.replace(servers[self.worker % len(servers)], key=key)
         bounds = Bounds(p.timeout_s, p.deadline_s, p.max_retries, p.backoff_s, MAX_REPLY_BYTES)
-        spending = Spending(NAME, p.caps(), self.pay)
-        session = Session(Target(server, p.model), bounds, spending, p.extra, _judging(p))
+        spending = UsageMeter(NAME, p.caps(), self.request_budget)
+        session = ChatSession(ServedModel(server, p.model), bounds, spending, p.extra, _judging(p))
         self._find_out(session)
         self._session = session
         self._callers = ThreadPoolExecutor(p.concurrency, "ask")
@@ -190,7 +188,7 @@ class OpenaiChatJudge(ProtocolJudge):
         seconds = (time.perf_counter() - started) / max(len(requests), 1)
         return [[dataclasses.replace(score, seconds=seconds) for score in row] for row in rows]
 
-    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[Asked]]:
+    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[PlannedRequest]]:
         assert self._preparers is not None, "load comes first"
         return [self._preparers.submit(self._interview.asked, request) for request in requests]
 
@@ -199,18 +197,18 @@ class OpenaiChatJudge(ProtocolJudge):
         why = self._unpaid[row[0].sample_id]
         return protocols.unscored(self._interview.protocol, NAME, row[0].sample_id, BudgetError.reason, why)
 
-    def _find_out(self, session: Session) -> None:
+    def _find_out(self, session: ChatSession) -> None:
         """One question about two grey pictures, put as all will be; two where the first shows that samples are due."""
         p, interview = self.params, self._interview
         question = protocols.example_questions(p.protocol)[0]
         asked = chat.messages(question, dict.fromkeys(question.images, _part(_grey())))
-        session.find_out(asked, interview.wish(question, "probe", 0))
+        session.find_out(asked, interview.sampling(question, "probe", 0))
         interview.gives_probabilities = session.abilities.top_logprobs > 0
         if question.answer == "labels" and p.scoring != "samples" and not interview.gives_probabilities:
             will = "every answer is left unscored" if p.scoring == "expected" else f"taking {p.num_samples} samples"
             log.warning("%s gives no token probabilities: %s", session.server.url, will)
             if p.scoring == "auto":
-                session.find_out(asked, interview.wish(question, "probe", 0))
+                session.find_out(asked, interview.sampling(question, "probe", 0))
         if p.output == "structured" and not session.abilities.has_schema:
             raise MachineError(f"{NAME}.output: {session.server.url} takes no response_format; set output: plain")
 
@@ -225,7 +223,7 @@ class OpenaiChatJudge(ProtocolJudge):
                 future.cancel()
             raise
         for call, reply in zip(calls, heard, strict=True):
-            if reply.problem == BudgetError.reason and call.wish.answer != "rationale":
+            if reply.problem == BudgetError.reason and call.sampling.answer != "rationale":
                 self._unpaid[call.key] = reply.message
         return heard
 

@@ -19,17 +19,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from editeval.errors import ConfigError
-from editeval.judges.asking import settings
-from editeval.judges.asking.ahead import Ahead
-from editeval.judges.asking.protocol_judge import ProtocolJudge
-from editeval.judges.asking.rationale import answer_of
+from editeval.judges.chat import params
+from editeval.judges.chat.messages import answer_of
+from editeval.judges.chat.params import ProtocolJudge
+from editeval.judges.chat.runner import Prefetcher
+from editeval.judges.local.generate import Generator
+from editeval.judges.local.inputs import EncodedPrompt, PreparedRequest, Preparer
+from editeval.judges.local.pretrained import ModelRequest, PretrainedModel, check_folder, facts_of, load_checkpoint
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol
-from editeval.judges.vlm.answering import Answerer
-from editeval.judges.vlm.facts import facts_of
-from editeval.judges.vlm.loading import Checkpoint, Wanted, check_folder, load_checkpoint
-from editeval.judges.vlm.prompts import PreparedRequest, Preparer, Prompt
 from editeval.types import WEIGHTS, Facts, HubModel, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -81,10 +80,10 @@ class TransformersVlmParams:
             raise ConfigError("model_name: must name a checkpoint, got nothing")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        settings.check_protocol(self.protocol)
-        settings.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
-        settings.check_sampling(self.num_samples, self.temperature)
-        if self.num_samples > 1 and not settings.writes_text(self.protocol):
+        params.check_protocol(self.protocol)
+        params.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
+        params.check_sampling(self.num_samples, self.temperature)
+        if self.num_samples > 1 and not params.writes_text(self.protocol):
             raise ConfigError(f"num_samples: {self.protocol} reads probabilities, which need no samples; leave it out")
         if self.num_samples == 1 and self.sampling_temperature is not None:
             raise ConfigError("sampling_temperature: has no effect with num_samples: 1; leave it out")
@@ -95,9 +94,9 @@ class TransformersVlmParams:
         return 0.7 if self.sampling_temperature is None else self.sampling_temperature
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> ModelRequest:
         """What is to be loaded."""
-        return Wanted(self.model_name, self.revision, self.dtype, self.use_flash_attention)
+        return ModelRequest(self.model_name, self.revision, self.dtype, self.use_flash_attention)
 
 
 class TransformersVlmJudge(ProtocolJudge):
@@ -110,9 +109,9 @@ class TransformersVlmJudge(ProtocolJudge):
         super().__init__(params)
         self.protocol: Protocol = protocols.load(params.protocol)
         self._preparer: Preparer | None = None
-        self._answerer: Answerer | None = None
+        self._answerer: Generator | None = None
         self._facts: Facts = {}
-        self._ahead: Ahead[PreparedRequest] = Ahead(self._begin)
+        self._ahead: Prefetcher[PreparedRequest] = Prefetcher(self._begin)
 
     @classmethod
     def check(cls, params: TransformersVlmParams) -> None:
@@ -127,12 +126,12 @@ class TransformersVlmJudge(ProtocolJudge):
         """Raises MachineError if the checkpoint cannot be had, is incomplete or is not of a supported family."""
         self.adopt(load_checkpoint(self.params.wanted, devices))
 
-    def adopt(self, checkpoint: Checkpoint) -> None:
+    def adopt(self, checkpoint: PretrainedModel) -> None:
         """Ask this checkpoint from now on."""
         p = self.params
         reader = checkpoint.tokenizer, checkpoint.image_processor
         self._preparer = Preparer(*reader, self.protocol, p.max_image_side, checkpoint.max_tokens)
-        self._answerer = Answerer(checkpoint, p.max_new_tokens, p.temperature)
+        self._answerer = Generator(checkpoint, p.max_new_tokens, p.temperature)
         self._facts = facts_of(checkpoint.model)
 
     def facts(self) -> Facts:
@@ -145,7 +144,7 @@ class TransformersVlmJudge(ProtocolJudge):
         if self._answerer is not None:
             self._answerer.close()
         self._preparer = self._answerer = None
-        self._ahead = Ahead(self._begin)
+        self._ahead = Prefetcher(self._begin)
 
     def prepare(self, requests: Sequence[JudgeRequest]) -> None:
         """Begin to make `requests` ready in other threads while the device computes; `judge` picks them up."""
@@ -170,20 +169,20 @@ class TransformersVlmJudge(ProtocolJudge):
         assert self._preparer is not None, "load comes first"
         return self._preparer.begin(requests)
 
-    def _answers(self, answerer: Answerer, turn: Sequence[Prompt]) -> list[Reply | None]:
+    def _answers(self, answerer: Generator, turn: Sequence[EncodedPrompt]) -> list[Reply | None]:
         """One reply per prompt, or what came of num_samples."""
         p = self.params
         if p.num_samples == 1 or turn[0].answer == "labels":
             return answerer.replies(turn)
         rounds = []
         for number in range(p.num_samples):
-            seeds = [settings.sample_seed(p.seed, one.key, one.question.name, number) for one in turn]
+            seeds = [params.sample_seed(p.seed, one.key, one.question.name, number) for one in turn]
             rounds.append(answerer.replies([replace(one, seed=seed) for one, seed in zip(turn, seeds, strict=True)]))
         drawn = [[reply for reply in said if reply is not None] for said in zip(*rounds, strict=True)]
         return [Reply("", samples=tuple(said)) if len(said) == p.num_samples else None for said in drawn]
 
     def _explained(
-        self, preparer: Preparer, answerer: Answerer, turn: Sequence[Prompt], answers: list[Reply | None]
+        self, preparer: Preparer, answerer: Generator, turn: Sequence[EncodedPrompt], answers: list[Reply | None]
     ) -> list[Reply | None]:
         """The same replies, each with the judge's reason where it gave a score and there is room for the question."""
         explained, whys = list(answers), {}

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import ConfigError, MachineError
-from editeval.judges.asking import messages as chat
-from editeval.judges.asking import settings
-from editeval.judges.asking.ahead import Ahead
-from editeval.judges.asking.interview import Asked, Interview
-from editeval.judges.asking.protocol_judge import ProtocolJudge
-from editeval.judges.offline.engine import Engine
-from editeval.judges.vlm.loading import Wanted, check_folder
+from editeval.judges.chat import messages as chat
+from editeval.judges.chat import params
+from editeval.judges.chat.params import ProtocolJudge
+from editeval.judges.chat.runner import PlannedRequest, Prefetcher, ProtocolRunner
+from editeval.judges.chat.vllm_engine import VllmEngine
+from editeval.judges.local.pretrained import ModelRequest, check_folder
 from editeval.types import WEIGHTS, Facts, HubModel, JudgeRequest, Score
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -67,11 +66,11 @@ class VllmVlmParams:
             raise ConfigError("model_name: must name a checkpoint, got nothing")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        settings.check_protocol(self.protocol)
-        settings.check_scoring(self.scoring, self.protocol)
-        settings.check_sampling(self.num_samples, self.temperature)
-        settings.check_output(self.output)
-        settings.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
+        params.check_protocol(self.protocol)
+        params.check_scoring(self.scoring, self.protocol)
+        params.check_sampling(self.num_samples, self.temperature)
+        params.check_output(self.output)
+        params.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
         if self.max_model_len < 256 or not 0.0 < self.gpu_memory_utilization <= 1.0:
             raise ConfigError("max_model_len must be at least 256 and gpu_memory_utilization above 0, at most 1")
         for name in self.engine:
@@ -89,10 +88,10 @@ class VllmVlmJudge(ProtocolJudge):
     def __init__(self, params: VllmVlmParams, vllm: Any = None) -> None:
         super().__init__(params)
         self._vllm = vllm
-        self._interview = Interview(NAME, params, _part)
-        self._engine: Engine | None = None
+        self._interview = ProtocolRunner(NAME, params, _part)
+        self._engine: VllmEngine | None = None
         self._preparers: ThreadPoolExecutor | None = None
-        self._ahead: Ahead[Asked] = Ahead(self._begin)
+        self._ahead: Prefetcher[PlannedRequest] = Prefetcher(self._begin)
 
     @classmethod
     def check(cls, params: VllmVlmParams) -> None:
@@ -128,7 +127,7 @@ class VllmVlmJudge(ProtocolJudge):
             "seed": 0,
             **p.engine,
         }
-        self._engine = Engine(self._vllm or _package(), options)
+        self._engine = VllmEngine(self._vllm or _package(), options)
         self._preparers = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "prepare")
 
     def facts(self) -> Facts:
@@ -154,13 +153,13 @@ class VllmVlmJudge(ProtocolJudge):
         seconds = (time.perf_counter() - started) / max(len(requests), 1)
         return [[dataclasses.replace(score, seconds=seconds) for score in row] for row in rows]
 
-    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[Asked]]:
+    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[PlannedRequest]]:
         assert self._preparers is not None, "load comes first"
         return [self._preparers.submit(self._interview.asked, request) for request in requests]
 
 
-def _wanted(params: VllmVlmParams) -> Wanted:
-    return Wanted(params.model_name, params.revision, params.dtype, use_flash_attention=False)
+def _wanted(params: VllmVlmParams) -> ModelRequest:
+    return ModelRequest(params.model_name, params.revision, params.dtype, use_flash_attention=False)
 
 
 def _package() -> Any:

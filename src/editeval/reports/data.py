@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from editeval.reports.replies import reply_text
+from editeval.reports.reply_text import reply_text
 from editeval.types import Score, Subset, Summary
 
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
@@ -231,7 +231,7 @@ def _of(count: int, total: int, noun: str) -> str:
     return f"{count} of {total} {noun}{'' if total == 1 else 's'}"
 
 
-class Scored(Protocol):
+class ScoredRow(Protocol):
     """A sample with its scores, wherever it was read."""
 
     @property
@@ -244,7 +244,7 @@ class Scored(Protocol):
     def scores(self) -> Mapping[str, Score]: ...
 
 
-def scored_value(row: Scored, metric: str) -> float | None:
+def scored_value(row: ScoredRow, metric: str) -> float | None:
     """The sample's score; None if it has none, and always for an edit that is not done."""
     score = row.scores.get(metric)
     return score.value if score is not None and row.status == "done" else None

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from editeval.images import write_atomic
+from editeval.files import write_atomic
 from editeval.reports.data import Report, Survey, surveyed
-from editeval.reports.figures import (
+from editeval.reports.format import (
     category_title,
     columns,
     command,
@@ -17,13 +17,12 @@ from editeval.reports.figures import (
     metric_title,
     metrics_of,
     policy_line,
-    printable,
     rows_of,
     run_facts,
-    shortened,
     stage_times,
     subset_line,
 )
+from editeval.text import printable, shortened
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")
 

@@ -10,12 +10,14 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from editeval import images
-from editeval.images import write_atomic
+from editeval import files
+from editeval.errors import MachineError
+from editeval.files import write_atomic
 from editeval.reports.data import NOT_JUDGED, Report, SampleRow, surveyed
 from editeval.types import Score
 
@@ -185,10 +187,58 @@ def plain(value: Any) -> Any:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
     """A text file (UTF-8, line ends as written) that becomes `path` when the block ends well."""
-    with images.replacing(path) as file:
+    with files.replacing(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         try:
             yield text
         finally:
             text.flush()
             text.detach()  # the file underneath is closed, and made durable, by its own block
+
+
+ROW_GROUP = 5000  # rows in memory at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A table: the type of every column (int, float or str), and its rows, streamed; None where nothing is known."""
+
+    columns: Mapping[str, type]
+    rows: Callable[[], Iterator[Mapping[str, Any]]]
+    origin: Mapping[str, str]  # which run it is of
+
+
+def write_csv(flat: Flat, out: TextIO) -> None:
+    """Numbers as numbers; texts that a spreadsheet could run carry a leading apostrophe (`tables.guarded`)."""
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow([guarded(name) for name in flat.columns])
+    for row in flat.rows():
+        cells = (row[name] for name in flat.columns)
+        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
+
+
+def write_parquet(flat: Flat, path: Path) -> None:
+    """Texts as they are, typed columns, zstd; `flat.origin` in the metadata. Raises MachineError without pyarrow."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MachineError(
+            f"export --to parquet: needs the package pyarrow ({error}): pip install 'editeval[parquet]'"
+        ) from error
+    kinds = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+    fields = [pa.field(name, kinds[kind]) for name, kind in flat.columns.items()]
+    schema = pa.schema(fields, metadata={f"editeval.{key}": value for key, value in flat.origin.items()})
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        group: list[Mapping[str, Any]] = []
+        for row in flat.rows():
+            group.append({name: _text(cell) for name, cell in row.items()})
+            if len(group) == ROW_GROUP:
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                group = []
+        writer.write_table(pa.Table.from_pylist(group, schema=schema))
+
+
+def _text(cell: Any) -> Any:
+    """Half a surrogate pair is no UTF-8: its escape stands for it."""
+    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell

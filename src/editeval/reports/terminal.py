@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.numbers import NOTHING, fixed
 from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, Report, surveyed
-from editeval.reports.figures import (
+from editeval.reports.format import (
     category_title,
     columns,
     headline,
@@ -22,16 +21,15 @@ from editeval.reports.figures import (
     planted_line,
     policy_line,
     policy_shares,
-    printable,
     reused_line,
     rows_of,
     score_lines,
     selection_line,
-    shortened,
     stage_times,
     subset_line,
     trust_lines,
 )
+from editeval.text import NOTHING, fixed, printable, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

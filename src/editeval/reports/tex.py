@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from editeval.reports.data import MACRO, MICRO
-from editeval.reports.figures import printable, subset_line
+from editeval.reports.format import subset_line
+from editeval.reports.site.i18n import english
+from editeval.text import printable
 from editeval.types import Subset, Summary
-from editeval.viewer.words import english
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from editeval.reports.figures import printable
+from editeval.text import printable
 
 BATCHES = 10_000  # number of the track that shows a stage's batches
 GPU_PROCESS = 1000

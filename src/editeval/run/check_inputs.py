@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
-from editeval.plan import Plan
-from editeval.store import activity, identity, lineage
-from editeval.store.identity import Inputs
+from editeval.run.plan import Plan
+from editeval.store import fingerprints, lineage, queries
+from editeval.store.fingerprints import Inputs
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem
 from editeval.types import Edit, Sample
@@ -32,31 +32,31 @@ def check_inputs(plan: Plan, store: RunStore) -> InputsCheck:
     num_edits = sum(edit.path is not None for edit in store.edits(wanted_only=False))
     if num_edits:
         old = store.manifest.get("inputs", {})
-        _compare(found, "diffusion_model", identity.recorded(store), plan.inputs, old, f"{num_edits} edits")
+        _compare(found, "diffusion_model", fingerprints.recorded(store), plan.inputs, old, f"{num_edits} edits")
         _check_editors(found, store)
         _check_sources(found, plan, store)
     details = {judging.id: judging.details for judging in store.judgings()}
     for judging in plan.judgings:
         if judging.id in details:
-            known, old = identity.recorded(store, "judge", judging.id), details[judging.id].get("inputs", {})
+            known, old = fingerprints.recorded(store, "judge", judging.id), details[judging.id].get("inputs", {})
             what = f"the scores of {judging.name} ({judging.id})"
             _compare(found, judging.stage.section, known, judging.known.inputs, old, what)
     return found
 
 
 def _compare(
-    found: InputsCheck, where: str, known: identity.Parts, now: Inputs, old: dict[str, object], made: str
+    found: InputsCheck, where: str, known: fingerprints.Parts, now: Inputs, old: dict[str, object], made: str
 ) -> None:
-    for part in identity.changed(known, now.parts):
-        said = identity.in_words(part, old, now.listed())
+    for part in fingerprints.changed(known, now.parts):
+        said = fingerprints.in_words(part, old, now.listed())
         found.problems.append(
             Problem("inputs", where, f"{said}: not what made {made}; the same command makes them anew")
         )
     for part in known:
         if part not in now.parts:
-            found.unknown.append(f"{where}: {identity.in_words(part, {}, {})}: not on this machine any more")
-    for part in identity.unrecorded(known, now.parts):
-        said = identity.in_words(part, {}, {})
+            found.unknown.append(f"{where}: {fingerprints.in_words(part, {}, {})}: not on this machine any more")
+    for part in fingerprints.unrecorded(known, now.parts):
+        said = fingerprints.in_words(part, {}, {})
         found.unknown.append(f"{where}: {said}: not on record, {made} were made before editeval wrote it down")
 
 
@@ -109,6 +109,6 @@ def _source_problems(edit: Edit, sample: Sample, digest: str, store: RunStore) -
     assert edit.made is not None, "the caller has looked"
     if digest != edit.made.source_sha256:
         yield Problem("inputs", "benchmark", f"{sample.id!r}: the source image is not the one that was edited")
-    recorded = activity.instruction_of(store, sample.id)
+    recorded = queries.instruction_of(store, sample.id)
     if recorded is not None and recorded != lineage.as_recorded(sample.instruction):
         yield Problem("inputs", "benchmark", f"{sample.id!r}: the instruction is not the one that was followed")

@@ -17,8 +17,8 @@ from typing import Any
 from editeval.editors.simulated import OTHERS, RUNGS, Simulated, answer, chances_of, drawn
 from editeval.errors import ConfigError, ImageError
 from editeval.images import encode_png
-from editeval.plan import JudgingPlan, Plan, hash_of, seed_of
-from editeval.stages.interrupt import Interrupt
+from editeval.run.interrupt import Interrupt
+from editeval.run.plan import Plan, ScoreSetPlan, hash_of, seed_of
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest, Sample
 
@@ -81,7 +81,7 @@ def _mean(found: Sequence[Expected]) -> float:
     return sum(e.chance * e.mean for e in found) / sum(e.chance for e in found)
 
 
-def _expected(plan: Plan, judging: JudgingPlan, store: RunStore, interrupt: Interrupt) -> list[Expected]:
+def _expected(plan: Plan, judging: ScoreSetPlan, store: RunStore, interrupt: Interrupt) -> list[Expected]:
     measured = dict(_measured(plan, judging, store))
 
     def one(sample: Sample) -> Expected | None:
@@ -99,7 +99,7 @@ def _expected(plan: Plan, judging: JudgingPlan, store: RunStore, interrupt: Inte
         return [expected for expected in threads.map(one, plan.samples) if expected is not None]
 
 
-def _measured(plan: Plan, judging: JudgingPlan, store: RunStore) -> Iterator[tuple[str, dict[str, float] | None]]:
+def _measured(plan: Plan, judging: ScoreSetPlan, store: RunStore) -> Iterator[tuple[str, dict[str, float] | None]]:
     """(sample id, scores by rung that need no judge any more; None if it has no score whatever is answered)."""
     model = plan.config.diffusion_model
     for row in store.rows(judging.id):
@@ -109,7 +109,7 @@ def _measured(plan: Plan, judging: JudgingPlan, store: RunStore) -> Iterator[tup
             yield row.sample_id, None if score.value is None else {**EXACT, rung: score.value}
 
 
-def _scores(sample: Sample, rungs: Sequence[str], plan: Plan, judging: JudgingPlan) -> Iterator[tuple[str, float]]:
+def _scores(sample: Sample, rungs: Sequence[str], plan: Plan, judging: ScoreSetPlan) -> Iterator[tuple[str, float]]:
     """(rung, headline score) of those that can be made and scored."""
     if sample.reference is None:
         return

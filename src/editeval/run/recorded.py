@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from editeval.config.schema import Config
-from editeval.plan import Plan, make_plan
 from editeval.run import results
-from editeval.store import activity
+from editeval.run.plan import Plan, make_plan
+from editeval.store import queries
 from editeval.store.manifest import ABSENT
 from editeval.store.run_store import RunStore
 
@@ -109,7 +109,7 @@ def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None
     written = store.events("report")
     said = written[-1]["data"] if written else {}
     found = said.get("headlines", {}).get(score_set_id)
-    if not found or found[0] is None or not activity.is_unchanged_since(store, written[-1]["seq"], said["attempts"]):
+    if not found or found[0] is None or not queries.is_unchanged_since(store, written[-1]["seq"], said["attempts"]):
         return None
     mean, low, high = found
     return mean, low, high
@@ -118,7 +118,7 @@ def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None
 def edits_by_policy(store: RunStore) -> list[dict[str, Any]]:
     """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: nobody noted it."""
     made: Counter[str] = Counter()
-    for one in activity.edits_made(store):
+    for one in queries.edits_made(store):
         if one.num_done:
             unknown = f"{UNKNOWN} (reused from {one.origin})" if one.origin else UNKNOWN
             made[_policy(one.setting) if one.setting else unknown] += one.num_done
@@ -134,7 +134,7 @@ def changed_setting(plan: Plan, store: RunStore) -> str:
     now, before = editing_of(plan), _setting_before(store)
     kept: Counter[str] = Counter()
     num_kept = 0
-    for one in activity.edits_made(store):
+    for one in queries.edits_made(store):
         num_kept += one.num
         other = _difference(one, now, before)
         if other:
@@ -155,7 +155,7 @@ def _setting_before(store: RunStore) -> dict[str, Any] | None:
     return next((e["data"]["editing"] for e in reversed(events) if "editing" in e["data"]), None)
 
 
-def _difference(kept: activity.EditsMade, now: dict[str, Any], before: dict[str, Any] | None) -> str:
+def _difference(kept: queries.EditsMade, now: dict[str, Any], before: dict[str, Any] | None) -> str:
     """How the setting of kept edits differs from that of now. The limit is worth a word only when it has changed."""
     made = kept.setting
     if made is None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from editeval.store import activity
+from editeval.store import queries
 from editeval.store.run_store import RunStore
 
 _Event = Mapping[str, Any]
@@ -62,7 +62,7 @@ def _covered(store: RunStore, parts: Sequence[_Event]) -> dict[str, int]:
     invocations = [event["seq"] for event in store.events("invocation")]
     ended = {invocations[place - 1] for event in parts if (place := bisect.bisect(invocations, event["seq"]))}
     made: Counter[bool] = Counter()
-    for seq, num in activity.num_made(store).items():
+    for seq, num in queries.num_made(store).items():
         made[seq is None or seq in ended] += num
     return {"num_edits": made[True], "of_edits": made.total()}
 

@@ -15,15 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from editeval.errors import ConfigError, one_line
-from editeval.plan import JudgingPlan
-from editeval.reports.data import Scored, scored_value
-from editeval.reports.figures import score_set_title
+from editeval.errors import ConfigError
+from editeval.reports.data import ScoredRow, scored_value
+from editeval.reports.format import score_set_title
+from editeval.run.plan import ScoreSetPlan
 from editeval.stats.summary import Entry, State
-from editeval.store import activity, exports
-from editeval.store.identity import json_params
-from editeval.store.records import Judging, Row
+from editeval.store import exports, queries
+from editeval.store.fingerprints import json_params
+from editeval.store.records import Row, ScoreSet
 from editeval.store.run_store import RunStore
+from editeval.text import one_line
 
 EVENT = "score_sets"  # {"configured": [score set, ...], "chosen": [score set, ...] or null}
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
@@ -100,23 +101,23 @@ def labels(score_sets: Sequence[ShownScoreSet]) -> tuple[str, ...]:
     return tuple(label for score_set in score_sets for label in score_set.labels)
 
 
-def value_of(row: Scored, label: str) -> float | None:
+def value_of(row: ScoredRow, label: str) -> float | None:
     """The sample's score; None if it has none, and always for an edit that is not done."""
     return scored_value(row, label)
 
 
-def state_of(row: Scored, label: str) -> State:
+def state_of(row: ScoredRow, label: str) -> State:
     """A failed edit is failed; an edit without a score, or not made yet, is unscored."""
     return _state(row, value_of(row, label))
 
 
-def entry_of(row: Scored, label: str) -> Entry:
+def entry_of(row: ScoredRow, label: str) -> Entry:
     """The sample as summaries count it."""
     value = value_of(row, label)
     return row.category, row.cluster, _state(row, value), value
 
 
-def _state(row: Scored, value: float | None) -> State:
+def _state(row: ScoredRow, value: float | None) -> State:
     if value is not None:
         return "scored"
     return "failed" if row.status == "failed" else "unscored"
@@ -140,7 +141,7 @@ def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tupl
 # -- decided -------------------------------------------------------------------------------------------------------
 
 
-def configured_by(judgings: Sequence[JudgingPlan]) -> tuple[ShownScoreSet, ...]:
+def configured_by(judgings: Sequence[ScoreSetPlan]) -> tuple[ShownScoreSet, ...]:
     """The score sets of a configuration's judges."""
     return _labelled(
         [
@@ -150,7 +151,7 @@ def configured_by(judgings: Sequence[JudgingPlan]) -> tuple[ShownScoreSet, ...]:
     )
 
 
-def configure(store: RunStore, judgings: Sequence[JudgingPlan]) -> None:
+def configure(store: RunStore, judgings: Sequence[ScoreSetPlan]) -> None:
     """The run's configuration has these judges. What `report --scores` chose stays while they are the same."""
     wanted = [_entry(score_set) for score_set in configured_by(judgings)]
     before = _decision(store)
@@ -206,14 +207,14 @@ def _decision_before(store: RunStore) -> Mapping[str, Any]:
 # -- read ----------------------------------------------------------------------------------------------------------
 
 
-def _read(store: RunStore, judging: Judging) -> ShownScoreSet:
+def _read(store: RunStore, judging: ScoreSet) -> ShownScoreSet:
     details = judging.details
     return ShownScoreSet(
         name=str(details.get("name", judging.judge)),
         id=judging.id,
         judge=str(details.get("requested_type", judging.judge)),
         protocol=_protocol(details.get("params", {})),
-        metrics=activity.metrics(store, judging.id),
+        metrics=queries.metrics(store, judging.id),
         parent=str(details.get("parent", "")),
     )
 

@@ -15,12 +15,13 @@ from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
-from editeval.errors import ImageError, UserError, one_line
-from editeval.plan import JudgingPlan, Plan, seed_of
-from editeval.store import identity, lineage, reused
+from editeval.errors import ImageError, UserError
+from editeval.run.plan import Plan, ScoreSetPlan, seed_of
+from editeval.store import fingerprints, lineage, reused
 from editeval.store.run_store import RunStore
 from editeval.store.samples import edit_inputs, judge_request, shown_inputs
 from editeval.store.score_sets import details_of, settle
+from editeval.text import one_line
 from editeval.types import Edit, Sample
 
 log = logging.getLogger("editeval")
@@ -35,7 +36,7 @@ def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: 
     """
     if not plan.can_reuse or store.manifest.get("fresh") or not plan.is_editing:
         return
-    commit = identity.recorded(store).get(identity.COMMIT) or plan.inputs.commit
+    commit = fingerprints.recorded(store).get(fingerprints.COMMIT) or plan.inputs.commit
     editor_id = plan.editor_id(commit)
     for directory in lineage.same_name(plan.config.evaluation.output_dir, plan.config.name) if editor_id else ():
         if directory.resolve() == store.dir.resolve() or not _is_open(plan, store, directory.name):
@@ -77,7 +78,7 @@ def _opened(directory: Path, stack: contextlib.ExitStack) -> RunStore | None:
 def _pin(plan: Plan, store: RunStore, commit: str | None) -> None:
     """Whatever is edited here from now on must come from the commit whose edits are taken over."""
     if commit and not plan.inputs.weights:
-        identity.record(store, {identity.COMMIT: commit})
+        fingerprints.record(store, {fingerprints.COMMIT: commit})
 
 
 def _same(plan: Plan, store: RunStore, other: RunStore, editor_id: str) -> Iterator[Edit]:
@@ -110,7 +111,7 @@ def _inputs(plan: Plan, sample: Sample) -> str:
     return edit_inputs(known, sample.instruction, seed) if len(known) == len(shown) else ""
 
 
-def _take_scores(plan: Plan, judging: JudgingPlan, store: RunStore, other: RunStore, mine: frozenset[str]) -> None:
+def _take_scores(plan: Plan, judging: ScoreSetPlan, store: RunStore, other: RunStore, mine: frozenset[str]) -> None:
     """Scores of whole calls whose every request is what it was; where calls do not matter, a request is a call."""
     there = settle({judging.name: judging.known}, other.dir)[judging.name]
     is_known = not judging.known.inputs.is_on_hub or judging.known.inputs.commit
@@ -125,8 +126,8 @@ def _take_scores(plan: Plan, judging: JudgingPlan, store: RunStore, other: RunSt
         return
     details = details_of(judging.name, judging.stage, judging.known)
     store.add_judging(judging.id, judging.stage.type, details)
-    parts = {name: text for name, text in judging.known.inputs.parts.items() if name == identity.COMMIT}
-    identity.record(store, parts, "judge", judging.id)
+    parts = {name: text for name, text in judging.known.inputs.parts.items() if name == fingerprints.COMMIT}
+    fingerprints.record(store, parts, "judge", judging.id)
     for call in _calls(plan, judging):
         if all(sample.id in kept for sample in call):
             shown = _shown(plan, judging, store, call)
@@ -134,13 +135,13 @@ def _take_scores(plan: Plan, judging: JudgingPlan, store: RunStore, other: RunSt
                 reused.take_scores(store, judging.id, {s.id: kept[s.id] for s in call}, other.dir.name)
 
 
-def _calls(plan: Plan, judging: JudgingPlan) -> Iterator[Sequence[Sample]]:
+def _calls(plan: Plan, judging: ScoreSetPlan) -> Iterator[Sequence[Sample]]:
     """The wanted samples as the judge would be asked about them."""
     size = judging.stage.execution.batch_size if judging.depends_on_calls else 1
     yield from (plan.samples[start : start + size] for start in range(0, len(plan.samples), size))
 
 
-def _shown(plan: Plan, judging: JudgingPlan, store: RunStore, call: Sequence[Sample]) -> Mapping[str, str]:
+def _shown(plan: Plan, judging: ScoreSetPlan, store: RunStore, call: Sequence[Sample]) -> Mapping[str, str]:
     config = plan.config
     requests = []
     for sample in call:

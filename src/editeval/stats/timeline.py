@@ -32,7 +32,7 @@ Event = Mapping[str, Any]  # "at", "kind" and "data", as the ledger keeps them
 _Stage = tuple[str, str]  # (stage, score set)
 
 
-class Attempt(Protocol):
+class TimedAttempt(Protocol):
     """What the clock reads of one attempt."""
 
     @property
@@ -69,7 +69,7 @@ class Timeline:
     histories: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def timeline_of(events: Sequence[Event], attempts: Iterable[Attempt]) -> Timeline:
+def timeline_of(events: Sequence[Event], attempts: Iterable[TimedAttempt]) -> Timeline:
     """Everything that is said about time, in one pass over the attempts."""
     lanes: dict[tuple[str, str, int], _Lane] = {}
     histories: dict[str, list[Mapping[str, Any]]] = {}
@@ -95,7 +95,7 @@ def timeline_of(events: Sequence[Event], attempts: Iterable[Attempt]) -> Timelin
     return Timeline(seconds, _workers(parts, ordered), _chart(parts, ordered, events, seconds), histories)
 
 
-def _told(attempt: Attempt, error: Failure) -> dict[str, Any]:
+def _told(attempt: TimedAttempt, error: Failure) -> dict[str, Any]:
     return {
         "stage": attempt.stage,
         "judging_id": attempt.judging_id,

@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from editeval.errors import MachineError, RunConflictError
-from editeval.images import write_atomic
-from editeval.store import mounts, schema
+from editeval.files import write_atomic
+from editeval.machine import filesystem
+from editeval.store import ledger_schema
 
 BUSY_TIMEOUT_S = 30.0
 _RESTORE = "restore a backup of the whole directory, or start over with --fresh (it deletes nothing)"
@@ -34,14 +35,14 @@ def create(path: Path) -> None:
     """An empty ledger of the newest version is at `path`, on disk and complete, or nothing is."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        schema.migrate(db)
+        ledger_schema.migrate(db)
         with translated(path):
             write_atomic(path, db.serialize())
     finally:
         db.close()
 
 
-def open_writer(path: Path, mountinfo: Path = mounts.MOUNTINFO) -> sqlite3.Connection:
+def open_writer(path: Path, mountinfo: Path = filesystem.MOUNTINFO) -> sqlite3.Connection:
     """A checked and migrated ledger, ready to write. To be used by one thread; the run's lock keeps others out.
 
     Raises MachineError for a file that is corrupt, empty, not a ledger, newer than this program or not writable.
@@ -49,7 +50,7 @@ def open_writer(path: Path, mountinfo: Path = mounts.MOUNTINFO) -> sqlite3.Conne
     with translated(path):
         db = sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         try:
-            mode = mounts.journal_mode(path, mountinfo)
+            mode = filesystem.journal_mode(path, mountinfo)
             if mode == "DELETE":  # a log left by a local disk is taken over without shared memory
                 db.execute("PRAGMA locking_mode = EXCLUSIVE")
             _check(db, path)
@@ -57,7 +58,7 @@ def open_writer(path: Path, mountinfo: Path = mounts.MOUNTINFO) -> sqlite3.Conne
             db.execute("PRAGMA locking_mode = NORMAL")
             db.execute(f"PRAGMA synchronous = {'FULL' if mode == 'WAL' else 'EXTRA'}")
             db.execute("PRAGMA foreign_keys = ON")
-            schema.migrate(db)
+            ledger_schema.migrate(db)
         except BaseException:
             db.close()
             raise
@@ -84,7 +85,7 @@ def _connect_reader(path: Path, mode: str) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA query_only = ON")
         _check_kind(db, path)
-        return db if schema.version(db) == len(schema.MIGRATIONS) else _migrated_copy(db)
+        return db if ledger_schema.version(db) == len(ledger_schema.MIGRATIONS) else _migrated_copy(db)
     except BaseException:
         db.close()
         raise
@@ -95,7 +96,7 @@ def _migrated_copy(db: sqlite3.Connection) -> sqlite3.Connection:
     copy = sqlite3.connect(":memory:", isolation_level=None)
     try:
         db.backup(copy)
-        schema.migrate(copy)
+        ledger_schema.migrate(copy)
     except BaseException:
         copy.close()
         raise
@@ -125,9 +126,9 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 def _check_kind(db: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size == 0:
         raise MachineError(f"{path}: the ledger is empty (0 bytes); {_RESTORE}")
-    if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+    if db.execute("PRAGMA application_id").fetchone()[0] != ledger_schema.APPLICATION_ID:
         raise MachineError(f"{path}: an SQLite file, but not a ledger of editeval; {_RESTORE}")
-    found, known = schema.version(db), len(schema.MIGRATIONS)
+    found, known = ledger_schema.version(db), len(ledger_schema.MIGRATIONS)
     if found > known:
         raise MachineError(f"{path}: ledger version {found}, this editeval knows up to {known}; upgrade editeval")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from editeval.errors import BenchmarkError
 from editeval.store import connection
-from editeval.store.records import Attempt, Counts, Judging, Row
+from editeval.store.records import Attempt, Counts, Row, ScoreSet
 from editeval.store.rows import EDIT_COLUMNS, failure_columns, insert_edit, read_edit, read_failure, storable_text
 from editeval.types import Edit, Outcome, Sample, Score
 
@@ -189,10 +189,10 @@ class Ledger:
             with self._transaction() as db:
                 db.execute("INSERT INTO judgings VALUES (?, ?, ?)", (judging_id, judge, _json(details)))
 
-    def judgings(self) -> list[Judging]:
+    def judgings(self) -> list[ScoreSet]:
         """In the order in which they were added."""
         found = self._query("SELECT id, judge, details FROM judgings ORDER BY rowid")
-        return [Judging(row[0], row[1], json.loads(row[2])) for row in found]
+        return [ScoreSet(row[0], row[1], json.loads(row[2])) for row in found]
 
     def pending_scores(self, judging_id: str) -> list[str]:
         found = self._query(

@@ -11,8 +11,8 @@ from typing import Any
 
 from editeval import images
 from editeval.errors import ImageError, RunConflictError, UserError
-from editeval.store import directories, identity, manifest
-from editeval.store.identity import Inputs
+from editeval.store import directories, fingerprints, manifest
+from editeval.store.fingerprints import Inputs
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Sample
 
@@ -22,7 +22,7 @@ _ID = re.compile(r"-[0-9a-f]{8}(-[1-9][0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRun:
     """What a command asks for."""
 
     name: str  # of the configuration
@@ -50,7 +50,7 @@ class Lineage:
     checked_at: float = 0.0  # when its sources were looked at; 0: they were not
 
 
-def choose(output_dir: Path, wanted: Wanted, fresh: bool) -> Lineage:
+def choose(output_dir: Path, wanted: WantedRun, fresh: bool) -> Lineage:
     """The newest run of exactly what is wanted, or where its first will be; with `fresh`, the next one. Writes nothing.
 
     A run whose weights, code or source images have changed since is another one, also if its id is the same.
@@ -73,7 +73,7 @@ def choose(output_dir: Path, wanted: Wanted, fresh: bool) -> Lineage:
     return Lineage(place, wanted.identity, previous, tuple(_differences(previous, wanted)) if previous else ())
 
 
-def examine(directory: Path, wanted: Wanted, is_editing: bool = True) -> Lineage:
+def examine(directory: Path, wanted: WantedRun, is_editing: bool = True) -> Lineage:
     """The run in `directory` as one to continue; `reasons` say why it cannot be, if it is to go on editing."""
     if not directories.is_run(directory):
         return Lineage(directory, wanted.identity)  # its beginning was cut short
@@ -83,13 +83,15 @@ def examine(directory: Path, wanted: Wanted, is_editing: bool = True) -> Lineage
         return Lineage(directory, wanted.identity)  # whoever opens it to write says what is wrong
     with store:
         told = store.manifest["identity"]
-        if not identity.is_same_but_inputs(told, wanted.identity, wanted.params):
+        if not fingerprints.is_same_but_inputs(told, wanted.identity, wanted.params):
             return Lineage(directory, wanted.identity)  # another run with the same first digits, or a conflict
         if not is_editing:
             return Lineage(directory, told)
-        known, now = identity.recorded(store), wanted.inputs.parts
+        known, now = fingerprints.recorded(store), wanted.inputs.parts
         old = store.manifest.get("inputs", {})
-        reasons = [identity.in_words(part, old, wanted.inputs.listed()) for part in identity.changed(known, now)]
+        reasons = [
+            fingerprints.in_words(part, old, wanted.inputs.listed()) for part in fingerprints.changed(known, now)
+        ]
         checked_at = time.time()
         moved = changed_samples(store, wanted.samples) if not reasons else []
         if moved:
@@ -98,12 +100,12 @@ def examine(directory: Path, wanted: Wanted, is_editing: bool = True) -> Lineage
             dir=directory,
             identity=told,
             reasons=tuple(reasons),
-            unrecorded=tuple(part for part in identity.unrecorded(known, now) if part != identity.COMMIT),
+            unrecorded=tuple(part for part in fingerprints.unrecorded(known, now) if part != fingerprints.COMMIT),
             checked_at=0.0 if reasons else checked_at,
         )
 
 
-def given(directory: Path, wanted: Wanted, is_editing: bool) -> Lineage:
+def given(directory: Path, wanted: WantedRun, is_editing: bool) -> Lineage:
     """The run in `directory`, named by the user. Raises RunConflictError if its edits were made with something else."""
     found = examine(directory, wanted, is_editing)
     if found.reasons and is_editing:
@@ -199,7 +201,7 @@ def source_digest(image: ImageRef) -> str | None:
         return None
 
 
-def _differences(previous: Path, wanted: Wanted) -> Iterator[str]:
+def _differences(previous: Path, wanted: WantedRun) -> Iterator[str]:
     """In what a new run differs from an earlier one of its name, part by part."""
     try:
         store = RunStore.read(previous)
@@ -212,13 +214,13 @@ def _differences(previous: Path, wanted: Wanted) -> Iterator[str]:
         for name in ("editor", "seed", "version"):
             if told.get(name) != new.get(name):
                 yield f"{name} {told.get(name)!r}, now {new.get(name)!r}"
-        before = identity.without(wanted.params, told.get("weights", {}))
+        before = fingerprints.without(wanted.params, told.get("weights", {}))
         if told.get("editor") == new["editor"]:
             listed = manifest.differences(told.get("params", {}), before)
             yield from (f"{name} {a!r}, now {b!r}" for name, (a, b) in listed.items())
-            known, files = identity.recorded(store), store.manifest.get("inputs", {})
-            for part in identity.changed(known, wanted.inputs.parts):
-                yield identity.in_words(part, files, wanted.inputs.listed())
+            known, files = fingerprints.recorded(store), store.manifest.get("inputs", {})
+            for part in fingerprints.changed(known, wanted.inputs.parts):
+                yield fingerprints.in_words(part, files, wanted.inputs.listed())
 
 
 def _benchmark(store: RunStore, samples: Sequence[Sample]) -> str:

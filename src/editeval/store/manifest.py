@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from editeval.errors import RunConflictError
+from editeval.machine.host import host
+from editeval.machine.versions import versions
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
 ABSENT = "(absent)"  # stands in a difference for what one side lacks
-PACKAGES = (
-    *("accelerate", "diffusers", "numpy", "pillow", "pooch", "pydantic", "pyyaml"),
-    *("ray", "rich", "safetensors", "scikit-image", "scipy", "torch", "torchvision", "transformers", "vllm"),
-)
 
 
 def identity(benchmark: str, editor: str, params: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -39,30 +32,6 @@ def run_id(identity: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical JSON of `identity`: keys sorted, no spaces, no NaN."""
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Python, SQLite, editeval (with its git commit where it runs from a checkout) and the installed of `packages`."""
-    found = {"python": platform.python_version(), "sqlite": _sqlite_version()}
-    for name in ("editeval", *packages):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    commit = _git_commit(Path(__file__).resolve().parents[3])
-    return {**found, "git_commit": commit} if commit else found
-
-
-def host() -> dict[str, Any]:
-    """Name, system, processor, its logical CPUs (all, and those this process may use) and memory of this machine."""
-    return {
-        "name": socket.gethostname(),
-        "system": platform.platform(),
-        "cpu": _cpu_model(),
-        "num_cpus": os.cpu_count(),
-        "num_usable_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "ram_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 2),
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,30 +115,3 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _sqlite_version() -> str:
-    import sqlite3
-
-    return sqlite3.sqlite_version
-
-
-def _git_commit(root: Path) -> str:
-    """Commit of the checkout at `root`, "-dirty" if files differ; "" if `root` is not one or git is absent."""
-    if not (root / ".git").exists():
-        return ""
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

@@ -53,7 +53,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class ScoreSet:
     """One way of scoring this run. Its id is the caller's fingerprint of judge, parameters and prompts."""
 
     id: str

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from editeval import images
-from editeval.store import activity, connection, directories
+from editeval import files, images
+from editeval.store import connection, directories, queries
 from editeval.store.rows import insert_edit
 from editeval.store.run_store import RunStore, png_size, relative_path
 from editeval.types import Edit, Score
@@ -58,8 +58,8 @@ def take_edits(store: RunStore, other: RunStore, edits: Sequence[Edit]) -> list[
 
 def _makers(store: RunStore, other: RunStore, taken: Sequence[Edit]) -> dict[str, int]:
     """Of edits of `other` whose making is known, the event in `store` that says how they were made."""
-    settings, here = activity.settings_of_edits(other), {}
-    for event in store.events(activity.TAKEN):
+    settings, here = queries.settings_of_edits(other), {}
+    for event in store.events(queries.TAKEN):
         here[json.dumps(event["data"], sort_keys=True)] = event["seq"]
     marks = ", ".join("?" for _ in taken)
     sql = f"SELECT sample_id, invocation FROM edits WHERE sample_id IN ({marks})"
@@ -68,7 +68,7 @@ def _makers(store: RunStore, other: RunStore, taken: Sequence[Edit]) -> dict[str
         if seq in settings:
             data = {"run": other.dir.name, "editing": settings[seq]}
             key = json.dumps(data, sort_keys=True)
-            here[key] = here.get(key) or store.ledger.add_event(activity.TAKEN, data)
+            here[key] = here.get(key) or store.ledger.add_event(queries.TAKEN, data)
             found[sample_id] = here[key]
     return found
 
@@ -85,7 +85,7 @@ def _place(source: Path, store: RunStore, edit: Edit) -> bool:
         data = _content(source)
         if not _is_right(data, edit):
             return False
-        images.write_atomic(target, data)
+        files.write_atomic(target, data)
         return True
     try:
         if not _is_right(_content(temporary), edit):

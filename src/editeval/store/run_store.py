@@ -14,14 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from editeval import images
+from editeval import files, images
 from editeval.errors import ImageError, RunConflictError, UserError
 from editeval.store import connection, directories, manifest
 from editeval.store import ledger as ledgers
 from editeval.store.ledger import Ledger
 from editeval.store.lock import Lock
 from editeval.store.manifest import Manifest
-from editeval.store.records import Attempt, Counts, Judging, Row
+from editeval.store.records import Attempt, Counts, Row, ScoreSet
 from editeval.types import Edit, Made, Outcome, Sample, Score
 
 EDITS = "edits"
@@ -132,7 +132,7 @@ class RunStore:
         if outcome.value is not None:
             path = self.edit_path(outcome.key)
             with connection.translated(path):
-                images.write_atomic(path, outcome.value)
+                files.write_atomic(path, outcome.value)
         self.ledger.add_edit(edit, outcome, self.invocation)
         return edit
 
@@ -148,7 +148,7 @@ class RunStore:
         """The judging is known; one that already is stays as it is."""
         self.ledger.add_judging(judging_id, judge, details)
 
-    def judgings(self) -> list[Judging]:
+    def judgings(self) -> list[ScoreSet]:
         """In the order in which they were added."""
         return self.ledger.judgings()
 
@@ -289,7 +289,7 @@ def _settle(directory: Path, wanted: Manifest) -> dict[str, Any]:
     content = wanted.as_dict()
     _open_ledger(directory, wanted.run_id).close()
     with connection.translated(path):
-        images.write_atomic(path, manifest.to_json(content))
+        files.write_atomic(path, manifest.to_json(content))
     return content
 
 

@@ -11,9 +11,9 @@ from editeval.config.legacy import canonical
 from editeval.config.schema import Stage
 from editeval.errors import UserError
 from editeval.prompts import Prompt
-from editeval.store import directories, identity, manifest
-from editeval.store.identity import COMMIT, Inputs
-from editeval.store.records import Judging
+from editeval.store import directories, fingerprints, manifest
+from editeval.store.fingerprints import COMMIT, Inputs
+from editeval.store.records import ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.types import Judge
 
@@ -55,17 +55,17 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
     How many requests share a call counts only where it can change a score: local models pad a batch to its longest
     prompt, and sums in bfloat16 depend on the shape. A server is asked one request at a time.
     """
-    inputs = identity.inputs_of(stage, judge)
+    inputs = fingerprints.inputs_of(stage, judge)
     parts: dict[str, Any] = {"judge": stage.type, "code": judge.fingerprint_of(stage.params), "seed": stage.seed}
     if judge.uses_prompts_of(stage.params):
         words = {name: canonical(name) for name in prompts}  # ids are older than categories of one's own
         is_plain = len(set(words.values())) == len(words)
         parts["prompts"] = {words[name] if is_plain else name: asdict(prompt) for name, prompt in prompts.items()}
     size = {"batch_size": stage.execution.batch_size}
-    own = parts | {"params": identity.deciding_params(stage.params, inputs)} | identity.extras(judge, inputs)
+    own = parts | {"params": fingerprints.deciding_params(stage.params, inputs)} | fingerprints.extras(judge, inputs)
     return ScoreSetId(
         identity=own | size if depends_on_calls(judge) else own,
-        former=parts | {"params": identity.identity_params(stage.params)} | size,
+        former=parts | {"params": fingerprints.identity_params(stage.params)} | size,
         inputs=inputs,
     )
 
@@ -77,7 +77,7 @@ def depends_on_calls(judge: type[Judge]) -> bool:
 
 def details_of(name: str, stage: Stage, known: ScoreSetId) -> dict[str, Any]:
     """What a run keeps of a judge beside its scores."""
-    told = {"name": name, "params": identity.json_params(stage.params), "seed": stage.seed}
+    told = {"name": name, "params": fingerprints.json_params(stage.params), "seed": stage.seed}
     told |= {"batch_size": stage.execution.batch_size, "requested_type": stage.requested_type}
     return told | {"identity": dict(known.identity), "inputs": known.inputs.listed()}
 
@@ -95,33 +95,33 @@ def settle(wanted: Mapping[str, ScoreSetId], directory: Path) -> dict[str, Score
         return {name: _settled(name, one, store, there) for name, one in wanted.items()}
 
 
-def _settled(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str, Judging]) -> ScoreSetId:
+def _settled(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str, ScoreSet]) -> ScoreSetId:
     now = wanted.inputs.parts
     reasons: list[str] = []
     for candidate in wanted.ids():
         if candidate not in there:
             continue
-        known = identity.recorded(store, "judge", candidate)
-        changed = identity.changed(known, now)
+        known = fingerprints.recorded(store, "judge", candidate)
+        changed = fingerprints.changed(known, now)
         if not changed:
-            return replace(wanted, settled=candidate, unrecorded=tuple(identity.unrecorded(known, now)))
+            return replace(wanted, settled=candidate, unrecorded=tuple(fingerprints.unrecorded(known, now)))
         reasons += _in_words(changed, there[candidate], wanted)
     free = next((candidate for candidate in wanted.ids() if candidate not in there), wanted.own_id)
     return replace(wanted, settled=free, replaces=tuple(reasons or _differences(name, wanted, store, there)))
 
 
-def _differences(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str, Judging]) -> list[str]:
+def _differences(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str, ScoreSet]) -> list[str]:
     """What changed about the weights or the code of the judge that was called `name`, if nothing else did."""
     for judging in reversed(list(there.values())):
         told = judging.details.get("identity", {})
         if judging.details.get("name") == name and _bare(told) == _bare(wanted.identity):
-            changed = identity.changed(identity.recorded(store, "judge", judging.id), wanted.inputs.parts)
+            changed = fingerprints.changed(fingerprints.recorded(store, "judge", judging.id), wanted.inputs.parts)
             return _in_words(changed, judging, wanted)
     return []
 
 
-def _in_words(changed: list[str], old: Judging, wanted: ScoreSetId) -> list[str]:
-    return [identity.in_words(part, old.details.get("inputs", {}), wanted.inputs.listed()) for part in changed]
+def _in_words(changed: list[str], old: ScoreSet, wanted: ScoreSetId) -> list[str]:
+    return [fingerprints.in_words(part, old.details.get("inputs", {}), wanted.inputs.listed()) for part in changed]
 
 
 def _bare(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import UserError
-from editeval.images import write_atomic
+from editeval.files import write_atomic
 
 NAME = "ratings.json"
 SCHEMA_VERSION = 1

@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import MachineError, UserError
-from editeval.viewer import page, ratings
-from editeval.viewer.blocks import read_block
-from editeval.viewer.summary.layout import first_page
-from editeval.viewer.summary.runs import Drawn
+from editeval.reports.site import page
+from editeval.reports.site.payload import read_block
+from editeval.reports.site.summary.layout import first_page
+from editeval.reports.site.summary.run_view import RunView
+from editeval.viewer import ratings
 
 LOOPBACK = "127.0.0.1"
 MAX_PORT = 65535
@@ -101,7 +102,7 @@ class Viewer:
         comparisons, num_shared = self.comparing(blocks) if self.comparing else ((), None)
         roots = [f"runs/{number}/" for number in range(len(blocks))]
         drawn = [
-            Drawn(block, partial("{}report/thumbs/{}.webp".format, root), number)
+            RunView(block, partial("{}report/thumbs/{}.webp".format, root), number)
             for number, (block, root) in enumerate(zip(blocks, roots, strict=True))
         ]
         places = [{"root": root} for root in roots]

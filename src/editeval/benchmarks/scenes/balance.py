@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from editeval.benchmarks.scenes.canvas import Canvas, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.palette import CREAM, INK, VIVID, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, a
 from editeval.benchmarks.scenes.room import frame, table, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, direction
 from editeval.benchmarks.scenes.things import contact_shadow
 
@@ -53,7 +53,7 @@ def _outcome(weights: Weights) -> tuple[str, str]:
     return texts[_lean(weights)]
 
 
-def _move(weights: Weights, index: int, place: str, dice: Dice) -> Change:
+def _move(weights: Weights, index: int, place: str, dice: Dice) -> SceneChange:
     w = weights[index]
     target = _put(weights, index, place)
     name, name_zh = f"{w.hue.english} {w.kg} kg weight", f"{w.hue.chinese}的 {w.kg} 千克砝码"
@@ -70,10 +70,10 @@ def _move(weights: Weights, index: int, place: str, dice: Dice) -> Change:
     other = next(i for i, x in enumerate(weights) if i != index and (x.place == "table") == (w.place == "table"))
     heavy_side = "right" if _lean(weights) > 0 else "left"
     wrong = _put(weights, other, "table" if place == "table" else heavy_side)
-    return Change(target, wrong, english, chinese, 2 if told else 3)
+    return SceneChange(target, wrong, english, chinese, 2 if told else 3)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """One weight on each pan, two on the table; every change alters the tilt."""
     hues = dice.shuffled(VIVID)
     light, heavy = dice.between(2, 3), dice.between(4, 5)
@@ -94,7 +94,7 @@ def plan(dice: Dice) -> Plan:
     parts = ", ".join(
         f"{a(w.hue.english)} {w.kg} kg weight on the {w.place}{'' if w.place == 'table' else ' pan'}" for w in weights
     )
-    return Plan(weights, f"A brass balance on a table: {parts}.", changes)
+    return Scene(weights, f"A brass balance on a table: {parts}.", changes)
 
 
 def _weight(canvas: Canvas, w: Weight, x: float, base: float) -> None:

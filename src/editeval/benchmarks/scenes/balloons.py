@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.outdoors import DAWN, DAY, SUNSET, cloud, fir, hills, ridge, sky, sun
 from editeval.benchmarks.scenes.palette import CREAM, VIVID, WOOD, Hue, darker, lighter, mixed
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Both, Box, Circle, Ellipse, Line, Polygon, Union
 
 _XS = (66.0, 162.0, 256.0, 350.0, 446.0)
@@ -62,7 +62,7 @@ def _find(balloons: Balloons, dice: Dice) -> tuple[int, str, str, int]:
     )
 
 
-def _change(balloons: Balloons, dice: Dice, taken: set[int]) -> Change:
+def _change(balloons: Balloons, dice: Dice, taken: set[int]) -> SceneChange:
     index, en, zh, difficulty = _find(balloons, dice)
     while index in taken:
         index, en, zh, difficulty = _find(balloons, dice)
@@ -71,17 +71,19 @@ def _change(balloons: Balloons, dice: Dice, taken: set[int]) -> Change:
     if dice.below(3) == 0:
         english = dice.pick((f"Remove {en} from the sky.", f"Let {en} vanish."))
         chinese = f"把{zh}从天空中去掉。"
-        return Change(
+        return SceneChange(
             changed(balloons, index, hue=None), changed(balloons, other, hue=None), english, chinese, difficulty
         )
     used = {b.hue for b in balloons}
     hue = dice.pick([h for h in VIVID if h not in used])
     english = dice.pick((f"Make {en} {hue.english}.", f"Change {en} to {hue.english}, with the same pattern."))
     chinese = f"把{zh}变成{hue.chinese}，图案不变。"
-    return Change(changed(balloons, index, hue=hue), changed(balloons, other, hue=hue), english, chinese, difficulty)
+    return SceneChange(
+        changed(balloons, index, hue=hue), changed(balloons, other, hue=hue), english, chinese, difficulty
+    )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Four or five balloons of different colours and heights."""
     xs = _XS if dice.below(2) else (88.0, 198.0, 314.0, 424.0)
     heights, hues = dice.shuffled((92.0, 128.0, 164.0, 200.0, 240.0)), dice.shuffled(VIVID)
@@ -92,7 +94,7 @@ def plan(dice: Dice) -> Plan:
     taken: set[int] = set()
     changes = tuple(_change(balloons, dice, taken) for _ in range(3))
     names = ", ".join(h.english for h in hues[: len(xs)])
-    return Plan(
+    return Scene(
         balloons, f"{'Five' if len(xs) == 5 else 'Four'} hot-air balloons over hills, from the left {names}.", changes
     )
 

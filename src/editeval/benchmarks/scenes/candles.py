@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas, Colour, across, down
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, INK, VIVID, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
 from editeval.benchmarks.scenes.room import frame, plant, table, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Ellipse, Line, Polygon, Union
 
 _BASE = 412.0
@@ -31,7 +31,7 @@ def _other(candles: Candles, index: int) -> int:
     return next(i for i in range(len(candles)) if i != index and candles[i].is_lit == candles[index].is_lit)
 
 
-def _toggle(candles: Candles, index: int, dice: Dice) -> Change:
+def _toggle(candles: Candles, index: int, dice: Dice) -> SceneChange:
     candle, other = candles[index], _other(candles, index)
     hue, zh = candle.hue.english, candle.hue.chinese
     if candle.is_lit:
@@ -51,10 +51,10 @@ def _toggle(candles: Candles, index: int, dice: Dice) -> Change:
         )
         chinese = f"点燃{zh}的蜡烛，像其他蜡烛一样有火焰和光晕。"
     lit = not candle.is_lit
-    return Change(changed(candles, index, is_lit=lit), changed(candles, other, is_lit=lit), english, chinese, 1)
+    return SceneChange(changed(candles, index, is_lit=lit), changed(candles, other, is_lit=lit), english, chinese, 1)
 
 
-def _burn(candles: Candles, index: int, dice: Dice) -> Change:
+def _burn(candles: Candles, index: int, dice: Dice) -> SceneChange:
     candle, other = candles[index], _other(candles, index)
     hue, zh = candle.hue.english, candle.hue.chinese
     english = dice.pick(
@@ -64,7 +64,7 @@ def _burn(candles: Candles, index: int, dice: Dice) -> Change:
         )
     )
     chinese = f"{zh}的蜡烛烧掉了一半，只剩一半高，仍在燃烧。"
-    return Change(
+    return SceneChange(
         changed(candles, index, height=candle.height / 2),
         changed(candles, other, height=candles[other].height / 2),
         english,
@@ -73,7 +73,7 @@ def _burn(candles: Candles, index: int, dice: Dice) -> Change:
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Four candles, two lit."""
     hues, heights = dice.shuffled(VIVID), dice.shuffled((96.0, 124.0, 152.0, 180.0))
     lit = dice.shuffled((True, True, False, False))
@@ -82,7 +82,7 @@ def plan(dice: Dice) -> Plan:
     dark = dice.pick([i for i in range(4) if not lit[i]])
     changes = (_burn(candles, burning[0], dice), _toggle(candles, dark, dice), _toggle(candles, burning[1], dice))
     text = ", ".join(f"{c.hue.english} ({'lit' if c.is_lit else 'unlit'})" for c in candles)
-    return Plan(candles, f"Four candles on a mantelpiece in the evening, from the left {text}.", changes)
+    return Scene(candles, f"Four candles on a mantelpiece in the evening, from the left {text}.", changes)
 
 
 def _candle(canvas: Canvas, c: Candle, x: float) -> None:

@@ -15,15 +15,15 @@ from editeval.benchmarks.scenes.glasses import GLASSES
 from editeval.benchmarks.scenes.lake import LAKE
 from editeval.benchmarks.scenes.lamps import LAMPS
 from editeval.benchmarks.scenes.pinboard import PINBOARD
-from editeval.benchmarks.scenes.plan import Kind
 from editeval.benchmarks.scenes.scale import SCALE
+from editeval.benchmarks.scenes.scene import Kind
 from editeval.benchmarks.scenes.seasons import SEASONS
 from editeval.benchmarks.scenes.signals import SIGNALS
 from editeval.benchmarks.scenes.signs import SIGNS
 from editeval.benchmarks.scenes.street import STREET
 from editeval.benchmarks.scenes.tanks import TANKS
 from editeval.benchmarks.scenes.toy_shelf import TOY_SHELF
-from editeval.benchmarks.scenes.view import VIEW
+from editeval.benchmarks.scenes.window import VIEW
 
 KINDS: dict[str, tuple[Kind, ...]] = {
     "physical": (FALLING, LAKE, TANKS, SCALE),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas, Colour, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Grown, Line, Polygon, Shape, Union
 
 _NOTATION = "FIDE Laws of Chess, Appendix C: algebraic notation, pawn moves give the square of arrival only"
@@ -45,7 +45,7 @@ def _moved(pieces: Pieces, *moves: tuple[str, str]) -> Pieces:
     return pieces
 
 
-def _castle(pieces: Pieces, dice: Dice) -> Change:
+def _castle(pieces: Pieces, dice: Dice) -> SceneChange:
     short, long = (("e1", "g1"), ("h1", "f1")), (("e1", "c1"), ("a1", "d1"))
     is_short = dice.below(2) == 1
     side, zh = ("king", "短") if is_short else ("queen", "长")
@@ -55,10 +55,10 @@ def _castle(pieces: Pieces, dice: Dice) -> Change:
     )
     file = dice.pick("abgh")  # pawns of these files stand on their first square
     target, wrong = _moved(pieces, *(short if is_short else long)), _moved(pieces, (file + "2", file + "4"))
-    return Change(target, wrong, english, f"白方{zh}易位（{sign}）。", 3, _CASTLING)
+    return SceneChange(target, wrong, english, f"白方{zh}易位（{sign}）。", 3, _CASTLING)
 
 
-def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> Change:
+def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> SceneChange:
     rank, far, near = ("2", "4", "3") if is_white else ("7", "5", "6")
     files = [p.square[0] for p in pieces if p.kind == "pawn" and p.is_white == is_white and p.square[1] == rank]
     file, other = dice.shuffled(files)[:2]
@@ -73,7 +73,7 @@ def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> Change:
     chinese = (
         f"{zh}走 {file}{end}，画出走完后的局面。" if notation else f"把{zh[0]}兵从 {file}{rank} 走到 {file}{end}。"
     )
-    return Change(
+    return SceneChange(
         _moved(pieces, (file + rank, file + end)),
         _moved(pieces, (other + rank, other + end)),
         english,
@@ -83,7 +83,7 @@ def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> Change:
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """A position in which White may castle on both sides and every move told is legal."""
     pieces = [Piece("king", True, "e1"), Piece("rook", True, "a1"), Piece("rook", True, "h1")]
     pieces += [Piece("king", False, "e8"), Piece("rook", False, "a8"), Piece("rook", False, "h8")]
@@ -97,7 +97,7 @@ def plan(dice: Dice) -> Plan:
         ]
     both = tuple(pieces)
     changes = (_castle(both, dice), _advance(both, True, dice), _advance(both, False, dice))
-    return Plan(both, f"A chessboard seen from White's side with {len(both)} pieces.", changes)
+    return Scene(both, f"A chessboard seen from White's side with {len(both)} pieces.", changes)
 
 
 def _outline(kind: str, x: float, y: float) -> Shape:

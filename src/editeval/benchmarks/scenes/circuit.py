@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas, Colour, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.palette import BLUE, CREAM, GREEN, INK, METAL, RED, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Stroke, direction
 
 _LIGHT: Colour = (255.0, 214.0, 92.0)
@@ -37,7 +37,7 @@ def _state(circuit: Circuit) -> tuple[str, str]:
     return f"only bulb {lit[0]} shines", f"只有灯泡 {lit[0]} 亮"
 
 
-def _flip(circuit: Circuit, switch: str, dice: Dice) -> Change:
+def _flip(circuit: Circuit, switch: str, dice: Dice) -> SceneChange:
     closed = getattr(circuit, switch)
     target = replace(circuit, **{switch: not closed})
     name, zh = _NAMES[switch]
@@ -52,17 +52,17 @@ def _flip(circuit: Circuit, switch: str, dice: Dice) -> Change:
     free = [s for s in ("one", "two") if s != switch]
     other = next((s for s in free if not getattr(circuit, s)), free[0])  # if possible one with another effect
     wrong = replace(circuit, **{other: not getattr(circuit, other)})
-    return Change(target, wrong, english, chinese, 2 if told else 3)
+    return SceneChange(target, wrong, english, chinese, 2 if told else 3)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """A circuit whose every switch matters."""
     circuit = Circuit(dice.below(4) > 0, dice.below(2) == 1, dice.below(2) == 1)
     if not circuit.one and not circuit.two:
         circuit = replace(circuit, one=True)
     text = ", ".join(f"{_NAMES[s][0]} {'closed' if getattr(circuit, s) else 'open'}" for s in _NAMES)
     changes = tuple(_flip(circuit, s, dice) for s in dice.shuffled(tuple(_NAMES)))
-    return Plan(
+    return Scene(
         circuit, f"An experiment board: a battery feeds two bulbs; switches {text}; {_state(circuit)[0]}.", changes
     )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import Canvas, Radial, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, INK, RED, VIVID, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
 from editeval.benchmarks.scenes.room import books, plant, table, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Line, direction
 
 # (English, Chinese, hours ahead of UTC all the year round)
@@ -26,7 +26,7 @@ _MINUTES = (("", "整"), (":15", "十五分"), (":30", "三十分"), (":45", "�
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockFace:
     """A clock that shows `quarters` quarters of an hour after twelve."""
 
     city: int
@@ -34,7 +34,7 @@ class Clock:
     rim: Hue
 
 
-Clocks = tuple[Clock, ...]
+Clocks = tuple[ClockFace, ...]
 
 
 def _time(quarters: int) -> tuple[str, str]:
@@ -43,7 +43,7 @@ def _time(quarters: int) -> tuple[str, str]:
     return f"{hour}:{minute:02d}", f"{hour}点{minute}分" if minute else f"{hour}点整"
 
 
-def _set(clocks: Clocks, index: int, dice: Dice) -> Change:
+def _set(clocks: Clocks, index: int, dice: Dice) -> SceneChange:
     other = (index + 1) % 3
     quarters = (clocks[index].quarters + dice.between(7, 40)) % 48
     city, city_zh, _ = _CITIES[clocks[index].city]
@@ -55,7 +55,7 @@ def _set(clocks: Clocks, index: int, dice: Dice) -> Change:
             f"Turn the hands of the {city} clock to {en}.",
         )
     )
-    return Change(
+    return SceneChange(
         changed(clocks, index, quarters=quarters),
         changed(clocks, other, quarters=(quarters if quarters != clocks[other].quarters else quarters + 5) % 48),
         english,
@@ -65,7 +65,7 @@ def _set(clocks: Clocks, index: int, dice: Dice) -> Change:
     )
 
 
-def _zone(clocks: Clocks, index: int, other: int) -> Change:
+def _zone(clocks: Clocks, index: int, other: int) -> SceneChange:
     """The clock at `index` follows the one at `other`."""
     right, wrong = clocks[other], clocks[index]
     ahead = _CITIES[wrong.city][2] - _CITIES[right.city][2]
@@ -74,7 +74,7 @@ def _zone(clocks: Clocks, index: int, other: int) -> Change:
     relation = f"{abs(ahead)} hours {'ahead of' if ahead > 0 else 'behind'} {a.title()}"
     relation_zh = f"比{a_zh}{'早' if ahead > 0 else '晚'}{abs(ahead)}小时"
     third = next(i for i in range(3) if i not in (index, other))
-    return Change(
+    return SceneChange(
         changed(clocks, index, quarters=quarters),
         changed(clocks, third, quarters=(quarters + 3) % 48 if quarters == clocks[third].quarters else quarters),
         f"The {a} clock is right. Set the {b} clock to the time in {b.title()}, which is {relation}.",
@@ -84,11 +84,11 @@ def _zone(clocks: Clocks, index: int, other: int) -> Change:
     )
 
 
-def _rim(clocks: Clocks, index: int, dice: Dice) -> Change:
+def _rim(clocks: Clocks, index: int, dice: Dice) -> SceneChange:
     other = (index + 1) % 3
     hue = dice.pick([h for h in VIVID if h not in {clocks[index].rim, clocks[other].rim}])
     city, city_zh, _ = _CITIES[clocks[index].city]
-    return Change(
+    return SceneChange(
         changed(clocks, index, rim=hue),
         changed(clocks, other, rim=hue),
         f"Paint the rim of the {city} clock {hue.english}.",
@@ -97,17 +97,17 @@ def _rim(clocks: Clocks, index: int, dice: Dice) -> Change:
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three clocks; the world clock that is told to follow another one is out of step."""
     cities, rims = dice.shuffled(range(len(_CITIES))), dice.shuffled(VIVID)
-    clocks = tuple(Clock(cities[i], dice.below(48), rims[i]) for i in range(3))
+    clocks = tuple(ClockFace(cities[i], dice.below(48), rims[i]) for i in range(3))
     a, b, c = dice.shuffled(range(3))
     follow = _zone(clocks, b, a)
     if follow.target == clocks:
         clocks = changed(clocks, b, quarters=(clocks[b].quarters + 17) % 48)
         follow = _zone(clocks, b, a)
     names = ", ".join(f"{_CITIES[k.city][0]} ({_time(k.quarters)[0]})" for k in clocks)
-    return Plan(
+    return Scene(
         clocks, f"Three wall clocks above a table: {names}.", (_set(clocks, c, dice), follow, _set(clocks, a, dice))
     )
 
@@ -120,7 +120,7 @@ def _hand(canvas: Canvas, centre: tuple[float, float], steps: int, length: float
     canvas.fill(Line(x - c * 9, y - s * 9, x + c * length, y + s * length, width), INK)
 
 
-def _clock(canvas: Canvas, clock: Clock, x: float, y: float) -> None:
+def _clock(canvas: Canvas, clock: ClockFace, x: float, y: float) -> None:
     rgb = clock.rim.rgb
     canvas.shadow(Circle(x + 6, y + 12, 66.0), 0.3, 22.0)
     canvas.fill(Circle(x, y, 69.0), down(lighter(rgb, 0.3), darker(rgb, 0.25), y - 69, y + 69))

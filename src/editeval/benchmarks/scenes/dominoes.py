@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from editeval.benchmarks.scenes.canvas import Canvas, across, down
 from editeval.benchmarks.scenes.palette import CREAM, VIVID, WOOD, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
 from editeval.benchmarks.scenes.room import bunting, frame, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Line, Polygon, direction, turned
 
 _BOARDS = (("top", "上层", 206.0), ("bottom", "下层", 424.0))
@@ -16,7 +16,7 @@ _PLACES = 11
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DominoRow:
     """Dominoes at places 0-10 except `gaps`; those at `fallen` have been toppled to the right."""
 
     hue: Hue
@@ -24,20 +24,20 @@ class Row:
     fallen: tuple[int, ...] = ()
 
 
-Rows = tuple[Row, ...]
+Rows = tuple[DominoRow, ...]
 
 
-def _standing(row: Row) -> list[int]:
+def _standing(row: DominoRow) -> list[int]:
     return [i for i in range(_PLACES) if i not in row.gaps]
 
 
-def _run(row: Row, start: int) -> tuple[int, ...]:
+def _run(row: DominoRow, start: int) -> tuple[int, ...]:
     """What falls if the domino at `start` is pushed to the right."""
     end = next((g for g in row.gaps if g > start), _PLACES)
     return tuple(range(start, end))
 
 
-def _push(rows: Rows, index: int, dice: Dice) -> Change:
+def _push(rows: Rows, index: int, dice: Dice) -> SceneChange:
     row, other = rows[index], 1 - index
     name, zh, _ = _BOARDS[index]
     first = dice.below(2) == 1
@@ -57,7 +57,7 @@ def _push(rows: Rows, index: int, dice: Dice) -> Change:
     english = f"On the {name} shelf, push {pushed} over to the right. {tail}"
     chinese = f"在{zh}架子上，把{pushed_zh}向右推倒，画出连锁倒下后的样子；空位之后的骨牌不受影响。"
     wrong_start = 0 if first else rows[other].gaps[-1] + 1
-    return Change(
+    return SceneChange(
         changed(rows, index, fallen=_run(row, start)),
         changed(rows, other, fallen=_run(rows[other], wrong_start)),
         english,
@@ -66,30 +66,30 @@ def _push(rows: Rows, index: int, dice: Dice) -> Change:
     )
 
 
-def _recolour(rows: Rows, index: int, dice: Dice) -> Change:
+def _recolour(rows: Rows, index: int, dice: Dice) -> SceneChange:
     hue = dice.pick([h for h in VIVID if h not in {r.hue for r in rows}])
     english = f"Paint all {rows[index].hue.english} dominoes {hue.english}."
     chinese = f"把所有{rows[index].hue.chinese}的骨牌漆成{hue.chinese}。"
-    return Change(changed(rows, index, hue=hue), changed(rows, 1 - index, hue=hue), english, chinese, 1)
+    return SceneChange(changed(rows, index, hue=hue), changed(rows, 1 - index, hue=hue), english, chinese, 1)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Two rows, each with one gap that is wide enough to stop the fall."""
     hues = dice.shuffled(VIVID)
     rows = []
     for i in range(2):
         gap = dice.between(4, 6)
-        rows.append(Row(hues[i], (gap, gap + 1)))
+        rows.append(DominoRow(hues[i], (gap, gap + 1)))
     both = tuple(rows)
     changes = (_push(both, 0, dice), _push(both, 1, dice), _recolour(both, dice.below(2), dice))
     text = " and ".join(
         f"{len(_standing(r))} {r.hue.english} dominoes on the {n} shelf"
         for r, (n, _, _) in zip(both, _BOARDS, strict=True)
     )
-    return Plan(both, f"Rows of standing dominoes, {text}, each row with a gap.", changes)
+    return Scene(both, f"Rows of standing dominoes, {text}, each row with a gap.", changes)
 
 
-def _domino(canvas: Canvas, row: Row, place: int, base: float) -> None:
+def _domino(canvas: Canvas, row: DominoRow, place: int, base: float) -> None:
     x = _FIRST + place * _PITCH
     corners = ((x, base - _HIGH), (x + _WIDE, base - _HIGH), (x + _WIDE, base), (x, base))
     steps = 0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from editeval.benchmarks.scenes.canvas import Canvas, across, down
 from editeval.benchmarks.scenes.palette import VIVID, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, a, changed
 from editeval.benchmarks.scenes.room import floor, frame, plant, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
 from editeval.benchmarks.scenes.shapes import Ellipse, Line, Polygon
 from editeval.benchmarks.scenes.things import TOYS, toy
 
@@ -31,7 +31,7 @@ class Stand:
 Stands = tuple[Stand, ...]
 
 
-def _drop(stands: Stands, index: int, dice: Dice) -> Change:
+def _drop(stands: Stands, index: int, dice: Dice) -> SceneChange:
     s = stands[index]
     toy_en, toy_zh = f"{s.hue.english} {s.kind}", f"{s.hue.chinese}的{TOYS[s.kind]}"
     stool_en, stool_zh = f"{s.stool.english} stool", f"{s.stool.chinese}凳子"
@@ -43,12 +43,12 @@ def _drop(stands: Stands, index: int, dice: Dice) -> Change:
         )
     )
     chinese = f"拿走{stool_zh}，上面{toy_zh}垂直落到地面上。"
-    return Change(
+    return SceneChange(
         changed(stands, index, has_stool=False), changed(stands, (index + 1) % 3, has_stool=False), english, chinese, 2
     )
 
 
-def _recolour(stands: Stands, index: int, dice: Dice) -> Change:
+def _recolour(stands: Stands, index: int, dice: Dice) -> SceneChange:
     s, other = stands[index], (index + 1) % 3
     hue = dice.pick([h for h in VIVID if h not in {s.hue, stands[other].hue, s.stool}])
     english = dice.pick(
@@ -58,10 +58,10 @@ def _recolour(stands: Stands, index: int, dice: Dice) -> Change:
         )
     )
     chinese = f"把{s.stool.chinese}凳子上的{TOYS[s.kind]}变成{hue.chinese}。"
-    return Change(changed(stands, index, hue=hue), changed(stands, other, hue=hue), english, chinese, 1)
+    return SceneChange(changed(stands, index, hue=hue), changed(stands, other, hue=hue), english, chinese, 1)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three stools of different heights, each with a toy."""
     stools = dice.shuffled(VIVID)
     hues = dice.shuffled(VIVID)
@@ -74,7 +74,7 @@ def plan(dice: Dice) -> Plan:
     first, second, third = dice.shuffled(range(3))
     changes = (_drop(stands, first, dice), _drop(stands, second, dice), _recolour(stands, third, dice))
     names = ", ".join(f"{a(s.hue.english)} {s.kind} on {a(s.stool.english)} stool" for s in stands)
-    return Plan(stands, f"A room with {names}.", changes)
+    return Scene(stands, f"A room with {names}.", changes)
 
 
 def _stool(canvas: Canvas, s: Stand) -> None:

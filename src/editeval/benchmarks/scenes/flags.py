@@ -8,7 +8,7 @@ from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.outdoors import DAWN, DAY, cloud, hills, sky
 from editeval.benchmarks.scenes.palette import CREAM, INK, METAL, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line
 
 _INKS: dict[str, tuple[Colour, str]] = {
@@ -76,7 +76,7 @@ def _spoken(country: Country) -> tuple[str, str]:
     return f"three level stripes, from the top {stripes}", f"自上而下为{zh}三条横条"
 
 
-def _exchange(flags: Flags, index: int, country: Country, is_told: bool, dice: Dice) -> Change:
+def _exchange(flags: Flags, index: int, country: Country, is_told: bool, dice: Dice) -> SceneChange:
     other = (index + 1) % 3
     _, en, zh = _PLACES[index]
     english = dice.pick(
@@ -91,7 +91,7 @@ def _exchange(flags: Flags, index: int, country: Country, is_told: bool, dice: D
         english += f": {_spoken(country)[0]}"
         chinese += f"（{_spoken(country)[1]}）"
     flag = _flag(country)
-    return Change(
+    return SceneChange(
         changed(flags, index, is_upright=flag.is_upright, stripes=flag.stripes),
         changed(flags, other, is_upright=flag.is_upright, stripes=flag.stripes),
         english + ".",
@@ -101,7 +101,7 @@ def _exchange(flags: Flags, index: int, country: Country, is_told: bool, dice: D
     )
 
 
-def _mend(flags: Flags, index: int, country: Country, dice: Dice) -> Change:
+def _mend(flags: Flags, index: int, country: Country, dice: Dice) -> SceneChange:
     other = (index + 1) % 3
     _, en, zh = _PLACES[index]
     english = dice.pick(
@@ -113,10 +113,10 @@ def _mend(flags: Flags, index: int, country: Country, dice: Dice) -> Change:
     chinese = f"{zh}的旗本应是{country.chinese}国旗，但条纹顺序错了，请改正。"
     first, second, third = flags[other].stripes
     wrong = changed(flags, other, stripes=(second, third, first))
-    return Change(changed(flags, index, stripes=country.stripes), wrong, english, chinese, 3, country.rule)
+    return SceneChange(changed(flags, index, stripes=country.stripes), wrong, english, chinese, 3, country.rule)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three flags, one of them with its stripes in the wrong order."""
     countries = dice.shuffled(_COUNTRIES)
     broken = next(i for i in range(3) if len(set(countries[i].stripes)) == 3)
@@ -132,7 +132,7 @@ def plan(dice: Dice) -> Plan:
         _exchange(flags, second, countries[4], False, dice),
     )
     parts = ", ".join(f"{'upright' if f.is_upright else 'level'} {'-'.join(f.stripes)}" for f in flags)
-    return Plan(flags, f"Three flags on poles in front of a white hall, stripes from the left pole: {parts}.", changes)
+    return Scene(flags, f"Three flags on poles in front of a white hall, stripes from the left pole: {parts}.", changes)
 
 
 def _draw_flag(canvas: Canvas, flag: Flag, x: float) -> None:

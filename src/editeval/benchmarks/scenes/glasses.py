@@ -19,8 +19,8 @@ from editeval.benchmarks.scenes.palette import (
     darker,
     lighter,
 )
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
 from editeval.benchmarks.scenes.room import bunting, frame, table, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Ring
 from editeval.benchmarks.scenes.things import contact_shadow
 
@@ -52,7 +52,7 @@ def _poured(glasses: Glasses, giver: int, taker: int, amount: int) -> Glasses:
     return changed(given, taker, level=glasses[taker].level + amount)
 
 
-def _pour(glasses: Glasses, giver: int, taker: int, dice: Dice) -> Change:
+def _pour(glasses: Glasses, giver: int, taker: int, dice: Dice) -> SceneChange:
     level = glasses[giver].level
     a, b = _NAMES[giver], _NAMES[taker]
     everything = dice.below(2) == 1
@@ -68,16 +68,16 @@ def _pour(glasses: Glasses, giver: int, taker: int, dice: Dice) -> Change:
         chinese = f"从杯子 {a} 往杯子 {b} 倒果汁，直到 {a} 降到刻度 {level - amount}，{b} 相应升高。"
     third = 3 - giver - taker
     wrong = changed(glasses, third, level=0 if glasses[third].level >= 2 else 6)
-    return Change(_poured(glasses, giver, taker, amount), wrong, english, chinese, 2 if everything else 3)
+    return SceneChange(_poured(glasses, giver, taker, amount), wrong, english, chinese, 2 if everything else 3)
 
 
-def _drink(glasses: Glasses, index: int, dice: Dice) -> Change:
+def _drink(glasses: Glasses, index: int, dice: Dice) -> SceneChange:
     other = (index + 1) % 3
     english = dice.pick(
         (f"Somebody has drunk glass {_NAMES[index]} to the last drop.", f"Show glass {_NAMES[index]} empty.")
     )
     chinese = f"杯子 {_NAMES[index]} 里的果汁被喝光了。"
-    return Change(
+    return SceneChange(
         changed(glasses, index, level=0),
         changed(glasses, other, level=0 if glasses[other].level else 5),
         english,
@@ -86,7 +86,7 @@ def _drink(glasses: Glasses, index: int, dice: Dice) -> Change:
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three glasses of the same juice that never overflow."""
     levels = dice.shuffled((3, 4, 5))
     juice = dice.below(len(_JUICES))
@@ -94,7 +94,7 @@ def plan(dice: Dice) -> Plan:
     x, y, z = dice.shuffled(range(3))
     changes = (_pour(glasses, x, y, dice), _pour(glasses, y, z, dice), _drink(glasses, z, dice))
     text = ", ".join(f"glass {n} up to mark {g.level}" for g, n in zip(glasses, _NAMES, strict=True))
-    return Plan(glasses, f"Three glasses with scales hold {_JUICES[juice][1]} juice: {text}.", changes)
+    return Scene(glasses, f"Three glasses with scales hold {_JUICES[juice][1]} juice: {text}.", changes)
 
 
 def _glass(canvas: Canvas, glass: Glass, x: float, name: str) -> None:

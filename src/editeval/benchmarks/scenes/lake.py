@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import Canvas, across, down
 from editeval.benchmarks.scenes.outdoors import DAWN, DAY, SUNSET, cloud, fir, ridge, sky, sun
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, VIVID, WOOD, Hue, darker, lighter, mixed
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, a, changed
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
 from editeval.benchmarks.scenes.shapes import Box, Line, Polygon
 
 _SHORE = 300.0
@@ -28,7 +28,7 @@ class Boat:
 Boats = tuple[Boat, ...]
 
 
-def _sail(boats: Boats, index: int, dice: Dice) -> Change:
+def _sail(boats: Boats, index: int, dice: Dice) -> SceneChange:
     boat, other = boats[index], (index + 1) % 3
     hue = dice.pick([h for h in VIVID if h not in {boat.sail, boats[other].sail}])
     by_place = dice.below(2) == 1
@@ -39,10 +39,12 @@ def _sail(boats: Boats, index: int, dice: Dice) -> Change:
         ", in the water's reflection too." if told else "; the lake is a mirror."
     )
     chinese = f"把{zh}的帆换成{hue.chinese}" + ("，水中的倒影也一样。" if told else "；湖面如镜。")
-    return Change(changed(boats, index, sail=hue), changed(boats, other, sail=hue), english, chinese, 2 if told else 3)
+    return SceneChange(
+        changed(boats, index, sail=hue), changed(boats, other, sail=hue), english, chinese, 2 if told else 3
+    )
 
 
-def _remove(boats: Boats, index: int, dice: Dice) -> Change:
+def _remove(boats: Boats, index: int, dice: Dice) -> SceneChange:
     boat, other = boats[index], (index + 1) % 3
     english = dice.pick(
         (
@@ -51,18 +53,20 @@ def _remove(boats: Boats, index: int, dice: Dice) -> Change:
         )
     )
     chinese = f"去掉挂{boat.sail.chinese}帆的船，连同它的倒影。"
-    return Change(changed(boats, index, is_there=False), changed(boats, other, is_there=False), english, chinese, 2)
+    return SceneChange(
+        changed(boats, index, is_there=False), changed(boats, other, is_there=False), english, chinese, 2
+    )
 
 
-def _hull(boats: Boats, index: int, dice: Dice) -> Change:
+def _hull(boats: Boats, index: int, dice: Dice) -> SceneChange:
     boat, other = boats[index], (index + 1) % 3
     hue = dice.pick([h for h in VIVID if h != boat.sail])
     english = f"Paint the wooden hull of the {_PLACES[index][1]} boat {hue.english}, as its reflection will show."
     chinese = f"把{_PLACES[index][2]}那条船的木船身漆成{hue.chinese}，倒影随之改变。"
-    return Change(changed(boats, index, hull=hue), changed(boats, other, hull=hue), english, chinese, 2)
+    return SceneChange(changed(boats, index, hull=hue), changed(boats, other, hull=hue), english, chinese, 2)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three boats and three changes, each of another boat."""
     sails = dice.shuffled(VIVID)
     sizes = dice.shuffled((0.86, 1.04, 1.22))
@@ -70,7 +74,7 @@ def plan(dice: Dice) -> Plan:
     first, second, third = dice.shuffled(range(3))
     changes = (_sail(boats, first, dice), _remove(boats, second, dice), _hull(boats, third, dice))
     names = ", ".join(b.sail.english for b in boats)
-    return Plan(
+    return Scene(
         boats, f"A still mountain lake with three sailing boats; from the left their sails are {names}.", changes
     )
 

@@ -21,8 +21,8 @@ from editeval.benchmarks.scenes.palette import (
     lighter,
     mixed,
 )
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, a, changed
 from editeval.benchmarks.scenes.room import floor, frame, plant, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Ring
 
 _DUSK: Colour = (52.0, 50.0, 96.0)
@@ -44,7 +44,7 @@ class Lamp:
 Lamps = tuple[Lamp, ...]
 
 
-def _switch(lamps: Lamps, index: int, dice: Dice) -> Change:
+def _switch(lamps: Lamps, index: int, dice: Dice) -> SceneChange:
     lamp, other = lamps[index], (index + 1) % 3
     en, zh, _ = _PLACES[index]
     by_colour = dice.below(2) == 1
@@ -65,7 +65,7 @@ def _switch(lamps: Lamps, index: int, dice: Dice) -> Change:
             )
         )
         chinese = f"打开{name_zh}，发出暖黄色的光。"
-    return Change(
+    return SceneChange(
         changed(lamps, index, is_on=not lamp.is_on),
         changed(lamps, other, is_on=not lamps[other].is_on),
         english,
@@ -74,7 +74,7 @@ def _switch(lamps: Lamps, index: int, dice: Dice) -> Change:
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three lamps, some on."""
     styles = dice.shuffled(("floor", "pendant", "table"))
     shades = dice.shuffled(_SHADES)
@@ -84,7 +84,7 @@ def plan(dice: Dice) -> Plan:
     )
     changes = tuple(_switch(lamps, i, dice) for i in dice.shuffled(range(3)))
     names = ", ".join(f"a {s.style} lamp with {a(s.shade.english)} shade ({'on' if s.is_on else 'off'})" for s in lamps)
-    return Plan(lamps, f"A living room in the evening with {names}.", changes)
+    return Scene(lamps, f"A living room in the evening with {names}.", changes)
 
 
 def _shade(canvas: Canvas, lamp: Lamp, x: float, y: float, size: float) -> None:

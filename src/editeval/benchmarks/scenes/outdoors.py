@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, darker, lighter
-from editeval.benchmarks.scenes.plan import Look
+from editeval.benchmarks.scenes.scene import Look
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Shape, Union
 
 DAY: tuple[Colour, Colour] = ((126.0, 190.0, 232.0), (222.0, 240.0, 244.0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas, across, down
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, VIVID, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Line, Ring
 from editeval.benchmarks.scenes.things import SHAPES, pinned
 
@@ -128,22 +128,22 @@ def _find(papers: Papers, dice: Dice, taken: set[int]) -> tuple[int, Text, int]:
     return index, (f"the {en}", zh), 1
 
 
-def _change(papers: Papers, dice: Dice, taken: set[int]) -> Change:
+def _change(papers: Papers, dice: Dice, taken: set[int]) -> SceneChange:
     index, (en, zh), difficulty = _find(papers, dice, taken)
     taken.add(index)
     other = dice.pick([i for i, p in enumerate(papers) if i != index])
     if dice.below(3) == 0:
         english = dice.pick((f"Remove {en} from the board.", f"Take {en} off the board."))
         target, wrong = changed(papers, index, hue=None), changed(papers, other, hue=None)
-        return Change(target, wrong, english, f"把{zh}从板上取下。", difficulty)
+        return SceneChange(target, wrong, english, f"把{zh}从板上取下。", difficulty)
     used = {papers[index].hue, papers[other].hue}
     hue = dice.pick([h for h in VIVID if h not in used])
     english = dice.pick((f"Make {en} {hue.english}.", f"Colour {en} {hue.english}.", f"Change {en} to {hue.english}."))
     target, wrong = changed(papers, index, hue=hue), changed(papers, other, hue=hue)
-    return Change(target, wrong, english, f"把{zh}变成{hue.chinese}。", difficulty)
+    return SceneChange(target, wrong, english, f"把{zh}变成{hue.chinese}。", difficulty)
 
 
-def _leave(papers: Papers, dice: Dice, taken: set[int]) -> Change:
+def _leave(papers: Papers, dice: Dice, taken: set[int]) -> SceneChange:
     """Counting: so many of a shape shall remain, the smallest go first."""
     kinds = [k for k in sorted({p.kind for p in papers}) if sum(p.kind == k for p in papers) >= 3]
     if not kinds:
@@ -167,17 +167,17 @@ def _leave(papers: Papers, dice: Dice, taken: set[int]) -> Change:
     )[stay - 1]
     rest = f"{number} {kind} remains" if stay == 1 else f"{number} {kind}s remain"
     english = f"Take {kind}s off the board, the smallest first, until exactly {rest}."
-    return Change(target, wrong, english, f"从小到大依次取下{SHAPES[kind]}，直到正好剩下{zh}个。", 3)
+    return SceneChange(target, wrong, english, f"从小到大依次取下{SHAPES[kind]}，直到正好剩下{zh}个。", 3)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Nine to eleven shapes and three changes, one of them of an object that is simply named."""
     papers = _stock(dice)
     while len(_unique(papers)) < 3:
         papers = _stock(dice)
     taken: set[int] = set()
     second = _leave(papers, dice, taken) if dice.below(3) == 0 else _change(papers, dice, taken)
-    return Plan(
+    return Scene(
         papers,
         f"A cork board with {len(papers)} pinned paper shapes of several colours and sizes.",
         (_change(papers, dice, taken), second, _change(papers, dice, taken)),

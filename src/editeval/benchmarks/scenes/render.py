@@ -11,8 +11,8 @@ from editeval import rungs
 from editeval.benchmarks.scenes.canvas import Canvas
 from editeval.benchmarks.scenes.catalogue import KINDS
 from editeval.benchmarks.scenes.palette import VIVID
-from editeval.benchmarks.scenes.plan import Dice, Look, Plan, mix
-from editeval.categories import CATEGORIES
+from editeval.benchmarks.scenes.scene import Dice, Look, Scene, mix
+from editeval.prompts import CATEGORIES
 from editeval.rungs import Pixels
 
 
@@ -27,7 +27,7 @@ class Cell(NamedTuple):
     size: int
 
 
-def plan_of(category: str, kind: int, variant: int) -> Plan:
+def plan_of(category: str, kind: int, variant: int) -> Scene:
     """The plan of a scene; needs no pixels."""
     return KINDS[category][kind].plan(Dice(mix(variant, kind, CATEGORIES.index(category))))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas, Colour, across, down
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, INK, WOOD, darker, lighter, mixed
-from editeval.benchmarks.scenes.plan import Look
+from editeval.benchmarks.scenes.scene import Look
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon
 
 WALLS: tuple[tuple[Colour, Colour], ...] = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import Canvas, Colour, Radial, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.palette import DARK_WOOD, INK, METAL, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, a, changed
 from editeval.benchmarks.scenes.room import bunting, frame, plant, table, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Union
 from editeval.benchmarks.scenes.things import contact_shadow
 
@@ -41,7 +41,7 @@ def _sum(fruits: Fruits) -> int:
     return sum(f.grams for f in fruits if f.plate >= 0)
 
 
-def _add(fruits: Fruits, index: int, other: int, dice: Dice) -> Change:
+def _add(fruits: Fruits, index: int, other: int, dice: Dice) -> SceneChange:
     fruit, target = fruits[index], changed(fruits, index, plate=1)
     zh = _FRUIT[fruit.kind][0]
     told = dice.below(2) == 1
@@ -51,10 +51,10 @@ def _add(fruits: Fruits, index: int, other: int, dice: Dice) -> Change:
         english, chinese = f"{english}; the display then shows {_sum(target)}.", f"{chinese}，显示 {_sum(target)}。"
     else:
         english, chinese = f"{english} and let the display show the new sum.", f"{chinese}，显示屏显示新的总重量。"
-    return Change(target, changed(fruits, other, plate=1), english, chinese, 2 if told else 3)
+    return SceneChange(target, changed(fruits, other, plate=1), english, chinese, 2 if told else 3)
 
 
-def _take(fruits: Fruits, index: int, other: int, dice: Dice) -> Change:
+def _take(fruits: Fruits, index: int, other: int, dice: Dice) -> SceneChange:
     fruit = fruits[index]
     zh = _FRUIT[fruit.kind][0]
     english = dice.pick(
@@ -64,10 +64,10 @@ def _take(fruits: Fruits, index: int, other: int, dice: Dice) -> Change:
         )
     )
     chinese = f"把{zh}从秤上拿下来放回桌上自己的卡片后面，显示屏归零。"
-    return Change(changed(fruits, index, plate=-1), changed(fruits, other, plate=1), english, chinese, 2)
+    return SceneChange(changed(fruits, index, plate=-1), changed(fruits, other, plate=1), english, chinese, 2)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Four kinds of fruit, one of them on the scale."""
     kinds = dice.shuffled(tuple(_FRUIT))
     grams = dice.shuffled((90, 120, 135, 150, 165, 180, 210))
@@ -76,7 +76,7 @@ def plan(dice: Dice) -> Plan:
     first, second, third = dice.shuffled([i for i in range(4) if i != on])
     changes = (_add(fruits, first, second, dice), _take(fruits, on, third, dice), _add(fruits, second, third, dice))
     names = ", ".join(f"{a(f.kind)} of {f.grams} g" for f in fruits)
-    return Plan(
+    return Scene(
         fruits, f"A kitchen scale with {a(fruits[on].kind)} on it, showing {_sum(fruits)} g; in all {names}.", changes
     )
 

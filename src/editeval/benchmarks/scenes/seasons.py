@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import Canvas, Colour, Radial, across, down
 from editeval.benchmarks.scenes.outdoors import DAY, cloud, hills, sky, sun
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, RED, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line
 
 _PLACES = ((96.0, "left", "左边"), (256.0, "middle", "中间"), (416.0, "right", "右边"))
@@ -55,7 +55,7 @@ class Tree:
     season: str
 
 
-def _turn(trees: tuple[Tree, ...], index: int, dice: Dice) -> Change:
+def _turn(trees: tuple[Tree, ...], index: int, dice: Dice) -> SceneChange:
     other = (index + 1) % 3
     season = dice.pick([s for s in _LOOKS if s not in {trees[index].season, trees[other].season}])
     by_size = dice.below(2) == 1
@@ -66,7 +66,7 @@ def _turn(trees: tuple[Tree, ...], index: int, dice: Dice) -> Change:
         else _PLACES[index][1:]
     )
     english, chinese = _TEXTS[season]
-    return Change(
+    return SceneChange(
         changed(trees, index, season=season),
         changed(trees, other, season=season),
         dice.pick(english).format(en),
@@ -75,12 +75,12 @@ def _turn(trees: tuple[Tree, ...], index: int, dice: Dice) -> Change:
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three trees of different sizes, and a change of season for each."""
     sizes, seasons = dice.shuffled((0.78, 0.96, 1.14)), dice.shuffled(tuple(_LOOKS))
     trees = tuple(Tree(x + dice.between(-8, 8), sizes[i], seasons[i]) for i, (x, _, _) in enumerate(_PLACES))
     names = ", ".join(f"the {_PLACES[i][1]} one {_LOOKS[t.season]}" for i, t in enumerate(trees))
-    return Plan(
+    return Scene(
         trees, f"A meadow with three trees: {names}.", tuple(_turn(trees, i, dice) for i in dice.shuffled(range(3)))
     )
 

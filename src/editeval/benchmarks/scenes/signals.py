@@ -8,7 +8,7 @@ from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.outdoors import DAWN, DAY, GREY_SKY, cloud, sky
 from editeval.benchmarks.scenes.palette import CREAM, INK, METAL, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Stroke
 
 _CARS = (
@@ -42,14 +42,14 @@ class Crossing:
     walk: str
 
 
-def _cars(crossing: Crossing, side: str, dice: Dice) -> Change:
+def _cars(crossing: Crossing, side: str, dice: Dice) -> SceneChange:
     now = crossing.left if side == "left" else crossing.right
     wanted = dice.pick([c for c in ("red", "green") if c != now])
     other = "right" if side == "left" else "left"
     there = crossing.right if side == "left" else crossing.left
     wrong = wanted if there != wanted else ("green" if wanted == "red" else "red")
     english, chinese = _ORDERS[wanted]
-    return Change(
+    return SceneChange(
         replace(crossing, **{side: wanted}),
         replace(crossing, **{other: wrong}),
         dice.pick(english).format(side),
@@ -59,7 +59,7 @@ def _cars(crossing: Crossing, side: str, dice: Dice) -> Change:
     )
 
 
-def _walk(crossing: Crossing, dice: Dice) -> Change:
+def _walk(crossing: Crossing, dice: Dice) -> SceneChange:
     if crossing.walk == "red":
         english = dice.pick(
             (
@@ -78,10 +78,10 @@ def _walk(crossing: Crossing, dice: Dice) -> Change:
         chinese = "行人必须等待：请相应改变人行信号灯。"
     walk = "green" if crossing.walk == "red" else "red"
     wrong = replace(crossing, left="green" if crossing.left != "green" else "red")
-    return Change(replace(crossing, walk=walk), wrong, english, chinese, 2, _WALK)
+    return SceneChange(replace(crossing, walk=walk), wrong, english, chinese, 2, _WALK)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """A crossing with three signals; each change is about another one."""
     crossing = Crossing(dice.pick(tuple(_LIGHTS)), dice.pick(tuple(_LIGHTS)), dice.pick(("red", "green")))
     makers = dice.shuffled(range(3))
@@ -90,7 +90,7 @@ def plan(dice: Dice) -> Plan:
         f"A street crossing; the left car signal is {crossing.left}, the right one {crossing.right}, "
         f"the pedestrian signal {crossing.walk}."
     )
-    return Plan(crossing, text, tuple(all_changes[i] for i in makers))
+    return Scene(crossing, text, tuple(all_changes[i] for i in makers))
 
 
 def _lamp(canvas: Canvas, x: float, y: float, r: float, rgb: Colour, is_lit: bool) -> None:

@@ -8,7 +8,7 @@ from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.outdoors import DAWN, DAY, SUNSET, cloud, fir, hills, ridge, sky
 from editeval.benchmarks.scenes.palette import METAL, darker, lighter, mixed
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, regular
 
 _TREATY = "Vienna Convention on Road Signs and Signals (1968), Annex 1, sign "
@@ -85,7 +85,7 @@ def _put(signs: Signs, index: int, name: str) -> Signs:
     return tuple(name if i == index else s for i, s in enumerate(signs))
 
 
-def _exchange(signs: Signs, index: int, name: str, dice: Dice) -> Change:
+def _exchange(signs: Signs, index: int, name: str, dice: Dice) -> SceneChange:
     sign, (_, en, zh) = _SIGNS[name], _PLACES[index]
     way = dice.below(3 if sign.demand else 2)
     if way == 0:
@@ -97,7 +97,7 @@ def _exchange(signs: Signs, index: int, name: str, dice: Dice) -> Change:
     else:
         english = f"Drivers shall {sign.demand} at the {en} post: put up the sign that says so."
         chinese = f"要求司机在{zh}的立柱处{sign.demand_zh}，请换上相应的标志。"
-    return Change(
+    return SceneChange(
         _put(signs, index, name),
         _put(signs, (index + 1) % 3, name),
         english,
@@ -107,13 +107,13 @@ def _exchange(signs: Signs, index: int, name: str, dice: Dice) -> Change:
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three signs of a road; each change puts up one that is not there yet."""
     names = dice.shuffled(tuple(_SIGNS))
     signs = tuple(names[:3])
     changes = tuple(_exchange(signs, i, names[3 + k], dice) for k, i in enumerate(dice.shuffled(range(3))))
     text = ", ".join(_SIGNS[n].name for n in signs)
-    return Plan(signs, f"A country road with three traffic signs, from the left: {text}.", changes)
+    return Scene(signs, f"A country road with three traffic signs, from the left: {text}.", changes)
 
 
 def _sign(canvas: Canvas, name: str, x: float) -> None:

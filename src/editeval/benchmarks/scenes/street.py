@@ -6,20 +6,8 @@ from dataclasses import dataclass, replace
 
 from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.outdoors import fir, hills, house, sky
-from editeval.benchmarks.scenes.palette import (
-    BLUE,
-    CREAM,
-    GREEN,
-    INK,
-    PINK,
-    PURPLE,
-    RED,
-    YELLOW,
-    Hue,
-    lighter,
-    mixed,
-)
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
+from editeval.benchmarks.scenes.palette import BLUE, CREAM, GREEN, INK, PINK, PURPLE, RED, YELLOW, Hue, lighter, mixed
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Both, Box, Circle, Ellipse, Line, Polygon
 
 _BASE = 404.0
@@ -48,7 +36,7 @@ class Street:
     is_lamp_on: bool
 
 
-def _all(street: Street, index: int, dice: Dice) -> Change:
+def _all(street: Street, index: int, dice: Dice) -> SceneChange:
     other = (index + 1) % 3
     on = street.houses[index].lit != (True, True)
     hue = street.houses[index].hue
@@ -68,12 +56,12 @@ def _all(street: Street, index: int, dice: Dice) -> Change:
             )
         )
         chinese = f"{hue.chinese}房子关灯，所有窗户变暗。"
-    return Change(
+    return SceneChange(
         _lit(street, index, (on, on)), _lit(street, other, (not street.houses[other].lit[0],) * 2), english, chinese, 1
     )
 
 
-def _floor(street: Street, index: int, dice: Dice) -> Change:
+def _floor(street: Street, index: int, dice: Dice) -> SceneChange:
     other, level = (index + 1) % 3, dice.below(2)
     en, zh = _FLOORS[level]
     lit = street.houses[index].lit
@@ -85,10 +73,10 @@ def _floor(street: Street, index: int, dice: Dice) -> Change:
     switched = (not lit[0], lit[1]) if level == 0 else (lit[0], not lit[1])
     there = street.houses[other].lit
     wrong = (not there[0], there[1]) if level == 0 else (there[0], not there[1])
-    return Change(_lit(street, index, switched), _lit(street, other, wrong), english, chinese, 2)
+    return SceneChange(_lit(street, index, switched), _lit(street, other, wrong), english, chinese, 2)
 
 
-def _lamp(street: Street, index: int, dice: Dice) -> Change:
+def _lamp(street: Street, index: int, dice: Dice) -> SceneChange:
     on = not street.is_lamp_on
     english = dice.pick(
         (
@@ -98,14 +86,14 @@ def _lamp(street: Street, index: int, dice: Dice) -> Change:
     )
     chinese = "打开路灯，发出暖光。" if on else "关掉路灯，光晕消失。"
     wrong = _lit(street, index, (not street.houses[index].lit[0],) * 2)
-    return Change(replace(street, is_lamp_on=on), wrong, english, chinese, 1)
+    return SceneChange(replace(street, is_lamp_on=on), wrong, english, chinese, 1)
 
 
 def _lit(street: Street, index: int, lit: tuple[bool, bool]) -> Street:
     return replace(street, houses=changed(street.houses, index, lit=lit))
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Three houses in different colours, some windows lit."""
     hues = dice.shuffled(_HUES)
     patterns = dice.shuffled(((False, False), (True, True), (True, False), (False, True)))
@@ -115,7 +103,7 @@ def plan(dice: Dice) -> Plan:
     changes = (_all(street, first, dice), _floor(street, second, dice), _lamp(street, third, dice))
     names = ", ".join(h.hue.english for h in houses)
     lamp = "on" if street.is_lamp_on else "off"
-    return Plan(
+    return Scene(
         street, f"A street at dusk with three houses, from the left {names}; the street lamp is {lamp}.", changes
     )
 

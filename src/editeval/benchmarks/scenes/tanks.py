@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
 from editeval.benchmarks.scenes.lettering import write
 from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, INK, ORANGE, VIVID, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, a, changed
 from editeval.benchmarks.scenes.room import frame, plant, table, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Ring
 
 _BOTTOM = 402.0
@@ -31,7 +31,7 @@ class Tank:
 Tanks = tuple[Tank, ...]
 
 
-def _fill(tanks: Tanks, index: int, dice: Dice) -> Change:
+def _fill(tanks: Tanks, index: int, dice: Dice) -> SceneChange:
     tank, other = tanks[index], 1 - index
     level = dice.pick([m for m in range(2, 10) if abs(m - tank.level) >= 2 and m != tanks[other].level])
     up = level > tank.level
@@ -46,12 +46,12 @@ def _fill(tanks: Tanks, index: int, dice: Dice) -> Change:
         verb = "rise" if up else "sink"
         english = f"Let the water in tank {name} {verb} to mark {level}, and let the {floats} do what it must."
     chinese = f"给水箱 {name} {zh}刻度 {level}，{_FLOATS[floats]}" + ("仍浮在水面上。" if told else "随之而动。")
-    return Change(
+    return SceneChange(
         changed(tanks, index, level=level), changed(tanks, other, level=level), english, chinese, 2 if told else 3
     )
 
 
-def _recolour(tanks: Tanks, index: int, dice: Dice) -> Change:
+def _recolour(tanks: Tanks, index: int, dice: Dice) -> SceneChange:
     other = 1 - index
     hue = dice.pick([h for h in VIVID if h not in {tanks[index].hue, tanks[other].hue}])
     kind = tanks[index].kind
@@ -62,10 +62,10 @@ def _recolour(tanks: Tanks, index: int, dice: Dice) -> Change:
         )
     )
     chinese = f"把{_FLOATS[kind]}变成{hue.chinese}。"
-    return Change(changed(tanks, index, hue=hue), changed(tanks, other, hue=hue), english, chinese, 1)
+    return SceneChange(changed(tanks, index, hue=hue), changed(tanks, other, hue=hue), english, chinese, 1)
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Two tanks at different levels."""
     kinds, hues = dice.shuffled(tuple(_FLOATS)), dice.shuffled(VIVID)
     levels = dice.shuffled((2, 3, 4, 5, 6, 7))
@@ -75,7 +75,7 @@ def plan(dice: Dice) -> Plan:
         f"{a(t.hue.english)} {t.kind} floating in tank {n} at mark {t.level}"
         for t, n in zip(tanks, _NAMES, strict=True)
     )
-    return Plan(tanks, f"Two glass tanks of water with scales from 1 to 9: {parts}.", changes)
+    return Scene(tanks, f"Two glass tanks of water with scales from 1 to 9: {parts}.", changes)
 
 
 def _duck(canvas: Canvas, x: float, y: float, rgb: Colour) -> None:

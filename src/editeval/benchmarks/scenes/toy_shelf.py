@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from editeval.benchmarks.scenes.canvas import Canvas, down
 from editeval.benchmarks.scenes.palette import VIVID, WOOD, Hue, darker, lighter
-from editeval.benchmarks.scenes.plan import Change, Dice, Kind, Look, Plan, changed
 from editeval.benchmarks.scenes.room import bunting, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Line
 from editeval.benchmarks.scenes.things import TOYS, toy
 
@@ -99,13 +99,13 @@ _WAYS: tuple[tuple[Callable[[Toys, Dice, int], tuple[int, Text]], int], ...] = (
 )
 
 
-def _change(toys: Toys, dice: Dice, row: int, way: int) -> Change:
+def _change(toys: Toys, dice: Dice, row: int, way: int) -> SceneChange:
     find, difficulty = _WAYS[way]
     index, (en, zh) = find(toys, dice, row)
     other = dice.pick([i for i, t in enumerate(toys) if t.row != row])
     if dice.below(3) == 0:
         english = dice.pick((f"Remove {en}.", f"Take away {en} and leave its place empty."))
-        return Change(
+        return SceneChange(
             changed(toys, index, hue=None),
             changed(toys, other, hue=None),
             english,
@@ -117,17 +117,17 @@ def _change(toys: Toys, dice: Dice, row: int, way: int) -> Change:
     english = dice.pick(
         (f"Make {en} {hue.english}.", f"Change the colour of {en} to {hue.english}.", f"Paint {en} {hue.english}.")
     )
-    return Change(
+    return SceneChange(
         changed(toys, index, hue=hue), changed(toys, other, hue=hue), english, f"把{zh}变成{hue.chinese}。", difficulty
     )
 
 
-def plan(dice: Dice) -> Plan:
+def plan(dice: Dice) -> Scene:
     """Toys on shelves and three changes, each on another shelf."""
     toys = _stock(dice)
     ways = dice.shuffled(range(4))
     changes = tuple(_change(toys, dice, row, ways[row]) for row in dice.shuffled(range(3)))
-    return Plan(toys, f"A wall with three wooden shelves on which {len(toys)} colourful toys stand.", changes)
+    return Scene(toys, f"A wall with three wooden shelves on which {len(toys)} colourful toys stand.", changes)
 
 
 def draw(canvas: Canvas, toys: Toys, look: Look) -> None:

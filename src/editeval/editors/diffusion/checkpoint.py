@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from editeval.editors.diffusion import hub
-from editeval.editors.diffusion.hub import INDEX, KEY
+from editeval.editors.diffusion import download
+from editeval.editors.diffusion.download import INDEX, KEY
 from editeval.errors import ConfigError, MachineError
 
 REVISION = "diffusion_model.params.revision"
@@ -27,7 +27,7 @@ def _folder(model_name: str) -> bool:
 
 def read_index(model_name: str, revision: str | None) -> dict[str, Any]:
     """The content of model_index.json. Raises MachineError or ConfigError, one line, if it cannot be had or read."""
-    path = _local_index(model_name, revision) if is_path(model_name) else hub.find_index(model_name, revision)
+    path = _local_index(model_name, revision) if is_path(model_name) else download.find_index(model_name, revision)
     try:
         index = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -13,20 +13,23 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from editeval.editors.diffusion import checkpoint, sizes
-from editeval.editors.diffusion.facts import facts_of
 from editeval.editors.diffusion.families import FAMILIES, Family
-from editeval.editors.diffusion.loading import PARAMS, Source, load_pipeline
+from editeval.editors.diffusion.loading import PARAMS, ModelSource, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
 from editeval.images import decode, normalised
 from editeval.types import EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+import re
+from pathlib import Path
+
+from editeval.editors.diffusion.loading import denoiser_of
 
 log = logging.getLogger("editeval")
 
 
-class Engine:
+class DiffusionEngine:
     """A loaded pipeline. `edit` returns the edited image; `close` gives the device back."""
 
     def __init__(self, pipeline: Any, family: Family, size: str, arguments: Mapping[str, Any]) -> None:
@@ -48,7 +51,7 @@ class Engine:
         return facts_of(self._pipeline)
 
     @classmethod
-    def load(cls, source: Source, device: str, size: str, given: Mapping[str, Any]) -> Self:
+    def load(cls, source: ModelSource, device: str, size: str, given: Mapping[str, Any]) -> Self:
         """The engine for `source`; `given` are the arguments that were set (None: the family's own default).
 
         Raises ConfigError for an argument or a size that the family does not have, MachineError if it cannot load.
@@ -239,3 +242,48 @@ def release_memory() -> None:
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def facts_of(pipeline: Any) -> Facts:
+    """Class, commit, attention, dtype, device, and whether the denoiser's blocks are compiled."""
+    denoiser = denoiser_of(pipeline)
+    return {
+        "pipeline": type(pipeline).__name__,
+        "commit": commit_in(str(pipeline.config.get("_name_or_path", ""))),
+        "attention": _attention(denoiser),
+        "dtype": str(denoiser.dtype).removeprefix("torch."),
+        "device": _name_of(str(pipeline._execution_device)),  # where it computes, also if weights wait elsewhere
+        "compiled": any(getattr(part, "_compiled_call_impl", None) is not None for part in denoiser.modules()),
+    }
+
+
+def commit_in(folder: str) -> str | None:
+    """The commit in the path of a download from the Hub (`snapshots/<commit>`); None for any other folder."""
+    path = Path(folder)
+    is_download = path.parent.name == "snapshots" and _COMMIT.fullmatch(path.name)
+    return path.name if is_download else None
+
+
+def _attention(denoiser: Any) -> str | None:
+    """Diffusers' name of the backend; the processor's class where the model has one way only."""
+    for module in denoiser.modules():
+        processor = getattr(module, "processor", None)
+        if processor is None:
+            continue
+        if not hasattr(processor, "_attention_backend"):
+            return type(processor).__name__
+        backend = processor._attention_backend or "native"  # loading lets no variable choose another default
+        return str(getattr(backend, "value", backend))
+    return None
+
+
+def _name_of(device: str) -> str:
+    """What a CUDA device is, since its number says nothing later."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return str(torch.cuda.get_device_name(device))

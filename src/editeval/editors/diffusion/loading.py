@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval.editors.diffusion import checkpoint, hub, room
-from editeval.editors.diffusion.conditioning import tell_token_types
-from editeval.editors.diffusion.processors import without_torchvision
-from editeval.editors.diffusion.rotation import rotate_in_real_numbers
+from editeval.editors.diffusion import checkpoint, download, memory_check
+from editeval.editors.diffusion.patches import rotate_in_real_numbers, tell_token_types, without_torchvision
 from editeval.errors import ConfigError, MachineError
 
 log = logging.getLogger("editeval")
@@ -25,7 +23,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """What to load and how. Raises ValueError, one line, for values that cannot work anywhere."""
 
     model_name: str
@@ -58,7 +56,7 @@ class Source:
         return self.compile or self.acceleration == "exact"
 
 
-def load_pipeline(source: Source, device: str) -> Any:
+def load_pipeline(source: ModelSource, device: str) -> Any:
     """The diffusers pipeline of `source` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
     folder = Path(source.model_name).expanduser() if checkpoint.is_path(source.model_name) else None
     num_bytes = (
@@ -69,10 +67,10 @@ def load_pipeline(source: Source, device: str) -> Any:
         _silence(diffusers)
     _check_device(torch, device, source)
     if folder is None:
-        folder = hub.download(diffusers, source.model_name, source.revision, source.trust_remote_code)
+        folder = download.download(diffusers, source.model_name, source.revision, source.trust_remote_code)
         num_bytes = _check_folder(folder, source, device)
     if device.startswith("cuda") and source.cpu_offload == "none":
-        room.check_gpu(torch, num_bytes, device)
+        memory_check.check_gpu(torch, num_bytes, device)
     pipeline = _from_folder(torch, diffusers, folder, source, device)
     _place(pipeline, source, device)
     _correct(pipeline)
@@ -80,7 +78,7 @@ def load_pipeline(source: Source, device: str) -> Any:
     return pipeline
 
 
-def _from_folder(torch: Any, diffusers: Any, folder: Path, source: Source, device: str) -> Any:
+def _from_folder(torch: Any, diffusers: Any, folder: Path, source: ModelSource, device: str) -> Any:
     arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": source.trust_remote_code}
     if source.cpu_offload == "none":
         arguments["device_map"] = "cuda" if device.startswith("cuda") else device
@@ -93,17 +91,17 @@ def _from_folder(torch: Any, diffusers: Any, folder: Path, source: Source, devic
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
-        raise MachineError(f"{hub.KEY}: {folder} cannot be loaded: {_line(error)}") from error
+        raise MachineError(f"{download.KEY}: {folder} cannot be loaded: {_line(error)}") from error
     if later:
         pipeline.register_modules(**later)
     return pipeline
 
 
-def _check_folder(folder: Path, source: Source, device: str) -> int:
+def _check_folder(folder: Path, source: ModelSource, device: str) -> int:
     """Bytes of the weights once loaded. Raises MachineError, one line, if something lacks or there is no room."""
     checkpoint.check_complete(folder, checkpoint.read_index(str(folder), None))
-    num_bytes = checkpoint.num_parameters(folder) * room.ITEM_BYTES[source.dtype]
-    room.check(num_bytes, device, source.cpu_offload != "none")
+    num_bytes = checkpoint.num_parameters(folder) * memory_check.ITEM_BYTES[source.dtype]
+    memory_check.check(num_bytes, device, source.cpu_offload != "none")
     return num_bytes
 
 
@@ -114,7 +112,7 @@ def import_libraries() -> tuple[Any, Any]:
         import torch
         import transformers  # noqa: F401  the pipelines' text encoders
     except ImportError as error:
-        raise MachineError(f"diffusion_model: {error.name or error} is missing; {hub.INSTALL}") from error
+        raise MachineError(f"diffusion_model: {error.name or error} is missing; {download.INSTALL}") from error
     return torch, diffusers
 
 
@@ -125,7 +123,7 @@ def _silence(diffusers: Any) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def _check_device(torch: Any, device: str, source: Source) -> None:
+def _check_device(torch: Any, device: str, source: ModelSource) -> None:
     if not device.startswith("cuda"):
         if source.cpu_offload != "none":
             raise ConfigError(f"{PARAMS}.cpu_offload: {source.cpu_offload!r} needs a GPU, the device is {device}")
@@ -137,7 +135,7 @@ def _check_device(torch: Any, device: str, source: Source) -> None:
     torch.cuda.set_device(index)  # "cuda" in a device map means the current one
 
 
-def _place(pipeline: Any, source: Source, device: str) -> None:
+def _place(pipeline: Any, source: ModelSource, device: str) -> None:
     if source.cpu_offload == "model":
         pipeline.enable_model_cpu_offload(device=device)
     elif source.cpu_offload == "sequential":
@@ -156,7 +154,7 @@ def _correct(pipeline: Any) -> None:
         log.info("%s: its text encoder is told which tokens are image", type(pipeline).__name__)
 
 
-def _accelerate(pipeline: Any, source: Source) -> None:
+def _accelerate(pipeline: Any, source: ModelSource) -> None:
     denoiser = denoiser_of(pipeline)
     if source.acceleration == "exact":
         rotate_in_real_numbers(denoiser)  # the compiler fuses no complex numbers

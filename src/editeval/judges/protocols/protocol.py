@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from editeval.categories import CATEGORIES
 from editeval.errors import ConfigError
 from editeval.judges.parsing import formats
 from editeval.judges.parsing.reply import ParsedReply, Reply
+from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Score
 
 PROTOCOLS = ("pointwise", "pointwise_mean", "re_edit", "rubric", "viescore")

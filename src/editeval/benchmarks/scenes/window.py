@@ -1,0 +1,204 @@
+"""Environmental: a window with a view; time of day and weather change outside, the room does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
+from editeval.benchmarks.scenes.outdoors import DAY, GREY_SKY, NIGHT, SUNSET, cloud, fir, hills, sky, sun
+from editeval.benchmarks.scenes.palette import CREAM, INK, VIVID, Hue, darker, lighter, mixed
+from editeval.benchmarks.scenes.room import books, plant, table, wall
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange
+from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Ring
+
+_PANE = Box(84.0, 48.0, 428.0, 358.0, 6.0)
+_SKIES = {"day": DAY, "sunset": SUNSET, "night": NIGHT, "overcast": GREY_SKY}
+_Texts = dict[str, tuple[tuple[str, str], str]]
+_FROM_SUN: _Texts = {
+    "night": (
+        (
+            "Make it night outside: a dark blue sky with stars, and a pale full moon where the sun is.",
+            "Turn the view in the window into a clear night; the moon takes the place of the sun.",
+        ),
+        "让窗外变成晴朗的夜晚：深蓝色天空有星星，满月在太阳的位置。",
+    ),
+    "sunset": (
+        (
+            "Let the sun set outside: the sky glows orange and the sun turns deep red.",
+            "Show the view at sunset, with an orange sky and a red sun.",
+        ),
+        "让窗外变成日落：天空橙色，太阳深红。",
+    ),
+    "day": (
+        (
+            "Make it a bright day outside: the sky turns light blue and the sun yellow.",
+            "Show the view from the window at noon, with a light blue sky and a yellow sun.",
+        ),
+        "让窗外变成晴朗的白天：浅蓝色天空，黄色太阳。",
+    ),
+    "overcast": (
+        (
+            "Cover the sky outside with grey; the sun is no longer to be seen.",
+            "Make the sky in the window overcast and grey, without the sun.",
+        ),
+        "让窗外变成阴天：天空灰色，看不见太阳。",
+    ),
+}
+_FROM_MOON: _Texts = {
+    "sunset": (
+        (
+            "Turn the night outside into a sunset: orange sky, some clouds, and a deep red sun where the moon is.",
+            "Show the view at sunset, with an orange sky, clouds, and a red sun in the place of the moon.",
+        ),
+        "让窗外从夜晚变成日落：橙色天空，几朵云，月亮的位置是深红的太阳。",
+    ),
+    "day": (
+        (
+            "Turn the night outside into a bright day: light blue sky, some clouds, a yellow sun where the moon is.",
+            "Make it day outside; the sky is light blue with clouds, and a yellow sun takes the moon's place.",
+        ),
+        "让窗外从夜晚变成白天：浅蓝色天空，几朵云，月亮的位置是黄色太阳。",
+    ),
+    "overcast": (
+        (
+            "Turn the clear night outside into a grey, cloudy day without moon and stars.",
+            "Make it an overcast day outside: a grey sky with clouds, and neither moon nor stars.",
+        ),
+        "让窗外从晴夜变成阴天的白天：灰色天空有云，没有月亮和星星。",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Outside: `time` of _SKIES and `has_snow`. Inside: the curtains' colour and the room's tint."""
+
+    time: str
+    has_snow: bool
+    curtain: Hue
+    tint: str = ""
+
+
+def _turn(view: View, time: str, dice: Dice) -> SceneChange:
+    english, chinese = (_FROM_MOON if view.time == "night" else _FROM_SUN)[time]
+    return SceneChange(replace(view, time=time), replace(view, tint=time), dice.pick(english), chinese, 2)
+
+
+def _snow(view: View, dice: Dice) -> SceneChange:
+    if view.has_snow:
+        english = dice.pick(
+            (
+                "The snow outside has melted: the hills and firs are green again.",
+                "Let the snow outside thaw until hills and trees are green.",
+            )
+        )
+        chinese = "窗外的雪化了，山坡和杉树恢复绿色。"
+    else:
+        english = dice.pick(
+            (
+                "It has snowed outside: cover the hills and the firs in white.",
+                "Lay white snow on the hills and trees outside the window.",
+            )
+        )
+        chinese = "窗外下过雪：山坡和杉树都变成白色。"
+    wrong = replace(view, tint="overcast")
+    return SceneChange(replace(view, has_snow=not view.has_snow), wrong, english, chinese, 2)
+
+
+def _curtain(view: View, dice: Dice) -> SceneChange:
+    hue = dice.pick([h for h in VIVID if h != view.curtain])
+    english = dice.pick(
+        (f"Make the curtains {hue.english}.", f"Change the {view.curtain.english} curtains to {hue.english} ones.")
+    )
+    return SceneChange(
+        replace(view, curtain=hue), replace(view, tint="sunset"), english, f"把窗帘换成{hue.chinese}。", 1
+    )
+
+
+def plan(dice: Dice) -> Scene:
+    """A view at some time of day and two or three of: another time, snow or thaw, other curtains."""
+    view = View(dice.pick(("day", "sunset", "night")), dice.below(3) == 0, dice.pick(VIVID))
+    times = dice.shuffled([t for t in _SKIES if t != view.time])
+    changes = (
+        _turn(view, times[0], dice),
+        _snow(view, dice) if dice.below(2) else _curtain(view, dice),
+        _turn(view, times[1], dice),
+    )
+    weather = "snow-covered" if view.has_snow else "green"
+    return Scene(
+        view, f"A window with {view.curtain.english} curtains and a view of {weather} hills; sky: {view.time}.", changes
+    )
+
+
+def _outside(canvas: Canvas, view: View, look: Look) -> None:
+    sky(canvas, _SKIES[view.time], Box(80.0, 40.0, 432.0, 300.0), _PANE)
+    x, y = 190.0 + look.below("sun", 150), 112.0 + look.shift("suny", 18)
+    if view.time == "night":
+        for i in range(22):
+            star = (100.0 + look.below(f"sx{i}", 310), 60.0 + look.below(f"sy{i}", 150))
+            canvas.fill(Circle(*star, 1.2 + 0.3 * look.below(f"sr{i}", 4)), CREAM, 0.85, within=_PANE)
+        sun(canvas, x, y, 25.0, (250.0, 244.0, 222.0), _PANE)
+        canvas.fill(Circle(x - 7, y - 5, 5.0), (226.0, 216.0, 196.0), 0.8)
+        canvas.fill(Circle(x + 8, y + 7, 3.6), (226.0, 216.0, 196.0), 0.8)
+    elif view.time != "overcast":
+        sun(canvas, x, y, 25.0, (224.0, 70.0, 52.0) if view.time == "sunset" else (255.0, 216.0, 92.0), _PANE)
+    if view.time != "night":
+        cloud(canvas, 160.0 + look.shift("c1", 40), 92.0, 0.8, 0.75, _PANE)
+        cloud(canvas, 350.0 + look.shift("c2", 40), 136.0, 1.0, 0.75, _PANE)
+    land = mixed((232.0, 238.0, 246.0), (206.0, 216.0, 234.0), 0.3) if view.has_snow else (122.0, 172.0, 104.0)
+    shade = {"night": 0.55, "sunset": 0.22, "day": 0.0, "overcast": 0.1}[view.time]
+    hills(canvas, look, 264.0, darker(land, shade), darker(mixed(land, (120.0, 160.0, 160.0), 0.35), shade), _PANE)
+    wood: Colour = (226.0, 234.0, 240.0) if view.has_snow else (62.0, 122.0, 92.0)
+    for i in range(7):
+        fx, high = 104.0 + i * 52.0 + look.shift(f"fx{i}", 20), 44.0 + look.below(f"fh{i}", 34)
+        fir(canvas, fx, 322.0 + look.shift(f"fb{i}", 12), high, darker(wood, shade), _PANE)
+
+
+def _window(canvas: Canvas, hue: Hue) -> None:
+    canvas.fill(Ring(_PANE, 16.0), down((255.0, 252.0, 244.0), (228.0, 220.0, 208.0), 40.0, 366.0))
+    canvas.fill(
+        Line(256.0, 50.0, 256.0, 356.0, 9.0), across((255.0, 252.0, 244.0), (224.0, 216.0, 204.0), 250.0, 262.0)
+    )
+    canvas.fill(Line(86.0, 196.0, 426.0, 196.0, 9.0), down((255.0, 252.0, 244.0), (224.0, 216.0, 204.0), 190.0, 202.0))
+    canvas.shadow(Box(64.0, 366.0, 448.0, 388.0, 4.0), 0.25, 16.0)
+    canvas.fill(Box(60.0, 360.0, 452.0, 378.0, 5.0), down((255.0, 252.0, 244.0), (216.0, 206.0, 194.0), 360.0, 378.0))
+    canvas.fill(Line(20.0, 32.0, 492.0, 32.0, 7.0), darker((190.0, 150.0, 104.0), 0.3))
+    for end in (20.0, 492.0):
+        canvas.fill(Circle(end, 32.0, 8.0), darker((190.0, 150.0, 104.0), 0.2))
+    rgb = hue.rgb
+    for side in (-1.0, 1.0):
+        for fold in range(5):
+            x = 256.0 + side * (216.0 - fold * 17.0)
+            foot = 256.0 + side * (216.0 - fold * 10.0)
+            points = ((x - 10, 34.0), (x + 10, 34.0), (foot + 9, 392.0), (foot - 9, 392.0))
+            tone = lighter(rgb, 0.12) if fold % 2 else darker(rgb, 0.1)
+            canvas.shadow(Polygon(tuple((px + 4, py + 4) for px, py in points)), 0.1, 8.0)
+            canvas.fill(Polygon(points, 3.0), across(lighter(tone, 0.12), darker(tone, 0.16), x - 10, x + 10))
+        canvas.fill(Line(256.0 + side * 216, 250.0, 256.0 + side * 168, 250.0, 8.0), darker(rgb, 0.35))
+
+
+def _cat(canvas: Canvas, x: float, y: float) -> None:
+    """A cat on the sill that looks out of the window."""
+    canvas.shadow(Ellipse(x + 4, y, 28.0, 5.0), 0.3, 8.0)
+    canvas.fill(Ellipse(x, y - 26, 22.0, 27.0), across(lighter(INK, 0.18), INK, x - 20, x + 20))
+    canvas.fill(Circle(x, y - 60, 16.0), across(lighter(INK, 0.2), INK, x - 16, x + 16))
+    for side in (-1.0, 1.0):
+        canvas.fill(Polygon(((x + side * 4, y - 72), (x + side * 15, y - 66), (x + side * 13, y - 82)), 1.5), INK)
+    canvas.fill(Line(x + 16, y - 6, x + 40, y - 2, 8.0), INK)
+
+
+def draw(canvas: Canvas, view: View, look: Look) -> None:
+    """The room, then the view, then the window around it."""
+    wall(canvas, look)
+    table(canvas, look, 430.0, 40.0)
+    if view.tint:
+        canvas.fill(Box(-8.0, -8.0, 520.0, 520.0), mixed(*_SKIES[view.tint], 0.3), 0.5)
+    _outside(canvas, view, look)
+    _window(canvas, view.curtain)
+    _cat(canvas, 190.0 + look.shift("cat", 24), 364.0)
+    plant(canvas, 340.0 + look.shift("plant", 20), 364.0, 0.62)
+    books(canvas, look, 60.0 + look.shift("books", 30), 448.0)
+    plant(canvas, 440.0 + look.shift("p2", 14), 456.0, 0.8)
+
+
+VIEW = Kind("view", plan, draw)

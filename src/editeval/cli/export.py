@@ -1,0 +1,179 @@
+"""`editeval export`: a run in the words of other programs - spreadsheets, data frames, papers, trace viewers."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from editeval import files
+from editeval.errors import ConfigError
+from editeval.reports.format import subset_line
+from editeval.reports.tables import Flat, judge_cells, replacing, write_csv, write_parquet
+from editeval.reports.tex import Model, render_tex
+from editeval.reports.trace import write_trace
+from editeval.run import results
+from editeval.run.recorded import plan_of
+from editeval.run.trace_events import trace_of
+from editeval.stats.summary import summarise
+from editeval.store import connection, queries
+from editeval.store.records import Row
+from editeval.store.run_store import RunStore
+
+NAMES = {
+    "csv": "samples.csv",
+    "parquet": "samples.parquet",
+    "md": "summary.md",
+    "tex": "table.tex",
+    "trace": "trace.json",
+}
+STDOUT = "-"
+_EDIT_COLUMNS = ("seed", "sha256", "width", "height", "worker", "device", "attempt", "started_at", "seconds")
+_COLUMNS = (
+    *("position", "id", "category", "cluster", "instruction", "description", "status", "error_reason"),
+    *("error_message", "edited_path", *_EDIT_COLUMNS, "peak_memory_gib"),
+)
+_WHOLE = frozenset({"position", "seed", "width", "height", "worker", "attempt"})
+_REAL = frozenset({"started_at", "seconds", "peak_memory_gib"})
+
+
+def export(directories: Sequence[Path], to: str, output: str | None, allow_code: bool) -> int:
+    """Write the run in `directories` as `to` (for a table, several runs) to `output`, and say where it is."""
+    if len(directories) > 1 and to != "tex":
+        raise ConfigError(f"export --to {to}: one run at a time; several make rows of one table with --to tex")
+    path = directories[0] / NAMES[to] if output is None else Path(output)
+    if to == "parquet":
+        if output == STDOUT:
+            raise ConfigError("export --to parquet: not to the terminal; name a file with --output")
+        _export_parquet(directories[0], path)
+    else:
+        with _opened(output, path) as out:
+            _WRITERS[to](directories, out, allow_code)
+    if output != STDOUT:
+        sys.stdout.write(f"{path}\n")
+    return 0
+
+
+@contextlib.contextmanager
+def _opened(output: str | None, path: Path) -> Iterator[TextIO]:
+    """stdout for "-", else a file that becomes `path` when all is written."""
+    if output == STDOUT:
+        yield sys.stdout
+        return
+    with connection.translated(path), replacing(path) as file:
+        yield file
+
+
+def _export_parquet(directory: Path, path: Path) -> None:
+    with RunStore.read(directory) as store, connection.translated(path), files.replacing(path) as file:
+        write_parquet(flat(store, with_raw=True), Path(file.name))
+
+
+def _csv(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    with RunStore.read(directories[0]) as store:
+        write_csv(flat(store), out)
+
+
+def _md(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    from editeval.reports.markdown import render_report_md
+    from editeval.run.report import build_report
+
+    with RunStore.read(directories[0]) as store:
+        out.write(render_report_md(build_report(plan_of(store, allow_code), store)))
+
+
+def _tex(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    models, metrics = [], []
+    benchmarks: dict[str, str] = {}
+    for directory in directories:
+        with RunStore.read(directory) as store:
+            model, metric = _model(store)
+            benchmarks.setdefault(str(store.manifest["identity"]["benchmark"]), directory.name)
+        models.append(model)
+        metrics.append(metric)
+    if len(benchmarks) > 1:
+        names = " and ".join(benchmarks.values())
+        raise ConfigError(f"export --to tex: {names} are runs of different benchmarks; export each by itself")
+    if len(set(metrics)) > 1:
+        raise ConfigError(f"export --to tex: these runs have different metrics: {', '.join(map(repr, metrics))}")
+    origin = f"editeval export {' '.join(d.name for d in directories)} --to tex"
+    out.write(render_tex(_told_apart(models, directories), metrics[0], origin))
+
+
+def _trace(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    with RunStore.read(directories[0]) as store:
+        write_trace(trace_of(store), out)
+
+
+_WRITERS: dict[str, Callable[[Sequence[Path], TextIO, bool], None]] = {
+    "csv": _csv,
+    "md": _md,
+    "tex": _tex,
+    "trace": _trace,
+}
+
+
+def flat(store: RunStore, with_raw: bool = False) -> Flat:
+    """A row per sample; per metric its value and why there is none, and `with_raw` what the judge said."""
+    shown = results.shown(store)
+    metrics = results.labels(shown)
+    columns: dict[str, type] = {c: int if c in _WHOLE else float if c in _REAL else str for c in _COLUMNS}
+    for metric in metrics:
+        columns |= {metric: float, f"{metric}_reason": str}
+        columns |= {f"{metric}_raw": str} if with_raw else {}
+    judges = judge_cells([asdict(score_set) for score_set in shown])
+    columns |= dict.fromkeys(judges, str)
+    origin = {"run": store.dir.name, "run_id": store.manifest["run_id"]}
+    subset = queries.subset(store)
+    part = judges
+    if subset is not None:
+        columns |= {"subset": str}
+        origin |= {"subset": subset_line(subset)}
+        part = judges | {"subset": f"{subset.num} of {subset.of}"}
+    return Flat(columns, lambda: (_cells(row, columns, metrics) | part for row in results.rows(store, shown)), origin)
+
+
+def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, Any]:
+    edit = row.edit
+    error = edit.error if edit else None
+    cells: dict[str, Any] = dict.fromkeys(columns)
+    cells |= {"position": row.position, "id": row.sample_id, "category": row.category, "cluster": row.cluster}
+    cells |= {"instruction": row.instruction, "description": row.description}
+    cells |= {"status": edit.status if edit else "pending", "edited_path": edit.path if edit else None}
+    cells |= {"error_reason": error.reason if error else None, "error_message": error.message if error else None}
+    cells |= {name: getattr(edit, name) for name in (*_EDIT_COLUMNS, "peak_memory_gib")} if edit else {}
+    for metric in metrics:
+        score = row.scores.get(metric)
+        if score is not None:
+            said = {metric: score.value, f"{metric}_reason": score.reason or None, f"{metric}_raw": score.raw}
+            cells |= {name: value for name, value in said.items() if name in columns}
+    return cells
+
+
+def _model(store: RunStore) -> tuple[Model, str]:
+    """The editor of a run with the summaries of its headline, and the headline's name."""
+    shown = results.shown(store)
+    if not shown or not any(store.counts(one.id).num_scored for one in shown[:1]):
+        raise ConfigError(
+            f"{store.dir}: nothing is scored, so there is no table; `editeval status` shows how far it is"
+        )
+    metric = shown[0].labels[0]
+    entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
+    summaries = {s.category: s for s in summarise(entries, metric)}
+    name = str(store.manifest["config"]["diffusion_model"]["type"])
+    return Model(name, summaries, shown[0].title, queries.subset(store), shown[0].id), metric
+
+
+def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:
+    """Models of one name carry the name of their run as well."""
+    names = [model.name for model in models]
+    return [
+        model if names.count(model.name) == 1 else replace(model, name=f"{model.name} ({directory.name})")
+        for model, directory in zip(models, directories, strict=True)
+    ]

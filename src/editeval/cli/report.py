@@ -1,0 +1,51 @@
+"""`editeval report`: write the reports of a run that exists anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from editeval.errors import ConfigError
+from editeval.run import results
+from editeval.run.plan import Plan
+from editeval.run.recorded import plan_of
+from editeval.store import queries
+from editeval.store.records import SUBSET
+from editeval.store.run_store import RunStore
+
+
+def report(directory: Path, words: Sequence[str], allow_code: bool, embed: str | None = None) -> int:
+    """Write every report of the run anew and print its table.
+
+    The score sets that `words` mean are what the run shows from now on, here and in every other output.
+    """
+    if embed is not None and not Path(embed).absolute().parent.is_dir():
+        raise ConfigError(f"--embed {embed}: no folder {Path(embed).parent}; make it, or name another file")
+    with RunStore.reopen(directory) as store:
+        plan = plan_of(store, allow_code)  # whatever it refuses, it refuses before anything is chosen
+        if words:
+            results.choose(store, words)
+        return show_reports(plan, store, embed)
+
+
+def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
+    """Write every report of the run anew, into the file `embed` too, and print its table.
+
+    0 if all that it shows is scored, else 3.
+    """
+    from editeval.cli.console import result_console
+    from editeval.reports.terminal import render_terminal
+    from editeval.run.report import build_report, republish, write_embedded
+
+    if queries.subset(store) != plan.subset:  # a run of before did not say
+        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
+    built = build_report(plan, store)
+    republish(built, plan, store)
+    if embed is not None:
+        write_embedded(built, store.dir, Path(embed))
+    render_terminal(built, result_console())
+    counts = [store.counts(score_set.id) for score_set in results.shown(store)]
+    if not counts:
+        return 0 if store.counts(None).num_edited == store.counts(None).num_wanted else 3
+    return 0 if all(c.num_scored == c.num_wanted for c in counts) else 3

@@ -1,0 +1,215 @@
+"""`editeval run` and `editeval check`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from editeval.cli.console import interruptible
+from editeval.config.load import Overrides, read_config
+from editeval.config.schema import Config, Execution
+from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
+from editeval.execution.progress import clock
+from editeval.execution.rounds import AT_END, num_rounds
+from editeval.plugins import names_code
+from editeval.redaction import redacted
+from editeval.reports.format import subset_line
+from editeval.run import planted, recorded
+from editeval.run.placement import device_warnings
+from editeval.run.plan import Plan, look_at, make_plan, unused_prompts
+from editeval.run.record_inputs import new_run_line
+from editeval.store import directories, queries
+from editeval.store.records import Counts
+from editeval.store.run_store import RunStore
+from editeval.text import one_line, run_command
+
+if TYPE_CHECKING:
+    from editeval.run.pipeline import RunResult
+
+
+def run(config: Config, options: argparse.Namespace) -> int:
+    """Run, or with --dry-run print the plan. Returns the exit code."""
+    if options.fresh and options.resume:
+        raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
+    if options.dry_run:
+        return dry_run(config, options.fresh)
+    from editeval.run.pipeline import evaluate
+
+    with interruptible() as interrupt:
+        result = evaluate(config, options.argv, interrupt, options.fresh, display=options.display)
+    return report_result(result, options.argv, options.display)
+
+
+def report_result(result: RunResult, argv: Sequence[str], display: str = "plain") -> int:
+    """Print the table (unless events went to stdout), and what to type next. Returns the exit code."""
+    from editeval.cli.console import continuing, result_console
+    from editeval.reports.terminal import render_terminal
+
+    if result.report is not None:
+        if display != "json":
+            render_terminal(result.report, result_console())
+        for line in result.stopped:
+            sys.stderr.write(f"{line}: {continuing(argv)}\n")
+        if result.exit_code and not result.stopped:
+            sys.stderr.write(f"To try again what failed: {_retrying(result.plan)}\n")
+    if result.signum is not None:
+        sys.stderr.write(f"Interrupted; {_kept(result.counts)} in {result.plan.dir}.\n")
+        sys.stderr.write(f"To continue: {continuing(argv)}\n")
+    return result.exit_code
+
+
+def configuration(path: Path, overrides: Overrides, allow_code: bool, is_run: bool) -> Config:
+    """The configuration in `path`. Raises UserError with everything that is wrong with it.
+
+    A mistake in it does not hide those that only show where it meets its data and, for a run, this machine.
+    """
+    problems = Problems(path)
+    config = read_config(path, problems, overrides, allow_code=allow_code)
+    if problems.found and config is not None:
+        sound = {name: stage for name, stage in config.judges.items() if stage.params is not None}
+        _look_further(replace(config, judges=sound), problems, is_run)
+    problems.check()
+    assert config is not None, "there is none without a problem"
+    return config
+
+
+def _look_further(config: Config, problems: Problems, is_run: bool) -> None:
+    found = Problems()
+    look_at(config, found)
+    for error in found.found:
+        if is_run or not (isinstance(error, BenchmarkError) and _is_absent(config)):
+            problems.add(error)
+    for lacking in device_warnings(config) if is_run else ():
+        problems.add(MachineError(lacking))
+
+
+def _retrying(plan: Plan) -> str:
+    return run_command("retry", plan.dir, names_code=names_code(plan.config.resolved))
+
+
+def _kept(counts: Counts) -> str:
+    failed = f" and {counts.num_failed} failures" if counts.num_failed else ""
+    return f"{counts.num_edited} of {counts.num_wanted} edits{failed} are safe"
+
+
+def check(config: Config) -> int:
+    """Everything that `run` would refuse is an error here; what only this machine lacks is a warning."""
+    warnings = [*config.warnings, *unused_prompts(config), *device_warnings(config)]
+    lines = [f"{config.path}: sound"]
+    try:
+        plan = make_plan(config)
+        planted.check(plan)
+    except UserError as error:
+        absent = [part for part in error.parts if isinstance(part, BenchmarkError) and _is_absent(config)]
+        if len(absent) < len(error.parts):
+            raise
+        warnings += [f"{part} (needed by `editeval run`)" for part in absent]
+    else:
+        lines += [f"  {subset_line(plan.subset)}"] if plan.subset else []
+        lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
+        lines += [f"  {one_line(note)}" for note in plan.notes]
+    for warning in warnings:
+        sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _is_absent(config: Config) -> bool:
+    """Whether the benchmark's data are simply not on this machine."""
+    path = str(getattr(config.benchmark.params, "path", ""))
+    return bool(path) and not Path(path).exists()
+
+
+def dry_run(config: Config, fresh: bool) -> int:
+    """Print what `run` would do. Loads no model and writes nothing; missing devices are said, not refused."""
+    plan = make_plan(config, fresh)
+    out = sys.stdout.write
+    for warning in [*config.warnings, *unused_prompts(config), *device_warnings(config)]:
+        sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
+    pending, states = _pending(plan)
+    out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
+    if plan.lineage is not None and plan.lineage.previous is not None and plan.lineage.reasons:
+        out(f"               {one_line(new_run_line(plan.lineage))}\n")
+    out(f"benchmark      {config.benchmark.label}: {len(plan.samples)} samples\n")
+    out(f"                 {subset_line(plan.subset)}\n" if plan.subset else "")
+    for category, count in Counter(s.category for s in plan.samples).items():
+        out(f"                 {one_line(category)}: {count}\n")
+    for note in plan.notes:
+        out(f"                 {one_line(note)}\n")
+    changed = _changed_setting(plan)
+    if changed:
+        out(f"setting        {one_line(changed)}\n")
+    out(f"edits          {states['done']} done, {states['failed']} failed, {len(pending)} to make\n")
+    editor = config.diffusion_model
+    out(f"editor         {editor.requested_type} ({plan.log_name}), base seed {editor.seed}\n")
+    _print_assignment(plan, pending)
+    for judging in plan.judgings:
+        scored, unscored = states[f"{judging.id} scored"], states[f"{judging.id} unscored"]
+        out(f"judge          {judging.name}, {judging.stage.execution.batch_size} at a time: ")
+        num_left = len(plan.samples) - states["failed"] - scored - unscored
+        out(f"{scored} scored, {unscored} unscored, {num_left} to judge\n")
+    return 0
+
+
+def _changed_setting(plan: Plan) -> str:
+    if not directories.is_run(plan.dir):
+        return ""
+    with RunStore.read(plan.dir) as store:
+        return recorded.changed_setting(plan, store)
+
+
+def _pending(plan: Plan) -> tuple[list[str], Counter[str]]:
+    """Ids still to edit, and counts of what is in the ledger already."""
+    states: Counter[str] = Counter()
+    ids = [s.id for s in plan.samples]
+    if not directories.is_run(plan.dir):
+        return ids, states
+    with RunStore.read(plan.dir) as store:
+        edits = {e.sample_id: e.status for e in store.edits(wanted_only=False)}
+        states.update(edits[i] for i in ids if i in edits)
+        for judging in plan.judgings:
+            seen = queries.has_value(store, judging.id)
+            marks = [seen[i] for i in ids if i in seen]
+            states[f"{judging.id} scored"] = sum(marks)
+            states[f"{judging.id} unscored"] = len(marks) - sum(marks)
+    return [i for i in ids if i not in edits], states
+
+
+def _print_assignment(plan: Plan, pending: list[str]) -> None:
+    execution = plan.config.diffusion_model.execution
+    out = sys.stdout.write
+    try:
+        groups = plan.editor_devices()
+    except UserError:
+        names = execution.device_ids or ()
+        groups = [(name,) for name in names]
+    drift = f", max drift {execution.max_drift}" if execution.policy == "bounded_drift" else ""
+    out(f"policy         {execution.policy}{drift}, {len(groups)} workers, {execution.backend} backend\n")
+    for worker, group in enumerate(groups):
+        if execution.policy == "dynamic":
+            out(f"                 worker {worker} on {'+'.join(group)}: whatever comes next\n")
+            continue
+        mine = range(worker, len(pending), len(groups))
+        first = ", ".join(one_line(pending[i]) for i in mine[:3])
+        more = f", ... +{len(mine) - 3} more" if len(mine) > 3 else ""
+        out(f"                 worker {worker} on {'+'.join(group)}: {len(mine)} edits: {first}{more}\n")
+    if execution.policy == "batch_sync" and groups:
+        out(f"                 {num_rounds(len(pending), len(groups))} batches of {len(groups)}\n")
+        out(f"                 {_longest_hold(execution)}\n")
+
+
+def _longest_hold(execution: Execution) -> str:
+    """How long one request may keep all workers of its batch waiting, at worst."""
+    tries, what = execution.max_attempts, f"at most {execution.max_attempts} attempts (max_attempts)"
+    if execution.retry == AT_END:
+        tries, what = 1, "one attempt (retry: at_end)"
+    limit_s = execution.timeout_s + 2 * execution.stall_s
+    bound = f"{what} x {limit_s:g} s (timeout_s; stall_s to be sent, stall_s to be encoded) = {clock(tries * limit_s)}"
+    again = f", and start_timeout_s {execution.start_timeout_s:g} s for each time that its last worker is loaded again"
+    unbounded = "; reading its source image comes on top and has no limit"
+    return f"one request can hold its batch for {bound}{again if tries > 1 else ''}{unbounded}"

@@ -1,0 +1,163 @@
+"""`editeval show RUN SAMPLE`: everything known about one sample."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from editeval import images
+from editeval.errors import ConfigError, ImageError
+from editeval.reports.tables import plain
+from editeval.run import results
+from editeval.run.results import ShownScoreSet
+from editeval.store.queries import SampleDetail, dossier, matching
+from editeval.store.records import Attempt
+from editeval.store.run_store import RunStore
+from editeval.text import duration, fixed, printable
+from editeval.types import Score
+
+MAX_LISTED = 10
+Known = Mapping[str, tuple[ShownScoreSet, bool]]
+"""By id: a score set, and whether the run shows it."""
+
+
+def show(directory: Path, text: str, as_json: bool) -> int:
+    """Print the sample that `text` means, or those that it matches as a glob."""
+    with RunStore.read(directory) as store:
+        ids = _meant(store, text)
+        shown = {one.id for one in results.shown(store)}
+        known = {one.id: (one, one.id in shown) for one in results.kept(store)}
+        for position, sample_id in enumerate(ids):
+            found = dossier(store, sample_id)
+            file = _file(store, found)
+            if as_json:
+                sys.stdout.write(json.dumps(_block(found, file, known), ensure_ascii=False, allow_nan=False) + "\n")
+            else:
+                sys.stdout.write("\n" if position else "")
+                sys.stdout.writelines(f"{line}\n" for line in _lines(found, file, known))
+    return 0
+
+
+def _meant(store: RunStore, text: str) -> list[str]:
+    """Raises ConfigError if `text` means no sample, or several without saying so."""
+    found = matching(store, text)
+    if len(found) == 1 or (found and any(char in text for char in "*?[")):
+        return found
+    if found:
+        listed = ", ".join(map(repr, found[:MAX_LISTED])) + (", ..." if len(found) > MAX_LISTED else "")
+        raise ConfigError(f"sample {text!r}: {len(found)} samples begin so: {listed}; write more, or add * for all")
+    close = difflib.get_close_matches(text, list(store.ledger.sample_ids()), n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else "`editeval export RUN --to csv` lists all"
+    raise ConfigError(f"sample {text!r}: {store.dir.name} has no such sample; {hint}")
+
+
+def _file(store: RunStore, found: SampleDetail) -> str:
+    """What has become of the image file."""
+    if found.edit is None or found.edit.path is None:
+        return "none"
+    try:
+        data = images.FileImage(store.dir / found.edit.path).read()
+    except ImageError as error:
+        return f"cannot be read: {error}"
+    return "as recorded" if images.sha256(data) == found.edit.sha256 else "not the image that was recorded"
+
+
+def _block(found: SampleDetail, file: str, known: Known) -> dict[str, Any]:
+    judgings = [
+        {"id": judging.id, "judge": judging.judge, "details": judging.details, "scores": [_score(s) for s in scores]}
+        | {"name": known[judging.id][0].name, "is_shown": known[judging.id][1]}
+        for judging, scores in found.judgings
+    ]
+    return dict(plain(asdict(found) | {"file": file, "judgings": judgings}))
+
+
+def _score(score: Score) -> dict[str, Any]:
+    return asdict(score) | {"raw": decoded(score.raw)}
+
+
+def decoded(raw: str) -> Any:
+    """What a judge said: the value of its JSON, or the text as it is."""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw
+
+
+def _lines(found: SampleDetail, file: str, known: Known) -> Iterator[str]:
+    yield f"sample       {printable(found.sample_id)}" + ("" if found.position is not None else "  (not wanted now)")
+    yield f"category     {printable(found.category)}"
+    if found.cluster != found.sample_id:
+        yield f"cluster      {printable(found.cluster)}"
+    yield f"instruction  {printable(found.instruction)}"
+    if found.description:
+        yield f"description  {printable(found.description)}"
+    yield from _edit_lines(found, file)
+    for attempt in found.attempts:
+        judge = known.get(attempt.judging_id)
+        yield from _attempt_lines(attempt, judge[0].name if judge else "")
+    for judging, scores in found.judgings:
+        score_set, is_shown = known[judging.id]
+        yield f"scores       {printable(score_set.title)}{', shown' if is_shown else ''}"
+        for raw, group in groupby(scores, key=lambda score: score.raw):  # metrics of one reply share it
+            yield from (_score_line(score) for score in group)
+            yield from _value_lines(decoded(raw), 6) if raw else ()
+
+
+def _edit_lines(found: SampleDetail, file: str) -> Iterator[str]:
+    edit = found.edit
+    if edit is None:
+        yield "edit         pending"
+        return
+    yield f"edit         {edit.status}, attempt {edit.attempt}, seed {edit.seed}"
+    if edit.path is not None:
+        yield f"image        {printable(edit.path)}, {edit.width} x {edit.height}, the file is {file}"
+        yield f"sha256       {edit.sha256}"
+    memory = f", {edit.peak_memory_gib:.2f} GiB" if edit.peak_memory_gib is not None else ""
+    yield f"made         by worker {edit.worker} on {printable(edit.device)} in {duration(edit.seconds)}{memory}"
+    if edit.origin:
+        yield f"reused       from {printable(edit.origin)}: nothing that decides it has changed"
+
+
+def _attempt_lines(attempt: Attempt, judge: str) -> Iterator[str]:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(attempt.started_at))
+    where = f"worker {attempt.worker} on {printable(attempt.device)}"
+    what = " ".join(word for word in (attempt.stage, printable(judge), str(attempt.attempt)) if word)
+    yield f"attempt      {what}: {when}, {where}, {duration(attempt.seconds)}: " + (
+        "done" if attempt.error is None else f"{printable(attempt.error.reason)}: {printable(attempt.error.message)}"
+    )
+    if attempt.error is not None and attempt.error.traceback:
+        yield from _block_lines(attempt.error.traceback)
+
+
+def _score_line(score: Score) -> str:
+    value = fixed(score.value) if score.value is not None else f"unscored: {printable(score.reason)}"
+    return f"  {printable(score.metric):<18} {value}"
+
+
+def _value_lines(value: Any, indent: int, name: str = "") -> Iterator[str]:
+    """A JSON value as a person reads it: one line per entry, texts with their own line breaks."""
+    head = f"{' ' * indent}{name + ': ' if name else ''}"
+    if isinstance(value, Mapping):
+        if name:
+            yield f"{' ' * indent}{name}"
+        for key, entry in value.items():
+            yield from _value_lines(entry, indent + (2 if name else 0), printable(key))
+    elif isinstance(value, str) and "\n" in value:
+        yield head.rstrip()
+        yield from _block_lines(value, indent + 2)
+    elif isinstance(value, list):
+        yield head + ", ".join(printable(f"{v:.4g}" if isinstance(v, float) else v) for v in value)
+    else:
+        yield head + printable(f"{value:.6g}" if isinstance(value, float) else value)
+
+
+def _block_lines(text: str, indent: int = 6) -> Iterator[str]:
+    for line in printable(text.rstrip(), keep_lines=True).split("\n"):
+        yield f"{' ' * indent}{line}"

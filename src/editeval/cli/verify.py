@@ -1,0 +1,118 @@
+"""`editeval verify`: does a run still hold what it recorded, and do its reports say so?"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from editeval.errors import UserError
+from editeval.plugins import names_code
+from editeval.run import results
+from editeval.run.check_inputs import InputsCheck, check_inputs
+from editeval.run.recorded import plan_of, settings_of
+from editeval.stats.summary import summarise
+from editeval.store import exports
+from editeval.store import verify as checks
+from editeval.store.run_store import RunStore
+from editeval.store.verify import Problem
+from editeval.text import one_line, run_command
+
+TOLERANCE = 1e-9
+
+
+def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
+    """Every disagreement between ledger, files, reports and what the run was made of. 0 if there is none left, else 3.
+
+    What cannot be compared (weights that are not on this machine) is said, and is no problem.
+    """
+    with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
+        made_of = _inputs(store, allow_code)
+        prefixes = results.prefixes(results.shown(store))
+        problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
+        repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
+        num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
+        mending = run_command("verify", directory, "--repair", names_code=names_code(settings_of(store)))
+    for problem in problems:
+        sys.stdout.write(f"{one_line(problem)}{' (repaired)' if problem in repaired else ''}\n")
+    for line in made_of.unknown:
+        sys.stdout.write(f"unknown: {one_line(line)}\n")
+    sys.stdout.write(f"{directory}: {num_images} images, {len(problems)} problems, {len(repaired)} repaired\n")
+    if advice:
+        sys.stderr.write(f"{one_line(advice)}\n")
+    elif any(_is_image(problem) for problem in repaired):
+        sys.stdout.write("The samples of lost images are pending again: the command of the run makes them anew.\n")
+    elif not should_repair and any(problem.is_repairable or problem.kind == "report" for problem in problems):
+        sys.stdout.write(f"`{mending}` fixes what can be fixed safely: lost images, reports, temporary files\n")
+    return 0 if len(problems) == len(repaired) else 3
+
+
+def _inputs(store: RunStore, allow_code: bool) -> InputsCheck:
+    """What the run was made of, compared with what is there now; unknown where that cannot be read."""
+    try:
+        return check_inputs(plan_of(store, allow_code), store)
+    except UserError as error:
+        why = "; ".join(map(str, error.parts))
+        return InputsCheck(unknown=[f"source images, weights and code are not compared: {why}"])
+
+
+def _is_image(problem: Problem) -> bool:
+    return problem.sample_id is not None
+
+
+def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tuple[list[Problem], str]:
+    """(what was mended, what to do about the reports). Reports follow from the ledger, so that writing them is safe."""
+    mended = checks.repair(store, problems)
+    reports = [problem for problem in problems if problem.kind == "report"]
+    are_stale = any(_is_image(problem) for problem in mended) and (store.dir / "report.json").exists()
+    is_sound = not any(problem.kind == "ledger" for problem in problems)
+    if not is_sound or not (reports or are_stale):
+        return mended, ""
+    try:
+        _write_reports(store, allow_code)
+    except UserError as error:
+        return mended, f"the reports cannot be written anew: {error}"
+    store.record_event("repaired", {"problems": [str(problem) for problem in reports] or ["reports are out of date"]})
+    return mended + reports, ""
+
+
+def _write_reports(store: RunStore, allow_code: bool) -> None:
+    from editeval.run.report import build_report, republish
+
+    plan = plan_of(store, allow_code)
+    republish(build_report(plan, store), plan, store)
+
+
+def _summary_problems(store: RunStore) -> Iterator[Problem]:
+    """Figures of report.json that do not follow from the ledger; its counts and samples are checked by the store."""
+    path = store.dir / "report.json"
+    try:
+        told = json.loads(path.read_bytes())["summaries"]
+        keys = dict.fromkeys(str(summary["metric"]) for summary in told)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # the store has said so
+    known = {}
+    for metric in keys:
+        for summary in summarise((results.entry_of(row, metric) for row in results.rows(store)), metric):
+            known[metric, summary.category] = asdict(summary)
+    for summary in told:
+        where = f"{summary.get('metric')} of {summary.get('category')}"
+        # a version without `interval_note` printed other intervals: these alone cannot be checked
+        unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
+        for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
+            if name not in unchecked and not _is_equal(summary.get(name), value):
+                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {exports.AGAIN}"
+                yield Problem("report", path.name, detail)
+                return
+
+
+def _is_equal(told: Any, known: Any) -> bool:
+    if isinstance(told, int | float) and isinstance(known, int | float):
+        return math.isclose(told, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(told == known)

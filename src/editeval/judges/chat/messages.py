@@ -1,0 +1,169 @@
+"""A question as the messages of a chat, in the form that OpenAI's API has and vLLM shares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from editeval.errors import ImageError
+from editeval.images import decode
+from editeval.judges.parsing import formats
+from editeval.judges.parsing.json_answer import CANNOT_JUDGE
+from editeval.judges.parsing.reply import LABELS, Reply
+from editeval.judges.protocols.protocol import SHOWN_AS, Question
+from editeval.types import JudgeRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+import math
+from collections.abc import Sequence
+
+Message = dict[str, Any]
+_CONTROL = re.compile(r"<(?=\|)|\[(?=/?INST\])|<(?=/?s>|/?think>|/?image>|image_soft_token>)")
+"""Where texts that chat models take for control tokens begin; a space there makes plain text of them."""
+
+
+def messages(question: Question, parts: Mapping[str, Message]) -> list[Message]:
+    """System and user message; `parts` are the pictures by name, as parts of a message."""
+    content: list[Message] = []
+    for name in question.images:
+        content += [{"type": "text", "text": SHOWN_AS[name]}, parts[name]]
+    content.append({"type": "text", "text": harmless(question.user)})
+    return [{"role": "system", "content": harmless(question.system)}, {"role": "user", "content": content}]
+
+
+def follow_up(asked: list[Message], answer: str) -> list[Message]:
+    """The conversation in which `answer` was given to `asked`, and why is asked."""
+    return [*asked, {"role": "assistant", "content": answer}, {"role": "user", "content": WHY}]
+
+
+def harmless(text: str) -> str:
+    """`text` without what a server could take for control tokens: a space is put into each."""
+    return _CONTROL.sub(lambda match: f"{match[0]} ", text)
+
+
+WHY = "In one sentence: what in the picture or the pictures decided your answer?"
+
+
+def answer_of(question: Question, reply: Reply, min_label_mass: float) -> str:
+    """What the judge is told that it answered: its text, its likeliest label, or the sample nearest to the mean.
+
+    Empty for a reply that gave no score: there is nothing to explain.
+    """
+    reading = formats.read(question.answer, reply, min_label_mass)
+    if not reading.values:
+        return ""
+    if not reply.samples:
+        return reply.text if reply.labels is None else LABELS[reply.labels.index(max(reply.labels))]
+    distances = {}
+    for number, sample in enumerate(reply.samples):
+        alone = formats.read(question.answer, Reply("", samples=(sample,)), min_label_mass)
+        if alone.values:
+            pairs = zip(alone.values, reading.values, strict=True)
+            distances[number] = sum(abs(value - mean) for value, mean in pairs)
+    return reply.samples[min(distances, key=distances.__getitem__)].text
+
+
+_GRADE = {"type": "number", "minimum": 0, "maximum": 10}
+_ABSTAINED = {"type": "string", "enum": [CANNOT_JUDGE]}
+_REASONING = {"type": "string", "maxLength": 400}  # without an end, a reply may run into the token limit
+
+
+def _object(score: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"score": dict(score), "reasoning": dict(_REASONING)},
+        "required": ["score", "reasoning"],
+        "additionalProperties": False,
+    }
+
+
+JSON_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    "pair": _object({"anyOf": [{"type": "array", "items": _GRADE, "minItems": 2, "maxItems": 2}, _ABSTAINED]}),
+    "verdict": _object({"type": "string", "enum": ["yes", "no", CANNOT_JUDGE]}),
+}
+"""By answer format; those that are not here are written freely."""
+
+NUMBER = rf"(10(\.0)?|[0-9](\.[0-9]{{1,2}})?|{CANNOT_JUDGE})"
+"""What `number` is, for engines that can force a regular expression."""
+
+MAX_ASPECT = 100.0
+"""Longer side by shorter side; the image processors of the Qwen-VL family refuse more than 200."""
+
+
+def picture(name: str, data: bytes, max_side: int) -> Image:
+    """The picture in `data`, `max_side` pixels at most. Raises ImageError."""
+    image = decode(data)
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        raise ImageError(f"{name}: {image.width}x{image.height} pixels: too narrow for the judge")
+    return shrunk(image, max_side)
+
+
+def pictures(request: JudgeRequest, questions: tuple[Question, ...], max_side: int) -> dict[str, Image]:
+    """Every picture that the questions show, once each. Raises ImageError."""
+    shown = dict.fromkeys(name for question in questions for name in question.images)
+    return {name: picture(name, getattr(request, name), max_side) for name in shown}
+
+
+def shrunk(image: Image, max_side: int) -> Image:
+    """`image`, or a smaller one of the same proportions whose longer side is `max_side` pixels."""
+    from PIL import Image
+
+    if max(image.size) <= max_side:
+        return image
+    scale = max_side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+NUM_LOGPROBS = 20
+"""Likeliest tokens to ask for: the most that OpenAI and vLLM give. A label that is not among them counts as 0."""
+NUM_TOKENS = 2
+"""Tokens to ask for: the label, and what follows it. Tokenizers that split digits write 10 as 1 and 0."""
+
+
+def reply_of(
+    tokens: Sequence[Mapping[str, Any]], text: str, usage: tuple[int, int] | None, is_finished: bool = False
+) -> Reply:
+    """The reply whose first, second, ... token has these log-probabilities, the one that was written first.
+
+    What cannot be true is no score: no_probabilities. `is_finished`: nothing followed the last of `tokens`.
+    """
+    first = _probabilities(tokens[0]) if tokens else {}
+    if not first:
+        message = "the engine gave no usable probabilities of the first token"
+        return Reply(text, problem="no_probabilities", message=message, usage=usage)
+    by_label = dict.fromkeys(LABELS, 0.0)
+    for token, share in first.items():
+        if token.strip() in by_label:  # " 7" says the same as "7"
+            by_label[token.strip()] += share
+    labels = tuple(round(by_label[label], 6) for label in LABELS)
+    likeliest = max(first, key=first.__getitem__)
+    ends = _ends(tokens[1:], is_finished) if likeliest == next(iter(tokens[0])) else float(likeliest.strip() != "1")
+    return Reply(likeliest, labels=labels, ends=round(ends, 6), usage=usage)
+
+
+def _ends(after: Sequence[Mapping[str, Any]], is_finished: bool) -> float:
+    """Probability that an answer ends behind its first token, as far as the likeliest second tokens show it."""
+    if not after:
+        return float(is_finished)
+    return min(1.0, sum(share for token, share in _probabilities(after[0]).items() if is_end(token)))
+
+
+def is_end(token: str) -> bool:
+    """Whether an answer is over with `token`: an end such as <|im_end|> or </s>, no text at all, or a new line."""
+    text = token.lstrip(" \t")
+    return token == "" or (text.startswith("<") and text.endswith(">")) or text.startswith(("\n", "\r"))
+
+
+def _probabilities(tokens: Mapping[str, Any]) -> dict[str, float]:
+    """Probability of each token; nothing where they cannot be true."""
+    shares = {token: _probability(logprob) for token, logprob in tokens.items()}
+    known = {token: share for token, share in shares.items() if share is not None}
+    return known if len(known) == len(shares) and 0.0 < sum(known.values()) <= 1.001 else {}
+
+
+def _probability(logprob: Any) -> float | None:
+    is_number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
+    return math.exp(min(logprob, 0.0)) if is_number and logprob <= 0.001 else None

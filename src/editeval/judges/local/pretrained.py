@@ -1,0 +1,235 @@
+"""A checkpoint of the Qwen-VL family, ready to answer, or one line that says what is wrong with it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any, TypeVar
+
+from editeval.errors import MachineError
+from editeval.judges.parsing.reply import LABELS
+from editeval.types import Facts, HubModel
+
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
+"""Values of `model_type` whose prompts this engine knows how to build."""
+
+CONFIG = "config.json"
+IMAGE_TOKEN = "<|image_pad|>"
+"""What the chat templates of all FAMILIES put in the place of an image."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What is to be loaded."""
+
+    model_name: str
+    revision: str | None
+    dtype: str
+    use_flash_attention: bool
+
+    @property
+    def is_path(self) -> bool:
+        """Whether `model_name` can only be a folder: names on the hub are "name" or "owner/name"."""
+        return self.model_name.startswith((".", "~", "/")) or self.model_name.count("/") > 1 or "\\" in self.model_name
+
+    @property
+    def place(self) -> str:
+        """`model_name` as the libraries want it."""
+        return str(Path(self.model_name).expanduser()) if self.is_path else self.model_name
+
+    @property
+    def hub_model(self) -> HubModel | None:
+        """What is to be had from the Hub; None if it is a folder of this machine."""
+        is_here = self.is_path or Path(self.model_name).is_dir()
+        return None if is_here else HubModel(self.model_name, self.revision, CONFIG)
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainedModel:
+    """A model on its devices and what turns messages and images into its inputs."""
+
+    model: Any
+    tokenizer: Any
+    image_processor: Any
+    device: str  # where inputs go
+    max_tokens: int  # prompt and reply together
+    end_ids: frozenset[int]  # tokens that end a reply
+    label_ids: tuple[int, ...]  # token of each of LABELS
+    pad_id: int
+    typed_id: int | None  # token to be marked as an image's, for models that want to be told
+
+
+def check_folder(wanted: ModelRequest) -> None:
+    """Raises MachineError if a path is meant and no checkpoint is there."""
+    if not wanted.is_path:
+        return
+    folder = Path(wanted.model_name).expanduser()
+    if not folder.is_dir():
+        raise _problem(wanted, "is not a folder", "check the path")
+    if not (folder / CONFIG).is_file():
+        raise _problem(wanted, "has no config.json in it", "give the folder of a complete snapshot")
+
+
+def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedModel:
+    """The checkpoint on `devices` (several: its layers are spread over them), in greedy mode. Raises MachineError."""
+    try:
+        import torch  # noqa: F401  transformers imports without it, and fails later
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MachineError(
+            f"reward_model.type: transformers_vlm needs the package {error.name}; install torch and transformers"
+        ) from error
+    check_folder(wanted)
+    config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
+    if config.model_type not in FAMILIES:
+        raise _problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(FAMILIES)}")
+    tokenizer = _reading(wanted, lambda: _tokenizer(wanted))
+    if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) != config.image_token_id:
+        raise _problem(wanted, f"has a tokenizer without {IMAGE_TOKEN}", "download the snapshot again, completely")
+    image_processor = _reading(wanted, lambda: _image_processor(wanted))
+    model = _reading(wanted, lambda: _model(wanted, config, devices)).eval()
+    end_ids, pad_id = _make_greedy(model, tokenizer)
+    max_tokens = int(getattr(config.get_text_config(), "max_position_embeddings", 32768))
+    typed_id = config.image_token_id if "mm_token_type_ids" in signature(model.forward).parameters else None
+    labels = _label_ids(wanted, tokenizer)
+    return PretrainedModel(model, tokenizer, image_processor, devices[0], max_tokens, end_ids, labels, pad_id, typed_id)
+
+
+def _source(wanted: ModelRequest) -> dict[str, Any]:
+    return {"revision": wanted.revision or "main", "trust_remote_code": False}
+
+
+def _tokenizer(wanted: ModelRequest) -> Any:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(wanted.place, **_source(wanted))
+    template = tokenizer.chat_template
+    if not isinstance(template, str) or "image" not in template:
+        tokenizer.chat_template = _old_template(wanted)
+    return tokenizer
+
+
+def _old_template(wanted: ModelRequest) -> str:
+    """The chat template from where checkpoints of 2025 keep it: a file of the processor's."""
+    from transformers.utils import cached_file
+
+    path = cached_file(
+        wanted.place,
+        "chat_template.json",
+        revision=wanted.revision or "main",
+        _raise_exceptions_for_missing_entries=False,
+    )
+    template = json.loads(Path(path).read_text(encoding="utf-8")).get("chat_template") if path else None
+    if not isinstance(template, str):
+        raise _problem(wanted, "has no chat template for images", "use an instruction-tuned (Instruct) checkpoint")
+    return template
+
+
+def _image_processor(wanted: ModelRequest) -> Any:
+    """Always the one on Pillow: what the judge sees must not depend on whether torchvision is installed."""
+    import transformers
+
+    return transformers.AutoImageProcessor.from_pretrained(wanted.place, backend="pil", **_source(wanted))
+
+
+def _model(wanted: ModelRequest, config: Any, devices: Sequence[str]) -> Any:
+    """The model with every weight from the checkpoint: transformers would fill gaps with random numbers."""
+    import torch
+    import transformers
+
+    dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
+    placement: dict[str, Any] = {}
+    if devices[0] != "cpu":
+        placement["device_map"] = {"": devices[0]} if len(devices) == 1 else "balanced"
+    model, report = transformers.AutoModelForImageTextToText.from_pretrained(
+        wanted.place,
+        config=config,
+        dtype=dtype,
+        attn_implementation="flash_attention_2" if wanted.use_flash_attention else "sdpa",
+        use_safetensors=True,
+        output_loading_info=True,
+        **placement,
+        **_source(wanted),
+    )
+    gaps = [*report["missing_keys"], *report["mismatched_keys"]]
+    if gaps:
+        raise _problem(
+            wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download the snapshot again, completely"
+        )
+    return model
+
+
+def _make_greedy(model: Any, tokenizer: Any) -> tuple[frozenset[int], int]:
+    """Replaces the checkpoint's sampling settings and penalties; returns the ids that end a reply, and of padding."""
+    import transformers
+
+    own = model.generation_config
+    listed = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+    end_ids = frozenset(listed if isinstance(listed, list | tuple) else [listed])
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(end_ids)
+    model.generation_config = transformers.GenerationConfig(
+        do_sample=False, num_beams=1, eos_token_id=sorted(end_ids), pad_token_id=pad_id
+    )
+    return end_ids, pad_id
+
+
+def _label_ids(wanted: ModelRequest, tokenizer: Any) -> tuple[int, ...]:
+    encoded = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in LABELS]
+    if any(len(ids) != 1 for ids in encoded):
+        raise _problem(wanted, "has a tokenizer that splits digits", "use one where every digit is one token")
+    return tuple(ids[0] for ids in encoded)
+
+
+def _reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
+    """What `read` returns; whatever the libraries raise for a bad checkpoint becomes one line."""
+    broken_weights: type[Exception] = importlib.import_module("safetensors").SafetensorError
+
+    try:
+        return read()
+    except ImportError as error:
+        advice = "install what it names" + (", or set use_flash_attention: false" if wanted.use_flash_attention else "")
+        raise _problem(wanted, _first_sentence(error), advice) from error
+    except (OSError, ValueError, KeyError, RuntimeError, broken_weights, json.JSONDecodeError) as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        advice = "give the path of a complete local snapshot, or a name on the hub while it can be reached"
+        raise _problem(wanted, f"cannot be loaded: {_first_sentence(error)}", advice) from error
+
+
+def _first_sentence(error: BaseException) -> str:
+    """The first sentence: what follows is advice that does not fit here, such as to run the checkpoint's code."""
+    text = " ".join(str(error).split()).partition(". ")[0].rstrip(".") or type(error).__name__
+    return text if len(text) <= 240 else text[:237] + "..."
+
+
+def _problem(wanted: ModelRequest, what: str, advice: str) -> MachineError:
+    revision = f" (revision {wanted.revision})" if wanted.revision else ""
+    return MachineError(f"reward_model.params.model_name: {wanted.model_name!r}{revision} {what}; {advice}")
+
+
+def facts_of(model: Any) -> Facts:
+    """Class, commit (None unless it came from the hub), attention, dtype, and the devices that hold its weights."""
+    places = sorted({str(parameter.device) for parameter in model.parameters()})
+    return {
+        "model": type(model).__name__,
+        "commit": getattr(model.config, "_commit_hash", None),
+        "attention": getattr(model.config, "_attn_implementation", None),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": ", ".join(dict.fromkeys(_name_of(place) for place in places)),
+        "num_devices": len(places),
+    }
+
+
+def _name_of(device: str) -> str:
+    """What a CUDA device is, since its number says nothing later."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return str(torch.cuda.get_device_name(device))

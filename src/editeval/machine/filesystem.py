@@ -1,0 +1,85 @@
+"""Which file system holds a path, and whether SQLite's write-ahead log may be used there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+MOUNTINFO = Path("/proc/self/mountinfo")
+# Not one machine's own disk: shared memory maps, which the write-ahead log needs, are not coherent on these.
+_SHARED = frozenset(
+    (
+        *(
+            "9p",
+            "afs",
+            "beegfs",
+            "ceph",
+            "cifs",
+            "coda",
+            "cvmfs",
+            "fhgfs",
+            "gfs",
+            "gfs2",
+            "glusterfs",
+            "gpfs",
+            "lustre",
+        ),
+        *("mmfs", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf"),
+        *("virtiofs", "wekafs"),
+    )
+)
+
+
+def journal_mode(path: Path, mountinfo: Path = MOUNTINFO) -> str:
+    """ "WAL" on a local file system; "DELETE", slower but safe for one writer, on a network one."""
+    return "DELETE" if is_shared(file_system(path, mountinfo)) else "WAL"
+
+
+def is_shared(kind: str) -> bool:
+    """True for file systems that other machines may write to, and for those in user space (sshfs, s3fs, ...)."""
+    return kind in _SHARED or kind.startswith("fuse.")
+
+
+def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str:
+    """Type of the file system that holds `path` ("ext4", "nfs4"); "" where the kernel does not tell (not Linux)."""
+    return _mount_of(path, mountinfo)[1]
+
+
+def mount_point(path: Path, mountinfo: Path = MOUNTINFO) -> Path:
+    """Where the file system that holds `path` is mounted; `path` itself where the kernel does not tell."""
+    return _mount_of(path, mountinfo)[0]
+
+
+def _mount_of(path: Path, mountinfo: Path) -> tuple[Path, str]:
+    """(mount point, type) of the file system that holds `path`."""
+    try:
+        lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return path, ""
+    target = path.resolve()
+    best: tuple[int, Path, str] = (-1, path, "")
+    for line in lines:  # id parent major:minor root MOUNT-POINT options [tags] - TYPE source super-options
+        before, separator, after = line.partition(" - ")
+        fields = before.split(" ")
+        if not separator or len(fields) < 5:
+            continue
+        point = Path(_unescape(fields[4]))
+        depth = len(point.parts)
+        if depth >= best[0] and target.is_relative_to(point):  # of two mounts on one point the later one is seen
+            best = (depth, point, after.split(" ")[0])
+    return best[1:]
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str:
+    """Another one after every start of the machine; empty where the system does not tell (not Linux)."""
+    try:
+        return BOOT_ID_FILE.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

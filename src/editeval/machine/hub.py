@@ -1,0 +1,174 @@
+"""What the Hugging Face Hub says about a model, before anything of it is loaded.
+
+`python -m editeval.machine.hub MODEL` looks one up from the interpreter that will load it: whether it has a client of
+the Hub, and which cache that client uses, only that interpreter knows. A model in the cache needs no network. The Hub
+is asked once, for the head of one small file, and has ANSWER_S: its client tries again for half a minute before it
+gives up, and a name server may take as long.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from editeval.types import HubModel
+
+ANSWER_S = 3.0
+"""How long the Hub may take to say that it has a model."""
+WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def command(python: str, model: HubModel) -> list[str]:
+    """What `python` must run to look `model` up; it prints {"problem": one line, empty if the model can be had}."""
+    return [python, "-m", "editeval.machine.hub", json.dumps(asdict(model))]
+
+
+def refusal(model: HubModel, error: BaseException) -> str:
+    """What the Hub said no to, and what to do; empty if it said nothing of the kind."""
+    kinds = {cls.__name__ for cls in type(error).__mro__}
+    if "GatedRepoError" in kinds:
+        return f"{model.name} is gated; accept its licence on the Hub, then `hf auth login` or set HF_TOKEN"
+    if "RevisionNotFoundError" in kinds:
+        return f"{model.name} has no revision {model.revision!r}; mend revision"
+    if "RepositoryNotFoundError" in kinds:
+        return f"the Hub knows no {model.name}; check the spelling (a private one needs HF_TOKEN), or give a folder"
+    if _is_missing_entry(error):
+        return f"{model.name} has no {model.file}; it is no checkpoint of this kind" if model.is_file_needed else ""
+    if _status(error) in (401, 403):
+        return f"the Hub refuses {model.name} ({_status(error)}); `hf auth login` or set HF_TOKEN, or give a folder"
+    return ""
+
+
+def problem_of(model: HubModel) -> str:
+    """Why `model` cannot be had, and what to do; empty if it is in the cache or the Hub has it."""
+    try:
+        import huggingface_hub  # type: ignore[import-not-found]
+    except ImportError:
+        return f"{model.name} is no folder, and {sys.executable} has no huggingface_hub to get it; install it there"
+    if is_cached(model):
+        return ""
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        why = "HF_HUB_OFFLINE is set"
+    else:
+        error = _asked(model)
+        refused = refusal(model, error) if error is not None else ""
+        if error is None or refused or _is_missing_entry(error):
+            return refused
+        why = f"the Hub {_complaint(error)}"
+    return f"{model.name} is not in the cache and {why}; download it first, or give a folder"
+
+
+def is_cached(model: HubModel) -> bool:
+    """Whether that revision is in the cache, with every weight that it says it has. Asks nobody."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model.name, model.file, cache_dir=model.cache_dir, revision=model.revision)
+    if not isinstance(found, str):
+        return False
+    folder = Path(found).parent
+    weights = {path for path in folder.rglob("*") if path.suffix in WEIGHTS and path.exists()}
+    return bool(weights) and all(path in weights for path in _promised(folder)) and _has_components(Path(found))
+
+
+def commit_in_cache(model: HubModel) -> str | None:
+    """The commit that `model` means in this machine's cache; None if it is not there. Asks nobody, imports no client.
+
+    A loader that reaches the Hub may find that a branch has moved on: the commit it loaded has to be compared.
+    """
+    if model.revision and _COMMIT.fullmatch(model.revision):
+        return model.revision
+    folder = _cache(model) / f"models--{model.name.replace('/', '--')}"
+    try:
+        commit = (folder / "refs" / (model.revision or "main")).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+def _cache(model: HubModel) -> Path:
+    """Where the Hub's client keeps its files, by its documented variables."""
+    named = model.cache_dir or os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("HF_HOME") or Path(base, "huggingface")).expanduser() / "hub"
+
+
+def _promised(folder: Path) -> list[Path]:
+    """The weight files that the listings in `folder` name."""
+    return [
+        listing.parent / name
+        for listing in folder.rglob("*.index.json")
+        for name in set(_read(listing).get("weight_map", {}).values())
+    ]
+
+
+def _has_components(file: Path) -> bool:
+    """A pipeline of diffusers: whether every component has a folder. Other models have none."""
+    if file.name != "model_index.json":
+        return True
+    parts = {name: entry for name, entry in _read(file).items() if not name.startswith("_")}
+    wanted = [name for name, entry in parts.items() if isinstance(entry, list) and len(entry) == 2 and entry[0]]
+    return all((file.parent / name).is_dir() for name in wanted)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # what cannot be read is told, with its name, by whoever loads it
+    return content if isinstance(content, dict) else {}
+
+
+def _asked(model: HubModel) -> BaseException | None:
+    """What the Hub's client raises when it is asked for the model; None if it may be loaded."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
+    url = hf_hub_url(model.name, model.file, revision=model.revision)
+    asked = executor.submit(get_hf_file_metadata, url, timeout=ANSWER_S)
+    executor.shutdown(wait=False)
+    try:
+        return asked.exception(ANSWER_S + 0.25)
+    except TimeoutError as error:
+        return error
+
+
+def _complaint(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
+        return f"does not answer within {ANSWER_S:g} s"
+    status = _status(error)
+    if status is not None:
+        return f"answers {status}"
+    said = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"cannot be reached: {said}"
+
+
+def _status(error: BaseException) -> int | None:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _is_missing_entry(error: BaseException) -> bool:
+    kinds = {cls.__name__ for cls in type(error).__mro__}
+    return "EntryNotFoundError" in kinds and "LocalEntryNotFoundError" not in kinds
+
+
+def main() -> None:
+    """Entry of the look-up: the model, as JSON, is the only argument."""
+    problem = problem_of(HubModel(**json.loads(sys.argv[1])))
+    sys.stdout.write(json.dumps({"problem": problem}) + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # a thread that still waits for a name server must not hold this process
+
+
+if __name__ == "__main__":
+    main()

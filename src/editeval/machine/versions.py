@@ -1,0 +1,119 @@
+"""Versions: what is installed, read from metadata without importing anything, and conditions on them."""
+
+from __future__ import annotations
+
+import operator
+import platform
+import re
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+Release = tuple[int, ...]
+
+LIBRARIES = (
+    *("accelerate", "bitsandbytes", "cache-dit", "diffusers", "flash-attn", "huggingface-hub", "kernels", "numpy"),
+    *("pillow", "pydantic", "ray", "rich", "safetensors", "scipy", "sglang", "tokenizers"),
+    *("torch", "torchvision", "transformers", "triton", "vllm", "vllm-omni"),
+)
+_CONDITION = re.compile(r"([a-z0-9-]+)(==|!=|<=|>=|<|>)([0-9][0-9.]*)")
+_COMPARE: Mapping[str, Callable[[Release, Release], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def installed(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """editeval, python, sqlite and the installed ones of `libraries`, by name."""
+    found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    for name in ("editeval", *libraries):
+        try:
+            found[name] = metadata.version(name) or "unknown"  # a half-removed package has metadata without one
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def build_of(torch: str) -> dict[str, str]:
+    """What torch's version tells about its build: 2.13.0+cu130 is {"torch-cuda": "13.0"}; {} if it tells nothing."""
+    _, _, local = torch.partition("+")
+    if local == "cpu":
+        return {"torch-cpu-build": "1"}
+    match = re.fullmatch(r"cu([0-9]+)([0-9])", local)
+    return {"torch-cuda": f"{match[1]}.{match[2]}"} if match else {}
+
+
+def release(version: str) -> Release:
+    """The numbers that a version begins with: 2.14.0+cu130, 2.14.0rc1 and 2.14.0.dev3 are all (2, 14, 0)."""
+    match = re.match(r"[0-9]+(\.[0-9]+)*", version)
+    return tuple(int(part) for part in match.group().split(".")) if match else ()
+
+
+def matches(condition: str, versions: Mapping[str, str]) -> tuple[str, ...]:
+    """Names that `condition` is about if it holds, else (). A package that is not there makes it false.
+
+    A condition is "name<=1.2.3", several of them separated by commas. `==1.2` means 1.2 and every 1.2.x, and `!=`
+    the opposite of that. Raises ValueError for anything else.
+    """
+    names = []
+    for part in condition.split(","):
+        match = _CONDITION.fullmatch(part)
+        if match is None:
+            raise ValueError(f"not a condition on versions: {part!r}")
+        name, sign, wanted = match.groups()
+        have = release(versions.get(name, ""))
+        if not have or not _holds(have, sign, release(wanted)):
+            return ()
+        names.append(name)
+    return tuple(dict.fromkeys(names))
+
+
+def _holds(have: Release, sign: str, wanted: Release) -> bool:
+    if sign in ("==", "!="):
+        return (_filled(have, len(wanted))[: len(wanted)] == wanted) is (sign == "==")
+    width = max(len(have), len(wanted))
+    return _COMPARE[sign](_filled(have, width), _filled(wanted, width))
+
+
+def _filled(numbers: Release, width: int) -> Release:
+    return numbers + (0,) * (width - len(numbers))
+
+
+PACKAGES = (
+    *("accelerate", "diffusers", "numpy", "pillow", "pooch", "pydantic", "pyyaml"),
+    *("ray", "rich", "safetensors", "scikit-image", "scipy", "torch", "torchvision", "transformers", "vllm"),
+)
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Python, SQLite, editeval (with its git commit where it runs from a checkout) and the installed of `packages`."""
+    found = {"python": platform.python_version(), "sqlite": _sqlite_version()}
+    for name in ("editeval", *packages):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    commit = _git_commit(Path(__file__).resolve().parents[3])
+    return {**found, "git_commit": commit} if commit else found
+
+
+def _sqlite_version() -> str:
+    import sqlite3
+
+    return sqlite3.sqlite_version
+
+
+def _git_commit(root: Path) -> str:
+    """Commit of the checkout at `root`, "-dirty" if files differ; "" if `root` is not one or git is absent."""
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

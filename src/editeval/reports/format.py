@@ -1,0 +1,295 @@
+"""How numbers and foreign text read: one place for every renderer.
+
+None is a dash, never a zero. Text from data is made printable: no control, escape or direction-changing character
+survives, so that neither a terminal nor a reader's eye can be steered by an instruction or an error message.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from editeval.reports.data import MACRO, MICRO, Report
+from editeval.reports.site.i18n import english
+from editeval.text import NOTHING, duration, fixed, moment, printable, share
+from editeval.types import Subset, Summary
+
+STATISTICS = ("mean", "std", "median", "min", "max", "count")
+
+
+def format_interval(low: float | None, high: float | None) -> str:
+    """An interval, "6.11 to 6.73"; empty if there is none."""
+    return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+
+
+def interval_cell(summary: Summary) -> str:
+    """The 95 % interval of the mean; a word if it would be too narrow, a dash without a mean."""
+    word = english("unreliable") if summary.interval_note else NOTHING
+    return format_interval(summary.ci_low, summary.ci_high) or word
+
+
+def interval_notes(summaries: Sequence[Summary]) -> Iterator[str]:
+    """Why means have no interval: a sentence per reason, and the categories that it is true of."""
+    for note in dict.fromkeys(s.interval_note for s in summaries if s.interval_note):
+        names = ", ".join(category_title(s.category) for s in summaries if s.interval_note == note)
+        yield f"{english(f'why_{note}')} ({names})"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table of a metric: its title, and the cell of a category."""
+
+    name: str
+    title: str
+    cell: Callable[[Summary], str]
+
+
+def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
+    """The statistics asked for, then coverage; then bounds if any of `summaries` lacks a score."""
+    wanted = [_STATISTIC[name] for name in STATISTICS if name in report.statistics]
+    if "mean" in report.statistics:
+        wanted.insert(1, Column("interval", "95 % interval", interval_cell))
+    wanted.append(Column("coverage", "coverage", lambda s: share(s.coverage)))
+    if any(s.num_scored < s.num_samples for s in summaries):
+        wanted.append(Column("bounds", "if all scored", _bounds))
+    return tuple(wanted)
+
+
+def _bounds(summary: Summary) -> str:
+    """Where the mean could lie; a dash where nothing is missing."""
+    return format_interval(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
+
+
+_STATISTIC = {
+    "mean": Column("mean", "mean", lambda s: fixed(s.mean)),
+    "std": Column("std", "std", lambda s: fixed(s.std)),
+    "median": Column("median", "median", lambda s: fixed(s.median)),
+    "min": Column("min", "min", lambda s: fixed(s.min)),
+    "max": Column("max", "max", lambda s: fixed(s.max)),
+    "count": Column("count", "n", lambda s: f"{s.num_scored}/{s.num_samples}"),
+}
+
+
+def rows_of(report: Report, metric: str) -> tuple[Summary, ...]:
+    """The metric's summaries: categories as given, then macro, then micro."""
+    mine = [s for s in report.summaries if s.metric == metric]
+    last = {MACRO: 1, MICRO: 2}
+    return tuple(sorted(mine, key=lambda s: last.get(s.category, 0)))
+
+
+def metrics_of(report: Report) -> tuple[str, ...]:
+    """Every metric that has a summary, the headline first."""
+    seen = dict.fromkeys([report.headline_metric, *(s.metric for s in report.summaries)])
+    return tuple(seen)
+
+
+def category_title(category: str) -> str:
+    """What a row of the table is called; `macro` is the mean of the categories, `micro` is over all samples."""
+    return printable(category) or "(no category)"
+
+
+def headline(report: Report) -> str:
+    """The result in one sentence; no number at all if nothing was scored."""
+    if not report.headline_metric:
+        counts = report.coverage
+        return f"{counts['num_edited']} of {counts['num_samples']} samples edited; no judge was asked."
+    whole = report.headline(MICRO)
+    if whole is None or whole.num_scored == 0:
+        return "Nothing was scored, so there is no result."
+    figures = [_statistic_phrase(report, whole)] if set(report.statistics) & set(STATISTICS[:-1]) else []
+    figures.append(f"{whole.num_scored} of {whole.num_samples} samples scored ({share(whole.coverage)})")
+    if whole.num_scored < whole.num_samples and "mean" in report.statistics:
+        figures.append(f"between {fixed(whole.lowest)} and {fixed(whole.highest)} if all were scored")
+    return f"{printable(report.headline_metric)}: {'; '.join(figures)}."
+
+
+def _statistic_phrase(report: Report, whole: Summary) -> str:
+    name = next(name for name in STATISTICS if name in report.statistics)
+    phrase = f"{name} {_STATISTIC[name].cell(whole)}"
+    interval = f", 95 % interval {interval_cell(whole)}" if name == "mean" else ""
+    return f"{phrase} of 10{interval}"
+
+
+def policy_line(report: Report) -> str:
+    """What the policy of this run took and what the others would have taken; empty if nothing was replayed."""
+    used = next((p for p in report.policies if p["policy"] == report.run.get("policy")), None)
+    if used is None:
+        return ""
+    idle = f" (workers idle {share(used.get('idle_fraction'))})" if used.get("idle_fraction") is not None else ""
+    others = [_compared(p, float(used["makespan_s"])) for p in report.policies if p is not used]
+    tail = f"; replayed from the measured durations: {', '.join(others)}" if others else ""
+    lost = used.get("failures_s", 0.0)
+    failures = f", {duration(lost)} of it waiting for failures" if lost >= 0.05 else ""
+    return f"{printable(used['policy'])} {duration(used['makespan_s'])}{failures}{idle}{tail}{_covered(report, used)}"
+
+
+def _covered(report: Report, used: Mapping[str, Any]) -> str:
+    """How much of the editing beside it the policy's line is about, if not all, and what other policies took."""
+    costs = report.timing.get("costs") or ()
+    editing_s = sum(report.timing.get(name) or 0.0 for name in ("edit_s", "both_s"))
+    parts = []
+    if used.get("num_edits", 0) < used.get("of_edits", 0):
+        parts.append(f"covers {used['num_edits']} of {used['of_edits']} edits")
+    measured_s = sum(cost["measured_s"] for cost in costs)
+    if costs and measured_s < editing_s - 0.05:
+        parts.append(f"nothing is on record of another {duration(editing_s - measured_s)} of editing")
+    for cost in costs:
+        if cost["policy"] != used["policy"]:
+            edits = f"{cost['num_edits']} of {cost['of_edits']} edits"
+            parts.append(f"besides, {printable(cost['policy'])} took {duration(cost['measured_s'])} for {edits}")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _compared(policy: Mapping[str, Any], used_s: float) -> str:
+    makespan = float(policy["makespan_s"])
+    return f"{printable(policy['policy'])} {duration(makespan)} ({difference(makespan, used_s)})"
+
+
+def difference(makespan_s: float, used_s: float) -> str:
+    """How a makespan compares with that of the policy used, in words."""
+    if used_s <= 0 or abs(makespan_s - used_s) < 0.0005 * used_s:
+        return "the same"
+    change = abs(makespan_s / used_s - 1)
+    return f"{share(change)} {'less' if makespan_s < used_s else 'more'}"
+
+
+_STAGES = {
+    "wall_s": "whole run",
+    "load_s": "loading",
+    "edit_s": "editing",
+    "both_s": "editing and judging",
+    "swap_s": "swapping models",
+    "judge_s": "judging",
+}
+
+
+def stage_times(report: Report) -> Iterator[tuple[str, str]]:
+    """(name, duration) of every time in `timing` that is known, in reading order."""
+    names = [*(k for k in _STAGES if k in report.timing), *(k for k in report.timing if k not in _STAGES)]
+    for name in names:
+        value = report.timing[name]
+        if name == "both_s" and not value:
+            continue  # stages that share no time say so by saying nothing
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            label = _STAGES.get(name) or printable(name.removesuffix("_s").replace("_", " "))
+            yield label, duration(value) if name.endswith("_s") else f"{value:g}"
+
+
+def command(report: Report) -> str:
+    """The command that made the run and continues it, so without --fresh; quoted for a shell; empty if unknown."""
+    argv = report.provenance.get("argv")
+    if isinstance(argv, list | tuple):
+        return printable(shlex.join(str(part) for part in argv if part != "--fresh"))
+    return printable(argv)
+
+
+def score_set_title(name: str, judge: str, protocol: str, score_set_id: str) -> str:
+    """`words (openai_chat, protocol rubric, 1f0c...)`: which scores these are."""
+    asked = f", protocol {protocol}" if protocol else ""
+    return f"{name} ({judge}{asked}, {score_set_id})"
+
+
+def score_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """("scores", name, judge, protocol and id of what is shown) and ("also kept", the score sets that are not)."""
+    shown = score_titles(report.run)
+    if shown:
+        yield "scores", printable("; ".join(shown))
+    if report.run.get("also_kept"):
+        yield "also kept", printable("; ".join(report.run["also_kept"]))
+
+
+def score_titles(run: Mapping[str, Any]) -> list[str]:
+    """Which scores a run shows, the headline's first."""
+    return [
+        score_set_title(one["name"], one["judge"], one.get("protocol") or "", one["id"])
+        for one in run.get("judgings") or ()
+    ]
+
+
+def policy_shares(run: Mapping[str, Any]) -> str:
+    """Which policy made how many edits, "round_robin 20 (66.7 %), dynamic 10 (33.3 %)"; empty before the first."""
+    made = run.get("edits_by_policy") or ()
+    return printable(", ".join(f"{one['policy']} {one['num_edits']} ({share(one['share'])})" for one in made))
+
+
+def trust_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """("trust", what is known of how far a judge can be trusted) for every judge whose scores are shown."""
+    judgings = report.run.get("judgings") or ()
+    for judging in judgings:
+        line = (judging.get("certificate") or {}).get("line")
+        if line:
+            yield "trust", printable(line if len(judgings) == 1 else f"{judging['name']}: {line}")
+
+
+def subset_line(subset: Subset) -> str:
+    """What a part of a benchmark is called wherever its results stand."""
+    how = f" ({printable(subset.how)})" if subset.how else ""
+    return f"subset: {subset.num} of {subset.of}{how}; not comparable with full results"
+
+
+def metric_title(report: Report, metric: str) -> str:
+    """What the table of a metric is called: of a subset, its size is part of the name."""
+    subset = report.subset
+    return printable(metric) + (f" (subset: {subset.num} of {subset.of})" if subset else "")
+
+
+def selection_line(report: Report) -> str:
+    """What part of the run's samples the report covers; empty if all that it has edited."""
+    wanted, edited = report.run.get("num_samples"), report.run.get("num_in_run", 0)
+    if not isinstance(wanted, int) or not isinstance(edited, int) or edited <= wanted:
+        return ""
+    return f"covers {wanted} of the {edited} samples that this run has edited, as --limit, --sample or categories say"
+
+
+def reused_line(report: Report) -> str:
+    """What was taken over from other runs; empty if nothing was."""
+    parts = []
+    for one in report.run.get("reused") or ():
+        scores = f" and the scores of {one['num_scored']}" if one["num_scored"] else ""
+        parts.append(f"{one['num_edits']} edit{'' if one['num_edits'] == 1 else 's'}{scores} from {one['run']}")
+    return printable("; ".join(parts))
+
+
+def planted_line(report: Report) -> str:
+    """The truth that a simulated editor was given, and what was measured; empty for every other editor."""
+    truth, whole = report.run.get("planted"), report.headline(MICRO)
+    if not truth or whole is None or whole.mean is None:
+        return ""
+    said = f"mean {fixed(truth['mean'])}; measured {fixed(whole.mean)}"
+    if whole.ci_low is None or whole.ci_high is None:
+        return f"{said}, without an interval"
+    inside = "inside" if whole.ci_low <= truth["mean"] <= whole.ci_high else "outside"
+    return f"{said} [{fixed(whole.ci_low)}, {fixed(whole.ci_high)}]: {inside}"
+
+
+def model_line(report: Report) -> str:
+    """What the editor says of its model where that is none; else empty."""
+    loaded = report.provenance.get("models") or {}
+    said = str((loaded.get("edit") or {}).get("model") or "")
+    return printable(said) if said.startswith("simulated:") else ""
+
+
+def run_facts(report: Report) -> Iterator[tuple[str, str]]:
+    """(name, value) of what was run, for the head of a report."""
+    for name in ("editor", "judge", "benchmark", "policy", "devices"):
+        value = report.run.get(name)
+        if value not in (None, "", [], ()):
+            yield name, printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
+    if policy_shares(report.run):
+        yield "edits made under", policy_shares(report.run)
+    yield from score_lines(report)
+    if model_line(report):
+        yield "model", model_line(report)
+    if planted_line(report):
+        yield "planted", planted_line(report)
+    yield from trust_lines(report)
+    if selection_line(report):
+        yield "selection", selection_line(report)
+    if reused_line(report):
+        yield "reused", reused_line(report)
+    if report.run.get("created_at") is not None:
+        yield "created", moment(report.run["created_at"])
+    if report.run.get("id"):
+        yield "run id", printable(report.run["id"])

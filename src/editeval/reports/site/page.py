@@ -1,0 +1,85 @@
+"""The page that holds the front end, for its three hostings: beside a run, in one file, and from the server.
+
+No script and no style stands in the markup: the content security policy allows those files (in one file: exactly those
+bytes, by their hashes) and nothing else, and with trusted types no text can become markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from functools import cache
+from importlib import resources
+from string import Template
+
+from editeval.reports.site.i18n import clean, vocabulary
+
+STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
+SCRIPTS = (
+    *("text.js", "dom.js", "state.js", "data.js", "view.js", "ratings.js"),
+    *("summary.js", "grid.js", "zoom.js", "panel.js", "compare.js", "main.js"),
+)
+"""In the order in which they are loaded: when it is read, a file uses only those before it."""
+
+_POLICY = (
+    "default-src 'none'; {sources}; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types editeval"
+)
+
+
+@cache
+def asset(name: str) -> bytes:
+    """One file of the front end. Raises KeyError for anything that is none."""
+    if name not in STYLES + SCRIPTS:
+        raise KeyError(name)
+    return (resources.files("editeval.reports.site") / "static" / name).read_bytes()
+
+
+def linked(title: str, runs: str, first_page: str, app: str, is_served: bool) -> str:
+    """A page that loads the front end from the folder `app`; `runs` is script-safe JSON, `first_page` our own markup.
+
+    Opened from a disk it may load from the disk; served, only from where it came from.
+    """
+    place = "'self'" if is_served else "'self' file:"
+    sources = f"script-src {place}; style-src {place}; img-src {place} data:"
+    if is_served:
+        sources += "; connect-src 'self'"
+    styles = "\n".join(f'<link rel="stylesheet" href="{app}/{name}">' for name in STYLES)
+    scripts = "\n".join(f'<script src="{app}/{name}" defer></script>' for name in SCRIPTS)
+    return _filled(title, sources, styles, runs, first_page, scripts)
+
+
+def embedded(title: str, runs: str) -> tuple[str, str]:
+    """Beginning and end of a page that holds everything: between them belong blocks of data and the first page."""
+    style = "\n".join(asset(name).decode() for name in STYLES)
+    script = "\n".join(asset(name).decode() for name in SCRIPTS)
+    sources = f"script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:"
+    page = _filled(title, sources, f"<style>{style}</style>", runs, "\0", f"<script>{script}</script>")
+    head, _, tail = page.partition("\0")
+    return head, tail
+
+
+def block(kind: str, json_text: str) -> str:
+    """A block of data for `embedded`: script-safe JSON that the browser does not run."""
+    return f'<script type="application/json" class="editeval-data" data-kind="{kind}">{json_text}</script>\n'
+
+
+def _filled(title: str, sources: str, styles: str, runs: str, first_page: str, scripts: str) -> str:
+    asked = {kind: vocabulary()[kind] for kind in ("words", "categories")}
+    words = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
+    frame = (resources.files("editeval.reports.site") / "static" / "page.html").read_text(encoding="utf-8")
+    return Template(frame).substitute(
+        policy=_POLICY.format(sources=sources),
+        title=html.escape(clean(title)),
+        styles=styles,
+        words=words.replace("<", "\\u003c"),
+        runs=runs,
+        first_page=first_page,
+        scripts=scripts,
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

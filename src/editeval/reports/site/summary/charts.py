@@ -1,0 +1,168 @@
+"""Drawings, as SVG in units of their view boxes. Score axes run from 0 to 10; nothing depends on colour alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from editeval.reports.site.summary.elements import Child, h, label, t
+from editeval.text import duration, fixed, span
+
+_WIDTH, _EDGE, _BASE, _HIGH, _STEP = 260, 8, 32, 24, 9
+_TICKS = (0, 2, 4, 6, 8, 10)
+_GANTT_WIDTH, _GANTT_LEFT, _MOST_ROOMY = 1000, 110, 24
+_NEAR = 2.5  # batch boundaries closer than this would be one black area
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a whole. `said` is a word of ours and `figure` what stands before it (or, `is_after`, behind it)."""
+
+    kind: str
+    amount: float
+    figure: str
+    said: str
+    is_after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`filled` of it is strong, up to `total` pale."""
+
+    name: Child
+    filled: float
+    total: float
+    value: str
+    note: Child
+    is_used: bool = False
+
+
+def axis() -> Element:
+    texts = [h("text", tick, x=_x(tick), y=11, text_anchor="middle") for tick in _TICKS]
+    return _drawing("strip", _WIDTH, 14, texts, aria_label="0 \u2013 10")
+
+
+def strip(entries: Sequence[tuple[Mapping[str, Any], int]], bins: Sequence[int]) -> Element:
+    """Scores of a category: a histogram (of one run), and mean, interval and bounds of every (summary, colour)."""
+    height = _BASE + _STEP * len(entries) - 4
+    ticks = [_line("tick", _x(tick), 0, _x(tick), height) for tick in _TICKS]
+    marks = [_mark(one, colour, _BASE + _STEP * place) for place, (one, colour) in enumerate(entries)]
+    said = "; ".join(f"{fixed(one['mean'])} ({span(one['ci_low'], one['ci_high'])})" for one, _ in entries)
+    return _drawing("strip", _WIDTH, height, ticks, list(_histogram(bins)), marks, aria_label=said)
+
+
+def _histogram(bins: Sequence[int]) -> Iterator[Element]:
+    most, wide = max(bins, default=0), (_WIDTH - 2 * _EDGE) / max(1, len(bins))
+    for place, count in enumerate(bins):
+        if count > 0:
+            high = max(2.0, count / most * _HIGH)
+            title = h("title", f"{place / 5:g} \u2013 {(place + 1) / 5:g}: {count}")
+            yield _rect("bin", _EDGE + place * wide + 0.4, _BASE - 4 - high, wide - 0.8, high, title)
+
+
+def _mark(one: Mapping[str, Any], colour: int, y: float) -> Child:
+    if one["mean"] is None:
+        return None
+    is_part, has_interval = one["num_scored"] < one["num_samples"], one["ci_low"] is not None
+    return h(
+        f"g.c{colour}",
+        _line("bounds", _x(one["lowest"]), y, _x(one["highest"]), y) if is_part else None,
+        _line("interval", _x(one["ci_low"]), y, _x(one["ci_high"]), y) if has_interval else None,
+        h("circle", cx=_x(one["mean"]), cy=y, r=4),
+    )
+
+
+def stacked(parts: Sequence[Part], name: str) -> list[Element]:
+    """A bar and its legend; `name` is a word."""
+    present = [part for part in parts if part.amount > 0]
+    total = sum(part.amount for part in present)
+    rects, left = [], 0.0
+    for part in present:
+        width = part.amount / total * 100
+        rects.append(_rect(f"is-{part.kind}", left, 0, width, 8, t("title", part.said, tail=f" {part.figure}")))
+        left += width
+    legend = [h(f"li.is-{part.kind}", _phrase(part)) for part in present]
+    return [_drawing("flat", 100, 8, rects, preserveAspectRatio="none", **label(name)), h("ul.legend", legend)]
+
+
+def _phrase(part: Part) -> list[Child]:
+    word = t("span", part.said)
+    return [word, f" {part.figure}"] if part.is_after else [f"{part.figure} ", word]
+
+
+def bars(rows: Sequence[Bar]) -> Element:
+    longest = max((row.total for row in rows), default=0) or 1
+    return h("table.bars", h("tbody", [_bar(row, longest) for row in rows]))
+
+
+def _bar(row: Bar, longest: float) -> Element:
+    pale, full = (_rect(kind, 0, 0, n / longest * 100, 8) for kind, n in (("pale", row.total), ("full", row.filled)))
+    drawn = _drawing("flat", 100, 8, pale, full, preserveAspectRatio="none", aria_label=row.value)
+    cells = h("td.bar", drawn), h("td.figure", row.value), h("td.soft", row.note)
+    return h("tr.used" if row.is_used else "tr", h("th", row.name, scope="row"), *cells)
+
+
+def gantt(timeline: Mapping[str, Any], names: Sequence[Child]) -> Element:
+    """Who did what when: a lane per worker, batch boundaries as lines, pauses between invocations as dashes."""
+    lanes, seconds = timeline["lanes"], timeline["seconds"] or 1
+    high = 8 if len(lanes) > _MOST_ROOMY else 20
+    bottom = high * len(lanes)
+    scale = (_GANTT_WIDTH - _GANTT_LEFT) / seconds
+    drawn: list[Child] = []
+    for tick in _seconds(seconds):
+        x = _GANTT_LEFT + tick * scale
+        drawn += [_line("tick", x, 0, x, bottom), h("text", _tick(tick), x=x, y=bottom + 13, text_anchor="middle")]
+    for place, (lane, name) in enumerate(zip(lanes, names, strict=True)):
+        drawn.append(h("text", name, x=0, y=place * high + 14) if high > 10 else None)
+        drawn += [_work(lane["stage"], work, scale, place * high + 2, high - 4) for work in lane["spans"]]
+    edits = high * sum(lane["stage"] == "edit" for lane in lanes)
+    drawn += [_line("batch", x, 0, x, edits) for x in _apart(_GANTT_LEFT + at * scale for at in timeline["batches"])]
+    pauses = [_GANTT_LEFT + pause["at"] * scale for pause in timeline["pauses"]]
+    drawn += [_line("pause", x, 0, x, bottom) for x in pauses]
+    return _drawing("gantt", _GANTT_WIDTH, bottom + 18, drawn, **label("gantt"))
+
+
+def _work(stage: str, work: Sequence[Any], scale: float, y: float, height: float) -> Element:
+    start, took, kind, count = work
+    told = f" {duration(took)}" + (f" ({count})" if count > 1 else "")
+    title = t("title", "load_s" if kind == "load" else stage, tail=told)
+    drawn = stage if kind == "done" else kind
+    return _rect(f"span.is-{drawn}", _GANTT_LEFT + start * scale, y, took * scale, height, title)
+
+
+def _seconds(seconds: float) -> Iterator[float]:
+    """Ticks of a time axis: at most eleven, at round numbers."""
+    steps = (n * digit for n in (0.01, 0.1, 1, 10, 100, 1e3, 1e4, 1e5) for digit in (1, 2, 5))
+    step = next((step for step in steps if seconds / step <= 10), 1e6)
+    return itertools.takewhile(lambda tick: tick <= seconds, (step * n for n in itertools.count()))
+
+
+def _tick(seconds: float) -> str:
+    return f"{round(seconds, 2):g} s" if seconds < 1e5 else f"{seconds:.0f} s"
+
+
+def _apart(places: Iterator[float]) -> Iterator[float]:
+    last = -9.0
+    for place in places:
+        if place - last >= _NEAR:
+            last = place
+            yield place
+
+
+def _x(score: float) -> float:
+    return _EDGE + score / 10 * (_WIDTH - 2 * _EDGE)
+
+
+def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Element:
+    return h(f"line.{kind}", x1=x1, y1=y1, x2=x2, y2=y2)
+
+
+def _rect(kind: str, x: float, y: float, width: float, height: float, title: Element | None = None) -> Element:
+    return h(f"rect.{kind}", title, x=x, y=y, width=max(width, 0.5), height=height)
+
+
+def _drawing(kind: str, width: float, height: float, *parts: Child, **attributes: object) -> Element:
+    return h(f"svg.{kind}", *parts, viewBox=f"0 0 {width} {height}", role="img", **attributes)

@@ -1,0 +1,66 @@
+"""Where the numbers come from: how far the judge can be trusted, and everything that the run was made with."""
+
+from __future__ import annotations
+
+import json
+from xml.etree.ElementTree import Element
+
+from editeval.reports.site.summary.elements import Child, badge, copyable, h, pairs, section, t, table
+from editeval.reports.site.summary.run_view import RunView
+from editeval.text import NOTHING, moment
+
+_CHECK = ("name", "metric", "value", "num_compared", "required", "status")
+_CHECK_HEAD = ("check", "metric", "value", "n", "required", "status")
+
+
+def certificate(drawn: RunView) -> Element | None:
+    """What is known of the judge, and of every further one; None if none was asked."""
+    if not drawn.block["headline"]:
+        return None
+    judgings: list[dict[str, object]] = drawn.run.get("judgings") or []
+    others = [_other(judging) for judging in judgings[1:]]
+    one = drawn.block["certificate"]
+    if not one:
+        first = _other(judgings[0]) if others else t("p.soft", "no_certificate")
+        return section("", "certificate_title", h("div.card", first, others))
+    checks = [check for check in one.get("checks") or () if check["status"] != "not applicable"]
+    passed = sum(check["status"] in ("passed", "warned") for check in checks)
+    rows = [[_cell(check[name]) for name in _CHECK] for check in checks]
+    is_open = "" if one["verdict"] != "certified" else None
+    listed = h("details", t("summary", "checks"), h("div.wide", table("", _CHECK_HEAD, rows)), open=is_open)
+    verdict = h("p", badge(one["verdict"]), " ", t("span", "passed_of", passed, len(checks)))
+    return section("", "certificate_title", h("div.card", verdict, others, listed))
+
+
+def _other(judging: dict[str, object]) -> Element:
+    trust = judging.get("certificate")
+    said: Child = t("span", "no_certificate")
+    if isinstance(trust, dict) and trust.get("verdict"):
+        said = str(trust["line"])
+    return h("p.soft", f"{judging['name']}: ", said)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{round(value, 3):g}"
+    return NOTHING if value is None else str(value)
+
+
+def provenance(drawn: RunView) -> Element:
+    block = drawn.block
+    again = block["commands"]["again"]
+    facts: list[tuple[str, Child]] = [("run", str(drawn.run.get("id", ""))), ("written", moment(block["written_at"]))]
+    for name, value in block["provenance"].items():
+        if value is not None and name != "argv":
+            said = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)
+            facts.append((name, h("pre", said)))
+    return section(
+        "",
+        "provenance",
+        h(
+            "div.card",
+            [t("p.soft", "made_by"), copyable(again)] if again else None,
+            h("details", t("summary", "config"), copyable(block["config"], "pre")),
+            h("details", t("summary", "facts"), pairs(facts)),
+        ),
+    )

@@ -1,0 +1,175 @@
+"""Kept replies of a judge, read again: another threshold, or the parser and aggregation of today. No model is asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from editeval.config.legacy import canonical
+from editeval.errors import ConfigError
+from editeval.judges.parsing.reply import Reply
+from editeval.judges.protocols import protocol as protocols
+from editeval.store import manifest
+from editeval.store.records import Row, ScoreSet
+from editeval.store.run_store import RunStore
+from editeval.types import JudgeRequest, Outcome, Score
+
+_PAGE = 256
+_SAME = 1e-9  # two readings of one reply that differ by less are equal
+
+
+@dataclass(frozen=True, slots=True)
+class Reparse:
+    """How the replies of a judging are read. `id` is that of the judging that comes of it."""
+
+    parent: ScoreSet
+    protocol: str
+    min_label_mass: float
+
+    @property
+    def id(self) -> str:
+        parts = {
+            "parent": self.parent.id,
+            "protocol": self.protocol,
+            "code": protocols.fingerprint(self.protocol),
+            "min_label_mass": self.min_label_mass,
+        }
+        return manifest.run_id(parts)[:16]
+
+    @property
+    def name(self) -> str:
+        """That of the parent, with a mark."""
+        return f"{self.parent.details.get('name', self.parent.judge)}-reparsed"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedScore:
+    """Scores of one metric that another reading changes in one way, with the first sample as an example."""
+
+    metric: str
+    what: str
+    count: int
+    example_id: str
+    before: str
+    after: str
+
+
+def rereading_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | None) -> Reparse:
+    """How to read `parent` again; what is None stays as it was. Raises ConfigError if its replies do not allow it."""
+    params = parent.details.get("params", {})
+    asked = params.get("protocol")
+    if asked not in protocols.PROTOCOLS or "min_label_mass" not in params:
+        raise ConfigError(
+            f"judging {parent.id}: the judge {parent.judge!r} keeps no replies that could be read again; "
+            "`editeval score RUN CONFIG` asks a judge again"
+        )
+    wanted = protocol or asked
+    if _asked(wanted) != _asked(asked):
+        raise ConfigError(
+            f"--protocol {wanted}: asks other questions than {asked} did, so the kept replies do not answer them; "
+            "`editeval score RUN CONFIG` asks them"
+        )
+    mass = params["min_label_mass"] if min_label_mass is None else min_label_mass
+    if not 0.0 <= mass <= 1.0:
+        raise ConfigError(f"--min-label-mass: must be between 0 and 1, got {mass}")
+    return Reparse(parent, wanted, float(mass))
+
+
+def _asked(name: str) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """What a protocol asks, less the form of the answer: that is a matter of reading."""
+    return [(q.name, q.system, q.user, q.images) for q in protocols.example_questions(name)]
+
+
+def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]:
+    """What another reading would change, most frequent first, and how many scores there are. Changes nothing."""
+    found: dict[tuple[str, str], ChangedScore] = {}
+    total = 0
+    for row, scores in _read_rows(store, reading):
+        for after in scores:
+            total += 1
+            before = row.scores.get(after.metric)
+            what = _what(before, after)
+            if what:
+                old = found.get((after.metric, what))
+                first = old or ChangedScore(after.metric, what, 0, row.sample_id, _said(before), _said(after))
+                counted = (first.count + 1, first.example_id, first.before, first.after)
+                found[after.metric, what] = ChangedScore(after.metric, what, *counted)
+    return sorted(found.values(), key=lambda change: (-change.count, change.metric, change.what)), total
+
+
+def keep(store: RunStore, reading: Reparse) -> None:
+    """The scores of another reading are a judging of their own, that names its parent; what is there already stays."""
+    parent = reading.parent
+    params = {**parent.details.get("params", {}), "protocol": reading.protocol}
+    details = {
+        **parent.details,
+        "name": reading.name,
+        "params": params | {"min_label_mass": reading.min_label_mass},
+        "parent": parent.id,
+    }
+    store.add_judging(reading.id, parent.judge, details)
+    pending = set(store.pending_scores(reading.id))
+    fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.sample_id in pending)
+    while page := list(islice(fresh, _PAGE)):
+        store.record_score_batch(reading.id, [(scores, _outcome(row.sample_id)) for row, scores in page])
+
+
+def _outcome(sample_id: str) -> Outcome[str]:
+    return Outcome(sample_id, "read again", None, 0, "cpu", 1, time.time(), 0.0)
+
+
+def _read_rows(store: RunStore, reading: Reparse) -> Iterator[tuple[Row, list[Score]]]:
+    """Every row that the parent has judged, and its scores under the other reading."""
+    protocol = protocols.load(reading.protocol)
+    for row in store.rows(reading.parent.id):
+        if row.scores:
+            yield row, _read(row, protocol, reading.min_label_mass)
+
+
+def _read(row: Row, protocol: protocols.Protocol, min_label_mass: float) -> list[Score]:
+    """The scores of one row; what has no reply (the model was never asked, or failed) stays without a score."""
+    replies = _replies(row.scores)
+    some = next(iter(row.scores.values()))
+    if not replies:
+        return [Score(row.sample_id, some.judge, m, None, some.raw, some.reason) for m in protocol.metrics]
+    # the form of an answer depends on neither pictures nor prompts
+    request = JudgeRequest(
+        row.sample_id, b"", b"", row.instruction, prompt=("", ""), metadata={"category": canonical(row.category)}
+    )
+    names = [question.name for question in protocol.questions(request)]
+    if sorted(names) != sorted(replies):
+        raise ConfigError(
+            f"{row.sample_id}: kept are the replies to {', '.join(sorted(replies))}, and this editeval asks "
+            f"{', '.join(sorted(names)) or 'nothing'}; read them with the version that asked, or judge anew"
+        )
+    return protocols.scores(protocol, some.judge, request, replies, min_label_mass)
+
+
+def _replies(scores: Mapping[str, Score]) -> dict[str, Reply]:
+    found: dict[str, Reply] = {}
+    for score in scores.values():
+        try:
+            found |= protocols.kept_replies(score.raw)
+        except (json.JSONDecodeError, AttributeError):  # the message of a failure: nobody replied
+            continue
+    return found
+
+
+def _what(before: Score | None, after: Score) -> str:
+    """In what way the two differ; empty if they agree."""
+    if before is None:
+        return "new metric"
+    if before.value is None or after.value is None:
+        if before.value is None and after.value is None:
+            return f"reason {before.reason} -> {after.reason}" if before.reason != after.reason else ""
+        return f"now scored, was {before.reason}" if before.value is None else f"now unscored: {after.reason}"
+    return "another value" if abs(before.value - after.value) > _SAME else ""
+
+
+def _said(score: Score | None) -> str:
+    if score is None:
+        return "-"
+    return score.reason if score.value is None else f"{score.value:.2f}"

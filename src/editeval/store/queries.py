@@ -1,0 +1,282 @@
+"""What a ledger tells about work that goes on: who did what last, and how fast. For onlookers; cheap on large runs.
+
+`+stage` keeps SQLite from an index where the last few rows are wanted: it walks back from the end instead.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from editeval.store.ledger import CHANGES
+from editeval.store.records import SUBSET, Attempt, ScoreSet
+from editeval.store.run_store import RunStore
+from editeval.types import Edit, Failure, Score, Subset
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerActivity:
+    """What one worker of a stage has recorded since some moment. Judge attempts count samples."""
+
+    stage: str
+    judging_id: str
+    worker: int
+    device: str
+    num_done: int
+    num_failed: int
+    last_sample: str
+    last_ended_at: float
+    seconds_per_sample: float | None  # of its last few that did not fail
+
+
+@dataclass(frozen=True, slots=True)
+class LastFailure:
+    """The attempt that failed last."""
+
+    stage: str
+    sample_id: str
+    worker: int
+    error: Failure
+
+
+NUM_LAST = 10
+
+
+def last_command(store: RunStore, but_not: str = "") -> tuple[str, ...]:
+    """What was typed to make or continue the run, the latest that is not `editeval BUT_NOT`; empty if unknown."""
+    typed = [tuple(map(str, event["data"].get("argv", ()))) for event in store.events("invocation")]
+    return next((argv for argv in reversed(typed) if argv[1:2] != (but_not,)), ())
+
+
+def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
+    """What this judging measures, the headline first; nothing before its first score."""
+    found = store.ledger.query(  # of one sample: a judge gives the same ones to each
+        "SELECT metric FROM scores WHERE judging_id = ?1 AND sample_id = "
+        "(SELECT sample_id FROM scores WHERE judging_id = ?1 LIMIT 1) ORDER BY place",
+        judging_id,
+    )
+    return tuple(row[0] for row in found)
+
+
+def has_value(store: RunStore, judging_id: str) -> dict[str, bool]:
+    """By sample, those that are not wanted now included: whether its headline is a score, or was left unscored."""
+    sql = "SELECT sample_id, value IS NOT NULL FROM scores WHERE judging_id = ? AND place = 0"
+    return {sample_id: bool(scored) for sample_id, scored in store.ledger.query(sql, judging_id)}
+
+
+def subset(store: RunStore) -> Subset | None:
+    """Which part of its benchmark the run covers; None for all of it, and for runs that do not say."""
+    told = store.events(SUBSET)
+    return Subset(**told[-1]["data"]) if told and told[-1]["data"] else None
+
+
+def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:
+    """(cluster, headline score) of every wanted sample that this judging has scored."""
+    return [
+        (row[0], row[1])
+        for row in store.ledger.query(
+            "SELECT s.cluster, c.value FROM samples s CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
+            "AND c.place = 0 WHERE s.position IS NOT NULL AND c.value IS NOT NULL",
+            judging_id,
+        )
+    ]
+
+
+def workers(store: RunStore, since_at: float) -> list[WorkerActivity]:
+    """One row per stage, judging and worker that recorded an attempt begun since `since_at` (unix seconds)."""
+    found = store.ledger.query(
+        "SELECT stage, judging_id, worker, device, SUM(reason IS NULL), SUM(reason IS NOT NULL), MAX(seq) "
+        "FROM attempts WHERE started_at >= ? GROUP BY stage, judging_id, worker ORDER BY stage, judging_id, worker",
+        since_at,
+    )
+    return [_worker(store, row) for row in found]
+
+
+def _worker(store: RunStore, row: tuple[str, str, int, str, int, int, int]) -> WorkerActivity:
+    stage, judging_id, worker, device, num_done, num_failed, last_seq = row
+    last = store.ledger.query(
+        "SELECT sample_id, started_at, seconds, reason FROM attempts WHERE seq <= ? AND +stage = ? AND judging_id = ? "
+        "AND worker = ? ORDER BY seq DESC LIMIT ?",
+        last_seq,
+        stage,
+        judging_id,
+        worker,
+        NUM_LAST,
+    )
+    done = [(started_at, seconds) for _, started_at, seconds, reason in last if reason is None]
+    per_sample = sum(seconds for _, seconds in set(done)) / len(done) if done else None  # a batch is one span
+    sample, started_at, seconds, _ = last[0]
+    return WorkerActivity(
+        stage, judging_id, worker, device, num_done, num_failed, sample, started_at + seconds, per_sample
+    )
+
+
+def ends(store: RunStore, stage: str, judging_id: str, since_at: float, count: int) -> list[tuple[float, float]]:
+    """(ended_at, seconds) of the last `count` samples that were settled by an attempt begun since `since_at`."""
+    table = "edits" if stage == "edit" else "scores"
+    where = "t.sample_id = a.sample_id AND " + ("t.attempt = a.attempt" if stage == "edit" else "t.judging_id = ?1")
+    found = store.ledger.query(
+        f"SELECT a.started_at + a.seconds, a.seconds FROM attempts a WHERE a.judging_id = ?1 AND +a.stage = ?2 "
+        f"AND a.started_at >= ?3 AND EXISTS (SELECT 1 FROM {table} t WHERE {where}) ORDER BY a.seq DESC LIMIT ?4",
+        judging_id,
+        stage,
+        since_at,
+        count,
+    )
+    return sorted((row[0], row[1]) for row in found)
+
+
+TAKEN = "edits_taken"  # {run, editing}: edits that are taken over from `run` were made like that there
+
+
+def num_edits(store: RunStore) -> int:
+    """Edits that the run has, done or failed, those of samples that are not wanted now included."""
+    return int(store.ledger.query("SELECT COUNT(*) FROM edits")[0][0])
+
+
+def num_made(store: RunStore) -> dict[int | None, int]:
+    """Edits that were made here, wanted or not, by the seq of their invocation; None: nobody noted it."""
+    found = store.ledger.query("SELECT invocation, COUNT(*) FROM edits WHERE COALESCE(origin, '') = '' GROUP BY 1")
+    return {row[0]: row[1] for row in found}
+
+
+def num_attempts(store: RunStore) -> int:
+    """Attempts ever recorded: it grows with everything that an editor or a judge gave."""
+    return int(store.ledger.query("SELECT COALESCE(MAX(seq), 0) FROM attempts")[0][0])
+
+
+def is_unchanged_since(store: RunStore, seq: int, num_known: int) -> bool:
+    """Whether nothing has changed a result since the event `seq`, when `num_known` attempts were on record."""
+    marks = ", ".join("?" for _ in CHANGES)
+    sql = f"SELECT COALESCE(MAX(seq), 0) FROM events WHERE kind IN ({marks})"
+    return num_attempts(store) == num_known and store.ledger.query(sql, *CHANGES)[0][0] < seq
+
+
+@dataclass(frozen=True, slots=True)
+class EditsMade:
+    """Edits of wanted samples that were made alike."""
+
+    setting: Mapping[str, Any] | None  # "editing" of the event under which they are on record; None: nobody noted it
+    origin: str  # the run that they were taken over from; empty: made here
+    num_done: int
+    num_failed: int
+
+    @property
+    def num(self) -> int:
+        return self.num_done + self.num_failed
+
+
+def edits_made(store: RunStore) -> list[EditsMade]:
+    """How the edits of wanted samples were made."""
+    settings = settings_of_edits(store)
+    found = store.ledger.query(
+        "SELECT e.invocation, COALESCE(e.origin, ''), SUM(e.status = 'done'), SUM(e.status = 'failed') FROM edits e "
+        "JOIN samples s ON s.id = e.sample_id WHERE s.position IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return [EditsMade(settings.get(row[0]), *row[1:]) for row in found]
+
+
+def settings_of_edits(store: RunStore) -> dict[int, Mapping[str, Any]]:
+    """ "editing" by the seq of the event that the edits' `invocation` names: one of this run, or of one taken over."""
+    events = [*store.events("invocation"), *store.events(TAKEN)]
+    return {event["seq"]: event["data"]["editing"] for event in events if event["data"].get("editing")}
+
+
+def num_retries(store: RunStore, stage: str, judging_id: str, since_at: float) -> int:
+    """Attempts since `since_at` that were not the first at their sample."""
+    found = store.ledger.query(
+        "SELECT COUNT(*) FROM attempts WHERE stage = ? AND judging_id = ? AND started_at >= ? AND attempt > 1",
+        stage,
+        judging_id,
+        since_at,
+    )
+    return int(found[0][0])
+
+
+def reasons(store: RunStore, judging_id: str) -> dict[str, int]:
+    """Why wanted samples have no edit, or under `judging_id` no headline score, most frequent first."""
+    table, extra = ("scores", "AND t.place = 0 AND t.judging_id = ?") if judging_id else ("edits", "AND ? = ''")
+    found = store.ledger.query(
+        f"SELECT t.reason, COUNT(*) FROM {table} t CROSS JOIN samples s ON s.id = t.sample_id "
+        f"WHERE s.position IS NOT NULL AND t.reason <> '' {extra} GROUP BY t.reason ORDER BY COUNT(*) DESC, t.reason",
+        judging_id,
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
+    """Of the attempts begun since `since_at`, the one that failed last."""
+    found = store.ledger.query(
+        "SELECT stage, sample_id, worker, reason, message, traceback FROM attempts "
+        "WHERE reason IS NOT NULL AND started_at >= ? ORDER BY seq DESC LIMIT 1",
+        since_at,
+    )
+    if not found:
+        return None
+    stage, sample_id, worker, *error = found[0]
+    return LastFailure(stage, sample_id, worker, Failure(*error))
+
+
+def instruction_of(store: RunStore, sample_id: str) -> str | None:
+    """The instruction on record; None for a sample that was never selected."""
+    found = store.ledger.query("SELECT instruction FROM samples WHERE id = ?", sample_id)
+    return str(found[0][0]) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDetail:
+    """One sample: its texts, its edit, every attempt, and what every judging said."""
+
+    sample_id: str
+    category: str
+    cluster: str
+    instruction: str
+    description: str
+    position: int | None  # in the latest selection; None: it is not wanted now
+    edit: Edit | None
+    attempts: tuple[Attempt, ...]
+    judgings: tuple[tuple[ScoreSet, tuple[Score, ...]], ...]  # those that have seen it
+
+
+def matching(store: RunStore, text: str) -> list[str]:
+    """Ids that `text` means: the very id, or those that the glob matches, or those that begin with it."""
+    ids = sorted(store.ledger.sample_ids())
+    if text in ids:
+        return [text]
+    if any(char in text for char in "*?["):
+        return [sample_id for sample_id in ids if fnmatch.fnmatchcase(sample_id, text)]
+    return [sample_id for sample_id in ids if text and sample_id.startswith(text)]
+
+
+def dossier(store: RunStore, sample_id: str) -> SampleDetail:
+    """Raises KeyError for a sample that the run never wanted."""
+    found = store.ledger.query(
+        "SELECT category, cluster, instruction, description, position FROM samples WHERE id = ?", sample_id
+    )
+    if not found:
+        raise KeyError(sample_id)
+    category, cluster, instruction, description, position = found[0]
+    scored = ((judging, _scores(store, judging, sample_id)) for judging in store.judgings())
+    return SampleDetail(
+        sample_id=sample_id,
+        category=category,
+        cluster=cluster,
+        instruction=instruction,
+        description=description,
+        position=position,
+        edit=store.edit_of(sample_id),
+        attempts=tuple(store.attempts(sample_id=sample_id)),
+        judgings=tuple((judging, scores) for judging, scores in scored if scores),
+    )
+
+
+def _scores(store: RunStore, judging: ScoreSet, sample_id: str) -> tuple[Score, ...]:
+    found = store.ledger.query(
+        "SELECT sample_id, judge, metric, value, raw, reason, seconds FROM scores "
+        "WHERE judging_id = ? AND sample_id = ? ORDER BY place",
+        judging.id,
+        sample_id,
+    )
+    return tuple(Score(*row) for row in found)

@@ -1,0 +1,258 @@
+"""Real inputs through whole runs: folders, v2 files, broken pictures, judges that fall over."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+from pipeline_fakes import fake_editor, log_of, report_of, run, samples_of
+
+from editeval.errors import BenchmarkError
+from editeval.images import decode, encode_png
+from editeval.run.pipeline import RunResult
+from editeval.store.run_store import RunStore
+
+CHINESE = ("物理", "环境", "社会", "因果", "指代")
+GARBAGE = b"\x89PNG\r\n\x1a\n but no picture" * 8
+
+
+def picture(colour: str = "white", box: str = "red", size: int = 64) -> bytes:
+    image = Image.new("RGB", (size, size), colour)
+    ImageDraw.Draw(image).rectangle((size // 4, size // 4, size // 2, size // 2), fill=box)
+    return encode_png(image)
+
+
+def folder(tmp_path: Path, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The section benchmark for a folder with one row per id."""
+    place = tmp_path / "photos"
+    place.mkdir()
+    (place / "sound.png").write_bytes(picture())
+    (place / "broken.png").write_bytes(GARBAGE)
+    (place / "half.png").write_bytes(picture()[:60])
+    (place / "target.png").write_bytes(picture(box="blue"))
+    mask = Image.new("L", (64, 64))
+    ImageDraw.Draw(mask).rectangle((16, 16, 32, 32), fill=255)
+    (place / "mask.png").write_bytes(encode_png(mask))
+    lines = [json.dumps({"id": key, "instruction": "make it blue", **row}) for key, row in rows.items()]
+    (place / "manifest.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return {"type": "image_folder", "params": {"path": str(place)}}
+
+
+def records(tmp_path: Path, changes: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """The section benchmark for a v2 file: two records of each Chinese category."""
+    rows = []
+    for i in range(10):
+        row = {
+            "subset": CHINESE[i // 2],
+            "src_img_b64": base64.b64encode(picture(box=("red", "green")[i % 2], size=48 + i)).decode(),
+            "edit_instruction_en": f"Make square {i} blue.",
+            "original_description_en": "A square.",
+            "original_image_path": f"images/{i:05d}_{CHINESE[i // 2]}.png",
+            "rationale_short_en": "Why not.",
+        }
+        rows.append(row | changes.get(i, {}))
+    path = tmp_path / "v2.json"
+    path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    return {"type": "json_records", "params": {"path": str(path)}}
+
+
+def quick(tmp_path: Path, **params: Any) -> dict[str, Any]:
+    """The fake editor in threads of this process: what these tests are about happens around it."""
+    return fake_editor(tmp_path, **params) | {"execution": {"backend": "inprocess"}}
+
+
+def fake_judge(**params: Any) -> dict[str, Any]:
+    batch_size = params.pop("batch_size", 2)
+    return {
+        "type": "fakes.fake_judge",
+        "params": {"device_ids": ["cpu"], **params},
+        "execution": {"batch_size": batch_size, "backend": "inprocess"},
+    }
+
+
+def by_id(result: RunResult) -> dict[str, dict[str, Any]]:
+    return {sample["id"]: sample for sample in samples_of(result)}
+
+
+def reasons(result: RunResult, metric: str = "overall") -> dict[str, str | None]:
+    """Reason per sample: None where it has a score, "failed" where it has no edit."""
+    found = {}
+    for key, sample in by_id(result).items():
+        score = sample["scores"].get(metric)
+        assert score is None or (score["value"] is None) == bool(score["reason"])
+        found[key] = score["reason"] or None if score else sample["edit"]["status"]
+    return found
+
+
+def test_a_folder_with_a_broken_picture_fails_that_sample_only(tmp_path: Path) -> None:
+    target = {"reference": "target.png", "mask": "mask.png"}
+    benchmark = folder(
+        tmp_path,
+        {
+            "full": {"image": "sound.png", **target},
+            "broken": {"image": "broken.png", **target},
+            "half": {"image": "half.png"},
+            "bare": {"image": "sound.png"},
+            "bad target": {"image": "sound.png", "reference": "broken.png", "mask": "mask.png"},
+        },
+    )
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=fake_editor(tmp_path))
+    assert result.exit_code == 3
+    assert list(by_id(result)) == ["full", "broken", "half", "bare", "bad target"], "in the order of the manifest"
+    found = reasons(result)
+    assert (found["full"], found["broken"], found["half"], found["bare"]) == (None, "failed", "failed", "no_reference")
+    assert found["bad target"] not in (None, "failed", "no_reference")
+    for key in ("broken", "half"):
+        edit = by_id(result)[key]["edit"]
+        assert (edit["status"], edit["sha256"], edit["error"]["reason"]) == ("failed", None, "bad_source")
+    assert "broken: edit failed (bad_source): " in log_of(result)
+    micro = next(s for s in report_of(result)["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
+    assert [micro[k] for k in ("num_samples", "num_scored", "num_failed", "num_unscored")] == [5, 1, 2, 2]
+    assert len(list((result.plan.dir / "edits").glob("*.png"))) == 3
+
+
+def test_a_v2_file_runs_as_it_is_with_its_chinese_categories(tmp_path: Path) -> None:
+    benchmark = records(tmp_path, {3: {"src_img_b64": base64.b64encode(GARBAGE).decode()}, 4: {"src_img_b64": "abc"}})
+    section = fake_editor(tmp_path)
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=section, reward_model=fake_judge())
+    assert result.exit_code == 3
+    found = by_id(result)
+    assert [sample["category"] for sample in found.values()] == [name for name in CHINESE for _ in (0, 1)]
+    assert next(iter(found)) == "00000_物理" and len(found) == 10
+    failed = [key for key, sample in found.items() if sample["edit"]["status"] == "failed"]
+    assert failed == ["00003_环境", "00004_社会"]
+    scored = {k: s["scores"]["overall"]["value"] for k, s in found.items() if k not in failed}
+    assert set(scored.values()) == {5.0} and len(scored) == 8
+    summaries = {s["category"]: s for s in report_of(result)["summaries"] if s["metric"] == "overall"}
+    assert [summaries[name]["num_scored"] for name in CHINESE] == [2, 1, 1, 2, 2]
+    with RunStore.read(result.plan.dir) as store:
+        sizes = sorted(decode(store.read_edit(e)).size for e in store.edits() if e.status == "done")
+    assert sizes == [(48 + i, 48 + i) for i in range(10) if i not in (3, 4)]
+
+
+def test_a_sound_v2_file_without_targets_is_unscored_for_that_reason(tmp_path: Path) -> None:
+    result = run(
+        tmp_path / "out",
+        benchmark=records(tmp_path, {}) | {"categories": ["物理", "causal"]},
+        diffusion_model=quick(tmp_path),
+    )
+    assert result.exit_code == 3
+    assert reasons(result) == {
+        f"0000{i}_{name}": "no_reference" for i, name in ((0, "物理"), (1, "物理"), (6, "因果"), (7, "因果"))
+    }
+
+
+def test_one_unreadable_picture_in_a_batch_leaves_its_neighbours_scored(tmp_path: Path) -> None:
+    benchmark = records(tmp_path, {1: {"reference_b64": "abc"}})
+    judge = fake_judge(batch_size=4)
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=quick(tmp_path), reward_model=judge)
+    assert result.exit_code == 3
+    assert {key: reason for key, reason in reasons(result).items() if reason} == {"00001_物理": "bad_image"}
+
+
+def test_a_batch_of_unreadable_pictures_is_unscored_and_the_others_are_scored(tmp_path: Path) -> None:
+    benchmark = records(tmp_path, {2: {"reference_b64": "abc"}, 3: {"reference_b64": "abc"}})
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=quick(tmp_path), reward_model=fake_judge())
+    assert {key: reason for key, reason in reasons(result).items() if reason} == {
+        "00002_环境": "bad_image",
+        "00003_环境": "bad_image",
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("raises", "exception"), ("nan", "exception"), ("one_short", "bad_output")]
+)
+def test_a_judge_that_falls_over_one_request_leaves_its_neighbours_scored(
+    tmp_path: Path, mode: str, reason: str
+) -> None:
+    judge = fake_judge(modes={"00005_社会": mode}, batch_size=4)
+    result = run(tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=quick(tmp_path), reward_model=judge)
+    assert result.exit_code == 3
+    for metric in ("overall", "care"):
+        found = reasons(result, metric)
+        assert {key: found[key] for key in found if found[key]} == {"00005_社会": reason}
+    micro = next(s for s in report_of(result)["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
+    assert (micro["mean"], micro["num_scored"], micro["num_unscored"]) == (5.0, 9, 1)
+    assert (micro["lowest"], micro["highest"]) == (4.5, 5.5)
+    again = run(tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=quick(tmp_path), reward_model=judge)
+    assert again.plan.dir == result.plan.dir and samples_of(again) == samples_of(result)
+
+
+def test_a_judge_s_time_of_a_batch_and_its_raw_words_are_kept(tmp_path: Path) -> None:
+    result = run(
+        tmp_path / "out",
+        benchmark=records(tmp_path, {}),
+        diffusion_model=quick(tmp_path),
+        reward_model=fake_judge(value=7.25),
+        evaluation__first=2,
+    )
+    assert result.exit_code == 0
+    with RunStore.read(result.plan.dir) as store:
+        scores = [score for row in store.rows(result.plan.judging_id) for score in row.scores.values()]
+    assert {(s.metric, s.value, s.raw) for s in scores} == {
+        (metric, 7.25, f"raw {key}") for metric in ("overall", "care") for key in ("00000_物理", "00001_物理")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({5: {"original_image_path": "images/00004_社会.png"}}, "00004_社会"),
+        ({5: {"edit_instruction_en": ""}}, "edit_instruction_en"),
+        ({5: {"src_img_b64": "https://example.org/a.png"}}, "is not base64"),
+    ],
+)
+def test_a_bad_record_is_one_line_before_any_worker_starts(
+    tmp_path: Path, changes: dict[int, dict[str, Any]], words: str
+) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        run(tmp_path / "out", benchmark=records(tmp_path, changes), diffusion_model=quick(tmp_path))
+    assert words in str(caught.value) and "v2.json" in str(caught.value) and "\n" not in str(caught.value)
+    assert list((tmp_path / "notes").iterdir()) == []
+
+
+def test_an_id_cannot_forge_a_line_of_the_log_or_steer_a_terminal(tmp_path: Path) -> None:
+    rows = {"fine": {"image": "sound.png"}, "a\nBatch 9/9 done\x1b[31m": {"image": "broken.png"}}
+    result = run(tmp_path, benchmark=folder(tmp_path, rows), reward_model=None)
+    assert result.exit_code == 3
+    warning = next(line for line in log_of(result).splitlines() if "edit failed" in line)
+    assert r"a\nBatch 9/9 done\x1b[31m: edit failed (bad_source)" in warning
+    assert "\x1b" not in log_of(result) and not any(x.startswith("Batch 9") for x in log_of(result).splitlines())
+
+
+FAULTY_BENCHMARK = """
+from editeval.types import Benchmark, Sample
+class Picture:
+    def __init__(self, data): self.data = data
+    def read(self):
+        return {}["boom"] if self.data is None else self.data
+class B(Benchmark):
+    def __iter__(self):
+        good, bad, text = Picture(DATA), Picture(None), Picture("no bytes")
+        yield Sample("good", "c", good, "do it")
+        yield Sample("bad", "c", bad, "do it")
+        yield Sample("text", "c", text, "do it")
+        yield Sample("target", "c", good, "do it", reference=bad)
+    def fingerprint(self): return "f"
+"""
+
+
+def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_at_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "bench.py"
+    file.write_text(f"DATA = {picture()!r}\n{FAULTY_BENCHMARK}")
+    sections = {"diffusion_model": quick(tmp_path), "reward_model": fake_judge(batch_size=4)}
+    result = run(tmp_path / "out", benchmark={"type": str(file)}, **sections)
+    assert result.exit_code == 3
+    assert reasons(result) == {"good": None, "bad": "failed", "text": "failed", "target": "bad_image"}
+    edits = {key: sample["edit"]["error"] for key, sample in by_id(result).items()}
+    assert edits["bad"]["reason"] == edits["text"]["reason"] == "bad_source"
+    where = f"{file}:7: KeyError: 'boom'"
+    assert edits["bad"]["message"] == f"image: {where}"
+    assert edits["text"]["message"] == "image: read() must return bytes, got str"
+    with RunStore.read(result.plan.dir) as store:
+        (target,) = (row for row in store.rows(result.plan.judging_id) if row.sample_id == "target")
+    assert target.scores["overall"].raw == f"reference: {where}"

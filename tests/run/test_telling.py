@@ -1,0 +1,67 @@
+"""What the stages tell is what the report will say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from editeval.display.observer import Observer
+from editeval.execution.worker_state import PoolEvent
+from editeval.run.progress_events import completed_edit, interval, settled_scores, tell
+from editeval.stats.summary import Entry, summarise
+from editeval.types import Failure, Outcome, Sample, Score
+
+
+class NoImage:
+    def read(self) -> bytes:
+        raise AssertionError("nobody looks")
+
+
+def outcome(key: str, error: Failure | None = None) -> Outcome:
+    return Outcome(key, None if error else "value", error, 1, "cpu", 2, 5.0, 3.0)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(max_size=3), st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=8))
+def test_the_running_interval_is_that_of_the_reports_row_micro(scores: dict[str, list[float]]) -> None:
+    entries: list[Entry] = [("a", f"c{c}", "scored", v) for c, values in scores.items() for v in values]
+    whole = summarise(entries, "overall")[-1]
+    mean, low, high = interval(scores)
+    assert mean == pytest.approx(whole.mean, abs=1e-9)
+    assert (low is None) == (whole.ci_low is None)
+    if low is not None:
+        assert [low, high] == pytest.approx([whole.ci_low, whole.ci_high], abs=1e-9)
+
+
+def test_a_failed_edit_settles_with_its_reason() -> None:
+    failed = completed_edit(outcome("a", Failure("oom", "no memory", "trace")))
+    assert failed.failures == (("a", "oom", "no memory"),) and (failed.worker, failed.seconds) == (1, 3.0)
+    assert completed_edit(outcome("a")).failures == ()
+
+
+def test_a_batch_settles_its_scores_by_cluster_what_is_unscored_and_what_has_no_edit() -> None:
+    samples = {key: Sample(key, "x", NoImage(), "do", cluster=cluster) for key, cluster in (("a", "c"), ("b", ""))}
+    rows = [([Score("a", "j", "overall", 4.0)], outcome("a")), ([Score("b", "j", "overall", 6.0)], outcome("b"))]
+    settled = settled_scores(outcome("batch 0"), 3, rows, samples)
+    assert settled.scores == (("c", 4.0), ("b", 6.0)) and (settled.num_samples, settled.num_gone) == (2, 1)
+    rows[1] = ([Score("b", "j", "overall", None, "what?", "unparsable")], outcome("b"))
+    settled = settled_scores(outcome("batch 0"), 2, rows, samples)
+    assert settled.failures == (("b", "unparsable", "what?"),) and settled.num_gone == 0
+
+
+class Listening(Observer):
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, dict]] = []
+
+    def notice(self, stage, kind, data) -> None:  # type: ignore[no-untyped-def]
+        self.heard.append((stage, kind, dict(data)))
+
+
+def test_notices_are_handed_on_as_json_values_and_ticks_are_not() -> None:
+    observer = Listening()
+    tell(observer, "edit", PoolEvent("tick", {}))
+    tell(observer, "edit", PoolEvent("started", {"worker": 0, "key": "a"}))
+    tell(observer, "edit", PoolEvent("attempt", {"outcome": outcome("a", Failure("oom", "no memory"))}))
+    attempt = {"key": "a", "worker": 1, "attempt": 2, "reason": "oom", "message": "no memory"}
+    assert observer.heard == [("edit", "started", {"worker": 0, "key": "a"}), ("edit", "attempt", attempt)]
