@@ -1,4 +1,4 @@
-"""Whatever cannot work is one line within seconds, from the command line, before a second worker starts to load."""
+"""Whatever cannot work is one line, from the command line, before a second worker starts to load."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,12 +19,11 @@ from fakes.nvidia_smi import write_driver
 pytestmark = pytest.mark.models
 
 REPO = "nobody/tiny-klein"
-LIMIT_S = 5.0
 KEY = "diffusion_model.params.model_name: "
 
 
-def run(folder: Path, params: Mapping[str, object], environ: Mapping[str, str]) -> tuple[str, float]:
-    """(everything that was said, seconds) of `editeval run` with six workers, which must end with exit code 2."""
+def run(folder: Path, params: Mapping[str, object], environ: Mapping[str, str]) -> str:
+    """Everything that `editeval run` with six workers prints; it must end with exit code 2."""
     config = {
         "benchmark": {"type": "procedural", "params": {"num_per_category": 1, "size": 64}},
         "diffusion_model": {"type": "diffusers_pipeline", "params": {"device_ids": ["cpu"] * 6, **params}},
@@ -33,7 +31,6 @@ def run(folder: Path, params: Mapping[str, object], environ: Mapping[str, str]) 
     }
     (folder / "bad.yaml").write_text(yaml.safe_dump(config), "utf-8")
     inherited = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_TOKEN")}
-    begin = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "editeval", "run", str(folder / "bad.yaml")],
         env=inherited | {"HF_HOME": str(folder / "hf")} | dict(environ),
@@ -43,21 +40,17 @@ def run(folder: Path, params: Mapping[str, object], environ: Mapping[str, str]) 
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    return done.stderr, time.monotonic() - begin
+    return done.stderr
 
 
 def check(folder: Path, line: str, params: Mapping[str, object], environ: Mapping[str, str] | None = None) -> None:
-    """Raises AssertionError unless that run says `line`, as one line, soon, and having loaded one worker at most."""
-    said, seconds = run(folder, params, environ or {})
-    for _ in range(2):
-        if seconds > LIMIT_S:  # a busy machine: once more
-            said, seconds = run(folder, params, environ or {})
+    """Raises AssertionError unless that run prints `line`, as one line, and has loaded one worker at most."""
+    said = run(folder, params, environ or {})
     last = said.splitlines()[-1]
     assert last.startswith("editeval: ")
     assert line in last
     assert "Traceback" not in said
     assert said.count("Loading worker") <= 1
-    assert seconds < LIMIT_S
 
 
 def test_a_gated_model_without_a_token(tiny: Folder, tmp_path: Path) -> None:
@@ -83,16 +76,15 @@ def test_a_model_that_the_hub_does_not_know(tiny: Folder, tmp_path: Path) -> Non
 )
 def test_a_hub_that_cannot_be_reached(address: str, why: str, tmp_path: Path) -> None:
     check(tmp_path, f"{KEY}{REPO} is not in the cache and ", {"model_name": REPO}, {"HF_ENDPOINT": address})
-    said, _ = run(tmp_path, {"model_name": REPO}, {"HF_ENDPOINT": address})
+    said = run(tmp_path, {"model_name": REPO}, {"HF_ENDPOINT": address})
     assert why in said
     assert "download it first, or give a folder" in said
 
 
 def test_a_hub_that_never_answers(tiny: Folder, tmp_path: Path) -> None:
     with HubServer(REPO, tiny("flux2_klein"), is_silent=True) as hub:
-        said, seconds = run(tmp_path, {"model_name": REPO}, {"HF_ENDPOINT": hub.url})
+        said = run(tmp_path, {"model_name": REPO}, {"HF_ENDPOINT": hub.url})
     assert f"{KEY}{REPO} is not in the cache and the Hub " in said.splitlines()[-1]
-    assert seconds < LIMIT_S + 5  # four seconds are what it is given, the rest is ours
 
 
 def test_no_network_is_wanted(tmp_path: Path) -> None:
