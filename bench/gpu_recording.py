@@ -89,7 +89,7 @@ class Recording:
         return result
 
     def finish(self, key: str) -> None:
-        """An edit is over: keep what is compared, and begin anew."""
+        """An edit is over: keep what is compared, and begin again."""
         if key == COMPARED:
             out = Path(os.environ[OUT])
             np.save(out / "first.npy", self._first.float().cpu().numpy())

@@ -96,10 +96,10 @@ def real_run(table: Table, folder: Path) -> None:
     first = (run / "report.html").stat().st_mtime - ended_at
     after = _timed(["report", str(run)])
     shutil.rmtree(run / "report")
-    anew = _timed(["report", str(run)])
+    again = _timed(["report", str(run)])
     table.add(f"report of {made} samples: from the last score to report.html", first, "s", MAX_WRITE_S)
     table.add("  `editeval report` of it, all files, start included", after, "s", MAX_WRITE_S)
-    table.add("  the same with every picture anew", anew, "s")
+    table.add("  the same with every picture again", again, "s")
     size = sum(path.stat().st_size for path in (run / "report").rglob("*") if path.is_file())
     table.add("  its folder", size / 2**20, "MiB")
 

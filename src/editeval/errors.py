@@ -1,7 +1,7 @@
 """Every error that editeval raises on purpose.
 
     EditevalError
-    |-- UserError               one line, exit 2, no traceback: the user can mend it
+    |-- UserError               one line, exit 2, no traceback: the user can fix it
     |   |-- ConfigError         a key, a value, a flag, a plug-in; carries file:line where there is one
     |   |   `-- MistakesError   more than one mistake, a line each
     |   |-- BenchmarkError      the data set: empty, duplicate ids, missing fields
@@ -96,7 +96,7 @@ class EditevalError(Exception):
 
 
 class UserError(EditevalError):
-    """Something the user can mend. The command line prints it as one line and exits with `exit_code`."""
+    """Something the user can fix. The command line prints it as one line and exits with `exit_code`."""
 
     reason = Reason.BAD_REQUEST
     exit_code: ClassVar[int] = 2

@@ -38,7 +38,7 @@ class Bug:
         command = ["git", "apply", "--whitespace=nowarn", str(self.path)]
         done = subprocess.run(command, cwd=source.parent, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise AssertionError(f"{self.path.name} does not apply any more; make it anew: {done.stderr.strip()}")
+            raise AssertionError(f"{self.path.name} does not apply any more; make it again: {done.stderr.strip()}")
 
 
 def bugs() -> list[Bug]:

@@ -4,7 +4,7 @@ A strict reading of POSIX: what a file was given after its last fsync may be los
 names made, moved or removed in a directory after its last fsync are lost from some point on. On each such disk the
 same command must continue, without loss of anything that was acknowledged, to the same result.
 
-Each disk is tried at a path of its own, which reports tell: those of a finished run are always written anew here.
+Each disk is tried at a path of its own, which reports tell: those of a finished run are always written again here.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def test_a_changed_judge_adds_scores_and_the_old_ones_stay(place: Place) -> None
     assert "reward_model: inputs: code of the plug-in (judge.py): not what made the scores of judge (" in said
     assert "4.00" in place("report", "latest"), "a report shows what there is"
     said = place("run", "mine.yaml", "--display", "plain")
-    assert "reward_model: changed: code of the plug-in (judge.py): scores are made anew" in said
+    assert "reward_model: changed: code of the plug-in (judge.py): scores are made again" in said
     assert "9.00" in said and "0 to edit" in said
     (run,) = place.runs()
     with RunStore.read(run) as store:

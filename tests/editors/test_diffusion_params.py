@@ -125,7 +125,7 @@ def test_a_hub_id_that_is_also_a_folder_is_the_folder(tmp_path: Path, monkeypatc
     ("name", "advice"),
     [
         ("GatedRepoError", "is gated; accept its licence"),
-        ("RevisionNotFoundError", "has no revision 'v9'; mend revision"),
+        ("RevisionNotFoundError", "has no revision 'v9'; fix revision"),
         ("RepositoryNotFoundError", "the Hub knows no a/b"),
         ("EntryNotFoundError", "a/b has no model_index.json; it is no checkpoint of this kind"),
         ("SomethingElse", "cannot be had from the Hub: two lines; try again"),

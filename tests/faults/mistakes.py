@@ -215,7 +215,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "no server": Mistake(
         _run(OPENAI, "diffusion_model.params.base_url=http://127.0.0.1:9/v1"),
-        ("http://127.0.0.1:9/v1 cannot be reached: Connection refused; start the server, or mend base_url",),
+        ("http://127.0.0.1:9/v1 cannot be reached: Connection refused; start the server, or fix base_url",),
     ),
     "vllm is not here": Mistake(
         _run("reward_model.type=vllm_vlm", "reward_model.params.device_ids=[cpu]"),

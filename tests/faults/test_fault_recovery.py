@@ -1,4 +1,4 @@
-"""`retry` and `verify`: what failed is tried again, what is damaged is found, and only what is provable is mended."""
+"""`retry` and `verify`: what failed is tried again, what is damaged is found, and only what is provable is fixed."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def test_a_report_that_says_something_else_than_the_ledger_is_found_and_written_
     found = cli("verify", cwd=sound)
     assert found.returncode == 3 and found.stdout.startswith(line), found.stdout
     assert "verify --repair" in found.stdout
-    mended = cli("verify", "--repair", "--allow-code", cwd=sound)
-    assert mended.returncode == 0 and "(repaired)" in mended.stdout, mended.stdout + mended.stderr
+    fixed = cli("verify", "--repair", "--allow-code", cwd=sound)
+    assert fixed.returncode == 0 and "(repaired)" in fixed.stdout, fixed.stdout + fixed.stderr
     assert cli("verify", cwd=sound).returncode == 0
     assert (samples_in(sound), report_in(sound)["summaries"]) == before
 
@@ -174,8 +174,8 @@ def test_a_damaged_image_is_made_again_and_the_run_is_what_it_was(
     before = samples_in(sound)
     damage(latest(sound))
     assert f": {kind}: " in cli("verify", cwd=sound).stdout
-    mended = cli("verify", "--repair", "--allow-code", cwd=sound)
-    assert mended.returncode == 0 and "pending again" in mended.stdout, mended.stdout
+    fixed = cli("verify", "--repair", "--allow-code", cwd=sound)
+    assert fixed.returncode == 0 and "pending again" in fixed.stdout, fixed.stdout
     assert cli("verify", cwd=sound).returncode == 0, "the reports say that one sample is pending"
     assert sum(row["edit"]["status"] == "pending" for row in samples_in(sound).values()) == 1
     assert cli("run", "small.yaml", "--allow-code", cwd=sound).returncode == 0
@@ -186,7 +186,7 @@ def test_without_consent_to_foreign_code_reports_stay_and_the_remedy_is_said(sou
     _better_mean(latest(sound))
     refused = cli("verify", "--repair", cwd=sound)
     assert refused.returncode == 3 and "0 repaired" in refused.stdout
-    assert "the reports cannot be written anew: " in refused.stderr and "--allow-code" in refused.stderr
+    assert "the reports cannot be written again: " in refused.stderr and "--allow-code" in refused.stderr
 
 
 def test_a_row_that_belongs_to_nothing_is_told_and_never_mended(sound: Path) -> None:

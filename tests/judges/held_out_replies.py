@@ -2,7 +2,7 @@
 
 Written before the parser's vocabulary was, by the same hand; only rates are asserted of these. At the first count 83 of
 89 had no score and 84 of 84 were read (12 and 84 before there was a vocabulary); one, "Nothing was attached.", was
-mended after that count.
+fixed after that count.
 """
 
 from __future__ import annotations

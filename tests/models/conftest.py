@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let diffusers deprecate: what it does to numpy is not ours to mend."""
+    """Let diffusers deprecate: what it does to numpy is not ours to fix."""
     for item in items:
         if item.get_closest_marker("models"):
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*"))

@@ -104,7 +104,7 @@ def test_a_gated_judge_and_a_wrong_revision_are_told_before_anything_starts(mode
     assert said.endswith(f"{REPO} is gated; accept its licence on the Hub, then `hf auth login` or set HF_TOKEN")
     with HubServer(REPO, model) as hub:
         (said,) = Place(tmp_path, {"HF_ENDPOINT": hub.url}).run(IDENTITY, judge(revision="v9"))
-    assert said.endswith(f"{REPO} has no revision 'v9'; mend revision")
+    assert said.endswith(f"{REPO} has no revision 'v9'; fix revision")
 
 
 def test_a_hub_that_is_silent_is_named_for_each_model(model: Path, tmp_path: Path) -> None:

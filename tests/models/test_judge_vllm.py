@@ -39,7 +39,7 @@ pytestmark = [
     pytest.mark.models,
     pytest.mark.vllm,
     pytest.mark.skipif(bool(LACKING), reason=LACKING or "vLLM runs here"),
-    pytest.mark.filterwarnings("default"),  # what vLLM warns of is not ours to mend
+    pytest.mark.filterwarnings("default"),  # what vLLM warns of is not ours to fix
 ]
 
 

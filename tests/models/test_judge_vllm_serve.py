@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.models,
     pytest.mark.vllm,
     pytest.mark.skipif(bool(LACKING), reason=LACKING or "vLLM runs here"),
-    pytest.mark.filterwarnings("default"),  # what vLLM warns of is not ours to mend
+    pytest.mark.filterwarnings("default"),  # what vLLM warns of is not ours to fix
 ]
 START_S = 540.0
 OPTIONS = "--dtype float32 --max-model-len 2048 --max-num-seqs 8 --enforce-eager --served-model-name judge"

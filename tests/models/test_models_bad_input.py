@@ -61,7 +61,7 @@ def test_a_gated_model_without_a_token(tiny: Folder, tmp_path: Path) -> None:
 
 def test_a_wrong_revision(tiny: Folder, tmp_path: Path) -> None:
     with HubServer(REPO, tiny("flux2_klein")) as hub:
-        line = f"{KEY}{REPO} has no revision 'v9'; mend revision"
+        line = f"{KEY}{REPO} has no revision 'v9'; fix revision"
         check(tmp_path, line, {"model_name": REPO, "revision": "v9"}, {"HF_ENDPOINT": hub.url})
 
 

@@ -1,4 +1,4 @@
-"""`verify` finds every planted fault, `repair` mends only what is provably right."""
+"""`verify` finds every planted fault, `repair` fixes only what is provably right."""
 
 from __future__ import annotations
 

@@ -373,6 +373,6 @@ def test_what_is_only_unfinished_is_continued_and_not_tried_again(tmp_path: Path
     argv = ["editeval", "run", "c.yaml", "--fresh", "--limit", "4"]
     report = report_of(rows, tmp_path)
     text = tree_of(blocked(replace(report, provenance={**report.provenance, "argv": argv}))).texts()
-    assert "editeval retry" not in text and "editeval run c.yaml --limit 4" in text, "--fresh would begin anew"
+    assert "editeval retry" not in text and "editeval run c.yaml --limit 4" in text, "--fresh would begin again"
     failed = tree_of(blocked(report_of([*rows, row_of(2, "failed")], tmp_path))).texts()
     assert "editeval retry" in failed

@@ -53,7 +53,7 @@ def optional_text(where: str, field: str, value: Any) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         half = ascii(value[error.start])
-        raise BenchmarkError(f"{where}: {field} has half of a surrogate pair, got {half}; mend the text") from error
+        raise BenchmarkError(f"{where}: {field} has half of a surrogate pair, got {half}; fix the text") from error
     return value
 
 

@@ -288,7 +288,7 @@ class _Document:
 
     def _error(self, problem: str, byte: int) -> BenchmarkError:
         line = 1 + sum(self._view[at : min(at + _RELEASE, byte)].count(b"\n") for at in range(0, byte, _RELEASE))
-        return BenchmarkError(f"{self._path}:{line}: malformed JSON at byte {byte}: {problem}; mend the file")
+        return BenchmarkError(f"{self._path}:{line}: malformed JSON at byte {byte}: {problem}; fix the file")
 
 
 def _refuse_constant(name: str) -> Any:

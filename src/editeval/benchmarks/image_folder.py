@@ -167,7 +167,7 @@ def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     )
                 yield reader.line_num, dict(zip(header, cells, strict=True))
         except csv.Error as error:
-            raise BenchmarkError(f"{manifest}:{reader.line_num}: not CSV: {error}; mend the line") from error
+            raise BenchmarkError(f"{manifest}:{reader.line_num}: not CSV: {error}; fix the line") from error
 
 
 def _check_header(manifest: Path, header: list[str]) -> None:

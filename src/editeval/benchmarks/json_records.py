@@ -267,7 +267,7 @@ class _Reading:
         try:
             return value.text(self._path)
         except (OSError, ValueError) as error:
-            raise BenchmarkError(f"{where}: a text at byte {value.offset} cannot be read: {error}; mend it") from error
+            raise BenchmarkError(f"{where}: a text at byte {value.offset} cannot be read: {error}; fix it") from error
 
 
 def _images(sample: Sample) -> Iterator[ImageRef]:

@@ -111,7 +111,7 @@ def certificate_of(output_dir: Path, judging_id: str) -> dict[str, Any] | None:
     except OSError as error:
         raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it anew") from error
+        raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
     is_current = (schema_version, suite, key) == (SCHEMA_VERSION, SUITE, judging_id)
     return dict(content) if is_current else None
 

@@ -25,7 +25,7 @@ USAGE, INCOMPLETE = 2, 3
 EXIT_CODES = """exit codes:
   0    every wanted sample is scored
   1    internal error
-  2    usage, configuration, benchmark or this machine: one line says what to mend
+  2    usage, configuration, benchmark or this machine: one line says how to fix it
   3    finished, but some samples failed or could not be scored; a judge that is not certified; a cluster that was lost
   130  interrupted (143: terminated, 129: its terminal was closed); the same command continues
 """
@@ -113,5 +113,5 @@ def result_console() -> Console:
 
 
 def continuing(argv: Sequence[str]) -> str:
-    """The command that carries on what `argv` began, for a shell: not with --fresh, which would begin anew."""
+    """The command that carries on what `argv` began, for a shell: not with --fresh, which would begin again."""
     return shell_line(word for word in argv if word != "--fresh")

@@ -40,7 +40,7 @@ def build_parser() -> Parser:
 
     migrate.add_command(commands)
     parser_runs.add_commands(commands)
-    report = commands.add_parser("report", help="write a run's reports anew and print its table")
+    report = commands.add_parser("report", help="regenerate the reports of a run and print its table")
     parser_runs.add_run_argument(report)
     parser_runs.add_scores_flag(report, "what the run shows from now on, the headline's first; default: as before")
     report.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
@@ -59,7 +59,7 @@ def build_parser() -> Parser:
 
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files, reports, inputs")
     parser_runs.add_run_argument(verify)
-    verify.add_argument("--repair", action="store_true", help="mend what is provably mendable")
+    verify.add_argument("--repair", action="store_true", help="fix what can be fixed safely: lost images, stale reports, temporary files")
     verify.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     verify.set_defaults(command=_verify)
 
@@ -68,7 +68,7 @@ def build_parser() -> Parser:
     doctor.add_argument("--json", action="store_true", help="machine-readable")
     doctor.set_defaults(command=_doctor)
 
-    listing = commands.add_parser("list", help="what can be named in a configuration")
+    listing = commands.add_parser("list", help="list editors, judges, benchmarks and policies")
     listing.add_argument("what", choices=("editors", "judges", "benchmarks", "policies"))
     listing.set_defaults(command=_list)
 

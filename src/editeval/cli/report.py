@@ -1,4 +1,4 @@
-"""`editeval report`: write the reports of a run that exists anew."""
+"""`editeval report`: write the reports of a run that exists again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from editeval.store.run_store import RunStore
 
 
 def report(directory: Path, words: Sequence[str], allow_code: bool, embed: str | None = None) -> int:
-    """Write every report of the run anew and print its table.
+    """Write every report of the run again and print its table.
 
     The score sets that `words` mean are what the run shows from now on, here and in every other output.
     """
@@ -30,7 +30,7 @@ def report(directory: Path, words: Sequence[str], allow_code: bool, embed: str |
 
 
 def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
-    """Write every report of the run anew, into the file `embed` too, and print its table.
+    """Write every report of the run again, into the file `embed` too, and print its table.
 
     0 if all that it shows is scored, else 3.
     """

@@ -36,7 +36,7 @@ def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
         problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
         repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
-        mending = run_command("verify", directory, "--repair", names_code=names_code(settings_of(store)))
+        fixing = run_command("verify", directory, "--repair", names_code=names_code(settings_of(store)))
     for problem in problems:
         sys.stdout.write(f"{one_line(problem)}{' (repaired)' if problem in repaired else ''}\n")
     for line in made_of.unknown:
@@ -45,9 +45,9 @@ def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
     if advice:
         sys.stderr.write(f"{one_line(advice)}\n")
     elif any(_is_image(problem) for problem in repaired):
-        sys.stdout.write("The samples of lost images are pending again: the command of the run makes them anew.\n")
+        sys.stdout.write("The samples of lost images are pending again: the command of the run makes them again.\n")
     elif not should_repair and any(problem.is_repairable or problem.kind == "report" for problem in problems):
-        sys.stdout.write(f"`{mending}` fixes what can be fixed safely: lost images, reports, temporary files\n")
+        sys.stdout.write(f"`{fixing}` fixes what can be fixed safely: lost images, reports, temporary files\n")
     return 0 if len(problems) == len(repaired) else 3
 
 
@@ -65,19 +65,19 @@ def _is_image(problem: Problem) -> bool:
 
 
 def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tuple[list[Problem], str]:
-    """(what was mended, what to do about the reports). Reports follow from the ledger, so that writing them is safe."""
-    mended = checks.repair(store, problems)
+    """(what was fixed, what to do about the reports). Reports follow from the ledger, so that writing them is safe."""
+    fixed = checks.repair(store, problems)
     reports = [problem for problem in problems if problem.kind == "report"]
-    are_stale = any(_is_image(problem) for problem in mended) and (store.dir / "report.json").exists()
+    are_stale = any(_is_image(problem) for problem in fixed) and (store.dir / "report.json").exists()
     is_sound = not any(problem.kind == "ledger" for problem in problems)
     if not is_sound or not (reports or are_stale):
-        return mended, ""
+        return fixed, ""
     try:
         _write_reports(store, allow_code)
     except UserError as error:
-        return mended, f"the reports cannot be written anew: {error}"
+        return fixed, f"the reports cannot be written again: {error}"
     store.record_event("repaired", {"problems": [str(problem) for problem in reports] or ["reports are out of date"]})
-    return mended + reports, ""
+    return fixed + reports, ""
 
 
 def _write_reports(store: RunStore, allow_code: bool) -> None:

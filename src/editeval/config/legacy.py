@@ -302,7 +302,7 @@ def _device(layer: Node, stage: tuple[str, ...], warnings: list[str]) -> Node:
 
 # ------------------------------------------------------------------------------------------------ what nothing reads
 
-_ALWAYS_RESUMES = "the same command always continues an unfinished run; --fresh starts anew"
+_ALWAYS_RESUMES = "the same command always continues an unfinished run; --fresh starts again"
 _ONE_LEDGER = "progress is kept in the run directory after every edit"
 _DEAD_V2 = "v2 never read it either"
 NO_EFFECT: dict[str, str] = {

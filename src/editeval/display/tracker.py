@@ -19,7 +19,7 @@ Interval = Callable[[Mapping[str, Sequence[float]]], tuple[float, float | None, 
 """interval(scores by cluster) -> (mean, low, high): the interval that the report will give."""
 
 NUM_DURATIONS = 10  # of a worker's last images, for its seconds per image
-RECOUNT = 1.02  # a running mean is computed anew when so many times more scores are there
+RECOUNT = 1.02  # a running mean is computed again when so many times more scores are there
 
 
 @dataclass(slots=True)

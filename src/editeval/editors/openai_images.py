@@ -193,7 +193,7 @@ class OpenaiImages(Editor):
         try:
             models = ask(server, HttpRequest("GET", "/models"), quick, read, random.Random(device))
         except TransportError as error:
-            raise MachineError(f"openai_images: {error}; start the server, or mend base_url") from None
+            raise MachineError(f"openai_images: {error}; start the server, or fix base_url") from None
         if models and self.params.model not in models:
             has = ", ".join(repr(server.quote(m)[:80]) for m in models[:5]) + (", ..." if len(models) > 5 else "")
             raise MachineError(f"openai_images.model: {server.url} has no {self.params.model!r}; it serves {has}")

@@ -145,7 +145,7 @@ def check_reachable(where: str, server: Server) -> None:
     if found and found[0] is None:
         return
     why = getattr(found[0], "strerror", None) or str(found[0]) if found else f"no answer within {REACH_S:g} s"
-    advice = "start the server, or mend base_url"
+    advice = "start the server, or fix base_url"
     raise MachineError(f"{where}: {server.url} cannot be reached: {server.quote(why)}; {advice}")
 
 

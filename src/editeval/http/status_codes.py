@@ -16,8 +16,8 @@ FATAL = {
     401: "the server does not accept the key; set the environment variable named in api_key_env",
     402: "the account has no credit left; top it up, then run the same command again",
     403: "the key has no permission for this; use another key, or another model",
-    404: "no such model or address; mend model or base_url",
-    405: "this address takes no such requests; mend base_url",
+    404: "no such model or address; fix model or base_url",
+    405: "this address takes no such requests; fix base_url",
 }
 _REFUSALS = re.compile(r"moderation|content_policy|content_filter|safety|image_generation_user_error")
 _REFUSAL_TEXT = re.compile(r"safety system|content policy|content management policy|content filter", re.IGNORECASE)

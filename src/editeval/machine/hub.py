@@ -37,7 +37,7 @@ def refusal(model: HubModel, error: BaseException) -> str:
     if "GatedRepoError" in kinds:
         return f"{model.name} is gated; accept its licence on the Hub, then `hf auth login` or set HF_TOKEN"
     if "RevisionNotFoundError" in kinds:
-        return f"{model.name} has no revision {model.revision!r}; mend revision"
+        return f"{model.name} has no revision {model.revision!r}; fix revision"
     if "RepositoryNotFoundError" in kinds:
         return f"the Hub knows no {model.name}; check the spelling (a private one needs HF_TOKEN), or give a folder"
     if _is_missing_entry(error):

@@ -50,7 +50,7 @@ def _compare(
     for part in fingerprints.changed(known, now.parts):
         said = fingerprints.in_words(part, old, now.listed())
         found.problems.append(
-            Problem("inputs", where, f"{said}: not what made {made}; the same command makes them anew")
+            Problem("inputs", where, f"{said}: not what made {made}; the same command makes them again")
         )
     for part in known:
         if part not in now.parts:

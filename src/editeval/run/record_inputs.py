@@ -21,7 +21,7 @@ def settle(plan: Plan, store: RunStore) -> None:
         if found.unrecorded and any(edit.path for edit in store.edits(wanted_only=False)):
             log.warning(
                 "%s: made before editeval recorded its %s: whether that has changed since is not known; --fresh edits "
-                "everything anew",
+                "everything again",
                 plan.dir,
                 _named(found.unrecorded),
             )
@@ -42,12 +42,12 @@ def _settle_judges(plan: Plan, store: RunStore) -> None:
         known = judging.known
         if known.replaces:
             what = "; ".join(known.replaces)
-            log.info("%s: changed: %s: scores are made anew, those there stay", judging.stage.section, what)
+            log.info("%s: changed: %s: scores are made again, those there stay", judging.stage.section, what)
         missing = [part for part in known.unrecorded if part != fingerprints.COMMIT]
         if missing:
             log.warning(
                 "%s: the scores there were made before editeval recorded its %s: whether that has changed since is not "
-                "known; `editeval score` with another seed judges anew",
+                "known; `editeval score` with another seed judges again",
                 judging.stage.section,
                 _named(missing),
             )

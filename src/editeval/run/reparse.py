@@ -143,7 +143,7 @@ def _read(row: Row, protocol: protocols.Protocol, min_label_mass: float) -> list
     if sorted(names) != sorted(replies):
         raise ConfigError(
             f"{row.sample_id}: kept are the replies to {', '.join(sorted(replies))}, and this editeval asks "
-            f"{', '.join(sorted(names)) or 'nothing'}; read them with the version that asked, or judge anew"
+            f"{', '.join(sorted(names)) or 'nothing'}; read them with the version that asked, or judge again"
         )
     return protocols.scores(protocol, some.judge, request, replies, min_label_mass)
 

@@ -121,7 +121,7 @@ def publish(plan: Plan, store: RunStore) -> Report:
 
 
 def republish(report: Report, plan: Plan, store: RunStore) -> None:
-    """Every report of the run is written anew, and what shaped it is on record."""
+    """Every report of the run is written again, and what shaped it is on record."""
     write_reports(report, store.dir)
     store.record_event("report", state_of(report, plan, store))
 
@@ -146,7 +146,7 @@ def _headlines(report: Report) -> dict[str, list[float | None]]:
 
 
 def write_reports(report: Report, directory: Path) -> list[Path]:
-    """Every file of FILES, written anew; each is replaced in one step. Raises MachineError for a full disk."""
+    """Every file of FILES, written again; each is replaced in one step. Raises MachineError for a full disk."""
     with connection.translated(directory):
         return [
             tables.write_report_json(report, directory),

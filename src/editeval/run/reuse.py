@@ -1,7 +1,7 @@
 """What a new run takes over from earlier ones of its name, because nothing that decides it has changed.
 
 An edit is the same if editor, parameters, weights, code, source image, instruction and seed are; scores are the same if
-the judge is, and all that it was shown. Everything else is made anew. `--fresh` takes over nothing.
+the judge is, and all that it was shown. Everything else is made again. `--fresh` takes over nothing.
 """
 
 from __future__ import annotations

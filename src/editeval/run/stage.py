@@ -183,7 +183,7 @@ class RunningStage(ABC):
             what = "; ".join(fingerprints.in_words(part, self.inputs.listed(), now.listed()) for part in changed)
             raise MachineError(
                 f"{self.settings.section}: changed while this run works: {what}; worker {worker} may have loaded what "
-                "is there now; what was done is safe, the same command begins anew with that"
+                "is there now; what was done is safe, the same command begins again with that"
             )
 
     def _settle_commit(self, commit: str, worker: int) -> None:

@@ -124,7 +124,7 @@ def check_benchmark(directory: Path, wanted: Mapping[str, Any], samples: Sequenc
     with RunStore.read(directory) as store:
         what, moved = _benchmark(store, samples), changed_samples(store, samples)
     what += f", of {moved[0]!r}{' and others' if moved[1:] else ''} at least" if moved else ""
-    advice = "undo the change, or `editeval run` again: it edits and judges anew what changed"
+    advice = "undo the change, or `editeval run` again: it edits and judges again what changed"
     raise RunConflictError(f"{directory}: changed since its edits: {what}; {advice}")
 
 

@@ -59,17 +59,17 @@ def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[P
 
 
 def repair(store: RunStore, problems: Sequence[Problem]) -> list[Problem]:
-    """The problems that were mended: their samples are pending again, or their files gone. Needs a writing store."""
+    """The problems that were fixed: their samples are pending again, or their files gone. Needs a writing store."""
     if not store.is_writer:
         raise ValueError(f"{store.dir}: opened for reading; a repair needs RunStore.reopen")
-    mendable = [problem for problem in problems if problem.is_repairable]
-    store.forget_edits([problem.sample_id for problem in mendable if problem.sample_id is not None])
-    for problem in mendable:
+    fixable = [problem for problem in problems if problem.is_repairable]
+    store.forget_edits([problem.sample_id for problem in fixable if problem.sample_id is not None])
+    for problem in fixable:
         with contextlib.suppress(FileNotFoundError):
             (store.dir / problem.where).unlink()
-    if mendable:
-        store.record_event("repaired", {"problems": [str(problem) for problem in mendable]})
-    return mendable
+    if fixable:
+        store.record_event("repaired", {"problems": [str(problem) for problem in fixable]})
+    return fixable
 
 
 def _check_images(store: RunStore) -> Iterator[Problem]:

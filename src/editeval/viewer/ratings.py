@@ -28,7 +28,7 @@ def read(run_dir: Path) -> dict[str, Any]:
         ratings = json.loads(path.read_bytes())["ratings"]
         return {str(sample_id): checked(rating) for sample_id, rating in ratings.items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not a file of ratings: {error}; mend it or move it away") from error
+        raise UserError(f"{path}: not a file of ratings: {error}; fix it or move it away") from error
 
 
 def change(run_dir: Path, run_id: str, changes: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

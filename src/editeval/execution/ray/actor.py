@@ -173,7 +173,7 @@ def check_hub_model(python: str, model: Mapping[str, Any]) -> str:
     except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
         why = said[-1] if said else type(error).__name__
-        return f"{python} cannot look {wanted.name} up: {one_line(why)}; mend that interpreter, or give a folder"
+        return f"{python} cannot look {wanted.name} up: {one_line(why)}; fix that interpreter, or give a folder"
 
 
 def check(kind: str, name: str, params: Mapping[str, Any], allow_code: bool) -> str:

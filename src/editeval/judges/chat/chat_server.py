@@ -71,7 +71,7 @@ class ChatSession:
             except DeclinedError as error:
                 raise MachineError(f"openai_chat: {self.server.url}: the first question was {error}") from None
             except TransportError as error:
-                raise MachineError(f"openai_chat: {error}; start the server, or mend base_url") from None
+                raise MachineError(f"openai_chat: {error}; start the server, or fix base_url") from None
             if sampling.is_expected and found.problem == "no_probabilities":
                 self.abilities = self.abilities.without("logprobs")
             return

@@ -1,7 +1,7 @@
 """The pictures of a report: full size and thumbnail, named by their content, and an index of who has which.
 
 A picture is made once, by the run or by the report, whichever comes first. Thumbnails are made from pixels only:
-nothing of a file's metadata goes into them, and a source that carries any is written anew for the same reason.
+nothing of a file's metadata goes into them, and a source that carries any is written again for the same reason.
 Everything here can be made again, so nothing is synced to disk; what a power cut leaves empty is made again.
 """
 
