@@ -17,7 +17,7 @@ from editeval.machine import filesystem
 from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import evaluate
 from editeval.run.plan import make_plan, seed_of
-from editeval.run.status import standing
+from editeval.run.status import status_of
 from editeval.store.run_store import RunStore
 from editeval.store.verify import verify
 
@@ -283,5 +283,5 @@ def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(
 
 def test_status_knows_that_a_run_was_continued(tmp_path: Path) -> None:
     first = run(tmp_path, evaluation__limit=4)
-    assert not standing(first.plan.dir).picture.is_continued
-    assert standing(run(tmp_path).plan.dir).picture.is_continued, "the time that it shows is of the latest invocation"
+    assert not status_of(first.plan.dir).picture.is_continued
+    assert status_of(run(tmp_path).plan.dir).picture.is_continued, "the time that it shows is of the latest invocation"

@@ -148,22 +148,22 @@ def edit(sample_id: str, is_done: bool = True) -> Edit:
 
 
 def test_landings_wait_for_exactly_the_edits_that_are_asked_for() -> None:
-    landings = CompletedEdits([edit("a")], ["b", "c"])
-    assert [e.sample_id for e in landings.wait(["a"])] == ["a"]
-    landings.add(edit("b", is_done=False))
-    assert [e.sample_id for e in landings.wait(["a", "b"])] == ["a"]
+    completed = CompletedEdits([edit("a")], ["b", "c"])
+    assert [e.sample_id for e in completed.wait(["a"])] == ["a"]
+    completed.add(edit("b", is_done=False))
+    assert [e.sample_id for e in completed.wait(["a", "b"])] == ["a"]
     with pytest.raises(NotEditedError, match="failed"):
-        landings.wait(["b"])
-    waiter = threading.Timer(0.05, landings.add, [edit("c")])
+        completed.wait(["b"])
+    waiter = threading.Timer(0.05, completed.add, [edit("c")])
     waiter.start()
-    assert [e.sample_id for e in landings.wait(["c"])] == ["c"]
+    assert [e.sample_id for e in completed.wait(["c"])] == ["c"]
     waiter.join()
 
 
 def test_landings_that_close_release_who_waits() -> None:
-    landings = CompletedEdits([], ["a"])
-    waiter = threading.Timer(0.05, landings.close)
+    completed = CompletedEdits([], ["a"])
+    waiter = threading.Timer(0.05, completed.close)
     waiter.start()
     with pytest.raises(NotEditedError, match="interrupted"):
-        landings.wait(["a"])
+        completed.wait(["a"])
     waiter.join()

@@ -19,7 +19,7 @@ from editeval.errors import ConfigError, MachineError
 from editeval.execution.budget import BudgetLedger, Usage
 from editeval.judges.openai_chat import OpenaiChatParams
 from editeval.run.pipeline import RunResult, evaluate
-from editeval.run.status import standing
+from editeval.run.status import status_of
 from editeval.store.run_store import RunStore
 from editeval.types import UsageRequest
 from fakes import chat_server, image_server
@@ -111,9 +111,9 @@ def test_status_says_which_limit_is_to_be_raised(tmp_path: Path) -> None:
     """The command that stopped would stop again as it is."""
     with ChatServer() as server:
         capped = judge(tmp_path, server, max_calls=15)
-        found = standing(capped.plan.dir)
+        found = status_of(capped.plan.dir)
         assert (found.outcome, found.cap) == ("capped", "reward_model.params.max_calls")
-        again = standing(judge(tmp_path, server, max_calls=15).plan.dir)
+        again = status_of(judge(tmp_path, server, max_calls=15).plan.dir)
         assert (again.outcome, again.cap) == (found.outcome, found.cap), "also where it may not begin"
         status = subprocess.run(
             [sys.executable, "-m", "editeval", "status", str(capped.plan.dir)],
@@ -122,7 +122,7 @@ def test_status_says_which_limit_is_to_be_raised(tmp_path: Path) -> None:
             timeout=60,
         )
         assert "a limit on spending is reached" in status.stdout
-        assert standing(judge(tmp_path, server).plan.dir).outcome == "complete"
+        assert status_of(judge(tmp_path, server).plan.dir).outcome == "complete"
 
 
 def test_every_retry_is_a_call(tmp_path: Path) -> None:
@@ -204,14 +204,14 @@ def test_after_a_kill_no_call_that_was_made_is_missing_from_the_books(tmp_path: 
 
 def test_the_books_add_up_and_what_was_used_is_always_booked() -> None:
     kept: list[Usage] = []
-    till = BudgetLedger(save=kept.append)
-    assert till.settle(UsageRequest(calls=1, max_calls=1)) == ""
-    assert till.settle(UsageRequest(prompt_tokens=5, reply_tokens=2, usd=0.5, max_calls=1)) == ""
-    assert till.settle(UsageRequest(calls=1, max_calls=1)).startswith(
+    budget = BudgetLedger(save=kept.append)
+    assert budget.settle(UsageRequest(calls=1, max_calls=1)) == ""
+    assert budget.settle(UsageRequest(prompt_tokens=5, reply_tokens=2, usd=0.5, max_calls=1)) == ""
+    assert budget.settle(UsageRequest(calls=1, max_calls=1)).startswith(
         "max_calls is reached: 1 calls made, 5 prompt and 2 reply"
     )
-    assert till.settle(UsageRequest(calls=1, max_usd=0.5)).startswith("max_usd is reached")
-    assert kept == [Usage(1), Usage(1, 5, 2, 0.5)] and Usage.from_json(till.spent.to_json()) == kept[-1]
+    assert budget.settle(UsageRequest(calls=1, max_usd=0.5)).startswith("max_usd is reached")
+    assert kept == [Usage(1), Usage(1, 5, 2, 0.5)] and Usage.from_json(budget.spent.to_json()) == kept[-1]
     assert Usage.from_json(None) == Usage()
 
 

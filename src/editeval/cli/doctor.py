@@ -120,7 +120,9 @@ def _lines(found: Diagnosis) -> list[str]:
 
 
 def _environment(environment: interpreters.Environment) -> str:
-    what = ", ".join(environment.requirements) if environment.is_complete else "HALF-BUILT: made again when it is needed"
+    what = (
+        ", ".join(environment.requirements) if environment.is_complete else "HALF-BUILT: made again when it is needed"
+    )
     return f"{environment.path.name}  {what}"
 
 

@@ -59,7 +59,11 @@ def build_parser() -> Parser:
 
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files, reports, inputs")
     parser_runs.add_run_argument(verify)
-    verify.add_argument("--repair", action="store_true", help="fix what can be fixed safely: lost images, stale reports, temporary files")
+    verify.add_argument(
+        "--repair",
+        action="store_true",
+        help="fix what can be fixed safely: lost images, stale reports, temporary files",
+    )
     verify.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     verify.set_defaults(command=_verify)
 

@@ -16,7 +16,7 @@ from editeval.errors import ConfigError
 from editeval.run import results
 from editeval.run.pipeline import score as judge_again
 from editeval.run.recorded import plan_of, settings_of
-from editeval.run.reparse import ChangedScore, Reparse, changes, keep, rereading_of
+from editeval.run.reparse import ChangedScore, Reparse, changes, keep, reparse_of
 from editeval.run.report import publish
 from editeval.store.records import ScoreSet
 from editeval.store.run_store import RunStore
@@ -64,7 +64,7 @@ def reparse(directory: Path, options: argparse.Namespace) -> int:
     """
     with RunStore.reopen(directory) as store:
         parent = _parent(store, options.scores)
-        reading = rereading_of(parent, options.protocol, options.min_label_mass)
+        reading = reparse_of(parent, options.protocol, options.min_label_mass)
         found, total = changes(store, reading)
         if not found:
             _tell(reading, found, total)

@@ -17,7 +17,7 @@ from editeval.errors import ConfigError, ImageError
 from editeval.reports.tables import plain
 from editeval.run import results
 from editeval.run.results import ShownScoreSet
-from editeval.store.queries import SampleDetail, dossier, matching
+from editeval.store.queries import SampleDetail, matching, sample_detail
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
 from editeval.text import duration, fixed, printable
@@ -35,7 +35,7 @@ def show(directory: Path, text: str, as_json: bool) -> int:
         shown = {one.id for one in results.shown(store)}
         known = {one.id: (one, one.id in shown) for one in results.kept(store)}
         for position, sample_id in enumerate(ids):
-            found = dossier(store, sample_id)
+            found = sample_detail(store, sample_id)
             file = _file(store, found)
             if as_json:
                 sys.stdout.write(json.dumps(_block(found, file, known), ensure_ascii=False, allow_nan=False) + "\n")

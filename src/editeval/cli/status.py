@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from editeval.cli.console import continuing, result_console
 from editeval.display.plain import Rhythm, status_line
 from editeval.reports.format import subset_line
-from editeval.run.status import KeptView, RunStatus, standing
+from editeval.run.status import KeptView, RunStatus, status_of
 from editeval.text import clean, plain
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _MEANINGS = {
 def status(directory: Path, as_json: bool, follow: bool) -> int:
     """0 if everything wanted is scored, and for a run that is going on; 3 for one that ended with anything missing."""
     if not follow:
-        found = standing(directory)
+        found = status_of(directory)
         sys.stdout.write(_json(found) if as_json else "")
         if not as_json:
             _print(found)
@@ -50,7 +50,7 @@ def status(directory: Path, as_json: bool, follow: bool) -> int:
 def _followed(directory: Path) -> Iterator[RunStatus]:
     """One standing a second, until nobody writes to the run any more; the last one is how it ended."""
     while True:
-        found = standing(directory)
+        found = status_of(directory)
         yield found
         if found.writer is None:
             return
@@ -60,7 +60,7 @@ def _followed(directory: Path) -> Iterator[RunStatus]:
 def _follow_live(directory: Path) -> RunStatus:
     from rich.live import Live
 
-    found = standing(directory)
+    found = status_of(directory)
     with Live(_rendered(found), console=result_console(), auto_refresh=False, vertical_overflow="crop") as live:
         for found in _followed(directory):
             live.update(_rendered(found), refresh=True)

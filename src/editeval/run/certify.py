@@ -93,13 +93,13 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
     answers = Answers(work.judging.metrics)
     records: list[dict[str, Any]] = []
     progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
-    till = BudgetLedger()
+    budget = BudgetLedger()
     doubts = DegenerateReplyWatch(work.judging, "no certificate is kept")
 
     def on_notice(notice: PoolEvent) -> None:
         doubts.notice(notice)
         if notice.kind == "pay":
-            pool.answer(notice, till.settle(UsageRequest(**notice.data["bill"])))
+            pool.answer(notice, budget.settle(UsageRequest(**notice.data["bill"])))
         else:
             _on_notice(notice, progress)
 

@@ -27,12 +27,12 @@ log = logging.getLogger("editeval")
 
 
 class Editing(RunningStage):
-    """Edits what is pending; `landings` is told of every edit, done or failed, that is on record."""
+    """Edits what is pending; `completed` is told of every edit, done or failed, that is on record."""
 
     stage = "edit"
     name = EDIT
 
-    def __init__(self, plan: Plan, store: RunStore, landings: CompletedEdits) -> None:
+    def __init__(self, plan: Plan, store: RunStore, completed: CompletedEdits) -> None:
         stage = plan.config.diffusion_model
         groups = plan.editor_devices()
         logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(None)}"
@@ -42,7 +42,7 @@ class Editing(RunningStage):
         self.plugin, self.inputs = plan.editor, plan.inputs
         self._stage = stage
         self._samples = {s.id: s for s in plan.samples}
-        self._landings = landings
+        self._landings = completed
         self._made: dict[str, Made] = {}  # written by the pool's threads, one key each
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress

@@ -37,7 +37,7 @@ class JudgeStage(RunningStage):
 
     stage = "judge"
 
-    def __init__(self, plan: Plan, judging: ScoreSetPlan, store: RunStore, landings: CompletedEdits) -> None:
+    def __init__(self, plan: Plan, judging: ScoreSetPlan, store: RunStore, completed: CompletedEdits) -> None:
         stage = judging.stage
         store.add_judging(judging.id, stage.type, details_of(judging.name, stage, judging.known))
         groups = judging.devices()
@@ -50,7 +50,7 @@ class JudgeStage(RunningStage):
         self.name = judge_key(judging)
         self._plan = plan
         self._judging = judging
-        self._landings = landings
+        self._landings = completed
         self._samples = {s.id: s for s in plan.samples}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._shown: dict[str, str] = {}  # digest of what the judge was shown, by sample; likewise

@@ -57,7 +57,7 @@ class ChangedScore:
     after: str
 
 
-def rereading_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | None) -> Reparse:
+def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | None) -> Reparse:
     """How to read `parent` again; what is None stays as it was. Raises ConfigError if its replies do not allow it."""
     params = parent.details.get("params", {})
     asked = params.get("protocol")

@@ -129,26 +129,26 @@ def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Obser
     Returns one line for each stage that met such a limit. Stages that are complete start nothing.
     """
     stopped: list[str] = []
-    landings = CompletedEdits(store.edits(), store.pending_edits() if plan.is_editing else ())
+    completed = CompletedEdits(store.edits(), store.pending_edits() if plan.is_editing else ())
     try:
         for wave in waves(plan):
             if interrupt.signum is None:
-                wanted = [a for a in _activities(wave, plan, store, landings) if a.keys]
+                wanted = [a for a in _activities(wave, plan, store, completed) if a.keys]
                 activities = [a for a in wanted if not a.is_spent()]
                 if None in wave and not any(isinstance(a, Editing) for a in activities):
-                    landings.close()  # nobody edits: nobody is to wait for it
+                    completed.close()  # nobody edits: nobody is to wait for it
                 for activity in activities:
                     activity.observer = observer
                 run(activities, interrupt)
                 stopped += [activity.stopped for activity in wanted if activity.stopped]
     finally:
-        landings.close()
+        completed.close()
     return tuple(stopped)
 
 
-def _activities(wave: StageGroup, plan: Plan, store: RunStore, landings: CompletedEdits) -> list[RunningStage]:
+def _activities(wave: StageGroup, plan: Plan, store: RunStore, completed: CompletedEdits) -> list[RunningStage]:
     return [
-        Editing(plan, store, landings) if judging is None else JudgeStage(plan, judging, store, landings)
+        Editing(plan, store, completed) if judging is None else JudgeStage(plan, judging, store, completed)
         for judging in wave
     ]
 

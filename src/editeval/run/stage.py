@@ -70,7 +70,7 @@ class RunningStage(ABC):
         self.stopped = ""  # why it made no further call, and what to do: one line
 
     @cached_property
-    def till(self) -> BudgetLedger:
+    def budget(self) -> BudgetLedger:
         """The books of this stage, over every invocation of the run."""
         name = f"spent {self.stage} {self.judging_id}".strip()
         return BudgetLedger(
@@ -91,11 +91,11 @@ class RunningStage(ABC):
         if not self.stopped:
             log.warning("%s is reached: nothing more is sent", where)
             self.store.record_event(CAPPED, {"limit": where})
-        self.stopped = f"{where} is reached: {self.till.spent.line()}; raise it and run the same command to go on"
+        self.stopped = f"{where} is reached: {self.budget.spent.line()}; raise it and run the same command to go on"
 
     def _limit(self) -> str:
         caps = (getattr(self.settings.params, name, None) for name in ("max_calls", "max_usd"))
-        return self.till.limit(UsageRequest(1, 0, 0, 0.0, *caps))
+        return self.budget.limit(UsageRequest(1, 0, 0, 0.0, *caps))
 
     @abstractmethod
     def build(self, key: str) -> Unit:
@@ -131,8 +131,8 @@ class RunningStage(ABC):
 
     def closed(self) -> None:
         """Nothing more comes; its workers are gone."""
-        if self.till.spent.calls:
-            self._event("spent", asdict(self.till.spent))
+        if self.budget.spent.calls:
+            self._event("spent", asdict(self.budget.spent))
         self._event("stage_end", {})
         self.observer.stage_ended(self.name)
 
@@ -146,7 +146,7 @@ class RunningStage(ABC):
             return
         elif notice.kind == "pay":
             if self.pool is not None:
-                self.pool.answer(notice, self.till.settle(UsageRequest(**data["bill"])))
+                self.pool.answer(notice, self.budget.settle(UsageRequest(**data["bill"])))
         elif notice.kind == "attempt":
             outcome = data["outcome"]
             for key in self.samples_of(outcome.key):

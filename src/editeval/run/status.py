@@ -76,7 +76,7 @@ class RunStatus:
         return all(stage.done == self.counts.num_wanted for stage in self.picture.stages)
 
 
-def standing(directory: Path) -> RunStatus:
+def status_of(directory: Path) -> RunStatus:
     """Reads the ledger; from a run that is going on also its live picture, which knows the steps and the GPUs."""
     writer = lock.holder(directory)  # asked first: what ends while we read has written everything before
     with RunStore.read(directory) as store:

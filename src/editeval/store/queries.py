@@ -250,7 +250,7 @@ def matching(store: RunStore, text: str) -> list[str]:
     return [sample_id for sample_id in ids if text and sample_id.startswith(text)]
 
 
-def dossier(store: RunStore, sample_id: str) -> SampleDetail:
+def sample_detail(store: RunStore, sample_id: str) -> SampleDetail:
     """Raises KeyError for a sample that the run never wanted."""
     found = store.ledger.query(
         "SELECT category, cluster, instruction, description, position FROM samples WHERE id = ?", sample_id

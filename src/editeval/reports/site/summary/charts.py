@@ -100,8 +100,8 @@ def bars(rows: Sequence[Bar]) -> Element:
 
 def _bar(row: Bar, longest: float) -> Element:
     pale, full = (_rect(kind, 0, 0, n / longest * 100, 8) for kind, n in (("pale", row.total), ("full", row.filled)))
-    drawn = _drawing("flat", 100, 8, pale, full, preserveAspectRatio="none", aria_label=row.value)
-    cells = h("td.bar", drawn), h("td.figure", row.value), h("td.soft", row.note)
+    view = _drawing("flat", 100, 8, pale, full, preserveAspectRatio="none", aria_label=row.value)
+    cells = h("td.bar", view), h("td.figure", row.value), h("td.soft", row.note)
     return h("tr.used" if row.is_used else "tr", h("th", row.name, scope="row"), *cells)
 
 
@@ -111,26 +111,26 @@ def gantt(timeline: Mapping[str, Any], names: Sequence[Child]) -> Element:
     high = 8 if len(lanes) > _MOST_ROOMY else 20
     bottom = high * len(lanes)
     scale = (_GANTT_WIDTH - _GANTT_LEFT) / seconds
-    drawn: list[Child] = []
+    view: list[Child] = []
     for tick in _seconds(seconds):
         x = _GANTT_LEFT + tick * scale
-        drawn += [_line("tick", x, 0, x, bottom), h("text", _tick(tick), x=x, y=bottom + 13, text_anchor="middle")]
+        view += [_line("tick", x, 0, x, bottom), h("text", _tick(tick), x=x, y=bottom + 13, text_anchor="middle")]
     for place, (lane, name) in enumerate(zip(lanes, names, strict=True)):
-        drawn.append(h("text", name, x=0, y=place * high + 14) if high > 10 else None)
-        drawn += [_work(lane["stage"], work, scale, place * high + 2, high - 4) for work in lane["spans"]]
+        view.append(h("text", name, x=0, y=place * high + 14) if high > 10 else None)
+        view += [_work(lane["stage"], work, scale, place * high + 2, high - 4) for work in lane["spans"]]
     edits = high * sum(lane["stage"] == "edit" for lane in lanes)
-    drawn += [_line("batch", x, 0, x, edits) for x in _apart(_GANTT_LEFT + at * scale for at in timeline["batches"])]
+    view += [_line("batch", x, 0, x, edits) for x in _apart(_GANTT_LEFT + at * scale for at in timeline["batches"])]
     pauses = [_GANTT_LEFT + pause["at"] * scale for pause in timeline["pauses"]]
-    drawn += [_line("pause", x, 0, x, bottom) for x in pauses]
-    return _drawing("gantt", _GANTT_WIDTH, bottom + 18, drawn, **label("gantt"))
+    view += [_line("pause", x, 0, x, bottom) for x in pauses]
+    return _drawing("gantt", _GANTT_WIDTH, bottom + 18, view, **label("gantt"))
 
 
 def _work(stage: str, work: Sequence[Any], scale: float, y: float, height: float) -> Element:
     start, took, kind, count = work
     told = f" {duration(took)}" + (f" ({count})" if count > 1 else "")
     title = t("title", "load_s" if kind == "load" else stage, tail=told)
-    drawn = stage if kind == "done" else kind
-    return _rect(f"span.is-{drawn}", _GANTT_LEFT + start * scale, y, took * scale, height, title)
+    view = stage if kind == "done" else kind
+    return _rect(f"span.is-{view}", _GANTT_LEFT + start * scale, y, took * scale, height, title)
 
 
 def _seconds(seconds: float) -> Iterator[float]:

@@ -15,9 +15,9 @@ _LOW = ("missing", "spoilt", "damaged", "low")
 _MESSAGE = 300  # characters of an example
 
 
-def faults(drawn: RunView, of_several: bool) -> Element:
+def faults(view: RunView, of_several: bool) -> Element:
     """`of_several`: links name the run."""
-    block, model = drawn.block, f"&model={drawn.index}" if of_several else ""
+    block, model = view.block, f"&model={view.index}" if of_several else ""
     found, low = block["complaints"], block["low"]
     lead = t("p.soft", "why_lead", block["num_samples"]) if found else t("p.soft", "all_well", low)
     chips = [
@@ -30,15 +30,15 @@ def faults(drawn: RunView, of_several: bool) -> Element:
         )
         for why, count in found
     ]
-    return section("", "why_title", lead, h("div.chips", chips), *_causes(drawn), *_worst(drawn, model))
+    return section("", "why_title", lead, h("div.chips", chips), *_causes(view), *_worst(view, model))
 
 
-def _causes(drawn: RunView) -> Iterator[Element]:
-    causes = drawn.block["causes"]
+def _causes(view: RunView) -> Iterator[Element]:
+    causes = view.block["causes"]
     if causes:
         head = ("stage", "reason", "count", "example")
         rows = [(t("span", one["stage"]), one["reason"], one["count"], _example(one)) for one in causes]
-        command = drawn.block["commands"]["retry"]
+        command = view.block["commands"]["retry"]
         retry = (t("p.soft", "retry_with"), copyable(command)) if command else ()
         yield h("div.card.wide", table("causes", head, rows), *retry)
 
@@ -48,27 +48,27 @@ def _example(cause: Mapping[str, Any]) -> Child:
     return [link(place, cause["example_id"]), " ", cause["example_message"][:_MESSAGE]]
 
 
-def _worst(drawn: RunView, model: str) -> Iterator[Element]:
-    rows = [dict(zip(drawn.block["row"], row, strict=True)) for _, row in drawn.block["worst"]]
+def _worst(view: RunView, model: str) -> Iterator[Element]:
+    rows = [dict(zip(view.block["row"], row, strict=True)) for _, row in view.block["worst"]]
     if rows:
         everything = link(f"page=grid&sort=worst{model}", t("span", "see_all"), " \u2192")
         yield h("div.heading", t("h3", "worst"), everything)
-        yield h("div.cards", [_card(drawn, row) for row in rows])
+        yield h("div.cards", [_card(view, row) for row in rows])
 
 
-def _card(drawn: RunView, row: Mapping[str, Any]) -> Element:
+def _card(view: RunView, row: Mapping[str, Any]) -> Element:
     roles = ("source", "edited", *(("target",) if row["target"] else ()))
     return link(
         _compared(row["id"]),
-        h("div.pictures", [h("figure", _picture(drawn, row, role), t("figcaption", role)) for role in roles]),
+        h("div.pictures", [h("figure", _picture(view, row, role), t("figcaption", role)) for role in roles]),
         h("p.instruction", row["instruction"], dir="auto"),
         h("p.verdict", h("b.value", fixed(row["values"][0])), [_tag(why) for why in row["complaints"]]),
         tag="a.card.sample",
     )
 
 
-def _picture(drawn: RunView, row: Mapping[str, Any], role: str) -> Element:
-    address = drawn.address(row[role])
+def _picture(view: RunView, row: Mapping[str, Any], role: str) -> Element:
+    address = view.address(row[role])
     if address is None:
         return t("div.nothing", "no_picture")
     return h("img", src=address, alt=row["instruction"], loading="lazy", decoding="async", draggable="false")

@@ -17,25 +17,25 @@ from editeval.reports.site.summary.timing import timing
 
 def first_page(runs: Sequence[RunView], comparisons: Sequence[Comparison] = (), num_shared: int | None = None) -> str:
     """Head, for several runs how they compare (`comparisons`: the first with each other), and one `main` per run."""
-    names = h("span.name", " \u00b7 ".join(drawn.name for drawn in runs))
+    names = h("span.name", " \u00b7 ".join(view.name for view in runs))
     head = h("header.top", h("strong", "editeval"), names)
     shared = leaderboard(runs, comparisons, num_shared) if len(runs) > 1 else None
-    mains = [_main(drawn, runs) for drawn in runs]
+    mains = [_main(view, runs) for view in runs]
     if shared is not None:
         mains[0].insert(0, shared)  # the script moves it to the run that it shows
     return markup(h("div.app", head, mains))
 
 
-def _main(drawn: RunView, runs: Sequence[RunView]) -> Element:
+def _main(view: RunView, runs: Sequence[RunView]) -> Element:
     return h(
         "main.summary",
-        result(drawn),
-        faults(drawn, len(runs) > 1),
-        scores(drawn, runs),
-        timing(drawn),
+        result(view),
+        faults(view, len(runs) > 1),
+        scores(view, runs),
+        timing(view),
         section(".ratings", "ratings_title", h("div.card"), hidden=""),  # the script has something to say there
-        certificate(drawn),
-        provenance(drawn),
+        certificate(view),
+        provenance(view),
         t("footer.soft", "footer"),
         id="main",
     )

@@ -21,23 +21,23 @@ def leaderboard(runs: Sequence[RunView], comparisons: Sequence[Comparison], num_
     """`num_shared`: only the samples that every run has are shown, and they are so many."""
     paired = [_paired(runs[0], other, one) for other, one in zip(runs[1:], comparisons, strict=True)]
     left_out = t("p.warnings", "left_out", num_shared) if num_shared is not None else None
-    ranked = table("", _HEAD, [_result(drawn) for drawn in runs])
+    ranked = table("", _HEAD, [_result(view) for view in runs])
     note = t("p.soft.note", "paired_key")
-    wholes = [one for drawn in runs if (one := drawn.summary("micro")) is not None]
+    wholes = [one for view in runs if (one := view.summary("micro")) is not None]
     below = interval_notes([*wholes, *comparisons]), note
     return section(".runs", "runs_title", left_out, h("div.card.wide", ranked, table("", _PAIRED_HEAD, paired), below))
 
 
-def _result(drawn: RunView) -> Sequence[Child]:
-    one, run = drawn.summary("micro"), drawn.run
-    name = link(f"run={drawn.index}", drawn.name, keeps_filters=True)
+def _result(view: RunView) -> Sequence[Child]:
+    one, run = view.summary("micro"), view.run
+    name = link(f"run={view.index}", view.name, keeps_filters=True)
     return [
-        [h(f"i.key.c{drawn.colour}"), name, h("small.soft", f" {run.get('editor') or ''}")],
-        badge(str(drawn.block["badge"])),
+        [h(f"i.key.c{view.colour}"), name, h("small.soft", f" {run.get('editor') or ''}")],
+        badge(str(view.block["badge"])),
         fixed(one["mean"] if one else None),
         interval(one) if one else NOTHING,
-        share(drawn.block["coverage"]["scored"]),
-        duration(drawn.block["timing"].get("edit_s")),
+        share(view.block["coverage"]["scored"]),
+        duration(view.block["timing"].get("edit_s")),
     ]
 
 

@@ -13,13 +13,13 @@ _CHECK = ("name", "metric", "value", "num_compared", "required", "status")
 _CHECK_HEAD = ("check", "metric", "value", "n", "required", "status")
 
 
-def certificate(drawn: RunView) -> Element | None:
+def certificate(view: RunView) -> Element | None:
     """What is known of the judge, and of every further one; None if none was asked."""
-    if not drawn.block["headline"]:
+    if not view.block["headline"]:
         return None
-    judgings: list[dict[str, object]] = drawn.run.get("judgings") or []
+    judgings: list[dict[str, object]] = view.run.get("judgings") or []
     others = [_other(judging) for judging in judgings[1:]]
-    one = drawn.block["certificate"]
+    one = view.block["certificate"]
     if not one:
         first = _other(judgings[0]) if others else t("p.soft", "no_certificate")
         return section("", "certificate_title", h("div.card", first, others))
@@ -46,10 +46,10 @@ def _cell(value: object) -> str:
     return NOTHING if value is None else str(value)
 
 
-def provenance(drawn: RunView) -> Element:
-    block = drawn.block
+def provenance(view: RunView) -> Element:
+    block = view.block
     again = block["commands"]["again"]
-    facts: list[tuple[str, Child]] = [("run", str(drawn.run.get("id", ""))), ("written", moment(block["written_at"]))]
+    facts: list[tuple[str, Child]] = [("run", str(view.run.get("id", ""))), ("written", moment(block["written_at"]))]
     for name, value in block["provenance"].items():
         if value is not None and name != "argv":
             said = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)

@@ -13,18 +13,18 @@ from editeval.text import fixed, moment, share, span
 _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
 
 
-def result(drawn: RunView) -> Element:
-    word = str(drawn.block["badge"])
+def result(view: RunView) -> Element:
+    word = str(view.block["badge"])
     means = _MEANS.get(word.removesuffix(" (subset)"), "warned_means")
-    worth = t("p.soft", means) if drawn.block["headline"] else None
-    subset = drawn.block.get("subset")  # reports of before have none
+    worth = t("p.soft", means) if view.block["headline"] else None
+    subset = view.block.get("subset")  # reports of before have none
     part = t("p.warnings", "subset_of", subset["num"], subset["of"]) if subset else None
-    return h("section.result", h("div.card.headline", badge(word), worth, part, *_number(drawn)), _coverage(drawn))
+    return h("section.result", h("div.card.headline", badge(word), worth, part, *_number(view)), _coverage(view))
 
 
-def _number(drawn: RunView) -> Iterator[Element]:
-    whole, macro = drawn.summary("micro"), drawn.summary("macro")
-    headline = drawn.block["headline"]
+def _number(view: RunView) -> Iterator[Element]:
+    whole, macro = view.summary("micro"), view.summary("macro")
+    headline = view.block["headline"]
     if whole is None or whole["mean"] is None:
         yield t("p.big", "nothing_scored" if headline else "no_judge")
         return
@@ -35,17 +35,17 @@ def _number(drawn: RunView) -> Iterator[Element]:
         entries.append(("interval", interval(whole)))
     if whole["num_scored"] < whole["num_samples"]:
         entries.append(("if_all", span(whole["lowest"], whole["highest"])))
-    if drawn.block.get("planted"):
-        entries.append(("planted", str(drawn.block["planted"])))
+    if view.block.get("planted"):
+        entries.append(("planted", str(view.block["planted"])))
     yield pairs([*entries, ("category_mean", fixed(macro["mean"] if macro else None))])
     why = interval_notes([whole])
     if why is not None:
         yield why
 
 
-def _coverage(drawn: RunView) -> Element:
-    counts, warnings = drawn.block["coverage"], drawn.block["warnings"]
-    is_judged = bool(drawn.block["headline"])
+def _coverage(view: RunView) -> Element:
+    counts, warnings = view.block["coverage"], view.block["warnings"]
+    is_judged = bool(view.block["headline"])
     num, total = counts["num_scored" if is_judged else "num_edited"], counts["num_samples"]
     amounts = {"scored" if is_judged else "done": num, "unscored": counts["num_unscored"] if is_judged else 0}
     amounts |= {"failed": counts["num_failed"], "pending": counts["num_pending"]}
@@ -56,21 +56,21 @@ def _coverage(drawn: RunView) -> Element:
         h("p.big", share(num / (total or 1)), " ", said),
         stacked([Part(kind, amount, str(amount), kind) for kind, amount in amounts.items()], "coverage"),
         h("ul.warnings", *map(warning, warnings)) if warnings else t("p.soft", "no_warnings"),
-        pairs(_facts(drawn)),
+        pairs(_facts(view)),
     )
 
 
-def _facts(drawn: RunView) -> Iterator[tuple[str, Child]]:
-    run = drawn.run
+def _facts(view: RunView) -> Iterator[tuple[str, Child]]:
+    run = view.run
     devices = ", ".join(map(str, run.get("devices") or ()))
     facts = {
         "editor": run.get("editor"),
         "judge": "; ".join(run.get("scores") or ()) or run.get("judge"),
         "benchmark": run.get("benchmark"),
     }
-    facts |= {"model_is": drawn.block.get("model")}
+    facts |= {"model_is": view.block.get("model")}
     facts |= {"policy": run.get("policy"), "made_under": run.get("made_under"), "devices": devices}
-    facts |= {"subset": (drawn.block.get("subset") or {}).get("how")}
+    facts |= {"subset": (view.block.get("subset") or {}).get("how")}
     facts |= {"also_kept": "; ".join(run.get("also_kept") or ())}
     yield from ((name, str(value)) for name, value in facts.items() if value)
     yield "created", moment(run.get("created_at"))

@@ -27,16 +27,16 @@ from editeval.text import fixed
 _STATISTICS = ("mean", "std", "median", "min", "max")
 
 
-def scores(drawn: RunView, runs: Sequence[RunView]) -> Element | None:
+def scores(view: RunView, runs: Sequence[RunView]) -> Element | None:
     """None without summaries; in each drawing stand all `runs`."""
-    block = drawn.block
-    if drawn.summary("micro") is None:
+    block = view.block
+    if view.summary("micro") is None:
         return None
     names = dict.fromkeys(one["category"] for one in block["summaries"] if one["category"] not in WHOLE)
     shown = [name for name in _STATISTICS if name in block["statistics"]]
     others = [h("span", metric) for metric in block["metrics"][1:]]
     head: list[str | Element] = ["category", axis(), *shown, "interval", "n", *others]
-    rows = [_row(drawn, runs, one, shown) for name in (*names, *WHOLE) if (one := drawn.summary(name)) is not None]
+    rows = [_row(view, runs, one, shown) for name in (*names, *WHOLE) if (one := view.summary(name)) is not None]
     is_part = block["coverage"]["scored"] < 1
     key = t("span", "scores_key"), " ", t("span", "bounds_key") if is_part else None
     about = h("p.soft.note", *_about(block["metrics"]))
@@ -45,19 +45,19 @@ def scores(drawn: RunView, runs: Sequence[RunView]) -> Element | None:
     return section("", "scores_title", h("div.card.wide", table("scores", head, rows), below))
 
 
-def _row(drawn: RunView, runs: Sequence[RunView], one: Mapping[str, Any], shown: Sequence[str]) -> Element:
+def _row(view: RunView, runs: Sequence[RunView], one: Mapping[str, Any], shown: Sequence[str]) -> Element:
     """Of the category that `one` is the summary of."""
     name = one["category"]
     is_whole = name in WHOLE
     entries = [(summary, run.colour) for run in runs if (summary := run.summary(name)) is not None]
     cells: list[Child] = [
-        strip(entries, _bins(drawn, name)),
+        strip(entries, _bins(view, name)),
         *(h(f"span.{statistic}", fixed(one[statistic])) for statistic in shown),
         interval(one),
         f"{one['num_scored']}/{one['num_samples']}",
     ]
-    for metric in drawn.block["metrics"][1:]:
-        other = drawn.summary(name, metric)
+    for metric in view.block["metrics"][1:]:
+        other = view.summary(name, metric)
         cells.append(h("span.soft", fixed(other["mean"] if other else None)))
     first: Child = category(name) if is_whole else link(_samples_of(name), category(name))
     return line(first, *cells, tag="tr.whole" if is_whole else "tr")
@@ -67,8 +67,8 @@ def _samples_of(name: str) -> str:
     return f"page=grid&sort=worst&cat={quote(name, safe='', errors='replace')}"
 
 
-def _bins(drawn: RunView, name: str) -> Sequence[int]:
-    histograms = drawn.block["histograms"]
+def _bins(view: RunView, name: str) -> Sequence[int]:
+    histograms = view.block["histograms"]
     if name == "micro":
         return [sum(counts) for counts in zip(*histograms.values(), strict=True)]
     bins: Sequence[int] = histograms.get(name, ())

@@ -17,9 +17,9 @@ _SAME = 0.0005
 _WORTH_SAYING_S = 0.05
 
 
-def timing(drawn: RunView) -> Element | None:
+def timing(view: RunView) -> Element | None:
     """None for a run in which no worker did anything."""
-    timeline = drawn.block["timeline"]
+    timeline = view.block["timeline"]
     lanes = timeline.get("lanes")
     if not lanes:
         return None
@@ -31,31 +31,31 @@ def timing(drawn: RunView) -> Element | None:
         h("p.big", duration(timeline["seconds"]), " ", t("small", "wall")),
         stacked(parts, "time_title"),
         t("h3", "gantt"),
-        h("div.wide", gantt(timeline, [_name(drawn, lane, "tspan") for lane in lanes]), tabindex=0),
+        h("div.wide", gantt(timeline, [_name(view, lane, "tspan") for lane in lanes]), tabindex=0),
         h("p.soft.note", t("span", "gantt_key"), pauses),
-        bars([_lane(drawn, lane) for lane in lanes]) if len(lanes) <= _MOST_LANES else None,
-        *_policies(drawn),
+        bars([_lane(view, lane) for lane in lanes]) if len(lanes) <= _MOST_LANES else None,
+        *_policies(view),
     )
     return section("", "time_title", card)
 
 
-def _name(drawn: RunView, lane: Mapping[str, Any], tag: str = "span") -> Child:
-    judgings = drawn.run.get("judgings") or ()
+def _name(view: RunView, lane: Mapping[str, Any], tag: str = "span") -> Child:
+    judgings = view.run.get("judgings") or ()
     named = [one["name"] for one in judgings if one["prefix"] and one["id"] == lane["judging_id"]]
     return [named[0] if named else t(tag, lane["stage"]), f" {lane['worker']} \u00b7 {lane['device']}"]
 
 
-def _lane(drawn: RunView, lane: Mapping[str, Any]) -> Bar:
+def _lane(view: RunView, lane: Mapping[str, Any]) -> Bar:
     idle, load = t("span", "idle"), t("span", "load_s")
     told = f" {duration(lane['load_s'])}, {lane['num_requests']} "
     note: list[Child] = [idle, f" {duration(lane['idle_s'])}, ", load, told, t("span", "requests")]
     busy = lane["busy_s"]
-    return Bar(_name(drawn, lane), busy, busy + lane["idle_s"], duration(busy), note)
+    return Bar(_name(view, lane), busy, busy + lane["idle_s"], duration(busy), note)
 
 
-def _policies(drawn: RunView) -> Iterator[Element]:
-    policies = drawn.block["policies"]
-    used = next((one for one in policies if one["policy"] == drawn.run.get("policy")), None)
+def _policies(view: RunView) -> Iterator[Element]:
+    policies = view.block["policies"]
+    used = next((one for one in policies if one["policy"] == view.run.get("policy")), None)
     if policies:
         yield t("h3", "policies")
         num, of = (policies[0].get(name, 0) for name in ("num_edits", "of_edits"))
