@@ -23,8 +23,8 @@ SCAN = """
 import sys
 from pathlib import Path
 from editeval.config.load import load_config
-from editeval.pipeline import open_store
-from editeval.plan import make_plan
+from editeval.run.pipeline import open_store
+from editeval.run.plan import make_plan
 plan = make_plan(load_config(Path(sys.argv[1])))
 with open_store(plan, ["bench"]) as store:
     store.select(plan.samples)
@@ -36,8 +36,8 @@ FILL = """
 import hashlib, sqlite3, sys, time
 from pathlib import Path
 from editeval.config.load import load_config
-from editeval.pipeline import open_store
-from editeval.plan import make_plan
+from editeval.run.pipeline import open_store
+from editeval.run.plan import make_plan
 plan = make_plan(load_config(Path(sys.argv[1])))
 with open_store(plan, ["bench"]) as store:
     store.select(plan.samples)
@@ -78,8 +78,8 @@ REPORT = """
 import sys, time
 from pathlib import Path
 from editeval.config.load import load_config
-from editeval.plan import make_plan
-from editeval.reporting import build_report, state_of
+from editeval.run.plan import make_plan
+from editeval.run.report import build_report, state_of
 from editeval.store.run_store import RunStore
 plan = make_plan(load_config(Path(sys.argv[1])))
 with RunStore.reopen(plan.dir) as store:
@@ -94,12 +94,12 @@ with RunStore.reopen(plan.dir) as store:
 STATUS = """
 import sys, time
 from pathlib import Path
-from editeval.commands.standing import standing
+from editeval.run.status import status_of
 from editeval.config.load import load_config
-from editeval.plan import make_plan
+from editeval.run.plan import make_plan
 directory = make_plan(load_config(Path(sys.argv[1]))).dir
 began = time.process_time()
-assert standing(directory).counts.num_scored
+assert status_of(directory).counts.num_scored
 print(time.process_time() - began)
 """
 

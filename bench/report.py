@@ -30,8 +30,8 @@ from dataclasses import replace
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
 from report_fakes import report_of, row_of, value_of
-from editeval.reports.html import write_report_html
-from editeval.reports.pictures import FOLDER, INDEX
+from editeval.reports.site.write import write_report_html
+from editeval.reports.site.thumbnails import FOLDER, INDEX
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 (folder / FOLDER).mkdir(parents=True)
 with (folder / FOLDER / INDEX).open("w") as index:

@@ -269,7 +269,7 @@ def test_an_atomic_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tm
 WRITER = """
 import sys
 from pathlib import Path
-from editeval.images import write_atomic
+from editeval.files import write_atomic
 path, n = Path(sys.argv[1]), 0
 while True:
     n = (n + 1) % 250

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from editeval import plugins
-from editeval.cli import list
+from editeval.cli.list import show
 from editeval.errors import ConfigError
 from editeval.machine.code import sources_of
 from editeval.types import Benchmark, Editor, Judge
@@ -166,7 +166,7 @@ def test_an_installed_package_s_entry_point_needs_no_consent_and_is_listed(
     assert plugins.load("editors", "identity").__module__ == "editeval.editors.identity", "ours cannot be replaced"
     with pytest.raises(ConfigError, match="did you mean 'theirs'"):
         plugins.load("editors", "their")
-    assert list.show("editors") == 0
+    assert show("editors") == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["theirs", "installed", "by", "installed-for-a-test"]
 
 

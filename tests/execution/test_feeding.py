@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from typing import Any
 
-from editeval.execution.prefetch import PrefetchedRequest, feed
+from editeval.execution.prefetch import PrefetchedRequest, prefetch
 from editeval.execution.worker_messages import Unit
 
 
@@ -26,7 +26,7 @@ def fed(error: BaseException) -> list[tuple[Any, ...]]:
     parcels.put(PrefetchedRequest(1, 0, "a", build))
     told: list[tuple[Any, ...]] = []
     try:
-        feed(Deaf(), parcels, lambda *words: told.append(words))  # type: ignore[arg-type]
+        prefetch(Deaf(), parcels, lambda *words: told.append(words))  # type: ignore[arg-type]
     except SystemExit:
         told.append(("raised",))
     return told

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from PIL import Image
 from editeval.execution.backends import process_launcher
-from editeval.execution.messages import WorkerSpec
+from editeval.execution.worker_messages import WorkerSpec
 from editeval.execution.pool import Pool, PoolSpec
 from editeval.images import encode_png
 from editeval.types import EditRequest

@@ -78,6 +78,7 @@ def num_steps(answer: str, text: str) -> int:
     return steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["", "\nScore: 8", '\n{"score": 8}'])
 def test_a_reply_of_twice_the_length_takes_at_most_twice_the_steps(tail: str) -> None:
     size = MAX_CHARACTERS // 2 - 100

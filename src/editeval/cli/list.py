@@ -1,4 +1,4 @@
-"""`editeval list` and `editeval simulate`: what there is, and what it would take."""
+"""`editeval list`: editors, judges, benchmarks and policies, one line each."""
 
 from __future__ import annotations
 

@@ -59,11 +59,7 @@ def build_parser() -> Parser:
 
     verify = commands.add_parser("verify", help="hash every image again; compare ledger, files, reports, inputs")
     parser_runs.add_run_argument(verify)
-    verify.add_argument(
-        "--repair",
-        action="store_true",
-        help="fix what can be fixed safely: lost images, stale reports, temporary files",
-    )
+    verify.add_argument("--repair", action="store_true", help="fix what is safe: lost images, reports, temporary files")
     verify.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
     verify.set_defaults(command=_verify)
 
@@ -184,9 +180,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from editeval.cli import list
+    from editeval.cli.list import show
 
-    return list.show(options.what)
+    return show(options.what)
 
 
 def _config(options: argparse.Namespace) -> Config:
