@@ -177,7 +177,7 @@ class LiveRun:
             code = self.process.wait(seconds)
         finally:
             self.process.kill()
-        self._reader.join(10)
+        self._reader.join(60)
         return code
 
 
@@ -208,9 +208,9 @@ def workers_on_this_machine() -> set[int]:
     return found
 
 
-def wait_until_gone(pids: set[int], seconds: float) -> None:
+def wait_until_gone(pids: set[int]) -> None:
     """None of these processes is left."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + 60
     while left := pids & workers_on_this_machine():
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.1)

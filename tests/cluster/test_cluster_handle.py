@@ -40,7 +40,7 @@ class Method:
 
     def get(self) -> Any:
         with self._news:
-            assert self._news.wait_for(lambda: self._answers, timeout=20)
+            assert self._news.wait_for(lambda: self._answers, timeout=60)
             value = self._answers.pop(0)
         if isinstance(value, Exception):
             raise value
@@ -93,7 +93,7 @@ class Listener:
         self.heard.append(error)
 
     def wait_for(self, count: int) -> list[Any]:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(self.heard) < count:
             assert time.monotonic() < deadline, self.heard
             time.sleep(0.01)
@@ -172,7 +172,7 @@ def test_a_node_that_does_not_answer_is_gone_in_time_and_lets_nobody_wait(
     sender = threading.Thread(target=send)
     sender.start()
     line.handle.stop()
-    sender.join(5)
+    sender.join(60)
     assert line.listener.heard == ["killed; its node does not answer"] and len(raised) == 1
 
 
@@ -182,7 +182,7 @@ def test_frames_keep_their_order_and_what_waits_travels_together(line: Line) -> 
     for _ in range(5):
         line.actor.deliver.answer(None)
     line.handle.send_nowait({"number": 5})
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while sum(len(call[0]) for call in line.actor.deliver.calls) < 6 and time.monotonic() < deadline:
         time.sleep(0.01)
     numbers = [header["number"] for (frames,) in line.actor.deliver.calls for header, _ in frames]

@@ -37,7 +37,7 @@ def _lose_the_head(cluster: Machines, alone: dict[str, str], tmp_path: Path) -> 
     last = run.lines[-1]
     assert last.startswith("editeval: the head of the Ray cluster") and "the same command continues" in last
     assert "Traceback" not in run.text and "raylet" not in run.text
-    wait_until_gone(pids, 10.0)
+    wait_until_gone(pids)
     flags = [f"--set={name}.execution.backend=process" for name in ("diffusion_model", "reward_model")]
     done = finished("run", str(config), *flags, "--device-ids", "cpu", "cpu")
     assert done.returncode == 0, done.stderr

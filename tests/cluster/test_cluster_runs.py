@@ -108,7 +108,7 @@ def test_workers_end_with_their_driver_and_processes_carry_on_without_the_cluste
     assert len(pids) >= 4
     run.process.kill()
     run.ended()
-    wait_until_gone(pids, 20.0)
+    wait_until_gone(pids)
     flags = [f"--set={name}.execution.backend=process" for name in ("diffusion_model", "reward_model")]
     done = finished("run", str(config), *flags, "--device-ids", "cpu", "cpu")
     assert done.returncode == 0, done.stderr

@@ -190,7 +190,7 @@ def test_closing_wakes_a_receiver_on_either_side() -> None:
             thread.start()
         ends[0].close()
         for thread in threads:
-            thread.join(5)
+            thread.join(60)
         assert heard == ["gone", "gone"]
         ends[1].close()
 

