@@ -66,7 +66,7 @@ TABLE: dict[str, Row] = {
         (
             W + "a_worker_that_hangs_is_ended_at_its_limit_and_the_request_made_elsewhere",
             W + "a_worker_that_stops_while_it_is_sent_a_large_request_holds_nobody_up",
-            W + "a_pool_ends_in_time_although_a_worker_has_stopped_reading",
+            W + "a_pool_ends_although_a_worker_has_stopped_reading",
         ),
     ),
     "P5": Row("slow, not dead", (W + "a_slow_worker_is_not_killed_before_its_limit",)),
@@ -142,7 +142,7 @@ TABLE: dict[str, Row] = {
         "directory cannot be written",
         (
             STORE + "without_the_right_to_write_a_run_can_be_read_but_not_continued",
-            STORE + "a_directory_that_cannot_be_made_is_one_line_at_once",
+            STORE + "a_directory_that_cannot_be_made_is_one_line",
             M,
         ),
     ),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,16 +21,20 @@ from editeval.store.run_store import RunStore
 pytestmark = pytest.mark.slow
 
 
-def started(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """A run in the background, one edit of which has landed."""
-    command = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code", *arguments]
-    environ = {**os.environ, **environment}
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, cwd=folder, env=environ, stdout=pipe, stderr=pipe, text=True)
-    deadline = time.monotonic() + 40
-    while not list((folder / "outputs").glob("small-*/edits/*.png")):
-        assert time.monotonic() < deadline and process.poll() is None, "it never began"
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)
+
+
+def started(folder: Path) -> subprocess.Popen[str]:
+    """A run in the background, one edit of which has landed; what it says on stderr goes to the file `said`."""
+    command = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code"]
+    with (folder / "said").open("w") as said:
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=said, text=True)
+    wait_for(lambda: list((folder / "outputs").glob("small-*/edits/*.png")) or process.poll() is not None)
+    assert process.poll() is None, "it ended early"
     return process
 
 
@@ -46,21 +51,17 @@ def workers_of(pid: int) -> list[int]:
 
 
 def test_a_second_interrupt_stops_at_once_and_the_run_continues_to_the_same_result(tmp_path: Path) -> None:
-    config_in(tmp_path, seconds=1.0)
+    config_in(tmp_path, once={IDS[2]: "deadlock"})  # what waits for that edit never ends
     process = started(tmp_path)
     workers = workers_of(process.pid)
+    wait_for(lambda: list((tmp_path / "notes").glob("first-*")))
     process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
-    start = time.monotonic()
+    wait_for(lambda: "once more stops at once" in (tmp_path / "said").read_text("utf-8"))
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130 and time.monotonic() - start < 10
-    assert "once more stops at once" in stderr and "To continue: editeval run small.yaml" in stderr
-    assert "Traceback" not in stderr
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{pid}").exists() for pid in workers):
-        assert time.monotonic() < deadline, "a worker outlived its run"
-        time.sleep(0.05)
+    assert process.wait(60) == 130
+    said = (tmp_path / "said").read_text("utf-8")
+    assert "To continue: editeval run small.yaml" in said and "Traceback" not in said
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
     assert cli("run", "small.yaml", "--allow-code", cwd=tmp_path).returncode == 0
     stopped = samples_in(tmp_path)
     assert cli("run", "small.yaml", "--allow-code", "--fresh", cwd=tmp_path).returncode == 0
@@ -68,14 +69,15 @@ def test_a_second_interrupt_stops_at_once_and_the_run_continues_to_the_same_resu
 
 
 def test_a_second_run_on_the_same_directory_is_told_who_holds_it(tmp_path: Path) -> None:
-    config_in(tmp_path, seconds=5.0)
+    config_in(tmp_path, seconds=1.0)
     process = started(tmp_path)
+    process.send_signal(signal.SIGSTOP)  # it holds what it has for as long as the others ask
     second = cli("run", "small.yaml", "--allow-code", cwd=tmp_path)
     assert second.returncode == 2 and f"in use by process {process.pid} on " in second.stderr
     assert second.stderr.count("\n") == 1 and "--fresh" in second.stderr
     assert cli("retry", "--allow-code", cwd=tmp_path).returncode == 2
-    process.communicate(timeout=60)
-    assert process.returncode == 0 and len(samples_in(tmp_path)) == 5
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(120) == 0 and len(samples_in(tmp_path)) == 5
 
 
 @pytest.mark.parametrize("jump", ["3600", "-3600", "-1790000000", "random"])
@@ -101,7 +103,7 @@ def test_a_clock_that_jumps_changes_no_result_and_gives_no_negative_time(tmp_pat
     assert wild.returncode == 0, wild.stderr
     assert samples_in(tmp_path) == calm
     with RunStore.read(tmp_path / "outputs" / "latest") as store:
-        assert all(edit.attempt == 1 and 0.4 <= edit.seconds < 30 for edit in store.edits())
+        assert all(edit.attempt == 1 and 0.4 <= edit.seconds < 1800 for edit in store.edits())
         events = store.events()
         assert [event["seq"] for event in events] == sorted(event["seq"] for event in events)
     report = json.loads((tmp_path / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))

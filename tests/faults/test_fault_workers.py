@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def states(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -67,45 +75,42 @@ def test_a_poison_request_fails_alone_after_three_deaths(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("fault", ["SIGSTOP", "deadlock", "interpreter held", "sleep"])
 def test_a_worker_that_hangs_is_ended_at_its_limit_and_the_request_made_elsewhere(tmp_path: Path, fault: str) -> None:
-    run = FaultRun(tmp_path, limits=Limits(stall_s=1.5), once={"2": fault})
-    start = time.monotonic()
+    run = FaultRun(tmp_path, limits=Limits(stall_s=3.0), once={"2": fault})
     outcomes = run(4)
     assert all(o.error is None for o in outcomes.values()) and outcomes["2"].attempt == 2
     hung = run.attempts()[0]
     assert hung.error is not None and hung.error.reason == "stalled"
-    assert 1.5 <= hung.seconds < 1.5 + 1.0 and time.monotonic() - start < 25
+    assert hung.seconds >= 3.0
     assert not any(states(pid) for pid in run.pids()), "not even a stopped process is left behind"
 
 
 def test_a_slow_worker_is_not_killed_before_its_limit(tmp_path: Path) -> None:
-    run = FaultRun(tmp_path, limits=Limits(stall_s=3.0, timeout_s=3.0), seconds=2.4)
+    run = FaultRun(tmp_path, limits=Limits(stall_s=20.0, timeout_s=20.0), seconds=2.4)
     outcomes = run(2)
     assert all(o.error is None and o.attempt == 1 for o in outcomes.values()) and not run.deaths()
 
 
 def test_a_worker_that_stops_while_it_is_sent_a_large_request_holds_nobody_up(tmp_path: Path) -> None:
     """Neither the thread that decides nor the other worker waits for one that no longer reads."""
-    run = FaultRun(tmp_path, limits=Limits(stall_s=2.0), policy="dynamic")
+    run = FaultRun(tmp_path, limits=Limits(stall_s=10.0), policy="dynamic")
     with run.pool() as pool:
         stopped = run.pids()[0]
         os.kill(stopped, signal.SIGSTOP)
-        start = time.monotonic()
         outcomes = run.outcomes(pool, 4, lambda key: EditRequest(key, (LARGE,), "", int(key)))
-        assert time.monotonic() - start < 30
     assert all(o.error is None for o in outcomes.values())
-    assert [how for how in run.deaths() if "no progress for 2 s" in how]
+    assert [how for how in run.deaths() if "no progress for 10 s" in how]
+    before = run.notices[: [n.kind for n in run.notices].index("worker_lost")]
+    assert [n for n in before if n.kind == "finished"], "the other one has worked meanwhile"
     assert not states(stopped)
 
 
-def test_a_pool_ends_in_time_although_a_worker_has_stopped_reading(tmp_path: Path) -> None:
+def test_a_pool_ends_although_a_worker_has_stopped_reading(tmp_path: Path) -> None:
     run = FaultRun(tmp_path, num_workers=1)
     with run.pool() as pool:
         os.kill(run.pids()[0], signal.SIGSTOP)
-        start = time.monotonic()
         threading.Timer(1.0, pool.drain).start()  # its request has half left by then
         assert list(pool.run(["0"], lambda key: EditRequest(key, (LARGE,), "", 0))) == []
-        assert time.monotonic() - start < 4
-    assert time.monotonic() - start < 20  # GRACE_S, and then it is killed
+        assert states(run.pids()[0]) == "T", "nobody had to kill it first"
     assert not states(run.pids()[0])
 
 
@@ -126,7 +131,7 @@ def test_workers_end_when_their_parent_is_killed_even_in_the_middle_of_native_co
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
         "from fault_runs import FaultRun\n"
-        "run = FaultRun(Path(sys.argv[1]), faults={'0': 'interpreter held', '1': 'sleep'})\n"
+        "run = FaultRun(Path(sys.argv[1]), once={'0': 'interpreter held', '1': 'sleep'})\n"
         "with run.pool() as pool:\n"
         "    print(*run.pids(), flush=True)\n"
         "    run.outcomes(pool, 2)\n"
@@ -136,12 +141,9 @@ def test_workers_end_when_their_parent_is_killed_even_in_the_middle_of_native_co
         assert parent.stdout is not None
         pids = [int(word) for word in parent.stdout.readline().split()]
         assert len(pids) == 2 and all(states(pid) for pid in pids)
-        time.sleep(0.5)
+        wait_for(lambda: len(list((tmp_path / "notes").glob("first-*"))) == 2)
         parent.kill()
-    deadline = time.monotonic() + 2
-    while any(states(pid) not in ("", "Z") for pid in pids):
-        assert time.monotonic() < deadline, "a worker outlived its parent"
-        time.sleep(0.02)
+    wait_for(lambda: all(states(pid) in ("", "Z") for pid in pids))
 
 
 def test_a_parent_that_was_stopped_for_a_while_kills_nobody_when_it_goes_on(tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_a_parent_that_was_stopped_for_a_while_kills_nobody_when_it_goes_on(tmp_
         "from pathlib import Path\n"
         "from fault_runs import FaultRun\n"
         "from editeval.execution.worker_state import Limits\n"
-        "run = FaultRun(Path(sys.argv[1]), limits=Limits(stall_s=4.0, timeout_s=4.0), seconds=1.0)\n"
+        "run = FaultRun(Path(sys.argv[1]), limits=Limits(stall_s=6.0, timeout_s=6.0), seconds=1.0)\n"
         "with run.pool() as pool:\n"
         "    print('ready', flush=True)\n"
         "    found = run.outcomes(pool, 4)\n"
@@ -162,7 +164,7 @@ def test_a_parent_that_was_stopped_for_a_while_kills_nobody_when_it_goes_on(tmp_
         assert parent.stdout is not None and parent.stdout.readline() == "ready\n"
         time.sleep(0.3)
         parent.send_signal(signal.SIGSTOP)
-        time.sleep(6.5)
+        time.sleep(8.5)
         parent.send_signal(signal.SIGCONT)
         assert parent.stdout.readline() == "0 1\n"
 
@@ -186,10 +188,7 @@ def test_starting_and_ending_pools_leaves_no_descriptor_thread_or_process_behind
     before = open_descriptors(), threading.active_count()
     for _ in range(3):
         run(2)
-    deadline = time.monotonic() + 5
-    while open_descriptors() > before[0] or threading.active_count() > before[1]:
-        assert time.monotonic() < deadline, f"{open_descriptors()} descriptors, {threading.active_count()} threads"
-        time.sleep(0.05)
+    wait_for(lambda: open_descriptors() <= before[0] and threading.active_count() <= before[1])
     assert not any(states(pid) for pid in run.pids())
 
 

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -213,12 +212,11 @@ def test_an_image_that_does_not_fit_leaves_neither_file_nor_row(tmp_path: Path) 
         store.record_edit(large, seed=1)
 
 
-def test_a_directory_that_cannot_be_made_is_one_line_at_once(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    began = time.monotonic()
-    with pytest.raises(MachineError, match="file"):
+    with pytest.raises(MachineError, match="file") as caught:
         RunStore.open(tmp_path / "file" / "run", fakes.manifest())
-    assert time.monotonic() - began < 2
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
