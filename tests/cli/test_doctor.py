@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -240,15 +240,21 @@ def test_what_editeval_corrects_is_named_and_exits_with_0(tmp_path: Path) -> Non
     assert positions["severity"] == "corrected" and "diffusers 0.42.1" in positions["found"]
 
 
-def test_it_is_quick_and_imports_no_library(tmp_path: Path) -> None:
+def cpu_s() -> float:
+    """What the processes that this one has started and waited for have computed."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_it_is_cheap_and_imports_no_library(tmp_path: Path) -> None:
     code = CODE.format(json=False) + f"sys.stderr.write(repr(sorted(set(sys.modules) & set({HEAVY!r}))))"
     seconds = []
     for _ in range(3):
-        begin = time.monotonic()
+        before = cpu_s()
         done = run(tmp_path, code)
-        seconds.append(time.monotonic() - begin)
+        seconds.append(cpu_s() - before)
         assert done.stderr == "[]"
-    assert min(seconds) < 1.5, f"doctor takes {min(seconds):.2f} s"
+    assert min(seconds) < 1.5, f"doctor takes {min(seconds):.2f} s of CPU"
 
 
 @pytest.mark.parametrize(

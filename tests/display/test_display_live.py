@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from display_fakes import Told, edit_facts
@@ -40,6 +41,19 @@ def printed(screen: Console) -> str:
     return screen.file.getvalue()
 
 
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def it_is_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last frame is waited for, however busy the machine is."""
+    monkeypatch.setattr(live_module, "PATIENCE_S", 60.0)
+
+
 def test_log_lines_scroll_above_the_region_exactly_as_they_are() -> None:
     screen = console()
     lines = ("[SYNC] Editing images:  33%|██████▋   | 90/270 [00:30<01:00]", "", "🔄 [bold]no markup[/bold] :smile:")
@@ -63,9 +77,8 @@ def test_the_cursor_is_never_away_for_longer_than_the_first_frame() -> None:
     """A kill -9 leaves the terminal as it is at that moment."""
     screen = console()
     with LiveDisplay(told().tracker.picture, screen):
-        time.sleep(2 * FRAME_S)
-        hidden, shown = printed(screen).rfind("\x1b[?25l"), printed(screen).rfind(SHOW_CURSOR)
-        assert 0 <= hidden < shown
+        wait_for(lambda: "1/10" in printed(screen))
+        wait_for(lambda: 0 <= printed(screen).rfind("\x1b[?25l") < printed(screen).rfind(SHOW_CURSOR))
 
 
 def test_an_error_of_the_run_leaves_a_sane_terminal_too() -> None:
@@ -80,16 +93,13 @@ def test_a_stopped_terminal_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(live_module, "PATIENCE_S", 0.2)
     reader, writer = os.openpty()
     file = os.fdopen(writer, "w", encoding="utf-8")
-    begun = time.perf_counter()
     with LiveDisplay(told().tracker.picture, console(file)) as display:
         for number in range(20_000):
             logged(display, f"line {number} " + 50 * "x")
-        took = time.perf_counter() - begun
         time.sleep(2 * FRAME_S)
         blocked = [thread for thread in threading.enumerate() if thread.name == "display"]
         assert blocked, "the display waits for its terminal"
-    assert took < 2.0
-    assert time.perf_counter() - begun < 2.0 + 2 * FRAME_S + 1.0
+    assert all(thread.is_alive() for thread in blocked), "whoever logged, and the end, did not wait for it"
     while any(thread.is_alive() for thread in blocked):  # read on: the thread ends
         os.read(reader, 65536)
         blocked[0].join(0.01)
@@ -109,8 +119,7 @@ class GoneTerminal(io.StringIO):
 def test_a_terminal_that_goes_away_ends_the_display_and_nothing_else() -> None:
     file = GoneTerminal()
     with LiveDisplay(told().tracker.picture, console(file)) as display:
-        time.sleep(FRAME_S)
+        wait_for(file.getvalue)
         file.is_gone = True
         logged(display, "nobody reads this")
-        time.sleep(2 * FRAME_S)
-        assert not any(thread.name == "display" for thread in threading.enumerate())
+        wait_for(lambda: not any(thread.name == "display" for thread in threading.enumerate()))

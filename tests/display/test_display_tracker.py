@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from dataclasses import asdict
 
 import pytest
@@ -211,7 +210,7 @@ def test_a_slow_interval_holds_up_only_who_asked_for_the_picture() -> None:
 
     def slow(scores: object) -> tuple[float, None, None]:
         entered.set()
-        assert leave.wait(10)
+        assert leave.wait(60)
         return 5.0, None, None
 
     tracker = Tracker(slow, now=Clock())
@@ -219,13 +218,11 @@ def test_a_slow_interval_holds_up_only_who_asked_for_the_picture() -> None:
     tracker.run_began(run(facts))
     asking = threading.Thread(target=tracker.picture)
     asking.start()
-    assert entered.wait(10)
-    begun = time.perf_counter()
+    assert entered.wait(60)
     tracker.settled("judge second", RequestCompleted("b", 0, 1.0, scores=(("d", 6.0),)))
-    took = time.perf_counter() - begun
+    assert asking.is_alive(), "the other one waits still"
     leave.set()
     asking.join()
-    assert took < 1.0
     score = tracker.picture().stages[0].score
     assert score is not None and score.num_scored == 2
 
