@@ -193,10 +193,10 @@ def test_the_same_damage_reads_the_same_in_every_run() -> None:
 @pytest.mark.parametrize("size", [(8001, 8000), (12_000, 12_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     assert size[0] * size[1] > MAX_PIXELS
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ImageError):
         decode(bomb(*size))
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5, "no pixel is decoded"
 
 
 def test_damaged_bytes_are_refused_or_decoded_and_nothing_else() -> None:

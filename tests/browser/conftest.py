@@ -91,7 +91,7 @@ def served() -> Iterator[Callable[..., str]]:
     yield start
     for process in processes:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def open_page(chromium: Browser, served: object) -> Iterator[Open]:
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
         page.on("requestfailed", failed)
         page.goto(address + fragment)
-        page.wait_for_selector(".app[data-ready=true]", timeout=20_000)
+        page.wait_for_selector(".app[data-ready=true]", timeout=60_000)
         return page
 
     del served

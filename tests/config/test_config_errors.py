@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -286,12 +285,10 @@ MISTAKES = {  # name: (text after HEAD, start of the message, what else it must 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_every_mistake_is_one_line_with_its_own_line_number(refused: Refused, name: str) -> None:
     text, start, also = MISTAKES[name]
-    started = time.monotonic()
     message, *others = refused(HEAD + text).splitlines()
     assert message.startswith(start)
     assert also in message
     assert len(others) == (name == "mistake in something inherited"), "which is one of both stages"
-    assert time.monotonic() - started < 5
 
 
 BOMB = "bomb: &a [x, x]\n" + "".join(

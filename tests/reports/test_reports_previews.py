@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 
 import pytest
@@ -54,11 +53,9 @@ def test_a_picture_that_cannot_be_read_is_none_and_its_neighbours_are_made(tmp_p
 def test_what_there_is_no_room_for_is_left_to_the_report(tmp_path: Path) -> None:
     previews = Previews(tmp_path)
     previews.offer(found(0, bytes(MAX_BYTES)))
-    began = time.monotonic()
     for number in range(1, 60):
         previews.offer(found(number))
-    assert time.monotonic() - began < 30  # drawing them; offering does not wait
-    previews.start()
+    previews.start()  # only now is anything taken: an offer that waits would not get here
     previews.finish()
     assert len((tmp_path / FOLDER / INDEX).read_text().splitlines()) == 32
 

@@ -46,13 +46,13 @@ def viewer(run_dir: Path) -> Iterator[Viewer]:
     thread.start()
     yield server
     server.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive()
 
 
 def ask(viewer: Viewer, path: str, method: str = "GET", body: object = None, **headers: str) -> Answer:
     """(status, body); `path` follows the token, unless it begins with a slash."""
-    connection = http.client.HTTPConnection("127.0.0.1", viewer.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", viewer.port, timeout=60)
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     address = path if path.startswith("/") else f"/{viewer.token}/{path}"
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -125,7 +125,7 @@ def test_its_own_names_are_accepted(viewer: Viewer) -> None:
 
 
 def test_two_hosts_are_none(viewer: Viewer) -> None:
-    with socket.create_connection(("127.0.0.1", viewer.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", viewer.port), timeout=60) as connection:
         host = f"Host: 127.0.0.1:{viewer.port}\r\n"
         connection.sendall(f"GET /{viewer.token}/ HTTP/1.1\r\n{host}Host: evil.example\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 403")
@@ -248,7 +248,7 @@ def test_many_readers_and_writers_lose_nothing(viewer: Viewer, run_dir: Path) ->
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert set(ratings.read(run_dir)) == {"a", "__proto__"}
 
 
