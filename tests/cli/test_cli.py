@@ -201,6 +201,7 @@ def wait_for(condition: object, seconds: float = 60.0) -> None:
 def test_a_signal_finishes_what_runs_and_prints_the_command_that_continues(
     folder: Path, signum: signal.Signals, code: int
 ) -> None:
+    (folder / "small.yaml").write_text(CONFIG.replace("0.05", "0.5"), encoding="utf-8")
     process = start(folder)
     wait_for(lambda: list((folder / "outputs").glob("small-*/edits/*.png")))
     process.send_signal(signum)

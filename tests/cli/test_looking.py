@@ -112,7 +112,7 @@ def wait_for(condition: Any, seconds: float = 60.0) -> Any:
 
 
 def test_status_while_a_run_goes_on_and_after_kill_9(tmp_path: Path) -> None:
-    folder = prepared(tmp_path, seconds=0.6, more="")
+    folder = prepared(tmp_path, seconds=0.6, more="slow: {referential/0002: 60.0}")
     command = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -33,7 +33,7 @@ reward_model:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "small.yaml").write_text(CONFIG.replace("SECONDS", "0.2"), encoding="utf-8")
+    (tmp_path / "small.yaml").write_text(CONFIG.replace("SECONDS", "0.5"), encoding="utf-8")
     return tmp_path
 
 

@@ -76,7 +76,8 @@ def test_overlapping_stages_give_the_same_samples_as_one_after_the_other(tmp_pat
 
 
 def test_a_judgement_starts_as_soon_as_its_edits_have_landed(tmp_path: Path) -> None:
-    result = run(tmp_path, diffusion_model=fake_editor(tmp_path, seconds=0.5), reward_model=JUDGE)
+    last = make_plan(config(tmp_path)).samples[-1].id
+    result = run(tmp_path, diffusion_model=fake_editor(tmp_path, slow={last: 5.0}), reward_model=JUDGE)
     with RunStore.read(result.plan.dir) as store:
         attempts = list(store.attempts())
         ended = {event["data"]["stage"] for event in store.events("stage_end")}
