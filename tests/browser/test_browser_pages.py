@@ -293,7 +293,7 @@ def test_narrow_windows_need_no_sideways_scrolling(open_page: Open, runs: dict[s
 
 
 def test_every_word_is_there_in_both_languages(open_page: Open, runs: dict[str, Path]) -> None:
-    static = Path(__file__).parent.parent.parent / "src" / "editeval" / "viewer" / "static"
+    static = Path(__file__).parent.parent.parent / "src" / "editeval" / "reports" / "site" / "static"
     words = json.loads((static / "words.json").read_text(encoding="utf-8"))["words"]
     assert all(len(pair) == 2 and all(pair) for pair in words.values())
     page = open_page(address_of(runs["simulated"]))
