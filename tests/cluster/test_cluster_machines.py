@@ -89,9 +89,9 @@ def test_python_code_edits_on_the_processors_of_the_cluster(healthy: Machines, t
 
 LOOK_UP = """
 import sys
-from editeval.execution import cluster
+from editeval.execution.ray import cluster
 from editeval.types import HubModel
-print(cluster.look_up(sys.argv[1], True, sys.executable, HubModel("nobody/nothing", None, "model_index.json")))
+print(cluster.check_hub_model(sys.argv[1], True, sys.executable, HubModel("nobody/nothing", None, "model_index.json")))
 """
 
 

@@ -64,7 +64,7 @@ class Place:
         """The problem with the judge of that name."""
         judge = TransformersVlmJudge.hub_model(TransformersVlmParams(model_name=name, revision=revision))
         assert judge is not None
-        script = "import json, sys; from editeval import hub; from editeval.types import HubModel; "
+        script = "import json, sys; from editeval.machine import hub; from editeval.types import HubModel; "
         script += (
             "print(hub.problem_of(HubModel(**json.loads(sys.argv[1])))); sys.stdout.flush(); import os; os._exit(0)"
         )
