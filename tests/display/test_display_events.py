@@ -16,6 +16,12 @@ from editeval.display.events import EventLines
 from editeval.display.observer import RequestCompleted
 
 
+@pytest.fixture(autouse=True)
+def it_is_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line is waited for, however busy the machine is."""
+    monkeypatch.setattr(events_module, "PATIENCE_S", 60.0)
+
+
 def written(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 

@@ -336,9 +336,8 @@ def test_draining_finishes_what_runs_and_starts_nothing_more(tmp_path: Path) -> 
         for outcome in pool.run(keys(20), build):
             outcomes.append(outcome)
             pool.drain()
-    assert len(outcomes) == sum(n.kind == "started" for n in run.notices) < 20 and all(
-        o.error is None for o in outcomes
-    )
+    num_started = sum(notice.kind == "started" for notice in run.notices)
+    assert len(outcomes) == num_started < 20 and all(o.error is None for o in outcomes)
 
 
 def test_a_caller_that_stops_listening_need_not_wait_and_ends_the_pool(tmp_path: Path) -> None:
