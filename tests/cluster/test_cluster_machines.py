@@ -30,7 +30,7 @@ def refused(config: Path, *flags: str) -> str:
 def test_what_the_cluster_lacks_is_said_in_a_line_and_with_the_node(healthy: Machines, tmp_path: Path) -> None:
     config = write_config(tmp_path, healthy.address)
     line = refused(config, "--device-ids", "0-5")
-    assert f"{MODEL}.params.device_ids: no GPU 4, 5: the Ray cluster {healthy.address} has 4 GPUs" in line
+    assert f"device_ids: no GPU 4, 5: the Ray cluster {healthy.address} has 4 GPUs" in line
     three = [f"--set={MODEL}.execution.device_ids=[0, 1, 2]", f"--set={MODEL}.execution.devices_per_worker=3"]
     assert "has 0 GPUs for workers with 3 on one node each" in refused(config, *three)
     line = refused(config, f"--set={MODEL}.execution.python=/nowhere/python")

@@ -120,7 +120,7 @@ def node_name(found: Mapping[str, Any]) -> str:
 @cache
 def source_digest() -> str:
     """Of every module of the editeval that is imported here: equal digests are equal sources."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         data = path.read_bytes()
