@@ -7,10 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")  # its own limits are on wall time
+if importlib.util.find_spec("hypothesis"):  # not in the environment of the cluster's tests
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")  # its own limits are on wall time
+
 collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]  # `make test-browser` installs it
 
 
