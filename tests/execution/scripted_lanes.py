@@ -18,6 +18,7 @@ FAILS = {
     "device_lost": Failure("device_lost", "CUDA error"),
     "refused": Failure("refused", "I would rather not"),
 }
+ENDS = {"environment": Failure("environment", "the key is revoked")}
 LATE_S = 0.01
 DIES = ("die", "die_encoding", "babble")
 """At once; when the pixels are there but the PNG is not; by a message that makes no sense."""
@@ -91,13 +92,16 @@ class ScriptedHandle:
             fate = "ok"  # it talks on as if nothing had been; nobody may believe it
         self._flush()
         done = {"type": "done", "key": key, "started_at": 1.0, "seconds": 0.5}
-        self._say(done | ({"error": pack_failure(FAILS[fate])} if fate in FAILS else {}))
+        self._say(done | ({"error": pack_failure((FAILS | ENDS)[fate])} if fate in FAILS | ENDS else {}))
         if fate == "die_encoding":
             self._end("signal SIGBUS")
         elif fate == "late":
             self._late.append({"type": "result", "key": key, "width": 3, "height": 2, "flags": []})
             threading.Timer(LATE_S, self._flush).start()  # if nothing follows
-        elif fate not in FAILS:
+        elif fate == "behind":  # the result comes after whatever the worker says next
+            result = {"type": "result", "key": key, "width": 3, "height": 2, "flags": []}
+            threading.Timer(LATE_S, self._say, (result, self._script.png(key))).start()
+        elif fate not in FAILS | ENDS:
             self._say({"type": "result", "key": key, "width": 3, "height": 2, "flags": []}, self._script.png(key))
 
     def _flush(self) -> None:

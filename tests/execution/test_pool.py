@@ -260,6 +260,19 @@ def test_a_machine_that_kills_its_worker_at_any_request_ends_the_run() -> None:
     assert len(seen) < 30, "most of them are never tried"
 
 
+def test_what_was_done_before_an_error_that_ends_the_run_is_not_lost() -> None:
+    """The result of request 1 is still on its way when request 2 finds that nothing can succeed any more."""
+    script = Script({"1": ["behind"], "2": ["environment"]}, lambda _: encode_png(Image.new("RGB", (3, 2))))
+    seen = []
+    with (
+        pytest.raises(MachineError, match="the key is revoked"),
+        Pool(PoolSpec(WorkerSpec("editors", "scripted"), [("cpu",)], policy="dynamic"), script.launch) as pool,
+    ):
+        for outcome in pool.run(keys(9), lambda key: EditRequest(key, (b"",), "", 0)):
+            seen.append(outcome.key)
+    assert seen == ["0", "1"], "and nothing is started after the error"
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -106,7 +106,7 @@ class Dispatcher:
             self._grant_all()
             while self._left and not (self.is_draining and self._is_quiet()):
                 self._step()
-                if self._fatal:
+                if self._fatal and not any(worker.encoding for worker in self.workers):  # what is done is not lost
                     raise self._fatal
                 if self._launcher.is_over and not self.is_draining:
                     raise MachineError(f"no worker is left: each died {MAX_DEATHS} times in a row; see the worker logs")
@@ -121,7 +121,7 @@ class Dispatcher:
         for worker in self.workers:
             is_risky = self._charges.has_suspects or (self._policy is not None and self._policy.waits_for_results)
             is_alone = not (worker.encoding and is_risky)  # no unsent result may die with a suspect, or with a retry
-            is_idle = worker.is_ready and worker.running is None and not worker.kill_reason
+            is_idle = worker.is_ready and worker.running is None and not (worker.kill_reason or self._fatal)
             if is_idle and worker.restart_reason and not worker.encoding:
                 worker.kill(worker.restart_reason)
             elif is_idle and is_alone and not worker.restart_reason:
