@@ -24,13 +24,13 @@ Progress = Callable[[int, int], None]
 
 
 class ImageRef(Protocol):
-    """Where an encoded image can be had (a path, a slice of a file, a drawing); holds no pixels.
+    """Where an encoded image is (a path, a slice of a file, a drawing); holds no pixels.
 
     One that lies in a file has an attribute `path`: while the file is untouched, so is the image.
     """
 
     def read(self) -> bytes:
-        """Encoded bytes (PNG, JPEG or WebP). Raises ImageError if they cannot be had."""
+        """Encoded bytes (PNG, JPEG or WebP). Raises ImageError if they cannot be read."""
         ...
 
 
@@ -139,7 +139,7 @@ class Edit:
     attempt: int
     peak_memory_gib: float | None = None
     flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
-    made: Made | None = None  # None: nobody wrote it down
+    made: Made | None = None  # None: not recorded
     origin: str = ""  # name of the run from which the edit was taken over; empty: it was made here
 
 
@@ -202,11 +202,11 @@ class UsageRequest:
 
 
 RequestBudget = Callable[[UsageRequest], str]
-"""pay(bill): "" if it may be spent, and is on record; or why not. Waits for whoever keeps the books of the stage."""
+"""request_budget(bill): "" if the budget allows it, and it is recorded; else the reason. Blocks until answered."""
 
 
 def grant_all_requests(bill: UsageRequest) -> str:
-    """Nobody keeps books."""
+    """No budget: every request is allowed."""
     del bill
     return ""
 
@@ -217,7 +217,7 @@ class HubModel:
 
     name: str  # owner/name
     revision: str | None  # branch, tag or commit; None: main
-    file: str  # small, and in every model of the kind: whoever may read it may load the model
+    file: str  # small, and in every model of the kind: who may read it may load the model
     is_file_needed: bool = True  # False: a model without `file` may be loaded all the same
     cache_dir: str | None = None  # None: where huggingface_hub keeps its own
 

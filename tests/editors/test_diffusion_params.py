@@ -128,7 +128,7 @@ def test_a_hub_id_that_is_also_a_folder_is_the_folder(tmp_path: Path, monkeypatc
         ("RevisionNotFoundError", "has no revision 'v9'; fix revision"),
         ("RepositoryNotFoundError", "the Hub knows no a/b"),
         ("EntryNotFoundError", "a/b has no model_index.json; it is no checkpoint of this kind"),
-        ("SomethingElse", "cannot be had from the Hub: two lines; try again"),
+        ("SomethingElse", "cannot be downloaded from the Hub: two lines; try again"),
     ],
 )
 def test_every_refusal_of_the_hub_says_what_to_do(name: str, advice: str) -> None:

@@ -233,5 +233,5 @@ def test_a_category_cannot_be_called_as_a_row_over_all_categories(name: str) -> 
     settings = config()
     samples = list(ProceduralBenchmark(settings.benchmark.params))
     samples[2] = replace(samples[2], category=name)
-    with pytest.raises(BenchmarkError, match=f"{re.escape(samples[2].id)}.*'{name}' is not to be had as a category"):
+    with pytest.raises(BenchmarkError, match=f"{re.escape(samples[2].id)}.*'{name}' is a reserved category name"):
         select(cast(Benchmark, samples), settings)

@@ -41,7 +41,7 @@ class Diagnosis:
 
 
 def doctor(output_dir: Path, as_json: bool, environ: Mapping[str, str] | None = None) -> int:
-    """Print the diagnosis. Loads nothing and asks nobody over the network. Returns the exit code."""
+    """Print the diagnosis. Loads nothing and asks nothing over the network. Returns the exit code."""
     found = diagnose(output_dir, os.environ if environ is None else environ)
     if as_json:
         sys.stdout.write(json.dumps(_as_json(found), indent=2) + "\n")

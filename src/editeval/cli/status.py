@@ -48,7 +48,7 @@ def status(directory: Path, as_json: bool, follow: bool) -> int:
 
 
 def _followed(directory: Path) -> Iterator[RunStatus]:
-    """One standing a second, until nobody writes to the run any more; the last one is how it ended."""
+    """One status a second, until nobody writes to the run any more; the last one is how it ended."""
     while True:
         found = status_of(directory)
         yield found

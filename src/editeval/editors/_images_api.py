@@ -111,7 +111,7 @@ def check(server: Server, reply: HttpReply) -> None:
 
 
 def image_of(server: Server, reply: HttpReply) -> bytes | str:
-    """The first image of a checked reply: its encoded bytes, or the address where it is to be had.
+    """The first image of a checked reply: its encoded bytes, or the address where it is.
 
     Raises PassingError if the reply is garbage, BadReplyError if it is sound but holds no image.
     """

@@ -30,7 +30,7 @@ class Identity(Editor):
     is_control = True
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
-        """The pixels of the first image. Raises ImageError if they cannot be had, ConfigError for overrides."""
+        """The pixels of the first image. Raises ImageError if they cannot be read, ConfigError for overrides."""
         if request.overrides:
             got = ", ".join(sorted(request.overrides))
             raise ConfigError(

@@ -70,14 +70,14 @@ class BudgetLedger:
         return "max_usd" if bill.max_usd is not None and self.spent.usd >= bill.max_usd else ""
 
 
-CLOSED = "nobody keeps the books any more"
+CLOSED = "the budget service has shut down"
 
 
 class BudgetClient:
-    """Asks by `channel`; `paid` takes the answers. Any thread may ask; while the model loads, only one."""
+    """Asks through `channel`; `paid` takes the answers. Any thread may ask; while the model loads, only one."""
 
     def __init__(self, channel: Channel) -> None:
-        self.is_read = False  # another thread receives what comes; until then whoever pays does
+        self.is_read = False  # another thread receives what comes; until then the caller of `request_budget` does
         self._channel = channel
         self._numbers = itertools.count(time.time_ns())  # none that an earlier process of this worker used
         self._answers: dict[int, queue.SimpleQueue[str]] = {}  # by the bill's number
@@ -85,7 +85,7 @@ class BudgetClient:
         self._is_closed = False
 
     def request_budget(self, bill: UsageRequest) -> str:
-        """ "" if what `bill` is about may be spent, or why not. Waits for the answer. Raises FrameError without one."""
+        """Returns the reason the budget refuses, or an empty string. Blocks until the parent answers, or FrameError."""
         number, answer = next(self._numbers), queue.SimpleQueue[str]()
         with self._lock:
             if self._is_closed:

@@ -74,7 +74,7 @@ class RoundRobin(FreeRunning):
         super().__init__(num_requests, workers)
         self.max_drift = max_drift
         self._queues: dict[int, deque[int]] = {w: deque() for w in workers}
-        self._orphans: list[int] = []  # requests while nobody is alive
+        self._orphans: list[int] = []  # requests while no worker is alive
         self._deal(range(num_requests))
 
     def next(self, worker: int) -> int | None:
@@ -151,7 +151,7 @@ class Dynamic(FreeRunning):
         return self._ahead.get(worker)
 
     def _take(self, worker: int, may_insist: bool) -> int | None:
-        """The first request that did not fail on `worker`, if it can be had; `may_insist`: else that one."""
+        """The first request that did not fail on `worker`, if there is one; `may_insist`: else that one."""
         if not self._heap:
             return None
         first = heapq.heappop(self._heap)

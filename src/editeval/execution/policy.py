@@ -79,7 +79,7 @@ class Policy(ABC):
         return None
 
     def lost(self, worker: int) -> int | None:
-        """`worker` died: what waited for it goes to the living. Returns the request it ran, now owned by nobody."""
+        """`worker` died: what waited for it goes to the living. Returns the request it ran, now without a worker."""
         if worker not in self._place:
             return None
         self.live.remove(worker)

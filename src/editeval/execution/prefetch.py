@@ -13,13 +13,13 @@ from editeval.execution.worker_messages import Unit, pack_unit
 from editeval.types import Failure
 
 Build = Callable[[str], Unit]
-ARRIVED = 0  # no parcel has this number
+ARRIVED = 0  # no prefetched request has this number
 
 
 @dataclass(frozen=True, slots=True)
 class PrefetchedRequest:
-    """A request on its way to a worker. `number` is never used twice, so that word of an older parcel is known as such:
-    of one that was dropped and sent again, or of an earlier run whose keys meant other images."""
+    """A request on its way to a worker. `number` is never used twice, so that late events about an earlier request are
+    recognised: one that was dropped and sent again, or one of an earlier run whose keys meant other images."""
 
     number: int
     request: int
@@ -27,9 +27,9 @@ class PrefetchedRequest:
     build: Build
 
 
-def prefetch(handle: Handle, parcels: queue.SimpleQueue[PrefetchedRequest | None], tell: Callable[..., None]) -> None:
-    """Sends every parcel until None; `tell` hears "built", then "sent", or else "unbuilt" (and why) or "broken"."""
-    while (prefetched := parcels.get()) is not None:
+def prefetch(handle: Handle, requests: queue.SimpleQueue[PrefetchedRequest | None], tell: Callable[..., None]) -> None:
+    """Sends every request until None. Calls `tell` with "built", then "sent"; or "unbuilt" and why, or "broken"."""
+    while (prefetched := requests.get()) is not None:
         try:
             frame = pack_unit(prefetched.key, prefetched.build(prefetched.key))
             tell("built", prefetched)

@@ -16,16 +16,16 @@ RETRIES = (IN_BATCH, AT_END)
 
 
 def num_rounds(num_requests: int, num_workers: int) -> int:
-    """Rounds that so many requests take; as many as requests while nobody is alive."""
+    """Rounds that so many requests take; as many as requests while no worker is alive."""
     return -(-num_requests // max(num_workers, 1))
 
 
 class BatchSync(Policy):
     """One round at a time: as many requests as workers are alive, in order. It ends when all have their final outcome.
 
-    A request that failed keeps its round open, whoever runs it again; with `retry` at_end it leaves the round instead,
-    and rounds of such requests follow the last one. What a lost worker had not started is done by the others, in the
-    same round. A worker that comes back has its part from the next round on.
+    A request that failed keeps its round open, whichever worker runs it again; with `retry` at_end it leaves the
+    round instead, and rounds of such requests follow the last one. What a lost worker had not started is done by the
+    others, in the same round. A worker that comes back has its part from the next round on.
     """
 
     waits_for_results = True
@@ -141,7 +141,7 @@ class RoundTimes:
     ) -> None:
         """`tell` hears of every round that has ended since: its fields, requests by their keys, and its times.
 
-        `steady_s` is the end on a clock that nobody can set: it tells whether the other one was set meanwhile.
+        `steady_s` is the end on a clock that cannot be set: it tells whether the other one was set meanwhile.
         """
         while (closed := take_closed()) is not None:
             now, started_at = time.time(), self._started_at

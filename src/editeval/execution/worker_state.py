@@ -85,8 +85,8 @@ class WorkerState:
     is_started: bool = False  # the worker was told to start `running`
     started_at: float = 0.0  # monotonic
     heard_at: float = 0.0  # monotonic, last sign of progress
-    sending_since: float | None = None  # monotonic; a parcel is leaving for it
-    sent: dict[int, int] = field(default_factory=dict)  # request -> number of its parcel; ARRIVED once it is there
+    sending_since: float | None = None  # monotonic; a request is being sent to it
+    sent: dict[int, int] = field(default_factory=dict)  # request -> number of its sending; ARRIVED once it is there
     encoding: dict[int, dict[str, Any]] = field(default_factory=dict)  # done, result still to come
     kill_reason: str = ""
     restart_reason: str = ""  # why it will be killed as soon as its last result has left it

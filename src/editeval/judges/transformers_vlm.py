@@ -123,7 +123,7 @@ class TransformersVlmJudge(ProtocolJudge):
         return params.wanted.hub_model
 
     def load(self, devices: Sequence[str]) -> None:
-        """Raises MachineError if the checkpoint cannot be had, is incomplete or is not of a supported family."""
+        """Raises MachineError if the checkpoint cannot be found, is incomplete or is not of a supported family."""
         self.adopt(load_checkpoint(self.params.wanted, devices))
 
     def adopt(self, checkpoint: PretrainedModel) -> None:

@@ -27,7 +27,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def command(python: str, model: HubModel) -> list[str]:
-    """What `python` must run to look `model` up; it prints {"problem": one line, empty if the model can be had}."""
+    """What `python` must run to look `model` up; it prints {"problem": one line, empty if the model can be loaded}."""
     return [python, "-m", "editeval.machine.hub", json.dumps(asdict(model))]
 
 
@@ -48,7 +48,7 @@ def refusal(model: HubModel, error: BaseException) -> str:
 
 
 def problem_of(model: HubModel) -> str:
-    """Why `model` cannot be had, and what to do; empty if it is in the cache or the Hub has it."""
+    """Why `model` cannot be loaded, and what to do; empty if it is in the cache or the Hub has it."""
     try:
         import huggingface_hub  # type: ignore[import-not-found]
     except ImportError:
@@ -67,7 +67,7 @@ def problem_of(model: HubModel) -> str:
 
 
 def is_cached(model: HubModel) -> bool:
-    """Whether that revision is in the cache, with every weight that it says it has. Asks nobody."""
+    """Whether that revision is in the cache, with every weight that it says it has. Asks no server."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(model.name, model.file, cache_dir=model.cache_dir, revision=model.revision)
@@ -79,7 +79,7 @@ def is_cached(model: HubModel) -> bool:
 
 
 def commit_in_cache(model: HubModel) -> str | None:
-    """The commit that `model` means in this machine's cache; None if it is not there. Asks nobody, imports no client.
+    """The commit that `model` means in this machine's cache; None if it is not there. Asks no server, needs no client.
 
     A loader that reaches the Hub may find that a branch has moved on: the commit it loaded has to be compared.
     """

@@ -22,7 +22,7 @@ FLAGS = {"black": "black", "constant": "of one colour", "unchanged": "identical 
 NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
 
 Images = Callable[[str], tuple[bytes | None, bytes | None]]
-"""images(sample id) -> encoded (source, target); None for what cannot be had. Several threads may call it."""
+"""images(sample id) -> encoded (source, target); None for what cannot be read. Several threads may call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Report:
     samples: Callable[[], Iterator[SampleRow]]
     images: Images
     survey: Survey | None = None  # spares the renderers a pass each
-    timeline: Mapping[str, Any] = field(default_factory=dict)  # the chart of `stats.timeline`; empty if nobody asked
+    timeline: Mapping[str, Any] = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
     histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # failed attempts, by sample
     certificate: Mapping[str, Any] | None = None  # what is known of how far this judge can be trusted
 

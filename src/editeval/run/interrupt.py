@@ -11,7 +11,7 @@ from editeval.execution.pool import Pool
 
 @dataclass(slots=True)
 class Interrupt:
-    """The user's wish to stop. The first one drains: what runs is finished and recorded, nothing more starts."""
+    """The user's request to stop. The first one drains: what runs is finished and recorded, nothing more starts."""
 
     signum: int | None = None
     _pools: list[Pool] = field(default_factory=list)

@@ -164,7 +164,7 @@ def look_at(config: Config, problems: Problems) -> Content | None:
 
 
 def judging_plans(config: Config) -> tuple[ScoreSetPlan, ...]:
-    """One per judge of the configuration, in its order. Raises ConfigError for two that nobody could tell apart."""
+    """One per judge of the configuration, in its order. Raises ConfigError for two that judge alike."""
     plans: list[ScoreSetPlan] = []
     for name, stage in config.judges.items():
         judge = plugins.load("judges", stage.type, config.allow_code)
@@ -204,8 +204,8 @@ def select(benchmark: Benchmark, config: Config) -> list[Sample]:
     named_as_total = next((s for s in samples if s.category in (MACRO, MICRO)), None)
     if named_as_total is not None:
         raise BenchmarkError(
-            f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is not to be had as a category: the "
-            "report calls a row over all categories so; name it otherwise"
+            f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is a reserved category name: the "
+            "report uses it for the row over all categories; rename it"
         )
     return [with_safe_images(sample) for sample in samples]
 
@@ -230,7 +230,7 @@ def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
 
 
 def unused_prompts(config: Config) -> list[str]:
-    """One warning if prompts are given that nobody asks."""
+    """One warning if prompts are given that no judge asks."""
     if not config.prompts or not config.judges:
         return []
     plans = judging_plans(config)

@@ -93,7 +93,7 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
 
 
 def _look_up(config: Config, stages: Sequence[Stage]) -> None:
-    """Raises MachineError for a model that is neither on this machine nor to be had from the Hub."""
+    """Raises MachineError for a model that is neither on this machine nor on the Hub."""
     models = [(stage, plugin_of(config, stage).hub_model(stage.params)) for stage in stages]
     wanted = [(stage, model) for stage, model in models if model is not None]
     problems = Problems(config.path)

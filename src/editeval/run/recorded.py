@@ -116,7 +116,7 @@ def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None
 
 
 def edits_by_policy(store: RunStore) -> list[dict[str, Any]]:
-    """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: nobody noted it."""
+    """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: not recorded."""
     made: Counter[str] = Counter()
     for one in queries.edits_made(store):
         if one.num_done:

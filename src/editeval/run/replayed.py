@@ -28,7 +28,7 @@ class Replayed:
 
     @property
     def cost(self) -> dict[str, Any] | None:
-        """That of `policy`; None if nobody recorded it."""
+        """That of `policy`; None if it was not recorded."""
         return next((cost for cost in self.costs if cost["policy"] == self.policy), None)
 
 

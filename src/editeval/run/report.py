@@ -286,7 +286,7 @@ def _images(plan: Plan) -> Callable[[str], tuple[bytes | None, bytes | None]]:
 
 
 def _bytes(ref: ImageRef | None) -> bytes | None:
-    """Encoded bytes for the gallery; None for a picture that cannot be had (its sample failed for that reason)."""
+    """Encoded bytes for the gallery; None for a picture that cannot be read (its sample failed for that reason)."""
     try:
         return ref.read() if ref is not None else None
     except ImageError:

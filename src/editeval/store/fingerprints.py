@@ -174,7 +174,7 @@ def changed(known: Parts, now: Parts) -> list[str]:
 
 
 def unrecorded(known: Parts, now: Parts) -> list[str]:
-    """Parts that are there now and that nobody wrote down then."""
+    """Parts that are there now and that were not recorded then."""
     return [name for name in now if name not in known]
 
 

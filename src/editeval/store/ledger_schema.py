@@ -48,12 +48,12 @@ def _create_tables(db: sqlite3.Connection) -> None:
 
 
 def _add_flags(db: sqlite3.Connection) -> None:
-    """What is odd about an edit, words separated by spaces; NULL where nobody looked."""
+    """What is odd about an edit, words separated by spaces; NULL where it was not checked."""
     db.execute("ALTER TABLE edits ADD COLUMN flags TEXT")
 
 
 def _add_inputs(db: sqlite3.Connection) -> None:
-    """What edits and scores were made of, and the run they were taken over from; NULL where nobody wrote it down."""
+    """What edits and scores were made of, and the run they were taken over from; NULL where it was not recorded."""
     for name in ("source_sha256", "inputs", "editor_id", "origin"):
         db.execute(f"ALTER TABLE edits ADD COLUMN {name} TEXT")
     for name in ("inputs", "origin"):
@@ -61,7 +61,7 @@ def _add_inputs(db: sqlite3.Connection) -> None:
 
 
 def _add_invocations(db: sqlite3.Connection) -> None:
-    """Under which invocation (seq of its event) an edit was made, NULL where nobody noted it; and what is looked up.
+    """Under which invocation (seq of its event) an edit was made, NULL where not recorded; and what is looked up.
 
     The partial indexes hold what `status` asks for and little else: one entry per sample, or per failure.
     """

@@ -137,7 +137,7 @@ def num_edits(store: RunStore) -> int:
 
 
 def num_made(store: RunStore) -> dict[int | None, int]:
-    """Edits that were made here, wanted or not, by the seq of their invocation; None: nobody noted it."""
+    """Edits that were made here, wanted or not, by the seq of their invocation; None: not recorded."""
     found = store.ledger.query("SELECT invocation, COUNT(*) FROM edits WHERE COALESCE(origin, '') = '' GROUP BY 1")
     return {row[0]: row[1] for row in found}
 
@@ -158,7 +158,7 @@ def is_unchanged_since(store: RunStore, seq: int, num_known: int) -> bool:
 class EditsMade:
     """Edits of wanted samples that were made alike."""
 
-    setting: Mapping[str, Any] | None  # "editing" of the event under which they are on record; None: nobody noted it
+    setting: Mapping[str, Any] | None  # "editing" of the event under which they are on record; None: not recorded
     origin: str  # the run that they were taken over from; empty: made here
     num_done: int
     num_failed: int

@@ -26,7 +26,7 @@ def _folder(model_name: str) -> bool:
 
 
 def read_index(model_name: str, revision: str | None) -> dict[str, Any]:
-    """The content of model_index.json. Raises MachineError or ConfigError, one line, if it cannot be had or read."""
+    """The content of model_index.json. Raises MachineError or ConfigError, one line, if it cannot be found or read."""
     path = _local_index(model_name, revision) if is_path(model_name) else download.find_index(model_name, revision)
     try:
         index = json.loads(path.read_text("utf-8"))

@@ -27,7 +27,7 @@ def wanted(model_name: str, revision: str | None) -> HubModel:
     return HubModel(model_name, revision, INDEX)
 
 
-def silence(model_name: str, revision: str | None) -> str:
+def why_offline(model_name: str, revision: str | None) -> str:
     """Why the Hub cannot be asked, so that only the cache can help; empty if it has that revision of the model.
 
     Raises MachineError, one line, if it has not.
@@ -55,7 +55,7 @@ def silence(model_name: str, revision: str | None) -> str:
 
 def find_index(model_name: str, revision: str | None) -> Path:
     """model_index.json of a Hub model; from the cache where the Hub cannot be reached. Raises MachineError."""
-    why = silence(model_name, revision)
+    why = why_offline(model_name, revision)
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
@@ -70,7 +70,7 @@ def find_index(model_name: str, revision: str | None) -> Path:
 
 def download(diffusers: Any, model_name: str, revision: str | None, trust_remote_code: bool) -> Path:
     """The folder with everything that the pipeline needs. Raises MachineError, one line."""
-    why = silence(model_name, revision)
+    why = why_offline(model_name, revision)
     try:
         folder = diffusers.DiffusionPipeline.download(
             model_name, revision=revision, trust_remote_code=trust_remote_code, local_files_only=bool(why)
@@ -81,13 +81,13 @@ def download(diffusers: Any, model_name: str, revision: str | None, trust_remote
 
 
 def problem(model_name: str, revision: str | None, error: BaseException, why: str) -> str:
-    """One line: why `model_name` cannot be had, and what to do. `why` as `silence` told it."""
+    """One line: why `model_name` cannot be downloaded, and what to do. `why` is what `why_offline` returned."""
     refused = _refusal(model_name, revision, error)
     if refused:
         return refused
     if why:
         return f"{model_name} is not in the cache and {why}; download it first, or give a folder"
-    return f"{model_name} cannot be had from the Hub: {_line(error)}; try again, or give a folder"
+    return f"{model_name} cannot be downloaded from the Hub: {_line(error)}; try again, or give a folder"
 
 
 def _refusal(model_name: str, revision: str | None, error: BaseException) -> str:

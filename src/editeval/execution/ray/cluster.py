@@ -32,7 +32,7 @@ START = "ray start --head --include-dashboard=false"
 JOIN = "ray start --address=HEAD:6379"
 HEALTH_CHECK_S = 1.0
 """Pause between two looks whether the head is there, and how long it may take to open its door."""
-MAX_SILENT = 5  # knocks in a row that nobody answers
+MAX_SILENT = 5  # failed health checks in a row before the head counts as lost
 LOOK_S = 300.0
 """How long the nodes may take to say what they have: one that was idle starts a process first, and imports."""
 

@@ -62,7 +62,7 @@ class PlannedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One reply to be had."""
+    """One reply to ask for."""
 
     place: Place
     key: str  # of the request

@@ -45,7 +45,7 @@ class ModelRequest:
 
     @property
     def hub_model(self) -> HubModel | None:
-        """What is to be had from the Hub; None if it is a folder of this machine."""
+        """What is loaded from the Hub; None if it is a folder of this machine."""
         is_here = self.is_path or Path(self.model_name).is_dir()
         return None if is_here else HubModel(self.model_name, self.revision, CONFIG)
 

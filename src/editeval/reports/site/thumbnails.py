@@ -43,7 +43,7 @@ class SampleImages:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Those of one sample; None for what cannot be had."""
+    """Those of one sample; None for what cannot be read."""
 
     source: SampleImages | None
     target: SampleImages | None
