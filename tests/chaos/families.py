@@ -202,7 +202,7 @@ def killed_parents(layer: Layer, options: Options) -> Figures:
     def count(figures: Figures, finding: Finding) -> None:
         figures.num += finding.facts.get("kills", 0)
         figures.distinct = figures.num  # no two moments are the same
-        workers["workers at the kill, all gone"] += finding.facts.get("workers", 0)
+        workers["workers at the kill, all gone in 2 s"] += finding.facts.get("workers", 0)
 
     plan = parents.plan(options.num, stage.work.num_samples, options.seed)
     gentle = replace(options, num_parallel=min(options.num_parallel, 3))  # each is four processes

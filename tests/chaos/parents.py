@@ -22,7 +22,7 @@ from chaos.workload import Workload, acknowledging, to_script
 
 POLICIES = ("batch_sync", "round_robin", "bounded_drift", "dynamic")
 MARK = "CHAOS_PARENT"
-WORKERS_GONE_S = 60.0
+WORKERS_GONE_S = 2.0
 PATIENCE_S = 60.0
 
 
