@@ -24,7 +24,7 @@ def notify(notice):
         print(notice.data["pid"], flush=True)
 
 png = encode_png(Image.new("RGB", (8, 8)))
-spec = PoolSpec(WorkerSpec("editors", "fakes.fake_editor", {"seconds": 60.0}, True), [("cpu",)] * 2)
+spec = PoolSpec(WorkerSpec("editors", "fakes.fake_editor", {"seconds": 600.0}, True), [("cpu",)] * 2)
 with Pool(spec, process_launcher(lambda worker: Path(sys.argv[1]) / f"{worker}.log"), notify) as pool:
     print("working", flush=True)
     list(pool.run(["0", "1", "2"], lambda key: EditRequest(key, (png,), "wait", 0)))
