@@ -160,7 +160,7 @@ def test_the_interpreter_that_will_load_the_judge_is_the_one_that_looks(model: P
     elsewhere.chmod(0o755)
     with HubServer(REPO, model) as hub:
         place = Place(tmp_path, {"HF_ENDPOINT": hub.url})
-        said, _ = place.run(IDENTITY, judge(model_name="nobody/else") | {"execution": {"python": str(elsewhere)}})
+        (said,) = place.run(IDENTITY, judge(model_name="nobody/else") | {"execution": {"python": str(elsewhere)}})
     assert "the Hub knows no nobody/else" in said
     assert "editeval.machine.hub" in notes.read_text(encoding="utf-8").split()
 
