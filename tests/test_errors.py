@@ -12,7 +12,7 @@ import pytest
 
 from editeval.cli.retry import FAMILIES
 from editeval.errors import Reason
-from editeval.execution.attempts import RETRIED
+from editeval.execution.policy import RETRIED
 
 ROOT = Path(__file__).parent.parent
 INTERNAL = {"not_edited"}
