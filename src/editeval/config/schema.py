@@ -21,7 +21,7 @@ POLICIES = {
     "bounded_drift": "round robin, but no worker runs more than max_drift requests ahead",
     "dynamic": "an idle worker takes the next request: the shortest run",
 }
-"""Which request goes to which worker, and when: `editeval.execution.policies` has a class for each."""
+"""YAML name -> what it does; `execution/policies.py` has the classes."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SECTIONS = (
     *("benchmark", "diffusion_model", "reward_model", "reward_models"),

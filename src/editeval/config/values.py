@@ -22,10 +22,10 @@ if TYPE_CHECKING:  # imported where it is used: commands that only look at a run
 
 EXECUTION: Mapping[str, object] = {
     **get_type_hints(Execution, include_extras=True),
-    "policy": Literal.__getitem__(tuple(POLICIES)),
+    "policy": Literal[*POLICIES],
 }
 """The keys of `execution` and their types."""
-STATISTIC = Literal.__getitem__(STATISTICS)
+STATISTIC = Literal[*STATISTICS]
 
 
 def parse(hint: Any, node: Node) -> Any:
