@@ -25,7 +25,7 @@ EXECUTION: Mapping[str, object] = {
     "policy": Literal[*POLICIES],
 }
 """The keys of `execution` and their types."""
-STATISTIC = Literal[*STATISTICS]
+STATISTIC: object = Literal.__getitem__(STATISTICS)
 
 
 def parse(hint: Any, node: Node) -> Any:
