@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass
 from PIL import Image
 
 from editeval.benchmarks.scenes import render
-from editeval.benchmarks.scenes.catalogue import KINDS
-from editeval.benchmarks.scenes.render import Cell
+from editeval.benchmarks.scenes.render import KINDS, Cell
 from editeval.benchmarks.scenes.scene import Scene, mix
 from editeval.errors import BenchmarkError
 from editeval.images import encode_png, sha256

@@ -1,11 +1,26 @@
-"""Interiors: walls, floors, tables and the things on the wall that no instruction mentions."""
+"""What scenes inside share: rooms, plants and pictures on the wall, toys, and letters on signs."""
 
 from __future__ import annotations
 
-from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas, Colour, across, down
-from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, INK, WOOD, darker, lighter, mixed
+from editeval.benchmarks.scenes.canvas import (
+    CREAM,
+    DARK_WOOD,
+    EVERYWHERE,
+    INK,
+    WHITE_LIGHT,
+    WOOD,
+    Canvas,
+    Colour,
+    Paint,
+    Radial,
+    across,
+    darker,
+    down,
+    lighter,
+    mixed,
+)
 from editeval.benchmarks.scenes.scene import Look
-from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon
+from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Point, Polygon, Stroke, star
 
 WALLS: tuple[tuple[Colour, Colour], ...] = (
     ((250.0, 232.0, 205.0), (240.0, 205.0, 170.0)),  # sand
@@ -136,3 +151,128 @@ def books(canvas: Canvas, look: Look, x: float, base: float) -> None:
         canvas.fill(Box(x, base - high + 10, x + wide, base - high + 14), CREAM, 0.7)
         canvas.fill(Box(x, base - 16, x + wide, base - 13), CREAM, 0.5)
         x += wide + 1
+
+
+TOYS = {"ball": "球", "block": "方块", "cone": "圆锥", "star": "星星", "drum": "鼓"}
+
+
+def contact_shadow(canvas: Canvas, cx: float, base: float, half: float) -> None:
+    """The shadow where something `half` units wide to each side touches the ground at `base`."""
+    canvas.shadow(Ellipse(cx + half * 0.12, base, half * 1.12, half * 0.2), 0.34, half * 0.3)
+    canvas.shadow(Ellipse(cx, base - 1, half * 0.72, half * 0.09), 0.4, half * 0.16)
+
+
+def ball(canvas: Canvas, cx: float, cy: float, r: float, rgb: Colour) -> None:
+    """A shaded ball with a highlight."""
+    shade = Radial(lighter(rgb, 0.3), darker(rgb, 0.26), cx - r * 0.35, cy - r * 0.4, r * 1.7)
+    canvas.fill(Circle(cx, cy, r), shade)
+    canvas.fill(Ellipse(cx - r * 0.36, cy - r * 0.46, r * 0.26, r * 0.17), WHITE_LIGHT, 0.55, r * 0.16)
+    canvas.fill(Ellipse(cx + r * 0.1, cy + r * 0.84, r * 0.5, r * 0.1), lighter(rgb, 0.5), 0.25, r * 0.2)
+
+
+def block(canvas: Canvas, x0: float, y0: float, x1: float, y1: float, rgb: Colour) -> None:
+    """A rounded wooden block seen from the front, with a lit top edge."""
+    r = min(x1 - x0, y1 - y0) * 0.12
+    canvas.fill(Box(x0, y0, x1, y1, r), down(lighter(rgb, 0.12), darker(rgb, 0.2), y0, y1))
+    inset = (x1 - x0) * 0.1
+    canvas.fill(Box(x0 + inset, y0 + inset, x1 - inset, y1 - inset, r * 0.7), lighter(rgb, 0.14), 0.45)
+    canvas.fill(Line(x0 + r, y0 + 2.4, x1 - r, y0 + 2.4, 2.4), lighter(rgb, 0.55), 0.7)
+
+
+def cone(canvas: Canvas, cx: float, base: float, size: float, rgb: Colour) -> None:
+    """A cone `size` wide and high that stands on `base`."""
+    h = size / 2
+    body = Polygon(((cx, base - size + 4), (cx + h - 4, base - 6), (cx, base - 3), (cx - h + 4, base - 6)), 4.0)
+    canvas.fill(body, across(lighter(rgb, 0.26), darker(rgb, 0.3), cx - h * 0.7, cx + h))
+    canvas.fill(Line(cx - 2, base - size * 0.8, cx - h * 0.45, base - size * 0.22, size * 0.05), lighter(rgb, 0.6), 0.5)
+
+
+def drum(canvas: Canvas, cx: float, base: float, size: float, rgb: Colour) -> None:
+    """A cylinder lying open to the viewer from slightly above."""
+    h, top, lip = size * 0.46, base - size * 0.74, size * 0.14
+    canvas.fill(Ellipse(cx, base - lip, h, lip), across(lighter(rgb, 0.14), darker(rgb, 0.3), cx - h, cx + h))
+    canvas.fill(Box(cx - h, top, cx + h, base - lip), across(lighter(rgb, 0.14), darker(rgb, 0.3), cx - h, cx + h))
+    canvas.fill(Ellipse(cx, top, h, lip), lighter(rgb, 0.36))
+    canvas.fill(Ellipse(cx, top, h * 0.84, lip * 0.76), lighter(rgb, 0.6))
+
+
+def toy(canvas: Canvas, kind: str, cx: float, base: float, size: float, rgb: Colour) -> None:
+    """A toy of TOYS, `size` units high, standing on `base`, with its contact shadow."""
+    contact_shadow(canvas, cx, base, size * 0.48)
+    half = size / 2
+    if kind == "ball":
+        ball(canvas, cx, base - half, half, rgb)
+    elif kind == "block":
+        block(canvas, cx - half * 0.92, base - size * 0.92, cx + half * 0.92, base, rgb)
+    elif kind == "cone":
+        cone(canvas, cx, base, size, rgb)
+    elif kind == "drum":
+        drum(canvas, cx, base, size, rgb)
+    else:
+        points = star(cx, base - size * 0.46, size * 0.53)
+        canvas.fill(Polygon(points, size * 0.05), down(lighter(rgb, 0.22), darker(rgb, 0.16), base - size, base))
+        canvas.fill(Polygon(star(cx, base - size * 0.46, size * 0.3), size * 0.03), lighter(rgb, 0.3), 0.5)
+
+
+# A stroke font: capitals and digits as round pen lines on a grid 4 wide and 6 high; only the letters in use.
+
+_ROUND = "0,1.4 0.4,0.5 1.2,0 2.8,0 3.6,0.5 4,1.4 4,4.6 3.6,5.5 2.8,6 1.2,6 0.4,5.5 0,4.6"
+_GLYPHS = {
+    "A": "0,6 2,0 4,6;0.8,4 3.2,4",
+    "B": "0,3 2.6,3 3.5,2.4 3.5,0.6 2.6,0 0,0 0,6 2.8,6 3.9,5.3 3.9,3.7 2.8,3",
+    "C": "4,1.3 3.4,0.4 2.6,0 1.4,0 0.5,0.5 0,1.4 0,4.6 0.5,5.5 1.4,6 2.6,6 3.4,5.6 4,4.7",
+    "D": "0,0 2.2,0 3.4,0.6 4,1.8 4,4.2 3.4,5.4 2.2,6 0,6 0,0",
+    "E": "3.7,0 0,0 0,6 3.7,6;0,3 3,3",
+    "F": "3.7,0 0,0 0,6;0,3 3,3",
+    "G": "4,1.3 3.4,0.4 2.6,0 1.4,0 0.5,0.5 0,1.4 0,4.6 0.5,5.5 1.4,6 2.6,6 3.5,5.5 4,4.6 4,3.2 2.4,3.2",
+    "H": "0,0 0,6;4,0 4,6;0,3 4,3",
+    "I": "2,0 2,6",
+    "J": "3.4,0 3.4,4.6 2.9,5.6 2,6 1.1,5.6 0.6,4.6",
+    "K": "0,0 0,6;4,0 0,3.4;1.3,2.4 4,6",
+    "N": "0,6 0,0 4,6 4,0",
+    "O": _ROUND + " 0,1.4",
+    "Q": _ROUND + " 0,1.4;2.5,4.4 4.2,6.4",
+    "R": "0,6 0,0 2.8,0 3.7,0.6 4,1.6 3.7,2.6 2.8,3.2 0,3.2;2,3.2 4,6",
+    "S": "3.8,1.2 3.2,0.3 2.4,0 1.5,0 0.6,0.4 0.2,1.4 0.6,2.4 1.6,2.8 2.6,3.2 "
+    "3.5,3.6 3.9,4.6 3.4,5.6 2.5,6 1.5,6 0.7,5.7 0.1,4.8",
+    "T": "0,0 4,0;2,0 2,6",
+    "U": "0,0 0,4.4 0.5,5.5 1.5,6 2.5,6 3.5,5.5 4,4.4 4,0",
+    "Y": "0,0 2,3 4,0;2,3 2,6",
+    "0": _ROUND + " 0,1.4",
+    "1": "0.8,1.3 2.2,0 2.2,6",
+    "2": "0.1,1.5 0.5,0.5 1.4,0 2.6,0 3.5,0.5 3.8,1.5 3.5,2.5 0,6 4,6",
+    "3": "0.2,1 1.2,0.1 2.6,0 3.6,0.7 3.6,2.2 2.7,2.9 1.6,2.9;2.7,2.9 3.8,3.6 3.9,4.8 3.1,5.8 1.6,6 0.1,5.1",
+    "4": "3,6 3,0 0,4.2 4,4.2",
+    "5": "3.6,0 0.6,0 0.3,2.8 1.4,2.3 2.7,2.3 3.7,3 4,4.2 3.5,5.4 2.5,6 1.2,6 0.1,5.3",
+    "6": "3.5,0.5 2.5,0 1.5,0 0.5,0.6 0,2 0,4.4 0.6,5.6 1.6,6 2.6,6 3.6,5.4 4,4.3 3.6,3.1 2.6,2.6 1.4,2.6 0.4,3.2 0,4",
+    "7": "0,0 4,0 1.5,6",
+    "8": "2,2.8 0.8,2.4 0.3,1.4 0.8,0.4 2,0 3.2,0.4 3.7,1.4 3.2,2.4 2,2.8 "
+    "0.6,3.3 0,4.5 0.6,5.6 2,6 3.4,5.6 4,4.5 3.4,3.3 2,2.8",
+    "9": "0.5,5.5 1.5,6 2.5,6 3.5,5.4 4,4 4,1.6 3.4,0.4 2.4,0 1.4,0 0.4,0.6 0,1.7 0.4,2.9 1.4,3.4 2.6,3.4 3.6,2.8 4,2",
+}
+_NARROW = {"I": 1.4, "1": 3.0}
+
+
+def _strokes(glyph: str, x: float, y: float, unit: float) -> tuple[tuple[Point, ...], ...]:
+    return tuple(
+        tuple((x + float(u) * unit, y + float(v) * unit) for u, v in (p.split(",") for p in line.split()))
+        for line in glyph.split(";")
+    )
+
+
+def width(text: str, height: float) -> float:
+    """Width of `text` in design units."""
+    unit = height / 6.0
+    return sum((_NARROW.get(c, 4.0) + 1.6) * unit for c in text) - 1.6 * unit
+
+
+def write(canvas: Canvas, text: str, centre: Point, height: float, paint: Paint, weight: float = 0.17) -> None:
+    """`text` centred on `centre`, capitals `height` units high, pen `weight` * height wide."""
+    unit = height / 6.0
+    x, y = centre[0] - width(text, height) / 2, centre[1] - height / 2
+    for char in text:
+        wide = _NARROW.get(char, 4.0)
+        if char != " ":
+            shifted = x - (4.0 - wide) / 2 * unit
+            canvas.fill(Stroke(_strokes(_GLYPHS[char], shifted, y, unit), height * weight), paint)
+        x += (wide + 1.6) * unit
