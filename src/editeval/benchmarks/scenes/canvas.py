@@ -10,107 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from editeval.benchmarks.scenes.shapes import Box, Circle, Grid, Shape
+from editeval.benchmarks.scenes.paint import Colour, Fade, Paint, Radial, Shade
+from editeval.benchmarks.scenes.shapes import Bounds, Box, Circle, Grid, Shape
 
 UNITS = 512
-Colour = tuple[float, float, float]
 EVERYWHERE = Box(-8.0, -8.0, 520.0, 520.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Fade:
-    """A gradient from `first` at (x0, y0) to `last` at (x1, y1)."""
-
-    first: Colour
-    last: Colour
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    def share(self, x: Grid, y: Grid) -> Grid:
-        """How far each grid point is from `first` to `last`, 0-1; one row or column where that is enough."""
-        dx, dy = self.x1 - self.x0, self.y1 - self.y0
-        if dx == 0.0:
-            t = (y - self.y0) / dy
-        elif dy == 0.0:
-            t = (x - self.x0) / dx
-        else:
-            t = ((x - self.x0) * dx + (y - self.y0) * dy) / (dx * dx + dy * dy)
-        return np.minimum(np.maximum(t, 0.0), 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Radial:
-    """A gradient from `first` at the centre to `last` at distance `r`."""
-
-    first: Colour
-    last: Colour
-    cx: float
-    cy: float
-    r: float
-
-    def share(self, x: Grid, y: Grid) -> Grid:
-        """How far each grid point is from `first` to `last`, 0-1."""
-        dx, dy = x - self.cx, y - self.cy
-        return np.minimum(np.sqrt(dx * dx + dy * dy) / self.r, 1.0)
-
-
-Paint = Colour | Fade | Radial
-
-
-def down(first: Colour, last: Colour, y0: float, y1: float) -> Fade:
-    """A vertical gradient."""
-    return Fade(first, last, 0.0, y0, 0.0, y1)
-
-
-def across(first: Colour, last: Colour, x0: float, x1: float) -> Fade:
-    """A horizontal gradient."""
-    return Fade(first, last, x0, 0.0, x1, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Hue:
-    """A colour that an instruction can name."""
-
-    english: str
-    chinese: str
-    rgb: Colour
-
-
-RED = Hue("red", "红色", (222.0, 70.0, 62.0))
-ORANGE = Hue("orange", "橙色", (240.0, 138.0, 44.0))
-YELLOW = Hue("yellow", "黄色", (247.0, 205.0, 70.0))
-GREEN = Hue("green", "绿色", (84.0, 166.0, 98.0))
-BLUE = Hue("blue", "蓝色", (58.0, 118.0, 206.0))
-PURPLE = Hue("purple", "紫色", (136.0, 90.0, 188.0))
-PINK = Hue("pink", "粉色", (241.0, 142.0, 172.0))
-
-VIVID = (RED, ORANGE, YELLOW, GREEN, BLUE, PURPLE, PINK)
-
-INK: Colour = (62.0, 52.0, 66.0)
-CREAM: Colour = (253.0, 246.0, 232.0)
-WOOD: Colour = (196.0, 142.0, 92.0)
-DARK_WOOD: Colour = (140.0, 94.0, 62.0)
-WHITE_LIGHT: Colour = (255.0, 255.0, 255.0)
-
-
-def lighter(colour: Colour, share: float) -> Colour:
-    """`colour` moved towards white."""
-    r, g, b = colour
-    return r + (255.0 - r) * share, g + (255.0 - g) * share, b + (255.0 - b) * share
-
-
-def darker(colour: Colour, share: float) -> Colour:
-    """`colour` moved towards a deep violet, which keeps shadows warm."""
-    r, g, b = colour
-    return r + (40.0 - r) * share, g + (26.0 - g) * share, b + (62.0 - b) * share
-
-
-def mixed(first: Colour, second: Colour, share: float) -> Colour:
-    """`share` of the way from `first` to `second`."""
-    (a, b, c), (d, e, f) = first, second
-    return a + (d - a) * share, b + (e - b) * share, c + (f - c) * share
 
 
 def _coverage(distance: Grid, soft: float) -> Grid:
@@ -145,6 +49,7 @@ class Canvas:
         if area is None:
             return
         part, x, y = area
+        paint = paint.over(shape.box) if isinstance(paint, Shade) else paint
         cover = _coverage(shape.distance(x, y) * self.scale, soft * self.scale) * alpha
         if within is not None:
             cover = cover * _coverage(within.distance(x, y) * self.scale, 0.0)
@@ -184,9 +89,7 @@ class Canvas:
         rounded = np.minimum(np.maximum(self.planes + 0.5, 0.0), 255.0).astype(np.uint8)
         return np.ascontiguousarray(rounded.transpose(1, 2, 0))
 
-    def _window(
-        self, box: tuple[float, float, float, float], within: Shape | None
-    ) -> tuple[tuple[slice, slice], Grid, Grid] | None:
+    def _window(self, box: Bounds, within: Shape | None) -> tuple[tuple[slice, slice], Grid, Grid] | None:
         x0, y0, x1, y1 = box
         if within is not None:
             wx0, wy0, wx1, wy1 = within.box
@@ -200,7 +103,7 @@ class Canvas:
         y: Grid = (np.arange(top, bottom, dtype=np.float64) + 0.5)[:, None] / s
         return (slice(top, bottom), slice(left, right)), x, y
 
-    def _blend(self, part: tuple[slice, slice], paint: Paint, x: Grid, y: Grid, cover: Grid) -> None:
+    def _blend(self, part: tuple[slice, slice], paint: Colour | Fade | Radial, x: Grid, y: Grid, cover: Grid) -> None:
         if isinstance(paint, tuple):
             for plane, level in zip(self.planes, paint, strict=True):
                 plane[part] += (level - plane[part]) * cover

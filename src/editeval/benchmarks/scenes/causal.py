@@ -1,26 +1,14 @@
-"""Causal: consequences: a balance tilts, candles burn down."""
+"""Causal: what follows from an event; a balance tilts, candles burn down."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from editeval.benchmarks.scenes.canvas import (
-    CREAM,
-    DARK_WOOD,
-    EVERYWHERE,
-    INK,
-    VIVID,
-    Canvas,
-    Colour,
-    Hue,
-    across,
-    darker,
-    down,
-    lighter,
-)
+from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas
 from editeval.benchmarks.scenes.indoors import contact_shadow, frame, plant, table, wall, write
+from editeval.benchmarks.scenes.paint import CREAM, DARK_WOOD, INK, VIVID, Colour, Hue, Shade, darker, down, lighter
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
-from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Union, direction
+from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Union, direction, tapered
 
 # balance: a balance tilts to the heavier pan.
 
@@ -42,55 +30,45 @@ class Weight:
 Weights = tuple[Weight, ...]
 
 
-def _put(weights: Weights, index: int, place: str) -> Weights:
-    return tuple(replace(w, place=place) if i == index else w for i, w in enumerate(weights))
-
-
-def _load(weights: Weights, side: str) -> int:
-    return sum(w.kg for w in weights if w.place == side)
-
-
 def _lean(weights: Weights) -> int:
     """+1: the right pan is lower, -1: the left one, 0: level."""
-    difference = _load(weights, "right") - _load(weights, "left")
-    return (difference > 0) - (difference < 0)
+    left, right = (sum(w.kg for w in weights if w.place == side) for side in ("left", "right"))
+    return (right > left) - (right < left)
 
 
-def _outcome(weights: Weights) -> tuple[str, str]:
-    texts = {
-        0: ("the beam hangs level", "横梁保持水平"),
-        1: ("the right pan sinks and the left pan rises", "右盘下沉，左盘升起"),
-        -1: ("the left pan sinks and the right pan rises", "左盘下沉，右盘升起"),
-    }
-    return texts[_lean(weights)]
+_OUTCOMES = {
+    0: ("the beam hangs level", "横梁保持水平"),
+    1: ("the right pan sinks and the left pan rises", "右盘下沉，左盘升起"),
+    -1: ("the left pan sinks and the right pan rises", "左盘下沉，右盘升起"),
+}
 
 
-def _move(weights: Weights, index: int, place: str, dice: Dice) -> SceneChange:
+def _move(weights: Weights, index: int, place: str, dice: Dice) -> SceneChange[Weights]:
     w = weights[index]
-    target = _put(weights, index, place)
+    target = changed(weights, index, place=place)
     name, name_zh = f"{w.hue.english} {w.kg} kg weight", f"{w.hue.chinese}的 {w.kg} 千克砝码"
-    result, result_zh = _outcome(target)
-    told = dice.below(2) == 1
+    result, result_zh = _OUTCOMES[_lean(target)]
+    is_explicit = dice.below(2) == 1
     if place == "table":
         english = f"Take the {name} off the balance, put it at the left end of the table"
         chinese = f"把{name_zh}从天平上取下放到桌面左端"
     else:
         english = f"Put the {name} from the table on the {place} pan"
         chinese = f"把桌上{name_zh}放到{'左' if place == 'left' else '右'}盘"
-    english += f"; {result}." if told else f"{',' if place == 'table' else ''} and let the balance tilt as it must."
-    chinese += f"，{result_zh}。" if told else "，让天平相应地倾斜。"
+    english += f"; {result}." if is_explicit else ", and let the balance tilt as it must."
+    chinese += f"，{result_zh}。" if is_explicit else "，让天平相应地倾斜。"
     other = next(i for i, x in enumerate(weights) if i != index and (x.place == "table") == (w.place == "table"))
     heavy_side = "right" if _lean(weights) > 0 else "left"
-    wrong = _put(weights, other, "table" if place == "table" else heavy_side)
-    return SceneChange(target, wrong, english, chinese, 2 if told else 3)
+    wrong = changed(weights, other, place="table" if place == "table" else heavy_side)
+    return SceneChange(target, wrong, english, chinese, 2 if is_explicit else 3)
 
 
-def _plan_balance(dice: Dice) -> Scene:
+def _plan_balance(dice: Dice) -> Scene[Weights]:
     """One weight on each pan, two on the table; every change alters the tilt."""
     hues = dice.shuffled(VIVID)
     light, heavy = dice.between(2, 3), dice.between(4, 5)
     extra, small = heavy - light + dice.between(1, 2), heavy - light
-    heavy_side = dice.pick(("left", "right"))
+    heavy_side = dice.either("left", "right")
     light_side = "right" if heavy_side == "left" else "left"
     weights = (
         Weight(heavy, hues[0], heavy_side, 0),
@@ -98,14 +76,10 @@ def _plan_balance(dice: Dice) -> Scene:
         Weight(extra, hues[2], "table", 2),
         Weight(small, hues[3], "table", 3),
     )
-    changes = (
-        _move(weights, 2, light_side, dice),
-        _move(weights, 3, light_side, dice),
-        _move(weights, 0, "table", dice),
-    )
-    parts = ", ".join(
-        f"{a(w.hue.english)} {w.kg} kg weight on the {w.place}{'' if w.place == 'table' else ' pan'}" for w in weights
-    )
+    moves = ((2, light_side), (3, light_side), (0, "table"))
+    changes = tuple(_move(weights, index, place, dice) for index, place in moves)
+    places = {"left": "left pan", "right": "right pan", "table": "table"}
+    parts = ", ".join(f"{a(w.hue.english)} {w.kg} kg weight on the {places[w.place]}" for w in weights)
     return Scene(weights, f"A brass balance on a table: {parts}.", changes)
 
 
@@ -114,13 +88,8 @@ def _weight(canvas: Canvas, w: Weight, x: float, base: float) -> None:
     contact_shadow(canvas, x, base, half)
     canvas.fill(Circle(x, base - high - 5, 8.0), darker(w.hue.rgb, 0.4))
     canvas.fill(Circle(x, base - high - 5, 3.6), lighter(w.hue.rgb, 0.5))
-    body = (
-        (x - half + 5, base - high + 4),
-        (x + half - 5, base - high + 4),
-        (x + half - 3, base - 3),
-        (x - half + 3, base - 3),
-    )
-    canvas.fill(Polygon(body, 3.0), across(lighter(w.hue.rgb, 0.2), darker(w.hue.rgb, 0.28), x - half, x + half))
+    body = tapered(x, (base - high + 4, half - 5), (base - 3, half - 3), 3.0)
+    canvas.fill(body, Shade(w.hue.rgb, 0.2, 0.28))
     canvas.fill(Box(x - half + 6, base - 12, x + half - 6, base - 8, 2.0), lighter(w.hue.rgb, 0.4), 0.4)
     write(canvas, str(w.kg), (x, base - high * 0.55), 17.0, CREAM, 0.2)
 
@@ -132,8 +101,7 @@ def _pan(canvas: Canvas, hook: tuple[float, float], weights: list[Weight]) -> No
         canvas.fill(Line(x, y + 4, x + dx, base, 2.2), darker(_BRASS, 0.45))
     for i, w in enumerate(weights):
         _weight(canvas, w, x + (i - (len(weights) - 1) / 2) * 48.0, base + 2)
-    dish = ((x - 60, base + 2), (x + 60, base + 2), (x + 38, base + 16), (x - 38, base + 16))
-    canvas.fill(Polygon(dish, 3.0), across(lighter(_BRASS, 0.35), darker(_BRASS, 0.3), x - 60, x + 60))
+    canvas.fill(tapered(x, (base + 2, 60.0), (base + 16, 38.0), 3.0), Shade(_BRASS, 0.35, 0.3))
     canvas.fill(Line(x - 60, base + 1, x + 60, base + 1, 4.0), lighter(_BRASS, 0.5))
     canvas.fill(Circle(x, y + 3, 6.0), darker(_BRASS, 0.2))
 
@@ -146,19 +114,13 @@ def _draw_balance(canvas: Canvas, weights: Weights, look: Look) -> None:
     table(canvas, look, 408.0, 66.0)
     px, py = _PIVOT
     canvas.shadow(Ellipse(px + 10, 432.0, 84.0, 12.0), 0.35, 14.0)
-    canvas.fill(Box(px - 7, py, px + 7, 424.0, 3.0), across(lighter(_BRASS, 0.4), darker(_BRASS, 0.3), px - 7, px + 7))
-    canvas.fill(
-        Polygon(((px - 60, 426.0), (px + 60, 426.0), (px + 34, 410.0), (px - 34, 410.0)), 4.0),
-        down(lighter(_BRASS, 0.2), darker(_BRASS, 0.3), 406.0, 430.0),
-    )
+    canvas.fill(Box(px - 7, py, px + 7, 424.0, 3.0), Shade(_BRASS, 0.4, 0.3))
+    canvas.fill(tapered(px, (410.0, 34.0), (426.0, 60.0), 4.0), Shade(_BRASS, 0.2, 0.3, True))
     c, s = direction(_lean(weights))
     for side, sign in (("left", -1.0), ("right", 1.0)):
         hook = (px + sign * _ARM * c, py + sign * _ARM * s)
         _pan(canvas, hook, [w for w in weights if w.place == side])
-    canvas.fill(
-        Line(px - _ARM * c, py - _ARM * s, px + _ARM * c, py + _ARM * s, 11.0),
-        down(lighter(_BRASS, 0.35), darker(_BRASS, 0.15), py - 24, py + 24),
-    )
+    canvas.fill(Line(px - _ARM * c, py - _ARM * s, px + _ARM * c, py + _ARM * s, 11.0), Shade(_BRASS, 0.35, 0.15, True))
     canvas.fill(Circle(px, py, 13.0), darker(_BRASS, 0.2))
     canvas.fill(Circle(px, py, 7.0), lighter(_BRASS, 0.5))
     canvas.fill(Line(px, py, px - s * 44, py + c * 44, 3.4), INK)
@@ -189,60 +151,48 @@ class Candle:
 Candles = tuple[Candle, ...]
 
 
-def _other(candles: Candles, index: int) -> int:
-    return next(i for i in range(len(candles)) if i != index and candles[i].is_lit == candles[index].is_lit)
+_TEXTS = {
+    "out": (
+        "Blow out the {} candle; its flame and its glow are gone.",
+        "A draught has put out the {} candle. Show it without flame and light.",
+        "吹灭{}的蜡烛，火焰和光晕消失。",
+    ),
+    "lit": (
+        "Light the {} candle, so that it burns with a flame like the others.",
+        "Somebody has lit the {} candle: give it a flame and a warm glow.",
+        "点燃{}的蜡烛，像其他蜡烛一样有火焰和光晕。",
+    ),
+    "burnt": (
+        "The {} candle has burnt down to half its height; it still burns.",
+        "Hours later the {} candle is only half as tall, and its flame sits that much lower.",
+        "{}的蜡烛烧掉了一半，只剩一半高，仍在燃烧。",
+    ),
+}
 
 
-def _toggle(candles: Candles, index: int, dice: Dice) -> SceneChange:
-    candle, other = candles[index], _other(candles, index)
-    hue, zh = candle.hue.english, candle.hue.chinese
-    if candle.is_lit:
-        english = dice.pick(
-            (
-                f"Blow out the {hue} candle; its flame and its glow are gone.",
-                f"A draught has put out the {hue} candle. Show it without flame and light.",
-            )
-        )
-        chinese = f"吹灭{zh}的蜡烛，火焰和光晕消失。"
-    else:
-        english = dice.pick(
-            (
-                f"Light the {hue} candle, so that it burns with a flame like the others.",
-                f"Somebody has lit the {hue} candle: give it a flame and a warm glow.",
-            )
-        )
-        chinese = f"点燃{zh}的蜡烛，像其他蜡烛一样有火焰和光晕。"
-    lit = not candle.is_lit
-    return SceneChange(changed(candles, index, is_lit=lit), changed(candles, other, is_lit=lit), english, chinese, 1)
+def _change_candle(candles: Candles, index: int, event: str, dice: Dice) -> SceneChange[Candles]:
+    candle = candles[index]
+    other = next(i for i, c in enumerate(candles) if i != index and c.is_lit == candle.is_lit)
+
+    def after(i: int) -> Candles:
+        if event == "burnt":
+            return changed(candles, i, height=candles[i].height / 2)
+        return changed(candles, i, is_lit=event == "lit")
+
+    *english, chinese = _TEXTS[event]
+    text, difficulty = dice.pick(english).format(candle.hue.english), 2 if event == "burnt" else 1
+    return SceneChange(after(index), after(other), text, chinese.format(candle.hue.chinese), difficulty)
 
 
-def _burn(candles: Candles, index: int, dice: Dice) -> SceneChange:
-    candle, other = candles[index], _other(candles, index)
-    hue, zh = candle.hue.english, candle.hue.chinese
-    english = dice.pick(
-        (
-            f"The {hue} candle has burnt down to half its height; it still burns.",
-            f"Hours later the {hue} candle is only half as tall, and its flame sits that much lower.",
-        )
-    )
-    chinese = f"{zh}的蜡烛烧掉了一半，只剩一半高，仍在燃烧。"
-    return SceneChange(
-        changed(candles, index, height=candle.height / 2),
-        changed(candles, other, height=candles[other].height / 2),
-        english,
-        chinese,
-        2,
-    )
-
-
-def _plan_candles(dice: Dice) -> Scene:
+def _plan_candles(dice: Dice) -> Scene[Candles]:
     """Four candles, two lit."""
     hues, heights = dice.shuffled(VIVID), dice.shuffled((96.0, 124.0, 152.0, 180.0))
     lit = dice.shuffled((True, True, False, False))
     candles = tuple(Candle(hues[i], heights[i], lit[i]) for i in range(4))
     burning = dice.shuffled([i for i in range(4) if lit[i]])
     dark = dice.pick([i for i in range(4) if not lit[i]])
-    changes = (_burn(candles, burning[0], dice), _toggle(candles, dark, dice), _toggle(candles, burning[1], dice))
+    events = ((burning[0], "burnt"), (dark, "lit"), (burning[1], "out"))
+    changes = tuple(_change_candle(candles, index, event, dice) for index, event in events)
     text = ", ".join(f"{c.hue.english} ({'lit' if c.is_lit else 'unlit'})" for c in candles)
     return Scene(candles, f"Four candles on a mantelpiece in the evening, from the left {text}.", changes)
 
@@ -250,10 +200,10 @@ def _plan_candles(dice: Dice) -> Scene:
 def _candle(canvas: Canvas, c: Candle, x: float) -> None:
     top = _BASE - 12 - c.height
     canvas.shadow(Ellipse(x + 4, _BASE + 1, 46.0, 8.0), 0.4, 10.0)
-    canvas.fill(Ellipse(x, _BASE - 4, 42.0, 9.0), across((232.0, 192.0, 112.0), (150.0, 104.0, 60.0), x - 42, x + 42))
+    canvas.fill(Ellipse(x, _BASE - 4, 42.0, 9.0), Shade((232.0, 192.0, 112.0), 0.0, 0.4))
     canvas.fill(Ellipse(x, _BASE - 8, 34.0, 6.0), (236.0, 204.0, 136.0))
     rgb = c.hue.rgb
-    canvas.fill(Box(x - 19, top, x + 19, _BASE - 8, 5.0), across(lighter(rgb, 0.2), darker(rgb, 0.3), x - 19, x + 19))
+    canvas.fill(Box(x - 19, top, x + 19, _BASE - 8, 5.0), Shade(rgb, 0.2, 0.3))
     if c.is_lit:
         canvas.fill(Box(x - 19, top, x + 19, top + 46, 5.0), down((255.0, 226.0, 160.0), rgb, top, top + 46), 0.5)
     canvas.fill(Ellipse(x, top + 2, 19.0, 5.0), lighter(rgb, 0.35))
@@ -274,7 +224,7 @@ def _flame(canvas: Canvas, x: float, y: float) -> None:
 
 def _mirror(canvas: Canvas) -> None:
     canvas.shadow(Ellipse(260.0, 142.0, 128.0, 112.0), 0.3, 20.0)
-    canvas.fill(Ellipse(256.0, 132.0, 128.0, 112.0), down((226.0, 184.0, 104.0), (156.0, 110.0, 66.0), 20.0, 244.0))
+    canvas.fill(Ellipse(256.0, 132.0, 128.0, 112.0), Shade((226.0, 184.0, 104.0), 0.0, 0.36, True))
     canvas.fill(Ellipse(256.0, 132.0, 114.0, 98.0), down((150.0, 158.0, 194.0), (196.0, 190.0, 206.0), 30.0, 230.0))
     for dx in (-30.0, 6.0):
         canvas.fill(Line(226.0 + dx, 180.0, 290.0 + dx, 76.0, 9.0), CREAM, 0.28)

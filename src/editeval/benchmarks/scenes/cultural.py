@@ -1,28 +1,27 @@
-"""Cultural: conventions: dials, time zones and the laws of chess."""
+"""Cultural: what conventions decide; dials, time zones and the laws of chess."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editeval.benchmarks.scenes.canvas import (
+from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas
+from editeval.benchmarks.scenes.indoors import books, plant, table, wall, write
+from editeval.benchmarks.scenes.paint import (
     CREAM,
     DARK_WOOD,
-    EVERYWHERE,
     INK,
     RED,
     VIVID,
-    Canvas,
     Colour,
     Hue,
     Radial,
-    across,
+    Shade,
     darker,
     down,
     lighter,
 )
-from editeval.benchmarks.scenes.indoors import books, plant, table, wall, write
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
-from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Grown, Line, Polygon, Shape, Union, direction
+from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Shape, Union, direction, tapered
 
 # clocks: clocks on a wall that name their cities; setting them needs the dial's convention and time zones.
 
@@ -37,7 +36,6 @@ _CITIES = (
 _DIAL = "12-hour analogue dial: hands turn clockwise, the short hand shows the hour, the long hand the minute"
 _ZONES = "IANA time zone database 2024a: standard offsets from UTC, no daylight saving time in these cities"
 _MIDDLES = ((96.0, 168.0), (256.0, 150.0), (416.0, 168.0))
-_MINUTES = (("", "整"), (":15", "十五分"), (":30", "三十分"), (":45", "四十五分"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,62 +56,41 @@ def _time(quarters: int) -> tuple[str, str]:
     return f"{hour}:{minute:02d}", f"{hour}点{minute}分" if minute else f"{hour}点整"
 
 
-def _set(clocks: Clocks, index: int, dice: Dice) -> SceneChange:
-    other = (index + 1) % 3
+def _turned(clocks: Clocks, index: int, other: int, quarters: int) -> tuple[Clocks, Clocks]:
+    """Target and wrong answer: the clock at `index`, or the one at `other`, shows `quarters`."""
+    wrong = (quarters + 5) % 48 if quarters == clocks[other].quarters else quarters
+    return changed(clocks, index, quarters=quarters), changed(clocks, other, quarters=wrong)
+
+
+def _set(clocks: Clocks, index: int, dice: Dice) -> SceneChange[Clocks]:
     quarters = (clocks[index].quarters + dice.between(7, 40)) % 48
     city, city_zh, _ = _CITIES[clocks[index].city]
     en, zh = _time(quarters)
-    english = dice.pick(
-        (
-            f"Set the {city} clock to {en}.",
-            f"Make the clock labelled {city} show {en}.",
-            f"Turn the hands of the {city} clock to {en}.",
-        )
+    english = dice.either(
+        f"Set the {city} clock to {en}.",
+        f"Make the clock labelled {city} show {en}.",
+        f"Turn the hands of the {city} clock to {en}.",
     )
-    return SceneChange(
-        changed(clocks, index, quarters=quarters),
-        changed(clocks, other, quarters=(quarters if quarters != clocks[other].quarters else quarters + 5) % 48),
-        english,
-        f"把标有 {city}（{city_zh}）的钟拨到{zh}。",
-        1,
-        _DIAL,
-    )
+    chinese = f"把标有 {city}（{city_zh}）的钟拨到{zh}。"
+    return SceneChange(*_turned(clocks, index, (index + 1) % 3, quarters), english, chinese, 1, _DIAL)
 
 
-def _zone(clocks: Clocks, index: int, other: int) -> SceneChange:
+def _zone(clocks: Clocks, index: int, other: int) -> SceneChange[Clocks]:
     """The clock at `index` follows the one at `other`."""
     right, wrong = clocks[other], clocks[index]
     ahead = _CITIES[wrong.city][2] - _CITIES[right.city][2]
-    quarters = (right.quarters + 4 * ahead) % 48
     (a, a_zh, _), (b, b_zh, _) = _CITIES[right.city], _CITIES[wrong.city]
-    relation = f"{abs(ahead)} hours {'ahead of' if ahead > 0 else 'behind'} {a.title()}"
-    relation_zh = f"比{a_zh}{'早' if ahead > 0 else '晚'}{abs(ahead)}小时"
+    hours = f"{abs(ahead)} hour{'s' if abs(ahead) > 1 else ''} {'ahead of' if ahead > 0 else 'behind'} {a.title()}"
+    hours_zh = f"比{a_zh}{'早' if ahead > 0 else '晚'}{abs(ahead)}小时"
     third = next(i for i in range(3) if i not in (index, other))
-    return SceneChange(
-        changed(clocks, index, quarters=quarters),
-        changed(clocks, third, quarters=(quarters + 3) % 48 if quarters == clocks[third].quarters else quarters),
-        f"The {a} clock is right. Set the {b} clock to the time in {b.title()}, which is {relation}.",
-        f"{a}（{a_zh}）的钟是准的。{b_zh}{relation_zh}，请把 {b} 的钟拨到当地时间。",
-        3,
-        f"{_DIAL}; {_ZONES}",
-    )
+    english = f"The {a} clock is right. Set the {b} clock to the time in {b.title()}, which is {hours}."
+    chinese = f"{a}（{a_zh}）的钟是准的。{b_zh}{hours_zh}，请把 {b} 的钟拨到当地时间。"
+    states = _turned(clocks, index, third, (right.quarters + 4 * ahead) % 48)
+    return SceneChange(*states, english, chinese, 3, f"{_DIAL}; {_ZONES}")
 
 
-def _rim(clocks: Clocks, index: int, dice: Dice) -> SceneChange:
-    other = (index + 1) % 3
-    hue = dice.pick([h for h in VIVID if h not in {clocks[index].rim, clocks[other].rim}])
-    city, city_zh, _ = _CITIES[clocks[index].city]
-    return SceneChange(
-        changed(clocks, index, rim=hue),
-        changed(clocks, other, rim=hue),
-        f"Paint the rim of the {city} clock {hue.english}.",
-        f"把 {city}（{city_zh}）那只钟的外圈漆成{hue.chinese}。",
-        1,
-    )
-
-
-def _plan_clocks(dice: Dice) -> Scene:
-    """Three clocks; the world clock that is told to follow another one is out of step."""
+def _plan_clocks(dice: Dice) -> Scene[Clocks]:
+    """Three clocks; the one that must follow another is out of step."""
     cities, rims = dice.shuffled(range(len(_CITIES))), dice.shuffled(VIVID)
     clocks = tuple(ClockFace(cities[i], dice.below(48), rims[i]) for i in range(3))
     a, b, c = dice.shuffled(range(3))
@@ -122,9 +99,8 @@ def _plan_clocks(dice: Dice) -> Scene:
         clocks = changed(clocks, b, quarters=(clocks[b].quarters + 17) % 48)
         follow = _zone(clocks, b, a)
     names = ", ".join(f"{_CITIES[k.city][0]} ({_time(k.quarters)[0]})" for k in clocks)
-    return Scene(
-        clocks, f"Three wall clocks above a table: {names}.", (_set(clocks, c, dice), follow, _set(clocks, a, dice))
-    )
+    changes = (_set(clocks, c, dice), follow, _set(clocks, a, dice))
+    return Scene(clocks, f"Three wall clocks above a table: {names}.", changes)
 
 
 def _hand(canvas: Canvas, centre: tuple[float, float], steps: int, length: float, width: float) -> None:
@@ -138,19 +114,13 @@ def _hand(canvas: Canvas, centre: tuple[float, float], steps: int, length: float
 def _clock(canvas: Canvas, clock: ClockFace, x: float, y: float) -> None:
     rgb = clock.rim.rgb
     canvas.shadow(Circle(x + 6, y + 12, 66.0), 0.3, 22.0)
-    canvas.fill(Circle(x, y, 69.0), down(lighter(rgb, 0.3), darker(rgb, 0.25), y - 69, y + 69))
+    canvas.fill(Circle(x, y, 69.0), Shade(rgb, 0.3, 0.25, True))
     canvas.fill(Circle(x, y, 58.0), darker(rgb, 0.4))
     canvas.fill(Circle(x, y, 57.0), Radial((255.0, 253.0, 246.0), (240.0, 230.0, 214.0), x - 10, y - 16, 80.0))
     for hour in range(12):
         c, s = direction(hour * 4)
-        long = hour % 3 == 0
-        canvas.fill(
-            Line(
-                x + c * (46 if long else 49), y + s * (46 if long else 49), x + c * 52, y + s * 52, 3.4 if long else 2.0
-            ),
-            INK,
-            0.85,
-        )
+        start, wide = (46, 3.4) if hour % 3 == 0 else (49, 2.0)
+        canvas.fill(Line(x + c * start, y + s * start, x + c * 52, y + s * 52, wide), INK, 0.85)
     for text, dx, dy in (("12", 0.0, -35.0), ("3", 36.0, 0.0), ("6", 0.0, 36.0), ("9", -36.0, 0.0)):
         write(canvas, text, (x + dx, y + dy), 11.0, INK)
     _hand(canvas, (x, y), clock.quarters, 25.0, 6.4)
@@ -177,7 +147,7 @@ def _draw_clocks(canvas: Canvas, clocks: Clocks, look: Look) -> None:
 CLOCKS = Kind("clocks", _plan_clocks, _draw_clocks)
 
 
-# chess: a chess position; moves are told in algebraic notation or by their name.
+# chess: a chess position; moves are written in algebraic notation or by their name.
 
 _NOTATION = "FIDE Laws of Chess, Appendix C: algebraic notation, pawn moves give the square of arrival only"
 _CASTLING = (
@@ -214,20 +184,26 @@ def _moved(pieces: Pieces, *moves: tuple[str, str]) -> Pieces:
     return pieces
 
 
-def _castle(pieces: Pieces, dice: Dice) -> SceneChange:
-    short, long = (("e1", "g1"), ("h1", "f1")), (("e1", "c1"), ("a1", "d1"))
-    is_short = dice.below(2) == 1
-    side, zh = ("king", "短") if is_short else ("queen", "长")
-    sign = "O-O" if is_short else "O-O-O"
-    english = dice.pick(
-        (f"White castles on the {side}'s side ({sign}).", f"Show the board after White has castled {side}side.")
+def _castle(pieces: Pieces, dice: Dice) -> SceneChange[Pieces]:
+    taken = {p.square for p in pieces}
+    free = {(rank, "king") for rank in "18" if f"f{rank}" not in taken}
+    free |= {(rank, "queen") for rank in "18" if not taken & {f"c{rank}", f"d{rank}"}}
+    rank, side = dice.pick(sorted(free))
+    (player, zh), pawns = (("White", "白方"), "24") if rank == "1" else (("Black", "黑方"), "75")
+    king, rook, sign, side_zh = ("g", "hf", "O-O", "短") if side == "king" else ("c", "ad", "O-O-O", "长")
+    english = dice.either(
+        f"{player} castles on the {side}'s side ({sign}).",
+        f"Show the board after {player} has castled {side}side.",
+        f"{player}'s next move is {sign}; show the position after it.",
+        f"Castle {side}side with the {player.lower()} king.",
     )
     file = dice.pick("abgh")  # pawns of these files stand on their first square
-    target, wrong = _moved(pieces, *(short if is_short else long)), _moved(pieces, (file + "2", file + "4"))
-    return SceneChange(target, wrong, english, f"白方{zh}易位（{sign}）。", 3, _CASTLING)
+    target = _moved(pieces, (f"e{rank}", king + rank), (rook[0] + rank, rook[1] + rank))
+    wrong = _moved(pieces, (file + pawns[0], file + pawns[1]))
+    return SceneChange(target, wrong, english, f"{zh}{side_zh}易位（{sign}）。", 3, _CASTLING)
 
 
-def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> SceneChange:
+def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> SceneChange[Pieces]:
     rank, far, near = ("2", "4", "3") if is_white else ("7", "5", "6")
     files = [p.square[0] for p in pieces if p.kind == "pawn" and p.is_white == is_white and p.square[1] == rank]
     file, other = dice.shuffled(files)[:2]
@@ -242,18 +218,12 @@ def _advance(pieces: Pieces, is_white: bool, dice: Dice) -> SceneChange:
     chinese = (
         f"{zh}走 {file}{end}，画出走完后的局面。" if notation else f"把{zh[0]}兵从 {file}{rank} 走到 {file}{end}。"
     )
-    return SceneChange(
-        _moved(pieces, (file + rank, file + end)),
-        _moved(pieces, (other + rank, other + end)),
-        english,
-        chinese,
-        3 if notation else 2,
-        _NOTATION,
-    )
+    target, wrong = (_moved(pieces, (f + rank, f + end)) for f in (file, other))
+    return SceneChange(target, wrong, english, chinese, 3 if notation else 2, _NOTATION)
 
 
-def _plan_chess(dice: Dice) -> Scene:
-    """A position in which White may castle on both sides and every move told is legal."""
+def _plan_chess(dice: Dice) -> Scene[Pieces]:
+    """A position in which White may castle on both sides, and Black where nothing is between; every move is legal."""
     pieces = [Piece("king", True, "e1"), Piece("rook", True, "a1"), Piece("rook", True, "h1")]
     pieces += [Piece("king", False, "e8"), Piece("rook", False, "a8"), Piece("rook", False, "h8")]
     pieces += [Piece("bishop", False, s) for s in ("c8", "f8") if dice.below(3)]
@@ -273,7 +243,7 @@ def _outline(kind: str, x: float, y: float) -> Shape:
     """The silhouette of a piece whose square has its middle at (x, y)."""
     foot: tuple[Shape, ...] = (
         Box(x - 14, y + 12, x + 14, y + 18, 3.0),
-        Polygon(((x - 10, y + 13), (x + 10, y + 13), (x + 5, y - 2), (x - 5, y - 2)), 1.0),
+        tapered(x, (y - 2, 5.0), (y + 13, 10.0), 1.0),
     )
     if kind == "pawn":
         return Union((*foot, Circle(x, y - 6, 7.5)))
@@ -285,15 +255,9 @@ def _outline(kind: str, x: float, y: float) -> Shape:
     if kind == "bishop":
         return Union((*foot, Ellipse(x, y - 6, 8.0, 11.0), Circle(x, y - 19, 3.0)))
     if kind == "queen":
-        crown = (
-            (x - 9, y + 1),
-            (x + 9, y + 1),
-            (x + 14, y - 15),
-            (x + 6, y - 7),
-            (x, y - 18),
-            (x - 6, y - 7),
-            (x - 14, y - 15),
-        )
+        left = ((x - 6, y - 7), (x - 14, y - 15), (x - 9, y + 1))
+        right = ((x + 9, y + 1), (x + 14, y - 15), (x + 6, y - 7))
+        crown = (*right, (x, y - 18), *left)
         return Union((*foot, Polygon(crown, 1.5), Circle(x, y - 19, 2.6)))
     cross = (Line(x, y - 21, x, y - 8, 4.0), Line(x - 5, y - 17, x + 5, y - 17, 4.0))
     return Union((*foot, *cross, Ellipse(x, y - 4, 11.5, 8.0)))
@@ -306,8 +270,8 @@ def _piece(canvas: Canvas, piece: Piece) -> None:
     body: Colour = (252.0, 248.0, 238.0) if piece.is_white else (58.0, 52.0, 66.0)
     edge: Colour = (96.0, 80.0, 84.0) if piece.is_white else (24.0, 20.0, 30.0)
     outline = _outline(piece.kind, x, y)
-    canvas.fill(Grown(outline, 1.6), edge)
-    canvas.fill(outline, across(lighter(body, 0.2), darker(body, 0.12), x - 14, x + 14))
+    canvas.fill(outline, edge, 1.0, 5.0)
+    canvas.fill(outline, Shade(body, 0.2, 0.12))
 
 
 def _draw_chess(canvas: Canvas, pieces: Pieces, look: Look) -> None:
@@ -323,15 +287,13 @@ def _draw_chess(canvas: Canvas, pieces: Pieces, look: Look) -> None:
     right, bottom = _LEFT + 8 * _SQUARE, _TOP + 8 * _SQUARE
     rim = Box(_LEFT - 28, _TOP - 22, right + 22, bottom + 30, 8.0)
     canvas.shadow(Box(_LEFT - 20, _TOP - 8, right + 32, bottom + 44, 10.0), 0.4, 22.0)
-    canvas.fill(rim, across(lighter(DARK_WOOD, 0.2), darker(DARK_WOOD, 0.2), _LEFT, right))
+    canvas.fill(rim, Shade(DARK_WOOD, 0.2, 0.2))
     canvas.fill(Box(_LEFT, _TOP, right, bottom), light)
     for row in range(8):
         for column in range(8):
             x, y = _LEFT + column * _SQUARE, _TOP + row * _SQUARE
             if (row + column) % 2:  # a8 is light, so that each player has a light square at the right
-                canvas.fill(
-                    Box(x, y, x + _SQUARE, y + _SQUARE), across(lighter(dark, 0.06), darker(dark, 0.06), _LEFT, right)
-                )
+                canvas.fill(Box(x, y, x + _SQUARE, y + _SQUARE), Shade(dark, 0.06, 0.06))
     for i in range(8):
         write(canvas, _FILES[i].upper(), (_LEFT + (i + 0.5) * _SQUARE, bottom + 15), 11.0, CREAM)
         write(canvas, str(8 - i), (_LEFT - 14, _TOP + (i + 0.5) * _SQUARE), 11.0, CREAM)

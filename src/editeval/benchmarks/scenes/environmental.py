@@ -4,83 +4,65 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from editeval.benchmarks.scenes.canvas import (
+from editeval.benchmarks.scenes.canvas import Canvas
+from editeval.benchmarks.scenes.indoors import books, plant, table, wall
+from editeval.benchmarks.scenes.outdoors import DAY, GREY_SKY, NIGHT, SUNSET, cloud, fir, hills, sky, sun
+from editeval.benchmarks.scenes.paint import (
     CREAM,
     DARK_WOOD,
     INK,
     RED,
     VIVID,
-    Canvas,
     Colour,
     Hue,
     Radial,
-    across,
+    Shade,
     darker,
     down,
     lighter,
     mixed,
 )
-from editeval.benchmarks.scenes.indoors import books, plant, table, wall
-from editeval.benchmarks.scenes.outdoors import DAY, GREY_SKY, NIGHT, SUNSET, cloud, fir, hills, sky, sun
-from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
-from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Ring
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, one_changed
+from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon
 
 # view: a window with a view; time of day and weather change outside, the room does not.
 
 _PANE = Box(84.0, 48.0, 428.0, 358.0, 6.0)
+_FRAME: Colour = (255.0, 252.0, 244.0)
 _SKIES = {"day": DAY, "sunset": SUNSET, "night": NIGHT, "overcast": GREY_SKY}
-_Texts = dict[str, tuple[tuple[str, str], str]]
-_FROM_SUN: _Texts = {
+_BODIES = {"day": ("yellow sun", "黄色太阳"), "sunset": ("red sun", "红色太阳"), "night": ("moon", "月亮")}
+_TIMES = {  # two English texts and a Chinese one; {} is the sun or the moon
     "night": (
-        (
-            "Make it night outside: a dark blue sky with stars, and a pale full moon where the sun is.",
-            "Turn the view in the window into a clear night; the moon takes the place of the sun.",
-        ),
-        "让窗外变成晴朗的夜晚：深蓝色天空有星星，满月在太阳的位置。",
+        "Make it night outside: a dark blue sky with stars, and a pale full moon where the {} is.",
+        "Turn the view in the window into a clear night; the moon takes the place of the {}.",
+        "让窗外变成晴朗的夜晚：深蓝色天空有星星，满月在{}的位置。",
     ),
     "sunset": (
-        (
-            "Let the sun set outside: the sky glows orange and the sun turns deep red.",
-            "Show the view at sunset, with an orange sky and a red sun.",
-        ),
-        "让窗外变成日落：天空橙色，太阳深红。",
+        "Let the sun set outside: an orange sky with clouds, and a deep red sun where the {} is.",
+        "Show the view at sunset, with an orange sky, clouds, and a deep red sun instead of the {}.",
+        "让窗外变成日落：橙色天空有云，{}的位置是深红的太阳。",
     ),
     "day": (
-        (
-            "Make it a bright day outside: the sky turns light blue and the sun yellow.",
-            "Show the view from the window at noon, with a light blue sky and a yellow sun.",
-        ),
-        "让窗外变成晴朗的白天：浅蓝色天空，黄色太阳。",
+        "Make it a bright day outside: a light blue sky with clouds, and a yellow sun where the {} is.",
+        "Show the view from the window at noon: a light blue sky, clouds, and a yellow sun instead of the {}.",
+        "让窗外变成晴朗的白天：浅蓝色天空有云，{}的位置是黄色太阳。",
     ),
     "overcast": (
-        (
-            "Cover the sky outside with grey; the sun is no longer to be seen.",
-            "Make the sky in the window overcast and grey, without the sun.",
-        ),
-        "让窗外变成阴天：天空灰色，看不见太阳。",
+        "Turn the view outside into a grey, cloudy day; the {} is no longer to be seen.",
+        "Make it an overcast day outside: a grey sky with clouds and without the {}.",
+        "让窗外变成阴天的白天：灰色天空有云，看不见{}。",
     ),
 }
-_FROM_MOON: _Texts = {
-    "sunset": (
-        (
-            "Turn the night outside into a sunset: orange sky, some clouds, and a deep red sun where the moon is.",
-            "Show the view at sunset, with an orange sky, clouds, and a red sun in the place of the moon.",
-        ),
-        "让窗外从夜晚变成日落：橙色天空，几朵云，月亮的位置是深红的太阳。",
+_SNOW = {
+    False: (
+        "The snow outside has melted: the hills and firs are green again.",
+        "Let the snow outside thaw until hills and trees are green.",
+        "窗外的雪化了，山坡和杉树恢复绿色。",
     ),
-    "day": (
-        (
-            "Turn the night outside into a bright day: light blue sky, some clouds, a yellow sun where the moon is.",
-            "Make it day outside; the sky is light blue with clouds, and a yellow sun takes the moon's place.",
-        ),
-        "让窗外从夜晚变成白天：浅蓝色天空，几朵云，月亮的位置是黄色太阳。",
-    ),
-    "overcast": (
-        (
-            "Turn the clear night outside into a grey, cloudy day without moon and stars.",
-            "Make it an overcast day outside: a grey sky with clouds, and neither moon nor stars.",
-        ),
-        "让窗外从晴夜变成阴天的白天：灰色天空有云，没有月亮和星星。",
+    True: (
+        "It has snowed outside: cover the hills and the firs in white.",
+        "Lay white snow on the hills and trees outside the window.",
+        "窗外下过雪：山坡和杉树都变成白色。",
     ),
 }
 
@@ -95,45 +77,31 @@ class View:
     tint: str = ""
 
 
-def _turn_view(view: View, time: str, dice: Dice) -> SceneChange:
-    english, chinese = (_FROM_MOON if view.time == "night" else _FROM_SUN)[time]
-    return SceneChange(replace(view, time=time), replace(view, tint=time), dice.pick(english), chinese, 2)
+def _turn_view(view: View, time: str, dice: Dice) -> SceneChange[View]:
+    *english, chinese = _TIMES[time]
+    body, body_zh = _BODIES[view.time]
+    text, text_zh = dice.pick(english).format(body), chinese.format(body_zh)
+    return SceneChange(replace(view, time=time), replace(view, tint=time), text, text_zh, 2)
 
 
-def _snow(view: View, dice: Dice) -> SceneChange:
-    if view.has_snow:
-        english = dice.pick(
-            (
-                "The snow outside has melted: the hills and firs are green again.",
-                "Let the snow outside thaw until hills and trees are green.",
-            )
-        )
-        chinese = "窗外的雪化了，山坡和杉树恢复绿色。"
-    else:
-        english = dice.pick(
-            (
-                "It has snowed outside: cover the hills and the firs in white.",
-                "Lay white snow on the hills and trees outside the window.",
-            )
-        )
-        chinese = "窗外下过雪：山坡和杉树都变成白色。"
-    wrong = replace(view, tint="overcast")
-    return SceneChange(replace(view, has_snow=not view.has_snow), wrong, english, chinese, 2)
+def _snow(view: View, dice: Dice) -> SceneChange[View]:
+    *english, chinese = _SNOW[not view.has_snow]
+    target, wrong = replace(view, has_snow=not view.has_snow), replace(view, tint="overcast")
+    return SceneChange(target, wrong, dice.pick(english), chinese, 2)
 
 
-def _curtain(view: View, dice: Dice) -> SceneChange:
+def _curtain(view: View, dice: Dice) -> SceneChange[View]:
     hue = dice.pick([h for h in VIVID if h != view.curtain])
-    english = dice.pick(
-        (f"Make the curtains {hue.english}.", f"Change the {view.curtain.english} curtains to {hue.english} ones.")
+    english = dice.either(
+        f"Make the curtains {hue.english}.", f"Change the {view.curtain.english} curtains to {hue.english} ones."
     )
-    return SceneChange(
-        replace(view, curtain=hue), replace(view, tint="sunset"), english, f"把窗帘换成{hue.chinese}。", 1
-    )
+    target, wrong = replace(view, curtain=hue), replace(view, tint="sunset")
+    return SceneChange(target, wrong, english, f"把窗帘换成{hue.chinese}。", 1)
 
 
-def _plan_view(dice: Dice) -> Scene:
+def _plan_view(dice: Dice) -> Scene[View]:
     """A view at some time of day and two or three of: another time, snow or thaw, other curtains."""
-    view = View(dice.pick(("day", "sunset", "night")), dice.below(3) == 0, dice.pick(VIVID))
+    view = View(dice.either("day", "sunset", "night"), dice.below(3) == 0, dice.pick(VIVID))
     times = dice.shuffled([t for t in _SKIES if t != view.time])
     changes = (
         _turn_view(view, times[0], dice),
@@ -141,12 +109,12 @@ def _plan_view(dice: Dice) -> Scene:
         _turn_view(view, times[1], dice),
     )
     weather = "snow-covered" if view.has_snow else "green"
-    return Scene(
-        view, f"A window with {view.curtain.english} curtains and a view of {weather} hills; sky: {view.time}.", changes
-    )
+    curtains = f"A window with {view.curtain.english} curtains"
+    return Scene(view, f"{curtains} and a view of {weather} hills; sky: {view.time}.", changes)
 
 
 def _outside(canvas: Canvas, view: View, look: Look) -> None:
+    canvas.fill(Box(76.0, 40.0, 436.0, 366.0, 8.0), Shade(_FRAME, 0.0, 0.12, True))
     sky(canvas, _SKIES[view.time], Box(80.0, 40.0, 432.0, 300.0), _PANE)
     x, y = 190.0 + look.below("sun", 150), 112.0 + look.shift("suny", 18)
     if view.time == "night":
@@ -171,13 +139,10 @@ def _outside(canvas: Canvas, view: View, look: Look) -> None:
 
 
 def _window(canvas: Canvas, hue: Hue) -> None:
-    canvas.fill(Ring(_PANE, 16.0), down((255.0, 252.0, 244.0), (228.0, 220.0, 208.0), 40.0, 366.0))
-    canvas.fill(
-        Line(256.0, 50.0, 256.0, 356.0, 9.0), across((255.0, 252.0, 244.0), (224.0, 216.0, 204.0), 250.0, 262.0)
-    )
-    canvas.fill(Line(86.0, 196.0, 426.0, 196.0, 9.0), down((255.0, 252.0, 244.0), (224.0, 216.0, 204.0), 190.0, 202.0))
+    canvas.fill(Line(256.0, 50.0, 256.0, 356.0, 9.0), Shade(_FRAME, 0.0, 0.14))
+    canvas.fill(Line(86.0, 196.0, 426.0, 196.0, 9.0), Shade(_FRAME, 0.0, 0.14, True))
     canvas.shadow(Box(64.0, 366.0, 448.0, 388.0, 4.0), 0.25, 16.0)
-    canvas.fill(Box(60.0, 360.0, 452.0, 378.0, 5.0), down((255.0, 252.0, 244.0), (216.0, 206.0, 194.0), 360.0, 378.0))
+    canvas.fill(Box(60.0, 360.0, 452.0, 378.0, 5.0), Shade(_FRAME, 0.0, 0.18, True))
     canvas.fill(Line(20.0, 32.0, 492.0, 32.0, 7.0), darker((190.0, 150.0, 104.0), 0.3))
     for end in (20.0, 492.0):
         canvas.fill(Circle(end, 32.0, 8.0), darker((190.0, 150.0, 104.0), 0.2))
@@ -189,15 +154,15 @@ def _window(canvas: Canvas, hue: Hue) -> None:
             points = ((x - 10, 34.0), (x + 10, 34.0), (foot + 9, 392.0), (foot - 9, 392.0))
             tone = lighter(rgb, 0.12) if fold % 2 else darker(rgb, 0.1)
             canvas.shadow(Polygon(tuple((px + 4, py + 4) for px, py in points)), 0.1, 8.0)
-            canvas.fill(Polygon(points, 3.0), across(lighter(tone, 0.12), darker(tone, 0.16), x - 10, x + 10))
+            canvas.fill(Polygon(points, 3.0), Shade(tone, 0.12, 0.16))
         canvas.fill(Line(256.0 + side * 216, 250.0, 256.0 + side * 168, 250.0, 8.0), darker(rgb, 0.35))
 
 
 def _cat(canvas: Canvas, x: float, y: float) -> None:
     """A cat on the sill that looks out of the window."""
     canvas.shadow(Ellipse(x + 4, y, 28.0, 5.0), 0.3, 8.0)
-    canvas.fill(Ellipse(x, y - 26, 22.0, 27.0), across(lighter(INK, 0.18), INK, x - 20, x + 20))
-    canvas.fill(Circle(x, y - 60, 16.0), across(lighter(INK, 0.2), INK, x - 16, x + 16))
+    canvas.fill(Ellipse(x, y - 26, 22.0, 27.0), Shade(INK, 0.18, 0.0))
+    canvas.fill(Circle(x, y - 60, 16.0), Shade(INK, 0.2, 0.0))
     for side in (-1.0, 1.0):
         canvas.fill(Polygon(((x + side * 4, y - 72), (x + side * 15, y - 66), (x + side * 13, y - 82)), 1.5), INK)
     canvas.fill(Line(x + 16, y - 6, x + 40, y - 2, 8.0), INK)
@@ -223,6 +188,7 @@ VIEW = Kind("view", _plan_view, _draw_view)
 # seasons: three trees in a meadow, each of which can be in another season.
 
 _PLACES = ((96.0, "left", "左边"), (256.0, "middle", "中间"), (416.0, "right", "右边"))
+_SIZES = (("smallest", "最小"), ("middle-sized", "中等大小"), ("tallest", "最高"))
 _LEAVES: dict[str, Colour] = {
     "spring": (246.0, 170.0, 196.0),
     "summer": (92.0, 160.0, 92.0),
@@ -231,28 +197,23 @@ _LEAVES: dict[str, Colour] = {
 _LOOKS = {"spring": "in pink blossom", "summer": "in green leaf", "autumn": "in orange autumn leaf", "winter": "bare"}
 _TEXTS = {
     "spring": (
-        (
-            "Let the {} tree stand in full pink blossom.",
-            "It is spring for the {} tree: cover its crown with pink blossom.",
-        ),
+        "Let the {} tree stand in full pink blossom.",
+        "It is spring for the {} tree: cover its crown with pink blossom.",
         "让{}的树开满粉色的花。",
     ),
     "summer": (
-        ("Give the {} tree a crown of green leaves.", "It is summer for the {} tree: its whole crown is green."),
+        "Give the {} tree a crown of green leaves.",
+        "It is summer for the {} tree: its whole crown is green.",
         "让{}的树长满绿叶。",
     ),
     "autumn": (
-        (
-            "Turn the leaves of the {} tree orange, as in autumn.",
-            "It is autumn for the {} tree: make its crown orange.",
-        ),
+        "Turn the leaves of the {} tree orange, as in autumn.",
+        "It is autumn for the {} tree: make its crown orange.",
         "让{}的树变成秋天的橙色树叶。",
     ),
     "winter": (
-        (
-            "Let the {} tree lose all its leaves; only trunk and bare branches stay.",
-            "It is winter for the {} tree: no leaf is left on its branches.",
-        ),
+        "Let the {} tree lose all its leaves; only trunk and bare branches stay.",
+        "It is winter for the {} tree: no leaf is left on its branches.",
         "让{}的树落光叶子，只剩树干和枝条。",
     ),
 }
@@ -267,52 +228,35 @@ class Tree:
     season: str
 
 
-def _turn_seasons(trees: tuple[Tree, ...], index: int, dice: Dice) -> SceneChange:
+Trees = tuple[Tree, ...]
+
+
+def _turn_season(trees: Trees, index: int, dice: Dice) -> SceneChange[Trees]:
     other = (index + 1) % 3
     season = dice.pick([s for s in _LOOKS if s not in {trees[index].season, trees[other].season}])
     by_size = dice.below(2) == 1
     rank = sorted(t.size for t in trees).index(trees[index].size)
-    en, zh = (
-        (("smallest", "middle-sized", "tallest")[rank], ("最小", "中等大小", "最高")[rank])
-        if by_size
-        else _PLACES[index][1:]
-    )
-    english, chinese = _TEXTS[season]
-    return SceneChange(
-        changed(trees, index, season=season),
-        changed(trees, other, season=season),
-        dice.pick(english).format(en),
-        chinese.format(zh),
-        2 if by_size else 1,
-    )
+    en, zh = _SIZES[rank] if by_size else _PLACES[index][1:]
+    *english, chinese = _TEXTS[season]
+    states = one_changed(trees, index, other, season=season)
+    return SceneChange(*states, dice.pick(english).format(en), chinese.format(zh), 2 if by_size else 1)
 
 
-def _plan_seasons(dice: Dice) -> Scene:
+def _plan_seasons(dice: Dice) -> Scene[Trees]:
     """Three trees of different sizes, and a change of season for each."""
     sizes, seasons = dice.shuffled((0.78, 0.96, 1.14)), dice.shuffled(tuple(_LOOKS))
     trees = tuple(Tree(x + dice.between(-8, 8), sizes[i], seasons[i]) for i, (x, _, _) in enumerate(_PLACES))
     names = ", ".join(f"the {_PLACES[i][1]} one {_LOOKS[t.season]}" for i, t in enumerate(trees))
-    return Scene(
-        trees,
-        f"A meadow with three trees: {names}.",
-        tuple(_turn_seasons(trees, i, dice) for i in dice.shuffled(range(3))),
-    )
+    changes = tuple(_turn_season(trees, i, dice) for i in dice.shuffled(range(3)))
+    return Scene(trees, f"A meadow with three trees: {names}.", changes)
 
 
 def _branches(canvas: Canvas, x: float, base: float, s: float) -> None:
     bark = darker(DARK_WOOD, 0.2)
-    canvas.fill(
-        Line(x, base, x, base - 120 * s, 19 * s), across(lighter(bark, 0.2), darker(bark, 0.2), x - 9 * s, x + 9 * s)
-    )
-    for y0, dx, dy, w in (
-        (80, -52, -72, 8),
-        (92, 54, -62, 8),
-        (112, -28, -92, 8),
-        (112, 26, -96, 8),
-        (118, 0, -104, 9),
-    ):
+    canvas.fill(Line(x, base, x, base - 120 * s, 19 * s), Shade(bark, 0.2, 0.2))
+    for y0, dx, dy in ((80, -52, -72), (92, 54, -62), (112, -28, -92), (112, 26, -96), (118, 0, -104)):
         tip = (x + dx * s, base + (dy - y0) * s)
-        canvas.fill(Line(x, base - y0 * s, *tip, w * s), bark)
+        canvas.fill(Line(x, base - y0 * s, *tip, 8 * s), bark)
         half = (x + dx * 0.55 * s, base + (dy * 0.55 - y0) * s)
         for twig in (-26.0, 22.0):
             canvas.fill(Line(*half, half[0] + (twig + dx * 0.2) * s, half[1] - 34 * s, 3.6 * s), bark)
@@ -322,9 +266,8 @@ def _crown(canvas: Canvas, look: Look, tree: Tree, base: float) -> None:
     s, x, rgb = tree.size, tree.x, _LEAVES[tree.season]
     blobs = ((-40, 128, 38), (42, 130, 36), (-24, 172, 40), (26, 176, 40), (0, 148, 46), (0, 200, 32))
     for dx, dy, r in blobs:
-        paint = Radial(
-            lighter(rgb, 0.2), darker(rgb, 0.16), x + (dx - r * 0.4) * s, base - (dy + r * 0.5) * s, r * 1.9 * s
-        )
+        light = (x + (dx - r * 0.4) * s, base - (dy + r * 0.5) * s)
+        paint = Radial(lighter(rgb, 0.2), darker(rgb, 0.16), *light, r * 1.9 * s)
         canvas.fill(Circle(x + dx * s, base - dy * s, r * s), paint)
     for i in range(34):
         dx, dy, r = blobs[i % 6]
@@ -338,23 +281,16 @@ def _bench(canvas: Canvas, x: float, base: float) -> None:
     for dx in (-36.0, 36.0):
         canvas.fill(Line(x + dx, base, x + dx, base - 46, 5.0), darker(RED.rgb, 0.6))
     for y in (22.0, 34.0, 44.0):
-        canvas.fill(
-            Box(x - 48, base - y - 4, x + 48, base - y + 4, 2.5),
-            down(lighter(DARK_WOOD, 0.3), DARK_WOOD, base - y - 4, base - y + 4),
-        )
+        canvas.fill(Box(x - 48, base - y - 4, x + 48, base - y + 4, 2.5), Shade(DARK_WOOD, 0.3, 0.0, True))
 
 
-def _draw_seasons(canvas: Canvas, trees: tuple[Tree, ...], look: Look) -> None:
+def _draw_seasons(canvas: Canvas, trees: Trees, look: Look) -> None:
     """Sky, hills, meadow, flowers and trees."""
     sky(canvas, DAY, Box(-8.0, -8.0, 520.0, 380.0))
     sun(canvas, 60.0 + look.below("sun", 400), 60.0, 24.0, (255.0, 226.0, 130.0))
     for i in range(3):
-        cloud(
-            canvas,
-            80.0 + i * 170 + look.shift(f"cx{i}", 50),
-            56.0 + look.below(f"cy{i}", 60),
-            0.7 + 0.1 * look.below(f"cs{i}", 5),
-        )
+        x, y = 80.0 + i * 170 + look.shift(f"cx{i}", 50), 56.0 + look.below(f"cy{i}", 60)
+        cloud(canvas, x, y, 0.7 + 0.1 * look.below(f"cs{i}", 5))
     hills(canvas, look, 330.0, (150.0, 194.0, 112.0), (132.0, 186.0, 150.0))
     canvas.fill(Ellipse(256.0, 640.0, 620.0, 240.0), down((146.0, 192.0, 98.0), (96.0, 152.0, 84.0), 400.0, 512.0))
     _bench(canvas, 336.0 + look.shift("bench", 6), 424.0)

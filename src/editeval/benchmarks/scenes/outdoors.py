@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from editeval.benchmarks.scenes.canvas import DARK_WOOD, Canvas, Colour, across, darker, down, lighter
+from editeval.benchmarks.scenes.canvas import Canvas
+from editeval.benchmarks.scenes.paint import DARK_WOOD, Colour, Shade, darker, down, lighter
 from editeval.benchmarks.scenes.scene import Look
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Shape, Union
 
@@ -72,6 +73,4 @@ def fir(canvas: Canvas, x: float, base: float, size: float, rgb: Colour, within:
         wide = size * (0.3 - 0.07 * level)
         foot = base - size * (0.14 + 0.25 * level)
         points = ((x - wide, foot), (x + wide, foot), (x, foot - size * 0.38))
-        canvas.fill(
-            Polygon(points, 2.0), across(lighter(rgb, 0.14), darker(rgb, 0.2), x - wide, x + wide), within=within
-        )
+        canvas.fill(Polygon(points, 2.0), Shade(rgb, 0.14, 0.2), within=within)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editeval.benchmarks.scenes.canvas import (
+from editeval.benchmarks.scenes.canvas import Canvas
+from editeval.benchmarks.scenes.indoors import TOYS, floor, frame, plant, toy, wall
+from editeval.benchmarks.scenes.outdoors import DAWN, DAY, SUNSET, cloud, fir, ridge, sky, sun
+from editeval.benchmarks.scenes.paint import (
     CREAM,
     DARK_WOOD,
     VIVID,
     WOOD,
-    Canvas,
     Hue,
+    Shade,
     across,
     darker,
     down,
     lighter,
     mixed,
 )
-from editeval.benchmarks.scenes.indoors import TOYS, floor, frame, plant, toy, wall
-from editeval.benchmarks.scenes.outdoors import DAWN, DAY, SUNSET, cloud, fir, ridge, sky, sun
-from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
-from editeval.benchmarks.scenes.shapes import Box, Ellipse, Line, Polygon
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, one_changed
+from editeval.benchmarks.scenes.shapes import Box, Ellipse, Line, Polygon, tapered
 
 # falling: things rest on stools; take a stool away and what it carried lies on the floor.
 
 _GROUND = 452.0
-_FALLING_PLACES = (92.0, 222.0, 352.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,53 +44,38 @@ class Stand:
 Stands = tuple[Stand, ...]
 
 
-def _drop(stands: Stands, index: int, dice: Dice) -> SceneChange:
+def _drop(stands: Stands, index: int, dice: Dice) -> SceneChange[Stands]:
     s = stands[index]
     toy_en, toy_zh = f"{s.hue.english} {s.kind}", f"{s.hue.chinese}的{TOYS[s.kind]}"
     stool_en, stool_zh = f"{s.stool.english} stool", f"{s.stool.chinese}凳子"
-    english = dice.pick(
-        (
-            f"Take the {stool_en} away; the {toy_en} it carried drops straight down and lies on the floor.",
-            f"Remove the {stool_en}. Nothing holds the {toy_en} any more, so show it on the floor right below.",
-            f"The {stool_en} is gone: the {toy_en} that was on it now stands on the floor in the same place.",
-        )
+    english = dice.either(
+        f"Take the {stool_en} away; the {toy_en} it carried drops straight down and lies on the floor.",
+        f"Remove the {stool_en}. Nothing holds the {toy_en} any more, so show it on the floor right below.",
+        f"The {stool_en} is gone: the {toy_en} that was on it now stands on the floor in the same place.",
     )
     chinese = f"拿走{stool_zh}，上面{toy_zh}垂直落到地面上。"
-    return SceneChange(
-        changed(stands, index, has_stool=False), changed(stands, (index + 1) % 3, has_stool=False), english, chinese, 2
-    )
+    return SceneChange(*one_changed(stands, index, (index + 1) % 3, has_stool=False), english, chinese, 2)
 
 
-def _recolour(stands: Stands, index: int, dice: Dice) -> SceneChange:
+def _recolour(stands: Stands, index: int, dice: Dice) -> SceneChange[Stands]:
     s, other = stands[index], (index + 1) % 3
     hue = dice.pick([h for h in VIVID if h not in {s.hue, stands[other].hue, s.stool}])
-    english = dice.pick(
-        (
-            f"Make the {s.kind} on the {s.stool.english} stool {hue.english}.",
-            f"Change the {s.hue.english} {s.kind} to {hue.english}.",
-        )
+    english = dice.either(
+        f"Make the {s.kind} on the {s.stool.english} stool {hue.english}.",
+        f"Change the {s.hue.english} {s.kind} to {hue.english}.",
     )
     chinese = f"把{s.stool.chinese}凳子上的{TOYS[s.kind]}变成{hue.chinese}。"
-    return SceneChange(changed(stands, index, hue=hue), changed(stands, other, hue=hue), english, chinese, 1)
+    return SceneChange(*one_changed(stands, index, other, hue=hue), english, chinese, 1)
 
 
-def _plan_falling(dice: Dice) -> Scene:
+def _plan_falling(dice: Dice) -> Scene[Stands]:
     """Three stools of different heights, each with a toy."""
-    stools = dice.shuffled(VIVID)
-    hues = dice.shuffled(VIVID)
+    stools, hues = dice.shuffled(VIVID), dice.shuffled(VIVID)
     kinds = dice.shuffled(("ball", "block", "cone", "drum"))
     heights = dice.shuffled((84.0, 124.0, 168.0))
     stands = tuple(
-        Stand(
-            _FALLING_PLACES[i] + dice.between(-6, 6),
-            heights[i],
-            stools[i],
-            True,
-            kinds[i],
-            dice.between(58, 74),
-            hues[i],
-        )
-        for i in range(3)
+        Stand(x + dice.between(-6, 6), heights[i], stools[i], True, kinds[i], dice.between(58, 74), hues[i])
+        for i, x in enumerate((92.0, 222.0, 352.0))
     )
     first, second, third = dice.shuffled(range(3))
     changes = (_drop(stands, first, dice), _drop(stands, second, dice), _recolour(stands, third, dice))
@@ -107,11 +92,8 @@ def _stool(canvas: Canvas, s: Stand) -> None:
         canvas.fill(Line(s.x + head, top + 14, s.x + foot, base, 8.0), darker(s.stool.rgb, deep))
     rung = _GROUND - s.height * 0.36
     canvas.fill(Line(s.x - 34, rung, s.x + 34, rung, 6.0), darker(s.stool.rgb, 0.26))
-    sides = ((s.x - 48, top + 4), (s.x + 48, top + 4), (s.x + 46, top + 18), (s.x - 46, top + 18))
-    canvas.fill(Polygon(sides, 2.0), across(lighter(s.stool.rgb, 0.1), darker(s.stool.rgb, 0.25), s.x - 48, s.x + 48))
-    canvas.fill(
-        Ellipse(s.x, top + 4, 50.0, 10.0), down(lighter(s.stool.rgb, 0.4), lighter(s.stool.rgb, 0.1), top - 6, top + 14)
-    )
+    canvas.fill(tapered(s.x, (top + 4, 48.0), (top + 18, 46.0), 2.0), Shade(s.stool.rgb, 0.1, 0.25))
+    canvas.fill(Ellipse(s.x, top + 4, 50.0, 10.0), Shade(lighter(s.stool.rgb, 0.1), 0.33, 0.0, True))
 
 
 def _draw_falling(canvas: Canvas, stands: Stands, look: Look) -> None:
@@ -133,7 +115,7 @@ FALLING = Kind("falling", _plan_falling, _draw_falling)
 # lake: sailing boats on still water; whatever happens to a boat happens to its reflection.
 
 _SHORE = 300.0
-_LAKE_PLACES = ((112.0, "left", "左边"), (262.0, "middle", "中间"), (408.0, "right", "右边"))
+_PLACES = ((112.0, "left", "左边"), (262.0, "middle", "中间"), (408.0, "right", "右边"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,49 +132,43 @@ class Boat:
 Boats = tuple[Boat, ...]
 
 
-def _sail(boats: Boats, index: int, dice: Dice) -> SceneChange:
+def _sail(boats: Boats, index: int, dice: Dice) -> SceneChange[Boats]:
     boat, other = boats[index], (index + 1) % 3
     hue = dice.pick([h for h in VIVID if h not in {boat.sail, boats[other].sail}])
     by_place = dice.below(2) == 1
-    en = f"the {_LAKE_PLACES[index][1]} boat" if by_place else f"the boat with the {boat.sail.english} sail"
-    zh = f"{_LAKE_PLACES[index][2]}的船" if by_place else f"挂着{boat.sail.chinese}帆的船"
-    told = dice.below(2) == 1
+    en = f"the {_PLACES[index][1]} boat" if by_place else f"the boat with the {boat.sail.english} sail"
+    zh = f"{_PLACES[index][2]}的船" if by_place else f"挂着{boat.sail.chinese}帆的船"
+    is_explicit = dice.below(2) == 1
     english = f"Give {en} {a(hue.english)} sail" + (
-        ", in the water's reflection too." if told else "; the lake is a mirror."
+        ", in the water's reflection too." if is_explicit else "; the lake is a mirror."
     )
-    chinese = f"把{zh}的帆换成{hue.chinese}" + ("，水中的倒影也一样。" if told else "；湖面如镜。")
-    return SceneChange(
-        changed(boats, index, sail=hue), changed(boats, other, sail=hue), english, chinese, 2 if told else 3
-    )
+    chinese = f"把{zh}的帆换成{hue.chinese}" + ("，水中的倒影也一样。" if is_explicit else "；湖面如镜。")
+    return SceneChange(*one_changed(boats, index, other, sail=hue), english, chinese, 2 if is_explicit else 3)
 
 
-def _remove(boats: Boats, index: int, dice: Dice) -> SceneChange:
+def _remove(boats: Boats, index: int, dice: Dice) -> SceneChange[Boats]:
     boat, other = boats[index], (index + 1) % 3
-    english = dice.pick(
-        (
-            f"Remove the boat with the {boat.sail.english} sail and its reflection.",
-            f"The boat with the {boat.sail.english} sail has left the lake; nothing of it is to be seen any more.",
-        )
+    english = dice.either(
+        f"Remove the boat with the {boat.sail.english} sail and its reflection.",
+        f"The boat with the {boat.sail.english} sail has left the lake; nothing of it is to be seen any more.",
     )
     chinese = f"去掉挂{boat.sail.chinese}帆的船，连同它的倒影。"
-    return SceneChange(
-        changed(boats, index, is_there=False), changed(boats, other, is_there=False), english, chinese, 2
-    )
+    return SceneChange(*one_changed(boats, index, other, is_there=False), english, chinese, 2)
 
 
-def _hull(boats: Boats, index: int, dice: Dice) -> SceneChange:
+def _hull(boats: Boats, index: int, dice: Dice) -> SceneChange[Boats]:
     boat, other = boats[index], (index + 1) % 3
     hue = dice.pick([h for h in VIVID if h != boat.sail])
-    english = f"Paint the wooden hull of the {_LAKE_PLACES[index][1]} boat {hue.english}, as its reflection will show."
-    chinese = f"把{_LAKE_PLACES[index][2]}那条船的木船身漆成{hue.chinese}，倒影随之改变。"
-    return SceneChange(changed(boats, index, hull=hue), changed(boats, other, hull=hue), english, chinese, 2)
+    english = f"Paint the wooden hull of the {_PLACES[index][1]} boat {hue.english}, as its reflection will show."
+    chinese = f"把{_PLACES[index][2]}那条船的木船身漆成{hue.chinese}，倒影随之改变。"
+    return SceneChange(*one_changed(boats, index, other, hull=hue), english, chinese, 2)
 
 
-def _plan_lake(dice: Dice) -> Scene:
+def _plan_lake(dice: Dice) -> Scene[Boats]:
     """Three boats and three changes, each of another boat."""
     sails = dice.shuffled(VIVID)
     sizes = dice.shuffled((0.86, 1.04, 1.22))
-    boats = tuple(Boat(x + dice.between(-10, 10), sizes[i], sails[i], None) for i, (x, _, _) in enumerate(_LAKE_PLACES))
+    boats = tuple(Boat(x + dice.between(-10, 10), sizes[i], sails[i], None) for i, (x, _, _) in enumerate(_PLACES))
     first, second, third = dice.shuffled(range(3))
     changes = (_sail(boats, first, dice), _remove(boats, second, dice), _hull(boats, third, dice))
     names = ", ".join(b.sail.english for b in boats)
@@ -207,11 +183,11 @@ def _boat(canvas: Canvas, boat: Boat) -> None:
     main = ((x + 5 * s, y - 116 * s), (x + 5 * s, y - 30 * s), (x + 52 * s, y - 30 * s))
     front = ((x - 5 * s, y - 104 * s), (x - 5 * s, y - 30 * s), (x - 36 * s, y - 30 * s))
     rgb = boat.sail.rgb
-    canvas.fill(Polygon(main, 2.0), across(lighter(rgb, 0.2), darker(rgb, 0.14), x, x + 52 * s))
+    canvas.fill(Polygon(main, 2.0), Shade(rgb, 0.2, 0.14))
     canvas.fill(Polygon(front, 2.0), across(lighter(rgb, 0.1), lighter(rgb, 0.4), x - 36 * s, x))
     hull = WOOD if boat.hull is None else boat.hull.rgb
     points = ((x - 46 * s, y - 20 * s), (x + 56 * s, y - 20 * s), (x + 40 * s, y + 1), (x - 32 * s, y + 1))
-    canvas.fill(Polygon(points, 2.0), down(lighter(hull, 0.1), darker(hull, 0.3), y - 20 * s, y))
+    canvas.fill(Polygon(points, 2.0), Shade(hull, 0.1, 0.3, True))
     canvas.fill(Line(x - 46 * s, y - 20 * s, x + 56 * s, y - 20 * s, 3.4 * s), lighter(hull, 0.5))
 
 
@@ -234,7 +210,7 @@ def _draw_lake(canvas: Canvas, boats: Boats, look: Look) -> None:
         if boat.is_there:
             _boat(canvas, boat)
     water = mixed(light[0], (74.0, 130.0, 170.0), 0.6)
-    canvas.fill(Box(-8.0, _SHORE, 520.0, 520.0), down(lighter(water, 0.2), darker(water, 0.25), _SHORE, 512.0))
+    canvas.fill(Box(-8.0, _SHORE, 520.0, 520.0), Shade(water, 0.2, 0.25, True))
     canvas.mirror_rows(_SHORE, 212.0, water, 0.86)
     for i in range(16):
         y = _SHORE + 8 + i * (6 + i * 0.5)
