@@ -17,7 +17,7 @@ _SIDES = (("left", "左"), ("right", "右"))
 _DIFFICULTY = {"colour": 1, "order": 2, "size": 2, "neighbour": 3}
 
 
-class Row(NamedTuple):
+class Lineup(NamedTuple):
     """Things from left to right and the words that name one of them, each in English and Chinese."""
 
     noun: tuple[str, str]
@@ -95,7 +95,7 @@ def _change_toy(toys: Toys, dice: Dice, row: int, way: str) -> SceneChange[Toys]
     members = [i for i, t in enumerate(toys) if t.row == row]
     mine = [toys[i] for i in members]
     names = [(f"{t.hue.english} {t.kind}", f"{t.hue.chinese}的{TOYS[t.kind]}") for t in mine]
-    place, en, zh = Row(("toy", "玩具"), names, [t.size for t in mine], _TOY_RANKS, _SHELVES[row]).refer(way, dice)
+    place, en, zh = Lineup(("toy", "玩具"), names, [t.size for t in mine], _TOY_RANKS, _SHELVES[row]).refer(way, dice)
     index, other = members[place], dice.pick([i for i in range(len(toys)) if i not in members])
     hue = dice.pick([h for h in VIVID if h not in (toys[index].hue, toys[other].hue)]) if dice.below(3) else None
     fields = {"hue": hue} if hue else {"is_there": False}
@@ -152,7 +152,7 @@ Balloons = tuple[Balloon, ...]
 
 def _change_balloon(balloons: Balloons, dice: Dice, taken: set[int]) -> SceneChange[Balloons]:
     names = [(f"{b.hue.english} balloon", f"{b.hue.chinese}的热气球") for b in balloons]
-    row = Row(("balloon", "热气球"), names, [b.y for b in balloons], _BALLOON_RANKS)
+    row = Lineup(("balloon", "热气球"), names, [b.y for b in balloons], _BALLOON_RANKS)
     while True:
         way = dice.pick(tuple(_DIFFICULTY))
         index, en, zh = row.refer(way, dice)
