@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from editeval import plugins
-from editeval.cli.list import show
+from editeval.cli.list import list_names
 from editeval.errors import ConfigError
 from editeval.machine.code import sources_of
 from editeval.types import Benchmark, Editor, Judge
@@ -166,7 +167,7 @@ def test_an_installed_package_s_entry_point_needs_no_consent_and_is_listed(
     assert plugins.load("editors", "identity").__module__ == "editeval.editors.identity", "ours cannot be replaced"
     with pytest.raises(ConfigError, match="did you mean 'theirs'"):
         plugins.load("editors", "their")
-    assert show("editors") == 0
+    assert list_names(Namespace(what="editors")) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["theirs", "installed", "by", "installed-for-a-test"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
 from importlib.util import find_spec
@@ -13,8 +14,9 @@ from editeval.editors._images_api import DIALECTS
 from editeval.editors.diffusion.families import FAMILIES
 
 
-def show(what: str) -> int:
+def list_names(options: argparse.Namespace) -> int:
     """One line per name. Imports no plug-in: the line is the first of its module's docstring."""
+    what = options.what
     names = list(POLICIES) if what == "policies" else plugins.available(what)
     width = max(map(len, names), default=0)
     for name in names:
