@@ -25,9 +25,9 @@ from typing import Any
 import judging_models
 import judging_table
 from bench_fakes import machine
-from editeval.judges.chat.engine import MAX_THREADS, Call, ProtocolRunner
 from editeval.judges.chat.messages import NUM_TOKENS
 from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import MAX_THREADS, Call, ProtocolRunner
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 from judging_models import timed

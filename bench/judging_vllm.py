@@ -12,9 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import judging_models
-from editeval.judges.chat.engine import Call
 from editeval.judges.chat.messages import NUM_TOKENS
 from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import Call
 from editeval.judges.vllm_vlm import VllmEngine, VllmVlmJudge, VllmVlmParams
 from judging_models import timed
 

@@ -22,7 +22,7 @@ import transformers
 from PIL import Image
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from editeval.judges.chat.engine import ProtocolRunner
+from editeval.judges.chat.runner import ProtocolRunner
 from editeval.judges.local.generate import EncodedPrompt, LocalModel, collate
 from editeval.judges.local.pretrained import PretrainedModel
 from editeval.judges.parsing.reply import LABELS

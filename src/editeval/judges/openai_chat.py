@@ -23,9 +23,9 @@ from editeval.http.calls import SECRET, Bounds, Caps, UsageMeter, check_variable
 from editeval.http.client import Server, check_reachable, parse_url
 from editeval.judges.chat import messages as chat
 from editeval.judges.chat.chat_server import ChatSession, ServedModel
-from editeval.judges.chat.engine import ProtocolJudge
 from editeval.judges.chat.messages import Conversation
 from editeval.judges.chat.params import DrawnParams
+from editeval.judges.chat.runner import ProtocolJudge
 from editeval.judges.protocols import protocol as protocols
 
 log = logging.getLogger("editeval")

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from editeval.errors import ConfigError
-from editeval.judges.chat.engine import ProtocolJudge
 from editeval.judges.chat.params import AskParams
+from editeval.judges.chat.runner import ProtocolJudge
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, load_checkpoint
 from editeval.judges.parsing.answers import TEXT_FORMATS

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from editeval.errors import ConfigError, EditevalError, MachineError
 from editeval.judges.chat import messages as chat
-from editeval.judges.chat.engine import Backend, Call, ProtocolJudge
 from editeval.judges.chat.messages import JSON_SCHEMAS, NUMBER, Conversation, Part
 from editeval.judges.chat.params import DrawnParams, SamplingParams
+from editeval.judges.chat.runner import Backend, Call, ProtocolJudge
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder
 from editeval.judges.parsing.reply import Reply
 from editeval.types import WEIGHTS, Facts, HubModel

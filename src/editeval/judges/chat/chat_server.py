@@ -28,9 +28,9 @@ from editeval.http.client import (
 from editeval.http.status_codes import check, complaint, listing, mapping, parse, snippet
 from editeval.images import encode_png
 from editeval.judges.chat import messages as chat
-from editeval.judges.chat.engine import Backend, Call
 from editeval.judges.chat.messages import JSON_SCHEMAS, NUM_LOGPROBS, Conversation, Part
 from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import Backend, Call
 from editeval.judges.parsing.reply import Reply
 
 if TYPE_CHECKING:

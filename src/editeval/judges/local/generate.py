@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from editeval.judges.chat import messages as chat
-from editeval.judges.chat.engine import Backend, Call, Place, PromptError
 from editeval.judges.chat.messages import Conversation, Part
 from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import Backend, Call, Place, PromptError
 from editeval.judges.local.pretrained import IMAGE_TOKEN, PretrainedModel, facts_of
 from editeval.judges.parsing.reply import Reply
 from editeval.types import Facts
