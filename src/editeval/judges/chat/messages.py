@@ -25,14 +25,14 @@ Part = Mapping[str, object]
 """A text or a picture of a message."""
 
 
-class Message(TypedDict):
+class ChatMessage(TypedDict):
     """What one side says."""
 
     role: str  # system, user or assistant
     content: str | list[Part]
 
 
-Conversation = list[Message]
+Conversation = list[ChatMessage]
 WHY = "In one sentence: what in the picture or the pictures decided your answer?"
 _CONTROL = re.compile(r"<(?=\|)|\[(?=/?INST\])|<(?=/?s>|/?think>|/?image>|image_soft_token>)")
 """Where texts that chat models take for control tokens begin; a space there makes plain text of them."""
@@ -44,12 +44,12 @@ def messages(question: Question, parts: Mapping[str, Part]) -> Conversation:
     for name in question.images:
         content += [{"type": "text", "text": SHOWN_AS[name]}, parts[name]]
     content.append({"type": "text", "text": question.user})
-    return [Message(role="system", content=question.system), Message(role="user", content=content)]
+    return [ChatMessage(role="system", content=question.system), ChatMessage(role="user", content=content)]
 
 
 def follow_up(asked: Conversation, answer: str) -> Conversation:
     """The conversation in which `answer` was given to `asked`, and why is asked."""
-    return [*asked, Message(role="assistant", content=answer), Message(role="user", content=WHY)]
+    return [*asked, ChatMessage(role="assistant", content=answer), ChatMessage(role="user", content=WHY)]
 
 
 def harmless(conversation: Conversation) -> Conversation:
@@ -57,7 +57,7 @@ def harmless(conversation: Conversation) -> Conversation:
     return [
         message
         if message["role"] == "assistant"
-        else Message(role=message["role"], content=rewritten(message["content"], _plain))
+        else ChatMessage(role=message["role"], content=rewritten(message["content"], _plain))
         for message in conversation
     ]
 

@@ -29,7 +29,7 @@ log = logging.getLogger("editeval")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class EncodedPicture:
     """As the model takes it."""
 
     pixels: Tensor  # (patches, values)
@@ -41,7 +41,7 @@ class EncodedPrompt:
     """One question about one edit, ready for the model."""
 
     token_ids: list[int]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[EncodedPicture, ...]
     opening: str  # what the template put at the start of the reply: "<think>" or nothing
 
 
@@ -79,14 +79,14 @@ class LocalModel(Backend[EncodedPrompt]):
 
     def part(self, image: Image) -> Part:
         made = self._image_processor(images=[image], return_tensors="pt")
-        return {"type": "image", "picture": Picture(made["pixel_values"], made["image_grid_thw"])}
+        return {"type": "image", "picture": EncodedPicture(made["pixel_values"], made["image_grid_thw"])}
 
     def encode(self, conversation: Conversation) -> EncodedPrompt:
         """Raises PromptError for one that is longer than the judge takes: it is never cut."""
         said = [(message["role"], self._parts(message["content"])) for message in conversation]
         asked = [{"role": role, "content": parts} for role, parts in said]
         found = (part.get("picture") for _, parts in said for part in parts)
-        pictures = tuple(picture for picture in found if isinstance(picture, Picture))
+        pictures = tuple(picture for picture in found if isinstance(picture, EncodedPicture))
         with self._tokenizing:
             text = self._tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
             token_ids = list(self._tokenizer(self._expanded(text, pictures))["input_ids"])
@@ -104,7 +104,7 @@ class LocalModel(Backend[EncodedPrompt]):
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 
-    def _expanded(self, text: str, pictures: Sequence[Picture]) -> str:
+    def _expanded(self, text: str, pictures: Sequence[EncodedPicture]) -> str:
         """`text` with each image's one place holder repeated as often as the image has tokens."""
         per_token = self._image_processor.merge_size**2
         parts = text.split(IMAGE_TOKEN)
