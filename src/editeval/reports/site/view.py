@@ -16,10 +16,10 @@ from editeval.reports.i18n import Message, is_word
 from editeval.reports.site import charts, markup, page
 from editeval.reports.site.markup import Html, h, t
 from editeval.text import NOTHING, duration, fixed, moment, share, span
+from editeval.types import STATISTICS
 
 WHOLE = ("macro", "micro")
 _STEM = re.compile(r"[0-9a-f]{32}")
-_STATISTICS = ("mean", "std", "median", "min", "max")
 _PHASES = ("load_s", "edit_s", "both_s", "swap_s", "judge_s")
 _SAME = 0.0005  # policies that differ by less took the same time
 _CHECK_STATUSES = ("passed", "warned", "failed", "not measured")
@@ -81,7 +81,7 @@ class RunView:
         return sorted(mine, key=lambda one: WHOLE.index(one["category"]) + 1 if one["category"] in WHOLE else 0)
 
     def statistics(self) -> list[str]:
-        return [name for name in _STATISTICS if name in self.block["statistics"]]
+        return [name for name in STATISTICS if name != "count" and name in self.block["statistics"]]
 
     def bins(self, category: str) -> Sequence[int]:
         """The histogram of a category, or of all samples."""
