@@ -12,7 +12,7 @@ import pytest
 from editeval import plugins
 from editeval.cli.list import list_names
 from editeval.errors import ConfigError
-from editeval.machine.code import sources_of
+from editeval.machine.digest import sources_of
 from editeval.types import Benchmark, Editor, Judge
 
 LISTING = """
