@@ -249,7 +249,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("reference")
     (folder / "small.yaml").write_text(CONFIG, encoding="utf-8")
-    assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT / "tests"))
+        assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
     return folder
 
 

@@ -79,6 +79,10 @@ class DiffusersPipeline(Editor):
 
     Params = DiffusersPipelineParams
     packages = ("torch", "diffusers", "transformers")
+    variants = tuple(
+        f"family {row.name} ({', '.join(row.pipelines)}): tested on tiny models of that class, not with real weights"
+        for row in FAMILIES.values()
+    )
     _engine: DiffusionEngine | None = None
 
     @classmethod
