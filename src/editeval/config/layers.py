@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from editeval.config.yaml_tree import (
     SET,
     Node,
     Source,
+    from_values,
     make,
     merge,
     placed,
@@ -45,9 +46,10 @@ _TEXT = ("output_dir", "device_ids")  # taken as they are: a folder called 2025 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says; None = not said. `sets` are "a.b=c" with c in YAML."""
+    """What the command line says; None = not said. `sets` are "a.b=c" with c in YAML; `values` the same from Python."""
 
     sets: tuple[str, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
     categories: tuple[str, ...] | None = None
     limit: int | None = None
     first: int | None = None
@@ -75,6 +77,9 @@ def sets(overrides: Overrides, problems: Problems) -> list[Node]:
     for text in overrides.sets:
         with problems.collect():
             found.append(_set(text))
+    for key, value in overrides.values.items():
+        with problems.collect():
+            found.append(_over_nothing(from_values(value, Source("--set", "--set", SET), key), key.split(".")))
     return found
 
 
@@ -83,7 +88,13 @@ def _set(text: str) -> Node:
     path = key.strip().split(".")
     if not equals or not all(path):
         raise ConfigError(f"--set: must be section.key=value, got {quoted(text)}")
-    node = read_text(value, Source("--set", "--set", SET), ".".join(path))
+    return _over_nothing(read_text(value, Source("--set", "--set", SET), ".".join(path)), path)
+
+
+def _over_nothing(node: Node, path: list[str]) -> Node:
+    """The tree that holds nothing but `node`, at `path`."""
+    if not all(path):
+        raise ConfigError(f"--set: must be section.key=value, got {quoted('.'.join(path))}")
     return placed(replace(node, value={}, key=""), node, *path)
 
 
@@ -103,7 +114,7 @@ def environment(environ: Mapping[str, str], problems: Problems) -> list[Node]:
                 short = _put(short, node, TARGETS[path[0]])
             elif path[0] in SECTIONS and all(path):
                 node = read_text(environ[name], source, ".".join(path))
-                single = placed(replace(node, value={}, key=""), node, *path)
+                single = _over_nothing(node, path)
                 long = single if long is None else merge(long, single)
             else:
                 raise _unknown_variable(name)

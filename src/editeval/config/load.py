@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from editeval.config import layers, legacy, resolve, yaml_tree
 from editeval.config.layers import Overrides
 from editeval.config.schema import Config
@@ -106,9 +104,8 @@ def load_mapping(
     """The configuration that `mapping` is, as if it stood in a file; `name` is how errors call it."""
     environ = os.environ if environ is None else environ
     source = Source(name, f"call {name}", FILE)
-    text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
     problems = Problems(name)
-    tree, warnings = _translated(yaml_tree.read_text(text, source), environ, problems)
+    tree, warnings = _translated(yaml_tree.from_values(mapping, source), environ, problems)
     allowed = allow_code or layers.allows_code(environ)
     return _sound(resolve.config(Path(name), tree, allowed, warnings, problems), problems)
 
@@ -123,8 +120,7 @@ def load_judges(
     """
     source = Source(name, f"call {name}", FILE)
     problems = Problems(path or name)
-    text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
-    tree, warnings = _translated(yaml_tree.read_text(text, source), os.environ, problems)
+    tree, warnings = _translated(yaml_tree.from_values(mapping, source), os.environ, problems)
     if path is not None:
         file = Source(str(path), f"file {path}", FILE, numbered=True)
         found, notes = _translated(yaml_tree.read_file(path, file, problems), os.environ, problems)

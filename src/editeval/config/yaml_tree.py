@@ -269,6 +269,30 @@ def make(value: Any, key: str, source: Source, line: int = 0) -> Node:
     return Node(value, key, source.name + suffix, source.origin + suffix, source.rank)
 
 
+def from_values(value: object, source: Source, key: str = "") -> Node:
+    """The tree that plain Python values are, without lines. Raises ConfigError for what no file could hold."""
+    if not isinstance(value, Mapping):
+        return make(_from_value(value, source, key), key, source)
+    parts = {str(name): f"{key}.{shown(str(name))}" if key else shown(str(name)) for name in value}
+    return make({str(name): from_values(part, source, parts[str(name)]) for name, part in value.items()}, key, source)
+
+
+def _from_value(value: object, source: Source, key: str) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): _from_value(part, source, f"{key}.{name}") for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_from_value(part, source, f"{key}[{i}]") for i, part in enumerate(value)]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str) and _CONTROL.search(value):
+        raise _refusal(source, key, 0, f"control character in {quoted(value)}; remove it")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _refusal(source, key, 0, f"must be a number, got {value}")
+    if value is not None and not isinstance(value, str | int | float):
+        raise _refusal(source, key, 0, f"must be a plain value or a list or mapping of them, got {shown(value)}")
+    return value
+
+
 def problem(node: Node, message: str, location: Sequence[int | str] = ()) -> ConfigError:
     """The error `where: key: message`, at the element of a list where `location` leads."""
     where = node.lines.get(tuple(location), node.where)

@@ -10,23 +10,22 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from editeval.editors.diffusion import checkpoint, sizes
+from editeval.editors.diffusion import checkpoint, families
 from editeval.editors.diffusion.families import FAMILIES, Family
-from editeval.editors.diffusion.loading import PARAMS, ModelSource, load_pipeline
+from editeval.editors.diffusion.loading import PARAMS, PipelineParams, denoiser_of, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
 from editeval.images import decode, normalised
 from editeval.types import EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-import re
-from pathlib import Path
-
-from editeval.editors.diffusion.loading import denoiser_of
 
 log = logging.getLogger("editeval")
+
+CALL_ARGUMENTS = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "image_guidance_scale", "negative_prompt")
 
 
 class DiffusionEngine:
@@ -36,7 +35,7 @@ class DiffusionEngine:
         self.family = family
         self._pipeline = pipeline
         self._size = size
-        self._canvas = sizes.parse_size(size)
+        self._canvas = families.parse_size(size)
         self._arguments = dict(arguments)
         self._has_failed = False
         self._has_told_stretch = False
@@ -51,22 +50,23 @@ class DiffusionEngine:
         return facts_of(self._pipeline)
 
     @classmethod
-    def load(cls, source: ModelSource, device: str, size: str, given: Mapping[str, Any]) -> Self:
-        """The engine for `source`; `given` are the arguments that were set (None: the family's own default).
+    def load(cls, params: PipelineParams, device: str) -> Self:
+        """The engine for `params`; an argument of the call that is None or absent is the family's own default.
 
         Raises ConfigError for an argument or a size that the family does not have, MachineError if it cannot load.
         """
-        index = checkpoint.read_index(source.model_name, source.revision)
+        index = checkpoint.read_index(params.model_name, params.revision)
         known = {family.name: family.pipelines for family in FAMILIES.values()}
-        family = FAMILIES[checkpoint.check_family(index, source.family, known)]
+        family = FAMILIES[checkpoint.check_family(index, params.wanted_family(), known)]
+        given = {name: getattr(params, name, None) for name in CALL_ARGUMENTS}
         arguments = call_arguments(family, given, bool(index.get("is_distilled")))
-        canvas = sizes.parse_size(size)
+        canvas = families.parse_size(params.size)
         if canvas is not None and family.canvas == "fixed":
             raise ConfigError(f"{PARAMS}.size: {family.name} has no canvas of its own; use model or source")
-        pipeline = load_pipeline(source, device)
+        pipeline = load_pipeline(params, device)
         check_steps(pipeline, arguments["num_inference_steps"])
-        sizes.check_canvas(canvas, grid_of(pipeline), f"{PARAMS}.size")
-        return cls(pipeline, family, size, arguments)
+        families.check_canvas(canvas, grid_of(pipeline), f"{PARAMS}.size")
+        return cls(pipeline, family, params.size, arguments)
 
     def edit(self, request: EditRequest, progress: Progress, is_bar_shown: bool = False) -> Image:
         """The edited image, RGB. Raises ImageError for a broken source, ConfigError for unknown overrides."""
@@ -82,7 +82,7 @@ class DiffusionEngine:
             self._has_failed = True
             raise
         result = normalised(result)  # Qwen-Image-2.1 answers with an alpha channel
-        return sizes.scaled(result, source.size) if self._size == "source" else result
+        return families.scaled(result, source.size) if self._size == "source" else result
 
     def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:
         import torch
@@ -104,21 +104,21 @@ class DiffusionEngine:
         ).images
         return picture_of(arrays[0])
 
-    def _target(self, source: sizes.Size) -> sizes.Size:
+    def _target(self, source: families.Size) -> families.Size:
         if self._canvas is None:
             target = self.family.model_size(source)
             self._tell_stretch(source, target)
             return target
-        if self.family.canvas == "source" and sizes.is_stretch(source, self._canvas):
+        if self.family.canvas == "source" and families.is_stretch(source, self._canvas):
             raise EditRefusedError(
                 f"{self.family.name}: size {self._size} would stretch a source of {source[0]}x{source[1]}; "
                 "use size: source or model"
             )
         return self._canvas
 
-    def _tell_stretch(self, source: sizes.Size, target: sizes.Size) -> None:
+    def _tell_stretch(self, source: families.Size, target: families.Size) -> None:
         """Say once if the family's own table of sizes changes the aspect; "source" takes that back."""
-        if self._has_told_stretch or self._size == "source" or not sizes.is_stretch(source, target):
+        if self._has_told_stretch or self._size == "source" or not families.is_stretch(source, target):
             return
         self._has_told_stretch = True
         log.warning(
@@ -129,11 +129,13 @@ class DiffusionEngine:
             *source,
         )
 
-    def _prepared(self, source: Image, target: sizes.Size) -> Image:
+    def _prepared(self, source: Image, target: families.Size) -> Image:
         """The source as the pipeline takes it without cropping it, or stretching it beyond its grid."""
         if self.family.scales_source:
             return source
-        return sizes.scaled(source, target if self.family.canvas == "source" else self.family.model_size(source.size))
+        return families.scaled(
+            source, target if self.family.canvas == "source" else self.family.model_size(source.size)
+        )
 
     def _check_prompt(self, request: EditRequest, arguments: Mapping[str, Any]) -> None:
         limit = self.family.max_prompt_tokens
@@ -244,9 +246,6 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
 def facts_of(pipeline: Any) -> Facts:
     """Class, commit, attention, dtype, device, and whether the denoiser's blocks are compiled."""
     denoiser = denoiser_of(pipeline)
@@ -263,7 +262,7 @@ def facts_of(pipeline: Any) -> Facts:
 def commit_in(folder: str) -> str | None:
     """The commit in the path of a download from the Hub (`snapshots/<commit>`); None for any other folder."""
     path = Path(folder)
-    is_download = path.parent.name == "snapshots" and _COMMIT.fullmatch(path.name)
+    is_download = path.parent.name == "snapshots" and checkpoint.COMMIT.fullmatch(path.name)
     return path.name if is_download else None
 
 
