@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 PROBE_S = 30.0  # one call of the check before the first edit
 OVERRIDABLE = ("size", *TUNABLE, "extra")
-NOT_IDENTITY: Mapping[str, Any] = {"identity": False}  # such a field changes no image, only how it is come by
+NOT_IDENTITY: Mapping[str, bool] = {"identity": False}  # such a field changes no image, only how it is come by
 
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 

@@ -11,14 +11,16 @@ import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from editeval.errors import ConfigError, MachineError
 from editeval.machine.hub import refusal
 from editeval.types import HubModel
 
+Index = Mapping[str, object]  # the content of model_index.json
 KEY = "diffusion_model.params.model_name"
 INDEX = "model_index.json"
 INSTALL = "pip install torch torchvision, then pip install -r requirements/models.txt"
@@ -37,7 +39,7 @@ def is_path(model_name: str) -> bool:
     return Path(model_name).is_dir()
 
 
-def read_index(model_name: str, revision: str | None) -> dict[str, Any]:
+def read_index(model_name: str, revision: str | None) -> Index:
     """The content of model_index.json. Raises MachineError or ConfigError, one line, if it cannot be found or read."""
     path = _local_index(model_name, revision) if is_path(model_name) else find_index(model_name, revision)
     try:
@@ -61,7 +63,7 @@ def _local_index(model_name: str, revision: str | None) -> Path:
     return folder / INDEX
 
 
-def check_complete(folder: Path, index: dict[str, Any]) -> None:
+def check_complete(folder: Path, index: Index) -> None:
     """Raises MachineError, one line, unless every component is there with its config and all its weight files.
 
     Without a config the libraries would build a default model, of many gigabytes and with random weights.
@@ -110,7 +112,7 @@ def _numbers_in(path: Path) -> int:
     return sum(math.prod(shape) for shape in shapes)
 
 
-def check_family(index: dict[str, Any], wanted: str, families: dict[str, tuple[str, ...]]) -> str:
+def check_family(index: Index, wanted: str, families: dict[str, tuple[str, ...]]) -> str:
     """The family of a checkpoint; `wanted` if it is named ("auto": by its class). Raises ConfigError if that fails."""
     name = index["_class_name"]
     name = name[-1] if isinstance(name, list) else str(name)
@@ -171,7 +173,7 @@ def find_index(model_name: str, revision: str | None) -> Path:
     return Path(found)
 
 
-def download(diffusers: Any, model_name: str, revision: str | None, trust_remote_code: bool) -> Path:
+def download(diffusers: ModuleType, model_name: str, revision: str | None, trust_remote_code: bool) -> Path:
     """The folder with everything that the pipeline needs. Raises MachineError, one line."""
     why = why_offline(model_name, revision)
     try:

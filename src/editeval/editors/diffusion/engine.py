@@ -21,9 +21,14 @@ from editeval.images import decode, normalised
 from editeval.types import EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from diffusers import DiffusionPipeline
     from PIL.Image import Image
+    from torch import nn
 
 log = logging.getLogger("editeval")
+Arguments = dict[str, Any]  # of the call of a pipeline
 
 CALL_ARGUMENTS = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "image_guidance_scale", "negative_prompt")
 
@@ -31,7 +36,7 @@ CALL_ARGUMENTS = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "im
 class DiffusionEngine:
     """A loaded pipeline. `edit` returns the edited image; `close` gives the device back."""
 
-    def __init__(self, pipeline: Any, family: Family, size: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, pipeline: DiffusionPipeline, family: Family, size: str, arguments: Arguments) -> None:
         self.family = family
         self._pipeline = pipeline
         self._size = size
@@ -41,7 +46,7 @@ class DiffusionEngine:
         self._has_told_stretch = False
 
     @property
-    def pipeline(self) -> Any:
+    def pipeline(self) -> DiffusionPipeline:
         """The pipeline of diffusers itself; None once closed."""
         return self._pipeline
 
@@ -84,7 +89,7 @@ class DiffusionEngine:
         result = normalised(result)  # Qwen-Image-2.1 answers with an alpha channel
         return families.scaled(result, source.size) if self._size == "source" else result
 
-    def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:
+    def _run(self, source: Image, request: EditRequest, arguments: Arguments, bar: tuple[Progress, bool]) -> Image:
         import torch
 
         self._check_prompt(request, arguments)
@@ -137,7 +142,7 @@ class DiffusionEngine:
             source, target if self.family.canvas == "source" else self.family.model_size(source.size)
         )
 
-    def _check_prompt(self, request: EditRequest, arguments: Mapping[str, Any]) -> None:
+    def _check_prompt(self, request: EditRequest, arguments: Arguments) -> None:
         limit = self.family.max_prompt_tokens
         if limit is None:
             return
@@ -167,7 +172,7 @@ class StepBar:
         self._bar.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.__exit__(*error)
 
     def update(self, num_steps: int = 1) -> None:
@@ -177,14 +182,14 @@ class StepBar:
         self._progress(self._step, self._total)
 
 
-def call_arguments(family: Family, given: Mapping[str, Any], is_distilled: bool) -> dict[str, Any]:
+def call_arguments(family: Family, given: Mapping[str, object], is_distilled: bool) -> Arguments:
     """Arguments of the pipeline's call. Raises ConfigError for one that is given and that the family does not have."""
     chosen = {name: value for name, value in given.items() if value is not None}
     for name in chosen:
         if name not in _known(family):
             has = ", ".join(_known(family))
             raise ConfigError(f"{PARAMS}.{name}: {family.name} has none; it has {has}")
-    arguments: dict[str, Any] = {"num_inference_steps": family.num_inference_steps, **family.guidance}
+    arguments: Arguments = {"num_inference_steps": family.num_inference_steps, **family.guidance}
     if is_distilled and family.distilled_steps:
         if chosen.get("guidance_scale", 1.0) != 1.0:
             raise ConfigError(f"{PARAMS}.guidance_scale: this checkpoint is distilled and ignores it; leave it out")
@@ -195,7 +200,7 @@ def call_arguments(family: Family, given: Mapping[str, Any], is_distilled: bool)
     return arguments
 
 
-def checked_overrides(family: Family, request: EditRequest) -> dict[str, Any]:
+def checked_overrides(family: Family, request: EditRequest) -> Arguments:
     """The overrides of one request. Raises ConfigError for a name that the family does not have."""
     unknown = sorted(set(request.overrides) - set(_known(family)))
     if unknown:
@@ -208,14 +213,14 @@ def _known(family: Family) -> list[str]:
     return ["num_inference_steps", *family.guidance]
 
 
-def check_steps(pipeline: Any, num_steps: int) -> None:
+def check_steps(pipeline: DiffusionPipeline, num_steps: int) -> None:
     """Raises ConfigError for a number of steps that the scheduler turns into NaN, which would be a black image."""
     least = 2 if pipeline.scheduler.config.get("shift_terminal") else 1
     if num_steps < least:
         raise ConfigError(f"{PARAMS}.num_inference_steps: this scheduler needs at least {least}, got {num_steps}")
 
 
-def picture_of(pixels: Any) -> Image:
+def picture_of(pixels: npt.NDArray[np.float32]) -> Image:
     """The picture whose pixels are (height, width, 3) floats 0-1, rounded as diffusers does it.
 
     Raises BadOutputError if any is not a number.
@@ -231,7 +236,7 @@ def picture_of(pixels: Any) -> Image:
     return Image.fromarray((pixels * 255).round().astype("uint8"))
 
 
-def grid_of(pipeline: Any) -> int:
+def grid_of(pipeline: DiffusionPipeline) -> int:
     """Every side of an output of `pipeline` is a multiple of this."""
     factor = int(pipeline.vae_scale_factor)
     return factor if type(pipeline).__name__.startswith("StableDiffusion") else 2 * factor
@@ -246,7 +251,7 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def facts_of(pipeline: Any) -> Facts:
+def facts_of(pipeline: DiffusionPipeline) -> Facts:
     """Class, commit, attention, dtype, device, and whether the denoiser's blocks are compiled."""
     denoiser = denoiser_of(pipeline)
     return {
@@ -266,7 +271,7 @@ def commit_in(folder: str) -> str | None:
     return path.name if is_download else None
 
 
-def _attention(denoiser: Any) -> str | None:
+def _attention(denoiser: nn.Module) -> str | None:
     """Diffusers' name of the backend; the processor's class where the model has one way only."""
     for module in denoiser.modules():
         processor = getattr(module, "processor", None)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from editeval.errors import ConfigError
 
@@ -133,7 +133,7 @@ class Family:
     model_size: Callable[[Size], Size]
     scales_source: bool  # the pipeline brings the source to that size itself; False: we do, or it would crop
     canvas: str  # "free": any canvas; "source": it paints over the source; "fixed": always model_size
-    canvas_arguments: Callable[[Size], Mapping[str, Any]]  # how a canvas is asked for
+    canvas_arguments: Callable[[Size], Mapping[str, object]]  # how a canvas is asked for
     num_inference_steps: int
     guidance: Mapping[str, float | str]  # argument of the pipeline's call -> default; other guidance is refused
     max_prompt_tokens: int | None = None  # a longer one crashes the pipeline; None: it reads on, or cuts by design
@@ -141,15 +141,15 @@ class Family:
     proven: bool = True
 
 
-def _nothing(_: Size) -> Mapping[str, Any]:
+def _nothing(_: Size) -> Mapping[str, object]:
     return {}
 
 
-def _sides(size: Size) -> Mapping[str, Any]:
+def _sides(size: Size) -> Mapping[str, object]:
     return {"width": size[0], "height": size[1]}
 
 
-def _kontext_canvas(size: Size) -> Mapping[str, Any]:
+def _kontext_canvas(size: Size) -> Mapping[str, object]:
     """Left alone, the pipeline makes a square canvas, scales it to a megapixel and picks a size for the source."""
     return {**_sides(size), "max_area": size[0] * size[1], "_auto_resize": False}
 

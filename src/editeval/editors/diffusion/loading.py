@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.families import parse_size
@@ -21,6 +22,10 @@ from editeval.editors.diffusion.patches import rotate_in_real_numbers, tell_toke
 from editeval.errors import ConfigError, MachineError
 from editeval.machine.gpus import most_free_bytes
 from editeval.types import WEIGHTS
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from torch import nn
 
 log = logging.getLogger("editeval")
 
@@ -67,7 +72,7 @@ class PipelineParams:
         return False
 
 
-def load_pipeline(params: PipelineParams, device: str) -> Any:
+def load_pipeline(params: PipelineParams, device: str) -> DiffusionPipeline:
     """The diffusers pipeline of `params` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
     folder = Path(params.model_name).expanduser() if checkpoint.is_path(params.model_name) else None
     # before the libraries take their seconds
@@ -88,8 +93,10 @@ def load_pipeline(params: PipelineParams, device: str) -> Any:
     return pipeline
 
 
-def _from_folder(torch: Any, diffusers: Any, folder: Path, params: PipelineParams, device: str) -> Any:
-    arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": params.runs_remote_code()}
+def _from_folder(
+    torch: ModuleType, diffusers: ModuleType, folder: Path, params: PipelineParams, device: str
+) -> DiffusionPipeline:
+    arguments: dict[str, object] = {"low_cpu_mem_usage": True, "trust_remote_code": params.runs_remote_code()}
     if params.cpu_offload == "none":
         arguments["device_map"] = "cuda" if device.startswith("cuda") else device
     index = checkpoint.read_index(str(folder), None)
@@ -115,7 +122,7 @@ def _check_folder(folder: Path, params: PipelineParams, device: str) -> int:
     return num_bytes
 
 
-def import_libraries() -> tuple[Any, Any]:
+def import_libraries() -> tuple[ModuleType, ModuleType]:
     """(torch, diffusers). Raises MachineError naming the install command if a package is missing."""
     try:
         import diffusers
@@ -126,14 +133,14 @@ def import_libraries() -> tuple[Any, Any]:
     return torch, diffusers
 
 
-def _silence(diffusers: Any) -> None:
+def _silence(diffusers: ModuleType) -> None:
     import transformers
 
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
 
 
-def _check_device(torch: Any, device: str, params: PipelineParams) -> None:
+def _check_device(torch: ModuleType, device: str, params: PipelineParams) -> None:
     if not device.startswith("cuda"):
         if params.cpu_offload != "none":
             raise ConfigError(f"{PARAMS}.cpu_offload: {params.cpu_offload!r} needs a GPU, the device is {device}")
@@ -145,7 +152,7 @@ def _check_device(torch: Any, device: str, params: PipelineParams) -> None:
     torch.cuda.set_device(index)  # "cuda" in a device map means the current one
 
 
-def _place(pipeline: Any, params: PipelineParams, device: str) -> None:
+def _place(pipeline: DiffusionPipeline, params: PipelineParams, device: str) -> None:
     if params.cpu_offload == "model":
         pipeline.enable_model_cpu_offload(device=device)
     elif params.cpu_offload == "sequential":
@@ -158,13 +165,13 @@ def _place(pipeline: Any, params: PipelineParams, device: str) -> None:
         pipeline.vae.enable_tiling()
 
 
-def _correct(pipeline: Any) -> None:
+def _correct(pipeline: DiffusionPipeline) -> None:
     encoder = getattr(pipeline, "text_encoder", None)
     if encoder is not None and tell_token_types(encoder) is not None:
         log.info("%s: its text encoder is told which tokens are image", type(pipeline).__name__)
 
 
-def _accelerate(pipeline: Any, params: PipelineParams) -> None:
+def _accelerate(pipeline: DiffusionPipeline, params: PipelineParams) -> None:
     denoiser = denoiser_of(pipeline)
     if params.acceleration == "exact":
         rotate_in_real_numbers(denoiser)  # the compiler fuses no complex numbers
@@ -178,7 +185,7 @@ def _accelerate(pipeline: Any, params: PipelineParams) -> None:
             raise ConfigError(f"{PARAMS}.compile: {checkpoint.one_line(error)}; leave it out") from error
 
 
-def _set_attention(denoiser: Any, name: str) -> None:
+def _set_attention(denoiser: nn.Module, name: str) -> None:
     from diffusers.models.attention_dispatch import attention_backend
 
     try:
@@ -193,7 +200,7 @@ def _set_attention(denoiser: Any, name: str) -> None:
         raise ConfigError(f"{PARAMS}.attention_backend: {type(denoiser).__name__} has one way only; leave it out")
 
 
-def denoiser_of(pipeline: Any) -> Any:
+def denoiser_of(pipeline: DiffusionPipeline) -> nn.Module:
     """The network that runs at every step."""
     return getattr(pipeline, "transformer", None) or pipeline.unet
 
@@ -210,7 +217,7 @@ def check_room(num_bytes: int, device: str, is_offloaded: bool) -> None:
         raise MachineError(f"{checkpoint.KEY}: {_too_little(num_bytes, where, free)}; {advice}")
 
 
-def check_gpu(torch: Any, num_bytes: int, device: str) -> None:
+def check_gpu(torch: ModuleType, num_bytes: int, device: str) -> None:
     """As `check_room`, with what torch sees of that very GPU."""
     free, total = torch.cuda.mem_get_info(torch.device(device))
     if num_bytes > free:
