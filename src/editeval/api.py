@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -51,6 +52,7 @@ def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
     Logs go where the configuration says; without that nothing is written into your folder (see BatchEditor.logs).
     Raises ConfigError or MachineError. Use it as a context manager, or call `close`: that frees the devices.
     """
+    _check_plain("", params)
     if isinstance(config, str) and not config.endswith((".yaml", ".yml")):
         model = {"type": config, "params": params}
         loaded = load_mapping({"benchmark": {"type": "procedural"}, "diffusion_model": model}, "load_editor")
@@ -137,7 +139,7 @@ class BatchEditor:
             raise ConfigError(f"batch_edit: {len(images)} images with {len(instructions)} instructions; one each")
         base_seed = overrides.pop("seed", self.stage.seed)
         _check_arguments(instructions, enable_batch_sync, on_error, base_seed)
-        _check_json(overrides)
+        _check_plain("batch_edit: ", overrides)
         sources = [_source(i, image) for i, image in enumerate(images)]
         policy = self.stage.execution.policy
         if enable_batch_sync is not None:
@@ -205,13 +207,14 @@ def _check_arguments(instructions: Sequence[object], enable_batch_sync: object, 
         raise ConfigError(f"batch_edit: seed: must be a whole number from 0 on, got {seed!r}")
 
 
-def _check_json(overrides: Mapping[str, object]) -> None:
-    """Raises ConfigError for what cannot travel to a worker."""
-    for key, value in overrides.items():
+def _check_plain(where: str, values: Mapping[str, object]) -> None:
+    """Raises ConfigError for what no configuration could hold; in a call of `batch_edit`, for paths as well."""
+    for key, value in values.items():
         try:
-            json.dumps(value, allow_nan=False)
+            json.dumps(value, allow_nan=False, default=None if where else os.fspath)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"batch_edit: {key}: must be a JSON value, got {value!r}: {error}") from error
+            what = "must be a plain value or a list or mapping of them"
+            raise ConfigError(f"{where}{key}: {what}, got {value!r}: {error}") from error
 
 
 def _config(config: Config | str | Path, overrides: Mapping[str, object]) -> Config:
@@ -219,4 +222,5 @@ def _config(config: Config | str | Path, overrides: Mapping[str, object]) -> Con
         if overrides:
             raise ConfigError("overrides go with a configuration file, not with a Config that is already resolved")
         return config
+    _check_plain("", overrides)
     return load_config(Path(config), Overrides(values=overrides))
