@@ -37,7 +37,7 @@ class Batch:
 
 @dataclass(slots=True)
 class ProgressLine:
-    """`[SYNC] Editing images:  33%|██████▋   | 90/270 [00:30<01:00]`: at every tenth and every INTERVAL_S."""
+    """`[SYNC] EditSettings images:  33%|██████▋   | 90/270 [00:30<01:00]`: at every tenth and every INTERVAL_S."""
 
     title: str
     total: int
@@ -93,7 +93,7 @@ class EditLog:
         self._say = say
         self._last_worker = -1  # of whom the latest final outcome in the open batch is
         self.history = History()
-        self.progress = ProgressLine(f"[{'SYNC' if self._is_sync else 'NO-SYNC'}] Editing images", len(keys), say)
+        self.progress = ProgressLine(f"[{'SYNC' if self._is_sync else 'NO-SYNC'}] EditSettings images", len(keys), say)
 
     def begin(self) -> None:
         """The opening lines; the clock of the progress line starts."""
