@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
-from editeval.reports.site.i18n import is_word
+from editeval.reports.i18n import is_word
 from editeval.reports.site.summary.charts import axis, strip
 from editeval.reports.site.summary.elements import (
     Child,
@@ -23,8 +23,7 @@ from editeval.reports.site.summary.elements import (
 )
 from editeval.reports.site.summary.run_view import WHOLE, RunView
 from editeval.text import fixed
-
-_STATISTICS = ("mean", "std", "median", "min", "max")
+from editeval.types import STATISTICS
 
 
 def scores(view: RunView, runs: Sequence[RunView]) -> Element | None:
@@ -33,7 +32,7 @@ def scores(view: RunView, runs: Sequence[RunView]) -> Element | None:
     if view.summary("micro") is None:
         return None
     names = dict.fromkeys(one["category"] for one in block["summaries"] if one["category"] not in WHOLE)
-    shown = [name for name in _STATISTICS if name in block["statistics"]]
+    shown = [name for name in STATISTICS if name != "count" and name in block["statistics"]]
     others = [h("span", metric) for metric in block["metrics"][1:]]
     head: list[str | Element] = ["category", axis(), *shown, "interval", "n", *others]
     rows = [_row(view, runs, one, shown) for name in (*names, *WHOLE) if (one := view.summary(name)) is not None]
