@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from editeval.errors import RunConflictError
+from editeval.machine import versions
 from editeval.machine.host import host
-from editeval.machine.versions import versions
 from editeval.store.ledger_events import RUN
 from editeval.store.records import EditSettings, Json, Listed
 
@@ -66,7 +66,7 @@ class Manifest:
     is_fresh: bool = False  # begun with --fresh: nothing is taken over from another run
     devices: Sequence[str] = ()
     argv: Sequence[str] = field(default_factory=lambda: list(sys.argv))
-    versions: Mapping[str, str] = field(default_factory=versions)
+    versions: Mapping[str, str] = field(default_factory=versions.recorded)
     host: Json = field(default_factory=host)
     created_at: float = field(default_factory=time.time)
     command: str = RUN  # what this invocation does
