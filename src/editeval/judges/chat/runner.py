@@ -217,7 +217,7 @@ class ProtocolJudge(Judge, Generic[P]):
     """A judge that asks what `params.protocol` asks; metrics, prompts and fingerprint are those of the protocol."""
 
     name: ClassVar[str]
-    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
+    metrics = protocols.load(AskParams.protocol).metrics  # those of the default protocol
     params: AskParams
     runner: ProtocolRunner[P] | None = None
 
