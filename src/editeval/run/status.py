@@ -11,9 +11,8 @@ from typing import TypeVar
 
 from editeval.display import snapshot as views
 from editeval.display.observer import StageFacts
-from editeval.display.rates import Throughput
 from editeval.display.recorder import read_picture
-from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, WorkerView
+from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, Throughput, WorkerView
 from editeval.plugins import names_code
 from editeval.run import results
 from editeval.run.progress_events import EDIT, interval
