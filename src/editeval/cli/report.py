@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 from editeval.cli.console import result_console, run_dirs
@@ -12,7 +11,7 @@ from editeval.run import results
 from editeval.run.plan import Plan
 from editeval.run.recorded import plan_of
 from editeval.store import queries
-from editeval.store.records import SUBSET
+from editeval.store.ledger_events import SubsetChosen
 from editeval.store.run_store import RunStore
 
 
@@ -40,7 +39,7 @@ def _show_reports(plan: Plan, store: RunStore, embed: str | None) -> int:
     from editeval.run.report import build_report, republish, write_embedded
 
     if queries.subset(store) != plan.subset:  # a run of before did not say
-        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
+        store.record_event(SubsetChosen.of_run(plan.subset))
     built = build_report(plan, store)
     republish(built, plan, store)
     if embed is not None:
