@@ -30,10 +30,11 @@ def test_listing_imports_no_plug_in_and_no_library() -> None:
     assert int(count) >= 8 and imported == "[]"
 
 
-def test_what_is_listed_are_the_modules_that_do_not_begin_with_an_underscore() -> None:
+def test_what_is_listed_are_the_modules_that_do_not_begin_with_an_underscore_and_the_named_classes() -> None:
     for kind in plugins.KINDS:
         folder = Path(str(plugins.__file__)).parent / kind
-        assert plugins.available(kind) == sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+        modules = {p.stem for p in folder.glob("*.py") if not p.stem.startswith("_")}
+        assert plugins.available(kind) == sorted(modules | plugins.CLASSES.get(kind, {}).keys())
     assert {"identity", "target", "classical", "simulated"} <= set(plugins.available("editors"))
     assert {"procedural", "image_folder", "json_records"} <= set(plugins.available("benchmarks"))
     assert "reference" in plugins.available("judges")
@@ -43,7 +44,7 @@ def test_what_is_listed_are_the_modules_that_do_not_begin_with_an_underscore() -
 def test_every_plug_in_loads_by_its_name_and_has_params_with_defaults(kind: str, base: type) -> None:
     for name in plugins.available(kind):
         cls = plugins.load(kind, name)
-        assert issubclass(cls, base) and cls.__module__ == f"editeval.{kind}.{name}"
+        assert issubclass(cls, base) and cls.__module__ == plugins.built_in(kind, name)[0]
         assert cls.Params() == cls.Params()
         assert (sys.modules[cls.__module__].__doc__ or "").strip(), f"{name} has no card"
 
