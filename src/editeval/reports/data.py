@@ -92,19 +92,21 @@ class Report:
     run: Mapping[str, Any]
     badge: str
     warnings: tuple[Message, ...]
-    coverage: Mapping[str, Any]
+    coverage: Mapping[str, int | float | None]
     summaries: tuple[Summary, ...]
     headline_metric: str  # empty: the run has no judge, its edits are the result
     statistics: tuple[str, ...]  # of mean, std, median, min, max, count: the columns that tables show
     timing: Mapping[str, Any]
     policies: tuple[Mapping[str, Any], ...]
-    batches: tuple[Mapping[str, Any], ...]
+    batches: tuple[Mapping[str, object], ...]
     provenance: Mapping[str, Any]
     samples: Callable[[], Iterator[SampleRow]]
     images: Images
     survey: Survey | None = None  # spares the renderers a pass each
-    timeline: Mapping[str, Any] = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
-    histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # failed attempts, by sample
+    timeline: Mapping[str, object] = field(
+        default_factory=dict
+    )  # the chart of `stats.timeline`
+    histories: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)  # failed attempts, by sample
     certificate: Mapping[str, Any] | None = None  # what is known of how far this judge can be trusted
 
     @property
@@ -131,7 +133,7 @@ def survey(samples: Iterator[SampleRow], headline_metric: str) -> Survey:
     return tally.survey()
 
 
-def coverage_of(seen: Survey) -> dict[str, Any]:
+def coverage_of(seen: Survey) -> dict[str, int | float | None]:
     """The `coverage` block of report.json: counts that add up, and the scored share."""
     return {
         "num_samples": seen.num_samples,
