@@ -33,12 +33,12 @@ ALLOWED = {
     "judges": ("http", "images", "prompts"),
     # the parts of a run
     "config": ("plugins", "prompts", "redaction"),
-    "stats": (),
+    "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
     "store": ("config", "files", "images", "machine", "prompts"),
     "display": ("machine", "text"),
-    "reports": ("files", "images", "plugins", "text"),
+    "reports": ("files", "images", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Observer:
     def stage_began(self, stage: StageFacts) -> None:
         return
 
-    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+    def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
         """An event of the pool of `stage` (`execution.worker_state`); of an attempt: key, worker, reason, message."""
         return
 
@@ -95,7 +94,7 @@ class CompositeObserver(Observer):
         for observer in self.observers:
             observer.stage_began(stage)
 
-    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+    def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
         for observer in self.observers:
             observer.notice(stage, kind, data)
 

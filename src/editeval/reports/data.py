@@ -8,12 +8,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from editeval.images import FLAGS
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
-from editeval.types import Score, Subset, Summary
+from editeval.store.records import SampleRow
+from editeval.types import Subset, Summary
 
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
 MICRO, MACRO = "micro", "macro"
@@ -27,32 +28,6 @@ JsonObject: TypeAlias = Mapping[str, Any]
 
 Images = Callable[[str], tuple[bytes | None, bytes | None]]
 """images(sample id) -> encoded (source, target); None for what cannot be read. Several threads may call it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleRow:
-    """Everything a report says about one sample. `status` is "done", "failed" or "pending"."""
-
-    id: str
-    category: str
-    instruction: str
-    cluster: str
-    position: int  # in the benchmark, from 0
-    status: str
-    sha256: str | None
-    seed: int | None
-    error_reason: str | None
-    error_message: str | None
-    seconds: float | None
-    device: str | None
-    worker: int | None
-    attempt: int | None
-    edited_path: str | None  # relative to the run directory
-    scores: Mapping[str, Score]
-    flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
-    started_at: float | None = None  # unix seconds
-    width: int | None = None  # of the edit
-    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,20 +203,7 @@ def _unscored(seen: Survey) -> Iterator[Message]:
         yield Message("not_judged", (num_unjudged, seen.num_done))
 
 
-class ScoredRow(Protocol):
-    """A sample with its scores, wherever it was read."""
-
-    @property
-    def category(self) -> str: ...
-    @property
-    def cluster(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def scores(self) -> Mapping[str, Score]: ...
-
-
-def scored_value(row: ScoredRow, metric: str) -> float | None:
+def scored_value(row: SampleRow, metric: str) -> float | None:
     """The sample's score; None if it has none, and always for an edit that is not done."""
     score = row.scores.get(metric)
     return score.value if score is not None and row.status == "done" else None

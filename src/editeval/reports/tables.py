@@ -18,8 +18,9 @@ from typing import TextIO, TypeAlias
 from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
-from editeval.reports.data import NOT_JUDGED, JsonObject, Report, SampleRow, surveyed
+from editeval.reports.data import NOT_JUDGED, JsonObject, Report, surveyed
 from editeval.reports.i18n import Message
+from editeval.store.records import SampleRow
 from editeval.types import Score
 
 Cell: TypeAlias = "str | int | float | None"

@@ -17,11 +17,12 @@ from typing import TypeAlias
 from editeval.errors import UserError
 from editeval.images import FLAGS
 from editeval.plugins import names_code
-from editeval.reports.data import NOT_JUDGED, JsonObject, Report, SampleRow, Survey, scored_value, why_unscored
+from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
 from editeval.reports.format import command, metrics_of, model_line, planted_line, policy_shares, score_titles
 from editeval.reports.i18n import Message
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.reports.tables import plain
+from editeval.store.records import SampleRow
 from editeval.text import run_command
 
 CHUNK = 500  # samples per file

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from editeval.files import write_atomic
-from editeval.reports.data import Report, SampleRow, surveyed
+from editeval.reports.data import Report, surveyed
 from editeval.reports.site import page, payload
 from editeval.reports.site.thumbnails import (
     FOLDER,
@@ -35,6 +35,7 @@ from editeval.reports.site.thumbnails import (
 )
 from editeval.reports.site.view import RunView, first_page
 from editeval.reports.tables import replacing, to_json
+from editeval.store.records import SampleRow
 
 FIRST_FILE = payload.PLACE  # written last: a run that has it has a whole site
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
