@@ -209,7 +209,7 @@ class Flat:
     """A table: the type of every column (int, float or str), and its rows, streamed; None where nothing is known."""
 
     columns: Mapping[str, type]
-    rows: Callable[[], Iterator[Mapping[str, Cell]]]
+    rows: Callable[[], Iterator[Mapping[str, object]]]
     origin: Mapping[str, str]  # which run it is of
 
 
@@ -235,7 +235,7 @@ def write_parquet(flat: Flat, path: Path) -> None:
     fields = [pa.field(name, kinds[kind]) for name, kind in flat.columns.items()]
     schema = pa.schema(fields, metadata={f"editeval.{key}": value for key, value in flat.origin.items()})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        group: list[Mapping[str, Cell]] = []
+        group: list[Mapping[str, object]] = []
         for row in flat.rows():
             group.append({name: _text(cell) for name, cell in row.items()})
             if len(group) == ROW_GROUP:
@@ -244,6 +244,6 @@ def write_parquet(flat: Flat, path: Path) -> None:
         writer.write_table(pa.Table.from_pylist(group, schema=schema))
 
 
-def _text(cell: Cell) -> Cell:
+def _text(cell: object) -> object:
     """Half a surrogate pair is no UTF-8: its escape stands for it."""
     return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
