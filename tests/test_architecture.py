@@ -62,7 +62,7 @@ LIBRARIES = {
     "ray": (True, ("execution",)),
     "rich": (True, ("text", "reports", "display", "run", "cli")),
     "pydantic": (True, ("config", "reports", "api")),
-    "yaml": (False, ("config", "reports", "api")),
+    "yaml": (False, ("config", "reports")),
     "jinja2": (True, ("reports",)),
 }
 # What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line.

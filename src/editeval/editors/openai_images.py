@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from editeval.editors import _images_api
 from editeval.editors._images_api import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
-from editeval.editors.diffusion.sizes import Size, is_stretch, parse_size, scaled
+from editeval.editors.diffusion.families import Size, is_stretch, parse_size, scaled
 from editeval.errors import ConfigError, ImageError, MachineError
 from editeval.http.calls import NOT_IDENTITY, SECRET, ServerParams, UsageMeter, ask
 from editeval.http.client import (
