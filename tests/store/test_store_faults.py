@@ -18,6 +18,7 @@ import store_fakes as fakes
 
 from editeval.errors import ImageError, MachineError, RunConflictError, UserError
 from editeval.store import connection, lock
+from editeval.store.ledger_events import Invocation
 from editeval.store.run_store import RunStore
 
 CHILD = [sys.executable, str(Path(__file__).with_name("store_child.py"))]
@@ -142,8 +143,8 @@ def test_settings_outside_the_identity_may_change_and_the_change_is_on_record(tm
         with RunStore.open(tmp_path / "run", wanted) as store:
             assert store.manifest["config"]["device_ids"] == [0]
     with RunStore.read(tmp_path / "run") as store:
-        changes = [event["data"]["config_changes"] for event in store.events("invocation")]
-    assert changes == [{}, {"device_ids": [[0], [0, 1]]}]
+        changes = [one.event.config_changes for one in store.events_of(Invocation)]
+    assert changes == [{}, {"device_ids": ([0], [0, 1])}]
 
 
 def test_a_second_writer_is_told_who_the_first_is(run: Path) -> None:

@@ -18,6 +18,7 @@ from editeval.run.recorded import plan_of, settings_of
 from editeval.stats.summary import summarise
 from editeval.store import exports
 from editeval.store import verify as checks
+from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem
 from editeval.text import one_line, run_command
@@ -76,7 +77,7 @@ def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tup
         _write_reports(store, allow_code)
     except UserError as error:
         return fixed, f"the reports cannot be written again: {error}"
-    store.record_event("repaired", {"problems": [str(problem) for problem in reports] or ["reports are out of date"]})
+    store.record_event(Repaired(tuple(map(str, reports)) or ("reports are out of date",)))
     return fixed + reports, ""
 
 

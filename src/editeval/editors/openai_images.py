@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from editeval.editors import _images_api
 from editeval.editors._images_api import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
-from editeval.editors.diffusion.sizes import Size, is_stretch, parse_size, scaled
+from editeval.editors.diffusion.families import Size, is_stretch, parse_size, scaled
 from editeval.errors import ConfigError, ImageError, MachineError
 from editeval.http.calls import SECRET, Bounds, Caps, UsageMeter, ask, check_variable, key_in
 from editeval.http.client import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 PROBE_S = 30.0  # one call of the check before the first edit
 OVERRIDABLE = ("size", *TUNABLE, "extra")
-NOT_IDENTITY: Mapping[str, Any] = {"identity": False}  # such a field changes no image, only how it is come by
+NOT_IDENTITY: Mapping[str, bool] = {"identity": False}  # such a field changes no image, only how it is come by
 
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 

@@ -128,9 +128,9 @@ class UsageMeter:
                 raise BudgetError(f"{self._where}: {why}")
 
     def answered(self, usage: tuple[int, int] | None, url: str) -> None:
-        """A call was answered; `usage` is its tokens in and out. One that tells none costs as much as the dearest.
+        """A call was answered; `usage` is its tokens in and out. One without a count costs as much as the dearest.
 
-        Raises MachineError if none has told any, and the limit is one in money.
+        Raises MachineError if no call had a count, and the limit is one in money.
         """
         if self._caps.is_none:
             return

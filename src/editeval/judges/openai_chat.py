@@ -32,7 +32,7 @@ log = logging.getLogger("editeval")
 NAME = "openai_chat"
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 MAX_REPLY_BYTES = 4 << 20
-NOT_IDENTITY: Mapping[str, bool] = {"identity": False}  # such a field changes no score, only how it is come by
+NOT_IDENTITY: Mapping[str, bool] = {"identity": False}  # such a field changes no score, only how the judge gets it
 OWNED = frozenset(
     {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "repetition_penalty"}
     | {"seed", "n", "logprobs", "top_logprobs", "response_format", "stream"}
@@ -142,7 +142,7 @@ class OpenaiChatJudge(ProtocolJudge[Conversation]):
             log.warning("%s gives no token probabilities: %s", session.server.url, will)
             if p.scoring == "auto":
                 session.find_out(asked, p.sampling(question, "probe", 0, False))
-        if p.output == "structured" and not session.abilities.has_schema:
+        if p.output == "structured" and "response_format" in session.abilities.refused:
             raise MachineError(f"{NAME}.output: {session.server.url} takes no response_format; set output: plain")
 
 

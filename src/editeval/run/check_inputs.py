@@ -11,6 +11,7 @@ from itertools import islice
 from editeval.run.plan import Plan
 from editeval.store import fingerprints, lineage, queries
 from editeval.store.fingerprints import Inputs
+from editeval.store.records import Listed
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem
 from editeval.types import Edit, Sample
@@ -44,9 +45,7 @@ def check_inputs(plan: Plan, store: RunStore) -> InputsCheck:
     return found
 
 
-def _compare(
-    found: InputsCheck, where: str, known: fingerprints.Parts, now: Inputs, old: dict[str, object], made: str
-) -> None:
+def _compare(found: InputsCheck, where: str, known: fingerprints.Parts, now: Inputs, old: Listed, made: str) -> None:
     for part in fingerprints.changed(known, now.parts):
         said = fingerprints.in_words(part, old, now.listed())
         found.problems.append(
@@ -64,7 +63,7 @@ def _check_editors(found: InputsCheck, store: RunStore) -> None:
     ids = {edit.made.editor_id for edit in store.edits(wanted_only=False) if edit.made and edit.made.editor_id}
     if len(ids) > 1:
         said = f"edits of {len(ids)} editors in one run: {', '.join(sorted(ids))}; begin a new run with --fresh"
-        found.problems.append(Problem("inputs", store.ledger.path.name, said))
+        found.problems.append(Problem("inputs", store.path.name, said))
 
 
 def _check_sources(found: InputsCheck, plan: Plan, store: RunStore) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, replace
-from typing import Any
 
 from editeval import images
 from editeval.display.observer import StageFacts
@@ -17,6 +16,7 @@ from editeval.execution.worker_messages import EncodedEdit
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.progress_events import EDIT, completed_edit, edit_facts, worker_log_name
 from editeval.run.stage import CompletedEdits, RunningStage, say, workers_of
+from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.queries import num_made
 from editeval.store.run_store import RunStore
 from editeval.store.samples import edit_inputs
@@ -88,7 +88,7 @@ class Editing(RunningStage):
         batch = self._log.on_event(notice)
         if batch is not None:
             is_one_clock = self._stage.execution.backend != "ray"
-            self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})
+            self.store.record_event(BatchEnd(**asdict(batch), is_one_clock=is_one_clock))
             self.observer.batch(EDIT, batch.index, batch.total)
 
     def _made_of(self, key: str) -> Made | None:
@@ -106,9 +106,8 @@ class Editing(RunningStage):
         normal = replay(history.measured, setting, failed=history.failed)
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
         cost = cost_of(execution.policy, history.seconds, normal, real)
-        policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
-        told = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
-        self.store.record_event("replay", told | {"num_edits": history.num_edits})
+        policies = tuple(_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True))
+        self.store.record_event(Replay(execution.policy, cost.measured_s, policies, asdict(cost), history.num_edits))
         of_edits = sum(num_made(self.store).values())
         say(cost_line(execution.policy, cost, real, history.num_edits, of_edits))
 
@@ -117,12 +116,7 @@ class Editing(RunningStage):
         self._landings.close()
 
 
-def _row(real: SimulatedRun, normal_s: float) -> dict[str, Any]:
+def _row(real: SimulatedRun, normal_s: float) -> PolicyReplay:
     """What is kept of a replay: `makespan_s` with the failures of the run, of which they are `failures_s`."""
-    return {
-        "policy": real.policy,
-        "makespan_s": real.makespan_s,
-        "failures_s": real.makespan_s - normal_s,
-        "idle_fraction": real.idle_fraction,
-        "max_drift": real.max_drift,
-    }
+    failures_s = real.makespan_s - normal_s
+    return PolicyReplay(real.policy, real.makespan_s, real.idle_fraction, real.max_drift, failures_s)

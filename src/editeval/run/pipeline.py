@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from editeval.config.schema import Config, Stage
 from editeval.display.session import watching
@@ -27,8 +26,9 @@ from editeval.run.report import build_report, publish
 from editeval.run.reuse import reuse
 from editeval.run.scheduler import run_waves, waves
 from editeval.store import directories, lineage
+from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
 from editeval.store.manifest import Manifest
-from editeval.store.records import SUBSET, Counts
+from editeval.store.records import Counts
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 
@@ -111,7 +111,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         reuse(plan, store, lambda: interrupt.signum is not None)
         if plan.is_editing:
             results.configure(store, plan.judgings)
-        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
+        store.record_event(SubsetChosen.of_run(plan.subset))
         check_room(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
@@ -171,17 +171,11 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         argv=[redacted(word) for word in argv or sys.argv],
         inputs=plan.inputs.listed(),
         is_fresh=not plan.can_reuse,
-        setting=_setting(plan),
+        command=RUN if plan.is_editing else SCORE,
+        warnings=plan.config.warnings if plan.is_editing else None,
+        editing=recorded.editing_of(plan) if plan.is_editing else None,
     )
     return RunStore.open(plan.dir, manifest)
-
-
-def _setting(plan: Plan) -> dict[str, Any]:
-    """What the event of this invocation says besides its configuration."""
-    if not plan.is_editing:
-        return {"command": recorded.SCORE}
-    warnings = [*plan.config.warnings]
-    return {"command": recorded.RUN, "warnings": warnings, "editing": recorded.editing_of(plan)}
 
 
 def _announce(plan: Plan, store: RunStore) -> None:

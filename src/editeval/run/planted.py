@@ -12,19 +12,18 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from editeval.editors.simulated import OTHERS, RUNGS, Simulated, answer, chances_of, drawn
 from editeval.errors import ConfigError, ImageError
 from editeval.images import encode_png
 from editeval.run.interrupt import Interrupt
 from editeval.run.plan import Plan, ScoreSetPlan, hash_of, seed_of
+from editeval.store.ledger_events import Planted
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest, Sample
 
 log = logging.getLogger("editeval")
 
-EVENT = "planted"
 JUDGE = "reference"
 EXACT = {"target": 10.0, "identity": 0.0}
 """What that judge gives these by definition, to the last bit: nobody need ask."""
@@ -65,14 +64,13 @@ def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
     found = _expected(plan, judging, store, interrupt)
     if interrupt.signum is None and found:
         parts = {c: _mean([e for e in found if e.category == c]) for c in dict.fromkeys(e.category for e in found)}
-        content = {"judging_id": judging.id, "selection": selection, "mean": _mean(found), "categories": parts}
-        store.record_event(EVENT, content)
+        store.record_event(Planted(judging.id, selection, _mean(found), parts))
 
 
-def planted(store: RunStore, judging_id: str, selection: str) -> dict[str, Any] | None:
+def planted(store: RunStore, judging_id: str, selection: str) -> Planted | None:
     """What `record` kept for these samples under this judging; None if it did not."""
-    events = [event["data"] for event in store.events(EVENT)]
-    matching = (e for e in reversed(events) if (e["judging_id"], e["selection"]) == (judging_id, selection))
+    events = [recorded.event for recorded in store.events_of(Planted)]
+    matching = (e for e in reversed(events) if (e.judging_id, e.selection) == (judging_id, selection))
     return next(matching, None)
 
 
@@ -104,9 +102,9 @@ def _measured(plan: Plan, judging: ScoreSetPlan, store: RunStore) -> Iterator[tu
     model = plan.config.diffusion_model
     for row in store.rows(judging.id):
         score = row.scores.get(judging.metrics[0])
-        if row.edit is not None and row.edit.status == "done" and score is not None:
-            rung = drawn(model.params, row.sample_id, row.edit.seed)
-            yield row.sample_id, None if score.value is None else {**EXACT, rung: score.value}
+        if row.status == "done" and row.seed is not None and score is not None:
+            rung = drawn(model.params, row.id, row.seed)
+            yield row.id, None if score.value is None else {**EXACT, rung: score.value}
 
 
 def _scores(sample: Sample, rungs: Sequence[str], plan: Plan, judging: ScoreSetPlan) -> Iterator[tuple[str, float]]:

@@ -18,6 +18,7 @@ from editeval.machine.interpreters import Interpreter, inspect
 from editeval.run.placement import is_on_gpus, plugin_of
 from editeval.run.plan import Plan, worker_spec
 from editeval.store import directories, queries
+from editeval.store.ledger_events import InterpreterUsed
 from editeval.store.run_store import RunStore
 from editeval.types import HubModel
 
@@ -127,5 +128,4 @@ def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:
     """What runs elsewhere than editeval itself is on record, with its versions."""
     for stage, found in interpreters_of(stages):
         if stage.execution.python or stage.execution.requirements or stage.execution.backend == "ray":
-            data = {"section": stage.section, "python": found.path, "versions": found.versions}
-            store.record_event("interpreter", data)
+            store.record_event(InterpreterUsed(stage.section, found.path, found.versions))

@@ -13,6 +13,7 @@ from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.stats import intervals
 from editeval.stats.summary import on_scale
 from editeval.store import queries
+from editeval.store.ledger_events import Stages
 from editeval.store.run_store import RunStore
 from editeval.types import Outcome, Sample, Score
 
@@ -27,7 +28,7 @@ def judge_key(judging: ScoreSetPlan) -> str:
 def announce(plan: Plan, store: RunStore, observer: Observer) -> None:
     """`observer` knows the run and its stages before anything is done, and so does who reads the ledger."""
     run = run_facts(plan, store)
-    store.record_event("stages", {"stages": [asdict(replace(stage, scores=())) for stage in run.stages]})
+    store.record_event(Stages(tuple(asdict(replace(stage, scores=())) for stage in run.stages)))
     observer.run_began(run)
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from editeval.types import Edit, Sample
 
 log = logging.getLogger("editeval")
 PAGE = 256  # edits in one transaction
-EVENT = "reused"
 
 
 def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: False, page_size: int = PAGE) -> None:
@@ -55,7 +54,7 @@ def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: 
                 _take_scores(plan, judging, store, other, mine)
         for one in reused.reused(store):
             if one.run == directory.name and one not in before:
-                store.record_event(EVENT, asdict(one))
+                store.record_event(one)
 
 
 def _is_open(plan: Plan, store: RunStore, run: str) -> bool:

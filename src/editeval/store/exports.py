@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from editeval.store.records import Row
+from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
 
 AGAIN = "`editeval report RUN` writes it again"
@@ -45,9 +45,7 @@ def _faults(store: RunStore, prefixes: Prefixes) -> Iterator[tuple[str, str]]:
 def _samples_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     try:
         with path.open(encoding="utf-8") as file:
-            for number, (line, row) in enumerate(
-                itertools.zip_longest(file, store.ledger.labelled_rows(prefixes)), start=1
-            ):
+            for number, (line, row) in enumerate(itertools.zip_longest(file, store.labelled_rows(prefixes)), start=1):
                 if line is None or row is None:
                     return f"{'fewer' if line is None else 'more'} lines than wanted samples; {AGAIN}"
                 fault = _line_fault(json.loads(line), row)
@@ -63,12 +61,12 @@ def _table_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for number, (line, row) in enumerate(
-                itertools.zip_longest(csv.DictReader(file), store.ledger.labelled_rows(prefixes)), start=2
+                itertools.zip_longest(csv.DictReader(file), store.labelled_rows(prefixes)), start=2
             ):
                 if line is None or row is None:
                     return f"{'fewer' if line is None else 'more'} rows than wanted samples; {AGAIN}"
                 if not _fits(line, row):
-                    return f"row {number}: {row.sample_id!r} differs from the ledger; {AGAIN}"
+                    return f"row {number}: {row.id!r} differs from the ledger; {AGAIN}"
     except (OSError, ValueError, csv.Error) as error:
         return f"cannot be read: {error}; {AGAIN}"
     finally:
@@ -76,13 +74,12 @@ def _table_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
     return None
 
 
-def _fits(line: Mapping[str, str | None], row: Row) -> bool:
+def _fits(line: Mapping[str, str | None], row: SampleRow) -> bool:
     """Whether a row of the table is what the ledger has; texts may carry the apostrophe that guards spreadsheets."""
-    edit = row.edit
-    expected = (edit.status, edit.sha256 or "") if edit else ("pending", "")
+    expected = (row.status, row.sha256 or "")
     told = {metric: _number(line.get(metric) or line.get(f"'{metric}")) for metric in row.scores}
     recorded = {metric: score.value for metric, score in row.scores.items()}
-    is_id = line.get("id") in (row.sample_id, f"'{row.sample_id}")
+    is_id = line.get("id") in (row.id, f"'{row.id}")
     return is_id and (line.get("status"), line.get("sha256")) == expected and _agree(_known(told), _known(recorded))
 
 
@@ -90,17 +87,17 @@ def _number(cell: str | None) -> float | None:
     return float(cell) if cell else None
 
 
-def _line_fault(line: dict[str, Any], row: Row) -> str:
-    if line.get("id") != row.sample_id:
-        return f"sample {line.get('id')!r}, {row.sample_id!r} in the ledger"
+def _line_fault(line: dict[str, Any], row: SampleRow) -> str:
+    if line.get("id") != row.id:
+        return f"sample {line.get('id')!r}, {row.id!r} in the ledger"
     edit = line.get("edit") or {}
-    recorded = (row.edit.status, row.edit.sha256) if row.edit else (None, None)
+    recorded = (row.status, row.sha256) if row.status != "pending" else (None, None)
     told = (edit.get("status"), edit.get("sha256")) if edit.get("status") in ("done", "failed") else (None, None)
     if told != recorded:
-        return f"edit of {row.sample_id!r} is {told}, {recorded} in the ledger"
+        return f"edit of {row.id!r} is {told}, {recorded} in the ledger"
     values = {metric: score.get("value") for metric, score in (line.get("scores") or {}).items()}
     if not _agree(_known(values), _known({metric: score.value for metric, score in row.scores.items()})):
-        return f"scores of {row.sample_id!r} differ from the ledger"
+        return f"scores of {row.id!r} differ from the ledger"
     return ""
 
 
@@ -129,7 +126,7 @@ def _report_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None
         return f"(samples, samples, edited, failed, pending) {told}, {recorded} in the ledger; {AGAIN}"
     scored = Counter(
         metric
-        for row in store.ledger.labelled_rows(prefixes)
+        for row in store.labelled_rows(prefixes)
         for metric, score in row.scores.items()
         if score.value is not None
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editeval.store import barrier, exports, lock
+from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import EDITS, RunStore, relative_path
 
 _PNG_END = b"IEND\xaeB`\x82"
@@ -48,8 +49,8 @@ def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[P
     While another process writes to the run, files that may be its unfinished work are not counted.
     """
     is_settled = store.is_writer or lock.holder(store.dir) is None
-    problems = [Problem("ledger", store.ledger.path.name, found) for found in store.ledger.problems()]
-    problems += [Problem("barrier", store.ledger.path.name, found) for found in barrier.crossed(store).values()]
+    problems = [Problem("ledger", store.path.name, found) for found in store.problems()]
+    problems += [Problem("barrier", store.path.name, found) for found in barrier.crossed(store).values()]
     problems += _check_images(store)
     if is_settled:
         problems += _check_files(store)
@@ -68,7 +69,7 @@ def repair(store: RunStore, problems: Sequence[Problem]) -> list[Problem]:
         with contextlib.suppress(FileNotFoundError):
             (store.dir / problem.where).unlink()
     if fixable:
-        store.record_event("repaired", {"problems": [str(problem) for problem in fixable]})
+        store.record_event(Repaired(tuple(map(str, fixable))))
     return fixable
 
 
@@ -77,7 +78,7 @@ def _check_images(store: RunStore) -> Iterator[Problem]:
         if edit.path is None:
             continue
         if edit.path != relative_path(edit.sample_id):
-            yield Problem("ledger", store.ledger.path.name, f"{edit.sample_id!r} has the path {edit.path!r}")
+            yield Problem("ledger", store.path.name, f"{edit.sample_id!r} has the path {edit.path!r}")
             continue
         fault = _fault(store.dir / edit.path, str(edit.sha256))
         if fault is not None:
@@ -104,7 +105,7 @@ def _fault(path: Path, sha256: str) -> tuple[str, str] | None:
 
 def _check_files(store: RunStore) -> Iterator[Problem]:
     # An image of a pending sample is no fault: a kill between file and row leaves one, the next edit replaces it.
-    own = {relative_path(sample_id) for sample_id in store.ledger.sample_ids()}
+    own = {relative_path(sample_id) for sample_id in store.sample_ids()}
     for path in sorted([*store.dir.iterdir(), *_inside(store.dir / EDITS)]):
         where = path.relative_to(store.dir).as_posix()
         if path.name.startswith(".") and path.name.endswith(".tmp"):
