@@ -17,7 +17,7 @@ from editeval.run.plan import ScoreSetPlan, judging_plans
 
 def certify(options: argparse.Namespace) -> int:
     """Make and print one certificate per judge, or that of --judge alone. 0 if all are certified, 3 if one is not."""
-    from editeval.reports.judge_trust import render_certificate
+    from editeval.reports.terminal import render_certificate
     from editeval.run import certify
     from editeval.run.logs import logs
 

@@ -76,7 +76,8 @@ def _block(found: SampleDetail, file: str, known: Known) -> dict[str, Any]:
         | {"name": known[judging.id][0].name, "is_shown": known[judging.id][1]}
         for judging, scores in found.judgings
     ]
-    return dict(plain(asdict(found) | {"file": file, "judgings": judgings}))
+    values = asdict(found) | {"file": file, "judgings": judgings}
+    return {name: plain(value) for name, value in values.items()}
 
 
 def _score(score: Score) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run tells those who watch it. Observers look on: they return at once, and nothing they do reaches a result."""
+"""What a run passes to its displays. Observers return at once, and nothing they do reaches a result."""
 
 from __future__ import annotations
 

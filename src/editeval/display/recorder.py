@@ -72,9 +72,9 @@ class Recorder(Observer):
                 source.close()
 
     def _write_picture(self, path: Path) -> int:
-        """Replaced in one step; not forced to disk: after a power cut nobody is live. Returns the number of workers."""
+        """Replaced in one step; not forced to disk: after a power cut no run is live. Returns the number of workers."""
         picture = self._tracker.picture()
-        temporary = path.with_name(f"{path.name}.next")  # one name: whoever has the run's lock is alone
+        temporary = path.with_name(f"{path.name}.next")  # one name: only the owner of the run's lock writes it
         temporary.write_text(json.dumps(picture, default=_as_json), encoding="utf-8")
         temporary.replace(path)
         return len(picture.workers)
@@ -140,7 +140,7 @@ PATIENCE_S = 2.0
 class EventLines(Observer):
     """A context manager: {"event", "at", ...} for everything an observer gets, and a `picture` every PICTURE_S.
 
-    A slow reader loses events, and is told how many; the run loses nothing.
+    A slow reader loses events, and gets their number; the run loses nothing.
     """
 
     def __init__(self, look: Callable[[], RunSnapshot], out: TextIO) -> None:

@@ -35,7 +35,7 @@ DISPLAYS = ("auto", "live", "plain", "json", "none")
 
 @dataclass(frozen=True, slots=True)
 class DisplaySession:
-    """`observer` is to be told; the log's lines for the terminal go to `handler` (None: to nowhere)."""
+    """`observer` gets what happens; the log's lines for the terminal go to `handler` (None: to nowhere)."""
 
     observer: Observer
     handler: logging.Handler | None
@@ -45,7 +45,7 @@ class DisplaySession:
 def watching(
     display: str, interval: Interval, is_stopping: Callable[[], bool], say: Callable[[str], None]
 ) -> Iterator[DisplaySession]:
-    """While inside, what the session's observer is told can be seen. `say` logs one line."""
+    """While inside, what the session's observer gets can be seen. `say` logs one line."""
     tracker = Tracker(interval, is_stopping)
     console = _console()
     shown = chosen(display, console)

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from editeval.files import write_atomic
 from editeval.reports.data import Report, surveyed
@@ -88,7 +87,7 @@ def _inline(directory: Path, stem: str) -> str:
     return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def safe_json(value: Any) -> str:
+def safe_json(value: object) -> str:
     """JSON that is a JavaScript literal too, and in which no browser finds a tag, a comment or an entity."""
     return to_json(value).translate(_ESCAPES)
 
@@ -104,7 +103,7 @@ def _chunks(report: Report, directory: Path, tally: payload.IssueCounts) -> Iter
         shown = [payload.row_of(row, mine, metrics) for row, mine in zip(rows, pictures, strict=True)]
         for place, row in enumerate(shown, start=number * payload.CHUNK):
             tally.add(row, place)
-        yield "rows", number, safe_json(shown)
+        yield "rows", number, safe_json([row.cells() for row in shown])
         yield "details", number, safe_json([payload.detail_of(row, report) for row in rows])
 
 
