@@ -8,8 +8,8 @@ import pytest
 from pipeline_fakes import config, run
 
 from editeval.errors import RunConflictError
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import score
+from editeval.run.scheduler import Interrupt
 from editeval.store.run_store import RunStore
 
 OTHER = {"reward_model__params__object_share": 0.5}

@@ -21,7 +21,7 @@ CERTIFIED, NOT_CERTIFIED = 0, 3
 def certify(options: argparse.Namespace, overrides: Overrides) -> int:
     """Make and print one certificate per judge, or that of --judge alone. 0 if all are certified, 3 if one is not."""
     from editeval.run import certify
-    from editeval.run.logs import logs
+    from editeval.run.pipeline import logs
 
     config = load_for_certificate(Path(options.config), overrides, options.allow_code)
     suite, contents = certify.Suite(num_samples=options.num_items), []

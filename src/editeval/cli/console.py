@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from editeval.run.interrupt import Interrupt
 from editeval.text import shell_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from editeval.run.scheduler import Interrupt
 
 USAGE, INCOMPLETE = 2, 3
 EXIT_CODES = """exit codes:
@@ -46,6 +47,8 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
     """While inside, the first of ENDING finishes what runs, the second one stops."""
+    from editeval.run.scheduler import Interrupt
+
     interrupt = Interrupt()
 
     def on_signal(signum: int, _: Any) -> None:

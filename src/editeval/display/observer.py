@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+EDIT = "edit"  # key of the edit stage
+
 
 @dataclass(frozen=True, slots=True)
 class StageFacts:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, replace
-from typing import Any
 
 from editeval import images
-from editeval.display.observer import StageFacts
+from editeval.display.observer import EDIT, RequestCompleted, StageFacts
 from editeval.errors import BudgetError, ImageError
 from editeval.execution.progress import EditLog, cost_line
 from editeval.execution.replay import Setting, cost_of, replay
@@ -16,8 +15,7 @@ from editeval.execution.simulate import SimulatedRun
 from editeval.execution.worker_messages import EncodedEdit
 from editeval.execution.worker_state import PoolEvent, Result
 from editeval.run.plan import Plan, seed_of, worker_spec
-from editeval.run.progress_events import EDIT, completed_edit, edit_facts, worker_log_name
-from editeval.run.stage import CompletedEdits, RunningStage, say, workers_of
+from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
 from editeval.store.queries import num_made
 from editeval.store.run_store import RunStore
 from editeval.store.samples import edit_inputs
@@ -26,8 +24,8 @@ from editeval.types import EditRequest, Made
 log = logging.getLogger("editeval")
 
 
-class Editing(RunningStage):
-    """Edits what is pending; `completed` is told of every edit, done or failed, that is on record."""
+class EditStage(RunningStage):
+    """Edits what is pending; `completed` gets every edit, done or failed, that is on record."""
 
     stage = "edit"
     name = EDIT
@@ -35,14 +33,13 @@ class Editing(RunningStage):
     def __init__(self, plan: Plan, store: RunStore, completed: CompletedEdits) -> None:
         stage = plan.config.diffusion_model
         groups = plan.editor_devices()
-        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(None)}"
-        spec = worker_spec("editors", stage, plan.config.allow_code)
-        super().__init__(store, stage, workers_of(spec, groups, stage, logs), store.pending_edits())
+        workers = workers_of(worker_spec(stage, plan.config.allow_code), groups, stage, plan.log_path(None))
+        super().__init__(store, stage, workers, store.pending_edits())
         self._plan = plan
         self.plugin, self.inputs = plan.editor, plan.inputs
         self._stage = stage
         self._samples = {s.id: s for s in plan.samples}
-        self._landings = completed
+        self._completed = completed
         self._made: dict[str, Made] = {}  # written by the pool's threads, one key each
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
@@ -78,11 +75,11 @@ class Editing(RunningStage):
             self._made_of(outcome.key),
         )
         if outcome.error is not None:
-            said = f"{outcome.error.message}{self.traceback_at(outcome)}"
-            log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, said)
+            what = f"{outcome.error.message}{self.traceback_at(outcome)}"
+            log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, what)
         self.observer.settled(EDIT, completed_edit(outcome))
         self._log.add(outcome)
-        self._landings.add(edit)
+        self._completed.add(edit)
 
     def notice(self, notice: PoolEvent) -> None:
         super().notice(notice)
@@ -108,17 +105,43 @@ class Editing(RunningStage):
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
         cost = cost_of(execution.policy, history.seconds, normal, real)
         policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
-        told = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
-        self.store.record_event("replay", told | {"num_edits": history.num_edits})
+        found = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
+        self.store.record_event("replay", found | {"num_edits": history.num_edits})
         of_edits = sum(num_made(self.store).values())
         say(cost_line(execution.policy, cost, real, history.num_edits, of_edits))
 
     def closed(self) -> None:
         super().closed()
-        self._landings.close()
+        self._completed.close()
 
 
-def _row(real: SimulatedRun, normal_s: float) -> dict[str, Any]:
+def edit_facts(plan: Plan, store: RunStore) -> StageFacts:
+    """The edit stage as it is now."""
+    counts = store.counts(None)
+    groups = plan.editor_devices() if plan.is_editing else []
+    execution = plan.config.diffusion_model.execution
+    return StageFacts(
+        key=EDIT,
+        kind="edit",
+        title=plan.log_name,
+        total=counts.num_wanted,
+        done=counts.num_edited,
+        failed=counts.num_failed,
+        devices=tuple(groups),
+        is_synchronised=execution.policy == "batch_sync",
+        retry=execution.retry,
+        worker_logs=worker_logs(plan.log_path(None), len(groups)),
+    )
+
+
+def completed_edit(outcome: Result) -> RequestCompleted:
+    """What an observer gets of it."""
+    error = outcome.error
+    failures = ((outcome.key, error.reason, error.message),) if error else ()
+    return RequestCompleted(outcome.key, outcome.worker, outcome.seconds, failures=failures)
+
+
+def _row(real: SimulatedRun, normal_s: float) -> dict[str, object]:
     """What is kept of a replay: `makespan_s` with the failures of the run, of which they are `failures_s`."""
     return {
         "policy": real.policy,

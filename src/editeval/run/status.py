@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from editeval.display import snapshot as views
-from editeval.display.observer import StageFacts
+from editeval.display.observer import EDIT, StageFacts
 from editeval.display.rates import Throughput
 from editeval.display.recorder import read_picture
 from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, WorkerView
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.progress_events import EDIT, interval
 from editeval.run.recorded import headline_of, settings_of
+from editeval.stats.summary import running_interval
 from editeval.store import lock, queries
 from editeval.store.records import CAPPED, Counts
 from editeval.store.reused import Reused, reused
@@ -238,7 +238,7 @@ class _Ledger:
             clusters.setdefault(cluster, []).append(value)
         if not clusters:
             return None
-        mean, low, high = interval(clusters)
+        mean, low, high = running_interval(clusters)
         return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())), facts.score_set)
 
     def _workers(self, workers: Sequence[queries.WorkerActivity]) -> list[WorkerView]:

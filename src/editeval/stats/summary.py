@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -107,6 +107,14 @@ def _summary(
 
 def _interval(groups: Sequence[_Group]) -> Interval:
     return on_scale(intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups]))
+
+
+def running_interval(scores: Mapping[str, Sequence[float]]) -> tuple[float, float | None, float | None]:
+    """(mean, low, high) of scores by cluster, as the report's row `micro` will have them."""
+    values = [value for group in scores.values() for value in group]
+    mean = math.fsum(values) / len(values)
+    found = on_scale(intervals.interval([scores], [mean]))
+    return mean, found.low, found.high
 
 
 def on_scale(found: Interval) -> Interval:
