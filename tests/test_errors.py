@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli.retry import FAMILIES
-from editeval.errors import Reason
-from editeval.execution.attempts import RETRIED
+from editeval.errors import FAMILIES, Reason
+from editeval.execution.policy import RETRIED
 
 ROOT = Path(__file__).parent.parent
 INTERNAL = {"not_edited"}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.display.observer import Observer
-from editeval.execution.worker_state import PoolEvent
+from editeval.execution.pool_events import PoolEvent
 from editeval.run.edit_stage import completed_edit
 from editeval.run.judge_stage import completed_scores
 from editeval.run.stage import pass_on

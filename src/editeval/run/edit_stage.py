@@ -9,11 +9,10 @@ from dataclasses import asdict, replace
 from editeval import images
 from editeval.display.observer import EDIT, RequestCompleted, StageFacts
 from editeval.errors import BudgetError, ImageError
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import EditLog, cost_line
-from editeval.execution.replay import Setting, cost_of, replay
-from editeval.execution.simulate import SimulatedRun
+from editeval.execution.simulate import Setting, SimulatedRun, cost_of, replay
 from editeval.execution.worker_messages import EncodedEdit
-from editeval.execution.worker_state import PoolEvent, Result
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
 from editeval.store.queries import num_made
@@ -83,7 +82,7 @@ class EditStage(RunningStage):
 
     def notice(self, notice: PoolEvent) -> None:
         super().notice(notice)
-        batch = self._log.hear(notice)
+        batch = self._log.on_event(notice)
         if batch is not None:
             is_one_clock = self._stage.execution.backend != "ray"
             self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})

@@ -13,8 +13,8 @@ from editeval import images
 from editeval.display.observer import RequestCompleted, StageFacts
 from editeval.errors import BudgetError, ImageError, MachineError, Reason
 from editeval.execution.pool import Pool
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import ProgressLine
-from editeval.execution.worker_state import PoolEvent, Result
 from editeval.plugins import names_code
 from editeval.reports.site.thumbnails import Found, Previews
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec

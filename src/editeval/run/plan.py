@@ -11,7 +11,7 @@ from typing import NamedTuple
 from editeval import plugins
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError, MachineError, Problems
-from editeval.execution import devices
+from editeval.execution.backends import deal_devices, device_problem, group_devices, resolve_devices
 from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.run.selection import category_notes, check_prompts, select, setting_at, subset_of
@@ -272,8 +272,8 @@ def stage_devices(stage: Stage, plugin: PluginClass) -> list[tuple[str, ...]]:
         names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
     where, size = f"{stage.section}.params.device_ids", execution.devices_per_worker
     if execution.backend != "ray":
-        return devices.groups(where, names, size)
-    groups = devices.dealt(where, names, size)
+        return group_devices(where, names, size)
+    groups = deal_devices(where, names, size)
     if all(name == "cpu" for name in names):
         return groups
     return groups[: max(1, cluster.connect(execution.ray_address).num_gpus(size) // size)]
@@ -283,7 +283,7 @@ def _device_names(stage: Stage, plugin: PluginClass) -> tuple[str, ...]:
     execution, default = stage.execution, plugin.default_device
     if execution.backend == "ray":
         return cluster.slots(execution.device_ids, default, execution.devices_per_worker, execution.ray_address)
-    return devices.resolve(execution.device_ids, default)
+    return resolve_devices(execution.device_ids, default)
 
 
 def is_on_gpus(stage: Stage, plugin: PluginClass) -> bool:
@@ -311,7 +311,7 @@ def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> li
 def _missing_devices(stage: Stage, plugin: PluginClass) -> str | None:
     where, execution = f"{stage.section}.params.device_ids", stage.execution
     if execution.backend != "ray":
-        return devices.problem(where, _device_names(stage, plugin))
+        return device_problem(where, _device_names(stage, plugin))
     try:
         cluster.connect(execution.ray_address)
     except MachineError as error:

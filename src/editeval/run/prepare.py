@@ -14,12 +14,11 @@ from pathlib import Path
 
 from editeval.config.schema import Config, Stage
 from editeval.errors import ImageError, MachineError, Problems
-from editeval.execution import interpreters
-from editeval.execution.interpreters import Interpreter, inspect
 from editeval.execution.ray import cluster
 from editeval.execution.ray.actor import check_hub_model
 from editeval.images import FORMATS
-from editeval.machine import filesystem, known_issues, versions
+from editeval.machine import filesystem, interpreters, known_issues, versions
+from editeval.machine.interpreters import Interpreter, inspect
 from editeval.run.plan import Plan, device_warnings, is_on_gpus, plugin_of, worker_spec
 from editeval.store import directories, fingerprints, lineage, queries
 from editeval.store.run_store import RunStore
