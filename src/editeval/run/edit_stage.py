@@ -13,14 +13,18 @@ from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import EditLog, cost_line
 from editeval.execution.simulate import Setting, SimulatedRun, cost_of, replay
 from editeval.execution.worker_messages import EncodedEdit
+from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
+from editeval.store.lineage import is_stored
 from editeval.store.queries import num_made
 from editeval.store.run_store import RunStore
 from editeval.store.samples import edit_inputs
-from editeval.types import EditRequest, Made
+from editeval.types import Edit, EditRequest, Made
 
 log = logging.getLogger("editeval")
+
+MAX_KEPT = 32  # samples whose drawn images are kept for their thumbnails while the editor works
 
 
 class EditStage(RunningStage):
@@ -29,7 +33,7 @@ class EditStage(RunningStage):
     stage = "edit"
     name = EDIT
 
-    def __init__(self, plan: Plan, store: RunStore, completed: CompletedEdits) -> None:
+    def __init__(self, plan: Plan, store: RunStore, completed: CompletedEdits, thumbnails: ThumbnailWriter) -> None:
         stage = plan.config.diffusion_model
         groups = plan.editor_devices()
         workers = workers_of(worker_spec(stage, plan.config.allow_code), groups, stage, plan.log_path(None))
@@ -40,6 +44,8 @@ class EditStage(RunningStage):
         self._samples = {s.id: s for s in plan.samples}
         self._completed = completed
         self._made: dict[str, Made] = {}  # written by the pool's threads, one key each
+        self._shown: dict[str, list[bytes]] = {}  # what the editor gets, if it was drawn for it; likewise
+        self._thumbnails = thumbnails
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
 
@@ -55,6 +61,8 @@ class EditStage(RunningStage):
             pictures.append(sample.reference.read())
         digests = [images.sha256(picture) for picture in pictures]
         self._made[key] = Made(digests[0], edit_inputs(digests, sample.instruction, seed), "")
+        if not is_stored(sample.image) and len(self._shown) < MAX_KEPT:
+            self._shown[key] = pictures
         return EditRequest(key, tuple(pictures), sample.instruction, seed)
 
     def began(self) -> None:
@@ -79,6 +87,7 @@ class EditStage(RunningStage):
         self.observer.settled(EDIT, completed_edit(outcome))
         self._log.add(outcome)
         self._completed.add(edit)
+        self._offer(edit)
 
     def notice(self, notice: PoolEvent) -> None:
         super().notice(notice)
@@ -87,6 +96,17 @@ class EditStage(RunningStage):
             is_one_clock = self._stage.execution.backend != "ray"
             self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})
             self.observer.batch(EDIT, batch.index, batch.total)
+
+    def _offer(self, edit: Edit) -> None:
+        """Its thumbnails are made now, unless a drawing would have to be made again that a judge needs as well."""
+        drawn = self._shown.pop(edit.sample_id, [])
+        sample = self._samples[edit.sample_id]
+        source = drawn[0] if drawn else sample.image
+        target = drawn[1] if len(drawn) > 1 else sample.reference
+        is_ready = all(image is None or isinstance(image, bytes) or is_stored(image) for image in (source, target))
+        if edit.path is not None and (is_ready or not self._plan.judgings):
+            edited = images.FileImage(self.store.dir / edit.path)
+            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256))
 
     def _made_of(self, key: str) -> Made | None:
         """What the edit was made of; None if its source could not be read."""

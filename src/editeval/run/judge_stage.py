@@ -16,7 +16,7 @@ from editeval.execution.pool import Pool
 from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plugins import names_code
-from editeval.reports.site.thumbnails import Found, Previews
+from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.store import queries
@@ -42,7 +42,14 @@ class JudgeStage(RunningStage):
 
     stage = "judge"
 
-    def __init__(self, plan: Plan, judging: ScoreSetPlan, store: RunStore, completed: CompletedEdits) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        judging: ScoreSetPlan,
+        store: RunStore,
+        completed: CompletedEdits,
+        thumbnails: ThumbnailWriter,
+    ) -> None:
         stage = judging.stage
         store.add_judging(judging.id, stage.type, details_of(judging.name, stage, judging.known))
         spec = worker_spec(stage, plan.config.allow_code)
@@ -58,7 +65,7 @@ class JudgeStage(RunningStage):
         self._samples = {s.id: s for s in plan.samples}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._shown: dict[str, str] = {}  # digest of what the judge was shown, by sample; likewise
-        self._previews = Previews(store.dir)
+        self._thumbnails = thumbnails
         self._guards = DegenerateReplyWatch(judging, _what_is_kept(plan))
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
 
@@ -67,14 +74,6 @@ class JudgeStage(RunningStage):
 
     def samples_of(self, key: str) -> Sequence[str]:
         return [edit.sample_id for edit in self._completed.done(self._batches[key])]
-
-    def opened(self) -> None:
-        super().opened()
-        self._previews.start()
-
-    def closed(self) -> None:
-        self._previews.finish()
-        super().closed()
 
     def began(self) -> None:
         super().began()
@@ -110,7 +109,7 @@ class JudgeStage(RunningStage):
             )
         category = self._plan.config.benchmark.canonical(sample.category)
         request = judge_request(replace(sample, category=category), source, edited, prompt)
-        self._previews.offer(Found(sample.id, source, request.reference, edited, edit.sha256))
+        self._thumbnails.offer(Found(sample.id, source, request.reference, edited, edit.sha256))
         return request
 
     def record(self, outcome: Result) -> None:

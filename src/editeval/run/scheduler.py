@@ -19,6 +19,7 @@ from editeval.errors import ConfigError
 from editeval.execution.backends import MARK
 from editeval.execution.pool import Pool
 from editeval.execution.pool_events import PoolEvent
+from editeval.reports.site.thumbnails import ThumbnailWriter
 from editeval.run.edit_stage import EditStage, edit_facts
 from editeval.run.judge_stage import JudgeStage, judge_facts
 from editeval.run.plan import Plan, ScoreSetPlan, devices_in_use
@@ -161,11 +162,12 @@ def run_stages(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Obse
     Returns one line for each stage that met such a limit. Stages that are complete start nothing.
     """
     stopped: list[str] = []
+    thumbnails = ThumbnailWriter(store.dir)
     completed = CompletedEdits(store.edits(), store.pending_edits() if plan.is_editing else ())
     try:
         for group in stage_groups(plan):
             if interrupt.signum is None:
-                wanted = [stage for stage in _stages_of(group, plan, store, completed) if stage.keys]
+                wanted = [stage for stage in _stages_of(group, plan, store, completed, thumbnails) if stage.keys]
                 stages = [stage for stage in wanted if not stage.is_spent()]
                 if None in group and not any(isinstance(stage, EditStage) for stage in stages):
                     completed.close()  # no edit will come: no judge waits for one
@@ -175,12 +177,17 @@ def run_stages(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Obse
                 stopped += [stage.stopped for stage in wanted if stage.stopped]
     finally:
         completed.close()
+        thumbnails.finish()
     return tuple(stopped)
 
 
-def _stages_of(group: StageGroup, plan: Plan, store: RunStore, completed: CompletedEdits) -> list[RunningStage]:
+def _stages_of(
+    group: StageGroup, plan: Plan, store: RunStore, completed: CompletedEdits, thumbnails: ThumbnailWriter
+) -> list[RunningStage]:
     return [
-        EditStage(plan, store, completed) if judging is None else JudgeStage(plan, judging, store, completed)
+        EditStage(plan, store, completed, thumbnails)
+        if judging is None
+        else JudgeStage(plan, judging, store, completed, thumbnails)
         for judging in group
     ]
 
