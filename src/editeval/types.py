@@ -164,6 +164,10 @@ class Score:
             raise ValueError(f"score {self.sample_id}/{self.metric}: {self.value!r} is outside 0-10")
 
 
+STATISTICS: tuple[str, ...] = ("mean", "std", "median", "min", "max", "count")
+"""What a table can show of a Summary, by the names of `evaluation.metrics`; count is `num_scored`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One metric over the samples of a category. Nothing has no mean: None. samples = scored + failed + unscored."""

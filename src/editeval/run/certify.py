@@ -76,7 +76,7 @@ def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
     check_machine(config, [stage])
     check_stages(config, [stage])
-    return versions.versions() | interpreter_of(config, stage).versions
+    return versions.recorded() | interpreter_of(config, stage).versions
 
 
 def _workers(config: Config, judging: ScoreSetPlan) -> Workers:

@@ -17,7 +17,7 @@ from editeval.errors import ImageError, MachineError, Problems
 from editeval.execution.ray import cluster
 from editeval.execution.ray.actor import check_hub_model
 from editeval.images import FORMATS
-from editeval.machine import filesystem, interpreters, known_issues, versions
+from editeval.machine import host, interpreters, known_issues, versions
 from editeval.machine.interpreters import Interpreter, inspect
 from editeval.run.plan import Plan, device_warnings, is_on_gpus, plugin_of, worker_spec
 from editeval.store import directories, fingerprints, lineage, queries
@@ -40,7 +40,7 @@ def check_machine(config: Config, stages: Sequence[Stage]) -> None:
         problems.add(MachineError(missing))
     problems.check()
     for stage in stages:
-        for broken in known_issues.problems_for([stage.type], interpreter_of(config, stage).versions):
+        for broken in known_issues.problems(interpreter_of(config, stage).versions, [stage.type]):
             if broken.severity == "broken":
                 problems.add(MachineError(f"{broken.line()}; `editeval doctor` tells more"))
     problems.check()
@@ -218,7 +218,7 @@ def check_disk_space(plan: Plan, store: RunStore, free: Callable[[Path], int | N
     needed = bytes_needed(plan.samples, num_edits)
     if needed <= available:
         return
-    where = filesystem.mount_point(plan.dir)
+    where = host.mount_point(plan.dir)
     what = f"{num_edits} edits and the report need about {shown(needed)}, and {shown(available)} are free"
     advice = "free some space, or choose another disk with evaluation.output_dir (--output-dir)"
     if available < RESERVE:
