@@ -271,7 +271,6 @@ class Plugin:
 
         Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
         """
-        return
 
     @classmethod
     def hub_model(cls, params: PluginParams) -> HubModel | None:
@@ -284,7 +283,6 @@ class Plugin:
 
     def unload(self) -> None:
         """Give the devices back."""
-        return
 
 
 class KnownAnswers(Protocol):
