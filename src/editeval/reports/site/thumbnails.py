@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import os
-import pickle
 import queue
 import signal
 import subprocess
@@ -85,7 +84,7 @@ class ThumbnailStore:
     def find(self, sample_id: str, edited_sha256: str | None) -> Pictures | None:
         """What was made for this very edit, if all of it is still there."""
         digest, pictures = self._index.get(sample_id, ("", None))
-        if pictures is None or digest != edited_sha256:
+        if pictures is None or digest != edited_sha256 or (digest is not None and pictures.edited is None):
             return None
         full = [f"pictures/{p.stem}.{p.extension}" for p in (pictures.source, pictures.target) if p is not None]
         thumbs = [f"thumbs/{p.stem}.webp" for p in (pictures.source, pictures.target, pictures.edited) if p is not None]
@@ -239,8 +238,10 @@ class ThumbnailWriter:
     def _send_one(self, found: Found, pipe: IO[bytes]) -> None:
         with self._lock:
             self._num_bytes -= _num_bytes(found)
-        source, target, edited = map(_read, (found.source, found.target, found.edited))
-        pickle.dump(Found(found.sample_id, source, target, edited, found.edited_sha256), pipe)
+        images = [_read(image) for image in (found.source, found.target, found.edited)]
+        sizes = [None if image is None else len(image) for image in images]
+        pipe.write(json.dumps([found.sample_id, found.edited_sha256, *sizes]).encode() + b"\n")
+        pipe.writelines(image for image in images if image is not None)
         pipe.flush()
 
 
@@ -248,10 +249,15 @@ def work() -> None:
     """The process of a ThumbnailWriter: for the run in argv[1] it makes what comes on stdin, until a disk is full."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
-    store = ThumbnailStore(Path(sys.argv[1]))
-    with contextlib.suppress(EOFError, pickle.UnpicklingError, OSError):
-        while True:
-            store.add(pickle.load(sys.stdin.buffer))
+    store, pipe = ThumbnailStore(Path(sys.argv[1])), sys.stdin.buffer
+    with contextlib.suppress(OSError):
+        for line in pipe:
+            sample_id, digest, *sizes = json.loads(line)
+            images = [None if size is None else pipe.read(size) for size in sizes]
+            if [image and len(image) for image in images] != sizes:
+                return  # the run was killed
+            source, target, edited = images
+            store.add(Found(sample_id, source, target, edited, digest))
 
 
 def _num_bytes(found: Found) -> int:
