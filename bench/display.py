@@ -20,11 +20,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench_fakes import machine
-from editeval.display.events import EventLines
-from editeval.display.live import LiveDisplay
 from editeval.display.observer import CompositeObserver, Observer, RequestCompleted, RunFacts, StageFacts
-from editeval.display.plain import PlainDisplay
-from editeval.display.recorder import Recorder
+from editeval.display.recorder import EventLines, Recorder
+from editeval.display.session import LiveDisplay, PlainDisplay
 from editeval.display.tracker import Tracker
 
 LIMIT_PERCENT = 1.0  # of a core, whatever the number of workers

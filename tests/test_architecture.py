@@ -33,12 +33,12 @@ ALLOWED = {
     "judges": ("http", "images", "prompts"),
     # the parts of a run
     "config": ("plugins", "prompts", "redaction"),
-    "stats": (),
+    "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
     "store": ("config", "files", "images", "machine", "prompts"),
     "display": ("machine", "text"),
-    "reports": ("files", "images", "plugins", "text"),
+    "reports": ("files", "images", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (
@@ -62,7 +62,7 @@ LIBRARIES = {
     "ray": (True, ("execution",)),
     "rich": (True, ("text", "reports", "display", "run", "cli")),
     "pydantic": (True, ("config", "reports", "api")),
-    "yaml": (False, ("config", "reports", "api")),
+    "yaml": (False, ("config", "reports")),
     "jinja2": (True, ("reports",)),
 }
 # What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line.

@@ -333,6 +333,15 @@ class Judge(Plugin, ABC):
         return cls.uses_prompts
 
     @classmethod
+    def roles_of(cls, params: PluginParams) -> Mapping[str, str]:
+        """What a certificate checks -> the metric that measures it: following, preservation; and, where the metric
+        measures nothing else, "preservation alone" and "quality alone". Without: the headline, or nothing."""
+        metrics = cls.metrics_of(params)
+        roles = {"preservation alone": "preservation", "quality alone": "quality"}
+        roles |= {"following": "following", "preservation": "preservation"}
+        return {role: metric for role, metric in roles.items() if metric in metrics}
+
+    @classmethod
     def fingerprint_of(cls, params: PluginParams) -> str:
         """Hash of whatever in its code decides a score besides the parameters: questions, grammar, aggregation."""
         return ""

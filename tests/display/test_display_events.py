@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from display_fakes import Told, edit_facts, run
 
-from editeval.display import events as events_module
-from editeval.display.events import EventLines
+from editeval.display import recorder as events_module
 from editeval.display.observer import RequestCompleted
+from editeval.display.recorder import EventLines
 
 
 @pytest.fixture(autouse=True)

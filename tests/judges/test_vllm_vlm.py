@@ -15,9 +15,8 @@ from editeval.errors import ConfigError, MachineError
 from editeval.execution.validation import describe
 from editeval.execution.worker_messages import are_facts
 from editeval.images import encode_png
-from editeval.judges.chat.vllm_engine import EngineLostError
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
+from editeval.judges.vllm_vlm import EngineLostError, VllmVlmJudge, VllmVlmParams
 from editeval.types import JudgeRequest, Score
 from fakes.fake_vllm import TOO_LONG, EngineDeadError, FakeVllm, VLLMClientError
 
@@ -215,10 +214,3 @@ def test_without_vllm_it_says_what_to_install() -> None:
 def test_a_wrong_parameter_is_one_line_that_names_it(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         VllmVlmParams(**given)
-
-
-def test_metrics_and_prompts_follow_the_protocol() -> None:
-    pointwise, rubric = VllmVlmParams(), VllmVlmParams(protocol="rubric")
-    assert VllmVlmJudge.metrics_of(pointwise) == VllmVlmJudge.metrics
-    assert VllmVlmJudge.uses_prompts_of(rubric) is True and VllmVlmJudge.uses_prompts_of(pointwise) is False
-    assert VllmVlmJudge.fingerprint_of(rubric) != VllmVlmJudge.fingerprint_of(pointwise)

@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 from report_fakes import believable_rows, draw_edits, drawing, row_of
 
-from editeval.reports.data import Report, SampleRow
+from editeval.reports.data import Report
 from editeval.reports.site import page, payload
 from editeval.reports.site.thumbnails import Found, ThumbnailStore
 from editeval.reports.site.write import FIRST_FILE, write_embedded_html, write_report_html
+from editeval.store.records import SampleRow
 from editeval.types import Score
 
 Make = Callable[..., Report]

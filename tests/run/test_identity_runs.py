@@ -191,7 +191,7 @@ def test_a_source_that_changes_between_edit_and_judgement_is_not_judged(bench: B
     bench.paint("s04", (40, 90, 200))
     result = score(bench.config(benchmark=blind), first.plan.dir, ["editeval", "score"], Interrupt())
     with RunStore.read(first.plan.dir) as store:
-        rows = {row.sample_id: row.scores["overall"] for row in store.rows(result.plan.judgings[0].id)}
+        rows = {row.id: row.scores["overall"] for row in store.rows(result.plan.judgings[0].id)}
     assert {key for key, score in rows.items() if score.reason == "source_changed"} == {"s04"}
     assert rows["s03"].value == 5.0
 

@@ -13,6 +13,7 @@ from editeval.errors import MachineError
 from editeval.run.judge_stage import MAX_IN_A_ROW, MAX_RESTARTS, DegenerateReplyGuard
 from editeval.run.pipeline import RunResult, evaluate
 from editeval.store import directories
+from editeval.store.ledger_events import WorkerLost
 from editeval.store.run_store import RunStore
 
 NUM_SAMPLES = 30
@@ -41,7 +42,7 @@ def reasons_of(result: RunResult) -> Counter[str]:
 
 def ends_of(directory: Path) -> list[str]:
     with RunStore.read(directory) as store:
-        return [event["data"]["how"] for event in store.events("worker_lost")]
+        return [one.event.how for one in store.events_of(WorkerLost)]
 
 
 @pytest.mark.parametrize(("text", "reason"), [("!" * 80, "degenerate"), ("", "empty")])
@@ -62,7 +63,7 @@ def test_retry_takes_up_what_a_mad_judge_left(tmp_path: Path) -> None:
     result = run(tmp_path / "out", **changes)
     with RunStore.reopen(result.plan.dir) as store:
         judging = result.plan.judging_id
-        left = [row.sample_id for row in store.rows(judging) if row.scores["score"].reason == "degenerate"]
+        left = [row.id for row in store.rows(judging) if row.scores["score"].reason == "degenerate"]
         store.forget_scores(judging, left)
     again = run(tmp_path / "out", **changes)
     assert again.exit_code == 0 and reasons_of(again) == {"": NUM_SAMPLES}

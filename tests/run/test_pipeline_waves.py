@@ -14,6 +14,7 @@ from editeval.run.pipeline import evaluate
 from editeval.run.plan import make_plan
 from editeval.run.scheduler import Interrupt, stage_groups
 from editeval.run.stage import CompletedEdits, NotEditedError
+from editeval.store.ledger_events import StageEnd
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Failure
 
@@ -79,7 +80,7 @@ def test_a_judgement_starts_as_soon_as_its_edits_have_landed(tmp_path: Path) -> 
     result = run(tmp_path, diffusion_model=fake_editor(tmp_path, slow={last: 5.0}), reward_model=JUDGE)
     with RunStore.read(result.plan.dir) as store:
         attempts = list(store.attempts())
-        ended = {event["data"]["stage"] for event in store.events("stage_end")}
+        ended = {one.event.stage for one in store.events_of(StageEnd)}
     first_score = next(i for i, attempt in enumerate(attempts) if attempt.stage == "judge")
     assert first_score < max(i for i, attempt in enumerate(attempts) if attempt.stage == "edit")
     assert ended == {"edit", "judge"}

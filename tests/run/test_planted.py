@@ -16,9 +16,9 @@ from editeval.images import encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.reports.format import planted_line
 from editeval.reports.markdown import render_report_md
-from editeval.run import planted
 from editeval.run.pipeline import RunResult, evaluate
 from editeval.run.plan import seed_of
+from editeval.store.ledger_events import Planted
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest
 
@@ -82,7 +82,7 @@ def test_it_is_counted_once_for_a_selection_and_again_for_another(tmp_path: Path
     fewer = run(tmp_path, first=3)
     assert again.plan.dir == first.plan.dir == fewer.plan.dir
     with RunStore.read(first.plan.dir) as store:
-        assert len(store.events(planted.EVENT)) == 2
+        assert len(store.events_of(Planted)) == 2
     assert first.report is not None and fewer.report is not None
     assert list(fewer.report.run["planted"]["categories"]) == ["physical"]
 

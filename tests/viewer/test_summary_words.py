@@ -16,6 +16,7 @@ from editeval.reports.i18n import Message, is_word, vocabulary
 from editeval.reports.site import page
 from editeval.stats.intervals import NOTES
 from editeval.text import duration, moment, share, span
+from editeval.types import STATISTICS
 
 
 @pytest.mark.parametrize("kind", ["words", "messages"])
@@ -55,7 +56,7 @@ def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:
     asked += re.findall(r'\bdata-(?:t|label)="(\w+)"', code)
     assert len(asked) > 100 and not [word for word in asked if word != "theme" and not is_word(word)]
     code += "".join(path.read_text(encoding="utf-8") for path in (*source.glob("*.py"), *source.glob("static/*.*s")))
-    named = set(re.findall(r"\w+", code)) | {"valid with warnings", "not certified", "certified"}
+    named = {*re.findall(r"\w+", code), *STATISTICS, "valid with warnings", "not certified", "certified"}
     built = ("about_", "why_")  # names that are put together in the code
     words = [word.removesuffix(" (subset)") for word in vocabulary()["words"] if not word.startswith(built)]
     assert [word for word in words if word not in named] == []

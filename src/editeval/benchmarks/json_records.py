@@ -19,10 +19,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from editeval.benchmarks._ids import optional_text, refuse_duplicates, required_text
-from editeval.benchmarks._images import Base64Slice, Base64Text, FolderImage, ImageDirectory, fingerprint_images
+from editeval.benchmarks._files import (
+    Base64Slice,
+    Base64Text,
+    FolderImage,
+    ImageDirectory,
+    fingerprint_images,
+    optional_text,
+    refuse_duplicates,
+    required_text,
+)
 from editeval.benchmarks._json_stream import LONG, JsonRecord, LongString, read_records
 from editeval.config.legacy import category_aliases
 from editeval.errors import BenchmarkError
@@ -232,7 +240,7 @@ class _Reading:
         file = self._text(where, record, f"{role}_path")
         return self._directory.image(where, f"{self._names[f'{role}_path']!r}", file) if file else None
 
-    def _inline_image(self, where: str, record: JsonRecord, role: str, value: Any) -> ImageRef:
+    def _inline_image(self, where: str, record: JsonRecord, role: str, value: object) -> ImageRef:
         if isinstance(value, str) and _BASE64.match(value):
             return Base64Text(self._path, record.name, value)
         raise BenchmarkError(
@@ -240,7 +248,7 @@ class _Reading:
             f"if it is a path, map it with fields.{role}_path; images are never fetched"
         )
 
-    def _metadata(self, where: str, record: JsonRecord) -> dict[str, Any]:
+    def _metadata(self, where: str, record: JsonRecord) -> dict[str, object]:
         metadata = {sys.intern(key): value for key, value in record.value.items() if key not in self._mapped}
         if not record.is_short:
             metadata = {key: self._shortened(where, value) for key, value in metadata.items()}
@@ -249,7 +257,7 @@ class _Reading:
             metadata["rationale" if "rationale" not in metadata else self._names["rationale"]] = rationale
         return metadata
 
-    def _shortened(self, where: str, value: Any) -> Any:
+    def _shortened(self, where: str, value: object) -> object:
         """`value` with every text of more than MAX_METADATA characters replaced by a note that says so."""
         if isinstance(value, LongString):
             value = LEFT_OUT if value.length > _MAX_ESCAPED * MAX_METADATA else self._loaded(where, value)
@@ -261,7 +269,7 @@ class _Reading:
             return {k: self._shortened(where, v) for k, v in value.items()}
         return value
 
-    def _loaded(self, where: str, value: Any) -> Any:
+    def _loaded(self, where: str, value: object) -> object:
         if not isinstance(value, LongString):
             return value
         try:

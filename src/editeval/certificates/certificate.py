@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from editeval.certificates import conditions
-from editeval.certificates.answers import Answers, metric_for
-from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, Finding, findings
-from editeval.certificates.thresholds import SUITE
+from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, SUITE, Finding, findings
+from editeval.certificates.conditions import Answers
 from editeval.errors import MachineError
 from editeval.files import write_atomic
 from editeval.stats import agreement
@@ -37,8 +36,8 @@ _LADDER = (
 )
 
 
-def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The certificate of the judging `key`; `about` is what the caller adds: judge, samples, time, versions."""
+def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping[str, object]) -> dict[str, object]:
+    """The certificate of the score set `key`; `about` is what the caller adds: judge, samples, time, versions."""
     found = findings(answers, reads_instruction)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -54,13 +53,13 @@ def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping
 
 
 def verdict(found: Sequence[Finding]) -> str:
-    """Certified if nothing failed, nothing is left unmeasured, and the judge tells the target from the source."""
+    """Certified if nothing failed, nothing is left unmeasured, and the judge separates the target from the source."""
     is_spoilt = any(finding.status in (FAILED, NOT_MEASURED) for finding in found)
-    tells = any(finding.name == _FIRST and finding.status == PASSED for finding in found)
-    return CERTIFIED if tells and not is_spoilt else NOT_CERTIFIED
+    separates = any(finding.name == _FIRST and finding.status == PASSED for finding in found)
+    return CERTIFIED if separates and not is_spoilt else NOT_CERTIFIED
 
 
-def _rung(answers: Answers, arm: str) -> dict[str, Any]:
+def _rung(answers: Answers, arm: str) -> dict[str, object]:
     by_metric = {metric: answers.values(arm, metric) for metric in answers.metrics}
     return {
         "arm": arm,
@@ -71,9 +70,9 @@ def _rung(answers: Answers, arm: str) -> dict[str, Any]:
 
 def _figures(answers: Answers) -> dict[str, float | None]:
     headline = answers.metrics[0]
-    following = metric_for("following", answers.metrics) or headline
-    again = [a - b for a, b in answers.both(conditions.AGAIN, conditions.PARTIAL, headline)]
-    ladder = [a == b for better, worse in _LADDER for a, b in answers.both(better, worse, headline)]
+    following = answers.metric_for("following") or headline
+    again = [a - b for a, b in answers.rows((conditions.AGAIN, conditions.PARTIAL), headline)]
+    ladder = [a == b for arms in _LADDER for a, b in answers.rows(arms, headline)]
     total = answers.num_requests()
     return {
         "auroc_target_identity": _auroc(answers, headline, conditions.IDENTITY),
@@ -92,17 +91,17 @@ def _auroc(answers: Answers, metric: str, other: str) -> float | None:
 FOLDER = "certificates"
 
 
-def path_of(output_dir: Path, judging_id: str) -> Path:
-    """Where the certificate of this judging is, or would be."""
-    return output_dir / FOLDER / f"{judging_id}.json"
+def path_of(output_dir: Path, score_set_id: str) -> Path:
+    """Where the certificate of this score set is, or would be."""
+    return output_dir / FOLDER / f"{score_set_id}.json"
 
 
-def certificate_of(output_dir: Path, judging_id: str) -> dict[str, Any] | None:
-    """The certificate of a judging; None if there is none, or only one of another suite, which says nothing any more.
+def certificate_of(output_dir: Path, score_set_id: str) -> dict[str, Any] | None:
+    """The certificate of a score set; None if there is none, or only one of another suite, which counts no more.
 
     Raises MachineError for a file that is no certificate.
     """
-    path = path_of(output_dir, judging_id)
+    path = path_of(output_dir, score_set_id)
     try:
         content = json.loads(path.read_bytes())
         schema_version, suite, key = content["schema_version"], content["suite"], content["key"]
@@ -112,11 +111,11 @@ def certificate_of(output_dir: Path, judging_id: str) -> dict[str, Any] | None:
         raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
-    is_current = (schema_version, suite, key) == (SCHEMA_VERSION, SUITE, judging_id)
+    is_current = (schema_version, suite, key) == (SCHEMA_VERSION, SUITE, score_set_id)
     return dict(content) if is_current else None
 
 
-def write(output_dir: Path, certificate: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> Path:
+def write(output_dir: Path, certificate: Mapping[str, object], answers: Iterable[Mapping[str, object]]) -> Path:
     """The path of the certificate, which is now on disk; the answers, one line each, are in the .jsonl beside it."""
     path = path_of(output_dir, str(certificate["key"]))
     lines = "".join(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n" for answer in answers)

@@ -53,6 +53,6 @@ def _chosen(config: Config, name: str | None) -> list[ScoreSetPlan]:
 
 def _show(content: dict[str, Any]) -> None:
     from editeval.cli.console import result_console
-    from editeval.reports.judge_trust import render_certificate
+    from editeval.reports.terminal import render_certificate
 
     render_certificate(content, result_console())

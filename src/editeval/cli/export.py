@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from editeval import files
 from editeval.errors import ConfigError
@@ -16,11 +16,11 @@ from editeval.reports.tables import Flat, judge_cells, replacing, write_csv, wri
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
 from editeval.run import results
-from editeval.run.recorded import plan_of
+from editeval.run.recorded import editor_of, plan_of
 from editeval.run.trace_events import trace_of
 from editeval.stats.summary import summarise
 from editeval.store import connection, queries
-from editeval.store.records import Row
+from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
 
 NAMES = {
@@ -139,15 +139,8 @@ def flat(store: RunStore, with_raw: bool = False) -> Flat:
     return Flat(columns, lambda: (_cells(row, columns, metrics) | part for row in results.rows(store, shown)), origin)
 
 
-def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, Any]:
-    edit = row.edit
-    error = edit.error if edit else None
-    cells: dict[str, Any] = dict.fromkeys(columns)
-    cells |= {"position": row.position, "id": row.sample_id, "category": row.category, "cluster": row.cluster}
-    cells |= {"instruction": row.instruction, "description": row.description}
-    cells |= {"status": edit.status if edit else "pending", "edited_path": edit.path if edit else None}
-    cells |= {"error_reason": error.reason if error else None, "error_message": error.message if error else None}
-    cells |= {name: getattr(edit, name) for name in (*_EDIT_COLUMNS, "peak_memory_gib")} if edit else {}
+def _cells(row: SampleRow, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, object]:
+    cells: dict[str, object] = dict.fromkeys(columns) | {name: getattr(row, name) for name in _COLUMNS}
     for metric in metrics:
         score = row.scores.get(metric)
         if score is not None:
@@ -166,7 +159,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
     metric = shown[0].labels[0]
     entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
     summaries = {s.category: s for s in summarise(entries, metric)}
-    name = str(store.manifest["config"]["diffusion_model"]["type"])
+    name = editor_of(store)
     return Model(name, summaries, shown[0].title, queries.subset(store), shown[0].id), metric
 
 

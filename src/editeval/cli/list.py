@@ -14,11 +14,11 @@ from editeval.editors.diffusion.families import FAMILIES
 
 
 def show(what: str) -> int:
-    """One line per name. Imports no plug-in: the line is the first of its module's docstring."""
+    """One line per name. Imports no plug-in: the line is the first of its class's or its module's docstring."""
     names = list(POLICIES) if what == "policies" else plugins.available(what)
     width = max(map(len, names), default=0)
     for name in names:
-        about = POLICIES[name] if what == "policies" else _first_line(f"editeval.{what}.{name}")
+        about = POLICIES[name] if what == "policies" else _first_line(what, name)
         sys.stdout.write(f"{name:{width}}  {about}\n")
         for line in _variants(name) if what == "editors" else ():
             sys.stdout.write(f"{'':{width}}    {line}\n")
@@ -39,8 +39,11 @@ def _variants(name: str) -> list[str]:
     return []
 
 
-def _first_line(module: str) -> str:
+def _first_line(kind: str, name: str) -> str:
+    module, cls = plugins.built_in(kind, name)
     spec = find_spec(module)
     assert spec is not None and spec.origin is not None, module
-    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    is_variant = not module.endswith(f".{name}")  # its line is that of its class: the module is another's
+    described = next((n for n in tree.body if is_variant and isinstance(n, ast.ClassDef) and n.name == cls), tree)
+    return (ast.get_docstring(described) or "").partition("\n")[0]

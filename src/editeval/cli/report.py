@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from editeval.errors import ConfigError
@@ -11,7 +10,7 @@ from editeval.run import results
 from editeval.run.plan import Plan
 from editeval.run.recorded import plan_of
 from editeval.store import queries
-from editeval.store.records import SUBSET
+from editeval.store.ledger_events import SubsetChosen
 from editeval.store.run_store import RunStore
 
 
@@ -39,7 +38,7 @@ def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
     from editeval.run.report import build_report, republish, write_embedded
 
     if queries.subset(store) != plan.subset:  # a run of before did not say
-        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
+        store.record_event(SubsetChosen.of_run(plan.subset))
     built = build_report(plan, store)
     republish(built, plan, store)
     if embed is not None:

@@ -18,6 +18,7 @@ from editeval.run.pipeline import score as judge_again
 from editeval.run.recorded import plan_of, settings_of
 from editeval.run.reparse import ChangedScore, Reparse, changes, keep, reparse_of
 from editeval.run.report import publish
+from editeval.store.ledger_events import Reparsed
 from editeval.store.records import ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.text import one_line
@@ -71,8 +72,8 @@ def reparse(directory: Path, options: argparse.Namespace) -> int:
             return 0
         plan = plan_of(store, options.allow_code)  # whatever it refuses, it refuses before anything is kept
         keep(store, reading)
-        facts = {"judging_id": reading.id, "parent": parent.id, "changes": [asdict(change) for change in found]}
-        store.record_event("reparse", {"argv": list(options.argv), "num_scores": total} | facts)
+        listed = tuple(asdict(change) for change in found)
+        store.record_event(Reparsed(tuple(options.argv), total, reading.id, parent.id, listed))
         _tell(reading, found, total)
         publish(plan, store)
         disambiguate(store, [reading.id])

@@ -93,11 +93,11 @@ def failures_of(store: RunStore, judging_ids: Collection[str]) -> Failures:
     found = Failures()
     for judging_id in judging_ids or (None,):
         for row in store.rows(judging_id):
-            if row.edit is not None and row.edit.error is not None:
-                found.edits[row.sample_id] = row.edit.error.reason
+            if row.error_reason is not None:
+                found.edits[row.id] = row.error_reason
             reasons = {score.reason for score in row.scores.values() if score.reason}
             if judging_id is not None and reasons:
-                found.scores[judging_id, row.sample_id] = reasons
+                found.scores[judging_id, row.id] = reasons
     return found
 
 

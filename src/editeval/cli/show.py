@@ -53,7 +53,7 @@ def _meant(store: RunStore, text: str) -> list[str]:
     if found:
         listed = ", ".join(map(repr, found[:MAX_LISTED])) + (", ..." if len(found) > MAX_LISTED else "")
         raise ConfigError(f"sample {text!r}: {len(found)} samples begin so: {listed}; write more, or add * for all")
-    close = difflib.get_close_matches(text, list(store.ledger.sample_ids()), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(text, list(store.sample_ids()), n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else "`editeval export RUN --to csv` lists all"
     raise ConfigError(f"sample {text!r}: {store.dir.name} has no such sample; {hint}")
 
@@ -75,7 +75,8 @@ def _block(found: SampleDetail, file: str, known: Known) -> dict[str, Any]:
         | {"name": known[judging.id][0].name, "is_shown": known[judging.id][1]}
         for judging, scores in found.judgings
     ]
-    return dict(plain(asdict(found) | {"file": file, "judgings": judgings}))
+    values = asdict(found) | {"file": file, "judgings": judgings}
+    return {name: plain(value) for name, value in values.items()}
 
 
 def _score(score: Score) -> dict[str, Any]:

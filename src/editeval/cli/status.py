@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editeval.cli.console import continuing, result_console
-from editeval.display.plain import Rhythm, status_line
+from editeval.display.screen import status_line
+from editeval.display.session import Rhythm
 from editeval.reports.format import subset_line
 from editeval.run.status import KeptView, RunStatus, status_of
 from editeval.text import clean, plain
@@ -113,7 +114,7 @@ def _head(found: RunStatus) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from editeval.display.live import Region
+    from editeval.display.session import Region
 
     subset = [Text(subset_line(found.subset))] if found.subset is not None else []
     return Group(Region(lambda: found.picture), *subset, Text(_meaning(found), style="bold"))

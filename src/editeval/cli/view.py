@@ -56,7 +56,7 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
             if not (directory / FIRST_FILE).is_file():
                 again = run_command("report", directory, names_code=needs_consent)
                 raise UserError(f"{directory}: no report to show yet; `{again}` writes it")
-            samples = frozenset((row.sample_id, row.instruction) for row in store.rows(None))
+            samples = frozenset((row.id, row.instruction) for row in store.rows(None))
             ids = frozenset(sample_id for sample_id, _ in samples)
             runs.append(ShownRun(directory, str(store.manifest["run_id"]), directory.name, ids, needs_consent))
             shared = samples if shared is None else shared & samples
@@ -112,7 +112,7 @@ def scored(directory: Path, block: Mapping[str, Any]) -> dict[Hashable, Scored]:
             raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
         label = next(iter(results.labels(shown)), "")
         rows = results.rows(store, shown)
-        return {(row.sample_id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
+        return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
 
 
 def _written_at(directory: Path) -> int:

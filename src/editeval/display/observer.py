@@ -1,10 +1,9 @@
-"""What a run tells those who watch it. Observers look on: they return at once, and nothing they do reaches a result."""
+"""What a run passes to its displays. Observers return at once, and nothing they do reaches a result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 EDIT = "edit"  # key of the edit stage
 
@@ -65,7 +64,7 @@ class Observer:
     def stage_began(self, stage: StageFacts) -> None:
         return
 
-    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+    def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
         """An event of the pool of `stage` (`execution.worker_state`); of an attempt: key, worker, reason, message."""
         return
 
@@ -97,7 +96,7 @@ class CompositeObserver(Observer):
         for observer in self.observers:
             observer.stage_began(stage)
 
-    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+    def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
         for observer in self.observers:
             observer.notice(stage, kind, data)
 

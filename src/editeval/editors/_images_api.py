@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from editeval.editors.diffusion.sizes import Size, area_size, parse_size
+from editeval.editors.diffusion.families import Size, area_size, parse_size
 from editeval.errors import EditRefusedError, ImageError
 from editeval.http import status_codes
 from editeval.http.client import BadReplyError, DeclinedError, HttpReply, PassingError, Server

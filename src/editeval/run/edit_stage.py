@@ -16,10 +16,11 @@ from editeval.execution.worker_messages import EncodedEdit
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
+from editeval.store.fingerprints import edit_inputs
+from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.lineage import is_stored
 from editeval.store.queries import num_made
 from editeval.store.run_store import RunStore
-from editeval.store.samples import edit_inputs
 from editeval.types import Edit, EditRequest, Made
 
 log = logging.getLogger("editeval")
@@ -94,7 +95,7 @@ class EditStage(RunningStage):
         batch = self._log.on_event(notice)
         if batch is not None:
             is_one_clock = self._stage.execution.backend != "ray"
-            self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})
+            self.store.record_event(BatchEnd(**asdict(batch), is_one_clock=is_one_clock))
             self.observer.batch(EDIT, batch.index, batch.total)
 
     def _offer(self, edit: Edit) -> None:
@@ -123,9 +124,8 @@ class EditStage(RunningStage):
         normal = replay(history.measured, setting, failed=history.failed)
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
         cost = cost_of(execution.policy, history.seconds, normal, real)
-        policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
-        found = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
-        self.store.record_event("replay", found | {"num_edits": history.num_edits})
+        policies = tuple(_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True))
+        self.store.record_event(Replay(execution.policy, cost.measured_s, policies, asdict(cost), history.num_edits))
         of_edits = sum(num_made(self.store).values())
         say(cost_line(execution.policy, cost, real, history.num_edits, of_edits))
 
@@ -160,12 +160,7 @@ def completed_edit(outcome: Result) -> RequestCompleted:
     return RequestCompleted(outcome.key, outcome.worker, outcome.seconds, failures=failures)
 
 
-def _row(real: SimulatedRun, normal_s: float) -> dict[str, object]:
+def _row(real: SimulatedRun, normal_s: float) -> PolicyReplay:
     """What is kept of a replay: `makespan_s` with the failures of the run, of which they are `failures_s`."""
-    return {
-        "policy": real.policy,
-        "makespan_s": real.makespan_s,
-        "failures_s": real.makespan_s - normal_s,
-        "idle_fraction": real.idle_fraction,
-        "max_drift": real.max_drift,
-    }
+    failures_s = real.makespan_s - normal_s
+    return PolicyReplay(real.policy, real.makespan_s, real.idle_fraction, real.max_drift, failures_s)

@@ -20,8 +20,8 @@ from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.store import queries
+from editeval.store.fingerprints import judge_request, shown_inputs
 from editeval.store.run_store import RunStore
-from editeval.store.samples import judge_request, shown_inputs
 from editeval.store.score_sets import details_of
 from editeval.text import run_command
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score

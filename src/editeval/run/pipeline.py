@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging
@@ -31,8 +31,9 @@ from editeval.run.same_inputs import reuse
 from editeval.run.scheduler import Interrupt, announce, run_stages, stage_groups
 from editeval.stats.summary import running_interval
 from editeval.store import directories, lineage
+from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
 from editeval.store.manifest import Manifest
-from editeval.store.records import SUBSET, Counts
+from editeval.store.records import Counts
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import one_line
@@ -116,7 +117,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         reuse(plan, store, lambda: interrupt.signum is not None)
         if plan.is_editing:
             results.configure(store, plan.judgings)
-        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
+        store.record_event(SubsetChosen.of_run(plan.subset))
         check_disk_space(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
@@ -160,17 +161,11 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         argv=[redacted(word) for word in argv or sys.argv],
         inputs=plan.inputs.listed(),
         is_fresh=not plan.can_reuse,
-        setting=_setting(plan),
+        command=RUN if plan.is_editing else SCORE,
+        warnings=plan.config.warnings if plan.is_editing else None,
+        editing=recorded.editing_of(plan) if plan.is_editing else None,
     )
     return RunStore.open(plan.dir, manifest)
-
-
-def _setting(plan: Plan) -> dict[str, object]:
-    """What the event of this invocation says besides its configuration."""
-    if not plan.is_editing:
-        return {"command": recorded.SCORE}
-    warnings = [*plan.config.warnings]
-    return {"command": recorded.RUN, "warnings": warnings, "editing": recorded.editing_of(plan)}
 
 
 def _announce(plan: Plan, store: RunStore) -> None:

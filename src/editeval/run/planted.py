@@ -17,12 +17,12 @@ from editeval.errors import ImageError
 from editeval.images import encode_png
 from editeval.run.plan import Plan, ScoreSetPlan, hash_of, seed_of
 from editeval.run.scheduler import Interrupt
+from editeval.store.ledger_events import Planted
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest, KnownAnswers, Sample
 
 log = logging.getLogger("editeval")
 
-EVENT = "planted"
 JUDGE = "reference"
 EXACT = {"target": 10.0, "identity": 0.0}  # what that judge gives these by definition, to the last bit
 
@@ -49,14 +49,13 @@ def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
     found = _Planted(plan, judging, answers, dict(_measured(plan, judging, answers, store))).expected(interrupt)
     if interrupt.signum is None and found:
         parts = {c: _mean([e for e in found if e.category == c]) for c in dict.fromkeys(e.category for e in found)}
-        content = {"judging_id": judging.id, "selection": selection, "mean": _mean(found), "categories": parts}
-        store.record_event(EVENT, content)
+        store.record_event(Planted(judging.id, selection, _mean(found), parts))
 
 
-def planted(store: RunStore, judging_id: str, selection: str) -> dict[str, object] | None:
+def planted(store: RunStore, judging_id: str, selection: str) -> Planted | None:
     """What `record` kept for these samples and this score set; None if it did not."""
-    events = [event["data"] for event in store.events(EVENT)]
-    matching = (e for e in reversed(events) if (e["judging_id"], e["selection"]) == (judging_id, selection))
+    events = [recorded.event for recorded in store.events_of(Planted)]
+    matching = (e for e in reversed(events) if (e.judging_id, e.selection) == (judging_id, selection))
     return next(matching, None)
 
 
@@ -71,9 +70,9 @@ def _measured(
     """(sample id, scores by answer that are known already; None if it has no score whatever is answered)."""
     for row in store.rows(judging.id):
         score = row.scores.get(judging.metrics[0])
-        if row.edit is not None and row.edit.status == "done" and score is not None:
-            name = answers.drawn(row.sample_id, row.edit.seed)
-            yield row.sample_id, None if score.value is None else {**EXACT, name: score.value}
+        if row.status == "done" and row.seed is not None and score is not None:
+            name = answers.drawn(row.id, row.seed)
+            yield row.id, None if score.value is None else {**EXACT, name: score.value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from editeval.machine import host, interpreters, known_issues, versions
 from editeval.machine.interpreters import Interpreter, inspect
 from editeval.run.plan import Plan, device_warnings, is_on_gpus, plugin_of, worker_spec
 from editeval.store import directories, fingerprints, lineage, queries
+from editeval.store.ledger_events import InterpreterUsed
 from editeval.store.run_store import RunStore
 from editeval.types import HubModel, Sample
 
@@ -146,8 +147,7 @@ def record_interpreters(plan: Plan, store: RunStore) -> None:
     for stage in plan.stages:
         if stage.execution.python or stage.execution.requirements or stage.execution.backend == "ray":
             found = interpreter_of(plan.config, stage)
-            data = {"section": stage.section, "python": found.path, "versions": found.versions}
-            store.record_event("interpreter", data)
+            store.record_event(InterpreterUsed(stage.section, found.path, found.versions))
 
 
 def record_inputs(plan: Plan, store: RunStore) -> None:

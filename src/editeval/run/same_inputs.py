@@ -12,16 +12,16 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from editeval.errors import ImageError, UserError
 from editeval.run.plan import Plan, ScoreSetPlan, seed_of
 from editeval.store import fingerprints, lineage, queries, reused
-from editeval.store.fingerprints import Inputs
+from editeval.store.fingerprints import Inputs, edit_inputs, judge_request, shown_inputs
+from editeval.store.records import Listed
 from editeval.store.run_store import RunStore
-from editeval.store.samples import edit_inputs, judge_request, shown_inputs
 from editeval.store.score_sets import details_of, settle
 from editeval.store.verify import Problem
 from editeval.text import one_line
@@ -29,7 +29,6 @@ from editeval.types import Edit, Sample
 
 log = logging.getLogger("editeval")
 PAGE = 256  # edits in one transaction
-EVENT = "reused"
 
 
 def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: False, page_size: int = PAGE) -> None:
@@ -58,7 +57,7 @@ def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: 
                 _take_scores(plan, judging, store, other, mine)
         for one in reused.reused(store):
             if one.run == directory.name and one not in before:
-                store.record_event(EVENT, asdict(one))
+                store.record_event(one)
 
 
 def _is_open(plan: Plan, store: RunStore, run: str) -> bool:
@@ -186,9 +185,7 @@ def check_inputs(plan: Plan, store: RunStore) -> InputsCheck:
     return found
 
 
-def _compare(
-    found: InputsCheck, where: str, known: fingerprints.Parts, now: Inputs, old: dict[str, object], made: str
-) -> None:
+def _compare(found: InputsCheck, where: str, known: fingerprints.Parts, now: Inputs, old: Listed, made: str) -> None:
     for part in fingerprints.changed(known, now.parts):
         said = fingerprints.in_words(part, old, now.listed())
         found.problems.append(
@@ -206,7 +203,7 @@ def _check_editors(found: InputsCheck, store: RunStore) -> None:
     ids = {edit.made.editor_id for edit in store.edits(wanted_only=False) if edit.made and edit.made.editor_id}
     if len(ids) > 1:
         said = f"edits of {len(ids)} editors in one run: {', '.join(sorted(ids))}; begin a new run with --fresh"
-        found.problems.append(Problem("inputs", store.ledger.path.name, said))
+        found.problems.append(Problem("inputs", store.path.name, said))
 
 
 def _check_sources(found: InputsCheck, plan: Plan, store: RunStore) -> None:

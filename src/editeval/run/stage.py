@@ -26,7 +26,7 @@ from editeval.machine import interpreters
 from editeval.machine.interpreters import resolved
 from editeval.store import fingerprints
 from editeval.store.fingerprints import Inputs
-from editeval.store.records import CAPPED
+from editeval.store.ledger_events import Capped, event_of
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Editor, Judge, UsageRequest
 
@@ -88,7 +88,7 @@ class RunningStage(ABC):
         where = f"{self.settings.section}.params.{self._limit() or 'max_calls'}"
         if not self.stopped:
             log.warning("%s is reached: nothing more is sent", where)
-            self.store.record_event(CAPPED, {"limit": where})
+            self.store.record_event(Capped(where))
         self.stopped = f"{where} is reached: {self.budget.spent.line()}; raise it and run the same command to go on"
 
     def _limit(self) -> str:
@@ -201,7 +201,7 @@ class RunningStage(ABC):
         fingerprints.record(self.store, {fingerprints.COMMIT: commit}, self.stage, self.judging_id)
 
     def _event(self, kind: str, data: Mapping[str, object]) -> None:
-        self.store.record_event(kind, {"stage": self.stage, "judging_id": self.judging_id, **data})
+        self.store.record_event(event_of(kind, {"stage": self.stage, "judging_id": self.judging_id, **data}))
 
 
 def pass_on(observer: Observer, stage: str, event: PoolEvent) -> None:

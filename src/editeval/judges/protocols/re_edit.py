@@ -8,13 +8,14 @@ All show the source, then the edited image. Where a sample's metadata has a `rat
 
 Deviations from the published one (arXiv 2606.05172): the wording is our own; a reply that cannot be read is unscored
 (published: "no", 5.0 and [5.0, 5.0]); samples of other categories cannot be asked and are unscored. transformers_vlm
-takes one greedy reply, as published; the other judges draw num_samples unless told otherwise: `reasoning` is then ten
+takes one greedy reply, as published; the other judges draw num_samples unless set otherwise: `reasoning` is then ten
 times the share of yes, and the smaller of two grades is the smaller of their means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.protocol import Protocol, Question, field
@@ -64,6 +65,7 @@ class ReEdit(Protocol):
     """A verdict on the sample's category, and two grades."""
 
     metrics = ("reasoning", "instruction_following", "semantic_consistency")
+    roles: ClassVar[Mapping[str, str]] = {"following": "instruction_following", "preservation": "semantic_consistency"}
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         demands = _DEMANDS.get(str(request.metadata.get("category", "")))

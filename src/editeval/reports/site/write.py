@@ -21,10 +21,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from editeval.files import write_atomic
-from editeval.reports.data import Report, SampleRow, surveyed
+from editeval.reports.data import Report, surveyed
 from editeval.reports.site import page, payload
 from editeval.reports.site.thumbnails import (
     FOLDER,
@@ -36,6 +35,7 @@ from editeval.reports.site.thumbnails import (
 )
 from editeval.reports.site.view import RunView, first_page
 from editeval.reports.tables import replacing, to_json
+from editeval.store.records import SampleRow
 
 FIRST_FILE = payload.PLACE  # written last: a run that has it has a whole site
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -87,7 +87,7 @@ def _inline(directory: Path, stem: str) -> str:
     return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def safe_json(value: Any) -> str:
+def safe_json(value: object) -> str:
     """JSON that is a JavaScript literal too, and in which no browser finds a tag, a comment or an entity."""
     return to_json(value).translate(_ESCAPES)
 
@@ -103,7 +103,7 @@ def _chunks(report: Report, directory: Path, tally: payload.IssueCounts) -> Iter
         shown = [payload.row_of(row, mine, metrics) for row, mine in zip(rows, pictures, strict=True)]
         for place, row in enumerate(shown, start=number * payload.CHUNK):
             tally.add(row, place)
-        yield "rows", number, safe_json(shown)
+        yield "rows", number, safe_json([row.cells() for row in shown])
         yield "details", number, safe_json([payload.detail_of(row, report) for row in rows])
 
 
