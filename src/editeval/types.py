@@ -285,25 +285,11 @@ class Plugin:
         """Give the devices back."""
 
 
-class KnownAnswers(Protocol):
-    """The answers of an editor that is no model, and how probable they are: from these follows what a run measures."""
-
-    def problem(self, sample_ids: Sequence[str]) -> str: ...  # "<parameter>: what does not fit these samples", or ""
-    def chances(self, sample_id: str) -> Mapping[str, float]: ...  # of every image that it may answer, by name
-    def drawn(self, sample_id: str, seed: int) -> str: ...  # the name of its answer
-    def image(self, name: str, images: tuple[bytes, ...], seed: int) -> Image: ...  # images: source, reference
-
-
 class Editor(Plugin, ABC):
     """One image-editing model on one device. `edit` returns the image or raises."""
 
     sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
-
-    @classmethod
-    def known_answers(cls, params: Any) -> KnownAnswers | None:
-        """Of one that draws its answers by given chances; None: it is a model."""
-        return None
 
     def load(self, device: str) -> None:
         """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""

@@ -118,7 +118,7 @@ def answer(rung: str, images: tuple[bytes, ...], seed: int) -> Image:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAnswers:
-    """What `Simulated` answers under these parameters; see `types.KnownAnswers`."""
+    """What `Simulated` answers under these parameters; see `run.plan.KnownAnswers`."""
 
     params: SimulatedParams
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from editeval import plugins
 from editeval.config.schema import Config, Stage
@@ -21,7 +21,19 @@ from editeval.store.lineage import Lineage, WantedRun
 from editeval.store.score_sets import ScoreSetId, depends_on_calls, score_set_id, settle
 from editeval.types import Benchmark, Editor, Judge, Sample, Subset
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 PluginClass = type[Editor] | type[Judge]
+
+
+class KnownAnswers(Protocol):
+    """The answers of an editor that is no model, and how probable they are: from these follows what a run measures."""
+
+    def problem(self, sample_ids: Sequence[str]) -> str: ...  # "<parameter>: what does not fit these samples", or ""
+    def chances(self, sample_id: str) -> Mapping[str, float]: ...  # of every image that it may answer, by name
+    def drawn(self, sample_id: str, seed: int) -> str: ...  # the name of its answer
+    def image(self, name: str, images: tuple[bytes, ...], seed: int) -> Image: ...  # images: source, reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +159,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
     )
 
 
-class Content(NamedTuple):
+class PlanContent(NamedTuple):
     """What a configuration is about."""
 
     benchmark: Benchmark
@@ -157,7 +169,7 @@ class Content(NamedTuple):
     judgings: tuple[ScoreSetPlan, ...]
 
 
-def look_at(config: Config, problems: Problems) -> Content | None:
+def look_at(config: Config, problems: Problems) -> PlanContent | None:
     """The benchmark, its wanted samples, the editor and the judges; None, and why in `problems`, if they do not fit."""
     everything: list[Sample] = []
     samples: list[Sample] = []
@@ -181,7 +193,7 @@ def look_at(config: Config, problems: Problems) -> Content | None:
     with problems.collect():
         if editor is not None:
             _check_editor(editor, config, everything, samples)
-    return Content(benchmark, everything, samples, editor, judgings) if editor is not None else None
+    return PlanContent(benchmark, everything, samples, editor, judgings) if editor is not None else None
 
 
 def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sample], wanted: Sequence[Sample]) -> None:
@@ -190,10 +202,16 @@ def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sam
             f"{config.path}: diffusion_model.type: {config.diffusion_model.type!r} returns the exact target, "
             f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
         )
-    known = editor.known_answers(config.diffusion_model.params)
+    known = known_answers_of(editor, config)
     problem = known.problem([sample.id for sample in everything]) if known is not None else ""
     if problem:
         raise ConfigError(f"{config.path}: diffusion_model.params.{problem}")
+
+
+def known_answers_of(editor: type[Editor], config: Config) -> KnownAnswers | None:
+    """What its class method `known_answers` says; None for a model, which has none."""
+    known: Callable[[object], KnownAnswers] | None = getattr(editor, "known_answers", None)
+    return None if known is None else known(config.diffusion_model.params)
 
 
 def judging_plans(config: Config) -> tuple[ScoreSetPlan, ...]:

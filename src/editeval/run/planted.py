@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from editeval.errors import ImageError
 from editeval.images import encode_png
-from editeval.run.plan import Plan, ScoreSetPlan, hash_of, seed_of
+from editeval.run.plan import KnownAnswers, Plan, ScoreSetPlan, hash_of, known_answers_of, seed_of
 from editeval.run.scheduler import Interrupt
 from editeval.store.ledger_events import Planted
 from editeval.store.run_store import RunStore
-from editeval.types import JudgeRequest, KnownAnswers, Sample
+from editeval.types import JudgeRequest, Sample
 
 log = logging.getLogger("editeval")
 
@@ -38,7 +38,7 @@ class Expected:
 
 def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
     """The planted mean is on record, if the answers of the editor are known and `reference` has judged them."""
-    answers = plan.editor.known_answers(plan.config.diffusion_model.params)
+    answers = known_answers_of(plan.editor, plan.config)
     judging = plan.judgings[0] if plan.judgings else None
     if answers is None or judging is None or judging.stage.type != JUDGE:
         return
