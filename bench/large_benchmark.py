@@ -87,7 +87,7 @@ with RunStore.reopen(plan.dir) as store:
     began = time.process_time()
     report = build_report(plan, store)
     spent = time.process_time() - began
-    store.record_event("report", state_of(report, plan, store))
+    store.record_event(state_of(report, plan, store))
     assert len(report.summaries) == 3 * 7 and report.coverage["num_scored"] == len(plan.samples)
     print(spent)
 """

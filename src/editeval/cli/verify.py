@@ -16,11 +16,10 @@ from editeval.run import results
 from editeval.run.check_inputs import InputsCheck, check_inputs
 from editeval.run.recorded import plan_of, settings_of
 from editeval.stats.summary import summarise
-from editeval.store import exports
 from editeval.store import verify as checks
 from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
-from editeval.store.verify import Problem
+from editeval.store.verify import AGAIN, Problem
 from editeval.text import one_line, run_command
 
 TOLERANCE = 1e-9
@@ -108,7 +107,7 @@ def _summary_problems(store: RunStore) -> Iterator[Problem]:
         unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
         for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
             if name not in unchecked and not _is_equal(summary.get(name), value):
-                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {exports.AGAIN}"
+                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
                 yield Problem("report", path.name, detail)
                 return
 

@@ -143,10 +143,14 @@ def _compared(policy: JsonObject, used_s: float) -> str:
 
 def difference(makespan_s: float, used_s: float) -> str:
     """How a makespan compares with that of the policy used, in words."""
-    if used_s <= 0 or abs(makespan_s - used_s) < 0.0005 * used_s:
-        return "the same"
-    change = abs(makespan_s / used_s - 1)
-    return f"{share(change)} {'less' if makespan_s < used_s else 'more'}"
+    change = change_of(makespan_s, used_s)
+    return f"{share(abs(change))} {'less' if change < 0 else 'more'}" if change else "the same"
+
+
+def change_of(makespan_s: float, used_s: float | None) -> float:
+    """Of a policy's time against that of the policy used, as a share; 0 for a difference that is none."""
+    change = makespan_s / used_s - 1 if used_s else 0.0
+    return change if abs(change) >= 0.0005 else 0.0
 
 
 _STAGES = {
@@ -267,22 +271,12 @@ def model_line(report: Report) -> Message | None:
 
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
-    for name in ("editor", "judge", "benchmark", "policy", "devices"):
-        value = report.run.get(name)
-        if value not in (None, "", [], ()):
-            yield name, printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
-    if policy_shares(report.run):
-        yield "edits made under", policy_shares(report.run)
-    yield from score_lines(report)
-    for name, message in (("model", model_line(report)), ("planted", planted_line(report))):
-        if message is not None:
-            yield name, str(message)
-    yield from trust_lines(report)
-    if selection_line(report):
-        yield "selection", selection_line(report)
-    if reused_line(report):
-        yield "reused", reused_line(report)
-    if report.run.get("created_at") is not None:
-        yield "created", moment(report.run["created_at"])
-    if report.run.get("id"):
-        yield "run id", printable(report.run["id"])
+    run = report.run
+    known = [(name, run.get(name)) for name in ("editor", "judge", "benchmark", "policy", "devices")]
+    facts = [(name, ", ".join(map(str, v)) if isinstance(v, list | tuple) else v) for name, v in known]
+    facts += [("edits made under", policy_shares(run)), *score_lines(report)]
+    facts += [("model", model_line(report)), ("planted", planted_line(report)), *trust_lines(report)]
+    facts += [("selection", selection_line(report)), ("reused", reused_line(report))]
+    created = moment(run["created_at"]) if run.get("created_at") is not None else ""
+    facts += [("created", created), ("run id", run.get("id"))]
+    return ((name, printable(value)) for name, value in facts if value)

@@ -16,10 +16,10 @@ from editeval.execution.worker_messages import EncodedEdit
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.progress_events import EDIT, completed_edit, edit_facts, worker_log_name
 from editeval.run.stage import CompletedEdits, RunningStage, say, workers_of
+from editeval.store.fingerprints import edit_inputs
 from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.queries import num_made
 from editeval.store.run_store import RunStore
-from editeval.store.samples import edit_inputs
 from editeval.types import EditRequest, Made
 
 log = logging.getLogger("editeval")

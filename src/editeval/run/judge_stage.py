@@ -19,8 +19,8 @@ from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
 from editeval.run.progress_events import judge_facts, judge_key, settled_scores, worker_log_name
 from editeval.run.reply_guard import NO_LANGUAGE, DegenerateReplyWatch
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, workers_of
+from editeval.store.fingerprints import judge_request, shown_inputs
 from editeval.store.run_store import RunStore
-from editeval.store.samples import judge_request, shown_inputs
 from editeval.store.score_sets import details_of
 from editeval.text import run_command
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score

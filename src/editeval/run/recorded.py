@@ -56,14 +56,14 @@ def editor_of(store: RunStore) -> str:
     return str(store.manifest["identity"]["editor"])
 
 
-def origins_of(store: RunStore) -> dict[str, Any]:
+def origins_of(store: RunStore) -> dict[str, str]:
     """Where every value of the run's configuration came from: dotted key -> "file config.yaml:12" and the like."""
-    origins: dict[str, Any] = dict(store.manifest["origins"])
+    origins = dict(store.manifest["origins"])
     for key, (_, value) in invocation_of(store).origin_changes.items():
         if value == ABSENT:
             origins.pop(key, None)
         else:
-            origins[key] = value
+            origins[key] = str(value)
     return origins
 
 
@@ -114,7 +114,7 @@ def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None
     return mean, low, high
 
 
-def edits_by_policy(store: RunStore) -> list[dict[str, Any]]:
+def edits_by_policy(store: RunStore) -> list[dict[str, object]]:
     """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: not recorded."""
     made: Counter[str] = Counter()
     for one in queries.edits_made(store):
@@ -175,7 +175,7 @@ def _policy(setting: EditSettings) -> str:
     return f"{setting.policy} (max drift {drift})" if drift is not None else setting.policy
 
 
-def _remove(place: dict[str, Any], path: list[str]) -> None:
+def _remove(place: dict[str, object], path: list[str]) -> None:
     """The leaf at `path` is gone, and with it every mapping that it leaves empty."""
     first, *rest = path
     below = place.get(first)

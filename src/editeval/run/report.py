@@ -7,7 +7,6 @@ from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from editeval.certificates.certificate import certificate_of
 from editeval.errors import ImageError
@@ -40,7 +39,7 @@ from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
-_Certificates = Mapping[str, dict[str, Any] | None]
+_Certificates = Mapping[str, dict[str, object] | None]
 """By score set id; None for one that has none."""
 
 
@@ -91,7 +90,7 @@ def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
     return shown if shown or results.is_decided(store) else results.configured_by(plan.judgings)
 
 
-def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[str, Any] | None]:
+def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[str, object] | None]:
     """By score set; None for one that has none."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
@@ -175,7 +174,7 @@ def write_embedded(report: Report, directory: Path, path: Path) -> Path:
 
 def _run_block(
     plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet], certificates: _Certificates
-) -> dict[str, Any]:
+) -> dict[str, object]:
     config = plan.config
     begun = [recorded.event for recorded in store.events_of(StageBegin) if recorded.event.stage == "edit"]
     truth = planted(store, shown[0].id, hash_of(s.id for s in plan.samples)) if shown else None
@@ -201,7 +200,7 @@ def _run_block(
     }
 
 
-def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, Any] | None) -> dict[str, Any]:
+def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, object] | None) -> dict[str, object]:
     trust = {
         "verdict": certificate["verdict"] if certificate else None,
         "created_at": certificate["created_at"] if certificate else None,
@@ -210,12 +209,12 @@ def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, Any] | Non
     return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": trust}
 
 
-def _batches(store: RunStore) -> tuple[dict[str, Any], ...]:
+def _batches(store: RunStore) -> tuple[dict[str, object], ...]:
     """Every batch of every invocation, numbered on; which requests were in it, the ledger knows."""
     return tuple(_batch(number, recorded.event) for number, recorded in enumerate(store.events_of(BatchEnd), start=1))
 
 
-def _batch(number: int, batch: BatchEnd) -> dict[str, Any]:
+def _batch(number: int, batch: BatchEnd) -> dict[str, object]:
     row = {
         "index": number,
         "num_requests": None if batch.members is None else len(batch.members),
@@ -228,7 +227,7 @@ def _batch(number: int, batch: BatchEnd) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, Any]:
+def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, object]:
     manifest = store.manifest
     kept = {judging.id: judging for judging in store.judgings()}
     loads = [recorded.event for recorded in store.events_of(Load)]
@@ -267,7 +266,7 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
 
 
 def _images(plan: Plan) -> Callable[[str], tuple[bytes | None, bytes | None]]:
-    samples: Mapping[str, Any] = {sample.id: sample for sample in plan.samples}
+    samples = {sample.id: sample for sample in plan.samples}
 
     def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
         sample = samples.get(sample_id)

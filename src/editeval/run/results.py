@@ -19,11 +19,12 @@ from editeval.reports.data import scored_value
 from editeval.reports.format import score_set_title
 from editeval.run.plan import ScoreSetPlan
 from editeval.stats.summary import Entry, State
-from editeval.store import exports, queries
+from editeval.store import queries
 from editeval.store.fingerprints import json_params
 from editeval.store.ledger_events import ScoreSetsChosen, Stages
 from editeval.store.records import SampleRow, ScoreSet, ScoreSetEntry
 from editeval.store.run_store import RunStore
+from editeval.store.verify import reported_ids
 from editeval.text import one_line
 
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
@@ -189,7 +190,7 @@ def _decision_before(store: RunStore) -> ScoreSetsChosen:
     announced = store.latest(Stages)
     ids = [str(stage.get("judging_id")) for stage in announced.event.stages] if announced else list(known)
     configured = [one for i in ids if i in known and (one := _read(store, known[i])).metrics]
-    reported = exports.reported_ids(store.dir)
+    reported = reported_ids(store.dir)
     is_other = reported and known.keys() >= set(reported) and reported != [one.id for one in configured]
     chosen = _entries([_read(store, known[score_set_id]) for score_set_id in reported]) if is_other else None
     return ScoreSetsChosen(_entries(configured), chosen)

@@ -18,8 +18,8 @@ from pathlib import Path
 from editeval.errors import ImageError, UserError
 from editeval.run.plan import Plan, ScoreSetPlan, seed_of
 from editeval.store import fingerprints, lineage, reused
+from editeval.store.fingerprints import edit_inputs, judge_request, shown_inputs
 from editeval.store.run_store import RunStore
-from editeval.store.samples import edit_inputs, judge_request, shown_inputs
 from editeval.store.score_sets import details_of, settle
 from editeval.text import one_line
 from editeval.types import Edit, Sample

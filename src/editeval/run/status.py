@@ -17,7 +17,7 @@ from editeval.plugins import names_code
 from editeval.run import results
 from editeval.run.progress_events import EDIT, interval
 from editeval.run.recorded import headline_of, settings_of
-from editeval.store import lock, queries
+from editeval.store import directories, queries
 from editeval.store.ledger_events import (
     BatchEnd,
     Capped,
@@ -91,7 +91,7 @@ class RunStatus:
 
 def status_of(directory: Path) -> RunStatus:
     """Reads the ledger; from a run that is going on also its live picture, which knows the steps and the GPUs."""
-    writer = lock.holder(directory)  # asked first: what ends while we read has written everything before
+    writer = directories.writer_of(directory)  # asked first: what ends while we read has written everything before
     with RunStore.read(directory) as store:
         found = _Ledger(store, writer is not None)
         picture = found.picture()

@@ -7,9 +7,10 @@ it is loaded: it is not part of the id, but on record in the ledger, and another
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from typing import Any
 from editeval.config.schema import Stage
 from editeval.errors import MachineError
 from editeval.machine import digest, hub
+from editeval.prompts import Prompt
 from editeval.store import manifest
 from editeval.store.ledger_events import Load
 from editeval.store.records import Json, Listed
 from editeval.store.run_store import RunStore
-from editeval.types import Editor, Judge
+from editeval.types import Editor, Judge, JudgeRequest, Sample
 
 CODE, COMMIT, WEIGHTS = "code", "commit", "weights."
 _HOME = Path(__file__).resolve().parents[1]
@@ -254,3 +256,41 @@ def _kept(value: object, names: Mapping[str, str], name: str) -> object:
 def _is_built_in(plugin: type[Editor] | type[Judge]) -> bool:
     file = getattr(sys.modules[plugin.__module__], "__file__", None)
     return file is not None and Path(file).resolve().is_relative_to(_HOME)
+
+
+def edit_inputs(images_sha256: Sequence[str], instruction: str, seed: int) -> str:
+    """Digest of all that a sample gives to an editor: its images in order, the instruction, the seed."""
+    return _digest([list(images_sha256), instruction, seed])
+
+
+def judge_request(sample: Sample, source: bytes, edited: bytes, prompt: Prompt | None) -> JudgeRequest:
+    """What a judge is asked about an edit of `sample`. Raises ImageError if its target or mask cannot be read."""
+    return JudgeRequest(
+        key=sample.id,
+        source=source,
+        edited=edited,
+        instruction=sample.instruction,
+        reference=sample.reference.read() if sample.reference else None,
+        mask=sample.mask.read() if sample.mask else None,
+        prompt=prompt.render(sample) if prompt else None,
+        metadata={**sample.metadata, "category": sample.category},
+    )
+
+
+def shown_inputs(requests: Sequence[JudgeRequest], depends_on_calls: bool) -> dict[str, str]:
+    """By sample, the digest of all that decides its scores: what the judge is shown of it, or of the whole call."""
+    own = {request.key: _shown(request) for request in requests}
+    if not depends_on_calls:
+        return own
+    return {key: _digest([digest, *own.values()]) for key, digest in own.items()}
+
+
+def _shown(request: JudgeRequest) -> str:
+    pictures = (request.source, request.edited, request.reference, request.mask)
+    shown = [None if data is None else hashlib.sha256(data).hexdigest() for data in pictures]
+    prompt = list(request.prompt) if request.prompt else None
+    return _digest([request.key, shown, request.instruction, prompt, request.metadata])
+
+
+def _digest(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

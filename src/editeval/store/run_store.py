@@ -18,9 +18,9 @@ from editeval import files, images
 from editeval.errors import ImageError, RunConflictError, UserError
 from editeval.store import connection, directories, manifest
 from editeval.store import ledger as ledgers
+from editeval.store.directories import Lock
 from editeval.store.ledger import Ledger
 from editeval.store.ledger_events import Invocation
-from editeval.store.lock import Lock
 from editeval.store.manifest import Content, Manifest
 from editeval.types import Edit, Made, Outcome
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
+from editeval.reports.format import change_of
 from editeval.reports.i18n import Message, is_word
 from editeval.reports.site import charts, markup, page
 from editeval.reports.site.markup import Html, h, t
@@ -22,13 +23,12 @@ from editeval.types import STATISTICS
 WHOLE = ("macro", "micro")
 _STEM = re.compile(r"[0-9a-f]{32}")
 _PHASES = ("load_s", "edit_s", "both_s", "swap_s", "judge_s")
-_SAME = 0.0005  # policies that differ by less took the same time
 _CHECK_STATUSES = ("passed", "warned", "failed", "not measured")
 _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
 
 Summary: TypeAlias = Block
 Comparison: TypeAlias = Block
-"""How the first run stands to another, in plain values: those of `stats.compare.Comparison`, and `is_same_judge`."""
+"""How the first run compares with another, in JSON values: those of `stats.compare.Comparison`, and `is_same_judge`."""
 
 
 def first_page(runs: Sequence[RunView], comparisons: Sequence[Comparison] = (), num_shared: int | None = None) -> str:
@@ -92,7 +92,7 @@ class RunView:
         return histograms.get(category, ())
 
     def coverage(self) -> dict[str, int]:
-        """Numbers of samples by what became of them; the first is what the result stands on."""
+        """Numbers of samples by what became of them; the first counts for the result."""
         counts = self.block["coverage"]
         known = {"failed": counts["num_failed"], "pending": counts["num_pending"]}
         if not self.block["headline"]:
@@ -128,7 +128,7 @@ class RunView:
             h(
                 tag,
                 judges.get(lane["judging_id"]) or t(tag, lane["stage"]),
-                f" {lane['worker']} \u00b7 {lane['device']}",
+                _place(lane),
             )
             for lane in timeline["lanes"]
         ]
@@ -151,12 +151,6 @@ def _marks(runs: Sequence[RunView], category: str) -> list[tuple[Summary, int]]:
 
 def _longest(lanes: Sequence[Block]) -> float:
     return max(float(lane["busy_s"] + lane["idle_s"]) for lane in lanes)
-
-
-def _change(makespan_s: float, used_s: float | None) -> float:
-    """Of a policy's time against that of the policy used; 0 for the same."""
-    change = makespan_s / used_s - 1 if used_s else 0.0
-    return change if abs(change) >= _SAME else 0.0
 
 
 def _status(status: str) -> Html:
@@ -191,6 +185,6 @@ def _place(lane: Block) -> str:
 
 _TEXTS = (t, markup.category, markup.message, fixed, share, span, duration, moment)
 _CHARTS = (charts.axis, charts.strip, charts.stacked, charts.bar, charts.gantt)
-_OURS = (_marks, _longest, _change, _status, _cell, _about, _pretty, _quoted)
+_OURS = (_marks, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
 _GLOBALS: dict[str, object] = {one.__name__.removeprefix("_"): one for one in (*_TEXTS, *_CHARTS, *_OURS)}
 _GLOBALS |= {"WHOLE": WHOLE, "NOTHING": NOTHING}
