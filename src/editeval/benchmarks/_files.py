@@ -20,6 +20,7 @@ from pathlib import Path
 from editeval.benchmarks._json_stream import LongString
 from editeval.errors import BenchmarkError, ImageError
 from editeval.images import from_base64
+from editeval.types import Sample
 
 MAX_HASHED_BYTES = 1 << 30  # up to this total, fingerprints read whole images
 _ENDS = 4096  # bytes read from both ends of every image beyond that
@@ -127,6 +128,12 @@ class ImageDirectory:
             raise BenchmarkError(
                 f"{where}: {field} {name!r} is a link that leads out of {self.root}; copy the image into the folder"
             )
+
+
+def folder_images(samples: Iterable[Sample]) -> list[FolderImage]:
+    """All images of the samples that are files in a folder."""
+    images = (image for sample in samples for image in (sample.image, sample.reference, sample.mask))
+    return [image for image in images if isinstance(image, FolderImage)]
 
 
 def fingerprint_images(images: Iterable[FolderImage], max_hashed_bytes: int = MAX_HASHED_BYTES) -> str:

@@ -104,7 +104,7 @@ class _Document:
         self._at = 0
         self._pieces: list[tuple[int, int]] = []  # (position in `_text`, byte in the file) of every piece
         self._mark = f"{secrets.token_hex(16)}:"  # drawn after the file was written: it cannot be in it
-        self._decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+        self._decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
     def records(self, is_lines: bool) -> Iterator[JsonRecord]:
         first = self._peek()
@@ -292,5 +292,6 @@ class _Document:
         return BenchmarkError(f"{self._path}:{line}: malformed JSON at byte {byte}: {problem}; fix the file")
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """For JSON decoders: NaN and infinities are no JSON. Raises ValueError."""
     raise ValueError(f"{name} is not JSON")

@@ -17,16 +17,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from editeval.benchmarks._files import (
     FolderImage,
     ImageDirectory,
     fingerprint_images,
+    folder_images,
     optional_text,
     refuse_duplicates,
     required_text,
 )
+from editeval.benchmarks._json_stream import refuse_constant
 from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, Sample
 
@@ -74,7 +75,7 @@ class ImageFolder(Benchmark):
             encode = json.JSONEncoder(sort_keys=True).encode
             for sample in self:
                 digest.update(encode(_described(sample)).encode())
-            digest.update(fingerprint_images(image for sample in self for image in _images(sample)).encode())
+            digest.update(fingerprint_images(folder_images(self)).encode())
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
@@ -144,7 +145,7 @@ def _optional_image(where: str, column: str, row: Row, directory: ImageDirectory
 
 
 def _jsonl_rows(manifest: Path) -> Iterator[tuple[int, Row]]:
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder(parse_constant=refuse_constant)
     with manifest.open(encoding="utf-8-sig", newline="\n") as file:
         for line, text in enumerate(file, 1):
             if not text.strip():
@@ -188,12 +189,6 @@ def _check_header(manifest: Path, header: list[str]) -> None:
         raise BenchmarkError(f"{manifest}:1: columns must be unique, got {repeated} more than once; rename them")
 
 
-def _images(sample: Sample) -> Iterator[FolderImage]:
-    for image in (sample.image, sample.reference, sample.mask):
-        if isinstance(image, FolderImage):
-            yield image
-
-
 def _described(sample: Sample) -> list[object]:
     names = [
         image.name if isinstance(image, FolderImage) else None
@@ -201,7 +196,3 @@ def _described(sample: Sample) -> list[object]:
     ]
     texts = [sample.id, sample.category, sample.instruction, sample.description, sample.cluster]
     return [*texts, *names, sample.metadata]
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

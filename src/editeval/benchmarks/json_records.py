@@ -27,6 +27,7 @@ from editeval.benchmarks._files import (
     FolderImage,
     ImageDirectory,
     fingerprint_images,
+    folder_images,
     optional_text,
     refuse_duplicates,
     required_text,
@@ -96,7 +97,7 @@ class JsonRecords(Benchmark):
     def fingerprint(self) -> str:
         """Hash of the file, of the parameters that decide how it is read, and of the images it names by path."""
         if not self._fingerprint:
-            files = [image for sample in self for image in _images(sample) if isinstance(image, FolderImage)]
+            files = folder_images(self)
             with _path(self.params).open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             names = sorted(_field_names(self.params).items())
@@ -276,7 +277,3 @@ class _Reading:
             return value.text(self._path)
         except (OSError, ValueError) as error:
             raise BenchmarkError(f"{where}: a text at byte {value.offset} cannot be read: {error}; fix it") from error
-
-
-def _images(sample: Sample) -> Iterator[ImageRef]:
-    return (image for image in (sample.image, sample.reference, sample.mask) if image is not None)

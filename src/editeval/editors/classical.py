@@ -66,7 +66,7 @@ _CLAUSES = re.compile(rf"[.;]\s+|,?\s+(?:and\s+)?then\s+|,?\s+and\s+(?=(?:{_VERB
 
 @dataclass(frozen=True, slots=True)
 class ClassicalParams:
-    """How a plain colour is told from others."""
+    """What counts as a plain colour."""
 
     hue_tolerance: int = 14  # of 256, to each side
     min_saturation: int = 80  # of 255; what is paler has no hue

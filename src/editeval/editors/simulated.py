@@ -175,5 +175,5 @@ class Simulated(Editor):
         if rung == "unreadable":
             raise ImageError("simulated: the source cannot be read")
         if rung == "failed":
-            raise SimulatedError("the stand-in fails here, as planned")
+            raise SimulatedError("the stand-in fails here, as its chances say")
         return answer(rung, request.images, request.seed)

@@ -34,7 +34,9 @@ def summarise(entries: Iterable[Entry], metric: str) -> list[Summary]:
     for number, (category, cluster, state, value) in enumerate(entries):
         if (state == "scored") != (value is not None and LOWEST <= value <= HIGHEST):
             raise ValueError(f"{metric}: entry {number} is {state!r} with the value {value!r}")
-        for group in (categories.setdefault(category, _Group()), everything):
+        if category not in categories:
+            categories[category] = _Group()
+        for group in (categories[category], everything):
             group.add(cluster or f"\0{number}", state, value)
     groups = list(categories.values())
     return [

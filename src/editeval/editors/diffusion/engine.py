@@ -43,7 +43,7 @@ class DiffusionEngine:
         self._canvas = families.parse_size(size)
         self._arguments = dict(arguments)
         self._has_failed = False
-        self._has_told_stretch = False
+        self._has_warned = False
 
     @property
     def pipeline(self) -> DiffusionPipeline:
@@ -112,7 +112,7 @@ class DiffusionEngine:
     def _target(self, source: families.Size) -> families.Size:
         if self._canvas is None:
             target = self.family.model_size(source)
-            self._tell_stretch(source, target)
+            self._warn_of_stretch(source, target)
             return target
         if self.family.canvas == "source" and families.is_stretch(source, self._canvas):
             raise EditRefusedError(
@@ -121,11 +121,11 @@ class DiffusionEngine:
             )
         return self._canvas
 
-    def _tell_stretch(self, source: families.Size, target: families.Size) -> None:
+    def _warn_of_stretch(self, source: families.Size, target: families.Size) -> None:
         """Say once if the family's own table of sizes changes the aspect; "source" takes that back."""
-        if self._has_told_stretch or self._size == "source" or not families.is_stretch(source, target):
+        if self._has_warned or self._size == "source" or not families.is_stretch(source, target):
             return
-        self._has_told_stretch = True
+        self._has_warned = True
         log.warning(
             "%s: works at %dx%d for a source of %dx%d, as its authors do: the edit has another aspect; "
             "size: source scales it back",
@@ -243,7 +243,7 @@ def grid_of(pipeline: DiffusionPipeline) -> int:
 
 
 def release_memory() -> None:
-    """Hand what nobody holds any more back to the device."""
+    """Give the device back the memory that is no longer in use."""
     import torch
 
     gc.collect()
