@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench_fakes import machine
-from editeval.display.observer import CompositeObserver, Observer, RequestCompleted, RunFacts, StageFacts
+from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
 from editeval.display.recorder import EventLines, Recorder
 from editeval.display.session import LiveDisplay, PlainDisplay
 from editeval.display.tracker import Tracker
@@ -60,16 +60,16 @@ def watched(display: str, width: int) -> Iterator[Observer]:
     tracker = Tracker(mean)
     with ExitStack() as stack:
         null = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-        recorder = stack.enter_context(Recorder(tracker))
-        observers: list[Observer] = [tracker, recorder]
+        stack.enter_context(Recorder(tracker))
+        observer: Observer = tracker
         if display == "live":
             console = Console(file=null, force_terminal=True, width=width, height=50, color_system="truecolor")
             stack.enter_context(LiveDisplay(tracker.picture, console))
         elif display == "plain":
             stack.enter_context(PlainDisplay(tracker.picture, io.StringIO().write))
         else:
-            observers.append(stack.enter_context(EventLines(tracker.picture, null)))
-        yield CompositeObserver(observers)
+            observer = stack.enter_context(EventLines(tracker, null))
+        yield observer
 
 
 def cpu_s() -> float:

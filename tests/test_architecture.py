@@ -42,7 +42,7 @@ ALLOWED = {
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (
-        *("benchmarks", "certificates", "config", "display", "editors", "execution", "images", "judges", "machine"),
+        *("benchmarks", "certificates", "config", "display", "execution", "images", "judges", "machine"),
         *("plugin_errors", "plugins", "prompts", "redaction", "reports", "stats", "store", "text"),
     ),
     "api": ("config", "execution", "images", "machine", "plugins", "run"),

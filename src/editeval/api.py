@@ -24,9 +24,8 @@ from editeval.execution.pool_events import PoolEvent
 from editeval.execution.progress import EditLog
 from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.machine import gpus
-from editeval.run import logs, pipeline
-from editeval.run.placement import device_warnings, stage_devices
-from editeval.run.plan import worker_spec
+from editeval.run import pipeline
+from editeval.run.plan import device_warnings, stage_devices, worker_spec
 from editeval.run.stage import launcher, pool_spec, say
 from editeval.types import Editor, EditRequest, Outcome
 
@@ -79,7 +78,7 @@ class BatchEditor:
         for lacking in device_warnings(config, [stage]):
             raise MachineError(lacking)
         groups = stage_devices(stage, editor)
-        spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
+        spec = pool_spec(worker_spec(stage, config.allow_code), groups, stage.execution)
         self.logs, self._logging = self._places(config)
         self.stage: Stage = stage
         self.num_workers = len(groups)
@@ -193,7 +192,7 @@ def _source(position: int, image: object) -> Callable[[], bytes]:
 
 def _heard(settings: Logging) -> AbstractContextManager[None]:
     """The lines of the log contract reach a log file and the terminal, unless the program has its own logging."""
-    return nullcontext() if log.hasHandlers() else logs.logs(settings, logging.StreamHandler(sys.stderr))
+    return nullcontext() if log.hasHandlers() else pipeline.logs(settings, logging.StreamHandler(sys.stderr))
 
 
 def _check_arguments(instructions: Sequence[object], enable_batch_sync: object, on_error: object, seed: object) -> None:

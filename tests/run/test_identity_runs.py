@@ -13,11 +13,10 @@ import pytest
 from identity_fakes import Bench, files_of, log_of, num_edited, num_judged, origins
 
 from editeval.errors import MachineError, RunConflictError
-from editeval.run.check_inputs import InputsCheck, check_inputs
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import RunResult, open_store, score
 from editeval.run.plan import ScoreSetPlan, make_plan
-from editeval.run.reuse import reuse
+from editeval.run.same_inputs import InputsCheck, check_inputs, reuse
+from editeval.run.scheduler import Interrupt
 from editeval.store import manifest
 from editeval.store.run_store import RunStore
 from fakes.older_ledgers import as_of_version

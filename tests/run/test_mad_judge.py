@@ -10,8 +10,8 @@ import pytest
 from pipeline_fakes import config, run, samples_of
 
 from editeval.errors import MachineError
+from editeval.run.judge_stage import MAX_IN_A_ROW, MAX_RESTARTS, DegenerateReplyGuard
 from editeval.run.pipeline import RunResult, evaluate
-from editeval.run.reply_guard import MAX_IN_A_ROW, MAX_RENEWALS, DegenerateReplyGuard
 from editeval.store import directories
 from editeval.store.ledger_events import WorkerLost
 from editeval.store.run_store import RunStore
@@ -94,13 +94,13 @@ def test_a_server_that_talks_nonsense_is_not_restarted(tmp_path: Path) -> None:
     assert reasons_of(result) == {"degenerate": NUM_SAMPLES} and num_processes(tmp_path) == 1
 
 
-def test_sane_words_in_between_begin_the_count_anew_and_renewals_are_bounded() -> None:
-    sanity = DegenerateReplyGuard()
+def test_sane_words_in_between_begin_the_count_again_and_restarts_are_bounded() -> None:
+    guard = DegenerateReplyGuard()
     for _ in range(10):
-        assert [sanity.hear(said) for said in [False] * (MAX_IN_A_ROW - 1) + [True]] == [""] * MAX_IN_A_ROW
-    for _ in range(MAX_RENEWALS):
-        assert [sanity.hear(False) for _ in range(MAX_IN_A_ROW)][-1] == "renew"
-        assert sanity.hear(False) == "", "it is on its way out"
-        sanity.renewed()
-        assert sanity.hear(True) == ""
-    assert [sanity.hear(False) for _ in range(MAX_IN_A_ROW)][-1] == "stop"
+        assert [guard.count(said) for said in [False] * (MAX_IN_A_ROW - 1) + [True]] == [""] * MAX_IN_A_ROW
+    for _ in range(MAX_RESTARTS):
+        assert [guard.count(False) for _ in range(MAX_IN_A_ROW)][-1] == "restart"
+        assert guard.count(False) == "", "it is on its way out"
+        guard.restarted()
+        assert guard.count(True) == ""
+    assert [guard.count(False) for _ in range(MAX_IN_A_ROW)][-1] == "stop"

@@ -15,9 +15,9 @@ from pipeline_fakes import config, fake_editor, log_of, report_of, run, samples_
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
 from editeval.machine import host
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import evaluate
 from editeval.run.plan import make_plan, seed_of
+from editeval.run.scheduler import Interrupt
 from editeval.run.status import status_of
 from editeval.store.ledger_events import BatchEnd, Invocation, Load, ReportWritten, StageEnd
 from editeval.store.run_store import RunStore
@@ -228,7 +228,7 @@ def test_the_target_editor_needs_a_benchmark_with_targets(tmp_path: Path) -> Non
 
 
 def test_an_interrupted_run_keeps_what_is_finished_and_the_next_one_continues(tmp_path: Path) -> None:
-    from editeval.run.interrupt import Interrupt
+    from editeval.run.scheduler import Interrupt
 
     section = fake_editor(tmp_path, seconds=0.05)
     interrupt = Interrupt()

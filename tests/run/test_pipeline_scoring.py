@@ -8,8 +8,8 @@ import pytest
 from pipeline_fakes import config, run
 
 from editeval.errors import RunConflictError
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import score
+from editeval.run.scheduler import Interrupt
 from editeval.store.ledger_events import StageBegin
 from editeval.store.run_store import RunStore
 

@@ -10,10 +10,9 @@ import pytest
 from pipeline_fakes import config, fake_editor, report_of, run, samples_of
 
 from editeval.errors import ConfigError, MachineError
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import evaluate
 from editeval.run.plan import make_plan
-from editeval.run.scheduler import waves
+from editeval.run.scheduler import Interrupt, stage_groups
 from editeval.run.stage import CompletedEdits, NotEditedError
 from editeval.store.ledger_events import StageEnd
 from editeval.store.run_store import RunStore
@@ -24,7 +23,7 @@ JUDGE = {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": {"
 
 def names(**changes: Any) -> list[list[str]]:
     plan = make_plan(config(Path("out"), **changes))
-    return [["edit" if judging is None else judging.name for judging in wave] for wave in waves(plan)]
+    return [["edit" if judging is None else judging.name for judging in wave] for wave in stage_groups(plan)]
 
 
 def on(*device_ids: Any, overlap: bool | None = None, **params: Any) -> dict[str, Any]:

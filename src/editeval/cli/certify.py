@@ -19,7 +19,7 @@ def certify(options: argparse.Namespace) -> int:
     """Make and print one certificate per judge, or that of --judge alone. 0 if all are certified, 3 if one is not."""
     from editeval.reports.terminal import render_certificate
     from editeval.run import certify
-    from editeval.run.logs import logs
+    from editeval.run.pipeline import logs
 
     config = load_for_certificate(Path(options.config), overrides_of(options), options.allow_code)
     suite, contents = certify.Suite(num_samples=options.num_items), []

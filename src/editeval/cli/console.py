@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from editeval.run.interrupt import Interrupt
 from editeval.text import one_line, shell_line
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from editeval.config.load import Overrides
+    from editeval.run.scheduler import Interrupt
 
 USAGE = 2
 PIPE_WIDTH = 140
@@ -79,6 +79,8 @@ def words(values: Sequence[str] | None) -> tuple[str, ...] | None:
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
     """While inside, the first of ENDING finishes what runs, the second one stops."""
+    from editeval.run.scheduler import Interrupt
+
     interrupt = Interrupt()
 
     def on_signal(signum: int, _: FrameType | None) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from editeval.cli.console import interruptible, run_dirs, words
 from editeval.cli.run import report_result
 from editeval.errors import FAMILIES, ConfigError, Reason
-from editeval.run.pipeline import check_machine, evaluate, score
+from editeval.run.pipeline import evaluate, score
 from editeval.run.plan import make_plan
-from editeval.run.prepare import check_stages
+from editeval.run.prepare import check_machine, check_stages
 from editeval.run.recorded import config_of, scoring_of
 from editeval.store import queries
 from editeval.store.run_store import RunStore

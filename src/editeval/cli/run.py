@@ -19,10 +19,9 @@ from editeval.execution.progress import clock
 from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.reports.format import subset_line
-from editeval.run import planted, recorded
-from editeval.run.placement import device_warnings
-from editeval.run.plan import Plan, look_at, make_plan, unused_prompts
-from editeval.run.record_inputs import new_run_line
+from editeval.run import recorded
+from editeval.run.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
+from editeval.run.prepare import new_run_line
 from editeval.store import directories, queries
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
@@ -105,7 +104,6 @@ def check(options: argparse.Namespace) -> int:
     lines = [f"{config.path}: sound"]
     try:
         plan = make_plan(config)
-        planted.check(plan)
     except UserError as error:
         absent = [part for part in error.parts if isinstance(part, BenchmarkError) and _is_absent(config)]
         if len(absent) < len(error.parts):

@@ -14,8 +14,8 @@ from editeval.cli.console import run_dirs
 from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.check_inputs import InputsCheck, check_inputs
 from editeval.run.recorded import plan_of, settings_of
+from editeval.run.same_inputs import InputsCheck, check_inputs
 from editeval.stats.summary import summarise
 from editeval.store import verify as checks
 from editeval.store.ledger_events import Repaired

@@ -29,7 +29,7 @@ GPU_COLUMNS = "unix_s,gpu,utilisation_percent,memory_mib,power_w,temperature_c"
 OpenSource = Callable[[Sequence[str], Mapping[str, str]], GpuSource | None]
 
 
-class Recorder(Observer):
+class Recorder:
     """A context manager; its thread begins with the run, whose directory it writes to. A full disk ends it silently:
     the ledger, which is on the same disk, is the one to say so."""
 
@@ -40,6 +40,7 @@ class Recorder(Observer):
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Recorder:
+        self._tracker.on_run = self.begin
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,7 +48,8 @@ class Recorder(Observer):
         if self._thread is not None:
             self._thread.join(2 * INTERVAL_S)
 
-    def run_began(self, run: RunFacts) -> None:
+    def begin(self, run: RunFacts) -> None:
+        """The run is known: its directory is written to from now on."""
         devices = list(dict.fromkeys(d for stage in run.stages for group in stage.devices for d in group))
         self._thread = threading.Thread(target=self._record, args=(Path(run.directory), devices), daemon=True)
         self._thread.start()
@@ -138,13 +140,14 @@ PATIENCE_S = 2.0
 
 
 class EventLines(Observer):
-    """A context manager: {"event", "at", ...} for everything an observer gets, and a `picture` every PICTURE_S.
+    """A context manager: {"event", "at", ...} for everything that it hands on to the tracker, and a `picture`
+    every PICTURE_S.
 
     A slow reader loses events, and gets their number; the run loses nothing.
     """
 
-    def __init__(self, look: Callable[[], RunSnapshot], out: TextIO) -> None:
-        self._look = look
+    def __init__(self, tracker: Tracker, out: TextIO) -> None:
+        self._tracker = tracker
         self._out = out
         self._queue: queue.Queue[dict[str, object] | None] = queue.Queue(MAX_WAITING)
         self._num_dropped = 0
@@ -164,28 +167,35 @@ class EventLines(Observer):
         self._thread.join(PATIENCE_S)
 
     def run_began(self, run: RunFacts) -> None:
+        self._tracker.run_began(run)
         self._put("run_began", name=run.name, directory=run.directory, num_samples=run.num_samples)
 
     def stage_began(self, stage: StageFacts) -> None:
+        self._tracker.stage_began(stage)
         self._put("stage_began", **{k: v for k, v in asdict(stage).items() if k != "scores"})
 
     def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
+        self._tracker.notice(stage, kind, data)
         self._put(kind, stage=stage, **data)
 
     def settled(self, stage: str, settled: RequestCompleted) -> None:
+        self._tracker.settled(stage, settled)
         data: dict[str, object] = asdict(settled)
         data["failures"] = [dict(zip(("sample", "reason", "message"), f, strict=True)) for f in settled.failures]
         data["scores"] = [value for _, value in settled.scores]
         self._put("settled", stage=stage, **data)
 
     def batch(self, stage: str, index: int, num_batches: int) -> None:
+        self._tracker.batch(stage, index, num_batches)
         self._put("batch", stage=stage, index=index, num_batches=num_batches)
 
     def stage_ended(self, stage: str) -> None:
+        self._tracker.stage_ended(stage)
         self._put("stage_ended", stage=stage)
 
     def run_ended(self, exit_code: int) -> None:
-        self._put("picture", **asdict(self._look()))
+        self._tracker.run_ended(exit_code)
+        self._put("picture", **asdict(self._tracker.picture()))
         self._put("run_ended", exit_code=exit_code)
 
     def _put(self, event: str, **data: object) -> None:
@@ -208,7 +218,7 @@ class EventLines(Observer):
                     pass
                 if time.monotonic() - shown_at >= PICTURE_S:
                     shown_at = time.monotonic()
-                    self._line({"event": "picture", "at": time.time()} | asdict(self._look()))
+                    self._line({"event": "picture", "at": time.time()} | asdict(self._tracker.picture()))
                 count = self._num_dropped - self._num_admitted
                 if count and self._queue.empty():
                     self._num_admitted += count

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from editeval.display.observer import CompositeObserver, Observer
+from editeval.display.observer import Observer
 from editeval.display.recorder import EventLines, Recorder
 from editeval.display.screen import lines, status_line
 from editeval.display.snapshot import RunSnapshot, refresh_interval_s
@@ -49,19 +49,18 @@ def watching(
     tracker = Tracker(interval, is_stopping)
     console = _console()
     shown = chosen(display, console)
-    with Recorder(tracker) as recorder:
-        watchers = (tracker, recorder)
+    with Recorder(tracker):
         if shown == "live":
             with LiveDisplay(tracker.picture, console) as live:
-                yield DisplaySession(CompositeObserver(watchers), live.handler)
+                yield DisplaySession(tracker, live.handler)
         elif shown == "json":
-            with EventLines(tracker.picture, sys.stdout) as events:
-                yield DisplaySession(CompositeObserver((*watchers, events)), logging.StreamHandler(sys.stderr))
+            with EventLines(tracker, sys.stdout) as events:
+                yield DisplaySession(events, logging.StreamHandler(sys.stderr))
         elif shown == "plain":
             with PlainDisplay(tracker.picture, say):
-                yield DisplaySession(CompositeObserver(watchers), logging.StreamHandler(sys.stderr))
+                yield DisplaySession(tracker, logging.StreamHandler(sys.stderr))
         else:
-            yield DisplaySession(CompositeObserver(watchers), None)
+            yield DisplaySession(tracker, None)
 
 
 def chosen(display: str, console: Console) -> str:

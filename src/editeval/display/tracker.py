@@ -89,6 +89,7 @@ class Tracker(Observer):
         self._interval = interval
         self._is_stopping = is_stopping
         self._now = now
+        self.on_run: Callable[[RunFacts], None] = lambda _: None  # called when the run is known
         self._lock = threading.Lock()
         self._run = RunFacts("", "", 0, ())
         self._began_at = now()
@@ -103,6 +104,7 @@ class Tracker(Observer):
         with self._lock:
             self._run, self._began_at, self._state = run, self._now(), "running"
             self._stages = {facts.key: _new_stage(facts) for facts in run.stages}
+        self.on_run(run)
 
     def stage_began(self, stage: StageFacts) -> None:
         with self._lock:

@@ -113,8 +113,8 @@ class Report:
     @property
     def subset(self) -> Subset | None:
         """The part of the benchmark that was wanted; None for all of it."""
-        told = self.run.get("subset")
-        return Subset(**told) if told else None
+        subset = self.run.get("subset")
+        return Subset(**subset) if subset else None
 
     def headline(self, category: str) -> Summary | None:
         """The headline metric's summary of `category` ("micro" and "macro" included); None if there is none."""

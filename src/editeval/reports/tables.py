@@ -245,5 +245,5 @@ def write_parquet(flat: Flat, path: Path) -> None:
 
 
 def _text(cell: object) -> object:
-    """Half a surrogate pair is no UTF-8: its escape stands for it."""
+    """Half a surrogate pair is no UTF-8: it is written as its escape."""
     return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell

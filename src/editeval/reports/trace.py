@@ -42,7 +42,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What a GPU told at a moment; several values are drawn as one chart each."""
+    """What a GPU reported at a moment; several values are drawn as one chart each."""
 
     at: float
     name: str  # of the GPU

@@ -252,7 +252,7 @@ def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> 
         "models": {"edit": loaded.get(("edit", ""), {}), "judge": judges[0] if judges else {}},
         "interpreters": interpreters,
         "reused": [str(one) for one in reused(store)] or None,
-        "edits_without_recorded_inputs": sum(1 for e in store.edits() if e.path and e.made is None) or None,
+        "edits_without_recorded_inputs": queries.num_without_inputs(store) or None,
         "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
         "warnings": list(plan.config.warnings if warnings is None else warnings),
         "invocations": _num_at_work(store.events()),

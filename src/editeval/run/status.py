@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from editeval.display import snapshot as views
-from editeval.display.observer import StageFacts
+from editeval.display.observer import EDIT, StageFacts
 from editeval.display.recorder import read_picture
 from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, Throughput, WorkerView
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.progress_events import EDIT, interval
 from editeval.run.recorded import headline_of, settings_of
+from editeval.stats.summary import running_interval
 from editeval.store import directories, queries
 from editeval.store.ledger_events import (
     BatchEnd,
@@ -251,7 +251,7 @@ class _Ledger:
             clusters.setdefault(cluster, []).append(value)
         if not clusters:
             return None
-        mean, low, high = interval(clusters)
+        mean, low, high = running_interval(clusters)
         return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())), facts.score_set)
 
     def _workers(self, workers: Sequence[queries.WorkerActivity]) -> list[WorkerView]:

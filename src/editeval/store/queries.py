@@ -131,6 +131,15 @@ def num_edits(store: RunStore) -> int:
     return int(store.query("SELECT COUNT(*) FROM edits")[0][0])
 
 
+def num_without_inputs(store: RunStore) -> int:
+    """Done edits of wanted samples that a version made which did not record what they were made of."""
+    found = store.query(
+        "SELECT COUNT(*) FROM edits e JOIN samples s ON s.id = e.sample_id WHERE s.position IS NOT NULL AND "
+        "e.status = 'done' AND (COALESCE(e.source_sha256, '') = '' OR COALESCE(e.inputs, '') = '')"
+    )
+    return int(found[0][0])
+
+
 def num_made(store: RunStore) -> dict[int | None, int]:
     """Edits that were made here, wanted or not, by the seq of their invocation; None: not recorded."""
     found = store.query("SELECT invocation, COUNT(*) FROM edits WHERE COALESCE(origin, '') = '' GROUP BY 1")

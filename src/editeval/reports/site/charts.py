@@ -72,7 +72,7 @@ def bar(filled: float, total: float, longest: float, value: str) -> Html:
 
 
 def gantt(timeline: Block, names: Sequence[Child]) -> Html:
-    """Who did what when: a lane per worker, batch boundaries as lines, pauses between invocations as dashes."""
+    """Who did what when: a row per worker, batch boundaries as lines, pauses between invocations as dashes."""
     lanes, seconds = timeline["lanes"], timeline["seconds"] or 1
     high = 8 if len(lanes) > _MOST_ROOMY else 20
     bottom = high * len(lanes)
@@ -93,8 +93,8 @@ def gantt(timeline: Block, names: Sequence[Child]) -> Html:
 
 def _work(stage: str, work: tuple[float, float, str, int], scale: float, y: float, height: float) -> Html:
     start, took, kind, count = work
-    told = f" {duration(took)}" + (f" ({count})" if count > 1 else "")
-    title = t("title", "load_s" if kind == "load" else stage, tail=told)
+    tail = f" {duration(took)}" + (f" ({count})" if count > 1 else "")
+    title = t("title", "load_s" if kind == "load" else stage, tail=tail)
     view = stage if kind == "done" else kind
     return _rect(f"span.is-{view}", _GANTT_LEFT + start * scale, y, took * scale, height, title)
 

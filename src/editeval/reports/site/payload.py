@@ -1,4 +1,4 @@
-"""What the front end is told about a run, as JSON values: the run, and its samples as rows and details.
+"""What the front end knows about a run, as JSON values: the run, and its samples as rows and details.
 
 A row is what the grid needs of a sample, a detail what only a closer look needs. Both are written as lists in the order
 of ROW and DETAIL: with 25,000 samples the names would be most of the file.
@@ -92,7 +92,7 @@ def shown_metrics(report: Report, seen: Survey) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """A sample in the grid. A missing value is None, and its reason stands in `whys`."""
+    """A sample in the grid. A missing value is None, and its reason is in `whys`."""
 
     id: str
     category: str
@@ -183,7 +183,7 @@ class IssueCounts:
             self._lowest = sorted([*self._lowest, entry], key=_order)[:NUM_WORST]
 
     def worst(self) -> list[tuple[int, list[object]]]:
-        """(position, cells) of at most NUM_WORST samples: six of one kind would tell less than one of each."""
+        """(position, cells) of at most NUM_WORST samples: six of one kind say less than one of each."""
         by_place = {place: row for _, place, row in [*sorted(self._first.values(), key=_order), *self._lowest]}
         return [(place, row.cells()) for place, row in by_place.items()][:NUM_WORST]
 
@@ -199,8 +199,8 @@ def detail_of(row: SampleRow, report: Report) -> list[object]:
     """In the order of DETAIL."""
     raws = {metric: score.raw for metric, score in row.scores.items() if score.raw}
     history = plain(list(report.histories.get(row.id, ())))
-    told = (row.cluster, row.seed, row.device, row.sha256, row.error_message, row.started_at)
-    return [*told, raws or None, history or None]
+    known = (row.cluster, row.seed, row.device, row.sha256, row.error_message, row.started_at)
+    return [*known, raws or None, history or None]
 
 
 def _packed(picture: SampleImages | None) -> list[str | int] | None:

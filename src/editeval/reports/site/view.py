@@ -28,7 +28,7 @@ _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
 
 Summary: TypeAlias = Block
 Comparison: TypeAlias = Block
-"""How the first run stands to another, in plain values: those of `stats.compare.Comparison`, and `is_same_judge`."""
+"""How the first run compares with another, in JSON values: those of `stats.compare.Comparison`, and `is_same_judge`."""
 
 
 def first_page(runs: Sequence[RunView], comparisons: Sequence[Comparison] = (), num_shared: int | None = None) -> str:
@@ -92,7 +92,7 @@ class RunView:
         return histograms.get(category, ())
 
     def coverage(self) -> dict[str, int]:
-        """Numbers of samples by what became of them; the first is what the result stands on."""
+        """Numbers of samples by what became of them; the first counts for the result."""
         counts = self.block["coverage"]
         known = {"failed": counts["num_failed"], "pending": counts["num_pending"]}
         if not self.block["headline"]:
@@ -128,7 +128,7 @@ class RunView:
             h(
                 tag,
                 judges.get(lane["judging_id"]) or t(tag, lane["stage"]),
-                f" {lane['worker']} \u00b7 {lane['device']}",
+                _place(lane),
             )
             for lane in timeline["lanes"]
         ]

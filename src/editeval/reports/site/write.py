@@ -14,6 +14,7 @@ import base64
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -31,7 +32,6 @@ from editeval.reports.site.thumbnails import (
     SampleImages,
     ThumbnailStore,
     put,
-    remove_leftovers,
 )
 from editeval.reports.site.view import RunView, first_page
 from editeval.reports.tables import replacing, to_json
@@ -45,7 +45,7 @@ def write_report_html(report: Report, directory: Path) -> Path:
     """The site; pictures that the run has not made yet are made now, on every core."""
     for folder in ("app", "thumbs", "pictures"):
         (directory / FOLDER / folder).mkdir(parents=True, exist_ok=True)
-    remove_leftovers(directory / FOLDER)
+    _remove_leftovers(directory / FOLDER)
     with _renewed(directory / FOLDER / "data") as data:
         tally = payload.IssueCounts()
         for kind, number, text in _chunks(report, directory, tally):
@@ -161,6 +161,34 @@ def _renewed(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+_FOLDERS = ("app", "thumbs", "pictures")
+_LEFT = re.compile(r"\.data\.(?P<pid>[0-9]{1,7})\.(new|old)|\..+?\.(?P<owner>[0-9]{1,7})(\.[0-9]+)?\.tmp")
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """`folder` is the report's own. What belongs to this process, or to one that still lives, stays."""
+    for place in (folder, *(folder / name for name in _FOLDERS)):
+        for entry in os.scandir(place):
+            left = _LEFT.fullmatch(entry.name)
+            if left is None or _is_alive(int(left["pid"] or left["owner"])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)  # what stays is tried again by the next report
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    """Also true of this process and of one of another user."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _title(report: Report) -> str:
