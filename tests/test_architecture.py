@@ -47,7 +47,7 @@ ALLOWED = {
     ),
     "api": ("config", "execution", "images", "machine", "plugins", "run"),
     "cli": (
-        *("config", "display", "editors", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
+        *("config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
         *("redaction", "reports", "run", "stats", "store", "text", "viewer"),
     ),
     "__main__": ("cli",),

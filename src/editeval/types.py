@@ -258,6 +258,7 @@ class Plugin:
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
+    variants: ClassVar[tuple[str, ...]] = ()  # what it covers, and how far each was tested: lines of `editeval list`
     worker: int = 0  # its number among the workers of its stage, known before `load`
     # of paid calls, asked before each; set before `load`
     request_budget: RequestBudget = staticmethod(grant_all_requests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from editeval import files
+from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
 from editeval.reports.format import subset_line
 from editeval.reports.tables import Flat, judge_cells, replacing, write_csv, write_parquet
@@ -40,8 +42,9 @@ _WHOLE = frozenset({"position", "seed", "width", "height", "worker", "attempt"})
 _REAL = frozenset({"started_at", "seconds", "peak_memory_gib"})
 
 
-def export(directories: Sequence[Path], to: str, output: str | None, allow_code: bool) -> int:
-    """Write the run in `directories` as `to` (for a table, several runs) to `output`, and say where it is."""
+def export(options: argparse.Namespace) -> int:
+    """Write the run as --to says (for a table, several runs) to --output, and say where it is."""
+    directories, to, output = run_dirs(options), options.to, options.output
     if len(directories) > 1 and to != "tex":
         raise ConfigError(f"export --to {to}: one run at a time; several make rows of one table with --to tex")
     path = directories[0] / NAMES[to] if output is None else Path(output)
@@ -51,7 +54,7 @@ def export(directories: Sequence[Path], to: str, output: str | None, allow_code:
         _export_parquet(directories[0], path)
     else:
         with _opened(output, path) as out:
-            _WRITERS[to](directories, out, allow_code)
+            _WRITERS[to](directories, out, options.allow_code)
     if output != STDOUT:
         sys.stdout.write(f"{path}\n")
     return 0

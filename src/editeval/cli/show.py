@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
 import sys
@@ -9,10 +10,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from editeval import images
+from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError, ImageError
 from editeval.reports.tables import plain
 from editeval.run import results
@@ -28,16 +29,16 @@ Known = Mapping[str, tuple[ShownScoreSet, bool]]
 """By id: a score set, and whether the run shows it."""
 
 
-def show(directory: Path, text: str, as_json: bool) -> int:
-    """Print the sample that `text` means, or those that it matches as a glob."""
-    with RunStore.read(directory) as store:
-        ids = _meant(store, text)
+def show(options: argparse.Namespace) -> int:
+    """Print the sample that SAMPLE means, or those that it matches as a glob."""
+    with RunStore.read(run_dirs(options)[0]) as store:
+        ids = _meant(store, options.sample)
         shown = {one.id for one in results.shown(store)}
         known = {one.id: (one, one.id in shown) for one in results.kept(store)}
         for position, sample_id in enumerate(ids):
             found = sample_detail(store, sample_id)
             file = _file(store, found)
-            if as_json:
+            if options.json:
                 sys.stdout.write(json.dumps(_block(found, file, known), ensure_ascii=False, allow_nan=False) + "\n")
             else:
                 sys.stdout.write("\n" if position else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -10,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.cli.console import continuing, result_console
+from editeval.cli.console import continuing, result_console, run_dirs
 from editeval.display.screen import status_line
 from editeval.display.session import Rhythm
 from editeval.reports.format import subset_line
@@ -30,14 +31,16 @@ _MEANINGS = {
 }
 
 
-def status(directory: Path, as_json: bool, follow: bool) -> int:
+def status(options: argparse.Namespace) -> int:
     """0 if everything wanted is scored, and for a run that is going on; 3 for one that ended with anything missing."""
-    if not follow:
+    directory = run_dirs(options)[0]
+    if not options.follow:
         found = status_of(directory)
-        sys.stdout.write(_json(found) if as_json else "")
-        if not as_json:
+        if options.json:
+            sys.stdout.write(_json(found))
+        else:
             _print(found)
-    elif as_json:
+    elif options.json:
         for found in _followed(directory):
             sys.stdout.write(_json(found))
             sys.stdout.flush()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from editeval.cli.console import run_dirs
 from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.run import results
@@ -25,16 +26,17 @@ from editeval.text import one_line, run_command
 TOLERANCE = 1e-9
 
 
-def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
+def verify(options: argparse.Namespace) -> int:
     """Every disagreement between ledger, files, reports and what the run was made of. 0 if there is none left, else 3.
 
     What cannot be compared (weights that are not on this machine) is said, and is no problem.
     """
+    directory, should_repair = run_dirs(options)[0], options.repair
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
-        made_of = _inputs(store, allow_code)
+        made_of = _inputs(store, options.allow_code)
         prefixes = results.prefixes(results.shown(store))
         problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
-        repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
+        repaired, advice = _repaired(store, problems, options.allow_code) if should_repair else ([], "")
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
         fixing = run_command("verify", directory, "--repair", names_code=names_code(settings_of(store)))
     for problem in problems:

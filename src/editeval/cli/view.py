@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import webbrowser
@@ -10,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from editeval.cli.console import stoppable
+from editeval.cli.console import run_dirs, stoppable
 from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.reports.site.write import FIRST_FILE
@@ -22,15 +23,15 @@ from editeval.text import run_command
 from editeval.viewer.server import ShownRun, Viewer
 
 
-def view(directories: Sequence[Path], port: int, is_opened: bool, intersect: bool) -> int:
+def view(options: argparse.Namespace) -> int:
     """Serve the reports of these runs until interrupted. The exit code: 0 after Ctrl-C, 128 + signal after others."""
-    runs = shown_runs(directories, intersect)
-    viewer = Viewer(runs, port, Comparing(runs, intersect))
+    runs = shown_runs(run_dirs(options), options.intersect)
+    viewer = Viewer(runs, options.port, Comparing(runs, options.intersect))
     try:
         with stoppable():
             sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")
             sys.stdout.flush()
-            if is_opened:
+            if not options.no_open:
                 webbrowser.open(viewer.url)
             viewer.serve()
     except KeyboardInterrupt as stop:

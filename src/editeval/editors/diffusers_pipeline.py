@@ -97,6 +97,10 @@ class DiffusersPipeline(Editor):
 
     Params: ClassVar[type[PipelineParams]] = DiffusersPipelineParams
     packages = ("torch", "diffusers", "transformers")
+    variants = tuple(
+        f"family {row.name} ({', '.join(row.pipelines)}): tested on tiny models of that class, not with real weights"
+        for row in FAMILIES.values()
+    )
     params: PipelineParams
     _engine: DiffusionEngine | None = None
 
@@ -136,9 +140,11 @@ class QwenImageEdit(DiffusersPipeline):
     """Qwen-Image-Edit (v1), the 20 B editor behind `multi_gpu_qwen_image_edit`, run by diffusers."""
 
     Params = QwenImageEditParams
+    variants = ()
 
 
 class QwenImageEditPlus(DiffusersPipeline):
     """Qwen-Image-Edit-2509 and -2511 ("Plus"), run by diffusers with one source image per edit."""
 
     Params = QwenImageEditPlusParams
+    variants = ()

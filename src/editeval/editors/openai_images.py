@@ -114,6 +114,7 @@ class OpenaiImages(Editor):
     Params = OpenaiImagesParams
     default_device = "cpu"
     is_remote = True
+    variants = tuple(f"dialect {name}: tested with a scripted server, untested with a real one" for name in DIALECTS)
     params: OpenaiImagesParams
 
     def __init__(self, params: OpenaiImagesParams) -> None:
