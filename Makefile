@@ -77,6 +77,8 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 	$(BIN)/python bench/policies.py
 	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/idle_gap.py
+	$(BIN)/python bench/start.py
+	$(BIN)/python bench/run_end.py
 	$(BIN)/python bench/large_benchmark.py
 	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/display.py

@@ -16,7 +16,7 @@ from editeval.display.screen import status_line
 from editeval.display.session import Rhythm
 from editeval.reports.format import subset_line
 from editeval.run.status import KeptView, RunStatus, status_of
-from editeval.text import clean, plain
+from editeval.text import one_line, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -94,15 +94,15 @@ def _print(found: RunStatus) -> None:
 
 def _next(found: RunStatus) -> Iterator[str]:
     """What to type next."""
-    raised = f", raise {clean(found.cap)}" if found.cap else ""
+    raised = f", raise {one_line(found.cap)}" if found.cap else ""
     if found.outcome in ("capped", "interrupted", "killed") and found.argv:
         how = raised if found.outcome == "capped" else ""
-        yield f"To continue{how}: {clean(continuing(found.argv))}"
+        yield f"To continue{how}: {one_line(continuing(found.argv))}"
     if found.outcome == "incomplete":
-        yield f"To try them again: {clean(found.retry)}"
+        yield f"To try them again: {one_line(found.retry)}"
     for other in found.unfinished:
-        what = f"scores {clean(other.name)} ({other.id}), not shown: {other.num_left} edits are not judged yet"
-        again = f"; to continue{raised}: {clean(continuing(found.argv))}" if found.argv else ""
+        what = f"scores {one_line(other.name)} ({other.id}), not shown: {other.num_left} edits are not judged yet"
+        again = f"; to continue{raised}: {one_line(continuing(found.argv))}" if found.argv else ""
         yield f"{what}{again}"
 
 
@@ -126,7 +126,7 @@ def _head(found: RunStatus) -> RenderableType:
 def _details(found: RunStatus) -> Iterator[str]:
     for stage, reasons in found.reasons.items():
         yield f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    yield from (clean(str(one)) for one in found.reused)
+    yield from (one_line(str(one)) for one in found.reused)
     yield from map(_score_set_line, found.judgings)
 
 
@@ -134,7 +134,7 @@ def _score_set_line(one: KeptView) -> str:
     what = one.judge + (f", protocol {one.protocol}" if one.protocol else "")
     what += f", reads {one.parent} again" if one.parent else ""
     counts = f"{one.num_scored} scored, {one.num_unscored} unscored"
-    return f"scores {clean(one.name)} ({one.id}): {clean(what)}: {counts}{', shown' if one.is_shown else ''}"
+    return f"scores {one_line(one.name)} ({one.id}): {one_line(what)}: {counts}{', shown' if one.is_shown else ''}"
 
 
 def _meaning(found: RunStatus) -> str:

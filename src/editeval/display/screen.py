@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from editeval.display import snapshot as views
 from editeval.display.snapshot import RunSnapshot, ScoreSoFar, StageView, WorkerView
-from editeval.text import NOTHING, bar, clean, clock, fit, number
+from editeval.text import NOTHING, bar, clock, fit, number, one_line
 
 Line = list[tuple[str, str]]
 """(text, rich style) parts; a line is never wider than it was asked to be."""
@@ -49,7 +49,7 @@ def lines(picture: RunSnapshot, columns: int, height: int = 1000) -> list[Line]:
 def _title(picture: RunSnapshot) -> Line:
     if picture.state == "starting":
         return [("starting", "yellow")]
-    facts = [clean(picture.name), f"{picture.num_samples} samples"]
+    facts = [one_line(picture.name), f"{picture.num_samples} samples"]
     if picture.workers:
         facts.append(f"{len(picture.workers)} workers")
     facts.append(clock(picture.at - picture.began_at) + (" in this invocation" if picture.is_continued else ""))
@@ -70,7 +70,7 @@ def _stages(stages: Sequence[StageView], width: int) -> Iterator[Line]:
         style = _STAGE_STYLES.get(stage.state, "")
         full, empty = bar(_share(stage), length)
         yield [
-            (f"{stage.kind:5}  {fit(clean(stage.title), title)} ", style),
+            (f"{stage.kind:5}  {fit(one_line(stage.title), title)} ", style),
             (full, "green" if stage.state == "ended" else "cyan"),
             (empty, "dim"),
             (f" {_counts(stage):>{counts}}  ", style),
@@ -80,7 +80,7 @@ def _stages(stages: Sequence[StageView], width: int) -> Iterator[Line]:
         if details and not is_one_line and _details(stage):
             yield [(" " * 5, ""), *_details(stage)]
         if stage.num_batches:
-            yield [("batch  ", ""), (f"{stage.batch}/{stage.num_batches}", "bold"), (f" {clean(stage.step)}", "")]
+            yield [("batch  ", ""), (f"{stage.batch}/{stage.num_batches}", "bold"), (f" {one_line(stage.step)}", "")]
         if stage.score is not None:
             yield _score(stage.score, stage)
 
@@ -98,8 +98,8 @@ def _score(score: ScoreSoFar, stage: StageView) -> Line:
     interval = f"{score.low:.2f} to {score.high:.2f}" if is_known else "interval unreliable"
     said = f"  95 % {interval}  n {score.num_scored} of {stage.total}  "
     warning = "" if stage.state == "ended" else "provisional"
-    whose = f"{warning and '  '}{clean(score.score_set)}"
-    value = f"{clean(score.metric)} {score.mean:.2f}"
+    whose = f"{warning and '  '}{one_line(score.score_set)}"
+    value = f"{one_line(score.metric)} {score.mean:.2f}"
     return [("score  ", ""), (value, "bold"), (said, ""), (warning, "yellow"), (whose, "dim")]
 
 
@@ -136,11 +136,11 @@ def _columns(workers: Sequence[WorkerView], width: int) -> list[_Column]:
     is_mixed = len({w.stage for w in workers}) > 1
     step = 16 if width >= (WIDE + 20 if is_mixed else NARROW) else 7
     chosen = [
-        *([_Column("stage", 12, lambda w: clean(w.stage), is_right=False)] if is_mixed else []),
+        *([_Column("stage", 12, lambda w: one_line(w.stage), is_right=False)] if is_mixed else []),
         _Column("#", 3, lambda w: str(w.worker)),
-        _Column("device", max(device, 6), lambda w: clean(w.device), is_right=False),
+        _Column("device", max(device, 6), lambda w: one_line(w.device), is_right=False),
         _Column("state", 11, lambda w: w.state, is_right=False),
-        _Column("sample", 0, lambda w: clean(w.sample), is_right=False),
+        _Column("sample", 0, lambda w: one_line(w.sample), is_right=False),
         _Column("step", step, lambda w: _step(w, step), is_right=False),
         _Column("s/img", 6, lambda w: number(w.seconds_per_image, 2 if (w.seconds_per_image or 0) < 100 else 0)),
         _Column("done", 5, lambda w: str(w.done)),
@@ -220,10 +220,10 @@ def _failure(picture: RunSnapshot, width: int) -> Iterator[Line]:
     if failure is None:
         return
     where = "" if failure.worker is None else f" on worker {failure.worker}"
-    said = f"{clean(failure.sample)}{where}: {clean(failure.reason)}: {clean(failure.message)}"
+    said = f"{one_line(failure.sample)}{where}: {one_line(failure.reason)}: {one_line(failure.message)}"
     yield [("last failure  ", "bold red"), (fit(said, max(width - 14, 1)).rstrip(), "")]
     if failure.log:
-        yield [("its log       ", "dim"), (clean(failure.log), "dim")]
+        yield [("its log       ", "dim"), (one_line(failure.log), "dim")]
 
 
 def _size(line: Line) -> int:
@@ -278,7 +278,7 @@ def _stage_text(stage: StageView) -> str:
     if score := stage.score:
         is_known = score.low is not None and score.high is not None
         interval = f"95 % {score.low:.2f} to {score.high:.2f}" if is_known else "95 % interval unreliable"
-        whose = f", scores {clean(score.score_set)}" if score.score_set else ""
+        whose = f", scores {one_line(score.score_set)}" if score.score_set else ""
         parts.append(f"{score.metric} {score.mean:.2f} ({interval}), n {score.num_scored}{whose}, provisional")
     return ", ".join(parts)
 
