@@ -301,16 +301,6 @@ class Editor(Plugin, ABC):
         """The edited image, RGB."""
 
 
-_USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
-    "following": ("following", "completeness", "instruction_following", "semantic_consistency"),
-    "preservation": ("preservation", "semantic_consistency"),
-    "preservation alone": ("preservation",),
-    "quality alone": ("quality", "perceptual_quality"),
-}
-"""What a certificate checks -> names of metrics that measure it, the best first. semantic_consistency falls when too
-much was changed, but does not rise when nothing was: it measures preservation, but not alone."""
-
-
 class Judge(Plugin, ABC):
     """Scores edits. Returns one list of scores per request, in order; what it cannot score is a Score without value."""
 
@@ -332,12 +322,9 @@ class Judge(Plugin, ABC):
     @classmethod
     def roles_of(cls, params: PluginParams) -> Mapping[str, str]:
         """What a certificate checks -> the metric that measures it: following, preservation; and, where the metric
-        measures nothing else, "preservation alone" and "quality alone". Without: the headline, or nothing.
-
-        By the names that metrics usually have; a judge whose metrics are called otherwise says so here."""
-        metrics = cls.metrics_of(params)
-        found = {role: [name for name in names if name in metrics] for role, names in _USUAL_NAMES.items()}
-        return {role: names[0] for role, names in found.items() if names}
+        measures nothing else, "preservation alone" and "quality alone". What is left out goes by the usual names of
+        metrics (certificates/conditions.py), then it is the headline, or nothing."""
+        return {}
 
     @classmethod
     def fingerprint_of(cls, params: PluginParams) -> str:
