@@ -249,6 +249,10 @@ class Benchmark(ABC):
     def fingerprint(self) -> str:
         """Hash of the content: equal if and only if the samples (ids, texts, images) are."""
 
+    def earlier_fingerprints(self) -> tuple[str, ...]:
+        """What it was, under these parameters, in older versions whose samples cannot be made any more."""
+        return ()
+
 
 class Plugin:
     """What editors and judges share. `load` comes first, `unload` last; retrying and timing are not their business."""

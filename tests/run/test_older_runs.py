@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from editeval.reports.site.payload import ROW
+
 MADE = Path(__file__).parent.parent / "fixtures" / "run_of_269a2e5.tar.gz"
 
 
@@ -45,7 +47,8 @@ def numbers(run: Path) -> dict[str, Any]:
 
 def test_it_is_verified_reported_exported_and_shown_with_the_same_numbers(older: Path, tmp_path: Path) -> None:
     before = numbers(older)
-    assert "5 images, 0 problems" in editeval("verify", older, cwd=tmp_path)
+    found = editeval("verify", older, cwd=tmp_path)
+    assert "5 images, 0 problems" in found and "an older version of it, which cannot be made any more" in found
     assert "complete: every wanted sample is scored" in editeval("status", older, cwd=tmp_path)
     assert "10.00" in editeval("report", older, cwd=tmp_path)
     assert (older / "report.html").is_file() and numbers(older) == before and len(before) == 5
@@ -53,3 +56,12 @@ def test_it_is_verified_reported_exported_and_shown_with_the_same_numbers(older:
     assert [row["id"] for row in exported] == list(before)
     assert "physical/0000" in editeval("show", older, "physical/0000", cwd=tmp_path)
     assert "5 images, 0 problems" in editeval("verify", older, cwd=tmp_path), "its new reports are those of its ledger"
+
+
+def test_its_report_shows_no_sources_and_targets_of_a_newer_benchmark(older: Path, tmp_path: Path) -> None:
+    editeval("report", older, cwd=tmp_path)
+    text = (older / "report" / "data" / "rows-0.js").read_text(encoding="utf-8")
+    rows = json.loads(text.partition("0, ")[2].removesuffix(");\n"))
+    places = {name: list(ROW).index(name) for name in ("source", "target", "edited")}
+    shown = {name: [row[place] is not None for row in rows] for name, place in places.items()}
+    assert shown == {"source": [False] * 5, "target": [False] * 5, "edited": [True] * 5}

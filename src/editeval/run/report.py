@@ -76,7 +76,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
-        images=_images(plan),
+        images=_images(plan, store),
         survey=seen,
         timeline=worked.chart,
         histories=worked.histories,
@@ -265,8 +265,10 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
     return sum(isinstance(mark, Invocation) and isinstance(then, StageBegin) for mark, then in pairwise(marks))
 
 
-def _images(plan: Plan) -> Callable[[str], tuple[bytes | None, bytes | None]]:
-    samples = {sample.id: sample for sample in plan.samples}
+def _images(plan: Plan, store: RunStore) -> Callable[[str], tuple[bytes | None, bytes | None]]:
+    """None of a run whose benchmark has a new version since: that shows other pictures under the same ids."""
+    is_older = store.manifest["identity"]["benchmark"] in plan.benchmark.earlier_fingerprints()
+    samples = {} if is_older else {sample.id: sample for sample in plan.samples}
 
     def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
         sample = samples.get(sample_id)

@@ -207,7 +207,11 @@ def _check_editors(found: InputsCheck, store: RunStore) -> None:
 
 
 def _check_sources(found: InputsCheck, plan: Plan, store: RunStore) -> None:
-    is_same = plan.benchmark.fingerprint() == store.manifest["identity"]["benchmark"]
+    recorded = store.manifest["identity"]["benchmark"]
+    if recorded in plan.benchmark.earlier_fingerprints():
+        found.unknown.append("benchmark: the samples are of an older version of it, which cannot be made any more")
+        return
+    is_same = plan.benchmark.fingerprint() == recorded
     samples = {sample.id: sample for sample in plan.benchmark}
     before = len(found.problems)
     counts = dict.fromkeys(("absent", "unrecorded"), 0)
