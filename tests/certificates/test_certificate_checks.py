@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound, spoilt, status_of
-from editeval.certificates import conditions
+from editeval.benchmarks.procedural import GENERATOR
+from editeval.certificates import certificate, conditions
 from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED, assemble
-from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, findings
+from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, SUITE, findings
 from editeval.certificates.conditions import Answers
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
@@ -157,6 +159,15 @@ def test_a_judge_from_outside_is_checked_on_the_metrics_that_the_documentation_n
     assert (answers.metric_for("following"), answers.metric_for("preservation")) == expected
     quality = "perceptual_quality" if "perceptual_quality" in metrics else None
     assert answers.metric_for("quality alone") == quality and answers.metric_for("preservation alone") is None
+
+
+def test_a_certificate_of_the_pictures_of_an_older_benchmark_counts_no_more(tmp_path: Path) -> None:
+    assert (GENERATOR, SUITE) == ("2", 3), "a new version of the benchmark is new pictures: raise SUITE too"
+    made = content(answered(ONE, sound))
+    certificate.write(tmp_path, made, [])
+    assert certificate.certificate_of(tmp_path, "key") is not None
+    certificate.write(tmp_path, made | {"suite": 2}, [])  # made with version 1
+    assert certificate.certificate_of(tmp_path, "key") is None
 
 
 def test_no_check_is_made_twice_on_one_metric() -> None:
