@@ -21,8 +21,8 @@ from editeval.certificates.conditions import Answers
 from editeval.stats import agreement
 
 SUITE = 3
-"""Goes up whenever a number, a picture or a rule of a check changes: older certificates then count no more. A new version
-of the benchmark `procedural` is new pictures."""
+"""Goes up whenever a number, a picture or a rule of a check changes: older certificates then count no more.
+A new version of the benchmark `procedural` is new pictures."""
 MIN_SAMPLES = 30
 """With fewer, a share of 0.9 has an interval that begins below 0.75: no verdict could be given."""
 DEFAULT_SAMPLES = 60
