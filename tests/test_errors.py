@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli.retry import FAMILIES
-from editeval.errors import Reason
+from editeval.errors import FAMILIES, Reason
 from editeval.execution.attempts import RETRIED
 
 ROOT = Path(__file__).parent.parent

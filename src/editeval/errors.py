@@ -20,7 +20,7 @@ Messages read *where: what, got what; what to do*.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -87,6 +87,13 @@ class Reason(StrEnum):
     TRANSPORT = "transport", "network", True
     BUDGET = "budget", "spending"
     ENVIRONMENT = "environment", "machine"
+
+
+FAMILIES: Mapping[str, frozenset[str]] = {
+    family: frozenset(reason.value for reason in Reason if reason.family == family)
+    for family in dict.fromkeys(reason.family for reason in Reason)
+}
+"""The groups of reasons by the word that `retry --only` takes."""
 
 
 class EditevalError(Exception):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Facts = Mapping[str, str | int | float | bool | None]
 """What a loaded model says of itself; numbers are finite."""
-WEIGHTS: Mapping[str, Any] = {"weights": True}
+PluginParams = Any
+"""An instance of a plug-in's own `Params`: only the plug-in knows its type."""
+WEIGHTS: Mapping[str, bool] = {"weights": True}
 """Metadata of a field of Params that may name a model folder or a weights file: its content is what counts."""
 Progress = Callable[[int, int], None]
 """progress(step, num_steps): an editor may call it after every denoising step; cheap, never raises."""
@@ -46,7 +48,7 @@ class Sample:
     reference: ImageRef | None = None  # the exact target, where one is known
     mask: ImageRef | None = None  # 8-bit L: 255 where the edit must change the source, 0 where it must not
     cluster: str = ""  # samples of one source image share a cluster; empty: the sample is its own
-    metadata: Mapping[str, Any] = field(default_factory=dict)  # JSON values only
+    metadata: Mapping[str, object] = field(default_factory=dict)  # JSON values only
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class EditRequest:
     images: tuple[bytes, ...]
     instruction: str
     seed: int  # 0 <= seed < 2**31
-    overrides: Mapping[str, Any] = field(default_factory=dict)  # per-call parameters of `batch_edit`
+    overrides: Mapping[str, object] = field(default_factory=dict)  # per-call parameters of `batch_edit`
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class JudgeRequest:
     reference: bytes | None = None
     mask: bytes | None = None
     prompt: tuple[str, str] | None = None  # (system, user) of the sample's category, already rendered
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ class Benchmark(ABC):
 
     Params: ClassVar[type] = NoParams
 
-    def __init__(self, params: Any) -> None:
+    def __init__(self, params: PluginParams) -> None:
         self.params = params
 
     @abstractmethod
@@ -257,11 +259,11 @@ class Plugin:
         grant_all_requests
     )  # of paid calls, asked before each; set before `load`
 
-    def __init__(self, params: Any) -> None:
+    def __init__(self, params: PluginParams) -> None:
         self.params = params
 
     @classmethod
-    def check(cls, params: Any) -> None:
+    def check(cls, params: PluginParams) -> None:
         """Raises MachineError for what can be seen without loading: a folder, a variable, a server that is not there.
 
         Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
@@ -269,7 +271,7 @@ class Plugin:
         return
 
     @classmethod
-    def hub_model(cls, params: Any) -> HubModel | None:
+    def hub_model(cls, params: PluginParams) -> HubModel | None:
         """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
         return None
 
@@ -306,17 +308,17 @@ class Judge(Plugin, ABC):
     reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else
 
     @classmethod
-    def metrics_of(cls, params: Any) -> tuple[str, ...]:
+    def metrics_of(cls, params: PluginParams) -> tuple[str, ...]:
         """The metrics under these parameters, where they decide which there are."""
         return cls.metrics
 
     @classmethod
-    def uses_prompts_of(cls, params: Any) -> bool:
+    def uses_prompts_of(cls, params: PluginParams) -> bool:
         """Whether it uses prompts under these parameters."""
         return cls.uses_prompts
 
     @classmethod
-    def fingerprint_of(cls, params: Any) -> str:
+    def fingerprint_of(cls, params: PluginParams) -> str:
         """Hash of whatever in its code decides a score besides the parameters: questions, grammar, aggregation."""
         return ""
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fault_runs import IDS, cli, config_in, report_in, samples_in
 
-from editeval.cli.retry import FAMILIES, reasons_of
-from editeval.errors import ConfigError, Reason
+from editeval.cli.retry import reasons_of
+from editeval.errors import FAMILIES, ConfigError, Reason
 from editeval.store.run_store import RunStore
 
 pytestmark = pytest.mark.slow

@@ -29,22 +29,22 @@ def made(**arm_values: float) -> dict[str, Any]:
 
 
 def test_a_judge_without_a_certificate_is_called_so() -> None:
-    line = certificate_line(None)
+    line = str(certificate_line(None))
     assert line.startswith("judge has no certificate") and "editeval certify" in line
     assert certificate_block(None) is None
     assert "no certificate" in certificate_markdown(None)[0]
 
 
 def test_the_line_says_verdict_basis_and_figures() -> None:
-    line = certificate_line(made())
+    line = str(certificate_line(made()))
     assert line.startswith("judge certified: 22 of 22 checks passed, 30 samples; AUROC target/identity 1.00")
     assert "\n" not in line
 
 
 def test_the_line_of_a_failed_certificate_names_what_failed() -> None:
-    line = certificate_line(made(identity=9.5))
+    line = str(certificate_line(made(identity=9.5)))
     assert line.startswith("judge NOT CERTIFIED: ") and "identity is bad (overall) 9.50, needs mean <= 1.0" in line
-    constant = certificate_line(made(**dict.fromkeys(conditions.ARMS, 5.0)))
+    constant = str(certificate_line(made(**dict.fromkeys(conditions.ARMS, 5.0))))
     assert constant.endswith("more") and constant.count("needs") == 4
 
 
@@ -72,7 +72,7 @@ def test_text_from_data_is_not_interpreted(hostile: str) -> None:
     out = io.StringIO()
     render_certificate(content, Console(file=out, width=160))
     markdown = certificate_markdown(content)
-    for text in (out.getvalue(), "\n".join(markdown), certificate_line(content)):
+    for text in (out.getvalue(), "\n".join(markdown), str(certificate_line(content))):
         assert "\x1b[31m" not in text
     rows = [line for line in markdown if line.startswith("|")]
     assert all(row.replace("\\|", "").count("|") == 9 for row in rows)

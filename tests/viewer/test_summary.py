@@ -15,8 +15,9 @@ import pytest
 from report_fakes import believable_rows, report_of, row_of
 
 from editeval.reports.data import Report, decide_badge, survey
+from editeval.reports.i18n import Message, chinese_category, clean, english, is_word
+from editeval.reports.judge_trust import certificate_line, certificate_warnings
 from editeval.reports.site import page
-from editeval.reports.site.i18n import chinese_category, chinese_warning, clean, english, is_word
 from editeval.reports.site.payload import IssueCounts, run_block
 from editeval.reports.site.payload import row_of as front_row
 from editeval.reports.site.summary.layout import first_page
@@ -114,7 +115,8 @@ def timeline() -> dict[str, Any]:
 
 def certificate(verdict: str = "not certified") -> dict[str, Any]:
     check = {"name": "order", "metric": "overall", "value": 0.51234, "num_compared": 40, "required": "0.9"}
-    return {"verdict": verdict, "checks": [check | {"status": "failed"}, check | {"status": "not applicable"}]}
+    checks = [check | {"status": "failed"}, check | {"status": "not applicable"}]
+    return {"verdict": verdict, "checks": checks, "num_samples": 30}
 
 
 def block_of(tmp_path: Path, count: int = 60, **changes: Any) -> dict[str, Any]:
@@ -185,24 +187,47 @@ def test_every_text_of_ours_carries_its_word_and_is_that_word(tmp_path: Path) ->
     )
 
 
-def test_every_warning_of_the_badge_is_known_in_chinese(tmp_path: Path) -> None:
+def test_every_warning_is_said_in_both_languages(tmp_path: Path) -> None:
     rows = [row_of(0, value=None), row_of(1, "failed"), row_of(2, "pending"), row_of(3), row_of(4)]
     rows += [replace(row_of(n), flags=(flag,), sha256="0" * 64) for n, flag in ((5, "black"), (6, "constant"))]
     rows += [replace(row_of(7), flags=("unchanged",))]
-    doubts = ("Judge exact: NOT CERTIFIED: order 0.5, needs 0.9",)
+    about_judges = certificate_warnings({"exact": certificate()})
     unfinished = [replace(row_of(8), scores={}), row_of(9)]
     for chosen in (rows, rows[:1], unfinished):
-        _, warnings = decide_badge(survey(iter(chosen), "overall"), doubts=doubts)
+        _, warnings = decide_badge(survey(iter(chosen), "overall"), about_judges=about_judges)
         tree = Tree(first_page([drawn(blocked(report_of(chosen, tmp_path, warnings=warnings)))]))
         lines = [(a, "".join(texts)) for tag, a, texts in tree.found if tag == "li" and "class" not in a]
-        assert [text for _, text in lines] == list(warnings) == [a["data-english"] for a, _ in lines]
-        for attributes, text in lines:
-            numbers = set(re.findall(r"[\d.]+\b", text))
-            assert numbers <= set(re.findall(r"[\d.]+\b", attributes["data-chinese"])) | {"0"}, text
-            assert re.search("[\u4e00-\u9fff]", attributes["data-chinese"])
-    assert chinese_warning("Something else.") is None
+        assert [text for _, text in lines] == [str(one) for one in warnings] == [a["data-english"] for a, _ in lines]
+        assert [a["data-chinese"] for a, _ in lines] == [one.chinese for one in warnings]
+        assert all(re.search("[\u4e00-\u9fff]", one.chinese) for one in warnings)
+    expected = "Judge exact: NOT CERTIFIED: 0 of 1 checks passed, 30 samples; order (overall) 0.51, needs 0.9."
+    assert str(warnings[-1]) == expected
+    assert (
+        warnings[-1].chinese
+        == "评判模型 exact：未通过认证：1 项检查中 0 项通过，30 个样本；order（overall）为 0.51，要求 0.9。"
+    )
 
 
+def test_on_the_chinese_page_nothing_but_data_is_english(tmp_path: Path) -> None:
+    models = {"edit": {"model": str(Message("simulated_model"))}}
+    report = report_of(believable_rows(60), tmp_path, timeline=timeline(), certificate=certificate())
+    run = {**report.run, "planted": {"mean": 5.0}, "judgings": [JUDGED, JUDGED | {"name": "other"}]}
+    block = blocked(replace(report, run=run, provenance={**report.provenance, "models": models}))
+    said = tree_of(block, block, comparisons=[SAME | {"is_same_judge": False}], num_shared=7)
+    bare = (text for _, marks, texts in said.found if not {"data-t", "data-chinese"} & set(marks) for text in texts)
+    data = json.dumps(block, ensure_ascii=False)
+    units = {"editeval", "min", "UTC"}
+    left = {word for text in bare for word in re.findall("[A-Za-z]{2,}", text) if word not in data} - units
+    assert not left
+
+
+def test_a_report_of_before_has_its_warnings_in_english_alone(tmp_path: Path) -> None:
+    block = block_of(tmp_path) | {"warnings": ["2 of 60 edits failed."]}
+    assert "2 of 60 edits failed." in tree_of(block).texts()
+
+
+JUDGED: dict[str, Any] = {"name": "exact", "id": "j", "judge": "exact", "prefix": "", "protocol": "", "metrics": []}
+JUDGED |= {"certificate": {"verdict": "not certified", "line": certificate_line(certificate())}}
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script></title></svg></div><script>alert(1)</script>",
@@ -222,7 +247,10 @@ def test_whatever_a_run_says_is_text(tmp_path: Path, text: str) -> None:
     rows += [replace(row_of(1, "failed"), error_reason=text, error_message=text)]
     judging = {"name": text, "id": "j", "judge": text, "metrics": [text], "prefix": text, "certificate": {"line": text}}
     report = report_of(
-        rows, tmp_path, warnings=(text,), provenance={text: text, "argv": [text], "config": {text: text}}
+        rows,
+        tmp_path,
+        warnings=(Message("judge_warning", (text, text)),),
+        provenance={text: text, "argv": [text], "config": {text: text}},
     )
     run = {
         **report.run,
@@ -368,8 +396,9 @@ def test_what_is_only_unfinished_is_continued_and_not_tried_again(tmp_path: Path
     """A judge that has not been asked has not failed, and `retry` would have nothing to do."""
     rows = [replace(row_of(0), scores={}), row_of(1)]
     _, warnings = decide_badge(survey(iter(rows), "overall"))
-    assert "1 of 2 edits not judged yet: this run is unfinished." in warnings
-    assert not [line for line in warnings if "could not be scored" in line]
+    said = [str(one) for one in warnings]
+    assert "1 of 2 edits not judged yet: this run is unfinished." in said
+    assert not [line for line in said if "could not be scored" in line]
     argv = ["editeval", "run", "c.yaml", "--fresh", "--limit", "4"]
     report = report_of(rows, tmp_path)
     text = tree_of(blocked(replace(report, provenance={**report.provenance, "argv": argv}))).texts()

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, WARNED
+from editeval.editors import simulated
+from editeval.images import FLAGS
+from editeval.reports import i18n
+from editeval.reports.i18n import Message, is_word, vocabulary
 from editeval.reports.site import page
-from editeval.reports.site.i18n import is_word, vocabulary
 from editeval.stats.intervals import NOTES
 from editeval.text import duration, moment, share, span
 
 
-def test_words_have_two_languages_and_the_same_gaps_in_both() -> None:
-    for key, pair in vocabulary()["words"].items():
-        gaps = [sorted(re.findall(r"\{\d\}", text)) for text in pair]
+@pytest.mark.parametrize("kind", ["words", "messages"])
+def test_everything_has_two_languages_and_the_same_gaps_in_both(kind: Literal["words", "messages"]) -> None:
+    for key, pair in vocabulary()[kind].items():
+        gaps = [set(re.findall(r"\{(\d)[}|]", text)) for text in pair]
         assert len(pair) == 2 and all(pair) and gaps[0] == gaps[1], key
+
+
+def test_no_message_is_missing_and_none_is_there_for_nothing() -> None:
+    reports = Path(i18n.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in reports.rglob("*.py"))
+    asked = set(re.findall(r'"(\w+)"', code)) | {f"edits_{flag}" for flag in FLAGS}
+    asked |= {f"status_{name.replace(' ', '_')}" for name in (PASSED, WARNED, FAILED, NOT_MEASURED)}
+    assert set(vocabulary()["messages"]) <= asked
+    assert set(re.findall(r'Message\("(\w+)"', code)) <= set(vocabulary()["messages"])
+
+
+def test_a_message_is_english_as_text_and_counts_of_one_are_singular() -> None:
+    assert str(Message("edits_failed", (1, 1))) == "1 of 1 edit failed."
+    assert str(Message("edits_failed", (1, 2))) == "1 of 2 edits failed."
+    assert Message("edits_failed", (1, 2)).chinese == "2 次编辑中 1 次失败。"
+    inner = Message("check_unmeasured", ("order", "sc")), Message("more_checks", (2,))
+    assert str(Message("certified", (1, 2, 3, inner))).endswith("; order (sc) not measured; and 2 more")
+    assert str(Message("judge_warning", ("{0}", "{1|a|b}"))) == "Judge {0}: {1|a|b}.", "a value is no pattern"
+
+
+def test_the_words_of_the_simulated_editor_are_those_of_the_message() -> None:
+    source = Path(simulated.__file__).read_text(encoding="utf-8")
+    assert f'"{Message("simulated_model")}"' in source
 
 
 def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:

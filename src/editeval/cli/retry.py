@@ -12,16 +12,13 @@ from pathlib import Path
 
 from editeval.cli.console import interruptible
 from editeval.cli.run import report_result
-from editeval.errors import ConfigError, Reason
+from editeval.errors import FAMILIES, ConfigError, Reason
 from editeval.run.pipeline import check_machine, evaluate, score
 from editeval.run.plan import make_plan
 from editeval.run.prepare import check_stages
 from editeval.run.recorded import config_of, scoring_of
 from editeval.store import queries
 from editeval.store.run_store import RunStore
-
-FAMILIES = {family: {r.value for r in Reason if r.family == family} for family in {r.family: None for r in Reason}}
-"""What users call groups of reasons; any reason that stands in the ledger can be named as well."""
 
 
 @dataclass(slots=True)

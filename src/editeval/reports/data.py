@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from editeval.images import FLAGS
+from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.types import Score, Subset, Summary
 
@@ -18,7 +20,6 @@ MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
 OF_SUBSET = " (subset)"  # what a badge ends with if only a part of the benchmark was wanted
-FLAGS = {"black": "black", "constant": "of one colour", "unchanged": "identical to the source"}
 NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
 
 Images = Callable[[str], tuple[bytes | None, bytes | None]]
@@ -115,7 +116,7 @@ class Report:
 
     run: Mapping[str, Any]
     badge: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
     coverage: Mapping[str, Any]
     summaries: tuple[Summary, ...]
     headline_metric: str  # empty: the run has no judge, its edits are the result
@@ -172,16 +173,16 @@ def coverage_of(seen: Survey) -> dict[str, Any]:
 
 
 def decide_badge(
-    seen: Survey, is_judged: bool = True, is_control: bool = False, doubts: Sequence[str] = ()
-) -> tuple[str, tuple[str, ...]]:
+    seen: Survey, is_judged: bool = True, is_control: bool = False, about_judges: Sequence[Message] = ()
+) -> tuple[str, tuple[Message, ...]]:
     """(badge, warnings): invalid below MIN_COVERAGE or with nothing scored, else with warnings if there are any.
 
-    `doubts` are warnings about the judge, such as a certificate that it failed.
+    `about_judges` are further warnings, such as a certificate that a judge failed.
 
     Without a judge the edits are what counts: their share takes the place of the coverage. A control (`identity`,
     `target`) is meant to give equal scores and unchanged pictures: that is no warning.
     """
-    warnings = (*_warnings(seen, is_judged, is_control), *doubts)
+    warnings = (*_warnings(seen, is_judged, is_control), *about_judges)
     if is_judged:
         is_enough = seen.num_scored > 0 and seen.coverage >= MIN_COVERAGE
     else:
@@ -191,44 +192,37 @@ def decide_badge(
     return (WARNED if warnings else VALID), warnings
 
 
-def _unscored(seen: Survey) -> Iterator[str]:
-    """What is still to be judged is not called a failure of the judge."""
-    num_unjudged = sum(cause.count for cause in seen.causes if (cause.stage, cause.reason) == ("judge", NOT_JUDGED))
-    if seen.num_unscored > num_unjudged:
-        yield f"{_of(seen.num_unscored - num_unjudged, seen.num_done, 'edit')} could not be scored."
-    if num_unjudged:
-        yield f"{_of(num_unjudged, seen.num_done, 'edit')} not judged yet: this run is unfinished."
-
-
-def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[str]:
-    total = seen.num_samples
-    if not is_judged:
-        pass
-    elif seen.num_scored == 0:
-        yield f"Nothing was scored: {_of(0, total, 'sample')}."
-    elif seen.coverage < MIN_COVERAGE:
-        yield f"Only {_of(seen.num_scored, total, 'sample')} scored; it takes {MIN_COVERAGE * 100:.0f} % to be valid."
+def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[Message]:
+    total, done = seen.num_samples, seen.num_done
+    if is_judged and seen.num_scored == 0:
+        yield Message("nothing_scored", (total,))
+    elif is_judged and seen.coverage < MIN_COVERAGE:
+        yield Message("too_few_scored", (seen.num_scored, total, f"{MIN_COVERAGE * 100:.0f}"))
     if seen.num_failed:
-        yield f"{_of(seen.num_failed, total, 'edit')} failed."
+        yield Message("edits_failed", (seen.num_failed, total))
     if seen.num_pending:
-        yield f"{_of(seen.num_pending, total, 'sample')} not edited yet: this run is unfinished."
+        yield Message("not_edited", (seen.num_pending, total))
     if is_judged:
         yield from _unscored(seen)
     if seen.num_unparsed and seen.parse_rate is not None:
-        answers = _of(seen.num_unparsed, seen.num_answers, "judge answer")
-        yield f"{answers} gave no value; the parse rate is {seen.parse_rate * 100:.1f} %."
+        yield Message("answers_unparsed", (seen.num_unparsed, seen.num_answers, f"{seen.parse_rate * 100:.1f}"))
     if is_control:
         return
     if seen.num_duplicates:
-        yield f"{_of(seen.num_duplicates, seen.num_done, 'edit')} identical to the edit of another sample."
+        yield Message("edits_identical", (seen.num_duplicates, done))
     for flag, count in seen.num_flagged.items():
-        yield f"{_of(count, seen.num_done, 'edit')} {FLAGS[flag]}."
+        yield Message(f"edits_{flag}", (count, done))
     if seen.num_scored > 1 and seen.lowest == seen.highest:
-        yield f"Every score is {seen.lowest:.2f}: the judge may not tell edits apart."
+        yield Message("all_scores_equal", (f"{seen.lowest:.2f}",))
 
 
-def _of(count: int, total: int, noun: str) -> str:
-    return f"{count} of {total} {noun}{'' if total == 1 else 's'}"
+def _unscored(seen: Survey) -> Iterator[Message]:
+    """What is still to be judged is not called a failure of the judge."""
+    num_unjudged = sum(cause.count for cause in seen.causes if (cause.stage, cause.reason) == ("judge", NOT_JUDGED))
+    if seen.num_unscored > num_unjudged:
+        yield Message("not_scored", (seen.num_unscored - num_unjudged, seen.num_done))
+    if num_unjudged:
+        yield Message("not_judged", (num_unjudged, seen.num_done))
 
 
 class ScoredRow(Protocol):

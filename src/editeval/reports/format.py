@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from editeval.reports.data import MACRO, MICRO, Report
-from editeval.reports.site.i18n import english
+from editeval.reports.i18n import Message, english
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
 from editeval.types import Subset, Summary
 
@@ -252,23 +252,23 @@ def reused_line(report: Report) -> str:
     return printable("; ".join(parts))
 
 
-def planted_line(report: Report) -> str:
-    """The truth that a simulated editor was given, and what was measured; empty for every other editor."""
+def planted_line(report: Report) -> Message | None:
+    """The truth that a simulated editor was given, and what was measured; None for every other editor."""
     truth, whole = report.run.get("planted"), report.headline(MICRO)
     if not truth or whole is None or whole.mean is None:
-        return ""
-    said = f"mean {fixed(truth['mean'])}; measured {fixed(whole.mean)}"
+        return None
+    means = fixed(truth["mean"]), fixed(whole.mean)
     if whole.ci_low is None or whole.ci_high is None:
-        return f"{said}, without an interval"
-    inside = "inside" if whole.ci_low <= truth["mean"] <= whole.ci_high else "outside"
-    return f"{said} [{fixed(whole.ci_low)}, {fixed(whole.ci_high)}]: {inside}"
+        return Message("planted_no_interval", means)
+    key = "planted_inside" if whole.ci_low <= truth["mean"] <= whole.ci_high else "planted_outside"
+    return Message(key, (*means, fixed(whole.ci_low), fixed(whole.ci_high)))
 
 
-def model_line(report: Report) -> str:
-    """What the editor says of its model where that is none; else empty."""
+def model_line(report: Report) -> Message | None:
+    """That there is no model behind the edits, if the editor says so."""
     loaded = report.provenance.get("models") or {}
     said = str((loaded.get("edit") or {}).get("model") or "")
-    return printable(said) if said.startswith("simulated:") else ""
+    return Message("simulated_model") if said.startswith("simulated:") else None
 
 
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
@@ -280,10 +280,9 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     if policy_shares(report.run):
         yield "edits made under", policy_shares(report.run)
     yield from score_lines(report)
-    if model_line(report):
-        yield "model", model_line(report)
-    if planted_line(report):
-        yield "planted", planted_line(report)
+    for name, message in (("model", model_line(report)), ("planted", planted_line(report))):
+        if message is not None:
+            yield name, str(message)
     yield from trust_lines(report)
     if selection_line(report):
         yield "selection", selection_line(report)

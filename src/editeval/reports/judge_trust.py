@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from editeval.reports.i18n import Message
 from editeval.text import NOTHING, fixed, moment, printable, share
 
 if TYPE_CHECKING:
@@ -15,33 +16,35 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CERTIFIED = "certified"
-_SPOILS = ("failed", "not measured")
+_FAILURES = ("failed", "not measured")
 _STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "not measured": "bold red"}
 _SHOWN_FAILURES = 4
 
 Certificate = Mapping[str, Any]
 
 
-def certificate_line(certificate: Certificate | None) -> str:
+def certificate_line(certificate: Certificate | None) -> Message:
     """The certificate in one line, for the terminal and the head of a report."""
-    if certificate is None:
-        return "judge has no certificate: `editeval certify CONFIG` measures how far it can be trusted"
-    checks = certificate["checks"]
-    applicable = [check for check in checks if check["status"] != "not applicable"]
-    passed = sum(check["status"] in ("passed", "warned") for check in applicable)
-    basis = f"{passed} of {len(applicable)} checks passed, {certificate['num_samples']} samples"
-    if certificate["verdict"] == CERTIFIED:
-        return f"judge certified: {basis}; {_figures_line(certificate)}"
-    return f"judge NOT CERTIFIED: {basis}; {'; '.join(_failures(checks))}"
+    return Message("no_certificate") if certificate is None else Message("judge_trust", (_verdict(certificate),))
 
 
-def certificate_doubts(certificates: Mapping[str, Certificate | None]) -> list[str]:
+def certificate_warnings(certificates: Mapping[str, Certificate | None]) -> list[Message]:
     """One warning for each judge, by name, whose certificate says that it must not be trusted."""
     return [
-        f"Judge {printable(name)}: {certificate_line(certificate).removeprefix('judge ')}."
+        Message("judge_warning", (printable(name), _verdict(certificate)))
         for name, certificate in certificates.items()
         if certificate is not None and certificate["verdict"] != CERTIFIED
     ]
+
+
+def _verdict(certificate: Certificate) -> Message:
+    checks = certificate["checks"]
+    applicable = [check for check in checks if check["status"] != "not applicable"]
+    passed = sum(check["status"] in ("passed", "warned") for check in applicable)
+    basis = passed, len(applicable), certificate["num_samples"]
+    if certificate["verdict"] == CERTIFIED:
+        return Message("certified", (*basis, _figures_line(certificate)))
+    return Message("not_certified", (*basis, tuple(_failures(checks))))
 
 
 def certificate_block(certificate: Certificate | None) -> dict[str, Any] | None:
@@ -132,14 +135,16 @@ def _figures_line(certificate: Certificate) -> str:
     return ", ".join(f"{name} {value}" for name, value in named.items() if value != NOTHING)
 
 
-def _failures(checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    spoilt = [check for check in checks if check["status"] in _SPOILS]
-    said = [
-        f"{printable(c['name'])} ({printable(c['metric'])}) "
-        + (f"{fixed(c['value'])}, needs {printable(c['required'])}" if c["status"] == "failed" else "not measured")
-        for c in spoilt[:_SHOWN_FAILURES]
-    ]
-    return [*said, f"and {len(spoilt) - _SHOWN_FAILURES} more"] if len(spoilt) > _SHOWN_FAILURES else said
+def _failures(checks: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
+    failed = [check for check in checks if check["status"] in _FAILURES]
+    for check in failed[:_SHOWN_FAILURES]:
+        name, metric = printable(check["name"]), printable(check["metric"])
+        if check["status"] == "failed":
+            yield Message("check_needs", (name, metric, fixed(check["value"]), printable(check["required"])))
+        else:
+            yield Message("check_unmeasured", (name, metric))
+    if len(failed) > _SHOWN_FAILURES:
+        yield Message("more_checks", (len(failed) - _SHOWN_FAILURES,))
 
 
 def _interval(check: Mapping[str, Any]) -> str:

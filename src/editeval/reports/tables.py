@@ -19,6 +19,7 @@ from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
 from editeval.reports.data import NOT_JUDGED, Report, SampleRow, surveyed
+from editeval.reports.i18n import Message
 from editeval.types import Score
 
 SCHEMA_VERSION = 1
@@ -173,6 +174,8 @@ def plain(value: Any) -> Any:
     """`value` in JSON's own types: mappings, lists, text, numbers; what is not a finite number is null."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, Message):
+        return str(value)
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(entry) for entry in value]
     if isinstance(value, float):

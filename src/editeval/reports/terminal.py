@@ -89,10 +89,10 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
         yield Text(
             f"report  {printable(Path(str(report.run['dir'])) / 'report.html')}", no_wrap=True, overflow="ignore"
         )
-    if line := model_line(report):
-        yield Text(f"model   {line}")
-    if line := planted_line(report):
-        yield Text(f"planted {line}", style="bold")
+    if message := model_line(report):
+        yield Text(f"model   {message}")
+    if message := planted_line(report):
+        yield Text(f"planted {message}", style="bold")
 
 
 def _score_table(report: Report, console: Console) -> Table:

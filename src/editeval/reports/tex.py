@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from editeval.reports.data import MACRO, MICRO
 from editeval.reports.format import subset_line
-from editeval.reports.site.i18n import english
+from editeval.reports.i18n import english
 from editeval.text import printable
 from editeval.types import Subset, Summary
 

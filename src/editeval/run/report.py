@@ -14,7 +14,7 @@ from editeval.errors import ImageError
 from editeval.machine.filesystem import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report, SampleRow
-from editeval.reports.judge_trust import certificate_block, certificate_doubts, certificate_line
+from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings
 from editeval.reports.site import write
 from editeval.run import recorded, results
 from editeval.run.plan import Plan, hash_of
@@ -49,8 +49,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     counted = _Counted(metrics)
     seen = data.survey(counted.passing(samples()), headline)
     certificates = _certificates(plan, shown)
-    doubts = certificate_doubts({one.name: certificates[one.id] for one in shown})
-    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, doubts)
+    about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
+    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about_judges)
     badge += data.OF_SUBSET if plan.subset else ""
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     worked = timeline_of(store.events(), store.attempts())

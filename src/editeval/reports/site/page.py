@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from string import Template
 
-from editeval.reports.site.i18n import clean, vocabulary
+from editeval.reports.i18n import clean, vocabulary
 
 STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
 SCRIPTS = (

@@ -18,6 +18,7 @@ from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, Report, SampleRow, Survey, scored_value, why_unscored
 from editeval.reports.format import command, metrics_of, model_line, planted_line, policy_shares, score_titles
+from editeval.reports.i18n import Message
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.reports.tables import plain
 from editeval.text import run_command
@@ -56,10 +57,11 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "run": plain(report.run) | {"scores": score_titles(report.run), "made_under": policy_shares(report.run)},
         "benchmark": _benchmark(report),
         "badge": report.badge,
-        "model": model_line(report),
-        "planted": planted_line(report),
+        "model": _both(model_line(report)),
+        "planted": _both(planted_line(report)),
         "subset": plain(report.subset),
-        "warnings": list(report.warnings),
+        "warnings": [_both(warning) for warning in report.warnings],
+        "trust": [_both((one.get("certificate") or {}).get("line")) for one in report.run.get("judgings") or ()],
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),
         "coverage": plain(report.coverage),
@@ -86,6 +88,11 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "chunk": CHUNK,
         "written_at": written_at,
     }
+
+
+def _both(message: Message | str | None) -> list[str] | str | None:
+    """A message in English and in Chinese."""
+    return [str(message), message.chinese] if isinstance(message, Message) else message
 
 
 def shown_metrics(report: Report, seen: Survey) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from editeval.reports.site.i18n import chinese_category, chinese_warning, clean, english, is_word
+from editeval.reports.i18n import chinese_category, clean, english, is_word
 from editeval.text import span
 
 Child: TypeAlias = "Element | str | int | Sequence[Child] | None"
@@ -61,8 +61,9 @@ def interval_notes(ones: Iterable[Mapping[str, Any]]) -> Element | None:
     return h("p.soft.note", [[t("span", f"why_{note}"), " "] for note in notes]) if notes else None
 
 
-def warning(sentence: str) -> Element:
-    return _both("li", sentence, chinese_warning(sentence))
+def message(tag: str, said: Sequence[str] | str) -> Element:
+    """A sentence in English and in Chinese, as `payload` gives it; in reports of before in English alone."""
+    return h(tag, said) if isinstance(said, str) else _both(tag, said[0], said[1])
 
 
 def _both(tag: str, english_text: str, chinese: str | None) -> Element:

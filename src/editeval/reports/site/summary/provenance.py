@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from xml.etree.ElementTree import Element
 
-from editeval.reports.site.summary.elements import Child, badge, copyable, h, pairs, section, t, table
+from editeval.reports.i18n import Message
+from editeval.reports.site.summary.elements import Child, badge, copyable, h, message, pairs, section, t, table
 from editeval.reports.site.summary.run_view import RunView
 from editeval.text import NOTHING, moment
 
-_CHECK = ("name", "metric", "value", "num_compared", "required", "status")
+_CHECK = ("name", "metric", "value", "num_compared", "required")
+_STATUSES = ("passed", "warned", "failed", "not measured")
 _CHECK_HEAD = ("check", "metric", "value", "n", "required", "status")
 
 
@@ -18,26 +20,33 @@ def certificate(view: RunView) -> Element | None:
     if not view.block["headline"]:
         return None
     judgings: list[dict[str, object]] = view.run.get("judgings") or []
-    others = [_other(judging) for judging in judgings[1:]]
+    lines = view.block.get("trust") or [None] * len(judgings)
+    said = [_trust(judging, line) for judging, line in zip(judgings, lines, strict=True)]
+    others = said[1:]
     one = view.block["certificate"]
     if not one:
-        first = _other(judgings[0]) if others else t("p.soft", "no_certificate")
+        first = said[0] if others else t("p.soft", "no_certificate")
         return section("", "certificate_title", h("div.card", first, others))
     checks = [check for check in one.get("checks") or () if check["status"] != "not applicable"]
     passed = sum(check["status"] in ("passed", "warned") for check in checks)
-    rows = [[_cell(check[name]) for name in _CHECK] for check in checks]
+    rows: list[list[Child]] = [[*(_cell(one[name]) for name in _CHECK), _status(one["status"])] for one in checks]
     is_open = "" if one["verdict"] != "certified" else None
     listed = h("details", t("summary", "checks"), h("div.wide", table("", _CHECK_HEAD, rows)), open=is_open)
     verdict = h("p", badge(one["verdict"]), " ", t("span", "passed_of", passed, len(checks)))
     return section("", "certificate_title", h("div.card", verdict, others, listed))
 
 
-def _other(judging: dict[str, object]) -> Element:
+def _trust(judging: dict[str, object], line: list[str] | None) -> Element:
+    """`line` is None in reports of before, which have it in English alone."""
     trust = judging.get("certificate")
-    said: Child = t("span", "no_certificate")
     if isinstance(trust, dict) and trust.get("verdict"):
-        said = str(trust["line"])
-    return h("p.soft", f"{judging['name']}: ", said)
+        return h("p.soft", f"{judging['name']}: ", message("span", line or str(trust["line"])))
+    return h("p.soft", f"{judging['name']}: ", t("span", "no_certificate"))
+
+
+def _status(status: str) -> Element:
+    found = Message(f"status_{status.replace(' ', '_')}")
+    return message("span", [str(found), found.chinese] if status in _STATUSES else status)
 
 
 def _cell(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from editeval.reports.site.summary.charts import Part, stacked
-from editeval.reports.site.summary.elements import Child, badge, h, interval, interval_notes, pairs, t, warning
+from editeval.reports.site.summary.elements import Child, badge, h, interval, interval_notes, message, pairs, t
 from editeval.reports.site.summary.run_view import RunView
 from editeval.text import fixed, moment, share, span
 
@@ -36,7 +36,7 @@ def _number(view: RunView) -> Iterator[Element]:
     if whole["num_scored"] < whole["num_samples"]:
         entries.append(("if_all", span(whole["lowest"], whole["highest"])))
     if view.block.get("planted"):
-        entries.append(("planted", str(view.block["planted"])))
+        entries.append(("planted", message("span", view.block["planted"])))
     yield pairs([*entries, ("category_mean", fixed(macro["mean"] if macro else None))])
     why = interval_notes([whole])
     if why is not None:
@@ -55,7 +55,7 @@ def _coverage(view: RunView) -> Element:
         t("h2", "coverage"),
         h("p.big", share(num / (total or 1)), " ", said),
         stacked([Part(kind, amount, str(amount), kind) for kind, amount in amounts.items()], "coverage"),
-        h("ul.warnings", *map(warning, warnings)) if warnings else t("p.soft", "no_warnings"),
+        h("ul.warnings", *(message("li", one) for one in warnings)) if warnings else t("p.soft", "no_warnings"),
         pairs(_facts(view)),
     )
 
@@ -68,9 +68,10 @@ def _facts(view: RunView) -> Iterator[tuple[str, Child]]:
         "judge": "; ".join(run.get("scores") or ()) or run.get("judge"),
         "benchmark": run.get("benchmark"),
     }
-    facts |= {"model_is": view.block.get("model")}
     facts |= {"policy": run.get("policy"), "made_under": run.get("made_under"), "devices": devices}
     facts |= {"subset": (view.block.get("subset") or {}).get("how")}
     facts |= {"also_kept": "; ".join(run.get("also_kept") or ())}
     yield from ((name, str(value)) for name, value in facts.items() if value)
+    if view.block.get("model"):
+        yield "model_is", message("span", view.block["model"])
     yield "created", moment(run.get("created_at"))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
-from editeval.reports.site.i18n import is_word
+from editeval.reports.i18n import is_word
 from editeval.reports.site.summary.charts import axis, strip
 from editeval.reports.site.summary.elements import (
     Child,
