@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from editeval.errors import FAMILIES, Reason
-from editeval.execution.attempts import RETRIED
+from editeval.execution.policy import RETRIED
 
 ROOT = Path(__file__).parent.parent
 INTERNAL = {"not_edited"}

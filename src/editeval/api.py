@@ -18,17 +18,16 @@ from editeval import plugins
 from editeval.config.load import Overrides, load_config, load_mapping
 from editeval.config.schema import Config, Logging, Stage
 from editeval.errors import ConfigError, EditBatchError, MachineError, UserError
-from editeval.execution.budget import BudgetLedger
-from editeval.execution.pool import Pool
+from editeval.execution.pool import BudgetLedger, Pool
+from editeval.execution.pool_events import PoolEvent
 from editeval.execution.progress import EditLog
-from editeval.execution.worker_state import PoolEvent
 from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.machine import gpus
 from editeval.run import logs, pipeline
 from editeval.run.placement import device_warnings, stage_devices
 from editeval.run.plan import worker_spec
 from editeval.run.stage import launcher, pool_spec, say
-from editeval.types import Editor, EditRequest, ImageRef, Outcome, UsageRequest
+from editeval.types import Editor, EditRequest, ImageRef, Outcome
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -112,11 +111,11 @@ class BatchEditor:
 
     def _hear(self, notice: PoolEvent) -> None:
         if notice.kind == "pay":
-            self._pool.answer(notice, self._till.settle(UsageRequest(**notice.data["bill"])))
+            self._pool.answer(notice, self._till.settle(notice.data["bill"]))
         else:
             _tell(notice)
             if self._edit_log is not None:
-                self._edit_log.hear(notice)
+                self._edit_log.on_event(notice)
 
     def batch_edit(
         self,

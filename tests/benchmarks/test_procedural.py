@@ -12,7 +12,7 @@ import pytest
 from contracts.benchmark_contract import check_benchmark
 from editeval.benchmarks.procedural import NUM_VARIANTS, ProceduralBenchmark, ProceduralParams, ladder
 from editeval.benchmarks.scenes import render
-from editeval.benchmarks.scenes.catalogue import KINDS
+from editeval.benchmarks.scenes.render import KINDS
 from editeval.errors import BenchmarkError
 from editeval.images import BytesImage, decode
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
@@ -71,15 +71,20 @@ def test_it_keeps_the_benchmark_contract() -> None:
     check_benchmark(ProceduralBenchmark, ProceduralParams(num_per_category=7, size=128), num_decoded=7)
 
 
-def test_every_category_has_three_kinds_of_scenes_and_the_default_shows_them_all() -> None:
+def test_every_category_has_two_kinds_of_scenes_and_the_default_shows_them_all() -> None:
     shown = {(s.category, s.metadata["scene"]) for s in samples()}
     assert shown == {(category, kind.name) for category, kinds in KINDS.items() for kind in kinds}
-    assert all(len(kinds) >= 3 for kinds in KINDS.values())
+    assert all(len(kinds) == 2 for kinds in KINDS.values())
 
 
 def test_a_sample_does_not_depend_on_how_many_there_are() -> None:
     few, many = samples(num_per_category=4), {s.id: s for s in samples(num_per_category=30)}
     assert all(many[s.id] == s for s in few)
+
+
+def test_the_60_samples_of_the_demo_all_ask_for_something_else() -> None:
+    found = samples(num_per_category=12)
+    assert len({s.instruction for s in found}) == len({s.metadata["instruction_zh"] for s in found}) == len(found) == 60
 
 
 def test_language_changes_the_instruction_and_nothing_else() -> None:

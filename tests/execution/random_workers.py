@@ -11,11 +11,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from editeval.execution.backends import Handle, Listener
 from editeval.execution.transport import FrameError
-from editeval.execution.worker_messages import pack_failure
 from editeval.types import Failure
 
 FATES = {  # what an attempt meets -> how often
@@ -137,7 +137,7 @@ class RandomHandle:
         done = {"type": "done", "key": key, "started_at": started_at, "seconds": time.time() - started_at}
         if fate in ("exception", "oom", "device_lost", "refused"):
             self._ended(key)
-            self._say(done | {"error": pack_failure(Failure(fate, "no"))})
+            self._say(done | {"error": asdict(Failure(fate, "no"))})
             return
         self._say(done)
         self._world.later(self._end if fate == "dies_encoding" else lambda: self._hand_over(key, fate))
@@ -148,7 +148,7 @@ class RandomHandle:
         self._ended(key)
         result: dict[str, Any] = {"type": "result", "key": key}
         if fate == "cannot_encode":
-            self._say(result | {"error": pack_failure(Failure("exception", "no PNG"))})
+            self._say(result | {"error": asdict(Failure("exception", "no PNG"))})
         else:
             self._say(result | {"width": 3, "height": 2, "flags": []}, b"PNG")
 

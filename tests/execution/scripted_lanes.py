@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from editeval.execution.backends import Handle, Listener
 from editeval.execution.transport import FrameError
-from editeval.execution.worker_messages import pack_failure
 from editeval.types import Failure
 
 FAILS = {
@@ -92,7 +92,7 @@ class ScriptedHandle:
             fate = "ok"  # it talks on as if nothing had been; nobody may believe it
         self._flush()
         done = {"type": "done", "key": key, "started_at": 1.0, "seconds": 0.5}
-        self._say(done | ({"error": pack_failure((FAILS | ENDS)[fate])} if fate in FAILS | ENDS else {}))
+        self._say(done | ({"error": asdict((FAILS | ENDS)[fate])} if fate in FAILS | ENDS else {}))
         if fate == "die_encoding":
             self._end("signal SIGBUS")
         elif fate == "late":

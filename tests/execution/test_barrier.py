@@ -14,12 +14,12 @@ import pytest
 from random_workers import World
 
 from editeval.execution.dispatch import Dispatcher
-from editeval.execution.policy import Policy
+from editeval.execution.policy import RETRIES, BatchSync, Policy
 from editeval.execution.pool import Pool, PoolSpec
-from editeval.execution.progress import Batch, EditLog
-from editeval.execution.rounds import RETRIES, BatchSync
+from editeval.execution.pool_events import Batch, PoolEvent, Result
+from editeval.execution.progress import EditLog
 from editeval.execution.worker_messages import WorkerSpec
-from editeval.execution.worker_state import Limits, PoolEvent, Result, WorkerState
+from editeval.execution.worker_state import Limits, WorkerState
 from editeval.store.barrier import crossed
 from editeval.store.records import Attempt
 from editeval.types import EditRequest
@@ -54,7 +54,7 @@ class Record:
         if isinstance(thing, PoolEvent):
             self.kinds[thing.kind] += 1
             assert self.kinds["tick"] < MAX_TICKS, "it is stuck"
-            batch = self.log.hear(thing)
+            batch = self.log.on_event(thing)
             self.batches += [batch] if batch else []
             self.tried += [thing.data["outcome"]] if thing.kind == "attempt" else []
         else:

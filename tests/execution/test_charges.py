@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from editeval.execution.attempts import AttemptTracker
+from editeval.execution.policy import AttemptTracker
 
 
 def tried(*requests: int) -> AttemptTracker:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from editeval.errors import ConfigError, MachineError
-from editeval.execution.backends import worker_environment
-from editeval.execution.devices import groups, problem, resolve
+from editeval.execution.backends import device_problem, group_devices, resolve_devices, worker_environment
 from editeval.machine.gpus import forget
 from fakes.nvidia_smi import write_driver
 
@@ -38,47 +37,47 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
 
 def test_without_names_an_editor_gets_every_gpu_and_a_cpu_editor_one_cpu(driver: Driver) -> None:
     driver(3)
-    assert resolve(None, "cuda") == ("cuda:0", "cuda:1", "cuda:2")
-    assert resolve(None, "cpu") == ("cpu",)
-    assert resolve(["cpu", "cpu"], "cuda") == ("cpu", "cpu")
-    assert resolve([], "cuda") == ()
+    assert resolve_devices(None, "cuda") == ("cuda:0", "cuda:1", "cuda:2")
+    assert resolve_devices(None, "cpu") == ("cpu",)
+    assert resolve_devices(["cpu", "cpu"], "cuda") == ("cpu", "cpu")
+    assert resolve_devices([], "cuda") == ()
     driver(8, "5,6")
-    assert resolve(None, "cuda") == ("cuda:0", "cuda:1")
+    assert resolve_devices(None, "cuda") == ("cuda:0", "cuda:1")
 
 
 def test_a_missing_device_is_named_in_one_line_with_what_there_is(driver: Driver) -> None:
     driver(1)
-    assert problem("diffusion_model.params.device_ids", ["cuda:0"]) is None
-    line = problem("diffusion_model.params.device_ids", ["cuda:0", "cuda:1", "cuda:7", "cpu"])
+    assert device_problem("diffusion_model.params.device_ids", ["cuda:0"]) is None
+    line = device_problem("diffusion_model.params.device_ids", ["cuda:0", "cuda:1", "cuda:7", "cpu"])
     assert line == (
         "diffusion_model.params.device_ids: no cuda:1, cuda:7 on this machine (it has 1 GPU); "
         "name devices it has, or device_ids: [cpu]"
     )
     driver(2, "1")
-    assert "(it has 1 GPU)" in str(problem("x", ["cuda:1"])), "what CUDA_VISIBLE_DEVICES hides is not there"
+    assert "(it has 1 GPU)" in str(device_problem("x", ["cuda:1"])), "what CUDA_VISIBLE_DEVICES hides is not there"
     driver(0)
-    assert "(it has 0 GPUs)" in str(problem("x", ["cuda:0"]))
-    assert problem("x", []) == "x: no GPU on this machine; name devices, for instance device_ids: [cpu]"
+    assert "(it has 0 GPUs)" in str(device_problem("x", ["cuda:0"]))
+    assert device_problem("x", []) == "x: no GPU on this machine; name devices, for instance device_ids: [cpu]"
 
 
 def test_cpu_workers_need_no_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert problem("x", ["cpu", "cpu"]) is None
-    assert groups("x", ["cpu", "cpu"], 1) == [("cpu",), ("cpu",)]
+    assert device_problem("x", ["cpu", "cpu"]) is None
+    assert group_devices("x", ["cpu", "cpu"], 1) == [("cpu",), ("cpu",)]
 
 
 def test_devices_are_dealt_to_workers_in_order(driver: Driver) -> None:
     driver(6)
     names = [f"cuda:{i}" for i in range(6)]
-    assert groups("x", names, 1) == [(name,) for name in names]
-    assert groups("x", names, 2) == [tuple(names[:2]), tuple(names[2:4]), tuple(names[4:])]
-    assert groups("x", names, 6) == [tuple(names)]
+    assert group_devices("x", names, 1) == [(name,) for name in names]
+    assert group_devices("x", names, 2) == [tuple(names[:2]), tuple(names[2:4]), tuple(names[4:])]
+    assert group_devices("x", names, 6) == [tuple(names)]
     with pytest.raises(ConfigError, match="x: 6 devices cannot be dealt to workers of 4 each"):
-        groups("x", names, 4)
+        group_devices("x", names, 4)
     with pytest.raises(ConfigError, match="x: cuda:1 named twice"):
-        groups("x", ["cuda:1", "cpu", "cpu", "cuda:1"], 1)
+        group_devices("x", ["cuda:1", "cpu", "cpu", "cuda:1"], 1)
     with pytest.raises(MachineError, match=r"x: no cuda:6 on this machine \(it has 6 GPUs\)"):
-        groups("x", ["cuda:6"], 1)
+        group_devices("x", ["cuda:6"], 1)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from typing import Any
 
-from editeval.execution.prefetch import PrefetchedRequest, prefetch
+from editeval.execution.backends import PrefetchedRequest, prefetch
 from editeval.execution.worker_messages import Unit
 
 
@@ -16,27 +16,27 @@ class Deaf:
         raise AssertionError("nothing was built")
 
 
-def fed(error: BaseException) -> list[tuple[Any, ...]]:
-    """What is told of a request whose building raises `error`."""
+def fed(error: BaseException) -> list[object]:
+    """What is put of a request whose building raises `error`."""
 
     def build(key: str) -> Unit:
         raise error
 
     parcels: queue.SimpleQueue[PrefetchedRequest | None] = queue.SimpleQueue()
     parcels.put(PrefetchedRequest(1, 0, "a", build))
-    told: list[tuple[Any, ...]] = []
+    put: list[object] = []
     try:
-        prefetch(Deaf(), parcels, lambda *words: told.append(words))  # type: ignore[arg-type]
+        prefetch(Deaf(), parcels, put.append)  # type: ignore[arg-type]
     except SystemExit:
-        told.append(("raised",))
-    return told
+        put.append("raised")
+    return put
 
 
 def test_a_bug_is_told_to_the_loop_and_printed_by_no_thread() -> None:
     bug = KeyError("boom")
-    assert fed(bug) == [("broken", bug)]
+    assert fed(bug) == [bug]
 
 
 def test_a_wish_to_end_is_told_and_goes_on_up() -> None:
     wish = SystemExit(1)
-    assert fed(wish) == [("broken", wish), ("raised",)]
+    assert fed(wish) == [wish, "raised"]

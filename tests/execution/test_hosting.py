@@ -14,7 +14,7 @@ from PIL import Image
 
 from editeval.config.values import is_address
 from editeval.errors import MachineError
-from editeval.execution.devices import dealt
+from editeval.execution.backends import deal_devices
 from editeval.execution.ray.actor import RayWorkerActor, check, inspect_node, node_environment, source_digest
 from editeval.execution.ray.cluster import RayNode, answers, check_version, connect, disambiguate
 from editeval.execution.worker_messages import pack_unit
@@ -102,7 +102,7 @@ def test_a_node_with_another_editeval_hosts_nobody() -> None:
 
 
 def test_a_workers_environment_is_the_nodes_and_not_rays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray sets these in its processes after they began; the GPUs that it has dealt are what must stay."""
+    """Ray sets these in its processes after they began; the GPUs that it has deal_devices are what must stay."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     given = node_environment()
     monkeypatch.setenv("RAY_JOB_ID", "01")
@@ -158,7 +158,7 @@ def test_a_lane_is_called_by_its_place_and_says_what_its_start_waited_for() -> N
 
 
 def test_devices_are_dealt_in_order() -> None:
-    assert dealt("here", ["ray:0", "ray:1", "ray:2", "ray:3"], 2) == [("ray:0", "ray:1"), ("ray:2", "ray:3")]
+    assert deal_devices("here", ["ray:0", "ray:1", "ray:2", "ray:3"], 2) == [("ray:0", "ray:1"), ("ray:2", "ray:3")]
 
 
 def test_nodes_that_are_called_alike_are_told_apart() -> None:

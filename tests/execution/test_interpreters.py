@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from editeval.errors import MachineError
-from editeval.execution import interpreters
+from editeval.machine import interpreters
 
 
 def make_interpreter(folder: Path, *more: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from typing import Any
@@ -11,12 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.execution.worker_messages import (
+    BudgetQuestion,
+    Delivery,
+    Done,
+    EncodedEdit,
+    LoadFailed,
+    Ready,
+    StepDone,
     Unit,
+    WorkerMessage,
     WorkerSpec,
-    is_valid,
-    pack_failure,
-    pack_scores,
+    pack_message,
     pack_unit,
+    read_message,
     unpack_scores,
     unpack_unit,
 )
@@ -77,10 +85,15 @@ def test_absent_images_stay_absent_and_empty_ones_stay_empty() -> None:
     assert [(r.reference, r.mask, r.prompt) for r in found] == [(None, b"", None), (b"r", None, ("", ""))]
 
 
+def travelled_back(message: WorkerMessage) -> WorkerMessage | None:
+    header, blobs = pack_message(message)
+    return read_message(json.loads(json.dumps(header, allow_nan=False)), blobs)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(SCORES, min_size=1, max_size=3), max_size=3))
 def test_scores_arrive_as_they_were(scores: list[list[Score]]) -> None:
-    assert unpack_scores(json.loads(json.dumps(pack_scores(scores), allow_nan=False))) == scores
+    assert travelled_back(Delivery("a", scores)) == Delivery("a", scores)
 
 
 @pytest.mark.parametrize("change", [{"value": 10.1}, {"value": -0.1}, {"value": None}, {"reason": "refused"}])
@@ -92,15 +105,16 @@ def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str,
 
 
 READY: dict[str, Any] = {"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}
+SCORED = [[asdict(Score("a", "judge", "overall", 5.0))]]
 BILL = asdict(UsageRequest(calls=1, prompt_tokens=100, usd=0.5, max_calls=9))
 SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {}}, []),
     (READY | {"facts": {"commit": "c0ffee", "num_devices": 2, "scale": 0.5, "compiled": False, "revision": None}}, []),
-    ({"type": "load_failed", "error": pack_failure(Failure("oom", "m"))}, []),
+    ({"type": "load_failed", "error": asdict(Failure("oom", "m"))}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5}, []),
-    ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": pack_failure(Failure("oom", "m"))}, []),
+    ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": asdict(Failure("oom", "m"))}, []),
     ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": []}, [b"png"]),
-    ({"type": "result", "key": "a", "scores": pack_scores([[Score("a", "judge", "overall", 5.0)]])}, []),
+    ({"type": "result", "key": "a", "scores": SCORED}, []),
     ({"type": "progress", "key": "a", "step": 1, "num_steps": 9}, []),
     ({"type": "pay", "number": 7, "bill": BILL}, []),
 ]
@@ -140,19 +154,35 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
 
 
 def test_what_a_worker_may_send_is_told_from_nonsense() -> None:
-    assert [message for message in SOUND if not is_valid(*message)] == []
-    assert [message for message in NONSENSES if is_valid(*message)] == []
+    for message in SOUND:
+        assert read_message(*message) is not None
+    for message in NONSENSES:
+        with pytest.raises(ValueError, match=r".+"):
+            read_message(*message)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(["type", "key", "error", "scores", "width", "seconds"]), METADATA | TEXT))
-def test_no_header_is_too_strange_to_be_told_from_a_sound_one(header: dict[str, Any]) -> None:
-    assert isinstance(is_valid(header, []), bool)
+def test_no_header_is_too_strange_to_be_read(header: dict[str, Any]) -> None:
+    with contextlib.suppress(ValueError):
+        read_message(header, [])
 
 
 def test_a_failure_arrives_as_it_was() -> None:
     failure = Failure("exception", "a\nb", "Traceback 🔄")
-    assert Failure(**json.loads(json.dumps(pack_failure(failure)))) == failure
+    for message in (Done("a", 1.0, 2.0, 3.0, failure), Delivery("a", failure), LoadFailed(failure, True)):
+        assert travelled_back(message) == message
+
+
+def test_what_a_worker_says_arrives_as_it_was() -> None:
+    for message in (
+        Ready(7, 1.0, 2.5, {"commit": "c0ffee", "compiled": False}),
+        StepDone("a", 3, 9),
+        Done("a", 1.0, 2.0),
+        Delivery("a", EncodedEdit(b"png", 3, 2, ("black",))),
+        BudgetQuestion(7, UsageRequest(calls=1, max_usd=0.5)),
+    ):
+        assert travelled_back(message) == message
 
 
 def test_a_worker_spec_knows_its_stage() -> None:

@@ -20,8 +20,9 @@ from editeval.errors import ImageError, MachineError
 from editeval.execution.backends import Handle, Listener, launch_thread, process_launcher
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent
 from editeval.execution.worker_messages import PROTOCOL_ERROR, WorkerSpec
-from editeval.execution.worker_state import PROGRESS_EVENTS, EventSink, Limits, PoolEvent, WorkerState
+from editeval.execution.worker_state import EventSink, Limits, WorkerState
 from editeval.images import decode, encode_png
 from editeval.types import EditRequest, JudgeRequest, Outcome
 
@@ -111,27 +112,27 @@ def test_a_batch_whose_request_is_retried_stays_open_and_the_log_says_so(
     run = Run(tmp_path, num_workers=3, seconds=0.05, slow={"5": 0.3}, **fault)
     outcomes = run(12)
     assert [kind for kind in run.kinds() if kind in ("attempt", "batch")].index("attempt") == 1, "in batch 2"
-    batches = [n.data for n in run.notices if n.kind == "batch"]
-    assert batches[0]["members"] == ["0", "1", "2"] and batches[1]["members"] == ["3", "4", "5"]
+    batches = [n.data["batch"] for n in run.notices if n.kind == "batch"]
+    assert batches[0].members == ("0", "1", "2") and batches[1].members == ("3", "4", "5")
     failed = [n.data["outcome"] for n in run.notices if n.kind == "attempt"]
     ends = {key: outcomes[key].started_at + outcomes[key].seconds for key in ("3", "4", "5")}
     later = [o for o in [*outcomes.values(), *failed] if int(o.key) > 5]
-    assert max(ends.values()) <= batches[1]["ended_at"] <= min(o.started_at for o in later)
-    assert sorted(key for batch in batches for key in batch["members"]) == sorted(outcomes)
+    assert max(ends.values()) <= batches[1].ended_at <= min(o.started_at for o in later)
+    assert sorted(key for batch in batches for key in batch.members) == sorted(outcomes)
 
 
 def test_a_retry_at_the_end_comes_after_the_last_batch(tmp_path: Path) -> None:
     run = Run(tmp_path, num_workers=2, seconds=0.02, out_of_memory={"1": 1})
     run.spec = replace(run.spec, retry="at_end")
     outcomes = run(6)
-    batches = [n.data for n in run.notices if n.kind == "batch"]
-    assert [(b["members"], b["deferred"]) for b in batches] == [
-        (["0"], ["1"]),
-        (["2", "3"], []),
-        (["4", "5"], []),
-        (["1"], []),
+    batches = [n.data["batch"] for n in run.notices if n.kind == "batch"]
+    assert [(b.members, b.deferred) for b in batches] == [
+        (("0",), ("1",)),
+        (("2", "3"), ()),
+        (("4", "5"), ()),
+        (("1",), ()),
     ]
-    assert outcomes["1"].started_at >= batches[2]["ended_at"]
+    assert outcomes["1"].started_at >= batches[2].ended_at
 
 
 def test_a_worker_that_is_lost_for_good_leaves_batches_of_the_others(tmp_path: Path) -> None:
@@ -157,7 +158,8 @@ def test_a_worker_that_is_lost_for_good_leaves_batches_of_the_others(tmp_path: P
     assert all(o.error is None for o in outcomes.values())
     (given_up,) = [n.data for n in run.notices if n.kind == "worker_given_up"]
     assert given_up["worker"] == 1 and given_up["is_lost"] and "10 times in a row" in given_up["how"]
-    batches = [(b["number"], b["total"], b["num_workers"]) for b in (n.data for n in run.notices if n.kind == "batch")]
+    over = [n.data["batch"] for n in run.notices if n.kind == "batch"]
+    batches = [(b.index, b.total, b.num_workers) for b in over]
     assert batches == [(1, 4, 3), (2, 4, 2), (3, 4, 2), (4, 4, 2)]
 
 

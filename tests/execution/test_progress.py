@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editeval.execution.progress import BAR_WIDTH, INTERVAL_S, Batch, EditLog, ProgressLine, clock
-from editeval.execution.replay import ReplayedRequest
-from editeval.execution.simulate import Fault
-from editeval.execution.worker_state import PoolEvent
+from editeval.execution.policy import Round
+from editeval.execution.pool_events import Batch, BatchClock, PoolEvent
+from editeval.execution.progress import BAR_WIDTH, INTERVAL_S, EditLog, ProgressLine, clock
+from editeval.execution.simulate import Fault, ReplayedRequest
 from editeval.types import Failure, Outcome
 
 
@@ -60,17 +60,16 @@ def test_the_opening_lines_without_synchronisation_say_so(policy: str) -> None:
 
 def batch(number: int, total: int, *members: str, num_workers: int = 6, deferred: tuple[str, ...] = ()) -> PoolEvent:
     """What the pool says when a round is over."""
-    times = {"started_at": 100.0 * number, "ended_at": 100.0 * number + 2.5, "steady_s": 2.5 * number}
-    named = {"members": list(members), "deferred": list(deferred)}
-    return PoolEvent(
-        "batch", {"number": number, "total": total, "num_workers": num_workers, "num_left": num_workers} | named | times
-    )
+    began_at = 100.0 * number
+    times = began_at, began_at + 2.5, 2.5, 2.5 * number
+    over = Batch(number, total, *times, 0, num_workers, num_workers, members, deferred)
+    return PoolEvent("batch", {"batch": over})
 
 
 def test_every_batch_has_its_line_including_the_last() -> None:
     log, lines = edit_log(270, 6)
     for number in range(1, 46):
-        log.hear(batch(number, 45, *(str(6 * (number - 1) + i) for i in range(6))))
+        log.on_event(batch(number, 45, *(str(6 * (number - 1) + i) for i in range(6))))
     assert batches_said(lines) == [f"Batch {n}/45 done, GPUs synced ✓" for n in range(1, 46)]
     assert lines == batches_said(lines), "and nothing else, as long as nothing happens"
 
@@ -84,11 +83,11 @@ def test_a_batch_is_not_over_because_so_many_outcomes_are_there() -> None:
 
 def test_a_worker_that_is_away_or_lost_for_good_has_a_line_and_the_total_follows_the_pool() -> None:
     log, lines = edit_log(8, 3)
-    log.hear(batch(1, 3, "0", "1", "2", num_workers=3))
+    log.on_event(batch(1, 3, "0", "1", "2", num_workers=3))
     told = {"worker": 1, "device": "cuda:1", "how": "lost for good: it died 10 times in a row", "is_lost": True}
-    log.hear(PoolEvent("worker_given_up", told))
-    log.hear(batch(2, 4, "3", "4", num_workers=2))
-    log.hear(batch(3, 4, "5", "6", num_workers=2))
+    log.on_event(PoolEvent("worker_given_up", told))
+    log.on_event(batch(2, 4, "3", "4", num_workers=2))
+    log.on_event(batch(3, 4, "5", "6", num_workers=2))
     assert lines == [
         "Batch 1/3 done, GPUs synced ✓",
         "   - Worker 1 on cuda:1 is lost for good: from the next batch on, batches have the size of the 2 workers left",
@@ -101,13 +100,13 @@ def test_a_worker_that_is_away_or_lost_for_good_has_a_line_and_the_total_follows
 def test_when_nobody_is_left_no_size_of_batches_is_promised() -> None:
     log, lines = edit_log(8, 1)
     told = {"worker": 0, "device": "cuda:0", "how": "lost for good: it died 10 times in a row", "is_lost": True}
-    log.hear(PoolEvent("worker_given_up", told))
+    log.on_event(PoolEvent("worker_given_up", told))
     assert lines == ["   - Worker 0 on cuda:0 is lost for good"]
 
 
 def test_a_batch_that_a_request_left_names_it_on_one_line() -> None:
     log, lines = edit_log(4, 2)
-    over = log.hear(batch(1, 3, "0", num_workers=2, deferred=("1\n",)))
+    over = log.on_event(batch(1, 3, "0", num_workers=2, deferred=("1\n",)))
     assert over is not None and (over.members, over.deferred) == (("0",), ("1\n",))
     assert lines == [
         "   - Batch 1 goes on without what failed in it, to be retried after the last batch: 1\\n",
@@ -125,14 +124,17 @@ def test_the_progress_lines_carry_count_percent_elapsed_and_remaining() -> None:
         assert log.progress.text(94.5) == f"{title}: 100%|{'█' * 20}| 270/270 [01:34<00:00, 2 failed]"
 
 
-def test_a_batch_lasts_from_its_first_start_to_its_last_outcome_and_names_whose_that_was() -> None:
-    log, _ = edit_log(5, 3)
-    for key, worker in (("2", 2), ("0", 0), ("1", 1)):
-        log.add(outcome(key, worker, is_failed=key == "0"))
-    first = log.hear(batch(1, 2, "0", "1", "2", num_workers=3))
-    assert first == Batch(1, 2, 100.0, 102.5, 2.5, 2.5, 1, 3, 3, ("0", "1", "2"), ())
-    left = log.hear(batch(2, 3, num_workers=3, deferred=("3",)))
-    assert left is not None and left.slowest_worker == -1, "nobody had an outcome in it"
+def test_a_batch_has_the_keys_of_its_requests_and_names_whose_outcome_came_last() -> None:
+    clock = BatchClock()
+    clock.start()
+    clock.last_worker = 1
+    keys = [f"s{number}" for number in range(4)]
+    first = clock.close(Round(1, 2, 3, 3, (0, 1, 2)), keys)
+    assert (first.slowest_worker, first.members, first.deferred) == (1, ("s0", "s1", "s2"), ())
+    assert first.ended_at - first.started_at == first.seconds >= 0 <= first.steady_s
+    left = clock.close(Round(2, 3, 3, 3, (), (3,)), keys)
+    assert (left.slowest_worker, left.deferred) == (-1, ("s3",)), "no request had an outcome in it"
+    assert left.started_at == left.ended_at, "nor was any started"
 
 
 def test_failures_are_counted_in_the_progress_and_are_no_durations() -> None:

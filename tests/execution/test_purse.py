@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from editeval.execution.budget import CLOSED, BudgetClient
 from editeval.execution.transport import QueueChannel
+from editeval.execution.worker_messages import CLOSED, BudgetClient
 from editeval.types import UsageRequest
 
 

@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 
 from editeval.execution.policies import POLICIES, make_policy
 from editeval.execution.progress import cost_line
-from editeval.execution.replay import Cost, History, ReplayedRequest, Setting, cost_of, replay
-from editeval.execution.simulate import Fault, SimulatedRun, simulate
+from editeval.execution.simulate import (
+    Cost,
+    Fault,
+    History,
+    ReplayedRequest,
+    Setting,
+    SimulatedRun,
+    cost_of,
+    replay,
+    simulate,
+)
 from editeval.types import Failure, Outcome
 
 

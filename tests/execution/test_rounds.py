@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from editeval.execution.policies import POLICIES, RoundRobin, make_policy
-from editeval.execution.policy import Policy, Round
-from editeval.execution.rounds import AT_END, BatchSync, num_rounds
+from editeval.execution.policy import AT_END, BatchSync, Policy, Round, num_rounds
 from editeval.execution.simulate import Fault, simulate
 
 

@@ -17,8 +17,9 @@ from scripted_lanes import DIES, FAILS, Script
 
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.pool_events import PoolEvent
 from editeval.execution.worker_messages import EncodedEdit, WorkerSpec
-from editeval.execution.worker_state import Limits, PoolEvent
+from editeval.execution.worker_state import Limits
 from editeval.store.manifest import Manifest, identity
 from editeval.store.run_store import RunStore
 from editeval.store.verify import repair, verify

@@ -15,8 +15,16 @@ from PIL import Image
 from editeval.execution.backends import process_launcher
 from editeval.execution.policies import POLICIES, make_policy
 from editeval.execution.pool import Pool, PoolSpec
-from editeval.execution.replay import ReplayedRequest, Setting, replay
-from editeval.execution.simulate import Scenario, SimulatedRun, lower_bound, run_scenario, simulate
+from editeval.execution.simulate import (
+    ReplayedRequest,
+    Scenario,
+    Setting,
+    SimulatedRun,
+    lower_bound,
+    replay,
+    run_scenario,
+    simulate,
+)
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.images import encode_png
 from editeval.types import EditRequest

@@ -20,11 +20,12 @@ from PIL import Image
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError, ImageError, MachineError
 from editeval.execution.backends import launch_thread, process_launcher
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.pool_events import PoolEvent
 from editeval.execution.transport import Frame, FrameError, QueueChannel, SocketChannel
 from editeval.execution.validation import describe
 from editeval.execution.worker import PROGRESS_INTERVAL_S, Worker
-from editeval.execution.worker_messages import WorkerSpec, is_valid, pack_unit, unpack_scores
-from editeval.execution.worker_state import Limits, PoolEvent
+from editeval.execution.worker_messages import StepDone, WorkerSpec, pack_unit, read_message, unpack_scores
+from editeval.execution.worker_state import Limits
 from editeval.images import DecodedBytes, decode, encode_png, predecode
 from editeval.types import EditRequest, Failure, JudgeRequest, Score
 
@@ -124,7 +125,9 @@ def test_progress_in_numbers_of_numpy_can_be_sent_and_other_things_fail_the_edit
     time.sleep(PROGRESS_INTERVAL_S)
     progress(np.int64(3), np.int32(9))
     header, blobs = ours.recv()
-    assert header == {"type": "progress", "key": "a", "step": 3, "num_steps": 9} and is_valid(header, blobs)
+    assert header == {"type": "progress", "key": "a", "step": 3, "num_steps": 9} and read_message(
+        header, blobs
+    ) == StepDone("a", 3, 9)
     for wrong in (0.5, "3", None):
         with pytest.raises(TypeError):
             progress(wrong, 9)

@@ -14,8 +14,9 @@ from PIL import Image
 
 from editeval.execution.backends import process_launcher
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.worker_messages import WorkerSpec
-from editeval.execution.worker_state import Limits, PoolEvent, Result
+from editeval.execution.worker_state import Limits
 from editeval.images import encode_png
 from editeval.types import EditRequest
 

@@ -10,8 +10,9 @@ from fault_runs import IDS, SOURCE, cli, samples_in
 
 from editeval.execution.backends import process_launcher
 from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.worker_messages import WorkerSpec
-from editeval.execution.worker_state import Limits, PoolEvent, Result
+from editeval.execution.worker_state import Limits
 from editeval.types import JudgeRequest, Score
 from fakes.faulty_judge import FaultyJudge, FaultyJudgeParams
 

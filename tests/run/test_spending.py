@@ -16,7 +16,7 @@ import yaml
 
 from editeval.config.load import load_mapping
 from editeval.errors import ConfigError, MachineError
-from editeval.execution.budget import BudgetLedger, Usage
+from editeval.execution.pool import BudgetLedger, Usage
 from editeval.judges.openai_chat import OpenaiChatParams
 from editeval.run.pipeline import RunResult, evaluate
 from editeval.run.status import status_of

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.display.observer import Observer
-from editeval.execution.worker_state import PoolEvent
+from editeval.execution.pool_events import PoolEvent
 from editeval.run.progress_events import completed_edit, interval, settled_scores, tell
 from editeval.stats.summary import Entry, summarise
 from editeval.types import Failure, Outcome, Sample, Score

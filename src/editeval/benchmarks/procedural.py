@@ -13,16 +13,15 @@ from dataclasses import asdict, dataclass
 from PIL import Image
 
 from editeval.benchmarks.scenes import render
-from editeval.benchmarks.scenes.catalogue import KINDS
-from editeval.benchmarks.scenes.render import Cell
-from editeval.benchmarks.scenes.scene import Scene, mix
+from editeval.benchmarks.scenes.render import KINDS, Cell
+from editeval.benchmarks.scenes.scene import mix
 from editeval.errors import BenchmarkError
 from editeval.images import encode_png, sha256
 from editeval.prompts import CATEGORIES
 from editeval.rungs import Pixels, through_jpeg
 from editeval.types import Benchmark, Sample
 
-GENERATOR = "1"
+GENERATOR = "2"
 """Raise it whenever any text or pixel changes: it is part of the fingerprint."""
 
 CHANGES_PER_SCENE = 3
@@ -120,7 +119,7 @@ class _Texts:
 
 
 def _texts(category: str, kind: int, variant: int, language: str) -> _Texts:
-    plan: Scene = render.plan_of(category, kind, variant)
+    plan = render.plan_of(category, kind, variant)
     changes = plan.changes[:CHANGES_PER_SCENE]
     metadata: list[dict[str, str | int]] = []
     for change in changes:

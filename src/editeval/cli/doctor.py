@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval.execution import interpreters
-from editeval.machine import gpus, host, known_issues, versions
+from editeval.machine import gpus, host, interpreters, known_issues, versions
 from editeval.machine.gpus import Gpu
 
 BROKEN = 2

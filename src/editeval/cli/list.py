@@ -8,16 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from editeval import plugins
+from editeval.config.schema import POLICIES
 from editeval.editors._images_api import DIALECTS
 from editeval.editors.diffusion.families import FAMILIES
-from editeval.execution.policies import POLICIES
-
-_POLICIES = {
-    "batch_sync": "all workers finish a batch before the next one starts (v2.1; enable_batch_sync: true)",
-    "round_robin": "request i belongs to worker i mod n; nobody waits (v2.0; enable_batch_sync: false)",
-    "bounded_drift": "round robin, but no worker runs more than max_drift requests ahead",
-    "dynamic": "an idle worker takes the next request: the shortest run",
-}
 
 
 def show(what: str) -> int:
@@ -25,7 +18,7 @@ def show(what: str) -> int:
     names = list(POLICIES) if what == "policies" else plugins.available(what)
     width = max(map(len, names), default=0)
     for name in names:
-        about = _POLICIES[name] if what == "policies" else _first_line(f"editeval.{what}.{name}")
+        about = POLICIES[name] if what == "policies" else _first_line(f"editeval.{what}.{name}")
         sys.stdout.write(f"{name:{width}}  {about}\n")
         for line in _variants(name) if what == "editors" else ():
             sys.stdout.write(f"{'':{width}}    {line}\n")

@@ -14,8 +14,8 @@ from editeval.cli.console import interruptible
 from editeval.config.load import Overrides, read_config
 from editeval.config.schema import Config, Execution
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
+from editeval.execution.policy import AT_END, num_rounds
 from editeval.execution.progress import clock
-from editeval.execution.rounds import AT_END, num_rounds
 from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.reports.format import subset_line

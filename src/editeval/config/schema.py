@@ -9,7 +9,13 @@ from typing import Any
 
 from editeval.prompts import Prompt
 
-POLICIES = ("batch_sync", "round_robin", "bounded_drift", "dynamic")
+POLICIES = {
+    "batch_sync": "all workers finish a batch before the next one starts (v2.1; enable_batch_sync: true)",
+    "round_robin": "request i belongs to worker i mod n; nobody waits (v2.0; enable_batch_sync: false)",
+    "bounded_drift": "round robin, but no worker runs more than max_drift requests ahead",
+    "dynamic": "an idle worker takes the next request: the shortest run",
+}
+"""YAML name -> what it does; `execution/policies.py` has the classes."""
 STATISTICS = ("mean", "std", "median", "min", "max", "count")
 
 

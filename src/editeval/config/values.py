@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, get_type_h
 
 from annotated_types import Ge, Gt, Lt
 
+from editeval.config.schema import POLICIES
 from editeval.config.yaml_tree import Node, plain, problem, quoted, shown
 from editeval.errors import ConfigError, MistakesError, Problems
 
@@ -22,7 +23,7 @@ COUNT = Annotated[int, Ge(1)]
 SEED = Annotated[int, Ge(0), Lt(2**31)]
 SECONDS = Annotated[float, Gt(0)]
 EXECUTION: dict[str, Any] = {
-    "policy": Literal["batch_sync", "round_robin", "bounded_drift", "dynamic"],
+    "policy": Literal[*POLICIES],
     "max_drift": Annotated[int, Ge(0)] | None,
     "retry": Literal["in_batch", "at_end"],
     "backend": Literal["process", "inprocess", "ray"],

@@ -1,9 +1,11 @@
-"""Where a worker lives: in a process of its own, or (for debugging and small models) in a thread of this process."""
+"""Where a worker lives: its devices, its process (for debugging and small models a thread of this one), and the thread
+of its parent that reads requests and sends them ahead, so that the event loop never waits for a disk."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -12,14 +14,77 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Literal, Protocol
 
-from editeval.errors import EditevalError
-from editeval.execution.transport import Channel, Frame, FrameError, ProtocolError, QueueChannel, SocketChannel
+from editeval.errors import ConfigError, EditevalError, MachineError
+from editeval.execution.transport import Channel, Frame, FrameError, Header, ProtocolError, QueueChannel, SocketChannel
 from editeval.execution.worker import Worker
-from editeval.execution.worker_messages import PROTOCOL_ERROR
-from editeval.machine.gpus import TOLD, told, visible_gpus
+from editeval.execution.worker_messages import PROTOCOL_ERROR, Unit, pack_unit
+from editeval.machine.gpus import TOLD, num_gpus, told, visible_gpus
+from editeval.types import Failure
+
+# -- devices -----------------------------------------------------------------------------------------------------------
+
+MARK = "ray:"
+"""Begins the name of a GPU of a Ray cluster. Which GPU of which node ray:3 is, Ray says when a worker has started."""
+
+
+def resolve_devices(
+    device_ids: Sequence[str] | None, default_device: str, count: Callable[[], int] = num_gpus
+) -> tuple[str, ...]:
+    """The devices meant: those named, or without names every GPU (a plug-in that wants "cpu" gets one CPU worker).
+
+    `count` says how many GPUs there are.
+    """
+    if device_ids is not None:
+        return tuple(device_ids)
+    if default_device == "cpu":
+        return ("cpu",)
+    return tuple(f"cuda:{i}" for i in range(count()))
+
+
+def device_problem(where: str, devices: Sequence[str]) -> str | None:
+    """One line saying which of `devices` this machine lacks; None if they are all there."""
+    wanted = [d for d in devices if d.startswith("cuda")]
+    if devices and not wanted:
+        return None
+    present = num_gpus()
+    missing = [d for d in wanted if int(d.removeprefix("cuda:")) >= present]
+    if not missing and devices:
+        return None
+    found = f"{present} GPU{'' if present == 1 else 's'}"
+    if not devices:
+        return f"{where}: no GPU on this machine; name devices, for instance device_ids: [cpu]"
+    return (
+        f"{where}: no {', '.join(missing)} on this machine (it has {found}); name devices it has, or device_ids: [cpu]"
+    )
+
+
+def group_devices(where: str, devices: Sequence[str], devices_per_worker: int) -> list[tuple[str, ...]]:
+    """One group of devices per worker, in order.
+
+    Raises ConfigError if they do not divide evenly or a GPU is named twice, MachineError if one is not there.
+    """
+    gpus = [d for d in devices if d.startswith("cuda")]
+    twice = sorted({d for d in gpus if gpus.count(d) > 1})
+    if twice:
+        raise ConfigError(f"{where}: {', '.join(twice)} named twice; one worker touches one model on its own device")
+    lacking = device_problem(where, devices)
+    if lacking:
+        raise MachineError(lacking)
+    return deal_devices(where, devices, devices_per_worker)
+
+
+def deal_devices(where: str, devices: Sequence[str], devices_per_worker: int) -> list[tuple[str, ...]]:
+    """`devices` in groups, in order. Raises ConfigError if they do not divide evenly."""
+    if len(devices) % devices_per_worker:
+        raise ConfigError(f"{where}: {len(devices)} devices cannot be dealt to workers of {devices_per_worker} each")
+    return [tuple(devices[i : i + devices_per_worker]) for i in range(0, len(devices), devices_per_worker)]
+
+
+# -- workers -----------------------------------------------------------------------------------------------------------
 
 GRACE_S = 10.0
 """How long a worker that was asked to leave may take before it is killed."""
@@ -33,11 +98,11 @@ class Handle(Protocol):
     place: str  # where its devices are, if it is not where they are named: "node7:cuda:0"
     waiting_for: str  # what its start waits for, which is not there yet; empty if nothing is lacking
 
-    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    def send(self, header: Header, blobs: Sequence[bytes] = ()) -> None:
         """Waits while the worker does not read. Raises FrameError if it is gone."""
         ...
 
-    def send_nowait(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: Header) -> None:
         """As `send`, but never waits and never raises."""
         ...
 
@@ -51,7 +116,7 @@ class Handle(Protocol):
 
 
 class Listener(Protocol):
-    """What the owner of a handle is told, from a thread of the handle's own."""
+    """Gets what a handle has to say, from a thread of the handle's own."""
 
     def on_frame(self, frame: Frame) -> None: ...
 
@@ -63,26 +128,49 @@ class Listener(Protocol):
 
 
 Launch = Callable[[int, Sequence[str], Listener], Handle]
-"""launch(worker, devices, listener): start one worker; it still has to be told what to load."""
+"""launch(worker, devices, listener): start one worker; what it loads is the first message to it."""
 
 
-class ProcessHandle:
-    """A worker in a process of its own, on a private socket pair that nobody else can reach."""
+class _ChannelHandle:
+    """A worker of this machine, at the other end of a channel."""
 
     place = waiting_for = ""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: SocketChannel, listener: Listener) -> None:
-        self.pid = process.pid
-        self._process = process
+    def __init__(self, channel: Channel, listener: Listener) -> None:
         self._channel = channel
         self._listener = listener
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    def send(self, header: Header, blobs: Sequence[bytes] = ()) -> None:
         self._channel.send(header, blobs)
 
-    def send_nowait(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: Header) -> None:
         self._channel.send_nowait(header)
+
+    def _listen(self) -> None:
+        is_sane = True
+        try:
+            while True:
+                self._listener.on_frame(self._channel.recv())
+        except ProtocolError:
+            is_sane = False
+        except FrameError:
+            pass
+        how = self._end(is_sane)
+        self._listener.on_gone(how if is_sane else PROTOCOL_ERROR)
+
+    def _end(self, is_sane: bool) -> str:
+        """It is dead. Returns how it ended; waits for it to end by itself if `is_sane`."""
+        raise NotImplementedError
+
+
+class ProcessHandle(_ChannelHandle):
+    """A worker in a process of its own, on a private socket pair that no other process can reach."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: SocketChannel, listener: Listener) -> None:
+        self.pid = process.pid
+        self._process = process
+        super().__init__(channel, listener)
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -96,44 +184,28 @@ class ProcessHandle:
             self.kill()
             self._process.wait()
 
-    def _listen(self) -> None:
-        is_sane = True
-        try:
-            while True:
-                self._listener.on_frame(self._channel.recv())
-        except ProtocolError:
-            is_sane = False
-        except FrameError:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # it is ending; how, only waiting tells
+    def _end(self, is_sane: bool) -> str:
+        if is_sane:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # only its own end shows how it ended
                 self._process.wait(GRACE_S)
         self.kill()
         code = self._process.wait()
         self._channel.close()
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        self._listener.on_gone(how if is_sane else PROTOCOL_ERROR)
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-class ThreadHandle:
+class ThreadHandle(_ChannelHandle):
     """A worker in a thread: no isolation, but a debugger gets into it.
 
-    No thread can be killed: one that breaks a time limit runs on, and nobody listens to it any more.
+    No thread can be killed: one that breaks a time limit runs on, and what it says is not read any more.
     """
-
-    place = waiting_for = ""
 
     def __init__(self, listener: Listener) -> None:
         self.pid = os.getpid()
-        self._channel, theirs = QueueChannel.create_ends()
-        self._listener = listener
+        ours, theirs = QueueChannel.create_ends()
         self._thread = threading.Thread(target=self._serve, args=(theirs,), daemon=True)
         self._thread.start()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-        self._channel.send(header, blobs)
-
-    def send_nowait(self, header: dict[str, Any]) -> None:
-        self._channel.send_nowait(header)
+        super().__init__(ours, listener)
 
     def kill(self) -> None:
         self._channel.close()
@@ -148,12 +220,8 @@ class ThreadHandle:
             Worker(channel).serve()
         channel.close()
 
-    def _listen(self) -> None:
-        try:
-            while True:
-                self._listener.on_frame(self._channel.recv())
-        except FrameError:
-            self._listener.on_gone("thread ended")
+    def _end(self, is_sane: bool) -> str:
+        return "thread ended"
 
 
 def launch_thread(worker: int, devices: Sequence[str], listener: Listener) -> Handle:
@@ -214,6 +282,57 @@ def worker_environment(devices: Sequence[str], environ: Mapping[str, str]) -> di
     result["CUDA_VISIBLE_DEVICES"] = ",".join(visible[int(g)] if visible else g for g in gpus)
     if gpus:
         result[TOLD] = told(environ)
-    if not gpus:
+    else:
         result.update(dict.fromkeys(_ONE_THREAD, "1"))
     return result
+
+
+# -- feeding -----------------------------------------------------------------------------------------------------------
+
+Build = Callable[[str], Unit]
+"""build(key): the request called `key`, read from disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchedRequest:
+    """A request on its way to a worker. `number` is never used twice, so that late events about an earlier request are
+    recognised: one that was dropped and sent again, or one of an earlier run whose keys meant other images."""
+
+    number: int
+    request: int
+    key: str
+    build: Build
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchStep:
+    """How far a prefetched request is; `failure` says why it could not be built."""
+
+    prefetched: PrefetchedRequest
+    state: Literal["built", "sent", "failed"]
+    failure: Failure | None = None
+
+
+def prefetch(
+    handle: Handle,
+    requests: queue.SimpleQueue[PrefetchedRequest | None],
+    put: Callable[[PrefetchStep | BaseException], None],
+) -> None:
+    """Sends every request until None. Puts each step of each; and an error that is a bug, which ends the work."""
+    while (prefetched := requests.get()) is not None:
+        try:
+            frame = pack_unit(prefetched.key, prefetched.build(prefetched.key))
+            put(PrefetchStep(prefetched, "built"))
+            handle.send(*frame)
+        except FrameError:
+            return
+        except (EditevalError, OSError, ValueError) as error:  # ValueError: what no frame can carry
+            reason = "bad_request" if isinstance(error, ValueError) else getattr(error, "reason", "environment")
+            put(PrefetchStep(prefetched, "failed", Failure(reason, str(error))))
+        except BaseException as error:  # the event loop raises it too, or it would wait for ever
+            put(error)
+            if isinstance(error, Exception):
+                return
+            raise
+        else:
+            put(PrefetchStep(prefetched, "sent"))

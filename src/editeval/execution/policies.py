@@ -1,13 +1,6 @@
-"""Who may start what when: pure state machines, no clock, no thread, no I/O.
+"""The table of policies, and those that have no barrier.
 
-Three classes give the four YAML names. Requests are indices 0..n-1, workers small integers. The same objects are driven
-by real workers (`dispatch.py`) and, on a virtual clock, by `simulate.py`, so simulation and reality cannot diverge.
-
-    BatchSync (rounds.py)   rounds: the next one is dealt when every request of this one has its final outcome (v2.1)
-    RoundRobin(max_drift)   request i belongs to worker i mod n. A worker may start its next request only while
-                            own completed - min(completed over live workers with work left) <= max_drift.
-                            round_robin: None, unlimited - bounded_drift: a number
-    Dynamic                 an idle worker takes the next request, the largest expected first
+A new policy is one class, one row of `_MAKERS` and its name in `config/schema.py`.
 """
 
 from __future__ import annotations
@@ -16,12 +9,9 @@ import heapq
 from abc import abstractmethod
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from editeval.execution.policy import Policy
-from editeval.execution.rounds import IN_BATCH, BatchSync
-
-POLICIES = ("batch_sync", "round_robin", "bounded_drift", "dynamic")
+from editeval.execution.policy import IN_BATCH, BatchSync, Policy
 
 
 class FreeRunning(Policy):
@@ -31,7 +21,7 @@ class FreeRunning(Policy):
         super().__init__(num_requests, workers)
         self.completed = dict.fromkeys(workers, 0)  # requests each worker has been through
         self._floor = 0
-        self._num_at_floor = 0  # workers with work left that stand at the floor; 0: the floor must be found again
+        self._num_at_floor = 0  # workers with work left that are at the floor; 0: the floor must be found again
 
     @abstractmethod
     def _has_work(self, worker: int) -> bool: ...
@@ -68,13 +58,16 @@ class FreeRunning(Policy):
 
 
 class RoundRobin(FreeRunning):
-    """Fixed assignment i mod n, with a bound on how far one worker may run ahead (None: no bound)."""
+    """Request i belongs to worker i mod n. A worker may start its next one only while its drift is <= `max_drift`.
+
+    drift: own completed - the fewest completed of the live workers with work left. None: no bound.
+    """
 
     def __init__(self, num_requests: int, workers: Sequence[int], max_drift: int | None) -> None:
         super().__init__(num_requests, workers)
         self.max_drift = max_drift
-        self._queues: dict[int, deque[int]] = {w: deque() for w in workers}
-        self._orphans: list[int] = []  # requests while no worker is alive
+        self._queues: dict[int, deque[int]] = {}
+        self._orphans: Sequence[int] = []  # requests while no worker is alive
         self._deal(range(num_requests))
 
     def next(self, worker: int) -> int | None:
@@ -99,34 +92,29 @@ class RoundRobin(FreeRunning):
         return bool(self._queues.get(worker))
 
     def _put_back(self, request: int, worker: int) -> None:
-        if not self.live:
-            self._orphans.append(request)
-            return
-        self._queues[self.live[bisect_right(self.live, worker) % len(self.live)]].appendleft(request)
+        if self.live:
+            self._queues[self.live[bisect_right(self.live, worker) % len(self.live)]].appendleft(request)
+        else:
+            self._orphans = [*self._orphans, request]
 
     def _membership_changed(self) -> None:
-        waiting = [request for queue in self._queues.values() for request in queue] + self._orphans
-        self._queues = {w: deque() for w in self.live}
-        self._orphans = []
-        self._deal(sorted(waiting))
+        waiting: Iterable[int] = (request for queue in self._queues.values() for request in queue)
+        self._deal(sorted([*waiting, *self._orphans]))
 
     def _deal(self, requests: Sequence[int]) -> None:
-        if not self.live:
-            self._orphans = list(requests)
-            return
-        for position, request in enumerate(requests):
-            self._queues[self.live[position % len(self.live)]].append(request)
+        count = len(self.live)
+        self._orphans = [] if count else requests
+        self._queues = {worker: deque(requests[place::count]) for place, worker in enumerate(self.live)}
 
 
 class Dynamic(FreeRunning):
     """An idle worker takes the next request. What was sent ahead to a busy worker may still go to an idle one."""
 
-    def __init__(self, num_requests: int, workers: Sequence[int], costs: Sequence[float] | None = None) -> None:
+    def __init__(self, num_requests: int, workers: Sequence[int]) -> None:
         super().__init__(num_requests, workers)
-        self._costs = costs
-        self._heap = [self._entry(request) for request in range(num_requests)]
-        heapq.heapify(self._heap)
+        self._heap = list(range(num_requests))  # in order, so it is a heap
         self._ahead: dict[int, int] = {}  # worker -> request sent ahead to it
+        self._tail: list[tuple[int, int]] = []  # (request, worker) of `_ahead`, the first request last, or empty
 
     def next(self, worker: int) -> int | None:
         if worker in self.running or worker not in self._place:
@@ -134,9 +122,8 @@ class Dynamic(FreeRunning):
         request = self._ahead.pop(worker, None)
         if request is None:
             request = self._take(worker, may_insist=len(self.running) == len(self.live) - 1)
-        if request is None and self._ahead:  # the tail: take what waits behind somebody's running request
-            owner = min(self._ahead, key=lambda w: self._entry(self._ahead[w]))
-            request = self._ahead.pop(owner)
+        if request is None and self._ahead:
+            request = self._take_ahead()
         if request is not None:
             self.running[worker] = request
             if not self._has_work(worker):
@@ -148,6 +135,7 @@ class Dynamic(FreeRunning):
             request = self._take(worker, may_insist=False)
             if request is not None:
                 self._ahead[worker] = request
+                self._tail.clear()
         return self._ahead.get(worker)
 
     def _take(self, worker: int, may_insist: bool) -> int | None:
@@ -155,27 +143,44 @@ class Dynamic(FreeRunning):
         if not self._heap:
             return None
         first = heapq.heappop(self._heap)
-        if self._failed_on.get(first[1]) != worker or len(self.live) == 1:
-            return first[1]
+        if self._failed_on.get(first) != worker or len(self.live) == 1:
+            return first
         if self._heap:
-            return heapq.heapreplace(self._heap, first)[1]
+            return heapq.heapreplace(self._heap, first)
         if may_insist:
-            return first[1]
+            return first
         heapq.heappush(self._heap, first)
         return None
 
-    def _entry(self, request: int) -> tuple[float, int]:
-        return (-self._costs[request] if self._costs else 0.0, request)
+    def _take_ahead(self) -> int | None:
+        """The first request that waits behind the running request of another worker, now that no other is left."""
+        self._tail = self._tail or sorted(((r, w) for w, r in self._ahead.items()), reverse=True)
+        while self._tail:
+            request, worker = self._tail.pop()
+            if self._ahead.get(worker) == request:  # else that worker has started it
+                return self._ahead.pop(worker)
+        return None
 
     def _has_work(self, worker: int) -> bool:
         return bool(self._heap or self._ahead)
 
     def _put_back(self, request: int, worker: int) -> None:
-        heapq.heappush(self._heap, self._entry(request))
+        heapq.heappush(self._heap, request)
 
     def _membership_changed(self) -> None:
         for worker in [w for w in self._ahead if w not in self._place]:
             self._put_back(self._ahead.pop(worker), worker)
+
+
+_MAKERS: Mapping[str, Callable[[int, Sequence[int], int | None, str], Policy]] = {
+    "batch_sync": lambda num_requests, workers, max_drift, retry: BatchSync(num_requests, workers, retry),
+    "round_robin": lambda num_requests, workers, max_drift, retry: RoundRobin(num_requests, workers, None),
+    "bounded_drift": lambda num_requests, workers, max_drift, retry: RoundRobin(
+        num_requests, workers, 1 if max_drift is None else max_drift
+    ),
+    "dynamic": lambda num_requests, workers, max_drift, retry: Dynamic(num_requests, workers),
+}
+POLICIES = tuple(_MAKERS)
 
 
 def make_policy(
@@ -183,12 +188,6 @@ def make_policy(
 ) -> Policy:
     """The policy with the YAML name `name`; `max_drift` counts only for bounded_drift (default 1), `retry` only for
     batch_sync."""
-    if name == "batch_sync":
-        return BatchSync(num_requests, workers, retry)
-    if name == "round_robin":
-        return RoundRobin(num_requests, workers, max_drift=None)
-    if name == "bounded_drift":
-        return RoundRobin(num_requests, workers, max_drift=1 if max_drift is None else max_drift)
-    if name == "dynamic":
-        return Dynamic(num_requests, workers)
-    raise ValueError(f"no policy {name!r}; one of {', '.join(POLICIES)}")
+    if name not in _MAKERS:
+        raise ValueError(f"no policy {name!r}; one of {', '.join(POLICIES)}")
+    return _MAKERS[name](num_requests, workers, max_drift, retry)

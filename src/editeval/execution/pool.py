@@ -4,31 +4,34 @@
     dispatch thread    Dispatcher    decides, in microseconds, what starts where
     per worker         two threads   one reads requests from disk and sends them ahead, one listens
 
-Leaving the `with` block ends every worker, which is what frees the devices.
+Leaving the `with` block ends every worker, which is what frees the devices. What its workers may spend is decided by a
+BudgetLedger.
 """
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Self
 
 from editeval.errors import MachineError
-from editeval.execution.backends import Launch
+from editeval.execution.backends import Build, Launch
 from editeval.execution.dispatch import Dispatcher
 from editeval.execution.policies import make_policy
-from editeval.execution.prefetch import Build
-from editeval.execution.rounds import IN_BATCH
+from editeval.execution.policy import IN_BATCH
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.worker_messages import WorkerSpec
-from editeval.execution.worker_state import Limits, PoolEvent, Result, WorkerState
+from editeval.execution.worker_state import Limits, WorkerState
+from editeval.types import UsageRequest
 
 Notify = Callable[[PoolEvent], None]
-MAX_BACKLOG = 1000  # things told and not heard yet, above which steps of an edit are left out
+MAX_BACKLOG = 1000  # events not consumed yet, above which steps of an edit are left out
 _Out = queue.SimpleQueue[Result | PoolEvent | None]
 
 
@@ -55,7 +58,7 @@ class Pool:
         self._has_ended = False
         self._unconsumed = 0
         self._lock = threading.Lock()
-        self._is_idle = threading.Event()  # no `run` is going on: nobody but `close` touches the workers
+        self._is_idle = threading.Event()  # no `run` is going on: only `close` touches the workers
         self._is_idle.set()
 
     def __enter__(self) -> Self:
@@ -103,7 +106,7 @@ class Pool:
         for worker in workers:
             worker.builds.put(None)
             if not worker.is_ready and worker.handle is not None:
-                worker.handle.kill()  # in the middle of loading it would not hear a request to leave
+                worker.handle.kill()  # in the middle of loading it would not read a request to leave
         stoppers = [threading.Thread(target=worker.handle.stop) for worker in workers if worker.handle is not None]
         for thread in stoppers:
             thread.start()
@@ -129,7 +132,7 @@ class Pool:
                 with self._lock:
                     self._unconsumed += 1
             elif thing.kind == "progress" and out.qsize() > MAX_BACKLOG:
-                return  # the consumer is busy: it will hear of a later step
+                return  # the consumer is busy: it will see a later step
             out.put(thing)
 
         self._dispatcher.has_room = lambda: self._unconsumed < room
@@ -168,3 +171,58 @@ class Pool:
         workers = [worker.index for worker in self._dispatcher.workers if worker.is_ready]
         policy = make_policy(name, len(keys), workers, self.spec.max_drift, self.spec.retry)
         self._dispatcher.work(policy, keys, build, emit)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tries of calls, tokens of those that were answered, and their price."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    usd: float = 0.0
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Usage:
+        """What `to_json` gave; nothing spent without a text."""
+        return cls(**json.loads(text)) if text else cls()
+
+    def line(self) -> str:
+        """In words."""
+        tokens = f"{self.prompt_tokens:,} prompt and {self.reply_tokens:,} reply tokens"
+        return f"{self.calls:,} calls made, {tokens}" + (f", {self.usd:.4f} USD" if self.usd else "")
+
+
+class BudgetLedger:
+    """What the workers of one stage have spent together. `save` gets every change before it counts."""
+
+    def __init__(self, spent: Usage | None = None, save: Callable[[Usage], None] = lambda _: None) -> None:
+        self.spent = spent or Usage()
+        self._save = save
+
+    def settle(self, bill: UsageRequest) -> str:
+        """Returns the reason the budget refuses, or an empty string: then what `bill` is about is on record."""
+        why = self.limit(bill)
+        if why:
+            return f"{why} is reached: {self.spent.line()}"
+        now = self.spent
+        then = Usage(
+            now.calls + bill.calls,
+            now.prompt_tokens + bill.prompt_tokens,
+            now.reply_tokens + bill.reply_tokens,
+            now.usd + bill.usd,
+        )
+        self._save(then)
+        self.spent = then
+        return ""
+
+    def limit(self, bill: UsageRequest) -> str:
+        """The limit that the calls of `bill` would break; empty if there is none. What was used is always on record."""
+        if not bill.calls:
+            return ""
+        if bill.max_calls is not None and self.spent.calls + bill.calls > bill.max_calls:
+            return "max_calls"
+        return "max_usd" if bill.max_usd is not None and self.spent.usd >= bill.max_usd else ""

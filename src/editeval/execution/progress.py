@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from editeval.execution.replay import Cost, History
-from editeval.execution.rounds import num_rounds
-from editeval.execution.simulate import SimulatedRun
-from editeval.execution.worker_state import PoolEvent, Result
+from editeval.execution.policy import num_rounds
+from editeval.execution.pool_events import Batch, PoolEvent, Result
+from editeval.execution.simulate import Cost, History, SimulatedRun
 from editeval.text import one_line
 
 Say = Callable[[str], None]
 BAR_WIDTH = 20
 INTERVAL_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One round of batch synchronisation that is over. Times are the parent's: first start, last final outcome."""
-
-    index: int  # from 1 within this invocation
-    total: int  # of the invocation, as far as known then
-    started_at: float  # unix seconds
-    ended_at: float
-    seconds: float  # from one to the other
-    steady_s: float  # the end again, on a clock that cannot be set
-    slowest_worker: int  # whose final outcome came last; -1: every request left the batch
-    num_workers: int  # alive when it began
-    num_left: int  # alive when it was over
-    members: tuple[str, ...]  # keys, in order
-    deferred: tuple[str, ...]  # keys of those that failed, left the batch and are retried after the last one
 
 
 @dataclass(slots=True)
@@ -80,7 +61,7 @@ class ProgressLine:
 
 
 class EditLog:
-    """What the edit stage says, and what it measures on the way. Batches are the rounds that the pool tells of."""
+    """What the edit stage says, and what it measures on the way."""
 
     def __init__(self, name: str, keys: Sequence[str], num_workers: int, policy: str, say: Say) -> None:
         self._order = {key: i for i, key in enumerate(keys)}
@@ -91,7 +72,6 @@ class EditLog:
         self._is_sync = policy == "batch_sync"
         self._policy = policy
         self._say = say
-        self._last_worker = -1  # of whom the latest final outcome in the open batch is
         self.history = History()
         self.progress = ProgressLine(f"[{'SYNC' if self._is_sync else 'NO-SYNC'}] Editing images", len(keys), say)
 
@@ -118,52 +98,35 @@ class EditLog:
         """`outcome` is final."""
         self.history.add(self._order[outcome.key], outcome, is_final=True)
         self.progress.add(outcome.error is not None)
-        self._last_worker = outcome.worker
 
-    def hear(self, notice: PoolEvent) -> Batch | None:
-        """What the pool says besides outcomes; returns the batch that is over, if it says so."""
-        data = notice.data
-        if notice.kind == "batch":
-            return self._batch(data)
-        if notice.kind == "attempt":
-            outcome: Result = data["outcome"]
-            self.history.add(self._order[outcome.key], outcome, is_final=False)
-        elif notice.kind == "worker_lost":
+    def on_event(self, event: PoolEvent) -> Batch | None:
+        """Returns the batch that is over, if `event` says so."""
+        data = event.data
+        if event.kind == "batch":
+            self._say_batch(data["batch"])
+            return data["batch"]
+        if event.kind == "attempt":
+            self.history.add(self._order[data["outcome"].key], data["outcome"], is_final=False)
+        elif event.kind == "worker_lost":
             self.history.lost(data["worker"])
-        elif notice.kind == "ready":
+        elif event.kind == "ready":
             self.history.back(data["worker"], data["ended_at"])
-        elif notice.kind == "worker_given_up" and data["is_lost"] and self._is_sync:
+        elif event.kind == "worker_given_up" and data["is_lost"] and self._is_sync:
             self._num_left -= 1
             gone = f"   - Worker {data['worker']} on {data['device']} is lost for good"
             then = f": from the next batch on, batches have the size of the {self._num_left} workers left"
             self._say(gone + (then if self._num_left else ""))
         return None
 
-    def _batch(self, data: Mapping[str, Any]) -> Batch:
-        index, total, num_workers = data["number"], data["total"], data["num_workers"]
-        slowest_worker, self._last_worker = self._last_worker, -1
-        if num_workers != self._num_at_work:
-            self._num_at_work = num_workers
-            self._say(f"   - Batch {index}: {num_workers} of {self._num_workers} GPUs at work")
-        if data["deferred"]:
-            named = ", ".join(map(one_line, data["deferred"]))
-            self._say(
-                f"   - Batch {index} goes on without what failed in it, to be retried after the last batch: {named}"
-            )
-        self._say(f"Batch {index}/{total} done, GPUs synced ✓")
-        return Batch(
-            index=index,
-            total=total,
-            started_at=data["started_at"],
-            ended_at=data["ended_at"],
-            seconds=data["ended_at"] - data["started_at"],
-            steady_s=data["steady_s"],
-            slowest_worker=slowest_worker,
-            num_workers=num_workers,
-            num_left=data["num_left"],
-            members=tuple(data["members"]),
-            deferred=tuple(data["deferred"]),
-        )
+    def _say_batch(self, batch: Batch) -> None:
+        if batch.num_workers != self._num_at_work:
+            self._num_at_work = batch.num_workers
+            self._say(f"   - Batch {batch.index}: {batch.num_workers} of {self._num_workers} GPUs at work")
+        if batch.deferred:
+            names = ", ".join(map(one_line, batch.deferred))
+            left = f"   - Batch {batch.index} goes on without what failed in it"
+            self._say(f"{left}, to be retried after the last batch: {names}")
+        self._say(f"Batch {batch.index}/{batch.total} done, GPUs synced ✓")
 
 
 def cost_line(policy: str, cost: Cost, real: Sequence[SimulatedRun], num_edits: int = 0, of_edits: int = 0) -> str:

@@ -15,8 +15,8 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, Protocol
 
 _HEAD = struct.Struct("!II")
 _LENGTH = struct.Struct("!Q")
@@ -24,8 +24,9 @@ MAX_HEADER = 64 << 20
 MAX_BLOB = 1 << 30
 MAX_BLOBS = 1 << 16
 
-Header = dict[str, Any]
-Frame = tuple[dict[str, Any], list[bytes]]
+Header = Mapping[str, object]
+"""JSON values."""
+Frame = tuple[Header, list[bytes]]
 
 
 class FrameError(ConnectionError):
@@ -39,10 +40,10 @@ class ProtocolError(FrameError):
 class Channel(Protocol):
     """Ordered frames, both ways. `recv` raises FrameError once the other side is gone."""
 
-    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None: ...
+    def send(self, header: Header, blobs: Sequence[bytes] = ()) -> None: ...
 
-    def send_nowait(self, header: dict[str, Any]) -> None:
-        """As `send`, but never waits and never raises: who is gone does not hear it."""
+    def send_nowait(self, header: Header) -> None:
+        """As `send`, but never waits and never raises: a side that is gone does not get it."""
         ...
 
     def recv(self) -> Frame: ...
@@ -58,7 +59,7 @@ class SocketChannel:
         self._lock = threading.Lock()
         self._posted: deque[bytes] = deque()  # whole frames, but the first may have begun to leave; lock to take any
 
-    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    def send(self, header: Header, blobs: Sequence[bytes] = ()) -> None:
         """Raises TypeError or ValueError, before anything is sent, for what no frame can carry."""
         head = _head(header, blobs)
         try:
@@ -70,7 +71,7 @@ class SocketChannel:
         except OSError as error:
             raise FrameError(f"the other side is gone: {error}") from error
 
-    def send_nowait(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: Header) -> None:
         """As `send`, but never waits and never raises. Posted frames keep their order.
 
         The thread that decides for all workers must not wait for one that has stopped reading.
@@ -94,7 +95,7 @@ class SocketChannel:
                 self._posted.popleft()
 
     def _wait_and_send_posted(self) -> None:
-        with self._lock, contextlib.suppress(OSError):  # gone: whoever listens will hear of it
+        with self._lock, contextlib.suppress(OSError):  # gone: `recv` raises where it is called
             self._send_posted()
 
     def recv(self) -> Frame:
@@ -106,7 +107,7 @@ class SocketChannel:
             raise ProtocolError(f"not a frame: blob of {max(sizes)} bytes")
         try:
             text = self._read(header_size).decode("utf-8", "surrogatepass")
-            header = json.loads(text, parse_constant=_refuse_constant)
+            header: object = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"not a frame: {error}") from error
         if not isinstance(header, dict):
@@ -132,20 +133,20 @@ class SocketChannel:
         return buffer
 
 
-def check_frame(header: dict[str, Any], blobs: Sequence[bytes]) -> None:
+def check_frame(header: Header, blobs: Sequence[bytes]) -> None:
     """Raises TypeError or ValueError for what no frame can carry."""
     _head(header, blobs)
 
 
-def _head(header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
+def _head(header: Header, blobs: Sequence[bytes]) -> bytes:
     """Everything of a frame but its blobs."""
-    text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+    text = json.dumps(dict(header), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     if len(text) > MAX_HEADER or len(blobs) > MAX_BLOBS or any(len(blob) > MAX_BLOB for blob in blobs):
         raise ValueError(f"too large to be sent: header of {len(text)} bytes, {len(blobs)} blobs")
     return _HEAD.pack(len(text), len(blobs)) + b"".join(_LENGTH.pack(len(b)) for b in blobs) + text
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
@@ -164,12 +165,12 @@ class QueueChannel:
         two: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         return cls(one, two), cls(two, one)
 
-    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    def send(self, header: Header, blobs: Sequence[bytes] = ()) -> None:
         if not self._open:
             raise FrameError("the channel is closed")
         self._outbox.put((header, list(blobs)))
 
-    def send_nowait(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: Header) -> None:
         with contextlib.suppress(FrameError):
             self.send(header)
 

@@ -7,20 +7,23 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from editeval import images, plugin_errors
 from editeval.errors import BadOutputError, EditevalError
-from editeval.execution.worker_messages import are_facts
+from editeval.execution.worker_messages import Fact, are_facts
 from editeval.redaction import redacted
 from editeval.types import Editor, Failure, Judge, JudgeRequest, Score
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _NO_MEMORY = re.compile(r"out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED")
 _DEVICE_LOST = re.compile(r"CUDA error|device-side assert|CU(BLAS|DNN)_STATUS_(EXECUTION_FAILED|INTERNAL_ERROR)")
 """After such an error every later call in the process fails as well: the process must go."""
 
 
-def checked_facts(model: Editor | Judge) -> dict[str, Any]:
+def checked_facts(model: Editor | Judge) -> dict[str, Fact]:
     """What `model` says of itself. Raises BadOutputError if it cannot be recorded."""
     facts = model.facts()
     if not are_facts(facts):
@@ -28,7 +31,7 @@ def checked_facts(model: Editor | Judge) -> dict[str, Any]:
     return dict(facts)
 
 
-def checked_image(image: Any) -> Any:
+def checked_image(image: object) -> Image:
     """The image in a mode that a PNG can hold. Raises BadOutputError for what is none."""
     from PIL.Image import Image
 
@@ -71,7 +74,7 @@ def _unscored(judge: Judge, key: str, failure: Failure) -> list[Score]:
     return [Score(key, name, metric, None, failure.message, failure.reason) for metric in metrics]
 
 
-def _checked_scores(judge: Judge, scores: Any, unit: tuple[Any, ...]) -> list[list[Score]]:
+def _checked_scores(judge: Judge, scores: object, unit: Sequence[JudgeRequest]) -> list[list[Score]]:
     if not isinstance(scores, list):
         raise BadOutputError(f"the judge returned {type(scores).__name__}, not one list of scores per request")
     if len(scores) != len(unit):

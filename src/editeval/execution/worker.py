@@ -22,17 +22,37 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from editeval import images, plugin_errors, plugins
 from editeval.errors import UserError
-from editeval.execution.budget import BudgetClient
 from editeval.execution.transport import Channel, FrameError, SocketChannel
 from editeval.execution.validation import checked_facts, checked_image, describe, judged, release_memory
-from editeval.execution.worker_messages import Unit, WorkerSpec, pack_failure, pack_scores, unpack_unit
+from editeval.execution.worker_messages import (
+    BudgetClient,
+    Delivery,
+    Done,
+    EncodedEdit,
+    LoadFailed,
+    Ready,
+    StepDone,
+    Unit,
+    Value,
+    WorkerMessage,
+    WorkerSpec,
+    pack_message,
+    unpack_spec,
+    unpack_unit,
+)
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
-from editeval.types import Editor, EditRequest, Failure, Judge
+from editeval.types import Editor, EditRequest, Failure, Judge, Progress, Score
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Computed = tuple["Image", bytes] | list[list[Score]]
+"""An edited image and its encoded source, or the scores of a batch."""
 PROGRESS_INTERVAL_S = 0.25
 PATIENCE_S = 0.05
 """How long an image may wait to be encoded for the next request to start: encoding takes cores that the start needs.
@@ -52,16 +72,15 @@ class Worker:
         self._waiting: dict[str, Unit] = {}  # received, not started
         self._starts: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()  # (key, is urgent); None: leave
         self._is_busy = threading.Event()  # the device computes
-        self._purse = BudgetClient(channel)
-        self._results: queue.SimpleQueue[tuple[str, Any, bool] | None] = queue.SimpleQueue()
+        self._budget = BudgetClient(channel)
+        self._results: queue.SimpleQueue[tuple[str, Computed, bool] | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
         """Load the model that the first frame names, then work. Returns when there is nothing more to do."""
-        header, _ = self._channel.recv()
-        model = self._load(WorkerSpec(**header["spec"]), list(header["devices"]), header["worker"])
+        model = self._load(*unpack_spec(self._channel.recv()[0]))
         if model is None:
             return
-        self._purse.is_read = True
+        self._budget.is_read = True
         threading.Thread(target=self._read, args=(model,), daemon=True).start()
         writer = threading.Thread(target=self._write, daemon=True)
         writer.start()
@@ -80,7 +99,7 @@ class Worker:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(plugins.params_of(cls, spec.params))
             model.worker = worker
-            model.request_budget = self._purse.request_budget
+            model.request_budget = self._budget.request_budget
             if isinstance(model, Editor):
                 model.load(devices[0])
             else:
@@ -91,45 +110,47 @@ class Worker:
             failure = describe(error)
             log = self._log_own(error, f"{spec.type} cannot be loaded", failure)
             failure = replace(failure, message=f"{failure.message}; its traceback is in {log}") if log else failure
-            is_user = isinstance(error, UserError)
-            self._channel.send({"type": "load_failed", "error": pack_failure(failure), "user": is_user})
+            self._send(LoadFailed(failure, isinstance(error, UserError)))
             return None
         ended_at = started_at + time.perf_counter() - start  # whatever becomes of the clock meanwhile
-        ready = {"pid": os.getpid(), "started_at": started_at, "ended_at": ended_at, "facts": facts}
-        self._channel.send({"type": "ready"} | ready)
+        self._send(Ready(os.getpid(), started_at, ended_at, facts))
         return model
+
+    def _send(self, message: WorkerMessage) -> None:
+        self._channel.send(*pack_message(message))
 
     def _read(self, model: Editor | Judge) -> None:
         try:
             while True:
                 header, blobs = self._channel.recv()
-                if header["type"] == "request":
+                kind, key = header["type"], str(header.get("key"))
+                if kind == "request":
                     if "edit" in header:
                         blobs = [images.predecode(blob) for blob in blobs]
                     unit = unpack_unit(header, blobs)
                     if isinstance(model, Judge) and isinstance(unit, tuple):
                         model.prepare(unit)
-                    self._waiting[header["key"]] = unit
-                elif header["type"] == "start":
-                    self._starts.put((header["key"], header.get("is_urgent", False)))
-                elif header["type"] == "drop":
-                    self._waiting.pop(header["key"], None)
-                elif header["type"] == "paid":
-                    self._purse.paid(header)
-                elif header["type"] == "exit":
+                    self._waiting[key] = unit
+                elif kind == "start":
+                    self._starts.put((key, bool(header.get("is_urgent"))))
+                elif kind == "drop":
+                    self._waiting.pop(key, None)
+                elif kind == "paid":
+                    self._budget.paid(header)
+                elif kind == "exit":
                     break
         except FrameError:  # the parent is gone: so is our purpose
             if isinstance(self._channel, SocketChannel):
                 os._exit(1)
-        finally:  # whatever ended the reading: a worker that hears nothing must leave, not wait
+        finally:  # whatever ended the reading: a worker that gets nothing any more must leave, not wait
             self._starts.put(None)
-            self._purse.close()
+            self._budget.close()
 
     def _run(self, model: Editor | Judge, key: str, unit: Unit, is_urgent: bool) -> None:
         _begin_peak_memory()
         self._is_busy.set()
         started_at, start = time.time(), time.perf_counter()
-        value: Any = None
+        value: Computed | None = None
         failure = None
         try:
             if isinstance(model, Editor) and isinstance(unit, EditRequest):
@@ -142,20 +163,13 @@ class Worker:
             failure = describe(error)
             self._log_own(error, key, failure)
         self._is_busy.clear()
-        done: dict[str, Any] = {
-            "type": "done",
-            "key": key,
-            "started_at": started_at,
-            "seconds": time.perf_counter() - start,  # from here to the next start the device waits for us
-            "peak_memory_gib": _peak_memory_gib(),
-        }
-        if failure is not None:
-            done["error"] = pack_failure(failure)
-            if failure.reason == "oom":  # only here: inside the handler the traceback still holds the tensors
-                release_memory()
+        # from here to the next start the device waits for us
+        done = Done(key, started_at, time.perf_counter() - start, _peak_memory_gib(), failure)
+        if failure is not None and failure.reason == "oom":
+            release_memory()  # only here: inside the handler the traceback still holds the tensors
         with contextlib.suppress(FrameError):
-            self._channel.send(done)
-            if failure is None:
+            self._send(done)
+            if value is not None:
                 self._results.put((key, value, is_urgent))
 
     def _log_own(self, error: BaseException, what: str, failure: Failure) -> str:
@@ -170,7 +184,7 @@ class Worker:
         link = Path(f"/proc/self/fd/{sys.stderr.fileno()}")
         return str(plugin_errors.from_here(link.readlink())) if link.is_symlink() else "the worker's log"
 
-    def _progress(self, key: str) -> Any:
+    def _progress(self, key: str) -> Progress:
         last = time.monotonic()
 
         def progress(step: int, num_steps: int) -> None:
@@ -180,7 +194,7 @@ class Worker:
             if now - last >= PROGRESS_INTERVAL_S:  # the last step needs no message of its own: "done" follows
                 last = now
                 with contextlib.suppress(FrameError):
-                    self._channel.send({"type": "progress", "key": key, "step": step, "num_steps": num_steps})
+                    self._send(StepDone(key, step, num_steps))
 
         return progress
 
@@ -192,22 +206,22 @@ class Worker:
                 stands_back = stands_back or _stand_back()
                 self._is_busy.wait(PATIENCE_S)
                 time.sleep(BREATHER_S)
-            header: dict[str, Any] = {"type": "result", "key": key}
-            blobs = []
             try:
-                if isinstance(value, list):
-                    header["scores"] = pack_scores([[replace(s, raw=redacted(s.raw)) for s in row] for row in value])
-                else:
-                    image, source = value
-                    flags = list(images.flags_of(image, images.decode(source)))
-                    header |= {"width": image.width, "height": image.height, "flags": flags}
-                    blobs = [images.encode_png(image)]
-                self._channel.send(header, blobs)
+                self._send(Delivery(key, _encoded(value)))
             except FrameError:
                 continue  # the parent is gone: the reader ends this process
             except Exception as error:  # noqa: BLE001  what cannot be encoded or sent fails its own request only
                 with contextlib.suppress(FrameError):
-                    self._channel.send({"type": "result", "key": key, "error": pack_failure(describe(error))})
+                    self._send(Delivery(key, describe(error)))
+
+
+def _encoded(value: Computed) -> Value:
+    """What can be sent: the PNG of an image; scores whose raw replies hold no secret."""
+    if isinstance(value, list):
+        return [[replace(score, raw=redacted(score.raw)) for score in row] for row in value]
+    image, source = value
+    flags = tuple(images.flags_of(image, images.decode(source)))
+    return EncodedEdit(images.encode_png(image), image.width, image.height, flags)
 
 
 def _stand_back() -> bool:
@@ -220,7 +234,7 @@ def _stand_back() -> bool:
     return True
 
 
-def _cuda() -> Any:
+def _cuda() -> ModuleType | None:
     """torch.cuda if the plug-in works with it, else None; the worker itself never imports torch."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
@@ -229,8 +243,9 @@ def _cuda() -> Any:
 def _begin_peak_memory() -> None:
     """What `_peak_memory_gib` says concerns what follows."""
     cuda = _cuda()
-    for device in range(cuda.device_count() if cuda else 0):
-        cuda.reset_peak_memory_stats(device)
+    if cuda is not None:
+        for device in range(cuda.device_count()):
+            cuda.reset_peak_memory_stats(device)
 
 
 def _peak_memory_gib() -> float | None:
@@ -239,9 +254,8 @@ def _peak_memory_gib() -> float | None:
     None where torch does not know it: on the CPU, on a server, and where a library computes in a process of its own.
     """
     cuda = _cuda()
-    return (
-        max((cuda.max_memory_allocated(i) / 2**30 for i in range(cuda.device_count())), default=None) if cuda else None
-    )
+    held = [cuda.max_memory_allocated(device) / 2**30 for device in range(cuda.device_count())] if cuda else []
+    return max(held, default=None)
 
 
 def _die_with_parent() -> None:

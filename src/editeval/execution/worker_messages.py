@@ -1,21 +1,30 @@
-"""Requests and results as frames: the only place that knows how an EditRequest or a Score travels.
+"""What parent and worker say to each other: the only place that knows how a request, a result or a score travels.
 
-A unit of work is one EditRequest for an editor and a tuple of JudgeRequests (a batch) for a judge.
+A unit of work is one EditRequest for an editor and a tuple of JudgeRequests (a batch) for a judge. The parent sends
+spec, request, start, drop, paid and exit; a worker sends the messages below. The parent believes none of them before
+`read_message` has looked at it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import queue
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TypeGuard, TypeVar
 
-from editeval.execution.transport import Frame
+from editeval.execution.transport import Channel, Frame, Header
 from editeval.types import EditRequest, Failure, JudgeRequest, Score, UsageRequest
 
+T = TypeVar("T")
 PROTOCOL_ERROR = "sent what makes no sense"
 """How a worker ended that had to be killed because it said something that no worker says."""
 Unit = EditRequest | tuple[JudgeRequest, ...]
+Fact = str | float | bool | None
+"""What a loaded model may say of itself, under a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class WorkerSpec:
 
     kind: str  # "editors" | "judges"
     type: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
     allow_code: bool = False
 
     @property
@@ -43,6 +52,186 @@ class EncodedEdit:
     flags: tuple[str, ...] = ()  # of images.FLAGS
 
 
+Value = EncodedEdit | list[list[Score]]
+"""What a unit becomes: an edit, or the scores of each request of a batch."""
+
+# -- what a worker says ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded."""
+
+    pid: int
+    started_at: float  # unix seconds
+    ended_at: float
+    facts: Mapping[str, Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """The model cannot be loaded; the worker leaves."""
+
+    error: Failure
+    user: bool  # the error is the user's to put right
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetQuestion:
+    """Whether that may be spent; the parent answers "paid" with the same number."""
+
+    number: int
+    bill: UsageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """How far the running edit is."""
+
+    key: str
+    step: int
+    num_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The device is free. Without an error a Delivery of the same key follows."""
+
+    key: str
+    started_at: float  # unix seconds
+    seconds: float
+    peak_memory_gib: float | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The result of a request whose Done had no error, or why it could not be handed over."""
+
+    key: str
+    result: Value | Failure
+
+
+WorkerMessage = Ready | LoadFailed | BudgetQuestion | StepDone | Done | Delivery
+_TYPES = {Ready: "ready", LoadFailed: "load_failed", BudgetQuestion: "pay", StepDone: "progress", Done: "done"}
+
+
+def pack_message(message: WorkerMessage) -> Frame:
+    """The frame that carries `message`."""
+    if not isinstance(message, Delivery):
+        found = {name: value for name, value in asdict(message).items() if name != "error" or value is not None}
+        return {"type": _TYPES[type(message)]} | found, []
+    header, result = {"type": "result", "key": message.key}, message.result
+    if isinstance(result, Failure):
+        return header | {"error": asdict(result)}, []
+    if isinstance(result, EncodedEdit):
+        size = {"width": result.width, "height": result.height, "flags": list(result.flags)}
+        return header | size, [result.png]
+    return header | {"scores": [[asdict(score) for score in row] for row in result]}, []
+
+
+def read_message(header: Header, blobs: Sequence[bytes]) -> WorkerMessage | None:
+    """What a worker said; None for a type that is not known. Raises ValueError for what no worker says."""
+    kind = _get(header, "type", str)
+    error = _failure(header["error"]) if "error" in header else None
+    if kind == "ready":
+        facts = header.get("facts")
+        if not are_facts(facts):
+            raise ValueError(f"facts: {facts!r}")
+        return Ready(_get(header, "pid", int), _number(header, "started_at"), _number(header, "ended_at"), facts)
+    if kind == "load_failed" and error is not None:
+        return LoadFailed(error, bool(header.get("user")))
+    if kind == "pay":
+        return BudgetQuestion(_get(header, "number", int), _bill(header.get("bill")))
+    if kind == "progress":
+        return StepDone(_get(header, "key", str), _get(header, "step", int), _get(header, "num_steps", int))
+    if kind == "done":
+        peak = None if header.get("peak_memory_gib") is None else _number(header, "peak_memory_gib")
+        times = _number(header, "started_at"), _number(header, "seconds")
+        return Done(_get(header, "key", str), *times, peak, error)
+    if kind == "result":
+        return Delivery(_get(header, "key", str), error or _value(header, blobs))
+    if kind == "load_failed":
+        raise ValueError("load_failed without an error")
+    return None
+
+
+def are_facts(value: object) -> TypeGuard[Mapping[str, Fact]]:
+    """Whether a model may say `value` of itself: names, each with a string, a finite number, true, false or null."""
+    return isinstance(value, Mapping) and all(isinstance(k, str) and _is_fact(v) for k, v in value.items())
+
+
+def _is_fact(value: object) -> bool:
+    return value is None or isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value))
+
+
+def _get(header: Header, name: str, kind: type[T]) -> T:
+    value = header.get(name)
+    if not isinstance(value, kind):
+        raise ValueError(f"{name}: {value!r}")
+    return value
+
+
+def _number(header: Header, name: str) -> float:
+    value = header.get(name)
+    if not isinstance(value, int | float):
+        raise ValueError(f"{name}: {value!r}")
+    return value
+
+
+def _value(header: Header, blobs: Sequence[bytes]) -> Value:
+    if "scores" in header:
+        return unpack_scores(header["scores"])
+    flags = _get(header, "flags", list)
+    if len(blobs) != 1 or not all(isinstance(flag, str) for flag in flags):
+        raise ValueError(f"{len(blobs)} images, flags {flags!r}")
+    return EncodedEdit(blobs[0], _get(header, "width", int), _get(header, "height", int), tuple(flags))
+
+
+def unpack_scores(rows: object) -> list[list[Score]]:
+    """Scores from JSON values. Raises ValueError; Score itself checks range and reason."""
+    if not isinstance(rows, list):
+        raise ValueError(f"scores: {rows!r}")
+    try:
+        found = [[Score(**score) for score in row] for row in rows]
+    except TypeError as error:
+        raise ValueError(f"scores: {error}") from error
+    if not all(found):
+        raise ValueError("scores: a row without scores says nothing")
+    return found
+
+
+def _failure(value: object) -> Failure:
+    names = {"reason", "message", "traceback"}
+    if isinstance(value, dict) and value.keys() == names and all(isinstance(text, str) for text in value.values()):
+        return Failure(**value)
+    raise ValueError(f"error: {value!r}")
+
+
+def _bill(value: object) -> UsageRequest:
+    limits = ("max_calls", "max_usd")  # which there need not be
+    if not isinstance(value, dict) or value.keys() != {each.name for each in fields(UsageRequest)}:
+        raise ValueError(f"bill: {value!r}")
+    for name, amount in value.items():
+        is_amount = isinstance(amount, int | float) and math.isfinite(amount) and amount >= 0
+        if not is_amount and not (amount is None and name in limits):
+            raise ValueError(f"bill: {name}: {amount!r}")
+    return UsageRequest(**value)
+
+
+# -- what a parent says ------------------------------------------------------------------------------------------------
+
+
+def pack_spec(spec: WorkerSpec, devices: Sequence[str], worker: int) -> Header:
+    """The first message to a worker: what to load where, and its number."""
+    return {"spec": asdict(spec), "devices": list(devices), "worker": worker}
+
+
+def unpack_spec(header: Header) -> tuple[WorkerSpec, list[str], int]:
+    """What `pack_spec` packed."""
+    return WorkerSpec(**_get(header, "spec", dict)), _get(header, "devices", list), _get(header, "worker", int)
+
+
 def pack_unit(key: str, unit: Unit) -> Frame:
     """The frame that carries `unit`."""
     if isinstance(unit, EditRequest):
@@ -51,7 +240,7 @@ def pack_unit(key: str, unit: Unit) -> Frame:
     blobs: list[bytes] = []
     rows = []
     for request in unit:
-        row: dict[str, Any] = {
+        row: dict[str, object] = {
             "key": request.key,
             "instruction": request.instruction,
             "prompt": list(request.prompt) if request.prompt else None,
@@ -66,106 +255,63 @@ def pack_unit(key: str, unit: Unit) -> Frame:
     return {"type": "request", "key": key, "judge": rows}, blobs
 
 
-def unpack_unit(header: Mapping[str, Any], blobs: Sequence[bytes]) -> Unit:
+def unpack_unit(header: Header, blobs: Sequence[bytes]) -> Unit:
     """The unit that `pack_unit` packed."""
     if "edit" in header:
-        return EditRequest(images=tuple(blobs), **header["edit"])
-    return tuple(_unpack_judge_request(row, blobs) for row in header["judge"])
+        return EditRequest(images=tuple(blobs), **_get(header, "edit", dict))
+    return tuple(_judge_request(dict(row), blobs) for row in _get(header, "judge", list))
 
 
-def _unpack_judge_request(row: Mapping[str, Any], blobs: Sequence[bytes]) -> JudgeRequest:
-    def blob(name: str) -> bytes | None:
-        return blobs[row[name]] if name in row else None
-
+def _judge_request(row: dict[str, object], blobs: Sequence[bytes]) -> JudgeRequest:
+    pictures = {name: blobs[_get(row, name, int)] for name in ("source", "edited", "reference", "mask") if name in row}
+    prompt = row["prompt"]
     return JudgeRequest(
-        key=row["key"],
-        source=blobs[row["source"]],
-        edited=blobs[row["edited"]],
-        instruction=row["instruction"],
-        reference=blob("reference"),
-        mask=blob("mask"),
-        prompt=(row["prompt"][0], row["prompt"][1]) if row["prompt"] else None,
-        metadata=row["metadata"],
+        key=_get(row, "key", str),
+        instruction=_get(row, "instruction", str),
+        prompt=(prompt[0], prompt[1]) if isinstance(prompt, list) else None,
+        metadata=_get(row, "metadata", dict),
+        **pictures,
     )
 
 
-def pack_scores(scores: Sequence[Sequence[Score]]) -> list[list[dict[str, Any]]]:
-    """Scores as JSON values."""
-    return [[asdict(score) for score in row] for row in scores]
+CLOSED = "the budget service has shut down"
 
 
-def unpack_scores(rows: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Score]]:
-    """The scores that `pack_scores` packed; Score itself checks range and reason."""
-    return [[Score(**score) for score in row] for row in rows]
+class BudgetClient:
+    """Asks the parent; `paid` takes the answers. Any thread may ask; while the model loads, only one."""
 
+    def __init__(self, channel: Channel) -> None:
+        self.is_read = False  # another thread receives what comes; until then the caller of `request_budget` does
+        self._channel = channel
+        self._numbers = itertools.count(time.time_ns())  # none that an earlier process of this worker used
+        self._answers: dict[object, queue.SimpleQueue[str]] = {}  # by the bill's number
+        self._lock = threading.Lock()
+        self._is_closed = False
 
-def pack_failure(failure: Failure) -> dict[str, str]:
-    """A failure as JSON values."""
-    return asdict(failure)
+    def request_budget(self, bill: UsageRequest) -> str:
+        """Returns the reason the budget refuses, or an empty string. Blocks until the parent answers, or FrameError."""
+        number, answer = next(self._numbers), queue.SimpleQueue[str]()
+        with self._lock:
+            if self._is_closed:
+                return CLOSED
+            self._answers[number] = answer
+        self._channel.send(*pack_message(BudgetQuestion(number, bill)))
+        while not self.is_read and answer.empty():
+            self.paid(self._channel.recv()[0])
+        return answer.get()
 
+    def paid(self, header: Header) -> None:
+        """One message of the parent; what answers no bill is passed over."""
+        with self._lock:
+            answer = self._answers.pop(header["number"], None) if header["type"] == "paid" else None
+        if answer is not None:
+            answer.put(str(header["why"]))
 
-_NUMBER = (int, float)
-_FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "ready": {"pid": int, "started_at": _NUMBER, "ended_at": _NUMBER, "facts": dict},
-    "load_failed": {"error": dict},
-    "pay": {"number": int, "bill": dict},
-    "progress": {"key": str, "step": int, "num_steps": int},
-    "done": {"key": str, "started_at": _NUMBER, "seconds": _NUMBER},
-    "result": {"key": str},
-}
-
-
-def is_valid(header: Mapping[str, Any], blobs: Sequence[bytes]) -> bool:
-    """Whether what a worker sent has the shape that its type must have. Types that are not known may have any."""
-    kind = header.get("type")
-    if not isinstance(kind, str):
-        return False
-    if not all(isinstance(header.get(name), wanted) for name, wanted in _FIELDS.get(kind, {}).items()):
-        return False
-    if kind == "ready":
-        return are_facts(header["facts"])
-    if kind == "pay":
-        return _is_bill(header["bill"])
-    if "error" in header:
-        return _is_failure(header["error"])
-    if "scores" in header:
-        return _are_scores(header["scores"])
-    return kind != "result" or (len(blobs) == 1 and _is_edit(header))
-
-
-def are_facts(value: Any) -> bool:
-    """Whether a model may say `value` of itself: names, each with a string, a finite number, true, false or null."""
-    return isinstance(value, Mapping) and all(isinstance(k, str) and _is_scalar(v) for k, v in value.items())
-
-
-def _is_scalar(value: Any) -> bool:
-    return value is None or isinstance(value, str) or (isinstance(value, _NUMBER) and math.isfinite(value))
-
-
-def _is_edit(header: Mapping[str, Any]) -> bool:
-    flags = header.get("flags")
-    is_flagged = isinstance(flags, list) and all(isinstance(flag, str) for flag in flags)
-    return is_flagged and all(isinstance(header.get(side), int) for side in ("width", "height"))
-
-
-def _is_bill(value: Mapping[str, Any]) -> bool:
-    limits = ("max_calls", "max_usd")  # which there need not be
-    if value.keys() != {field.name for field in fields(UsageRequest)}:
-        return False
-    return all((v is None and name in limits) or _is_amount(v) for name, v in value.items())
-
-
-def _is_amount(value: Any) -> bool:
-    return isinstance(value, _NUMBER) and math.isfinite(value) and value >= 0
-
-
-def _is_failure(value: Any) -> bool:
-    names = {"reason", "message", "traceback"}
-    return isinstance(value, dict) and value.keys() == names and all(isinstance(text, str) for text in value.values())
-
-
-def _are_scores(value: Any) -> bool:
-    try:
-        return all(unpack_scores(value))  # a row without scores says nothing
-    except (TypeError, ValueError):
-        return False
+    def close(self) -> None:
+        """No answer comes any more: those who wait, and those who ask from now on, get CLOSED."""
+        with self._lock:
+            self._is_closed = True
+            waiting = list(self._answers.values())
+            self._answers.clear()
+        for answer in waiting:
+            answer.put(CLOSED)

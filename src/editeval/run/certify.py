@@ -18,10 +18,9 @@ from editeval.certificates.conditions import TestCase
 from editeval.certificates.thresholds import DEFAULT_SAMPLES, MIN_SAMPLES
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError
-from editeval.execution.budget import BudgetLedger
-from editeval.execution.pool import Pool
+from editeval.execution.pool import BudgetLedger, Pool
+from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent, Result
 from editeval.execution.progress import ProgressLine
-from editeval.execution.worker_state import PROGRESS_EVENTS, PoolEvent, Result
 from editeval.machine import host, versions
 from editeval.prompts import CATEGORIES
 from editeval.run.interrupt import Interrupt
@@ -31,7 +30,7 @@ from editeval.run.prepare import check_stages, interpreter_of
 from editeval.run.reply_guard import DegenerateReplyWatch
 from editeval.run.stage import Workers, say, workers_of
 from editeval.store.fingerprints import json_params
-from editeval.types import Failure, JudgeRequest, Sample, Score, UsageRequest
+from editeval.types import Failure, JudgeRequest, Sample, Score
 
 log = logging.getLogger("editeval")
 
@@ -99,7 +98,7 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
     def on_notice(notice: PoolEvent) -> None:
         doubts.notice(notice)
         if notice.kind == "pay":
-            pool.answer(notice, budget.settle(UsageRequest(**notice.data["bill"])))
+            pool.answer(notice, budget.settle(notice.data["bill"]))
         else:
             _on_notice(notice, progress)
 
@@ -202,7 +201,12 @@ def _on_notice(notice: PoolEvent, progress: ProgressLine) -> None:
         log.info("Loading judge %d on %s", data["worker"], data["device"])
     elif notice.kind == "attempt":
         outcome = data["outcome"]
-        log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, outcome.error.message)
+        log.warning(
+            "%s: attempt %d failed: %s; trying again",
+            outcome.key,
+            outcome.attempt,
+            outcome.error and outcome.error.message,
+        )
     elif notice.kind not in ("ready", *PROGRESS_EVENTS):
         log.warning("Judge %d on %s: %s", data["worker"], data["device"], data.get("how", notice.kind))
 

@@ -10,11 +10,10 @@ from typing import Any
 from editeval import images
 from editeval.display.observer import StageFacts
 from editeval.errors import BudgetError, ImageError
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import EditLog, cost_line
-from editeval.execution.replay import Setting, cost_of, replay
-from editeval.execution.simulate import SimulatedRun
+from editeval.execution.simulate import Setting, SimulatedRun, cost_of, replay
 from editeval.execution.worker_messages import EncodedEdit
-from editeval.execution.worker_state import PoolEvent, Result
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.progress_events import EDIT, completed_edit, edit_facts, worker_log_name
 from editeval.run.stage import CompletedEdits, RunningStage, say, workers_of
@@ -86,7 +85,7 @@ class Editing(RunningStage):
 
     def notice(self, notice: PoolEvent) -> None:
         super().notice(notice)
-        batch = self._log.hear(notice)
+        batch = self._log.on_event(notice)
         if batch is not None:
             is_one_clock = self._stage.execution.backend != "ray"
             self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})

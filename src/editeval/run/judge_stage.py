@@ -11,8 +11,8 @@ from dataclasses import replace
 from editeval import images
 from editeval.display.observer import StageFacts
 from editeval.errors import BudgetError, ImageError, Reason
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import ProgressLine
-from editeval.execution.worker_state import PoolEvent, Result
 from editeval.plugins import names_code
 from editeval.reports.site.thumbnails import Found, Previews
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec

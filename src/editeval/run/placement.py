@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from editeval import plugins
 from editeval.config.schema import Config, Stage
 from editeval.errors import MachineError
-from editeval.execution import devices
+from editeval.execution.backends import deal_devices, device_problem, group_devices, resolve_devices
 from editeval.execution.ray import cluster
 from editeval.types import Editor, Judge
 
@@ -19,8 +19,8 @@ def stage_devices(stage: Stage, plugin: type[Editor] | type[Judge]) -> list[tupl
         names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
     where = f"{stage.section}.params.device_ids"
     if execution.backend != "ray":
-        return devices.groups(where, names, execution.devices_per_worker)
-    groups = devices.dealt(where, names, execution.devices_per_worker)
+        return group_devices(where, names, execution.devices_per_worker)
+    groups = deal_devices(where, names, execution.devices_per_worker)
     if all(name == "cpu" for name in names):
         return groups
     size = execution.devices_per_worker
@@ -31,7 +31,7 @@ def _device_names(stage: Stage, plugin: type[Editor] | type[Judge]) -> tuple[str
     execution, default = stage.execution, plugin.default_device
     if execution.backend == "ray":
         return cluster.slots(execution.device_ids, default, execution.devices_per_worker, execution.ray_address)
-    return devices.resolve(execution.device_ids, default)
+    return resolve_devices(execution.device_ids, default)
 
 
 def is_on_gpus(stage: Stage) -> bool:
@@ -79,4 +79,4 @@ def _lacking(stage: Stage, plugin: type[Editor] | type[Judge]) -> str | None:
         except MachineError as error:
             return f"{where}: {error}"
         return cluster.lacking(where, names, execution.devices_per_worker, execution.ray_address)
-    return devices.problem(where, _device_names(stage, plugin))
+    return device_problem(where, _device_names(stage, plugin))

@@ -11,11 +11,10 @@ from functools import cache
 
 from editeval.config.schema import Config, Stage
 from editeval.errors import MachineError, Problems
-from editeval.execution import interpreters
-from editeval.execution.interpreters import Interpreter, inspect
 from editeval.execution.ray import cluster
 from editeval.execution.ray.actor import check_hub_model
-from editeval.machine import versions
+from editeval.machine import interpreters, versions
+from editeval.machine.interpreters import Interpreter, inspect
 from editeval.run.placement import is_on_gpus, plugin_of
 from editeval.run.plan import Plan, worker_spec
 from editeval.store import directories, queries

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
-from editeval.execution.worker_state import PoolEvent, Result
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.stats import intervals
 from editeval.stats.summary import on_scale
@@ -91,9 +91,11 @@ def tell(observer: Observer, stage: str, notice: PoolEvent) -> None:
     """Hand a notice on, its outcome as JSON values."""
     if notice.kind in ("tick", "batch"):  # a batch is told once its edits are on record
         return
-    data: dict[str, Any] = notice.data
+    data: dict[str, Any] = {**notice.data}
+    if notice.kind == "pay":
+        data["bill"] = asdict(notice.data["bill"])
     if notice.kind == "attempt":
-        outcome: Result = data["outcome"]
+        outcome = notice.data["outcome"]
         error = outcome.error
         data = {"key": outcome.key, "worker": outcome.worker, "attempt": outcome.attempt}
         data |= {"reason": error.reason if error else "", "message": error.message if error else ""}

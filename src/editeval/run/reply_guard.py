@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from editeval.errors import MachineError
 from editeval.execution.pool import Pool
-from editeval.execution.worker_state import PoolEvent, Result
+from editeval.execution.pool_events import PoolEvent, Result
 from editeval.run.plan import ScoreSetPlan
 from editeval.types import Score
 

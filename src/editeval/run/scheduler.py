@@ -14,9 +14,9 @@ from functools import partial
 
 from editeval.display.observer import Observer
 from editeval.errors import ConfigError
-from editeval.execution.devices import MARK
+from editeval.execution.backends import MARK
 from editeval.execution.pool import Pool
-from editeval.execution.worker_state import PoolEvent
+from editeval.execution.pool_events import PoolEvent
 from editeval.run.edit_stage import Editing
 from editeval.run.interrupt import Interrupt
 from editeval.run.judge_stage import JudgeStage

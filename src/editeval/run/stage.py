@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,17 +14,16 @@ from editeval import plugins
 from editeval.config.schema import Execution, Stage
 from editeval.display.observer import Observer, StageFacts
 from editeval.errors import EditevalError, MachineError
-from editeval.execution import interpreters
-from editeval.execution.backends import Launch, launch_thread, process_launcher
-from editeval.execution.budget import BudgetLedger, Usage
-from editeval.execution.devices import MARK
-from editeval.execution.interpreters import resolved
-from editeval.execution.pool import Pool, PoolSpec
+from editeval.execution.backends import MARK, Launch, launch_thread, process_launcher
+from editeval.execution.pool import BudgetLedger, Pool, PoolSpec, Usage
+from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent, Result
 from editeval.execution.progress import ProgressLine
 from editeval.execution.ray import cluster
 from editeval.execution.ray.handle import ray_launcher
 from editeval.execution.worker_messages import Unit, WorkerSpec
-from editeval.execution.worker_state import PROGRESS_EVENTS, Limits, PoolEvent, Result
+from editeval.execution.worker_state import Limits
+from editeval.machine import interpreters
+from editeval.machine.interpreters import resolved
 from editeval.run.progress_events import tell
 from editeval.store import fingerprints
 from editeval.store.fingerprints import Inputs
@@ -146,12 +145,12 @@ class RunningStage(ABC):
             return
         elif notice.kind == "pay":
             if self.pool is not None:
-                self.pool.answer(notice, self.budget.settle(UsageRequest(**data["bill"])))
+                self.pool.answer(notice, self.budget.settle(data["bill"]))
         elif notice.kind == "attempt":
             outcome = data["outcome"]
             for key in self.samples_of(outcome.key):
                 self.store.record_attempt(self.stage, replace(outcome, key=key), self.judging_id)
-            said = f"{outcome.error.message}{self.traceback_at(outcome)}"
+            said = f"{outcome.error and outcome.error.message}{self.traceback_at(outcome)}"
             log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, said)
         elif notice.kind == "loading":
             log.info("Loading worker %d on %s", data["worker"], data["device"])
@@ -202,8 +201,8 @@ class RunningStage(ABC):
         self.commit = commit
         fingerprints.record(self.store, {fingerprints.COMMIT: commit}, self.stage, self.judging_id)
 
-    def _event(self, kind: str, data: dict[str, object]) -> None:
-        self.store.record_event(kind, {"stage": self.stage, "judging_id": self.judging_id} | data)
+    def _event(self, kind: str, data: Mapping[str, object]) -> None:
+        self.store.record_event(kind, {"stage": self.stage, "judging_id": self.judging_id, **data})
 
 
 def workers_of(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], stage: Stage, log: Path) -> Workers:

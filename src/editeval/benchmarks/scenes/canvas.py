@@ -10,62 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from editeval.benchmarks.scenes.shapes import Box, Circle, Grid, Shape
+from editeval.benchmarks.scenes.paint import Colour, Fade, Paint, Radial, Shade
+from editeval.benchmarks.scenes.shapes import Bounds, Box, Circle, Grid, Shape
 
 UNITS = 512
-Colour = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Fade:
-    """A gradient from `first` at (x0, y0) to `last` at (x1, y1)."""
-
-    first: Colour
-    last: Colour
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    def share(self, x: Grid, y: Grid) -> Grid:
-        """How far each grid point is from `first` to `last`, 0-1; one row or column where that is enough."""
-        dx, dy = self.x1 - self.x0, self.y1 - self.y0
-        if dx == 0.0:
-            t = (y - self.y0) / dy
-        elif dy == 0.0:
-            t = (x - self.x0) / dx
-        else:
-            t = ((x - self.x0) * dx + (y - self.y0) * dy) / (dx * dx + dy * dy)
-        return np.minimum(np.maximum(t, 0.0), 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Radial:
-    """A gradient from `first` at the centre to `last` at distance `r`."""
-
-    first: Colour
-    last: Colour
-    cx: float
-    cy: float
-    r: float
-
-    def share(self, x: Grid, y: Grid) -> Grid:
-        """How far each grid point is from `first` to `last`, 0-1."""
-        dx, dy = x - self.cx, y - self.cy
-        return np.minimum(np.sqrt(dx * dx + dy * dy) / self.r, 1.0)
-
-
-Paint = Colour | Fade | Radial
-
-
-def down(first: Colour, last: Colour, y0: float, y1: float) -> Fade:
-    """A vertical gradient."""
-    return Fade(first, last, 0.0, y0, 0.0, y1)
-
-
-def across(first: Colour, last: Colour, x0: float, x1: float) -> Fade:
-    """A horizontal gradient."""
-    return Fade(first, last, x0, 0.0, x1, 0.0)
+EVERYWHERE = Box(-8.0, -8.0, 520.0, 520.0)
 
 
 def _coverage(distance: Grid, soft: float) -> Grid:
@@ -100,6 +49,7 @@ class Canvas:
         if area is None:
             return
         part, x, y = area
+        paint = paint.over(shape.box) if isinstance(paint, Shade) else paint
         cover = _coverage(shape.distance(x, y) * self.scale, soft * self.scale) * alpha
         if within is not None:
             cover = cover * _coverage(within.distance(x, y) * self.scale, 0.0)
@@ -139,9 +89,7 @@ class Canvas:
         rounded = np.minimum(np.maximum(self.planes + 0.5, 0.0), 255.0).astype(np.uint8)
         return np.ascontiguousarray(rounded.transpose(1, 2, 0))
 
-    def _window(
-        self, box: tuple[float, float, float, float], within: Shape | None
-    ) -> tuple[tuple[slice, slice], Grid, Grid] | None:
+    def _window(self, box: Bounds, within: Shape | None) -> tuple[tuple[slice, slice], Grid, Grid] | None:
         x0, y0, x1, y1 = box
         if within is not None:
             wx0, wy0, wx1, wy1 = within.box
@@ -155,7 +103,7 @@ class Canvas:
         y: Grid = (np.arange(top, bottom, dtype=np.float64) + 0.5)[:, None] / s
         return (slice(top, bottom), slice(left, right)), x, y
 
-    def _blend(self, part: tuple[slice, slice], paint: Paint, x: Grid, y: Grid, cover: Grid) -> None:
+    def _blend(self, part: tuple[slice, slice], paint: Colour | Fade | Radial, x: Grid, y: Grid, cover: Grid) -> None:
         if isinstance(paint, tuple):
             for plane, level in zip(self.planes, paint, strict=True):
                 plane[part] += (level - plane[part]) * cover
@@ -163,6 +111,3 @@ class Canvas:
         share = paint.share(x, y)
         for plane, first, last in zip(self.planes, paint.first, paint.last, strict=True):
             plane[part] += (first + (last - first) * share - plane[part]) * cover
-
-
-EVERYWHERE = Box(-8.0, -8.0, 520.0, 520.0)

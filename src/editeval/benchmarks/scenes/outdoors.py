@@ -1,9 +1,9 @@
-"""Landscapes: skies, hills, trees and houses that scenes outside share."""
+"""Landscapes: skies, hills and trees that scenes outside share."""
 
 from __future__ import annotations
 
-from editeval.benchmarks.scenes.canvas import Canvas, Colour, across, down
-from editeval.benchmarks.scenes.palette import CREAM, DARK_WOOD, darker, lighter
+from editeval.benchmarks.scenes.canvas import Canvas
+from editeval.benchmarks.scenes.paint import DARK_WOOD, Colour, Shade, darker, down, lighter
 from editeval.benchmarks.scenes.scene import Look
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Shape, Union
 
@@ -73,21 +73,4 @@ def fir(canvas: Canvas, x: float, base: float, size: float, rgb: Colour, within:
         wide = size * (0.3 - 0.07 * level)
         foot = base - size * (0.14 + 0.25 * level)
         points = ((x - wide, foot), (x + wide, foot), (x, foot - size * 0.38))
-        canvas.fill(
-            Polygon(points, 2.0), across(lighter(rgb, 0.14), darker(rgb, 0.2), x - wide, x + wide), within=within
-        )
-
-
-def house(canvas: Canvas, left: float, base: float, wide: float, high: float, rgb: Colour, roof: Colour) -> None:
-    """Walls, roof and door of a house that stands on `base`; windows are up to the scene."""
-    right, eave = left + wide, base - high
-    canvas.fill(Box(left, eave, right, base), across(lighter(rgb, 0.12), darker(rgb, 0.12), left, right))
-    gable = ((left - 10, eave + 2), (right + 10, eave + 2), ((left + right) / 2, eave - wide * 0.52))
-    canvas.fill(Polygon(gable, 2.0), across(lighter(roof, 0.14), darker(roof, 0.2), left, right))
-    canvas.fill(Line(left - 10, eave + 3, right + 10, eave + 3, 5.0), lighter(roof, 0.25))
-    door = left + wide * 0.5
-    canvas.fill(Box(door - 13, base - 44, door + 13, base, 10.0), lighter(CREAM, 0.1))
-    canvas.fill(
-        Box(door - 10, base - 41, door + 10, base, 8.0), down(DARK_WOOD, darker(DARK_WOOD, 0.3), base - 40, base)
-    )
-    canvas.fill(Circle(door + 6, base - 20, 1.8), CREAM)
+        canvas.fill(Polygon(points, 2.0), Shade(rgb, 0.14, 0.2), within=within)

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from editeval import rungs
 from editeval.benchmarks.scenes.canvas import Canvas
-from editeval.benchmarks.scenes.catalogue import KINDS
-from editeval.benchmarks.scenes.palette import VIVID
-from editeval.benchmarks.scenes.scene import Dice, Look, Scene, mix
+from editeval.benchmarks.scenes.causal import BALANCE, CANDLES
+from editeval.benchmarks.scenes.cultural import CHESS, CLOCKS
+from editeval.benchmarks.scenes.environmental import SEASONS, VIEW
+from editeval.benchmarks.scenes.paint import VIVID
+from editeval.benchmarks.scenes.physical import FALLING, LAKE
+from editeval.benchmarks.scenes.referential import BALLOONS, TOY_SHELF
+from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, mix
 from editeval.prompts import CATEGORIES
 from editeval.rungs import Pixels
+
+KINDS: dict[str, tuple[Kind[Any], ...]] = {
+    "physical": (FALLING, LAKE),
+    "environmental": (VIEW, SEASONS),
+    "cultural": (CLOCKS, CHESS),
+    "causal": (BALANCE, CANDLES),
+    "referential": (TOY_SHELF, BALLOONS),
+}
+"""Which kinds of scene each category has; their order is part of the benchmark (scenes take turns)."""
 
 
 class Cell(NamedTuple):
     """The address of a sample's pictures: everything they depend on."""
 
     category: str
-    kind: int  # position in the catalogue's list of the category
+    kind: int  # position in KINDS of the category
     variant: int  # decides the plan: objects, texts
     look: int  # decides what no text mentions
     change: int
     size: int
 
 
-def plan_of(category: str, kind: int, variant: int) -> Scene:
+def plan_of(category: str, kind: int, variant: int) -> Scene[Any]:
     """The plan of a scene; needs no pixels."""
     return KINDS[category][kind].plan(Dice(mix(variant, kind, CATEGORIES.index(category))))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from editeval.benchmarks.scenes.canvas import Canvas
 
 T = TypeVar("T")
+State = TypeVar("State")  # what a scene shows: frozen, comparable
 _MASK = (1 << 64) - 1
 
 
@@ -46,6 +47,9 @@ class Dice:
     def pick(self, values: Sequence[T]) -> T:
         return values[self.below(len(values))]
 
+    def either(self, *texts: str) -> str:
+        return self.pick(texts)
+
     def shuffled(self, values: Sequence[T]) -> list[T]:
         rest = list(values)
         return [rest.pop(self.below(len(rest))) for _ in range(len(values))]
@@ -70,11 +74,11 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class SceneChange:
+class SceneChange(Generic[State]):
     """One instruction: the state it asks for, and the state after the same operation on the wrong object."""
 
-    target: Any
-    wrong: Any
+    target: State
+    wrong: State
     english: str
     chinese: str
     difficulty: int  # 1 names the object, 2 needs a relation or a consequence, 3 needs several
@@ -82,21 +86,21 @@ class SceneChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Generic[State]):
     """A source state, its caption and at least three changes."""
 
-    source: Any
+    source: State
     description: str
-    changes: tuple[SceneChange, ...]
+    changes: tuple[SceneChange[State], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Generic[State]):
     """One kind of scene."""
 
     name: str
-    plan: Callable[[Dice], Scene]
-    draw: Callable[[Canvas, Any, Look], None]
+    plan: Callable[[Dice], Scene[State]]
+    draw: Callable[[Canvas, State, Look], None]
 
 
 def a(noun: str) -> str:
@@ -107,3 +111,8 @@ def a(noun: str) -> str:
 def changed(things: tuple[T, ...], index: int, **fields: object) -> tuple[T, ...]:
     """`things` (frozen dataclasses) with other `fields` for the one at `index`."""
     return tuple(replace(t, **fields) if i == index else t for i, t in enumerate(things))  # type: ignore[type-var]
+
+
+def one_changed(things: tuple[T, ...], index: int, other: int, **fields: object) -> tuple[tuple[T, ...], tuple[T, ...]]:
+    """Target and wrong answer: `things` with other `fields` for the one at `index`, or for the one at `other`."""
+    return changed(things, index, **fields), changed(things, other, **fields)

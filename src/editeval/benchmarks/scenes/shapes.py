@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -105,38 +104,10 @@ class Line:
 
     @property
     def box(self) -> Bounds:
-        h = self.w / 2
-        return (
-            min(self.x0, self.x1) - h,
-            min(self.y0, self.y1) - h,
-            max(self.x0, self.x1) + h,
-            max(self.y0, self.y1) + h,
-        )
+        return _around(((self.x0, self.y0), (self.x1, self.y1)), self.w / 2)
 
     def distance(self, x: Grid, y: Grid) -> Grid:
         return np.sqrt(_squared_to_segment(x, y, (self.x0, self.y0), (self.x1, self.y1))) - self.w / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Stroke:
-    """Polylines of width `w` with round ends and joints."""
-
-    lines: tuple[tuple[Point, ...], ...]
-    w: float
-
-    @property
-    def box(self) -> Bounds:
-        return _around([p for line in self.lines for p in line], self.w / 2)
-
-    def distance(self, x: Grid, y: Grid) -> Grid:
-        best: Grid | None = None
-        for line in self.lines:
-            for a, b in pairwise(line):
-                d = _squared_to_segment(x, y, a, b)
-                best = d if best is None else np.minimum(best, d)
-        if best is None:
-            raise ValueError("a stroke needs a segment")
-        return np.sqrt(best) - self.w / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +143,7 @@ class Union:
 
     @property
     def box(self) -> Bounds:
-        boxes = [p.box for p in self.parts]
-        return (
-            min(b[0] for b in boxes),
-            min(b[1] for b in boxes),
-            max(b[2] for b in boxes),
-            max(b[3] for b in boxes),
-        )
+        return _around([corner for part in self.parts for corner in (part.box[:2], part.box[2:])], 0.0)
 
     def distance(self, x: Grid, y: Grid) -> Grid:
         best = self.parts[0].distance(x, y)
@@ -188,53 +153,18 @@ class Union:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
-    """The outline of `shape`, `w` wide, centred on its edge."""
-
-    shape: Shape
-    w: float
-
-    @property
-    def box(self) -> Bounds:
-        x0, y0, x1, y1 = self.shape.box
-        h = self.w / 2
-        return x0 - h, y0 - h, x1 + h, y1 + h
-
-    def distance(self, x: Grid, y: Grid) -> Grid:
-        return np.abs(self.shape.distance(x, y)) - self.w / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """`shape`, `by` units larger on every side."""
-
-    shape: Shape
-    by: float
-
-    @property
-    def box(self) -> Bounds:
-        x0, y0, x1, y1 = self.shape.box
-        return x0 - self.by, y0 - self.by, x1 + self.by, y1 + self.by
-
-    def distance(self, x: Grid, y: Grid) -> Grid:
-        return self.shape.distance(x, y) - self.by
-
-
-@dataclass(frozen=True, slots=True)
 class Both:
-    """The points of `first` that are in `second` too, or, with `outside`, that are not."""
+    """The points of `first` that are in `second` too."""
 
     first: Shape
     second: Shape
-    outside: bool = False
 
     @property
     def box(self) -> Bounds:
         return self.first.box
 
     def distance(self, x: Grid, y: Grid) -> Grid:
-        second = self.second.distance(x, y)
-        return np.maximum(self.first.distance(x, y), -second if self.outside else second)
+        return np.maximum(self.first.distance(x, y), self.second.distance(x, y))
 
 
 def _around(points: list[Point] | tuple[Point, ...], margin: float) -> Bounds:
@@ -276,18 +206,10 @@ def direction(steps: int) -> Point:
     return ((c, s), (-s, c), (-c, -s), (s, -c))[quadrant]
 
 
-def turned(points: tuple[Point, ...], centre: Point, cos: float, sin: float) -> tuple[Point, ...]:
-    """`points` rotated about `centre`; clockwise on the screen for positive `sin` (y grows downwards)."""
-    cx, cy = centre
-    return tuple((cx + (x - cx) * cos - (y - cy) * sin, cy + (x - cx) * sin + (y - cy) * cos) for x, y in points)
-
-
-def regular(cx: float, cy: float, r: float, corners: int, first: int) -> tuple[Point, ...]:
-    """Corners of a regular polygon (3, 4, 6, 8, 12 or 16 corners), the first at `first` * 7.5 degrees."""
-    step = 48 // corners
-    return tuple(
-        (cx + r * direction(first + i * step)[0], cy + r * direction(first + i * step)[1]) for i in range(corners)
-    )
+def tapered(cx: float, top: tuple[float, float], base: tuple[float, float], r: float = 0.0) -> Polygon:
+    """A symmetrical body about `cx`; `top` and `base` are (y, half of the width there)."""
+    (y0, upper), (y1, lower) = top, base
+    return Polygon(((cx - upper, y0), (cx + upper, y0), (cx + lower, y1), (cx - lower, y1)), r)
 
 
 def star(cx: float, cy: float, r: float) -> tuple[Point, ...]:

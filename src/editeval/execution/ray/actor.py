@@ -22,9 +22,9 @@ from typing import Any
 from editeval import plugins
 from editeval.errors import EditevalError, MachineError, UserError
 from editeval.execution.backends import Handle, process_launcher, worker_environment
-from editeval.execution.interpreters import PROBE_TIMEOUT_S, inspect, resolved
 from editeval.execution.transport import Frame, FrameError
 from editeval.machine import hub
+from editeval.machine.interpreters import PROBE_TIMEOUT_S, inspect, resolved
 from editeval.text import one_line
 from editeval.types import HubModel
 

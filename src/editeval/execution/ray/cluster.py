@@ -19,11 +19,11 @@ from typing import Any
 
 from editeval.config.values import is_address
 from editeval.errors import ClusterLostError, MachineError
-from editeval.execution.devices import MARK, resolve
-from editeval.execution.interpreters import Interpreter
+from editeval.execution.backends import MARK, resolve_devices
 from editeval.execution.ray.actor import check, inspect_node, node_name, source_digest
 from editeval.execution.ray.actor import check_hub_model as look_model_up
 from editeval.execution.worker_messages import WorkerSpec
+from editeval.machine.interpreters import Interpreter
 from editeval.types import HubModel
 
 OLDEST = (2, 52)
@@ -196,7 +196,7 @@ def slots(
     device_ids: Sequence[str] | None, default_device: str, per_worker: int, address: str | None
 ) -> tuple[str, ...]:
     """The devices meant: cuda:3 is ray:3 here, a GPU of the cluster; without names, all GPUs that it has now."""
-    names = resolve(device_ids, default_device, lambda: connect(address).num_gpus(per_worker))
+    names = resolve_devices(device_ids, default_device, lambda: connect(address).num_gpus(per_worker))
     return tuple(name.replace("cuda:", MARK) for name in names)
 
 

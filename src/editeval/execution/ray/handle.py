@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import ClusterLostError
-from editeval.execution.backends import GRACE_S, Handle, Launch, Listener
-from editeval.execution.devices import MARK
+from editeval.execution.backends import GRACE_S, MARK, Handle, Launch, Listener
 from editeval.execution.ray.actor import RayWorkerActor, source_digest
 from editeval.execution.ray.cluster import Cluster, last_line
-from editeval.execution.transport import Frame, FrameError, check_frame
+from editeval.execution.transport import Frame, FrameError, Header, check_frame
 
 log = logging.getLogger("editeval")
 
@@ -58,7 +57,7 @@ def ray_launcher(cluster: Cluster, log_path: Callable[[int], Path], python: str 
 class _Letter:
     """A frame on its way, and what becomes of it."""
 
-    def __init__(self, header: dict[str, Any], blobs: Sequence[bytes]) -> None:
+    def __init__(self, header: Header, blobs: Sequence[bytes]) -> None:
         self.frame = header, list(blobs)
         self._delivered: Future[None] = Future()
 
@@ -90,10 +89,10 @@ class RayHandle:
         threading.Thread(target=self._deliver, daemon=True).start()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def send(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    def send(self, header: Header, blobs: Sequence[bytes] = ()) -> None:
         self._put(header, blobs).wait()
 
-    def send_nowait(self, header: dict[str, Any]) -> None:
+    def send_nowait(self, header: Header) -> None:
         with contextlib.suppress(FrameError):
             self._put(header, ())
 
@@ -109,7 +108,7 @@ class RayHandle:
             self.kill()
             self._gone.wait(2 * GRACE_S)
 
-    def _put(self, header: dict[str, Any], blobs: Sequence[bytes]) -> _Letter:
+    def _put(self, header: Header, blobs: Sequence[bytes]) -> _Letter:
         check_frame(header, blobs)
         letter = _Letter(header, blobs)
         with self._lock:
