@@ -8,7 +8,6 @@ on an engine) is a process of its own. Run: `make bench-judge` on a machine with
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import re
@@ -17,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,9 +25,10 @@ from typing import Any
 import judging_models
 import judging_table
 from bench_fakes import machine
-from editeval.judges.local.generate import Generator
-from editeval.judges.local.inputs import MAX_THREADS, EncodedPrompt, Preparer
-from editeval.judges.protocols import protocol as protocols
+from editeval.judges.chat.messages import NUM_TOKENS
+from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import MAX_THREADS, Call, ProtocolRunner
+from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 from judging_models import timed
 
@@ -40,41 +41,47 @@ class Transformers:
 
     def __init__(self, options: argparse.Namespace, name: str) -> None:
         self.device = "cpu" if options.tiny else "cuda:0"
-        self.protocol = protocols.load("pointwise")
         start = time.perf_counter()
         self.checkpoint = judging_models.checkpoint(name, self.device)
         self.made_s = time.perf_counter() - start
-        reader = self.checkpoint.tokenizer, self.checkpoint.image_processor
-        self.preparer = Preparer(*reader, self.protocol, 1024, self.checkpoint.max_tokens)
+        self.model = LocalModel(self.checkpoint)
+        self.runner = ProtocolRunner("transformers", TransformersVlmParams(protocol="pointwise"), self.model)
         self.requests = judging_models.requests(max(options.batches), options.side)
-        self.ready = [future.result() for future in self.preparer.begin(self.requests)]
-        self.answerer = Generator(self.checkpoint, options.reply_tokens)
+        self.label = SamplingParams("labels", NUM_TOKENS, is_expected=True)
+        self.written = SamplingParams("number", options.reply_tokens)
+        self.threads = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1))
+        self.ready = self._prepared()
+
+    def _prepared(self) -> list[list[EncodedPrompt]]:
+        """The prompts of every request, made on all threads."""
+        plans = self.threads.map(self.runner.plan, self.requests)
+        return [[prompt for _, _, prompt in plan.asked] for plan in plans]
 
     def row(self, batch: int) -> dict[str, Any]:
         """What is measured at one batch size: whole judgements, one question by its label, the same one in writing."""
         ready = self.ready[:batch]
-        whole = timed(lambda: [self._answers([one.prompts[k] for one in ready]) for k in range(3)])
-        asked = [one.prompts[0] for one in ready]
-        label = timed(lambda: self._answers(asked))
-        written = timed(lambda: self._answers([dataclasses.replace(prompt, answer="number") for prompt in asked]))
+        whole = timed(lambda: [self._answers([one[k] for one in ready], self.label) for k in range(3)])
+        asked = [one[0] for one in ready]
+        label = timed(lambda: self._answers(asked, self.label))
+        written = timed(lambda: self._answers(asked, self.written))
         return {"batch": batch, "judgements_s": batch / whole, "prompts_s": batch / label, "replies_s": batch / written}
 
-    def _answers(self, prompts: Sequence[EncodedPrompt]) -> None:
-        replies = self.answerer.replies(prompts)
-        if any(reply is None for reply in replies) or self.answerer._fits:
+    def _answers(self, prompts: Sequence[EncodedPrompt], sampling: SamplingParams) -> None:
+        replies = self.model.complete([Call((i, "", 0), f"s{i}", p, sampling) for i, p in enumerate(prompts)])
+        if any(reply.problem == "oom" for reply in replies) or self.model.fits:
             raise SystemExit(f"a batch of {len(prompts)} does not fit into the device's memory")
 
     def prepare_s(self) -> tuple[float, float]:
-        """Seconds of preparation per judgement: on one thread, and on all of the preparer's."""
+        """Seconds of preparation per judgement: on one thread, and on all of them."""
         some = self.requests[: min(4, len(self.requests))]
-        one = timed(lambda: [self.preparer.prepared(request) for request in some]) / len(some)
-        whole = timed(lambda: [future.result() for future in self.preparer.begin(self.requests)])
+        one = timed(lambda: [self.runner.plan(request) for request in some]) / len(some)
+        whole = timed(self._prepared)
         return one, whole / len(self.requests)
 
     def together(self, batch: int) -> float:
         """Judgements per second of the judge itself, which prepares the next batch while one is answered."""
         judge = TransformersVlmJudge(TransformersVlmParams(protocol="pointwise"))
-        judge.adopt(self.checkpoint)
+        judge.adopt(self.model)
         batches = [tuple(self.requests[i : i + batch]) for i in range(0, len(self.requests) - batch + 1, batch)]
 
         def run() -> None:
@@ -92,7 +99,7 @@ class Transformers:
         one_thread, all_threads = self.prepare_s()
         num_threads = min(MAX_THREADS, os.cpu_count() or 1)
         part = {"rows": rows, "prepare_s": all_threads, "num_threads": num_threads}
-        lengths = [len(prompt.token_ids) for prompt in self.ready[0].prompts]
+        lengths = [len(prompt.token_ids) for prompt in self.ready[0]]
         share = one_thread / (one_thread + 1 / rows[0]["judgements_s"])
         part["notes"] = [
             f"tokens of the three prompts: {', '.join(map(str, lengths))}; weights drawn in {self.made_s:.1f} s",

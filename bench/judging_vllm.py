@@ -13,8 +13,9 @@ from typing import Any
 
 import judging_models
 from editeval.judges.chat.messages import NUM_TOKENS
-from editeval.judges.chat.runner import Call, SamplingParams
-from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
+from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import Call
+from editeval.judges.vllm_vlm import VllmEngine, VllmVlmJudge, VllmVlmParams
 from judging_models import timed
 
 
@@ -63,17 +64,17 @@ class Vllm:
         }
 
     def _run(self, batch: int, num_questions: int, sampling: SamplingParams) -> None:
-        engine = self.judge._engine
-        assert engine is not None
+        runner = self.judge.runner
+        assert runner is not None and isinstance(runner.backend, VllmEngine)
+        engine = runner.backend
         engine._llm.reset_prefix_cache()
         for cache in ("reset_mm_cache", "reset_encoder_cache"):
             getattr(engine._llm.llm_engine, cache)()
         calls = []
         for request in self.requests[:batch]:
-            asked = self.judge._interview.asked(request)
-            for question, messages in list(zip(asked.questions, asked.conversations, strict=True))[:num_questions]:
-                calls.append(Call((0, question.name, 0), request.key, messages, sampling))
-        replies = engine.replies(calls)
+            for question, _, prompt in runner.plan(request).asked[:num_questions]:
+                calls.append(Call((0, question.name, 0), request.key, prompt, sampling))
+        replies = engine.complete(calls)
         problems = [reply.message for reply in replies if reply.problem]
         if problems:
             raise SystemExit(problems[0])

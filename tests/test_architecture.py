@@ -63,6 +63,7 @@ LIBRARIES = {
     "rich": (True, ("text", "reports", "display", "run", "cli")),
     "pydantic": (True, ("config", "reports", "api")),
     "yaml": (False, ("config", "reports", "api")),
+    "jinja2": (True, ("reports",)),
 }
 # What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line.
 CATCH_EVERYTHING = ("worker.py", "dispatch.py", "plugin_errors.py")

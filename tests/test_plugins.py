@@ -11,7 +11,7 @@ import pytest
 from editeval import plugins
 from editeval.cli.list import show
 from editeval.errors import ConfigError
-from editeval.machine.code import sources_of
+from editeval.machine.digest import sources_of
 from editeval.types import Benchmark, Editor, Judge
 
 LISTING = """

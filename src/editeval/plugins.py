@@ -32,6 +32,8 @@ from editeval.types import Benchmark, Editor, Judge
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+PluginClass = type[Any]
+"""A subclass of one of KINDS; which one, the caller knows."""
 KINDS: dict[str, type] = {"benchmarks": Benchmark, "editors": Editor, "judges": Judge}
 
 
@@ -89,7 +91,7 @@ def names_code(settings: Mapping[str, Any]) -> bool:
     return any(is_foreign(str(section["type"])) for section in sections if section)
 
 
-def load(kind: str, name: str, allow_code: bool = False) -> type[Any]:
+def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
     """The plug-in class called `name`.
 
     Raises ConfigError, one line, for an unknown name, for code without `allow_code`, and for whatever is wrong with it.
@@ -123,7 +125,7 @@ def _split(name: str) -> tuple[str, str]:
     return place, cls
 
 
-def _foreign(kind: str, name: str) -> type[Any]:
+def _foreign(kind: str, name: str) -> PluginClass:
     place, cls_name = _split(name)
     module = _from_file(kind, Path(place)) if is_file(name) else _from_path(kind, place)
     found = _named(kind, module, cls_name) if cls_name else _the_class(kind, module, place)
@@ -185,7 +187,7 @@ def _has_spec(kind: str, name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def _named(kind: str, module: ModuleType, cls_name: str) -> type[Any]:
+def _named(kind: str, module: ModuleType, cls_name: str) -> PluginClass:
     base = KINDS[kind]
     found = getattr(module, cls_name, None)
     if not (isinstance(found, type) and issubclass(found, base)):
@@ -196,7 +198,7 @@ def _named(kind: str, module: ModuleType, cls_name: str) -> type[Any]:
     return found
 
 
-def _the_class(kind: str, module: ModuleType, name: str) -> type[Any]:
+def _the_class(kind: str, module: ModuleType, name: str) -> PluginClass:
     base = KINDS[kind]
     found = _classes(kind, module)
     whole = [cls for cls in found if not inspect.isabstract(cls)]
@@ -209,12 +211,12 @@ def _the_class(kind: str, module: ModuleType, name: str) -> type[Any]:
     return whole[0]
 
 
-def _classes(kind: str, module: ModuleType) -> list[type[Any]]:
+def _classes(kind: str, module: ModuleType) -> list[PluginClass]:
     members = inspect.getmembers(module, inspect.isclass)
     return [cls for _, cls in members if issubclass(cls, KINDS[kind]) and cls.__module__ == module.__name__]
 
 
-def _unfinished(kind: str, cls: type[Any]) -> ConfigError:
+def _unfinished(kind: str, cls: PluginClass) -> ConfigError:
     lacking = ", ".join(f"{name}()" for name in sorted(cls.__abstractmethods__))
     return ConfigError(f"{kind}: {_place(cls)}: {cls.__name__} has no {lacking}; every {KINDS[kind].__name__} needs it")
 
@@ -222,12 +224,12 @@ def _unfinished(kind: str, cls: type[Any]) -> ConfigError:
 # ------------------------------------------------------------------------------------------------ parameters
 
 
-def params_of(cls: type[Any], values: Mapping[str, Any]) -> Any:
+def params_of(cls: PluginClass, values: Mapping[str, Any]) -> Any:
     """The parameters of a plug-in from JSON values: what travelled to a worker is what the parent had checked."""
     return _revived(cls.Params, values)
 
 
-def _revived(cls: type[Any], values: Mapping[str, Any]) -> Any:
+def _revived(cls: PluginClass, values: Mapping[str, Any]) -> Any:
     if not is_dataclass(cls):
         return cls.model_validate(dict(values))
     hints = get_type_hints(cls)
@@ -256,7 +258,7 @@ def _origin_by_name(name: str) -> Origin | None:
     return Origin.of_module(Path(str(spec.origin)).resolve(), name) if spec is not None and is_file else None
 
 
-def _place(cls: type[Any]) -> str:
+def _place(cls: PluginClass) -> str:
     """file:line of a class."""
     file = Path(str(inspect.getsourcefile(cls)))
     return f"{from_here(file)}:{inspect.getsourcelines(cls)[1]}"

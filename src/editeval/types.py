@@ -164,6 +164,10 @@ class Score:
             raise ValueError(f"score {self.sample_id}/{self.metric}: {self.value!r} is outside 0-10")
 
 
+STATISTICS: tuple[str, ...] = ("mean", "std", "median", "min", "max", "count")
+"""What a table can show of a Summary, by the names of `evaluation.metrics`; count is `num_scored`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One metric over the samples of a category. Nothing has no mean: None. samples = scored + failed + unscored."""
@@ -316,6 +320,15 @@ class Judge(Plugin, ABC):
     def uses_prompts_of(cls, params: PluginParams) -> bool:
         """Whether it uses prompts under these parameters."""
         return cls.uses_prompts
+
+    @classmethod
+    def roles_of(cls, params: PluginParams) -> Mapping[str, str]:
+        """What a certificate checks -> the metric that measures it: following, preservation; and, where the metric
+        measures nothing else, "preservation alone" and "quality alone". Without: the headline, or nothing."""
+        metrics = cls.metrics_of(params)
+        roles = {"preservation alone": "preservation", "quality alone": "quality"}
+        roles |= {"following": "following", "preservation": "preservation"}
+        return {role: metric for role, metric in roles.items() if metric in metrics}
 
     @classmethod
     def fingerprint_of(cls, params: PluginParams) -> str:

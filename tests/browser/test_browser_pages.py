@@ -302,6 +302,7 @@ def test_every_word_is_there_in_both_languages(open_page: Open, runs: dict[str, 
         page.wait_for_timeout(100)
         left = re.findall(r"\b[a-z]+_[a-z_]+\b", page.locator(".app").inner_text())
         assert not set(left) & set(words)
-    code = "".join(path.read_text(encoding="utf-8") for path in [*static.glob("*.js"), static / "page.html"])
+    sources = [*static.glob("*.js"), static.parent / "templates" / "page.html"]
+    code = "".join(path.read_text(encoding="utf-8") for path in sources)
     used = {*re.findall(r'\bt\("(\w+)"', code), *re.findall(r'data-(?:t|label)="(\w+)"', code)} - {"theme"}
     assert used <= set(words)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from editeval.certificates import conditions
-from editeval.certificates.answers import Answers
+from editeval.certificates.conditions import Answers
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.run.certify import Certified, Suite, certify
@@ -30,7 +30,7 @@ SOUND = {
 
 def answered(metrics: tuple[str, ...], value_of: Callable[[str, str, int], float | None]) -> Answers:
     """Answers to every arm: value_of(arm, metric, number of the sample); None is unscored as `refused`."""
-    answers = Answers(metrics)
+    answers = Answers(metrics, {})
     for arm in conditions.ARMS:
         for number in range(NUM_SAMPLES):
             key = f"sample {number}"

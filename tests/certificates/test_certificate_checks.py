@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound, spoilt, status_of
-from editeval.certificates import conditions, thresholds
-from editeval.certificates.answers import Answers, metric_for
+from editeval.certificates import conditions
 from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED, assemble
 from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, findings
+from editeval.certificates.conditions import Answers
+from editeval.judges.reference import ReferenceJudge, ReferenceParams
+from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
+from editeval.types import Judge
 
 ONE = ("overall",)
 
@@ -114,25 +117,27 @@ def test_a_judge_that_is_never_told_the_instruction_is_not_asked_about_it() -> N
 
 
 @pytest.mark.parametrize(
-    ("metrics", "roles"),
+    ("judge", "params", "expected"),
     [
-        (("overall", "completeness", "preservation"), ("completeness", "preservation", "preservation", None)),
-        (("overall", "following", "preservation", "quality"), ("following", "preservation", "preservation", "quality")),
-        (("overall",), ("overall", "overall", None, None)),
-        (
-            ("overall", "semantic_consistency", "perceptual_quality"),
-            ("semantic_consistency", "semantic_consistency", None, "perceptual_quality"),
-        ),
-        (
-            ("reasoning", "instruction_following", "semantic_consistency"),
-            ("instruction_following", "semantic_consistency", None, None),
+        (ReferenceJudge, ReferenceParams(), ("completeness", "preservation", "preservation", None)),
+        *(
+            (VllmVlmJudge, VllmVlmParams(protocol=protocol), expected)
+            for protocol, expected in {
+                "pointwise": ("following", "preservation", "preservation", "quality"),
+                "rubric": ("overall", "overall", None, None),
+                "viescore": ("semantic_consistency", "semantic_consistency", None, "perceptual_quality"),
+                "re_edit": ("instruction_following", "semantic_consistency", None, None),
+            }.items()
         ),
     ],
 )
-def test_each_check_uses_the_metric_it_concerns(metrics: tuple[str, ...], roles: tuple[str | None, ...]) -> None:
+def test_each_check_uses_the_metric_it_concerns(
+    judge: type[Judge], params: Any, expected: tuple[str | None, ...]
+) -> None:
+    answers = Answers(judge.metrics_of(params), judge.roles_of(params))
     asked = ("following", "preservation", "preservation alone", "quality alone")
-    assert tuple(metric_for(role, metrics) for role in asked) == roles
-    assert metric_for("headline", metrics) == metrics[0]
+    assert tuple(answers.metric_for(role) for role in asked) == expected
+    assert answers.metric_for("headline") == answers.metrics[0]
 
 
 def test_no_check_is_made_twice_on_one_metric() -> None:
@@ -144,5 +149,5 @@ def test_no_check_is_made_twice_on_one_metric() -> None:
 def test_a_share_at_its_threshold_passes() -> None:
     made = content(changed(wrong_object=lambda n: 9.9 if n < 3 else 0.2))  # 27 of 30: 0.90 exactly
     check = next(c for c in made["checks"] if c["name"] == "target > wrong object")
-    assert check["value"] == thresholds.TARGET_OVER_WRONG and check["status"] == "passed"
+    assert check["value"] == 0.90 and check["status"] == "passed"
     assert check["low"] < 0.90 < check["high"]

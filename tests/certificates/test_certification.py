@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from certificates.certificate_fakes import NUM_SAMPLES, certified, config, ladder_judge, spoilt, status_of
-from editeval.certificates import certificate, conditions, thresholds
+from editeval.certificates import certificate, checks, conditions
 from editeval.certificates.conditions import written_on
 from editeval.errors import ConfigError, MachineError
 from editeval.images import decode, encode_png
@@ -159,7 +159,7 @@ def test_equal_judges_get_equal_answers(sound: Certified, tmp_path: Path) -> Non
 def test_an_older_suite_certifies_nothing_and_a_damaged_file_is_named(sound: Certified, tmp_path: Path) -> None:
     assert sound.content is not None
     key = sound.content["key"]
-    certificate.write(tmp_path, sound.content | {"suite": thresholds.SUITE - 1}, [])
+    certificate.write(tmp_path, sound.content | {"suite": checks.SUITE - 1}, [])
     assert certificate.certificate_of(tmp_path, key) is None
     certificate.path_of(tmp_path, key).write_text("{}", encoding="utf-8")
     with pytest.raises(MachineError, match="not a certificate"):

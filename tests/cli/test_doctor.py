@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from editeval.cli import doctor
-from editeval.machine import gpus, host, known_issues, versions
+from editeval.machine import gpus, host, hub, known_issues, versions
 
 HEAVY = ("torch", "transformers", "diffusers", "vllm", "ray", "numpy", "PIL", "pydantic", "rich", "scipy")
 GOOD = {
@@ -95,7 +95,7 @@ def test_the_worst_comes_first() -> None:
 )
 def test_a_run_hears_only_of_what_its_plugins_use(types: list[str], expected: list[str]) -> None:
     bad = {"diffusers": "0.42.1", "transformers": "4.57.1", "vllm": "0.33.0", "sglang": "0.5.23"}
-    found = known_issues.problems_for(types, GOOD | bad)
+    found = known_issues.problems(GOOD | bad, types)
     assert names([p for p in found if p.severity == "broken"]) == expected
 
 
@@ -158,12 +158,12 @@ def test_checkpoints_in_the_cache_have_sizes_and_unfinished_ones_are_marked(tmp_
             file.truncate(size * 1024)
     (tmp_path / "datasets--c--d").mkdir()
     (tmp_path / "models--e--empty").mkdir()
-    assert host.checkpoints(tmp_path) == [
-        host.CheckpointFolder("a/big", 3.0, 1, True),
-        host.CheckpointFolder("b/part", 1.0, 1, False),
-        host.CheckpointFolder("e/empty", 0.0, 0, False),
+    assert hub.checkpoints(tmp_path) == [
+        hub.CheckpointFolder("a/big", 3.0, 1, True),
+        hub.CheckpointFolder("b/part", 1.0, 1, False),
+        hub.CheckpointFolder("e/empty", 0.0, 0, False),
     ]
-    assert host.checkpoints(tmp_path / "nothing") == []
+    assert hub.checkpoints(tmp_path / "nothing") == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_checkpoints_in_the_cache_have_sizes_and_unfinished_ones_are_marked(tmp_
     ],
 )
 def test_the_cache_is_where_huggingface_hub_has_it(environ: dict[str, str], folder: str) -> None:
-    assert host.cache_folder(environ) == Path(folder)
+    assert hub.cache_folder(environ) == Path(folder)
 
 
 def test_environments_made_for_stages_are_listed_and_half_built_ones_marked(

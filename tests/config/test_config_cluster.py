@@ -32,7 +32,7 @@ def test_an_address_without_the_backend_is_refused_unless_a_stronger_word_took_t
     text = MINIMAL.replace("config_fakes.editor", "config_fakes.editor, execution: {backend: ray, ray_address: 'h:1'}")
     config = load(text, f"{EDITOR}.backend=process")
     assert config.diffusion_model.execution.ray_address is None
-    assert "ray_address: has no effect: --set sets process" in config.warnings[0]
+    assert "ray_address: has no effect: --set sets backend process" in config.warnings[0]
 
 
 def test_one_run_has_one_cluster_and_a_node_its_own_packages(load: Load, refused: Callable[..., str]) -> None:

@@ -11,9 +11,9 @@ from config_fakes.minimal import MINIMAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editeval.config.layers import SECTIONS
 from editeval.config.legacy import NO_EFFECT, STAGE_KEYS
 from editeval.config.load import Overrides, load_config
+from editeval.config.schema import SECTIONS
 from editeval.config.values import EXECUTION
 from editeval.errors import ConfigError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from config_fakes.minimal import MINIMAL, Load
 
-from editeval.config import conda
+from editeval.config.legacy import interpreter
 from editeval.config.load import load_judges, load_mapping
 from editeval.errors import ConfigError
 
@@ -110,9 +110,9 @@ def test_conda_finds_environments_wherever_they_were_made(tmp_path: Path) -> Non
     (tmp_path / ".conda").mkdir()
     (tmp_path / ".conda" / "environments.txt").write_text(f"{tmp_path}/elsewhere/b\n")
     for name, folder in (("a", "miniconda3/envs/a"), ("b", "elsewhere/b"), ("base", "miniconda3")):
-        assert conda.interpreter(name, {}, tmp_path) == tmp_path / folder / "bin" / "python"
-    assert conda.interpreter("c", {}, tmp_path) is None
-    assert conda.interpreter(str(tmp_path / "elsewhere/b"), {}, tmp_path) is not None
+        assert interpreter(name, {}, tmp_path) == tmp_path / folder / "bin" / "python"
+    assert interpreter("c", {}, tmp_path) is None
+    assert interpreter(str(tmp_path / "elsewhere/b"), {}, tmp_path) is not None
 
 
 def test_the_judges_of_another_file_replace_those_of_a_run_and_nothing_else(load: Load, tmp_path: Path) -> None:

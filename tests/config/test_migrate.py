@@ -38,9 +38,9 @@ def keys_of(path: Path) -> dict[str, Any]:
     """Every leaf of a YAML file by its dotted key."""
 
     def leaves(node: Node) -> dict[str, Any]:
-        if not node.is_map or not node.value:
-            return {node.key: node.value}
-        return {key: value for below in node.value.values() for key, value in leaves(below).items()}
+        if not node.children:
+            return {node.key: yaml_tree.plain(node)}
+        return {key: value for below in node.children.values() for key, value in leaves(below).items()}
 
     return leaves(yaml_tree.read_file(path, Source(str(path), "", FILE, numbered=True)))
 

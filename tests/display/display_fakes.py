@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from editeval.display.observer import RequestCompleted, RunFacts, StageFacts
 from editeval.display.tracker import Tracker
-from editeval.machine.nvml import GpuSample
+from editeval.machine.gpus import GpuSample
 
 
 @dataclass

@@ -14,7 +14,7 @@ from display_fakes import FakeGpus, Told, edit_facts, gpu
 
 from editeval.display.observer import RunFacts
 from editeval.display.recorder import GPU_COLUMNS, Recorder, append_samples, read_picture, read_samples
-from editeval.machine.nvml import GpuSample, NvmlSource, open_source
+from editeval.machine.gpus import GpuSample, NvmlSource, open_source
 
 
 class FakeNvml:

@@ -18,8 +18,8 @@ from contracts.editor_contract import check_editor
 from editeval.editors._images_api import form
 from editeval.editors.openai_images import OpenaiImages, OpenaiImagesParams
 from editeval.errors import ConfigError, EditRefusedError, ImageError, MachineError
+from editeval.http.calls import MAX_WAIT_S, pause_s
 from editeval.http.client import BadReplyError, HttpRequest, TransportError, exchange, parse_url
-from editeval.http.retries import MAX_WAIT_S, pause_s
 from editeval.images import decode, encode_png
 from editeval.types import EditRequest
 from fakes import image_server

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import Reply
 from editeval.types import Judge, JudgeRequest, Score
 
@@ -41,7 +41,7 @@ class MadJudge(Judge):
         is_mad = self._number < self.params.num_mad and self._num_judged >= self.params.num_sane
         self._num_judged += 1
         text = self.params.text if is_mad else "7"
-        found = formats.read("number", Reply(text), 0.9)
+        found = answers.read("number", Reply(text), 0.9)
         return [
             Score(
                 request.key, "fakes.mad_judge", "score", sum(found.values) if found.values else None, text, found.reason

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from editeval.errors import ConfigError
 from editeval.judges import protocols as package
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol, Question
@@ -81,7 +81,7 @@ def test_without_a_readable_reply_nothing_has_a_value(name: str) -> None:
 @pytest.mark.parametrize("name", protocols.PROTOCOLS)
 def test_questions_are_well_formed_and_quality_is_judged_on_the_edit_alone(name: str) -> None:
     for question in protocols.load(name).questions(request()):
-        assert question.answer in formats.FORMATS
+        assert question.answer in answers.FORMATS
         alone = "quality" in question.name
         assert question.images == (("edited",) if alone else ("source", "edited"))
         assert ("instruction>" in question.user or name == "rubric") is not alone

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 
 CORPUS = [json.loads(line) for line in (Path(__file__).parent / "corpus_replies.jsonl").read_text("utf-8").splitlines()]
 
 
 def read(row: dict[str, Any]) -> ParsedReply:
-    return formats.read(row["format"], Reply(row["reply"], row["finished"]), 0.9)
+    return answers.read(row["format"], Reply(row["reply"], row["finished"]), 0.9)
 
 
 def test_no_reply_of_the_corpus_is_silently_wrong() -> None:
@@ -23,7 +23,7 @@ def test_no_reply_of_the_corpus_is_silently_wrong() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("answer", sorted(formats.TEXT_FORMATS))
+@pytest.mark.parametrize("answer", sorted(answers.TEXT_FORMATS))
 def test_every_reply_of_the_corpus_is_read_as_stated(answer: str) -> None:
     for row in (row for row in CORPUS if row["format"] == answer):
         reading = read(row)
@@ -41,5 +41,5 @@ def test_corpus_is_large_and_has_every_reason() -> None:
 
 def test_a_reply_that_was_cut_off_never_has_a_value() -> None:
     readable = [row for row in CORPUS if "values" in row]
-    cut = [formats.read(row["format"], Reply(row["reply"], is_finished=False), 0.9) for row in readable]
+    cut = [answers.read(row["format"], Reply(row["reply"], is_finished=False), 0.9) for row in readable]
     assert {reading.reason for reading in cut} == {"truncated"}

@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 from reply_generator import Generator, Made
 
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 
 NUM_REPLIES = 40_000
@@ -16,7 +16,7 @@ NUM_REPLIES = 40_000
 
 def read(made: Made) -> ParsedReply:
     reply = Reply(made.text, made.is_finished)
-    return formats.read(made.format, Reply("", samples=(reply,)) if made.format == "labels" else reply, 0.9)
+    return answers.read(made.format, Reply("", samples=(reply,)) if made.format == "labels" else reply, 0.9)
 
 
 def is_wrong(made: Made, reading: ParsedReply) -> bool:

@@ -11,14 +11,13 @@ from unseen_replies import ABOUT_THE_EDIT, UNSEEN
 
 from editeval.errors import Reason
 from editeval.judges.chat.messages import JSON_SCHEMAS, NUMBER
-from editeval.judges.parsing import formats, number
-from editeval.judges.parsing.json_answer import CANNOT_JUDGE
-from editeval.judges.parsing.number import Scale
-from editeval.judges.parsing.reply import ParsedReply, Reply, UnparsableReply
+from editeval.judges.parsing import answers
+from editeval.judges.parsing.answers import CANNOT_JUDGE
+from editeval.judges.parsing.reply import ParsedReply, Reply
 
 
 def read(answer: str, text: str) -> ParsedReply:
-    return formats.read(answer, Reply(text), 0.9)
+    return answers.read(answer, Reply(text), 0.9)
 
 
 def test_no_hostile_reply_is_silently_wrong(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,16 +81,16 @@ def test_the_corpora_of_unseen_and_of_near_misses_are_large() -> None:
 def test_every_form_has_a_value_for_a_judge_that_cannot_judge() -> None:
     import re
 
-    assert set(JSON_SCHEMAS) == {"pair", "verdict"} == set(formats.TEXT_FORMATS) - {"number"}
+    assert set(JSON_SCHEMAS) == {"pair", "verdict"} == set(answers.TEXT_FORMATS) - {"number"}
     for name, schema in JSON_SCHEMAS.items():
         assert CANNOT_JUDGE in json.dumps(schema["properties"]["score"])
         assert read(name, json.dumps({"score": CANNOT_JUDGE, "reasoning": "?"})).reason == Reason.CANNOT_JUDGE
         unseen = json.dumps({"score": CANNOT_JUDGE, "reasoning": "No image was provided."})
         assert read(name, unseen).reason == Reason.NOT_SEEN
     assert re.fullmatch(NUMBER, CANNOT_JUDGE) and read("number", CANNOT_JUDGE).reason == Reason.CANNOT_JUDGE
-    assert formats.read("labels", Reply("", samples=(Reply("X"),)), 0.9).reason == Reason.CANNOT_JUDGE
+    assert answers.read("labels", Reply("", samples=(Reply("X"),)), 0.9).reason == Reason.CANNOT_JUDGE
     unsure = Reply("X", labels=(0.05,) * 10, ends=1.0)
-    assert formats.read("labels", unsure, 0.9).reason == Reason.CANNOT_JUDGE
+    assert answers.read("labels", unsure, 0.9).reason == Reason.CANNOT_JUDGE
 
 
 @pytest.mark.parametrize(
@@ -103,12 +102,3 @@ def test_every_form_has_a_value_for_a_judge_that_cannot_judge() -> None:
 )
 def test_another_scale_is_its_own_reason(text: str) -> None:
     assert read("number", text).reason == Reason.WRONG_SCALE
-
-
-def test_a_protocol_may_have_another_scale_than_ten() -> None:
-    five = Scale(1, 5)
-    for text in ("4", "4/5", "On a scale of 1 to 5, it is good.\nScore: 4", "Score (1-5): 4"):
-        assert number.read(text, five) == (4.0,)
-    for text, reason in (("4/10", "wrong_scale"), ("0", "out_of_range"), ("Score (0-10): 4", "wrong_scale")):
-        with pytest.raises(UnparsableReply, match=reason):
-            number.read(text, five)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import LABELS, ParsedReply, Reply
 
 in_range = st.integers(0, 1000).map(lambda n: n / 100)
@@ -19,10 +19,10 @@ anything = st.one_of(st.text(max_size=60), st.lists(pieces, max_size=8).map("".j
 
 
 def read(answer: str, text: str, *, finished: bool = True) -> ParsedReply:
-    return formats.read(answer, Reply(text, finished), 0.9)
+    return answers.read(answer, Reply(text, finished), 0.9)
 
 
-@given(st.sampled_from(sorted(formats.TEXT_FORMATS)), anything, st.booleans())
+@given(st.sampled_from(sorted(answers.TEXT_FORMATS)), anything, st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_any_reply_gives_values_in_range_or_a_reason(answer: str, text: str, finished: bool) -> None:
     reading = read(answer, text, finished=finished)
@@ -90,24 +90,24 @@ def test_expected_value_is_the_weighted_mean_of_the_labels(weights: list[float])
     assume(total > 0.01)
     shares = tuple(weight / total for weight in weights)
     assume(shares[1] == 0 or max(shares[4:]) < max(shares))  # a 1 beside a likeliest 8 may be the first digit of 10
-    reading = formats.read("labels", Reply(LABELS[shares.index(max(shares))], labels=shares), 0.9)
+    reading = answers.read("labels", Reply(LABELS[shares.index(max(shares))], labels=shares), 0.9)
     mean = sum(int(label) * share for label, share in zip(LABELS, shares, strict=True))
     assert reading.values[0] == pytest.approx(mean * 10 / 9, abs=1e-9)
 
 
 def test_mass_off_the_labels_is_left_out_of_the_mean_and_too_much_of_it_leaves_no_score() -> None:
     shares = (0.0,) * 8 + (0.475, 0.475)
-    assert formats.read("labels", Reply("9", labels=shares), 0.9).values[0] == pytest.approx(8.5 * 10 / 9)
-    assert formats.read("labels", Reply("I", labels=shares), 0.96).reason == "low_mass"
-    assert formats.read("labels", Reply("I", labels=(0.0,) * 10), 0.0).reason == "low_mass"
-    assert formats.read("labels", Reply("7"), 0.9).reason == "unparsable"
+    assert answers.read("labels", Reply("9", labels=shares), 0.9).values[0] == pytest.approx(8.5 * 10 / 9)
+    assert answers.read("labels", Reply("I", labels=shares), 0.96).reason == "low_mass"
+    assert answers.read("labels", Reply("I", labels=(0.0,) * 10), 0.0).reason == "low_mass"
+    assert answers.read("labels", Reply("7"), 0.9).reason == "unparsable"
 
 
 def test_a_first_token_1_beside_a_high_label_is_taken_for_the_beginning_of_10() -> None:
     shares = (0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.6)
-    assert formats.read("labels", Reply("9", labels=shares), 0.9).reason == "low_mass"
+    assert answers.read("labels", Reply("9", labels=shares), 0.9).reason == "low_mass"
     low = (0.1, 0.3, 0.6, *(0.0,) * 7)
-    assert formats.read("labels", Reply("2", labels=low), 0.9).values[0] == pytest.approx(1.5 * 10 / 9)
+    assert answers.read("labels", Reply("2", labels=low), 0.9).values[0] == pytest.approx(1.5 * 10 / 9)
 
 
 def test_a_reply_survives_being_written_down() -> None:

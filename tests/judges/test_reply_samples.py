@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.types import JudgeRequest
@@ -20,7 +20,7 @@ def sampled(*texts: str) -> Reply:
 
 
 def read(answer: str, *texts: str) -> ParsedReply:
-    return formats.read(answer, sampled(*texts), 0.9)
+    return answers.read(answer, sampled(*texts), 0.9)
 
 
 def test_the_score_of_samples_is_their_mean_and_the_spread_their_standard_deviation() -> None:
@@ -84,14 +84,14 @@ def test_one_sample_has_no_spread() -> None:
 
 def test_a_sample_that_was_cut_off_or_refused_by_the_engine_is_not_read() -> None:
     cut, refused = Reply("8", is_finished=False), Reply("8", problem="content_filter", message="filtered")
-    reading = formats.read("number", Reply("", samples=(cut, refused, refused)), 0.9)
+    reading = answers.read("number", Reply("", samples=(cut, refused, refused)), 0.9)
     assert (reading.reason, reading.num_read) == ("content_filter", 0)
 
 
 def test_a_reply_with_a_problem_has_no_value_whatever_its_text_says() -> None:
-    assert formats.read("number", Reply("8", problem="transport", message="x"), 0.9).reason == "transport"
+    assert answers.read("number", Reply("8", problem="transport", message="x"), 0.9).reason == "transport"
     sure = Reply("8", labels=(0.0,) * 8 + (1.0, 0.0), problem="no_probabilities")
-    assert formats.read("labels", sure, 0.9).reason == "no_probabilities"
+    assert answers.read("labels", sure, 0.9).reason == "no_probabilities"
 
 
 def test_mean_spread_and_number_read_are_kept_beside_the_samples() -> None:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import Reply
 
 WORDS = st.text("abcdefg héß。，好图像 \n", max_size=40)
@@ -88,7 +88,7 @@ class ReplyMachine(RuleBasedStateMachine):
     def what_is_read_is_what_was_meant(self) -> None:
         if not hasattr(self, "text"):
             return
-        reading = formats.read("pair" if self.is_pair else "number", Reply(self.text, self.is_finished), 0.9)
+        reading = answers.read("pair" if self.is_pair else "number", Reply(self.text, self.is_finished), 0.9)
         assert bool(reading.values) != bool(reading.reason)
         if reading.values:
             assert reading.values == self.meant and self.is_finished and self.is_whole, (reading, self.text)

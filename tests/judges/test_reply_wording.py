@@ -8,7 +8,7 @@ import held_out_replies
 import pytest
 
 from editeval.errors import Reason
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import Reply
 
 NOT_SEEN = (
@@ -80,7 +80,7 @@ PLAIN = (
 
 
 def read(answer: str, text: str) -> str | tuple[float, ...]:
-    reading = formats.read(answer, Reply(text), 0.9)
+    reading = answers.read(answer, Reply(text), 0.9)
     return reading.values or reading.reason
 
 

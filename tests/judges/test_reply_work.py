@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from editeval.judges import parsing
-from editeval.judges.parsing import formats
-from editeval.judges.parsing.normalise import MAX_CHARACTERS
-from editeval.judges.parsing.reply import Reply
+from editeval.judges.parsing import answers
+from editeval.judges.parsing.reply import MAX_CHARACTERS, Reply
 
 MODULES = [importlib.import_module(f"{parsing.__name__}.{m.name}") for m in pkgutil.iter_modules(parsing.__path__)]
 PATTERNS = {f"{m.__name__}.{n}": p for m in MODULES for n, p in vars(m).items() if isinstance(p, re.Pattern)}
@@ -72,7 +71,7 @@ def num_steps(answer: str, text: str) -> int:
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        formats.read(answer, Reply(text), 0.9)
+        answers.read(answer, Reply(text), 0.9)
     finally:
         sys.setprofile(before)
     return steps

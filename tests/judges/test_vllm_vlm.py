@@ -15,9 +15,8 @@ from editeval.errors import ConfigError, MachineError
 from editeval.execution.validation import describe
 from editeval.execution.worker_messages import are_facts
 from editeval.images import encode_png
-from editeval.judges.chat.vllm_engine import EngineLostError
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
+from editeval.judges.vllm_vlm import EngineLostError, VllmVlmJudge, VllmVlmParams
 from editeval.types import JudgeRequest, Score
 from fakes.fake_vllm import TOO_LONG, EngineDeadError, FakeVllm, VLLMClientError
 

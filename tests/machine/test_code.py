@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from editeval.machine.code import digest_of_sources, sources_of
+from editeval.machine.digest import digest_of_sources, sources_of
 
 Load = Callable[[str, dict[str, str]], ModuleType]
 

@@ -118,7 +118,7 @@ def test_the_driver_is_asked_once_and_what_the_parent_heard_comes_first(tmp_path
     starts = write_driver(tmp_path, 3)
     environ = {"PATH": str(tmp_path)}
     assert [gpus.num_gpus(environ) for _ in range(5)] == [3] * 5
-    told = {gpus.TOLD: gpus.told(environ)} | environ
+    told = {gpus.DRIVER_LINES: gpus.driver_lines(environ)} | environ
     assert gpus.num_gpus(told) == 3 and gpus.most_free_bytes("cuda:0", told) == 143771 * 2**20
     assert starts.read_text().count("started") == 1
     gpus.forget()

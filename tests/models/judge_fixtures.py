@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from editeval.judges.local import inputs as asking
+from editeval.judges.local import generate as asking
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 
@@ -28,10 +28,10 @@ def build(family: str, folder: Path, *, love_digits: str = "") -> Path:
     tok = tiny_judges.tokenizer(PROMPT)
     model, processor = {"qwen3_vl": tiny_judges.qwen3_vl, "qwen2_5_vl": tiny_judges.qwen25_vl}[family](tok)
     if love_digits:
-        preparer = asking.Preparer(tok, processor.image_processor, protocols.load(love_digits), 1024, 4096)
+        asker = tiny_judges.Asker(tiny_judges.checkpoint(model, processor), love_digits)
         rng = np.random.default_rng(1)
-        asked = [p for hue in range(4) for p in preparer.prepared(tiny_judges.request("k", hue, rng, PROMPT)).prompts]
-        preparer.close()
+        asked = [p for hue in range(4) for p in asker.prompts(tiny_judges.request("k", hue, rng, PROMPT))]
+        asker.close()
         tiny_judges.favour_digits(model, processor, asked)
     return tiny_judges.save(folder, model, processor)
 
@@ -47,7 +47,7 @@ def trained() -> Path:
     if folder.exists():
         return folder
     model, processor = tiny_judges.qwen3_vl(tiny_judges.tokenizer(PROMPT))
-    tiny_judges.train(model, processor, protocols.load("rubric"), PROMPT)
+    tiny_judges.train(model, processor, "rubric", PROMPT)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=folder.name))
     tiny_judges.save(partial, model, processor)
     try:
@@ -55,6 +55,12 @@ def trained() -> Path:
     except OSError:  # another session was faster
         return partial
     return folder
+
+
+def local_model(judge: TransformersVlmJudge) -> asking.LocalModel:
+    """What answers inside a loaded judge."""
+    assert judge.runner is not None and isinstance(judge.runner.backend, asking.LocalModel)
+    return judge.runner.backend
 
 
 def loaded(folder: Path, **params: Any) -> TransformersVlmJudge:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judge_fixtures import build, loaded
+from judge_fixtures import build, loaded, local_model
 
 from editeval.errors import MachineError
 
@@ -128,8 +128,7 @@ def test_every_dtype_loads_as_asked(sound: Path, dtype: str) -> None:
     import torch
 
     judge = loaded(sound, dtype=dtype)
-    assert judge._answerer is not None and judge._answerer._checkpoint is not None
     expected = torch.float32 if dtype == "auto" else getattr(torch, dtype)
-    assert judge._answerer._checkpoint.model.dtype == expected
+    assert local_model(judge).checkpoint.model.dtype == expected
     judge.unload()
     judge.unload()

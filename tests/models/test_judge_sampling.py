@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from judge_fixtures import PROMPT, build, loaded, trained
+from judge_fixtures import PROMPT, build, loaded, local_model, trained
 
 from contracts.judge_contract import check_judge
 from editeval.errors import ConfigError
+from editeval.judges.chat.messages import follow_up
+from editeval.judges.local.generate import GumbelSampler
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 from editeval.types import JudgeRequest, Score
 
@@ -52,24 +54,12 @@ def test_it_keeps_the_judge_contract(drawn: dict[str, Any]) -> None:
 def test_a_draw_is_fair_and_follows_the_temperature() -> None:
     import torch
 
-    from editeval.judges.local.generate import GumbelSampler
-
     logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
     for temperature in (0.7, 1.5):
         shares = torch.softmax(logits / temperature, dim=-1)
         draws = GumbelSampler(list(range(20_000)), temperature)(None, logits.repeat(20_000, 1)).argmax(dim=-1)
         found = torch.bincount(draws, minlength=4) / 20_000
         torch.testing.assert_close(found, shares, atol=0.012, rtol=0.0)  # about four standard errors
-
-
-def test_a_row_without_a_seed_is_left_as_it_is() -> None:
-    import torch
-
-    from editeval.judges.local.generate import GumbelSampler
-
-    scores = torch.randn(2, 5)
-    assert torch.equal(GumbelSampler([None, 3], 0.7)(None, scores)[0], scores[0])
-    assert not GumbelSampler([None, None], 0.7).is_due
 
 
 def test_samples_differ_repeat_and_do_not_depend_on_their_batch(digits: Path) -> None:
@@ -108,13 +98,13 @@ def test_reasons_come_after_the_score_and_change_nothing() -> None:
 
 def test_the_reason_is_asked_in_the_same_conversation(digits: Path) -> None:
     judge = loaded(digits, reasons=True)
-    assert judge._preparer is not None
-    prompt = judge._preparer.prepared(requests(1)[0]).prompts[0]
-    why = judge._preparer.follow_up(prompt, "7")
-    assert why is not None and why.token_ids[: len(prompt.token_ids)] == prompt.token_ids
-    assert why.pixels is prompt.pixels or all(a is b for a, b in zip(why.pixels, prompt.pixels, strict=True))
-    tokenizer = judge._preparer._tokenizer
-    assert tokenizer.decode(why.token_ids[len(prompt.token_ids) :]).startswith("7<|im_end|>")
+    assert judge.runner is not None
+    model = local_model(judge)
+    ((_, conversation, prompt),) = judge.runner.plan(requests(1)[0]).asked
+    why = model.encode(follow_up(conversation, "7"))
+    assert why.token_ids[: len(prompt.token_ids)] == prompt.token_ids
+    assert all(a is b for a, b in zip(why.pictures, prompt.pictures, strict=True))
+    assert model.checkpoint.tokenizer.decode(why.token_ids[len(prompt.token_ids) :]).startswith("7<|im_end|>")
     judge.unload()
 
 

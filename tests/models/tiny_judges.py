@@ -22,8 +22,11 @@ import transformers
 from PIL import Image
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from editeval.judges.local.inputs import EncodedPrompt, Preparer, collate
-from editeval.judges.protocols.protocol import Protocol
+from editeval.judges.chat.runner import ProtocolRunner
+from editeval.judges.local.generate import EncodedPrompt, LocalModel, collate
+from editeval.judges.local.pretrained import PretrainedModel
+from editeval.judges.parsing.reply import LABELS
+from editeval.judges.transformers_vlm import TransformersVlmParams
 from editeval.types import JudgeRequest
 
 CONTROL = ("<|im_start|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
@@ -178,12 +181,36 @@ def for_servers(folder: Path, copy: Path) -> Path:
     return copy
 
 
+def checkpoint(model: Any, processor: Any) -> PretrainedModel:
+    """The model and its processor as the judge holds them, on the CPU."""
+    tok = processor.tokenizer
+    ends, labels = frozenset({tok.eos_token_id}), tuple(tok.convert_tokens_to_ids(list(LABELS)))
+    return PretrainedModel(
+        model, tok, processor.image_processor, "cpu", 4096, ends, labels, tok.pad_token_id, typed_id(model)
+    )
+
+
+class Asker:
+    """Prompts as the judge puts them."""
+
+    def __init__(self, loaded: PretrainedModel, protocol: str) -> None:
+        self.model = LocalModel(loaded)
+        self._runner = ProtocolRunner("tiny", TransformersVlmParams(protocol=protocol), self.model)
+
+    def prompts(self, request: JudgeRequest) -> list[EncodedPrompt]:
+        """One for each question of the protocol."""
+        return [prompt for _, _, prompt in self._runner.plan(request).asked]
+
+    def close(self) -> None:
+        self._runner.close()
+
+
 def favour_digits(model: Any, processor: Any, prompts: Sequence[EncodedPrompt], by: float = 12.0) -> None:
     """Lifts the logits of 0-9 at the end of such prompts by about `by`, and that of the end behind such a digit."""
     tok = processor.tokenizer
     digits = [tok.convert_tokens_to_ids(digit) for digit in "0123456789"]
     answered = [replace(prompt, token_ids=[*prompt.token_ids, digit]) for prompt in prompts for digit in digits]
-    hidden, after = (_last_hidden(model, asked, tok.pad_token_id) for asked in (prompts, answered))
+    hidden, after = (_last_hidden(checkpoint(model, processor), asked) for asked in (prompts, answered))
     after -= (after @ hidden / hidden.square().sum()) * hidden  # so that the first token stays as it is
     with torch.no_grad():
         for digit in digits:
@@ -191,10 +218,10 @@ def favour_digits(model: Any, processor: Any, prompts: Sequence[EncodedPrompt], 
         model.lm_head.weight[tok.eos_token_id] += 3 * by * after / after.square().sum()
 
 
-def _last_hidden(model: Any, prompts: Sequence[EncodedPrompt], pad_id: int) -> torch.Tensor:
+def _last_hidden(loaded: PretrainedModel, prompts: Sequence[EncodedPrompt]) -> torch.Tensor:
     with torch.no_grad():
-        inputs = collate(prompts, pad_id, typed_id(model), "cpu")
-        hidden: torch.Tensor = model(**inputs, output_hidden_states=True).hidden_states[-1][:, -1].mean(dim=0)
+        inputs = collate(prompts, loaded)
+        hidden: torch.Tensor = loaded.model(**inputs, output_hidden_states=True).hidden_states[-1][:, -1].mean(dim=0)
     return hidden
 
 
@@ -217,38 +244,36 @@ def request(key: str, hue: int, rng: np.random.Generator, prompt: tuple[str, str
     return JudgeRequest(key, source, picture(hue, rng), instruction, prompt=prompt, metadata={"category": "physical"})
 
 
-def train(model: Any, processor: Any, protocol: Protocol, prompt: tuple[str, str], steps: int = 220) -> float:
+def train(model: Any, processor: Any, protocol: str, prompt: tuple[str, str], steps: int = 220) -> float:
     """Teaches the hue of the edited picture as the reply; returns the last loss. About 20 CPU seconds."""
-    tok = processor.tokenizer
+    tok, loaded = processor.tokenizer, checkpoint(model, processor)
     rng = np.random.default_rng(0)
-    preparer = Preparer(tok, processor.image_processor, protocol, 1024, 4096)
+    asker = Asker(loaded, protocol)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
     model.train()
     loss = torch.tensor(0.0)
     for _ in range(steps):
         hues = rng.integers(0, 10, 16).tolist()
-        prompts = [preparer.prepared(request("k", hue, rng, prompt)).prompts[0] for hue in hues]
-        loss = _loss(model, tok, prompts, [f"{hue}{tok.eos_token}" for hue in hues])
+        prompts = [asker.prompts(request("k", hue, rng, prompt))[0] for hue in hues]
+        loss = _loss(loaded, prompts, [f"{hue}{tok.eos_token}" for hue in hues])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         optimiser.zero_grad()
     model.eval()
-    preparer.close()
+    asker.close()
     return float(loss.detach())
 
 
-def _loss(model: Any, tok: Any, prompts: Sequence[EncodedPrompt], replies: Sequence[str]) -> torch.Tensor:
+def _loss(loaded: PretrainedModel, prompts: Sequence[EncodedPrompt], replies: Sequence[str]) -> torch.Tensor:
     """Cross-entropy of the replies, all of one length, behind the prompts."""
-    from dataclasses import replace
-
-    answers = [tok(reply)["input_ids"] for reply in replies]
+    answers = [loaded.tokenizer(reply)["input_ids"] for reply in replies]
     taught = [replace(p, token_ids=p.token_ids + ids) for p, ids in zip(prompts, answers, strict=True)]
-    inputs = collate(taught, tok.pad_token_id, typed_id(model), "cpu")
+    inputs = collate(taught, loaded)
     labels = torch.full_like(inputs["input_ids"], -100)
     length = len(answers[0])
     labels[:, -length:] = inputs["input_ids"][:, -length:]
-    result: torch.Tensor = model(**inputs, labels=labels).loss
+    result: torch.Tensor = loaded.model(**inputs, labels=labels).loss
     return result

@@ -19,7 +19,7 @@ from pipeline_fakes import config, run
 
 from editeval.errors import MachineError
 from editeval.images import FileImage
-from editeval.machine import filesystem
+from editeval.machine import host
 from editeval.run import disk_space
 from editeval.run.disk_space import check_room, measured, work_left
 from editeval.run.pipeline import RunResult, open_store
@@ -84,7 +84,7 @@ def test_too_little_room_is_one_warning_with_the_mount_and_both_figures(
         check_room(plan, store, lambda _: MIB // 2)
     (record,) = caplog.records
     line = record.getMessage()
-    assert line.startswith(f"{filesystem.mount_point(plan.dir)}: 6 edits and the report need about ")
+    assert line.startswith(f"{host.mount_point(plan.dir)}: 6 edits and the report need about ")
     assert disk_space.shown(needed(plan, store)) in line and "0.5 MiB are free" in line and "--output-dir" in line
 
 

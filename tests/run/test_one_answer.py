@@ -299,7 +299,7 @@ def certify_badly(run: Path) -> None:
         "figures": dict.fromkeys(("auroc_target_identity", "auroc_shuffled", "tied", "retest_sd", "coverage")),
     }
     from editeval.certificates.certificate import SCHEMA_VERSION
-    from editeval.certificates.thresholds import SUITE
+    from editeval.certificates.checks import SUITE
 
     folder = Path("outputs/certificates")
     folder.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from pipeline_fakes import config, fake_editor, log_of, report_of, run, samples_
 
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
-from editeval.machine import filesystem
+from editeval.machine import host
 from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import evaluate
 from editeval.run.plan import make_plan, seed_of
@@ -98,7 +98,7 @@ def test_what_a_power_cut_took_of_a_finished_report_is_made_again(
     for number, path in enumerate(whole):  # nothing in there is forced to disk
         path.write_bytes(whole[path][: 512 if path.suffix == ".webp" and number % 2 else 0])
     (tmp_path / "boot_id").write_text("the machine was started again", encoding="ascii")
-    monkeypatch.setattr(filesystem, "BOOT_ID_FILE", tmp_path / "boot_id")
+    monkeypatch.setattr(host, "BOOT_ID_FILE", tmp_path / "boot_id")
     run(tmp_path)
     torn = [path.name for path, data in whole.items() if path.name != "run.js" and path.read_bytes() != data]
     assert torn == ["pictures.jsonl"] or not torn, torn  # its lines come in the order of the threads

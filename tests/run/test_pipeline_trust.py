@@ -9,7 +9,7 @@ from pipeline_fakes import report_of, run
 
 from editeval.certificates import certificate
 from editeval.certificates.certificate import SCHEMA_VERSION
-from editeval.certificates.thresholds import SUITE
+from editeval.certificates.checks import SUITE
 
 
 def content(key: str, verdict: str, status: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import store_fakes as fakes
 
-from editeval.machine import filesystem
+from editeval.machine import host
 from editeval.store import connection
 from editeval.store.run_store import RunStore
 
@@ -46,17 +46,17 @@ def mountinfo(tmp_path: Path) -> Path:
     ],
 )
 def test_the_deepest_mount_decides_the_journal(mountinfo: Path, path: str, kind: str, mode: str) -> None:
-    assert filesystem.file_system(Path(path), mountinfo) == kind
-    assert filesystem.journal_mode(Path(path), mountinfo) == mode
+    assert host.file_system(Path(path), mountinfo) == kind
+    assert host.journal_mode(Path(path), mountinfo) == mode
 
 
 def test_without_a_mount_table_the_disk_counts_as_local(tmp_path: Path) -> None:
-    assert filesystem.file_system(Path("/srv"), tmp_path / "absent") == ""
-    assert filesystem.journal_mode(Path("/srv"), tmp_path / "absent") == "WAL"
+    assert host.file_system(Path("/srv"), tmp_path / "absent") == ""
+    assert host.journal_mode(Path("/srv"), tmp_path / "absent") == "WAL"
 
 
 def test_the_kernels_own_table_is_understood() -> None:
-    assert filesystem.file_system(Path("/proc/self")) == "proc"
+    assert host.file_system(Path("/proc/self")) == "proc"
 
 
 def test_a_ledger_on_a_network_disk_has_no_log_and_keeps_its_rows(tmp_path: Path) -> None:

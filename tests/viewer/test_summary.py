@@ -20,9 +20,8 @@ from editeval.reports.judge_trust import certificate_line, certificate_warnings
 from editeval.reports.site import page
 from editeval.reports.site.payload import IssueCounts, run_block
 from editeval.reports.site.payload import row_of as front_row
-from editeval.reports.site.summary.layout import first_page
-from editeval.reports.site.summary.run_view import RunView
 from editeval.reports.site.thumbnails import Pictures, SampleImages
+from editeval.reports.site.view import RunView, first_page
 
 SAME = {"num_shared": 3, "wins": 2, "ties": 1, "losses": 0, "difference": 0.5, "low": 0.1, "high": 0.9}
 SAME |= {"first": {"num_scored": 3, "num_samples": 4}, "second": {"num_scored": 4, "num_samples": 4}}
@@ -156,9 +155,7 @@ def test_the_front_end_stays_below_60_000_bytes() -> None:
     sizes = {name: len(page.asset(name)) for name in page.SCRIPTS + page.STYLES}
     assert sum(sizes.values()) < 60_000, sizes
     static = Path(page.__file__).parent / "static"
-    assert set(sizes) == {path.name for path in static.iterdir()} - {"page.html", "words.json"}, (
-        "and no file is left out"
-    )
+    assert set(sizes) == {path.name for path in static.iterdir()} - {"words.json"}, "and no file is left out"
 
 
 def test_every_text_of_ours_carries_its_word_and_is_that_word(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from editeval.reports.i18n import Message, is_word, vocabulary
 from editeval.reports.site import page
 from editeval.stats.intervals import NOTES
 from editeval.text import duration, moment, share, span
+from editeval.types import STATISTICS
 
 
 @pytest.mark.parametrize("kind", ["words", "messages"])
@@ -50,12 +51,12 @@ def test_the_words_of_the_simulated_editor_are_those_of_the_message() -> None:
 
 def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:
     source = Path(page.__file__).parent
-    python = "".join(path.read_text(encoding="utf-8") for path in (source / "summary").glob("*.py"))
-    asked = re.findall(r'\bt\("[\w.-]+", "(\w+)"', python) + re.findall(r'\bsection\("[.\w]*", "(\w+)"', python)
-    assert len(asked) > 30 and not [word for word in asked if not is_word(word)]
-    code = python + "".join(path.read_text(encoding="utf-8") for path in (source / "static").glob("*.*s"))
-    code += (source / "static" / "page.html").read_text(encoding="utf-8")
-    named = set(re.findall(r"\w+", code)) | {"valid with warnings", "not certified", "certified"}
+    code = "".join(path.read_text(encoding="utf-8") for path in source.glob("*/*.html"))
+    asked = re.findall(r'\b(?:t|section)\("[\w.-]+", "(\w+)"[,)]', code) + re.findall(r'\bfact\("(\w+)"', code)
+    asked += re.findall(r'\bdata-(?:t|label)="(\w+)"', code)
+    assert len(asked) > 100 and not [word for word in asked if word != "theme" and not is_word(word)]
+    code += "".join(path.read_text(encoding="utf-8") for path in (*source.glob("*.py"), *source.glob("static/*.*s")))
+    named = {*re.findall(r"\w+", code), *STATISTICS, "valid with warnings", "not certified", "certified"}
     built = ("about_", "why_")  # names that are put together in the code
     words = [word.removesuffix(" (subset)") for word in vocabulary()["words"] if not word.startswith(built)]
     assert [word for word in words if word not in named] == []

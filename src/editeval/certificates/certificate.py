@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from editeval.certificates import conditions
-from editeval.certificates.answers import Answers, metric_for
-from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, Finding, findings
-from editeval.certificates.thresholds import SUITE
+from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, SUITE, Finding, findings
+from editeval.certificates.conditions import Answers
 from editeval.errors import MachineError
 from editeval.files import write_atomic
 from editeval.stats import agreement
@@ -37,7 +36,7 @@ _LADDER = (
 )
 
 
-def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping[str, Any]) -> dict[str, Any]:
+def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping[str, object]) -> dict[str, object]:
     """The certificate of the judging `key`; `about` is what the caller adds: judge, samples, time, versions."""
     found = findings(answers, reads_instruction)
     return {
@@ -60,7 +59,7 @@ def verdict(found: Sequence[Finding]) -> str:
     return CERTIFIED if tells and not is_spoilt else NOT_CERTIFIED
 
 
-def _rung(answers: Answers, arm: str) -> dict[str, Any]:
+def _rung(answers: Answers, arm: str) -> dict[str, object]:
     by_metric = {metric: answers.values(arm, metric) for metric in answers.metrics}
     return {
         "arm": arm,
@@ -71,9 +70,9 @@ def _rung(answers: Answers, arm: str) -> dict[str, Any]:
 
 def _figures(answers: Answers) -> dict[str, float | None]:
     headline = answers.metrics[0]
-    following = metric_for("following", answers.metrics) or headline
-    again = [a - b for a, b in answers.both(conditions.AGAIN, conditions.PARTIAL, headline)]
-    ladder = [a == b for better, worse in _LADDER for a, b in answers.both(better, worse, headline)]
+    following = answers.metric_for("following") or headline
+    again = [a - b for a, b in answers.rows((conditions.AGAIN, conditions.PARTIAL), headline)]
+    ladder = [a == b for arms in _LADDER for a, b in answers.rows(arms, headline)]
     total = answers.num_requests()
     return {
         "auroc_target_identity": _auroc(answers, headline, conditions.IDENTITY),
@@ -116,7 +115,7 @@ def certificate_of(output_dir: Path, judging_id: str) -> dict[str, Any] | None:
     return dict(content) if is_current else None
 
 
-def write(output_dir: Path, certificate: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> Path:
+def write(output_dir: Path, certificate: Mapping[str, object], answers: Iterable[Mapping[str, object]]) -> Path:
     """The path of the certificate, which is now on disk; the answers, one line each, are in the .jsonl beside it."""
     path = path_of(output_dir, str(certificate["key"]))
     lines = "".join(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n" for answer in answers)

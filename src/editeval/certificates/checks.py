@@ -1,21 +1,37 @@
-"""The checks of a certificate: each takes the answers and gives one finding.
+"""The checks of a certificate: each compares answers under one or two arms, and gives one finding.
 
 passed          as it must be
 warned          worth knowing, does not cost the certificate
 failed          costs the certificate
 not measured    too few of its comparisons are scored: costs the certificate too, for nothing was shown
 not applicable  the judge has no such metric, or is never told the instruction: neither passed nor failed
+
+Every number that decides is in this file. Scores are on 0-10, shares on 0-1. They are proposals: from published judge
+answers where there are any (docs/certificate.md), else from what the check means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from editeval.certificates import conditions
-from editeval.certificates import thresholds as limits
-from editeval.certificates.answers import Answers, metric_for
+from editeval.certificates import conditions as arms
+from editeval.certificates.conditions import Answers
 from editeval.stats import agreement
+
+SUITE = 2
+"""Goes up whenever a number, a picture or a rule of a check changes: older certificates then count no more."""
+MIN_SAMPLES = 30
+"""With fewer, a share of 0.9 has an interval that begins below 0.75: no verdict could be given."""
+DEFAULT_SAMPLES = 60
+"""A share of 0.9 has the 95 % interval 0.80 to 0.95."""
+MIN_MEASURED = 0.9
+"""A check needs this share of its comparisons scored on both sides; below it, it counts as not measured."""
+MIN_COVERAGE, GOOD_COVERAGE = 0.90, 0.98
+"""Share of requests with a headline score: below the first the judge fails, below the second there is a warning."""
+NUM_FLIPS = 9999
+"""Random draws of the sign-flip test; the smallest p it can give is 1 / (NUM_FLIPS + 1)."""
 
 PASSED, WARNED, FAILED = "passed", "warned", "failed"
 NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
@@ -42,9 +58,7 @@ class Finding:
 class CheckResult:
     """What a check measured on one metric."""
 
-    num_compared: int
-    num_asked: int
-    value: float | None
+    value: float
     is_met: bool
     low: float | None = None
     high: float | None = None
@@ -52,7 +66,8 @@ class CheckResult:
     note: str = ""
 
 
-Measure = Callable[[Answers, str], CheckResult]
+Rows = Sequence[tuple[float, ...]]
+"""The scores of each sample under the arms of the check; never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,13 @@ class Check:
     """One check. `roles`: what it concerns; it is made on the metric of each, once per metric."""
 
     name: str
+    arms: tuple[str, ...]
     roles: tuple[str, ...]
     required: str
-    measure: Measure
+    measure: Callable[[Rows], CheckResult]
     is_for_readers: bool = False  # not applicable to a judge that is never told the instruction
     otherwise: str = FAILED
+    is_pooled: bool = False  # True: every answer counts by itself
 
 
 def findings(answers: Answers, reads_instruction: bool) -> list[Finding]:
@@ -77,115 +94,27 @@ def _made(check: Check, answers: Answers, reads_instruction: bool) -> Iterator[F
     if check.is_for_readers and not reads_instruction:
         yield Finding(check.name, "", NOT_APPLICABLE, check.required, note="never told the instruction")
         return
-    on = {metric_for(role, answers.metrics): role for role in reversed(check.roles)}
+    on = {answers.metric_for(role): role for role in reversed(check.roles)}
     for metric, role in reversed(on.items()):
         if metric is None:
             note = f"no metric for {role.removesuffix(' alone')}"
             yield Finding(check.name, "", NOT_APPLICABLE, check.required, note=note)
         else:
-            yield _finding(check, metric, check.measure(answers, metric))
+            yield _finding(check, answers, metric)
 
 
-def _finding(check: Check, metric: str, m: CheckResult) -> Finding:
+def _finding(check: Check, answers: Answers, metric: str) -> Finding:
+    groups = [(arm,) for arm in check.arms] if check.is_pooled else [check.arms]
+    rows = [row for group in groups for row in answers.rows(group, metric)]
+    asked = sum(answers.num_asked(*group) for group in groups)
+    too_few = "too few are scored"
+    if not rows:
+        return Finding(check.name, metric, NOT_MEASURED, check.required, 0, asked, note=too_few)
+    m = check.measure(rows)
     status, note = PASSED if m.is_met else check.otherwise, m.note
-    if m.num_compared < limits.MIN_MEASURED * m.num_asked or not m.num_compared:
-        status, note = NOT_MEASURED, "too few are scored"
-    figures = m.num_compared, m.num_asked, m.value, m.low, m.high, m.tied
-    return Finding(check.name, metric, status, check.required, *figures, note)
-
-
-def _order(better: str, worse: str, at_least: float) -> Measure:
-    """Share of samples with a strictly higher score under `better` than under `worse`."""
-
-    def measure(answers: Answers, metric: str) -> CheckResult:
-        both, asked = answers.both(better, worse, metric), answers.num_asked(better, worse)
-        tied = sum(a == b for a, b in both) / len(both) if both else None
-        return _share(sum(a > b for a, b in both), len(both), asked, at_least, tied)
-
-    return measure
-
-
-def _same(one: str, other: str) -> Measure:
-    """Share of samples whose two scores are within SAME_WITHIN."""
-
-    def measure(answers: Answers, metric: str) -> CheckResult:
-        both, asked = answers.both(one, other, metric), answers.num_asked(one, other)
-        close = sum(abs(a - b) <= limits.SAME_WITHIN for a, b in both)
-        return _share(close, len(both), asked, limits.SAME_SHARE, None)
-
-    return measure
-
-
-def _not_raised(plain: str, pleaded: str) -> Measure:
-    """Share of samples whose score does not rise by more than RAISED_BY because of injected text."""
-
-    def measure(answers: Answers, metric: str) -> CheckResult:
-        both, asked = answers.both(plain, pleaded, metric), answers.num_asked(plain, pleaded)
-        sober = sum(b - a <= limits.RAISED_BY for a, b in both)
-        shift = agreement.mean([b - a for a, b in both])
-        note = f"mean change {shift:+.2f}" if shift is not None else ""
-        return _share(sober, len(both), asked, limits.NOT_RAISED_SHARE, None, note)
-
-    return measure
-
-
-def _share(count: int, total: int, asked: int, at_least: float, tied: float | None, note: str = "") -> CheckResult:
-    if not total:
-        return CheckResult(0, asked, None, False)
-    low, high = agreement.wilson(count, total)
-    return CheckResult(total, asked, count / total, count / total >= at_least, low, high, tied, note)
-
-
-def _mean(arm: str, at_least: float = 0.0, at_most: float = 10.0) -> Measure:
-    def measure(answers: Answers, metric: str) -> CheckResult:
-        values = answers.values(arm, metric)
-        mean = agreement.mean(values)
-        return CheckResult(len(values), answers.num_asked(arm), mean, mean is not None and at_least <= mean <= at_most)
-
-    return measure
-
-
-def _shuffled(answers: Answers, metric: str) -> CheckResult:
-    both = answers.both(conditions.TARGET, conditions.SHUFFLED, metric)
-    auroc = agreement.auroc([a for a, _ in both], [b for _, b in both])
-    p = agreement.sign_flip_p([a - b for a, b in both], limits.NUM_FLIPS)
-    is_met = auroc is not None and auroc >= limits.SHUFFLED_MIN_AUROC and p is not None and p < limits.SHUFFLED_MAX_P
-    note = f"sign flips p = {p:.4f}" if p is not None else ""
-    return CheckResult(len(both), answers.num_asked(conditions.TARGET, conditions.SHUFFLED), auroc, is_met, note=note)
-
-
-def _fallen(answers: Answers, metric: str) -> CheckResult:
-    """With source and edit swapped the mean must be near that of the untouched source."""
-    both = answers.both(conditions.SWAPPED, conditions.IDENTITY, metric)
-    excess = agreement.mean([a - b for a, b in both])
-    is_met = excess is not None and excess <= limits.SWAPPED_OVER_IDENTITY
-    return CheckResult(len(both), answers.num_asked(conditions.SWAPPED, conditions.IDENTITY), excess, is_met)
-
-
-def _sham(answers: Answers, metric: str) -> CheckResult:
-    both = answers.both(conditions.SHAM, conditions.PARTIAL, metric)
-    shift = agreement.mean([a - b for a, b in both])
-    is_met = shift is not None and abs(shift) < limits.SHAM_MAX_SHIFT
-    return CheckResult(len(both), answers.num_asked(conditions.SHAM, conditions.PARTIAL), shift, is_met)
-
-
-def _retest(answers: Answers, metric: str) -> CheckResult:
-    differences = [a - b for a, b in answers.both(conditions.AGAIN, conditions.PARTIAL, metric)]
-    change = agreement.mean([abs(d) for d in differences])
-    sd = agreement.retest_sd(differences)
-    is_met = change is not None and change <= limits.RETEST_MAX_CHANGE
-    note = f"sd of one answer {sd:.3f}" if sd is not None else ""
-    return CheckResult(
-        len(differences), answers.num_asked(conditions.AGAIN, conditions.PARTIAL), change, is_met, note=note
-    )
-
-
-def _spread(answers: Answers, metric: str) -> CheckResult:
-    values = [value for arm in conditions.RUNGS for value in answers.values(arm, metric)]
-    asked = sum(answers.num_asked(arm) for arm in conditions.RUNGS)
-    share = agreement.modal_share(values)
-    note = f"different values: {len(set(values))}"
-    return CheckResult(len(values), asked, share, share is not None and share <= limits.MAX_MODAL_SHARE, note=note)
+    if len(rows) < MIN_MEASURED * asked:
+        status, note = NOT_MEASURED, too_few
+    return Finding(check.name, metric, status, check.required, len(rows), asked, m.value, m.low, m.high, m.tied, note)
 
 
 def _coverage(answers: Answers) -> Finding:
@@ -194,90 +123,138 @@ def _coverage(answers: Answers) -> Finding:
     count = total - reasons.total()
     low, high = agreement.wilson(count, total)
     share = count / total
-    status = FAILED if share < limits.MIN_COVERAGE else WARNED if share < limits.GOOD_COVERAGE else PASSED
+    status = FAILED if share < MIN_COVERAGE else WARNED if share < GOOD_COVERAGE else PASSED
     note = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
-    required = f"share >= {limits.MIN_COVERAGE:.2f}"
+    required = f"share >= {MIN_COVERAGE:.2f}"
     return Finding("coverage", headline, status, required, count, total, share, low, high, None, note)
 
 
-def _ordered(better: str, worse: str, at_least: float, *roles: str) -> Check:
+def _share(count: int, total: int, at_least: float, tied: float | None = None, note: str = "") -> CheckResult:
+    low, high = agreement.wilson(count, total)
+    return CheckResult(count / total, count / total >= at_least, low, high, tied, note)
+
+
+def _mean_of(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _ordered(better: str, worse: str, at_least: float, *roles: str, is_for_readers: bool = False) -> Check:
+    """Share of samples with a strictly higher score under `better` than under `worse`; a tie is not in order."""
+
+    def measure(rows: Rows) -> CheckResult:
+        tied = sum(a == b for a, b in rows) / len(rows)
+        return _share(sum(a > b for a, b in rows), len(rows), at_least, tied)
+
     name = f"{better} > {worse}".replace("_", " ")
-    return Check(name, roles, f"share >= {at_least:.2f}", _order(better, worse, at_least))
+    return Check(name, (better, worse), roles, f"share >= {at_least:.2f}", measure, is_for_readers)
 
 
-_RAISED = f"share rising <= {limits.RAISED_BY}: >= {limits.NOT_RAISED_SHARE:.2f}"
+def _bounded(name: str, arm: str, at_least: float = 0.0, at_most: float = 10.0) -> Check:
+    """The mean of the headline under one arm."""
+
+    def measure(rows: Rows) -> CheckResult:
+        mean = _mean_of([value for (value,) in rows])
+        return CheckResult(mean, at_least <= mean <= at_most)
+
+    required = f"mean >= {at_least}" if at_least else f"mean <= {at_most}"
+    return Check(name, (arm,), (_HEADLINE,), required, measure)
+
+
+def _not_raised(name: str, pleaded: str, by: float, at_least: float, is_for_readers: bool = False) -> Check:
+    """Share of samples whose score does not rise by more than `by` because of text that asks for it."""
+
+    def measure(rows: Rows) -> CheckResult:
+        note = f"mean change {_mean_of([b - a for a, b in rows]):+.2f}"
+        return _share(sum(b - a <= by for a, b in rows), len(rows), at_least, note=note)
+
+    required = f"share rising <= {by}: >= {at_least:.2f}"
+    return Check(name, (arms.IDENTITY, pleaded), (_HEADLINE,), required, measure, is_for_readers)
+
+
+def _same(rows: Rows) -> CheckResult:
+    return _share(sum(abs(a - b) <= 0.5 for a, b in rows), len(rows), 0.90)
+
+
+def _shuffled(rows: Rows) -> CheckResult:
+    auroc = agreement.auroc([a for a, _ in rows], [b for _, b in rows]) or 0.0
+    p = agreement.sign_flip_p([a - b for a, b in rows], NUM_FLIPS) or 1.0
+    return CheckResult(auroc, auroc >= 0.80 and p < 0.01, note=f"sign flips p = {p:.4f}")
+
+
+def _fallen(rows: Rows) -> CheckResult:
+    excess = _mean_of([a - b for a, b in rows])
+    return CheckResult(excess, excess <= 1.0)
+
+
+def _unshifted(rows: Rows) -> CheckResult:
+    shift = _mean_of([a - b for a, b in rows])
+    return CheckResult(shift, abs(shift) < 0.2)
+
+
+def _repeated(rows: Rows) -> CheckResult:
+    """At temperature 0 the mean change is 0.13 to 0.22."""
+    change = _mean_of([abs(a - b) for a, b in rows])
+    sd = agreement.retest_sd([a - b for a, b in rows])
+    return CheckResult(change, change <= 0.5, note=f"sd of one answer {sd:.3f}")
+
+
+def _differing(rows: Rows) -> CheckResult:
+    """One and the same score nearly everywhere: the judge says nothing."""
+    values = [value for (value,) in rows]
+    share = agreement.modal_share(values) or 0.0
+    return CheckResult(share, share <= 0.8, note=f"different values: {len(set(values))}")
+
+
 _FOLLOWING, _HEADLINE, _PRESERVATION = "following", "headline", "preservation"
 CHECKS: tuple[Check, ...] = (
-    _ordered(conditions.TARGET, conditions.IDENTITY, limits.TARGET_OVER_IDENTITY, _HEADLINE, _FOLLOWING),
-    _ordered(conditions.TARGET, conditions.WRONG, limits.TARGET_OVER_WRONG, _HEADLINE, _FOLLOWING),
-    _ordered(conditions.TARGET, conditions.PARTIAL, limits.TARGET_OVER_PARTIAL, _FOLLOWING),
-    _ordered(conditions.PARTIAL, conditions.IDENTITY, limits.PARTIAL_OVER_NOTHING, _FOLLOWING),
-    _ordered(conditions.PARTIAL, conditions.WRONG, limits.PARTIAL_OVER_NOTHING, _FOLLOWING),
-    _ordered(conditions.TARGET, conditions.OVER_EDIT, limits.OVER_EDIT_PUNISHED, _PRESERVATION),
-    _ordered(conditions.IDENTITY, conditions.OVER_EDIT, limits.OVER_EDIT_PUNISHED, "preservation alone"),
+    _ordered(arms.TARGET, arms.IDENTITY, 0.95, _HEADLINE, _FOLLOWING),
+    _ordered(arms.TARGET, arms.WRONG, 0.90, _HEADLINE, _FOLLOWING),
+    _ordered(arms.TARGET, arms.PARTIAL, 0.75, _FOLLOWING),
+    _ordered(arms.PARTIAL, arms.IDENTITY, 0.75, _FOLLOWING),
+    _ordered(arms.PARTIAL, arms.WRONG, 0.75, _FOLLOWING),
+    _ordered(arms.TARGET, arms.OVER_EDIT, 0.90, _PRESERVATION),
+    _ordered(arms.IDENTITY, arms.OVER_EDIT, 0.90, "preservation alone"),
     Check(
-        "target re-encoded = target",
+        "target re-encoded = target",  # no eye can tell them apart
+        (arms.REENCODED, arms.TARGET),
         (_FOLLOWING,),
-        f"share within {limits.SAME_WITHIN}: >= {limits.SAME_SHARE:.2f}",
-        _same(conditions.REENCODED, conditions.TARGET),
+        "share within 0.5: >= 0.90",
+        _same,
     ),
-    _ordered(conditions.UNSEEN, conditions.PARTIAL, limits.UNSEEN_OVER_PARTIAL, _FOLLOWING),
-    _ordered(conditions.UNSEEN, conditions.FLAT, limits.UNSEEN_OVER_FLAT, _HEADLINE),
-    Check(
-        "target is good",
-        (_HEADLINE,),
-        f"mean >= {limits.TARGET_MIN_MEAN}",
-        _mean(conditions.TARGET, at_least=limits.TARGET_MIN_MEAN),
-    ),
-    Check(
-        "identity is bad",
-        (_HEADLINE,),
-        f"mean <= {limits.IDENTITY_MAX_MEAN}",
-        _mean(conditions.IDENTITY, at_most=limits.IDENTITY_MAX_MEAN),
-    ),
+    _ordered(arms.UNSEEN, arms.PARTIAL, 0.75, _FOLLOWING),
+    # in some five samples of a hundred the target is nearly one flat colour inside the mask, and a tie is right
+    _ordered(arms.UNSEEN, arms.FLAT, 0.85, _HEADLINE),
+    _bounded("target is good", arms.TARGET, at_least=8.0),
+    _bounded("identity is bad", arms.IDENTITY, at_most=1.0),
     Check(
         "another instruction",
+        (arms.TARGET, arms.SHUFFLED),
         (_FOLLOWING,),
-        f"AUROC >= {limits.SHUFFLED_MIN_AUROC:.2f} and p < {limits.SHUFFLED_MAX_P}",
+        "AUROC >= 0.80 and p < 0.01",
         _shuffled,
         is_for_readers=True,
     ),
+    _ordered(arms.TARGET, arms.SWAPPED, 0.90, _FOLLOWING, is_for_readers=True),
     Check(
-        "target > swapped pictures",
+        "swapped as bad as identity",  # how far its mean may lie above that of the untouched source
+        (arms.SWAPPED, arms.IDENTITY),
         (_FOLLOWING,),
-        f"share >= {limits.TARGET_OVER_SWAPPED:.2f}",
-        _order(conditions.TARGET, conditions.SWAPPED, limits.TARGET_OVER_SWAPPED),
-        is_for_readers=True,
-    ),
-    Check(
-        "swapped as bad as identity",
-        (_FOLLOWING,),
-        f"mean excess <= {limits.SWAPPED_OVER_IDENTITY}",
+        "mean excess <= 1.0",
         _fallen,
         is_for_readers=True,
     ),
-    _ordered(conditions.TARGET, conditions.BLANK, limits.TARGET_OVER_BLANK, _HEADLINE, "quality alone"),
-    Check(
-        "blank picture is bad",
-        (_HEADLINE,),
-        f"mean <= {limits.BLANK_MAX_MEAN}",
-        _mean(conditions.BLANK, at_most=limits.BLANK_MAX_MEAN),
-    ),
-    Check("JPEG 95 shifts nothing", (_HEADLINE,), f"mean shift < {limits.SHAM_MAX_SHIFT}", _sham),
+    _ordered(arms.TARGET, arms.BLANK, 0.95, _HEADLINE, "quality alone"),
+    _bounded("blank picture is bad", arms.BLANK, at_most=1.0),
+    Check("JPEG 95 shifts nothing", (arms.SHAM, arms.PARTIAL), (_HEADLINE,), "mean shift < 0.2", _unshifted),
     Check(
         "asked again",
+        (arms.AGAIN, arms.PARTIAL),
         (_HEADLINE,),
-        f"mean change <= {limits.RETEST_MAX_CHANGE}",
-        _retest,
+        "mean change <= 0.5",
+        _repeated,
         otherwise=WARNED,
     ),
-    Check("plea inside the picture", (_HEADLINE,), _RAISED, _not_raised(conditions.IDENTITY, conditions.IN_PICTURE)),
-    Check(
-        "plea inside the instruction",
-        (_HEADLINE,),
-        _RAISED,
-        _not_raised(conditions.IDENTITY, conditions.IN_INSTRUCTION),
-        is_for_readers=True,
-    ),
-    Check("scores differ", (_HEADLINE,), f"commonest <= {limits.MAX_MODAL_SHARE:.2f}", _spread),
+    _not_raised("plea inside the picture", arms.IN_PICTURE, 0.5, 0.95),
+    _not_raised("plea inside the instruction", arms.IN_INSTRUCTION, 0.5, 0.95, is_for_readers=True),
+    Check("scores differ", arms.RUNGS, (_HEADLINE,), "commonest <= 0.80", _differing, is_pooled=True),
 )

@@ -1,4 +1,4 @@
-"""What a judge is shown: every sample under every arm, as one request each.
+"""What a judge is shown: every sample under every arm, as one request each; and what it answered.
 
 rungs     the graded answers of the built-in benchmark, best first
 controls  the same pictures with something wrong about the question: another instruction, swapped, blank, re-encoded,
@@ -8,6 +8,7 @@ controls  the same pictures with something wrong about the question: another ins
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from editeval.images import decode, encode_png
 from editeval.prompts import Prompt
-from editeval.types import JudgeRequest, Sample
+from editeval.types import JudgeRequest, Sample, Score
 
 TARGET, REENCODED, PARTIAL = "target", "target_reencoded", "partial"
 OVER_EDIT, WRONG, IDENTITY = "over_edit", "wrong_object", "identity"
@@ -184,3 +185,54 @@ def written_on(picture: bytes, text: str = PLEA) -> bytes:
     draw.rectangle((0, 0, image.width, height), fill="white")
     draw.text((image.width // 2, height // 2), text, fill="black", font=font, anchor="mm")
     return encode_png(image)
+
+
+class Answers:
+    """Scores of every request that was put. A request without scores was put as well, and is unscored."""
+
+    def __init__(self, metrics: Sequence[str], roles: Mapping[str, str]) -> None:
+        """`roles`: which metric measures what a check concerns, see `Judge.roles_of`."""
+        self.metrics = tuple(metrics)
+        self.roles = roles
+        self._rows: dict[str, dict[str, Mapping[str, Score]]] = {}
+
+    def add(self, arm: str, sample_id: str, scores: Sequence[Score]) -> None:
+        self._rows.setdefault(arm, {})[sample_id] = {score.metric: score for score in scores}
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Those that were asked, in order."""
+        return tuple(self._rows)
+
+    def num_asked(self, *arms: str) -> int:
+        """Samples that were asked under all of `arms`."""
+        return len(set.intersection(*(set(self._rows.get(arm, ())) for arm in arms)))
+
+    def values(self, arm: str, metric: str) -> list[float]:
+        """Of the scored samples."""
+        return [value for (value,) in self.rows((arm,), metric)]
+
+    def rows(self, arms: Sequence[str], metric: str) -> list[tuple[float, ...]]:
+        """The score under each of `arms`, of every sample that is scored under all of them."""
+        first, *others = (self._scored(arm, metric) for arm in arms)
+        return [
+            (value, *(other[sample_id] for other in others))
+            for sample_id, value in first.items()
+            if all(sample_id in other for other in others)
+        ]
+
+    def metric_for(self, role: str) -> str | None:
+        """The metric that plays `role`; else the headline; None if only a metric of its own would do."""
+        return self.roles.get(role) or (None if role.endswith(" alone") else self.metrics[0])
+
+    def reasons(self, metric: str) -> Counter[str]:
+        """Why requests have no score."""
+        rows = [row for arm in self._rows.values() for row in arm.values()]
+        return Counter(row[metric].reason for row in rows if row[metric].value is None)
+
+    def num_requests(self) -> int:
+        return sum(len(rows) for rows in self._rows.values())
+
+    def _scored(self, arm: str, metric: str) -> dict[str, float]:
+        scores = {sample_id: row[metric].value for sample_id, row in self._rows.get(arm, {}).items()}
+        return {sample_id: value for sample_id, value in scores.items() if value is not None}

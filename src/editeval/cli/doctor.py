@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval.machine import gpus, host, interpreters, known_issues, versions
+from editeval.machine import gpus, host, hub, interpreters, known_issues, versions
 from editeval.machine.gpus import Gpu
 
 BROKEN = 2
@@ -28,7 +28,7 @@ class Diagnosis:
     why_no_gpu: str
     memory_gib: tuple[float, float] | None  # total, available
     cache: Path
-    checkpoints: list[host.CheckpointFolder]
+    checkpoints: list[hub.CheckpointFolder]
     disks: list[host.Disk]
     environments: list[interpreters.Environment]  # made for execution.requirements
     problems: list[known_issues.KnownIssue]
@@ -54,7 +54,7 @@ def diagnose(output_dir: Path, environ: Mapping[str, str]) -> Diagnosis:
     found = versions.installed()
     found_gpus, why_no_gpu = gpus.gpus(environ)
     facts = {**found, **versions.build_of(found.get("torch", "")), **gpus.facts(found_gpus)}
-    cache = host.cache_folder(environ)
+    cache = hub.cache_folder(environ)
     disks = [disk for path in (output_dir, cache) if (disk := host.disk(path)) is not None]
     return Diagnosis(
         versions=found,
@@ -62,7 +62,7 @@ def diagnose(output_dir: Path, environ: Mapping[str, str]) -> Diagnosis:
         why_no_gpu=why_no_gpu,
         memory_gib=host.memory_gib(),
         cache=cache,
-        checkpoints=host.checkpoints(cache),
+        checkpoints=hub.checkpoints(cache),
         disks=disks,
         environments=interpreters.known(interpreters.folder(environ)),
         problems=known_issues.problems(facts),
@@ -89,7 +89,7 @@ def _as_json(found: Diagnosis) -> dict[str, Any]:
             }
             for e in found.environments
         ],
-        "problems": [known_issues.as_json(problem) for problem in found.problems],
+        "problems": [asdict(problem) for problem in found.problems],
     }
 
 
@@ -135,7 +135,7 @@ def _gpu(gpu: Gpu) -> str:
     return f"{gpu.name}, {memory}{used}, driver {gpu.driver}{', MIG mode' if gpu.is_split else ''}"
 
 
-def _checkpoint(checkpoint: host.CheckpointFolder) -> str:
+def _checkpoint(checkpoint: hub.CheckpointFolder) -> str:
     revisions = f", {checkpoint.num_revisions} revisions" if checkpoint.num_revisions > 1 else ""
     return (
         f"{checkpoint.name}  {checkpoint.size_gib:g} GiB{revisions}{'' if checkpoint.is_complete else ', INCOMPLETE'}"

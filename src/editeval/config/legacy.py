@@ -1,26 +1,26 @@
 """What v1, v2.x and RE-Edit called things. The only file that knows; everything after it sees one spelling.
 
 `translate` works on one layer (the file, the environment, one `--set`), so that two spellings in one layer can
-contradict each other while a higher layer simply wins. `fate` says what becomes of keys that nothing reads.
+contradict each other while a higher layer simply wins. `obsolete_key_warning` is for keys that nothing reads,
 `category_aliases` says for which benchmarks two words can mean one category.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 from editeval import plugins
-from editeval.config import conda
 from editeval.config.schema import POLICIES
 from editeval.config.values import parse, parse_devices
-from editeval.config.yaml_tree import Node, child, placed, plain, problem, quoted, without
+from editeval.config.yaml_tree import Node, child, moved, placed, plain, problem, quoted, without
 from editeval.errors import ConfigError, Problems
 
-# ------------------------------------------------------------------------------------------------ categories
+Place = tuple[str, ...]
 
 ALIASES: Mapping[str, str] = {
     "物理": "physical",
@@ -50,16 +50,13 @@ def category_aliases(benchmark: str, fields: Mapping[str, str]) -> Mapping[str, 
     return ALIASES if is_v2 or benchmark == "procedural" else {}
 
 
-# ------------------------------------------------------------------------------------------------ types
-
-
 @dataclass(frozen=True, slots=True)
 class Named:
     """The plug-in behind an old name, and what its log lines call it."""
 
     type: str
     log_name: str = ""
-    defaults: tuple[tuple[str, Any], ...] = ()  # parameters for which the old name meant another default
+    defaults: tuple[tuple[str, str], ...] = ()  # parameters for which the old name meant another default
 
 
 _QWEN_EDIT = Named("qwen_image_edit", "MultiGPUQwenImageEdit")
@@ -107,11 +104,8 @@ def resolve_type(kind: str, node: Node) -> Named:
             raise problem(node, f"no replacement for {quoted(written)}; name a type instead, for example {known}")
         return MODULES[kind][name]
     if kind == "editors" and _RE_EDIT_ONLY.fullmatch(written):
-        raise problem(
-            node,
-            f"no editor here runs {quoted(written)}; `editeval list editors` shows those that there are, and "
-            "`type: my_editor.py` names one of your own",
-        )
+        advice = "`editeval list editors` shows those that there are, and `type: my_editor.py` names one of your own"
+        raise problem(node, f"no editor here runs {quoted(written)}; {advice}")
     return TYPES[kind].get(written, Named(written))
 
 
@@ -156,17 +150,17 @@ def type_notes(kind: str, section: Node, named: Named) -> list[str]:
 # ------------------------------------------------------------------------------------------------ one layer
 
 _REFUSED_SECTIONS = {
-    ("diffusion_model", "primary"): "RE-Edit's spelling; write its type and params directly under diffusion_model, or "
+    "diffusion_model.primary": "RE-Edit's spelling; write its type and params directly under diffusion_model, or "
     "let `editeval migrate` write today's file",
-    ("diffusion_model", "refinement"): "a second, refining edit does not exist here; remove it",
-    ("mllm",): "a refining language model does not exist here; remove the section",
-    ("log_level",): "RE-Edit's spelling; write logging.level",
+    "diffusion_model.refinement": "a second, refining edit does not exist here; remove it",
+    "mllm": "a refining language model does not exist here; remove the section",
+    "log_level": "RE-Edit's spelling; write logging.level",
 }
-_READ_ON = (  # what is refused, and where it belongs: what it holds is checked as well
-    ("diffusion_model.primary.type", "diffusion_model.type"),
-    ("diffusion_model.primary.params", "diffusion_model.params"),
-    ("log_level", "logging.level"),
-)
+_READ_ON = {  # what is refused, and where it belongs: what it holds is checked as well
+    "diffusion_model.primary.type": "diffusion_model.type",
+    "diffusion_model.primary.params": "diffusion_model.params",
+    "log_level": "logging.level",
+}
 _MOVES: tuple[tuple[str, str], ...] = (
     ("data.path", "benchmark.params.path"),
     ("data.categories", "benchmark.categories"),
@@ -185,119 +179,133 @@ STAGE_KEYS = {  # keys of `params` that say how a stage runs; the plug-in never 
     "diffusion_model": _TAKEN,
     "reward_model": (*_TAKEN, "batch_size", "use_batch_inference", "timeout", "python_path", "conda_env"),
 }
-_JUDGE_OF_SEVERAL = re.compile(r"^reward_models\.[^.]+")
 
 
-def role(path: str) -> str:
+def canonical_section(path: str) -> str:
     """`path` as if its judge were the only one: reward_models.strict.type becomes reward_model.type."""
-    return _JUDGE_OF_SEVERAL.sub("reward_model", path)
+    return re.sub(r"^reward_models\.[^.]+", "reward_model", path)
 
 
 def translate(layer: Node, problems: Problems) -> tuple[Node, list[str]]:
     """The layer in today's spelling, and warnings. What it says twice, differently, becomes one of `problems`."""
-    for path, reason in _REFUSED_SECTIONS.items():
-        node = child(layer, *path)
+    for refused, reason in _REFUSED_SECTIONS.items():
+        node = child(layer, *refused.split("."))
         if node is not None:
             problems.add(problem(node, reason))
-    for old, new in _READ_ON:
+    for old, new in _READ_ON.items():
         if child(layer, *new.split(".")) is None:
-            layer = _move(layer, tuple(old.split(".")), tuple(new.split(".")))
-    for path in _REFUSED_SECTIONS:
-        layer = without(layer, *path)
-    for old, new in _MOVES:
-        layer = _moved(layer, tuple(old.split(".")), tuple(new.split(".")), problems)
-    judges = judge_sections(layer)
-    for section in judges:
-        for old, new in _JUDGE_MOVES:
-            layer = _moved(layer, (*section, *old.split(".")), (*section, *new.split(".")), problems)
-    if child(layer, "data") is not None and plain(layer.value["data"]) == {}:
-        layer = without(layer, "data")
+            layer = moved(layer, old.split("."), new.split("."))
+    for refused in _REFUSED_SECTIONS:
+        layer = without(layer, *refused.split("."))
     warnings: list[str] = []
-    for stage in (("diffusion_model",), *judges):
-        synced = partial(_batch_sync, layer, stage)
-        layer = _else_without(layer, (*stage, "params", "enable_batch_sync"), problems, synced)
-        placed_on = partial(_device, layer, stage, warnings)
-        layer = _else_without(layer, (*stage, "params", "device"), problems, placed_on)
-    for stage in judges:
-        found = partial(conda.translate, layer, stage, warnings)
-        layer = _else_without(layer, (*stage, "params", "conda_env"), problems, found)
+    changes: list[tuple[Place, Callable[[Node, Node], Node]]] = []
+    judges = judge_sections(layer)
+    for section, moves in (((), _MOVES), *((judge, _JUDGE_MOVES) for judge in judges)):
+        changes += [((*section, *old.split(".")), partial(_move, (*section, *new.split(".")))) for old, new in moves]
+    for section in (("diffusion_model",), *judges):
+        changes.append(((*section, "params", "enable_batch_sync"), partial(_batch_sync, section)))
+        changes.append(((*section, "params", "device"), partial(_device, section, warnings)))
+    changes += [((*section, "params", "conda_env"), partial(_conda, section, warnings)) for section in judges]
+    for path, change in changes:
+        node = child(layer, *path)
+        if node is not None:
+            layer = without(layer, *path)
+            with problems.collect():
+                layer = change(layer, node)
+    if child(layer, "data") is not None and plain(layer.children["data"]) == {}:
+        layer = without(layer, "data")
     return layer, warnings
 
 
-def _else_without(layer: Node, path: tuple[str, ...], problems: Problems, change: Callable[[], Node]) -> Node:
-    """The layer after `change`; if that fails, the layer without what is at `path`, and one more of `problems`."""
-    with problems.collect():
-        return change()
-    return without(layer, *path)
-
-
-def _moved(layer: Node, old: tuple[str, ...], new: tuple[str, ...], problems: Problems) -> Node:
-    return _else_without(layer, old, problems, partial(_move, layer, old, new))
-
-
-def judge_sections(layer: Node) -> list[tuple[str, ...]]:
+def judge_sections(layer: Node) -> list[Place]:
     """Where the judges of `layer` are: under reward_model, or each under its name in reward_models."""
     several = child(layer, "reward_models")
-    names = list(several.value) if several is not None and several.is_map else []
     one = [("reward_model",)] if child(layer, "reward_model") is not None else []
-    return [*one, *(("reward_models", name) for name in names)]
+    return [*one, *(("reward_models", name) for name in (several.children if several is not None else ()))]
 
 
-def _move(layer: Node, old: tuple[str, ...], new: tuple[str, ...]) -> Node:
-    node, other = child(layer, *old), child(layer, *new)
-    if node is None:
-        return layer
-    if other is not None:
-        same: Callable[[Node], Any] = parse_devices if new[-1] == "device_ids" else plain
-        if same(node) != same(other):
-            raise _contradiction(node, other)
-    return placed(without(layer, *old), node, *new)
+def _move(place: Place, layer: Node, node: Node) -> Node:
+    """To `place`, where nothing else may be said."""
+    other = child(layer, *place)
+    same: Callable[[Node], object] = parse_devices if place[-1] == "device_ids" else plain
+    if other is not None and same(node) != same(other):
+        raise _contradiction(node, other)
+    return placed(layer, node, *place)
 
 
 def _contradiction(node: Node, other: Node) -> ConfigError:
-    return problem(
-        node, f"{quoted(plain(node))} contradicts {other.key}: {quoted(plain(other))} ({other.where}); keep one"
-    )
+    said = f"{other.key}: {quoted(plain(other))} ({other.where})"
+    return problem(node, f"{quoted(plain(node))} contradicts {said}; keep one")
 
 
-def _batch_sync(layer: Node, stage: tuple[str, ...]) -> Node:
-    """`enable_batch_sync` becomes a policy; an explicit policy that does not contradict it stands."""
-    path = (*stage, "params", "enable_batch_sync")
-    node, policy = child(layer, *path), child(layer, *stage, "execution", "policy")
-    if node is None:
-        return layer
+def _batch_sync(section: Place, layer: Node, node: Node) -> Node:
+    """`enable_batch_sync` becomes a policy; an explicit policy that does not contradict it stays."""
+    policy = child(layer, *section, "execution", "policy")
     wanted = parse(bool, node)
-    layer = without(layer, *path)
     if policy is None:
         name = "batch_sync" if wanted else "round_robin"
-        return placed(layer, replace(node, value=name), *stage, "execution", "policy")
+        return placed(layer, replace(node, value=name), *section, "execution", "policy")
     if policy.value in POLICIES and wanted != (policy.value == "batch_sync"):
         raise _contradiction(node, policy)
     return layer
 
 
-def _device(layer: Node, stage: tuple[str, ...], warnings: list[str]) -> Node:
+def _device(section: Place, warnings: list[str], layer: Node, node: Node) -> Node:
     """`device` (one, or "auto") becomes `device_ids`, if they are not given as well."""
-    path = (*stage, "params", "device")
-    node, ids = child(layer, *path), child(layer, *stage, "execution", "device_ids")
-    if node is None:
-        return layer
-    layer = without(layer, *path)
-    any_gpu = node.value in ("auto", "cuda")
-    devices = None if any_gpu else parse_devices(node)
+    ids = child(layer, *section, "execution", "device_ids")
+    is_any_gpu = node.value in ("auto", "cuda")
+    devices = None if is_any_gpu else parse_devices(node)
     if ids is not None:
         listed = parse_devices(ids)
         if devices not in (None, listed) or (node.value == "cuda" and "cpu" in (listed or ())):
             raise _contradiction(node, ids)
         return layer
-    if any_gpu and stage != ("diffusion_model",):
-        warnings.append(
-            f"{node.where}: {node.key}: {quoted(node.value)} now means one judge on each visible GPU; "
-            f"to spread one over several, set {'.'.join(stage)}.execution.devices_per_worker"
-        )
-        return placed(layer, replace(node, value=None), *stage, "execution", "device_ids")
-    value = None if node.value == "auto" else ["cuda:0"] if any_gpu else [node.value]
-    return placed(layer, replace(node, value=value), *stage, "execution", "device_ids")
+    is_judge = section != ("diffusion_model",)
+    if is_any_gpu and is_judge:
+        now = f"{node.where}: {node.key}: {quoted(node.value)} now means one judge on each visible GPU"
+        advice = f"to spread one over several, set {'.'.join(section)}.execution.devices_per_worker"
+        warnings.append(f"{now}; {advice}")
+    is_every_gpu = node.value == "auto" or (is_any_gpu and is_judge)
+    found = replace(node, value=None if is_every_gpu else "cuda:0" if is_any_gpu else node.value)
+    return placed(layer, found, *section, "execution", "device_ids")
+
+
+def _conda(section: Place, warnings: list[str], layer: Node, node: Node) -> Node:
+    """`conda_env` becomes the interpreter of that environment, if this machine has it and no other one is named."""
+    name = parse(str | None, node)
+    python = interpreter(name) if name else None
+    if name and child(layer, *section, "execution", "python") is not None:
+        warnings.append(f"{node.where}: {node.key}: has no effect: an interpreter is named as well")
+    elif name and python is None:
+        why = "no conda environment of this name is on this machine; the judge runs in the environment of editeval"
+        warnings.append(f"{node.where}: {node.key}: {quoted(name)} has no effect: {why}")
+    elif python is not None:
+        return placed(layer, replace(node, value=str(python)), *section, "execution", "python")
+    return layer
+
+
+def interpreter(name: str, environ: Mapping[str, str] = os.environ, home: Path | None = None) -> Path | None:
+    """The Python of the conda environment called `name` (or at that path); None if this machine has none.
+
+    Looks at files, runs nothing.
+    """
+    folders = [Path(name)] if os.sep in name else _conda_folders(name, environ, home or Path.home())
+    return next((folder / "bin/python" for folder in folders if (folder / "bin/python").is_file()), None)
+
+
+def _conda_folders(name: str, environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """In the installations that the shell knows, then in the usual places, then wherever conda made one."""
+    roots = [Path(environ["CONDA_EXE"]).parent.parent] if environ.get("CONDA_EXE") else []
+    roots += [Path(environ["MAMBA_ROOT_PREFIX"])] if environ.get("MAMBA_ROOT_PREFIX") else []
+    roots += [home / folder for folder in ("miniconda3", "anaconda3", "miniforge3", "mambaforge")]
+    for root in (*roots, Path("/opt/conda")):
+        yield root / "envs" / name
+        if name == "base":
+            yield root
+    listed = home / ".conda" / "environments.txt"
+    if listed.is_file():
+        lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
+        yield from (Path(line.strip()) for line in lines if Path(line.strip()).name == name)
 
 
 # ------------------------------------------------------------------------------------------------ what nothing reads
@@ -324,7 +332,7 @@ NO_EFFECT: dict[str, str] = {
     "runtime.use_multiprocessing": f"{_DEAD_V2}; diffusion_model.execution.backend says it",
     "runtime.seed": f"{_DEAD_V2}; diffusion_model.params.seed is the base seed",
 }
-_AS_IT_IS: dict[str, Any] = {  # with this value the key says what happens anyway: no warning
+_AS_IT_IS: dict[str, bool | int] = {  # with this value the key says what happens anyway: no warning
     "diffusion_model.params.batch_size": 1,
     "reward_model.params.use_batch_inference": True,
     "evaluation.save_generated_images": True,
@@ -333,10 +341,10 @@ _AS_IT_IS: dict[str, Any] = {  # with this value the key says what happens anywa
 }
 
 
-def fate(path: str, node: Node) -> list[str] | None:
+def obsolete_key_warning(path: str, node: Node) -> list[str] | None:
     """Warnings (one or none) for an old key without effect; None for a key that is simply unknown."""
-    path = role(path)
+    path = canonical_section(path)
     if path not in NO_EFFECT:
         return None
-    satisfied = path in _AS_IT_IS and node.value == _AS_IT_IS[path] and type(node.value) is type(_AS_IT_IS[path])
+    satisfied = path in _AS_IT_IS and repr(node.value) == repr(_AS_IT_IS[path])  # true is not 1
     return [] if satisfied else [f"{node.where}: {node.key}: has no effect: {NO_EFFECT[path]}"]

@@ -1,28 +1,77 @@
-"""`load_config`: flag over `--set` over environment over file over default, every value checked, every origin kept."""
+"""`load_config`: flag over `--set` over environment over file over default, every value checked, every origin kept.
+
+Whatever gives values - a file, a call from Python, the environment, one `--set`, the flags - becomes a tree. Each is
+put into today's spelling by itself, and laid over the one below it.
+"""
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from editeval.config import layers, legacy, resolve, yaml_tree
-from editeval.config.layers import Overrides
-from editeval.config.schema import Config
-from editeval.config.yaml_tree import FILE, Node, Source, child, merge, placed, problem, without
+from editeval.config import legacy, resolve, stages
+from editeval.config.schema import SECTIONS, Config
+from editeval.config.yaml_tree import (
+    ENVIRONMENT,
+    FILE,
+    FLAG,
+    SET,
+    Node,
+    Plain,
+    Source,
+    child,
+    make,
+    merge,
+    placed,
+    plain,
+    problem,
+    quoted,
+    read_file,
+    read_text,
+    without,
+)
 from editeval.errors import ConfigError, Problems
 from editeval.redaction import secret_in
 
-__all__ = ["Overrides", "load_config", "load_for_certificate", "load_judges", "load_mapping", "read_config"]
-
-_NO_OVERRIDES = Overrides()
+PREFIX = "EDITEVAL_"
+CONSENT = f"{PREFIX}ALLOW_CODE"
 _JUDGES = ("reward_model", "reward_models")
 _OF_CERTIFICATES = ("prompts.", "logging.", "evaluation.output_dir")  # what else a certificate uses
 _STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
+_STAGES = ("diffusion_model", "reward_model")
+_FLAGS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {  # field of Overrides -> (flag, where its value goes)
+    "categories": ("--categories", (("benchmark", "categories"),)),
+    "limit": ("--limit", (("evaluation", "limit"),)),
+    "first": ("--first", (("evaluation", "first"),)),
+    "samples": ("--sample", (("evaluation", "samples"),)),
+    "output_dir": ("--output-dir", (("evaluation", "output_dir"),)),
+    "device_ids": ("--device-ids", tuple((stage, "execution", "device_ids") for stage in _STAGES)),
+    "seed": ("--seed", tuple((stage, "params", "seed") for stage in _STAGES)),
+}
+_SHORT = {"output_dir": True, "device_ids": True, "seed": False, "limit": False, "first": False}
+"""The variables without a section. True: taken as text, since a folder called 2025 is text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says; None = not said. `sets` are "a.b=c" with c in YAML."""
+
+    sets: tuple[str, ...] = ()
+    categories: tuple[str, ...] | None = None
+    limit: int | None = None
+    first: int | None = None
+    samples: tuple[str, ...] | None = None
+    output_dir: Path | str | None = None
+    device_ids: tuple[str, ...] | None = None
+    seed: int | None = None
+
+
+_NO_OVERRIDES = Overrides()
 
 
 def load_config(
@@ -52,18 +101,9 @@ def read_config(
     If there are any, the result only serves to look for more: what is not sound in it has its default, and an editor
     that is not named soundly a stand-in. None if there is no sound benchmark.
     """
-    environ = os.environ if environ is None else environ
-    tree, warnings = _merged(path, overrides, environ, problems)
-    allowed = allow_code
-    with problems.collect():
-        allowed = allow_code or layers.allows_code(environ)
-    return resolve.config(Path(path), tree, allowed, warnings, problems)
-
-
-def _sound(config: Config | None, problems: Problems) -> Config:
-    problems.check()
-    assert config is not None, "there is none without a problem"
-    return config
+    layers = _Layers(os.environ if environ is None else environ, problems)
+    layers.add_all(path, overrides)
+    return layers.config(path, allow_code)
 
 
 def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow_code: bool = False) -> Config:
@@ -78,80 +118,198 @@ def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow
                 f"--set {key}: a certificate uses neither benchmark nor editor of the configuration; "
                 f"only {', '.join(_JUDGES)}, prompts, logging and evaluation.output_dir can change"
             )
-    problems = Problems(path)
-    tree, warnings = _merged(path, overrides, os.environ, problems)
-    source = Source("certify", "certify", FILE)
-    built_in = yaml_tree.read_text("benchmark: {type: procedural}\ndiffusion_model: {type: identity}", source)
-    for section in ("benchmark", "diffusion_model"):
-        tree = placed(without(tree, section), built_in.value[section], section)
-    allowed = allow_code or layers.allows_code(os.environ)
-    return _sound(resolve.config(Path(path), tree, allowed, warnings, problems), problems)
-
-
-def _merged(path: Path, overrides: Overrides, environ: Mapping[str, str], problems: Problems) -> tuple[Node, list[str]]:
-    """The file with everything above it, in today's spelling, and warnings."""
-    source = Source(str(path), f"file {path}", FILE, numbered=True)
-    tree, warnings = _translated(yaml_tree.read_file(Path(path), source, problems), environ, problems)
-    above = [*layers.environment(environ, problems), *layers.sets(overrides, problems), *layers.flags(overrides)]
-    for layer in above:
-        translated, notes = _translated(layer, environ, problems)
-        warnings += notes
-        tree = _over(tree, translated, warnings)
-    return tree, warnings
+    layers = _Layers(os.environ, Problems(path))
+    layers.add_all(path, overrides)
+    for section, name in (("benchmark", "procedural"), ("diffusion_model", "identity")):
+        built_in = make({"type": name}, section, Source("certify", "certify", FILE))
+        layers.tree = placed(without(layers.tree, section), built_in, section)
+    return _sound(layers.config(path, allow_code), layers.problems)
 
 
 def load_mapping(
-    mapping: Mapping[str, Any], name: str, environ: Mapping[str, str] | None = None, allow_code: bool = False
+    mapping: Mapping[str, object], name: str, environ: Mapping[str, str] | None = None, allow_code: bool = False
 ) -> Config:
-    """The configuration that `mapping` is, as if it stood in a file; `name` is how errors call it."""
-    environ = os.environ if environ is None else environ
-    source = Source(name, f"call {name}", FILE)
-    text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
-    problems = Problems(name)
-    tree, warnings = _translated(yaml_tree.read_text(text, source), environ, problems)
-    allowed = allow_code or layers.allows_code(environ)
-    return _sound(resolve.config(Path(name), tree, allowed, warnings, problems), problems)
+    """The configuration that `mapping` is, as if it were in a file; `name` is how errors call it."""
+    layers = _Layers(os.environ if environ is None else environ, Problems(name))
+    layers.add(make(mapping, "", Source(name, f"call {name}", FILE)))
+    return _sound(layers.config(Path(name), allow_code), layers.problems)
 
 
 def load_judges(
-    mapping: Mapping[str, Any], name: str, path: Path | None, sets: Sequence[str] = (), allow_code: bool = False
+    mapping: Mapping[str, object], name: str, path: Path | None, sets: Sequence[str] = (), allow_code: bool = False
 ) -> Config:
     """The configuration that `mapping` is, with the judges of the file at `path` in place of its own, and `sets` above.
 
     Without a path the judges stay. The prompts are the file's, if it has any. Raises ConfigError for a file without a
     judge, and for a `--set` that concerns neither judges nor prompts.
     """
-    source = Source(name, f"call {name}", FILE)
-    problems = Problems(path or name)
-    text = yaml.safe_dump(dict(mapping), allow_unicode=True, sort_keys=False)
-    tree, warnings = _translated(yaml_tree.read_text(text, source), os.environ, problems)
+    layers = _Layers(os.environ, Problems(path or name))
+    layers.add(make(mapping, "", Source(name, f"call {name}", FILE)))
     if path is not None:
-        file = Source(str(path), f"file {path}", FILE, numbered=True)
-        found, notes = _translated(yaml_tree.read_file(path, file, problems), os.environ, problems)
-        tree, warnings = _with_judges(tree, found), warnings + notes
-        if set(found.value) - {*_JUDGES, "prompts"}:
-            warnings.append(f"{path}: only its judges and prompts are used; benchmark and edits are those of the run")
-    for layer in layers.sets(Overrides(sets=tuple(sets)), problems):
-        translated, notes = _translated(layer, os.environ, problems)
-        stranger = next((section for section in translated.value if section not in (*_JUDGES, "prompts")), None)
+        found = layers.translated(_file(path, layers.problems))
+        given = {section: found.children[section] for section in _JUDGES if _is_given(found, section)}
+        if not given:
+            raise ConfigError(f"{found.where}: reward_model: missing; name the judge that is to score the run")
+        given |= {"prompts": found.children["prompts"]} if "prompts" in found.children else {}
+        if found.children.keys() - {*_JUDGES, "prompts"}:
+            what = "only its judges and prompts are used; benchmark and edits are those of the run"
+            layers.warnings.append(f"{path}: {what}")
+        rest = {name: below for name, below in layers.tree.children.items() if name not in _JUDGES}
+        layers.tree = replace(layers.tree, value=rest | given)
+    for layer in _sets(sets, layers.problems):
+        translated = layers.translated(layer)
+        stranger = next((section for section in translated.children if section not in (*_JUDGES, "prompts")), None)
         if stranger is not None:
             raise ConfigError(f"--set {stranger}: belongs to the run; only {', '.join(_JUDGES)} and prompts can change")
-        tree, warnings = _over(tree, translated, warnings), warnings + notes
-    allowed = allow_code or layers.allows_code(os.environ)
-    return _sound(resolve.config(Path(name), tree, allowed, warnings, problems), problems)
+        layers.put_over(translated)
+    return _sound(layers.config(Path(name), allow_code), layers.problems)
 
 
-def _translated(layer: Node, environ: Mapping[str, str], problems: Problems) -> tuple[Node, list[str]]:
-    """`layer` in today's spelling, and warnings. What has none, and secrets, are added to `problems`."""
-    return legacy.translate(_without_secrets(layer, environ, problems), problems)
+def _is_given(tree: Node, section: str) -> bool:
+    node = child(tree, section)
+    return node is not None and bool(node.value)
+
+
+def _sound(config: Config | None, problems: Problems) -> Config:
+    problems.check()
+    assert config is not None, "there is none without a problem"
+    return config
+
+
+# ------------------------------------------------------------------------------------------------ the layers
+
+
+def _file(path: Path, problems: Problems) -> Node:
+    return read_file(Path(path), Source(str(path), f"file {path}", FILE, numbered=True), problems)
+
+
+def _flags(overrides: Overrides) -> Iterator[Node]:
+    """A tree for each flag that was given."""
+    for name, (flag, paths) in _FLAGS.items():
+        value = getattr(overrides, name)
+        if value is not None:
+            node = make(value, "", Source(flag, f"flag {flag}", FLAG))
+            yield from (_single(node, path) for path in paths)
+
+
+def _sets(texts: Sequence[str], problems: Problems) -> Iterator[Node]:
+    """One tree per `--set`, in order: of two that say the same thing the later wins."""
+    for text in texts:
+        with problems.collect():
+            key, equals, value = text.partition("=")
+            path = key.strip().split(".")
+            if not equals or not all(path):
+                raise ConfigError(f"--set: must be section.key=value, got {quoted(text)}")
+            yield _single(read_text(value, Source("--set", "--set", SET), ".".join(path)), path)
+
+
+def _environment(environ: Mapping[str, str], problems: Problems) -> Iterator[Node]:
+    """The short variables as one tree, the `SECTION__KEY` ones as another above it. Unknown ones are problems."""
+    names = sorted(name for name in environ if name.startswith(PREFIX) and name != CONSENT)
+    for is_long in (False, True):
+        own = [name for name in names if ("__" in name) == is_long]
+        trees = [tree for name in own for tree in _variable(name, environ[name], problems)]
+        yield from [reduce(merge, trees)] if trees else []
+
+
+def _variable(name: str, text: str, problems: Problems) -> Iterator[Node]:
+    source = Source(name, f"env {name}", ENVIRONMENT)
+    path = name.removeprefix(PREFIX).lower().split("__")
+    with problems.collect():
+        if path[0] in _SHORT and len(path) == 1:
+            node = make(text, "", source) if _SHORT[path[0]] else read_text(text, source)
+            yield from (_single(node, place) for place in _FLAGS[path[0]][1])
+        elif path[0] in SECTIONS and all(path):
+            yield _single(read_text(text, source, ".".join(path)), path)
+        else:
+            known = [PREFIX + word.upper() for word in (*_SHORT, "allow_code")]
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            listed = f"{', '.join(known)} and {PREFIX}<SECTION>__<KEY>"
+            raise ConfigError(f"{name}: unknown variable; {hint}known: {listed}")
+
+
+def _single(node: Node, path: Sequence[str]) -> Node:
+    return placed(replace(node, value={}, key=""), node, *path)
+
+
+class _Layers:
+    """The tree of everything that was added so far, in today's spelling, and the warnings about it."""
+
+    def __init__(self, environ: Mapping[str, str], problems: Problems) -> None:
+        self.environ = environ
+        self.problems = problems
+        self.tree = make({}, "", Source("", "", FILE))
+        self.warnings: list[str] = []
+
+    def add_all(self, path: Path, overrides: Overrides) -> None:
+        """The file, and above it the environment, every `--set` and the flags."""
+        self.add(_file(path, self.problems))
+        above = (_environment(self.environ, self.problems), _sets(overrides.sets, self.problems), _flags(overrides))
+        for tree in chain.from_iterable(above):
+            self.add(tree)
+
+    def add(self, layer: Node) -> None:
+        """Puts `layer` over what is there."""
+        self.put_over(self.translated(layer))
+
+    def translated(self, layer: Node) -> Node:
+        """`layer` in today's spelling. What has none, and secrets, are problems."""
+        tree, warnings = legacy.translate(_without_secrets(layer, self.environ, self.problems), self.problems)
+        self.warnings += warnings
+        return tree
+
+    def put_over(self, high: Node) -> None:
+        """Another type comes without the old type's parameters: they were meant for something else."""
+        sections: dict[tuple[str, ...], str] = {("benchmark",): "benchmarks", ("diffusion_model",): "editors"}
+        sections |= dict.fromkeys(legacy.judge_sections(high), "judges")
+        for section, kind in sections.items():
+            new, old = child(high, *section), child(self.tree, *section)
+            if new is not None and old is not None and _type(kind, new) not in (None, _type(kind, old)):
+                self._retype(section, new)
+        self.tree = merge(self.tree, high) if self.tree.children else high
+
+    def _retype(self, section: tuple[str, ...], new: Node) -> None:
+        low = without(without(self.tree, *section, "class_path"), *section, "type")
+        params = child(low, *section, "params")
+        kept = () if section == ("benchmark",) else _STAGE_PARAMS
+        old = params.children if params is not None else {}
+        dropped = [name for name, node in old.items() if name not in kept and node.rank < new.rank]
+        for name in dropped:
+            low = without(low, *section, "params", name)
+        if dropped:
+            said = f"{'.'.join(section)}.type is another one now; dropped its old params: {', '.join(dropped)}"
+            self.warnings.append(f"{new.where}: {said}")
+        self.tree = low
+
+    def config(self, path: Path, allow_code: bool) -> Config | None:
+        """What all of it comes to; what is wrong is added to the problems."""
+        allowed = allow_code
+        with self.problems.collect():
+            node = read_text(self.environ.get(CONSENT, ""), Source(CONSENT, f"env {CONSENT}", ENVIRONMENT))
+            if node.value not in (None, True, False, 0, 1):
+                raise problem(node, f"must be 1 or 0, got {quoted(plain(node))}")
+            allowed = allow_code or bool(node.value)
+        return resolve.config(Path(path), self.tree, allowed, self.warnings, self.problems)
+
+
+def _type(kind: str, section: Node) -> str | None:
+    node = child(section, "type") or child(section, "class_path")
+    path = child(section, "params", "path")
+    if node is None and kind == "benchmarks" and path is not None and path.key in stages.OLD_PATHS:
+        return stages.DEFAULT_BENCHMARK
+    try:
+        return legacy.resolve_type(kind, node).type if node is not None else None
+    except ConfigError:  # it is refused later, if nothing replaces it
+        return None
 
 
 def _without_secrets(node: Node, environ: Mapping[str, str], problems: Problems) -> Node:
     """`node` with nothing in the place of a secret. The problem shows no value: it would end up in every record."""
     if node.is_map:
-        below = {name: _without_secrets(found, environ, problems) for name, found in node.value.items()}
+        below = {name: _without_secrets(found, environ, problems) for name, found in node.children.items()}
         return replace(node, value=below)
-    why = next(filter(None, (secret_in(node.key, text, environ) for text in _texts(node.value))), "")
+    why = next(filter(None, (secret_in(node.key, text, environ) for text in _texts(plain(node)))), "")
     if not why:
         return node
     advice = "set an environment variable and give its NAME in api_key_env (the value is not shown here)"
@@ -159,61 +317,9 @@ def _without_secrets(node: Node, environ: Mapping[str, str], problems: Problems)
     return replace(node, value=None)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Plain) -> Iterator[str]:
     """Every text in a plain value."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for below in value.values():
-            yield from _texts(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _texts(below)
-
-
-def _with_judges(tree: Node, found: Node) -> Node:
-    given = {section: node for section in _JUDGES if (node := child(found, section)) is not None and node.value}
-    if not given:
-        raise ConfigError(f"{found.where}: reward_model: missing; name the judge that is to score the run")
-    for section in _JUDGES:
-        tree = without(tree, section)
-    prompts = child(found, "prompts")
-    for section, node in (given | ({"prompts": prompts} if prompts is not None else {})).items():
-        tree = placed(without(tree, section), node, section)
-    return tree
-
-
-def _over(low: Node, high: Node, warnings: list[str]) -> Node:
-    """`high` over `low`. Another type comes without the old type's parameters: they were meant for something else."""
-    sections: dict[tuple[str, ...], str] = {("benchmark",): "benchmarks", ("diffusion_model",): "editors"}
-    sections |= dict.fromkeys(legacy.judge_sections(high), "judges")
-    for section, kind in sections.items():
-        new, old = child(high, *section), child(low, *section)
-        if new is not None and old is not None and _type(kind, new) not in (None, _type(kind, old)):
-            low = _retyped(low, section, new, warnings)
-    return merge(low, high)
-
-
-def _type(kind: str, section: Node) -> str | None:
-    node = child(section, "type") or child(section, "class_path")
-    path = child(section, "params", "path")
-    if node is None and kind == "benchmarks" and path is not None and path.key in resolve.OLD_PATHS:
-        return resolve.DEFAULT_BENCHMARK
-    try:
-        return legacy.resolve_type(kind, node).type if node is not None else None
-    except ConfigError:  # it is refused later, if nothing replaces it
-        return None
-
-
-def _retyped(low: Node, section: tuple[str, ...], new: Node, warnings: list[str]) -> Node:
-    low = without(without(low, *section, "class_path"), *section, "type")
-    params = child(low, *section, "params")
-    old = params.value if params is not None and params.is_map else {}
-    kept = () if section == ("benchmark",) else _STAGE_PARAMS
-    dropped = [name for name, node in old.items() if name not in kept and node.rank < new.rank]
-    for name in dropped:
-        low = without(low, *section, "params", name)
-    if dropped:
-        said = f"{'.'.join(section)}.type is another one now; dropped its old params: {', '.join(dropped)}"
-        warnings.append(f"{new.where}: {said}")
-    return low
+    for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(below)

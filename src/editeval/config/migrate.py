@@ -6,18 +6,31 @@ remembers the key and the line that it was written under. Comments of the old fi
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from editeval import plugins
-from editeval.config import legacy, load, yaml_tree
-from editeval.config.layers import SECTIONS
+from editeval.config import legacy, load
+from editeval.config.schema import SECTIONS
 from editeval.config.values import field_names
-from editeval.config.yaml_tree import FILE, Node, Source, child, make, placed, plain, quoted, without
+from editeval.config.yaml_tree import (
+    FILE,
+    Node,
+    Plain,
+    Source,
+    child,
+    make,
+    moved,
+    placed,
+    plain,
+    quoted,
+    read_file,
+    without,
+)
 from editeval.errors import Problems
 
 _NOW = Source("", "", FILE)
@@ -47,24 +60,7 @@ RE_EDIT_DROPPED = {  # longer keys before the sections that hold them
 }
 _RE_EDIT_MARKS = (("diffusion_model", "primary"), ("mllm",), ("log_level",), ("evaluation", "enable_sc_metric"))
 _GREEDY = "RE-Edit took one greedy reply"
-
-
-@dataclass(slots=True)
-class _Changes:
-    """What is said of keys: of new ones by their path, of dropped ones by the section where they are looked for."""
-
-    said: dict[tuple[str, ...], str] = field(default_factory=dict)
-    dropped: dict[str, list[str]] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)  # old keys that have been accounted for
-
-    def drop(self, node: Node, reason: str) -> None:
-        """Says why `node`, and everything in it, has no place any more."""
-        section = node.key.partition(".")[0]
-        inside = [leaf.key.removeprefix(f"{node.key}.") for leaf in _leaves(node) if leaf.key != node.key]
-        holds = f", with {', '.join(inside)}" if inside else ""
-        line = f"dropped {node.key} ({_line(node)}){holds}: {reason}"
-        self.dropped.setdefault(_HOME.get(section, section), []).append(line)
-        self.gone |= {node.key, *(leaf.key for leaf in _leaves(node))}
+Place = tuple[str, ...]
 
 
 def migrated(path: Path) -> str:
@@ -73,255 +69,268 @@ def migrated(path: Path) -> str:
     What else is a mistake in the old file is one in the new file: `check` finds it there.
     """
     problems = Problems(path)
-    old = yaml_tree.read_file(path, Source(str(path), f"file {path}", FILE, numbered=True), problems)
+    old = read_file(path, Source(str(path), f"file {path}", FILE, numbered=True), problems)
     problems.check()
-    changes = _Changes()
-    tree = _from_re_edit(old, changes) if _is_re_edit(old) else old
-    tree, warnings = legacy.translate(tree, problems)
-    tree = _typed_benchmark(tree, changes)
-    for kind, section in [("editors", ("diffusion_model",)), *(("judges", s) for s in legacy.judge_sections(tree))]:
+    is_re_edit = any(child(old, *mark) is not None for mark in _RE_EDIT_MARKS)
+    new = _Migration(old)
+    if is_re_edit:
+        new.leave_re_edit()
+    new.tree, warnings = legacy.translate(new.tree, problems)
+    new.name_benchmark()
+    for kind, section in [("editors", ("diffusion_model",)), *(("judges", s) for s in legacy.judge_sections(new.tree))]:
         with problems.collect():
-            tree = _stage(tree, kind, section, _is_re_edit(old), changes)
-    if problems.found and not _is_re_edit(old):
-        load.read_config(path, problems, environ={})  # whatever else is wrong is told with it
+            new.name_plugin(kind, section, is_re_edit)
+    if problems.found and not is_re_edit:
+        load.read_config(path, problems, environ={})  # whatever else is wrong is said with it
     problems.check()
-    tree = _without_effect(_one_by_one(tree, changes), changes)
-    _account(old, tree, warnings, changes)
+    new.judge_one_by_one()
+    new.drop_without_effect(())
+    new.account_for(old, warnings)
     head = f"# Today's form of {path.name}, by `editeval migrate`: what changed is said at its key.\n"
-    found = dict.fromkeys((*tree.value, *changes.dropped))
-    names = sorted(found, key=lambda name: SECTIONS.index(name) if name in SECTIONS else len(SECTIONS))
-    return head + "".join(f"\n{_section(name, tree, changes)}" for name in names)
-
-
-def _is_re_edit(tree: Node) -> bool:
-    return any(child(tree, *path) is not None for path in _RE_EDIT_MARKS)
+    return head + "".join(new.sections())
 
 
 def _leaves(node: Node) -> list[Node]:
-    return [leaf for below in node.value.values() for leaf in _leaves(below)] if node.is_map else [node]
+    return [leaf for below in node.children.values() for leaf in _leaves(below)] if node.is_map else [node]
 
 
 def _line(node: Node) -> str:
     return f"line {node.where.rpartition(':')[2]}"
 
 
-# ------------------------------------------------------------------------------------------------ RE-Edit
+class _Migration:
+    """The tree on its way to today's form, and what is said of its keys."""
 
+    def __init__(self, old: Node) -> None:
+        self.tree = old
+        self.said: dict[Place, str] = {}  # of new keys
+        self.dropped: dict[str, list[str]] = {}  # of old ones, by the section where they are looked for
+        self.gone: set[str] = set()  # old keys that have been accounted for
 
-def _from_re_edit(tree: Node, changes: _Changes) -> Node:
-    """The tree in v2's form, without what RE-Edit alone had."""
-    is_judged = plain(child(tree, "evaluation", "skip_stage4") or make(False, "", _NOW)) is not True
-    for key, reason in RE_EDIT_DROPPED.items():
-        node = child(tree, *key.split("."))
+    def _at(self, *path: str) -> Node | None:
+        return child(self.tree, *path)
+
+    def _value(self, *path: str) -> Plain:
+        node = child(self.tree, *path)
+        return plain(node) if node is not None else None
+
+    def _put(self, path: Place, value: object, why: str) -> None:
+        self.tree = placed(self.tree, make(value, "", _NOW), *path)
+        self.said[path] = why
+
+    def _remove(self, *path: str) -> None:
+        self.tree = without(self.tree, *path)
+
+    def _drop(self, path: Place, reason: str) -> None:
+        """Removes what is at `path`, and says why."""
+        node = self._at(*path)
         if node is not None:
-            changes.drop(node, reason)
-            tree = without(tree, *key.split("."))
-    judge = child(tree, "reward_model")
-    if judge is not None and not is_judged:
-        changes.drop(judge, "skip_stage4 was true")
-        tree = without(tree, "reward_model")
-    for old, new in (("primary.type", "type"), ("primary.params", "params")):
-        node = child(tree, "diffusion_model", *old.split("."))
-        if node is not None:
-            tree = placed(without(tree, "diffusion_model", *old.split(".")), node, "diffusion_model", new)
-    tree = without(tree, "diffusion_model", "primary")
-    level = child(tree, "log_level")
-    if level is not None:
-        tree = placed(without(tree, "log_level"), level, "logging", "level")
-    offload = child(tree, "diffusion_model", "params", "use_cpu_offload")
-    if offload is not None and offload.value is True:
-        tree = without(tree, "diffusion_model", "params", "use_cpu_offload")
-        tree = placed(tree, replace(offload, value="model"), "diffusion_model", "params", "cpu_offload")
-    return _re_edit_judge(tree, changes) if child(tree, "reward_model") is not None else tree
+            self._remove(*path)
+            self._say_dropped(node, reason)
 
+    def _say_dropped(self, node: Node, reason: str) -> None:
+        section = node.key.partition(".")[0]
+        inside = [leaf.key.removeprefix(f"{node.key}.") for leaf in _leaves(node) if leaf.key != node.key]
+        holds = f", with {', '.join(inside)}" if inside else ""
+        line = f"dropped {node.key} ({_line(node)}){holds}: {reason}"
+        self.dropped.setdefault(_HOME.get(section, section), []).append(line)
+        self.gone |= {node.key, *(leaf.key for leaf in _leaves(node))}
 
-def _re_edit_judge(tree: Node, changes: _Changes) -> Node:
-    """Protocol re_edit, asked as RE-Edit did, on as many devices as it took."""
-    params, section = ("reward_model", "params"), ("reward_model",)
-    kind = child(tree, *section, "type")
-    new: list[tuple[tuple[str, ...], Any, str]] = [
-        ((*params, "protocol"), "re_edit", "RE-Edit's questions: a verdict on the category, and two grades")
-    ]
-    if kind is not None and kind.value == "qwen3_vl_vllm_subprocess":
-        new.append(((*params, "num_samples"), 1, _GREEDY))
-        new.append(((*params, "temperature"), 0, _GREEDY))
-        size = child(tree, *params, "tensor_parallel_size")
-        ids = child(tree, *params, "device_ids") or child(tree, "diffusion_model", "params", "device_ids")
-        listed = ids.value if ids is not None and isinstance(ids.value, list) else []
-        if size is not None and isinstance(size.value, int) and size.value > 0:
-            tree = placed(
-                without(tree, *params, "tensor_parallel_size"), size, *section, "execution", "devices_per_worker"
-            )
-            used = listed[: len(listed) // size.value * size.value] or list(range(size.value))
-            tree = without(tree, *params, "device_ids")
-            why = f"as many of the editor's as workers of {size.value} can share" if listed else "one worker"
-            new.append(((*section, "execution", "device_ids"), used, why))
-    for path, value, why in new:
-        if child(tree, *path) is None:
-            tree = placed(tree, make(value, "", _NOW), *path)
-            changes.said[path] = why
-    return tree
+    # -------------------------------------------------------------------------------------------- RE-Edit
 
+    def leave_re_edit(self) -> None:
+        """The tree in v2's form, without what RE-Edit alone had."""
+        is_judged = self._value("evaluation", "skip_stage4") is not True
+        for key, reason in RE_EDIT_DROPPED.items():
+            self._drop(tuple(key.split(".")), reason)
+        if not is_judged:
+            self._drop(("reward_model",), "skip_stage4 was true")
+        for name in ("type", "params"):
+            self.tree = moved(self.tree, ("diffusion_model", "primary", name), ("diffusion_model", name))
+        self._remove("diffusion_model", "primary")
+        self.tree = moved(self.tree, ("log_level",), ("logging", "level"))
+        offload = self._at("diffusion_model", "params", "use_cpu_offload")
+        if offload is not None and offload.value is True:
+            self._remove("diffusion_model", "params", "use_cpu_offload")
+            self.tree = placed(self.tree, replace(offload, value="model"), "diffusion_model", "params", "cpu_offload")
+        if self._at("reward_model") is not None:
+            self._ask_as_re_edit()
 
-# ------------------------------------------------------------------------------------------------ v2
+    def _ask_as_re_edit(self) -> None:
+        """Protocol re_edit, asked as RE-Edit did, on as many devices as it took."""
+        params, execution = ("reward_model", "params"), ("reward_model", "execution")
+        why = "RE-Edit's questions: a verdict on the category, and two grades"
+        new: list[tuple[Place, object, str]] = [((*params, "protocol"), "re_edit", why)]
+        if self._value("reward_model", "type") == "qwen3_vl_vllm_subprocess":
+            new += [((*params, "num_samples"), 1, _GREEDY), ((*params, "temperature"), 0, _GREEDY)]
+            size = self._value(*params, "tensor_parallel_size")
+            ids = self._value(*params, "device_ids") or self._value("diffusion_model", "params", "device_ids")
+            listed = ids if isinstance(ids, list) else []
+            if isinstance(size, int) and size > 0:
+                at = (*execution, "devices_per_worker")
+                self.tree = moved(self.tree, (*params, "tensor_parallel_size"), at)
+                self._remove(*params, "device_ids")
+                why = f"as many of the editor's as workers of {size} can share" if listed else "one worker"
+                used = listed[: len(listed) // size * size] or list(range(size))
+                new.append(((*execution, "device_ids"), used, why))
+        for path, value, why in new:
+            if self._at(*path) is None:
+                self._put(path, value, why)
 
+    # -------------------------------------------------------------------------------------------- v2
 
-def _typed_benchmark(tree: Node, changes: _Changes) -> Node:
-    if child(tree, "benchmark") is None or child(tree, "benchmark", "type") is not None:
-        return tree
-    changes.said["benchmark", "type"] = "what the path of a file of records alone meant"
-    node = child(tree, "benchmark")
-    assert node is not None, "looked at above"
-    return placed(tree, replace(node, value={"type": make("json_records", "", _NOW), **node.value}), "benchmark")
+    def name_benchmark(self) -> None:
+        """`json_records`, where a path alone meant it."""
+        node = self._at("benchmark")
+        if node is not None and child(node, "type") is None:
+            self.said["benchmark", "type"] = "what the path of a file of records alone meant"
+            typed = {"type": make("json_records", "", _NOW), **node.children}
+            self.tree = placed(self.tree, replace(node, value=typed), "benchmark")
 
+    def name_plugin(self, kind: str, section: Place, is_re_edit: bool) -> None:
+        """The stage under today's name, with what the old name meant besides, and without what nothing reads."""
+        node = self._at(*section)
+        old = {n: below for n in ("type", "class_path") if (below := child(node, n)) is not None}
+        if node is None or not old:
+            return
+        named, _ = legacy.resolve(kind, node, ".".join(section))
+        if any(below.value != named.type or name == "class_path" for name, below in old.items()):
+            was = " and ".join(f"{below.key}: {below.value} ({_line(below)})" for below in old.values())
+            self.said[*section, "type"] = f"was {was}"
+        self.gone |= {below.key for below in old.values()}
+        rest = {name: below for name, below in node.children.items() if name not in old}
+        typed = {"type": make(named.type, "", _NOW), **rest}
+        self.tree = placed(self.tree, replace(node, value=typed), *section)
+        for param, value in named.defaults:
+            if self._at(*section, "params", param) is None:
+                self._put((*section, "params", param), value, "what the old type meant")
+        if is_re_edit and plugins.is_name(kind, named.type) and not plugins.is_foreign(named.type):
+            known = {*field_names(plugins.load(kind, named.type).Params), "seed"}
+            given = self._at(*section, "params")
+            for name, below in (given.children if given is not None else {}).items():
+                path = (*section, "params", name)
+                if name not in known and legacy.obsolete_key_warning(".".join(path), below) is None:
+                    self._drop(path, f"{named.type} has no such parameter")
 
-def _stage(tree: Node, kind: str, section: tuple[str, ...], is_re_edit: bool, changes: _Changes) -> Node:
-    """The stage under today's name, with what the old name meant besides, and without what nothing reads."""
-    node = child(tree, *section)
-    if node is None or not node.is_map or not {"type", "class_path"} & node.value.keys():
-        return tree
-    named, _ = legacy.resolve(kind, node, ".".join(section))
-    old = {name: node.value[name] for name in ("type", "class_path") if name in node.value}
-    if any(plain(below) != named.type or name == "class_path" for name, below in old.items()):
-        changes.said[*section, "type"] = "was " + " and ".join(
-            f"{below.key}: {below.value} ({_line(below)})" for below in old.values()
-        )
-    changes.gone |= {below.key for below in old.values()}
-    rest = {name: below for name, below in node.value.items() if name not in old}
-    tree = placed(tree, replace(node, value={"type": make(named.type, "", _NOW), **rest}), *section)
-    for param, value in named.defaults:
-        if child(tree, *section, "params", param) is None:
-            tree = placed(tree, make(value, "", _NOW), *section, "params", param)
-            changes.said[*section, "params", param] = "what the old type meant"
-    if not is_re_edit or plugins.is_foreign(named.type) or not plugins.is_name(kind, named.type):
-        return tree
-    known = {*field_names(plugins.load(kind, named.type).Params), "seed"}
-    given = child(tree, *section, "params")
-    for name, below in (given.value if given is not None and given.is_map else {}).items():
-        if name not in known and legacy.fate(".".join((*section, "params", name)), below) is None:
-            changes.drop(below, f"{named.type} has no such parameter")
-            tree = without(tree, *section, "params", name)
-    return tree
+    def judge_one_by_one(self) -> None:
+        """`use_batch_inference: false` as what it means, and no `file_output: false`: the log is always written."""
+        for section in legacy.judge_sections(self.tree):
+            path, size = (*section, "params", "use_batch_inference"), (*section, "execution", "batch_size")
+            batched, given = self._at(*path), self._at(*size)
+            if batched is None or batched.value is not False or self._is_read(path):
+                continue
+            self._remove(*path)
+            was = [f"was {batched.key}: false ({_line(batched)})"]
+            if given is not None:
+                was.append(f"and {given.key}: {_flow(plain(given))} ({_line(given)}), without effect beside it")
+                self.gone.add(given.key)
+            self._put(size, 1, " ".join(was))
+            self.gone.add(batched.key)
+        if self._value("logging", "file_output") is False:
+            self._drop(("logging", "file_output"), "the log is always written")
+            if self._value("logging") == {}:
+                self._remove("logging")
 
+    def drop_without_effect(self, path: Place) -> None:
+        """Drops the keys below `path` that are accepted and do nothing."""
+        node = self._at(*path)
+        for name in node.children if node is not None else ():
+            below = (*path, name)
+            reason = legacy.NO_EFFECT.get(legacy.canonical_section(".".join(below)))
+            if reason is None:
+                self.drop_without_effect(below)
+            elif not self._is_needed(below):
+                self._drop(below, reason)
+        if self._value("runtime") == {}:
+            self._remove("runtime")
 
-def _one_by_one(tree: Node, changes: _Changes) -> Node:
-    """`use_batch_inference: false` as what it means, and no `file_output: false`: the log is always written."""
-    for section in legacy.judge_sections(tree):
-        params, size = (*section, "params"), (*section, "execution", "batch_size")
-        batched, told = child(tree, *params, "use_batch_inference"), child(tree, *size)
-        if (
-            batched is None
-            or plain(batched) is not False
-            or not _is_idle(tree, (*params, "use_batch_inference"), False)
-        ):
-            continue
-        tree = placed(without(tree, *params, "use_batch_inference"), make(1, "", _NOW), *size)
-        was = [f"was {batched.key}: false ({_line(batched)})"]
-        was += [f"and {told.key}: {_flow(plain(told))} ({_line(told)}), without effect beside it"] if told else []
-        changes.said[size] = " ".join(was)
-        changes.gone |= {batched.key, *([told.key] if told else [])}
-    to_file = child(tree, "logging", "file_output")
-    if to_file is not None and plain(to_file) is False:
-        changes.drop(to_file, "the log is always written")
-        tree = without(tree, "logging", "file_output")
-        tree = tree if tree.value["logging"].value else without(tree, "logging")
-    return tree
+    def _is_needed(self, path: Place) -> bool:
+        """Whether a key that does nothing beside another one is alone, or has a meaning with its value."""
+        instead = {"results_dir": "output_dir", "log_dir": "log_file"}.get(path[-1])
+        if instead is not None:
+            return self._at(*path[:-1], instead) is None
+        return self._is_read(path) or (path[-1] == "use_batch_inference" and self._value(*path) is not True)
 
+    def _is_read(self, path: Place) -> bool:
+        """Whether the plug-in has a parameter of that name after all."""
+        word = self._value(*path[:-2], "type")
+        kind = "editors" if path[0] == "diffusion_model" else "judges"
+        if path[-2:-1] != ("params",) or not isinstance(word, str):
+            return False
+        is_ours = plugins.is_name(kind, word) and not plugins.is_foreign(word)
+        return is_ours and path[-1] in field_names(plugins.load(kind, word).Params)
 
-def _without_effect(tree: Node, changes: _Changes, path: tuple[str, ...] = ()) -> Node:
-    """The tree without the keys that are accepted and do nothing."""
-    node = child(tree, *path)
-    if node is None or not node.is_map:
-        return tree
-    for name, below in node.value.items():
-        reason = legacy.NO_EFFECT.get(legacy.role(".".join((*path, name))))
-        if reason is None:
-            tree = _without_effect(tree, changes, (*path, name))
-        elif _is_idle(tree, (*path, name)):
-            changes.drop(below, reason)
-            tree = without(tree, *path, name)
-    runtime = child(tree, "runtime")
-    return without(tree, "runtime") if runtime is not None and not runtime.value else tree
-
-
-def _is_idle(tree: Node, path: tuple[str, ...], value: bool = True) -> bool:
-    """False where a key with no effect beside another one has one alone, or where the plug-in reads it after all."""
-    if path[:2] == ("evaluation", "results_dir"):
-        return child(tree, "evaluation", "output_dir") is not None
-    if path[:2] == ("logging", "log_dir"):
-        return child(tree, "logging", "log_file") is not None
-    if path[-1] == "use_batch_inference" and plain(child(tree, *path) or make(None, "", _NOW)) is not value:
-        return False
-    word = child(tree, *path[:-2], "type")
-    if path[-2] != "params" or word is None:
-        return True
-    kind = "editors" if path[0] == "diffusion_model" else "judges"
-    is_ours = plugins.is_name(kind, word.value) and not plugins.is_foreign(word.value)
-    return not (is_ours and path[-1] in field_names(plugins.load(kind, word.value).Params))
-
-
-def _account(old: Node, tree: Node, warnings: list[str], changes: _Changes) -> None:
-    """A comment for every key that stands elsewhere, and for every one that the translation took out."""
-    kept: set[str] = set()
-    before = {leaf.key: leaf for leaf in _leaves(old)}
-
-    def walk(node: Node, path: tuple[str, ...]) -> None:
-        if node.is_map and node.value:
-            for name, below in node.value.items():
-                walk(below, (*path, name))
-        elif node.key:
+    def account_for(self, old: Node, warnings: list[str]) -> None:
+        """A comment for every key that is elsewhere now, and for every one that the translation took out."""
+        before = {leaf.key: leaf for leaf in _leaves(old)}
+        kept: set[str] = set()
+        for path, node in _places(self.tree, ()):
             kept.add(node.key)
             written = before.get(node.key)
             is_other = written is not None and plain(written) != plain(node)
-            if node.key != ".".join(path) or is_other:
+            if node.key and (node.key != ".".join(path) or is_other):
                 value = f": {_flow(plain(written))}" if written is not None and is_other else ""
-                changes.said.setdefault(path, f"was {node.key}{value} ({_line(node)})")
+                self.said.setdefault(path, f"was {node.key}{value} ({_line(node)})")
+        for key, leaf in before.items():
+            if key not in kept | self.gone and leaf.value != {}:
+                found = (w.partition(f"{key}: ")[2] for w in warnings if f": {key}: " in w)
+                self._say_dropped(leaf, next(found, "another key says the same"))
 
-    walk(tree, ())
-    for key, leaf in before.items():
-        if key not in kept | changes.gone and leaf.value != {}:
-            why = next((w.partition(f"{key}: ")[2] for w in warnings if f": {key}: " in w), "another key says the same")
-            changes.drop(leaf, why)
+    # -------------------------------------------------------------------------------------------- text
 
+    def sections(self) -> Iterator[str]:
+        """The text of every section, in their usual order."""
+        names = dict.fromkeys((*self.tree.children, *self.dropped))
+        for name in sorted(names, key=lambda name: SECTIONS.index(name) if name in SECTIONS else len(SECTIONS)):
+            lines = [f"# {_one_line(line)}" for line in self.dropped.get(name, ())]
+            node = self.tree.children.get(name)
+            lines += self._written((name,), node) if node is not None else ()
+            yield "\n" + "\n".join(lines) + "\n"
 
-# ------------------------------------------------------------------------------------------------ text
-
-
-def _section(name: str, tree: Node, changes: _Changes) -> str:
-    lines = [f"# {_one_line(line)}" for line in changes.dropped.get(name, ())]
-    node = tree.value.get(name)
-    return "\n".join([*lines, *(_written(name, node, (), changes) if node is not None else ())]) + "\n"
-
-
-def _written(name: str, node: Node, above: tuple[str, ...], changes: _Changes) -> list[str]:
-    """The lines of one key: its comment above it, what is in it below."""
-    path, indent = (*above, name), "  " * len(above)
-    said = changes.said.get(path)
-    lines = [f"{indent}# {_one_line(said)}"] if said else []
-    key = f"{indent}{_flow(name)}:"
-    if node.is_map and node.value:
-        return [*lines, key, *(line for k, below in node.value.items() for line in _written(k, below, path, changes))]
-    return [*lines, *_value(key, plain(node), indent + "  ")]
-
-
-def _value(key: str, value: Any, indent: str) -> list[str]:
-    """`key: value`; a text of several lines as a block, where a block can hold it."""
-    is_block = isinstance(value, str) and "\n" in value.rstrip("\n") and not value.startswith((" ", "\n", "\t"))
-    if is_block and all(c.isprintable() or c == "\n" for c in value):
-        body = value.rstrip("\n")
-        ends = len(value) - len(body)
-        if ends <= 1:
-            rows = [f"{indent}{row}" if row else "" for row in body.split("\n")]
-            return [f"{key} |{'' if ends else '-'}", *rows]
-    return [f"{key} {_flow(value)}"]
+    def _written(self, path: Place, node: Node) -> Iterator[str]:
+        """The lines of one key: its comment above it, what is in it below."""
+        indent = "  " * (len(path) - 1)
+        if path in self.said:
+            yield f"{indent}# {_one_line(self.said[path])}"
+        value = plain(node)
+        if isinstance(value, str):
+            yield textwrap.indent(_dumped({path[-1]: value}), indent)
+        elif not node.children:
+            yield f"{indent}{_flow(path[-1])}: {_flow(value)}"
+        else:
+            yield f"{indent}{_flow(path[-1])}:"
+        for name, below in node.children.items():
+            yield from self._written((*path, name), below)
 
 
-def _flow(value: Any) -> str:
+def _places(node: Node, path: Place) -> Iterator[tuple[Place, Node]]:
+    """Every leaf with where it is."""
+    if not node.children:
+        yield path, node
+    for name, below in node.children.items():
+        yield from _places(below, (*path, name))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def _dumped(value: Plain, is_flow: bool = False) -> str:
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=is_flow, allow_unicode=True, width=10**9, sort_keys=False
+    )
+    return text.rstrip("\n")
+
+
+def _flow(value: Plain) -> str:
     """`value` as YAML on one line."""
-    if isinstance(value, str) and ("\n" in value or not value.isprintable()):
-        return json.dumps(value, ensure_ascii=not value.replace("\n", "").isprintable())
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
-    return text.strip().removesuffix("...").strip()
+    return _dumped([value], is_flow=True).removeprefix("[").removesuffix("]")
 
 
 def _one_line(text: str) -> str:

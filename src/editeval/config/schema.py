@@ -1,13 +1,19 @@
-"""What a configuration is once it has been read: frozen, complete, every value checked. Standard library only."""
+"""What a configuration is once it has been read: frozen, complete, every value checked.
+
+The types of `Execution` are those of the YAML keys: a key is added here, and read by what it means to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt
 
 from editeval.prompts import Prompt
+from editeval.types import PluginParams
 
 POLICIES = {
     "batch_sync": "all workers finish a batch before the next one starts (v2.1; enable_batch_sync: true)",
@@ -16,7 +22,14 @@ POLICIES = {
     "dynamic": "an idle worker takes the next request: the shortest run",
 }
 """YAML name -> what it does; `execution/policies.py` has the classes."""
-STATISTICS = ("mean", "std", "median", "min", "max", "count")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+SECTIONS = (
+    *("benchmark", "diffusion_model", "reward_model", "reward_models"),
+    *("prompts", "evaluation", "logging"),
+)
+Count = Annotated[int, Ge(1)]
+Seed = Annotated[int, Ge(0), Lt(2**31)]
+Seconds = Annotated[float, Gt(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +37,18 @@ class Execution:
     """How the requests of one stage meet its devices. Changes no result, only when and where it is made."""
 
     device_ids: tuple[str, ...] | None = None  # "cpu" or "cuda:N"; None = all visible GPUs
-    policy: str = "batch_sync"
-    max_drift: int | None = None  # only with bounded_drift
-    retry: str = "in_batch"  # or "at_end", only with batch_sync: failed requests run again behind the last batch
-    backend: str = "process"
+    policy: str = "batch_sync"  # one of POLICIES
+    max_drift: Annotated[int, Ge(0)] | None = None  # only with bounded_drift
+    retry: Literal["in_batch", "at_end"] = "in_batch"  # at_end, only with batch_sync: behind the last batch
+    backend: Literal["process", "inprocess", "ray"] = "process"
     ray_address: str | None = None  # of backend ray: host:port of the head; None = the cluster of this machine
-    load_concurrency: int = 1  # models that may load at the same time
-    timeout_s: float = 3600.0  # one request
-    stall_s: float = 1800.0  # no progress for that long
-    start_timeout_s: float = 1800.0  # one worker, until its model is ready
-    max_attempts: int = 3
-    batch_size: int = 1  # requests per call
-    devices_per_worker: int = 1
+    load_concurrency: Count = 1  # models that may load at the same time
+    timeout_s: Seconds = 3600.0  # one request
+    stall_s: Seconds = 1800.0  # no progress for that long
+    start_timeout_s: Seconds = 1800.0  # one worker, until its model is ready
+    max_attempts: Count = 3
+    batch_size: Count = 1  # requests per call
+    devices_per_worker: Count = 1
     python: str | None = None  # interpreter of the workers; None = the one that runs editeval
     requirements: tuple[str, ...] = ()  # packages of an environment made for the workers; not with `python`
     overlap: bool | None = None  # judging while editing goes on; None = where the stages share no device
@@ -49,7 +62,7 @@ class Stage:
     type: str  # name of the module that is loaded
     requested_type: str  # what the user wrote: a v2 name, a v2 class path, or `type` itself
     log_name: str  # name in the log lines; empty = the class name
-    params: Any  # instance of the plug-in's Params
+    params: PluginParams
     seed: int
     execution: Execution
 
@@ -64,7 +77,7 @@ class BenchmarkConfig:
     """Which samples."""
 
     type: str
-    params: Any  # instance of the plug-in's Params
+    params: PluginParams
     categories: tuple[str, ...]  # in processing order; empty = all
     aliases: Mapping[str, str] = field(default_factory=dict)  # words that mean another category: v2's data have two
 
@@ -114,9 +127,7 @@ class Config:
     allow_code: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)  # "file config.yaml:12" | "flag --seed" | "default" | ...
     warnings: tuple[str, ...] = ()  # one line each
-    resolved: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # JSON values; as a file it gives this configuration again
+    resolved: Mapping[str, Any] = field(default_factory=dict)  # JSON; as a file it gives this configuration again
 
     def prompt_of(self, category: str) -> Prompt | None:
         """The judging prompt for samples of `category`; None if there is none."""

@@ -1,4 +1,4 @@
-"""YAML text to nodes with line numbers: the safe subset, strictly.
+"""YAML text to nodes that know their line: the safe subset, strictly.
 
 Plain scalars follow YAML 1.1 as v2 did (yes/no/on/off are booleans), but what people misread is refused:
 octal 010, sexagesimal 12:30, infinities, duplicate keys, tags, more than MAX_NODES nodes after aliases.
@@ -9,27 +9,78 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from editeval.errors import ConfigError, Problems
 
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+"""What JSON can hold."""
 MAX_BYTES = 10_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml: ten times faster, same grammar
+FILE, ENVIRONMENT, SET, FLAG = 1, 2, 3, 4  # ranks: the higher one wins
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml: ten times faster
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = ("str", "timestamp", "value", "merge")
-_TAGS: dict[type[yaml.Node], tuple[str, ...]] = {
-    yaml.MappingNode: ("map",),
-    yaml.SequenceNode: ("seq",),
-    yaml.ScalarNode: (*_TEXT_TAGS, "int", "float", "bool", "null"),
+_TAGS = {
+    yaml.MappingNode: (f"{_TAG}map",),
+    yaml.SequenceNode: (f"{_TAG}seq",),
+    yaml.ScalarNode: tuple(_TAG + name for name in (*_TEXT_TAGS, "int", "float", "bool", "null")),
 }
+_BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+)")
+_INTEGER = re.compile(r"(?=.{1,24}$)[-+]?(0|[1-9][0-9_]*|0x_*[0-9a-fA-F][0-9a-fA-F_]*|0b_*[01][01_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where text came from. With `numbered`, nodes carry the line."""
+
+    name: str  # as errors show it: "config.yaml", "--set", "EDITEVAL_SEED"
+    origin: str  # as the record shows it: "file config.yaml", "--set", "env EDITEVAL_SEED", "flag --seed"
+    rank: int
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value: a scalar, a list of nodes or a dict of nodes."""
+
+    value: bool | int | float | str | list[Node] | dict[str, Node] | None
+    key: str  # dotted, as the user wrote it; empty for flags
+    where: str
+    origin: str
+    rank: int
+
+    @property
+    def is_map(self) -> bool:
+        """True if it has children (or could have)."""
+        return isinstance(self.value, dict)
+
+    @property
+    def children(self) -> dict[str, Node]:
+        """What is in it by name; nothing if it is no mapping."""
+        return self.value if isinstance(self.value, dict) else {}
+
+
+def make(value: object, key: str, source: Source, line: int = 0) -> Node:
+    """A node from `source`, nodes in it as they are. What JSON cannot hold becomes text."""
+    suffix = f":{line}" if source.numbered else ""
+    inside: bool | int | float | str | list[Node] | dict[str, Node] | None
+    if isinstance(value, Mapping):
+        inside = {str(name): _made(below, f"{key}.{name}".lstrip("."), source, line) for name, below in value.items()}
+    elif isinstance(value, list | tuple):
+        inside = [_made(below, f"{key}[{i}]", source, line) for i, below in enumerate(value)]
+    else:
+        inside = value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    return Node(inside, key, source.name + suffix, source.origin + suffix, source.rank)
+
+
+def _made(value: object, key: str, source: Source, line: int) -> Node:
+    return value if isinstance(value, Node) else make(value, key, source, line)
 
 
 def read_file(path: Path, source: Source, problems: Problems | None = None) -> Node:
@@ -55,53 +106,33 @@ def read_file(path: Path, source: Source, problems: Problems | None = None) -> N
     if not node.is_map:
         if problems is not None:
             problems.check()
-        got = "an empty file" if node.value is None else quoted(node.value)
+        got = "an empty file" if node.value is None else quoted(plain(node))
         raise ConfigError(f"{path}:1: must be a mapping of sections (benchmark, diffusion_model, ...), got {got}")
     return node
 
 
 def read_text(text: str, source: Source, key: str = "", problems: Problems | None = None) -> Node:
     """The value that `text` is, as a node called `key`. Raises ConfigError; with `problems` as `read_file`."""
+    kept = Problems(source.name) if problems is None else problems
+    reader = _Reader(source, kept)
     control = _CONTROL.search(text)
     if control:
         line = text.count("\n", 0, control.start()) + 1
-        raise _refusal(source, key, line, f"control character {control[0]!r}; remove it")
+        raise reader.refusal(key, line, f"control character {control[0]!r}; remove it")
     try:
-        _measure(text, source, key)
+        reader.measure(text, key)
         root = _LOADER(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         hint = "; indent with spaces, not tabs" if "\t" in text else ""
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise _refusal(source, key, mark.line + 1 if mark else 1, f"not YAML: {said}{hint}") from error
+        raise reader.refusal(key, mark.line + 1 if mark else 1, f"not YAML: {said}{hint}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an escape beyond Unicode
-        raise _refusal(source, key, 1, f"not YAML: {shown(str(error))}") from error
-    if root is None:
-        return make(None, key, source, 1)
-    kept = Problems(source.name) if problems is None else problems
-    node = _Reader(source, kept).node(root, key, 0)
+        raise reader.refusal(key, 1, f"not YAML: {shown(str(error))}") from error
+    node = reader.node(root, key, 0) if root is not None else make(None, key, source, 1)
     if problems is None:
         kept.check()
     return node
-
-
-def _refusal(source: Source, key: str, line: int, message: str) -> ConfigError:
-    where = f"{source.name}:{line}" if source.numbered else source.name
-    return ConfigError(f"{where}: {key}: {message}" if key else f"{where}: {message}")
-
-
-def _measure(text: str, source: Source, key: str) -> None:
-    """Raises ConfigError before anything recursive sees a document that is too deep or too large."""
-    depth = count = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        count += isinstance(event, yaml.NodeEvent)
-        if depth > MAX_DEPTH or count > MAX_NODES:
-            what = f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else f"more than {MAX_NODES} values"
-            raise _refusal(source, key, event.start_mark.line + 1 if event.start_mark else 1, what)
 
 
 class _Reader:
@@ -115,32 +146,41 @@ class _Reader:
         self.problems = problems
         self.count = 0
 
-    def node(self, composed: yaml.Node, key: str, depth: int, line: int | None = None) -> Node:
-        line = composed.start_mark.line + 1 if line is None else line
-        if not self._admits(composed, key, depth, line):
-            return make(None, key, self.source, line)
-        if isinstance(composed, yaml.MappingNode):
-            return make(self._mapping(composed, key, depth), key, self.source, line)
-        lines: dict[tuple[int | str, ...], str] = {}
-        value = self._plain(composed, key, depth, (), lines)
-        return replace(make(value, key, self.source, line), lines=lines)
-
-    def _admits(self, composed: yaml.Node, key: str, depth: int, line: int) -> bool:
-        """False for a tag that is refused. Raises ConfigError for a document that is too large or too deep."""
-        self.count += 1
-        if self.count > MAX_NODES:
-            raise _refusal(self.source, key, line, f"more than {MAX_NODES} values once aliases are followed")
-        if depth > MAX_DEPTH:
-            raise _refusal(self.source, key, line, f"nested deeper than {MAX_DEPTH}")
-        known = _TAGS[type(composed)]
-        if composed.tag.removeprefix(_TAG) not in known or not composed.tag.startswith(_TAG):
-            tag = composed.tag.replace(_TAG, "!!")
-            self._refuse(key, line, f"the tag {shown(tag)} is not accepted; write plain values")
-            return False
-        return True
+    def refusal(self, key: str, line: int, message: str) -> ConfigError:
+        return problem(make(None, key, self.source, line), message)
 
     def _refuse(self, key: str, line: int, message: str) -> None:
-        self.problems.add(_refusal(self.source, key, line, message))
+        self.problems.add(self.refusal(key, line, message))
+
+    def measure(self, text: str, key: str) -> None:
+        """Raises ConfigError before anything recursive sees a document that is too deep or too large."""
+        depth = count = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            count += isinstance(event, yaml.NodeEvent)
+            if depth > MAX_DEPTH or count > MAX_NODES:
+                what = f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else f"more than {MAX_NODES} values"
+                raise self.refusal(key, event.start_mark.line + 1 if event.start_mark else 1, what)
+
+    def node(self, composed: yaml.Node, key: str, depth: int, line: int = 0) -> Node:
+        """`composed` as a node. `line`: of its key; 0 = its own. Raises ConfigError where aliases make it too large."""
+        line = line or composed.start_mark.line + 1
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise self.refusal(key, line, f"more than {MAX_NODES} values once aliases are followed")
+        if depth > MAX_DEPTH:
+            raise self.refusal(key, line, f"nested deeper than {MAX_DEPTH}")
+        value: object = None
+        if composed.tag not in _TAGS[type(composed)]:
+            tag = composed.tag.replace(_TAG, "!!")
+            self._refuse(key, line, f"the tag {shown(tag)} is not accepted; write plain values")
+        elif isinstance(composed, yaml.MappingNode):
+            value = self._mapping(composed, key, depth)
+        elif isinstance(composed, yaml.SequenceNode):
+            value = [self.node(part, f"{key}[{i}]", depth + 1) for i, part in enumerate(composed.value)]
+        else:
+            value = self._scalar(composed, key)
+        return make(value, key, self.source, line)
 
     def _mapping(self, composed: yaml.MappingNode, key: str, depth: int) -> dict[str, Node]:
         children: dict[str, Node] = {}
@@ -149,7 +189,10 @@ class _Reader:
             line = name_node.start_mark.line + 1
             if name_node.tag == f"{_TAG}merge":
                 for part in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
-                    inherited = {**self._inherited(part, key, depth, line), **inherited}
+                    if isinstance(part, yaml.MappingNode):
+                        inherited = {**self.node(part, key, depth + 1).children, **inherited}
+                    else:
+                        self._refuse(key, line, "<< must name a mapping")
                 continue
             if not isinstance(name_node, yaml.ScalarNode) or not name_node.value:
                 self._refuse(key, line, "a key must be a word")
@@ -163,127 +206,57 @@ class _Reader:
             children[name] = self.node(value_node, path, depth + 1, line)
         return {**inherited, **children}
 
-    def _inherited(self, composed: yaml.Node, key: str, depth: int, line: int) -> dict[str, Node]:
-        if not isinstance(composed, yaml.MappingNode):
-            self._refuse(key, line, "<< must name a mapping")
-            return {}
-        value: dict[str, Node] = self.node(composed, key, depth + 1).value
-        return value
-
-    def _plain(
-        self,
-        composed: yaml.Node,
-        key: str,
-        depth: int,
-        location: tuple[int | str, ...],
-        lines: dict[tuple[int | str, ...], str],
-    ) -> Any:
-        if location:
-            if not self._admits(composed, key, depth, composed.start_mark.line + 1):
-                return None
-            lines[location] = make(None, key, self.source, composed.start_mark.line + 1).where
-        if isinstance(composed, yaml.ScalarNode):
-            return self._scalar(composed, key)
-        if isinstance(composed, yaml.MappingNode):
-            below = self._mapping(composed, key, depth)
-            return {name: _flat(node) for name, node in below.items()}
-        parts = enumerate(composed.value)
-        return [self._plain(part, f"{key}[{i}]", depth + 1, (*location, i), lines) for i, part in parts]
-
-    def _scalar(self, composed: yaml.ScalarNode, key: str) -> Any:
+    def _scalar(self, composed: yaml.Node, key: str) -> bool | int | float | str | None:
         line = composed.start_mark.line + 1
         tag, text = composed.tag.removeprefix(_TAG), str(composed.value)
-        if tag in _TEXT_TAGS:
-            if _CONTROL.search(text):  # written as an escape
-                self._refuse(key, line, f"control character in {quoted(text)}; remove it")
-                return None
-            return text
         if tag == "null":
             return None
-        value = {"bool": _bool, "int": _int, "float": _float}[tag](text)
+        if tag in _TEXT_TAGS:
+            if not _CONTROL.search(text):
+                return text
+            self._refuse(key, line, f"control character in {quoted(text)}; remove it")  # written as an escape
+            return None
+        value = _BOOLEANS.get(text.lower()) if tag == "bool" else _number(tag, text)
         if value is None:
             advice = "write it in quotes if it is text, else as a plain decimal number"
             self._refuse(key, line, f"{quoted(text)} is ambiguous or out of range; {advice}")
         return value
 
 
-def _flat(node: Node) -> Any:
-    return {name: _flat(below) for name, below in node.value.items()} if node.is_map else node.value
-
-
-def _bool(text: str) -> bool | None:
-    return {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}.get(text.lower())
-
-
-def _int(text: str) -> int | None:
-    if not _NUMBER.fullmatch(text) or len(text) > 24:
-        return None
+def _number(tag: str, text: str) -> int | float | None:
+    digits = text.replace("_", "")
+    if tag == "int":
+        whole = int(digits, 0) if _INTEGER.fullmatch(text) else 2**63
+        return whole if abs(whole) < 2**63 else None
     try:
-        value = int(text.replace("_", ""), 0)
-    except ValueError:
-        return None
-    return value if abs(value) < 2**63 else None
-
-
-def _float(text: str) -> float | None:
-    try:
-        value = float(text.replace("_", ""))
+        value = float(digits)
     except ValueError:
         return None
     return value if math.isfinite(value) else None
 
 
-FILE, ENVIRONMENT, SET, FLAG = 1, 2, 3, 4  # ranks: the higher one wins
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where text came from. With `numbered`, nodes carry the line."""
-
-    name: str  # as errors show it: "config.yaml", "--set", "EDITEVAL_SEED"
-    origin: str  # as the record shows it: "file config.yaml", "--set", "env EDITEVAL_SEED", "flag --seed"
-    rank: int
-    numbered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A value: a scalar, a list of plain values, or a dict of nodes."""
-
-    value: Any
-    key: str  # dotted, as the user wrote it; empty for flags
-    where: str
-    origin: str
-    rank: int
-    lines: Mapping[tuple[int | str, ...], str] = field(default_factory=dict)  # where the elements of a list are
-
-    @property
-    def is_map(self) -> bool:
-        """True if it has children (or could have)."""
-        return isinstance(self.value, dict)
-
-
-def make(value: Any, key: str, source: Source, line: int = 0) -> Node:
-    """A node from `source`."""
-    suffix = f":{line}" if source.numbered else ""
-    return Node(value, key, source.name + suffix, source.origin + suffix, source.rank)
-
-
 def problem(node: Node, message: str, location: Sequence[int | str] = ()) -> ConfigError:
-    """The error `where: key: message`, at the element of a list where `location` leads."""
-    where = node.lines.get(tuple(location), node.where)
-    element = "".join(f"[{p}]" if isinstance(p, int) else f".{shown(p)}" for p in location)
-    return ConfigError(f"{where}: {node.key}{element}: {message}" if node.key else f"{where}{element}: {message}")
+    """The error `where: key: message`, at the part of the value where `location` leads."""
+    key = node.key
+    for part in location:
+        key += f"[{part}]" if isinstance(part, int) else f".{shown(part)}"
+        if isinstance(node.value, list) and isinstance(part, int):
+            node = node.value[part]
+        elif isinstance(part, str):
+            node = node.children.get(part, node)
+    if key.startswith(("[", ".")):  # of a flag, which is its own name
+        return ConfigError(f"{node.where}{key}: {message}")
+    return ConfigError(f"{node.where}: {key}: {message}" if key else f"{node.where}: {message}")
 
 
-def shown(value: Any, limit: int = 60) -> str:
+def shown(value: object, limit: int = 60) -> str:
     """`value` on one line, shortened; text that is a plain word comes without quotes only if it is a key."""
     if isinstance(value, str) and value and value.isprintable() and len(value) <= limit:
         return value
     return quoted(value, limit)
 
 
-def quoted(value: Any, limit: int = 60) -> str:
+def quoted(value: object, limit: int = 60) -> str:
     """`value` as Python writes it, shortened; null, true and false as YAML readers call them."""
     text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
@@ -292,20 +265,18 @@ def quoted(value: Any, limit: int = 60) -> str:
 def child(node: Node | None, *path: str) -> Node | None:
     """The node below, or None if there is none."""
     for part in path:
-        if node is None or not node.is_map:
-            return None
-        node = node.value.get(part)
+        node = node.children.get(part) if node is not None else None
     return node
 
 
 def without(node: Node, *path: str) -> Node:
     """`node` with the child at `path` removed."""
-    if not node.is_map or path[0] not in node.value:
+    if path[0] not in node.children:
         return node
-    rest = {k: v for k, v in node.value.items() if k != path[0]}
+    rest = {k: v for k, v in node.children.items() if k != path[0]}
     if len(path) == 1:
         return replace(node, value=rest)
-    return replace(node, value={**node.value, path[0]: without(node.value[path[0]], *path[1:])})
+    return replace(node, value={**node.children, path[0]: without(node.children[path[0]], *path[1:])})
 
 
 def placed(node: Node, new: Node, *path: str) -> Node:
@@ -314,34 +285,34 @@ def placed(node: Node, new: Node, *path: str) -> Node:
         return new
     if node.value is not None and not node.is_map:
         return node
-    children = dict(node.value or {})
     key = f"{node.key}.{path[0]}".lstrip(".") if new.key else ""
-    below = children.get(path[0], replace(new, value={}, key=key, lines={}))
-    children[path[0]] = placed(below, new, *path[1:])
-    return replace(node, value=children)
+    below = node.children.get(path[0], replace(new, value={}, key=key))
+    return replace(node, value={**node.children, path[0]: placed(below, new, *path[1:])})
+
+
+def moved(node: Node, old: Sequence[str], new: Sequence[str]) -> Node:
+    """`node` with what was at `old`, if there is anything, at `new`."""
+    found = child(node, *old)
+    return placed(without(node, *old), found, *new) if found is not None else node
 
 
 def merge(low: Node, high: Node) -> Node:
     """Both, mapping by mapping; where they differ, `high`. Lists are replaced, not joined."""
     if not (low.is_map and high.is_map):
         return high
-    children = dict(low.value)
-    for key, value in high.value.items():
-        children[key] = merge(children[key], value) if key in children else value
-    return replace(low, value=children)
+    both = dict(low.children)
+    for key, value in high.children.items():
+        both[key] = merge(both[key], value) if key in both else value
+    return replace(low, value=both)
 
 
-def plain(node: Node) -> Any:
+def plain(node: Node) -> Plain:
     """The value without its history."""
-    return {key: plain(below) for key, below in node.value.items()} if node.is_map else node.value
+    if isinstance(node.value, dict):
+        return {key: plain(below) for key, below in node.value.items()}
+    return [plain(below) for below in node.value] if isinstance(node.value, list) else node.value
 
 
-def origin(node: Node) -> str:
-    """Where the value was decided; for a mapping, where its highest-ranking part was."""
-    return _highest(node).origin
-
-
-def _highest(node: Node) -> Node:
-    if not node.is_map or not node.value:
-        return node
-    return max((_highest(below) for below in node.value.values()), key=lambda n: n.rank)
+def deciding(node: Node) -> Node:
+    """What decided the value: for a mapping, its highest-ranking part."""
+    return max(map(deciding, node.children.values()), key=lambda part: part.rank, default=node)

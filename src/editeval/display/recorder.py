@@ -18,7 +18,7 @@ from editeval.display.observer import Observer, RunFacts
 from editeval.display.rates import refresh_interval_s
 from editeval.display.snapshot import RunSnapshot
 from editeval.display.tracker import Tracker
-from editeval.machine.nvml import GpuSample, GpuSource, open_source
+from editeval.machine.gpus import GpuSample, GpuSource, open_source
 
 INTERVAL_S = 1.0
 GPU_FILE, LIVE_FILE = "gpu.csv", "live.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from editeval.machine.nvml import GpuSample
+from editeval.machine.gpus import GpuSample
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from editeval.display import snapshot as views
 from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
 from editeval.display.rates import Throughput
 from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, WorkerView
-from editeval.machine.nvml import GpuSample
+from editeval.machine.gpus import GpuSample
 
 Interval = Callable[[Mapping[str, Sequence[float]]], tuple[float, float | None, float | None]]
 """interval(scores by cluster) -> (mean, low, high): the interval that the report will give."""

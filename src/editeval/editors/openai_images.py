@@ -23,6 +23,7 @@ from editeval.editors import _images_api
 from editeval.editors._images_api import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
 from editeval.editors.diffusion.sizes import Size, is_stretch, parse_size, scaled
 from editeval.errors import ConfigError, ImageError, MachineError
+from editeval.http.calls import SECRET, Bounds, Caps, UsageMeter, ask, check_variable, key_in
 from editeval.http.client import (
     BadReplyError,
     HttpReply,
@@ -34,9 +35,7 @@ from editeval.http.client import (
     idempotency,
     parse_url,
 )
-from editeval.http.retries import SECRET, Bounds, ask, check_variable, key_in
 from editeval.http.status_codes import models_of
-from editeval.http.usage import Caps, UsageMeter
 from editeval.images import decode, encode_png
 from editeval.types import Editor, EditRequest, Progress
 

@@ -22,7 +22,7 @@ from editeval.errors import ConfigError, EditevalError, MachineError
 from editeval.execution.transport import Channel, Frame, FrameError, Header, ProtocolError, QueueChannel, SocketChannel
 from editeval.execution.worker import Worker
 from editeval.execution.worker_messages import PROTOCOL_ERROR, Unit, pack_unit
-from editeval.machine.gpus import TOLD, num_gpus, told, visible_gpus
+from editeval.machine.gpus import DRIVER_LINES, driver_lines, num_gpus, visible_gpus
 from editeval.types import Failure
 
 # -- devices -----------------------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def worker_environment(devices: Sequence[str], environ: Mapping[str, str]) -> di
     result.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the driver's numbers, as nvidia-smi and `doctor` show them
     result["CUDA_VISIBLE_DEVICES"] = ",".join(visible[int(g)] if visible else g for g in gpus)
     if gpus:
-        result[TOLD] = told(environ)
+        result[DRIVER_LINES] = driver_lines(environ)
     else:
         result.update(dict.fromkeys(_ONE_THREAD, "1"))
     return result

@@ -12,14 +12,13 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from socket import SHUT_RDWR, create_connection, socket
 from urllib.parse import urlsplit
 
 from editeval.errors import ConfigError, EditevalError, MachineError
 
-PIECE = 1 << 16
 MAX_QUOTED = 300
 REACH_S = 3.0  # for a server to be seen before anything starts
 
@@ -154,32 +153,27 @@ def exchange(server: Server, message: HttpRequest, seconds: float, max_bytes: in
 
     Raises PassingError if it does not come, breaks off or takes too long; BadReplyError if it is too big.
     """
-    end = time.monotonic() + seconds
-    connection = _connection(server, seconds)
-    try:
-        connection.connect()
-    except (OSError, UnicodeError) as error:
-        connection.close()
-        raise PassingError(f"cannot be reached: {server.quote(error)}") from None
-    wire = connection.sock
-    with _cut_at(wire, end) as is_cut:
-        try:
-            reply = _converse(connection, server, message, max_bytes)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if is_cut.is_set() or isinstance(error, TimeoutError):
-                raise PassingError(f"no whole reply within {seconds:.3g} s") from None
-            raise PassingError(f"connection broke: {type(error).__name__}: {server.quote(error)}") from None
-        finally:
-            connection.close()
-        if is_cut.is_set():
-            raise PassingError(f"no whole reply within {seconds:.3g} s")
-    return reply
-
-
-def _connection(server: Server, seconds: float) -> http.client.HTTPConnection:
+    end, late = time.monotonic() + seconds, f"no whole reply within {seconds:.3g} s"
     if server.scheme == "http":
-        return http.client.HTTPConnection(server.host, server.port, timeout=seconds)
-    return http.client.HTTPSConnection(server.host, server.port, timeout=seconds, context=ssl.create_default_context())
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=seconds)
+    else:
+        context = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(server.host, server.port, timeout=seconds, context=context)
+    with closing(connection):
+        try:
+            connection.connect()
+        except (OSError, UnicodeError) as error:
+            raise PassingError(f"cannot be reached: {server.quote(error)}") from None
+        with _cut_at(connection.sock, end) as is_cut:
+            try:
+                reply = _converse(connection, server, message, max_bytes)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if is_cut.is_set() or isinstance(error, TimeoutError):
+                    raise PassingError(late) from None
+                raise PassingError(f"connection broke: {type(error).__name__}: {server.quote(error)}") from None
+            if is_cut.is_set():
+                raise PassingError(late)
+            return reply
 
 
 @contextmanager
@@ -219,19 +213,12 @@ def _converse(
 
 
 def _read(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    too_big = f"the reply is bigger than {max_bytes >> 20} MiB, the most that is read"
     encoding = response.getheader("Content-Encoding", "identity")
     if encoding != "identity":
         raise BadReplyError(f"the reply is compressed ({encoding[:20]!r}), which was not asked for")
-    if response.length is not None and response.length > max_bytes:
-        raise BadReplyError(too_big)
-    pieces: list[bytes] = []
-    size = 0
-    while piece := response.read(PIECE):
-        size += len(piece)
-        if size > max_bytes:
-            raise BadReplyError(too_big)
-        pieces.append(piece)
+    content = b"" if (response.length or 0) > max_bytes else response.read(max_bytes + 1)
+    if len(content) + (response.length or 0) > max_bytes:
+        raise BadReplyError(f"the reply is bigger than {max_bytes >> 20} MiB, the most that is read")
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
-    return b"".join(pieces)
+    return content

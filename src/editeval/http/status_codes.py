@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from editeval.errors import MachineError
 from editeval.http.client import DeclinedError, HttpReply, PassingError, Server
@@ -68,7 +68,17 @@ def complaint(body: bytes) -> tuple[str, str]:
     return ("", str(detail)) if detail else ("", "")
 
 
-def parse(body: bytes) -> dict[str, Any]:
+def mapping(value: object) -> Mapping[str, object]:
+    """`value`, if it is an object of JSON; else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: object) -> Sequence[object]:
+    """`value`, if it is an array of JSON; else an empty one."""
+    return value if isinstance(value, list) else ()
+
+
+def parse(body: bytes) -> dict[str, object]:
     """The JSON object that `body` is. Raises PassingError."""
     try:
         data = json.loads(body)
@@ -102,6 +112,4 @@ def models_of(reply: HttpReply) -> tuple[str, ...]:
         entries = parse(reply.body).get("data")
     except PassingError:
         return ()
-    if not isinstance(entries, list):
-        return ()
-    return tuple(str(e["id"]) for e in entries if isinstance(e, dict) and e.get("id"))
+    return tuple(str(e["id"]) for e in listing(entries) if isinstance(e, dict) and e.get("id"))

@@ -19,9 +19,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,8 @@ from PIL import Image
 
 from editeval.errors import ConfigError, ImageError
 from editeval.images import decode
-from editeval.judges.pixels import likeness
-from editeval.judges.pixels.likeness import COARSE, COARSE_FACTOR, FINE, REACH, Mask, Whole
-from editeval.judges.pixels.registration import Placement, placement, tone_curve
+from editeval.judges import _pixels
+from editeval.judges._pixels import COARSE, COARSE_FACTOR, FINE, REACH, Mask, Placement, Whole, placement, tone_curve
 from editeval.types import Judge, JudgeRequest, Score
 
 VERSION = 2
@@ -100,7 +99,11 @@ class ReferenceJudge(Judge):
     params: ReferenceParams
 
     @classmethod
-    def fingerprint_of(cls, params: Any) -> str:
+    def roles_of(cls, params: ReferenceParams) -> Mapping[str, str]:
+        return {**super().roles_of(params), "following": "completeness"}
+
+    @classmethod
+    def fingerprint_of(cls, params: ReferenceParams) -> str:
         """Scores of another version of this file are never mixed with these."""
         return f"reference {VERSION}"
 
@@ -174,13 +177,13 @@ class ReferenceJudge(Judge):
         """0 to 10, and what it is made of."""
         near = pictures.around_mask()
         parts = near.source, near.reference, near.edited
-        one, two, three = (likeness.averaged(picture, COARSE)[near.mask] for picture in parts)
-        gained, astray, whole = likeness.colour_way(one, two, three, self.params.forgiven_distance * COARSE_FACTOR)
+        one, two, three = (_pixels.averaged(picture, COARSE)[near.mask] for picture in parts)
+        gained, astray, whole = _pixels.colour_way(one, two, three, self.params.forgiven_distance * COARSE_FACTOR)
         if whole == 0:
             raise _Unscored("no_change", "nobody sees a difference of source and reference inside the mask")
-        one, two, three = (likeness.slopes(likeness.averaged(picture, FINE))[near.mask] for picture in parts)
-        edges = likeness.edge_way(one, two, three)
-        agreement = likeness.agreement(near.reference, near.edited, near.mask)
+        one, two, three = (_pixels.slopes(_pixels.averaged(picture, FINE))[near.mask] for picture in parts)
+        edges = _pixels.edge_way(one, two, three)
+        agreement = _pixels.agreement(near.reference, near.edited, near.mask)
         structure = min(part / all_of_it if all_of_it else 1.0 for part, all_of_it in (edges, agreement))
         structure = min(1.0, max(0.0, structure) / ENOUGH_STRUCTURE)
         damaged = min(1.0, (1.0 - structure) / LITTLE_STRUCTURE)  # another shade is no damage, paint is
@@ -190,7 +193,7 @@ class ReferenceJudge(Judge):
 
     def _spoilt(self, pictures: _Pictures) -> tuple[int, int]:
         """(visibly changed area outside the mask, size of a small object), both in thousandths of a pixel."""
-        source, edited = (likeness.averaged(picture, COARSE) for picture in (pictures.source, pictures.edited))
+        source, edited = (_pixels.averaged(picture, COARSE) for picture in (pictures.source, pictures.edited))
         worst = np.abs(edited - source).max(axis=2)[~_grown(pictures.mask)]
         low, high = self.params.unseen_difference * COARSE_FACTOR, self.params.full_difference * COARSE_FACTOR
         severity = np.minimum(np.maximum(worst - low, 0), high - low)

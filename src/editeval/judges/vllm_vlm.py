@@ -12,25 +12,31 @@ pins a torch of its own: give it an environment of its own. Code of a checkpoint
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
+import logging
+import math
 import os
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from editeval.errors import ConfigError, MachineError
+from editeval.errors import ConfigError, EditevalError, MachineError
 from editeval.judges.chat import messages as chat
-from editeval.judges.chat import params
-from editeval.judges.chat.params import ProtocolJudge
-from editeval.judges.chat.runner import PlannedRequest, Prefetcher, ProtocolRunner
-from editeval.judges.chat.vllm_engine import VllmEngine
-from editeval.judges.local.pretrained import ModelRequest, check_folder
-from editeval.types import WEIGHTS, Facts, HubModel, JudgeRequest, Score
+from editeval.judges.chat.messages import JSON_SCHEMAS, NUMBER, Conversation, Part
+from editeval.judges.chat.params import DrawnParams, SamplingParams
+from editeval.judges.chat.runner import Backend, Call, ProtocolJudge
+from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder
+from editeval.judges.parsing.reply import Reply
+from editeval.types import WEIGHTS, Facts, HubModel
 
-DTYPES = ("auto", "bfloat16", "float16", "float32")
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from vllm import LLM, RequestOutput
+    from vllm.logprobs import Logprob
+
+log = logging.getLogger("editeval")
 NAME = "vllm_vlm"
 INSTALL = "pip install vllm, into an environment of its own"
 OWNED = frozenset(
@@ -40,37 +46,23 @@ OWNED = frozenset(
 """Arguments of vLLM that the judge decides; `engine` cannot contradict them."""
 
 
-@dataclass(frozen=True, slots=True)
-class VllmVlmParams:
+@dataclass(frozen=True)
+class VllmVlmParams(DrawnParams):
     """Which model, how it is asked, and what counts as an answer."""
 
     model_name: str = field(default="Qwen/Qwen3-VL-8B-Instruct", metadata=WEIGHTS)  # on the hub, or a local path
     revision: str | None = None  # commit, tag or branch of the hub repository; None: the newest
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
-    protocol: str = "pointwise"  # how to ask: pointwise, rubric (the YAML's prompts), viescore or re_edit
-    scoring: str = "auto"  # expected, like auto: labels by token probabilities | samples: mean of num_samples
-    num_samples: int = 4  # replies to each question that is not scored by probabilities
-    temperature: float = 0.7  # of samples
-    seed: int = 0  # of samples, together with the sample's id, the question and the number
-    max_new_tokens: int = 256  # of a written reply; one that reaches it is unscored as truncated
-    max_image_side: int = 1024  # pictures with a longer side than this many pixels are shrunk to it
-    min_label_mass: float = 0.9  # a score by probabilities needs at least this much probability on the labels
-    output: str = "auto"  # structured, like auto: force the answer format's JSON or number | plain: never
-    reasons: bool = False  # True: another prompt, after the score, asks for one sentence; it changes no score
     max_model_len: int = 8192  # tokens of a prompt and its reply; a longer prompt is unscored
     gpu_memory_utilization: float = 0.9  # share of each device's memory that vLLM takes
-    engine: Mapping[str, Any] = field(default_factory=dict)  # further arguments of vllm.LLM, such as enforce_eager
+    engine: Mapping[str, object] = field(default_factory=dict)  # further arguments of vllm.LLM, such as enforce_eager
 
     def __post_init__(self) -> None:
         if not self.model_name.strip():
             raise ConfigError("model_name: must name a checkpoint, got nothing")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        params.check_protocol(self.protocol)
-        params.check_scoring(self.scoring, self.protocol)
-        params.check_sampling(self.num_samples, self.temperature)
-        params.check_output(self.output)
-        params.check_limits(self.max_new_tokens, self.max_image_side, self.min_label_mass)
+        super().__post_init__()
         if self.max_model_len < 256 or not 0.0 < self.gpu_memory_utilization <= 1.0:
             raise ConfigError("max_model_len must be at least 256 and gpu_memory_utilization above 0, at most 1")
         for name in self.engine:
@@ -78,20 +70,17 @@ class VllmVlmParams:
                 raise ConfigError(f"engine.{name}: is decided by the judge; use its own parameter, if it has one")
 
 
-class VllmVlmJudge(ProtocolJudge):
+class VllmVlmJudge(ProtocolJudge[Conversation]):
     """Asks a model inside vLLM what the protocol asks, a batch at a time. `vllm` stands in for the package in tests."""
 
     Params = VllmVlmParams
+    name = NAME
     packages = ("vllm",)
     params: VllmVlmParams
 
     def __init__(self, params: VllmVlmParams, vllm: Any = None) -> None:
         super().__init__(params)
         self._vllm = vllm
-        self._interview = ProtocolRunner(NAME, params, _part)
-        self._engine: VllmEngine | None = None
-        self._preparers: ThreadPoolExecutor | None = None
-        self._ahead: Prefetcher[PlannedRequest] = Prefetcher(self._begin)
 
     @classmethod
     def check(cls, params: VllmVlmParams) -> None:
@@ -107,10 +96,10 @@ class VllmVlmJudge(ProtocolJudge):
             return None
         model = _wanted(params).hub_model
         place = params.engine.get("download_dir")
-        return model and dataclasses.replace(model, is_file_needed=False, cache_dir=place and str(place))
+        return model and replace(model, is_file_needed=False, cache_dir=str(place) if place else None)
 
-    def load(self, devices: Sequence[str]) -> None:
-        """Raises MachineError if vLLM is not installed, or cannot load the model."""
+    def backend(self, devices: Sequence[str]) -> VllmEngine:
+        """The model, spread over `devices`. Raises MachineError if vLLM is not installed, or cannot load it."""
         p = self.params
         options = {
             "model": p.model_name,
@@ -127,50 +116,122 @@ class VllmVlmJudge(ProtocolJudge):
             "seed": 0,
             **p.engine,
         }
-        self._engine = VllmEngine(self._vllm or _package(), options)
-        self._preparers = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "prepare")
-
-    def facts(self) -> Facts:
-        """Architecture, commit, attention, dtype, kind and number of devices."""
-        return self._engine.facts() if self._engine is not None else {}
-
-    def unload(self) -> None:
-        if self._preparers is not None:
-            self._preparers.shutdown(cancel_futures=True)
-        if self._engine is not None:
-            self._engine.close()
-        self._engine = self._preparers = None
-
-    def prepare(self, requests: Sequence[JudgeRequest]) -> None:
-        """Begin to read the pictures of `requests` while the device computes; `judge` picks them up."""
-        if self._preparers is not None:
-            self._ahead.prepare(requests)
-
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
-        assert self._engine is not None, "load comes first"
-        started = time.perf_counter()
-        rows = self._interview.rows(requests, self._ahead.take(requests), self._engine.replies)
-        seconds = (time.perf_counter() - started) / max(len(requests), 1)
-        return [[dataclasses.replace(score, seconds=seconds) for score in row] for row in rows]
-
-    def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[PlannedRequest]]:
-        assert self._preparers is not None, "load comes first"
-        return [self._preparers.submit(self._interview.asked, request) for request in requests]
+        return VllmEngine(self._vllm or _package(), options)
 
 
 def _wanted(params: VllmVlmParams) -> ModelRequest:
     return ModelRequest(params.model_name, params.revision, params.dtype, use_flash_attention=False)
 
 
-def _package() -> Any:
+def _package() -> ModuleType:
     """The package vllm. Raises MachineError where it is not installed."""
     try:
-        import vllm
+        return importlib.import_module("vllm")
     except ModuleNotFoundError as error:
         raise MachineError(f"reward_model.type: {NAME} needs the package {error.name}; {INSTALL}") from error
-    return vllm
 
 
-def _part(image: Any) -> chat.Message:
-    """A picture as a part of a message."""
-    return {"type": "image_pil", "image_pil": image}
+FINISHED = "stop"
+_OF_REQUEST = frozenset({"ValueError", "VLLMClientError"})
+_OF_ENGINE = frozenset({"VLLMServerError", "EngineDeadError"})
+"""Names of error classes, because their modules differ between versions: one request is bad; the engine is dead."""
+
+
+class EngineLostError(EditevalError):
+    """The engine died; only a new process brings it back."""
+
+    reason = "device_lost"
+
+
+class VllmEngine(Backend[Conversation]):
+    """A loaded `vllm.LLM`; `vllm` is the package. Written for vLLM 0.32 and 0.33."""
+
+    def __init__(self, vllm: Any, options: Mapping[str, object]) -> None:
+        """Raises MachineError if the model cannot be loaded."""
+        self._vllm = vllm
+        try:
+            self._llm: LLM = vllm.LLM(**options)
+        except (OSError, ValueError) as error:
+            first = " ".join(str(error).split())[:240]
+            raise MachineError(f"reward_model.params.model_name: {options['model']!r}: {first}") from error
+
+    def facts(self) -> Facts:
+        """What vLLM's own configuration says; `attention` is "auto" where vLLM chooses, which its log then names."""
+        config = self._llm.llm_engine.vllm_config
+        model, backend = config.model_config, config.attention_config.backend
+        return {
+            "model": ", ".join(model.hf_config.architectures),
+            "commit": getattr(model.hf_config, "_commit_hash", None),
+            "attention": "auto" if backend is None else backend.name,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": config.device_config.device_type,
+            "num_devices": config.parallel_config.world_size,
+        }
+
+    def close(self) -> None:
+        """Ends the engine's own processes."""
+        core = getattr(getattr(self._llm, "llm_engine", None), "engine_core", None)
+        shutdown = getattr(core, "shutdown", None)
+        if shutdown is not None:
+            shutdown()
+        self._llm = None
+
+    def part(self, image: Image) -> Part:
+        return {"type": "image_pil", "image_pil": image}
+
+    def encode(self, conversation: Conversation) -> Conversation:
+        return chat.harmless(conversation)
+
+    def complete(self, calls: Sequence[Call[Conversation]]) -> list[Reply]:
+        """All in one batch or, if the engine refuses one of them, one by one."""
+        asked, sampling = [call.prompt for call in calls], [self._sampling(call.sampling) for call in calls]
+        try:
+            outputs = self._llm.chat(asked, sampling, use_tqdm=False)
+        except Exception as error:
+            kinds = {cls.__name__ for cls in type(error).__mro__}
+            if kinds & _OF_ENGINE:
+                raise EngineLostError(f"vllm: {type(error).__name__}: {error}") from error
+            if not kinds & _OF_REQUEST:
+                raise
+            refusal = " ".join(str(error).split())
+        else:
+            return [_reply(output, call.sampling) for output, call in zip(outputs, calls, strict=True)]
+        if len(calls) == 1:
+            return [Reply("", problem="declined", message=f"not accepted by vllm: {refusal}")]
+        log.warning("vllm refuses a batch of %d (%s); one by one", len(calls), refusal[:200])
+        return [reply for call in calls for reply in self.complete([call])]
+
+    def _sampling(self, wanted: SamplingParams) -> object:
+        """A reply is forced into the form of its answer format; labels and reasons never are."""
+        options: dict[str, object] = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature}
+        options["seed"] = wanted.seed
+        if wanted.is_expected:
+            options["logprobs"] = chat.NUM_LOGPROBS
+        form: dict[str, object] = {}
+        if wanted.is_structured and wanted.answer in JSON_SCHEMAS:
+            form["json"] = dict(JSON_SCHEMAS[wanted.answer])
+        elif wanted.is_structured and wanted.answer == "number":
+            form["regex"] = NUMBER
+        if form:
+            options["structured_outputs"] = self._vllm.sampling_params.StructuredOutputsParams(**form)
+        made: object = self._vllm.SamplingParams(**options)
+        return made
+
+
+def _reply(output: RequestOutput, sampling: SamplingParams) -> Reply:
+    said = output.outputs[0]
+    usage = (len(output.prompt_token_ids or ()), len(said.token_ids))
+    if sampling.is_expected:
+        places = [_by_text(place.values()) for place in (said.logprobs or ())[: chat.NUM_TOKENS]]
+        if any(math.isnan(logprob) for place in places[:1] for logprob in place.values()):
+            return Reply(said.text, problem="degenerate", message="the model computed NaN", usage=usage)
+        return chat.reply_of(places, said.text, usage, said.finish_reason == FINISHED)
+    return Reply(said.text, said.finish_reason == FINISHED, usage=usage)
+
+
+def _by_text(entries: Iterable[Logprob]) -> dict[str, float]:
+    """Log-probability by token, the likeliest first: at temperature 0 that is the one which was written."""
+    found: dict[str, float] = {}
+    for entry in sorted(entries, key=lambda entry: -entry.logprob):
+        found.setdefault(str(entry.decoded_token), entry.logprob)
+    return found

@@ -1,24 +1,28 @@
-"""The GPUs of this machine: the one reader of nvidia-smi, and the one of CUDA_VISIBLE_DEVICES. Never imports torch.
+"""The GPUs of this machine: the one reader of nvidia-smi, of NVML and of CUDA_VISIBLE_DEVICES. Never imports torch.
 
-The driver is asked once per process, by the parent, which tells its workers what it heard: six workers that each start
+nvidia-smi is asked once per process, by the parent, which hands the answer to its workers: six workers that each start
 nvidia-smi would wait for seconds. What must be true at this very moment (memory, before weights are loaded) torch says
-again in the worker.
+again in the worker. What GPUs do while a run works is asked of NVML (package nvidia-ml-py); nothing without it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
+from typing import Protocol
 
 MIB = 2**20
 DRIVER_S = 20.0  # without persistence mode a driver with eight GPUs takes more than ten
-TOLD = "_EDITEVAL_GPUS"
-"""The variable in which a worker finds what its parent has heard from the driver."""
+DRIVER_LINES = "_EDITEVAL_GPUS"
+"""The variable in which a worker finds what its parent got from the driver."""
 _FIELDS = (
     *("index", "uuid", "name", "memory.total", "memory.used", "memory.free"),
     *("driver_version", "mig.mode.current"),
@@ -41,7 +45,7 @@ class Gpu:
 
 def gpus(environ: Mapping[str, str] | None = None) -> tuple[list[Gpu], str]:
     """(GPUs, why there are none). CUDA_VISIBLE_DEVICES is not applied: these are the machine's."""
-    text, why = _heard(os.environ if environ is None else environ)
+    text, why = _listing(os.environ if environ is None else environ)
     found = [gpu for line in text.splitlines() if (gpu := _gpu(line)) is not None]
     return found, "" if found else why or "nvidia-smi lists no GPU"
 
@@ -89,9 +93,9 @@ def most_free_bytes(device: str, environ: Mapping[str, str]) -> int | None:
     return None if most is None else most * MIB
 
 
-def told(environ: Mapping[str, str]) -> str:
-    """The value of TOLD for workers that this process starts."""
-    return _heard(environ)[0]
+def driver_lines(environ: Mapping[str, str]) -> str:
+    """The value of DRIVER_LINES for workers that this process starts."""
+    return _listing(environ)[0]
 
 
 def forget() -> None:
@@ -110,9 +114,9 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
-def _heard(environ: Mapping[str, str]) -> tuple[str, str]:
+def _listing(environ: Mapping[str, str]) -> tuple[str, str]:
     """(lines of nvidia-smi, why there are none): the parent's, or this process's own."""
-    return (environ[TOLD], "") if TOLD in environ else _ask(environ.get("PATH", ""))
+    return (environ[DRIVER_LINES], "") if DRIVER_LINES in environ else _ask(environ.get("PATH", ""))
 
 
 @lru_cache(maxsize=8)
@@ -144,3 +148,84 @@ def _gpu(line: str) -> Gpu | None:
 
 def _gib(mebibytes: str) -> float | None:
     return round(int(mebibytes) / 1024, 1) if mebibytes.isdecimal() else None
+
+
+# -- samples while a run works -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """One GPU at one moment; None where the driver does not tell."""
+
+    at: float  # unix seconds
+    gpu: str  # the run's name of it: "cuda:0"
+    utilisation: float | None  # percent
+    memory_mib: float | None
+    power_w: float | None
+    temperature_c: float | None
+
+
+class GpuSource(Protocol):
+    """Where samples come from."""
+
+    def sample(self) -> list[GpuSample]:
+        """One per GPU, now. Never raises: what the driver does not tell is None."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_source(devices: Sequence[str], environ: Mapping[str, str]) -> GpuSource | None:
+    """A source for those of `devices` ("cuda:0") that NVML knows; None without the package, the driver or a GPU."""
+    wanted = [device for device in devices if device.startswith("cuda:")]
+    if not wanted:
+        return None
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    source = NvmlSource(pynvml, wanted, environ)
+    return source if source.handles else None
+
+
+class NvmlSource:
+    """Asks NVML. The run's cuda:0 is the first GPU that CUDA_VISIBLE_DEVICES of `environ` names."""
+
+    def __init__(self, nvml: ModuleType, devices: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._nvml = nvml
+        self.handles: dict[str, object] = {}
+        for device in devices:
+            with contextlib.suppress(nvml.NVMLError):  # one that NVML does not know is not shown
+                self.handles[device] = self._handle(driver_name(device, environ))
+
+    def sample(self) -> list[GpuSample]:
+        return [self._sample(device, handle) for device, handle in self.handles.items()]
+
+    def close(self) -> None:
+        with contextlib.suppress(self._nvml.NVMLError):
+            self._nvml.nvmlShutdown()
+
+    def _handle(self, name: str) -> object:
+        nvml = self._nvml
+        return nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdecimal() else nvml.nvmlDeviceGetHandleByUUID(name)
+
+    def _sample(self, device: str, handle: object) -> GpuSample:
+        nvml = self._nvml
+        return GpuSample(
+            at=time.time(),
+            gpu=device,
+            utilisation=self._ask(lambda: float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
+            memory_mib=self._ask(lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / 2**20),
+            power_w=self._ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+            temperature_c=self._ask(lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
+        )
+
+    def _ask(self, question: Callable[[], float]) -> float | None:
+        try:
+            return question()
+        except self._nvml.NVMLError:  # a slice of a GPU tells less than a whole one
+            return None

@@ -1,31 +1,17 @@
-"""What this machine has: memory, disks, checkpoints in the Hugging Face cache.
-
-Looks only: nothing is loaded, nothing is asked over the network, and what is not there is left out.
-"""
+"""What this machine has: processor, memory, disks and their file systems. What cannot be found out is left out."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import socket
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 GIB = 2**30
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointFolder:
-    """A model in the cache."""
-
-    name: str
-    size_gib: float
-    num_revisions: int
-    is_complete: bool  # False: a download was broken off
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,42 +32,6 @@ def memory_gib() -> tuple[float, float] | None:
     return None
 
 
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where huggingface-hub keeps checkpoints: HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME or ~/.cache."""
-    if environ.get("HF_HUB_CACHE"):
-        return Path(environ["HF_HUB_CACHE"]).expanduser()
-    if environ.get("HF_HOME"):
-        return Path(environ["HF_HOME"]).expanduser() / "hub"
-    home = environ.get("XDG_CACHE_HOME") or str(Path("~").expanduser() / ".cache")
-    return Path(home) / "huggingface" / "hub"
-
-
-def checkpoints(folder: Path) -> list[CheckpointFolder]:
-    """Every model in the cache, biggest first. A folder that is missing or cannot be read has none."""
-    found = []
-    with suppress(OSError):
-        for place in sorted(folder.glob("models--*")):
-            with suppress(OSError):
-                found.append(_checkpoint(place))
-    return sorted(found, key=lambda c: -c.size_gib)
-
-
-def _checkpoint(place: Path) -> CheckpointFolder:
-    sizes = {entry.name: entry.stat().st_size for entry in _entries(place / "blobs")}
-    revisions = [entry for entry in _entries(place / "snapshots") if entry.is_dir()]
-    partial = any(name.endswith(".incomplete") for name in sizes)
-    name = place.name.removeprefix("models--").replace("--", "/")
-    return CheckpointFolder(name, round(sum(sizes.values()) / GIB, 2), len(revisions), bool(revisions) and not partial)
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError:
-        return []
-
-
 def disk(path: Path) -> Disk | None:
     """The disk that `path` is on, or its nearest parent that exists; None if that cannot be told."""
     for place in (path.absolute(), *path.absolute().parents):
@@ -93,7 +43,7 @@ def disk(path: Path) -> Disk | None:
     return None
 
 
-def host() -> dict[str, Any]:
+def host() -> dict[str, str | int | float | None]:
     """Name, system, processor, its logical CPUs (all, and those this process may use) and memory of this machine."""
     return {
         "name": socket.gethostname(),
@@ -112,3 +62,72 @@ def _cpu_model() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+# -- file systems ------------------------------------------------------------------------------------------------------
+
+MOUNTINFO = Path("/proc/self/mountinfo")
+# Not one machine's own disk: shared memory maps, which the write-ahead log needs, are not coherent on these.
+_SHARED = frozenset(
+    (
+        *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "cvmfs", "fhgfs", "gfs", "gfs2", "glusterfs", "gpfs"),
+        *("lustre", "mmfs", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs"),
+        *("vboxsf", "virtiofs", "wekafs"),
+    )
+)
+"""Not one machine's own disk: shared memory maps, which the write-ahead log needs, are not coherent on these."""
+
+
+def journal_mode(path: Path, mountinfo: Path = MOUNTINFO) -> str:
+    """ "WAL" on a local file system; "DELETE", slower but safe for one writer, on a network one."""
+    return "DELETE" if is_shared(file_system(path, mountinfo)) else "WAL"
+
+
+def is_shared(kind: str) -> bool:
+    """True for file systems that other machines may write to, and for those in user space (sshfs, s3fs, ...)."""
+    return kind in _SHARED or kind.startswith("fuse.")
+
+
+def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str:
+    """Type of the file system that holds `path` ("ext4", "nfs4"); "" where the kernel does not tell (not Linux)."""
+    return _mount_of(path, mountinfo)[1]
+
+
+def mount_point(path: Path, mountinfo: Path = MOUNTINFO) -> Path:
+    """Where the file system that holds `path` is mounted; `path` itself where the kernel does not tell."""
+    return _mount_of(path, mountinfo)[0]
+
+
+def _mount_of(path: Path, mountinfo: Path) -> tuple[Path, str]:
+    """(mount point, type) of the file system that holds `path`."""
+    try:
+        lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return path, ""
+    target = path.resolve()
+    best: tuple[int, Path, str] = (-1, path, "")
+    for line in lines:  # id parent major:minor root MOUNT-POINT options [tags] - TYPE source super-options
+        before, separator, after = line.partition(" - ")
+        fields = before.split(" ")
+        if not separator or len(fields) < 5:
+            continue
+        point = Path(_unescape(fields[4]))
+        depth = len(point.parts)
+        if depth >= best[0] and target.is_relative_to(point):  # of two mounts on one point the later one is seen
+            best = (depth, point, after.split(" ")[0])
+    return best[1:]
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str:
+    """Another one after every start of the machine; empty where the system does not tell (not Linux)."""
+    try:
+        return BOOT_ID_FILE.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -14,14 +14,15 @@ import re
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from editeval.types import HubModel
 
 ANSWER_S = 3.0
 """How long the Hub may take to say that it has a model."""
+GIB = 2**30
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -85,7 +86,8 @@ def commit_in_cache(model: HubModel) -> str | None:
     """
     if model.revision and _COMMIT.fullmatch(model.revision):
         return model.revision
-    folder = _cache(model) / f"models--{model.name.replace('/', '--')}"
+    cache = Path(model.cache_dir).expanduser() if model.cache_dir else cache_folder(os.environ)
+    folder = cache / f"models--{model.name.replace('/', '--')}"
     try:
         commit = (folder / "refs" / (model.revision or "main")).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -93,22 +95,25 @@ def commit_in_cache(model: HubModel) -> str | None:
     return commit if _COMMIT.fullmatch(commit) else None
 
 
-def _cache(model: HubModel) -> Path:
+def cache_folder(environ: Mapping[str, str]) -> Path:
     """Where the Hub's client keeps its files, by its documented variables."""
-    named = model.cache_dir or os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    named = environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE")
     if named:
         return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("HF_HOME") or Path(base, "huggingface")).expanduser() / "hub"
+    base = environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(environ.get("HF_HOME") or Path(base, "huggingface")).expanduser() / "hub"
 
 
 def _promised(folder: Path) -> list[Path]:
     """The weight files that the listings in `folder` name."""
     return [
-        listing.parent / name
-        for listing in folder.rglob("*.index.json")
-        for name in set(_read(listing).get("weight_map", {}).values())
+        listing.parent / name for listing in folder.rglob("*.index.json") for name in set(_weight_map(listing).values())
     ]
+
+
+def _weight_map(listing: Path) -> dict[str, str]:
+    found = _read(listing).get("weight_map")
+    return found if isinstance(found, dict) else {}
 
 
 def _has_components(file: Path) -> bool:
@@ -120,7 +125,7 @@ def _has_components(file: Path) -> bool:
     return all((file.parent / name).is_dir() for name in wanted)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -160,6 +165,45 @@ def _status(error: BaseException) -> int | None:
 def _is_missing_entry(error: BaseException) -> bool:
     kinds = {cls.__name__ for cls in type(error).__mro__}
     return "EntryNotFoundError" in kinds and "LocalEntryNotFoundError" not in kinds
+
+
+# -- the cache ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFolder:
+    """A model in the cache."""
+
+    name: str
+    size_gib: float
+    num_revisions: int
+    is_complete: bool  # False: a download was broken off
+
+
+def checkpoints(folder: Path) -> list[CheckpointFolder]:
+    """Every model in the cache, biggest first. A folder that is missing or cannot be read has none."""
+    found = []
+    with suppress(OSError):
+        for place in sorted(folder.glob("models--*")):
+            with suppress(OSError):
+                found.append(_checkpoint(place))
+    return sorted(found, key=lambda c: -c.size_gib)
+
+
+def _checkpoint(place: Path) -> CheckpointFolder:
+    sizes = {entry.name: entry.stat().st_size for entry in _entries(place / "blobs")}
+    revisions = [entry for entry in _entries(place / "snapshots") if entry.is_dir()]
+    partial = any(name.endswith(".incomplete") for name in sizes)
+    name = place.name.removeprefix("models--").replace("--", "/")
+    return CheckpointFolder(name, round(sum(sizes.values()) / GIB, 2), len(revisions), bool(revisions) and not partial)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def main() -> None:

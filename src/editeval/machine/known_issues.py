@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from editeval.machine.versions import matches
 
@@ -195,7 +195,7 @@ RULES: tuple[Rule, ...] = (
         ("torch-cuda==13,driver<580", "torch-cuda==12,driver<525"),
         "this torch was built for a CUDA that needs a newer driver: it sees no GPU",
         "update the driver, or pip install a torch for an older CUDA",
-        ("(gpu)",),  # told by doctor; a run finds it by its device, and one on CPUs does not care
+        ("(gpu)",),  # for doctor; a run finds it by its device, and one on CPUs does not care
     ),
     Rule(
         "gpu-in-mig-mode",
@@ -207,31 +207,21 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def problems(versions: Mapping[str, str], rules: Sequence[Rule] = RULES) -> list[KnownIssue]:
-    """Every rule that `versions` (name -> version) meet, worst first."""
-    return _present(versions, rules)
+def problems(
+    versions: Mapping[str, str], types: Iterable[str] | None = None, rules: Sequence[Rule] = RULES
+) -> list[KnownIssue]:
+    """Every rule that `versions` (name -> version) meet, worst first.
 
-
-def problems_for(types: Iterable[str], versions: Mapping[str, str], rules: Sequence[Rule] = RULES) -> list[KnownIssue]:
-    """What `versions` mean for plug-ins of these types (the YAML word, or a module's dotted name), worst first.
-
-    A run that uses them must not start if one of them is `broken`.
+    `types`: only what concerns plug-ins of these types (the YAML word, or a module's dotted name). A run that uses them
+    must not start if one of them is `broken`.
     """
-    names = [name.rpartition(".")[2] for name in types]
-    concerned = [r for r in rules if any(fnmatch.fnmatchcase(n, pattern) for n in names for pattern in r.affects)]
-    return _present(versions, concerned)
-
-
-def _present(versions: Mapping[str, str], rules: Iterable[Rule]) -> list[KnownIssue]:
+    names = None if types is None else [name.rpartition(".")[2] for name in types]
     found = []
     for rule in rules:
-        names = [name for condition in rule.when for name in matches(condition, versions)]
-        if names:
-            shown = ", ".join(f"{name} {versions[name]}" for name in dict.fromkeys(names))
+        if names is not None and not any(fnmatch.fnmatchcase(n, pattern) for n in names for pattern in rule.affects):
+            continue
+        met = dict.fromkeys(name for condition in rule.when for name in matches(condition, versions))
+        if met:
+            shown = ", ".join(f"{name} {versions[name]}" for name in met)
             found.append(KnownIssue(rule.name, rule.severity, shown, rule.what, rule.remedy))
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
-
-
-def as_json(problem: KnownIssue) -> dict[str, str]:
-    """The problem as JSON values."""
-    return asdict(problem)

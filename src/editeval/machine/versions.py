@@ -7,7 +7,7 @@ import platform
 import re
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -18,6 +18,8 @@ LIBRARIES = (
     *("pillow", "pydantic", "ray", "rich", "safetensors", "scipy", "sglang", "tokenizers"),
     *("torch", "torchvision", "transformers", "triton", "vllm", "vllm-omni"),
 )
+"""What decides whether a machine is fit, and what an edit looks like."""
+_RECORDED = (*LIBRARIES, "pooch", "pyyaml", "scikit-image")
 _CONDITION = re.compile(r"([a-z0-9-]+)(==|!=|<=|>=|<|>)([0-9][0-9.]*)")
 _COMPARE: Mapping[str, Callable[[Release, Release], bool]] = {
     "<": operator.lt,
@@ -83,28 +85,10 @@ def _filled(numbers: Release, width: int) -> Release:
     return numbers + (0,) * (width - len(numbers))
 
 
-PACKAGES = (
-    *("accelerate", "diffusers", "numpy", "pillow", "pooch", "pydantic", "pyyaml"),
-    *("ray", "rich", "safetensors", "scikit-image", "scipy", "torch", "torchvision", "transformers", "vllm"),
-)
-
-
-def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Python, SQLite, editeval (with its git commit where it runs from a checkout) and the installed of `packages`."""
-    found = {"python": platform.python_version(), "sqlite": _sqlite_version()}
-    for name in ("editeval", *packages):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+def recorded() -> dict[str, str]:
+    """What a run keeps: `installed`, and the git commit of editeval where it runs from a checkout."""
     commit = _git_commit(Path(__file__).resolve().parents[3])
-    return {**found, "git_commit": commit} if commit else found
-
-
-def _sqlite_version() -> str:
-    import sqlite3
-
-    return sqlite3.sqlite_version
+    return installed(_RECORDED) | ({"git_commit": commit} if commit else {})
 
 
 def _git_commit(root: Path) -> str:

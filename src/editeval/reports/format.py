@@ -14,9 +14,7 @@ from typing import Any
 from editeval.reports.data import MACRO, MICRO, Report
 from editeval.reports.i18n import Message, english
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
-from editeval.types import Subset, Summary
-
-STATISTICS = ("mean", "std", "median", "min", "max", "count")
+from editeval.types import STATISTICS, Subset, Summary
 
 
 def format_interval(low: float | None, high: float | None) -> str:

@@ -12,10 +12,9 @@ from typing import Any
 
 from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams, ladder
 from editeval.certificates import certificate, conditions
-from editeval.certificates.answers import Answers
 from editeval.certificates.certificate import assemble
-from editeval.certificates.conditions import TestCase
-from editeval.certificates.thresholds import DEFAULT_SAMPLES, MIN_SAMPLES
+from editeval.certificates.checks import DEFAULT_SAMPLES, MIN_SAMPLES
+from editeval.certificates.conditions import Answers, TestCase
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError
 from editeval.execution.pool import BudgetLedger, Pool
@@ -78,7 +77,7 @@ def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
     check_machine(config, [stage])
     check_stages(config, [stage])
-    return versions.versions() | interpreter_of(stage).versions
+    return versions.recorded() | interpreter_of(stage).versions
 
 
 def _workers(config: Config, judging: ScoreSetPlan) -> Workers:
@@ -89,7 +88,7 @@ def _workers(config: Config, judging: ScoreSetPlan) -> Workers:
 
 def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answers, list[dict[str, Any]]]:
     """What the judge answered, and the same as lines of evidence; not all of it after an interrupt."""
-    answers = Answers(work.judging.metrics)
+    answers = Answers(work.judging.metrics, work.judging.judge.roles_of(work.judging.stage.params))
     records: list[dict[str, Any]] = []
     progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
     budget = BudgetLedger()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from editeval.errors import ImageError, MachineError
 from editeval.images import FORMATS
-from editeval.machine import filesystem
+from editeval.machine import host
 from editeval.run.plan import Plan
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Sample
@@ -82,8 +82,8 @@ def check_room(plan: Plan, store: RunStore, free_bytes: FreeBytes | None = None)
     what = f"{left.num_edits} edits and the report need about {shown(needed)}, and {shown(free)} are free"
     advice = "free some space, or choose another disk with evaluation.output_dir (--output-dir)"
     if free < RESERVE:
-        raise MachineError(f"{filesystem.mount_point(plan.dir)}: {what}; {advice}; the same command continues")
-    log.warning("%s: %s, by an estimate from the sources' sizes; %s", filesystem.mount_point(plan.dir), what, advice)
+        raise MachineError(f"{host.mount_point(plan.dir)}: {what}; {advice}; the same command continues")
+    log.warning("%s: %s, by an estimate from the sources' sizes; %s", host.mount_point(plan.dir), what, advice)
 
 
 def work_left(plan: Plan, store: RunStore) -> Work:

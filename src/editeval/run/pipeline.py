@@ -143,7 +143,7 @@ def check_machine(config: Config, stages: Sequence[Stage]) -> None:
         problems.add(MachineError(lacking))
     problems.check()
     for stage, found in interpreters_of(stages):
-        for broken in known_issues.problems_for([stage.type], found.versions):
+        for broken in known_issues.problems(found.versions, [stage.type]):
             if broken.severity == "broken":
                 problems.add(MachineError(f"{broken.line()}; `editeval doctor` tells more"))
     problems.check()

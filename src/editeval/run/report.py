@@ -11,7 +11,7 @@ from typing import Any
 
 from editeval.certificates.certificate import certificate_of
 from editeval.errors import ImageError
-from editeval.machine.filesystem import boot_id
+from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report, SampleRow
 from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings

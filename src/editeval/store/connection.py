@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from editeval.errors import MachineError, RunConflictError
 from editeval.files import write_atomic
-from editeval.machine import filesystem
+from editeval.machine import host
 from editeval.store import ledger_schema
 
 BUSY_TIMEOUT_S = 30.0
@@ -42,7 +42,7 @@ def create(path: Path) -> None:
         db.close()
 
 
-def open_writer(path: Path, mountinfo: Path = filesystem.MOUNTINFO) -> sqlite3.Connection:
+def open_writer(path: Path, mountinfo: Path = host.MOUNTINFO) -> sqlite3.Connection:
     """A checked and migrated ledger, ready to write. To be used by one thread; the run's lock keeps others out.
 
     Raises MachineError for a file that is corrupt, empty, not a ledger, newer than this program or not writable.
@@ -50,7 +50,7 @@ def open_writer(path: Path, mountinfo: Path = filesystem.MOUNTINFO) -> sqlite3.C
     with translated(path):
         db = sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         try:
-            mode = filesystem.journal_mode(path, mountinfo)
+            mode = host.journal_mode(path, mountinfo)
             if mode == "DELETE":  # a log left by a local disk is taken over without shared memory
                 db.execute("PRAGMA locking_mode = EXCLUSIVE")
             _check(db, path)

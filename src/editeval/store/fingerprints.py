@@ -16,7 +16,7 @@ from typing import Any
 
 from editeval.config.schema import Stage
 from editeval.errors import MachineError
-from editeval.machine import code, digest, hub
+from editeval.machine import digest, hub
 from editeval.store import manifest
 from editeval.store.run_store import RunStore
 from editeval.types import Editor, Judge
@@ -40,7 +40,7 @@ class Inputs:
     @property
     def code(self) -> str:
         """Digest of all sources; empty for a built-in plug-in."""
-        return code.digest_of_sources(self.sources)
+        return digest.digest_of_sources(self.sources)
 
     @property
     def parts(self) -> dict[str, str]:
@@ -89,7 +89,7 @@ def inputs_of(stage: Stage, plugin: type[Editor] | type[Judge]) -> Inputs:
     return Inputs(
         weights={name: one.text for name, one in found.items()},
         files={name: one.files for name, one in found.items()},
-        sources={} if _is_built_in(plugin) else code.sources_of(sys.modules[plugin.__module__]),
+        sources={} if _is_built_in(plugin) else digest.sources_of(sys.modules[plugin.__module__]),
         commit=hub.commit_in_cache(model) if model is not None and not is_elsewhere else None,
         is_on_hub=model is not None,
     )

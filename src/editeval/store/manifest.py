@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import RunConflictError
+from editeval.machine import versions
 from editeval.machine.host import host
-from editeval.machine.versions import versions
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -46,7 +46,7 @@ class Manifest:
     is_fresh: bool = False  # begun with --fresh: nothing is taken over from another run
     devices: Sequence[Any] = ()
     argv: Sequence[str] = field(default_factory=lambda: list(sys.argv))
-    versions: Mapping[str, str] = field(default_factory=versions)
+    versions: Mapping[str, str] = field(default_factory=versions.recorded)
     host: Mapping[str, Any] = field(default_factory=host)
     created_at: float = field(default_factory=time.time)
     setting: Mapping[str, Any] = field(default_factory=dict)  # of this invocation alone: command, policy, devices, ...

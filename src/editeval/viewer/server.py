@@ -25,8 +25,7 @@ from typing import Any
 from editeval.errors import MachineError, UserError
 from editeval.reports.site import page
 from editeval.reports.site.payload import read_block
-from editeval.reports.site.summary.layout import first_page
-from editeval.reports.site.summary.run_view import RunView
+from editeval.reports.site.view import RunView, first_page
 from editeval.viewer import ratings
 
 LOOPBACK = "127.0.0.1"

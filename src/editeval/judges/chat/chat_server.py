@@ -1,31 +1,47 @@
-"""One chat server as one worker uses it: what it can do, what it was asked, and when to stop asking."""
+"""One chat server as one worker uses it: what it can do, what it was asked, what it said, and when to stop asking."""
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import random
 import re
 import threading
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from editeval.errors import BudgetError, MachineError
-from editeval.http import client
-from editeval.http.client import DeclinedError, HttpRequest, Server, TransportError, idempotency
-from editeval.http.retries import Bounds, ask
-from editeval.http.status_codes import check, complaint
-from editeval.http.usage import UsageMeter
+from editeval.http.calls import Bounds, UsageMeter, ask
+from editeval.http.client import (
+    DeclinedError,
+    HttpReply,
+    HttpRequest,
+    PassingError,
+    Server,
+    TransportError,
+    idempotency,
+)
+from editeval.http.status_codes import check, complaint, listing, mapping, parse, snippet
+from editeval.images import encode_png
 from editeval.judges.chat import messages as chat
-from editeval.judges.chat import response
-from editeval.judges.chat.messages import JSON_SCHEMAS, NUM_LOGPROBS, Message
-from editeval.judges.chat.runner import Call, SamplingParams
+from editeval.judges.chat.messages import JSON_SCHEMAS, NUM_LOGPROBS, Conversation, Part
+from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import Backend, Call
 from editeval.judges.parsing.reply import Reply
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 log = logging.getLogger("editeval")
 MAX_REFUSED_FIELDS = 12
+FINISHED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
+FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist"})
+BROKEN = frozenset({"abort", "aborted", "error"})
+"""Words for how a reply ended. Any other, or none, counts as cut off: what it was going to say is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +50,34 @@ class ServedModel:
 
     server: Server
     model: str
+    extra: Mapping[str, object]  # further fields of a call, sent as they are
+    scored_as: str  # tells the calls of one way of judging from those of another
 
 
-class ChatSession:
-    """Calls from several threads. After a MachineError no further call is made."""
+class ChatSession(Backend[Conversation]):
+    """Calls go out `concurrency` at a time. After a MachineError no further call is made."""
 
-    def __init__(
-        self, target: ServedModel, bounds: Bounds, spending: UsageMeter, extra: Mapping[str, Any], judging: str = ""
-    ) -> None:
-        """`judging` tells the calls of one way of judging from those of another."""
+    def __init__(self, target: ServedModel, bounds: Bounds, usage: UsageMeter, concurrency: int) -> None:
         self.server = target.server
-        self._judging = judging
-        self._spending = spending
         self.abilities = Capabilities()
-        self._model = target.model
+        self._target = target
         self._bounds = bounds
-        self._extra = dict(extra)
+        self._usage = usage
+        self._callers = ThreadPoolExecutor(concurrency, "ask")
         self._is_over = ""  # why no further call is made
         self._counting = threading.Lock()
         self._num_calls = 0
         self._num_tokens = [0, 0]  # of prompts, of replies
 
-    def find_out(self, asked: list[chat.Message], sampling: SamplingParams) -> None:
+    def part(self, image: Image) -> Part:
+        """The picture as PNG, inside the message."""
+        url = f"data:image/png;base64,{base64.b64encode(encode_png(image)).decode()}"
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    def encode(self, conversation: Conversation) -> Conversation:
+        return chat.harmless(conversation)
+
+    def find_out(self, asked: Conversation, sampling: SamplingParams) -> None:
         """Ask once, as all of the run will be asked, and settle what the server can do.
 
         Raises MachineError if it cannot be used, or lacks a field that is needed.
@@ -66,7 +88,7 @@ class ChatSession:
             try:
                 found = self._call(asked, sampling, ("probe", uuid.uuid4().hex), is_probe=True)
             except _FieldRefusedError as refused:
-                self._drop(refused.names, sampling, refused.said)
+                self._drop(refused.names, sampling, str(refused))
                 continue
             except DeclinedError as error:
                 raise MachineError(f"openai_chat: {self.server.url}: the first question was {error}") from None
@@ -74,16 +96,33 @@ class ChatSession:
                 raise MachineError(f"openai_chat: {error}; start the server, or fix base_url") from None
             if sampling.is_expected and found.problem == "no_probabilities":
                 self.abilities = self.abilities.without("logprobs")
+            self.gives_probabilities = self.abilities.top_logprobs > 0
             return
         raise MachineError(f"openai_chat: {self.server.url} refuses one field after the other")
 
-    def reply(self, call: Call) -> Reply:
+    def complete(self, calls: Sequence[Call[Conversation]]) -> list[Reply]:
+        """The replies of all calls, in order. If one shows that none can succeed, those not yet begun are dropped."""
+        futures = [self._callers.submit(self._reply, call) for call in calls]
+        try:
+            return [future.result() for future in futures]
+        except MachineError:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def close(self) -> None:
+        prompts, replies = self._num_tokens
+        said = f"{self._num_calls} calls answered, {prompts} prompt and {replies} reply tokens"
+        log.info("openai_chat: %s: %s", self.server.url, said)
+        self._callers.shutdown(cancel_futures=True)
+
+    def _reply(self, call: Call[Conversation]) -> Reply:
         """What the server says; a call that fails by itself is a reply with a problem. Raises MachineError."""
         if self._is_over:
             raise MachineError(self._is_over)
+        _, question, number = call.place
         try:
-            _, question, number = call.place
-            found = self._call(call.messages, call.sampling, (call.key, question, str(number)), is_probe=False)
+            return self._call(call.prompt, call.sampling, (call.key, question, str(number)), is_probe=False)
         except DeclinedError as error:
             return Reply("", problem="refused" if error.is_refusal else "declined", message=str(error))
         except (TransportError, BudgetError) as error:
@@ -91,35 +130,27 @@ class ChatSession:
         except MachineError as error:
             self._is_over = str(error)
             raise
-        return found
 
-    def spent(self) -> str:
-        """One line about the calls that were answered, and their tokens."""
-        prompts, replies = self._num_tokens
-        return f"{self.server.url}: {self._num_calls} calls answered, {prompts} prompt and {replies} reply tokens"
-
-    def _call(
-        self, asked: list[chat.Message], sampling: SamplingParams, name: tuple[str, ...], is_probe: bool
-    ) -> Reply:
+    def _call(self, asked: Conversation, sampling: SamplingParams, name: tuple[str, ...], is_probe: bool) -> Reply:
         """`name` is the call's own: the sample, the question and the number of the reply."""
-        fields = body(self._model, asked, sampling, self.abilities) | self._extra
+        fields = {**body(self._target.model, asked, sampling, self.abilities), **self._target.extra}
         content = json.dumps(fields)
-        once = idempotency(self._judging, *name, sampling.answer, content)
+        once = idempotency(self._target.scored_as, *name, sampling.answer, content)
         message = HttpRequest("POST", "/chat/completions", content.encode(), "application/json", once)
 
-        def read(answer: client.HttpReply) -> Reply:
+        def read(answer: HttpReply) -> Reply:
             if is_probe and answer.status in (400, 403, 422):
                 said = complaint(answer.body)[1]
-                sent = fields.keys() - self._extra.keys()
+                sent = fields.keys() - self._target.extra.keys()
                 names = named([name for name in self.abilities.refusable if name in sent], said)
                 if names:
                     raise _FieldRefusedError(names, self.server.quote(said))
             check(self.server, answer)
-            return response.read(self.server, answer, sampling.is_expected)
+            return read_reply(self.server, answer, sampling.is_expected)
 
         jitter = random.Random(f"{sampling.seed}:{name[0]}")
-        found = ask(self.server, message, self._bounds, read, jitter, self._spending.begin)
-        self._spending.answered(found.usage, self.server.url)
+        found = ask(self.server, message, self._bounds, read, jitter, self._usage.begin)
+        self._usage.answered(found.usage, self.server.url)
         with self._counting:
             self._num_calls += 1
             for i, count in enumerate(found.usage or ()):
@@ -144,7 +175,6 @@ class _FieldRefusedError(Exception):
     def __init__(self, names: list[str], said: str) -> None:
         super().__init__(said)
         self.names = names
-        self.said = said
 
 
 NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0}
@@ -187,9 +217,9 @@ class Capabilities:
         )
 
 
-def body(model: str, messages: list[Message], sampling: SamplingParams, abilities: Capabilities) -> dict[str, Any]:
+def body(model: str, asked: Conversation, sampling: SamplingParams, abilities: Capabilities) -> dict[str, object]:
     """The JSON of one call."""
-    fields: dict[str, Any] = {"model": model, "messages": messages, abilities.limit_field: sampling.max_tokens}
+    fields: dict[str, object] = {"model": model, "messages": asked, abilities.limit_field: sampling.max_tokens}
     if abilities.has_temperature:
         fields["temperature"] = sampling.temperature
     if abilities.has_seed:
@@ -203,6 +233,53 @@ def body(model: str, messages: list[Message], sampling: SamplingParams, abilitie
     return fields
 
 
-def named(fields: Collection[str], complaint: str) -> list[str]:
+def named(fields: Collection[str], said: str) -> list[str]:
     """Those of `fields` that a server's complaint names."""
-    return [name for name in fields if re.search(rf"(?<![A-Za-z0-9_]){name}(?![A-Za-z0-9_])", complaint)]
+    return [name for name in fields if re.search(rf"(?<![A-Za-z0-9_]){name}(?![A-Za-z0-9_])", said)]
+
+
+def read_reply(server: Server, answer: HttpReply, is_expected: bool) -> Reply:
+    """The reply in a sound answer. Raises PassingError for one that holds none."""
+    try:
+        data = parse(answer.body)
+    except PassingError:
+        raise PassingError(f"{answer.status} without JSON: {server.quote(snippet(answer))}") from None
+    choice = mapping(next(iter(listing(data.get("choices"))), None))
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise PassingError(f"the answer has no choice with a message: {server.quote(snippet(answer))}")
+    ended = str(choice.get("finish_reason")).lower()
+    text, usage = _text(message.get("content")), _usage(mapping(data.get("usage")))
+    if ended in BROKEN:
+        raise PassingError(f"the server broke off the reply ({ended})")
+    if ended in FILTERED:
+        return Reply(text, problem="content_filter", message="the server's filter stopped the reply", usage=usage)
+    refusal = message.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        return Reply(text, problem="refused", message=f"the model declined: {server.quote(refusal)}", usage=usage)
+    if is_expected:
+        return chat.reply_of(_first_tokens(mapping(choice.get("logprobs"))), text, usage, ended in FINISHED)
+    return Reply(text, ended in FINISHED, usage=usage)
+
+
+def _first_tokens(logprobs: Mapping[str, object]) -> list[dict[str, object]]:
+    """Log-probabilities of the likeliest tokens at each place, the written one first; as far as they were given."""
+    found = []
+    for place in listing(logprobs.get("content"))[: chat.NUM_TOKENS]:
+        top = listing(mapping(place).get("top_logprobs"))
+        entries = [mapping(entry) for entry in (place, *top)]  # the written one may not be among the likeliest
+        if not top or not all(isinstance(entry.get("token"), str) for entry in entries):
+            break
+        found.append({str(entry["token"]): entry.get("logprob") for entry in entries})
+    return found
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):  # of parts
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _usage(usage: Mapping[str, object]) -> tuple[int, int] | None:
+    prompt, reply = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return (prompt, reply) if isinstance(prompt, int) and isinstance(reply, int) and min(prompt, reply) >= 0 else None

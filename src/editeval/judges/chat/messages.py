@@ -1,68 +1,76 @@
-"""A question as the messages of a chat, in the form that OpenAI's API has and vLLM shares."""
+"""A question as the messages of a chat, in the form that OpenAI's API has and vLLM shares, and what comes back.
+
+Here are the pictures as a judge sees them, the forms that an engine can force a reply into, and the reply that the
+probabilities of its first tokens make.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from editeval.errors import ImageError
 from editeval.images import decode
-from editeval.judges.parsing import formats
-from editeval.judges.parsing.json_answer import CANNOT_JUDGE
+from editeval.judges.parsing.answers import CANNOT_JUDGE
 from editeval.judges.parsing.reply import LABELS, Reply
 from editeval.judges.protocols.protocol import SHOWN_AS, Question
 from editeval.types import JudgeRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-import math
-from collections.abc import Sequence
 
-Message = dict[str, Any]
+Part = Mapping[str, object]
+"""A text or a picture of a message."""
+
+
+class ChatMessage(TypedDict):
+    """What one side says."""
+
+    role: str  # system, user or assistant
+    content: str | list[Part]
+
+
+Conversation = list[ChatMessage]
+WHY = "In one sentence: what in the picture or the pictures decided your answer?"
 _CONTROL = re.compile(r"<(?=\|)|\[(?=/?INST\])|<(?=/?s>|/?think>|/?image>|image_soft_token>)")
 """Where texts that chat models take for control tokens begin; a space there makes plain text of them."""
 
 
-def messages(question: Question, parts: Mapping[str, Message]) -> list[Message]:
-    """System and user message; `parts` are the pictures by name, as parts of a message."""
-    content: list[Message] = []
+def messages(question: Question, parts: Mapping[str, Part]) -> Conversation:
+    """System and user message; `parts` are the pictures by name."""
+    content: list[Part] = []
     for name in question.images:
         content += [{"type": "text", "text": SHOWN_AS[name]}, parts[name]]
-    content.append({"type": "text", "text": harmless(question.user)})
-    return [{"role": "system", "content": harmless(question.system)}, {"role": "user", "content": content}]
+    content.append({"type": "text", "text": question.user})
+    return [ChatMessage(role="system", content=question.system), ChatMessage(role="user", content=content)]
 
 
-def follow_up(asked: list[Message], answer: str) -> list[Message]:
+def follow_up(asked: Conversation, answer: str) -> Conversation:
     """The conversation in which `answer` was given to `asked`, and why is asked."""
-    return [*asked, {"role": "assistant", "content": answer}, {"role": "user", "content": WHY}]
+    return [*asked, ChatMessage(role="assistant", content=answer), ChatMessage(role="user", content=WHY)]
 
 
-def harmless(text: str) -> str:
-    """`text` without what a server could take for control tokens: a space is put into each."""
+def harmless(conversation: Conversation) -> Conversation:
+    """The same without what a server could take for control tokens in a question: a space is put into each."""
+    return [
+        message
+        if message["role"] == "assistant"
+        else ChatMessage(role=message["role"], content=rewritten(message["content"], _plain))
+        for message in conversation
+    ]
+
+
+def rewritten(content: str | list[Part], rewrite: Callable[[str], str]) -> str | list[Part]:
+    """The same with every text rewritten."""
+    if isinstance(content, str):
+        return rewrite(content)
+    return [{**part, "text": rewrite(str(part["text"]))} if part["type"] == "text" else part for part in content]
+
+
+def _plain(text: str) -> str:
     return _CONTROL.sub(lambda match: f"{match[0]} ", text)
-
-
-WHY = "In one sentence: what in the picture or the pictures decided your answer?"
-
-
-def answer_of(question: Question, reply: Reply, min_label_mass: float) -> str:
-    """What the judge is told that it answered: its text, its likeliest label, or the sample nearest to the mean.
-
-    Empty for a reply that gave no score: there is nothing to explain.
-    """
-    reading = formats.read(question.answer, reply, min_label_mass)
-    if not reading.values:
-        return ""
-    if not reply.samples:
-        return reply.text if reply.labels is None else LABELS[reply.labels.index(max(reply.labels))]
-    distances = {}
-    for number, sample in enumerate(reply.samples):
-        alone = formats.read(question.answer, Reply("", samples=(sample,)), min_label_mass)
-        if alone.values:
-            pairs = zip(alone.values, reading.values, strict=True)
-            distances[number] = sum(abs(value - mean) for value, mean in pairs)
-    return reply.samples[min(distances, key=distances.__getitem__)].text
 
 
 _GRADE = {"type": "number", "minimum": 0, "maximum": 10}
@@ -70,7 +78,7 @@ _ABSTAINED = {"type": "string", "enum": [CANNOT_JUDGE]}
 _REASONING = {"type": "string", "maxLength": 400}  # without an end, a reply may run into the token limit
 
 
-def _object(score: Mapping[str, Any]) -> dict[str, Any]:
+def _object(score: Mapping[str, object]) -> dict[str, object]:
     return {
         "type": "object",
         "properties": {"score": dict(score), "reasoning": dict(_REASONING)},
@@ -79,7 +87,7 @@ def _object(score: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-JSON_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+JSON_SCHEMAS: Mapping[str, Mapping[str, object]] = {
     "pair": _object({"anyOf": [{"type": "array", "items": _GRADE, "minItems": 2, "maxItems": 2}, _ABSTAINED]}),
     "verdict": _object({"type": "string", "enum": ["yes", "no", CANNOT_JUDGE]}),
 }
@@ -92,18 +100,17 @@ MAX_ASPECT = 100.0
 """Longer side by shorter side; the image processors of the Qwen-VL family refuse more than 200."""
 
 
-def picture(name: str, data: bytes, max_side: int) -> Image:
-    """The picture in `data`, `max_side` pixels at most. Raises ImageError."""
+def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int) -> dict[str, Image]:
+    """Every picture that the questions show, once each, `max_side` pixels at most. Raises ImageError."""
+    shown = dict.fromkeys(name for question in questions for name in question.images)
+    return {name: _picture(name, getattr(request, name), max_side) for name in shown}
+
+
+def _picture(name: str, data: bytes, max_side: int) -> Image:
     image = decode(data)
     if max(image.size) > MAX_ASPECT * min(image.size):
         raise ImageError(f"{name}: {image.width}x{image.height} pixels: too narrow for the judge")
     return shrunk(image, max_side)
-
-
-def pictures(request: JudgeRequest, questions: tuple[Question, ...], max_side: int) -> dict[str, Image]:
-    """Every picture that the questions show, once each. Raises ImageError."""
-    shown = dict.fromkeys(name for question in questions for name in question.images)
-    return {name: picture(name, getattr(request, name), max_side) for name in shown}
 
 
 def shrunk(image: Image, max_side: int) -> Image:
@@ -124,7 +131,7 @@ NUM_TOKENS = 2
 
 
 def reply_of(
-    tokens: Sequence[Mapping[str, Any]], text: str, usage: tuple[int, int] | None, is_finished: bool = False
+    tokens: Sequence[Mapping[str, object]], text: str, usage: tuple[int, int] | None, is_finished: bool = False
 ) -> Reply:
     """The reply whose first, second, ... token has these log-probabilities, the one that was written first.
 
@@ -144,7 +151,7 @@ def reply_of(
     return Reply(likeliest, labels=labels, ends=round(ends, 6), usage=usage)
 
 
-def _ends(after: Sequence[Mapping[str, Any]], is_finished: bool) -> float:
+def _ends(after: Sequence[Mapping[str, object]], is_finished: bool) -> float:
     """Probability that an answer ends behind its first token, as far as the likeliest second tokens show it."""
     if not after:
         return float(is_finished)
@@ -157,13 +164,11 @@ def is_end(token: str) -> bool:
     return token == "" or (text.startswith("<") and text.endswith(">")) or text.startswith(("\n", "\r"))
 
 
-def _probabilities(tokens: Mapping[str, Any]) -> dict[str, float]:
+def _probabilities(tokens: Mapping[str, object]) -> dict[str, float]:
     """Probability of each token; nothing where they cannot be true."""
-    shares = {token: _probability(logprob) for token, logprob in tokens.items()}
-    known = {token: share for token, share in shares.items() if share is not None}
-    return known if len(known) == len(shares) and 0.0 < sum(known.values()) <= 1.001 else {}
-
-
-def _probability(logprob: Any) -> float | None:
-    is_number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
-    return math.exp(min(logprob, 0.0)) if is_number and logprob <= 0.001 else None
+    shares: dict[str, float] = {}
+    for token, logprob in tokens.items():
+        if isinstance(logprob, bool) or not isinstance(logprob, int | float) or not logprob <= 0.001:
+            return {}
+        shares[token] = math.exp(min(logprob, 0.0))
+    return shares if 0.0 < sum(shares.values()) <= 1.001 else {}

@@ -1,78 +1,167 @@
-"""Replies of a loaded checkpoint to prompts: the likeliest text, a drawn one, or the probabilities of the labels."""
+"""A loaded checkpoint as a backend: from messages to token ids and pixels, to padded batches, to replies.
+
+Prompts equal those of the checkpoint's own processor on the whole batch (a test compares them). They are made here, so
+that pictures are prepared in parallel, each once for all questions, and so that halving a batch costs nothing.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from editeval.judges.chat import messages
-from editeval.judges.local.inputs import EncodedPrompt, collate
-from editeval.judges.local.pretrained import PretrainedModel
+from editeval.judges.chat import messages as chat
+from editeval.judges.chat.messages import Conversation, Part
+from editeval.judges.chat.params import SamplingParams
+from editeval.judges.chat.runner import Backend, Call, Place, PromptError
+from editeval.judges.local.pretrained import IMAGE_TOKEN, PretrainedModel, facts_of
 from editeval.judges.parsing.reply import Reply
+from editeval.types import Facts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Generator, Tensor
 
 log = logging.getLogger("editeval")
 
 
-class Generator:
-    """Answers batches. One that does not fit into memory is halved, and later ones start at the size that did fit."""
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """As the model takes it."""
 
-    def __init__(self, checkpoint: PretrainedModel, max_new_tokens: int, temperature: float = 0.0) -> None:
+    pixels: Tensor  # (patches, values)
+    grid: Tensor  # (1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """One question about one edit, ready for the model."""
+
+    token_ids: list[int]
+    pictures: tuple[EncodedPicture, ...]
+    opening: str  # what the template put at the start of the reply: "<think>" or nothing
+
+
+class LocalModel(Backend[EncodedPrompt]):
+    """Answers batches. One that does not fit into memory is halved, and later ones start at the size that did fit.
+
+    Threads share the tokenizer, which one of them uses at a time.
+    """
+
+    lists_single_samples = False
+
+    def __init__(self, checkpoint: PretrainedModel) -> None:
         self._checkpoint: PretrainedModel | None = checkpoint
         self._tokenizer = checkpoint.tokenizer
-        self._max_new_tokens = max_new_tokens
-        self._temperature = temperature  # of replies that are drawn
-        self._label_ids = list(checkpoint.label_ids)
-        self._fits = 0  # prompts per batch that are known to be the most; 0: no limit met so far
+        self._image_processor = checkpoint.image_processor
+        self._max_tokens = checkpoint.max_tokens
+        self._tokenizing = threading.Lock()
+        self._control = tuple(sorted(self._tokenizer.get_added_vocab(), key=len, reverse=True))
+        self.fits = 0  # prompts per batch that are known to be the most; 0: no limit met so far
+
+    @property
+    def checkpoint(self) -> PretrainedModel:
+        """The model, until it is closed."""
+        assert self._checkpoint is not None, "closed"
+        return self._checkpoint
+
+    def facts(self) -> Facts:
+        """Class, commit, attention, dtype, devices."""
+        return facts_of(self.checkpoint.model)
 
     def close(self) -> None:
         """Lets go of the model and of the device memory it held."""
         self._checkpoint = None
         _empty_cache()
 
-    def replies(self, prompts: Sequence[EncodedPrompt]) -> list[Reply | None]:
-        """One reply per prompt, in order; None where the device has no room for that prompt alone."""
-        if not prompts:
-            return []
-        size = min(self._fits or len(prompts), len(prompts))
-        if size < len(prompts):
-            return [r for i in range(0, len(prompts), size) for r in self.replies(prompts[i : i + size])]
-        answered = self._within_memory(prompts)
+    def part(self, image: Image) -> Part:
+        made = self._image_processor(images=[image], return_tensors="pt")
+        return {"type": "image", "picture": EncodedPicture(made["pixel_values"], made["image_grid_thw"])}
+
+    def encode(self, conversation: Conversation) -> EncodedPrompt:
+        """Raises PromptError for one that is longer than the judge takes: it is never cut."""
+        said = [(message["role"], self._parts(message["content"])) for message in conversation]
+        asked = [{"role": role, "content": parts} for role, parts in said]
+        found = (part.get("picture") for _, parts in said for part in parts)
+        pictures = tuple(picture for picture in found if isinstance(picture, EncodedPicture))
+        with self._tokenizing:
+            text = self._tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+            token_ids = list(self._tokenizer(self._expanded(text, pictures))["input_ids"])
+        if len(token_ids) > self._max_tokens:
+            raise PromptError("too_long", f"a question of {len(token_ids)} tokens; the judge takes {self._max_tokens}")
+        return EncodedPrompt(token_ids, pictures, "<think>" if text.rstrip().endswith("<think>") else "")
+
+    def _parts(self, content: str | list[Part]) -> list[Part]:
+        """The parts of a message, without control tokens: a space is put into what the tokenizer would take for one."""
+        rewritten = chat.rewritten(content, self._harmless)
+        return [{"type": "text", "text": rewritten}] if isinstance(rewritten, str) else rewritten
+
+    def _harmless(self, text: str) -> str:
+        for token in self._control:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    def _expanded(self, text: str, pictures: Sequence[EncodedPicture]) -> str:
+        """`text` with each image's one place holder repeated as often as the image has tokens."""
+        per_token = self._image_processor.merge_size**2
+        parts = text.split(IMAGE_TOKEN)
+        if len(parts) != len(pictures) + 1:
+            raise ValueError(f"the chat template shows {len(parts) - 1} images, the question has {len(pictures)}")
+        counts = [int(picture.grid.prod()) // per_token for picture in pictures]
+        return "".join(part + IMAGE_TOKEN * n for part, n in zip(parts, [*counts, 0], strict=True))
+
+    def complete(self, calls: Sequence[Call[EncodedPrompt]]) -> list[Reply]:
+        """One batch for each question, or each sample of a reply to it: prompts of about one length."""
+        batches: dict[tuple[str, int], list[Call[EncodedPrompt]]] = {}
+        for call in calls:
+            batches.setdefault(call.place[1:], []).append(call)
+        replies: dict[Place, Reply] = {}
+        for batch in batches.values():
+            replies.update(zip((call.place for call in batch), self._answered(batch), strict=True))
+        return [replies[call.place] for call in calls]
+
+    def _answered(self, calls: Sequence[Call[EncodedPrompt]]) -> list[Reply]:
+        size = min(self.fits or len(calls), len(calls))
+        if size < len(calls):
+            return [r for i in range(0, len(calls), size) for r in self._answered(calls[i : i + size])]
+        answered = self._within_memory(calls)
         if answered is not None:
             return answered
         _empty_cache()
-        if len(prompts) == 1:
-            log.warning("%s: out of memory with this prompt alone; it is left unscored", prompts[0].key)
-            return [None]
-        self._fits = (len(prompts) + 1) // 2
-        log.warning("out of memory with %d prompts at a time; going on with %d", len(prompts), self._fits)
-        return self.replies(prompts)
+        if len(calls) == 1:
+            log.warning("%s: out of memory with this prompt alone; it is left unscored", calls[0].key)
+            message = "the device has not enough memory for this prompt alone; lower max_image_side"
+            return [Reply("", problem="oom", message=message)]
+        self.fits = (len(calls) + 1) // 2
+        log.warning("out of memory with %d prompts at a time; going on with %d", len(calls), self.fits)
+        return self._answered(calls)
 
-    def _within_memory(self, prompts: Sequence[EncodedPrompt]) -> list[Reply | None] | None:
+    def _within_memory(self, calls: Sequence[Call[EncodedPrompt]]) -> list[Reply] | None:
         """Replies, or None if memory ran out. Returns before anything that holds the failed attempt's tensors."""
         import torch
 
         try:
-            return list(self._generated(prompts))
+            return self._generated([call.prompt for call in calls], [call.sampling for call in calls])
         except torch.OutOfMemoryError:
             return None
 
-    def _generated(self, prompts: Sequence[EncodedPrompt]) -> list[Reply]:
+    def _generated(self, prompts: Sequence[EncodedPrompt], sampling: Sequence[SamplingParams]) -> list[Reply]:
         import torch
 
-        assert self._checkpoint is not None, "closed"
-        checkpoint = self._checkpoint
-        by_label = prompts[0].answer == "labels"
-        drawing = GumbelSampler([prompt.seed for prompt in prompts], self._temperature)
-        inputs = collate(prompts, checkpoint.pad_id, checkpoint.typed_id, checkpoint.device)
+        by_label = sampling[0].is_expected
+        is_drawn = sampling[0].temperature > 0
+        drawing = [GumbelSampler([one.seed for one in sampling], sampling[0].temperature)] if is_drawn else None
+        inputs = collate(prompts, self.checkpoint)
         with torch.inference_mode():
-            made = checkpoint.model.generate(
+            made = self.checkpoint.model.generate(
                 **inputs,
-                max_new_tokens=messages.NUM_TOKENS if by_label else self._max_new_tokens,
+                max_new_tokens=sampling[0].max_tokens,
                 return_dict_in_generate=True,
                 output_logits=by_label,
-                **({"logits_processor": [drawing]} if drawing.is_due else {}),
+                **({"logits_processor": drawing} if drawing else {}),
             )
         if by_label:
             return self._label_replies(*made.logits)
@@ -80,12 +169,11 @@ class Generator:
         return [self._text_reply(row, prompt.opening) for row, prompt in zip(rows, prompts, strict=True)]
 
     def _text_reply(self, token_ids: list[int], opening: str) -> Reply:
-        assert self._checkpoint is not None
-        end = next((i for i, token in enumerate(token_ids) if token in self._checkpoint.end_ids), None)
+        end = next((i for i, token in enumerate(token_ids) if token in self.checkpoint.end_ids), None)
         text = self._tokenizer.decode(token_ids[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return Reply(opening + text, is_finished=end is not None)
 
-    def _label_replies(self, logits: Any, after: Any = None) -> list[Reply]:
+    def _label_replies(self, logits: Tensor, after: Tensor | None = None) -> list[Reply]:
         """Probabilities of the labels as the first token, rounded so that they survive being written down.
 
         `after` is what may follow the likeliest one; None where that is the end in every row.
@@ -94,7 +182,7 @@ class Generator:
 
         probabilities = torch.softmax(logits.float(), dim=-1)
         likeliest = probabilities.argmax(dim=-1).tolist()
-        rows = probabilities[:, self._label_ids].tolist()
+        rows = probabilities[:, list(self.checkpoint.label_ids)].tolist()
         endings = self._endings(after) if after is not None else [1.0] * len(rows)
         return [
             Reply(self._tokenizer.decode([token]), labels=tuple(round(p, 6) for p in row), ends=ends)
@@ -103,16 +191,15 @@ class Generator:
             for token, row, ends in zip(likeliest, rows, endings, strict=True)
         ]
 
-    def _endings(self, after: Any) -> list[float]:
+    def _endings(self, after: Tensor) -> list[float]:
         """Probability that each answer ends here, as far as the likeliest tokens show it."""
         import torch
 
-        assert self._checkpoint is not None
-        shares, tokens = torch.softmax(after.float(), dim=-1).topk(min(messages.NUM_LOGPROBS, after.shape[-1]))
+        shares, tokens = torch.softmax(after.float(), dim=-1).topk(min(chat.NUM_LOGPROBS, after.shape[-1]))
         endings = []
         for row, ids in zip(shares.tolist(), tokens.tolist(), strict=True):
-            texts = ["" if token in self._checkpoint.end_ids else self._tokenizer.decode([token]) for token in ids]
-            ends = sum(share for share, text in zip(row, texts, strict=True) if messages.is_end(text))
+            texts = ["" if token in self.checkpoint.end_ids else self._tokenizer.decode([token]) for token in ids]
+            ends = sum(share for share, text in zip(row, texts, strict=True) if chat.is_end(text))
             endings.append(min(1.0, round(ends, 6)) if math.isfinite(ends) else 0.0)
         return endings
 
@@ -123,26 +210,43 @@ class GumbelSampler:
     Every row has a random stream of its own, so that what is drawn for it does not depend on the rest of its batch.
     """
 
-    def __init__(self, seeds: Sequence[int | None], temperature: float) -> None:
-        self.is_due = any(seed is not None for seed in seeds)
+    def __init__(self, seeds: Sequence[int], temperature: float) -> None:
         self._seeds = seeds
         self._temperature = temperature
-        self._streams: list[Any] = []
+        self._streams: list[Generator] = []
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         import torch
 
         if not self._streams:
-            self._streams = [None if seed is None else torch.Generator().manual_seed(seed) for seed in self._seeds]
+            self._streams = [torch.Generator().manual_seed(seed) for seed in self._seeds]
         rows = []
         for row, stream in zip(scores, self._streams, strict=True):
-            if stream is None:
-                rows.append(row)
-                continue
             uniform = torch.rand(row.shape, generator=stream, dtype=torch.float64).clamp_(min=1e-300)
             gumbel = -torch.log(-torch.log(uniform))
             rows.append(row / self._temperature + gumbel.to(row))
         return torch.stack(rows)
+
+
+def collate(prompts: Sequence[EncodedPrompt], checkpoint: PretrainedModel) -> dict[str, Tensor]:
+    """Inputs of the model for `prompts`, padded on the left, on its device."""
+    import torch
+
+    width = max(len(prompt.token_ids) for prompt in prompts)
+    ids = torch.full((len(prompts), width), checkpoint.pad_id, dtype=torch.long)
+    mask = torch.zeros((len(prompts), width), dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
+        mask[row, width - len(prompt.token_ids) :] = 1
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "pixel_values": torch.cat([picture.pixels for prompt in prompts for picture in prompt.pictures]),
+        "image_grid_thw": torch.cat([picture.grid for prompt in prompts for picture in prompt.pictures]),
+    }
+    if checkpoint.typed_id is not None:
+        inputs["mm_token_type_ids"] = (ids == checkpoint.typed_id).to(torch.int)
+    return {name: tensor.to(checkpoint.device) for name, tensor in inputs.items()}
 
 
 def _empty_cache() -> None:

@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from editeval.errors import MachineError
 from editeval.judges.parsing.reply import LABELS
 from editeval.types import Facts, HubModel
 
+if TYPE_CHECKING:
+    from transformers import BaseImageProcessor, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 """Values of `model_type` whose prompts this engine knows how to build."""
 
+DTYPES = ("auto", "bfloat16", "float16", "float32")
 CONFIG = "config.json"
 IMAGE_TOKEN = "<|image_pad|>"
 """What the chat templates of all FAMILIES put in the place of an image."""
@@ -54,9 +58,9 @@ class ModelRequest:
 class PretrainedModel:
     """A model on its devices and what turns messages and images into its inputs."""
 
-    model: Any
-    tokenizer: Any
-    image_processor: Any
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    image_processor: BaseImageProcessor
     device: str  # where inputs go
     max_tokens: int  # prompt and reply together
     end_ids: frozenset[int]  # tokens that end a reply
@@ -101,11 +105,11 @@ def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedM
     return PretrainedModel(model, tokenizer, image_processor, devices[0], max_tokens, end_ids, labels, pad_id, typed_id)
 
 
-def _source(wanted: ModelRequest) -> dict[str, Any]:
+def _source(wanted: ModelRequest) -> dict[str, str | bool]:
     return {"revision": wanted.revision or "main", "trust_remote_code": False}
 
 
-def _tokenizer(wanted: ModelRequest) -> Any:
+def _tokenizer(wanted: ModelRequest) -> PreTrainedTokenizerBase:
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(wanted.place, **_source(wanted))
@@ -131,20 +135,20 @@ def _old_template(wanted: ModelRequest) -> str:
     return template
 
 
-def _image_processor(wanted: ModelRequest) -> Any:
+def _image_processor(wanted: ModelRequest) -> BaseImageProcessor:
     """Always the one on Pillow: what the judge sees must not depend on whether torchvision is installed."""
     import transformers
 
     return transformers.AutoImageProcessor.from_pretrained(wanted.place, backend="pil", **_source(wanted))
 
 
-def _model(wanted: ModelRequest, config: Any, devices: Sequence[str]) -> Any:
+def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str]) -> PreTrainedModel:
     """The model with every weight from the checkpoint: transformers would fill gaps with random numbers."""
     import torch
     import transformers
 
     dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
-    placement: dict[str, Any] = {}
+    placement: dict[str, object] = {}
     if devices[0] != "cpu":
         placement["device_map"] = {"": devices[0]} if len(devices) == 1 else "balanced"
     model, report = transformers.AutoModelForImageTextToText.from_pretrained(
@@ -165,7 +169,7 @@ def _model(wanted: ModelRequest, config: Any, devices: Sequence[str]) -> Any:
     return model
 
 
-def _make_greedy(model: Any, tokenizer: Any) -> tuple[frozenset[int], int]:
+def _make_greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[frozenset[int], int]:
     """Replaces the checkpoint's sampling settings and penalties; returns the ids that end a reply, and of padding."""
     import transformers
 
@@ -179,7 +183,7 @@ def _make_greedy(model: Any, tokenizer: Any) -> tuple[frozenset[int], int]:
     return end_ids, pad_id
 
 
-def _label_ids(wanted: ModelRequest, tokenizer: Any) -> tuple[int, ...]:
+def _label_ids(wanted: ModelRequest, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
     encoded = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in LABELS]
     if any(len(ids) != 1 for ids in encoded):
         raise _problem(wanted, "has a tokenizer that splits digits", "use one where every digit is one token")
@@ -213,7 +217,7 @@ def _problem(wanted: ModelRequest, what: str, advice: str) -> MachineError:
     return MachineError(f"reward_model.params.model_name: {wanted.model_name!r}{revision} {what}; {advice}")
 
 
-def facts_of(model: Any) -> Facts:
+def facts_of(model: PreTrainedModel) -> Facts:
     """Class, commit (None unless it came from the hub), attention, dtype, and the devices that hold its weights."""
     places = sorted({str(parameter.device) for parameter in model.parameters()})
     return {

@@ -13,33 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from editeval.errors import Reason
-from editeval.judges.parsing import statements
-from editeval.judges.parsing.normalise import EDGES
-from editeval.judges.parsing.reply import UnparsableReply
+from editeval.judges.parsing import prose
+from editeval.judges.parsing.reply import EDGES, UnparsableReply
 
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The lowest and the highest number of a protocol; both are whole."""
-
-    low: int
-    high: int
-
-    def value(self, written: str) -> float:
-        """The number that `written` is. Raises UnparsableReply: out_of_range, or unparsable for odd spellings."""
-        match = _SPELLING.fullmatch(written[:40])
-        if match is None or match["sign"] == "+":
-            raise UnparsableReply(Reason.UNPARSABLE)
-        value = -float(match["number"]) if match["sign"] else float(match["number"])
-        if match["sign"] or not self.low <= value <= self.high:
-            raise UnparsableReply(Reason.OUT_OF_RANGE)
-        return value
-
-
-TEN = Scale(0, 10)
+LOWEST, HIGHEST = 0, 10
 _SPELLING = re.compile(r"(?P<sign>[-+−]?)(?P<number>(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,39})?)")
 _MARK = re.compile(r"(?<![0-9.])(?:\*\*|(?<!`)`(?!`))|(?:\*\*|(?<!`)`(?!`))(?![0-9.])")
 """Bold and code marks; never between two digits, which would make one number of two."""
@@ -132,53 +111,64 @@ _SCORE_WORD = re.compile(
 )
 
 
-def read(text: str, scale: Scale = TEN) -> tuple[float, ...]:
+def value_of(written: str) -> float:
+    """The number that `written` is. Raises UnparsableReply: out_of_range, or unparsable for odd spellings."""
+    match = _SPELLING.fullmatch(written[:40])
+    if match is None or match["sign"] == "+":
+        raise UnparsableReply(Reason.UNPARSABLE)
+    value = float(match["number"])
+    if match["sign"] or not LOWEST <= value <= HIGHEST:
+        raise UnparsableReply(Reason.OUT_OF_RANGE)
+    return value
+
+
+def read(text: str) -> tuple[float, ...]:
     """The one number in `text`, which holds no JSON. Raises UnparsableReply."""
     text = _MARK.sub("", text).strip(EDGES)
     if _ABSTAINED.fullmatch(text):
         raise UnparsableReply(Reason.CANNOT_JUDGE)
     whole = _STATED.fullmatch(text)
     if _NO_NUMBER.fullmatch(text) or (whole and not any(whole[part] for part in _SAID_BEHIND)):
-        return (_value(text, scale),)
+        return (_value(text),)
     labels = list(_LABEL.finditer(text))
     if len(labels) != 1:
         raise UnparsableReply(Reason.AMBIGUOUS if labels else Reason.UNPARSABLE)
-    return (_labelled(text, labels[0], scale),)
+    return (_labelled(text, labels[0]),)
 
 
-def _labelled(text: str, label: re.Match[str], scale: Scale) -> float:
+def _labelled(text: str, label: re.Match[str]) -> float:
     """The number behind the only label, if it is the last thing said and nothing else in `text` could be meant."""
     start = text.rfind("\n", 0, label.start()) + 1
     said = text[start : label.start()].rstrip()
     is_line = bool(_LINE_START.fullmatch(text[start : label.start()]))
     if not (is_line or said.endswith(_ENDS)) or not (label["mark"] or "#" in said):
         raise UnparsableReply(Reason.AMBIGUOUS)
-    if label["scale"] and _numbers(label["scale"]) not in ([scale.low, scale.high], [scale.high]):
+    if label["scale"] and _numbers(label["scale"]) not in ([LOWEST, HIGHEST], [HIGHEST]):
         raise UnparsableReply(Reason.WRONG_SCALE)
     stated, _, behind = text[label.end() :].lstrip().partition("\n")
-    value = _value(stated.strip(), scale)
+    value = _value(stated.strip())
     before = text[:start] if is_line else text[: label.start()]
-    check_before(before, {value}, scale)
+    check_before(before, {value})
     _check_behind(behind.strip())
     return value
 
 
-def _value(stated: str, scale: Scale) -> float:
+def _value(stated: str) -> float:
     """What stands in the number's place, as a value. Raises UnparsableReply."""
     if _NO_NUMBER.fullmatch(stated):
         raise UnparsableReply(Reason.NOT_A_NUMBER)
     number = _STATED.fullmatch(stated)
     if number is None:
         raise UnparsableReply(Reason.UNPARSABLE)
-    if number["percent"] or (number["scale"] and int(number["scale"]) != scale.high):
+    if number["percent"] or (number["scale"] and int(number["scale"]) != HIGHEST):
         raise UnparsableReply(Reason.WRONG_SCALE)
     remark = " ".join(number[part] for part in _SAID_BEHIND if number[part]).removesuffix(".")
-    if remark and (_holds_number(remark) or not statements.describes(remark)):
+    if remark and (_holds_number(remark) or not prose.describes(remark)):
         raise UnparsableReply(Reason.AMBIGUOUS)
-    return scale.value(number["value"])
+    return value_of(number["value"])
 
 
-def check_before(before: str, values: Collection[float], scale: Scale) -> None:
+def check_before(before: str, values: Collection[float]) -> None:
     """Raises UnparsableReply where prose in front of an answer leaves room for another one, or is not finished."""
     lines = [line.strip() for line in before.splitlines() if line.strip()]
     if lines and _INTRODUCTION.fullmatch(lines[-1]):
@@ -187,11 +177,11 @@ def check_before(before: str, values: Collection[float], scale: Scale) -> None:
         return
     last = lines[-1].rstrip("*_\"'”’)）」』» ")
     is_point = last.startswith(("- ", "* ", "• ")) or _REASON.match(last)
-    if not (last.endswith(_ENDS) or is_point) or statements.announces_example(sentences(last)[-1].lstrip("-*• ")):
+    if not (last.endswith(_ENDS) or is_point) or prose.announces_example(sentences(last)[-1].lstrip("-*• ")):
         raise UnparsableReply(Reason.AMBIGUOUS)
     if _LABEL.search(before) or any(_ELSEWHERE.match(line) for line in lines) or any(mark in before for mark in "<|{}"):
         raise UnparsableReply(Reason.AMBIGUOUS)
-    check_prose(before, values, scale)
+    check_prose(before, values)
 
 
 def is_introduction(before: str) -> bool:
@@ -199,21 +189,21 @@ def is_introduction(before: str) -> bool:
     return not before.strip() or bool(_INTRODUCTION.fullmatch(before.strip()))
 
 
-def check_prose(text: str, values: Collection[float], scale: Scale) -> None:
+def check_prose(text: str, values: Collection[float]) -> None:
     """Raises UnparsableReply where a sentence of `text` states another scale or another score than `values`."""
-    bounds = {float(scale.low), float(scale.high)}
+    bounds = {float(LOWEST), float(HIGHEST)}
     for said in sentences(text):
         sentence = said if _SCORE_WORD.search(said) else _COUNTED.sub("some of them", said)
         if not {n for m in _PROPOSED.finditer(sentence) for n in _numbers(m["number"])} <= set(values):
             raise UnparsableReply(Reason.AMBIGUOUS)
         deducted = [n for m in _DEDUCTED.finditer(sentence) for n in _numbers(m["number"])]
-        numbers = [n for n in _numbers(sentence) if n not in deducted or scale.high - n not in values]
-        if _states_range(sentence, scale):
+        numbers = [n for n in _numbers(sentence) if n not in deducted or HIGHEST - n not in values]
+        if _states_range(sentence):
             raise UnparsableReply(Reason.WRONG_SCALE)
         if not numbers or set(numbers) <= bounds:
             continue
         is_known = set(numbers) <= bounds | set(values)
-        if _SCALE_WORD.search(sentence) and not (is_known and scale.high in numbers):
+        if _SCALE_WORD.search(sentence) and not (is_known and HIGHEST in numbers):
             raise UnparsableReply(Reason.WRONG_SCALE)
         is_note = len(sentence.split()) in (2, 3)  # too short to be about the picture: "Points available: 5"
         if not is_known and (is_note or _SCORE_WORD.search(sentence)):
@@ -234,7 +224,7 @@ def _holds_number(text: str) -> bool:
     return any(c.isdecimal() for c in text) or bool(_NUMBER.search(text))
 
 
-def _states_range(sentence: str, scale: Scale) -> bool:
+def _states_range(sentence: str) -> bool:
     """Whether numbers close to each other, one of them 0 or 1, may be the ends of another scale, or its steps."""
     runs: list[list[float]] = []
     end = 0
@@ -247,7 +237,7 @@ def _states_range(sentence: str, scale: Scale) -> bool:
                 runs.append([float(match[0])])
             end = match.end()
     ends = {(min(run), max(run)) for run in runs if len(run) > 1}
-    return any(low in (0, 1) and high >= 3 - 2 * (low == 0) for low, high in ends - {(scale.low, scale.high)})
+    return any(low in (0, 1) and high >= 3 - 2 * (low == 0) for low, high in ends - {(LOWEST, HIGHEST)})
 
 
 def _check_behind(behind: str) -> None:

@@ -1,9 +1,17 @@
-"""A reply of a judge and what can be read from it: values, or one word that says why not."""
+"""A reply of a judge, the text of it that grammars read, and what can be read from it: values, or why there are none.
+
+Grammars read the answer without the thinking in front of it, decimal digits as 0-9. Not NFKC: that would make 82 of 8²
+and 1 of ①. Only decimal digits of other scripts and a few full-width signs become ASCII.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from editeval.errors import Reason
 
 LABELS = tuple("0123456789")
 """The answers of a question that is answered by one label; each is a single token of the judge."""
@@ -33,9 +41,9 @@ class Reply:
     usage: tuple[int, int] | None = None  # tokens of prompts and of replies, where the engine counts them
     rationale: Reply | None = None  # why, in its own words, asked after the score; nothing is ever read from it
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """JSON values."""
-        found: dict[str, Any]
+        found: dict[str, object]
         if self.samples:
             found = {"samples": [sample.to_json() for sample in self.samples]}
         elif self.labels is not None:
@@ -53,19 +61,20 @@ class Reply:
         return found
 
     @classmethod
-    def from_json(cls, data: Any) -> Reply:
+    def from_json(cls, data: Mapping[str, object]) -> Reply:
         """The reply that `to_json` described; what else stands there is passed over."""
-        labels, usage, rationale = data.get("labels"), data.get("usage"), data.get("rationale")
+        labels, ends, usage = data.get("labels"), data.get("ends"), data.get("usage")
+        samples, rationale = data.get("samples"), data.get("rationale")
         return cls(
-            data.get("text", ""),
-            data.get("finished", True),
-            tuple(labels) if labels is not None else None,
-            data.get("ends"),
-            tuple(cls.from_json(sample) for sample in data.get("samples", ())),
-            data.get("problem", ""),
-            data.get("message", ""),
-            (usage["prompt"], usage["reply"]) if usage is not None else None,
-            cls.from_json(rationale) if rationale is not None else None,
+            str(data.get("text", "")),
+            bool(data.get("finished", True)),
+            tuple(labels) if isinstance(labels, list) else None,
+            ends if isinstance(ends, int | float) else None,
+            tuple(cls.from_json(sample) for sample in samples) if isinstance(samples, list) else (),
+            str(data.get("problem", "")),
+            str(data.get("message", "")),
+            (usage["prompt"], usage["reply"]) if isinstance(usage, dict) else None,
+            cls.from_json(rationale) if isinstance(rationale, dict) else None,
         )
 
 
@@ -82,8 +91,66 @@ class ParsedReply:
         if bool(self.values) == bool(self.reason):
             raise ValueError(f"a parsed reply has values or a reason, got {self.values!r} and {self.reason!r}")
 
-    def notes(self) -> dict[str, Any]:
+    def notes(self) -> dict[str, object]:
         """What the samples of a reply come to, as JSON values; nothing for a reply without samples."""
         if self.num_read is None:
             return {}
         return {"num_read": self.num_read, "mean": list(self.values), "spread": list(self.spread)}
+
+
+MAX_CHARACTERS = 50_000
+EDGES = " \t\r\n\u200b\u2060\ufeff"
+_MAX_UNIT, _MIN_REPEATED = 16, 32
+"""A reply of at least so many characters that repeats up to so many of them is degenerate."""
+_TAG = re.compile(r"[<\[◁](/?)(think|thinking|thought|reasoning|reflection|analysis|scratchpad)[>\]▷]", re.IGNORECASE)
+_FULL_WIDTH = str.maketrans("：／（）％＝", ":/()%=")
+_FULL_WIDTH_POINT = re.compile(r"(?<=[0-9])．(?=[0-9])")
+
+
+def normalised(reply: Reply) -> str:
+    """The text that grammars read, never empty.
+
+    Raises UnparsableReply where no grammar may look: empty, degenerate, cut off, only thinking.
+    """
+    text = plain_digits(reply.text).replace("\r\n", "\n").strip(EDGES)
+    _refuse_degenerate(text)
+    if not reply.is_finished:
+        raise UnparsableReply(Reason.TRUNCATED)
+    if len(text) > MAX_CHARACTERS:
+        raise UnparsableReply(Reason.UNPARSABLE)
+    text = without_thinking(text).strip(EDGES)
+    _refuse_degenerate(text)
+    return text
+
+
+def plain_digits(text: str) -> str:
+    """`text` with every decimal digit as 0-9 and full-width signs as ASCII; superscripts and such stay."""
+    if text.isascii():
+        return text
+    mapped = "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
+    return _FULL_WIDTH_POINT.sub(".", mapped.translate(_FULL_WIDTH))
+
+
+def without_thinking(text: str) -> str:
+    """What follows the thinking blocks that `text` begins with. A block or a tag elsewhere makes it unparsable."""
+    rest, name = 0, ""
+    for tag in _TAG.finditer(text):
+        is_closing, word = bool(tag[1]), tag[2].lower()
+        if name:
+            if is_closing and word == name:
+                rest, name = tag.end(), ""
+        elif is_closing or text[rest : tag.start()].strip(EDGES):
+            raise UnparsableReply(Reason.UNPARSABLE)
+        else:
+            name = word
+    if name:  # never closed: all of the rest is thinking
+        raise UnparsableReply(Reason.UNPARSABLE)
+    return text[rest:]
+
+
+def _refuse_degenerate(text: str) -> None:
+    if not text:
+        raise UnparsableReply(Reason.EMPTY)
+    units = (text[:length] for length in range(1, _MAX_UNIT + 1) if len(text) >= max(_MIN_REPEATED, 16 * length))
+    if any(text == (unit * (len(text) // len(unit) + 1))[: len(text)] for unit in units):
+        raise UnparsableReply(Reason.DEGENERATE)

@@ -1,4 +1,4 @@
-"""The words of which sentences such as "no picture was shown to me" consist, per language: data of `closed`.
+"""The words of which sentences such as "no picture was shown to me" consist, per language: data of `prose`.
 
 A code per kind of word; what is in none of them is about something else than the lack of a picture or of a judgement.
     N picture   F file, data   A edited, second (before N)   E the same, behind N   D the, any, both (before N)

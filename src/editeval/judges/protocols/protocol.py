@@ -12,10 +12,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from editeval.errors import ConfigError
-from editeval.judges.parsing import formats
+from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Score
@@ -35,13 +35,14 @@ class Question:
     system: str
     user: str
     images: tuple[str, ...]  # of "source" and "edited", in the order shown
-    answer: str  # one of formats.FORMATS
+    answer: str  # one of answers.FORMATS
 
 
 class Protocol(ABC):
     """Questions, the images that go with them, and the rule that makes scores of the readings."""
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
+    roles: ClassVar[Mapping[str, str]] = {}  # see Judge.roles_of; empty: by the names of the metrics
     version: ClassVar[int] = 1  # goes up whenever `combine` changes
     uses_prompts: ClassVar[bool] = False
 
@@ -74,7 +75,7 @@ def fingerprint(name: str) -> str:
     """Hash of everything that a protocol decides, as 16 hex digits."""
     protocol = load(name)
     asked = [[asdict(question) for question in example_questions(name, category)] for category in CATEGORIES]
-    parts = [name, protocol.metrics, protocol.version, formats.VERSION, SHOWN_AS, asked]
+    parts = [name, protocol.metrics, protocol.version, answers.VERSION, SHOWN_AS, asked]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -86,22 +87,16 @@ def scores(
     min_label_mass: float,
 ) -> list[Score]:
     """One score per metric. The raw text of each holds the replies that decided it, as JSON by question."""
-    answers = {question.name: question.answer for question in protocol.questions(request)}
-    readings = {name: formats.read(answers[name], reply, min_label_mass) for name, reply in replies.items()}
+    formats = {question.name: question.answer for question in protocol.questions(request)}
+    readings = {name: answers.read(formats[name], reply, min_label_mass) for name, reply in replies.items()}
     said = {name: reply.to_json() | readings[name].notes() for name, reply in replies.items()}
-    return _rows(protocol, judge, request.key, protocol.combine(readings), said)
-
-
-def _rows(
-    protocol: Protocol, judge: str, key: str, combined: Mapping[str, ParsedReply], said: Mapping[str, dict[str, Any]]
-) -> list[Score]:
+    combined = protocol.combine(readings)
     rows = []
     for metric in protocol.metrics:
         deciding = {metric: said[metric]} if metric in said else said
         reading = combined[metric]
         value = reading.values[0] if reading.values else None
-        raw = json.dumps(deciding, ensure_ascii=False)
-        rows.append(Score(key, judge, metric, value, raw, reading.reason))
+        rows.append(Score(request.key, judge, metric, value, json.dumps(deciding, ensure_ascii=False), reading.reason))
     return rows
 
 

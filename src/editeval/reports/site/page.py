@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from string import Template
+from typing import TYPE_CHECKING
 
-from editeval.reports.i18n import clean, vocabulary
+from editeval.reports.i18n import vocabulary
+from editeval.reports.site.markup import Html, shown
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
 SCRIPTS = (
@@ -67,17 +71,30 @@ def block(kind: str, json_text: str) -> str:
 
 
 def _filled(title: str, sources: str, styles: str, runs: str, first_page: str, scripts: str) -> str:
-    asked = {kind: vocabulary()[kind] for kind in ("words", "categories")}
-    words = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
-    frame = (resources.files("editeval.reports.site") / "static" / "page.html").read_text(encoding="utf-8")
-    return Template(frame).substitute(
-        policy=_POLICY.format(sources=sources),
-        title=html.escape(clean(title)),
-        styles=styles,
-        words=words.replace("<", "\\u003c"),
-        runs=runs,
-        first_page=first_page,
-        scripts=scripts,
+    asked = {"words": vocabulary()["words"], "categories": vocabulary()["categories"]}
+    words = json.dumps(asked, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    ours = {"policy": _POLICY.format(sources=sources), "styles": styles, "scripts": scripts}
+    ours |= {"words": words, "runs": runs, "first_page": first_page}
+    marked = {name: Html(text) for name, text in ours.items()}
+    return rendered("page.html", {"title": title, **marked})
+
+
+def rendered(template: str, values: Mapping[str, object]) -> str:
+    """A template with `values` in it, all of them escaped but those that are `Html`."""
+    return str(_templates().get_template(template).render(values))
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("editeval.reports.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

@@ -25,8 +25,6 @@ from typing import Any
 from editeval.files import write_atomic
 from editeval.reports.data import Report, SampleRow, surveyed
 from editeval.reports.site import page, payload
-from editeval.reports.site.summary.layout import first_page
-from editeval.reports.site.summary.run_view import RunView
 from editeval.reports.site.thumbnails import (
     FOLDER,
     Found,
@@ -36,6 +34,7 @@ from editeval.reports.site.thumbnails import (
     put,
     remove_leftovers,
 )
+from editeval.reports.site.view import RunView, first_page
 from editeval.reports.tables import replacing, to_json
 
 FIRST_FILE = payload.PLACE  # written last: a run that has it has a whole site

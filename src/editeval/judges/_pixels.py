@@ -1,9 +1,17 @@
-"""Lays an edited picture over its source: undoes a small shift, a small zoom and a small change of brightness.
+"""The arithmetic of pictures for the judge `reference`: laying an edit over its source, and how far it went.
 
-People do not see these, and pixel differences are full of them. Both are estimated from what the edit shows of source
-or target, never from what it changed: each pixel is compared with the nearer of the two, and what fits neither does not
-count. Shift and zoom: Gauss-Newton from coarse to fine on grey pictures (Lucas and Kanade, 1981), with brightness and
-contrast as further unknowns. What is larger than the bounds is not undone at all, what is brighter only up to them.
+Registration undoes a small shift, a small zoom and a small change of brightness: people do not see these, and pixel
+differences are full of them. All are estimated from what the edit shows of source or target, never from what it
+changed: each pixel is compared with the nearer of the two, and what fits neither does not count. Shift and zoom:
+Gauss-Newton from coarse to fine on grey pictures (Lucas and Kanade, 1981), with brightness and contrast as further
+unknowns. What is larger than the bounds is not undone at all, what is brighter only up to them.
+
+Then, from source to target:
+colour     distance to the target per pixel, summed over a slightly blurred picture: the share of the way that was gone.
+           What is like neither source nor target is counted beside it.
+edges      the same share for the slopes of a finer picture; strong edges count alike, so that places decide.
+agreement  the contrast and structure term of SSIM (Wang et al., 2004), pooled: do light and dark vary together?
+
 All sums are of whole numbers below 2 ** 53, and results are rounded: every machine finds the same.
 """
 
@@ -18,8 +26,8 @@ from PIL import Image
 
 Grey = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.uint8]
-Curve = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+Whole = npt.NDArray[np.int32]
 Greys = tuple[Image.Image, Image.Image, Image.Image]
 """Source, reference, edit."""
 
@@ -136,7 +144,7 @@ def _nearer(source: Grey, reference: Grey, edited: Grey) -> Grey:
     return np.where(np.abs(source - edited) <= np.abs(reference - edited), source, reference)
 
 
-def _slopes(picture: Grey) -> tuple[Grey, Grey]:
+def _gradients(picture: Grey) -> tuple[Grey, Grey]:
     """Twice the slope in x and in y; 0 at the border."""
     in_x, in_y = np.zeros_like(picture), np.zeros_like(picture)
     in_x[:, 1:-1] = picture[:, 2:] - picture[:, :-2]
@@ -147,7 +155,7 @@ def _slopes(picture: Grey) -> tuple[Grey, Grey]:
 def _is_in_place(small: Greys) -> bool:
     """Whether nearly all edges of the edit are where source or reference have them, and as bright."""
     source, reference, edited = _numbers(small)
-    is_edge = np.maximum(*(np.abs(slope) for slope in _slopes(source))) >= _EDGE
+    is_edge = np.maximum(*(np.abs(slope) for slope in _gradients(source))) >= _EDGE
     left = np.abs(_nearer(source, reference, edited) - edited)[is_edge]
     return not left.size or float((left <= _IN_PLACE).mean()) >= _SHARE_IN_PLACE
 
@@ -157,7 +165,7 @@ def _step(small: Greys, at: Placement, scale: float, stage: _Stage) -> tuple[Pla
     source, reference, edited = _numbers(small, at, scale)
     goal = _nearer(source, reference, edited)
     height, width = edited.shape
-    in_x, in_y = _slopes(edited)
+    in_x, in_y = _gradients(edited)
     columns, rows = np.arange(width) - width // 2, (np.arange(height) - height // 2)[:, None]
     unknowns = (in_x, in_y, in_x * columns, in_y * rows, goal, np.ones_like(edited))
     inner = at.shared(width, height, scale)
@@ -190,7 +198,7 @@ _LEAST_OUTSIDE = 0.1
 """With this share of the picture outside the mask, brightness is compared there alone."""
 
 
-def tone_curve(source: Levels, reference: Levels, edited: Levels, mask: Mask, most: int) -> Curve | None:
+def tone_curve(source: Levels, reference: Levels, edited: Levels, mask: Mask, most: int) -> Whole | None:
     """What to read each of the edit's 256 levels as, at most `most` levels away; None: as it is.
 
     A parabola through the median differences of the pixels' mean at 16 levels: gain, contrast or gamma, but no cast.
@@ -220,8 +228,93 @@ def tone_curve(source: Levels, reference: Levels, edited: Levels, mask: Mask, mo
     return levels + change if num_made_equal > num_equal else None  # else something bright came in, no brightness
 
 
-def _tone_differences(source: Levels, reference: Levels, edited: Levels, mask: Mask) -> tuple[Curve, Curve]:
+def _tone_differences(source: Levels, reference: Levels, edited: Levels, mask: Mask) -> tuple[Whole, Whole]:
     """(mean level of the edit, difference to the nearer of source and reference) of every pixel that is compared."""
     used = ~mask if (~mask).mean() >= _LEAST_OUTSIDE else np.ones_like(mask)
     now, one, two = (picture[used].sum(axis=1, dtype=np.int32) // 3 for picture in (edited, source, reference))
     return now, np.where(np.abs(one - now) <= np.abs(two - now), one - now, two - now)
+
+
+COARSE, FINE = 2, 1
+"""Pixels to each side that one pass of averaging takes in; two passes are close to a Gaussian of sigma 2 and 1.2."""
+REACH = 2 * COARSE
+"""Pixels to each side that the coarse average takes in."""
+COARSE_FACTOR, FINE_FACTOR = (2 * COARSE + 1) ** 4, (2 * FINE + 1) ** 4
+"""Sum of the weights: by this factor averaged values are larger than levels."""
+
+_FAINT_EDGE, _STRONG_EDGE = 24, 80
+"""Sums of the slopes in x and y over R, G, B: below the first nobody sees it, from the second on an edge is an edge."""
+_WINDOW = 3  # pixels to each side within which variances are taken
+_FLAT = 150  # variance, summed over R, G, B, that nobody sees: about 7 levels in each
+
+
+def averaged(pixels: Whole, step: int) -> Whole:
+    """(2 * step + 1) ** 4 times the smoothed picture: two box passes each way; the border is repeated."""
+    reach = 2 * step
+    padded = np.pad(pixels, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    return _box_sums(_box_sums(padded, step), step)
+
+
+def _box_sums(pixels: Whole, step: int) -> Whole:
+    """Sums over (2 * step + 1) x (2 * step + 1) pixels, where they lie inside."""
+    height, width = pixels.shape[0] - 2 * step, pixels.shape[1] - 2 * step
+    rows = pixels[:height].copy()
+    for i in range(1, 2 * step + 1):
+        rows += pixels[i : i + height]
+    total = rows[:, :width].copy()
+    for i in range(1, 2 * step + 1):
+        total += rows[:, i : i + width]
+    return total
+
+
+def colour_way(source: Whole, target: Whole, edited: Whole, forgiven: int) -> tuple[int, int, int]:
+    """(gone, astray, whole): the way from source to target in coarse averages of pixels x 3, of all pixels.
+
+    `gone` is below 0 for damage; `astray` is the distance to the nearer of source and target.
+    """
+    whole, left, other = (_beyond(a, b, forgiven) for a, b in ((target, source), (target, edited), (source, edited)))
+    gone, astray = whole - left, np.minimum(left, other)
+    return int(gone.sum(dtype=np.int64)), int(astray.sum(dtype=np.int64)), int(whole.sum(dtype=np.int64))
+
+
+def edge_way(source: Whole, target: Whole, edited: Whole) -> tuple[int, int]:
+    """(gone, whole) for slopes of fine averages; where the edit is farther from the target than the source, by half.
+
+    A twentieth of the target's own edges is given on top: where few of many change, a lossy file spoils as much.
+    """
+    faint, strong = _FAINT_EDGE * FINE_FACTOR, _STRONG_EDGE * FINE_FACTOR
+    whole, left = (_beyond(target, other, faint, strong) for other in (source, edited))
+    gone = whole - left
+    gone = np.where(gone < 0, gone, 2 * gone)
+    given = int(np.minimum(np.abs(target).sum(axis=1, dtype=np.int32), strong).sum(dtype=np.int64)) // 10
+    return int(gone.sum(dtype=np.int64)) + given, 2 * int(whole.sum(dtype=np.int64)) + given
+
+
+def _beyond(one: Whole, other: Whole, forgiven: int, most: int | None = None) -> Whole:
+    """Distance summed over channels, less what is forgiven."""
+    distance = np.abs(one - other).sum(axis=1, dtype=np.int32)
+    excess: Whole = np.maximum((distance if most is None else np.minimum(distance, most)) - forgiven, 0)
+    return excess
+
+
+def slopes(pixels: Whole) -> Whole:
+    """Differences of neighbours in x and in y, as six channels; 0 at the border."""
+    found = np.zeros((*pixels.shape[:2], 6), np.int32)
+    found[:, 1:-1, :3] = pixels[:, 2:] - pixels[:, :-2]
+    found[1:-1, :, 3:] = pixels[2:] - pixels[:-2]
+    return found
+
+
+def agreement(target: Whole, edited: Whole, mask: Mask) -> tuple[int, int]:
+    """(twice the covariance, sum of the variances) over the windows around the mask's pixels, nine times enlarged."""
+    margin = _WINDOW + 1
+    pads = ((margin, margin), (margin, margin), (0, 0))
+    one, two = (_box_sums(np.pad(picture, pads, mode="edge"), 1) for picture in (target, edited))
+    size = (2 * _WINDOW + 1) ** 2
+
+    def spread(a: Whole, b: Whole) -> int:
+        products, sum_a, sum_b = (_box_sums(x, _WINDOW)[mask].astype(np.int64) for x in (a * b, a, b))
+        return int((size * products - sum_a * sum_b).sum())
+
+    flat = _FLAT * 81 * size * size * int(mask.sum())
+    return 2 * spread(one, two) + flat, spread(one, one) + spread(two, two) + flat

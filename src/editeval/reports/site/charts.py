@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import Element
 
-from editeval.reports.site.summary.elements import Child, h, label, t
+from editeval.reports.site.markup import Child, Html, h, label, t
 from editeval.text import duration, fixed, span
 
 _WIDTH, _EDGE, _BASE, _HIGH, _STEP = 260, 8, 32, 24, 9
@@ -17,35 +15,12 @@ _GANTT_WIDTH, _GANTT_LEFT, _MOST_ROOMY = 1000, 110, 24
 _NEAR = 2.5  # batch boundaries closer than this would be one black area
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a whole. `said` is a word of ours and `figure` what stands before it (or, `is_after`, behind it)."""
-
-    kind: str
-    amount: float
-    figure: str
-    said: str
-    is_after: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """`filled` of it is strong, up to `total` pale."""
-
-    name: Child
-    filled: float
-    total: float
-    value: str
-    note: Child
-    is_used: bool = False
-
-
-def axis() -> Element:
+def axis() -> Html:
     texts = [h("text", tick, x=_x(tick), y=11, text_anchor="middle") for tick in _TICKS]
     return _drawing("strip", _WIDTH, 14, texts, aria_label="0 \u2013 10")
 
 
-def strip(entries: Sequence[tuple[Mapping[str, Any], int]], bins: Sequence[int]) -> Element:
+def strip(entries: Sequence[tuple[Mapping[str, Any], int]], bins: Sequence[int]) -> Html:
     """Scores of a category: a histogram (of one run), and mean, interval and bounds of every (summary, colour)."""
     height = _BASE + _STEP * len(entries) - 4
     ticks = [_line("tick", _x(tick), 0, _x(tick), height) for tick in _TICKS]
@@ -54,7 +29,7 @@ def strip(entries: Sequence[tuple[Mapping[str, Any], int]], bins: Sequence[int])
     return _drawing("strip", _WIDTH, height, ticks, list(_histogram(bins)), marks, aria_label=said)
 
 
-def _histogram(bins: Sequence[int]) -> Iterator[Element]:
+def _histogram(bins: Sequence[int]) -> Iterator[Html]:
     most, wide = max(bins, default=0), (_WIDTH - 2 * _EDGE) / max(1, len(bins))
     for place, count in enumerate(bins):
         if count > 0:
@@ -75,37 +50,28 @@ def _mark(one: Mapping[str, Any], colour: int, y: float) -> Child:
     )
 
 
-def stacked(parts: Sequence[Part], name: str) -> list[Element]:
-    """A bar and its legend; `name` is a word."""
-    present = [part for part in parts if part.amount > 0]
-    total = sum(part.amount for part in present)
-    rects, left = [], 0.0
-    for part in present:
-        width = part.amount / total * 100
-        rects.append(_rect(f"is-{part.kind}", left, 0, width, 8, t("title", part.said, tail=f" {part.figure}")))
+def stacked(amounts: Mapping[str, float], name: str, is_time: bool = False) -> Html:
+    """A bar of what there is of `amounts`, by word, and its legend; `name` is the word for the whole."""
+    present = {word: amount for word, amount in amounts.items() if amount > 0}
+    total = sum(present.values())
+    rects, legend, left = [], [], 0.0
+    for word, amount in present.items():
+        kind, width = word.removesuffix("_s"), amount / total * 100
+        figure = duration(amount) if is_time else str(amount)
+        rects.append(_rect(f"is-{kind}", left, 0, width, 8, t("title", word, tail=f" {figure}")))
+        phrase = [t("span", word), f" {figure}"] if is_time else [f"{figure} ", t("span", word)]
+        legend.append(h(f"li.is-{kind}", phrase))
         left += width
-    legend = [h(f"li.is-{part.kind}", _phrase(part)) for part in present]
-    return [_drawing("flat", 100, 8, rects, preserveAspectRatio="none", **label(name)), h("ul.legend", legend)]
+    return Html(_flat(rects, label(name)) + h("ul.legend", legend))
 
 
-def _phrase(part: Part) -> list[Child]:
-    word = t("span", part.said)
-    return [word, f" {part.figure}"] if part.is_after else [f"{part.figure} ", word]
+def bar(filled: float, total: float, longest: float, value: str) -> Html:
+    """`filled` of it is strong, up to `total` pale; as wide as there is room if it is the longest."""
+    amounts = (("pale", total), ("full", filled))
+    return _flat([_rect(kind, 0, 0, n / (longest or 1) * 100, 8) for kind, n in amounts], {"aria_label": value})
 
 
-def bars(rows: Sequence[Bar]) -> Element:
-    longest = max((row.total for row in rows), default=0) or 1
-    return h("table.bars", h("tbody", [_bar(row, longest) for row in rows]))
-
-
-def _bar(row: Bar, longest: float) -> Element:
-    pale, full = (_rect(kind, 0, 0, n / longest * 100, 8) for kind, n in (("pale", row.total), ("full", row.filled)))
-    view = _drawing("flat", 100, 8, pale, full, preserveAspectRatio="none", aria_label=row.value)
-    cells = h("td.bar", view), h("td.figure", row.value), h("td.soft", row.note)
-    return h("tr.used" if row.is_used else "tr", h("th", row.name, scope="row"), *cells)
-
-
-def gantt(timeline: Mapping[str, Any], names: Sequence[Child]) -> Element:
+def gantt(timeline: Mapping[str, Any], names: Sequence[Child]) -> Html:
     """Who did what when: a lane per worker, batch boundaries as lines, pauses between invocations as dashes."""
     lanes, seconds = timeline["lanes"], timeline["seconds"] or 1
     high = 8 if len(lanes) > _MOST_ROOMY else 20
@@ -125,7 +91,7 @@ def gantt(timeline: Mapping[str, Any], names: Sequence[Child]) -> Element:
     return _drawing("gantt", _GANTT_WIDTH, bottom + 18, view, **label("gantt"))
 
 
-def _work(stage: str, work: Sequence[Any], scale: float, y: float, height: float) -> Element:
+def _work(stage: str, work: Sequence[Any], scale: float, y: float, height: float) -> Html:
     start, took, kind, count = work
     told = f" {duration(took)}" + (f" ({count})" if count > 1 else "")
     title = t("title", "load_s" if kind == "load" else stage, tail=told)
@@ -156,13 +122,18 @@ def _x(score: float) -> float:
     return _EDGE + score / 10 * (_WIDTH - 2 * _EDGE)
 
 
-def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Element:
+def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Html:
     return h(f"line.{kind}", x1=x1, y1=y1, x2=x2, y2=y2)
 
 
-def _rect(kind: str, x: float, y: float, width: float, height: float, title: Element | None = None) -> Element:
+def _rect(kind: str, x: float, y: float, width: float, height: float, title: Html | None = None) -> Html:
     return h(f"rect.{kind}", title, x=x, y=y, width=max(width, 0.5), height=height)
 
 
-def _drawing(kind: str, width: float, height: float, *parts: Child, **attributes: object) -> Element:
+def _flat(rects: Sequence[Html], said: Mapping[str, object]) -> Html:
+    """As wide as there is room."""
+    return _drawing("flat", 100, 8, rects, preserveAspectRatio="none", **said)
+
+
+def _drawing(kind: str, width: float, height: float, *parts: Child, **attributes: object) -> Html:
     return h(f"svg.{kind}", *parts, viewBox=f"0 0 {width} {height}", role="img", **attributes)
