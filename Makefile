@@ -75,7 +75,10 @@ photos: $(VENV)/.dev           ## real photographs with computable targets, for 
 
 bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps, start-up, 100,000 samples, the report
 	$(BIN)/python bench/policies.py
+	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/idle_gap.py
+	$(BIN)/python bench/start.py
+	$(BIN)/python bench/run_end.py
 	$(BIN)/python bench/large_benchmark.py
 	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/display.py

@@ -20,11 +20,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench_fakes import machine
-from editeval.display.events import EventLines
-from editeval.display.live import LiveDisplay
-from editeval.display.observer import CompositeObserver, Observer, RequestCompleted, RunFacts, StageFacts
-from editeval.display.plain import PlainDisplay
-from editeval.display.recorder import Recorder
+from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
+from editeval.display.recorder import EventLines, Recorder
+from editeval.display.session import LiveDisplay, PlainDisplay
 from editeval.display.tracker import Tracker
 
 LIMIT_PERCENT = 1.0  # of a core, whatever the number of workers
@@ -62,16 +60,16 @@ def watched(display: str, width: int) -> Iterator[Observer]:
     tracker = Tracker(mean)
     with ExitStack() as stack:
         null = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-        recorder = stack.enter_context(Recorder(tracker))
-        observers: list[Observer] = [tracker, recorder]
+        stack.enter_context(Recorder(tracker))
+        observer: Observer = tracker
         if display == "live":
             console = Console(file=null, force_terminal=True, width=width, height=50, color_system="truecolor")
             stack.enter_context(LiveDisplay(tracker.picture, console))
         elif display == "plain":
             stack.enter_context(PlainDisplay(tracker.picture, io.StringIO().write))
         else:
-            observers.append(stack.enter_context(EventLines(tracker.picture, null)))
-        yield CompositeObserver(observers)
+            observer = stack.enter_context(EventLines(tracker, null))
+        yield observer
 
 
 def cpu_s() -> float:

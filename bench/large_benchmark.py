@@ -38,18 +38,18 @@ from pathlib import Path
 from editeval.config.load import load_config
 from editeval.run.pipeline import open_store
 from editeval.run.plan import make_plan
+from editeval.store.ledger_events import Load, StageBegin, StageEnd, Stages
 plan = make_plan(load_config(Path(sys.argv[1])))
 with open_store(plan, ["bench"]) as store:
     store.select(plan.samples)
     store.add_judging("j" * 16, "reference", {"name": "reference"})
     for stage, judging in (("edit", ""), ("judge", "j" * 16)):
         for worker in range(6):
-            store.record_event("load", {"stage": stage, "judging_id": judging, "worker": worker, "device": "cpu",
-                                        "started_at": 1e9, "ended_at": 1e9})
-        store.record_event("stage_begin", {"stage": stage, "judging_id": judging, "devices": [], "num_requests": 1})
-        store.record_event("stage_end", {"stage": stage, "judging_id": judging})
-    store.record_event("stages", {"stages": [{"key": "judge reference", "kind": "judge", "title": "reference",
-                                               "total": len(plan.samples), "judging_id": "j" * 16}]})
+            store.record_event(Load(stage=stage, judging_id=judging, worker=worker, started_at=1e9, ended_at=1e9))
+        store.record_event(StageBegin(stage=stage, judging_id=judging, num_requests=1))
+        store.record_event(StageEnd(stage=stage, judging_id=judging))
+    told = {"key": "judge reference", "kind": "judge", "title": "reference", "total": len(plan.samples)}
+    store.record_event(Stages(({**told, "judging_id": "j" * 16},)))
 db = sqlite3.connect(plan.dir / "ledger.sqlite")
 db.execute("UPDATE events SET at = 1e9 WHERE kind IN ('invocation', 'stage_begin')")
 db.execute("UPDATE events SET at = 1e9 + 17000 WHERE kind = 'stage_end'")
@@ -68,7 +68,8 @@ with db:
         )
     for place, metric in enumerate(("overall", "completeness", "preservation")):
         db.executemany(
-            "INSERT INTO scores VALUES (?, ?, ?, 'reference', ?, ?, 'said', '', 0.1)",
+            "INSERT INTO scores (judging_id, sample_id, place, judge, metric, value, raw, reason, seconds) "
+            "VALUES (?, ?, ?, 'reference', ?, ?, 'said', '', 0.1)",
             (("j" * 16, i, place, metric, n % 101 / 10) for n, i in enumerate(ids)),
         )
 db.close()
@@ -86,7 +87,7 @@ with RunStore.reopen(plan.dir) as store:
     began = time.process_time()
     report = build_report(plan, store)
     spent = time.process_time() - began
-    store.record_event("report", state_of(report, plan, store))
+    store.record_event(state_of(report, plan, store))
     assert len(report.summaries) == 3 * 7 and report.coverage["num_scored"] == len(plan.samples)
     print(spent)
 """

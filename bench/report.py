@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench_fakes import machine
 from editeval.reports.site import page
+from editeval.store.ledger_events import StageEnd
 from editeval.store.run_store import RunStore
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +93,7 @@ def real_run(table: Table, folder: Path) -> None:
     (run,) = (folder / "outputs").glob("full-*")
     made = sum(1 for _ in (run / "report" / "pictures.jsonl").open())
     with RunStore.read(run) as store:
-        ended_at = max(event["at"] for event in store.events("stage_end"))
+        ended_at = max(one.at for one in store.events_of(StageEnd))
     first = (run / "report.html").stat().st_mtime - ended_at
     after = _timed(["report", str(run)])
     shutil.rmtree(run / "report")

@@ -33,21 +33,21 @@ ALLOWED = {
     "judges": ("http", "images", "prompts"),
     # the parts of a run
     "config": ("plugins", "prompts", "redaction"),
-    "stats": (),
+    "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
     "store": ("config", "files", "images", "machine", "prompts"),
     "display": ("machine", "text"),
-    "reports": ("files", "images", "plugins", "text"),
+    "reports": ("files", "images", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (
-        *("benchmarks", "certificates", "config", "display", "editors", "execution", "images", "judges", "machine"),
+        *("benchmarks", "certificates", "config", "display", "execution", "images", "judges", "machine"),
         *("plugin_errors", "plugins", "prompts", "redaction", "reports", "stats", "store", "text"),
     ),
     "api": ("config", "execution", "images", "machine", "plugins", "run"),
     "cli": (
-        *("config", "display", "editors", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
+        *("config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
         *("redaction", "reports", "run", "stats", "store", "text", "viewer"),
     ),
     "__main__": ("cli",),
@@ -62,7 +62,7 @@ LIBRARIES = {
     "ray": (True, ("execution",)),
     "rich": (True, ("text", "reports", "display", "run", "cli")),
     "pydantic": (True, ("config", "reports", "api")),
-    "yaml": (False, ("config", "reports", "api")),
+    "yaml": (False, ("config", "reports")),
     "jinja2": (True, ("reports",)),
 }
 # What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from editeval import plugins
-from editeval.cli.list import show
+from editeval.cli.list import list_names
 from editeval.errors import ConfigError
 from editeval.machine.digest import sources_of
 from editeval.types import Benchmark, Editor, Judge
@@ -29,10 +30,11 @@ def test_listing_imports_no_plug_in_and_no_library() -> None:
     assert int(count) >= 8 and imported == "[]"
 
 
-def test_what_is_listed_are_the_modules_that_do_not_begin_with_an_underscore() -> None:
+def test_what_is_listed_are_the_modules_that_do_not_begin_with_an_underscore_and_the_named_classes() -> None:
     for kind in plugins.KINDS:
         folder = Path(str(plugins.__file__)).parent / kind
-        assert plugins.available(kind) == sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+        modules = {p.stem for p in folder.glob("*.py") if not p.stem.startswith("_")}
+        assert plugins.available(kind) == sorted(modules | plugins.CLASSES.get(kind, {}).keys())
     assert {"identity", "target", "classical", "simulated"} <= set(plugins.available("editors"))
     assert {"procedural", "image_folder", "json_records"} <= set(plugins.available("benchmarks"))
     assert "reference" in plugins.available("judges")
@@ -42,7 +44,7 @@ def test_what_is_listed_are_the_modules_that_do_not_begin_with_an_underscore() -
 def test_every_plug_in_loads_by_its_name_and_has_params_with_defaults(kind: str, base: type) -> None:
     for name in plugins.available(kind):
         cls = plugins.load(kind, name)
-        assert issubclass(cls, base) and cls.__module__ == f"editeval.{kind}.{name}"
+        assert issubclass(cls, base) and cls.__module__ == plugins.built_in(kind, name)[0]
         assert cls.Params() == cls.Params()
         assert (sys.modules[cls.__module__].__doc__ or "").strip(), f"{name} has no card"
 
@@ -166,7 +168,7 @@ def test_an_installed_package_s_entry_point_needs_no_consent_and_is_listed(
     assert plugins.load("editors", "identity").__module__ == "editeval.editors.identity", "ours cannot be replaced"
     with pytest.raises(ConfigError, match="did you mean 'theirs'"):
         plugins.load("editors", "their")
-    assert show("editors") == 0
+    assert list_names(Namespace(what="editors")) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["theirs", "installed", "by", "installed-for-a-test"]
 
 

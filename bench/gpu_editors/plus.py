@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from editeval.editors import qwen_image_edit_plus
+from editeval.editors.diffusers_pipeline import QwenImageEditPlus
 from editeval.types import EditRequest, Progress
 from gpu_recording import LoadWatch, Recording, begin
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class RecordedQwenImageEditPlus(qwen_image_edit_plus.QwenImageEditPlus):
+class RecordedQwenImageEditPlus(QwenImageEditPlus):
     """The real one; only what it loaded is filled, and what it made is kept."""
 
     _recording: Recording

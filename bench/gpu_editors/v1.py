@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from editeval.editors import qwen_image_edit
+from editeval.editors.diffusers_pipeline import QwenImageEdit
 from editeval.types import EditRequest, Progress
 from gpu_recording import LoadWatch, Recording, begin
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class RecordedQwenImageEdit(qwen_image_edit.QwenImageEdit):
+class RecordedQwenImageEdit(QwenImageEdit):
     """The real one; only what it loaded is filled, and what it made is kept."""
 
     _recording: Recording

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,19 +24,19 @@ from editeval.execution.pool_events import PoolEvent
 from editeval.execution.progress import EditLog
 from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.machine import gpus
-from editeval.run import logs, pipeline
-from editeval.run.placement import device_warnings, stage_devices
-from editeval.run.plan import worker_spec
+from editeval.run import pipeline
+from editeval.run.plan import device_warnings, stage_devices, worker_spec
 from editeval.run.stage import launcher, pool_spec, say
-from editeval.types import Editor, EditRequest, ImageRef, Outcome
+from editeval.types import Editor, EditRequest, Outcome
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 log = logging.getLogger("editeval")
+_PNG_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 
 
-def evaluate(config: Config | str | Path, overrides: Mapping[str, Any] | None = None) -> pipeline.RunResult:
+def evaluate(config: Config | str | Path, overrides: Mapping[str, object] | None = None) -> pipeline.RunResult:
     """Run a whole evaluation; `overrides` maps dotted keys to values, as `--set` does. Raises UserError."""
     gpus.forget()
     argv = ["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv
@@ -50,10 +51,9 @@ def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
     Logs go where the configuration says; without that nothing is written into your folder (see BatchEditor.logs).
     Raises ConfigError or MachineError. Use it as a context manager, or call `close`: that frees the devices.
     """
-    import yaml
-
+    _check_plain("", params)
     if isinstance(config, str) and not config.endswith((".yaml", ".yml")):
-        model = {"type": config, "params": {key: yaml.safe_load(_yaml(key, value)) for key, value in params.items()}}
+        model = {"type": config, "params": params}
         loaded = load_mapping({"benchmark": {"type": "procedural"}, "diffusion_model": model}, "load_editor")
     else:
         loaded = _config(config, {f"diffusion_model.params.{key}": value for key, value in params.items()})
@@ -70,7 +70,7 @@ class BatchEditor:
     `logs` is the folder that its workers write to.
     """
 
-    _remove_logs: weakref.finalize[..., Any] | None = None  # of a temporary folder
+    _remove_logs: weakref.finalize[..., object] | None = None  # of a temporary folder
 
     def __init__(self, config: Config, editor: type[Editor]) -> None:
         stage = config.diffusion_model
@@ -78,12 +78,12 @@ class BatchEditor:
         for lacking in device_warnings(config, [stage]):
             raise MachineError(lacking)
         groups = stage_devices(stage, editor)
-        spec = pool_spec(worker_spec("editors", stage, config.allow_code), groups, stage.execution)
+        spec = pool_spec(worker_spec(stage, config.allow_code), groups, stage.execution)
         self.logs, self._logging = self._places(config)
         self.stage: Stage = stage
         self.num_workers = len(groups)
-        self._pool = Pool(spec, launcher(self.logs, f"{type(self).__name__}-edit", stage.execution), self._hear)
-        self._till = BudgetLedger()
+        self._pool = Pool(spec, launcher(self.logs, f"{type(self).__name__}-edit", stage.execution), self._on_event)
+        self._budget = BudgetLedger()
         self._edit_log: EditLog | None = None  # of the latest `batch_edit`
         try:
             self._pool.__enter__()
@@ -109,11 +109,14 @@ class BatchEditor:
         if self._remove_logs is not None:
             self._remove_logs.detach()
 
-    def _hear(self, notice: PoolEvent) -> None:
+    def _on_event(self, notice: PoolEvent) -> None:
         if notice.kind == "pay":
-            self._pool.answer(notice, self._till.settle(notice.data["bill"]))
+            self._pool.answer(notice, self._budget.settle(notice.data["bill"]))
         else:
-            _tell(notice)
+            if notice.kind == "ready":
+                log.info("Worker %d on %s ready", notice.data["worker"], notice.data["device"])
+            elif notice.kind == "worker_lost":
+                log.warning("Worker %d on %s: %s", notice.data["worker"], notice.data["device"], notice.data["how"])
             if self._edit_log is not None:
                 self._edit_log.on_event(notice)
 
@@ -133,18 +136,17 @@ class BatchEditor:
         """
         if len(images) != len(instructions):
             raise ConfigError(f"batch_edit: {len(images)} images with {len(instructions)} instructions; one each")
-        _check_arguments(instructions, enable_batch_sync, on_error)
-        base_seed = _seed(overrides.pop("seed", self.stage.seed))
-        _check_json("batch_edit", overrides)
-        encoded = [_encoded(i, image) for i, image in enumerate(images)]
+        base_seed = overrides.pop("seed", self.stage.seed)
+        _check_arguments(instructions, enable_batch_sync, on_error, base_seed)
+        _check_plain("batch_edit: ", overrides)
+        sources = [_source(i, image) for i, image in enumerate(images)]
         policy = self.stage.execution.policy
         if enable_batch_sync is not None:
             policy = "batch_sync" if enable_batch_sync else "round_robin"
 
         def build(key: str) -> EditRequest:
             i = int(key)
-            seed = (base_seed + i) % 2**31
-            return EditRequest(key, (encoded[i].read(),), instructions[i], seed, overrides)
+            return EditRequest(key, (sources[i](),), instructions[i], (base_seed + i) % 2**31, overrides)
 
         keys = [str(i) for i in range(len(images))]
         edit_log = self._edit_log = EditLog(type(self).__name__, keys, self.num_workers, policy, say)
@@ -174,80 +176,50 @@ class BatchEditor:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _PixelImage:
-    """A PIL image, encoded when a worker is about to need it."""
-
-    image: Image
-
-    def read(self) -> bytes:
-        rgb = self.image if self.image.mode in ("RGB", "RGBA", "L", "LA", "P", "1") else self.image.convert("RGB")
-        return encode_png(rgb)
-
-
-def _encoded(position: int, image: Image | bytes | str | Path) -> ImageRef:
+def _source(position: int, image: object) -> Callable[[], bytes]:
+    """How to get the encoded bytes of an image: when a worker is about to need them, not before."""
     from PIL.Image import Image
 
     if isinstance(image, bytes):
-        return BytesImage(image)
+        return BytesImage(image).read
     if isinstance(image, str | Path):
-        return FileImage(Path(image))
+        return FileImage(Path(image)).read
     if isinstance(image, Image):
-        return _PixelImage(image)
+        kept = image
+        return lambda: encode_png(kept if kept.mode in _PNG_MODES else kept.convert("RGB"))
     raise ConfigError(f"batch_edit: image {position}: must be a PIL image, bytes or a path, got {type(image).__name__}")
 
 
 def _heard(settings: Logging) -> AbstractContextManager[None]:
     """The lines of the log contract reach a log file and the terminal, unless the program has its own logging."""
-    return nullcontext() if log.hasHandlers() else logs.logs(settings, logging.StreamHandler(sys.stderr))
+    return nullcontext() if log.hasHandlers() else pipeline.logs(settings, logging.StreamHandler(sys.stderr))
 
 
-def _check_arguments(instructions: Sequence[Any], enable_batch_sync: Any, on_error: Any) -> None:
+def _check_arguments(instructions: Sequence[object], enable_batch_sync: object, on_error: object, seed: object) -> None:
     if isinstance(instructions, str) or not all(isinstance(text, str) for text in instructions):
         raise ConfigError(f"batch_edit: instructions must be a list of texts, got {instructions!r}")
     if enable_batch_sync is not None and not isinstance(enable_batch_sync, bool):
         raise ConfigError(f"batch_edit: enable_batch_sync must be True or False, got {enable_batch_sync!r}")
     if on_error not in ("raise", "none"):
         raise ConfigError(f'batch_edit: on_error must be "raise" or "none", got {on_error!r}')
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"batch_edit: seed: must be a whole number from 0 on, got {seed!r}")
 
 
-def _seed(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError(f"batch_edit: seed: must be a whole number from 0 on, got {value!r}")
-    return value
-
-
-def _check_json(where: str, values: Mapping[str, Any]) -> None:
-    """Raises ConfigError for what cannot travel to a worker."""
+def _check_plain(where: str, values: Mapping[str, object]) -> None:
+    """Raises ConfigError for what no configuration could hold; in a call of `batch_edit`, for paths as well."""
     for key, value in values.items():
         try:
-            json.dumps(value, allow_nan=False)
+            json.dumps(value, allow_nan=False, default=None if where else os.fspath)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{where}: {key}: must be a JSON value, got {value!r}: {error}") from error
+            what = "must be a plain value or a list or mapping of them"
+            raise ConfigError(f"{where}{key}: {what}, got {value!r}: {error}") from error
 
 
-def _tell(notice: PoolEvent) -> None:
-    if notice.kind == "ready":
-        log.info("Worker %d on %s ready", notice.data["worker"], notice.data["device"])
-    elif notice.kind == "worker_lost":
-        log.warning("Worker %d on %s: %s", notice.data["worker"], notice.data["device"], notice.data["how"])
-
-
-def _config(config: Config | str | Path, overrides: Mapping[str, Any]) -> Config:
+def _config(config: Config | str | Path, overrides: Mapping[str, object]) -> Config:
     if isinstance(config, Config):
         if overrides:
             raise ConfigError("overrides go with a configuration file, not with a Config that is already resolved")
         return config
-    return load_config(Path(config), Overrides(sets=tuple(f"{k}={_yaml(k, v)}" for k, v in overrides.items())))
-
-
-def _yaml(key: str, value: Any) -> str:
-    """`value` as YAML in one line."""
-    import yaml
-
-    try:
-        plain = str(value) if isinstance(value, Path) else value
-        text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{key}: must be a plain value or a list or mapping of them, got {value!r}") from error
-    return text.strip().removesuffix("...").strip()  # "..." ends a document that is a bare scalar
+    _check_plain("", overrides)
+    return load_config(Path(config), Overrides(values=overrides))

@@ -6,10 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    pass
+from typing import BinaryIO
 
 
 def write_atomic(path: Path, data: bytes) -> None:

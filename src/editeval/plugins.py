@@ -35,12 +35,27 @@ if TYPE_CHECKING:
 PluginClass = type[Any]
 """A subclass of one of KINDS; which one, the caller knows."""
 KINDS: dict[str, type] = {"benchmarks": Benchmark, "editors": Editor, "judges": Judge}
+CLASSES = {
+    "editors": {
+        "diffusers_pipeline": "diffusers_pipeline:DiffusersPipeline",
+        "qwen_image_edit": "diffusers_pipeline:QwenImageEdit",
+        "qwen_image_edit_plus": "diffusers_pipeline:QwenImageEditPlus",
+    }
+}
+"""Built-in names that share a module: the module and the class in it."""
 
 
 def available(kind: str) -> list[str]:
     """Names of the built-in plug-ins of `kind` ("benchmarks", "editors", "judges"), sorted; imports none of them."""
     package = importlib.import_module(f"editeval.{kind}")
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg and not m.name.startswith("_"))
+    modules = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg and not m.name.startswith("_")}
+    return sorted(modules | CLASSES.get(kind, {}).keys())
+
+
+def built_in(kind: str, name: str) -> tuple[str, str]:
+    """Module of a built-in plug-in, and its class where the module has several."""
+    place, cls = _split(CLASSES.get(kind, {}).get(name, name))
+    return f"editeval.{kind}.{place}", cls
 
 
 def installed(kind: str) -> dict[str, list[EntryPoint]]:
@@ -106,7 +121,9 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
             sys.path.insert(0, str(Path.cwd()))  # code that the user trusts is found where the user is
         return _foreign(kind, name)
     if name in available(kind):
-        return _the_class(kind, importlib.import_module(f"editeval.{kind}.{name}"), name)
+        place, cls_name = built_in(kind, name)
+        module = importlib.import_module(place)
+        return _named(kind, module, cls_name) if cls_name else _the_class(kind, module, name)
     points = installed(kind)
     if name not in points:
         names = [*available(kind), *points]

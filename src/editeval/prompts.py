@@ -1,4 +1,4 @@
-"""The YAML section `prompts`: one judging prompt per category, filled in without ever running format code.
+"""The YAML section `prompts`: one prompt for the judge per category, filled in without ever running format code.
 
 Placeholders are `{original_description}`, `{edit_instruction}` (v2) and `{category}`; every other brace is
 literal text, and doubled braces are single ones, as `str.format` had it. Inserted text is never expanded again, and
@@ -42,7 +42,7 @@ class Prompt:
 
 
 def contained(text: str) -> str:
-    """`text` on one line without angle brackets: what would break out stands as its escape; other texts are as given.
+    """`text` on one line without angle brackets: what would break out becomes its escape; other texts are as given.
 
     A data set must not be able to speak to the judge in the configuration's name.
     """

@@ -1,15 +1,12 @@
-"""Text for people: the commands that they are told to type next."""
+"""Text and numbers for people: on one line, printable, and the commands to type next."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
 import shlex
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from editeval.redaction import redacted
 
@@ -96,11 +93,6 @@ def moment(unix_seconds: float | None) -> str:
 
 
 _FULL, _HALF, _EMPTY = "━", "╸", "─"
-
-
-def clean(text: object) -> str:
-    """One line in which every unprintable character stands as its escape, whatever an id or a message holds."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
 def fit(text: str, width: int, is_right: bool = False) -> str:

@@ -258,10 +258,10 @@ class Plugin:
     default_device: ClassVar[str] = "cuda"  # without device_ids: "cuda" = every visible GPU, "cpu" = one CPU worker
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
+    variants: ClassVar[tuple[str, ...]] = ()  # what it covers, and how far each was tested: lines of `editeval list`
     worker: int = 0  # its number among the workers of its stage, known before `load`
-    request_budget: RequestBudget = staticmethod(
-        grant_all_requests
-    )  # of paid calls, asked before each; set before `load`
+    # of paid calls, asked before each; set before `load`
+    request_budget: RequestBudget = staticmethod(grant_all_requests)
 
     def __init__(self, params: PluginParams) -> None:
         self.params = params
@@ -272,7 +272,6 @@ class Plugin:
 
         Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
         """
-        return
 
     @classmethod
     def hub_model(cls, params: PluginParams) -> HubModel | None:
@@ -285,7 +284,6 @@ class Plugin:
 
     def unload(self) -> None:
         """Give the devices back."""
-        return
 
 
 class Editor(Plugin, ABC):

@@ -170,8 +170,18 @@ def test_nothing_to_edit_is_an_empty_list(editor: BatchEditor) -> None:
         (["a.png"], [], {}, "batch_edit: 1 images with 0 instructions; one each"),
         ([], [], {"on_error": "source"}, 'batch_edit: on_error must be "raise" or "none", got \'source\''),
         ([b"", 7], ["x", "x"], {}, "batch_edit: image 1: must be a PIL image, bytes or a path, got int"),
-        ([b""], ["x"], {"strength": float("nan")}, "batch_edit: strength: must be a JSON value, got nan: "),
-        ([b""], ["x"], {"generator": {1, 2}}, "batch_edit: generator: must be a JSON value, got {1, 2}: "),
+        (
+            [b""],
+            ["x"],
+            {"strength": float("nan")},
+            "batch_edit: strength: must be a plain value or a list or mapping of them, ",
+        ),
+        (
+            [b""],
+            ["x"],
+            {"generator": {1, 2}},
+            "batch_edit: generator: must be a plain value or a list or mapping of them, ",
+        ),
     ],
 )
 def test_a_wrong_call_is_one_line_and_edits_nothing(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from contracts.benchmark_contract import check_benchmark
-from editeval.benchmarks._images import FolderImage, ImageDirectory, fingerprint_images
+from editeval.benchmarks._files import FolderImage, ImageDirectory, fingerprint_images
 from editeval.benchmarks.image_folder import ImageFolder, ImageFolderParams
 from editeval.errors import BenchmarkError, ImageError
 from editeval.images import encode_png

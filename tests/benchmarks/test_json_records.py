@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from contracts.benchmark_contract import check_benchmark
-from editeval.benchmarks._images import Base64Slice, FolderImage
+from editeval.benchmarks._files import Base64Slice, FolderImage
 from editeval.benchmarks._json_stream import LONG, LongString, read_records
 from editeval.benchmarks.json_records import FIELDS, LEFT_OUT, JsonRecords, JsonRecordsParams
 from editeval.errors import BenchmarkError, ImageError

@@ -13,9 +13,9 @@ from typing import Any
 from PIL import Image
 from report_fakes import report_of, row_of, value_of
 
-from editeval.reports.data import SampleRow
 from editeval.reports.site.thumbnails import FOLDER, INDEX, Found, ThumbnailStore
 from editeval.reports.site.write import write_report_html
+from editeval.store.records import SampleRow
 
 PERIOD = 40  # after so many samples of a large report its pictures come again
 BENCHMARK = {"type": "procedural", "params": {"num_per_category": 4}}

@@ -11,8 +11,8 @@ from editeval.certificates.conditions import Answers
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.run.certify import Certified, Suite, certify
-from editeval.run.interrupt import Interrupt
 from editeval.run.plan import judging_plans
+from editeval.run.scheduler import Interrupt
 from editeval.types import Score
 
 NUM_SAMPLES = 30

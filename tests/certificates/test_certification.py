@@ -17,8 +17,8 @@ from editeval.errors import ConfigError, MachineError
 from editeval.images import decode, encode_png
 from editeval.prompts import CATEGORIES
 from editeval.run.certify import Certified, Suite, _samples, certify
-from editeval.run.interrupt import Interrupt
 from editeval.run.plan import judging_plans
+from editeval.run.scheduler import Interrupt
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""The command line as a user types it: real processes, exit codes, one-line errors."""
+"""The command line as a user types it: exit codes, one-line errors; runs and signals as real processes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from editeval.cli.main import main
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = """\
@@ -28,8 +31,8 @@ reward_model:
 """
 
 
-def cli(*arguments: str, cwd: Path, main: bool = False) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "main.py")] if main else [sys.executable, "-m", "editeval"]
+def cli(*arguments: str, cwd: Path, is_old: bool = False) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "main.py")] if is_old else [sys.executable, "-m", "editeval"]
     return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -37,6 +40,23 @@ def cli(*arguments: str, cwd: Path, main: bool = False) -> subprocess.CompletedP
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "small.yaml").write_text(CONFIG, encoding="utf-8")
     return tmp_path
+
+
+Called = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def called(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Called:
+    """(exit code, stdout, stderr) of a command line in `folder`, in this process."""
+    monkeypatch.chdir(folder)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        said = capsys.readouterr()
+        return int(str(ended.value.code)), said.out, said.err
+
+    return call
 
 
 def only_run(folder: Path) -> Path:
@@ -54,7 +74,7 @@ def test_run_prints_a_table_and_the_path_of_the_report_and_main_py_continues_it(
     done = cli("run", "small.yaml", "--allow-code", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "micro" in done.stdout and "report.html" in done.stdout
-    again = cli("--config", "small.yaml", "--allow-code", "--resume", cwd=folder, main=True)
+    again = cli("--config", "small.yaml", "--allow-code", "--resume", cwd=folder, is_old=True)
     assert again.returncode == 0 and "10 edited already, 0 to edit" in again.stderr
     names = ["report.json", "samples.jsonl", "scores.csv", "report.md", "report.html", "manifest.json"]
     assert all((only_run(folder) / name).stat().st_size for name in names)
@@ -81,78 +101,77 @@ def test_run_prints_a_table_and_the_path_of_the_report_and_main_py_continues_it(
         (("simulate", "--durations", "2,x"), "--durations: "),
     ],
 )
-def test_bad_input_is_one_clear_line_and_exit_2(folder: Path, arguments: tuple[str, ...], line: str) -> None:
-    done = cli(*arguments, cwd=folder)
-    assert done.returncode == 2
-    assert line in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+def test_bad_input_is_one_clear_line_and_exit_2(
+    folder: Path, called: Called, arguments: tuple[str, ...], line: str
+) -> None:
+    code, _, said = called(*arguments)
+    assert code == 2
+    assert line in said and len(said.strip().splitlines()) == 1, said
     assert not (folder / "outputs").exists()
 
 
-def test_a_misspelt_key_in_the_file_is_named_with_its_line(folder: Path) -> None:
+def test_a_misspelt_key_in_the_file_is_named_with_its_line_by_a_real_process(folder: Path) -> None:
     (folder / "small.yaml").write_text(CONFIG.replace("seconds", "secunds"), encoding="utf-8")
     done = cli("check", "small.yaml", "--allow-code", cwd=folder)
     assert done.returncode == 2
     assert done.stderr.startswith("editeval: small.yaml:8: diffusion_model.params.secunds: unknown key; did you mean")
 
 
-def test_dry_run_shows_the_plan_and_writes_nothing(folder: Path) -> None:
-    done = cli("run", "small.yaml", "--allow-code", "--dry-run", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert "10 to make" in done.stdout and "5 batches of 2" in done.stdout and "worker 1 on cpu: 5 edits" in done.stdout
+def test_dry_run_shows_the_plan_and_writes_nothing(folder: Path, called: Called) -> None:
+    code, out, _ = called("run", "small.yaml", "--allow-code", "--dry-run")
+    assert code == 0
+    assert "10 to make" in out and "5 batches of 2" in out and "worker 1 on cpu: 5 edits" in out
     bound = (
         "at most 3 attempts (max_attempts) x 7200 s (timeout_s; stall_s to be sent, stall_s to be encoded) = 6:00:00"
     )
-    assert f"one request can hold its batch for {bound}, and start_timeout_s 1800 s for each time" in done.stdout
+    assert f"one request can hold its batch for {bound}, and start_timeout_s 1800 s for each time" in out
     assert not (folder / "outputs").exists()
 
 
-def test_dry_run_bounds_what_one_request_may_hold_up_when_retries_wait(folder: Path) -> None:
+def test_dry_run_bounds_what_one_request_may_hold_up_when_retries_wait(called: Called) -> None:
     where = "diffusion_model.execution"
     sets = ("--set", f"{where}.retry=at_end", "--set", f"{where}.timeout_s=60", "--set", f"{where}.stall_s=30")
-    done = cli("run", "small.yaml", "--allow-code", "--dry-run", *sets, cwd=folder)
-    assert (
-        "hold its batch for one attempt (retry: at_end) x 120 s (" in done.stdout and "= 02:00; reading" in done.stdout
-    )
-    assert "; reading its source image comes on top and has no limit\n" in done.stdout, "and no promise that is false"
+    _, out, _ = called("run", "small.yaml", "--allow-code", "--dry-run", *sets)
+    assert "hold its batch for one attempt (retry: at_end) x 120 s (" in out and "= 02:00; reading" in out
+    assert "; reading its source image comes on top and has no limit\n" in out, "and no promise that is false"
 
 
-def test_dry_run_counts_only_the_samples_that_the_command_wants(folder: Path) -> None:
+def test_dry_run_counts_only_the_samples_that_the_command_wants(folder: Path, called: Called) -> None:
     """A run of four, one of which failed, then plans for more and for fewer than that."""
     text = CONFIG.replace("seconds: 0.05", "refuse: [physical/0001]")
     (folder / "small.yaml").write_text(text, encoding="utf-8")
     assert cli("run", "small.yaml", "--allow-code", "--limit", "4", cwd=folder).returncode == 3
     for limit, judged in ((1, "1 scored, 0 unscored, 0 to judge"), (6, "3 scored, 0 unscored, 2 to judge")):
-        done = cli("run", "small.yaml", "--allow-code", "--dry-run", "--limit", str(limit), cwd=folder)
-        assert judged in done.stdout, done.stdout
+        _, out, _ = called("run", "small.yaml", "--allow-code", "--dry-run", "--limit", str(limit))
+        assert judged in out, out
 
 
-def test_check_accepts_the_production_configuration_on_a_machine_without_gpus(tmp_path: Path) -> None:
-    done = cli("check", str(ROOT / "config_multi_gpu.yaml"), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "no cuda:0, cuda:1, cuda:2, cuda:3, cuda:4, cuda:5 on this machine" in done.stderr
-    refused = cli("run", str(ROOT / "config_multi_gpu.yaml"), cwd=tmp_path)
-    assert refused.returncode == 2 and "cuda:5" in refused.stderr
+def test_the_production_configuration_is_accepted_on_a_machine_without_gpus(called: Called) -> None:
+    code, _, said = called("check", str(ROOT / "config_multi_gpu.yaml"))
+    assert code == 0 and "no cuda:0, cuda:1, cuda:2, cuda:3, cuda:4, cuda:5 on this machine" in said
+    code, _, said = called("run", str(ROOT / "config_multi_gpu.yaml"))
+    assert code == 2 and "cuda:5" in said
 
 
-def test_simulate_gives_the_exact_oracles(tmp_path: Path) -> None:
-    done = cli("simulate", "--requests", "270", "--durations", "2.0,2.1,2.0,2.0,2.0,2.0", "--json", cwd=tmp_path)
-    result = json.loads(done.stdout)
+def test_simulate_gives_the_exact_oracles(called: Called) -> None:
+    _, out, _ = called("simulate", "--requests", "270", "--durations", "2.0,2.1,2.0,2.0,2.0,2.0", "--json")
+    result = json.loads(out)
     assert result["lower_bound_s"] == 92.0
     spans = {p["policy"]: p["makespan_s"] for p in result["policies"]}
     assert spans == {"batch_sync": 94.5, "round_robin": 94.5, "bounded_drift": 94.5, "dynamic": 92.0}
 
 
-def test_no_policy_beats_the_lower_bound_when_the_slow_worker_rotates(tmp_path: Path) -> None:
-    done = cli("simulate", "--durations", "2.1,2,2,2,2,2", "--rotate", "--json", cwd=tmp_path)
-    result = json.loads(done.stdout)
+def test_no_policy_beats_the_lower_bound_when_the_slow_worker_rotates(called: Called) -> None:
+    _, out, _ = called("simulate", "--durations", "2.1,2,2,2,2,2", "--rotate", "--json")
+    result = json.loads(out)
     assert result["lower_bound_s"] == 90.0 <= min(p["makespan_s"] for p in result["policies"])
 
 
-def test_a_place_that_cannot_be_written_to_is_one_line_and_exit_2(folder: Path) -> None:
+def test_a_place_that_cannot_be_written_to_is_one_line_and_exit_2(folder: Path, called: Called) -> None:
     (folder / "file").touch()
-    done = cli("run", "small.yaml", "--allow-code", "--output-dir", "file", cwd=folder)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.count("\n") == 1 and "file/logs" in done.stderr and "--output-dir" in done.stderr
+    code, _, said = called("run", "small.yaml", "--allow-code", "--output-dir", "file")
+    assert code == 2, said
+    assert said.count("\n") == 1 and "file/logs" in said and "--output-dir" in said
 
 
 def test_a_report_that_does_not_fit_on_the_disk_is_one_line_and_exit_2(folder: Path) -> None:
@@ -180,9 +199,9 @@ def test_a_missing_package_is_named_with_its_remedy(folder: Path) -> None:
     assert "'numpy' is not installed" in done.stderr and "make demo" in done.stderr
 
 
-def test_an_empty_category_does_not_mean_all(folder: Path) -> None:
-    done = cli("run", "small.yaml", "--allow-code", "--categories", "", cwd=folder)
-    assert done.returncode == 2 and "--categories[0]: is empty" in done.stderr
+def test_an_empty_category_does_not_mean_all(called: Called) -> None:
+    code, _, said = called("run", "small.yaml", "--allow-code", "--categories", "")
+    assert code == 2 and "--categories[0]: is empty" in said
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -225,12 +244,21 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("reference")
+    (folder / "small.yaml").write_text(CONFIG, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT / "tests"))
+        assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
+    return folder
+
+
 @pytest.mark.parametrize("num_images", [0, 1, 4, 9])
-def test_kill_9_anywhere_then_the_same_command_gives_the_same_bytes(folder: Path, num_images: int) -> None:
-    reference = folder / "reference"
-    reference.mkdir()
-    (reference / "small.yaml").write_text(CONFIG, encoding="utf-8")
-    assert cli("run", "small.yaml", "--allow-code", cwd=reference).returncode == 0
+def test_kill_9_anywhere_then_the_same_command_gives_the_same_bytes(
+    folder: Path, reference: Path, num_images: int
+) -> None:
     process = start(folder)
     wait_for(lambda: list((folder / "outputs").glob("small-*/ledger.sqlite")))
     wait_for(lambda: len(list((folder / "outputs").glob("small-*/edits/*.png"))) >= num_images)

@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -179,16 +180,17 @@ def test_the_cache_is_where_huggingface_hub_has_it(environ: dict[str, str], fold
 
 
 def test_environments_made_for_stages_are_listed_and_half_built_ones_marked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name in ("0123456789abcdef", "fedcba9876543210"):
         (tmp_path / "editeval" / "environments" / name).mkdir(parents=True)
     mark = {"requirements": ["torch==2.13.0", "vllm"], "built_at": 5.0}
     (tmp_path / "editeval" / "environments" / "0123456789abcdef" / "editeval.json").write_text(json.dumps(mark))
-    doctor.doctor(tmp_path, False, {"XDG_CACHE_HOME": str(tmp_path)})
+    doctor.doctor(Namespace(output_dir=tmp_path, json=False))
     text = capsys.readouterr().out
     assert "0123456789abcdef  torch==2.13.0, vllm" in text and "fedcba9876543210  HALF-BUILT" in text
-    doctor.doctor(tmp_path, True, {"XDG_CACHE_HOME": str(tmp_path)})
+    doctor.doctor(Namespace(output_dir=tmp_path, json=True))
     listed = json.loads(capsys.readouterr().out)["environments"]
     assert [(e["requirements"], e["complete"]) for e in listed] == [(["torch==2.13.0", "vllm"], True), ([], False)]
 
@@ -218,7 +220,10 @@ def run(folder: Path, code: str, *paths: Path) -> subprocess.CompletedProcess[st
     )
 
 
-CODE = "import sys, pathlib; from editeval.cli.doctor import doctor; code = doctor(pathlib.Path('out'), {json})\n"
+CODE = (
+    "import sys; from argparse import Namespace; from editeval.cli.doctor import doctor; "
+    "code = doctor(Namespace(output_dir='out', json={json}))\n"
+)
 
 
 def test_an_installed_bad_combination_is_found_and_exits_with_2(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from editeval.store.ledger_events import ScoresForgotten
 from editeval.store.run_store import RunStore
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,7 @@ def kept(folder: Path) -> dict[str, dict[str, Any]]:
 
 def scores(folder: Path, judging_id: str) -> dict[str, dict[str, tuple[float | None, str]]]:
     with RunStore.read(latest(folder)) as store:
-        return {r.sample_id: {m: (s.value, s.reason) for m, s in r.scores.items()} for r in store.rows(judging_id)}
+        return {r.id: {m: (s.value, s.reason) for m, s in r.scores.items()} for r in store.rows(judging_id)}
 
 
 def num_edit_attempts(folder: Path) -> int:
@@ -242,5 +243,5 @@ def test_a_retry_covers_every_judge_of_the_configuration(tmp_path: Path) -> None
     done = cli("retry", "--only", "low_mass", "--allow-code", cwd=tmp_path, expected=3)
     assert "trying again 0 edits and the scores of" in done.stderr and low > 0
     with RunStore.read(latest(tmp_path)) as store:
-        forgotten = [event["data"] for event in store.events("scores_forgotten")]
+        forgotten = [one.event for one in store.events_of(ScoresForgotten)]
     assert [event["judging_id"] for event in forgotten] == [kept(tmp_path)["first"]["id"]]

@@ -16,8 +16,8 @@ from editeval.cli.view import Comparing, scored, shown_runs
 from editeval.errors import UserError
 from editeval.reports.site.payload import PLACE, read_block
 from editeval.run.results import value_of
-from editeval.store.records import Row
-from editeval.types import Edit, Failure, Score
+from editeval.store.records import SampleRow
+from editeval.types import Score
 from editeval.viewer.server import Viewer
 
 CONFIG = """\
@@ -82,13 +82,12 @@ def test_clusters_come_from_the_ledger_and_no_value_from_an_edit_that_failed(run
 
 
 def test_a_score_of_an_edit_that_failed_later_is_no_score() -> None:
-    done = Edit("a", "done", "edits/a.png", "0" * 64, 8, 8, 1, None, 0, "cpu", 0.0, 1.0, 1)
-    failed = replace(done, status="failed", path=None, sha256=None, error=Failure("oom", "no room"))
-    row = Row("a", "physical", "a", "do", "", 0, done, {"overall": Score("a", "exact", "overall", 4.0)})
+    said = ("0" * 64, 1, None, None, 1.0, "cpu", 0, 1, "edits/a.png")
+    scores = {"overall": Score("a", "exact", "overall", 4.0)}
+    row = SampleRow("a", "physical", "do", "a", 0, "done", *said, scores)
     assert (value_of(row, "overall"), value_of(row, "care")) == (4.0, None)
-    assert (
-        value_of(replace(row, edit=failed), "overall") is None and value_of(replace(row, edit=None), "overall") is None
-    )
+    assert value_of(replace(row, status="failed"), "overall") is None
+    assert value_of(replace(row, status="pending"), "overall") is None
 
 
 def test_it_is_counted_again_only_when_a_report_was_written(runs: list[Path]) -> None:

@@ -74,7 +74,7 @@ class FakeCluster:
         self.kills += 1
 
     @contextmanager
-    def tells(self, listener: Callable[[ClusterLostError], None]) -> Iterator[None]:
+    def on_loss(self, listener: Callable[[ClusterLostError], None]) -> Iterator[None]:
         self.lose = listener
         yield
 

@@ -19,6 +19,7 @@ from cluster_runs import (
     write_config,
 )
 
+from editeval.store.ledger_events import InterpreterUsed
 from editeval.store.run_store import RunStore
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]  # Ray's own
@@ -33,9 +34,9 @@ def test_a_cluster_gives_the_bytes_and_scores_of_one_machine(
     assert bytes_of(tmp_path) == alone
     with RunStore.read(tmp_path / "outputs" / "latest") as store:
         places = {edit.device for edit in store.edits()}
-        (edits, scores) = (event["data"] for event in store.events("interpreter"))
+        (edits, scores) = (one.event for one in store.events_of(InterpreterUsed))
     assert places == {f"{node}:cuda:{i}" for node in healthy.nodes for i in (0, 1)}  # all four, by node
-    assert edits["versions"]["python"] == scores["versions"]["python"]
+    assert edits.versions["python"] == scores.versions["python"]
     assert "GPUs of a Ray cluster are not sampled" in done.stderr
     logs = sorted(path.name for path in (tmp_path / "outputs" / "logs").glob("*-edit-worker*.log"))
     assert len(logs) == 4

@@ -57,7 +57,7 @@ def check_params(editor_class: type[Editor], params: Any) -> None:
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     ]
     assert not without, f"Params fields without a default: {without}"
-    source = inspect.getsource(kind)
+    source = "".join(inspect.getsource(cls) for cls in kind.__mro__ if dataclasses.is_dataclass(cls))
     bare = [f.name for f in dataclasses.fields(kind) if not _is_explained(source, f.name)]
     assert not bare, f"Params fields without a comment or docstring: {bare}"
     assert isinstance(params, kind), f"params are {type(params).__name__}, not {kind.__name__}"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from display_fakes import Told, edit_facts, run
 
-from editeval.display import events as events_module
-from editeval.display.events import EventLines
+from editeval.display import recorder as events_module
 from editeval.display.observer import RequestCompleted
+from editeval.display.recorder import EventLines
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def written(out: io.StringIO) -> list[dict[str, Any]]:
 
 def test_everything_that_is_told_becomes_a_line() -> None:
     out = io.StringIO()
-    with EventLines(Told(edit_facts()).tracker.picture, out) as lines:
+    with EventLines(Told(edit_facts()).tracker, out) as lines:
         lines.run_began(run(edit_facts()))
         lines.stage_began(edit_facts())
         lines.notice("edit", "started", {"worker": 0, "key": "a\n\u2028\ud800"})
@@ -59,7 +59,7 @@ def test_a_reader_that_does_not_read_loses_events_and_is_told_how_many(monkeypat
     with (
         os.fdopen(writer, "w", encoding="utf-8") as out,
         os.fdopen(reader, encoding="utf-8") as source,
-        EventLines(Told(edit_facts()).tracker.picture, out) as lines,
+        EventLines(Told(edit_facts()).tracker, out) as lines,
     ):
         for number in range(5000):
             lines.notice("edit", "progress", {"worker": 0, "key": "k" * 200, "step": number, "num_steps": 5000})
@@ -75,7 +75,7 @@ def test_a_reader_that_leaves_ends_the_events_and_nothing_else() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     out = os.fdopen(writer, "w", encoding="utf-8", closefd=True)
-    with EventLines(Told(edit_facts()).tracker.picture, out) as lines:
+    with EventLines(Told(edit_facts()).tracker, out) as lines:
         lines.run_began(run(edit_facts()))
         time.sleep(0.2)
         lines.run_ended(0)

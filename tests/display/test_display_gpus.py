@@ -91,7 +91,7 @@ def recorded(directory: Path, gpus: FakeGpus) -> Told:
         return gpus
 
     with Recorder(told.tracker, open_gpus) as recorder:
-        recorder.run_began(RunFacts("demo", str(directory), 10, (edit_facts(),)))
+        recorder.begin(RunFacts("demo", str(directory), 10, (edit_facts(),)))
         while gpus.asked < 2:
             time.sleep(0.05)
     assert devices == ["cuda:0", "cuda:1"]
@@ -131,7 +131,7 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written_ends_the_recorder_and_nothing_else(tmp_path: Path) -> None:
     told = Told(edit_facts())
     with Recorder(told.tracker, lambda devices, environ: None) as recorder:
-        recorder.run_began(RunFacts("demo", str(tmp_path / "gone"), 10, (edit_facts(),)))
+        recorder.begin(RunFacts("demo", str(tmp_path / "gone"), 10, (edit_facts(),)))
         time.sleep(1.2)
     assert told.tracker.picture().name == "demo"
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from editeval.display.screen import MAX_ROWS, lines
 from editeval.display.snapshot import RunSnapshot
-from editeval.text import bar, clean, clock, fit
+from editeval.text import bar, clock, fit, one_line
 
 
 def picture(num_workers: int = 6, sample: str = "gedit/add/0411", message: str = "CUDA out of memory") -> RunSnapshot:
@@ -113,7 +113,7 @@ def test_stopping_says_what_the_next_ctrl_c_does() -> None:
 @settings(deadline=None)
 @given(st.text(max_size=30), st.integers(1, 40), st.booleans())
 def test_a_fitted_text_has_exactly_its_width(said: str, width: int, is_right: bool) -> None:
-    assert cell_len(fit(clean(said), width, is_right)) == width
+    assert cell_len(fit(one_line(said), width, is_right)) == width
 
 
 @settings(deadline=None)

@@ -14,8 +14,8 @@ import pytest
 from display_fakes import Told, edit_facts
 from rich.console import Console
 
-from editeval.display import live as live_module
-from editeval.display.live import FRAME_S, LiveDisplay
+from editeval.display import session as live_module
+from editeval.display.session import FRAME_S, LiveDisplay
 
 SHOW_CURSOR = "\x1b[?25h"
 

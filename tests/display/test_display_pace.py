@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editeval.display.rates import WINDOW_S, Throughput
+from editeval.display.snapshot import WINDOW_S, Throughput
 
 
 @settings(deadline=None)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from display_fakes import Told, edit_facts, gpu, judge_facts
 
-from editeval.display.plain import INTERVAL_S, MIN_GAP_S, Rhythm, status_line
+from editeval.display.screen import status_line
+from editeval.display.session import INTERVAL_S, MIN_GAP_S, Rhythm
 from editeval.display.snapshot import RunSnapshot, StageView
 
 

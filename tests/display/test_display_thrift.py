@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from editeval.display.live import FRAME_S
-from editeval.display.rates import FULL_PACE, MAX_REST_S, refresh_interval_s
 from editeval.display.recorder import INTERVAL_S
+from editeval.display.session import FRAME_S
+from editeval.display.snapshot import FULL_PACE, MAX_REST_S, refresh_interval_s
 from editeval.run.status import FRESH_S
 
 

@@ -14,7 +14,7 @@ import pytest
 from contracts.editor_contract import check_params
 from editeval import plugins
 from editeval.editors._images_api import DIALECTS
-from editeval.editors.diffusion import checkpoint, download
+from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.engine import call_arguments
 from editeval.editors.diffusion.families import FAMILIES
 from editeval.editors.diffusion.patches import tell_token_types
@@ -133,14 +133,14 @@ def test_a_hub_id_that_is_also_a_folder_is_the_folder(tmp_path: Path, monkeypatc
 )
 def test_every_refusal_of_the_hub_says_what_to_do(name: str, advice: str) -> None:
     error = type(name, (Exception,), {})("two\nlines")
-    message = download.problem("a/b", "v9", error, "")
+    message = checkpoint.problem("a/b", "v9", error, "")
     assert advice in message
     assert "\n" not in message
 
 
 def test_a_model_that_is_not_in_the_cache_is_told_with_the_reason_why_only_that_was_tried() -> None:
     missing = type("LocalEntryNotFoundError", (FileNotFoundError,), {})("nothing here")
-    message = download.problem("a/b", None, missing, "HF_HUB_OFFLINE is set")
+    message = checkpoint.problem("a/b", None, missing, "HF_HUB_OFFLINE is set")
     assert message == "a/b is not in the cache and HF_HUB_OFFLINE is set; download it first, or give a folder"
 
 

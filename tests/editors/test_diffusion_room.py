@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from editeval.editors.diffusion import memory_check
+from editeval.editors.diffusion import loading
 from editeval.errors import MachineError
 from fakes.nvidia_smi import write_driver
 
@@ -19,20 +19,20 @@ MEMINFO = "MemTotal:       24690000 kB\nMemFree:         1000000 kB\nMemAvailabl
 def test_a_container_gets_no_more_than_its_limit(limit: str, expected_gib: int, tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text(MEMINFO)
     (tmp_path / "max").write_text(limit)
-    assert memory_check.host_bytes(tmp_path / "meminfo", tmp_path / "max") == expected_gib * GIB
+    assert loading.host_bytes(tmp_path / "meminfo", tmp_path / "max") == expected_gib * GIB
 
 
 def test_a_system_that_does_not_tell_is_no_reason_to_refuse(tmp_path: Path) -> None:
-    assert memory_check.host_bytes(tmp_path / "none", tmp_path / "none") is None
+    assert loading.host_bytes(tmp_path / "none", tmp_path / "none") is None
 
 
 def test_what_cannot_fit_is_one_line_with_both_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_driver(tmp_path, 1, free_mib=20480)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    memory_check.check(20 * GIB, "cuda:0", is_offloaded=False)
+    loading.check_room(20 * GIB, "cuda:0", is_offloaded=False)
     with pytest.raises(
         MachineError, match=r"^diffusion_model\.params\.model_name: the weights take 53\.7 GiB, cuda:0 "
     ):
-        memory_check.check(int(53.7 * GIB), "cuda:0", is_offloaded=False)
+        loading.check_room(int(53.7 * GIB), "cuda:0", is_offloaded=False)
     with pytest.raises(MachineError, match=r"this machine's memory has .* GiB free; stop other programs"):
-        memory_check.check(2**60, "cuda:0", is_offloaded=True)
+        loading.check_room(2**60, "cuda:0", is_offloaded=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editeval.editors.diffusion import sizes
+from editeval.editors.diffusion import families
 from editeval.editors.diffusion.families import FAMILIES, KONTEXT_SIZES
 from editeval.errors import ConfigError
 
@@ -29,7 +29,7 @@ MAX_ASPECT = 4.0
         ("longcat_image_edit", (96, 64), (1264, 848)),
     ],
 )
-def test_the_size_a_family_works_at(name: str, source: sizes.Size, expected: sizes.Size) -> None:
+def test_the_size_a_family_works_at(name: str, source: families.Size, expected: families.Size) -> None:
     assert FAMILIES[name].model_size(source) == expected
 
 
@@ -62,22 +62,22 @@ def test_kontext_sizes_are_seventeen_about_a_megapixel() -> None:
 @pytest.mark.parametrize("text", ["", "big", "1024", "0x10", "1024X768", "-5x5", "1024x768x3", "123456x10"])
 def test_a_size_that_is_none_says_what_it_could_be(text: str) -> None:
     with pytest.raises(ValueError, match='size: must be "model", "source" or WIDTHxHEIGHT'):
-        sizes.parse_size(text)
+        families.parse_size(text)
 
 
 def test_model_and_source_have_no_canvas_and_a_canvas_has_its_sides() -> None:
-    assert sizes.parse_size("model") is None
-    assert sizes.parse_size("source") is None
-    assert sizes.parse_size("1024x768") == (1024, 768)
+    assert families.parse_size("model") is None
+    assert families.parse_size("source") is None
+    assert families.parse_size("1024x768") == (1024, 768)
 
 
 def test_a_canvas_off_the_grid_is_refused_with_the_next_one() -> None:
-    sizes.check_canvas((1024, 768), 16, "size")
-    sizes.check_canvas(None, 16, "size")
+    families.check_canvas((1024, 768), 16, "size")
+    families.check_canvas(None, 16, "size")
     with pytest.raises(ConfigError, match="size: both sides must be multiples of 16, got 1000x768; try 992x768"):
-        sizes.check_canvas((1000, 768), 16, "size")
+        families.check_canvas((1000, 768), 16, "size")
 
 
 def test_rounding_is_no_stretch_and_another_aspect_is() -> None:
-    assert not sizes.is_stretch((1000, 750), (1184, 896))
-    assert sizes.is_stretch((1000, 750), (1024, 1024))
+    assert not families.is_stretch((1000, 750), (1184, 896))
+    assert families.is_stretch((1000, 750), (1024, 1024))

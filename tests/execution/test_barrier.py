@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import pytest
 from random_workers import World
@@ -21,6 +20,7 @@ from editeval.execution.progress import EditLog
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.execution.worker_state import Limits, WorkerState
 from editeval.store.barrier import crossed
+from editeval.store.ledger_events import BatchEnd, Event, Invocation, Recorded
 from editeval.store.records import Attempt
 from editeval.types import EditRequest
 
@@ -64,10 +64,9 @@ class Record:
 
     # what `crossed` reads of a run
 
-    def events(self) -> list[dict[str, Any]]:
-        told: list[tuple[str, float, dict[str, Any]]] = [("invocation", 0.0, {})]
-        told += [("batch", batch.ended_at, asdict(batch)) for batch in self.batches]
-        return [{"seq": seq, "at": at, "kind": kind, "data": data} for seq, (kind, at, data) in enumerate(told)]
+    def events(self) -> list[Recorded[Event]]:
+        ends = [BatchEnd(**asdict(batch)) for batch in self.batches]
+        return [Recorded(0, 0.0, Invocation()), *(Recorded(n, end.over_at, end) for n, end in enumerate(ends, start=1))]
 
     def attempts(self, stage: str) -> Iterator[Attempt]:
         for seq, o in enumerate(self.tried):

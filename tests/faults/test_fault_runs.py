@@ -105,7 +105,7 @@ def test_a_clock_that_jumps_changes_no_result_and_gives_no_negative_time(tmp_pat
     with RunStore.read(tmp_path / "outputs" / "latest") as store:
         assert all(edit.attempt == 1 and 0.4 <= edit.seconds < 1800 for edit in store.edits())
         events = store.events()
-        assert [event["seq"] for event in events] == sorted(event["seq"] for event in events)
+        assert [event.seq for event in events] == sorted(event.seq for event in events)
     report = json.loads((tmp_path / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
     spans = [value for name, value in report["timing"].items() if name.endswith("_s")]
     assert all(value >= 0 for value in spans), report["timing"]

@@ -584,7 +584,7 @@ def test_the_randomness_of_the_process_is_left_alone(server: ChatServer, load: L
         ({"output": "xml"}, "output: must be one of auto, plain, structured"),
         ({"max_image_side": 8}, "max_image_side at least 32"),
         ({"min_label_mass": 2.0}, "min_label_mass"),
-        ({"concurrency": 0}, "concurrency: must be from 1"),
+        ({"concurrency": 0}, "concurrency: must be an integer from 1"),
         ({"timeout_s": 0.0}, "timeout_s"),
         ({"extra": {"seed": 1}}, "extra.seed: is decided by the judge"),
         ({"extra": {"Authorization": "x"}}, "secrets do not belong"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import pkgutil
 from collections.abc import Mapping
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.errors import ConfigError
-from editeval.judges import protocols as package
 from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.judges.protocols import protocol as protocols
@@ -43,11 +41,6 @@ def reply_to(question: Question) -> Reply:
     if question.answer == "labels":
         return Reply("6", labels=(0.0,) * 6 + (0.5, 0.5, 0.0, 0.0))
     return Reply({"number": "Score: 8", "pair": '{"score": [8, 6]}', "verdict": YES}[question.answer])
-
-
-def test_every_protocol_is_listed() -> None:
-    modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
-    assert set(protocols.PROTOCOLS) == modules - {"protocol"}
 
 
 def test_unknown_protocol_names_the_known_ones() -> None:

@@ -214,10 +214,3 @@ def test_without_vllm_it_says_what_to_install() -> None:
 def test_a_wrong_parameter_is_one_line_that_names_it(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         VllmVlmParams(**given)
-
-
-def test_metrics_and_prompts_follow_the_protocol() -> None:
-    pointwise, rubric = VllmVlmParams(), VllmVlmParams(protocol="rubric")
-    assert VllmVlmJudge.metrics_of(pointwise) == VllmVlmJudge.metrics
-    assert VllmVlmJudge.uses_prompts_of(rubric) is True and VllmVlmJudge.uses_prompts_of(pointwise) is False
-    assert VllmVlmJudge.fingerprint_of(rubric) != VllmVlmJudge.fingerprint_of(pointwise)

@@ -11,7 +11,10 @@ from PIL import Image
 from editeval import plugins
 from editeval.errors import ConfigError, MachineError
 from editeval.judges.chat.messages import shrunk
+from editeval.judges.openai_chat import OpenaiChatJudge
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
+from editeval.judges.vllm_vlm import VllmVlmJudge
+from editeval.types import Judge
 
 
 def test_it_is_a_plug_in_and_its_parts_are_not() -> None:
@@ -40,14 +43,15 @@ def test_wrong_parameter_is_named(wrong: dict[str, Any], message: str) -> None:
         TransformersVlmParams(**wrong)
 
 
-def test_metrics_and_prompts_follow_the_protocol() -> None:
-    rubric, pointwise = TransformersVlmParams(protocol="rubric"), TransformersVlmParams()
-    assert TransformersVlmJudge.metrics_of(rubric) == ("overall",)
-    assert TransformersVlmJudge.uses_prompts_of(rubric) is True
+@pytest.mark.parametrize("judge", [TransformersVlmJudge, VllmVlmJudge, OpenaiChatJudge])
+def test_metrics_and_prompts_follow_the_protocol(judge: type[Judge]) -> None:
+    rubric, pointwise = judge.Params(protocol="rubric"), judge.Params()
+    assert judge.metrics_of(rubric) == ("overall",)
+    assert judge.uses_prompts_of(rubric) is True
     parts = ("overall", "following", "preservation", "quality")
-    assert TransformersVlmJudge.metrics_of(pointwise) == TransformersVlmJudge.metrics == parts
-    assert TransformersVlmJudge.uses_prompts_of(pointwise) is TransformersVlmJudge.uses_prompts is False
-    assert TransformersVlmJudge.fingerprint_of(rubric) != TransformersVlmJudge.fingerprint_of(pointwise)
+    assert judge.metrics_of(pointwise) == judge.metrics == parts
+    assert judge.uses_prompts_of(pointwise) is judge.uses_prompts is False
+    assert judge.fingerprint_of(rubric) != judge.fingerprint_of(pointwise)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_too_little_memory_on_the_host_and_on_the_gpu(tmp_path: Path) -> None:
 
 
 def _host_gib() -> float:
-    from editeval.editors.diffusion.memory_check import host_bytes
+    from editeval.editors.diffusion.loading import host_bytes
 
     return (host_bytes() or 0) / 2**30
 

@@ -13,8 +13,8 @@ import pytest
 from model_cases import edited, loaded, request
 
 from conftest import Folder, picture
+from editeval.editors.diffusion.families import area_size, scaled
 from editeval.editors.diffusion.patches import FIELD, tell_token_types
-from editeval.editors.diffusion.sizes import area_size, scaled
 from editeval.images import decode
 
 pytestmark = pytest.mark.models

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from report_fakes import believable_rows, report_of
 
-from editeval.reports.data import Report, SampleRow
+from editeval.reports.data import Report
+from editeval.store.records import SampleRow
 
 
 @pytest.fixture

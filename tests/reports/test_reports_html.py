@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 from report_fakes import believable_rows, draw_edits, drawing, row_of
 
-from editeval.reports.data import Report, SampleRow
+from editeval.reports.data import Report
 from editeval.reports.site import page, payload
-from editeval.reports.site.thumbnails import Found, Previews, ThumbnailStore
+from editeval.reports.site.thumbnails import Found, ThumbnailStore
 from editeval.reports.site.write import FIRST_FILE, write_embedded_html, write_report_html
+from editeval.store.records import SampleRow
 from editeval.types import Score
 
 Make = Callable[..., Report]
@@ -124,7 +125,8 @@ def test_page_allows_exactly_its_own_files(make_report: Make, tmp_path: Path) ->
 
 def test_one_file_allows_exactly_its_script_and_style_and_needs_no_other(make_report: Make, tmp_path: Path) -> None:
     draw_edits([row_of(0)], tmp_path)
-    text = write_embedded_html(make_report([row_of(0)]), tmp_path, tmp_path / "one.html").read_text(encoding="utf-8")
+    report = make_report([_hashed(row_of(0), tmp_path)])
+    text = write_embedded_html(report, tmp_path, tmp_path / "one.html").read_text(encoding="utf-8")
     policy = text.partition('Content-Security-Policy" content="')[2].partition('"')[0]
     for kind, opening in (("script", "<script>"), ("style", "<style>")):
         body = text.partition(opening)[2].partition(f"</{kind}>")[0]
@@ -198,6 +200,7 @@ def test_equal_reports_are_equal_bytes_but_for_the_time(make_report: Make, tmp_p
 
     rows = believable_rows(20)
     draw_edits(rows, tmp_path)
+    rows = [_hashed(row, tmp_path) for row in rows]
     write_report_html(make_report(rows), tmp_path)
     before = files()
     write_report_html(make_report(rows, images=_not_asked), tmp_path)
@@ -212,29 +215,29 @@ def test_pictures_made_by_the_run_are_not_made_again(make_report: Make, tmp_path
     rows = believable_rows(4)
     draw_edits(rows, tmp_path)
     rows = [_hashed(row, tmp_path) for row in rows]
-    previews = Previews(tmp_path)
-    previews.start()
+    store = ThumbnailStore(tmp_path)
+    (tmp_path / "report").mkdir()
     for row in rows:
         edited = (tmp_path / str(row.edited_path)).read_bytes()
-        previews.offer(Found(row.id, drawing(row.position), drawing(row.position, 1.0), edited, row.sha256))
-    previews.finish()
+        store.add(Found(row.id, drawing(row.position), drawing(row.position, 1.0), edited, row.sha256))
     write_report_html(make_report(rows, images=_not_asked), tmp_path)
     assert all(row["edited"] and row["target"] for row in rows_of(tmp_path))
 
 
 def test_what_a_kill_left_behind_is_made_again(tmp_path: Path) -> None:
-    found = Found("a", drawing(1), None, drawing(2), "0" * 64)
+    digest = hashlib.sha256(drawing(2)).hexdigest()
+    found = Found("a", drawing(1), None, drawing(2), digest)
     made = ThumbnailStore(tmp_path).add(found)
-    assert ThumbnailStore(tmp_path).find("a", "0" * 64) == made
+    assert ThumbnailStore(tmp_path).find("a", digest) == made
     assert ThumbnailStore(tmp_path).find("a", "1" * 64) is None  # another edit of the same sample
     index = tmp_path / "report" / "pictures.jsonl"
     index.write_text(index.read_text() + '["b", null, [')
-    assert ThumbnailStore(tmp_path).find("a", "0" * 64) == made
+    assert ThumbnailStore(tmp_path).find("a", digest) == made
     assert made.source is not None
     (tmp_path / "report" / "thumbs" / f"{made.source.stem}.webp").write_bytes(b"")  # a power cut
-    assert ThumbnailStore(tmp_path).find("a", "0" * 64) is None
+    assert ThumbnailStore(tmp_path).find("a", digest) is None
     ThumbnailStore(tmp_path).add(found)
-    assert ThumbnailStore(tmp_path).find("a", "0" * 64) == made
+    assert ThumbnailStore(tmp_path).find("a", digest) == made
 
 
 @pytest.mark.parametrize("flag", ["black", "constant", "unchanged"])
@@ -250,8 +253,9 @@ def _png(image: Image.Image) -> bytes:
 
 
 def test_other_sizes_are_a_complaint(make_report: Make, tmp_path: Path) -> None:
-    row = replace(row_of(0), sha256="0" * 64)
-    pictures = ThumbnailStore(tmp_path).add(Found(row.id, drawing(1), None, drawing(1, size=300), "0" * 64))
+    edited = drawing(1, size=300)
+    row = replace(row_of(0), sha256=hashlib.sha256(edited).hexdigest())
+    pictures = ThumbnailStore(tmp_path).add(Found(row.id, drawing(1), None, edited, row.sha256))
     assert "size" in payload.complaints(row, pictures, ["overall"])
 
 
@@ -284,16 +288,6 @@ def test_a_picture_that_cannot_be_had_is_none(make_report: Make, tmp_path: Path)
     write_report_html(make_report([row_of(0)], images=lambda _: (b"not a picture", None)), tmp_path)
     (row,) = rows_of(tmp_path)
     assert (row["source"], row["target"], row["edited"]) == (None, None, None)
-
-
-def test_previews_leave_what_stands_in_their_way_alone(tmp_path: Path) -> None:
-    (tmp_path / "report").write_text("in the way")
-    previews = Previews(tmp_path)
-    previews.start()
-    for number in range(100):
-        previews.offer(Found(str(number), drawing(1), None, None, None))
-    previews.finish()
-    assert (tmp_path / "report").read_text() == "in the way"
 
 
 def test_empty_report_can_be_written(make_report: Make, tmp_path: Path) -> None:

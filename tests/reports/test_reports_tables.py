@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_fakes import row_of
 
-from editeval.reports.data import Report, SampleRow
+from editeval.reports.data import Report
 from editeval.reports.tables import (
     guarded,
     replacing,
@@ -25,6 +25,7 @@ from editeval.reports.tables import (
     write_samples_jsonl,
     write_scores_csv,
 )
+from editeval.store.records import SampleRow
 from editeval.types import Score, Summary
 
 Make = Callable[..., Report]

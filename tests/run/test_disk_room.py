@@ -20,10 +20,10 @@ from pipeline_fakes import config, run
 from editeval.errors import MachineError
 from editeval.images import FileImage
 from editeval.machine import host
-from editeval.run import disk_space
-from editeval.run.disk_space import check_room, measured, work_left
+from editeval.run import prepare
 from editeval.run.pipeline import RunResult, open_store
 from editeval.run.plan import Plan, make_plan
+from editeval.run.prepare import bytes_needed, check_disk_space
 from editeval.store.run_store import RunStore
 from editeval.types import Sample
 
@@ -63,34 +63,32 @@ def store(plan: Plan) -> Iterator[RunStore]:
         yield store
 
 
-def needed(plan: Plan, store: RunStore) -> int:
-    sizes = measured(plan.samples)
-    assert sizes is not None
-    return work_left(plan, store).bytes_needed(sizes)
+def needed(plan: Plan) -> int:
+    return bytes_needed(plan.samples, len(plan.samples))
 
 
 def test_a_run_that_fits_is_not_spoken_of(plan: Plan, store: RunStore, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, LOG):
-        for free in (needed(plan, store), 1 << 40, None):
-            check_room(plan, store, lambda _, free=free: free)  # type: ignore[misc]
+        for free in (needed(plan), 1 << 40, None):
+            check_disk_space(plan, store, lambda _, free=free: free)  # type: ignore[misc]
     assert not caplog.records
 
 
 def test_too_little_room_is_one_warning_with_the_mount_and_both_figures(
     plan: Plan, store: RunStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk_space, "RESERVE", 1)
+    monkeypatch.setattr(prepare, "RESERVE", 1)
     with caplog.at_level(logging.WARNING, LOG):
-        check_room(plan, store, lambda _: MIB // 2)
+        check_disk_space(plan, store, lambda _: MIB // 2)
     (record,) = caplog.records
     line = record.getMessage()
     assert line.startswith(f"{host.mount_point(plan.dir)}: 6 edits and the report need about ")
-    assert disk_space.shown(needed(plan, store)) in line and "0.5 MiB are free" in line and "--output-dir" in line
+    assert prepare.shown(needed(plan)) in line and "0.5 MiB are free" in line and "--output-dir" in line
 
 
 def test_without_the_reserve_a_run_that_needs_more_than_there_is_does_not_begin(plan: Plan, store: RunStore) -> None:
     with pytest.raises(MachineError, match=r"6 edits and the report need about .*0\.5 MiB are free; free some space"):
-        check_room(plan, store, lambda _: MIB // 2)
+        check_disk_space(plan, store, lambda _: MIB // 2)
 
 
 def another_run(plan: Plan) -> RunResult:
@@ -99,19 +97,16 @@ def another_run(plan: Plan) -> RunResult:
     return run(plan.dir.parent, fresh=True, benchmark={"type": "image_folder", "params": {"path": path}})
 
 
-def test_what_is_done_needs_no_room(plan: Plan, store: RunStore) -> None:
-    left = work_left(plan, store)
-    assert (left.num_edits, left.num_shown, left.num_sources) == (6, 6, 6)
+def test_what_is_done_needs_no_room(plan: Plan) -> None:
     done = another_run(plan)
     with RunStore.read(done.plan.dir) as finished:
-        assert work_left(done.plan, finished).num_shown == 0
-        check_room(done.plan, finished, lambda _: 0)
+        check_disk_space(done.plan, finished, lambda _: 0)
 
 
-def test_the_estimate_is_near_to_what_a_run_takes(plan: Plan, store: RunStore) -> None:
+def test_the_estimate_is_near_to_what_a_run_takes(plan: Plan) -> None:
     done = another_run(plan)
     taken = sum(path.stat().st_size for path in done.plan.dir.rglob("*") if path.is_file())
-    assert 0.5 * taken < needed(plan, store) < 2 * taken, (needed(plan, store), taken)
+    assert 0.5 * taken < needed(plan) < 2 * taken, (needed(plan), taken)
 
 
 def test_it_takes_no_time_for_100_000_samples(tmp_path: Path, plan: Plan) -> None:
@@ -125,7 +120,7 @@ def test_it_takes_no_time_for_100_000_samples(tmp_path: Path, plan: Plan) -> Non
         for _ in range(5):
             began = time.process_time()
             with pytest.raises(MachineError, match="100000 edits"):
-                check_room(large, store, lambda _: MIB)
+                check_disk_space(large, store, lambda _: MIB)
             took.append(time.process_time() - began)
     assert min(took) < 0.2, took  # CPU seconds
 

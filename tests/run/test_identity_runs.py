@@ -13,11 +13,10 @@ import pytest
 from identity_fakes import Bench, files_of, log_of, num_edited, num_judged, origins
 
 from editeval.errors import MachineError, RunConflictError
-from editeval.run.check_inputs import InputsCheck, check_inputs
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import RunResult, open_store, score
 from editeval.run.plan import ScoreSetPlan, make_plan
-from editeval.run.reuse import reuse
+from editeval.run.same_inputs import InputsCheck, check_inputs, reuse
+from editeval.run.scheduler import Interrupt
 from editeval.store import manifest
 from editeval.store.run_store import RunStore
 from fakes.older_ledgers import as_of_version
@@ -192,7 +191,7 @@ def test_a_source_that_changes_between_edit_and_judgement_is_not_judged(bench: B
     bench.paint("s04", (40, 90, 200))
     result = score(bench.config(benchmark=blind), first.plan.dir, ["editeval", "score"], Interrupt())
     with RunStore.read(first.plan.dir) as store:
-        rows = {row.sample_id: row.scores["overall"] for row in store.rows(result.plan.judgings[0].id)}
+        rows = {row.id: row.scores["overall"] for row in store.rows(result.plan.judgings[0].id)}
     assert {key for key, score in rows.items() if score.reason == "source_changed"} == {"s04"}
     assert rows["s03"].value == 5.0
 

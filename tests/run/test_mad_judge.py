@@ -10,9 +10,10 @@ import pytest
 from pipeline_fakes import config, run, samples_of
 
 from editeval.errors import MachineError
+from editeval.run.judge_stage import MAX_IN_A_ROW, MAX_RESTARTS, DegenerateReplyGuard
 from editeval.run.pipeline import RunResult, evaluate
-from editeval.run.reply_guard import MAX_IN_A_ROW, MAX_RENEWALS, DegenerateReplyGuard
 from editeval.store import directories
+from editeval.store.ledger_events import WorkerLost
 from editeval.store.run_store import RunStore
 
 NUM_SAMPLES = 30
@@ -41,7 +42,7 @@ def reasons_of(result: RunResult) -> Counter[str]:
 
 def ends_of(directory: Path) -> list[str]:
     with RunStore.read(directory) as store:
-        return [event["data"]["how"] for event in store.events("worker_lost")]
+        return [one.event.how for one in store.events_of(WorkerLost)]
 
 
 @pytest.mark.parametrize(("text", "reason"), [("!" * 80, "degenerate"), ("", "empty")])
@@ -62,7 +63,7 @@ def test_retry_takes_up_what_a_mad_judge_left(tmp_path: Path) -> None:
     result = run(tmp_path / "out", **changes)
     with RunStore.reopen(result.plan.dir) as store:
         judging = result.plan.judging_id
-        left = [row.sample_id for row in store.rows(judging) if row.scores["score"].reason == "degenerate"]
+        left = [row.id for row in store.rows(judging) if row.scores["score"].reason == "degenerate"]
         store.forget_scores(judging, left)
     again = run(tmp_path / "out", **changes)
     assert again.exit_code == 0 and reasons_of(again) == {"": NUM_SAMPLES}
@@ -93,13 +94,13 @@ def test_a_server_that_talks_nonsense_is_not_restarted(tmp_path: Path) -> None:
     assert reasons_of(result) == {"degenerate": NUM_SAMPLES} and num_processes(tmp_path) == 1
 
 
-def test_sane_words_in_between_begin_the_count_anew_and_renewals_are_bounded() -> None:
-    sanity = DegenerateReplyGuard()
+def test_sane_words_in_between_begin_the_count_again_and_restarts_are_bounded() -> None:
+    guard = DegenerateReplyGuard()
     for _ in range(10):
-        assert [sanity.hear(said) for said in [False] * (MAX_IN_A_ROW - 1) + [True]] == [""] * MAX_IN_A_ROW
-    for _ in range(MAX_RENEWALS):
-        assert [sanity.hear(False) for _ in range(MAX_IN_A_ROW)][-1] == "renew"
-        assert sanity.hear(False) == "", "it is on its way out"
-        sanity.renewed()
-        assert sanity.hear(True) == ""
-    assert [sanity.hear(False) for _ in range(MAX_IN_A_ROW)][-1] == "stop"
+        assert [guard.count(said) for said in [False] * (MAX_IN_A_ROW - 1) + [True]] == [""] * MAX_IN_A_ROW
+    for _ in range(MAX_RESTARTS):
+        assert [guard.count(False) for _ in range(MAX_IN_A_ROW)][-1] == "restart"
+        assert guard.count(False) == "", "it is on its way out"
+        guard.restarted()
+        assert guard.count(True) == ""
+    assert [guard.count(False) for _ in range(MAX_IN_A_ROW)][-1] == "stop"

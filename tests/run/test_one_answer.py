@@ -17,6 +17,7 @@ from editeval.cli.main import main
 from editeval.cli.view import scored
 from editeval.reports.site.payload import read_block
 from editeval.run import results
+from editeval.store.ledger_events import ScoreSetsChosen, ScoresForgotten
 from editeval.store.run_store import RunStore
 from editeval.text import duration, fixed
 
@@ -120,7 +121,7 @@ def ledger_values(run: Path) -> tuple[list[str], list[str], Values]:
     with RunStore.read(run) as store:
         shown = results.shown(store)
         labels = list(results.labels(shown))
-        rows = {row.sample_id: {label: results.value_of(row, label) for label in labels} for row in results.rows(store)}
+        rows = {row.id: {label: results.value_of(row, label) for label in labels} for row in results.rows(store)}
     return [one.id for one in shown], labels, rows
 
 
@@ -222,8 +223,8 @@ def test_a_report_that_shows_other_scores_than_the_run_is_found_and_repaired(run
 def test_a_run_of_an_older_version_shows_what_its_report_shows(run: Path, cli: Cli) -> None:
     cli(*SCORE)
     cli("report", "--scores", "words", CODE)
-    with RunStore.reopen(run) as store, store.ledger._transaction() as db:
-        db.execute("DELETE FROM events WHERE kind = ?", (results.EVENT,))
+    with RunStore.reopen(run) as store, store.transaction() as db:
+        db.execute("DELETE FROM events WHERE kind = ?", (ScoreSetsChosen.kind,))
         (told,) = db.execute("SELECT data FROM events WHERE kind = 'stages' ORDER BY seq DESC LIMIT 1").fetchone()
     assert "words" in told
     assert ledger_values(run)[0] == [
@@ -237,7 +238,7 @@ def test_a_chosen_score_set_that_lost_its_scores_stays_the_headline(run: Path, c
     cli("report", "--scores", "words", "--scores", "exact", CODE)
     ids, labels, _ = ledger_values(run)
     with RunStore.reopen(run) as store:
-        store.forget_scores(ids[0], list(store.ledger.sample_ids()))
+        store.forget_scores(ids[0], list(store.sample_ids()))
     assert ledger_values(run)[:2] == (ids, labels)
     cli("report", CODE, expected=(3,))
     assert json.loads((run / "report.json").read_bytes())["headline_metric"] == labels[0]
@@ -362,7 +363,7 @@ def test_a_retry_covers_the_judges_that_score_added(run: Path, cli: Cli) -> None
         configured, added = results.kept(store)
     cli("retry", "--only", "low_mass", CODE)
     with RunStore.read(run) as store:
-        forgotten = {event["data"]["judging_id"] for event in store.events("scores_forgotten")}
+        forgotten = {one.event.judging_id for one in store.events_of(ScoresForgotten)}
         assert forgotten == {configured.id, added.id}
         assert store.pending_scores(configured.id) == store.pending_scores(added.id) == []
         assert [one.id for one in results.shown(store)] == [configured.id]

@@ -254,5 +254,5 @@ def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_a
     assert edits["bad"]["message"] == f"image: {where}"
     assert edits["text"]["message"] == "image: read() must return bytes, got str"
     with RunStore.read(result.plan.dir) as store:
-        (target,) = (row for row in store.rows(result.plan.judging_id) if row.sample_id == "target")
+        (target,) = (row for row in store.rows(result.plan.judging_id) if row.id == "target")
     assert target.scores["overall"].raw == f"reference: {where}"

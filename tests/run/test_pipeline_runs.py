@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from pipeline_fakes import config, fake_editor, log_of, report_of, run, samples_
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
 from editeval.machine import host
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import evaluate
 from editeval.run.plan import make_plan, seed_of
+from editeval.run.scheduler import Interrupt
 from editeval.run.status import status_of
+from editeval.store.ledger_events import BatchEnd, Invocation, Load, ReportWritten, StageEnd
 from editeval.store.run_store import RunStore
 from editeval.store.verify import verify
 
@@ -65,15 +67,15 @@ def test_a_finished_run_answers_without_starting_a_worker(tmp_path: Path) -> Non
     result = run(tmp_path)
     assert result.exit_code == 0
     with RunStore.read(result.plan.dir) as store:
-        assert len(store.events("invocation")) == 2
-        assert len(store.events("load")) == 3  # two editors and a judge, all in the first invocation
-        assert len(store.events("report")) == 1
+        assert len(store.events_of(Invocation)) == 2
+        assert len(store.events_of(Load)) == 3  # two editors and a judge, all in the first invocation
+        assert len(store.events_of(ReportWritten)) == 1
 
 
 def test_what_the_loaded_models_say_of_themselves_is_on_record(tmp_path: Path) -> None:
     result = run(tmp_path, diffusion_model=fake_editor(tmp_path, facts={"commit": "c0ffee", "attention": "sdpa"}))
     with RunStore.read(result.plan.dir) as store:
-        said = [event["data"]["facts"] for event in store.events("load")]
+        said = [one.event.facts for one in store.events_of(Load)]
     assert said == [{"commit": "c0ffee", "attention": "sdpa"}] * 2 + [{}]
     provenance = report_of(result)["provenance"]
     assert provenance["models"] == {"edit": {"commit": "c0ffee", "attention": "sdpa"}, "judge": {}}
@@ -124,10 +126,11 @@ def test_the_judge_loads_only_when_every_editor_process_is_gone(tmp_path: Path) 
     result = run(tmp_path, diffusion_model=fake_editor(tmp_path))
     with RunStore.read(result.plan.dir) as store:
         events = store.events()
-    edit_end = next(e["seq"] for e in events if e["kind"] == "stage_end" and e["data"]["stage"] == "edit")
-    judge_load = next(e for e in events if e["kind"] == "load" and e["data"]["stage"] == "judge")
-    assert judge_load["seq"] > edit_end
-    editors = [e["data"]["pid"] for e in events if e["kind"] == "load" and e["data"]["stage"] == "edit"]
+    edit_end = next(e.seq for e in events if isinstance(e.event, StageEnd) and e.event.stage == "edit")
+    loads = [e for e in events if isinstance(e.event, Load)]
+    judge_load = next(e for e in loads if e.event.stage == "judge")
+    assert judge_load.seq > edit_end
+    editors = [e.event.pid for e in loads if e.event.stage == "edit"]
     assert editors and not any(Path(f"/proc/{pid}").exists() for pid in editors)
 
 
@@ -176,7 +179,7 @@ def test_log_ledger_and_report_have_the_same_batches_whatever_fails(tmp_path: Pa
     result = run(tmp_path, diffusion_model=section)
     with RunStore.read(result.plan.dir) as store:
         assert [str(p) for p in verify(store)] == []
-        events = [event["data"] for event in store.events("batch")]
+        events = [asdict(one.event) for one in store.events_of(BatchEnd)]
     said = [line for line in log_of(result).splitlines() if line.startswith("Batch ")]
     assert said == [f"Batch {e['index']}/{e['total']} done, GPUs synced ✓" for e in events]
     assert sorted(key for e in events for key in e["members"]) == sorted(ids)
@@ -225,7 +228,7 @@ def test_the_target_editor_needs_a_benchmark_with_targets(tmp_path: Path) -> Non
 
 
 def test_an_interrupted_run_keeps_what_is_finished_and_the_next_one_continues(tmp_path: Path) -> None:
-    from editeval.run.interrupt import Interrupt
+    from editeval.run.scheduler import Interrupt
 
     section = fake_editor(tmp_path, seconds=0.05)
     interrupt = Interrupt()
@@ -250,7 +253,7 @@ def test_another_judge_adds_a_judging_and_edits_nothing_again(tmp_path: Path) ->
     assert second.plan.dir == first.plan.dir
     with RunStore.read(second.plan.dir) as store:
         assert len(store.judgings()) == 2
-        assert len([e for e in store.events("load") if e["data"]["stage"] == "edit"]) == 2
+        assert len([one for one in store.events_of(Load) if one.event.stage == "edit"]) == 2
 
 
 def test_a_report_names_the_policy_under_which_the_edits_were_made_and_counts_all_work_as_busy(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from pipeline_fakes import config, run
 
 from editeval.errors import RunConflictError
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import score
+from editeval.run.scheduler import Interrupt
+from editeval.store.ledger_events import StageBegin
 from editeval.store.run_store import RunStore
 
 OTHER = {"reward_model__params__object_share": 0.5}
@@ -22,7 +23,7 @@ def test_no_device_of_the_editor_is_needed(tmp_path: Path) -> None:
     assert result.exit_code == 0 and result.plan.judging_id != first.plan.judging_id
     with RunStore.read(first.plan.dir) as store:
         assert [j.id for j in store.judgings()] == [first.plan.judging_id, result.plan.judging_id]
-        begun = [event["data"]["stage"] for event in store.events("stage_begin")]
+        begun = [one.event.stage for one in store.events_of(StageBegin)]
         assert begun == ["edit", "judge", "judge"]
 
 

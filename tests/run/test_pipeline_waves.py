@@ -10,11 +10,11 @@ import pytest
 from pipeline_fakes import config, fake_editor, report_of, run, samples_of
 
 from editeval.errors import ConfigError, MachineError
-from editeval.run.interrupt import Interrupt
 from editeval.run.pipeline import evaluate
 from editeval.run.plan import make_plan
-from editeval.run.scheduler import waves
+from editeval.run.scheduler import Interrupt, stage_groups
 from editeval.run.stage import CompletedEdits, NotEditedError
+from editeval.store.ledger_events import StageEnd
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Failure
 
@@ -23,7 +23,7 @@ JUDGE = {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": {"
 
 def names(**changes: Any) -> list[list[str]]:
     plan = make_plan(config(Path("out"), **changes))
-    return [["edit" if judging is None else judging.name for judging in wave] for wave in waves(plan)]
+    return [["edit" if judging is None else judging.name for judging in wave] for wave in stage_groups(plan)]
 
 
 def on(*device_ids: Any, overlap: bool | None = None, **params: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def test_a_judgement_starts_as_soon_as_its_edits_have_landed(tmp_path: Path) -> 
     result = run(tmp_path, diffusion_model=fake_editor(tmp_path, slow={last: 5.0}), reward_model=JUDGE)
     with RunStore.read(result.plan.dir) as store:
         attempts = list(store.attempts())
-        ended = {event["data"]["stage"] for event in store.events("stage_end")}
+        ended = {one.event.stage for one in store.events_of(StageEnd)}
     first_score = next(i for i, attempt in enumerate(attempts) if attempt.stage == "judge")
     assert first_score < max(i for i, attempt in enumerate(attempts) if attempt.stage == "edit")
     assert ended == {"edit", "judge"}

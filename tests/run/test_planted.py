@@ -16,9 +16,9 @@ from editeval.images import encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.reports.format import planted_line
 from editeval.reports.markdown import render_report_md
-from editeval.run import planted
 from editeval.run.pipeline import RunResult, evaluate
 from editeval.run.plan import seed_of
+from editeval.store.ledger_events import Planted
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest
 
@@ -69,7 +69,7 @@ def test_the_planted_mean_is_the_one_that_the_chances_and_the_judges_scores_give
     assert found["categories"]["environmental"] == 10.0, "who is not refused gets the target"
     written = json.loads((result.plan.dir / "report.json").read_bytes())
     assert written["run"]["planted"] == found
-    line = planted_line(result.report)
+    line = str(planted_line(result.report))
     assert line.startswith(f"mean {found['mean']:.2f}; measured ") and line.endswith(
         ("]: inside", "]: outside", ", without an interval")
     )
@@ -82,7 +82,7 @@ def test_it_is_counted_once_for_a_selection_and_again_for_another(tmp_path: Path
     fewer = run(tmp_path, first=3)
     assert again.plan.dir == first.plan.dir == fewer.plan.dir
     with RunStore.read(first.plan.dir) as store:
-        assert len(store.events(planted.EVENT)) == 2
+        assert len(store.events_of(Planted)) == 2
     assert first.report is not None and fewer.report is not None
     assert list(fewer.report.run["planted"]["categories"]) == ["physical"]
 
@@ -90,7 +90,7 @@ def test_it_is_counted_once_for_a_selection_and_again_for_another(tmp_path: Path
 @pytest.mark.parametrize(("editor", "judge"), [("identity", "reference"), ("simulated", "fakes.fake_judge")])
 def test_nothing_is_said_of_another_editor_or_by_another_judge(tmp_path: Path, editor: str, judge: str) -> None:
     report = run(tmp_path, editor, judge).report
-    assert report is not None and report.run["planted"] is None and planted_line(report) == ""
+    assert report is not None and report.run["planted"] is None and planted_line(report) is None
 
 
 def test_chances_of_a_category_that_is_not_there_are_refused(tmp_path: Path) -> None:
@@ -106,4 +106,4 @@ def test_a_truth_that_was_missed_is_called_that(tmp_path: Path) -> None:
     assert whole is not None and whole.ci_high is not None and whole.ci_low is not None
     for mean, word in ((whole.ci_high + 0.01, "outside"), (whole.ci_low, "inside"), (whole.ci_low - 0.01, "outside")):
         report.run["planted"] = {"mean": mean}  # type: ignore[index]
-        assert planted_line(report).endswith(f"]: {word}")
+        assert str(planted_line(report)).endswith(f"]: {word}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from editeval.stats.timeline import MAX_SPANS, PHASES, Timeline, timeline_of
+from editeval.store.ledger_events import Event, Recorded, event_of
 from editeval.store.records import Attempt
 from editeval.types import Failure
 
@@ -19,17 +20,17 @@ def attempt(stage: str, worker: int, start: float, seconds: float, name: str = "
     return Attempt(1, stage, judging, name, 1, worker, "cpu", start, seconds, None, failure)
 
 
-def event(at: float, kind: str, **data: Any) -> dict[str, Any]:
-    return {"seq": 1, "at": at, "kind": kind, "data": data}
+def event(at: float, kind: str, **data: Any) -> Recorded[Event]:
+    return Recorded(1, at, event_of(kind, data))
 
 
-def load(stage: str, worker: int, start: float, end: float) -> dict[str, Any]:
+def load(stage: str, worker: int, start: float, end: float) -> Recorded[Event]:
     judging = "j" if stage == "judge" else ""
     told = {"stage": stage, "judging_id": judging, "worker": worker, "device": "cpu"}
     return event(end, "load", started_at=start, ended_at=end, **told)
 
 
-def spans(events: list[dict[str, Any]], attempts: list[Attempt]) -> Timeline:
+def spans(events: list[Recorded[Event]], attempts: list[Attempt]) -> Timeline:
     return timeline_of(events, attempts)
 
 

@@ -76,14 +76,14 @@ def work(directory: Path, wanted: Iterable[Sample], acknowledge: Any = lambda te
             acknowledge(f"edit {key}")
         store.add_judging(JUDGING, "reference", {})
         for key in store.pending_scores(JUDGING):
-            store.record_scores(JUDGING, key, scores(key), done(key, 1))
+            store.record_score_batch(JUDGING, [(scores(key), done(key, 1))])
             acknowledge(f"judge {key}")
 
 
 def result(directory: Path) -> list[Any]:
     """Everything of a run that may not depend on kills."""
     with RunStore.read(directory) as store:
-        rows = [(r.sample_id, r.position, r.edit and r.edit.sha256, dict(r.scores)) for r in store.rows(JUDGING)]
+        rows = [(r.id, r.position, r.sha256, dict(r.scores)) for r in store.rows(JUDGING)]
         attempts = sorted((a.stage, a.sample_id, a.attempt) for a in store.attempts())
     files = sorted((path.name, path.read_bytes()) for path in (directory / "edits").glob("[!.]*"))
     return [rows, attempts, files]

@@ -10,6 +10,7 @@ import pytest
 import store_fakes as fakes
 
 from editeval.store.barrier import crossed
+from editeval.store.ledger_events import Invocation, event_of
 from editeval.store.run_store import RunStore
 from editeval.store.verify import verify
 
@@ -27,7 +28,7 @@ class Run:
         """In one invocation that began before all of it."""
         with RunStore.open(self.directory, fakes.manifest()) as store:
             store.select(fakes.samples(NUM))
-            self.at = store.events("invocation")[-1]["at"]
+            self.at = store.latest(Invocation).at
             seen: dict[str, int] = {}
             for key, start, end in attempts:
                 seen[key] = seen.get(key, 0) + 1
@@ -38,7 +39,8 @@ class Run:
             for index, (start, end, members, *left) in enumerate(batches, start=1):
                 data = {"index": index, "started_at": self.at + start, "seconds": end - start, "slowest_worker": 0}
                 new = {"ended_at": self.at + end, "steady_s": end, "members": members, "deferred": left}
-                store.record_event("batch", data | (new if members is not None else {}) | more)
+                known = data | (new if members is not None else {}) | more
+                store.record_event(event_of("batch", known))
 
     def crossed(self) -> list[str]:
         with RunStore.read(self.directory) as store:
@@ -132,7 +134,8 @@ def test_a_clock_that_was_set_back_is_no_proof(run: Run) -> None:
             [(1, 3.05, 3.05, ["s000", "s001"]), (3.1, -3595.95, 4.05, ["s002", "s003"])], start=1
         ):
             data = {"index": index, "started_at": run.at + start, "ended_at": run.at + end, "seconds": end - start}
-            store.record_event("batch", data | {"steady_s": steady, "members": members, "deferred": []})
+            known = data | {"steady_s": steady, "members": members, "deferred": []}
+            store.record_event(event_of("batch", known))
     assert run.crossed() == []
 
 

@@ -17,7 +17,8 @@ import pytest
 import store_fakes as fakes
 
 from editeval.errors import ImageError, MachineError, RunConflictError, UserError
-from editeval.store import connection, lock
+from editeval.store import connection, directories
+from editeval.store.ledger_events import Invocation
 from editeval.store.run_store import RunStore
 
 CHILD = [sys.executable, str(Path(__file__).with_name("store_child.py"))]
@@ -142,20 +143,20 @@ def test_settings_outside_the_identity_may_change_and_the_change_is_on_record(tm
         with RunStore.open(tmp_path / "run", wanted) as store:
             assert store.manifest["config"]["device_ids"] == [0]
     with RunStore.read(tmp_path / "run") as store:
-        changes = [event["data"]["config_changes"] for event in store.events("invocation")]
-    assert changes == [{}, {"device_ids": [[0], [0, 1]]}]
+        changes = [one.event.config_changes for one in store.events_of(Invocation)]
+    assert changes == [{}, {"device_ids": ([0], [0, 1])}]
 
 
 def test_a_second_writer_is_told_who_the_first_is(run: Path) -> None:
     with RunStore.open(run, fakes.manifest()):
-        found = lock.holder(run)
+        found = directories.writer_of(run)
         assert found is not None and found["pid"] == os.getpid()
         for attempt in (lambda: RunStore.open(run, fakes.manifest()), lambda: RunStore.reopen(run)):
             with pytest.raises(RunConflictError, match=rf"in use by process {os.getpid()} on {found['host']}"):
                 attempt()
         with RunStore.read(run) as reader:
             assert reader.counts(None).num_edited == 40
-    assert lock.holder(run) is None
+    assert directories.writer_of(run) is None
 
 
 def test_of_two_processes_one_writes_and_a_kill_frees_the_run(tmp_path: Path) -> None:
@@ -252,10 +253,10 @@ def test_a_disk_that_fails_while_pages_are_checked_is_not_a_corrupt_ledger(tmp_p
 
 
 def test_a_lock_whose_file_cannot_be_closed_is_released_all_the_same(tmp_path: Path) -> None:
-    held = lock.Lock.acquire(tmp_path)
+    held = directories.Lock.acquire(tmp_path)
     os.close(held.descriptor)
     held.release()
-    assert lock.holder(tmp_path) is None
+    assert directories.writer_of(tmp_path) is None
 
 
 def test_an_image_that_the_disk_does_not_give_stops_the_run_and_one_that_is_not_there_fails_its_sample(

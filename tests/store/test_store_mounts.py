@@ -70,7 +70,7 @@ def test_a_ledger_on_a_network_disk_has_no_log_and_keeps_its_rows(tmp_path: Path
         assert db.execute("SELECT COUNT(*) FROM edits").fetchone() == (3,)
         assert not list(path.parent.glob("*-wal")) and not list(path.parent.glob("*-shm"))
         with RunStore.read(path.parent) as reader:
-            assert reader.ledger.fact("from") == "afar"
+            assert reader.fact("from") == "afar"
 
 
 def test_a_ledger_on_a_local_disk_is_durable_at_every_commit(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.errors import BenchmarkError, ImageError, UserError
+from editeval.store.ledger_events import Capped, EditsForgotten, OtherEvent, Spent
 from editeval.store.run_store import RunStore
 
 
@@ -62,7 +63,7 @@ def test_only_what_is_wanted_is_pending_and_nothing_recorded_is_lost(store: RunS
     store.record_edit(fakes.done("s001"), seed=1)
     store.select([every[4], every[1], every[3]])
     assert store.pending_edits() == ["s004", "s003"]
-    assert [row.sample_id for row in store.rows(None)] == ["s004", "s001", "s003"]
+    assert [row.id for row in store.rows(None)] == ["s004", "s001", "s003"]
     store.select([every[3]])
     assert store.edit_of("s001") is not None
     assert list(store.edits()) == []
@@ -158,7 +159,7 @@ def test_every_attempt_stays_on_record(store: RunStore) -> None:
     store.record_edit(fakes.done("s000", attempt=2), seed=1)
     store.add_judging(fakes.JUDGING, "reference", {})
     store.record_attempt("judge", fakes.failed("s000", "timeout"), fakes.JUDGING)
-    store.record_scores(fakes.JUDGING, "s000", fakes.scores("s000"), fakes.done("s000", 1, attempt=2))
+    store.record_score_batch(fakes.JUDGING, [(fakes.scores("s000"), fakes.done("s000", 1, attempt=2))])
     told = [(a.stage, a.judging_id, a.attempt, a.error.reason if a.error else "") for a in store.attempts()]
     assert told == [
         ("edit", "", 1, "oom"),
@@ -189,7 +190,7 @@ def test_scores_belong_to_their_judging_and_keep_their_order(store: RunStore) ->
     assert list(rows[0].scores) == ["overall", "preservation"]
     assert list(rows[0].scores.values()) == fakes.scores("s000", 7.25)
     assert (rows[1].scores["overall"].value, rows[1].scores["overall"].reason) == (None, "unparsable")
-    assert rows[2].scores == {} and rows[2].edit is not None and rows[2].edit.status == "failed"
+    assert rows[2].scores == {} and rows[2].status == "failed"
     assert all(row.scores == {} for row in store.rows("two"))
     assert all(row.scores == {} for row in store.rows(None))
 
@@ -200,8 +201,8 @@ def test_counts_add_up(store: RunStore) -> None:
         store.record_edit(fakes.done(key), seed=1)
     store.record_edit(fakes.failed("s003"), seed=1)
     store.add_judging(fakes.JUDGING, "reference", {})
-    store.record_scores(fakes.JUDGING, "s000", fakes.scores("s000"), fakes.done("s000", 1))
-    store.record_scores(fakes.JUDGING, "s001", fakes.scores("s001", None), fakes.done("s001", 1))
+    store.record_score_batch(fakes.JUDGING, [(fakes.scores("s000"), fakes.done("s000", 1))])
+    store.record_score_batch(fakes.JUDGING, [(fakes.scores("s001", None), fakes.done("s001", 1))])
     counts = store.counts(fakes.JUDGING)
     assert (counts.num_wanted, counts.num_edited, counts.num_failed) == (6, 3, 1)
     assert (counts.num_scored, counts.num_unscored) == (1, 1)
@@ -224,9 +225,9 @@ def test_scores_of_a_batch_are_recorded_together_or_not_at_all(store: RunStore) 
 @pytest.mark.parametrize("wrong", [[], fakes.scores("s001")])
 def test_scores_that_are_none_or_of_another_sample_are_refused(store: RunStore, wrong: list[object]) -> None:
     with pytest.raises(ValueError, match="all of them its own"):
-        store.record_scores(fakes.JUDGING, "s000", wrong, fakes.done("s000", 1))
-    with pytest.raises(ValueError, match="with the outcome of"):
-        store.record_scores(fakes.JUDGING, "s000", fakes.scores("s000"), fakes.done("s001", 1))
+        store.record_score_batch(fakes.JUDGING, [(wrong, fakes.done("s000", 1))])
+    with pytest.raises(ValueError, match="all of them its own"):
+        store.record_score_batch(fakes.JUDGING, [(fakes.scores("s000"), fakes.done("s001", 1))])
 
 
 def test_forgetting_makes_pending_again_and_keeps_the_attempts(store: RunStore) -> None:
@@ -235,13 +236,13 @@ def test_forgetting_makes_pending_again_and_keeps_the_attempts(store: RunStore) 
         store.record_edit(fakes.done(key), seed=1)
     store.add_judging(fakes.JUDGING, "reference", {})
     for key in ("s000", "s001"):
-        store.record_scores(fakes.JUDGING, key, fakes.scores(key), fakes.done(key, 1))
+        store.record_score_batch(fakes.JUDGING, [(fakes.scores(key), fakes.done(key, 1))])
     assert store.forget_edits(["s001", "never seen"]) == 1
     assert store.pending_edits() == ["s001"] and store.counts(fakes.JUDGING).num_scored == 1
     store.forget_scores(fakes.JUDGING, ["s000"])
     assert store.pending_scores(fakes.JUDGING) == ["s000"]
     assert len(list(store.attempts())) == 4
-    assert [e["data"]["edits"][0]["sample_id"] for e in store.events("edits_forgotten")] == ["s001"]
+    assert [one.event.edits[0]["sample_id"] for one in store.events_of(EditsForgotten)] == ["s001"]
 
 
 def test_rows_may_be_streamed_while_others_are_written(store: RunStore) -> None:
@@ -249,8 +250,8 @@ def test_rows_may_be_streamed_while_others_are_written(store: RunStore) -> None:
     seen = []
     for row in store.rows(None):
         if row.position in (0, 299):
-            store.record_edit(fakes.done(row.sample_id), seed=1)
-        seen.append(row.sample_id)
+            store.record_edit(fakes.done(row.id), seed=1)
+        seen.append(row.id)
     assert seen == [sample.id for sample in fakes.samples(300)]
 
 
@@ -260,12 +261,14 @@ def test_a_sample_without_a_cluster_is_its_own(store: RunStore) -> None:
 
 
 def test_events_come_back_in_order_with_their_data(store: RunStore) -> None:
-    store.record_event("batch", {"index": 0, "note": "同步 \ud800"})
-    store.record_event("worker", {"device": "cuda:0"})
-    store.record_event("batch", {"index": 1})
-    assert [event["data"]["index"] for event in store.events("batch")] == [0, 1]
-    assert store.events("batch")[0]["data"]["note"] == "同步 \ud800"
-    assert [event["kind"] for event in store.events()] == ["invocation", "batch", "worker", "batch"]
+    store.record_event(Capped("同步 \ud800"))
+    store.record_event(OtherEvent("a kind of the future", {"device": "cuda:0"}))
+    store.record_event(Capped("max_usd"))
+    assert [one.event.limit for one in store.events_of(Capped)] == ["同步 \ud800", "max_usd"]
+    assert store.latest(Capped).event == Capped("max_usd") and store.latest(Spent) is None
+    kinds = [one.event.kind for one in store.events()]
+    assert kinds == ["invocation", "capped", "a kind of the future", "capped"]
+    assert store.events()[2].event.data == {"device": "cuda:0"}
 
 
 def test_a_reader_sees_what_is_committed_while_the_writer_works(store: RunStore) -> None:
@@ -276,7 +279,7 @@ def test_a_reader_sees_what_is_committed_while_the_writer_works(store: RunStore)
         assert reader.counts(None).num_edited == 1
         assert not reader.is_writer
         with pytest.raises(UserError, match=r"read-?only"):
-            reader.record_event("x", {})
+            reader.record_event(Capped("x"))
 
 
 def test_reading_what_is_no_run_is_one_clear_line(tmp_path: Path) -> None:
@@ -316,7 +319,7 @@ def test_any_order_of_selecting_recording_and_forgetting_agrees_with_a_model(
                     status[pending[-1]] = store.record_edit(outcome, seed=1).status
                 elif move == "score" and unjudged:
                     key = unjudged[0]
-                    store.record_scores(fakes.JUDGING, key, fakes.scores(key), fakes.done(key, 1))
+                    store.record_score_batch(fakes.JUDGING, [(fakes.scores(key), fakes.done(key, 1))])
                     scored.add(key)
                 elif move == "forget" and status:
                     key = next(iter(status))
@@ -326,7 +329,7 @@ def test_any_order_of_selecting_recording_and_forgetting_agrees_with_a_model(
                 assert store.pending_edits() == [key for key in wanted if key not in status]
                 unjudged = [key for key in wanted if status.get(key) == "done" and key not in scored]
                 assert store.pending_scores(fakes.JUDGING) == unjudged
-                assert [row.sample_id for row in store.rows(fakes.JUDGING) if row.scores] == [
+                assert [row.id for row in store.rows(fakes.JUDGING) if row.scores] == [
                     key for key in wanted if key in scored
                 ]
     finally:

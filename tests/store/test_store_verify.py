@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import store_fakes as fakes
 
+from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem, repair, verify
 
@@ -32,7 +33,7 @@ def run(tmp_path: Path) -> Path:
             store.add_judging(judging_id, "reference", {})
             for key, value in (("s000", 5.0), ("s001", 6.0), ("s002", None)):
                 value = value if judging_id == fakes.JUDGING else 1.0
-                store.record_scores(judging_id, key, fakes.scores(key, value), fakes.done(key, 1))
+                store.record_score_batch(judging_id, [(fakes.scores(key, value), fakes.done(key, 1))])
         _export(store)
     return directory
 
@@ -40,10 +41,9 @@ def run(tmp_path: Path) -> Path:
 def _export(store: RunStore) -> None:
     lines = []
     for row in store.rows(fakes.JUDGING):
-        assert row.edit is not None
-        edit = {"status": row.edit.status, "sha256": row.edit.sha256, "seed": 1, "error": None}
+        edit = {"status": row.status, "sha256": row.sha256, "seed": 1, "error": None}
         scores = {metric: {"value": s.value, "reason": s.reason} for metric, s in row.scores.items()}
-        lines.append(json.dumps({"id": row.sample_id, "category": row.category, "edit": edit, "scores": scores}) + "\n")
+        lines.append(json.dumps({"id": row.id, "category": row.category, "edit": edit, "scores": scores}) + "\n")
     (store.dir / "samples.jsonl").write_text("".join(lines))
     micro = [
         {"metric": metric, "category": "micro", "num_samples": 4, "num_failed": 1, "num_scored": num_scored}
@@ -107,7 +107,7 @@ def test_a_lost_or_altered_image_is_found_and_becomes_pending(
         assert verify(store, SHOWN) == []
         store.record_edit(fakes.done("s001"), seed=1)
         assert store.pending_scores(fakes.JUDGING) == ["s001"]
-        assert len(store.events("repaired")) == 1
+        assert len(store.events_of(Repaired)) == 1
 
 
 def test_temporary_files_are_found_and_removed_and_unknown_files_are_told_and_kept(run: Path) -> None:

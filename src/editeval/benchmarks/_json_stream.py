@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from editeval.errors import BenchmarkError
 
@@ -63,7 +63,7 @@ class JsonRecord:
 
     group: str | None
     index: int
-    value: dict[str, Any]  # str values may be LongString
+    value: dict[str, object]  # str values may be LongString
     is_short: bool  # no string in it has more than LONG characters
 
     @property
@@ -104,7 +104,7 @@ class _Document:
         self._at = 0
         self._pieces: list[tuple[int, int]] = []  # (position in `_text`, byte in the file) of every piece
         self._mark = f"{secrets.token_hex(16)}:"  # drawn after the file was written: it cannot be in it
-        self._decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+        self._decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
     def records(self, is_lines: bool) -> Iterator[JsonRecord]:
         first = self._peek()
@@ -156,6 +156,7 @@ class _Document:
         if self._peek() != "{":
             raise self._malformed(f"record {index} must be an object, got {self._peek() or 'the end of the file'!r}")
         value, is_short = self._value()
+        assert isinstance(value, dict)  # it begins with a brace
         return JsonRecord(group, index, value, is_short)
 
     def _peek(self) -> str:
@@ -177,7 +178,7 @@ class _Document:
         if not self._skip(char):
             raise self._malformed(f"expected {char!r}, got {self._peek() or 'the end of the file'!r}")
 
-    def _value(self) -> tuple[Any, bool]:
+    def _value(self) -> tuple[object, bool]:
         """Decode the object or string at `_at`, of which an incomplete one never decodes; and whether it is short."""
         while True:
             try:
@@ -195,7 +196,7 @@ class _Document:
         self._at = end
         return (self._restored(value), False) if has_long else (value, num_chars <= LONG)
 
-    def _restored(self, value: Any) -> Any:
+    def _restored(self, value: object) -> object:
         """`value` with a LongString for every placeholder; as a key, the text itself."""
         if isinstance(value, str) and value.startswith(self._mark):
             _, offset, length = value.split(":")
@@ -208,7 +209,7 @@ class _Document:
 
     def _restored_key(self, key: str) -> str:
         restored = self._restored(key)
-        return restored if isinstance(restored, str) else restored.text(self._path)
+        return restored.text(self._path) if isinstance(restored, LongString) else key
 
     def _fill(self) -> bool:
         """Add to the pending text: at least double it, so that a retried decode stays linear. False at the end."""
@@ -291,5 +292,6 @@ class _Document:
         return BenchmarkError(f"{self._path}:{line}: malformed JSON at byte {byte}: {problem}; fix the file")
 
 
-def _refuse_constant(name: str) -> Any:
+def refuse_constant(name: str) -> NoReturn:
+    """For JSON decoders: NaN and infinities are no JSON. Raises ValueError."""
     raise ValueError(f"{name} is not JSON")

@@ -14,16 +14,24 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from editeval.benchmarks._ids import optional_text, refuse_duplicates, required_text
-from editeval.benchmarks._images import FolderImage, ImageDirectory, fingerprint_images
+from editeval.benchmarks._files import (
+    FolderImage,
+    ImageDirectory,
+    fingerprint_images,
+    folder_images,
+    optional_text,
+    refuse_duplicates,
+    required_text,
+)
+from editeval.benchmarks._json_stream import refuse_constant
 from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, Sample
 
+Row = dict[str, object]
 REQUIRED = ("image", "instruction")
 COLUMNS = frozenset((*REQUIRED, "id", "category", "description", "reference", "mask", "cluster"))
 MANIFESTS = ("manifest.jsonl", "manifest.csv")
@@ -67,7 +75,7 @@ class ImageFolder(Benchmark):
             encode = json.JSONEncoder(sort_keys=True).encode
             for sample in self:
                 digest.update(encode(_described(sample)).encode())
-            digest.update(fingerprint_images(image for sample in self for image in _images(sample)).encode())
+            digest.update(fingerprint_images(folder_images(self)).encode())
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
@@ -111,7 +119,7 @@ def _load(folder: Path, manifest: Path) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
-def _sample(where: str, row: Mapping[str, Any], directory: ImageDirectory, seen: Counter[str]) -> Sample:
+def _sample(where: str, row: Row, directory: ImageDirectory, seen: Counter[str]) -> Sample:
     for column in REQUIRED:
         if row.get(column) is None:
             raise BenchmarkError(f"{where}: no {column!r}, got {', '.join(map(repr, row)) or 'nothing'}; add it")
@@ -131,13 +139,13 @@ def _sample(where: str, row: Mapping[str, Any], directory: ImageDirectory, seen:
     )
 
 
-def _optional_image(where: str, column: str, row: Mapping[str, Any], directory: ImageDirectory) -> FolderImage | None:
+def _optional_image(where: str, column: str, row: Row, directory: ImageDirectory) -> FolderImage | None:
     name = optional_text(where, column, row.get(column))
     return directory.image(where, column, name) if name else None
 
 
-def _jsonl_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+def _jsonl_rows(manifest: Path) -> Iterator[tuple[int, Row]]:
+    decoder = json.JSONDecoder(parse_constant=refuse_constant)
     with manifest.open(encoding="utf-8-sig", newline="\n") as file:
         for line, text in enumerate(file, 1):
             if not text.strip():
@@ -151,7 +159,7 @@ def _jsonl_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield line, row
 
 
-def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(manifest: Path) -> Iterator[tuple[int, Row]]:
     with manifest.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
@@ -181,20 +189,10 @@ def _check_header(manifest: Path, header: list[str]) -> None:
         raise BenchmarkError(f"{manifest}:1: columns must be unique, got {repeated} more than once; rename them")
 
 
-def _images(sample: Sample) -> Iterator[FolderImage]:
-    for image in (sample.image, sample.reference, sample.mask):
-        if isinstance(image, FolderImage):
-            yield image
-
-
-def _described(sample: Sample) -> list[Any]:
+def _described(sample: Sample) -> list[object]:
     names = [
         image.name if isinstance(image, FolderImage) else None
         for image in (sample.image, sample.reference, sample.mask)
     ]
     texts = [sample.id, sample.category, sample.instruction, sample.description, sample.cluster]
     return [*texts, *names, sample.metadata]
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

@@ -19,10 +19,19 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from editeval.benchmarks._ids import optional_text, refuse_duplicates, required_text
-from editeval.benchmarks._images import Base64Slice, Base64Text, FolderImage, ImageDirectory, fingerprint_images
+from editeval.benchmarks._files import (
+    Base64Slice,
+    Base64Text,
+    FolderImage,
+    ImageDirectory,
+    fingerprint_images,
+    folder_images,
+    optional_text,
+    refuse_duplicates,
+    required_text,
+)
 from editeval.benchmarks._json_stream import LONG, JsonRecord, LongString, read_records
 from editeval.config.legacy import category_aliases
 from editeval.errors import BenchmarkError
@@ -88,7 +97,7 @@ class JsonRecords(Benchmark):
     def fingerprint(self) -> str:
         """Hash of the file, of the parameters that decide how it is read, and of the images it names by path."""
         if not self._fingerprint:
-            files = [image for sample in self for image in _images(sample) if isinstance(image, FolderImage)]
+            files = folder_images(self)
             with _path(self.params).open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             names = sorted(_field_names(self.params).items())
@@ -232,7 +241,7 @@ class _Reading:
         file = self._text(where, record, f"{role}_path")
         return self._directory.image(where, f"{self._names[f'{role}_path']!r}", file) if file else None
 
-    def _inline_image(self, where: str, record: JsonRecord, role: str, value: Any) -> ImageRef:
+    def _inline_image(self, where: str, record: JsonRecord, role: str, value: object) -> ImageRef:
         if isinstance(value, str) and _BASE64.match(value):
             return Base64Text(self._path, record.name, value)
         raise BenchmarkError(
@@ -240,7 +249,7 @@ class _Reading:
             f"if it is a path, map it with fields.{role}_path; images are never fetched"
         )
 
-    def _metadata(self, where: str, record: JsonRecord) -> dict[str, Any]:
+    def _metadata(self, where: str, record: JsonRecord) -> dict[str, object]:
         metadata = {sys.intern(key): value for key, value in record.value.items() if key not in self._mapped}
         if not record.is_short:
             metadata = {key: self._shortened(where, value) for key, value in metadata.items()}
@@ -249,7 +258,7 @@ class _Reading:
             metadata["rationale" if "rationale" not in metadata else self._names["rationale"]] = rationale
         return metadata
 
-    def _shortened(self, where: str, value: Any) -> Any:
+    def _shortened(self, where: str, value: object) -> object:
         """`value` with every text of more than MAX_METADATA characters replaced by a note that says so."""
         if isinstance(value, LongString):
             value = LEFT_OUT if value.length > _MAX_ESCAPED * MAX_METADATA else self._loaded(where, value)
@@ -261,14 +270,10 @@ class _Reading:
             return {k: self._shortened(where, v) for k, v in value.items()}
         return value
 
-    def _loaded(self, where: str, value: Any) -> Any:
+    def _loaded(self, where: str, value: object) -> object:
         if not isinstance(value, LongString):
             return value
         try:
             return value.text(self._path)
         except (OSError, ValueError) as error:
             raise BenchmarkError(f"{where}: a text at byte {value.offset} cannot be read: {error}; fix it") from error
-
-
-def _images(sample: Sample) -> Iterator[ImageRef]:
-    return (image for image in (sample.image, sample.reference, sample.mask) if image is not None)

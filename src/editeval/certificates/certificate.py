@@ -37,7 +37,7 @@ _LADDER = (
 
 
 def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping[str, object]) -> dict[str, object]:
-    """The certificate of the judging `key`; `about` is what the caller adds: judge, samples, time, versions."""
+    """The certificate of the score set `key`; `about` is what the caller adds: judge, samples, time, versions."""
     found = findings(answers, reads_instruction)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -53,10 +53,10 @@ def assemble(key: str, answers: Answers, reads_instruction: bool, about: Mapping
 
 
 def verdict(found: Sequence[Finding]) -> str:
-    """Certified if nothing failed, nothing is left unmeasured, and the judge tells the target from the source."""
+    """Certified if nothing failed, nothing is left unmeasured, and the judge separates the target from the source."""
     is_spoilt = any(finding.status in (FAILED, NOT_MEASURED) for finding in found)
-    tells = any(finding.name == _FIRST and finding.status == PASSED for finding in found)
-    return CERTIFIED if tells and not is_spoilt else NOT_CERTIFIED
+    separates = any(finding.name == _FIRST and finding.status == PASSED for finding in found)
+    return CERTIFIED if separates and not is_spoilt else NOT_CERTIFIED
 
 
 def _rung(answers: Answers, arm: str) -> dict[str, object]:
@@ -91,17 +91,17 @@ def _auroc(answers: Answers, metric: str, other: str) -> float | None:
 FOLDER = "certificates"
 
 
-def path_of(output_dir: Path, judging_id: str) -> Path:
-    """Where the certificate of this judging is, or would be."""
-    return output_dir / FOLDER / f"{judging_id}.json"
+def path_of(output_dir: Path, score_set_id: str) -> Path:
+    """Where the certificate of this score set is, or would be."""
+    return output_dir / FOLDER / f"{score_set_id}.json"
 
 
-def certificate_of(output_dir: Path, judging_id: str) -> dict[str, Any] | None:
-    """The certificate of a judging; None if there is none, or only one of another suite, which says nothing any more.
+def certificate_of(output_dir: Path, score_set_id: str) -> dict[str, Any] | None:
+    """The certificate of a score set; None if there is none, or only one of another suite, which counts no more.
 
     Raises MachineError for a file that is no certificate.
     """
-    path = path_of(output_dir, judging_id)
+    path = path_of(output_dir, score_set_id)
     try:
         content = json.loads(path.read_bytes())
         schema_version, suite, key = content["schema_version"], content["suite"], content["key"]
@@ -111,7 +111,7 @@ def certificate_of(output_dir: Path, judging_id: str) -> dict[str, Any] | None:
         raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
-    is_current = (schema_version, suite, key) == (SCHEMA_VERSION, SUITE, judging_id)
+    is_current = (schema_version, suite, key) == (SCHEMA_VERSION, SUITE, score_set_id)
     return dict(content) if is_current else None
 
 

@@ -4,7 +4,7 @@ passed          as it must be
 warned          worth knowing, does not cost the certificate
 failed          costs the certificate
 not measured    too few of its comparisons are scored: costs the certificate too, for nothing was shown
-not applicable  the judge has no such metric, or is never told the instruction: neither passed nor failed
+not applicable  the judge has no such metric, or is never given the instruction: neither passed nor failed
 
 Every number that decides is in this file. Scores are on 0-10, shares on 0-1. They are proposals: from published judge
 answers where there are any (docs/certificate.md), else from what the check means.
@@ -79,7 +79,7 @@ class Check:
     roles: tuple[str, ...]
     required: str
     measure: Callable[[Rows], CheckResult]
-    is_for_readers: bool = False  # not applicable to a judge that is never told the instruction
+    is_for_readers: bool = False  # not applicable to a judge that is never given the instruction
     otherwise: str = FAILED
     is_pooled: bool = False  # True: every answer counts by itself
 

@@ -7,23 +7,21 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
-from editeval.cli.console import interruptible
-from editeval.config.load import Overrides, load_for_certificate
+from editeval.cli.console import interruptible, overrides_of, result_console
+from editeval.config.load import load_for_certificate
 from editeval.config.schema import Config
 from editeval.errors import ConfigError
 from editeval.run.plan import ScoreSetPlan, judging_plans
 
-CERTIFIED, NOT_CERTIFIED = 0, 3
 
-
-def certify(options: argparse.Namespace, overrides: Overrides) -> int:
+def certify(options: argparse.Namespace) -> int:
     """Make and print one certificate per judge, or that of --judge alone. 0 if all are certified, 3 if one is not."""
+    from editeval.reports.terminal import render_certificate
     from editeval.run import certify
-    from editeval.run.logs import logs
+    from editeval.run.pipeline import logs
 
-    config = load_for_certificate(Path(options.config), overrides, options.allow_code)
+    config = load_for_certificate(Path(options.config), overrides_of(options), options.allow_code)
     suite, contents = certify.Suite(num_samples=options.num_items), []
     judgings = _chosen(config, options.judge)
     with interruptible() as interrupt, logs(config.logging, logging.StreamHandler(sys.stderr)):
@@ -34,11 +32,11 @@ def certify(options: argparse.Namespace, overrides: Overrides) -> int:
                 return 128 + (made.signum or 0)
             contents.append(made.content)
             if not options.json:
-                _show(made.content)
+                render_certificate(made.content, result_console())
             sys.stderr.write(f"Certificate: {made.path}\n")
     if options.json:
         sys.stdout.write(json.dumps(contents[0] if len(contents) == 1 else contents, ensure_ascii=False) + "\n")
-    return CERTIFIED if all(content["verdict"] == "certified" for content in contents) else NOT_CERTIFIED
+    return 0 if all(content["verdict"] == "certified" for content in contents) else 3
 
 
 def _chosen(config: Config, name: str | None) -> list[ScoreSetPlan]:
@@ -49,10 +47,3 @@ def _chosen(config: Config, name: str | None) -> list[ScoreSetPlan]:
     if not chosen:
         raise ConfigError(f"--judge {name}: the configuration has {', '.join(j.name for j in judgings)}")
     return chosen
-
-
-def _show(content: dict[str, Any]) -> None:
-    from editeval.cli.console import result_console
-    from editeval.reports.judge_trust import render_certificate
-
-    render_certificate(content, result_console())

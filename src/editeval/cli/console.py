@@ -1,27 +1,30 @@
-"""Signals that ask a command to end: Ctrl-C, `kill`, and a terminal that is closed."""
+"""What commands share: the options that several read, what they print, and the signals that ask them to end."""
 
 from __future__ import annotations
 
+import argparse
+import errno
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
-import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from editeval.run.interrupt import Interrupt
-from editeval.text import shell_line
+from editeval.text import one_line, shell_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
+
     from rich.console import Console
 
-USAGE, INCOMPLETE = 2, 3
+    from editeval.config.load import Overrides
+    from editeval.run.scheduler import Interrupt
+
+USAGE = 2
+PIPE_WIDTH = 140
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXIT_CODES = """exit codes:
   0    every wanted sample is scored
   1    internal error
@@ -34,21 +37,53 @@ EXIT_CODES = """exit codes:
 def print_error(message: object) -> int:
     """One line on stderr, without secrets and control characters; the exit code that goes with it."""
     from editeval.redaction import redacted
-    from editeval.text import one_line
 
     sys.stderr.write(f"editeval: {one_line(redacted(str(message)))}\n")
     return USAGE
 
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+def run_dirs(options: argparse.Namespace) -> list[Path]:
+    """The directories that RUN means, where the command takes several or one."""
+    from pathlib import Path
+
+    from editeval.store.directories import resolve_run
+
+    words = options.runs if hasattr(options, "runs") else [options.run]
+    return [resolve_run(word, Path(options.output_dir)) for word in words]
+
+
+def overrides_of(options: argparse.Namespace) -> Overrides:
+    """What the flags say over the file."""
+    from editeval.config.load import Overrides
+
+    categories = words(options.categories)
+    return Overrides(
+        sets=(*options.set, *(("logging.level=DEBUG",) if options.debug else ())),
+        categories=("",) if categories == () else categories,  # an empty shell variable does not mean all
+        limit=options.limit,
+        first=options.first,
+        samples=tuple(options.sample) if options.sample else None,
+        output_dir=options.output_dir,
+        device_ids=words(options.device_ids),
+        seed=options.seed,
+    )
+
+
+def words(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Words from `a b` and `a,b` alike."""
+    if values is None:
+        return None
+    return tuple(word for value in values for word in value.split(",") if word)
 
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
     """While inside, the first of ENDING finishes what runs, the second one stops."""
+    from editeval.run.scheduler import Interrupt
+
     interrupt = Interrupt()
 
-    def on_signal(signum: int, _: Any) -> None:
+    def on_signal(signum: int, _: FrameType | None) -> None:
         leave_closed_terminal()
         if interrupt.signum is None:
             sys.stderr.write("\nFinishing what is running; once more stops at once.\n")
@@ -62,7 +97,7 @@ def interruptible() -> Iterator[Interrupt]:
 def stoppable() -> Iterator[None]:
     """While inside, any of ENDING raises KeyboardInterrupt, whose argument is its number."""
 
-    def on_signal(signum: int, _: Any) -> None:
+    def on_signal(signum: int, _: FrameType | None) -> None:
         leave_closed_terminal()
         raise KeyboardInterrupt(signum)
 
@@ -83,10 +118,10 @@ def leave_closed_terminal() -> None:
 
 
 @contextmanager
-def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """While inside, `handler` hears of ENDING, but not of a SIGHUP that was ignored before: `nohup` means it."""
-    heard = [s for s in ENDING if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
-    before = {s: signal.signal(s, handler) for s in heard}
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """While inside, `handler` gets ENDING, but not a SIGHUP that was ignored before: `nohup` means it."""
+    caught = [s for s in ENDING if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
+    before = {s: signal.signal(s, handler) for s in caught}
     try:
         yield
     finally:
@@ -94,15 +129,12 @@ def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
             signal.signal(signum, earlier)
 
 
-PIPE_WIDTH = 140
-
-
 def result_console() -> Console:
     """A console on stdout; into a pipe or a file it is PIPE_WIDTH columns wide, unless COLUMNS says otherwise."""
     from rich.console import Console
 
     class PatientConsole(Console):
-        """A reader that leaves early (`| head`) is told no more; the exit code stays that of the command."""
+        """A reader that leaves early (`| head`) gets no more; the exit code stays that of the command."""
 
         def on_broken_pipe(self) -> None:
             self.quiet = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -39,10 +40,10 @@ class Diagnosis:
         return BROKEN if any(problem.severity == "broken" for problem in self.problems) else 0
 
 
-def doctor(output_dir: Path, as_json: bool, environ: Mapping[str, str] | None = None) -> int:
+def doctor(options: argparse.Namespace) -> int:
     """Print the diagnosis. Loads nothing and asks nothing over the network. Returns the exit code."""
-    found = diagnose(output_dir, os.environ if environ is None else environ)
-    if as_json:
+    found = diagnose(Path(options.output_dir), os.environ)
+    if options.json:
         sys.stdout.write(json.dumps(_as_json(found), indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(_lines(found)) + "\n")

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from editeval import files
+from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
 from editeval.reports.format import subset_line
 from editeval.reports.tables import Flat, judge_cells, replacing, write_csv, write_parquet
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
 from editeval.run import results
-from editeval.run.recorded import plan_of
+from editeval.run.recorded import editor_of, plan_of
 from editeval.run.trace_events import trace_of
 from editeval.stats.summary import summarise
 from editeval.store import connection, queries
-from editeval.store.records import Row
+from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
 
 NAMES = {
@@ -40,8 +42,9 @@ _WHOLE = frozenset({"position", "seed", "width", "height", "worker", "attempt"})
 _REAL = frozenset({"started_at", "seconds", "peak_memory_gib"})
 
 
-def export(directories: Sequence[Path], to: str, output: str | None, allow_code: bool) -> int:
-    """Write the run in `directories` as `to` (for a table, several runs) to `output`, and say where it is."""
+def export(options: argparse.Namespace) -> int:
+    """Write the run as --to says (for a table, several runs) to --output, and say where it is."""
+    directories, to, output = run_dirs(options), options.to, options.output
     if len(directories) > 1 and to != "tex":
         raise ConfigError(f"export --to {to}: one run at a time; several make rows of one table with --to tex")
     path = directories[0] / NAMES[to] if output is None else Path(output)
@@ -51,7 +54,7 @@ def export(directories: Sequence[Path], to: str, output: str | None, allow_code:
         _export_parquet(directories[0], path)
     else:
         with _opened(output, path) as out:
-            _WRITERS[to](directories, out, allow_code)
+            _WRITERS[to](directories, out, options.allow_code)
     if output != STDOUT:
         sys.stdout.write(f"{path}\n")
     return 0
@@ -139,15 +142,8 @@ def flat(store: RunStore, with_raw: bool = False) -> Flat:
     return Flat(columns, lambda: (_cells(row, columns, metrics) | part for row in results.rows(store, shown)), origin)
 
 
-def _cells(row: Row, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, Any]:
-    edit = row.edit
-    error = edit.error if edit else None
-    cells: dict[str, Any] = dict.fromkeys(columns)
-    cells |= {"position": row.position, "id": row.sample_id, "category": row.category, "cluster": row.cluster}
-    cells |= {"instruction": row.instruction, "description": row.description}
-    cells |= {"status": edit.status if edit else "pending", "edited_path": edit.path if edit else None}
-    cells |= {"error_reason": error.reason if error else None, "error_message": error.message if error else None}
-    cells |= {name: getattr(edit, name) for name in (*_EDIT_COLUMNS, "peak_memory_gib")} if edit else {}
+def _cells(row: SampleRow, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, object]:
+    cells: dict[str, object] = dict.fromkeys(columns) | {name: getattr(row, name) for name in _COLUMNS}
     for metric in metrics:
         score = row.scores.get(metric)
         if score is not None:
@@ -166,7 +162,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
     metric = shown[0].labels[0]
     entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
     summaries = {s.category: s for s in summarise(entries, metric)}
-    name = str(store.manifest["config"]["diffusion_model"]["type"])
+    name = editor_of(store)
     return Model(name, summaries, shown[0].title, queries.subset(store), shown[0].id), metric
 
 

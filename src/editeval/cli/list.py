@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
 from importlib.util import find_spec
@@ -9,18 +10,17 @@ from pathlib import Path
 
 from editeval import plugins
 from editeval.config.schema import POLICIES
-from editeval.editors._images_api import DIALECTS
-from editeval.editors.diffusion.families import FAMILIES
 
 
-def show(what: str) -> int:
-    """One line per name. Imports no plug-in: the line is the first of its module's docstring."""
+def list_names(options: argparse.Namespace) -> int:
+    """One line per name, the first of its class's or its module's docstring; for an editor, what it covers as well."""
+    what = options.what
     names = list(POLICIES) if what == "policies" else plugins.available(what)
     width = max(map(len, names), default=0)
     for name in names:
-        about = POLICIES[name] if what == "policies" else _first_line(f"editeval.{what}.{name}")
+        about = POLICIES[name] if what == "policies" else _first_line(what, name)
         sys.stdout.write(f"{name:{width}}  {about}\n")
-        for line in _variants(name) if what == "editors" else ():
+        for line in plugins.load(what, name).variants if what == "editors" else ():
             sys.stdout.write(f"{'':{width}}    {line}\n")
     for name, points in plugins.installed(what).items() if what != "policies" else ():
         packages = ", ".join(str(point.dist and point.dist.name) for point in points)
@@ -28,19 +28,11 @@ def show(what: str) -> int:
     return 0
 
 
-def _variants(name: str) -> list[str]:
-    """What one editor covers, and how far each was tested: pipelines of diffusers, servers of the images API."""
-    if name == "diffusers_pipeline":
-        rows = FAMILIES.values()
-        proven = {True: "tested on tiny models of that class, not with real weights", False: "untested"}
-        return [f"family {row.name} ({', '.join(row.pipelines)}): {proven[row.proven]}" for row in rows]
-    if name == "openai_images":
-        return [f"dialect {dialect}: tested with a scripted server, untested with a real one" for dialect in DIALECTS]
-    return []
-
-
-def _first_line(module: str) -> str:
+def _first_line(kind: str, name: str) -> str:
+    module, cls = plugins.built_in(kind, name)
     spec = find_spec(module)
     assert spec is not None and spec.origin is not None, module
-    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    is_variant = not module.endswith(f".{name}")  # its line is that of its class: the module is another's
+    described = next((n for n in tree.body if is_variant and isinstance(n, ast.ClassDef) and n.name == cls), tree)
+    return (ast.get_docstring(described) or "").partition("\n")[0]

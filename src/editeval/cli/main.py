@@ -1,4 +1,4 @@
-"""The command line. Every command imports what it needs when it runs, so that `--help` answers at once."""
+"""Entry points. A command's module is imported when it runs, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
 
-if TYPE_CHECKING:
-    pass
-from editeval.cli.arguments import Parser
-from editeval.cli.console import EXIT_CODES, print_error
-from editeval.cli.parser import add_run_flags, build_parser, start_run
+from editeval.cli.console import continuing, print_error
+from editeval.cli.parser import build_legacy_parser, build_parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -27,18 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def legacy_main(argv: Sequence[str]) -> None:
     """Entry of `python main.py [--config X] [flags]`: the same as `editeval run X [flags]`."""
     options = build_legacy_parser().parse_args(list(argv))
-    options.command = start_run
     sys.exit(_guarded(options, ["python", "main.py", *argv]))
-
-
-def build_legacy_parser() -> Parser:
-    """The command line of main.py."""
-    parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
-    parser.add_argument(
-        "--config", default="config.yaml", metavar="CONFIG", help="configuration (default: config.yaml)"
-    )
-    add_run_flags(parser)
-    return parser
 
 
 def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
@@ -53,7 +39,8 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # whatever a data set is called, it can be printed
     try:
-        return int(options.command(options))
+        command = getattr(import_module(f"editeval.cli.{options.module}"), options.command)
+        return int(command(options))
     except UserError as error:
         if getattr(options, "debug", False):
             raise
@@ -63,7 +50,7 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
     except EditevalError as error:
         return print_error(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
         return 0
     except Exception as error:
         if getattr(options, "debug", False):
@@ -79,7 +66,5 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
             "sets up .venv: `source .venv/bin/activate` and try again"
         )
     except KeyboardInterrupt as stop:
-        from editeval.cli.console import continuing
-
         sys.stderr.write(f"\nStopped. To continue: {continuing(argv)}\n")
         return 128 + (stop.args[0] if stop.args else signal.SIGINT)

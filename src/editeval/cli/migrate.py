@@ -6,30 +6,16 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[Any]
-
-
-def add_command(commands: Commands) -> None:
-    """The command and its flags."""
-    parser = commands.add_parser("migrate", help="write today's file for a configuration of v2 or RE-Edit")
-    parser.add_argument("config", metavar="OLD", help="the old file; it stays as it is")
-    parser.add_argument("-o", "--output", metavar="NEW", help="the new file, which must not be there; default: stdout")
-    parser.set_defaults(command=_migrate)
+from editeval.config.load import load_config
+from editeval.config.migrate import migrated
+from editeval.errors import ConfigError
 
 
-def _migrate(options: argparse.Namespace) -> int:
-    return migrate(Path(options.config), Path(options.output) if options.output else None)
-
-
-def migrate(old: Path, new: Path | None) -> int:
+def migrate(options: argparse.Namespace) -> int:
     """Write today's file, and check it. 0 if it is sound; raises ConfigError with what is left to decide if not."""
-    from editeval.config.load import load_config
-    from editeval.config.migrate import migrated
-    from editeval.errors import ConfigError
-
+    old = Path(options.config)
+    new = Path(options.output) if options.output else None
     text = migrated(old)
     if new is None:
         sys.stdout.write(text)

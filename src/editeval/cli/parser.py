@@ -1,130 +1,54 @@
-"""The command line: commands, flags, help. What a command does is in the file of its name."""
+"""The command line: commands, flags, help. What a command does is in the file of its name, imported when it runs."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-from editeval.cli import migrate, parser_runs
+from editeval.cli.console import EXIT_CODES, USAGE, print_error
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from editeval.config.load import Overrides
-    from editeval.config.schema import Config
-from editeval.cli.arguments import Parser
-from editeval.cli.console import EXIT_CODES
-
-
-def build_parser() -> Parser:
-    """The whole command line."""
-    parser = Parser(
-        prog="editeval",
-        description="Evaluate instruction-based image-editing models on every GPU, with numbers that can be trusted.",
-        epilog="example:\n  editeval run config.yaml --limit 10\n\n" + EXIT_CODES,
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-
-    run = commands.add_parser("run", help="edit, judge and report; the same command again continues", epilog=EXIT_CODES)
-    run.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG", help="default: config.yaml")
-    add_run_flags(run)
-    run.set_defaults(command=start_run)
-
-    check = commands.add_parser("check", help="is this configuration sound? starts nothing")
-    check.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG")
-    _add_config_flags(check)
-    check.set_defaults(command=_check)
-
-    migrate.add_command(commands)
-    parser_runs.add_commands(commands)
-    report = commands.add_parser("report", help="regenerate the reports of a run and print its table")
-    parser_runs.add_run_argument(report)
-    parser_runs.add_scores_flag(report, "what the run shows from now on, the headline's first; default: as before")
-    report.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
-    report.add_argument("--embed", metavar="FILE", help="also write everything but full-size pictures into one file")
-    report.set_defaults(command=_report)
-
-    retry = commands.add_parser("retry", help="try again what failed in a run, and only that", epilog=EXIT_CODES)
-    parser_runs.add_run_argument(retry)
-    retry.add_argument(
-        "--only", default="", metavar="REASON,...", help="only these reasons: oom,timeout,parse,crash,..."
-    )
-    retry.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
-    retry.add_argument("--debug", action="store_true", help="errors keep their traceback")
-    _add_display_flag(retry)
-    retry.set_defaults(command=_retry)
-
-    verify = commands.add_parser("verify", help="hash every image again; compare ledger, files, reports, inputs")
-    parser_runs.add_run_argument(verify)
-    verify.add_argument("--repair", action="store_true", help="fix what is safe: lost images, reports, temporary files")
-    verify.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
-    verify.set_defaults(command=_verify)
-
-    doctor = commands.add_parser("doctor", help="this machine: devices, libraries, caches, disks, bad combinations")
-    doctor.add_argument("--output-dir", default="outputs", metavar="DIR", help="whose disk is looked at")
-    doctor.add_argument("--json", action="store_true", help="machine-readable")
-    doctor.set_defaults(command=_doctor)
-
-    listing = commands.add_parser("list", help="list editors, judges, benchmarks and policies")
-    listing.add_argument("what", choices=("editors", "judges", "benchmarks", "policies"))
-    listing.set_defaults(command=_list)
-
-    _add_certify(commands)
-    parser_runs.add_score(commands, _add_display_flag)
-    parser_runs.add_reparse(commands)
-    parser_runs.add_simulate(commands)
-    return parser
+Group = argparse._ActionsContainer
+Flags = Callable[[Group], object]
+"""Adds one flag or several."""
+DISPLAYS = ("auto", "live", "plain", "json", "none")
+EXPORTS = ("csv", "parquet", "md", "tex", "trace")
+PLUGINS = ("editors", "judges", "benchmarks", "policies")
 
 
-def _add_config_flags(parser: argparse.ArgumentParser) -> None:
-    group = _add_stage_flags(parser, "editor and judges")
-    group.add_argument("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)")
-    group.add_argument("--limit", type=int, metavar="N", help="only N samples, drawn evenly over the categories")
-    group.add_argument("--first", type=int, metavar="N", help="only the first N samples")
-    group.add_argument("--sample", action="append", metavar="ID", help="only these ids (* and ? match); repeatable")
+class Parser(argparse.ArgumentParser):
+    """argparse with one line per mistake, that suggests the flag you meant and guesses none from its beginning."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
-def _add_stage_flags(parser: argparse.ArgumentParser, stages: str) -> argparse._ArgumentGroup:
-    """What can be said of `stages` without a word about samples."""
-    group = parser.add_argument_group("configuration (flag > --set > EDITEVAL_* > file > default)")
-    group.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one value, as YAML; repeatable")
-    group.add_argument("--output-dir", metavar="DIR", help="where runs and logs go (default: outputs)")
-    group.add_argument("--device-ids", nargs="+", metavar="ID", help=f"GPU numbers or cpu, of {stages}")
-    group.add_argument("--seed", type=int, metavar="N", help=f"base seed of {stages}")
-    group.add_argument("--allow-code", action="store_true", help="a `type` that is a file or a module may be run")
-    group.add_argument("--debug", action="store_true", help="log everything; errors keep their traceback")
-    return group
+    def error(self, message: str) -> NoReturn:
+        hint = f"; see `{self.prog} --help`"
+        if message.startswith("unrecognized arguments:"):
+            wrong = message.split()[2].partition("=")[0]
+            close = difflib.get_close_matches(wrong, self.known_flags(), n=1)
+            hint = f"; did you mean {close[0]}?" if close else hint
+            if wrong in close:
+                hint = "; this command does not take it: see its --help"
+        elif "invalid choice:" in message:
+            wrong, *choices = re.findall("'([^']*)'", message)
+            close = difflib.get_close_matches(wrong, choices, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+        print_error(f"{message}{hint}")
+        sys.exit(USAGE)
 
-
-def add_run_flags(parser: argparse.ArgumentParser) -> None:
-    _add_config_flags(parser)
-    group = parser.add_argument_group("run")
-    group.add_argument("--dry-run", action="store_true", help="print the full plan; load no model, write nothing")
-    group.add_argument("--fresh", action="store_true", help="start a new run directory; deletes nothing")
-    group.add_argument("--resume", action="store_true", help="the default anyway; not with --fresh")
-    _add_display_flag(group)
-
-
-def _add_display_flag(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--display",
-        choices=("auto", "live", "plain", "json", "none"),
-        default="auto",
-        help="while it runs: auto is live on a terminal, else plain; json: an event per line on stdout",
-    )
-
-
-def _add_certify(commands: argparse._SubParsersAction[Parser]) -> None:
-    certify = commands.add_parser("certify", help="how far can this judge be trusted? needs no editor and no data")
-    certify.add_argument("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge")
-    certify.add_argument("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30")
-    certify.add_argument("--judge", metavar="NAME", help="of several judges, this one alone")
-    certify.add_argument("--json", action="store_true", help="machine-readable")
-    _add_stage_flags(certify, "the judges")
-    certify.set_defaults(command=_certify, categories=None, limit=None, first=None, sample=None)
+    def known_flags(self) -> list[str]:
+        """Every flag of this parser and its commands."""
+        flags: list[str] = []
+        for action in self._actions:
+            flags += action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    flags += parser.known_flags()
+        return flags
 
 
 class _Version(argparse.Action):
@@ -135,88 +59,236 @@ class _Version(argparse.Action):
         sys.exit(0)
 
 
-def start_run(options: argparse.Namespace) -> int:
-    from editeval.cli import run
-
-    return run.run(run.configuration(*_asked(options), is_run=not options.dry_run), options)
+# ------------------------------------------------------------------------------------------------ flags
 
 
-def _check(options: argparse.Namespace) -> int:
-    from editeval.cli import run
-
-    return run.check(run.configuration(*_asked(options), is_run=False))
+def _flag(*names: str, **how: Any) -> Flags:
+    return lambda group: group.add_argument(*names, **how)
 
 
-def _certify(options: argparse.Namespace) -> int:
-    from editeval.cli import certify
-
-    return certify.certify(options, overrides_of(options))
+def _switch(name: str, help: str) -> Flags:
+    return _flag(name, action="store_true", help=help)
 
 
-def _report(options: argparse.Namespace) -> int:
-    from editeval.cli import report
-
-    return report.report(parser_runs.run_dir(options), options.scores, options.allow_code, options.embed)
+def _several(*flags: Flags) -> Flags:
+    return lambda group: [add(group) for add in flags]
 
 
-def _retry(options: argparse.Namespace) -> int:
-    from editeval.cli import retry
-
-    return retry.retry(parser_runs.run_dir(options), _words([options.only]) or (), options)
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from editeval.cli import verify
-
-    return verify.verify(parser_runs.run_dir(options), options.repair, options.allow_code)
+def _scores(help: str, **how: Any) -> Flags:
+    """--scores (once called --judging): a name, or the beginning of an id, as `editeval status` lists them."""
+    how |= {"dest": "scores", "metavar": "NAME|ID"}
+    return _several(_flag("--scores", help=help, **how), _flag("--judging", help=argparse.SUPPRESS, **how))
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    from pathlib import Path
+def _stage_flags(stages: str, *more: Flags) -> Flags:
+    """What can be said of `stages`, and `more`."""
 
-    from editeval.cli import doctor
+    def add(parser: Group) -> None:
+        group = parser.add_argument_group("configuration (flag > --set > EDITEVAL_* > file > default)")
+        _flag("--set", action="append", default=[], metavar="A.B=C", help="one value, as YAML; repeatable")(group)
+        _flag("--output-dir", metavar="DIR", help="where runs and logs go (default: outputs)")(group)
+        _flag("--device-ids", nargs="+", metavar="ID", help=f"GPU numbers or cpu, of {stages}")(group)
+        _flag("--seed", type=int, metavar="N", help=f"base seed of {stages}")(group)
+        _several(_CODE, _switch("--debug", "log everything; errors keep their traceback"), *more)(group)
 
-    return doctor.doctor(Path(options.output_dir), options.json)
-
-
-def _list(options: argparse.Namespace) -> int:
-    from editeval.cli.list import show
-
-    return show(options.what)
-
-
-def _config(options: argparse.Namespace) -> Config:
-    from editeval.config.load import load_config
-
-    path, overrides, allow_code = _asked(options)
-    return load_config(path, overrides, allow_code=allow_code)
+    return add
 
 
-def _asked(options: argparse.Namespace) -> tuple[Path, Overrides, bool]:
-    """The file, what is above it, and whether code of the user's own may be loaded."""
-    from pathlib import Path
+_CODE = _switch("--allow-code", "a `type` that is a file or a module may be run")
+_DEBUG = _switch("--debug", "errors keep their traceback")
+_JSON = _switch("--json", "machine-readable")
+_CONFIG = _flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="default: config.yaml")
+_RUNS_IN = _flag("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
+_RUN = _several(
+    _flag("run", nargs="?", default="latest", metavar="RUN", help="a run directory, its name, or latest"), _RUNS_IN
+)
+_DISPLAY = _flag(
+    "--display",
+    choices=DISPLAYS,
+    default="auto",
+    help="while it runs: auto is live on a terminal, else plain; json: an event per line on stdout",
+)
+_CONFIG_FLAGS = _stage_flags(
+    "editor and judges",
+    _flag("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)"),
+    _flag("--limit", type=int, metavar="N", help="only N samples, drawn evenly over the categories"),
+    _flag("--first", type=int, metavar="N", help="only the first N samples"),
+    _flag("--sample", action="append", metavar="ID", help="only these ids (* and ? match); repeatable"),
+)
 
-    return Path(options.config), overrides_of(options), options.allow_code
+
+def _run_flags(parser: argparse.ArgumentParser) -> None:
+    _CONFIG_FLAGS(parser)
+    _several(
+        _switch("--dry-run", "print the full plan; load no model, write nothing"),
+        _switch("--fresh", "start a new run directory; deletes nothing"),
+        _switch("--resume", "the default anyway; not with --fresh"),
+        _DISPLAY,
+    )(parser.add_argument_group("run"))
 
 
-def overrides_of(options: argparse.Namespace) -> Overrides:
-    from editeval.config.load import Overrides
+# ------------------------------------------------------------------------------------------------ commands
 
-    categories = _words(options.categories)
-    return Overrides(
-        sets=(*options.set, *(("logging.level=DEBUG",) if options.debug else ())),
-        categories=("",) if categories == () else categories,  # an empty shell variable does not mean all
-        limit=options.limit,
-        first=options.first,
-        samples=tuple(options.sample) if options.sample else None,
-        output_dir=options.output_dir,
-        device_ids=_words(options.device_ids),
-        seed=options.seed,
+
+def build_parser() -> Parser:
+    """The whole command line. `options.command` is a function of the module `options.module` of this package."""
+    parser = Parser(
+        prog="editeval",
+        description="Evaluate instruction-based image-editing models on every GPU, with numbers that can be trusted.",
+        epilog="example:\n  editeval run config.yaml --limit 10\n\n" + EXIT_CODES,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for add in (_add_runs, _add_looks, _add_scores, _add_others):
+        add(commands)
+    return parser
+
+
+def build_legacy_parser() -> Parser:
+    """The command line of main.py."""
+    parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
+    default = "config.yaml"
+    parser.add_argument("--config", default=default, metavar="CONFIG", help=f"configuration (default: {default})")
+    _run_flags(parser)
+    parser.set_defaults(command="run", module="run")
+    return parser
+
+
+Commands = argparse._SubParsersAction
+
+
+def _add(commands: Commands[Parser], name: str, help: str, *flags: Flags, module: str = "", epilog: str = "") -> Parser:
+    parser = commands.add_parser(name, help=help, epilog=epilog)
+    _several(*flags)(parser)
+    parser.set_defaults(command=name, module=module or name)
+    return parser
+
+
+def _add_runs(commands: Commands[Parser]) -> None:
+    run = _add(commands, "run", "edit, judge and report; the same command again continues", _CONFIG, epilog=EXIT_CODES)
+    _run_flags(run)
+    _add(commands, "check", "is this configuration sound? starts nothing", _CONFIG, _CONFIG_FLAGS, module="run")
+    _add(
+        commands,
+        "migrate",
+        "write today's file for a configuration of v2 or RE-Edit",
+        _flag("config", metavar="OLD", help="the old file; it stays as it is"),
+        _flag("-o", "--output", metavar="NEW", help="the new file, which must not be there; default: stdout"),
+    )
+    only = "only these reasons: oom,timeout,parse,crash,..."
+    _add(
+        commands,
+        "retry",
+        "try again what failed in a run, and only that",
+        *(_RUN, _flag("--only", default="", metavar="REASON,...", help=only), _CODE, _DEBUG, _DISPLAY),
+        epilog=EXIT_CODES,
     )
 
 
-def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Words from `a b` and `a,b` alike."""
-    if values is None:
-        return None
-    return tuple(word for value in values for word in value.split(",") if word)
+def _add_looks(commands: Commands[Parser]) -> None:
+    _add(
+        commands,
+        "status",
+        "where a run stands; works while it is running",
+        _RUN,
+        _switch("--follow", "until the run ends, once a second"),
+        _switch("--json", "machine-readable; with --follow one line a second"),
+        epilog="exit codes:\n  0    running, or complete\n  3    ended with failures, or stopped before its end\n",
+    )
+    _add(
+        commands,
+        "show",
+        "everything known about one sample",
+        _RUN,
+        _flag("sample", metavar="SAMPLE", help="an id, the beginning of one, or a glob like 'causal/*'"),
+        _switch("--json", "one JSON object per sample"),
+    )
+    _add(
+        commands,
+        "export",
+        "a run for spreadsheets, data frames, papers and trace viewers",
+        _flag("runs", nargs="*", default=["latest"], metavar="RUN", help="several only with --to tex"),
+        _flag("--to", required=True, choices=EXPORTS),
+        _flag("--output", metavar="PATH", help="default: in the run directory; - is stdout"),
+        _RUNS_IN,
+        _switch("--allow-code", "for md: a `type` that is a file or module may be run"),
+        epilog="examples:\n  editeval export --to trace              then open it at https://ui.perfetto.dev\n"
+        "  editeval export runA runB --to tex      one table, a row per model\n",
+    )
+    _add(
+        commands,
+        "view",
+        "look at runs in a browser, side by side; ratings are saved in the runs",
+        _flag("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest"),
+        _RUNS_IN,
+        _flag("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)"),
+        _switch("--no-open", "print the address, open nothing"),
+        _switch("--intersect", "runs of different benchmarks: the samples all have"),
+    )
+    shown = "what the run shows from now on, the headline's first; default: as before; repeatable"
+    _add(
+        commands,
+        "report",
+        "regenerate the reports of a run and print its table",
+        *(_RUN, _scores(shown, action="append", default=[]), _CODE),
+        _flag("--embed", metavar="FILE", help="also write everything but full-size pictures into one file"),
+    )
+    repair = _switch("--repair", "fix what is safe: lost images, reports, temporary files")
+    _add(commands, "verify", "hash every image again; compare ledger, files, reports, inputs", _RUN, repair, _CODE)
+
+
+def _add_scores(commands: Commands[Parser]) -> None:
+    _add(
+        commands,
+        "score",
+        "judge a run again, with another judge; edits nothing, and earlier scores stay",
+        _RUN,
+        _flag("config", nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"),
+        _flag("--set", action="append", default=[], metavar="A.B=C", help="of judges or prompts; repeatable"),
+        *(_CODE, _DEBUG, _DISPLAY),
+        epilog="example:\n  editeval score latest other_judge.yaml\n"
+        "  editeval score latest --set reward_model.params.protocol=pointwise\n",
+        module="rescore",
+    )
+    _add(
+        commands,
+        "reparse",
+        "read a judge's kept replies again, offline; the earlier scores stay beside the new ones",
+        _RUN,
+        _scores("whose replies; needed if the run has several score sets"),
+        _flag("--protocol", metavar="NAME", help="another protocol that asks the same questions"),
+        _flag("--min-label-mass", type=float, metavar="X", help="least probability on the labels, 0 to 1"),
+        _CODE,
+        module="rescore",
+    )
+    certify = _add(
+        commands,
+        "certify",
+        "how far can this judge be trusted? needs no editor and no data",
+        _flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
+        _flag("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30"),
+        _flag("--judge", metavar="NAME", help="of several judges, this one alone"),
+        *(_JSON, _stage_flags("the judges")),
+    )
+    certify.set_defaults(categories=None, limit=None, first=None, sample=None)
+
+
+def _add_others(commands: Commands[Parser]) -> None:
+    output_dir = _flag("--output-dir", default="outputs", metavar="DIR", help="whose disk is looked at")
+    _add(commands, "doctor", "this machine: devices, libraries, caches, disks, bad combinations", output_dir, _JSON)
+    names = _add(commands, "list", "list editors, judges, benchmarks and policies", _flag("what", choices=PLUGINS))
+    names.set_defaults(command="list_names")
+    workers = "2.0,2.1,2.0,2.0,2.0,2.0"
+    _add(
+        commands,
+        "simulate",
+        "what a run takes under every policy",
+        _flag("--requests", type=int, default=270, metavar="N"),
+        _flag("--durations", default=workers, metavar="S,S,...", help="one per worker"),
+        _flag("--cv", type=float, default=0.0, metavar="X", help="coefficient of variation per request"),
+        _flag("--draws", type=int, default=200, metavar="N", help="random draws to average (with --cv)"),
+        _switch("--rotate", "the durations move on by one worker every round"),
+        _flag("--max-drift", type=int, default=1, metavar="K", help="of bounded_drift"),
+        _flag("--seed", type=int, default=0, metavar="N"),
+        _JSON,
+    )

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import argparse
 from pathlib import Path
 
+from editeval.cli.console import result_console, run_dirs
 from editeval.errors import ConfigError
 from editeval.run import results
 from editeval.run.plan import Plan
 from editeval.run.recorded import plan_of
 from editeval.store import queries
-from editeval.store.records import SUBSET
+from editeval.store.ledger_events import SubsetChosen
 from editeval.store.run_store import RunStore
 
 
-def report(directory: Path, words: Sequence[str], allow_code: bool, embed: str | None = None) -> int:
+def report(options: argparse.Namespace) -> int:
     """Write every report of the run again and print its table.
 
-    The score sets that `words` mean are what the run shows from now on, here and in every other output.
+    The score sets that --scores means are what the run shows from now on, here and in every other output.
     """
+    embed = options.embed
     if embed is not None and not Path(embed).absolute().parent.is_dir():
         raise ConfigError(f"--embed {embed}: no folder {Path(embed).parent}; make it, or name another file")
-    with RunStore.reopen(directory) as store:
-        plan = plan_of(store, allow_code)  # whatever it refuses, it refuses before anything is chosen
-        if words:
-            results.choose(store, words)
-        return show_reports(plan, store, embed)
+    with RunStore.reopen(run_dirs(options)[0]) as store:
+        plan = plan_of(store, options.allow_code)  # whatever it refuses, it refuses before anything is chosen
+        if options.scores:
+            results.choose(store, options.scores)
+        return _show_reports(plan, store, embed)
 
 
-def show_reports(plan: Plan, store: RunStore, embed: str | None = None) -> int:
+def _show_reports(plan: Plan, store: RunStore, embed: str | None) -> int:
     """Write every report of the run again, into the file `embed` too, and print its table.
 
     0 if all that it shows is scored, else 3.
     """
-    from editeval.cli.console import result_console
     from editeval.reports.terminal import render_terminal
     from editeval.run.report import build_report, republish, write_embedded
 
     if queries.subset(store) != plan.subset:  # a run of before did not say
-        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
+        store.record_event(SubsetChosen.of_run(plan.subset))
     built = build_report(plan, store)
     republish(built, plan, store)
     if embed is not None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from editeval.cli.console import interruptible, result_console
+from editeval.cli.console import interruptible, result_console, run_dirs
 from editeval.cli.run import report_result
 from editeval.config.load import load_judges
 from editeval.errors import ConfigError
@@ -18,16 +18,18 @@ from editeval.run.pipeline import score as judge_again
 from editeval.run.recorded import plan_of, settings_of
 from editeval.run.reparse import ChangedScore, Reparse, changes, keep, reparse_of
 from editeval.run.report import publish
+from editeval.store.ledger_events import Reparsed
 from editeval.store.records import ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.text import one_line
 
 
-def score(directory: Path, options: argparse.Namespace) -> int:
+def score(options: argparse.Namespace) -> int:
     """Everything that is edited has scores of the judges asked for, in score sets of their own. The run's exit code.
 
     The table is of these scores; the files of the run go on showing what they showed.
     """
+    directory = run_dirs(options)[0]
     with RunStore.read(directory) as store:
         settings, name = settings_of(store), str(store.manifest["name"])
     path = Path(options.config) if options.config else None
@@ -57,12 +59,12 @@ def disambiguate(store: RunStore, added: Sequence[str]) -> None:
     )
 
 
-def reparse(directory: Path, options: argparse.Namespace) -> int:
+def reparse(options: argparse.Namespace) -> int:
     """Say what changes, and keep it if anything does. What the reports show stays.
 
     0 if the new score set scores every wanted sample, else 3. Where nothing changes, nothing is kept.
     """
-    with RunStore.reopen(directory) as store:
+    with RunStore.reopen(run_dirs(options)[0]) as store:
         parent = _parent(store, options.scores)
         reading = reparse_of(parent, options.protocol, options.min_label_mass)
         found, total = changes(store, reading)
@@ -71,8 +73,8 @@ def reparse(directory: Path, options: argparse.Namespace) -> int:
             return 0
         plan = plan_of(store, options.allow_code)  # whatever it refuses, it refuses before anything is kept
         keep(store, reading)
-        facts = {"judging_id": reading.id, "parent": parent.id, "changes": [asdict(change) for change in found]}
-        store.record_event("reparse", {"argv": list(options.argv), "num_scores": total} | facts)
+        listed = tuple(asdict(change) for change in found)
+        store.record_event(Reparsed(tuple(options.argv), total, reading.id, parent.id, listed))
         _tell(reading, found, total)
         publish(plan, store)
         disambiguate(store, [reading.id])

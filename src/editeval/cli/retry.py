@@ -8,14 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from editeval.cli.console import interruptible
+from editeval.cli.console import interruptible, run_dirs, words
 from editeval.cli.run import report_result
 from editeval.errors import FAMILIES, ConfigError, Reason
-from editeval.run.pipeline import check_machine, evaluate, score
+from editeval.run.pipeline import evaluate, score
 from editeval.run.plan import make_plan
-from editeval.run.prepare import check_stages
+from editeval.run.prepare import check_machine, check_stages
 from editeval.run.recorded import config_of, scoring_of
 from editeval.store import queries
 from editeval.store.run_store import RunStore
@@ -38,12 +37,13 @@ class Failures:
         return Failures(edits, {place: found for place, found in self.scores.items() if found & set(reasons)})
 
 
-def retry(directory: Path, only: Collection[str], options: argparse.Namespace) -> int:
-    """Failed edits and missing scores whose reason is in `only` (empty: any) are pending again; then the run goes on.
+def retry(options: argparse.Namespace) -> int:
+    """Failed edits and missing scores whose reason is in --only (empty: any) are pending again; then the run goes on.
 
     Where no failure is left and the run is unfinished, it just goes on: so the same command continues an interrupted
     retry. Earlier attempts stay on record; nothing is touched unless the run can go on. Returns its exit code.
     """
+    directory, only = run_dirs(options)[0], words([options.only])
     with RunStore.reopen(directory) as store:
         config, scoring = config_of(store, options.allow_code), scoring_of(store, options.allow_code)
         stages = [*config.stages, *(scoring.judges.values() if scoring else ())]
@@ -93,11 +93,11 @@ def failures_of(store: RunStore, judging_ids: Collection[str]) -> Failures:
     found = Failures()
     for judging_id in judging_ids or (None,):
         for row in store.rows(judging_id):
-            if row.edit is not None and row.edit.error is not None:
-                found.edits[row.sample_id] = row.edit.error.reason
+            if row.error_reason is not None:
+                found.edits[row.id] = row.error_reason
             reasons = {score.reason for score in row.scores.values() if score.reason}
             if judging_id is not None and reasons:
-                found.scores[judging_id, row.sample_id] = reasons
+                found.scores[judging_id, row.id] = reasons
     return found
 
 

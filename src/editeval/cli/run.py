@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.cli.console import interruptible
-from editeval.config.load import Overrides, read_config
+from editeval.cli.console import continuing, interruptible, overrides_of, result_console
+from editeval.config.load import read_config
 from editeval.config.schema import Config, Execution
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
 from editeval.execution.policy import AT_END, num_rounds
@@ -19,10 +19,9 @@ from editeval.execution.progress import clock
 from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.reports.format import subset_line
-from editeval.run import planted, recorded
-from editeval.run.placement import device_warnings
-from editeval.run.plan import Plan, look_at, make_plan, unused_prompts
-from editeval.run.record_inputs import new_run_line
+from editeval.run import recorded
+from editeval.run.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
+from editeval.run.prepare import new_run_line
 from editeval.store import directories, queries
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
@@ -32,12 +31,13 @@ if TYPE_CHECKING:
     from editeval.run.pipeline import RunResult
 
 
-def run(config: Config, options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run, or with --dry-run print the plan. Returns the exit code."""
+    config = configuration(options, is_run=not options.dry_run)
     if options.fresh and options.resume:
         raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
     if options.dry_run:
-        return dry_run(config, options.fresh)
+        return _dry_run(config, options.fresh)
     from editeval.run.pipeline import evaluate
 
     with interruptible() as interrupt:
@@ -47,7 +47,6 @@ def run(config: Config, options: argparse.Namespace) -> int:
 
 def report_result(result: RunResult, argv: Sequence[str], display: str = "plain") -> int:
     """Print the table (unless events went to stdout), and what to type next. Returns the exit code."""
-    from editeval.cli.console import continuing, result_console
     from editeval.reports.terminal import render_terminal
 
     if result.report is not None:
@@ -63,13 +62,14 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     return result.exit_code
 
 
-def configuration(path: Path, overrides: Overrides, allow_code: bool, is_run: bool) -> Config:
-    """The configuration in `path`. Raises UserError with everything that is wrong with it.
+def configuration(options: argparse.Namespace, is_run: bool) -> Config:
+    """The configuration of CONFIG and the flags. Raises UserError with everything that is wrong with it.
 
     A mistake in it does not hide those that only show where it meets its data and, for a run, this machine.
     """
+    path = Path(options.config)
     problems = Problems(path)
-    config = read_config(path, problems, overrides, allow_code=allow_code)
+    config = read_config(path, problems, overrides_of(options), allow_code=options.allow_code)
     if problems.found and config is not None:
         sound = {name: stage for name, stage in config.judges.items() if stage.params is not None}
         _look_further(replace(config, judges=sound), problems, is_run)
@@ -97,13 +97,13 @@ def _kept(counts: Counts) -> str:
     return f"{counts.num_edited} of {counts.num_wanted} edits{failed} are safe"
 
 
-def check(config: Config) -> int:
+def check(options: argparse.Namespace) -> int:
     """Everything that `run` would refuse is an error here; what only this machine lacks is a warning."""
+    config = configuration(options, is_run=False)
     warnings = [*config.warnings, *unused_prompts(config), *device_warnings(config)]
     lines = [f"{config.path}: sound"]
     try:
         plan = make_plan(config)
-        planted.check(plan)
     except UserError as error:
         absent = [part for part in error.parts if isinstance(part, BenchmarkError) and _is_absent(config)]
         if len(absent) < len(error.parts):
@@ -125,7 +125,7 @@ def _is_absent(config: Config) -> bool:
     return bool(path) and not Path(path).exists()
 
 
-def dry_run(config: Config, fresh: bool) -> int:
+def _dry_run(config: Config, fresh: bool) -> int:
     """Print what `run` would do. Loads no model and writes nothing; missing devices are said, not refused."""
     plan = make_plan(config, fresh)
     out = sys.stdout.write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
 import sys
@@ -9,10 +10,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from editeval import images
+from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError, ImageError
 from editeval.reports.tables import plain
 from editeval.run import results
@@ -28,16 +29,16 @@ Known = Mapping[str, tuple[ShownScoreSet, bool]]
 """By id: a score set, and whether the run shows it."""
 
 
-def show(directory: Path, text: str, as_json: bool) -> int:
-    """Print the sample that `text` means, or those that it matches as a glob."""
-    with RunStore.read(directory) as store:
-        ids = _meant(store, text)
+def show(options: argparse.Namespace) -> int:
+    """Print the sample that SAMPLE means, or those that it matches as a glob."""
+    with RunStore.read(run_dirs(options)[0]) as store:
+        ids = _meant(store, options.sample)
         shown = {one.id for one in results.shown(store)}
         known = {one.id: (one, one.id in shown) for one in results.kept(store)}
         for position, sample_id in enumerate(ids):
             found = sample_detail(store, sample_id)
             file = _file(store, found)
-            if as_json:
+            if options.json:
                 sys.stdout.write(json.dumps(_block(found, file, known), ensure_ascii=False, allow_nan=False) + "\n")
             else:
                 sys.stdout.write("\n" if position else "")
@@ -53,7 +54,7 @@ def _meant(store: RunStore, text: str) -> list[str]:
     if found:
         listed = ", ".join(map(repr, found[:MAX_LISTED])) + (", ..." if len(found) > MAX_LISTED else "")
         raise ConfigError(f"sample {text!r}: {len(found)} samples begin so: {listed}; write more, or add * for all")
-    close = difflib.get_close_matches(text, list(store.ledger.sample_ids()), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(text, list(store.sample_ids()), n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else "`editeval export RUN --to csv` lists all"
     raise ConfigError(f"sample {text!r}: {store.dir.name} has no such sample; {hint}")
 
@@ -75,7 +76,8 @@ def _block(found: SampleDetail, file: str, known: Known) -> dict[str, Any]:
         | {"name": known[judging.id][0].name, "is_shown": known[judging.id][1]}
         for judging, scores in found.judgings
     ]
-    return dict(plain(asdict(found) | {"file": file, "judgings": judgings}))
+    values = asdict(found) | {"file": file, "judgings": judgings}
+    return {name: plain(value) for name, value in values.items()}
 
 
 def _score(score: Score) -> dict[str, Any]:

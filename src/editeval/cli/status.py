@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -10,11 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.cli.console import continuing, result_console
-from editeval.display.plain import Rhythm, status_line
+from editeval.cli.console import continuing, result_console, run_dirs
+from editeval.display.screen import status_line
+from editeval.display.session import Rhythm
 from editeval.reports.format import subset_line
 from editeval.run.status import KeptView, RunStatus, status_of
-from editeval.text import clean, plain
+from editeval.text import one_line, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,14 +31,16 @@ _MEANINGS = {
 }
 
 
-def status(directory: Path, as_json: bool, follow: bool) -> int:
+def status(options: argparse.Namespace) -> int:
     """0 if everything wanted is scored, and for a run that is going on; 3 for one that ended with anything missing."""
-    if not follow:
+    directory = run_dirs(options)[0]
+    if not options.follow:
         found = status_of(directory)
-        sys.stdout.write(_json(found) if as_json else "")
-        if not as_json:
+        if options.json:
+            sys.stdout.write(_json(found))
+        else:
             _print(found)
-    elif as_json:
+    elif options.json:
         for found in _followed(directory):
             sys.stdout.write(_json(found))
             sys.stdout.flush()
@@ -90,15 +94,15 @@ def _print(found: RunStatus) -> None:
 
 def _next(found: RunStatus) -> Iterator[str]:
     """What to type next."""
-    raised = f", raise {clean(found.cap)}" if found.cap else ""
+    raised = f", raise {one_line(found.cap)}" if found.cap else ""
     if found.outcome in ("capped", "interrupted", "killed") and found.argv:
         how = raised if found.outcome == "capped" else ""
-        yield f"To continue{how}: {clean(continuing(found.argv))}"
+        yield f"To continue{how}: {one_line(continuing(found.argv))}"
     if found.outcome == "incomplete":
-        yield f"To try them again: {clean(found.retry)}"
+        yield f"To try them again: {one_line(found.retry)}"
     for other in found.unfinished:
-        what = f"scores {clean(other.name)} ({other.id}), not shown: {other.num_left} edits are not judged yet"
-        again = f"; to continue{raised}: {clean(continuing(found.argv))}" if found.argv else ""
+        what = f"scores {one_line(other.name)} ({other.id}), not shown: {other.num_left} edits are not judged yet"
+        again = f"; to continue{raised}: {one_line(continuing(found.argv))}" if found.argv else ""
         yield f"{what}{again}"
 
 
@@ -113,7 +117,7 @@ def _head(found: RunStatus) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from editeval.display.live import Region
+    from editeval.display.session import Region
 
     subset = [Text(subset_line(found.subset))] if found.subset is not None else []
     return Group(Region(lambda: found.picture), *subset, Text(_meaning(found), style="bold"))
@@ -122,7 +126,7 @@ def _head(found: RunStatus) -> RenderableType:
 def _details(found: RunStatus) -> Iterator[str]:
     for stage, reasons in found.reasons.items():
         yield f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    yield from (clean(str(one)) for one in found.reused)
+    yield from (one_line(str(one)) for one in found.reused)
     yield from map(_score_set_line, found.judgings)
 
 
@@ -130,7 +134,7 @@ def _score_set_line(one: KeptView) -> str:
     what = one.judge + (f", protocol {one.protocol}" if one.protocol else "")
     what += f", reads {one.parent} again" if one.parent else ""
     counts = f"{one.num_scored} scored, {one.num_unscored} unscored"
-    return f"scores {clean(one.name)} ({one.id}): {clean(what)}: {counts}{', shown' if one.is_shown else ''}"
+    return f"scores {one_line(one.name)} ({one.id}): {one_line(what)}: {counts}{', shown' if one.is_shown else ''}"
 
 
 def _meaning(found: RunStatus) -> str:

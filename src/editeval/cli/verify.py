@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from editeval.cli.console import run_dirs
 from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.check_inputs import InputsCheck, check_inputs
 from editeval.run.recorded import plan_of, settings_of
+from editeval.run.same_inputs import InputsCheck, check_inputs
 from editeval.stats.summary import summarise
-from editeval.store import exports
 from editeval.store import verify as checks
+from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
-from editeval.store.verify import Problem
+from editeval.store.verify import AGAIN, Problem
 from editeval.text import one_line, run_command
 
 TOLERANCE = 1e-9
 
 
-def verify(directory: Path, should_repair: bool, allow_code: bool) -> int:
+def verify(options: argparse.Namespace) -> int:
     """Every disagreement between ledger, files, reports and what the run was made of. 0 if there is none left, else 3.
 
     What cannot be compared (weights that are not on this machine) is said, and is no problem.
     """
+    directory, should_repair = run_dirs(options)[0], options.repair
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
-        made_of = _inputs(store, allow_code)
+        made_of = _inputs(store, options.allow_code)
         prefixes = results.prefixes(results.shown(store))
         problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
-        repaired, advice = _repaired(store, problems, allow_code) if should_repair else ([], "")
+        repaired, advice = _repaired(store, problems, options.allow_code) if should_repair else ([], "")
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
         fixing = run_command("verify", directory, "--repair", names_code=names_code(settings_of(store)))
     for problem in problems:
@@ -76,7 +78,7 @@ def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tup
         _write_reports(store, allow_code)
     except UserError as error:
         return fixed, f"the reports cannot be written again: {error}"
-    store.record_event("repaired", {"problems": [str(problem) for problem in reports] or ["reports are out of date"]})
+    store.record_event(Repaired(tuple(map(str, reports)) or ("reports are out of date",)))
     return fixed + reports, ""
 
 
@@ -107,7 +109,7 @@ def _summary_problems(store: RunStore) -> Iterator[Problem]:
         unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
         for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
             if name not in unchecked and not _is_equal(summary.get(name), value):
-                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {exports.AGAIN}"
+                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
                 yield Problem("report", path.name, detail)
                 return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import webbrowser
@@ -10,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from editeval.cli.console import stoppable
+from editeval.cli.console import run_dirs, stoppable
 from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.reports.site.write import FIRST_FILE
@@ -22,15 +23,15 @@ from editeval.text import run_command
 from editeval.viewer.server import ShownRun, Viewer
 
 
-def view(directories: Sequence[Path], port: int, is_opened: bool, intersect: bool) -> int:
+def view(options: argparse.Namespace) -> int:
     """Serve the reports of these runs until interrupted. The exit code: 0 after Ctrl-C, 128 + signal after others."""
-    runs = shown_runs(directories, intersect)
-    viewer = Viewer(runs, port, Comparing(runs, intersect))
+    runs = shown_runs(run_dirs(options), options.intersect)
+    viewer = Viewer(runs, options.port, Comparing(runs, options.intersect))
     try:
         with stoppable():
             sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")
             sys.stdout.flush()
-            if is_opened:
+            if not options.no_open:
                 webbrowser.open(viewer.url)
             viewer.serve()
     except KeyboardInterrupt as stop:
@@ -56,7 +57,7 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
             if not (directory / FIRST_FILE).is_file():
                 again = run_command("report", directory, names_code=needs_consent)
                 raise UserError(f"{directory}: no report to show yet; `{again}` writes it")
-            samples = frozenset((row.sample_id, row.instruction) for row in store.rows(None))
+            samples = frozenset((row.id, row.instruction) for row in store.rows(None))
             ids = frozenset(sample_id for sample_id, _ in samples)
             runs.append(ShownRun(directory, str(store.manifest["run_id"]), directory.name, ids, needs_consent))
             shared = samples if shared is None else shared & samples
@@ -112,7 +113,7 @@ def scored(directory: Path, block: Mapping[str, Any]) -> dict[Hashable, Scored]:
             raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
         label = next(iter(results.labels(shown)), "")
         rows = results.rows(store, shown)
-        return {(row.sample_id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
+        return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
 
 
 def _written_at(directory: Path) -> int:

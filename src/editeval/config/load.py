@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import chain
 from pathlib import Path
@@ -59,9 +59,10 @@ _SHORT = {"output_dir": True, "device_ids": True, "seed": False, "limit": False,
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says; None = not said. `sets` are "a.b=c" with c in YAML."""
+    """What the command line says; None = not said. `sets` are "a.b=c" with c in YAML; `values` the same from Python."""
 
     sets: tuple[str, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
     categories: tuple[str, ...] | None = None
     limit: int | None = None
     first: int | None = None
@@ -203,6 +204,16 @@ def _sets(texts: Sequence[str], problems: Problems) -> Iterator[Node]:
             yield _single(read_text(value, Source("--set", "--set", SET), ".".join(path)), path)
 
 
+def _values(values: Mapping[str, object], problems: Problems) -> Iterator[Node]:
+    """One tree per value that Python code sets."""
+    for key, value in values.items():
+        with problems.collect():
+            path = key.split(".")
+            if not all(path):
+                raise ConfigError(f"--set: must be section.key=value, got {quoted(key)}")
+            yield _single(make(value, key, Source("--set", "--set", SET)), path)
+
+
 def _environment(environ: Mapping[str, str], problems: Problems) -> Iterator[Node]:
     """The short variables as one tree, the `SECTION__KEY` ones as another above it. Unknown ones are problems."""
     names = sorted(name for name in environ if name.startswith(PREFIX) and name != CONSENT)
@@ -245,8 +256,8 @@ class _Layers:
     def add_all(self, path: Path, overrides: Overrides) -> None:
         """The file, and above it the environment, every `--set` and the flags."""
         self.add(_file(path, self.problems))
-        above = (_environment(self.environ, self.problems), _sets(overrides.sets, self.problems), _flags(overrides))
-        for tree in chain.from_iterable(above):
+        sets = _sets(overrides.sets, self.problems), _values(overrides.values, self.problems)
+        for tree in chain(_environment(self.environ, self.problems), *sets, _flags(overrides)):
             self.add(tree)
 
     def add(self, layer: Node) -> None:

@@ -1,10 +1,11 @@
-"""What a run tells those who watch it. Observers look on: they return at once, and nothing they do reaches a result."""
+"""What a run passes to its displays. Observers return at once, and nothing they do reaches a result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+EDIT = "edit"  # key of the edit stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Observer:
     def stage_began(self, stage: StageFacts) -> None:
         return
 
-    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+    def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
         """An event of the pool of `stage` (`execution.worker_state`); of an attempt: key, worker, reason, message."""
         return
 
@@ -79,38 +80,3 @@ class Observer:
 
     def run_ended(self, exit_code: int) -> None:
         return
-
-
-@dataclass(frozen=True, slots=True)
-class CompositeObserver(Observer):
-    """Hands everything on to several observers, in order."""
-
-    observers: Sequence[Observer]
-
-    def run_began(self, run: RunFacts) -> None:
-        for observer in self.observers:
-            observer.run_began(run)
-
-    def stage_began(self, stage: StageFacts) -> None:
-        for observer in self.observers:
-            observer.stage_began(stage)
-
-    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
-        for observer in self.observers:
-            observer.notice(stage, kind, data)
-
-    def settled(self, stage: str, settled: RequestCompleted) -> None:
-        for observer in self.observers:
-            observer.settled(stage, settled)
-
-    def batch(self, stage: str, index: int, num_batches: int) -> None:
-        for observer in self.observers:
-            observer.batch(stage, index, num_batches)
-
-    def stage_ended(self, stage: str) -> None:
-        for observer in self.observers:
-            observer.stage_ended(stage)
-
-    def run_ended(self, exit_code: int) -> None:
-        for observer in self.observers:
-            observer.run_ended(exit_code)

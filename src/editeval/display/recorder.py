@@ -1,24 +1,26 @@
-"""Once a second: what the GPUs do to gpu.csv, and the picture to live.json, for `editeval status` in another shell.
-
-With hundreds of workers the picture is written less often than that."""
+"""For programs. Once a second: what the GPUs do to gpu.csv, and the snapshot to live.json, for `editeval status` in
+another shell; with hundreds of workers less often. And events as lines of JSON, where they are asked for.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
+from typing import TextIO
 
 from editeval.display import snapshot as views
-from editeval.display.observer import Observer, RunFacts
-from editeval.display.rates import refresh_interval_s
-from editeval.display.snapshot import RunSnapshot
+from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
+from editeval.display.snapshot import RunSnapshot, refresh_interval_s
 from editeval.display.tracker import Tracker
 from editeval.machine.gpus import GpuSample, GpuSource, open_source
+from editeval.text import plain
 
 INTERVAL_S = 1.0
 GPU_FILE, LIVE_FILE = "gpu.csv", "live.json"
@@ -27,7 +29,7 @@ GPU_COLUMNS = "unix_s,gpu,utilisation_percent,memory_mib,power_w,temperature_c"
 OpenSource = Callable[[Sequence[str], Mapping[str, str]], GpuSource | None]
 
 
-class Recorder(Observer):
+class Recorder:
     """A context manager; its thread begins with the run, whose directory it writes to. A full disk ends it silently:
     the ledger, which is on the same disk, is the one to say so."""
 
@@ -38,6 +40,7 @@ class Recorder(Observer):
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Recorder:
+        self._tracker.on_run = self.begin
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,7 +48,8 @@ class Recorder(Observer):
         if self._thread is not None:
             self._thread.join(2 * INTERVAL_S)
 
-    def run_began(self, run: RunFacts) -> None:
+    def begin(self, run: RunFacts) -> None:
+        """The run is known: its directory is written to from now on."""
         devices = list(dict.fromkeys(d for stage in run.stages for group in stage.devices for d in group))
         self._thread = threading.Thread(target=self._record, args=(Path(run.directory), devices), daemon=True)
         self._thread.start()
@@ -70,9 +74,9 @@ class Recorder(Observer):
                 source.close()
 
     def _write_picture(self, path: Path) -> int:
-        """Replaced in one step; not forced to disk: after a power cut nobody is live. Returns the number of workers."""
+        """Replaced in one step; not forced to disk: after a power cut no run is live. Returns the number of workers."""
         picture = self._tracker.picture()
-        temporary = path.with_name(f"{path.name}.next")  # one name: whoever has the run's lock is alone
+        temporary = path.with_name(f"{path.name}.next")  # one name: only the owner of the run's lock writes it
         temporary.write_text(json.dumps(picture, default=_as_json), encoding="utf-8")
         temporary.replace(path)
         return len(picture.workers)
@@ -126,3 +130,103 @@ def _read(line: str) -> GpuSample | None:
         return GpuSample(float(cells[0]), cells[1], *figures)
     except ValueError:
         return None
+
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+MAX_WAITING = 10_000  # events
+PICTURE_S = 5.0  # between two `picture` events
+PATIENCE_S = 2.0
+
+
+class EventLines(Observer):
+    """A context manager: {"event", "at", ...} for everything that it hands on to the tracker, and a `picture`
+    every PICTURE_S.
+
+    A slow reader loses events, and gets their number; the run loses nothing.
+    """
+
+    def __init__(self, tracker: Tracker, out: TextIO) -> None:
+        self._tracker = tracker
+        self._out = out
+        self._queue: queue.Queue[dict[str, object] | None] = queue.Queue(MAX_WAITING)
+        self._num_dropped = 0
+        self._num_admitted = 0  # of those dropped, how many the reader knows of
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._write, name="display", daemon=True)
+
+    def __enter__(self) -> EventLines:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._queue.put(None, timeout=PATIENCE_S)
+        except queue.Full:
+            return  # the reader does not read
+        self._thread.join(PATIENCE_S)
+
+    def run_began(self, run: RunFacts) -> None:
+        self._tracker.run_began(run)
+        self._put("run_began", name=run.name, directory=run.directory, num_samples=run.num_samples)
+
+    def stage_began(self, stage: StageFacts) -> None:
+        self._tracker.stage_began(stage)
+        self._put("stage_began", **{k: v for k, v in asdict(stage).items() if k != "scores"})
+
+    def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
+        self._tracker.notice(stage, kind, data)
+        self._put(kind, stage=stage, **data)
+
+    def settled(self, stage: str, settled: RequestCompleted) -> None:
+        self._tracker.settled(stage, settled)
+        data: dict[str, object] = asdict(settled)
+        data["failures"] = [dict(zip(("sample", "reason", "message"), f, strict=True)) for f in settled.failures]
+        data["scores"] = [value for _, value in settled.scores]
+        self._put("settled", stage=stage, **data)
+
+    def batch(self, stage: str, index: int, num_batches: int) -> None:
+        self._tracker.batch(stage, index, num_batches)
+        self._put("batch", stage=stage, index=index, num_batches=num_batches)
+
+    def stage_ended(self, stage: str) -> None:
+        self._tracker.stage_ended(stage)
+        self._put("stage_ended", stage=stage)
+
+    def run_ended(self, exit_code: int) -> None:
+        self._tracker.run_ended(exit_code)
+        self._put("picture", **asdict(self._tracker.picture()))
+        self._put("run_ended", exit_code=exit_code)
+
+    def _put(self, event: str, **data: object) -> None:
+        try:
+            self._queue.put_nowait({"event": event, "at": time.time()} | data)
+        except queue.Full:
+            with self._lock:
+                self._num_dropped += 1
+
+    def _write(self) -> None:
+        shown_at = time.monotonic()
+        try:
+            while True:
+                try:
+                    event = self._queue.get(timeout=PICTURE_S)
+                    if event is None:
+                        return
+                    self._line(event)
+                except queue.Empty:
+                    pass
+                if time.monotonic() - shown_at >= PICTURE_S:
+                    shown_at = time.monotonic()
+                    self._line({"event": "picture", "at": time.time()} | asdict(self._tracker.picture()))
+                count = self._num_dropped - self._num_admitted
+                if count and self._queue.empty():
+                    self._num_admitted += count
+                    self._line({"event": "dropped", "at": time.time(), "count": count})
+        except OSError:  # the reader left: what is still buffered must not trouble the end of the process
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
+
+    def _line(self, event: dict[str, object]) -> None:
+        self._out.write(json.dumps(plain(event), ensure_ascii=True, allow_nan=False) + "\n")
+        self._out.flush()

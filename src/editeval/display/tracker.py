@@ -1,4 +1,4 @@
-"""Keeps what observers are told, and says at any moment what there is to see."""
+"""Keeps what observers get, and shows at any moment what there is to see."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from editeval.display import snapshot as views
 from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
-from editeval.display.rates import Throughput
-from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, WorkerView
+from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, Throughput, WorkerView
 from editeval.machine.gpus import GpuSample
 
 Interval = Callable[[Mapping[str, Sequence[float]]], tuple[float, float | None, float | None]]
@@ -80,17 +78,18 @@ class _Stage:
 
 
 class Tracker(Observer):
-    """Told by the run, asked by the displays; what it is told costs microseconds."""
+    """Gets everything from the run, and is asked by the displays; a call of the run costs microseconds."""
 
     def __init__(
         self,
         interval: Interval,
-        is_stopping: Callable[[], bool] = lambda: False,  # asked, not told: a signal handler must not wait for a lock
+        is_stopping: Callable[[], bool] = lambda: False,  # asked: a signal handler must not wait for a lock
         now: Callable[[], float] = time.time,
     ) -> None:
         self._interval = interval
         self._is_stopping = is_stopping
         self._now = now
+        self.on_run: Callable[[RunFacts], None] = lambda _: None  # called when the run is known
         self._lock = threading.Lock()
         self._run = RunFacts("", "", 0, ())
         self._began_at = now()
@@ -99,12 +98,13 @@ class Tracker(Observer):
         self._failure: FailureView | None = None
         self._gpus: dict[str, GpuSample] = {}
 
-    # -- told ------------------------------------------------------------------------------------------------------
+    # -- by the run ------------------------------------------------------------------------------------------------
 
     def run_began(self, run: RunFacts) -> None:
         with self._lock:
             self._run, self._began_at, self._state = run, self._now(), "running"
             self._stages = {facts.key: _new_stage(facts) for facts in run.stages}
+        self.on_run(run)
 
     def stage_began(self, stage: StageFacts) -> None:
         with self._lock:
@@ -112,23 +112,21 @@ class Tracker(Observer):
             begun.state = "loading"
             begun.workers = {i: _Worker(group, since=self._now()) for i, group in enumerate(stage.devices)}
 
-    def notice(self, stage: str, kind: str, data: Mapping[str, Any]) -> None:
+    def notice(self, stage: str, kind: str, data: Mapping[str, object]) -> None:
         with self._lock:
-            mine = self._stages.get(stage)
-            worker = mine.workers.get(data.get("worker", -1)) if mine else None
-            if mine is None or worker is None:
-                return
-            self._on_notice(mine, worker, kind, data)
+            mine, number = self._stages.get(stage), data.get("worker")
+            if mine is not None and isinstance(number, int) and number in mine.workers:
+                self._on_notice(mine, number, kind, data)
 
-    def _on_notice(self, stage: _Stage, worker: _Worker, kind: str, data: Mapping[str, Any]) -> None:
-        now = self._now()
+    def _on_notice(self, stage: _Stage, number: int, kind: str, data: Mapping[str, object]) -> None:
+        now, worker, key = self._now(), stage.workers[number], str(data.get("key", ""))
         if kind == "started":
             self._start_clock(stage)
             worker.enter(views.EDITING if stage.facts.kind == "edit" else views.JUDGING, now)
-            worker.sample = data["key"]
-        elif kind == "progress" and data["key"] == worker.sample:
-            worker.step, worker.num_steps = data["step"], data["num_steps"]
-        elif kind == "finished" and data["key"] == worker.sample:
+            worker.sample = key
+        elif kind == "progress" and key == worker.sample:
+            worker.step, worker.num_steps = _count(data["step"]), _count(data["num_steps"])
+        elif kind == "finished" and key == worker.sample:
             worker.enter(views.ENCODING, now)
         elif kind == "loading":
             worker.enter(views.LOADING, now)
@@ -140,9 +138,9 @@ class Tracker(Observer):
         elif kind == "attempt":
             stage.retried += 1
             if stage.facts.is_synchronised and stage.facts.retry == "in_batch":
-                stage.held_by[data["key"]] = None
-            self._fail(stage, data["key"], data["reason"], data["message"], data["worker"])
-            self._release(stage, worker, data["key"])
+                stage.held_by[key] = None
+            self._fail(stage, key, str(data["reason"]), str(data["message"]), number)
+            self._release(stage, worker, key)
         elif kind in ("worker_lost", "worker_given_up"):
             worker.enter(views.RESTARTING if kind == "worker_lost" else views.DEAD, now)
 
@@ -206,7 +204,7 @@ class Tracker(Observer):
         log = logs[worker] if 0 <= worker < len(logs) else ""
         self._failure = FailureView(stage.facts.key, sample, reason, message, worker, log)
 
-    # -- asked -----------------------------------------------------------------------------------------------------
+    # -- by displays -----------------------------------------------------------------------------------------------
 
     def picture(self) -> RunSnapshot:
         """What there is to see now."""
@@ -230,7 +228,7 @@ class Tracker(Observer):
             )
 
     def _recount(self) -> None:
-        """New running means; computed outside the lock, so that whoever tells us something never waits for them."""
+        """New running means; computed outside the lock, so that the run never waits for them."""
         with self._lock:
             grown = [
                 (stage, stage.num_scores, {cluster: tuple(values) for cluster, values in stage.scores.items()})
@@ -295,6 +293,10 @@ def _step(stage: _Stage) -> str:
     away = sum(worker.state in views.AWAY for worker in stage.workers.values())
     present = len(stage.workers) - away
     return f"{present} of {len(stage.workers)} workers in step" if away else "workers in step"
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _new_stage(facts: StageFacts) -> _Stage:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from editeval.editors.diffusion.sizes import Size, area_size, parse_size
+from editeval.editors.diffusion.families import Size, area_size, parse_size
 from editeval.errors import EditRefusedError, ImageError
 from editeval.http import status_codes
 from editeval.http.client import BadReplyError, DeclinedError, HttpReply, PassingError, Server
@@ -134,11 +134,11 @@ def image_of(server: Server, reply: HttpReply) -> bytes | str:
 
 
 def usage_of(reply: HttpReply) -> tuple[int, int] | None:
-    """Tokens in and out of a checked reply; None if the server does not tell them."""
+    """Tokens in and out of a checked reply; None if the server does not report them."""
     usage = parse(reply.body).get("usage")
     found = (usage.get("input_tokens"), usage.get("output_tokens")) if isinstance(usage, dict) else ()
-    told = [count for count in found if isinstance(count, int) and count >= 0]
-    return (told[0], told[1]) if len(told) == 2 else None
+    counts = [count for count in found if isinstance(count, int) and count >= 0]
+    return (counts[0], counts[1]) if len(counts) == 2 else None
 
 
 def _decoded(text: str) -> bytes:

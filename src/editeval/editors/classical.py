@@ -13,7 +13,6 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +66,7 @@ _CLAUSES = re.compile(rf"[.;]\s+|,?\s+(?:and\s+)?then\s+|,?\s+and\s+(?=(?:{_VERB
 
 @dataclass(frozen=True, slots=True)
 class ClassicalParams:
-    """How a plain colour is told from others."""
+    """What counts as a plain colour."""
 
     hue_tolerance: int = 14  # of 256, to each side
     min_saturation: int = 80  # of 255; what is paler has no hue
@@ -318,7 +317,7 @@ class Classical(Editor):
             raise _refuse(f"{request.instruction!r} changes no pixel of this picture")
         return image
 
-    def _with(self, overrides: Mapping[str, Any]) -> ClassicalParams:
+    def _with(self, overrides: Mapping[str, object]) -> ClassicalParams:
         names = sorted(f.name for f in dataclasses.fields(ClassicalParams))
         unknown = sorted(set(overrides) - set(names))
         if unknown:

@@ -5,97 +5,119 @@ longcat_image_edit, qwen_image_2_1, qwen_image_edit, qwen_image_edit_plus; every
 Licences, memory and cost are those of the checkpoint; FLUX.1 Kontext [dev] is 12 B and non-commercial, InstructPix2Pix
 1 B and MIT. The family follows from the checkpoint; a parameter that it does not have is refused, and None means its
 authors' default. Text is read as their code reads it: InstructPix2Pix the first 77 tokens, FLUX 512, LongCat up to 512
-(more is refused). LongCat's text encoder is corrected for transformers >= 5.3 (diffusion/conditioning.py). Noise: a CPU
+(more is refused). LongCat's text encoder is corrected for transformers >= 5.3 (diffusion/patches.py). Noise: a CPU
 generator seeded with the request's seed, the same on every device.
+
+The types `qwen_image_edit` and `qwen_image_edit_plus` are two of these families with parameters and defaults of their
+own, those of v2. About 60 GiB in bfloat16, one copy on an 80 GB GPU; Apache-2.0. At one megapixel with true CFG, 50
+steps of v1 are 19.8 PFLOP (25 s on an H100 at best), 40 steps of Plus 13.4 PFLOP (17 s). Plus takes one source image;
+its text encoder sees a copy of 384 x 384 pixels (in area), its transformer one of a megapixel, both scaled from the
+source itself. The conditioning of both is corrected for transformers >= 5.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-from editeval.editors.diffusion import checkpoint, download
+from editeval.editors.diffusion import checkpoint
 from editeval.editors.diffusion.engine import DiffusionEngine
 from editeval.editors.diffusion.families import FAMILIES
-from editeval.editors.diffusion.loading import ModelSource
-from editeval.editors.diffusion.sizes import parse_size
+from editeval.editors.diffusion.loading import PipelineParams
 from editeval.types import WEIGHTS, Editor, EditRequest, Facts, HubModel, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_CALL = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "image_guidance_scale", "negative_prompt")
-
 
 @dataclass(frozen=True, slots=True)
-class DiffusersPipelineParams:
+class DiffusersPipelineParams(PipelineParams):
     """Parameters of a diffusers pipeline. None: what the authors of the family chose."""
 
     model_name: str = field(default="black-forest-labs/FLUX.1-Kontext-dev", metadata=WEIGHTS)  # Hub id, or a folder
     family: str = "auto"  # auto: from the checkpoint's pipeline class; or the name of a family
-    revision: str | None = None  # branch, tag or commit on the Hub; None: its main branch
     trust_remote_code: bool = False  # run Python from the checkpoint; needs revision = a commit of 40 hex digits
-    dtype: str = "bfloat16"  # of the weights and the computation: bfloat16 | float16 | float32
     num_inference_steps: int | None = None  # denoising steps
     guidance_scale: float | None = None  # guidance of the model itself (FLUX: distilled; pix2pix, LongCat: CFG)
     true_cfg_scale: float | None = None  # classifier-free guidance of Qwen and Kontext; above 1 every step costs twice
     image_guidance_scale: float | None = None  # InstructPix2Pix: how closely to follow the source
     negative_prompt: str | None = None  # what classifier-free guidance moves away from
-    disable_progress_bar: bool = True  # False: diffusers' own bar in the worker's log
-    size: str = "model"  # model (what its authors chose for that aspect) | source (scaled back to it) | WIDTHxHEIGHT
-    attention_backend: str | None = None  # a name that diffusers knows, for instance _native_cudnn; None: torch decides
-    compile: bool = False  # compile the denoiser's repeated blocks; the first edit takes minutes longer
-    acceleration: str = "none"  # none | exact: compiled blocks and real rotations; other rounding, the same mathematics
-    cpu_offload: str = "none"  # none | model | sequential: weights stay in host memory and visit the GPU; slow
-    vae_tiling: bool = False  # decode in tiles: less memory, faint seams
 
     def __post_init__(self) -> None:
-        parse_size(self.size)
+        PipelineParams.__post_init__(self)
         if self.family not in ("auto", *FAMILIES):
             raise ValueError(f"family: must be auto or one of {', '.join(FAMILIES)}, got {self.family!r}")
         if self.num_inference_steps is not None and self.num_inference_steps < 1:
             raise ValueError(f"num_inference_steps: must be at least 1, got {self.num_inference_steps}")
-        self.source()
+        if self.trust_remote_code and not checkpoint.COMMIT.fullmatch(self.revision or ""):
+            raise ValueError(
+                f"trust_remote_code: needs `revision` pinned to a commit of 40 hex digits, got {self.revision!r}"
+            )
 
-    def source(self) -> ModelSource:
-        """What to load."""
-        return ModelSource(
-            model_name=self.model_name,
-            revision=self.revision,
-            dtype=self.dtype,
-            family=self.family,
-            trust_remote_code=self.trust_remote_code,
-            cpu_offload=self.cpu_offload,
-            vae_tiling=self.vae_tiling,
-            attention_backend=self.attention_backend,
-            compile=self.compile,
-            acceleration=self.acceleration,
-            is_quiet=self.disable_progress_bar,
-        )
+    def wanted_family(self) -> str:
+        return self.family
+
+    def runs_remote_code(self) -> bool:
+        return self.trust_remote_code
+
+
+@dataclass(frozen=True, slots=True)
+class QwenImageEditParams(PipelineParams):
+    """Parameters of Qwen-Image-Edit; names and defaults are those of v2, where v2 had them."""
+
+    model_name: str = field(default="Qwen/Qwen-Image-Edit", metadata=WEIGHTS)  # Hub id, or a folder
+    num_inference_steps: int = 50  # denoising steps
+    true_cfg_scale: float = 4.0  # classifier-free guidance; above 1 every step runs the transformer twice
+    negative_prompt: str = " "  # what guidance moves away from; handed over always
+
+    def __post_init__(self) -> None:
+        PipelineParams.__post_init__(self)
+        if self.num_inference_steps < 2:  # its schedule stretches to a last step above zero: a single one divides by it
+            raise ValueError(f"num_inference_steps: must be at least 2, got {self.num_inference_steps}")
+        if self.true_cfg_scale <= 0:
+            raise ValueError(f"true_cfg_scale: must be positive, got {self.true_cfg_scale}")
+
+    def wanted_family(self) -> str:
+        return "qwen_image_edit"
+
+
+@dataclass(frozen=True, slots=True)
+class QwenImageEditPlusParams(QwenImageEditParams):
+    """Parameters of Qwen-Image-Edit-2509 and -2511; defaults are those of its authors."""
+
+    model_name: str = field(default="Qwen/Qwen-Image-Edit-2511", metadata=WEIGHTS)  # Hub id, or a folder
+    num_inference_steps: int = 40  # denoising steps
+
+    def wanted_family(self) -> str:
+        return "qwen_image_edit_plus"
 
 
 class DiffusersPipeline(Editor):
     """Edits with whichever family's pipeline the checkpoint holds."""
 
-    Params = DiffusersPipelineParams
+    Params: ClassVar[type[PipelineParams]] = DiffusersPipelineParams
     packages = ("torch", "diffusers", "transformers")
+    variants = tuple(
+        f"family {row.name} ({', '.join(row.pipelines)}): tested on tiny models of that class, not with real weights"
+        for row in FAMILIES.values()
+    )
+    params: PipelineParams
     _engine: DiffusionEngine | None = None
 
     @classmethod
-    def check(cls, params: Any) -> None:
+    def check(cls, params: PipelineParams) -> None:
         """A folder must hold a checkpoint; what is on the Hub is looked up afterwards."""
         if checkpoint.is_path(params.model_name):
             checkpoint.read_index(params.model_name, params.revision)
 
     @classmethod
-    def hub_model(cls, params: Any) -> HubModel | None:
+    def hub_model(cls, params: PipelineParams) -> HubModel | None:
         is_path = checkpoint.is_path(params.model_name)
-        return None if is_path else download.wanted(params.model_name, params.revision)
+        return None if is_path else checkpoint.wanted(params.model_name, params.revision)
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""
-        given = {name: getattr(self.params, name) for name in _CALL}
-        self._engine = DiffusionEngine.load(self.params.source(), device, self.params.size, given)
+        self._engine = DiffusionEngine.load(self.params, device)
 
     def facts(self) -> Facts:
         """Pipeline class, commit, attention, dtype, device, whether compiled."""
@@ -104,7 +126,7 @@ class DiffusersPipeline(Editor):
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The edited image. Overrides: num_inference_steps and the guidance that the family has."""
         if self._engine is None:
-            raise RuntimeError("diffusers_pipeline: edit before load")
+            raise RuntimeError(f"{type(self).__name__}: edit before load")
         return self._engine.edit(request, progress, not self.params.disable_progress_bar)
 
     def unload(self) -> None:
@@ -112,3 +134,17 @@ class DiffusersPipeline(Editor):
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+
+class QwenImageEdit(DiffusersPipeline):
+    """Qwen-Image-Edit (v1), the 20 B editor behind `multi_gpu_qwen_image_edit`, run by diffusers."""
+
+    Params = QwenImageEditParams
+    variants = ()
+
+
+class QwenImageEditPlus(DiffusersPipeline):
+    """Qwen-Image-Edit-2509 and -2511 ("Plus"), run by diffusers with one source image per edit."""
+
+    Params = QwenImageEditPlusParams
+    variants = ()

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from editeval.editors import _images_api
 from editeval.editors._images_api import DIALECTS, OWNED, TUNABLE, Value, form, size_of, text_of
-from editeval.editors.diffusion.sizes import Size, is_stretch, parse_size, scaled
+from editeval.editors.diffusion.families import Size, is_stretch, parse_size, scaled
 from editeval.errors import ConfigError, ImageError, MachineError
-from editeval.http.calls import SECRET, Bounds, Caps, UsageMeter, ask, check_variable, key_in
+from editeval.http.calls import NOT_IDENTITY, SECRET, ServerParams, UsageMeter, ask
 from editeval.http.client import (
     BadReplyError,
     HttpReply,
@@ -31,7 +31,6 @@ from editeval.http.client import (
     PassingError,
     Server,
     TransportError,
-    check_reachable,
     idempotency,
     parse_url,
 )
@@ -42,76 +41,43 @@ from editeval.types import Editor, EditRequest, Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-DEFAULT_URL = "http://127.0.0.1:8000/v1"
 PROBE_S = 30.0  # one call of the check before the first edit
 OVERRIDABLE = ("size", *TUNABLE, "extra")
-NOT_IDENTITY: Mapping[str, Any] = {"identity": False}  # such a field changes no image, only how it is come by
 
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenaiImagesParams:
+@dataclass(frozen=True)
+class OpenaiImagesParams(ServerParams):
     """Where the server is and what it is asked for. What a dialect has no field for is refused, not dropped."""
 
-    base_url: str = field(default="", metadata=NOT_IDENTITY)  # one server; without it and base_urls: DEFAULT_URL
-    base_urls: tuple[str, ...] = field(default=(), metadata=NOT_IDENTITY)  # several; worker i takes number i mod n
-    model: str = "Qwen/Qwen-Image-Edit"  # as the server names it; checked against its list before the first edit
+    model: str = field(default="Qwen/Qwen-Image-Edit", kw_only=True)  # checked against the server's list first
     dialect: str = "vllm_omni"  # vllm_omni | sglang | openai: which fields the server has
-    api_key_env: str = field(default="", metadata=NOT_IDENTITY)  # NAME of the environment variable; empty = no key
     size: str = "model"  # model: ~1 megapixel in the source's shape (openai: auto) | source (scaled back to it) | WxH
     num_inference_steps: int | None = None  # None: 50, and with openai not sent, like the next three
     true_cfg_scale: float | None = None  # None: 4.0
     guidance_scale: float | None = None  # None: not sent; only guidance-distilled models such as FLUX use it
     negative_prompt: str | None = None  # None: " ", which keeps classifier-free guidance on
     extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # further form fields, sent as they are
-    timeout_s: float = field(default=600.0, metadata=NOT_IDENTITY)  # one call, from connecting to the last byte
-    deadline_s: float = field(default=1500.0, metadata=NOT_IDENTITY)  # one edit, with every retry and pause
-    max_retries: int = field(default=4, metadata=NOT_IDENTITY)  # after 408, 409, 425, 429, 5xx, resets and timeouts
-    backoff_s: float = field(default=1.0, metadata=NOT_IDENTITY)  # the first pause; each further one is twice as long
-    max_calls: int | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, retries included; then it stops
-    max_usd: float | None = field(default=None, metadata=NOT_IDENTITY)  # of a run (dialect openai); then it stops
-    usd_per_mtok_in: float = field(default=0.0, metadata=NOT_IDENTITY)  # US dollars per million tokens sent
-    usd_per_mtok_out: float = field(default=0.0, metadata=NOT_IDENTITY)  # ... of images
+    timeout_s: float = field(default=600.0, kw_only=True, metadata=NOT_IDENTITY)  # one call, to the last byte
+    deadline_s: float = field(default=1500.0, kw_only=True, metadata=NOT_IDENTITY)  # one edit, with retries and pauses
     max_reply_mib: int = field(default=64, metadata=NOT_IDENTITY)  # a bigger reply is not read
     allow_url_results: bool = field(default=False, metadata=NOT_IDENTITY)  # fetch images the server has at its own host
 
     def __post_init__(self) -> None:
         if self.dialect not in DIALECTS:
             raise ConfigError(f"dialect: must be one of {', '.join(DIALECTS)}, got {self.dialect!r}")
-        if self.base_url and self.base_urls:
-            raise ConfigError("base_urls: given together with base_url; give one of them")
-        object.__setattr__(self, "base_urls", tuple(self.base_urls))  # a list, when it comes out of JSON
-        self.servers()
-        check_variable(self.api_key_env)
-        if not self.model:
-            raise ConfigError("model: is empty; name the model that the server serves")
+        super().__post_init__()
         try:
             parse_size(self.size)
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self._check_numbers()
         self._check_extra()
-        self.caps()
         if self.max_usd is not None and self.dialect != "openai":
             raise ConfigError(f"max_usd: servers of the dialect {self.dialect} tell no tokens; set max_calls instead")
         for name in TUNABLE:
             self._settle(name)
-
-    @property
-    def num_workers(self) -> int:
-        """How many workers there are where the configuration names no devices: one per server."""
-        return len(self.base_urls) or 1
-
-    def caps(self) -> Caps:
-        """What may be spent."""
-        return Caps(self.max_calls, self.max_usd, self.usd_per_mtok_in, self.usd_per_mtok_out)
-
-    def servers(self) -> list[Server]:
-        """Every server, without its key."""
-        if self.base_urls:
-            return [parse_url(f"base_urls[{i}]", url) for i, url in enumerate(self.base_urls)]
-        return [parse_url("base_url", self.base_url or DEFAULT_URL)]
 
     def _settle(self, name: str) -> None:
         """A parameter that was left out becomes what is sent for it, so that every record of the run shows it."""
@@ -122,24 +88,11 @@ class OpenaiImagesParams:
             raise ConfigError(f"{name}: the dialect {self.dialect} has no such field; leave it out")
 
     def _check_numbers(self) -> None:
-        limits: dict[str, tuple[type, float, float]] = {
-            "num_inference_steps": (int, 1, 1000),
-            "true_cfg_scale": (float, 0, 100),
-            "guidance_scale": (float, 0, 100),
-            "timeout_s": (float, 0.01, 86400),
-            "deadline_s": (float, 0.01, 86400),
-            "max_retries": (int, 0, 20),
-            "backoff_s": (float, 0, 60),
-            "max_reply_mib": (int, 1, 1024),
-        }
-        for name, (kind, least, most) in limits.items():
-            value = getattr(self, name)
-            if value is None and name in TUNABLE:
-                continue
-            is_number = type(value) is int or (kind is float and type(value) is float)
-            if not is_number or not least <= value <= most:
-                what = "an integer" if kind is int else "a number"
-                raise ConfigError(f"{name}: must be {what} from {least:g} to {most:g}, got {value!r}")
+        limits = {"num_inference_steps": (1, 1000, int), "true_cfg_scale": (0, 100, float)}
+        limits |= {"guidance_scale": (0, 100, float), "max_reply_mib": (1, 1024, int)}
+        for name, (least, most, kind) in limits.items():
+            if getattr(self, name) is not None:
+                self.check_number(name, least, most, kind)
         if self.negative_prompt is not None and not isinstance(self.negative_prompt, str):
             raise ConfigError(f"negative_prompt: must be text, got {self.negative_prompt!r}")
 
@@ -161,27 +114,24 @@ class OpenaiImages(Editor):
     Params = OpenaiImagesParams
     default_device = "cpu"
     is_remote = True
+    variants = tuple(f"dialect {name}: tested with a scripted server, untested with a real one" for name in DIALECTS)
     params: OpenaiImagesParams
 
     def __init__(self, params: OpenaiImagesParams) -> None:
         super().__init__(params)
         self._server: Server | None = None
+        self._bounds = params.bounds(params.max_reply_mib << 20)
         self._is_over = ""  # why no further call is made
 
     @classmethod
     def check(cls, params: OpenaiImagesParams) -> None:
-        """The key's variable is set, and somebody listens at every address."""
-        key_in("openai_images.api_key_env", params.api_key_env)
-        for server in params.servers():
-            check_reachable("openai_images", server)
+        """The key's variable is set, and every address answers."""
+        params.check_servers("openai_images")
 
     def load(self, device: str) -> None:
         """Choose this worker's server and ask which models it has. Raises MachineError if it cannot be used."""
-        servers = self.params.servers()
-        server = dataclasses.replace(
-            servers[self.worker % len(servers)], key=key_in("openai_images.api_key_env", self.params.api_key_env)
-        )
-        quick = dataclasses.replace(self._bounds(), timeout_s=min(PROBE_S, self.params.timeout_s))
+        server = self.params.server_of("openai_images", self.worker)
+        quick = dataclasses.replace(self._bounds, timeout_s=min(PROBE_S, self.params.timeout_s))
 
         def read(reply: HttpReply) -> tuple[str, ...]:
             if reply.status in (404, 405, 501):
@@ -197,7 +147,7 @@ class OpenaiImages(Editor):
             has = ", ".join(repr(server.quote(m)[:80]) for m in models[:5]) + (", ..." if len(models) > 5 else "")
             raise MachineError(f"openai_images.model: {server.url} has no {self.params.model!r}; it serves {has}")
         self._server = server
-        self._spending = UsageMeter("openai_images", self.params.caps(), self.request_budget)
+        self._spending = UsageMeter("openai_images", self.params, self.request_budget)
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
         """The server's image, at the size that was asked for.
@@ -240,18 +190,14 @@ class OpenaiImages(Editor):
             _images_api.check(server, reply)
             return _images_api.image_of(server, reply), _images_api.usage_of(reply)
 
-        found, usage = ask(server, message, self._bounds(), read, jitter, self._spending.begin)
+        found, usage = ask(server, message, self._bounds, read, jitter, self._spending.begin)
         self._spending.answered(usage, server.url)
         if isinstance(found, bytes):
             return found
         path = _path_at(server, found, self.params.allow_url_results)
         place = dataclasses.replace(server, prefix="")
 
-        return ask(place, HttpRequest("GET", path, is_anonymous=True), self._bounds(), _body, jitter)
-
-    def _bounds(self) -> Bounds:
-        p = self.params
-        return Bounds(p.timeout_s, p.deadline_s, p.max_retries, p.backoff_s, p.max_reply_mib << 20)
+        return ask(place, HttpRequest("GET", path, is_anonymous=True), self._bounds, _body, jitter)
 
     def _with(self, overrides: Mapping[str, Any]) -> OpenaiImagesParams:
         unknown = sorted(set(overrides) - set(OVERRIDABLE))

@@ -12,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from editeval import rungs
 from editeval.errors import BenchmarkError, ConfigError, EditRefusedError, ImageError
 from editeval.images import decode
 from editeval.types import Editor, EditRequest, Facts, Progress
@@ -24,7 +23,7 @@ from editeval.types import Editor, EditRequest, Facts, Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-RUNGS = tuple(rungs.RUNGS)
+RUNGS = ("target", "target_reencoded", "partial", "over_edit", "wrong_object", "identity")  # of editeval.rungs
 FAILURES = ("failed", "refused", "unreadable")
 OTHERS = "default"  # the category of samples whose own is not listed
 NUM_STEPS = 4  # that are reported, as denoising steps would be
@@ -109,10 +108,36 @@ def answer(rung: str, images: tuple[bytes, ...], seed: int) -> Image:
     import numpy as np
     from PIL import Image
 
+    from editeval import rungs
+
     source, target = (np.asarray(decode(image)) for image in images)
     if source.shape != target.shape:
         raise ImageError(f"source and target must have one size, got {source.shape} and {target.shape}")
     return Image.fromarray(rungs.RUNGS[rung](source, target, seed))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedAnswers:
+    """What `Simulated` answers under these parameters; see `run.plan.KnownAnswers`."""
+
+    params: SimulatedParams
+
+    def problem(self, sample_ids: Sequence[str]) -> str:
+        """Names the categories that no sample has: their chances would never be used."""
+        if self.params.chances == _usual():
+            return ""
+        known = {sample_id.partition("/")[0] for sample_id in sample_ids} | {OTHERS}
+        absent = " or ".join(repr(f"{category}/") for category in self.params.chances if category not in known)
+        return f"chances: no sample's id begins with {absent}; use {', '.join(sorted(known))}" if absent else ""
+
+    def chances(self, sample_id: str) -> dict[str, float]:
+        return {name: chance for name, chance in chances_of(self.params, sample_id).items() if name in RUNGS}
+
+    def drawn(self, sample_id: str, seed: int) -> str:
+        return drawn(self.params, sample_id, seed)
+
+    def image(self, name: str, images: tuple[bytes, ...], seed: int) -> Image:
+        return answer(name, images, seed)
 
 
 class Simulated(Editor):
@@ -121,6 +146,11 @@ class Simulated(Editor):
     Params = SimulatedParams
     default_device = "cpu"
     sees_reference: ClassVar[bool] = True
+
+    @classmethod
+    def known_answers(cls, params: SimulatedParams) -> SimulatedAnswers:
+        """By the chances of `params`."""
+        return SimulatedAnswers(params)
 
     def facts(self) -> Facts:
         """That this is no model."""
@@ -145,5 +175,5 @@ class Simulated(Editor):
         if rung == "unreadable":
             raise ImageError("simulated: the source cannot be read")
         if rung == "failed":
-            raise SimulatedError("the stand-in fails here, as it was told to")
+            raise SimulatedError("the stand-in fails here, as its chances say")
         return answer(rung, request.images, request.seed)

@@ -167,7 +167,7 @@ def lower_bound(num_requests: int, paces: Sequence[float], sizes: Sequence[float
     heapq.heapify(ends)
     done = [0] * len(paces)
     end = 0.0
-    for _ in range(num_requests):  # give each request to whoever would end it first
+    for _ in range(num_requests):  # give each request to the worker that would end it first
         end, worker = ends[0]
         done[worker] += 1
         heapq.heapreplace(ends, ((done[worker] + 1) * paces[worker] * size, worker))

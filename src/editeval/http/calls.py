@@ -13,12 +13,21 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from editeval.errors import BudgetError, ConfigError, MachineError
-from editeval.http.client import HttpReply, HttpRequest, PassingError, Server, TransportError, exchange
+from editeval.http.client import (
+    HttpReply,
+    HttpRequest,
+    PassingError,
+    Server,
+    TransportError,
+    check_reachable,
+    exchange,
+    parse_url,
+)
 from editeval.types import RequestBudget, UsageRequest
 
 T = TypeVar("T")
@@ -79,16 +88,50 @@ def pause_s(attempt: int, wait_s: float | None, backoff_s: float, jitter: random
     return float(min(MAX_WAIT_S, max(own, wait_s or 0.0)))
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """The most that a stage may spend (None: no limit), and prices. Raises ConfigError for what makes no sense."""
+NOT_IDENTITY: Mapping[str, bool] = {"identity": False}  # such a field changes no result, only how it is got
+DEFAULT_URL = "http://127.0.0.1:8000/v1"
 
-    max_calls: int | None
-    max_usd: float | None
-    usd_per_mtok_in: float
-    usd_per_mtok_out: float
+
+@dataclass(frozen=True, kw_only=True)
+class ServerParams:
+    """Which servers a plug-in asks, how patiently, and at what cost. Raises ConfigError for what makes no sense."""
+
+    base_url: str = field(default="", metadata=NOT_IDENTITY)  # one server; without it and base_urls: DEFAULT_URL
+    base_urls: tuple[str, ...] = field(default=(), metadata=NOT_IDENTITY)  # several; worker i takes number i mod n
+    model: str = ""  # as the server names it
+    api_key_env: str = field(default="", metadata=NOT_IDENTITY)  # NAME of the environment variable; empty = no key
+    timeout_s: float = field(default=120.0, metadata=NOT_IDENTITY)  # one call, from connecting to the last byte
+    deadline_s: float = field(default=600.0, metadata=NOT_IDENTITY)  # one result, with every retry and pause
+    max_retries: int = field(default=4, metadata=NOT_IDENTITY)  # after 408, 409, 425, 429, 5xx, resets and timeouts
+    backoff_s: float = field(default=1.0, metadata=NOT_IDENTITY)  # the first pause; each further one is twice as long
+    max_calls: int | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, retries included; then it stops
+    max_usd: float | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, by these prices; then it stops
+    usd_per_mtok_in: float = field(default=0.0, metadata=NOT_IDENTITY)  # US dollars per million tokens sent
+    usd_per_mtok_out: float = field(default=0.0, metadata=NOT_IDENTITY)  # ... of replies
 
     def __post_init__(self) -> None:
+        if self.base_url and self.base_urls:
+            raise ConfigError("base_urls: given together with base_url; give one of them")
+        object.__setattr__(self, "base_urls", tuple(self.base_urls))  # a list, when it comes out of JSON
+        self.servers()
+        check_variable(self.api_key_env)
+        if not self.model.strip():
+            raise ConfigError("model: is empty; name the model that the server serves")
+        self.check_number("timeout_s", 0.01, 86400)
+        self.check_number("deadline_s", 0.01, 86400)
+        self.check_number("max_retries", 0, 20, int)
+        self.check_number("backoff_s", 0, 60)
+        self._check_budget()
+
+    def check_number(self, name: str, least: float, most: float, kind: type = float) -> None:
+        """Raises ConfigError unless the field `name` is a number within these bounds."""
+        value = getattr(self, name)
+        is_number = type(value) is int or (kind is float and type(value) is float)
+        if not is_number or not least <= value <= most:
+            what = "an integer" if kind is int else "a number"
+            raise ConfigError(f"{name}: must be {what} from {least:g} to {most:g}, got {value!r}")
+
+    def _check_budget(self) -> None:
         if self.max_calls is not None and self.max_calls < 1:
             raise ConfigError(f"max_calls: must be at least 1, got {self.max_calls}; leave it out for no limit")
         if self.max_usd is not None and not 0.0 < self.max_usd < 1e9:
@@ -105,43 +148,68 @@ class Caps:
             )
 
     @property
-    def is_none(self) -> bool:
-        """Whether nothing is limited, so that no budget has to be asked."""
-        return self.max_calls is None and self.max_usd is None
+    def num_workers(self) -> int:
+        """How many workers there are where the configuration names no devices: one per server."""
+        return len(self.base_urls) or 1
+
+    def servers(self) -> list[Server]:
+        """Every server, without its key."""
+        if self.base_urls:
+            return [parse_url(f"base_urls[{i}]", url) for i, url in enumerate(self.base_urls)]
+        return [parse_url("base_url", self.base_url or DEFAULT_URL)]
+
+    def check_servers(self, where: str) -> None:
+        """The key's variable is set, and every address answers. Raises MachineError."""
+        key_in(f"{where}.api_key_env", self.api_key_env)
+        for server in self.servers():
+            check_reachable(where, server)
+
+    def server_of(self, where: str, worker: int) -> Server:
+        """The server that this worker asks, with the key."""
+        servers = self.servers()
+        return replace(servers[worker % len(servers)], key=key_in(f"{where}.api_key_env", self.api_key_env))
+
+    def bounds(self, max_bytes: int) -> Bounds:
+        """How long and how often the server is asked for one result."""
+        return Bounds(self.timeout_s, self.deadline_s, self.max_retries, self.backoff_s, max_bytes)
 
 
 class UsageMeter:
     """The calls of one worker. Any thread may call. `where` is what they are made for, in messages."""
 
-    def __init__(self, where: str, caps: Caps, request_budget: RequestBudget) -> None:
+    def __init__(self, where: str, params: ServerParams, request_budget: RequestBudget) -> None:
         self._where = where
-        self._caps = caps
+        self._params = params
+        self._is_limited = params.max_calls is not None or params.max_usd is not None
         self._request = request_budget
         self._lock = threading.Lock()
         self._dearest = 0.0
 
     def begin(self) -> None:
         """One more try is about to be made. Raises BudgetError if it may not."""
-        if not self._caps.is_none:
-            why = self._request(UsageRequest(calls=1, max_calls=self._caps.max_calls, max_usd=self._caps.max_usd))
+        if self._is_limited:
+            why = self._request(UsageRequest(calls=1, max_calls=self._params.max_calls, max_usd=self._params.max_usd))
             if why:
                 raise BudgetError(f"{self._where}: {why}")
 
     def answered(self, usage: tuple[int, int] | None, url: str) -> None:
-        """A call was answered; `usage` is its tokens in and out. One that tells none costs as much as the dearest.
+        """A call was answered; `usage` is its tokens in and out. One without a count costs as much as the dearest.
 
-        Raises MachineError if none has told any, and the limit is one in money.
+        Raises MachineError if no call had a count, and the limit is one in money.
         """
-        if self._caps.is_none:
+        if not self._is_limited:
             return
         with self._lock:
             if usage is None:
                 usd = self._dearest
             else:
-                usd = usage[0] * self._caps.usd_per_mtok_in / MILLION + usage[1] * self._caps.usd_per_mtok_out / MILLION
+                usd = (
+                    usage[0] * self._params.usd_per_mtok_in / MILLION
+                    + usage[1] * self._params.usd_per_mtok_out / MILLION
+                )
                 self._dearest = max(self._dearest, usd)
             is_unknown = usage is None and not self._dearest
-        if is_unknown and self._caps.max_usd is not None:
+        if is_unknown and self._params.max_usd is not None:
             raise MachineError(
                 f"{self._where}.max_usd: {url} does not tell how many tokens it used; set max_calls instead"
             )

@@ -243,9 +243,9 @@ COARSE_FACTOR, FINE_FACTOR = (2 * COARSE + 1) ** 4, (2 * FINE + 1) ** 4
 """Sum of the weights: by this factor averaged values are larger than levels."""
 
 _FAINT_EDGE, _STRONG_EDGE = 24, 80
-"""Sums of the slopes in x and y over R, G, B: below the first nobody sees it, from the second on an edge is an edge."""
+"""Sums of the slopes in x and y over R, G, B: below the first it is not seen, from the second on it counts in full."""
 _WINDOW = 3  # pixels to each side within which variances are taken
-_FLAT = 150  # variance, summed over R, G, B, that nobody sees: about 7 levels in each
+_FLAT = 150  # variance, summed over R, G, B, that cannot be seen: about 7 levels in each
 
 
 def averaged(pixels: Whole, step: int) -> Whole:

@@ -1,6 +1,6 @@
 """Judge `reference`: pixel scores for samples whose exact target and change mask are known; no model, no device.
 
-First the edit is laid over the source: a shift, a zoom and a change of brightness that nobody sees are undone.
+First the edit is laid over the source: a shift, a zoom and a change of brightness that cannot be seen are undone.
 completeness  inside the mask: the lower of colour (which share of the way from source to target was gone) and structure
               (are edges and shading those of the target?). The source gives 0, the target 10, half of the change about
               5; flat paint and wrong objects mostly nothing, what is blurred in between.
@@ -78,8 +78,8 @@ class ReferenceParams:
         if not 0.0 < self.object_share <= 1.0:
             raise ConfigError(f"object_share: must be greater than 0 and at most 1, got {self.object_share}")
         if not self.unseen_difference < self.full_difference:
-            told = f"{self.full_difference} and {self.unseen_difference}"
-            raise ConfigError(f"full_difference: must be greater than unseen_difference, got {told}")
+            given = f"{self.full_difference} and {self.unseen_difference}"
+            raise ConfigError(f"full_difference: must be greater than unseen_difference, got {given}")
 
 
 class _Unscored(Exception):  # noqa: N818 - not an error: it is the result

@@ -71,7 +71,7 @@ class VllmVlmParams(DrawnParams):
 
 
 class VllmVlmJudge(ProtocolJudge[Conversation]):
-    """Asks a model inside vLLM what the protocol asks, a batch at a time. `vllm` stands in for the package in tests."""
+    """Asks a model inside vLLM what the protocol asks, a batch at a time. Tests give a fake package as `vllm`."""
 
     Params = VllmVlmParams
     name = NAME

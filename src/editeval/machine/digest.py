@@ -120,7 +120,7 @@ def _size(path: Path) -> int:
 
 
 def _file(path: Path, budget: int) -> tuple[str, int]:
-    """(size and digest, bytes read); a link that leads nowhere and a device are told by their kind."""
+    """(size and digest, bytes read); a link that leads nowhere and a device are named by their kind."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -257,7 +257,7 @@ def _imports(source: bytes, name: str, is_package: bool) -> Iterator[str]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return  # whoever imports it says so
+        return  # importing it raises the error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -31,7 +31,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU. Memory is None where the driver does not tell (shared memory, some slices)."""
+    """One GPU. Memory is None where the driver does not say (shared memory, some slices)."""
 
     index: str
     uuid: str
@@ -78,7 +78,7 @@ def driver_name(device: str, environ: Mapping[str, str]) -> str:
 
 
 def most_free_bytes(device: str, environ: Mapping[str, str]) -> int | None:
-    """Free memory of that GPU, or of the emptiest one that it may be; None if the driver does not tell.
+    """Free memory of that GPU, or of the emptiest one that it may be; None if the driver does not say.
 
     CUDA counts GPUs in an order of its own unless CUDA_DEVICE_ORDER is PCI_BUS_ID: then a number means any of them.
     """
@@ -155,7 +155,7 @@ def _gib(mebibytes: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
-    """One GPU at one moment; None where the driver does not tell."""
+    """One GPU at one moment; None where the driver does not say."""
 
     at: float  # unix seconds
     gpu: str  # the run's name of it: "cuda:0"
@@ -169,7 +169,7 @@ class GpuSource(Protocol):
     """Where samples come from."""
 
     def sample(self) -> list[GpuSample]:
-        """One per GPU, now. Never raises: what the driver does not tell is None."""
+        """One per GPU, now. Never raises: what the driver does not say is None."""
         ...
 
     def close(self) -> None: ...
@@ -227,5 +227,5 @@ class NvmlSource:
     def _ask(self, question: Callable[[], float]) -> float | None:
         try:
             return question()
-        except self._nvml.NVMLError:  # a slice of a GPU tells less than a whole one
+        except self._nvml.NVMLError:  # a slice of a GPU has fewer figures than a whole one
             return None

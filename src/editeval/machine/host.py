@@ -24,7 +24,7 @@ class Disk:
 
 
 def memory_gib() -> tuple[float, float] | None:
-    """(total, available) of the host, GiB; None where Linux does not tell."""
+    """(total, available) of the host, GiB; None where Linux does not say."""
     with suppress(OSError, KeyError, ValueError):
         rows = (line.split() for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
         kib = {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) > 1}
@@ -33,7 +33,7 @@ def memory_gib() -> tuple[float, float] | None:
 
 
 def disk(path: Path) -> Disk | None:
-    """The disk that `path` is on, or its nearest parent that exists; None if that cannot be told."""
+    """The disk that `path` is on, or its nearest parent that exists; None if that is unknown."""
     for place in (path.absolute(), *path.absolute().parents):
         try:
             usage = shutil.disk_usage(place)
@@ -89,12 +89,12 @@ def is_shared(kind: str) -> bool:
 
 
 def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str:
-    """Type of the file system that holds `path` ("ext4", "nfs4"); "" where the kernel does not tell (not Linux)."""
+    """Type of the file system that holds `path` ("ext4", "nfs4"); "" where the kernel does not say (not Linux)."""
     return _mount_of(path, mountinfo)[1]
 
 
 def mount_point(path: Path, mountinfo: Path = MOUNTINFO) -> Path:
-    """Where the file system that holds `path` is mounted; `path` itself where the kernel does not tell."""
+    """Where the file system that holds `path` is mounted; `path` itself where the kernel does not say."""
     return _mount_of(path, mountinfo)[0]
 
 
@@ -126,7 +126,7 @@ BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """Another one after every start of the machine; empty where the system does not tell (not Linux)."""
+    """Another one after every start of the machine; empty where the system does not say (not Linux)."""
     try:
         return BOOT_ID_FILE.read_text(encoding="ascii").strip()
     except OSError:

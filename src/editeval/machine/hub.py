@@ -129,7 +129,7 @@ def _read(path: Path) -> dict[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}  # what cannot be read is told, with its name, by whoever loads it
+        return {}  # loading it raises an error that names what cannot be read
     return content if isinstance(content, dict) else {}
 
 

@@ -41,7 +41,7 @@ def installed(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
 
 
 def build_of(torch: str) -> dict[str, str]:
-    """What torch's version tells about its build: 2.13.0+cu130 is {"torch-cuda": "13.0"}; {} if it tells nothing."""
+    """What torch's version says about its build: 2.13.0+cu130 is {"torch-cuda": "13.0"}; {} if it says nothing."""
     _, _, local = torch.partition("+")
     if local == "cpu":
         return {"torch-cpu-build": "1"}

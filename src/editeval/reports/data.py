@@ -8,12 +8,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from editeval.images import FLAGS
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
-from editeval.types import Score, Subset, Summary
+from editeval.store.records import SampleRow
+from editeval.types import Subset, Summary
 
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
 MICRO, MACRO = "micro", "macro"
@@ -22,34 +23,11 @@ NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
 OF_SUBSET = " (subset)"  # what a badge ends with if only a part of the benchmark was wanted
 NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
 
+JsonObject: TypeAlias = Mapping[str, Any]
+"""JSON values by name, from a ledger of any version: a reader takes nothing in it for granted."""
+
 Images = Callable[[str], tuple[bytes | None, bytes | None]]
 """images(sample id) -> encoded (source, target); None for what cannot be read. Several threads may call it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleRow:
-    """Everything a report says about one sample. `status` is "done", "failed" or "pending"."""
-
-    id: str
-    category: str
-    instruction: str
-    cluster: str
-    position: int  # in the benchmark, from 0
-    status: str
-    sha256: str | None
-    seed: int | None
-    error_reason: str | None
-    error_message: str | None
-    seconds: float | None
-    device: str | None
-    worker: int | None
-    attempt: int | None
-    edited_path: str | None  # relative to the run directory
-    scores: Mapping[str, Score]
-    flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
-    started_at: float | None = None  # unix seconds
-    width: int | None = None  # of the edit
-    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +92,29 @@ class Report:
     `samples()` starts a new pass in benchmark order; `images` is asked for what the run has no pictures of yet.
     """
 
-    run: Mapping[str, Any]
+    run: JsonObject
     badge: str
     warnings: tuple[Message, ...]
-    coverage: Mapping[str, Any]
+    coverage: JsonObject
     summaries: tuple[Summary, ...]
     headline_metric: str  # empty: the run has no judge, its edits are the result
     statistics: tuple[str, ...]  # of mean, std, median, min, max, count: the columns that tables show
-    timing: Mapping[str, Any]
-    policies: tuple[Mapping[str, Any], ...]
-    batches: tuple[Mapping[str, Any], ...]
-    provenance: Mapping[str, Any]
+    timing: JsonObject
+    policies: tuple[JsonObject, ...]
+    batches: tuple[JsonObject, ...]
+    provenance: JsonObject
     samples: Callable[[], Iterator[SampleRow]]
     images: Images
     survey: Survey | None = None  # spares the renderers a pass each
-    timeline: Mapping[str, Any] = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
-    histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # failed attempts, by sample
-    certificate: Mapping[str, Any] | None = None  # what is known of how far this judge can be trusted
+    timeline: JsonObject = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
+    histories: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict)  # failed attempts, by sample
+    certificate: JsonObject | None = None  # what is known of how far this judge can be trusted
 
     @property
     def subset(self) -> Subset | None:
         """The part of the benchmark that was wanted; None for all of it."""
-        told = self.run.get("subset")
-        return Subset(**told) if told else None
+        subset = self.run.get("subset")
+        return Subset(**subset) if subset else None
 
     def headline(self, category: str) -> Summary | None:
         """The headline metric's summary of `category` ("micro" and "macro" included); None if there is none."""
@@ -156,7 +134,7 @@ def survey(samples: Iterator[SampleRow], headline_metric: str) -> Survey:
     return tally.survey()
 
 
-def coverage_of(seen: Survey) -> dict[str, Any]:
+def coverage_of(seen: Survey) -> JsonObject:
     """The `coverage` block of report.json: counts that add up, and the scored share."""
     return {
         "num_samples": seen.num_samples,
@@ -225,20 +203,7 @@ def _unscored(seen: Survey) -> Iterator[Message]:
         yield Message("not_judged", (num_unjudged, seen.num_done))
 
 
-class ScoredRow(Protocol):
-    """A sample with its scores, wherever it was read."""
-
-    @property
-    def category(self) -> str: ...
-    @property
-    def cluster(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def scores(self) -> Mapping[str, Score]: ...
-
-
-def scored_value(row: ScoredRow, metric: str) -> float | None:
+def scored_value(row: SampleRow, metric: str) -> float | None:
     """The sample's score; None if it has none, and always for an edit that is not done."""
     score = row.scores.get(metric)
     return score.value if score is not None and row.status == "done" else None

@@ -7,11 +7,10 @@ survives, so that neither a terminal nor a reader's eye can be steered by an ins
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from editeval.reports.data import MACRO, MICRO, Report
+from editeval.reports.data import MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
 from editeval.types import STATISTICS, Subset, Summary
@@ -46,7 +45,7 @@ class Column:
 
 def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
     """The statistics asked for, then coverage; then bounds if any of `summaries` lacks a score."""
-    wanted = [_STATISTIC[name] for name in STATISTICS if name in report.statistics]
+    wanted = [_statistic(name) for name in STATISTICS if name in report.statistics]
     if "mean" in report.statistics:
         wanted.insert(1, Column("interval", "95 % interval", interval_cell))
     wanted.append(Column("coverage", "coverage", lambda s: share(s.coverage)))
@@ -60,14 +59,11 @@ def _bounds(summary: Summary) -> str:
     return format_interval(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
 
 
-_STATISTIC = {
-    "mean": Column("mean", "mean", lambda s: fixed(s.mean)),
-    "std": Column("std", "std", lambda s: fixed(s.std)),
-    "median": Column("median", "median", lambda s: fixed(s.median)),
-    "min": Column("min", "min", lambda s: fixed(s.min)),
-    "max": Column("max", "max", lambda s: fixed(s.max)),
-    "count": Column("count", "n", lambda s: f"{s.num_scored}/{s.num_samples}"),
-}
+def _statistic(name: str) -> Column:
+    """A column of the table; `count` says of how many."""
+    if name == "count":
+        return Column(name, "n", lambda s: f"{s.num_scored}/{s.num_samples}")
+    return Column(name, name, lambda s: fixed(getattr(s, name)))
 
 
 def rows_of(report: Report, metric: str) -> tuple[Summary, ...]:
@@ -105,7 +101,7 @@ def headline(report: Report) -> str:
 
 def _statistic_phrase(report: Report, whole: Summary) -> str:
     name = next(name for name in STATISTICS if name in report.statistics)
-    phrase = f"{name} {_STATISTIC[name].cell(whole)}"
+    phrase = f"{name} {_statistic(name).cell(whole)}"
     interval = f", 95 % interval {interval_cell(whole)}" if name == "mean" else ""
     return f"{phrase} of 10{interval}"
 
@@ -123,7 +119,7 @@ def policy_line(report: Report) -> str:
     return f"{printable(used['policy'])} {duration(used['makespan_s'])}{failures}{idle}{tail}{_covered(report, used)}"
 
 
-def _covered(report: Report, used: Mapping[str, Any]) -> str:
+def _covered(report: Report, used: JsonObject) -> str:
     """How much of the editing beside it the policy's line is about, if not all, and what other policies took."""
     costs = report.timing.get("costs") or ()
     editing_s = sum(report.timing.get(name) or 0.0 for name in ("edit_s", "both_s"))
@@ -140,17 +136,21 @@ def _covered(report: Report, used: Mapping[str, Any]) -> str:
     return "".join(f"; {part}" for part in parts)
 
 
-def _compared(policy: Mapping[str, Any], used_s: float) -> str:
+def _compared(policy: JsonObject, used_s: float) -> str:
     makespan = float(policy["makespan_s"])
     return f"{printable(policy['policy'])} {duration(makespan)} ({difference(makespan, used_s)})"
 
 
 def difference(makespan_s: float, used_s: float) -> str:
     """How a makespan compares with that of the policy used, in words."""
-    if used_s <= 0 or abs(makespan_s - used_s) < 0.0005 * used_s:
-        return "the same"
-    change = abs(makespan_s / used_s - 1)
-    return f"{share(change)} {'less' if makespan_s < used_s else 'more'}"
+    change = change_of(makespan_s, used_s)
+    return f"{share(abs(change))} {'less' if change < 0 else 'more'}" if change else "the same"
+
+
+def change_of(makespan_s: float, used_s: float | None) -> float:
+    """Of a policy's time against that of the policy used, as a share; 0 for a difference that is none."""
+    change = makespan_s / used_s - 1 if used_s else 0.0
+    return change if abs(change) >= 0.0005 else 0.0
 
 
 _STAGES = {
@@ -198,7 +198,7 @@ def score_lines(report: Report) -> Iterator[tuple[str, str]]:
         yield "also kept", printable("; ".join(report.run["also_kept"]))
 
 
-def score_titles(run: Mapping[str, Any]) -> list[str]:
+def score_titles(run: JsonObject) -> list[str]:
     """Which scores a run shows, the headline's first."""
     return [
         score_set_title(one["name"], one["judge"], one.get("protocol") or "", one["id"])
@@ -206,7 +206,7 @@ def score_titles(run: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def policy_shares(run: Mapping[str, Any]) -> str:
+def policy_shares(run: JsonObject) -> str:
     """Which policy made how many edits, "round_robin 20 (66.7 %), dynamic 10 (33.3 %)"; empty before the first."""
     made = run.get("edits_by_policy") or ()
     return printable(", ".join(f"{one['policy']} {one['num_edits']} ({share(one['share'])})" for one in made))
@@ -271,22 +271,12 @@ def model_line(report: Report) -> Message | None:
 
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
-    for name in ("editor", "judge", "benchmark", "policy", "devices"):
-        value = report.run.get(name)
-        if value not in (None, "", [], ()):
-            yield name, printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
-    if policy_shares(report.run):
-        yield "edits made under", policy_shares(report.run)
-    yield from score_lines(report)
-    for name, message in (("model", model_line(report)), ("planted", planted_line(report))):
-        if message is not None:
-            yield name, str(message)
-    yield from trust_lines(report)
-    if selection_line(report):
-        yield "selection", selection_line(report)
-    if reused_line(report):
-        yield "reused", reused_line(report)
-    if report.run.get("created_at") is not None:
-        yield "created", moment(report.run["created_at"])
-    if report.run.get("id"):
-        yield "run id", printable(report.run["id"])
+    run = report.run
+    known = [(name, run.get(name)) for name in ("editor", "judge", "benchmark", "policy", "devices")]
+    facts = [(name, ", ".join(map(str, v)) if isinstance(v, list | tuple) else v) for name, v in known]
+    facts += [("edits made under", policy_shares(run)), *score_lines(report)]
+    facts += [("model", model_line(report)), ("planted", planted_line(report)), *trust_lines(report)]
+    facts += [("selection", selection_line(report)), ("reused", reused_line(report))]
+    created = moment(run["created_at"]) if run.get("created_at") is not None else ""
+    facts += [("created", created), ("run id", run.get("id"))]
+    return ((name, printable(value)) for name, value in facts if value)

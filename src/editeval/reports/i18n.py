@@ -1,4 +1,4 @@
-"""What a report says in English and in Chinese: `words.json` holds both, a `Message` names what stands there."""
+"""What a report says in English and in Chinese: `words.json` holds both, a `Message` is a key and its values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def vocabulary() -> Vocabulary:
 
 
 def english(key: str, *values: object) -> str:
-    """The words of `key` with {0}, {1} filled in; a key that is no word of ours stands for itself."""
+    """The words of `key` with {0}, {1} filled in; an unknown key is its own text."""
     return _filled(vocabulary()["words"].get(key, (key,))[ENGLISH], [str(value) for value in values])
 
 
@@ -87,5 +87,5 @@ def chinese_category(name: str) -> str | None:
 
 
 def clean(value: object) -> str:
-    """`value` as text in which every character that cannot be seen stands as its escape, `\\u202e`."""
+    """`value` as text in which every character that cannot be seen is written as its escape, `\\u202e`."""
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", str(value))

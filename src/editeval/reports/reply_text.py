@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 REASONS = ("reasoning", "reason", "rationale", "explanation", "message")
 """Fields in which a judge that answers in JSON says why."""
@@ -25,18 +24,18 @@ def reply_text(raw: str) -> str:
     return _reason_in(kept) or ", ".join(f"{name}: {json.dumps(v, ensure_ascii=False)}" for name, v in kept.items())
 
 
-def _is_reply(answer: Mapping[str, Any]) -> bool:
+def _is_reply(answer: Mapping[str, object]) -> bool:
     return isinstance(answer.get("text"), str) or isinstance(answer.get("samples"), list)
 
 
-def _said(answer: Mapping[str, Any]) -> str:
+def _said(answer: Mapping[str, object]) -> str:
     """One reply; of several samples what they say, each once."""
     if answer.get("problem"):
         return str(answer.get("message") or answer["problem"])
     return " | ".join(dict.fromkeys(repr(text) for text in _texts(answer)))
 
 
-def _texts(answer: Mapping[str, Any]) -> Iterator[str]:
+def _texts(answer: Mapping[str, object]) -> Iterator[str]:
     samples = answer.get("samples")
     for sample in samples if isinstance(samples, list) else ():
         if isinstance(sample, dict):

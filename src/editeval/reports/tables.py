@@ -13,15 +13,17 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, TypeAlias
 
 from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
-from editeval.reports.data import NOT_JUDGED, Report, SampleRow, surveyed
+from editeval.reports.data import NOT_JUDGED, JsonObject, Report, surveyed
 from editeval.reports.i18n import Message
+from editeval.store.records import SampleRow
 from editeval.types import Score
 
+Cell: TypeAlias = "str | int | float | None"
 SCHEMA_VERSION = 1
 DIGITS = 6  # of a score in samples.jsonl: far below any judge's noise, far above that of summing in another order
 _FORMULA = "=+-@\t\r\n\0"
@@ -101,7 +103,7 @@ _COLUMNS = (
 """Nothing that varies between equal runs: times, devices and attempts are in the ledger and in report.json."""
 
 
-def judge_cells(score_sets: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def judge_cells(score_sets: Iterable[JsonObject]) -> dict[str, str]:
     """Who gave the scores: the cells `judge` and `protocol` of every row, a pair for each score set that is shown."""
     return {
         f"{one['prefix']}{name}": value
@@ -118,7 +120,7 @@ def _protocols(report: Report) -> dict[str, str]:
     }
 
 
-def _sample(row: SampleRow, protocols: Mapping[str, str]) -> dict[str, Any]:
+def _sample(row: SampleRow, protocols: Mapping[str, str]) -> dict[str, object]:
     error = None
     if row.error_reason or row.error_message:
         error = {"reason": row.error_reason, "message": row.error_message}
@@ -127,7 +129,7 @@ def _sample(row: SampleRow, protocols: Mapping[str, str]) -> dict[str, Any]:
     return {"id": row.id, "category": row.category, "edit": edit, "scores": scores}
 
 
-def _score(score: Score, protocol: str | None) -> dict[str, Any]:
+def _score(score: Score, protocol: str | None) -> dict[str, object]:
     value = None if score.value is None else round(float(score.value), DIGITS) + 0.0
     return {"value": value, "reason": score.reason or None, "judge": score.judge, "protocol": protocol}
 
@@ -138,7 +140,7 @@ def _reason(row: SampleRow, score: Score | None) -> str:
     return NOT_JUDGED if row.status == "done" else ""
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> Cell:
     """Numbers as numbers, text guarded, nothing for None."""
     if isinstance(value, int | float) or value is None:
         return value
@@ -164,13 +166,13 @@ def unguarded(text: str) -> str:
     return text.removeprefix("'")
 
 
-def to_json(value: Any, indent: int | None = None) -> str:
+def to_json(value: object, indent: int | None = None) -> str:
     """JSON that every reader takes: Unicode as itself, but no lone surrogate and no line break other than ours."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return _IN_STRINGS_ONLY.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """`value` in JSON's own types: mappings, lists, text, numbers; what is not a finite number is null."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
@@ -207,7 +209,7 @@ class Flat:
     """A table: the type of every column (int, float or str), and its rows, streamed; None where nothing is known."""
 
     columns: Mapping[str, type]
-    rows: Callable[[], Iterator[Mapping[str, Any]]]
+    rows: Callable[[], Iterator[Mapping[str, object]]]
     origin: Mapping[str, str]  # which run it is of
 
 
@@ -233,7 +235,7 @@ def write_parquet(flat: Flat, path: Path) -> None:
     fields = [pa.field(name, kinds[kind]) for name, kind in flat.columns.items()]
     schema = pa.schema(fields, metadata={f"editeval.{key}": value for key, value in flat.origin.items()})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        group: list[Mapping[str, Any]] = []
+        group: list[Mapping[str, object]] = []
         for row in flat.rows():
             group.append({name: _text(cell) for name, cell in row.items()})
             if len(group) == ROW_GROUP:
@@ -242,6 +244,6 @@ def write_parquet(flat: Flat, path: Path) -> None:
         writer.write_table(pa.Table.from_pylist(group, schema=schema))
 
 
-def _text(cell: Any) -> Any:
-    """Half a surrogate pair is no UTF-8: its escape stands for it."""
+def _text(cell: object) -> object:
+    """Half a surrogate pair is no UTF-8: it is written as its escape."""
     return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, Report, surveyed
+from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, JsonObject, Report, surveyed
 from editeval.reports.format import (
     category_title,
     columns,
+    format_interval,
     headline,
     interval_notes,
     metric_title,
@@ -29,7 +30,8 @@ from editeval.reports.format import (
     subset_line,
     trust_lines,
 )
-from editeval.text import NOTHING, fixed, printable, shortened
+from editeval.reports.judge_trust import CERTIFIED, figures_line
+from editeval.text import NOTHING, fixed, moment, printable, share, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -41,6 +43,7 @@ _EXPENDABLE = ("median", "std", "min", "max", "count")
 MAX_TITLE = 40  # characters of a category
 
 _STYLES = {VALID: "bold green", INVALID: "bold red"}
+_STATUS_STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "not measured": "bold red"}
 
 
 def render_terminal(report: Report, console: Console) -> None:
@@ -72,27 +75,27 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
             yield from _component_tables(report, console)
     if seen.causes:
         yield _cause_table(seen.causes)
-    times = "   ".join(f"{name} {value}" for name, value in stage_times(report))
-    if times:
-        yield Text(f"time    {times}")
-    if line := policy_shares(report.run):
-        yield Text(f"edits   {line}")
-    for name, line in score_lines(report):
-        yield Text(f"{name:<7} {line}")
-    for _, line in trust_lines(report):
-        yield Text(f"trust   {line}")
-    if line := policy_line(report):
-        yield Text(f"policy  {line}")
-    if line := reused_line(report):
-        yield Text(f"reused  {line}")
-    if report.run.get("dir"):
-        yield Text(
-            f"report  {printable(Path(str(report.run['dir'])) / 'report.html')}", no_wrap=True, overflow="ignore"
-        )
-    if message := model_line(report):
-        yield Text(f"model   {message}")
-    if message := planted_line(report):
-        yield Text(f"planted {message}", style="bold")
+    for name, line in _lines(report):
+        is_path = name == "report"
+        style = "bold" if name == "planted" else ""
+        yield Text(f"{name:<7} {line}", style, no_wrap=is_path, overflow="ignore" if is_path else None)
+
+
+def _lines(report: Report) -> Iterator[tuple[str, str]]:
+    """(name, what there is to say) below the tables."""
+    directory = report.run.get("dir")
+    said = [
+        ("time", "   ".join(f"{name} {value}" for name, value in stage_times(report))),
+        ("edits", policy_shares(report.run)),
+        *score_lines(report),
+        *trust_lines(report),
+        ("policy", policy_line(report)),
+        ("reused", reused_line(report)),
+        ("report", printable(Path(str(directory)) / "report.html") if directory else ""),
+        ("model", str(model_line(report) or "")),
+        ("planted", str(planted_line(report) or "")),
+    ]
+    return ((name, line) for name, line in said if line)
 
 
 def _score_table(report: Report, console: Console) -> Table:
@@ -148,18 +151,75 @@ def _cause_table(causes: Sequence[Cause]) -> Table:
     return table
 
 
-def _table(titles: Sequence[str]) -> Table:
+def _table(titles: Sequence[str], whole: Sequence[str] | None = None) -> Table:
+    """Figures stand right. `whole`: the columns that are not broken into lines, of a table of texts."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, title in enumerate(titles):
-        table.add_column(Text(title), justify="right" if index else "left", no_wrap=index < len(titles) - 1)
+        if whole is None:
+            table.add_column(Text(title), justify="right" if index else "left", no_wrap=index < len(titles) - 1)
+        else:
+            table.add_column(Text(title), no_wrap=title in whole)
     return table
 
 
-def _add_row(table: Table, cells: Sequence[str]) -> None:
+def _add_row(table: Table, cells: Sequence[str], status: str = "") -> None:
+    """`status`: a last but one cell, in the colour of what it says."""
     from rich.text import Text
 
-    table.add_row(*(Text(cell) for cell in cells))
+    styles = {len(cells) - 2: _STATUS_STYLES.get(status, "dim")} if status else {}
+    table.add_row(*(Text(cell, styles.get(place, "")) for place, cell in enumerate(cells)))
+
+
+def render_certificate(certificate: JsonObject, console: Console) -> None:
+    """Prints the whole certificate of a judge on `console`."""
+    for block in _certificate_blocks(certificate):
+        console.print(block, highlight=False)
+
+
+def _certificate_blocks(certificate: JsonObject) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    judge, verdict = certificate["judge"], certificate["verdict"]
+    name = " ".join(printable(part) for part in (judge["requested_type"], judge["params"].get("model_name")) if part)
+    yield Text(name, "bold").append(f"  {verdict}", "bold green" if verdict == CERTIFIED else "bold red")
+    yield Text(
+        f"{certificate['num_samples']} samples ({', '.join(map(printable, certificate['categories']))}), "
+        f"suite {certificate['suite']}, {moment(certificate['created_at'])}, judging {printable(certificate['key'])}"
+    )
+    yield _means(certificate["rungs"])
+    checks = _table(_CHECK_TITLES, whole=("check", "value", "95 % interval", "n", "status"))
+    for check in certificate["checks"]:
+        _add_row(checks, _check_cells(check), status=check["status"])
+    yield checks
+    yield Text(figures_line(certificate))
+    if certificate["unscored"]:
+        counts = ", ".join(f"{count} {printable(reason)}" for reason, count in certificate["unscored"].items())
+        yield Text(f"unscored: {counts}", style="yellow")
+
+
+def _means(rungs: Sequence[JsonObject]) -> Table:
+    """One row per rung or control, one column per metric."""
+    metrics = list(dict.fromkeys(metric for rung in rungs for metric in rung["metrics"]))
+    table = _table(["shown", *(printable(metric) for metric in metrics), "scored"], whole=())
+    for rung in rungs:
+        means = [fixed(rung["metrics"][metric]["mean"]) for metric in metrics]
+        scored = f"{rung['metrics'][metrics[0]]['num_scored']}/{rung['num_asked']}"
+        _add_row(table, [printable(rung["arm"].replace("_", " ")), *means, scored])
+    return table
+
+
+_CHECK_TITLES = ("check", "metric", "value", "95 % interval", "n", "required", "status", "note")
+
+
+def _check_cells(check: JsonObject) -> list[str]:
+    """Under _CHECK_TITLES."""
+    tied = f"{share(check['tied'])} ties" if check["tied"] else ""
+    texts = [printable(check[name]) for name in ("name", "metric", "required", "status", "note")]
+    name, metric, required, status, note = texts
+    figures = [fixed(check["value"]), format_interval(check["low"], check["high"]) or NOTHING]
+    count = str(check["num_compared"] or NOTHING)
+    return [name, metric or NOTHING, *figures, count, required, status, ", ".join(filter(None, (tied, note)))]

@@ -40,7 +40,7 @@ class Model:
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
-    """The table of `models`; the best mean of a column is bold if there is somebody to compare with.
+    """The table of `models`; the best mean of a column is bold if there are several models.
 
     Models that are judged differently are not compared: no mean is bold, and the caption says whose scores each has.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TextIO
 
 from editeval.text import printable
 
@@ -27,7 +27,7 @@ class Span:
     category: str  # load | edit | judge | failed | batch
     started_at: float
     seconds: float
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What a GPU told at a moment; several values are drawn as one chart each."""
+    """What a GPU reported at a moment; several values are drawn as one chart each."""
 
     at: float
     name: str  # of the GPU
@@ -74,7 +74,7 @@ def write_trace(trace: Trace, out: TextIO) -> None:
     out.write("\n]}\n")
 
 
-def _events(trace: Trace, zero: float) -> Iterator[dict[str, Any]]:
+def _events(trace: Trace, zero: float) -> Iterator[dict[str, object]]:
     for process, name in trace.processes.items():
         yield {"ph": "M", "name": "process_name", "pid": process, "args": {"name": printable(name)}}
         yield {"ph": "M", "name": "process_sort_index", "pid": process, "args": {"sort_index": process}}
@@ -109,7 +109,7 @@ def _apart(spans: Sequence[Span], zero: float) -> Iterator[tuple[Span, int, int]
         yield span, start, end - start
 
 
-def _args(args: Mapping[str, Any]) -> dict[str, Any]:
+def _args(args: Mapping[str, object]) -> dict[str, object]:
     return {key: printable(value) if isinstance(value, str) else value for key, value in args.items()}
 
 
@@ -117,5 +117,5 @@ def _us(seconds: float) -> int:
     return round(seconds * 1e6)
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""From a configuration's judge to its certificate: the built-in benchmark's ladder through the judge's own workers."""
+"""From a configuration's judge to its certificate: the ladder of the built-in benchmark, judged by its workers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams, ladder
 from editeval.certificates import certificate, conditions
@@ -22,11 +21,10 @@ from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent, Result
 from editeval.execution.progress import ProgressLine
 from editeval.machine import host, versions
 from editeval.prompts import CATEGORIES
-from editeval.run.interrupt import Interrupt
-from editeval.run.pipeline import check_machine
+from editeval.run.judge_stage import DegenerateReplyWatch
 from editeval.run.plan import ScoreSetPlan, worker_spec
-from editeval.run.prepare import check_stages, interpreter_of
-from editeval.run.reply_guard import DegenerateReplyWatch
+from editeval.run.prepare import check_machine, check_stages, interpreter_of
+from editeval.run.scheduler import Interrupt
 from editeval.run.stage import Workers, say, workers_of
 from editeval.store.fingerprints import json_params
 from editeval.types import Failure, JudgeRequest, Sample, Score
@@ -44,15 +42,15 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """What became of it. `content` is None if it was interrupted: then nothing is kept."""
+    """The outcome. `content` is None if it was interrupted: then nothing is kept."""
 
-    content: dict[str, Any] | None
+    content: dict[str, object] | None
     path: Path
     signum: int | None
 
 
 def certify(config: Config, judging: ScoreSetPlan, interrupt: Interrupt, suite: Suite | None = None) -> Certified:
-    """Put every request of the suite to one judge of `config`, and keep the certificate.
+    """Send every request of the suite to one judge of `config`, and keep the certificate.
 
     Raises UserError before any worker starts if it cannot work.
     """
@@ -67,7 +65,7 @@ def certify(config: Config, judging: ScoreSetPlan, interrupt: Interrupt, suite: 
         return Certified(None, path, interrupt.signum)
     about = {"seconds": time.time() - began, "versions": installed} | _about(config, judging, samples)
     content = assemble(judging.id, answers, judging.judge.reads_instruction, about)
-    records.sort(key=lambda record: work.order[record["arm"], record["sample"]])
+    records.sort(key=lambda record: work.order[str(record["arm"]), str(record["sample"])])
     return Certified(content, certificate.write(config.evaluation.output_dir, content, records), None)
 
 
@@ -77,25 +75,25 @@ def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
     check_machine(config, [stage])
     check_stages(config, [stage])
-    return versions.recorded() | interpreter_of(stage).versions
+    return versions.recorded() | interpreter_of(config, stage).versions
 
 
 def _workers(config: Config, judging: ScoreSetPlan) -> Workers:
     logs = config.evaluation.output_dir / "logs" / f"certify-{judging.id}"
-    spec = worker_spec("judges", judging.stage, config.allow_code)
+    spec = worker_spec(judging.stage, config.allow_code)
     return workers_of(spec, judging.devices(), judging.stage, logs)
 
 
-def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answers, list[dict[str, Any]]]:
+def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answers, list[dict[str, object]]]:
     """What the judge answered, and the same as lines of evidence; not all of it after an interrupt."""
     answers = Answers(work.judging.metrics, work.judging.judge.roles_of(work.judging.stage.params))
-    records: list[dict[str, Any]] = []
+    records: list[dict[str, object]] = []
     progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
     budget = BudgetLedger()
-    doubts = DegenerateReplyWatch(work.judging, "no certificate is kept")
+    guards = DegenerateReplyWatch(work.judging, "no certificate is kept")
 
     def on_notice(notice: PoolEvent) -> None:
-        doubts.notice(notice)
+        guards.notice(notice)
         if notice.kind == "pay":
             pool.answer(notice, budget.settle(notice.data["bill"]))
         else:
@@ -111,13 +109,13 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
                 answers.add(arm, sample_id, scores)
                 records.append(_record(arm, sample_id, scores))
                 progress.add(scores[0].value is None)
-            doubts.hear(outcome, pool)
+            guards.check(outcome, pool)
     return answers, records
 
 
 def _categories(config: Config, judging: ScoreSetPlan) -> list[str]:
     """Those of the built-in benchmark that the judge can be asked about."""
-    if not _asks_prompts(judging):
+    if not judging.uses_prompts:
         return list(CATEGORIES)
     found = [category for category in CATEGORIES if config.prompt_of(category) is not None]
     if not found:
@@ -127,10 +125,6 @@ def _categories(config: Config, judging: ScoreSetPlan) -> list[str]:
             f"benchmark has {', '.join(CATEGORIES)}; there is a prompt for: {has}"
         )
     return found
-
-
-def _asks_prompts(judging: ScoreSetPlan) -> bool:
-    return judging.judge.uses_prompts_of(judging.stage.params)
 
 
 def _samples(suite: Suite, categories: Sequence[str]) -> list[Sample]:
@@ -153,7 +147,7 @@ class _Work:
         self._samples = {sample.id: sample for sample in samples}
         self._others = conditions.others(samples)
         self._config = config
-        self._drawn = lru_cache(maxsize=16)(self._draw)  # the arms of a sample stand together
+        self._drawn = lru_cache(maxsize=16)(self._draw)  # the conditions of a sample follow each other
         self.requests = conditions.plan(samples, self._others, judging.judge.reads_instruction)
         self.order = {request: place for place, request in enumerate(self.requests)}
         size = judging.stage.execution.batch_size
@@ -186,7 +180,7 @@ class _Work:
             yield (arm, sample_id), judged.get(key, missing)
 
 
-def _record(arm: str, sample_id: str, scores: Sequence[Score]) -> dict[str, Any]:
+def _record(arm: str, sample_id: str, scores: Sequence[Score]) -> dict[str, object]:
     """One line of the evidence."""
     by_metric = {s.metric: {"value": s.value, "reason": s.reason, "raw": s.raw} for s in scores}
     return {"arm": arm, "sample": sample_id, "scores": by_metric}
@@ -210,7 +204,7 @@ def _on_notice(notice: PoolEvent, progress: ProgressLine) -> None:
         log.warning("Judge %d on %s: %s", data["worker"], data["device"], data.get("how", notice.kind))
 
 
-def _about(config: Config, judging: ScoreSetPlan, samples: Sequence[Sample]) -> dict[str, Any]:
+def _about(config: Config, judging: ScoreSetPlan, samples: Sequence[Sample]) -> dict[str, object]:
     """What a certificate says besides its checks."""
     stage = judging.stage
     prompts = {config.benchmark.canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
@@ -223,7 +217,7 @@ def _about(config: Config, judging: ScoreSetPlan, samples: Sequence[Sample]) -> 
             "requested_type": stage.requested_type,
             "params": json_params(stage.params),
             "metrics": list(judging.metrics),
-            "prompts": prompts if _asks_prompts(judging) else None,
+            "prompts": prompts if judging.uses_prompts else None,
         },
         "devices": ["+".join(group) for group in judging.devices()],
         "host": host.host(),

@@ -5,44 +5,48 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, replace
-from typing import Any
 
 from editeval import images
-from editeval.display.observer import StageFacts
+from editeval.display.observer import EDIT, RequestCompleted, StageFacts
 from editeval.errors import BudgetError, ImageError
 from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import EditLog, cost_line
 from editeval.execution.simulate import Setting, SimulatedRun, cost_of, replay
 from editeval.execution.worker_messages import EncodedEdit
+from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, seed_of, worker_spec
-from editeval.run.progress_events import EDIT, completed_edit, edit_facts, worker_log_name
-from editeval.run.stage import CompletedEdits, RunningStage, say, workers_of
+from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
+from editeval.store.fingerprints import edit_inputs
+from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
+from editeval.store.lineage import is_stored
 from editeval.store.queries import num_made
 from editeval.store.run_store import RunStore
-from editeval.store.samples import edit_inputs
-from editeval.types import EditRequest, Made
+from editeval.types import Edit, EditRequest, Made
 
 log = logging.getLogger("editeval")
 
+MAX_KEPT = 32  # samples whose drawn images are kept for their thumbnails while the editor works
 
-class Editing(RunningStage):
-    """Edits what is pending; `completed` is told of every edit, done or failed, that is on record."""
+
+class EditStage(RunningStage):
+    """Edits what is pending; `completed` gets every edit, done or failed, that is on record."""
 
     stage = "edit"
     name = EDIT
 
-    def __init__(self, plan: Plan, store: RunStore, completed: CompletedEdits) -> None:
+    def __init__(self, plan: Plan, store: RunStore, completed: CompletedEdits, thumbnails: ThumbnailWriter) -> None:
         stage = plan.config.diffusion_model
         groups = plan.editor_devices()
-        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(None)}"
-        spec = worker_spec("editors", stage, plan.config.allow_code)
-        super().__init__(store, stage, workers_of(spec, groups, stage, logs), store.pending_edits())
+        workers = workers_of(worker_spec(stage, plan.config.allow_code), groups, stage, plan.log_path(None))
+        super().__init__(store, stage, workers, store.pending_edits())
         self._plan = plan
         self.plugin, self.inputs = plan.editor, plan.inputs
         self._stage = stage
         self._samples = {s.id: s for s in plan.samples}
-        self._landings = completed
+        self._completed = completed
         self._made: dict[str, Made] = {}  # written by the pool's threads, one key each
+        self._shown: dict[str, list[bytes]] = {}  # what the editor gets, if it was drawn for it; likewise
+        self._thumbnails = thumbnails
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
 
@@ -58,6 +62,8 @@ class Editing(RunningStage):
             pictures.append(sample.reference.read())
         digests = [images.sha256(picture) for picture in pictures]
         self._made[key] = Made(digests[0], edit_inputs(digests, sample.instruction, seed), "")
+        if not is_stored(sample.image) and len(self._shown) < MAX_KEPT:
+            self._shown[key] = pictures
         return EditRequest(key, tuple(pictures), sample.instruction, seed)
 
     def began(self) -> None:
@@ -77,19 +83,31 @@ class Editing(RunningStage):
             self._made_of(outcome.key),
         )
         if outcome.error is not None:
-            said = f"{outcome.error.message}{self.traceback_at(outcome)}"
-            log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, said)
+            what = f"{outcome.error.message}{self.traceback_at(outcome)}"
+            log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, what)
         self.observer.settled(EDIT, completed_edit(outcome))
         self._log.add(outcome)
-        self._landings.add(edit)
+        self._completed.add(edit)
+        self._offer(edit)
 
     def notice(self, notice: PoolEvent) -> None:
         super().notice(notice)
         batch = self._log.on_event(notice)
         if batch is not None:
             is_one_clock = self._stage.execution.backend != "ray"
-            self.store.record_event("batch", asdict(batch) | {"is_one_clock": is_one_clock})
+            self.store.record_event(BatchEnd(**asdict(batch), is_one_clock=is_one_clock))
             self.observer.batch(EDIT, batch.index, batch.total)
+
+    def _offer(self, edit: Edit) -> None:
+        """Its thumbnails are made now, unless a drawing would have to be made again that a judge needs as well."""
+        drawn = self._shown.pop(edit.sample_id, [])
+        sample = self._samples[edit.sample_id]
+        source = drawn[0] if drawn else sample.image
+        target = drawn[1] if len(drawn) > 1 else sample.reference
+        is_ready = all(image is None or isinstance(image, bytes) or is_stored(image) for image in (source, target))
+        if edit.path is not None and (is_ready or not self._plan.judgings):
+            edited = images.FileImage(self.store.dir / edit.path)
+            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256))
 
     def _made_of(self, key: str) -> Made | None:
         """What the edit was made of; None if its source could not be read."""
@@ -106,23 +124,43 @@ class Editing(RunningStage):
         normal = replay(history.measured, setting, failed=history.failed)
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
         cost = cost_of(execution.policy, history.seconds, normal, real)
-        policies = [_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True)]
-        told = {"policy": execution.policy, "actual_s": cost.measured_s, "policies": policies, "cost": asdict(cost)}
-        self.store.record_event("replay", told | {"num_edits": history.num_edits})
+        policies = tuple(_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True))
+        self.store.record_event(Replay(execution.policy, cost.measured_s, policies, asdict(cost), history.num_edits))
         of_edits = sum(num_made(self.store).values())
         say(cost_line(execution.policy, cost, real, history.num_edits, of_edits))
 
     def closed(self) -> None:
         super().closed()
-        self._landings.close()
+        self._completed.close()
 
 
-def _row(real: SimulatedRun, normal_s: float) -> dict[str, Any]:
+def edit_facts(plan: Plan, store: RunStore) -> StageFacts:
+    """The edit stage as it is now."""
+    counts = store.counts(None)
+    groups = plan.editor_devices() if plan.is_editing else []
+    execution = plan.config.diffusion_model.execution
+    return StageFacts(
+        key=EDIT,
+        kind="edit",
+        title=plan.log_name,
+        total=counts.num_wanted,
+        done=counts.num_edited,
+        failed=counts.num_failed,
+        devices=tuple(groups),
+        is_synchronised=execution.policy == "batch_sync",
+        retry=execution.retry,
+        worker_logs=worker_logs(plan.log_path(None), len(groups)),
+    )
+
+
+def completed_edit(outcome: Result) -> RequestCompleted:
+    """What an observer gets of it."""
+    error = outcome.error
+    failures = ((outcome.key, error.reason, error.message),) if error else ()
+    return RequestCompleted(outcome.key, outcome.worker, outcome.seconds, failures=failures)
+
+
+def _row(real: SimulatedRun, normal_s: float) -> PolicyReplay:
     """What is kept of a replay: `makespan_s` with the failures of the run, of which they are `failures_s`."""
-    return {
-        "policy": real.policy,
-        "makespan_s": real.makespan_s,
-        "failures_s": real.makespan_s - normal_s,
-        "idle_fraction": real.idle_fraction,
-        "max_drift": real.max_drift,
-    }
+    failures_s = real.makespan_s - normal_s
+    return PolicyReplay(real.policy, real.makespan_s, real.idle_fraction, real.max_drift, failures_s)

@@ -5,25 +5,30 @@ Batches are cut from the list of wanted samples, so that neither timing nor an i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from editeval import images
-from editeval.display.observer import StageFacts
-from editeval.errors import BudgetError, ImageError, Reason
+from editeval.display.observer import RequestCompleted, StageFacts
+from editeval.errors import BudgetError, ImageError, MachineError, Reason
+from editeval.execution.pool import Pool
 from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plugins import names_code
-from editeval.reports.site.thumbnails import Found, Previews
+from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
-from editeval.run.progress_events import judge_facts, judge_key, settled_scores, worker_log_name
-from editeval.run.reply_guard import NO_LANGUAGE, DegenerateReplyWatch
-from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, workers_of
+from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
+from editeval.store import queries
+from editeval.store.fingerprints import judge_request, shown_inputs
 from editeval.store.run_store import RunStore
-from editeval.store.samples import judge_request, shown_inputs
 from editeval.store.score_sets import details_of
 from editeval.text import run_command
 from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
+
+MAX_IN_A_ROW = 5  # samples of one process with an empty or degenerate reply
+MAX_RESTARTS = 3  # of one worker in a stage, even if it has scored something in between
+NO_LANGUAGE = frozenset({"degenerate", "empty"})
 
 
 class SourceChangedError(ImageError):
@@ -33,28 +38,34 @@ class SourceChangedError(ImageError):
 
 
 class JudgeStage(RunningStage):
-    """Scores what has landed and has no scores under this judging; one request is one batch of samples."""
+    """Scores the completed edits that have no scores in this score set; one request is one batch of samples."""
 
     stage = "judge"
 
-    def __init__(self, plan: Plan, judging: ScoreSetPlan, store: RunStore, completed: CompletedEdits) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        judging: ScoreSetPlan,
+        store: RunStore,
+        completed: CompletedEdits,
+        thumbnails: ThumbnailWriter,
+    ) -> None:
         stage = judging.stage
         store.add_judging(judging.id, stage.type, details_of(judging.name, stage, judging.known))
-        groups = judging.devices()
-        logs = plan.config.evaluation.output_dir / "logs" / f"{plan.dir.name}{worker_log_name(judging)}"
-        spec = worker_spec("judges", stage, plan.config.allow_code)
+        spec = worker_spec(stage, plan.config.allow_code)
+        workers = workers_of(spec, judging.devices(), stage, plan.log_path(judging))
         self._batches = _batches(plan, judging, store)
-        super().__init__(store, stage, workers_of(spec, groups, stage, logs), list(self._batches))
+        super().__init__(store, stage, workers, list(self._batches))
         self.judging_id = judging.id
         self.plugin, self.inputs = judging.judge, judging.known.inputs
         self.name = judge_key(judging)
         self._plan = plan
         self._judging = judging
-        self._landings = completed
+        self._completed = completed
         self._samples = {s.id: s for s in plan.samples}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._shown: dict[str, str] = {}  # digest of what the judge was shown, by sample; likewise
-        self._previews = Previews(store.dir)
+        self._thumbnails = thumbnails
         self._guards = DegenerateReplyWatch(judging, _what_is_kept(plan))
         self.progress = ProgressLine("Scoring edits", sum(map(len, self._batches.values())), say)
 
@@ -62,15 +73,7 @@ class JudgeStage(RunningStage):
         return judge_facts(self._plan, self._judging, self.store)
 
     def samples_of(self, key: str) -> Sequence[str]:
-        return [edit.sample_id for edit in self._landings.done(self._batches[key])]
-
-    def opened(self) -> None:
-        super().opened()
-        self._previews.start()
-
-    def closed(self) -> None:
-        self._previews.finish()
-        super().closed()
+        return [edit.sample_id for edit in self._completed.done(self._batches[key])]
 
     def began(self) -> None:
         super().began()
@@ -79,12 +82,12 @@ class JudgeStage(RunningStage):
         say(f"[{self._judging.judge.__name__}] {what}")
 
     def build(self, key: str) -> tuple[JudgeRequest, ...]:
-        """The requests of one batch, as soon as its edits have landed. An unreadable image leaves its neighbours alone.
+        """The requests of one batch, once its edits are complete. An unreadable image leaves its neighbours alone.
 
         Raises ImageError if none of its images can be read, NotEditedError if there is nothing to judge.
         """
         requests = []
-        for edit in self._landings.wait(self._batches[key]):
+        for edit in self._completed.wait(self._batches[key]):
             try:
                 requests.append(self._request(self._samples[edit.sample_id], edit))
             except SourceChangedError as error:
@@ -106,14 +109,14 @@ class JudgeStage(RunningStage):
             )
         category = self._plan.config.benchmark.canonical(sample.category)
         request = judge_request(replace(sample, category=category), source, edited, prompt)
-        self._previews.offer(Found(sample.id, source, request.reference, edited, edit.sha256))
+        self._thumbnails.offer(Found(sample.id, source, request.reference, edited, edit.sha256))
         return request
 
     def record(self, outcome: Result) -> None:
         wanted = len(self._batches[outcome.key])
         if outcome.error is not None and outcome.error.reason == NotEditedError.reason:
             self.progress.total -= wanted
-            self.observer.settled(self.name, settled_scores(outcome, wanted, (), self._samples))
+            self.observer.settled(self.name, completed_scores(outcome, wanted, (), self._samples))
             return
         answers = self._scores(outcome)
         batch = [(scores, found) for scores, found in answers if not _is_unpaid(scores)]
@@ -123,8 +126,8 @@ class JudgeStage(RunningStage):
         self.store.record_score_batch(self.judging_id, batch, inputs=self._shown)
         for scores, _ in batch:
             self.progress.add(scores[0].value is None)
-        self.observer.settled(self.name, settled_scores(outcome, wanted, batch, self._samples))
-        self._guards.hear(outcome, self.pool)
+        self.observer.settled(self.name, completed_scores(outcome, wanted, batch, self._samples))
+        self._guards.check(outcome, self.pool)
 
     def notice(self, notice: PoolEvent) -> None:
         super().notice(notice)
@@ -145,8 +148,52 @@ class JudgeStage(RunningStage):
         return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
 
 
+def judge_key(judging: ScoreSetPlan) -> str:
+    """What the stage of one judge is called."""
+    return f"judge {judging.name}"
+
+
+def judge_facts(plan: Plan, judging: ScoreSetPlan, store: RunStore) -> StageFacts:
+    """A judge stage as it is now; edits that are still to be made are expected to succeed."""
+    counts = store.counts(judging.id)
+    groups = judging.devices()
+    return StageFacts(
+        key=judge_key(judging),
+        kind="judge",
+        judging_id=judging.id,
+        title=judging.name if judging.prefix else judging.stage.label,
+        total=counts.num_wanted - counts.num_failed,
+        done=counts.num_scored,
+        failed=counts.num_unscored,
+        devices=tuple(groups),
+        is_synchronised=judging.stage.execution.policy == "batch_sync",
+        worker_logs=worker_logs(plan.log_path(judging), len(groups)),
+        metric=judging.labels[0],
+        scores=tuple(queries.headline_scores(store, judging.id)),
+    )
+
+
+def completed_scores(
+    outcome: Result,
+    wanted: int,
+    batch: Sequence[tuple[Sequence[Score], Outcome[str]]],
+    samples: Mapping[str, Sample],
+) -> RequestCompleted:
+    """`batch`: the scores of every sample that has an edit, the headline first, of the `wanted` ones of the request."""
+    heads = [scores[0] for scores, _ in batch]
+    return RequestCompleted(
+        key=outcome.key,
+        worker=outcome.worker,
+        seconds=outcome.seconds,
+        num_samples=len(heads),
+        num_gone=wanted - len(heads),
+        failures=tuple((h.sample_id, h.reason, h.raw) for h in heads if h.value is None),
+        scores=tuple((samples[h.sample_id].cluster or h.sample_id, h.value) for h in heads if h.value is not None),
+    )
+
+
 def _what_is_kept(plan: Plan) -> str:
-    """Said when a judge that has gone mad ends the stage."""
+    """The end of the line when a judge with degenerate replies ends the stage."""
     flags = "--only", ",".join(sorted(NO_LANGUAGE))
     again = run_command("retry", plan.dir, *flags, names_code=names_code(plan.config.resolved))
     return f"what was scored is safe, and `{again}` asks again"
@@ -166,3 +213,66 @@ def _batches(plan: Plan, judging: ScoreSetPlan, store: RunStore) -> dict[str, li
         if sample.id in open_ids:
             batches.setdefault(f"batch {position // size}", []).append(sample.id)
     return batches
+
+
+@dataclass(slots=True)
+class DegenerateReplyGuard:
+    """Counts the replies of one worker that are empty or no language, as after an error of its device.
+
+    Its process is restarted, because a model in that state stays in it. If the fresh process does the same, or the
+    worker comes to that again and again, the judge itself is to blame: going on would only burn hours.
+    """
+
+    num_in_a_row: int = 0
+    num_restarts: int = 0
+    has_answered: bool = False  # the present process has given a reply that is language
+    is_restarting: bool = False  # what the old process still answers does not count
+
+    def count(self, is_language: bool) -> str:
+        """What to do after one more sample: "restart" the process, "stop" the stage, or nothing ("")."""
+        if self.is_restarting:
+            return ""
+        if is_language:
+            self.num_in_a_row, self.has_answered = 0, True
+            return ""
+        self.num_in_a_row += 1
+        if self.num_in_a_row < MAX_IN_A_ROW:
+            return ""
+        if self.num_restarts == MAX_RESTARTS or (self.num_restarts and not self.has_answered):
+            return "stop"
+        self.is_restarting = True
+        self.num_restarts += 1
+        return "restart"
+
+    def restarted(self) -> None:
+        """A fresh process is ready."""
+        self.num_in_a_row, self.has_answered, self.is_restarting = 0, False, False
+
+
+class DegenerateReplyWatch:
+    """One guard for each worker of a judge. Servers are left alone: they are not our processes."""
+
+    def __init__(self, judging: ScoreSetPlan, what_is_kept: str) -> None:
+        """`what_is_kept` ends the line that stops the stage."""
+        self._section = judging.stage.section
+        self._is_remote = judging.judge.is_remote
+        self._what_is_kept = what_is_kept
+        self._workers: defaultdict[int, DegenerateReplyGuard] = defaultdict(DegenerateReplyGuard)
+
+    def notice(self, notice: PoolEvent) -> None:
+        """Of all events of the pool, fresh processes matter."""
+        if notice.kind == "ready":
+            self._workers[notice.data["worker"]].restarted()
+
+    def check(self, outcome: Result, pool: Pool | None) -> None:
+        """Restarts a process that gives only degenerate replies. Raises MachineError if that did not help."""
+        what = f"{MAX_IN_A_ROW} samples in a row without a reply that is language"
+        for scores in () if self._is_remote else outcome.value or ():
+            action = self._workers[outcome.worker].count(scores[0].reason not in NO_LANGUAGE)
+            if action == "stop":
+                raise MachineError(
+                    f"{self._section}: worker {outcome.worker} on {outcome.device}: {what}, in a fresh process too; "
+                    f"see its log, then change the model, its dtype or the device; {self._what_is_kept}"
+                )
+            if action == "restart" and pool is not None:
+                pool.renew(outcome.worker, what)

@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from editeval.config.schema import Config, Stage
+from editeval.config.schema import Config, Logging
 from editeval.display.session import watching
 from editeval.errors import MachineError, Problems
-from editeval.machine import known_issues
 from editeval.redaction import redacted
 from editeval.reports.data import Report
 from editeval.reports.format import subset_line
-from editeval.run import planted, record_inputs, recorded, results
-from editeval.run.disk_space import check_room
-from editeval.run.interrupt import Interrupt
-from editeval.run.logs import log, logs
-from editeval.run.placement import device_warnings
+from editeval.run import planted, recorded, results
 from editeval.run.plan import Plan, make_plan, unused_prompts
-from editeval.run.prepare import check_stages, interpreters_of, record_interpreters, unfinished_stages
-from editeval.run.progress_events import announce, interval
+from editeval.run.prepare import (
+    check_disk_space,
+    check_machine,
+    check_stages,
+    record_inputs,
+    record_interpreters,
+    unfinished_stages,
+)
 from editeval.run.report import build_report, publish
-from editeval.run.reuse import reuse
-from editeval.run.scheduler import run_waves, waves
+from editeval.run.same_inputs import reuse
+from editeval.run.scheduler import Interrupt, announce, run_stages, stage_groups
+from editeval.stats.summary import running_interval
 from editeval.store import directories, lineage
+from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
 from editeval.store.manifest import Manifest
-from editeval.store.records import SUBSET, Counts
+from editeval.store.records import Counts
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
+from editeval.text import one_line
 
+log = logging.getLogger("editeval")
 COMPLETE, INCOMPLETE = 0, 3
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of an invocation. `report` is None if it was interrupted."""
+    """The result of an invocation. `report` is None if it was interrupted."""
 
     plan: Plan
     report: Report | None
-    counts: Counts  # of several judgings, those of the one that scored least
+    counts: Counts  # of several score sets, those of the one that has scored least
     signum: int | None  # of the interruption
     stopped: tuple[str, ...] = ()  # one line for each stage that met a limit on spending
 
@@ -75,7 +82,7 @@ def evaluate(
     with problems.collect():
         plan = make_plan(config, fresh, directory)
     problems.check()
-    assert plan is not None, "there is none without a problem"
+    assert plan is not None, "without a problem there is a plan"
     return _work(plan, argv, interrupt or Interrupt(), display)
 
 
@@ -92,30 +99,29 @@ def score(
 
 def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
     config = plan.config
-    planted.check(plan)
-    waves(plan)
+    stage_groups(plan)
     check_stages(config, unfinished_stages(plan))
     with (
-        watching(display, interval, lambda: interrupt.signum is not None, log.info) as session,
+        watching(display, running_interval, lambda: interrupt.signum is not None, log.info) as session,
         logs(config.logging, session.handler),
         open_store(plan, argv) as store,
     ):
-        record_interpreters(plan.stages, store)
+        record_interpreters(plan, store)
         for warning in (*config.warnings, *unused_prompts(config)):
             log.warning("%s", warning)
         for note in plan.notes:
             log.info("%s", note)
         directories.point_latest(plan.dir)
-        record_inputs.settle(plan, store)
+        record_inputs(plan, store)
         store.select(plan.samples)
         reuse(plan, store, lambda: interrupt.signum is not None)
         if plan.is_editing:
             results.configure(store, plan.judgings)
-        store.record_event(SUBSET, asdict(plan.subset) if plan.subset else {})
-        check_room(plan, store)
+        store.record_event(SubsetChosen.of_run(plan.subset))
+        check_disk_space(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)
-        stopped = run_waves(plan, store, interrupt, session.observer)
+        stopped = run_stages(plan, store, interrupt, session.observer)
         if not plan.is_editing:
             results.adopt(store, results.configured_by(plan.judgings))
         planted.record(plan, store, interrupt)
@@ -125,37 +131,21 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
 
 
 def _result(plan: Plan, store: RunStore, interrupt: Interrupt) -> RunResult:
-    """What became of the invocation; unless it was interrupted, its reports are written."""
+    """The result of the invocation; unless it was interrupted, its reports are written."""
     counts = least(plan, store)
     if interrupt.signum is not None:
         return RunResult(plan, None, counts, interrupt.signum)
     report = publish(plan, store)
     log.info("Report: %s", plan.dir / "report.html")
-    if not plan.is_editing:  # files show what they showed; whoever judges again wants to see what came of it
+    if not plan.is_editing:  # the files show what they showed; the terminal shows the new scores
         report = build_report(plan, store, results.configured_by(plan.judgings))
     return RunResult(plan, replace(report, samples=lambda: iter(())), counts, None)  # the ledger closes now
 
 
-def check_machine(config: Config, stages: Sequence[Stage]) -> None:
-    """Raises MachineError for devices that are not there, and for libraries known to give wrong results together."""
-    problems = Problems(config.path)
-    for lacking in device_warnings(config, stages):
-        problems.add(MachineError(lacking))
-    problems.check()
-    for stage, found in interpreters_of(stages):
-        for broken in known_issues.problems(found.versions, [stage.type]):
-            if broken.severity == "broken":
-                problems.add(MachineError(f"{broken.line()}; `editeval doctor` tells more"))
-    problems.check()
-
-
 def least(plan: Plan, store: RunStore) -> Counts:
-    """Where the wanted samples stand; of several judgings, under the one that has scored least."""
-    return min((store.counts(judging.id) for judging in plan.judgings), key=_num_scored, default=store.counts(None))
-
-
-def _num_scored(counts: Counts) -> int:
-    return counts.num_scored
+    """The counts of the wanted samples; of several score sets, those of the one that has scored least."""
+    counts = [store.counts(judging.id) for judging in plan.judgings] or [store.counts(None)]
+    return min(counts, key=lambda found: found.num_scored)
 
 
 def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
@@ -171,17 +161,11 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         argv=[redacted(word) for word in argv or sys.argv],
         inputs=plan.inputs.listed(),
         is_fresh=not plan.can_reuse,
-        setting=_setting(plan),
+        command=RUN if plan.is_editing else SCORE,
+        warnings=plan.config.warnings if plan.is_editing else None,
+        editing=recorded.editing_of(plan) if plan.is_editing else None,
     )
     return RunStore.open(plan.dir, manifest)
-
-
-def _setting(plan: Plan) -> dict[str, Any]:
-    """What the event of this invocation says besides its configuration."""
-    if not plan.is_editing:
-        return {"command": recorded.SCORE}
-    warnings = [*plan.config.warnings]
-    return {"command": recorded.RUN, "warnings": warnings, "editing": recorded.editing_of(plan)}
 
 
 def _announce(plan: Plan, store: RunStore) -> None:
@@ -196,3 +180,64 @@ def _announce(plan: Plan, store: RunStore) -> None:
     changed = recorded.changed_setting(plan, store) if plan.is_editing else ""
     if changed:
         log.warning("%s", changed)
+
+
+@contextmanager
+def logs(settings: Logging, terminal: logging.Handler | None = None) -> Iterator[None]:
+    """While inside, log records go to the log file and, if wanted, to `terminal`; contract lines as they are."""
+    try:
+        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+        handlers: list[logging.Handler] = [_LogFile(settings.log_file, encoding="utf-8")]
+    except OSError as error:
+        where = f"logging.log_file: {settings.log_file}: {error.strerror or error}"
+        raise MachineError(f"{where}; set evaluation.output_dir (--output-dir) to a place you can write to") from error
+    if settings.console_output and terminal is not None:
+        handlers.append(terminal)
+    for handler in handlers:
+        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+    before, log.propagate = log.propagate, False
+    log.setLevel(settings.level)
+    try:
+        yield
+    finally:
+        log.propagate = before
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file whose disk may be full: stderr says so once, and the run goes on."""
+
+    _is_broken = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._warn(error)
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:
+            self._warn(error)
+
+    def _warn(self, error: OSError) -> None:
+        if not self._is_broken:
+            self._is_broken = True
+            sys.stderr.write(f"{self.baseFilename}: {error.strerror or error}; the log is incomplete, the run is not\n")
+
+
+class _Formatter(logging.Formatter):
+    """Contract lines as they are; everything else on one line that cannot steer a terminal, whatever an id holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if getattr(record, "verbatim", False):
+            return message
+        record = copy.copy(record)
+        record.msg, record.args = one_line(redacted(message)), ()
+        return super().format(record)

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from editeval import plugins
 from editeval.config.schema import Config, Stage
-from editeval.errors import BenchmarkError, ConfigError, Problems
+from editeval.errors import ConfigError, MachineError, Problems
+from editeval.execution.backends import deal_devices, device_problem, group_devices, resolve_devices
+from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
-from editeval.plugin_errors import with_safe_images
-from editeval.reports.data import MACRO, MICRO
-from editeval.run.placement import stage_devices
-from editeval.run.selection import at, category_notes, in_one_word, meant, of_categories, part_of, subset_of
+from editeval.run.selection import category_notes, check_prompts, select, setting_at, subset_of
 from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
 from editeval.store.score_sets import ScoreSetId, depends_on_calls, score_set_id, settle
 from editeval.types import Benchmark, Editor, Judge, Sample, Subset
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PluginClass = type[Editor] | type[Judge]
+
+
+class KnownAnswers(Protocol):
+    """The answers of an editor that is no model, and how probable they are: from these follows what a run measures."""
+
+    def problem(self, sample_ids: Sequence[str]) -> str: ...  # "<parameter>: what does not fit these samples", or ""
+    def chances(self, sample_id: str) -> Mapping[str, float]: ...  # of every image that it may answer, by name
+    def drawn(self, sample_id: str, seed: int) -> str: ...  # the name of its answer
+    def image(self, name: str, images: tuple[bytes, ...], seed: int) -> Image: ...  # images: source, reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,7 @@ class ScoreSetPlan:
     id: str
     stage: Stage
     judge: type[Judge]
-    prefix: str = ""  # of its metrics' labels in reports; empty for the first judging
+    prefix: str = ""  # of its metrics' labels in reports; empty for the first judge
     known: ScoreSetId = field(default_factory=ScoreSetId, repr=False)  # what `id` was made of
 
     @property
@@ -44,6 +56,11 @@ class ScoreSetPlan:
     def labels(self) -> tuple[str, ...]:
         """The metrics as reports call them: those of a second judge carry its name."""
         return tuple(self.prefix + metric for metric in self.metrics)
+
+    @property
+    def uses_prompts(self) -> bool:
+        """Whether the judge asks the prompts of the configuration."""
+        return self.judge.uses_prompts_of(self.stage.params)
 
     def devices(self) -> list[tuple[str, ...]]:
         """One group per worker. Raises MachineError if this machine lacks one."""
@@ -64,7 +81,7 @@ class Plan:
     samples: Sequence[Sample]  # those wanted, in the order of the configuration's categories, then the benchmark's
     editor: type[Editor]
     judgings: tuple[ScoreSetPlan, ...]  # the first one's headline is the run's
-    identity: dict[str, Any]
+    identity: dict[str, object]
     dir: Path
     is_editing: bool = True  # False: what is edited is judged, and no editor is loaded
     inputs: Inputs = field(default_factory=Inputs)  # weights and code of the editor
@@ -80,7 +97,7 @@ class Plan:
 
     @property
     def judging_id(self) -> str:
-        """Id of the first judging; empty without one."""
+        """Id of the first score set; empty without one."""
         return self.judgings[0].id if self.judgings else ""
 
     def editor_id(self, commit: str | None) -> str:
@@ -101,6 +118,11 @@ class Plan:
         editors = self.editor_devices() if self.is_editing else []
         return [*editors, *(group for judging in self.judgings for group in judging.devices())]
 
+    def log_path(self, judging: ScoreSetPlan | None) -> Path:
+        """Where the workers of a stage (None: the editor) write their logs, without `-worker<k>.log` at the end."""
+        named = "-edit" if judging is None else f"-judge-{judging.name}" if judging.prefix else "-judge"
+        return self.config.evaluation.output_dir / "logs" / f"{self.dir.name}{named}"
+
 
 def make_plan(config: Config, fresh: bool = False, directory: Path | None = None, is_editing: bool = True) -> Plan:
     """The plan for `config`, in the run that it continues or begins, or in that of `directory`.
@@ -110,68 +132,97 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
     problems = Problems(config.path)
     content = look_at(config, problems)
     problems.check()
-    assert content is not None, "there is none without a problem"
-    benchmark, samples, judgings = content
-    editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
+    assert content is not None, "without a problem there is content"
     model = config.diffusion_model
-    inputs = inputs_of(model, editor)
-    identity = of_run(benchmark.fingerprint(), model, editor, inputs)
-    wanted = WantedRun(config.name, identity, identity_params(model.params), inputs, samples)
+    inputs = inputs_of(model, content.editor)
+    identity = of_run(content.benchmark.fingerprint(), model, content.editor, inputs)
+    wanted = WantedRun(config.name, identity, identity_params(model.params), inputs, content.samples)
     if directory is None:
         found = lineage.choose(config.evaluation.output_dir, wanted, fresh)
     else:
         found = lineage.given(directory, wanted, is_editing)
-    known = settle({judging.name: judging.known for judging in judgings}, found.dir)
+    known = settle({judging.name: judging.known for judging in content.judgings}, found.dir)
     return Plan(
         config=config,
-        benchmark=benchmark,
-        samples=samples,
-        editor=editor,
-        judgings=tuple(replace(judging, id=known[judging.name].id, known=known[judging.name]) for judging in judgings),
+        benchmark=content.benchmark,
+        samples=content.samples,
+        editor=content.editor,
+        judgings=tuple(replace(j, id=known[j.name].id, known=known[j.name]) for j in content.judgings),
         identity=dict(found.identity),
         dir=found.dir,
         is_editing=is_editing,
         inputs=inputs,
         lineage=found,
         can_reuse=not fresh and directory is None,
-        notes=tuple(category_notes(benchmark, config)),
-        subset=subset_of(config, list(benchmark), len(samples)),
+        notes=tuple(category_notes(content.everything, config)),
+        subset=subset_of(config, content.everything, len(content.samples)),
     )
 
 
-Content = tuple[Benchmark, list[Sample], tuple[ScoreSetPlan, ...]]
+class PlanContent(NamedTuple):
+    """What a configuration is about."""
+
+    benchmark: Benchmark
+    everything: list[Sample]  # of the benchmark
+    samples: list[Sample]  # those wanted
+    editor: type[Editor]
+    judgings: tuple[ScoreSetPlan, ...]
 
 
-def look_at(config: Config, problems: Problems) -> Content | None:
-    """The benchmark, its wanted samples and the judgings; None, and why in `problems`, if they do not go together."""
-    found: tuple[Benchmark, list[Sample]] | None = None
+def look_at(config: Config, problems: Problems) -> PlanContent | None:
+    """The benchmark, its wanted samples, the editor and the judges; None, and why in `problems`, if they do not fit."""
+    everything: list[Sample] = []
+    samples: list[Sample] = []
     judgings: tuple[ScoreSetPlan, ...] = ()
+    editor: type[Editor] | None = None
     with problems.collect():
-        benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(config.benchmark.params)
-        found = benchmark, select(benchmark, config)
+        benchmark: Benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(
+            config.benchmark.params
+        )
+        everything = list(benchmark)
+        samples = select(everything, config)
     with problems.collect():
         judgings = judging_plans(config)
-    if found is None:
+    with problems.collect():
+        editor = editor_of(config)
+    if not samples:
         return None
-    benchmark, samples = found
     with problems.collect():
-        if any(judging.judge.uses_prompts_of(judging.stage.params) for judging in judgings):
-            _check_prompts(config, samples)
+        if any(judging.uses_prompts for judging in judgings):
+            check_prompts(config, samples)
     with problems.collect():
-        editor = plugins.load("editors", config.diffusion_model.type, config.allow_code)
-        _check_references(editor, config, samples)
-    return benchmark, samples, judgings
+        if editor is not None:
+            _check_editor(editor, config, everything, samples)
+    return PlanContent(benchmark, everything, samples, editor, judgings) if editor is not None else None
+
+
+def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sample], wanted: Sequence[Sample]) -> None:
+    if editor.sees_reference and not any(s.reference for s in wanted):
+        raise ConfigError(
+            f"{config.path}: diffusion_model.type: {config.diffusion_model.type!r} returns the exact target, "
+            f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
+        )
+    known = known_answers_of(editor, config)
+    problem = known.problem([sample.id for sample in everything]) if known is not None else ""
+    if problem:
+        raise ConfigError(f"{config.path}: diffusion_model.params.{problem}")
+
+
+def known_answers_of(editor: type[Editor], config: Config) -> KnownAnswers | None:
+    """What its class method `known_answers` says; None for a model, which has none."""
+    known: Callable[[object], KnownAnswers] | None = getattr(editor, "known_answers", None)
+    return None if known is None else known(config.diffusion_model.params)
 
 
 def judging_plans(config: Config) -> tuple[ScoreSetPlan, ...]:
     """One per judge of the configuration, in its order. Raises ConfigError for two that judge alike."""
     plans: list[ScoreSetPlan] = []
     for name, stage in config.judges.items():
-        judge = plugins.load("judges", stage.type, config.allow_code)
+        judge: type[Judge] = plugins.load("judges", stage.type, config.allow_code)
         known = score_set_id(stage, judge, config.prompts)
         plan = ScoreSetPlan(name, known.id, stage, judge, f"{name}." if plans else "", known)
         twin = next((other.name for other in plans if other.id == plan.id), None)
-        where = at(config, stage.section, f"{stage.section}.type")
+        where = setting_at(config, stage.section, f"{stage.section}.type")
         if twin is not None:
             raise ConfigError(f"{where}: judges exactly as {twin!r} does; change a parameter or the seed, or remove it")
         for label in plan.labels:
@@ -182,32 +233,40 @@ def judging_plans(config: Config) -> tuple[ScoreSetPlan, ...]:
     return tuple(plans)
 
 
-def select(benchmark: Benchmark, config: Config) -> list[Sample]:
-    """The samples that categories, --sample, --limit and --first leave, in the order of the categories that are named.
+def unused_prompts(config: Config) -> list[str]:
+    """One warning if prompts are given that no judge asks."""
+    stages = config.judges.values()
+    if not config.prompts or not stages or any(_uses_prompts(config, stage) for stage in stages):
+        return []
+    asked = ", ".join(repr(stage.requested_type) for stage in stages)
+    return [f"{config.path}: prompts: has no effect: {asked} asks in its own words"]
 
-    Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
-    that could not be told from a row over all of them.
-    """
-    samples, problems = in_one_word(list(benchmark), config.benchmark), Problems(config.path)
-    with problems.collect():
-        samples = of_categories(samples, config)
-    if config.samples:
-        for pattern in config.samples if samples else ():
-            if not any(fnmatch.fnmatchcase(s.id, pattern) for s in samples):
-                said = f"--sample {pattern}: matches none of {len(samples)} ids, such as {samples[0].id!r}"
-                problems.add(BenchmarkError(said))
-        samples = [s for s in samples if any(fnmatch.fnmatchcase(s.id, p) for p in config.samples)]
-    problems.check()
-    if not samples:
-        raise BenchmarkError("benchmark: no sample matches; relax --sample or categories")
-    samples = part_of(samples, config)
-    named_as_total = next((s for s in samples if s.category in (MACRO, MICRO)), None)
-    if named_as_total is not None:
-        raise BenchmarkError(
-            f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is a reserved category name: the "
-            "report uses it for the row over all categories; rename it"
-        )
-    return [with_safe_images(sample) for sample in samples]
+
+def _uses_prompts(config: Config, stage: Stage) -> bool:
+    judge: type[Judge] = plugins.load("judges", stage.type, config.allow_code)
+    return judge.uses_prompts_of(stage.params)
+
+
+def editor_of(config: Config) -> type[Editor]:
+    """The editor's class."""
+    editor: type[Editor] = plugins.load("editors", config.diffusion_model.type, config.allow_code)
+    return editor
+
+
+def plugin_of(config: Config, stage: Stage) -> PluginClass:
+    """The class that `stage` of `config` names."""
+    plugin: PluginClass = plugins.load(kind_of(stage), stage.type, config.allow_code)
+    return plugin
+
+
+def kind_of(stage: Stage) -> str:
+    """Of its plug-in: "editors" or "judges"."""
+    return "editors" if stage.section == "diffusion_model" else "judges"
+
+
+def worker_spec(stage: Stage, allow_code: bool) -> WorkerSpec:
+    """What a worker of this stage loads."""
+    return WorkerSpec(kind_of(stage), stage.type, json_params(stage.params), allow_code)
 
 
 def seed_of(base_seed: int, sample_id: str) -> int:
@@ -224,33 +283,59 @@ def hash_of(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def worker_spec(kind: str, stage: Stage, allow_code: bool) -> WorkerSpec:
-    """What a worker of this stage is told to load."""
-    return WorkerSpec(kind, stage.type, json_params(stage.params), allow_code)
+def stage_devices(stage: Stage, plugin: PluginClass) -> list[tuple[str, ...]]:
+    """One group of devices per worker of `stage`; fewer on a cluster that has shrunk since it was last asked."""
+    names, execution = _device_names(stage, plugin), stage.execution
+    if execution.device_ids is None and names == ("cpu",):
+        names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
+    where, size = f"{stage.section}.params.device_ids", execution.devices_per_worker
+    if execution.backend != "ray":
+        return group_devices(where, names, size)
+    groups = deal_devices(where, names, size)
+    if all(name == "cpu" for name in names):
+        return groups
+    return groups[: max(1, cluster.connect(execution.ray_address).num_gpus(size) // size)]
 
 
-def unused_prompts(config: Config) -> list[str]:
-    """One warning if prompts are given that no judge asks."""
-    if not config.prompts or not config.judges:
-        return []
-    plans = judging_plans(config)
-    if any(plan.judge.uses_prompts_of(plan.stage.params) for plan in plans):
-        return []
-    asked = ", ".join(repr(plan.stage.requested_type) for plan in plans)
-    return [f"{config.path}: prompts: has no effect: {asked} asks in its own words"]
+def _device_names(stage: Stage, plugin: PluginClass) -> tuple[str, ...]:
+    execution, default = stage.execution, plugin.default_device
+    if execution.backend == "ray":
+        return cluster.slots(execution.device_ids, default, execution.devices_per_worker, execution.ray_address)
+    return resolve_devices(execution.device_ids, default)
 
 
-def _check_prompts(config: Config, samples: Sequence[Sample]) -> None:
-    lacking = [c for c in dict.fromkeys(s.category for s in samples) if config.prompt_of(c) is None]
-    if lacking:
-        has = ", ".join(config.prompts) or "none"
-        told = ", ".join(repr(name) + meant(name, list(config.prompts)) for name in lacking)
-        raise ConfigError(f"{config.path}: prompts: no prompt for {told}; it has: {has}")
+def is_on_gpus(stage: Stage, plugin: PluginClass) -> bool:
+    """Whether its workers need GPUs."""
+    if stage.execution.device_ids is not None:
+        return any(device != "cpu" for device in stage.execution.device_ids)
+    return bool(plugin.default_device != "cpu")
 
 
-def _check_references(editor: type[Editor], config: Config, samples: Sequence[Sample]) -> None:
-    if editor.sees_reference and not any(s.reference for s in samples):
-        raise ConfigError(
-            f"{config.path}: diffusion_model.type: {config.diffusion_model.type!r} returns the exact target, "
-            f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
-        )
+def devices_in_use(stage: Stage, plugin: PluginClass) -> frozenset[str]:
+    """The devices that `stage` holds while it lasts; none if it asks a server."""
+    return frozenset() if plugin.is_remote else frozenset(_device_names(stage, plugin))
+
+
+def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> list[str]:
+    """What `check` says about devices that this machine lacks; `run` refuses to start without those of its `stages`."""
+    places: dict[str, list[str]] = {}
+    for stage in config.stages if stages is None else stages:
+        where, _, what = (_missing_devices(stage, plugin_of(config, stage)) or "").partition(": ")
+        if what:
+            places.setdefault(what, []).append(where)
+    return [f"{', '.join(wheres)}: {what}" for what, wheres in places.items()]
+
+
+def _missing_devices(stage: Stage, plugin: PluginClass) -> str | None:
+    where, execution = f"{stage.section}.params.device_ids", stage.execution
+    if execution.backend != "ray":
+        return device_problem(where, _device_names(stage, plugin))
+    try:
+        cluster.connect(execution.ray_address)
+    except MachineError as error:
+        return f"{stage.section}.execution.backend: {error}"
+    try:
+        names = _device_names(stage, plugin)
+    except MachineError as error:
+        return f"{where}: {error}"
+    return cluster.lacking(where, names, execution.devices_per_worker, execution.ray_address)

@@ -1,33 +1,30 @@
-"""What a run of the simulated editor should measure: its chances, and the score of every rung, give the exact mean.
+"""What a run should measure whose editor draws its answers by known chances: chances x scores give the exact mean.
 
-The rungs are scored by the run's own judge, and only by `reference`, whose scores of them are a fact, not an opinion:
-the one that was answered is scored already, two are known by definition, the others are made and scored here. That
-takes seconds, so it is done once, after the last stage, and kept in the ledger for the reports.
+The answers are scored by the run's own judge, and only by `reference`, whose scores of them are a fact, not an opinion:
+the one that was answered is scored already, two are known by definition, the others are made and scored here. It takes
+seconds, so it is done once, after the last stage, and kept in the ledger for the reports.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
-from editeval.editors.simulated import OTHERS, RUNGS, Simulated, answer, chances_of, drawn
-from editeval.errors import ConfigError, ImageError
+from editeval.errors import ImageError
 from editeval.images import encode_png
-from editeval.run.interrupt import Interrupt
-from editeval.run.plan import Plan, ScoreSetPlan, hash_of, seed_of
+from editeval.run.plan import KnownAnswers, Plan, ScoreSetPlan, hash_of, known_answers_of, seed_of
+from editeval.run.scheduler import Interrupt
+from editeval.store.ledger_events import Planted
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest, Sample
 
 log = logging.getLogger("editeval")
 
-EVENT = "planted"
 JUDGE = "reference"
-EXACT = {"target": 10.0, "identity": 0.0}
-"""What that judge gives these by definition, to the last bit: nobody need ask."""
+EXACT = {"target": 10.0, "identity": 0.0}  # what that judge gives these by definition, to the last bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +36,26 @@ class Expected:
     mean: float
 
 
-def check(plan: Plan) -> None:
-    """Raises ConfigError for chances of a category that no sample of the benchmark has: they would never be drawn."""
-    params = plan.config.diffusion_model.params
-    if plan.editor is not Simulated or params == type(params)(latency_s=params.latency_s):
-        return
-    known = {sample.id.partition("/")[0] for sample in plan.benchmark} | {OTHERS}
-    absent = [f"{category}/" for category in params.chances if category not in known]
-    if absent:
-        raise ConfigError(
-            f"{plan.config.path}: diffusion_model.params.chances: no sample's id begins with "
-            f"{' or '.join(map(repr, absent))}; use {', '.join(sorted(known))}"
-        )
-
-
 def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
-    """The mean that was planted is on record, if this is a run of `simulated` that `reference` has judged."""
+    """The planted mean is on record, if the answers of the editor are known and `reference` has judged them."""
+    answers = known_answers_of(plan.editor, plan.config)
     judging = plan.judgings[0] if plan.judgings else None
-    if plan.editor is not Simulated or judging is None or judging.stage.type != JUDGE:
+    if answers is None or judging is None or judging.stage.type != JUDGE:
         return
     selection = hash_of(sample.id for sample in plan.samples)
     if planted(store, judging.id, selection) is not None:
         return
     log.info("Scoring every rung of %d samples, for the mean that was planted", len(plan.samples))
-    found = _expected(plan, judging, store, interrupt)
+    found = _Planted(plan, judging, answers, dict(_measured(plan, judging, answers, store))).expected(interrupt)
     if interrupt.signum is None and found:
         parts = {c: _mean([e for e in found if e.category == c]) for c in dict.fromkeys(e.category for e in found)}
-        content = {"judging_id": judging.id, "selection": selection, "mean": _mean(found), "categories": parts}
-        store.record_event(EVENT, content)
+        store.record_event(Planted(judging.id, selection, _mean(found), parts))
 
 
-def planted(store: RunStore, judging_id: str, selection: str) -> dict[str, Any] | None:
-    """What `record` kept for these samples under this judging; None if it did not."""
-    events = [event["data"] for event in store.events(EVENT)]
-    matching = (e for e in reversed(events) if (e["judging_id"], e["selection"]) == (judging_id, selection))
+def planted(store: RunStore, judging_id: str, selection: str) -> Planted | None:
+    """What `record` kept for these samples and this score set; None if it did not."""
+    events = [recorded.event for recorded in store.events_of(Planted)]
+    matching = (e for e in reversed(events) if (e.judging_id, e.selection) == (judging_id, selection))
     return next(matching, None)
 
 
@@ -81,48 +64,54 @@ def _mean(found: Sequence[Expected]) -> float:
     return sum(e.chance * e.mean for e in found) / sum(e.chance for e in found)
 
 
-def _expected(plan: Plan, judging: ScoreSetPlan, store: RunStore, interrupt: Interrupt) -> list[Expected]:
-    measured = dict(_measured(plan, judging, store))
-
-    def one(sample: Sample) -> Expected | None:
-        known = measured.get(sample.id, EXACT)
-        if interrupt.signum is not None or known is None:
-            return None
-        chances = chances_of(plan.config.diffusion_model.params, sample.id)
-        left = [rung for rung in RUNGS if rung in chances and rung not in known]
-        scores = {**known, **dict(_scores(sample, left, plan, judging) if left else ())}
-        chance = sum(chances.get(rung, 0.0) for rung in scores)
-        mean = sum(chances.get(rung, 0.0) * score for rung, score in scores.items()) / chance if chance else 0.0
-        return Expected(sample.category, chance, mean) if chance else None
-
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
-        return [expected for expected in threads.map(one, plan.samples) if expected is not None]
-
-
-def _measured(plan: Plan, judging: ScoreSetPlan, store: RunStore) -> Iterator[tuple[str, dict[str, float] | None]]:
-    """(sample id, scores by rung that need no judge any more; None if it has no score whatever is answered)."""
-    model = plan.config.diffusion_model
+def _measured(
+    plan: Plan, judging: ScoreSetPlan, answers: KnownAnswers, store: RunStore
+) -> Iterator[tuple[str, dict[str, float] | None]]:
+    """(sample id, scores by answer that are known already; None if it has no score whatever is answered)."""
     for row in store.rows(judging.id):
         score = row.scores.get(judging.metrics[0])
-        if row.edit is not None and row.edit.status == "done" and score is not None:
-            rung = drawn(model.params, row.sample_id, row.edit.seed)
-            yield row.sample_id, None if score.value is None else {**EXACT, rung: score.value}
+        if row.status == "done" and row.seed is not None and score is not None:
+            name = answers.drawn(row.id, row.seed)
+            yield row.id, None if score.value is None else {**EXACT, name: score.value}
 
 
-def _scores(sample: Sample, rungs: Sequence[str], plan: Plan, judging: ScoreSetPlan) -> Iterator[tuple[str, float]]:
-    """(rung, headline score) of those that can be made and scored."""
-    if sample.reference is None:
-        return
-    seed = seed_of(plan.config.diffusion_model.seed, sample.id)
-    try:
-        source, reference = sample.image.read(), sample.reference.read()
-        mask = sample.mask.read() if sample.mask else None
-        edits = [encode_png(answer(rung, (source, reference), seed)) for rung in rungs]
-    except ImageError:
-        return
-    requests = [JudgeRequest(sample.id, source, edit, sample.instruction, reference, mask) for edit in edits]
-    judge = judging.judge(judging.stage.params)
-    judge.load(["cpu"])
-    for rung, scores in zip(rungs, judge.judge(requests), strict=True):
-        if scores[0].value is not None:
-            yield rung, scores[0].value
+@dataclass(frozen=True, slots=True)
+class _Planted:
+    plan: Plan
+    judging: ScoreSetPlan
+    answers: KnownAnswers
+    measured: Mapping[str, dict[str, float] | None]
+
+    def expected(self, interrupt: Interrupt) -> list[Expected]:
+        """Of every sample that may get a score; not all of them after an interrupt."""
+        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
+            found = threads.map(lambda sample: None if interrupt.signum else self._one(sample), self.plan.samples)
+            return [expected for expected in found if expected is not None]
+
+    def _one(self, sample: Sample) -> Expected | None:
+        known = self.measured.get(sample.id, EXACT)
+        if known is None:
+            return None
+        chances = self.answers.chances(sample.id)
+        scores = {**known, **dict(self._scores(sample, [name for name in chances if name not in known]))}
+        chance = sum(chances.get(name, 0.0) for name in scores)
+        mean = sum(chances.get(name, 0.0) * score for name, score in scores.items()) / chance if chance else 0.0
+        return Expected(sample.category, chance, mean) if chance else None
+
+    def _scores(self, sample: Sample, names: Sequence[str]) -> Iterator[tuple[str, float]]:
+        """(answer, headline score) of those of `names` that can be made and scored."""
+        if sample.reference is None or not names:
+            return
+        seed = seed_of(self.plan.config.diffusion_model.seed, sample.id)
+        try:
+            source, reference = sample.image.read(), sample.reference.read()
+            mask = sample.mask.read() if sample.mask else None
+            edits = [encode_png(self.answers.image(name, (source, reference), seed)) for name in names]
+        except ImageError:
+            return
+        requests = [JudgeRequest(sample.id, source, edit, sample.instruction, reference, mask) for edit in edits]
+        judge = self.judging.judge(self.judging.stage.params)
+        judge.load(["cpu"])
+        for name, scores in zip(names, judge.judge(requests), strict=True):
+            if scores[0].value is not None:
+                yield name, scores[0].value

@@ -1,36 +1,53 @@
-"""The interpreters that the stages' workers run in: built if asked for, looked at, and put on record."""
+"""What is checked and put on record before the first stage: interpreters, plug-ins, weights, code, disk space."""
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 
 from editeval.config.schema import Config, Stage
-from editeval.errors import MachineError, Problems
+from editeval.errors import ImageError, MachineError, Problems
 from editeval.execution.ray import cluster
 from editeval.execution.ray.actor import check_hub_model
-from editeval.machine import interpreters, versions
+from editeval.images import FORMATS
+from editeval.machine import host, interpreters, known_issues, versions
 from editeval.machine.interpreters import Interpreter, inspect
-from editeval.run.placement import is_on_gpus, plugin_of
-from editeval.run.plan import Plan, worker_spec
-from editeval.store import directories, queries
+from editeval.run.plan import Plan, device_warnings, is_on_gpus, plugin_of, worker_spec
+from editeval.store import directories, fingerprints, lineage, queries
+from editeval.store.ledger_events import InterpreterUsed
 from editeval.store.run_store import RunStore
-from editeval.types import HubModel
+from editeval.types import HubModel, Sample
 
 log = logging.getLogger("editeval")
 
+RESERVE = 64 << 20  # bytes: with less than that free, a run that needs more than there is does not begin
+AMPLE = 32 << 20  # bytes for each edit: with that much free, nothing is measured
+EDIT_BYTES = 2.0  # per pixel: photographs as `images.encode_png` writes them take 1.3 to 2.1, drawings 0.1 to 0.8
+TEXT_BYTES = 72_000  # per sample: three thumbnails, and its rows in ledger and tables
+NUM_MEASURED = 8  # samples whose images are read
 
-def interpreters_of(stages: Sequence[Stage]) -> Iterator[tuple[Stage, Interpreter]]:
-    """Every stage and the interpreter of its workers."""
+
+def check_machine(config: Config, stages: Sequence[Stage]) -> None:
+    """Raises MachineError for devices that are not there, and for libraries known to give wrong results together."""
+    problems = Problems(config.path)
+    for missing in device_warnings(config, stages):
+        problems.add(MachineError(missing))
+    problems.check()
     for stage in stages:
-        yield stage, interpreter_of(stage)
+        for broken in known_issues.problems(interpreter_of(config, stage).versions, [stage.type]):
+            if broken.severity == "broken":
+                problems.add(MachineError(f"{broken.line()}; `editeval doctor` tells more"))
+    problems.check()
 
 
-def interpreter_of(stage: Stage) -> Interpreter:
+def interpreter_of(config: Config, stage: Stage) -> Interpreter:
     """The interpreter of the stage's workers. An environment that is not there yet is built: it takes minutes.
 
     Raises MachineError if one cannot be built, or cannot serve.
@@ -38,7 +55,7 @@ def interpreter_of(stage: Stage) -> Interpreter:
     execution = stage.execution
     if execution.backend == "ray":
         where = f"{stage.section}.execution.{'python' if execution.python else 'backend'}"
-        return _surveyed(where, execution.ray_address, is_on_gpus(stage), execution.python)
+        return _of_cluster(where, execution.ray_address, is_on_gpus(stage, plugin_of(config, stage)), execution.python)
     if execution.requirements:
         where = f"{stage.section}.execution.requirements"
         if not interpreters.is_built(execution.requirements):
@@ -55,7 +72,7 @@ def _inspected(where: str, python: str) -> Interpreter:
 
 
 @cache
-def _surveyed(where: str, address: str | None, on_gpus: bool, python: str | None) -> Interpreter:
+def _of_cluster(where: str, address: str | None, on_gpus: bool, python: str | None) -> Interpreter:
     return cluster.survey(where, address, on_gpus, python, versions.LIBRARIES)
 
 
@@ -81,51 +98,156 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
         with problems.collect():
             _check_plugin(config, stage)
     problems.check()
-    for stage, found in interpreters_of(stages):
+    for stage in stages:
+        found = interpreter_of(config, stage)
         missing = [name for name in plugin_of(config, stage).packages if name not in found.versions]
         if missing:
             what = f"{stage.requested_type} needs the package {', '.join(missing)}, which {found.path} lacks"
             advice = "install it there, or name another interpreter in execution.python"
             problems.add(MachineError(f"{stage.section}.type: {what}; {advice}"))
     problems.check()
-    _look_up(config, stages)
+    _check_hub(config, stages, problems)
 
 
-def _look_up(config: Config, stages: Sequence[Stage]) -> None:
+def _check_plugin(config: Config, stage: Stage) -> None:
+    """Raises MachineError for what the plug-in of `stage` lacks where it will run."""
+    plugin, execution = plugin_of(config, stage), stage.execution
+    if execution.backend != "ray":
+        plugin.check(stage.params)
+    else:
+        spec = worker_spec(stage, config.allow_code)
+        cluster.check_plugin(execution.ray_address, is_on_gpus(stage, plugin), spec)
+
+
+def _check_hub(config: Config, stages: Sequence[Stage], problems: Problems) -> None:
     """Raises MachineError for a model that is neither on this machine nor on the Hub."""
     models = [(stage, plugin_of(config, stage).hub_model(stage.params)) for stage in stages]
     wanted = [(stage, model) for stage, model in models if model is not None]
-    problems = Problems(config.path)
-    with ThreadPoolExecutor(max(len(wanted), 1), "hub") as executor:  # all at once: each may wait for the network
-        found = executor.map(lambda pair: _problem_of(*pair), wanted)
+    if not wanted:
+        return
+    with ThreadPoolExecutor(len(wanted), "hub") as executor:  # all at once: each may wait for the network
+        found = executor.map(lambda pair: _hub_problem(config, *pair), wanted)
         for (stage, _), problem in zip(wanted, found, strict=True):
             if problem:
                 problems.add(MachineError(f"{stage.section}.params.model_name: {problem}"))
     problems.check()
 
 
-def _problem_of(stage: Stage, model: HubModel) -> str:
+def _hub_problem(config: Config, stage: Stage, model: HubModel) -> str:
     """One line, as the stage's own interpreter finds it where the stage will run; empty if there is no problem."""
-    python, execution = interpreter_of(stage).path, stage.execution
+    python, execution = interpreter_of(config, stage).path, stage.execution
     if execution.backend == "ray":
-        return cluster.check_hub_model(execution.ray_address, is_on_gpus(stage), python, model)
+        on_gpus = is_on_gpus(stage, plugin_of(config, stage))
+        return cluster.check_hub_model(execution.ray_address, on_gpus, python, model)
     return check_hub_model(python, asdict(model))
 
 
-def _check_plugin(config: Config, stage: Stage) -> None:
-    """Raises MachineError for what the plug-in of `stage` lacks where it will run."""
-    execution = stage.execution
-    if execution.backend != "ray":
-        plugin_of(config, stage).check(stage.params)
-        return
-    kind = "editors" if stage is config.diffusion_model else "judges"
-    spec = worker_spec(kind, stage, config.allow_code)
-    cluster.check_plugin(execution.ray_address, is_on_gpus(stage), spec)
-
-
-def record_interpreters(stages: Sequence[Stage], store: RunStore) -> None:
-    """What runs elsewhere than editeval itself is on record, with its versions."""
-    for stage, found in interpreters_of(stages):
+def record_interpreters(plan: Plan, store: RunStore) -> None:
+    """The interpreters that do not run editeval itself are on record, with their versions."""
+    for stage in plan.stages:
         if stage.execution.python or stage.execution.requirements or stage.execution.backend == "ray":
-            data = {"section": stage.section, "python": found.path, "versions": found.versions}
-            store.record_event("interpreter", data)
+            found = interpreter_of(plan.config, stage)
+            store.record_event(InterpreterUsed(stage.section, found.path, found.versions))
+
+
+def record_inputs(plan: Plan, store: RunStore) -> None:
+    """The log says what changed since an earlier run, and what is not known of this one; from now on it is known."""
+    found = plan.lineage
+    if found is not None and plan.is_editing:
+        if found.previous is not None and found.reasons:
+            log.info("%s", new_run_line(found))
+        if found.unrecorded and any(edit.path for edit in store.edits(wanted_only=False)):
+            log.warning(
+                "%s: made before editeval recorded its %s: whether that has changed since is not known; --fresh edits "
+                "everything again",
+                plan.dir,
+                _weights_or_code(found.unrecorded),
+            )
+        fingerprints.record(store, _without_commit(plan.inputs.parts))
+        if found.checked_at:
+            store.set_fact(lineage.CHECKED_AT, repr(found.checked_at))
+    for judging in plan.judgings:
+        known = judging.known
+        if known.replaces:
+            what = "; ".join(known.replaces)
+            log.info("%s: changed: %s: scores are made again, those there stay", judging.stage.section, what)
+        missing = [part for part in known.unrecorded if part != fingerprints.COMMIT]
+        if missing:
+            log.warning(
+                "%s: the scores there were made before editeval recorded its %s: whether that has changed since is not "
+                "known; `editeval score` with another seed judges again",
+                judging.stage.section,
+                _weights_or_code(missing),
+            )
+            fingerprints.record(store, _without_commit(known.inputs.parts), "judge", judging.id)
+
+
+def new_run_line(found: lineage.Lineage) -> str:
+    """Why a new run begins."""
+    assert found.previous is not None, "a run without a predecessor needs no reason"
+    return f"{found.previous.name} differs in {'; '.join(found.reasons)}: a new run begins, {found.dir.name}"
+
+
+def _without_commit(parts: Mapping[str, str]) -> dict[str, str]:
+    """The commit of a model on the Hub is known once it is loaded."""
+    return {name: text for name, text in parts.items() if name != fingerprints.COMMIT}
+
+
+def _weights_or_code(parts: Sequence[str]) -> str:
+    names = ("code" if part == fingerprints.CODE else "weights" for part in parts)
+    return " and ".join(dict.fromkeys(names))
+
+
+def free_bytes(path: Path) -> int | None:
+    """What this user may still write on the disk of `path`; None if it does not say."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def check_disk_space(plan: Plan, store: RunStore, free: Callable[[Path], int | None] = free_bytes) -> None:
+    """Warns, in one line, if the edits that are left look too big for the disk. Takes milliseconds for any number.
+
+    Raises MachineError if they do and RESERVE is not free either.
+    """
+    num_edits, available = store.counts(None).num_pending_edits if plan.is_editing else 0, free(plan.dir)
+    if available is None or available >= num_edits * AMPLE:
+        return
+    needed = bytes_needed(plan.samples, num_edits)
+    if needed <= available:
+        return
+    where = host.mount_point(plan.dir)
+    what = f"{num_edits} edits and the report need about {shown(needed)}, and {shown(available)} are free"
+    advice = "free some space, or choose another disk with evaluation.output_dir (--output-dir)"
+    if available < RESERVE:
+        raise MachineError(f"{where}: {what}; {advice}; the same command continues")
+    log.warning("%s: %s, by an estimate from the sources' sizes; %s", where, what, advice)
+
+
+def bytes_needed(samples: Sequence[Sample], num_edits: int) -> int:
+    """An estimate for `num_edits` of `samples`, from a few of them: the edits, and the images and texts of the report.
+
+    An edit has the size of its source. One of a model that answers in a size of its own may take more or less.
+    """
+    measured = list(_measured(samples[:: -(-len(samples) // NUM_MEASURED)]))
+    return int(num_edits * sum(measured) / len(measured)) if measured else 0
+
+
+def _measured(samples: Sequence[Sample]) -> Iterator[float]:
+    """Bytes for each of `samples` that can be read; the edit of another one will fail, and needs none."""
+    from PIL import Image
+
+    for sample in samples:
+        try:
+            source, target = sample.image.read(), sample.reference.read() if sample.reference else b""
+            with Image.open(io.BytesIO(source), formats=FORMATS) as image:  # reads the header, no pixel
+                yield image.width * image.height * EDIT_BYTES + len(source) + len(target) + TEXT_BYTES
+        except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            continue
+
+
+def shown(num_bytes: int) -> str:
+    """In the unit that people use."""
+    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.1f} MiB"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,25 +14,26 @@ from editeval.config.schema import Config
 from editeval.run import results
 from editeval.run.plan import Plan, make_plan
 from editeval.store import queries
+from editeval.store.ledger_events import RUN, SCORE, Invocation, ReportWritten
 from editeval.store.manifest import ABSENT
+from editeval.store.records import EditSettings
 from editeval.store.run_store import RunStore
 
 _OLD_CLASSICAL = ("feather_px", "inpaint_radius_px", "on_unclear", "work_px")
 """Parameters of the rule-based editor that was called `classical` before: its runs can still be reported."""
-RUN, SCORE = "run", "score"  # what an invocation did: `command` of its event
 UNKNOWN = "unknown"
 
 
-def invocation_of(store: RunStore) -> Mapping[str, Any]:
+def invocation_of(store: RunStore) -> Invocation:
     """The latest invocation that set the run's configuration."""
-    found = [event["data"] for event in store.events("invocation")]
-    return next((data for data in reversed(found) if data.get("command", RUN) == RUN), found[-1])
+    found = [recorded.event for recorded in store.events_of(Invocation)]
+    return next((one for one in reversed(found) if one.command == RUN), found[-1])
 
 
-def settings_of(store: RunStore, invocation: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def settings_of(store: RunStore, invocation: Invocation | None = None) -> dict[str, Any]:
     """The configuration as JSON values: the manifest, and what the latest `run` (or another invocation) had changed."""
-    settings: dict[str, Any] = copy.deepcopy(store.manifest["config"])
-    for key, (_, value) in (invocation or invocation_of(store))["config_changes"].items():
+    settings: dict[str, Any] = copy.deepcopy(dict(store.manifest["config"]))
+    for key, (_, value) in (invocation or invocation_of(store)).config_changes.items():
         if value == ABSENT:
             _remove(settings, key.split("."))
             continue
@@ -51,14 +51,19 @@ def settings_of(store: RunStore, invocation: Mapping[str, Any] | None = None) ->
     return settings
 
 
-def origins_of(store: RunStore) -> dict[str, Any]:
+def editor_of(store: RunStore) -> str:
+    """The editor's type."""
+    return str(store.manifest["identity"]["editor"])
+
+
+def origins_of(store: RunStore) -> dict[str, str]:
     """Where every value of the run's configuration came from: dotted key -> "file config.yaml:12" and the like."""
-    origins: dict[str, Any] = dict(store.manifest["origins"])
-    for key, (_, value) in invocation_of(store).get("origin_changes", {}).items():
+    origins = dict(store.manifest["origins"])
+    for key, (_, value) in invocation_of(store).origin_changes.items():
         if value == ABSENT:
             origins.pop(key, None)
         else:
-            origins[key] = value
+            origins[key] = str(value)
     return origins
 
 
@@ -67,18 +72,18 @@ def config_of(store: RunStore, allow_code: bool) -> Config:
     from editeval.config.load import load_mapping  # pydantic: `status`, which only looks, starts without it
 
     config = load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
-    warnings = invocation_of(store).get("warnings", config.warnings)
-    return replace(config, origins=origins_of(store), warnings=tuple(warnings))
+    warnings = invocation_of(store).warnings
+    return replace(config, origins=origins_of(store), warnings=config.warnings if warnings is None else warnings)
 
 
 def scoring_of(store: RunStore, allow_code: bool) -> Config | None:
     """The configuration of the `score` that came after the run's latest invocation; None if there was none."""
     from editeval.config.load import load_mapping
 
-    latest = store.events("invocation")[-1]["data"]
-    if latest.get("command", RUN) != SCORE:
+    latest = store.latest(Invocation)
+    if latest is None or latest.event.command != SCORE:
         return None
-    return load_mapping(settings_of(store, latest), store.manifest["name"], allow_code=allow_code)
+    return load_mapping(settings_of(store, latest.event), store.manifest["name"], allow_code=allow_code)
 
 
 def plan_of(store: RunStore, allow_code: bool) -> Plan:
@@ -93,29 +98,23 @@ def plan_of(store: RunStore, allow_code: bool) -> Plan:
     return replace(plan, judgings=tuple(judgings), is_editing=True)
 
 
-def editing_of(plan: Plan) -> dict[str, Any]:
+def editing_of(plan: Plan) -> EditSettings:
     """How this invocation edits: on record with it, so that every edit says under which setting it was made."""
     execution = plan.config.diffusion_model.execution
-    return {
-        "policy": execution.policy,
-        "max_drift": execution.max_drift,
-        "devices": ["+".join(group) for group in plan.editor_devices()],
-        "limit": plan.config.limit,
-    }
+    devices = tuple("+".join(group) for group in plan.editor_devices())
+    return EditSettings(execution.policy, execution.max_drift, devices, plan.config.limit)
 
 
 def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None, float | None] | None:
     """(mean, low, high) of a score set's headline as the report has it; None unless it is there and still holds."""
-    written = store.events("report")
-    said = written[-1]["data"] if written else {}
-    found = said.get("headlines", {}).get(score_set_id)
-    if not found or found[0] is None or not queries.is_unchanged_since(store, written[-1]["seq"], said["attempts"]):
+    written = store.latest(ReportWritten)
+    mean, low, high = written.event.headlines.get(score_set_id, (None,) * 3) if written else (None,) * 3
+    if written is None or mean is None or not queries.is_unchanged_since(store, written.seq, written.event.attempts):
         return None
-    mean, low, high = found
     return mean, low, high
 
 
-def edits_by_policy(store: RunStore) -> list[dict[str, Any]]:
+def edits_by_policy(store: RunStore) -> list[dict[str, object]]:
     """{"policy", "num_edits", "share"} of every policy that made edits of wanted samples; UNKNOWN: not recorded."""
     made: Counter[str] = Counter()
     for one in queries.edits_made(store):
@@ -149,34 +148,34 @@ def changed_setting(plan: Plan, store: RunStore) -> str:
     )
 
 
-def _setting_before(store: RunStore) -> dict[str, Any] | None:
+def _setting_before(store: RunStore) -> EditSettings | None:
     """That of the latest invocation that edits, before this one."""
-    events = [event for event in store.events("invocation") if event["seq"] != store.invocation]
-    return next((e["data"]["editing"] for e in reversed(events) if "editing" in e["data"]), None)
+    earlier = [one.event.editing for one in store.events_of(Invocation) if one.seq != store.invocation]
+    return next((editing for editing in reversed(earlier) if editing), None)
 
 
-def _difference(kept: queries.EditsMade, now: dict[str, Any], before: dict[str, Any] | None) -> str:
+def _difference(kept: queries.EditsMade, now: EditSettings, before: EditSettings | None) -> str:
     """How the setting of kept edits differs from that of now. The limit is worth a word only when it has changed."""
     made = kept.setting
     if made is None:
         return f"an unknown setting ({f'reused from {kept.origin}' if kept.origin else 'by an older version'})"
-    differs = [_policy(made) != _policy(now), made["devices"] != now["devices"]]
-    is_limit_new = before is not None and before["limit"] != now["limit"] and made["limit"] != now["limit"]
+    differs = [_policy(made) != _policy(now), made.devices != now.devices]
+    is_limit_new = before is not None and before.limit != now.limit and made.limit != now.limit
     return _described(made) if any(differs) or is_limit_new else ""
 
 
-def _described(setting: Mapping[str, Any]) -> str:
-    devices = ", ".join(f"{device} x{n}" if n > 1 else device for device, n in Counter(setting["devices"]).items())
-    limit = f", limit {setting['limit']}" if setting["limit"] is not None else ""
+def _described(setting: EditSettings) -> str:
+    devices = ", ".join(f"{device} x{n}" if n > 1 else device for device, n in Counter(setting.devices).items())
+    limit = f", limit {setting.limit}" if setting.limit is not None else ""
     return f"policy {_policy(setting)} on {devices}{limit}"
 
 
-def _policy(setting: Mapping[str, Any]) -> str:
-    drift = setting["max_drift"]
-    return f"{setting['policy']} (max drift {drift})" if drift is not None else str(setting["policy"])
+def _policy(setting: EditSettings) -> str:
+    drift = setting.max_drift
+    return f"{setting.policy} (max drift {drift})" if drift is not None else setting.policy
 
 
-def _remove(place: dict[str, Any], path: list[str]) -> None:
+def _remove(place: dict[str, object], path: list[str]) -> None:
     """The leaf at `path` is gone, and with it every mapping that it leaves empty."""
     first, *rest = path
     below = place.get(first)

@@ -13,7 +13,7 @@ from editeval.errors import ConfigError
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.store import manifest
-from editeval.store.records import Row, ScoreSet
+from editeval.store.records import Details, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.types import JudgeRequest, Outcome, Score
 
@@ -60,7 +60,7 @@ class ChangedScore:
 def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | None) -> Reparse:
     """How to read `parent` again; what is None stays as it was. Raises ConfigError if its replies do not allow it."""
     params = parent.details.get("params", {})
-    asked = params.get("protocol")
+    asked = str(params.get("protocol"))
     if asked not in protocols.PROTOCOLS or "min_label_mass" not in params:
         raise ConfigError(
             f"judging {parent.id}: the judge {parent.judge!r} keeps no replies that could be read again; "
@@ -73,7 +73,7 @@ def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | N
             "`editeval score RUN CONFIG` asks them"
         )
     mass = params["min_label_mass"] if min_label_mass is None else min_label_mass
-    if not 0.0 <= mass <= 1.0:
+    if not isinstance(mass, int | float) or not 0.0 <= mass <= 1.0:
         raise ConfigError(f"--min-label-mass: must be between 0 and 1, got {mass}")
     return Reparse(parent, wanted, float(mass))
 
@@ -94,7 +94,7 @@ def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]
             what = _what(before, after)
             if what:
                 old = found.get((after.metric, what))
-                first = old or ChangedScore(after.metric, what, 0, row.sample_id, _said(before), _said(after))
+                first = old or ChangedScore(after.metric, what, 0, row.id, _said(before), _said(after))
                 counted = (first.count + 1, first.example_id, first.before, first.after)
                 found[after.metric, what] = ChangedScore(after.metric, what, *counted)
     return sorted(found.values(), key=lambda change: (-change.count, change.metric, change.what)), total
@@ -103,25 +103,21 @@ def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]
 def keep(store: RunStore, reading: Reparse) -> None:
     """The scores of another reading are a judging of their own, that names its parent; what is there already stays."""
     parent = reading.parent
-    params = {**parent.details.get("params", {}), "protocol": reading.protocol}
-    details = {
-        **parent.details,
-        "name": reading.name,
-        "params": params | {"min_label_mass": reading.min_label_mass},
-        "parent": parent.id,
-    }
+    read_as = {"protocol": reading.protocol, "min_label_mass": reading.min_label_mass}
+    params = {**parent.details.get("params", {}), **read_as}
+    details: Details = {**parent.details, "name": reading.name, "params": params, "parent": parent.id}
     store.add_judging(reading.id, parent.judge, details)
     pending = set(store.pending_scores(reading.id))
-    fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.sample_id in pending)
+    fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in pending)
     while page := list(islice(fresh, _PAGE)):
-        store.record_score_batch(reading.id, [(scores, _outcome(row.sample_id)) for row, scores in page])
+        store.record_score_batch(reading.id, [(scores, _outcome(row.id)) for row, scores in page])
 
 
 def _outcome(sample_id: str) -> Outcome[str]:
     return Outcome(sample_id, "read again", None, 0, "cpu", 1, time.time(), 0.0)
 
 
-def _read_rows(store: RunStore, reading: Reparse) -> Iterator[tuple[Row, list[Score]]]:
+def _read_rows(store: RunStore, reading: Reparse) -> Iterator[tuple[SampleRow, list[Score]]]:
     """Every row that the parent has judged, and its scores under the other reading."""
     protocol = protocols.load(reading.protocol)
     for row in store.rows(reading.parent.id):
@@ -129,20 +125,20 @@ def _read_rows(store: RunStore, reading: Reparse) -> Iterator[tuple[Row, list[Sc
             yield row, _read(row, protocol, reading.min_label_mass)
 
 
-def _read(row: Row, protocol: protocols.Protocol, min_label_mass: float) -> list[Score]:
+def _read(row: SampleRow, protocol: protocols.Protocol, min_label_mass: float) -> list[Score]:
     """The scores of one row; what has no reply (the model was never asked, or failed) stays without a score."""
     replies = _replies(row.scores)
     some = next(iter(row.scores.values()))
     if not replies:
-        return [Score(row.sample_id, some.judge, m, None, some.raw, some.reason) for m in protocol.metrics]
+        return [Score(row.id, some.judge, m, None, some.raw, some.reason) for m in protocol.metrics]
     # the form of an answer depends on neither pictures nor prompts
     request = JudgeRequest(
-        row.sample_id, b"", b"", row.instruction, prompt=("", ""), metadata={"category": canonical(row.category)}
+        row.id, b"", b"", row.instruction, prompt=("", ""), metadata={"category": canonical(row.category)}
     )
     names = [question.name for question in protocol.questions(request)]
     if sorted(names) != sorted(replies):
         raise ConfigError(
-            f"{row.sample_id}: kept are the replies to {', '.join(sorted(replies))}, and this editeval asks "
+            f"{row.id}: kept are the replies to {', '.join(sorted(replies))}, and this editeval asks "
             f"{', '.join(sorted(names)) or 'nothing'}; read them with the version that asked, or judge again"
         )
     return protocols.scores(protocol, some.judge, request, replies, min_label_mass)

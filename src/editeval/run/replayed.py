@@ -1,6 +1,6 @@
 """What is on record of the policies of a run: what they cost, and what the others would have taken.
 
-Only an invocation that ended in order has left that, and each was worked under one policy. So nothing here is a number
+Only an invocation that ended in order has left that, and each worked under one policy. So nothing here is a number
 alone: it says of which policy it is, and how many of the edits that the run made it covers.
 """
 
@@ -8,83 +8,116 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from editeval.store import queries
+from editeval.store.ledger_events import Invocation, Recorded, Replay
 from editeval.store.run_store import RunStore
 
-_Event = Mapping[str, Any]
+
+class EditsCovered(TypedDict):
+    """Of how many of the edits that the run made something is said."""
+
+    num_edits: int
+    of_edits: int
+
+
+class PolicyCost(EditsCovered):
+    """Where the seconds of editing went: measured_s = ideal_s + policy_s + failures_s + rest_s."""
+
+    policy: str
+    measured_s: float
+    ideal_s: float
+    policy_s: float
+    failures_s: float
+    rest_s: float
+
+
+class PolicyRow(EditsCovered):
+    """What a policy would have taken."""
+
+    policy: str
+    makespan_s: float
+    failures_s: float
+    idle_fraction: float
+    max_drift: float
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """JSON values; `num_edits` of `of_edits` are covered by a row. `policy`: that of the last one that made edits."""
+    """`policy`: that of the last invocation that made edits."""
 
     policy: str
-    costs: tuple[dict[str, Any], ...]  # where the seconds of editing went, of each policy that edited, `policy` first
-    policies: tuple[dict[str, Any], ...]  # what each would have taken for the edits that were made under `policy`
+    costs: tuple[PolicyCost, ...]  # of each policy that edited, `policy` first
+    policies: tuple[PolicyRow, ...]  # what each would have taken for the edits that were made under `policy`
 
     @property
-    def cost(self) -> dict[str, Any] | None:
+    def cost(self) -> PolicyCost | None:
         """That of `policy`; None if it was not recorded."""
         return next((cost for cost in self.costs if cost["policy"] == self.policy), None)
 
 
 def replayed(store: RunStore, configured: str) -> Replayed:
     """`configured` is the policy of a run that has recorded none yet."""
-    replays = store.events("replay")
-    policy = str(replays[-1]["data"]["policy"]) if replays else configured
-    told = [event for event in replays if "cost" in event["data"]]
-    names = dict.fromkeys([policy, *(event["data"]["policy"] for event in told)])
-    costs = [_cost(store, name, parts) for name in names if (parts := _of(name, told))]
+    replays = store.events_of(Replay)
+    policy = replays[-1].event.policy if replays else configured
+    with_cost = [one for one in replays if one.event.cost is not None]
+    names = dict.fromkeys([policy, *(one.event.policy for one in with_cost)])
+    costs = [_cost(store, name, parts) for name in names if (parts := _of(name, with_cost))]
     mine = _of(policy, replays)
-    covered = _covered(store, mine)
-    return Replayed(policy, tuple(costs), tuple(row | covered for row in _policies(mine)))
+    return Replayed(policy, tuple(costs), tuple(_policies(mine, _covered(store, mine))))
 
 
-def _of(policy: str, replays: Sequence[_Event]) -> list[_Event]:
-    return [event for event in replays if event["data"]["policy"] == policy]
+def _of(policy: str, replays: Sequence[Recorded[Replay]]) -> list[Recorded[Replay]]:
+    return [one for one in replays if one.event.policy == policy]
 
 
-def _cost(store: RunStore, policy: str, parts: Sequence[_Event]) -> dict[str, Any]:
-    costs = [event["data"]["cost"] for event in parts]
-    sums = {name: sum(cost[name] for cost in costs) for name in costs[0]}
-    return {"policy": policy, **_covered(store, parts), **sums}
+def _cost(store: RunStore, policy: str, parts: Sequence[Recorded[Replay]]) -> PolicyCost:
+    costs = [one.event.cost for one in parts if one.event.cost is not None]
+    return {
+        "policy": policy,
+        **_covered(store, parts),
+        "measured_s": sum(cost["measured_s"] for cost in costs),
+        "ideal_s": sum(cost["ideal_s"] for cost in costs),
+        "policy_s": sum(cost["policy_s"] for cost in costs),
+        "failures_s": sum(cost["failures_s"] for cost in costs),
+        "rest_s": sum(cost["rest_s"] for cost in costs),
+    }
 
 
-def _covered(store: RunStore, parts: Sequence[_Event]) -> dict[str, int]:
+def _covered(store: RunStore, parts: Sequence[Recorded[Replay]]) -> EditsCovered:
     """How many of the edits that the run made are of the invocations that recorded `parts`.
 
     Those of an older version, which noted no invocation, are.
     """
-    invocations = [event["seq"] for event in store.events("invocation")]
-    ended = {invocations[place - 1] for event in parts if (place := bisect.bisect(invocations, event["seq"]))}
+    invocations = [one.seq for one in store.events_of(Invocation)]
+    ended = {invocations[place - 1] for one in parts if (place := bisect.bisect(invocations, one.seq))}
     made: Counter[bool] = Counter()
     for seq, num in queries.num_made(store).items():
         made[seq is None or seq in ended] += num
     return {"num_edits": made[True], "of_edits": made.total()}
 
 
-def _policies(parts: Sequence[_Event]) -> list[dict[str, Any]]:
+def _policies(parts: Sequence[Recorded[Replay]], covered: EditsCovered) -> list[PolicyRow]:
     """What each policy would have taken, the parts added up."""
-    total: dict[str, dict[str, Any]] = {}
-    for event in parts:
-        for timeline in event["data"]["policies"]:
-            nothing = {"makespan_s": 0.0, "failures_s": 0.0, "idle_s": 0.0, "max_drift": 0}
-            row = total.setdefault(timeline["policy"], nothing)
-            row["makespan_s"] += timeline["makespan_s"]
-            row["failures_s"] += timeline.get("failures_s", 0.0)
-            row["idle_s"] += timeline["idle_fraction"] * timeline["makespan_s"]
-            row["max_drift"] = max(row["max_drift"], timeline["max_drift"])
-    return [
-        {
-            "policy": name,
-            "makespan_s": row["makespan_s"],
-            "failures_s": row["failures_s"],
-            "idle_fraction": row["idle_s"] / row["makespan_s"] if row["makespan_s"] else 0.0,
-            "max_drift": row["max_drift"],
+    rows: dict[str, PolicyRow] = {}
+    for timeline in (timeline for one in parts for timeline in one.event.policies):
+        before = rows.get(timeline.policy)
+        makespan_s, idle_s = timeline.makespan_s, timeline.idle_fraction * timeline.makespan_s
+        failures_s, max_drift = timeline.failures_s or 0.0, timeline.max_drift
+        if before is not None:
+            idle_s += before["idle_fraction"] * before["makespan_s"]
+            makespan_s += before["makespan_s"]
+            failures_s += before["failures_s"]
+            max_drift = max(max_drift, before["max_drift"])
+        rows[timeline.policy] = {
+            "policy": timeline.policy,
+            "makespan_s": makespan_s,
+            "failures_s": failures_s,
+            "idle_fraction": idle_s / makespan_s if makespan_s else 0.0,
+            "max_drift": max_drift,
+            **covered,
         }
-        for name, row in total.items()
-    ]
+    return list(rows.values())

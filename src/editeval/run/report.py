@@ -7,13 +7,12 @@ from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from editeval.certificates.certificate import certificate_of
 from editeval.errors import ImageError
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
-from editeval.reports.data import Report, SampleRow
+from editeval.reports.data import Report
 from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings
 from editeval.reports.site import write
 from editeval.run import recorded, results
@@ -24,13 +23,23 @@ from editeval.run.results import ShownScoreSet
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, queries
-from editeval.store.records import Row
+from editeval.store.ledger_events import (
+    BatchEnd,
+    Event,
+    InterpreterUsed,
+    Invocation,
+    Load,
+    Recorded,
+    ReportWritten,
+    StageBegin,
+)
+from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
-_Certificates = Mapping[str, dict[str, Any] | None]
+_Certificates = Mapping[str, dict[str, object] | None]
 """By score set id; None for one that has none."""
 
 
@@ -44,7 +53,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     headline = metrics[0] if metrics else ""
 
     def samples() -> Iterator[SampleRow]:
-        return map(_sample_row, results.rows(store, shown))
+        return results.rows(store, shown)
 
     counted = _Counted(metrics)
     seen = data.survey(counted.passing(samples()), headline)
@@ -81,7 +90,7 @@ def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
     return shown if shown or results.is_decided(store) else results.configured_by(plan.judgings)
 
 
-def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[str, Any] | None]:
+def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[str, object] | None]:
     """By score set; None for one that has none."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
@@ -113,8 +122,8 @@ def publish(plan: Plan, store: RunStore) -> Report:
     Not trusted if the machine was started since: pictures are not forced to disk, a power cut may have emptied them.
     """
     report = build_report(plan, store)
-    written = store.events("report")
-    is_there = written and written[-1]["data"] == state_of(report, plan, store)
+    written = store.latest(ReportWritten)
+    is_there = written is not None and written.event == state_of(report, plan, store)
     if not is_there or not all((store.dir / name).exists() for name in FILES):
         republish(report, plan, store)
     return report
@@ -123,25 +132,25 @@ def publish(plan: Plan, store: RunStore) -> Report:
 def republish(report: Report, plan: Plan, store: RunStore) -> None:
     """Every report of the run is written again, and what shaped it is on record."""
     write_reports(report, store.dir)
-    store.record_event("report", state_of(report, plan, store))
+    store.record_event(state_of(report, plan, store))
 
 
-def state_of(report: Report, plan: Plan, store: RunStore) -> dict[str, Any]:
+def state_of(report: Report, plan: Plan, store: RunStore) -> ReportWritten:
     """Everything that shapes the files: what the report holds, the samples and attempts behind it, who writes them."""
     held = {field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images")}
     held["run"] = {**report.run, "dir": str(store.dir.resolve())}  # however it was spelt this time
-    return {
-        "shape": hash_of([tables.to_json(held), *(sample.id for sample in plan.samples)]),
-        "attempts": queries.num_attempts(store),
-        "headlines": _headlines(report),
-        "editeval": metadata.version("editeval"),
-        "boot": boot_id(),
-    }
+    return ReportWritten(
+        shape=hash_of([tables.to_json(held), *(sample.id for sample in plan.samples)]),
+        attempts=queries.num_attempts(store),
+        headlines=_headlines(report),
+        editeval=metadata.version("editeval"),
+        boot=boot_id(),
+    )
 
 
-def _headlines(report: Report) -> dict[str, list[float | None]]:
+def _headlines(report: Report) -> dict[str, tuple[float | None, ...]]:
     """[mean, low, high] over all samples of the first metric of every score set, by id: what `status` says at once."""
-    whole = {s.metric: [s.mean, s.ci_low, s.ci_high] for s in report.summaries if s.category == data.MICRO}
+    whole = {s.metric: (s.mean, s.ci_low, s.ci_high) for s in report.summaries if s.category == data.MICRO}
     return {one["id"]: whole[one["prefix"] + one["metrics"][0]] for one in report.run["judgings"]}
 
 
@@ -163,38 +172,12 @@ def write_embedded(report: Report, directory: Path, path: Path) -> Path:
         return write.write_embedded_html(report, directory, path)
 
 
-def _sample_row(row: Row) -> SampleRow:
-    edit = row.edit
-    error = edit.error if edit else None
-    return SampleRow(
-        id=row.sample_id,
-        category=row.category,
-        instruction=row.instruction,
-        cluster=row.cluster,
-        position=row.position,
-        status=row.status,
-        sha256=edit.sha256 if edit else None,
-        seed=edit.seed if edit else None,
-        error_reason=error.reason if error else None,
-        error_message=error.message if error else None,
-        seconds=edit.seconds if edit else None,
-        device=edit.device if edit else None,
-        worker=edit.worker if edit else None,
-        attempt=edit.attempt if edit else None,
-        edited_path=edit.path if edit else None,
-        flags=edit.flags if edit else (),
-        scores=row.scores,
-        started_at=edit.started_at if edit else None,
-        width=edit.width if edit else None,
-        height=edit.height if edit else None,
-    )
-
-
 def _run_block(
     plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet], certificates: _Certificates
-) -> dict[str, Any]:
+) -> dict[str, object]:
     config = plan.config
-    begun = [event["data"] for event in store.events("stage_begin") if event["data"]["stage"] == "edit"]
+    begun = [recorded.event for recorded in store.events_of(StageBegin) if recorded.event.stage == "edit"]
+    truth = planted(store, shown[0].id, hash_of(s.id for s in plan.samples)) if shown else None
     ids = {score_set.id for score_set in shown}
     return {
         "id": store.manifest["run_id"],
@@ -208,16 +191,16 @@ def _run_block(
         "also_kept": [score_set.title for score_set in results.kept(store) if score_set.id not in ids],
         "benchmark": config.benchmark.label,
         "edits_by_policy": recorded.edits_by_policy(store),
-        "devices": begun[-1]["devices"] if begun else [],
+        "devices": list(begun[-1].devices) if begun else [],
         "num_samples": len(plan.samples),
         "subset": asdict(plan.subset) if plan.subset else None,
         "num_in_run": queries.num_edits(store),
         "reused": [asdict(one) for one in reused(store)],
-        "planted": planted(store, shown[0].id, hash_of(s.id for s in plan.samples)) if shown else None,
+        "planted": asdict(truth) if truth else None,
     }
 
 
-def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, Any] | None) -> dict[str, Any]:
+def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, object] | None) -> dict[str, object]:
     trust = {
         "verdict": certificate["verdict"] if certificate else None,
         "created_at": certificate["created_at"] if certificate else None,
@@ -226,28 +209,37 @@ def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, Any] | Non
     return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": trust}
 
 
-def _batches(store: RunStore) -> tuple[dict[str, Any], ...]:
+def _batches(store: RunStore) -> tuple[dict[str, object], ...]:
     """Every batch of every invocation, numbered on; which requests were in it, the ledger knows."""
-    return tuple(_batch(number, event["data"]) for number, event in enumerate(store.events("batch"), start=1))
+    return tuple(_batch(number, recorded.event) for number, recorded in enumerate(store.events_of(BatchEnd), start=1))
 
 
-def _batch(number: int, data: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("started_at", "seconds", "slowest_worker", "num_workers", "deferred")
-    members = {"num_requests": len(data["members"])} if "members" in data else {}
-    return {"index": number} | members | {name: data[name] for name in kept if name in data}
+def _batch(number: int, batch: BatchEnd) -> dict[str, object]:
+    row = {
+        "index": number,
+        "num_requests": None if batch.members is None else len(batch.members),
+        "started_at": batch.started_at,
+        "seconds": batch.seconds,
+        "slowest_worker": batch.slowest_worker,
+        "num_workers": batch.num_workers,
+        "deferred": batch.deferred,
+    }
+    return {name: value for name, value in row.items() if value is not None}
 
 
-def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, Any]:
+def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, object]:
     manifest = store.manifest
     kept = {judging.id: judging for judging in store.judgings()}
-    loaded = {(e["data"]["stage"], e["data"]["judging_id"]): e["data"].get("facts", {}) for e in store.events("load")}
-    judgings = [
+    loads = [recorded.event for recorded in store.events_of(Load)]
+    loaded = {(load.stage, load.judging_id): load.facts for load in loads}
+    judgings: list[dict[str, object]] = [
         {"id": one.id, "judge": kept[one.id].judge, "details": dict(kept[one.id].details)}
         for one in shown
         if one.id in kept
     ]
-    judges = [loaded.get(("judge", judging["id"]), {}) for judging in judgings]
-    interpreters = {event["data"]["section"]: event["data"] for event in store.events("interpreter")}
+    judges = [loaded.get(("judge", one.id), {}) for one in shown if one.id in kept]
+    interpreters = {one.event.section: asdict(one.event) for one in store.events_of(InterpreterUsed)}
+    warnings = recorded.invocation_of(store).warnings
     return {
         "config": recorded.settings_of(store),
         "origins": recorded.origins_of(store),
@@ -260,21 +252,21 @@ def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> 
         "models": {"edit": loaded.get(("edit", ""), {}), "judge": judges[0] if judges else {}},
         "interpreters": interpreters,
         "reused": [str(one) for one in reused(store)] or None,
-        "edits_without_recorded_inputs": sum(1 for e in store.edits() if e.path and e.made is None) or None,
+        "edits_without_recorded_inputs": queries.num_without_inputs(store) or None,
         "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
-        "warnings": list(recorded.invocation_of(store).get("warnings", plan.config.warnings)),
+        "warnings": list(plan.config.warnings if warnings is None else warnings),
         "invocations": _num_at_work(store.events()),
     }
 
 
-def _num_at_work(events: Sequence[Mapping[str, Any]]) -> int:
+def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
     """Invocations in which a stage began: one that finds nothing to do changes no report."""
-    kinds = [event["kind"] for event in events if event["kind"] in ("invocation", "stage_begin")]
-    return sum(kind == "invocation" and then == "stage_begin" for kind, then in pairwise(kinds))
+    marks = [one.event for one in events if isinstance(one.event, Invocation | StageBegin)]
+    return sum(isinstance(mark, Invocation) and isinstance(then, StageBegin) for mark, then in pairwise(marks))
 
 
 def _images(plan: Plan) -> Callable[[str], tuple[bytes | None, bytes | None]]:
-    samples: Mapping[str, Any] = {sample.id: sample for sample in plan.samples}
+    samples = {sample.id: sample for sample in plan.samples}
 
     def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
         sample = samples.get(sample_id)

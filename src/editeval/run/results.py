@@ -13,20 +13,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from editeval.errors import ConfigError
-from editeval.reports.data import ScoredRow, scored_value
+from editeval.reports.data import scored_value
 from editeval.reports.format import score_set_title
 from editeval.run.plan import ScoreSetPlan
 from editeval.stats.summary import Entry, State
-from editeval.store import exports, queries
+from editeval.store import queries
 from editeval.store.fingerprints import json_params
-from editeval.store.records import Row, ScoreSet
+from editeval.store.ledger_events import ScoreSetsChosen, Stages
+from editeval.store.records import SampleRow, ScoreSet, ScoreSetEntry
 from editeval.store.run_store import RunStore
+from editeval.store.verify import reported_ids
 from editeval.text import one_line
 
-EVENT = "score_sets"  # {"configured": [score set, ...], "chosen": [score set, ...] or null}
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
 
 
@@ -60,7 +60,7 @@ def shown(store: RunStore) -> tuple[ShownScoreSet, ...]:
     """What every output of this run shows, in order, the headline's first. Empty: its edits are the result."""
     by_id = {found.id: found for found in kept(store)}
     decision = _decision(store)
-    return _labelled([by_id[entry["id"]] for entry in decision["chosen"] or decision["configured"]])
+    return _labelled([by_id[entry.id] for entry in decision.chosen or decision.configured])
 
 
 def kept(store: RunStore) -> list[ShownScoreSet]:
@@ -69,26 +69,23 @@ def kept(store: RunStore) -> list[ShownScoreSet]:
     Names are unique: of two alike the configured one keeps the name, a later one carries the beginning of its id.
     """
     decision = _decision(store)
-    configured = {entry["id"] for entry in decision["configured"]}
-    decided = {entry["id"]: entry for entry in (*(decision["chosen"] or ()), *decision["configured"])}
-    found = [
-        _decided(decided[judging.id]) if judging.id in decided else _read(store, judging)
-        for judging in store.judgings()
-    ]
-    known = {score_set.id for score_set in found}
-    found += [_decided(entry) for entry in decided.values() if entry["id"] not in known]
+    configured = {entry.id for entry in decision.configured}
+    decided = {entry.id: ShownScoreSet(**asdict(entry)) for entry in (*(decision.chosen or ()), *decision.configured)}
+    there = store.judgings()
+    found = [decided.get(judging.id) or _read(store, judging) for judging in there]
+    found += [one for one in decided.values() if one.id not in {judging.id for judging in there}]
     return _named([one for one in found if one.metrics], configured)
 
 
 def configured_ids(store: RunStore) -> dict[str, str]:
     """Judge of the configuration -> id of its score set in this run."""
-    return {str(entry["name"]): str(entry["id"]) for entry in _decision(store)["configured"]}
+    return {entry.name: entry.id for entry in _decision(store).configured}
 
 
-def rows(store: RunStore, score_sets: Sequence[ShownScoreSet] | None = None) -> Iterator[Row]:
+def rows(store: RunStore, score_sets: Sequence[ShownScoreSet] | None = None) -> Iterator[SampleRow]:
     """The wanted samples in benchmark order, with the scores of `score_sets` (those shown) under their labels."""
     chosen = shown(store) if score_sets is None else score_sets
-    return store.ledger.labelled_rows(prefixes(chosen))
+    return store.labelled_rows(prefixes(chosen))
 
 
 def prefixes(score_sets: Sequence[ShownScoreSet]) -> dict[str, str]:
@@ -101,23 +98,23 @@ def labels(score_sets: Sequence[ShownScoreSet]) -> tuple[str, ...]:
     return tuple(label for score_set in score_sets for label in score_set.labels)
 
 
-def value_of(row: ScoredRow, label: str) -> float | None:
+def value_of(row: SampleRow, label: str) -> float | None:
     """The sample's score; None if it has none, and always for an edit that is not done."""
     return scored_value(row, label)
 
 
-def state_of(row: ScoredRow, label: str) -> State:
+def state_of(row: SampleRow, label: str) -> State:
     """A failed edit is failed; an edit without a score, or not made yet, is unscored."""
     return _state(row, value_of(row, label))
 
 
-def entry_of(row: ScoredRow, label: str) -> Entry:
+def entry_of(row: SampleRow, label: str) -> Entry:
     """The sample as summaries count it."""
     value = value_of(row, label)
     return row.category, row.cluster, _state(row, value), value
 
 
-def _state(row: ScoredRow, value: float | None) -> State:
+def _state(row: SampleRow, value: float | None) -> State:
     if value is not None:
         return "scored"
     return "failed" if row.status == "failed" else "unscored"
@@ -153,55 +150,50 @@ def configured_by(judgings: Sequence[ScoreSetPlan]) -> tuple[ShownScoreSet, ...]
 
 def configure(store: RunStore, judgings: Sequence[ScoreSetPlan]) -> None:
     """The run's configuration has these judges. What `report --scores` chose stays while they are the same."""
-    wanted = [_entry(score_set) for score_set in configured_by(judgings)]
+    wanted = _entries(configured_by(judgings))
     before = _decision(store)
-    is_same = [entry["id"] for entry in before["configured"]] == [entry["id"] for entry in wanted]
-    _decide(store, wanted, before["chosen"] if is_same else None)
+    is_same = [entry.id for entry in before.configured] == [entry.id for entry in wanted]
+    _decide(store, ScoreSetsChosen(wanted, before.chosen if is_same else None))
 
 
 def choose(store: RunStore, words: Sequence[str]) -> tuple[ShownScoreSet, ...]:
     """From now on the run shows the score sets that `words` mean. Raises ConfigError as `meant` does."""
     chosen = meant(store, words)
-    _decide(store, _decision(store)["configured"], [_entry(score_set) for score_set in chosen])
+    _decide(store, ScoreSetsChosen(_decision(store).configured, _entries(chosen)))
     return chosen
 
 
 def adopt(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> None:
     """`score_sets` are new: a run that shows none shows them from now on, any other stays as it is."""
     if score_sets and not shown(store):
-        _decide(store, _decision(store)["configured"], [_entry(score_set) for score_set in score_sets])
+        _decide(store, ScoreSetsChosen(_decision(store).configured, _entries(score_sets)))
 
 
-def _decide(store: RunStore, configured: list[dict[str, Any]], chosen: list[dict[str, Any]] | None) -> None:
-    decision = {"configured": configured, "chosen": chosen}
+def _decide(store: RunStore, decision: ScoreSetsChosen) -> None:
     if not is_decided(store) or decision != _decision(store):
-        store.record_event(EVENT, decision)
+        store.record_event(decision)
 
 
 def is_decided(store: RunStore) -> bool:
     """False for a run that only versions without this rule have touched."""
-    return bool(store.events(EVENT))
+    return store.latest(ScoreSetsChosen) is not None
 
 
-def _decision(store: RunStore) -> Mapping[str, Any]:
-    events = store.events(EVENT)
-    if events:
-        found: Mapping[str, Any] = events[-1]["data"]
-        return found
-    return _decision_before(store)
+def _decision(store: RunStore) -> ScoreSetsChosen:
+    latest = store.latest(ScoreSetsChosen)
+    return latest.event if latest else _decision_before(store)
 
 
-def _decision_before(store: RunStore) -> Mapping[str, Any]:
+def _decision_before(store: RunStore) -> ScoreSetsChosen:
     """Of a run that is not decided: the judges of its latest invocation; what its report shows, if that is other."""
     known = {judging.id: judging for judging in store.judgings()}
-    announced = store.events("stages")
-    stages = announced[-1]["data"]["stages"] if announced else [{"judging_id": score_set_id} for score_set_id in known]
-    ids = [stage["judging_id"] for stage in stages if stage["judging_id"] in known]
-    configured = [_entry(one) for i in ids if (one := _read(store, known[i])).metrics]
-    told = exports.reported_ids(store.dir)
-    is_other = told and known.keys() >= set(told) and told != [entry["id"] for entry in configured]
-    chosen = [_entry(_read(store, known[score_set_id])) for score_set_id in told] if is_other else None
-    return {"configured": configured, "chosen": chosen}
+    announced = store.latest(Stages)
+    ids = [str(stage.get("judging_id")) for stage in announced.event.stages] if announced else list(known)
+    configured = [one for i in ids if i in known and (one := _read(store, known[i])).metrics]
+    reported = reported_ids(store.dir)
+    is_other = reported and known.keys() >= set(reported) and reported != [one.id for one in configured]
+    chosen = _entries([_read(store, known[score_set_id]) for score_set_id in reported]) if is_other else None
+    return ScoreSetsChosen(_entries(configured), chosen)
 
 
 # -- read ----------------------------------------------------------------------------------------------------------
@@ -219,17 +211,12 @@ def _read(store: RunStore, judging: ScoreSet) -> ShownScoreSet:
     )
 
 
-def _decided(entry: Mapping[str, Any]) -> ShownScoreSet:
-    name, score_set_id, judge, protocol = (str(entry[key]) for key in ("name", "id", "judge", "protocol"))
-    return ShownScoreSet(name, score_set_id, judge, protocol, tuple(entry["metrics"]), str(entry["parent"]))
+def _entries(found: Sequence[ShownScoreSet]) -> tuple[ScoreSetEntry, ...]:
+    """As a decision names them."""
+    return tuple(ScoreSetEntry(o.name, o.id, o.judge, o.protocol, o.metrics, o.parent) for o in found)
 
 
-def _entry(score_set: ShownScoreSet) -> dict[str, Any]:
-    told = asdict(score_set) | {"metrics": list(score_set.metrics)}
-    return {name: told[name] for name in ("name", "id", "judge", "protocol", "metrics", "parent")}
-
-
-def _protocol(params: Mapping[str, Any]) -> str:
+def _protocol(params: Mapping[str, object]) -> str:
     return str(params.get("protocol") or "")
 
 

@@ -1,68 +1,95 @@
-"""Works activities: one in the caller's thread, several at once in a thread each.
+"""Runs the stages of a plan: one alone in the caller's thread, several at the same time in a thread each.
 
-Whatever touches the ledger happens in the caller's thread, in the order in which it comes.
+Everything that touches the ledger happens in the caller's thread, in the order in which it comes. Ctrl-C and SIGTERM:
+the first one drains, the second one stops.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
-from editeval.display.observer import Observer
+from editeval.display.observer import Observer, RunFacts
 from editeval.errors import ConfigError
 from editeval.execution.backends import MARK
 from editeval.execution.pool import Pool
 from editeval.execution.pool_events import PoolEvent
-from editeval.run.edit_stage import Editing
-from editeval.run.interrupt import Interrupt
-from editeval.run.judge_stage import JudgeStage
-from editeval.run.placement import claims
-from editeval.run.plan import Plan, ScoreSetPlan
+from editeval.reports.site.thumbnails import ThumbnailWriter
+from editeval.run.edit_stage import EditStage, edit_facts
+from editeval.run.judge_stage import JudgeStage, judge_facts
+from editeval.run.plan import Plan, ScoreSetPlan, devices_in_use
 from editeval.run.stage import CompletedEdits, RunningStage
+from editeval.store.ledger_events import Stages
 from editeval.store.run_store import RunStore
 
 POLL_S = 0.2
 _Calls = queue.Queue[Callable[[], None]]
 
 
-def run(activities: Sequence[RunningStage], interrupt: Interrupt) -> None:
-    """Every request of `activities` is on record, and no worker is alive any more; fewer only after an interrupt."""
-    for activity in activities:
-        activity.opened()
-    if len(activities) == 1:
-        _run_alone(activities[0], interrupt)
-    elif activities:
-        _run_together(activities, interrupt)
+@dataclass(slots=True)
+class Interrupt:
+    """The user's request to stop. The first one drains: what runs is finished and recorded, nothing more starts."""
+
+    signum: int | None = None
+    _pools: list[Pool] = field(default_factory=list)
+
+    def request(self, signum: int) -> None:
+        """Called by the signal handler; a second request raises KeyboardInterrupt."""
+        if self.signum is not None:
+            raise KeyboardInterrupt(signum)
+        self.signum = signum
+        for pool in self._pools:
+            pool.drain()
+
+    @contextmanager
+    def watches(self, pool: Pool) -> Iterator[None]:
+        """While inside, a request drains `pool`."""
+        self._pools.append(pool)
+        try:
+            yield
+        finally:
+            self._pools.remove(pool)
 
 
-def _run_alone(activity: RunningStage, interrupt: Interrupt) -> None:
-    pool = activity.pool = Pool(activity.workers.spec, activity.workers.launch, activity.notice)
+def run(stages: Sequence[RunningStage], interrupt: Interrupt) -> None:
+    """Every request of `stages` is on record, and no worker is alive any more; fewer only after an interrupt."""
+    for stage in stages:
+        stage.opened()
+    if len(stages) == 1:
+        _run_alone(stages[0], interrupt)
+    elif stages:
+        _run_together(stages, interrupt)
+
+
+def _run_alone(stage: RunningStage, interrupt: Interrupt) -> None:
+    pool = stage.pool = Pool(stage.workers.spec, stage.workers.launch, stage.notice)
     try:
         with interrupt.watches(pool), pool:
             if interrupt.signum is None:
-                activity.began()
-                for outcome in pool.run(activity.keys, activity.build):
-                    activity.record(outcome)
-                activity.finished()
+                stage.began()
+                for outcome in pool.run(stage.keys, stage.build):
+                    stage.record(outcome)
+                stage.finished()
     finally:
-        activity.closed()
+        stage.closed()
 
 
-def _run_together(activities: Sequence[RunningStage], interrupt: Interrupt) -> None:
-    """One thread per activity works its pool; what they have to say is done here, in the order in which it comes."""
-    calls: _Calls = queue.Queue(maxsize=16 * len(activities))
+def _run_together(stages: Sequence[RunningStage], interrupt: Interrupt) -> None:
+    """One thread per stage works its pool; their calls are made here, in the order in which they come."""
+    calls: _Calls = queue.Queue(maxsize=16 * len(stages))
     loading = threading.Lock()  # models of two stages load one after another too
-    pumps = [StageThread(activity, calls, loading, interrupt) for activity in activities]
-    with ThreadPoolExecutor(len(pumps), "stage") as executor, ExitStack() as stack:
-        for pump in pumps:
-            stack.enter_context(interrupt.watches(pump.pool))
-        for pump in pumps:  # however this ends, so do the threads
-            stack.callback(pump.stop)
-        running = [executor.submit(pump.work) for pump in pumps]
+    threads = [StageThread(stage, calls, loading, interrupt) for stage in stages]
+    with ThreadPoolExecutor(len(threads), "stage") as executor, ExitStack() as stack:
+        for thread in threads:
+            stack.enter_context(interrupt.watches(thread.pool))
+        for thread in threads:  # however this ends, so do the threads
+            stack.callback(thread.stop)
+        running = [executor.submit(thread.work) for thread in threads]
         while not all(work.done() for work in running) or not calls.empty():
             with suppress(queue.Empty):
                 calls.get(timeout=POLL_S)()
@@ -71,21 +98,21 @@ def _run_together(activities: Sequence[RunningStage], interrupt: Interrupt) -> N
                     work.result()  # raises what the thread raised
 
 
-class _Stopped(Exception):  # noqa: N818 - not an error: nobody listens any more
+class _Stopped(Exception):  # noqa: N818 - not an error: the caller has gone
     pass
 
 
 class StageThread:
     """Works one pool in a thread of its own, and hands everything that concerns the ledger to the queue `calls`."""
 
-    def __init__(self, activity: RunningStage, calls: _Calls, loading: threading.Lock, interrupt: Interrupt) -> None:
-        self._activity = activity
+    def __init__(self, stage: RunningStage, calls: _Calls, loading: threading.Lock, interrupt: Interrupt) -> None:
+        self._stage = stage
         self._calls = calls
         self._loading = loading
         self._interrupt = interrupt
         self._has_stopped = threading.Event()
-        notify: Callable[[PoolEvent], None] = lambda notice: self._put(partial(activity.notice, notice))  # noqa: E731
-        self.pool = activity.pool = Pool(activity.workers.spec, activity.workers.launch, notify)
+        notify: Callable[[PoolEvent], None] = lambda notice: self._put(partial(stage.notice, notice))  # noqa: E731
+        self.pool = stage.pool = Pool(stage.workers.spec, stage.workers.launch, notify)
 
     def stop(self) -> None:
         """`work` ends now; costs nothing if it has."""
@@ -99,17 +126,17 @@ class StageThread:
                 self._run()
             finally:
                 self.pool.close()
-            self._put(self._activity.closed)
+            self._put(self._stage.closed)
 
     def _run(self) -> None:
         with self._loading:
             self.pool.__enter__()
         if self._interrupt.signum is not None:
             return
-        self._put(self._activity.began)
-        for outcome in self.pool.run(self._activity.keys, self._activity.build):
-            self._put(partial(self._activity.record, outcome))
-        self._put(self._activity.finished)
+        self._put(self._stage.began)
+        for outcome in self.pool.run(self._stage.keys, self._stage.build):
+            self._put(partial(self._stage.record, outcome))
+        self._put(self._stage.finished)
 
     def _put(self, call: Callable[[], None]) -> None:
         while not self._has_stopped.is_set():
@@ -119,45 +146,58 @@ class StageThread:
         raise _Stopped
 
 
+def announce(plan: Plan, store: RunStore, observer: Observer) -> None:
+    """`observer` knows the run and its stages before anything is done, and so does a reader of the ledger."""
+    stages = (edit_facts(plan, store), *(judge_facts(plan, judging, store) for judging in plan.judgings))
+    store.record_event(Stages(tuple(asdict(replace(stage, scores=())) for stage in stages)))
+    observer.run_began(RunFacts(plan.dir.name, str(plan.dir), len(plan.samples), stages))
+
+
 StageGroup = list[ScoreSetPlan | None]
 """None stands for editing, which is always in the first one, if there is any."""
 
 
-def run_waves(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer) -> tuple[str, ...]:
+def run_stages(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer) -> tuple[str, ...]:
     """Everything wanted is edited and judged; less only after an interrupt, and at a limit on spending.
 
     Returns one line for each stage that met such a limit. Stages that are complete start nothing.
     """
     stopped: list[str] = []
+    thumbnails = ThumbnailWriter(store.dir)
     completed = CompletedEdits(store.edits(), store.pending_edits() if plan.is_editing else ())
     try:
-        for wave in waves(plan):
+        for group in stage_groups(plan):
             if interrupt.signum is None:
-                wanted = [a for a in _activities(wave, plan, store, completed) if a.keys]
-                activities = [a for a in wanted if not a.is_spent()]
-                if None in wave and not any(isinstance(a, Editing) for a in activities):
-                    completed.close()  # nobody edits: nobody is to wait for it
-                for activity in activities:
-                    activity.observer = observer
-                run(activities, interrupt)
-                stopped += [activity.stopped for activity in wanted if activity.stopped]
+                wanted = [stage for stage in _stages_of(group, plan, store, completed, thumbnails) if stage.keys]
+                stages = [stage for stage in wanted if not stage.is_spent()]
+                if None in group and not any(isinstance(stage, EditStage) for stage in stages):
+                    completed.close()  # no edit will come: no judge waits for one
+                for stage in stages:
+                    stage.observer = observer
+                run(stages, interrupt)
+                stopped += [stage.stopped for stage in wanted if stage.stopped]
     finally:
         completed.close()
+        thumbnails.finish()
     return tuple(stopped)
 
 
-def _activities(wave: StageGroup, plan: Plan, store: RunStore, completed: CompletedEdits) -> list[RunningStage]:
+def _stages_of(
+    group: StageGroup, plan: Plan, store: RunStore, completed: CompletedEdits, thumbnails: ThumbnailWriter
+) -> list[RunningStage]:
     return [
-        Editing(plan, store, completed) if judging is None else JudgeStage(plan, judging, store, completed)
-        for judging in wave
+        EditStage(plan, store, completed, thumbnails)
+        if judging is None
+        else JudgeStage(plan, judging, store, completed, thumbnails)
+        for judging in group
     ]
 
 
-def waves(plan: Plan) -> list[StageGroup]:
+def stage_groups(plan: Plan) -> list[StageGroup]:
     """The stages of `plan` in the order in which they run. Raises ConfigError for an overlap that cannot be."""
     result: list[StageGroup] = [[None]] if plan.is_editing else []
     for judging in plan.judgings:
-        first = next((wave for wave in result if all(_is_apart(plan, judging, member) for member in wave)), None)
+        first = next((group for group in result if all(_is_apart(plan, judging, member) for member in group)), None)
         if first is None:
             result.append([judging])
         else:
@@ -168,8 +208,9 @@ def waves(plan: Plan) -> list[StageGroup]:
 def _is_apart(plan: Plan, judging: ScoreSetPlan, other: ScoreSetPlan | None) -> bool:
     """Whether the two may run at the same time. CPU workers share the processors: they may only by `overlap: true`."""
     overlap = judging.stage.execution.overlap
-    mine = claims(judging.stage, judging.judge)
-    others = claims(plan.config.diffusion_model, plan.editor) if other is None else claims(other.stage, other.judge)
+    mine = devices_in_use(judging.stage, judging.judge)
+    stage, plugin = (plan.config.diffusion_model, plan.editor) if other is None else (other.stage, other.judge)
+    others = devices_in_use(stage, plugin)
     shared = mine & others
     if other is not None or overlap is None:
         return not shared and not _may_meet(mine, others) and not _may_meet(others, mine)

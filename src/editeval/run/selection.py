@@ -1,20 +1,61 @@
-"""Which part of a benchmark is wanted, in which order, and what it is called: by category, id and number."""
+"""Which samples of a benchmark are wanted, in which order: by category, id and number. And which prompts they need."""
 
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from editeval.config import legacy
 from editeval.config.schema import BenchmarkConfig, Config
-from editeval.errors import BenchmarkError
+from editeval.errors import BenchmarkError, ConfigError, Problems
+from editeval.plugin_errors import with_safe_images
 from editeval.stats.sampling import stratified
-from editeval.types import Benchmark, Sample, Subset
+from editeval.types import Sample, Subset
+
+RESERVED = ("macro", "micro")  # what the report calls the rows over all categories
 
 
-def in_one_word(samples: list[Sample], benchmark: BenchmarkConfig) -> list[Sample]:
+def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
+    """The samples that categories, --sample, --limit and --first leave, in the order of the categories that are named.
+
+    Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
+    whose name the report uses for the row over all of them.
+    """
+    samples, problems = with_one_spelling(list(benchmark), config.benchmark), Problems(config.path)
+    with problems.collect():
+        samples = of_categories(samples, config)
+    if config.samples:
+        for pattern in config.samples if samples else ():
+            if not any(fnmatch.fnmatchcase(s.id, pattern) for s in samples):
+                what = f"--sample {pattern}: matches none of {len(samples)} ids, such as {samples[0].id!r}"
+                problems.add(BenchmarkError(what))
+        samples = [s for s in samples if any(fnmatch.fnmatchcase(s.id, p) for p in config.samples)]
+    problems.check()
+    if not samples:
+        raise BenchmarkError("benchmark: no sample matches; relax --sample or categories")
+    samples = part_of(samples, config)
+    named_as_total = next((s for s in samples if s.category in RESERVED), None)
+    if named_as_total is not None:
+        raise BenchmarkError(
+            f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is a reserved category name: the "
+            "report uses it for the row over all categories; rename it"
+        )
+    return [with_safe_images(sample) for sample in samples]
+
+
+def check_prompts(config: Config, samples: Sequence[Sample]) -> None:
+    """Raises ConfigError if a category of `samples` has no prompt."""
+    missing = [c for c in dict.fromkeys(s.category for s in samples) if config.prompt_of(c) is None]
+    if missing:
+        has = ", ".join(config.prompts) or "none"
+        names = ", ".join(repr(name) + did_you_mean(name, list(config.prompts)) for name in missing)
+        raise ConfigError(f"{config.path}: prompts: no prompt for {names}; it has: {has}")
+
+
+def with_one_spelling(samples: list[Sample], benchmark: BenchmarkConfig) -> list[Sample]:
     """The samples, where v2's data call one category by two words, under the English one; ids stay as they are."""
     spellings: dict[str, set[str]] = {}
     for name in {s.category for s in samples}:
@@ -33,44 +74,43 @@ def of_categories(samples: list[Sample], config: Config) -> list[Sample]:
     absent = [name for name in wanted if canonical(name) not in present]
     if absent:
         has = ", ".join(f"{name} ({count})" for name, count in counts.items())
-        told = ", ".join(repr(name) + meant(name, list(counts)) for name in absent)
-        raise BenchmarkError(f"{at(config, 'benchmark.categories')}: no sample of {told}; it has: {has}")
+        names = ", ".join(repr(name) + did_you_mean(name, list(counts)) for name in absent)
+        raise BenchmarkError(f"{setting_at(config, 'benchmark.categories')}: no sample of {names}; it has: {has}")
     order = {canonical(name): place for place, name in enumerate(wanted)}
     chosen = [s for s in samples if canonical(s.category) in order]
     return sorted(chosen, key=lambda s: order[canonical(s.category)])
 
 
-def meant(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
     """` (did you mean 'x'?)`, or nothing. v2's words are known even where they mean nothing."""
     same = [word for word in known if legacy.canonical(word) == legacy.canonical(name)]
     close = difflib.get_close_matches(name, known, n=1) or same
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def at(config: Config, key: str, decided_by: str = "") -> str:
+def setting_at(config: Config, key: str, decided_by: str = "") -> str:
     """`key` with the file and line, the flag or the variable of `decided_by` (the key itself), where there is one."""
     origin = config.origins.get(decided_by or key, "")
     kind, _, where = origin.partition(" ")
     return f"{where}: {key}" if kind in ("file", "flag", "env") else key
 
 
-def category_notes(benchmark: Benchmark, config: Config) -> list[str]:
-    """What to say of the benchmark's categories, counted and named: those under two words, and those left out."""
+def category_notes(samples: list[Sample], config: Config) -> list[str]:
+    """What to say of the categories of all `samples`, counted and named: those with two names, and those left out."""
     canonical, wanted = config.benchmark.canonical, config.benchmark.categories
-    samples = list(benchmark)
     spelled = Counter(s.category for s in samples)
-    counts = Counter(s.category for s in in_one_word(samples, config.benchmark))
+    counts = Counter(s.category for s in with_one_spelling(samples, config.benchmark))
     twins = [name for name in spelled if name not in counts]
     notes = []
     if twins:
-        told = ", ".join(f"{name} ({spelled[name]}) is {canonical(name)}" for name in twins)
-        notes.append(f"benchmark: two words for one category: {told}")
+        names = ", ".join(f"{name} ({spelled[name]}) is {canonical(name)}" for name in twins)
+        notes.append(f"benchmark: two words for one category: {names}")
     kept = set(map(canonical, wanted))
     left = {name: count for name, count in counts.items() if wanted and canonical(name) not in kept}
     if left:
-        told = ", ".join(f"{name} ({count})" for name, count in left.items())
-        of = f"{sum(left.values())} of {counts.total()} samples"
-        notes.append(f"{at(config, 'benchmark.categories')}: {of} are left out, of categories not named: {told}")
+        names = ", ".join(f"{name} ({count})" for name, count in left.items())
+        where, count = setting_at(config, "benchmark.categories"), sum(left.values())
+        notes.append(f"{where}: {count} of {counts.total()} samples are left out, of categories not named: {names}")
     return notes
 
 

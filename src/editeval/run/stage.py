@@ -24,10 +24,9 @@ from editeval.execution.worker_messages import Unit, WorkerSpec
 from editeval.execution.worker_state import Limits
 from editeval.machine import interpreters
 from editeval.machine.interpreters import resolved
-from editeval.run.progress_events import tell
 from editeval.store import fingerprints
 from editeval.store.fingerprints import Inputs
-from editeval.store.records import CAPPED
+from editeval.store.ledger_events import Capped, event_of
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Editor, Judge, UsageRequest
 
@@ -55,7 +54,7 @@ class RunningStage(ABC):
     name: str  # unique within the run
     judging_id: str = ""
     progress: ProgressLine
-    observer: Observer = Observer()  # somebody who watches
+    observer: Observer = Observer()  # of its progress
     pool: Pool | None = None  # that works it, once it runs
     plugin: type[Editor] | type[Judge] | None = None
     inputs: Inputs = Inputs()  # weights and code of its plug-in, as the run began
@@ -70,14 +69,14 @@ class RunningStage(ABC):
 
     @cached_property
     def budget(self) -> BudgetLedger:
-        """The books of this stage, over every invocation of the run."""
+        """What this stage has spent, over every invocation of the run."""
         name = f"spent {self.stage} {self.judging_id}".strip()
         return BudgetLedger(
             Usage.from_json(self.store.fact(name)), lambda spent: self.store.set_fact(name, spent.to_json())
         )
 
     def is_spent(self) -> bool:
-        """Whether it may make no call at all: then that is said, and it does not begin."""
+        """Whether the budget allows no call at all: then the log says so, and the stage does not begin."""
         if self._limit():
             self.over_budget()
         return bool(self.stopped)
@@ -89,7 +88,7 @@ class RunningStage(ABC):
         where = f"{self.settings.section}.params.{self._limit() or 'max_calls'}"
         if not self.stopped:
             log.warning("%s is reached: nothing more is sent", where)
-            self.store.record_event(CAPPED, {"limit": where})
+            self.store.record_event(Capped(where))
         self.stopped = f"{where} is reached: {self.budget.spent.line()}; raise it and run the same command to go on"
 
     def _limit(self) -> str:
@@ -106,7 +105,7 @@ class RunningStage(ABC):
 
     @abstractmethod
     def facts(self) -> StageFacts:
-        """The stage as it stands now, for those who watch."""
+        """The stage as it is now, for observers."""
 
     def samples_of(self, key: str) -> Sequence[str]:
         """Ids of the samples that the request `key` is about."""
@@ -125,7 +124,7 @@ class RunningStage(ABC):
         self._event("stage_start", {})
         self.progress.begin()
 
-    def finished(self) -> None:  # noqa: B027 - few have something to say
+    def finished(self) -> None:  # noqa: B027 - few do anything here
         """No request is left, or an interrupt ended it early."""
 
     def closed(self) -> None:
@@ -136,9 +135,9 @@ class RunningStage(ABC):
         self.observer.stage_ended(self.name)
 
     def notice(self, notice: PoolEvent) -> None:
-        """Writes down what a pool says besides results."""
+        """Records an event of the pool, and passes it to the observer."""
         data = notice.data
-        tell(self.observer, self.name, notice)
+        pass_on(self.observer, self.name, notice)
         if notice.kind == "tick":
             self.progress.tick()
         elif notice.kind in PROGRESS_EVENTS or notice.kind == "batch":
@@ -150,13 +149,13 @@ class RunningStage(ABC):
             outcome = data["outcome"]
             for key in self.samples_of(outcome.key):
                 self.store.record_attempt(self.stage, replace(outcome, key=key), self.judging_id)
-            said = f"{outcome.error and outcome.error.message}{self.traceback_at(outcome)}"
-            log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, said)
+            what = f"{outcome.error and outcome.error.message}{self.traceback_at(outcome)}"
+            log.warning("%s: attempt %d failed: %s; trying again", outcome.key, outcome.attempt, what)
         elif notice.kind == "loading":
             log.info("Loading worker %d on %s", data["worker"], data["device"])
         elif notice.kind == "ready":
             self._check_inputs(data["worker"])
-            self._settle_commit(str(data.get("facts", {}).get("commit") or ""), data["worker"])
+            self._check_commit(str(data.get("facts", {}).get("commit") or ""), data["worker"])
             self._event("load", data)
             seconds = data["ended_at"] - data["started_at"]
             log.info("Worker %d on %s ready after %.1f s", data["worker"], data["device"], seconds)
@@ -185,7 +184,7 @@ class RunningStage(ABC):
                 "is there now; what was done is safe, the same command begins again with that"
             )
 
-    def _settle_commit(self, commit: str, worker: int) -> None:
+    def _check_commit(self, commit: str, worker: int) -> None:
         """The commit of the loaded model is on record. Raises MachineError if the run was made with another one."""
         if not commit or self.inputs.weights:
             return
@@ -202,15 +201,30 @@ class RunningStage(ABC):
         fingerprints.record(self.store, {fingerprints.COMMIT: commit}, self.stage, self.judging_id)
 
     def _event(self, kind: str, data: Mapping[str, object]) -> None:
-        self.store.record_event(kind, {"stage": self.stage, "judging_id": self.judging_id, **data})
+        self.store.record_event(event_of(kind, {"stage": self.stage, "judging_id": self.judging_id, **data}))
+
+
+def pass_on(observer: Observer, stage: str, event: PoolEvent) -> None:
+    """`observer` gets the event with JSON values. Not ticks, nor batches, whose edits are not on record yet."""
+    if event.kind in ("tick", "batch"):
+        return
+    data: dict[str, object] = {**event.data}
+    if event.kind == "pay":
+        data["bill"] = asdict(event.data["bill"])
+    elif event.kind == "attempt":
+        outcome = event.data["outcome"]
+        reason, message = (outcome.error.reason, outcome.error.message) if outcome.error else ("", "")
+        data = {"key": outcome.key, "worker": outcome.worker, "attempt": outcome.attempt}
+        data |= {"reason": reason, "message": message}
+    observer.notice(stage, event.kind, data)
 
 
 def workers_of(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], stage: Stage, log: Path) -> Workers:
-    """How the workers of `stage` are made. `log` is the path of their logs without `-worker<k>.log`."""
-    launch = launcher(log.parent, log.name, stage.execution)
-    return Workers(
-        pool_spec(worker, groups, stage.execution), launch, None if stage.execution.backend == "inprocess" else log
-    )
+    """How the workers of `stage` are started. `log` is the path of their logs without `-worker<k>.log`."""
+    execution = stage.execution
+    has_log = execution.backend != "inprocess"
+    launch = launcher(log.parent, log.name, execution)
+    return Workers(pool_spec(worker, groups, execution), launch, log if has_log else None)
 
 
 def pool_spec(worker: WorkerSpec, groups: Sequence[tuple[str, ...]], execution: Execution) -> PoolSpec:
@@ -235,6 +249,11 @@ def launcher(folder: Path, name: str, execution: Execution) -> Launch:
     return process_launcher(log_path, python_of(execution))
 
 
+def worker_logs(log: Path, count: int) -> tuple[str, ...]:
+    """Paths of the logs of `count` workers."""
+    return tuple(f"{log}-worker{worker}.log" for worker in range(count))
+
+
 def python_of(execution: Execution) -> str | None:
     """The interpreter of the stage's workers; None for the one that runs editeval."""
     if execution.requirements:
@@ -249,7 +268,7 @@ class NotEditedError(EditevalError):
 
 
 class CompletedEdits:
-    """Edits on record, and those still awaited; a judgement waits here for the edits it is about."""
+    """Edits on record, and those still to come; a judge request waits here for the edits it is about."""
 
     def __init__(self, edits: Iterable[Edit], awaited: Iterable[str]) -> None:
         self._done = {edit.sample_id: edit for edit in edits if edit.path is not None}

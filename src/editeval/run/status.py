@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from editeval.display import snapshot as views
-from editeval.display.observer import StageFacts
-from editeval.display.rates import Throughput
+from editeval.display.observer import EDIT, StageFacts
 from editeval.display.recorder import read_picture
-from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, WorkerView
+from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, Throughput, WorkerView
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.progress_events import EDIT, interval
 from editeval.run.recorded import headline_of, settings_of
-from editeval.store import lock, queries
-from editeval.store.records import CAPPED, Counts
-from editeval.store.reused import Reused, reused
+from editeval.stats.summary import running_interval
+from editeval.store import directories, queries
+from editeval.store.ledger_events import (
+    BatchEnd,
+    Capped,
+    Invocation,
+    Recorded,
+    Reused,
+    StageBegin,
+    StageEnd,
+    StageEvent,
+    Stages,
+    StageStart,
+)
+from editeval.store.records import Counts, parsed
+from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import run_command
 from editeval.types import Subset
 
 NUM_ENDS = 500  # of the last samples, for the pace
+E = TypeVar("E", bound=StageEvent)
 FRESH_S = 5.0  # a live picture older than this is history
 
 
@@ -57,7 +70,7 @@ class RunStatus:
 
     picture: RunSnapshot
     outcome: str
-    writer: dict[str, Any] | None
+    writer: dict[str, object] | None
     counts: Counts  # of several judgings, those of the one that scored least
     reasons: dict[str, dict[str, int]]  # stage -> why samples have no value -> how many
     judgings: tuple[KeptView, ...] = ()  # every one that the run keeps, those that are not shown included
@@ -78,7 +91,7 @@ class RunStatus:
 
 def status_of(directory: Path) -> RunStatus:
     """Reads the ledger; from a run that is going on also its live picture, which knows the steps and the GPUs."""
-    writer = lock.holder(directory)  # asked first: what ends while we read has written everything before
+    writer = directories.writer_of(directory)  # asked first: what ends while we read has written everything before
     with RunStore.read(directory) as store:
         found = _Ledger(store, writer is not None)
         picture = found.picture()
@@ -114,10 +127,11 @@ class _Ledger:
         self.store = store
         self.is_running = is_running
         self.now = time.time()
-        invocations = store.events("invocation")
-        self.began_at = max((e["at"] for e in invocations), default=self.now)
-        self.events = [e for e in store.events() if e["at"] >= self.began_at]
-        self.cap = next((str(e["data"]["limit"]) for e in reversed(self.events) if e["kind"] == CAPPED), "")
+        events = store.events()
+        self.began_at = max((one.at for one in events if isinstance(one.event, Invocation)), default=self.now)
+        self.is_continued = any(one.at < self.began_at for one in events if isinstance(one.event, StageBegin))
+        self.events = [one for one in events if one.at >= self.began_at]
+        self.cap = next((one.event.limit for one in reversed(self.events) if isinstance(one.event, Capped)), "")
         self.argv = queries.last_command(store, but_not="retry" if self.cap else "")
         self.announced = _stages(store)
         self.stages, self.others = (self.announced, []) if is_running else _shown_first(store, self.announced)
@@ -140,9 +154,8 @@ class _Ledger:
             return "complete"
         if num_wanted and not any(stage.num_left for stage in picture.stages):
             return "incomplete"
-        begun = [e["data"]["stage"] for e in self.events if e["kind"] == "stage_begin"]
-        ended = [e["data"]["stage"] for e in self.events if e["kind"] == "stage_end"]
-        if len(begun) > len(ended):
+        kinds = Counter(one.event.kind for one in self.events)
+        if kinds[StageBegin.kind] > kinds[StageEnd.kind]:
             return "killed"
         return "capped" if self.cap else "interrupted"
 
@@ -158,7 +171,7 @@ class _Ledger:
             stages=tuple(self._stage(facts) for facts in self.stages),
             workers=tuple(self._workers(workers)) if self._has_more() else (),
             last_failure=self._failure(),
-            is_continued=any(event["at"] < self.began_at for event in self.store.events("stage_begin")),
+            is_continued=self.is_continued,
         )
 
     def _has_more(self) -> bool:
@@ -166,15 +179,14 @@ class _Ledger:
 
     def _last_at(self, workers: Sequence[queries.WorkerActivity]) -> float:
         """The last sign of life."""
-        events: list[float] = [e["at"] for e in self.events]
-        return max([self.began_at, *events, *(w.last_ended_at for w in workers)])
+        return max([self.began_at, *(one.at for one in self.events), *(w.last_ended_at for w in workers)])
 
     def _stage(self, facts: StageFacts) -> StageView:
         total, done, failed = self._stage_counts(facts)
         state = self._state(facts, total - done - failed)
         is_running = state == "running"
         pace = self._pace(facts) if is_running else Throughput(self.began_at)
-        batches = [e["data"] for e in self.events if e["kind"] == "batch"] if facts.key == EDIT else []
+        batches = [one.event for one in self.events if isinstance(one.event, BatchEnd)] if facts.key == EDIT else []
         return StageView(
             key=facts.key,
             kind=facts.kind,
@@ -187,8 +199,8 @@ class _Ledger:
             already=min(facts.done + facts.failed, done + failed),
             images_per_min=pace.per_minute(self.now) if is_running else None,
             eta_s=pace.eta_s(total - done - failed, self.now) if is_running else None,
-            batch=batches[-1]["index"] if batches else 0,
-            num_batches=batches[-1].get("total", self._num_batches(facts)) if batches else 0,
+            batch=batches[-1].index if batches else 0,
+            num_batches=batches[-1].total or self._num_batches(facts) if batches else 0,
             score=self._score(facts),
         )
 
@@ -199,32 +211,33 @@ class _Ledger:
             return counts.num_wanted, counts.num_edited, counts.num_failed
         return counts.num_wanted - counts.num_failed, counts.num_scored, counts.num_unscored
 
-    def _begun(self, facts: StageFacts) -> list[dict[str, Any]]:
-        return [
-            e
-            for e in self.events
-            if e["kind"].startswith("stage_")
-            and (e["data"]["stage"], e["data"].get("judging_id", "")) == (facts.kind, facts.judging_id)
-        ]
+    def _of(self, facts: StageFacts, kind: type[E]) -> Recorded[E] | None:
+        """The last event of this kind that is about the stage."""
+        for one in reversed(self.events):
+            is_mine = isinstance(one.event, StageEvent) and one.event.stage == facts.kind
+            if is_mine and isinstance(one.event, kind) and one.event.judging_id == facts.judging_id:
+                return Recorded(one.seq, one.at, one.event)
+        return None
 
     def _state(self, facts: StageFacts, num_left: int) -> str:
-        kinds = [e["kind"] for e in self._begun(facts)]
-        if not kinds:
+        if not self._of(facts, StageBegin):
             return "waiting" if num_left else "ended"
-        if "stage_end" in kinds:
+        if self._of(facts, StageEnd):
             return "stopped" if num_left else "ended"
         if not self.is_running:
             return "stopped"
-        return "running" if "stage_start" in kinds else "loading"
+        return "running" if self._of(facts, StageStart) else "loading"
 
     def _num_batches(self, facts: StageFacts) -> int:
         """Of a run whose batches do not say it."""
-        begin = next((e["data"] for e in self._begun(facts) if e["kind"] == "stage_begin"), None)
-        return -(-begin["num_requests"] // len(begin["devices"])) if begin and facts.is_synchronised else 0
+        begin = self._of(facts, StageBegin)
+        if begin is None or not begin.event.devices or not facts.is_synchronised:
+            return 0
+        return -(-begin.event.num_requests // len(begin.event.devices))
 
     def _pace(self, facts: StageFacts) -> Throughput:
-        started = [e["at"] for e in self._begun(facts) if e["kind"] == "stage_start"]
-        pace = Throughput(max(started, default=self.began_at))
+        started = self._of(facts, StageStart)
+        pace = Throughput(started.at if started else self.began_at)
         for at, seconds in queries.ends(self.store, facts.kind, facts.judging_id, self.began_at, NUM_ENDS):
             pace.add(at, 1, seconds)
         return pace
@@ -238,7 +251,7 @@ class _Ledger:
             clusters.setdefault(cluster, []).append(value)
         if not clusters:
             return None
-        mean, low, high = interval(clusters)
+        mean, low, high = running_interval(clusters)
         return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())), facts.score_set)
 
     def _workers(self, workers: Sequence[queries.WorkerActivity]) -> list[WorkerView]:
@@ -269,9 +282,9 @@ class _Ledger:
 
 def _stages(store: RunStore) -> list[StageFacts]:
     """As the latest invocation announced them; of a run that never did, its edits and every judging."""
-    announced = store.events("stages")
+    announced = store.latest(Stages)
     if announced:
-        return [_facts(stage) for stage in announced[-1]["data"]["stages"]]
+        return [parsed(StageFacts, stage) for stage in announced.event.stages]
     judgings = [StageFacts(f"judge {j.judge}", "judge", j.judge, 0, judging_id=j.id) for j in store.judgings()]
     return [StageFacts(EDIT, "edit", "", 0), *judgings]
 
@@ -291,9 +304,3 @@ def _shown_first(store: RunStore, announced: Sequence[StageFacts]) -> tuple[list
         stages.append(replace(told, key=f"judge {one.name}", metric=one.labels[0]))
     others = [facts for facts in announced if facts.judging_id not in {"", *(one.id for one in shown)}]
     return stages, [replace(f, key=f"judge {names.get(f.judging_id, f.score_set)}") for f in others]
-
-
-def _facts(told: dict[str, Any]) -> StageFacts:
-    known = {f.name for f in fields(StageFacts)}
-    facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k in known}
-    return StageFacts(**facts)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from editeval.display.recorder import GPU_FILE, read_samples
 from editeval.reports.trace import BATCHES, GPU_PROCESS, Counter, Mark, Span, Trace
 from editeval.run import results
 from editeval.store import barrier
+from editeval.store.ledger_events import BatchEnd, Load, StageBegin, StageEvent, WorkerGivenUp, WorkerLost
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
 
@@ -41,28 +41,26 @@ def _processes(store: RunStore) -> dict[_Stage, str]:
     return {("edit", ""): "edit", **{("judge", judging_id): name for judging_id, name in known.items()}}
 
 
-def _stage(store: RunStore, data: dict[str, Any]) -> _Stage:
+def _stage(store: RunStore, event: StageEvent) -> _Stage:
     """Of an event; those of a run with one judge may not say which."""
-    judging_id = data.get("judging_id") or ""
-    if data["stage"] == "judge" and not judging_id and store.judgings():
+    judging_id = event.judging_id
+    if event.stage == "judge" and not judging_id and store.judgings():
         judging_id = store.judgings()[-1].id
-    return data["stage"], judging_id
+    return event.stage, judging_id
 
 
 def _devices(store: RunStore, numbers: dict[_Stage, int]) -> dict[tuple[int, int], str]:
     found: dict[tuple[int, int], str] = {}
-    for event in store.events("stage_begin"):
-        process = numbers[_stage(store, event["data"])]
-        found |= {(process, worker): device for worker, device in enumerate(event["data"]["devices"])}
+    for recorded in store.events_of(StageBegin):
+        process = numbers[_stage(store, recorded.event)]
+        found |= {(process, worker): device for worker, device in enumerate(recorded.event.devices)}
     return found
 
 
 def _loads(store: RunStore, numbers: dict[_Stage, int]) -> Iterator[Span]:
-    for event in store.events("load"):
-        data = event["data"]
-        process = numbers[_stage(store, data)]
-        seconds = data["ended_at"] - data["started_at"]
-        yield Span(process, data["worker"], "load", "load", data["started_at"], seconds, {"device": data["device"]})
+    for load in (recorded.event for recorded in store.events_of(Load)):
+        process, seconds = numbers[_stage(store, load)], load.ended_at - load.started_at
+        yield Span(process, load.worker, "load", "load", load.started_at, seconds, {"device": load.device})
 
 
 def _attempts(store: RunStore, numbers: dict[_Stage, int]) -> Iterator[Span]:
@@ -77,7 +75,7 @@ def _attempts(store: RunStore, numbers: dict[_Stage, int]) -> Iterator[Span]:
         yield _span(batch, numbers)
 
 
-def _time(attempt: Attempt) -> tuple[Any, ...]:
+def _time(attempt: Attempt) -> tuple[str | int | float, ...]:
     key = attempt.sample_id if attempt.stage == "edit" else attempt.judging_id
     return attempt.stage, key, attempt.worker, attempt.started_at, attempt.seconds
 
@@ -86,7 +84,7 @@ def _span(batch: list[Attempt], numbers: dict[_Stage, int]) -> Span:
     first = batch[0]
     error = next((a.error for a in batch if a.error is not None), None)
     name = first.sample_id if len(batch) == 1 else f"{len(batch)} samples"
-    args: dict[str, Any] = {"attempt": first.attempt, "samples": [a.sample_id for a in batch[:MAX_NAMED]]}
+    args: dict[str, object] = {"attempt": first.attempt, "samples": [a.sample_id for a in batch[:MAX_NAMED]]}
     if error is not None:
         args |= {"reason": error.reason, "message": error.message}
     if first.peak_memory_gib is not None:
@@ -98,32 +96,32 @@ def _span(batch: list[Attempt], numbers: dict[_Stage, int]) -> Span:
 
 
 def _batches(store: RunStore) -> Iterator[Span]:
-    for event in store.events("batch"):
-        data = event["data"]
-        told = ("slowest_worker", "num_workers", "num_left", "members", "deferred")
-        args = {
-            name: data[name][:MAX_NAMED] if name in ("members", "deferred") else data[name]
-            for name in told
-            if name in data
+    for batch in (recorded.event for recorded in store.events_of(BatchEnd)):
+        args: dict[str, object] = {
+            "slowest_worker": batch.slowest_worker,
+            "num_workers": batch.num_workers,
+            "num_left": batch.num_left,
+            "members": None if batch.members is None else batch.members[:MAX_NAMED],
+            "deferred": None if batch.deferred is None else batch.deferred[:MAX_NAMED],
         }
-        yield Span(1, BATCHES, f"batch {data['index']}", "batch", data["started_at"], data["seconds"], args)
+        known = {name: value for name, value in args.items() if value is not None}
+        yield Span(1, BATCHES, f"batch {batch.index}", "batch", batch.started_at, batch.seconds, known)
 
 
 def _marks(store: RunStore, numbers: dict[_Stage, int]) -> Iterator[Mark]:
     crossed = barrier.crossed(store)
     num_workers = 0
-    for event in store.events():
-        data = event["data"]
-        if event["kind"] == "stage_begin" and data["stage"] == "edit":
-            num_workers = len(data["devices"])
-        if event["kind"] == "batch" and event["seq"] not in crossed:
-            present = data.get("num_left", data.get("num_workers", num_workers))
+    for recorded in store.events():
+        event = recorded.event
+        if isinstance(event, StageBegin) and event.stage == "edit":
+            num_workers = len(event.devices)
+        if isinstance(event, BatchEnd) and recorded.seq not in crossed:
+            present = next((n for n in (event.num_left, event.num_workers) if n is not None), num_workers)
             who = "all" if present >= num_workers else f"{present} of {num_workers} workers"
-            name = f"{who} synchronised after batch {data['index']}"
-            yield Mark(1, None, name, data["started_at"] + data["seconds"])
-        elif event["kind"] in ("worker_lost", "worker_given_up"):
-            what = f"{event['kind'].replace('_', ' ')}: {data.get('how', '')}"
-            yield Mark(numbers[_stage(store, data)], data["worker"], what, event["at"])
+            yield Mark(1, None, f"{who} synchronised after batch {event.index}", event.started_at + event.seconds)
+        elif isinstance(event, WorkerLost | WorkerGivenUp):
+            what = f"{event.kind.replace('_', ' ')}: {event.how}"
+            yield Mark(numbers[_stage(store, event)], event.worker, what, recorded.at)
 
 
 def _counters(store: RunStore) -> Iterator[Counter]:

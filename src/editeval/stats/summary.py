@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,7 +34,9 @@ def summarise(entries: Iterable[Entry], metric: str) -> list[Summary]:
     for number, (category, cluster, state, value) in enumerate(entries):
         if (state == "scored") != (value is not None and LOWEST <= value <= HIGHEST):
             raise ValueError(f"{metric}: entry {number} is {state!r} with the value {value!r}")
-        for group in (categories.setdefault(category, _Group()), everything):
+        if category not in categories:
+            categories[category] = _Group()
+        for group in (categories[category], everything):
             group.add(cluster or f"\0{number}", state, value)
     groups = list(categories.values())
     return [
@@ -107,6 +109,14 @@ def _summary(
 
 def _interval(groups: Sequence[_Group]) -> Interval:
     return on_scale(intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups]))
+
+
+def running_interval(scores: Mapping[str, Sequence[float]]) -> tuple[float, float | None, float | None]:
+    """(mean, low, high) of scores by cluster, as the report's row `micro` will have them."""
+    values = [value for group in scores.values() for value in group]
+    mean = math.fsum(values) / len(values)
+    found = on_scale(intervals.interval([scores], [mean]))
+    return mean, found.low, found.high
 
 
 def on_scale(found: Interval) -> Interval:

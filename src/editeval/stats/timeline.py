@@ -19,8 +19,10 @@ import bisect
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TypedDict
 
+from editeval.store.ledger_events import BatchEnd, Event, Invocation, Load, Recorded, StageBegin, StageEnd
+from editeval.store.records import Attempt
 from editeval.types import Failure
 
 MAX_SPANS = 6000
@@ -28,74 +30,70 @@ MAX_HISTORIES = 5000
 LOAD, DONE, FAILED = "load", "done", "failed"
 PHASES = ("load_s", "edit_s", "both_s", "swap_s", "judge_s")
 
-Event = Mapping[str, Any]  # "at", "kind" and "data", as the ledger keeps them
 _Stage = tuple[str, str]  # (stage, score set)
 
 
-class TimedAttempt(Protocol):
-    """What the clock reads of one attempt."""
+class FailedAttempt(TypedDict):
+    """One failed attempt, as the page shows it."""
 
-    @property
-    def stage(self) -> str: ...
-    @property
-    def judging_id(self) -> str: ...
-    @property
-    def sample_id(self) -> str: ...
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def worker(self) -> int: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def started_at(self) -> float: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def error(self) -> Failure | None: ...
+    stage: str
+    judging_id: str
+    worker: int
+    device: str
+    attempt: int
+    seconds: float
+    reason: str
+    message: str
+
+
+class WorkerTime(TypedDict):
+    """Where the time of one editor worker went."""
+
+    worker: int
+    device: str
+    busy_s: float
+    idle_s: float
+    num_edits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """`seconds`: wall_s and PHASES. `chart`: JSON values, empty if nothing ran.
 
-    `workers`: busy and idle seconds and finished edits of each editor worker.
     `histories`: the failed attempts of samples that have any.
     """
 
     seconds: Mapping[str, float]
-    workers: Sequence[Mapping[str, Any]]
-    chart: Mapping[str, Any]
-    histories: Mapping[str, Sequence[Mapping[str, Any]]]
+    workers: Sequence[WorkerTime]
+    chart: Mapping[str, object]
+    histories: Mapping[str, Sequence[FailedAttempt]]
 
 
-def timeline_of(events: Sequence[Event], attempts: Iterable[TimedAttempt]) -> Timeline:
+def timeline_of(events: Sequence[Recorded[Event]], attempts: Iterable[Attempt]) -> Timeline:
     """Everything that is said about time, in one pass over the attempts."""
-    lanes: dict[tuple[str, str, int], _Lane] = {}
-    histories: dict[str, list[Mapping[str, Any]]] = {}
-    resolution = _resolution(events)
-    for event in events:
-        if event["kind"] == "load":
-            data = event["data"]
-            lane = _lane(lanes, str(data["stage"]), str(data.get("judging_id") or ""), int(data["worker"]), data)
-            lane.add(data["started_at"], data["ended_at"], LOAD, resolution)
+    rows = _Rows(_resolution(events))
+    histories: dict[str, list[FailedAttempt]] = {}
+    for load in (recorded.event for recorded in events):
+        if isinstance(load, Load):
+            row = rows.of(load.stage, load.judging_id, load.worker, load.device)
+            row.add(load.started_at, load.ended_at, LOAD, rows.resolution)
     for attempt in attempts:
+        error = attempt.error
         if attempt.started_at > 0 and attempt.worker >= 0:
-            about = {"device": attempt.device}
-            lane = _lane(lanes, attempt.stage, attempt.judging_id, attempt.worker, about)
-            lane.num_requests += 1
-            lane.num_done += attempt.error is None
-            kind = FAILED if attempt.error else DONE
-            lane.add(attempt.started_at, attempt.started_at + attempt.seconds, kind, resolution)
-        if attempt.error is not None and (attempt.sample_id in histories or len(histories) < MAX_HISTORIES):
-            histories.setdefault(attempt.sample_id, []).append(_told(attempt, attempt.error))
-    ordered = sorted(lanes.values(), key=lambda lane: (lane.stage != "edit", lane.judging_id, lane.worker))
+            row = rows.of(attempt.stage, attempt.judging_id, attempt.worker, attempt.device)
+            row.num_requests += 1
+            row.num_done += error is None
+            ended_at = attempt.started_at + attempt.seconds
+            row.add(attempt.started_at, ended_at, FAILED if error else DONE, rows.resolution)
+        if error is not None and (attempt.sample_id in histories or len(histories) < MAX_HISTORIES):
+            histories.setdefault(attempt.sample_id, []).append(_failed(attempt, error))
+    ordered = sorted(rows.known.values(), key=lambda row: (row.stage != "edit", row.judging_id, row.worker))
     parts = _parts(ordered, events)
     seconds = _seconds(parts)
     return Timeline(seconds, _workers(parts, ordered), _chart(parts, ordered, events, seconds), histories)
 
 
-def _told(attempt: TimedAttempt, error: Failure) -> dict[str, Any]:
+def _failed(attempt: Attempt, error: Failure) -> FailedAttempt:
     return {
         "stage": attempt.stage,
         "judging_id": attempt.judging_id,
@@ -109,7 +107,17 @@ def _told(attempt: TimedAttempt, error: Failure) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Span:
+    """A stretch of loading, of requests that were done, or of ones that failed."""
+
+    start: float
+    end: float
+    kind: str
+    num_requests: int = 1
+
+
+@dataclass(slots=True)
+class _Row:
     """One worker of one stage."""
 
     stage: str
@@ -120,45 +128,50 @@ class _Lane:
     load_s: float = 0.0
     num_requests: int = 0
     num_done: int = 0
-    spans: list[list[Any]] = field(default_factory=list)  # [start, end, kind, number of requests]
+    spans: list[_Span] = field(default_factory=list)
 
     def add(self, start: float, end: float, kind: str, resolution: float) -> None:
-        last = self.spans[-1] if self.spans else None
-        if last is not None and last[2] == kind and last[0] <= start and end <= last[1]:
+        last = self.spans[-1] if self.spans and self.spans[-1].kind == kind else None
+        if last is not None and last.start <= start and end <= last.end:
             return  # a judge's batch: its samples share one span
         if kind == LOAD:
             self.load_s += end - start
         else:
             self.busy_s += end - start
-        is_near = last is not None and 0 <= start - last[1] < resolution and last[2] == kind
-        if is_near and last is not None and end - last[0] < resolution:
-            last[1], last[3] = end, last[3] + 1
+        if last is not None and 0 <= start - last.end < resolution and end - last.start < resolution:
+            last.end, last.num_requests = end, last.num_requests + 1
         else:
-            self.spans.append([start, end, kind, 1])
+            self.spans.append(_Span(start, end, kind))
 
 
-def _lane(
-    lanes: dict[tuple[str, str, int], _Lane], stage: str, judging_id: str, worker: int, about: Mapping[str, Any]
-) -> _Lane:
-    key = stage, judging_id, worker
-    found = lanes.get(key)
-    if found is None:
-        found = lanes[key] = _Lane(*key, str(about.get("device", "")))
-    return found
+@dataclass(slots=True)
+class _Rows:
+    """The rows of the chart, by stage, score set and worker."""
+
+    resolution: float
+    known: dict[tuple[str, str, int], _Row] = field(default_factory=dict)
+
+    def of(self, stage: str, judging_id: str, worker: int, device: str) -> _Row:
+        key = stage, judging_id, worker
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = _Row(*key, device)
+        return found
 
 
-def _resolution(events: Sequence[Event]) -> float:
+def _resolution(events: Sequence[Recorded[Event]]) -> float:
     """Seconds below which neighbours are merged, so that MAX_SPANS are enough for everything."""
-    loads = [e["data"] for e in events if e["kind"] == "load"]
-    workers = {(load.get("stage"), load.get("judging_id"), load.get("worker")) for load in loads}
+    workers: set[tuple[str, str, int]] = set()
     begun: dict[str, float] = {}
     total = 0.0
-    for event in events:
-        stage = event["data"].get("stage", "")
-        if event["kind"] == "stage_begin":
-            begun[stage] = event["at"]
-        elif event["kind"] == "stage_end" and stage in begun:
-            total += event["at"] - begun.pop(stage)
+    for recorded in events:
+        event = recorded.event
+        if isinstance(event, Load):
+            workers.add((event.stage, event.judging_id, event.worker))
+        elif isinstance(event, StageBegin):
+            begun[event.stage] = recorded.at
+        elif isinstance(event, StageEnd) and event.stage in begun:
+            total += recorded.at - begun.pop(event.stage)
     return total * max(1, len(workers)) / MAX_SPANS
 
 
@@ -173,22 +186,22 @@ class _Part:
     working: dict[_Stage, tuple[float, float]] = field(default_factory=dict)  # first start, last end
 
 
-def _parts(lanes: Sequence[_Lane], events: Sequence[Event]) -> list[_Part]:
-    invocations = [event["at"] for event in events if event["kind"] == "invocation"]
+def _parts(rows: Sequence[_Row], events: Sequence[Recorded[Event]]) -> list[_Part]:
+    invocations = [recorded.at for recorded in events if isinstance(recorded.event, Invocation)]
     parts: dict[int, _Part] = {}
-    for lane in lanes:
-        key = lane.stage, lane.judging_id
-        for start, end, kind, _ in lane.spans:
+    for row in rows:
+        key = row.stage, row.judging_id
+        for span in row.spans:
+            start, end = span.start, span.end
             part = parts.setdefault(bisect.bisect_right(invocations, start), _Part(start, end))
             part.begin, part.end = min(part.begin, start), max(part.end, end)
-            if kind != LOAD:
+            if span.kind != LOAD:
                 first, last = part.working.get(key, (start, end))
                 part.working[key] = (min(first, start), max(last, end))
-    for event in events:
-        if event["kind"] == "stage_begin":
-            begun = parts.get(bisect.bisect_right(invocations, event["at"]))
-            if begun is not None:
-                begun.begin = min(begun.begin, event["at"])
+    for recorded in events:
+        begun = parts.get(bisect.bisect_right(invocations, recorded.at))
+        if isinstance(recorded.event, StageBegin) and begun is not None:
+            begun.begin = min(begun.begin, recorded.at)
     ordered = [parts[number] for number in sorted(parts)]
     for before, part in itertools.pairwise(ordered):
         part.offset = round(before.offset + before.end - before.begin, 4)
@@ -223,29 +236,29 @@ def _phases(part: _Part) -> Iterator[tuple[str, float]]:
         yield phase, end - start
 
 
-def _workers(parts: Sequence[_Part], lanes: Sequence[_Lane]) -> list[dict[str, Any]]:
+def _workers(parts: Sequence[_Part], rows: Sequence[_Row]) -> list[WorkerTime]:
     return [
         {
-            "worker": lane.worker,
-            "device": lane.device,
-            "busy_s": lane.busy_s,
-            "idle_s": _idle(parts, lane),
-            "num_edits": lane.num_done,
+            "worker": row.worker,
+            "device": row.device,
+            "busy_s": row.busy_s,
+            "idle_s": _idle(parts, row),
+            "num_edits": row.num_done,
         }
-        for lane in lanes
-        if lane.stage == "edit" and lane.num_requests
+        for row in rows
+        if row.stage == "edit" and row.num_requests
     ]
 
 
-def _idle(parts: Sequence[_Part], lane: _Lane) -> float:
+def _idle(parts: Sequence[_Part], row: _Row) -> float:
     """Seconds in which this worker's stage was working and it was not."""
-    spans = (part.working.get((lane.stage, lane.judging_id)) for part in parts)
-    return max(0.0, sum(span[1] - span[0] for span in spans if span is not None) - lane.busy_s)
+    spans = (part.working.get((row.stage, row.judging_id)) for part in parts)
+    return max(0.0, sum(span[1] - span[0] for span in spans if span is not None) - row.busy_s)
 
 
 def _chart(
-    parts: Sequence[_Part], lanes: Sequence[_Lane], events: Sequence[Event], seconds: Mapping[str, float]
-) -> dict[str, Any]:
+    parts: Sequence[_Part], rows: Sequence[_Row], events: Sequence[Recorded[Event]], seconds: Mapping[str, float]
+) -> dict[str, object]:
     """Every time as seconds since the beginning, without the pauses between invocations."""
     if not parts:
         return {}
@@ -259,19 +272,19 @@ def _chart(
         "seconds": seconds["wall_s"],
         "pauses": [{"at": part.offset, "seconds": part.pause} for part in parts[1:]],
         "phases": {name: seconds[name] for name in PHASES},
-        "batches": [moved(event["data"]["started_at"]) for event in events if event["kind"] == "batch"],
+        "batches": [moved(one.event.started_at) for one in events if isinstance(one.event, BatchEnd)],
         "lanes": [
             {
-                "stage": lane.stage,
-                "judging_id": lane.judging_id,
-                "worker": lane.worker,
-                "device": lane.device,
-                "load_s": lane.load_s,
-                "busy_s": lane.busy_s,
-                "idle_s": _idle(parts, lane),
-                "num_requests": lane.num_requests,
-                "spans": [[moved(start), round(end - start, 4), kind, n] for start, end, kind, n in lane.spans],
+                "stage": row.stage,
+                "judging_id": row.judging_id,
+                "worker": row.worker,
+                "device": row.device,
+                "load_s": row.load_s,
+                "busy_s": row.busy_s,
+                "idle_s": _idle(parts, row),
+                "num_requests": row.num_requests,
+                "spans": [[moved(s.start), round(s.end - s.start, 4), s.kind, s.num_requests] for s in row.spans],
             }
-            for lane in lanes
+            for row in rows
         ],
     }

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
+from editeval.store.ledger_events import BatchEnd, Invocation, StageBegin
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
 
@@ -26,33 +26,29 @@ class _Invocation:
 
     began_at: float
     is_one_clock: bool = True  # workers and parent are on one machine
-    events: list[Mapping[str, Any]] = field(default_factory=list)
+    batches: list[BatchEnd] = field(default_factory=list)
+    seqs: list[int] = field(default_factory=list)  # of their events
     batches_of: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, event: Mapping[str, Any]) -> None:
-        data, place = event["data"], len(self.events)
-        self.events.append(event)
-        self.is_one_clock = self.is_one_clock and bool(data.get("is_one_clock", True))
-        for key in (*data.get("deferred", ()), *data.get("members", ())):
-            self.batches_of.setdefault(key, []).append(place)
-
-    def end_of(self, place: int) -> float:
-        data = self.events[place]["data"]
-        return float(data.get("ended_at", data["started_at"] + data["seconds"]))
+    def add(self, seq: int, batch: BatchEnd) -> None:
+        for key in (*(batch.deferred or ()), *(batch.members or ())):
+            self.batches_of.setdefault(key, []).append(len(self.batches))
+        self.batches.append(batch)
+        self.seqs.append(seq)
+        self.is_one_clock = self.is_one_clock and batch.is_one_clock is not False
 
     def has_step(self, place: int) -> bool:
         """Whether the clock was set back between the end of the batch before and that of this one."""
-        if not 0 < place < len(self.events):
+        if not 0 < place < len(self.batches):
             return False
-        before, data = self.events[place - 1]["data"], self.events[place]["data"]
-        if "steady_s" not in before or "steady_s" not in data:
+        before, batch = self.batches[place - 1], self.batches[place]
+        if before.steady_s is None or batch.steady_s is None:
             return False
-        steady_s = float(data["steady_s"] - before["steady_s"])
-        return self.end_of(place) - self.end_of(place - 1) < steady_s - STEP_S
+        return batch.over_at - before.over_at < batch.steady_s - before.steady_s - STEP_S
 
     def is_possible(self, seconds: float) -> bool:
         """Whether a crossing can be so long. One that lasted longer than all the batches shows a clock that was set."""
-        return seconds <= max(float(event["data"].get("steady_s", math.inf)) for event in self.events)
+        return seconds <= max(math.inf if batch.steady_s is None else batch.steady_s for batch in self.batches)
 
 
 def crossed(store: RunStore) -> dict[int, str]:
@@ -82,45 +78,46 @@ def _crossings(store: RunStore) -> Iterator[tuple[int, float, str]]:
 
 def _invocations(store: RunStore) -> list[_Invocation]:
     found: list[_Invocation] = []
-    for event in store.events():
-        if event["kind"] == "invocation" or not found:
-            found.append(_Invocation(event["at"]))
-        if event["kind"] == "stage_begin" and any(d.startswith("ray:") for d in event["data"]["devices"]):
+    for recorded in store.events():
+        event = recorded.event
+        if isinstance(event, Invocation) or not found:
+            found.append(_Invocation(recorded.at))
+        if isinstance(event, StageBegin) and any(device.startswith("ray:") for device in event.devices):
             found[-1].is_one_clock = False
-        if event["kind"] == "batch":
-            found[-1].add(event)
+        if isinstance(event, BatchEnd):
+            found[-1].add(recorded.seq, event)
     return found
 
 
 def _overlaps(invocation: _Invocation) -> Iterator[tuple[int, float, str]]:
     """Batches that began before the one before was over, by the parent's clock if it timed them; members twice."""
     for key, places in invocation.batches_of.items():
-        twice = [event for event in map(invocation.events.__getitem__, places) if key in event["data"]["members"]]
+        twice = [place for place in places if key in (invocation.batches[place].members or ())]
         if len(twice) > 1:
-            yield twice[0]["seq"], math.inf, f"{key!r} is in batch {twice[0]['data']['index']} and in another one"
-    for place, (event, after) in enumerate(pairwise(invocation.events)):
-        is_timed = "ended_at" in event["data"] or invocation.is_one_clock
-        seconds = invocation.end_of(place) - after["data"]["started_at"]
+            index = invocation.batches[twice[0]].index
+            yield invocation.seqs[twice[0]], math.inf, f"{key!r} is in batch {index} and in another one"
+    for place, (batch, after) in enumerate(pairwise(invocation.batches)):
+        is_timed = batch.ended_at is not None or invocation.is_one_clock
+        seconds = batch.over_at - after.started_at
         if is_timed and not invocation.has_step(place + 1):
-            names = f"batch {after['data']['index']} began", f"batch {event['data']['index']} was over"
-            yield event["seq"], seconds, f"{names[0]} {seconds:.3f} s before {names[1]}"
+            what = f"batch {after.index} began {seconds:.3f} s before batch {batch.index} was over"
+            yield invocation.seqs[place], seconds, what
 
 
 def _of_attempt(invocation: _Invocation, attempt: Attempt, tries: int) -> Iterator[tuple[int, float, str]]:
     """An attempt that left its batch: `tries` were before it. Each batch that a sample left saw one attempt at it."""
-    events = invocation.events
+    batches, seqs = invocation.batches, invocation.seqs
     places = [*invocation.batches_of.get(attempt.sample_id, ())]
-    if not places or attempt.sample_id in events[places[-1]]["data"].get("deferred", ()):
-        places.append(len(events))  # it has left every batch that is over: the next attempt is in the one still open
+    if not places or attempt.sample_id in (batches[places[-1]].deferred or ()):
+        places.append(len(batches))  # it has left every batch that is over: the next attempt is in the one still open
     place = places[min(tries, len(places) - 1)]
     if invocation.has_step(place):
         return
     name = f"attempt {attempt.attempt} at {attempt.sample_id!r}"
     if place > 0:
-        seconds = invocation.end_of(place - 1) - attempt.started_at
-        index = events[place - 1]["data"]["index"]
-        yield events[place - 1]["seq"], seconds, f"{name} began {seconds:.3f} s before batch {index} was over"
-    if place < len(events):
-        seconds = attempt.started_at + attempt.seconds - invocation.end_of(place)
-        index = events[place]["data"]["index"]
-        yield events[place]["seq"], seconds, f"{name} ended {seconds:.3f} s after batch {index} was over"
+        before = batches[place - 1]
+        seconds = before.over_at - attempt.started_at
+        yield seqs[place - 1], seconds, f"{name} began {seconds:.3f} s before batch {before.index} was over"
+    if place < len(batches):
+        seconds = attempt.started_at + attempt.seconds - batches[place].over_at
+        yield seqs[place], seconds, f"{name} ended {seconds:.3f} s after batch {batches[place].index} was over"

@@ -9,14 +9,13 @@ import contextlib
 import errno
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from editeval.errors import MachineError, RunConflictError
 from editeval.files import write_atomic
 from editeval.machine import host
-from editeval.store import ledger_schema
 
 BUSY_TIMEOUT_S = 30.0
 _RESTORE = "restore a backup of the whole directory, or start over with --fresh (it deletes nothing)"
@@ -35,7 +34,7 @@ def create(path: Path) -> None:
     """An empty ledger of the newest version is at `path`, on disk and complete, or nothing is."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        ledger_schema.migrate(db)
+        migrate(db)
         with translated(path):
             write_atomic(path, db.serialize())
     finally:
@@ -58,7 +57,7 @@ def open_writer(path: Path, mountinfo: Path = host.MOUNTINFO) -> sqlite3.Connect
             db.execute("PRAGMA locking_mode = NORMAL")
             db.execute(f"PRAGMA synchronous = {'FULL' if mode == 'WAL' else 'EXTRA'}")
             db.execute("PRAGMA foreign_keys = ON")
-            ledger_schema.migrate(db)
+            migrate(db)
         except BaseException:
             db.close()
             raise
@@ -85,7 +84,7 @@ def _connect_reader(path: Path, mode: str) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA query_only = ON")
         _check_kind(db, path)
-        return db if ledger_schema.version(db) == len(ledger_schema.MIGRATIONS) else _migrated_copy(db)
+        return db if version(db) == len(MIGRATIONS) else _migrated_copy(db)
     except BaseException:
         db.close()
         raise
@@ -96,7 +95,7 @@ def _migrated_copy(db: sqlite3.Connection) -> sqlite3.Connection:
     copy = sqlite3.connect(":memory:", isolation_level=None)
     try:
         db.backup(copy)
-        ledger_schema.migrate(copy)
+        migrate(copy)
     except BaseException:
         copy.close()
         raise
@@ -126,9 +125,9 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 def _check_kind(db: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size == 0:
         raise MachineError(f"{path}: the ledger is empty (0 bytes); {_RESTORE}")
-    if db.execute("PRAGMA application_id").fetchone()[0] != ledger_schema.APPLICATION_ID:
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise MachineError(f"{path}: an SQLite file, but not a ledger of editeval; {_RESTORE}")
-    found, known = ledger_schema.version(db), len(ledger_schema.MIGRATIONS)
+    found, known = version(db), len(MIGRATIONS)
     if found > known:
         raise MachineError(f"{path}: ledger version {found}, this editeval knows up to {known}; upgrade editeval")
 
@@ -170,3 +169,102 @@ def _is(error: sqlite3.Error, *primary_codes: int) -> bool:
 
 def _uri(path: Path, mode: str) -> str:
     return f"file:{quote(str(path.absolute()))}?{mode}"
+
+
+APPLICATION_ID = 0x65646974  # "edit": tells our ledger from any other SQLite file
+
+
+def _create_tables(db: sqlite3.Connection) -> None:
+    """Samples, edits, judgings, scores; attempts and events are only ever added to."""
+    for statement in (
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        # position is the place in the latest selection; NULL: known, but not wanted now
+        """CREATE TABLE samples (
+            id TEXT PRIMARY KEY, position INTEGER, category TEXT NOT NULL, cluster TEXT NOT NULL,
+            instruction TEXT NOT NULL, description TEXT NOT NULL)""",
+        "CREATE INDEX samples_by_position ON samples (position)",
+        """CREATE TABLE edits (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL UNIQUE REFERENCES samples (id),
+            status TEXT NOT NULL CHECK (status IN ('done', 'failed')), path TEXT, sha256 TEXT,
+            width INTEGER, height INTEGER, seed INTEGER NOT NULL, reason TEXT, message TEXT, traceback TEXT,
+            worker INTEGER NOT NULL, device TEXT NOT NULL, started_at REAL NOT NULL, seconds REAL NOT NULL,
+            attempt INTEGER NOT NULL, peak_memory_gib REAL,
+            CHECK ((status = 'done') = (path IS NOT NULL AND sha256 IS NOT NULL AND reason IS NULL)))""",
+        "CREATE TABLE judgings (id TEXT PRIMARY KEY, judge TEXT NOT NULL, details TEXT NOT NULL)",
+        # place 0 is the headline metric
+        """CREATE TABLE scores (
+            judging_id TEXT NOT NULL REFERENCES judgings (id), sample_id TEXT NOT NULL REFERENCES edits (sample_id),
+            place INTEGER NOT NULL, judge TEXT NOT NULL, metric TEXT NOT NULL, value REAL, raw TEXT NOT NULL,
+            reason TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (judging_id, sample_id, metric),
+            CHECK ((value IS NULL) = (reason <> '')))""",
+        "CREATE INDEX scores_by_sample ON scores (sample_id)",
+        """CREATE TABLE attempts (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, stage TEXT NOT NULL, judging_id TEXT NOT NULL,
+            sample_id TEXT NOT NULL, attempt INTEGER NOT NULL, worker INTEGER NOT NULL, device TEXT NOT NULL,
+            started_at REAL NOT NULL, seconds REAL NOT NULL, peak_memory_gib REAL,
+            reason TEXT, message TEXT, traceback TEXT)""",
+        """CREATE TABLE events (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL)""",
+        "CREATE INDEX events_by_kind ON events (kind)",
+    ):
+        db.execute(statement)
+
+
+def _add_flags(db: sqlite3.Connection) -> None:
+    """What is odd about an edit, words separated by spaces; NULL where it was not checked."""
+    db.execute("ALTER TABLE edits ADD COLUMN flags TEXT")
+
+
+def _add_inputs(db: sqlite3.Connection) -> None:
+    """What edits and scores were made of, and the run they were taken over from; NULL where it was not recorded."""
+    for name in ("source_sha256", "inputs", "editor_id", "origin"):
+        db.execute(f"ALTER TABLE edits ADD COLUMN {name} TEXT")
+    for name in ("inputs", "origin"):
+        db.execute(f"ALTER TABLE scores ADD COLUMN {name} TEXT")
+
+
+def _add_invocations(db: sqlite3.Connection) -> None:
+    """Under which invocation (seq of its event) an edit was made, NULL where not recorded; and what is looked up.
+
+    The partial indexes hold what `status` asks for and little else: one entry per sample, or per failure.
+    """
+    for statement in (
+        "ALTER TABLE edits ADD COLUMN invocation INTEGER",
+        "CREATE INDEX attempts_by_sample ON attempts (sample_id)",
+        "CREATE INDEX attempts_by_stage ON attempts (stage, judging_id, started_at)",
+        "CREATE INDEX attempts_again ON attempts (stage, judging_id, started_at) WHERE attempt > 1",
+        "CREATE INDEX attempts_failed ON attempts (started_at) WHERE reason IS NOT NULL",
+        "CREATE INDEX edits_by_status ON edits (status)",
+        "CREATE INDEX edits_without ON edits (reason) WHERE reason <> ''",
+        "CREATE INDEX scores_of_headline ON scores (judging_id, sample_id, value) WHERE place = 0",
+        "CREATE INDEX scores_without ON scores (judging_id, reason) WHERE place = 0 AND reason <> ''",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create_tables,
+    _add_flags,
+    _add_inputs,
+    _add_invocations,
+)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """`db` has taken every step; each is one transaction, so a kill leaves the version before it."""
+    done = version(db)
+    for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            step(db)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {number}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+def version(db: sqlite3.Connection) -> int:
+    """Number of steps taken."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -7,9 +7,10 @@ it is loaded: it is not part of the id, but on record in the ledger, and another
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from typing import Any
 from editeval.config.schema import Stage
 from editeval.errors import MachineError
 from editeval.machine import digest, hub
+from editeval.prompts import Prompt
 from editeval.store import manifest
+from editeval.store.ledger_events import Load
+from editeval.store.records import Json, Listed
 from editeval.store.run_store import RunStore
-from editeval.types import Editor, Judge
+from editeval.types import Editor, Judge, JudgeRequest, Sample
 
 CODE, COMMIT, WEIGHTS = "code", "commit", "weights."
 _HOME = Path(__file__).resolve().parents[1]
@@ -49,25 +53,25 @@ class Inputs:
         found |= {CODE: self.code} if self.sources else {}
         return found | ({COMMIT: self.commit} if self.commit else {})
 
-    def listed(self) -> dict[str, Any]:
+    def listed(self) -> Listed:
         """File by file, for whoever wants to know which one changed."""
         return {"weights": {name: dict(files) for name, files in self.files.items()}, "code": dict(self.sources)}
 
 
-def json_params(params: Any) -> dict[str, Any]:
+def json_params(params: Any) -> dict[str, object]:
     """A plug-in's parameters as JSON values."""
     values = asdict(params) if is_dataclass(params) and not isinstance(params, type) else params.model_dump(mode="json")
-    result: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    result: dict[str, object] = json.loads(json.dumps(values, default=str))
     return result
 
 
-def identity_params(params: Any) -> dict[str, Any]:
+def identity_params(params: object) -> dict[str, object]:
     """The parameters that decide what an image looks like: all but fields with the metadata {"identity": False}."""
     hidden = {name for name, marks in _marks(params) if marks.get("identity") is False}
     return {name: value for name, value in json_params(params).items() if name not in hidden}
 
 
-def _marks(params: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _marks(params: object) -> Iterator[tuple[str, Mapping[str, object]]]:
     """(name, metadata) of every field; parameters that are no dataclass have none."""
     return ((f.name, f.metadata) for f in fields(params)) if is_dataclass(params) else iter(())
 
@@ -95,13 +99,13 @@ def inputs_of(stage: Stage, plugin: type[Editor] | type[Judge]) -> Inputs:
     )
 
 
-def of_run(benchmark: str, stage: Stage, plugin: type[Editor], inputs: Inputs) -> dict[str, Any]:
+def of_run(benchmark: str, stage: Stage, plugin: type[Editor], inputs: Inputs) -> dict[str, object]:
     """The identity of a run."""
     params = deciding_params(stage.params, inputs)
     return manifest.identity(benchmark, stage.type, params, stage.seed) | extras(plugin, inputs)
 
 
-def is_same_but_inputs(old: Mapping[str, Any], new: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+def is_same_but_inputs(old: Json, new: Json, params: Json) -> bool:
     """Whether two identities differ at most in weights and code.
 
     `params` are all parameters of `new`. Of those of `old` that no digest stands for, each must be the same: a path
@@ -109,23 +113,28 @@ def is_same_but_inputs(old: Mapping[str, Any], new: Mapping[str, Any], params: M
     """
     names = ("benchmark", "editor", "seed", "version")
     is_same = all(old.get(name) == new.get(name) for name in names)
-    return is_same and bool(without(params, old.get("weights", {})) == old.get("params"))
+    return is_same and without(params, weights_of(old)) == old.get("params")
 
 
-def extras(plugin: type[Editor] | type[Judge], inputs: Inputs) -> dict[str, Any]:
+def weights_of(identity: Json) -> dict[str, str]:
+    """Digests of the weights in an identity, by parameter."""
+    found = identity.get("weights")
+    return {str(name): str(text) for name, text in found.items()} if isinstance(found, Mapping) else {}
+
+
+def extras(plugin: type[Editor] | type[Judge], inputs: Inputs) -> dict[str, object]:
     """What an identity says of weights and code; nothing where there is nothing to say."""
-    said: dict[str, Any] = {"weights": dict(inputs.weights)} if inputs.weights else {}
+    said: dict[str, object] = {"weights": dict(inputs.weights)} if inputs.weights else {}
     said |= {"source": inputs.code} if inputs.sources else {}
     return said | ({"version": plugin.version} if plugin.version > 1 else {})
 
 
-def deciding_params(params: Any, inputs: Inputs) -> dict[str, Any]:
+def deciding_params(params: object, inputs: Inputs) -> dict[str, object]:
     """The parameters of an identity: without those that digests stand for."""
-    found: dict[str, Any] = without(identity_params(params), inputs.weights)
-    return found
+    return without(identity_params(params), inputs.weights)
 
 
-def editor_id(identity: Mapping[str, Any], inputs: Inputs, commit: str | None) -> str:
+def editor_id(identity: Json, inputs: Inputs, commit: str | None) -> str:
     """Id of the editor of a run, whatever the benchmark; empty while its commit on the Hub is not known."""
     if inputs.is_on_hub and not commit:
         return ""
@@ -138,12 +147,11 @@ def editor_id(identity: Mapping[str, Any], inputs: Inputs, commit: str | None) -
 
 def recorded(store: RunStore, stage: str = "edit", score_set: str = "") -> dict[str, str]:
     """The parts of an editor or a judge under which this run has worked; what is not known is not there."""
-    told: Mapping[str, Any] = store.manifest["identity"]
+    identity = store.manifest["identity"]
     if stage != "edit":
-        details = next((one.details for one in store.judgings() if one.id == score_set), {})
-        told = details.get("identity", {})
-    known = {f"{WEIGHTS}{name}": str(text) for name, text in told.get("weights", {}).items()}
-    known |= {CODE: str(told["source"])} if "source" in told else {}
+        identity = next((one.details.get("identity", {}) for one in store.judgings() if one.id == score_set), {})
+    known = {f"{WEIGHTS}{name}": text for name, text in weights_of(identity).items()}
+    known |= {CODE: str(identity["source"])} if "source" in identity else {}
     commit = _loaded_commit(store, stage, score_set)
     known |= {COMMIT: commit} if commit else {}
     later: dict[str, str] = json.loads(store.fact(_fact(stage, score_set)) or "{}")
@@ -163,8 +171,8 @@ def _fact(stage: str, score_set: str) -> str:
 
 def _loaded_commit(store: RunStore, stage: str, score_set: str) -> str | None:
     """What the models of an earlier invocation said of themselves."""
-    loads = [event["data"] for event in store.events("load")]
-    mine = [one.get("facts", {}) for one in loads if (one["stage"], one.get("judging_id", "")) == (stage, score_set)]
+    loads = [recorded.event for recorded in store.events_of(Load)]
+    mine = [load.facts for load in loads if (load.stage, load.judging_id) == (stage, score_set)]
     return next((str(facts["commit"]) for facts in mine if facts.get("commit")), None)
 
 
@@ -178,7 +186,7 @@ def unrecorded(known: Parts, now: Parts) -> list[str]:
     return [name for name in now if name not in known]
 
 
-def in_words(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def in_words(name: str, old: Listed, new: Listed) -> str:
     """What changed about a part, with the first file; `old` and `new` as `Inputs.listed` gives them."""
     if name == COMMIT:
         return "weights (another commit on the Hub)"
@@ -199,7 +207,7 @@ def _files(old: Mapping[str, str], new: Mapping[str, str]) -> str:
 # parameters that name files -------------------------------------------------------------------------------------------
 
 
-def _named_paths(plugin: type[Editor] | type[Judge], params: Any) -> Iterator[tuple[str, Path]]:
+def _named_paths(plugin: type[Editor] | type[Judge], params: object) -> Iterator[tuple[str, Path]]:
     """(dotted parameter, path) of every parameter that names weights, or another file, of this machine.
 
     Fields with the metadata {"weights": True}, if they name what is there. In plug-ins from outside without such a
@@ -221,7 +229,7 @@ def _named_paths(plugin: type[Editor] | type[Judge], params: Any) -> Iterator[tu
             yield name, path
 
 
-def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _leaves(tree: object, prefix: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(tree, str):
         yield prefix, tree
     elif isinstance(tree, Mapping):
@@ -232,16 +240,57 @@ def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from _leaves(value, f"{prefix}.{number}")
 
 
-def without(tree: Any, names: Mapping[str, str], prefix: str = "") -> Any:
+def without(tree: Json, names: Mapping[str, str], prefix: str = "") -> dict[str, object]:
     """`tree` without the leaves that are named; a list keeps its places."""
-    if isinstance(tree, Mapping):
-        pairs = ((key, value, f"{prefix}.{key}" if prefix else str(key)) for key, value in tree.items())
-        return {key: without(value, names, name) for key, value, name in pairs if name not in names}
-    if isinstance(tree, list):
-        return [None if f"{prefix}.{n}" in names else without(v, names, f"{prefix}.{n}") for n, v in enumerate(tree)]
-    return tree
+    return {k: _kept(v, names, f"{prefix}{k}") for k, v in tree.items() if f"{prefix}{k}" not in names}
+
+
+def _kept(value: object, names: Mapping[str, str], name: str) -> object:
+    if isinstance(value, Mapping):
+        return without(value, names, f"{name}.")
+    if isinstance(value, list):
+        return [None if f"{name}.{n}" in names else _kept(part, names, f"{name}.{n}") for n, part in enumerate(value)]
+    return value
 
 
 def _is_built_in(plugin: type[Editor] | type[Judge]) -> bool:
     file = getattr(sys.modules[plugin.__module__], "__file__", None)
     return file is not None and Path(file).resolve().is_relative_to(_HOME)
+
+
+def edit_inputs(images_sha256: Sequence[str], instruction: str, seed: int) -> str:
+    """Digest of all that a sample gives to an editor: its images in order, the instruction, the seed."""
+    return _digest([list(images_sha256), instruction, seed])
+
+
+def judge_request(sample: Sample, source: bytes, edited: bytes, prompt: Prompt | None) -> JudgeRequest:
+    """What a judge is asked about an edit of `sample`. Raises ImageError if its target or mask cannot be read."""
+    return JudgeRequest(
+        key=sample.id,
+        source=source,
+        edited=edited,
+        instruction=sample.instruction,
+        reference=sample.reference.read() if sample.reference else None,
+        mask=sample.mask.read() if sample.mask else None,
+        prompt=prompt.render(sample) if prompt else None,
+        metadata={**sample.metadata, "category": sample.category},
+    )
+
+
+def shown_inputs(requests: Sequence[JudgeRequest], depends_on_calls: bool) -> dict[str, str]:
+    """By sample, the digest of all that decides its scores: what the judge is shown of it, or of the whole call."""
+    own = {request.key: _shown(request) for request in requests}
+    if not depends_on_calls:
+        return own
+    return {key: _digest([digest, *own.values()]) for key, digest in own.items()}
+
+
+def _shown(request: JudgeRequest) -> str:
+    pictures = (request.source, request.edited, request.reference, request.mask)
+    shown = [None if data is None else hashlib.sha256(data).hexdigest() for data in pictures]
+    prompt = list(request.prompt) if request.prompt else None
+    return _digest([request.key, shown, request.instruction, prompt, request.metadata])
+
+
+def _digest(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from editeval import images
 from editeval.errors import ImageError, RunConflictError, UserError
 from editeval.store import directories, fingerprints, manifest
 from editeval.store.fingerprints import Inputs
+from editeval.store.records import Json
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Sample
 
@@ -26,8 +26,8 @@ class WantedRun:
     """What a command asks for."""
 
     name: str  # of the configuration
-    identity: Mapping[str, Any]
-    params: Mapping[str, Any]  # of the editor, those included that a digest stands for in the identity
+    identity: Json
+    params: Json  # of the editor, those included that a digest stands for in the identity
     inputs: Inputs
     samples: Sequence[Sample] = field(repr=False)
 
@@ -43,7 +43,7 @@ class Lineage:
     """Where a run is, and what has to be said about that."""
 
     dir: Path
-    identity: Mapping[str, Any]  # of the directory, which may be an older form of what is asked for
+    identity: Json  # of the directory, which may be an older form of what is asked for
     previous: Path | None = None  # of a new run: the latest one of the same name
     reasons: tuple[str, ...] = ()  # of a new run: in what it differs from the previous one
     unrecorded: tuple[str, ...] = ()  # parts that a continued run has no record of
@@ -114,7 +114,7 @@ def given(directory: Path, wanted: WantedRun, is_editing: bool) -> Lineage:
     return found
 
 
-def check_benchmark(directory: Path, wanted: Mapping[str, Any], samples: Sequence[Sample]) -> None:
+def check_benchmark(directory: Path, wanted: Json, samples: Sequence[Sample]) -> None:
     """Raises RunConflictError if the run in `directory` differs from the identity `wanted` in its benchmark alone."""
     if not directories.is_run(directory):
         return
@@ -151,7 +151,7 @@ def changed_samples(store: RunStore, samples: Sequence[Sample]) -> list[str]:
     checked_at = float(store.fact(CHECKED_AT) or 0.0)
     edited = {
         sample_id: (instruction, source, max(started_at, checked_at))
-        for sample_id, instruction, source, started_at in store.ledger.query(
+        for sample_id, instruction, source, started_at in store.query(
             "SELECT s.id, s.instruction, e.source_sha256, e.started_at FROM edits e "
             "JOIN samples s ON s.id = e.sample_id WHERE e.status = 'done'"
         )
@@ -214,9 +214,9 @@ def _differences(previous: Path, wanted: WantedRun) -> Iterator[str]:
         for name in ("editor", "seed", "version"):
             if told.get(name) != new.get(name):
                 yield f"{name} {told.get(name)!r}, now {new.get(name)!r}"
-        before = fingerprints.without(wanted.params, told.get("weights", {}))
-        if told.get("editor") == new["editor"]:
-            listed = manifest.differences(told.get("params", {}), before)
+        params = told.get("params")
+        if told.get("editor") == new["editor"] and isinstance(params, Mapping):
+            listed = manifest.differences(params, fingerprints.without(wanted.params, fingerprints.weights_of(told)))
             yield from (f"{name} {a!r}, now {b!r}" for name, (a, b) in listed.items())
             known, files = fingerprints.recorded(store), store.manifest.get("inputs", {})
             for part in fingerprints.changed(known, wanted.inputs.parts):
@@ -225,9 +225,7 @@ def _differences(previous: Path, wanted: WantedRun) -> Iterator[str]:
 
 def _benchmark(store: RunStore, samples: Sequence[Sample]) -> str:
     """How many samples have other texts; if none has, it is their images."""
-    texts = {
-        row[0]: row[1:] for row in store.ledger.query("SELECT id, category, instruction, description FROM samples")
-    }
+    texts = {row[0]: row[1:] for row in store.query("SELECT id, category, instruction, description FROM samples")}
     differing = sum(
         texts.get(s.id) != tuple(map(as_recorded, (s.category, s.instruction, s.description))) for s in samples
     )

@@ -9,18 +9,38 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from editeval.errors import RunConflictError
 from editeval.machine import versions
 from editeval.machine.host import host
+from editeval.store.ledger_events import RUN
+from editeval.store.records import EditSettings, Json, Listed
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
 ABSENT = "(absent)"  # stands in a difference for what one side lacks
 
 
-def identity(benchmark: str, editor: str, params: Mapping[str, Any], seed: int) -> dict[str, Any]:
+class Content(TypedDict):
+    """What manifest.json holds."""
+
+    schema_version: int
+    run_id: str
+    name: str
+    created_at: float
+    identity: Json
+    config: Json
+    origins: Mapping[str, str]
+    inputs: NotRequired[Listed]  # older versions did not record it
+    fresh: NotRequired[bool]
+    argv: Sequence[str]
+    versions: Mapping[str, str]
+    host: Json
+    devices: Sequence[str]
+
+
+def identity(benchmark: str, editor: str, params: Json, seed: int) -> dict[str, object]:
     """The part of a manifest that decides whether two invocations belong to one run. JSON values only.
 
     `benchmark` is its fingerprint, `editor` its type. Devices, policy, limits, categories and the judge stay out.
@@ -28,7 +48,7 @@ def identity(benchmark: str, editor: str, params: Mapping[str, Any], seed: int) 
     return {"benchmark": benchmark, "editor": editor, "params": dict(params), "seed": seed}
 
 
-def run_id(identity: Mapping[str, Any]) -> str:
+def run_id(identity: Json) -> str:
     """SHA-256 of the canonical JSON of `identity`: keys sorted, no spaces, no NaN."""
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -39,23 +59,25 @@ class Manifest:
     """What one invocation wants to do. A run keeps the manifest of its first; later ones become events."""
 
     name: str  # of the configuration; begins the directory's name
-    identity: Mapping[str, Any]
-    config: Mapping[str, Any] = field(default_factory=dict)  # resolved
-    origins: Mapping[str, Any] = field(default_factory=dict)  # key -> where its value came from
-    inputs: Mapping[str, Any] = field(default_factory=dict)  # weights and code, file by file
+    identity: Json
+    config: Json = field(default_factory=dict)  # resolved
+    origins: Mapping[str, str] = field(default_factory=dict)  # key -> where its value came from
+    inputs: Listed = field(default_factory=Listed)  # weights and code, file by file
     is_fresh: bool = False  # begun with --fresh: nothing is taken over from another run
-    devices: Sequence[Any] = ()
+    devices: Sequence[str] = ()
     argv: Sequence[str] = field(default_factory=lambda: list(sys.argv))
     versions: Mapping[str, str] = field(default_factory=versions.recorded)
-    host: Mapping[str, Any] = field(default_factory=host)
+    host: Json = field(default_factory=host)
     created_at: float = field(default_factory=time.time)
-    setting: Mapping[str, Any] = field(default_factory=dict)  # of this invocation alone: command, policy, devices, ...
+    command: str = RUN  # what this invocation does
+    warnings: tuple[str, ...] | None = None
+    editing: EditSettings | None = None  # how it edits, if it does
 
     @property
     def run_id(self) -> str:
         return run_id(self.identity)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Content:
         """The content of manifest.json."""
         return {
             "schema_version": SCHEMA_VERSION,
@@ -65,7 +87,7 @@ class Manifest:
             "identity": dict(self.identity),
             "config": dict(self.config),
             "origins": dict(self.origins),
-            "inputs": dict(self.inputs),
+            "inputs": self.inputs,
             "fresh": self.is_fresh,
             "argv": list(self.argv),
             "versions": dict(self.versions),
@@ -74,17 +96,17 @@ class Manifest:
         }
 
 
-def to_json(content: Mapping[str, Any]) -> bytes:
+def to_json(content: Content) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
         "utf-8", "backslashreplace"
     )
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Content:
     """Content of a manifest. Raises RunConflictError if it is broken, or from a newer editeval."""
     advice = "restore it from a backup, or start over with --fresh (it deletes nothing)"
     try:
-        content = json.loads(path.read_bytes())
+        content: Content = json.loads(path.read_bytes())
         schema_version, stored_id, parts = content["schema_version"], content["run_id"], content["identity"]
         is_sound = isinstance(schema_version, int) and stored_id == run_id(parts)
     except OSError as error:
@@ -97,10 +119,10 @@ def read(path: Path) -> dict[str, Any]:
         )
     if not is_sound:
         raise RunConflictError(f"{path}: altered: its identity does not give its run id; {advice}")
-    return dict(content)
+    return content
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(old: Json, new: Json) -> dict[str, tuple[object, object]]:
     """{dotted key: (old, new)} of every leaf that differs; what one side lacks is shown as "(absent)"."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     keys = [*before, *(key for key in after if key not in before)]
@@ -109,7 +131,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tup
     return {key: (a, b) for key, (a, b) in pairs.items() if json.dumps(a) != json.dumps(b)}
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Json, prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{key}.")

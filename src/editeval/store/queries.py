@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from editeval.store.ledger import CHANGES
-from editeval.store.records import SUBSET, Attempt, ScoreSet
+from editeval.store.ledger_events import CHANGES, EditsTaken, Invocation, SubsetChosen
+from editeval.store.records import Attempt, EditSettings, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Failure, Score, Subset
 
@@ -46,13 +44,13 @@ NUM_LAST = 10
 
 def last_command(store: RunStore, but_not: str = "") -> tuple[str, ...]:
     """What was typed to make or continue the run, the latest that is not `editeval BUT_NOT`; empty if unknown."""
-    typed = [tuple(map(str, event["data"].get("argv", ()))) for event in store.events("invocation")]
+    typed = [recorded.event.argv for recorded in store.events_of(Invocation)]
     return next((argv for argv in reversed(typed) if argv[1:2] != (but_not,)), ())
 
 
 def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
     """What this judging measures, the headline first; nothing before its first score."""
-    found = store.ledger.query(  # of one sample: a judge gives the same ones to each
+    found = store.query(  # of one sample: a judge gives the same ones to each
         "SELECT metric FROM scores WHERE judging_id = ?1 AND sample_id = "
         "(SELECT sample_id FROM scores WHERE judging_id = ?1 LIMIT 1) ORDER BY place",
         judging_id,
@@ -63,20 +61,20 @@ def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
 def has_value(store: RunStore, judging_id: str) -> dict[str, bool]:
     """By sample, those that are not wanted now included: whether its headline is a score, or was left unscored."""
     sql = "SELECT sample_id, value IS NOT NULL FROM scores WHERE judging_id = ? AND place = 0"
-    return {sample_id: bool(scored) for sample_id, scored in store.ledger.query(sql, judging_id)}
+    return {sample_id: bool(scored) for sample_id, scored in store.query(sql, judging_id)}
 
 
 def subset(store: RunStore) -> Subset | None:
     """Which part of its benchmark the run covers; None for all of it, and for runs that do not say."""
-    told = store.events(SUBSET)
-    return Subset(**told[-1]["data"]) if told and told[-1]["data"] else None
+    chosen = store.latest(SubsetChosen)
+    return chosen.event.subset if chosen else None
 
 
 def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:
     """(cluster, headline score) of every wanted sample that this judging has scored."""
     return [
         (row[0], row[1])
-        for row in store.ledger.query(
+        for row in store.query(
             "SELECT s.cluster, c.value FROM samples s CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
             "AND c.place = 0 WHERE s.position IS NOT NULL AND c.value IS NOT NULL",
             judging_id,
@@ -86,7 +84,7 @@ def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]
 
 def workers(store: RunStore, since_at: float) -> list[WorkerActivity]:
     """One row per stage, judging and worker that recorded an attempt begun since `since_at` (unix seconds)."""
-    found = store.ledger.query(
+    found = store.query(
         "SELECT stage, judging_id, worker, device, SUM(reason IS NULL), SUM(reason IS NOT NULL), MAX(seq) "
         "FROM attempts WHERE started_at >= ? GROUP BY stage, judging_id, worker ORDER BY stage, judging_id, worker",
         since_at,
@@ -96,7 +94,7 @@ def workers(store: RunStore, since_at: float) -> list[WorkerActivity]:
 
 def _worker(store: RunStore, row: tuple[str, str, int, str, int, int, int]) -> WorkerActivity:
     stage, judging_id, worker, device, num_done, num_failed, last_seq = row
-    last = store.ledger.query(
+    last = store.query(
         "SELECT sample_id, started_at, seconds, reason FROM attempts WHERE seq <= ? AND +stage = ? AND judging_id = ? "
         "AND worker = ? ORDER BY seq DESC LIMIT ?",
         last_seq,
@@ -117,7 +115,7 @@ def ends(store: RunStore, stage: str, judging_id: str, since_at: float, count: i
     """(ended_at, seconds) of the last `count` samples that were settled by an attempt begun since `since_at`."""
     table = "edits" if stage == "edit" else "scores"
     where = "t.sample_id = a.sample_id AND " + ("t.attempt = a.attempt" if stage == "edit" else "t.judging_id = ?1")
-    found = store.ledger.query(
+    found = store.query(
         f"SELECT a.started_at + a.seconds, a.seconds FROM attempts a WHERE a.judging_id = ?1 AND +a.stage = ?2 "
         f"AND a.started_at >= ?3 AND EXISTS (SELECT 1 FROM {table} t WHERE {where}) ORDER BY a.seq DESC LIMIT ?4",
         judging_id,
@@ -128,37 +126,43 @@ def ends(store: RunStore, stage: str, judging_id: str, since_at: float, count: i
     return sorted((row[0], row[1]) for row in found)
 
 
-TAKEN = "edits_taken"  # {run, editing}: edits that are taken over from `run` were made like that there
-
-
 def num_edits(store: RunStore) -> int:
     """Edits that the run has, done or failed, those of samples that are not wanted now included."""
-    return int(store.ledger.query("SELECT COUNT(*) FROM edits")[0][0])
+    return int(store.query("SELECT COUNT(*) FROM edits")[0][0])
+
+
+def num_without_inputs(store: RunStore) -> int:
+    """Done edits of wanted samples that a version made which did not record what they were made of."""
+    found = store.query(
+        "SELECT COUNT(*) FROM edits e JOIN samples s ON s.id = e.sample_id WHERE s.position IS NOT NULL AND "
+        "e.status = 'done' AND (COALESCE(e.source_sha256, '') = '' OR COALESCE(e.inputs, '') = '')"
+    )
+    return int(found[0][0])
 
 
 def num_made(store: RunStore) -> dict[int | None, int]:
     """Edits that were made here, wanted or not, by the seq of their invocation; None: not recorded."""
-    found = store.ledger.query("SELECT invocation, COUNT(*) FROM edits WHERE COALESCE(origin, '') = '' GROUP BY 1")
+    found = store.query("SELECT invocation, COUNT(*) FROM edits WHERE COALESCE(origin, '') = '' GROUP BY 1")
     return {row[0]: row[1] for row in found}
 
 
 def num_attempts(store: RunStore) -> int:
     """Attempts ever recorded: it grows with everything that an editor or a judge gave."""
-    return int(store.ledger.query("SELECT COALESCE(MAX(seq), 0) FROM attempts")[0][0])
+    return int(store.query("SELECT COALESCE(MAX(seq), 0) FROM attempts")[0][0])
 
 
 def is_unchanged_since(store: RunStore, seq: int, num_known: int) -> bool:
     """Whether nothing has changed a result since the event `seq`, when `num_known` attempts were on record."""
-    marks = ", ".join("?" for _ in CHANGES)
-    sql = f"SELECT COALESCE(MAX(seq), 0) FROM events WHERE kind IN ({marks})"
-    return num_attempts(store) == num_known and store.ledger.query(sql, *CHANGES)[0][0] < seq
+    kinds = [kind.kind for kind in CHANGES]
+    sql = f"SELECT COALESCE(MAX(seq), 0) FROM events WHERE kind IN ({', '.join('?' for _ in kinds)})"
+    return num_attempts(store) == num_known and bool(store.query(sql, *kinds)[0][0] < seq)
 
 
 @dataclass(frozen=True, slots=True)
 class EditsMade:
     """Edits of wanted samples that were made alike."""
 
-    setting: Mapping[str, Any] | None  # "editing" of the event under which they are on record; None: not recorded
+    setting: EditSettings | None  # of the event under which they are on record; None: not recorded
     origin: str  # the run that they were taken over from; empty: made here
     num_done: int
     num_failed: int
@@ -171,22 +175,22 @@ class EditsMade:
 def edits_made(store: RunStore) -> list[EditsMade]:
     """How the edits of wanted samples were made."""
     settings = settings_of_edits(store)
-    found = store.ledger.query(
+    found = store.query(
         "SELECT e.invocation, COALESCE(e.origin, ''), SUM(e.status = 'done'), SUM(e.status = 'failed') FROM edits e "
         "JOIN samples s ON s.id = e.sample_id WHERE s.position IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return [EditsMade(settings.get(row[0]), *row[1:]) for row in found]
 
 
-def settings_of_edits(store: RunStore) -> dict[int, Mapping[str, Any]]:
-    """ "editing" by the seq of the event that the edits' `invocation` names: one of this run, or of one taken over."""
-    events = [*store.events("invocation"), *store.events(TAKEN)]
-    return {event["seq"]: event["data"]["editing"] for event in events if event["data"].get("editing")}
+def settings_of_edits(store: RunStore) -> dict[int, EditSettings]:
+    """By the seq of the event that the edits' `invocation` names: one of this run, or of one that they come from."""
+    found = {one.seq: one.event.editing for one in store.events_of(Invocation) if one.event.editing}
+    return found | {one.seq: one.event.editing for one in store.events_of(EditsTaken)}
 
 
 def num_retries(store: RunStore, stage: str, judging_id: str, since_at: float) -> int:
     """Attempts since `since_at` that were not the first at their sample."""
-    found = store.ledger.query(
+    found = store.query(
         "SELECT COUNT(*) FROM attempts WHERE stage = ? AND judging_id = ? AND started_at >= ? AND attempt > 1",
         stage,
         judging_id,
@@ -198,7 +202,7 @@ def num_retries(store: RunStore, stage: str, judging_id: str, since_at: float) -
 def reasons(store: RunStore, judging_id: str) -> dict[str, int]:
     """Why wanted samples have no edit, or under `judging_id` no headline score, most frequent first."""
     table, extra = ("scores", "AND t.place = 0 AND t.judging_id = ?") if judging_id else ("edits", "AND ? = ''")
-    found = store.ledger.query(
+    found = store.query(
         f"SELECT t.reason, COUNT(*) FROM {table} t CROSS JOIN samples s ON s.id = t.sample_id "
         f"WHERE s.position IS NOT NULL AND t.reason <> '' {extra} GROUP BY t.reason ORDER BY COUNT(*) DESC, t.reason",
         judging_id,
@@ -208,7 +212,7 @@ def reasons(store: RunStore, judging_id: str) -> dict[str, int]:
 
 def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
     """Of the attempts begun since `since_at`, the one that failed last."""
-    found = store.ledger.query(
+    found = store.query(
         "SELECT stage, sample_id, worker, reason, message, traceback FROM attempts "
         "WHERE reason IS NOT NULL AND started_at >= ? ORDER BY seq DESC LIMIT 1",
         since_at,
@@ -221,7 +225,7 @@ def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
 
 def instruction_of(store: RunStore, sample_id: str) -> str | None:
     """The instruction on record; None for a sample that was never selected."""
-    found = store.ledger.query("SELECT instruction FROM samples WHERE id = ?", sample_id)
+    found = store.query("SELECT instruction FROM samples WHERE id = ?", sample_id)
     return str(found[0][0]) if found else None
 
 
@@ -242,7 +246,7 @@ class SampleDetail:
 
 def matching(store: RunStore, text: str) -> list[str]:
     """Ids that `text` means: the very id, or those that the glob matches, or those that begin with it."""
-    ids = sorted(store.ledger.sample_ids())
+    ids = sorted(store.sample_ids())
     if text in ids:
         return [text]
     if any(char in text for char in "*?["):
@@ -252,7 +256,7 @@ def matching(store: RunStore, text: str) -> list[str]:
 
 def sample_detail(store: RunStore, sample_id: str) -> SampleDetail:
     """Raises KeyError for a sample that the run never wanted."""
-    found = store.ledger.query(
+    found = store.query(
         "SELECT category, cluster, instruction, description, position FROM samples WHERE id = ?", sample_id
     )
     if not found:
@@ -273,7 +277,7 @@ def sample_detail(store: RunStore, sample_id: str) -> SampleDetail:
 
 
 def _scores(store: RunStore, judging: ScoreSet, sample_id: str) -> tuple[Score, ...]:
-    found = store.ledger.query(
+    found = store.query(
         "SELECT sample_id, judge, metric, value, raw, reason, seconds FROM scores "
         "WHERE judging_id = ? AND sample_id = ? ORDER BY place",
         judging.id,

@@ -6,7 +6,6 @@ Nothing of the other run is taken on trust: its pictures are hashed, and where t
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,8 @@ from pathlib import Path
 
 from editeval import files, images
 from editeval.store import connection, directories, queries
-from editeval.store.rows import insert_edit
+from editeval.store.ledger_events import EditsTaken, Reused
+from editeval.store.records import insert_edit
 from editeval.store.run_store import RunStore, png_size, relative_path
 from editeval.types import Edit, Score
 
@@ -50,7 +50,7 @@ def take_edits(store: RunStore, other: RunStore, edits: Sequence[Edit]) -> list[
             directories.sync(store.edit_path(placed[0].sample_id).parent)
     taken = [replace(edit, path=relative_path(edit.sample_id), origin=other.dir.name) for edit in placed]
     makers = _makers(store, other, taken)
-    with store.ledger.transaction() as db:
+    with store.transaction() as db:
         for edit in taken:
             insert_edit(db, edit, makers.get(edit.sample_id))
     return taken
@@ -58,18 +58,16 @@ def take_edits(store: RunStore, other: RunStore, edits: Sequence[Edit]) -> list[
 
 def _makers(store: RunStore, other: RunStore, taken: Sequence[Edit]) -> dict[str, int]:
     """Of edits of `other` whose making is known, the event in `store` that says how they were made."""
-    settings, here = queries.settings_of_edits(other), {}
-    for event in store.events(queries.TAKEN):
-        here[json.dumps(event["data"], sort_keys=True)] = event["seq"]
+    settings = queries.settings_of_edits(other)
+    here = {recorded.event: recorded.seq for recorded in store.events_of(EditsTaken)}
     marks = ", ".join("?" for _ in taken)
     sql = f"SELECT sample_id, invocation FROM edits WHERE sample_id IN ({marks})"
     found: dict[str, int] = {}
-    for sample_id, seq in other.ledger.query(sql, *(edit.sample_id for edit in taken)):
+    for sample_id, seq in other.query(sql, *(edit.sample_id for edit in taken)):
         if seq in settings:
-            data = {"run": other.dir.name, "editing": settings[seq]}
-            key = json.dumps(data, sort_keys=True)
-            here[key] = here.get(key) or store.ledger.add_event(queries.TAKEN, data)
-            found[sample_id] = here[key]
+            made = EditsTaken(other.dir.name, settings[seq])
+            here[made] = here.get(made) or store.record_event(made)
+            found[sample_id] = here[made]
     return found
 
 
@@ -118,7 +116,7 @@ def kept_scores(other: RunStore, score_set: str, sample_ids: Sequence[str]) -> d
     """The scores that `other` has of these samples, of those alone that have a value for every metric."""
     found: dict[str, KeptScores] = {}
     for sample_id in sample_ids:
-        rows = other.ledger.query(
+        rows = other.query(
             f"SELECT {_SCORE}, inputs FROM scores WHERE judging_id = ? AND sample_id = ? ORDER BY place",
             score_set,
             sample_id,
@@ -134,7 +132,7 @@ def kept_scores(other: RunStore, score_set: str, sample_ids: Sequence[str]) -> d
 
 def take_scores(store: RunStore, score_set: str, kept: Mapping[str, KeptScores], origin: str) -> None:
     """These scores are on record in `store`, all of them or none."""
-    with store.ledger.transaction() as db:
+    with store.transaction() as db:
         for one in kept.values():
             db.executemany(
                 f"INSERT INTO scores (judging_id, place, {_SCORE}, inputs, origin) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -150,7 +148,7 @@ def _cells(score: Score) -> tuple[str | float | None, ...]:
 def taken_edits(store: RunStore) -> dict[str, list[str]]:
     """By run, the wanted samples whose edits were taken over from it."""
     found: dict[str, list[str]] = {}
-    for origin, sample_id in store.ledger.query(
+    for origin, sample_id in store.query(
         "SELECT e.origin, s.id FROM samples s JOIN edits e ON e.sample_id = s.id "
         "WHERE s.position IS NOT NULL AND e.origin <> '' ORDER BY s.position"
     ):
@@ -160,26 +158,12 @@ def taken_edits(store: RunStore) -> dict[str, list[str]]:
 
 def num_taken_scores(store: RunStore, origin: str) -> int:
     """Wanted samples with scores, of any judge, that were taken over from the run `origin`."""
-    found = store.ledger.query(
+    found = store.query(
         "SELECT COUNT(*) FROM samples s WHERE s.position IS NOT NULL AND EXISTS "
         "(SELECT 1 FROM scores c WHERE c.sample_id = s.id AND c.origin = ?)",
         origin,
     )
     return int(found[0][0])
-
-
-@dataclass(frozen=True, slots=True)
-class Reused:
-    """What a run has from another one, of the samples that are wanted now."""
-
-    run: str
-    num_edits: int
-    num_scored: int  # samples with scores from there
-
-    def __str__(self) -> str:
-        edits = f"{self.num_edits} edit{'' if self.num_edits == 1 else 's'}"
-        scores = f" and the scores of {self.num_scored}" if self.num_scored else ""
-        return f"{edits}{scores} reused from {self.run}"
 
 
 def reused(store: RunStore) -> tuple[Reused, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from editeval.config.legacy import canonical
 from editeval.config.schema import Stage
@@ -13,7 +12,7 @@ from editeval.errors import UserError
 from editeval.prompts import Prompt
 from editeval.store import directories, fingerprints, manifest
 from editeval.store.fingerprints import COMMIT, Inputs
-from editeval.store.records import ScoreSet
+from editeval.store.records import Details, Json, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.types import Judge
 
@@ -22,8 +21,8 @@ from editeval.types import Judge
 class ScoreSetId:
     """What decides the scores of a judge, and what the run that it is asked in has of it."""
 
-    identity: Mapping[str, Any] = field(default_factory=dict)
-    former: Mapping[str, Any] = field(default_factory=dict)  # the same settings as editeval identified them before
+    identity: Json = field(default_factory=dict)
+    former: Json = field(default_factory=dict)  # the same settings as editeval identified them before
     inputs: Inputs = field(default_factory=Inputs)
     settled: str = ""  # the id that a run has for it
     unrecorded: tuple[str, ...] = ()  # parts that the run has no record of
@@ -56,7 +55,7 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
     prompt, and sums in bfloat16 depend on the shape. A server is asked one request at a time.
     """
     inputs = fingerprints.inputs_of(stage, judge)
-    parts: dict[str, Any] = {"judge": stage.type, "code": judge.fingerprint_of(stage.params), "seed": stage.seed}
+    parts: dict[str, object] = {"judge": stage.type, "code": judge.fingerprint_of(stage.params), "seed": stage.seed}
     if judge.uses_prompts_of(stage.params):
         words = {name: canonical(name) for name in prompts}  # ids are older than categories of one's own
         is_plain = len(set(words.values())) == len(words)
@@ -75,11 +74,17 @@ def depends_on_calls(judge: type[Judge]) -> bool:
     return not (judge.is_remote or judge.is_batch_invariant)
 
 
-def details_of(name: str, stage: Stage, known: ScoreSetId) -> dict[str, Any]:
+def details_of(name: str, stage: Stage, known: ScoreSetId) -> Details:
     """What a run keeps of a judge beside its scores."""
-    told = {"name": name, "params": fingerprints.json_params(stage.params), "seed": stage.seed}
-    told |= {"batch_size": stage.execution.batch_size, "requested_type": stage.requested_type}
-    return told | {"identity": dict(known.identity), "inputs": known.inputs.listed()}
+    return {
+        "name": name,
+        "params": fingerprints.json_params(stage.params),
+        "seed": stage.seed,
+        "batch_size": stage.execution.batch_size,
+        "requested_type": stage.requested_type,
+        "identity": dict(known.identity),
+        "inputs": known.inputs.listed(),
+    }
 
 
 def settle(wanted: Mapping[str, ScoreSetId], directory: Path) -> dict[str, ScoreSetId]:
@@ -124,5 +129,5 @@ def _in_words(changed: list[str], old: ScoreSet, wanted: ScoreSetId) -> list[str
     return [fingerprints.in_words(part, old.details.get("inputs", {}), wanted.inputs.listed()) for part in changed]
 
 
-def _bare(told: Mapping[str, Any]) -> dict[str, Any]:
+def _bare(told: Json) -> dict[str, object]:
     return {name: value for name, value in told.items() if name not in ("weights", "source")}

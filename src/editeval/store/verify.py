@@ -7,12 +7,19 @@ temporary files go. Everything else is told, not touched.
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import itertools
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from editeval.store import barrier, exports, lock
+from editeval.store import barrier, directories
+from editeval.store.ledger_events import Repaired
+from editeval.store.records import SampleRow
 from editeval.store.run_store import EDITS, RunStore, relative_path
 
 _PNG_END = b"IEND\xaeB`\x82"
@@ -47,13 +54,13 @@ def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[P
 
     While another process writes to the run, files that may be its unfinished work are not counted.
     """
-    is_settled = store.is_writer or lock.holder(store.dir) is None
-    problems = [Problem("ledger", store.ledger.path.name, found) for found in store.ledger.problems()]
-    problems += [Problem("barrier", store.ledger.path.name, found) for found in barrier.crossed(store).values()]
+    is_settled = store.is_writer or directories.writer_of(store.dir) is None
+    problems = [Problem("ledger", store.path.name, found) for found in store.problems()]
+    problems += [Problem("barrier", store.path.name, found) for found in barrier.crossed(store).values()]
     problems += _check_images(store)
     if is_settled:
         problems += _check_files(store)
-        found = exports.check(store, prefixes) if prefixes is not None else []
+        found = check_exports(store, prefixes) if prefixes is not None else []
         problems += [Problem("report", where, detail) for where, detail in found]
     return problems
 
@@ -68,7 +75,7 @@ def repair(store: RunStore, problems: Sequence[Problem]) -> list[Problem]:
         with contextlib.suppress(FileNotFoundError):
             (store.dir / problem.where).unlink()
     if fixable:
-        store.record_event("repaired", {"problems": [str(problem) for problem in fixable]})
+        store.record_event(Repaired(tuple(map(str, fixable))))
     return fixable
 
 
@@ -77,7 +84,7 @@ def _check_images(store: RunStore) -> Iterator[Problem]:
         if edit.path is None:
             continue
         if edit.path != relative_path(edit.sample_id):
-            yield Problem("ledger", store.ledger.path.name, f"{edit.sample_id!r} has the path {edit.path!r}")
+            yield Problem("ledger", store.path.name, f"{edit.sample_id!r} has the path {edit.path!r}")
             continue
         fault = _fault(store.dir / edit.path, str(edit.sha256))
         if fault is not None:
@@ -104,7 +111,7 @@ def _fault(path: Path, sha256: str) -> tuple[str, str] | None:
 
 def _check_files(store: RunStore) -> Iterator[Problem]:
     # An image of a pending sample is no fault: a kill between file and row leaves one, the next edit replaces it.
-    own = {relative_path(sample_id) for sample_id in store.ledger.sample_ids()}
+    own = {relative_path(sample_id) for sample_id in store.sample_ids()}
     for path in sorted([*store.dir.iterdir(), *_inside(store.dir / EDITS)]):
         where = path.relative_to(store.dir).as_posix()
         if path.name.startswith(".") and path.name.endswith(".tmp"):
@@ -115,3 +122,135 @@ def _check_files(store: RunStore) -> Iterator[Problem]:
 
 def _inside(directory: Path) -> list[Path]:
     return list(directory.iterdir()) if directory.is_dir() else []
+
+
+AGAIN = "`editeval report RUN` writes it again"
+_TOLERANCE = 1e-6
+_MAX_CELL = 1 << 30  # characters; an instruction may be long
+Prefixes = Mapping[str, str]  # judging id -> what its metrics' labels begin with
+
+
+def check_exports(store: RunStore, prefixes: Prefixes) -> list[tuple[str, str]]:
+    """(file, what is wrong) for the exports that are there; `prefixes` are those of the score sets that they show."""
+    return list(_faults(store, prefixes))
+
+
+def reported_ids(run_dir: Path) -> list[str]:
+    """The judgings that report.json says it shows; none if it is not there, or does not say."""
+    try:
+        shown = json.loads((run_dir / "report.json").read_bytes())["run"]["judgings"]
+        return [str(judging["id"]) for judging in shown]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _faults(store: RunStore, prefixes: Prefixes) -> Iterator[tuple[str, str]]:
+    files = (("samples.jsonl", _samples_fault), ("scores.csv", _table_fault), ("report.json", _report_fault))
+    for name, compare in files:
+        path = store.dir / name
+        fault = compare(store, path, prefixes) if path.exists() else None
+        if fault is not None:
+            yield name, fault
+
+
+def _samples_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, (line, row) in enumerate(itertools.zip_longest(file, store.labelled_rows(prefixes)), start=1):
+                if line is None or row is None:
+                    return f"{'fewer' if line is None else 'more'} lines than wanted samples; {AGAIN}"
+                fault = _line_fault(json.loads(line), row)
+                if fault:
+                    return f"line {number}: {fault}; {AGAIN}"
+    except (OSError, ValueError, AttributeError) as error:
+        return f"cannot be read: {error}; {AGAIN}"
+    return None
+
+
+def _table_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
+    limit = csv.field_size_limit(_MAX_CELL)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for number, (line, row) in enumerate(
+                itertools.zip_longest(csv.DictReader(file), store.labelled_rows(prefixes)), start=2
+            ):
+                if line is None or row is None:
+                    return f"{'fewer' if line is None else 'more'} rows than wanted samples; {AGAIN}"
+                if not _fits(line, row):
+                    return f"row {number}: {row.id!r} differs from the ledger; {AGAIN}"
+    except (OSError, ValueError, csv.Error) as error:
+        return f"cannot be read: {error}; {AGAIN}"
+    finally:
+        csv.field_size_limit(limit)
+    return None
+
+
+def _fits(line: Mapping[str, str | None], row: SampleRow) -> bool:
+    """Whether a row of the table is what the ledger has; texts may carry the apostrophe that guards spreadsheets."""
+    expected = (row.status, row.sha256 or "")
+    told = {metric: _number(line.get(metric) or line.get(f"'{metric}")) for metric in row.scores}
+    recorded = {metric: score.value for metric, score in row.scores.items()}
+    is_id = line.get("id") in (row.id, f"'{row.id}")
+    return is_id and (line.get("status"), line.get("sha256")) == expected and _agree(_known(told), _known(recorded))
+
+
+def _number(cell: str | None) -> float | None:
+    return float(cell) if cell else None
+
+
+def _line_fault(line: dict[str, Any], row: SampleRow) -> str:
+    if line.get("id") != row.id:
+        return f"sample {line.get('id')!r}, {row.id!r} in the ledger"
+    edit = line.get("edit") or {}
+    recorded = (row.status, row.sha256) if row.status != "pending" else (None, None)
+    told = (edit.get("status"), edit.get("sha256")) if edit.get("status") in ("done", "failed") else (None, None)
+    if told != recorded:
+        return f"edit of {row.id!r} is {told}, {recorded} in the ledger"
+    values = {metric: score.get("value") for metric, score in (line.get("scores") or {}).items()}
+    if not _agree(_known(values), _known({metric: score.value for metric, score in row.scores.items()})):
+        return f"scores of {row.id!r} differ from the ledger"
+    return ""
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, float]:
+    return {metric: float(value) for metric, value in values.items() if value is not None}
+
+
+def _agree(told: Mapping[str, float], recorded: Mapping[str, float]) -> bool:
+    return told.keys() == recorded.keys() and all(abs(told[m] - recorded[m]) <= _TOLERANCE for m in told)
+
+
+def _report_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None:
+    try:
+        report = json.loads(path.read_bytes())
+        summaries = [s for s in _summaries(report) if s.get("category") == "micro"]
+        coverage, run = report["coverage"], report["run"]
+        ids = [str(judging["id"]) for judging in run["judgings"]] if "judgings" in run else list(prefixes)
+        told = [run["num_samples"], *(coverage[f"num_{name}"] for name in ("samples", "edited", "failed", "pending"))]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"cannot be read: {error!r}; {AGAIN}"
+    counts = store.counts(None)
+    recorded = [counts.num_wanted] * 2 + [counts.num_edited, counts.num_failed, counts.num_pending_edits]
+    if ids != list(prefixes):
+        return f"shows the scores {', '.join(ids) or 'of no judge'}, the run {', '.join(prefixes) or 'none'}; {AGAIN}"
+    if told != recorded:
+        return f"(samples, samples, edited, failed, pending) {told}, {recorded} in the ledger; {AGAIN}"
+    scored = Counter(
+        metric
+        for row in store.labelled_rows(prefixes)
+        for metric, score in row.scores.items()
+        if score.value is not None
+    )
+    for summary in summaries:
+        wanted = (counts.num_wanted, counts.num_failed, scored[str(summary.get("metric"))])
+        found = (summary.get("num_samples"), summary.get("num_failed"), summary.get("num_scored"))
+        if found != wanted:
+            return f"{summary.get('metric')}: (samples, failed, scored) {found}, {wanted} in the ledger; {AGAIN}"
+    return None
+
+
+def _summaries(report: Any) -> Iterator[dict[str, Any]]:
+    found = report.get("summaries") if isinstance(report, dict) else None
+    if not isinstance(found, list):
+        raise ValueError("it has no list of summaries")
+    yield from (summary for summary in found if isinstance(summary, dict))

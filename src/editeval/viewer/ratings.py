@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from editeval.errors import UserError
 from editeval.files import write_atomic
@@ -17,10 +17,18 @@ NAME = "ratings.json"
 SCHEMA_VERSION = 1
 MAX_COMMENT = 4000
 VERDICTS = ("good", "tie", "bad")
+Rating: TypeAlias = Mapping[str, object]
+_SOUND: dict[str, Callable[[object], bool]] = {
+    "verdict": lambda value: value in VERDICTS,
+    "stars": lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 5,
+    "comment": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_COMMENT,
+    "judge_wrong": lambda value: value is True,
+    "blind": lambda value: value is True,
+}
 
 
-def read(run_dir: Path) -> dict[str, Any]:
-    """Rating by sample id; empty if nobody has rated. Raises UserError for a file that is no ratings.json."""
+def read(run_dir: Path) -> dict[str, Rating]:
+    """Rating by sample id; empty if there are none. Raises UserError for a file that is no ratings.json."""
     path = run_dir / NAME
     if not path.exists():
         return {}
@@ -31,7 +39,7 @@ def read(run_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not a file of ratings: {error}; fix it or move it away") from error
 
 
-def change(run_dir: Path, run_id: str, changes: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+def change(run_dir: Path, run_id: str, changes: Mapping[str, object], known: Collection[str]) -> dict[str, Rating]:
     """The ratings after `changes` (None: taken back), on disk before this returns.
 
     Raises ValueError for a sample that the run does not have and for anything that is no rating; then nothing changes.
@@ -50,18 +58,11 @@ def change(run_dir: Path, run_id: str, changes: Mapping[str, Any], known: Collec
     return ratings
 
 
-def checked(rating: Any) -> dict[str, Any]:
+def checked(rating: object) -> Rating:
     """`rating`, if it is one. Raises ValueError."""
     if not isinstance(rating, dict) or not rating:
         raise ValueError("a rating is an object with at least one entry")
-    sound = {
-        "verdict": lambda value: value in VERDICTS,
-        "stars": lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 5,
-        "comment": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_COMMENT,
-        "judge_wrong": lambda value: value is True,
-        "blind": lambda value: value is True,
-    }
     for name, value in rating.items():
-        if name not in sound or not sound[name](value):
+        if name not in _SOUND or not _SOUND[name](value):
             raise ValueError(f"no rating has {name} = {value!r:.100}")
     return rating

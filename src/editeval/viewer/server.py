@@ -14,18 +14,19 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from socket import socket
+from typing import TypeAlias
 
 from editeval.errors import MachineError, UserError
 from editeval.reports.site import page
-from editeval.reports.site.payload import read_block
-from editeval.reports.site.view import RunView, first_page
+from editeval.reports.site.payload import Block, read_block
+from editeval.reports.site.view import Comparison, RunView, first_page
 from editeval.viewer import ratings
 
 LOOPBACK = "127.0.0.1"
@@ -48,7 +49,9 @@ _HEADERS = {
 }
 
 
-Comparing = Callable[[Sequence[Mapping[str, Any]]], tuple[Sequence[Mapping[str, Any]], int | None]]
+Answer: TypeAlias = tuple[str, bytes]
+"""The kind of what is sent, and its bytes."""
+Comparing: TypeAlias = Callable[[Sequence[Block]], tuple[Sequence[Comparison], int | None]]
 """comparing(blocks of all runs) -> how the first compares with each other, and how many samples all have, if asked."""
 
 
@@ -76,16 +79,11 @@ class Viewer:
         self.runs = runs
         self.comparing = comparing
         self.token = secrets.token_urlsafe(24)
-        self.lock = threading.Lock()  # of everybody who writes ratings
-        viewer = self
-
-        class Handler(_Handler):
-            owner = viewer
-
+        self.lock = threading.Lock()  # held while ratings are written
         if not 0 <= port <= MAX_PORT:
             raise UserError(f"--port: must be from 0 to {MAX_PORT}, got {port}; leave it out to get a free one")
         try:
-            self._server = _Server((LOOPBACK, port), Handler)
+            self._server = _Server((LOOPBACK, port), type("Handler", (_Handler,), {"owner": self}))
         except OSError as error:
             raise MachineError(f"--port {port}: {error.strerror or error}; leave it out to get a free one") from error
         self.port = int(self._server.server_address[1])
@@ -124,7 +122,7 @@ class Viewer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):  # the reader left
             super().handle_error(request, client_address)
 
@@ -136,20 +134,20 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = IDLE_S
 
     def do_GET(self) -> None:
-        self._answer(lambda: self._get(self._place()))
+        self._answer(self._get)
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_POST(self) -> None:
-        self._answer(lambda: self._post(self._place()))
+        self._answer(self._post)
 
-    def _answer(self, work: Any) -> None:
+    def _answer(self, work: Callable[[list[str]], Answer]) -> None:
         try:
-            kind, body = work()
+            kind, body = work(self._place())
             self._send(HTTPStatus.OK, kind, body)
         except _Refused as refused:
-            self.close_connection = True  # a body that nobody read must not be taken for the next request
+            self.close_connection = True  # a body that was not read must not be taken for the next request
             self._send(refused.status, "text/plain; charset=utf-8", str(refused).encode())
         except UserError as error:
             self._send(HTTPStatus.CONFLICT, "text/plain; charset=utf-8", str(error).encode())
@@ -167,12 +165,13 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.FORBIDDEN, "wrong token: open the address that `editeval view` printed")
         return segments[2:]
 
-    def _get(self, parts: list[str]) -> tuple[str, bytes]:
+    def _get(self, parts: list[str]) -> Answer:
         match parts:
             case [""]:
                 return "text/html; charset=utf-8", self.owner.page().encode()
             case ["app", name]:
-                return _type(name), self._asset(name)
+                if name in page.STYLES + page.SCRIPTS:
+                    return _type(name), page.asset(name)
             case ["runs", number, "ratings"]:
                 run = self._run(number)
                 return "application/json", json.dumps({"ratings": ratings.read(run.dir)}).encode()
@@ -180,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return _type(name), self._file(self._run(number), "/".join(folder), name)
         raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
 
-    def _post(self, parts: list[str]) -> tuple[str, bytes]:
+    def _post(self, parts: list[str]) -> Answer:
         if self.headers.get("Origin") not in {f"http://{host}" for host in self.owner.hosts}:
             raise _Refused(HTTPStatus.FORBIDDEN, "wrong origin")
         if self.headers.get_content_type() != "application/json":
@@ -199,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.INSUFFICIENT_STORAGE, f"{run.dir}: {error.strerror or error}") from error
         return "application/json", json.dumps({"num_ratings": len(kept)}).encode()
 
-    def _body(self) -> dict[str, Any]:
+    def _body(self) -> dict[str, object]:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_BODY or "Transfer-Encoding" in self.headers:
             raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes, of a stated length")
@@ -215,12 +214,6 @@ class _Handler(BaseHTTPRequestHandler):
         if re.fullmatch(r"[0-9]{1,4}", number) and int(number) < len(self.owner.runs):
             return self.owner.runs[int(number)]
         raise _Refused(HTTPStatus.NOT_FOUND, "no such run")
-
-    def _asset(self, name: str) -> bytes:
-        try:
-            return page.asset(name)
-        except KeyError:
-            raise _Refused(HTTPStatus.NOT_FOUND, "nothing here") from None
 
     def _file(self, run: ShownRun, folder: str, name: str) -> bytes:
         """A file of one of _FOLDERS whose name has the shape that we write; a link that leads elsewhere is not."""
@@ -244,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Nothing: the terminal belongs to the user, and the address holds the token."""
 
 

@@ -1,6 +1,6 @@
 """Paint shapes on an RGB canvas: anti-aliased edges, soft shadows, gradients and glows.
 
-Works in design units (512 a side) whatever the size in pixels, on the bounding box of each shape only.
+Works in design units (512 a side) at any size in pixels, on the bounding box of each shape only.
 """
 
 from __future__ import annotations

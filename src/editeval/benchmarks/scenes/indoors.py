@@ -135,7 +135,7 @@ def bunting(canvas: Canvas, look: Look, y: float) -> None:
 
 
 def books(canvas: Canvas, look: Look, x: float, base: float) -> None:
-    """Five upright books from `x` to the right, standing on `base`."""
+    """Five upright books from `x` to the right, with their feet on `base`."""
     canvas.shadow(Box(x - 4, base - 6, x + 88, base + 3, 3.0), 0.3, 8.0)
     for i in range(5):
         rgb = look.pick(f"book{i}", DECOR)
@@ -190,7 +190,7 @@ def drum(canvas: Canvas, cx: float, base: float, size: float, rgb: Colour) -> No
 
 
 def toy(canvas: Canvas, kind: str, cx: float, base: float, size: float, rgb: Colour) -> None:
-    """A toy of TOYS, `size` units high, standing on `base`, with its contact shadow."""
+    """A toy of TOYS, `size` units high, on `base`, with its contact shadow."""
     contact_shadow(canvas, cx, base, size * 0.48)
     half = size / 2
     if kind == "ball":

@@ -41,7 +41,7 @@ def sun(canvas: Canvas, x: float, y: float, r: float, rgb: Colour, within: Shape
 def ridge(
     canvas: Canvas, look: Look, name: str, y: float, height: float, rgb: Colour, within: Shape | None = None
 ) -> None:
-    """A jagged mountain range standing on `y`."""
+    """A jagged mountain range whose foot is at `y`."""
     points: list[tuple[float, float]] = [(-20.0, y + 4)]
     for i in range(9):
         peak = height * (0.45 + 0.055 * look.below(f"{name}{i}", 11)) if i % 2 else height * 0.25

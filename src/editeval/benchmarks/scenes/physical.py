@@ -112,7 +112,7 @@ def _draw_falling(canvas: Canvas, stands: Stands, look: Look) -> None:
 FALLING = Kind("falling", _plan_falling, _draw_falling)
 
 
-# lake: sailing boats on still water; whatever happens to a boat happens to its reflection.
+# lake: sailing boats on still water; what happens to a boat happens to its reflection.
 
 _SHORE = 300.0
 _PLACES = ((112.0, "left", "左边"), (262.0, "middle", "中间"), (408.0, "right", "右边"))

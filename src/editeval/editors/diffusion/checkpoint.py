@@ -1,37 +1,51 @@
-"""Where a checkpoint is and what is in it, before anything of it is loaded; every way that can fail is one line."""
+"""Where a checkpoint is and what is in it, before anything of it is loaded; every way that can fail is one line.
+
+The Hub is asked once and answers within seconds: its own client tries again for half a minute before it gives up, and
+a name server may take as long. A run with a wrong name, a wrong revision or no network has to end at once; a model that
+is in the cache has to load without one.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
-from editeval.editors.diffusion import download
-from editeval.editors.diffusion.download import INDEX, KEY
 from editeval.errors import ConfigError, MachineError
+from editeval.machine.hub import refusal
+from editeval.types import HubModel
 
+Index = Mapping[str, object]  # the content of model_index.json
+KEY = "diffusion_model.params.model_name"
+INDEX = "model_index.json"
+INSTALL = "pip install torch torchvision, then pip install -r requirements/models.txt"
+ANSWER_S = 4.0
+"""How long the Hub may take to say that it has a model."""
 REVISION = "diffusion_model.params.revision"
 _NETWORKS = ("transformer", "unet", "vae", "text_encoder", "image_encoder", "safety_checker")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def is_path(model_name: str) -> bool:
     """True if `model_name` means a folder: there is one, or it cannot be the id of a repository."""
-    return model_name.startswith(("/", "./", "../", "~")) or not _HUB_ID.fullmatch(model_name) or _folder(model_name)
+    if model_name.startswith(("/", "./", "../", "~")) or not _HUB_ID.fullmatch(model_name):
+        return True
+    return Path(model_name).is_dir()
 
 
-def _folder(model_name: str) -> bool:
-    return Path(model_name).expanduser().is_dir()
-
-
-def read_index(model_name: str, revision: str | None) -> dict[str, Any]:
+def read_index(model_name: str, revision: str | None) -> Index:
     """The content of model_index.json. Raises MachineError or ConfigError, one line, if it cannot be found or read."""
-    path = _local_index(model_name, revision) if is_path(model_name) else download.find_index(model_name, revision)
+    path = _local_index(model_name, revision) if is_path(model_name) else find_index(model_name, revision)
     try:
         index = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise MachineError(f"{KEY}: {path} cannot be read: {_line(error)}; copy the checkpoint again") from error
+        raise MachineError(f"{KEY}: {path} cannot be read: {one_line(error)}; copy the checkpoint again") from error
     if not isinstance(index, dict) or "_class_name" not in index:
         raise MachineError(f"{KEY}: {path} names no pipeline class; it is not a diffusers checkpoint")
     return index
@@ -49,7 +63,7 @@ def _local_index(model_name: str, revision: str | None) -> Path:
     return folder / INDEX
 
 
-def check_complete(folder: Path, index: dict[str, Any]) -> None:
+def check_complete(folder: Path, index: Index) -> None:
     """Raises MachineError, one line, unless every component is there with its config and all its weight files.
 
     Without a config the libraries would build a default model, of many gigabytes and with random weights.
@@ -95,17 +109,10 @@ def _numbers_in(path: Path) -> int:
         except ValueError:
             return 0
     shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
-    return sum(_product(shape) for shape in shapes)
+    return sum(math.prod(shape) for shape in shapes)
 
 
-def _product(shape: list[int]) -> int:
-    product = 1
-    for length in shape:
-        product *= length
-    return product
-
-
-def check_family(index: dict[str, Any], wanted: str, families: dict[str, tuple[str, ...]]) -> str:
+def check_family(index: Index, wanted: str, families: dict[str, tuple[str, ...]]) -> str:
     """The family of a checkpoint; `wanted` if it is named ("auto": by its class). Raises ConfigError if that fails."""
     name = index["_class_name"]
     name = name[-1] if isinstance(name, list) else str(name)
@@ -120,5 +127,79 @@ def check_family(index: dict[str, Any], wanted: str, families: dict[str, tuple[s
     return found or wanted
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def wanted(model_name: str, revision: str | None) -> HubModel:
+    """A diffusers checkpoint on the Hub."""
+    return HubModel(model_name, revision, INDEX)
+
+
+def why_offline(model_name: str, revision: str | None) -> str:
+    """Why the Hub cannot be asked, so that only the cache can help; empty if it has that revision of the model.
+
+    Raises MachineError, one line, if it has not.
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+        return "HF_HUB_OFFLINE is set"
+    try:
+        from huggingface_hub import HfApi  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise MachineError(f"diffusion_model: huggingface_hub is missing; {INSTALL}") from error
+
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
+    asked = executor.submit(HfApi().model_info, model_name, revision=revision, timeout=ANSWER_S)
+    executor.shutdown(wait=False)
+    try:
+        refused = asked.exception(ANSWER_S + 0.25)
+    except TimeoutError:
+        return f"the Hub does not answer within {ANSWER_S:g} s"
+    if refused is None:
+        return ""
+    if _refusal(model_name, revision, refused):
+        raise MachineError(f"{KEY}: {_refusal(model_name, revision, refused)}") from refused
+    return f"the Hub cannot be reached: {one_line(refused)}"
+
+
+def find_index(model_name: str, revision: str | None) -> Path:
+    """model_index.json of a Hub model; from the cache where the Hub cannot be reached. Raises MachineError."""
+    why = why_offline(model_name, revision)
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise MachineError(f"diffusion_model: huggingface_hub is missing; {INSTALL}") from error
+
+    try:
+        found = hf_hub_download(model_name, INDEX, revision=revision, local_files_only=bool(why))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise MachineError(f"{KEY}: {problem(model_name, revision, error, why)}") from error
+    return Path(found)
+
+
+def download(diffusers: ModuleType, model_name: str, revision: str | None, trust_remote_code: bool) -> Path:
+    """The folder with everything that the pipeline needs. Raises MachineError, one line."""
+    why = why_offline(model_name, revision)
+    try:
+        folder = diffusers.DiffusionPipeline.download(
+            model_name, revision=revision, trust_remote_code=trust_remote_code, local_files_only=bool(why)
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise MachineError(f"{KEY}: {problem(model_name, revision, error, why)}") from error
+    return Path(folder)
+
+
+def problem(model_name: str, revision: str | None, error: BaseException, why: str) -> str:
+    """One line: why `model_name` cannot be downloaded, and what to do. `why` is what `why_offline` returned."""
+    refused = _refusal(model_name, revision, error)
+    if refused:
+        return refused
+    if why:
+        return f"{model_name} is not in the cache and {why}; download it first, or give a folder"
+    return f"{model_name} cannot be downloaded from the Hub: {one_line(error)}; try again, or give a folder"
+
+
+def _refusal(model_name: str, revision: str | None, error: BaseException) -> str:
+    """What the Hub said no to; empty if it said nothing of the kind."""
+    return refusal(wanted(model_name, revision), error)
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text without line breaks; its class's name if it has none."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -10,39 +10,43 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from editeval.editors.diffusion import checkpoint, sizes
+from editeval.editors.diffusion import checkpoint, families
 from editeval.editors.diffusion.families import FAMILIES, Family
-from editeval.editors.diffusion.loading import PARAMS, ModelSource, load_pipeline
+from editeval.editors.diffusion.loading import PARAMS, PipelineParams, denoiser_of, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
 from editeval.images import decode, normalised
 from editeval.types import EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from diffusers import DiffusionPipeline
     from PIL.Image import Image
-import re
-from pathlib import Path
-
-from editeval.editors.diffusion.loading import denoiser_of
+    from torch import nn
 
 log = logging.getLogger("editeval")
+Arguments = dict[str, Any]  # of the call of a pipeline
+
+CALL_ARGUMENTS = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "image_guidance_scale", "negative_prompt")
 
 
 class DiffusionEngine:
     """A loaded pipeline. `edit` returns the edited image; `close` gives the device back."""
 
-    def __init__(self, pipeline: Any, family: Family, size: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, pipeline: DiffusionPipeline, family: Family, size: str, arguments: Arguments) -> None:
         self.family = family
         self._pipeline = pipeline
         self._size = size
-        self._canvas = sizes.parse_size(size)
+        self._canvas = families.parse_size(size)
         self._arguments = dict(arguments)
         self._has_failed = False
-        self._has_told_stretch = False
+        self._has_warned = False
 
     @property
-    def pipeline(self) -> Any:
+    def pipeline(self) -> DiffusionPipeline:
         """The pipeline of diffusers itself; None once closed."""
         return self._pipeline
 
@@ -51,22 +55,23 @@ class DiffusionEngine:
         return facts_of(self._pipeline)
 
     @classmethod
-    def load(cls, source: ModelSource, device: str, size: str, given: Mapping[str, Any]) -> Self:
-        """The engine for `source`; `given` are the arguments that were set (None: the family's own default).
+    def load(cls, params: PipelineParams, device: str) -> Self:
+        """The engine for `params`; an argument of the call that is None or absent is the family's own default.
 
         Raises ConfigError for an argument or a size that the family does not have, MachineError if it cannot load.
         """
-        index = checkpoint.read_index(source.model_name, source.revision)
+        index = checkpoint.read_index(params.model_name, params.revision)
         known = {family.name: family.pipelines for family in FAMILIES.values()}
-        family = FAMILIES[checkpoint.check_family(index, source.family, known)]
+        family = FAMILIES[checkpoint.check_family(index, params.wanted_family(), known)]
+        given = {name: getattr(params, name, None) for name in CALL_ARGUMENTS}
         arguments = call_arguments(family, given, bool(index.get("is_distilled")))
-        canvas = sizes.parse_size(size)
+        canvas = families.parse_size(params.size)
         if canvas is not None and family.canvas == "fixed":
             raise ConfigError(f"{PARAMS}.size: {family.name} has no canvas of its own; use model or source")
-        pipeline = load_pipeline(source, device)
+        pipeline = load_pipeline(params, device)
         check_steps(pipeline, arguments["num_inference_steps"])
-        sizes.check_canvas(canvas, grid_of(pipeline), f"{PARAMS}.size")
-        return cls(pipeline, family, size, arguments)
+        families.check_canvas(canvas, grid_of(pipeline), f"{PARAMS}.size")
+        return cls(pipeline, family, params.size, arguments)
 
     def edit(self, request: EditRequest, progress: Progress, is_bar_shown: bool = False) -> Image:
         """The edited image, RGB. Raises ImageError for a broken source, ConfigError for unknown overrides."""
@@ -82,9 +87,9 @@ class DiffusionEngine:
             self._has_failed = True
             raise
         result = normalised(result)  # Qwen-Image-2.1 answers with an alpha channel
-        return sizes.scaled(result, source.size) if self._size == "source" else result
+        return families.scaled(result, source.size) if self._size == "source" else result
 
-    def _run(self, source: Image, request: EditRequest, arguments: dict[str, Any], bar: tuple[Progress, bool]) -> Image:
+    def _run(self, source: Image, request: EditRequest, arguments: Arguments, bar: tuple[Progress, bool]) -> Image:
         import torch
 
         self._check_prompt(request, arguments)
@@ -104,23 +109,23 @@ class DiffusionEngine:
         ).images
         return picture_of(arrays[0])
 
-    def _target(self, source: sizes.Size) -> sizes.Size:
+    def _target(self, source: families.Size) -> families.Size:
         if self._canvas is None:
             target = self.family.model_size(source)
-            self._tell_stretch(source, target)
+            self._warn_of_stretch(source, target)
             return target
-        if self.family.canvas == "source" and sizes.is_stretch(source, self._canvas):
+        if self.family.canvas == "source" and families.is_stretch(source, self._canvas):
             raise EditRefusedError(
                 f"{self.family.name}: size {self._size} would stretch a source of {source[0]}x{source[1]}; "
                 "use size: source or model"
             )
         return self._canvas
 
-    def _tell_stretch(self, source: sizes.Size, target: sizes.Size) -> None:
+    def _warn_of_stretch(self, source: families.Size, target: families.Size) -> None:
         """Say once if the family's own table of sizes changes the aspect; "source" takes that back."""
-        if self._has_told_stretch or self._size == "source" or not sizes.is_stretch(source, target):
+        if self._has_warned or self._size == "source" or not families.is_stretch(source, target):
             return
-        self._has_told_stretch = True
+        self._has_warned = True
         log.warning(
             "%s: works at %dx%d for a source of %dx%d, as its authors do: the edit has another aspect; "
             "size: source scales it back",
@@ -129,13 +134,15 @@ class DiffusionEngine:
             *source,
         )
 
-    def _prepared(self, source: Image, target: sizes.Size) -> Image:
+    def _prepared(self, source: Image, target: families.Size) -> Image:
         """The source as the pipeline takes it without cropping it, or stretching it beyond its grid."""
         if self.family.scales_source:
             return source
-        return sizes.scaled(source, target if self.family.canvas == "source" else self.family.model_size(source.size))
+        return families.scaled(
+            source, target if self.family.canvas == "source" else self.family.model_size(source.size)
+        )
 
-    def _check_prompt(self, request: EditRequest, arguments: Mapping[str, Any]) -> None:
+    def _check_prompt(self, request: EditRequest, arguments: Arguments) -> None:
         limit = self.family.max_prompt_tokens
         if limit is None:
             return
@@ -165,7 +172,7 @@ class StepBar:
         self._bar.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.__exit__(*error)
 
     def update(self, num_steps: int = 1) -> None:
@@ -175,14 +182,14 @@ class StepBar:
         self._progress(self._step, self._total)
 
 
-def call_arguments(family: Family, given: Mapping[str, Any], is_distilled: bool) -> dict[str, Any]:
+def call_arguments(family: Family, given: Mapping[str, object], is_distilled: bool) -> Arguments:
     """Arguments of the pipeline's call. Raises ConfigError for one that is given and that the family does not have."""
     chosen = {name: value for name, value in given.items() if value is not None}
     for name in chosen:
         if name not in _known(family):
             has = ", ".join(_known(family))
             raise ConfigError(f"{PARAMS}.{name}: {family.name} has none; it has {has}")
-    arguments: dict[str, Any] = {"num_inference_steps": family.num_inference_steps, **family.guidance}
+    arguments: Arguments = {"num_inference_steps": family.num_inference_steps, **family.guidance}
     if is_distilled and family.distilled_steps:
         if chosen.get("guidance_scale", 1.0) != 1.0:
             raise ConfigError(f"{PARAMS}.guidance_scale: this checkpoint is distilled and ignores it; leave it out")
@@ -193,7 +200,7 @@ def call_arguments(family: Family, given: Mapping[str, Any], is_distilled: bool)
     return arguments
 
 
-def checked_overrides(family: Family, request: EditRequest) -> dict[str, Any]:
+def checked_overrides(family: Family, request: EditRequest) -> Arguments:
     """The overrides of one request. Raises ConfigError for a name that the family does not have."""
     unknown = sorted(set(request.overrides) - set(_known(family)))
     if unknown:
@@ -206,14 +213,14 @@ def _known(family: Family) -> list[str]:
     return ["num_inference_steps", *family.guidance]
 
 
-def check_steps(pipeline: Any, num_steps: int) -> None:
+def check_steps(pipeline: DiffusionPipeline, num_steps: int) -> None:
     """Raises ConfigError for a number of steps that the scheduler turns into NaN, which would be a black image."""
     least = 2 if pipeline.scheduler.config.get("shift_terminal") else 1
     if num_steps < least:
         raise ConfigError(f"{PARAMS}.num_inference_steps: this scheduler needs at least {least}, got {num_steps}")
 
 
-def picture_of(pixels: Any) -> Image:
+def picture_of(pixels: npt.NDArray[np.float32]) -> Image:
     """The picture whose pixels are (height, width, 3) floats 0-1, rounded as diffusers does it.
 
     Raises BadOutputError if any is not a number.
@@ -229,14 +236,14 @@ def picture_of(pixels: Any) -> Image:
     return Image.fromarray((pixels * 255).round().astype("uint8"))
 
 
-def grid_of(pipeline: Any) -> int:
+def grid_of(pipeline: DiffusionPipeline) -> int:
     """Every side of an output of `pipeline` is a multiple of this."""
     factor = int(pipeline.vae_scale_factor)
     return factor if type(pipeline).__name__.startswith("StableDiffusion") else 2 * factor
 
 
 def release_memory() -> None:
-    """Hand what nobody holds any more back to the device."""
+    """Give the device back the memory that is no longer in use."""
     import torch
 
     gc.collect()
@@ -244,10 +251,7 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-def facts_of(pipeline: Any) -> Facts:
+def facts_of(pipeline: DiffusionPipeline) -> Facts:
     """Class, commit, attention, dtype, device, and whether the denoiser's blocks are compiled."""
     denoiser = denoiser_of(pipeline)
     return {
@@ -263,11 +267,11 @@ def facts_of(pipeline: Any) -> Facts:
 def commit_in(folder: str) -> str | None:
     """The commit in the path of a download from the Hub (`snapshots/<commit>`); None for any other folder."""
     path = Path(folder)
-    is_download = path.parent.name == "snapshots" and _COMMIT.fullmatch(path.name)
+    is_download = path.parent.name == "snapshots" and checkpoint.COMMIT.fullmatch(path.name)
     return path.name if is_download else None
 
 
-def _attention(denoiser: Any) -> str | None:
+def _attention(denoiser: nn.Module) -> str | None:
     """Diffusers' name of the backend; the processor's class where the model has one way only."""
     for module in denoiser.modules():
         processor = getattr(module, "processor", None)

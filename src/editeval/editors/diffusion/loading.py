@@ -1,17 +1,31 @@
-"""From a checkpoint to a pipeline on its device: straight there, in the wanted dtype, with no second copy in memory."""
+"""From a checkpoint to a pipeline on its device: straight there, in the wanted dtype, with no second copy in memory.
+
+Whether the weights fit is looked at before any of them is read, and before torch is imported, which takes longer than a
+user wants to wait for bad news: memory of the host as Linux reports it, memory of the GPUs as the driver does.
+Activations come on top and are not counted.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from editeval.editors.diffusion import checkpoint, download, memory_check
+from editeval.editors.diffusion import checkpoint
+from editeval.editors.diffusion.families import parse_size
 from editeval.editors.diffusion.patches import rotate_in_real_numbers, tell_token_types, without_torchvision
 from editeval.errors import ConfigError, MachineError
+from editeval.machine.gpus import most_free_bytes
+from editeval.types import WEIGHTS
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from torch import nn
 
 log = logging.getLogger("editeval")
 
@@ -19,24 +33,26 @@ DTYPES = ("bfloat16", "float16", "float32")
 ACCELERATIONS = ("none", "exact")
 OFFLOADS = ("none", "model", "sequential")
 PARAMS = "diffusion_model.params"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+ITEM_BYTES: Mapping[str, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
+GIB = 2**30
+MEMINFO = Path("/proc/meminfo")
+LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSource:
+class PipelineParams:
     """What to load and how. Raises ValueError, one line, for values that cannot work anywhere."""
 
-    model_name: str
-    revision: str | None
-    dtype: str
-    family: str = "auto"
-    trust_remote_code: bool = False
-    cpu_offload: str = "none"
-    vae_tiling: bool = False
-    attention_backend: str | None = None
-    compile: bool = False
-    acceleration: str = "none"
-    is_quiet: bool = True  # no bars of the libraries while loading
+    model_name: str = field(default="", metadata=WEIGHTS)  # Hub id, or a folder
+    revision: str | None = None  # branch, tag or commit on the Hub; None: its main branch
+    dtype: str = "bfloat16"  # of the weights and the computation: bfloat16 | float16 | float32
+    disable_progress_bar: bool = True  # False: diffusers' own bar in the worker's log
+    size: str = "model"  # model (what its authors chose for that aspect) | source (scaled back to it) | WIDTHxHEIGHT
+    attention_backend: str | None = None  # a name that diffusers knows, for instance _native_cudnn; None: torch decides
+    compile: bool = False  # compile the denoiser's repeated blocks; the first edit takes minutes longer
+    acceleration: str = "none"  # none | exact: compiled blocks and real rotations; other rounding, the same mathematics
+    cpu_offload: str = "none"  # none | model | sequential: weights stay in host memory and visit the GPU; slow
+    vae_tiling: bool = False  # decode in tiles: less memory, faint seams
 
     def __post_init__(self) -> None:
         if not self.model_name:
@@ -45,88 +61,89 @@ class ModelSource:
             value = getattr(self, name)
             if value not in allowed:
                 raise ValueError(f"{name}: must be one of {', '.join(allowed)}, got {value!r}")
-        if self.trust_remote_code and not _COMMIT.fullmatch(self.revision or ""):
-            raise ValueError(
-                f"trust_remote_code: needs `revision` pinned to a commit of 40 hex digits, got {self.revision!r}"
-            )
+        parse_size(self.size)
 
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the repeated blocks of the denoiser are compiled."""
-        return self.compile or self.acceleration == "exact"
+    def wanted_family(self) -> str:
+        """The family that the checkpoint must have; "auto": any."""
+        return "auto"
+
+    def runs_remote_code(self) -> bool:
+        """Whether Python from the checkpoint runs."""
+        return False
 
 
-def load_pipeline(source: ModelSource, device: str) -> Any:
-    """The diffusers pipeline of `source` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
-    folder = Path(source.model_name).expanduser() if checkpoint.is_path(source.model_name) else None
-    num_bytes = (
-        0 if folder is None else _check_folder(folder, source, device)
-    )  # before the libraries take their seconds
+def load_pipeline(params: PipelineParams, device: str) -> DiffusionPipeline:
+    """The diffusers pipeline of `params` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
+    folder = Path(params.model_name).expanduser() if checkpoint.is_path(params.model_name) else None
+    # before the libraries take their seconds
+    num_bytes = 0 if folder is None else _check_folder(folder, params, device)
     torch, diffusers = import_libraries()
-    if source.is_quiet:
+    if params.disable_progress_bar:
         _silence(diffusers)
-    _check_device(torch, device, source)
+    _check_device(torch, device, params)
     if folder is None:
-        folder = download.download(diffusers, source.model_name, source.revision, source.trust_remote_code)
-        num_bytes = _check_folder(folder, source, device)
-    if device.startswith("cuda") and source.cpu_offload == "none":
-        memory_check.check_gpu(torch, num_bytes, device)
-    pipeline = _from_folder(torch, diffusers, folder, source, device)
-    _place(pipeline, source, device)
+        folder = checkpoint.download(diffusers, params.model_name, params.revision, params.runs_remote_code())
+        num_bytes = _check_folder(folder, params, device)
+    if device.startswith("cuda") and params.cpu_offload == "none":
+        check_gpu(torch, num_bytes, device)
+    pipeline = _from_folder(torch, diffusers, folder, params, device)
+    _place(pipeline, params, device)
     _correct(pipeline)
-    _accelerate(pipeline, source)
+    _accelerate(pipeline, params)
     return pipeline
 
 
-def _from_folder(torch: Any, diffusers: Any, folder: Path, source: ModelSource, device: str) -> Any:
-    arguments: dict[str, Any] = {"low_cpu_mem_usage": True, "trust_remote_code": source.trust_remote_code}
-    if source.cpu_offload == "none":
+def _from_folder(
+    torch: ModuleType, diffusers: ModuleType, folder: Path, params: PipelineParams, device: str
+) -> DiffusionPipeline:
+    arguments: dict[str, object] = {"low_cpu_mem_usage": True, "trust_remote_code": params.runs_remote_code()}
+    if params.cpu_offload == "none":
         arguments["device_map"] = "cuda" if device.startswith("cuda") else device
     index = checkpoint.read_index(str(folder), None)
     try:
         given, later = without_torchvision(folder, index)
         pipeline = diffusers.DiffusionPipeline.from_pretrained(
-            folder, dtype=getattr(torch, source.dtype), **arguments, **given
+            folder, dtype=getattr(torch, params.dtype), **arguments, **given
         )
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
-        raise MachineError(f"{download.KEY}: {folder} cannot be loaded: {_line(error)}") from error
+        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {checkpoint.one_line(error)}") from error
     if later:
         pipeline.register_modules(**later)
     return pipeline
 
 
-def _check_folder(folder: Path, source: ModelSource, device: str) -> int:
+def _check_folder(folder: Path, params: PipelineParams, device: str) -> int:
     """Bytes of the weights once loaded. Raises MachineError, one line, if something lacks or there is no room."""
     checkpoint.check_complete(folder, checkpoint.read_index(str(folder), None))
-    num_bytes = checkpoint.num_parameters(folder) * memory_check.ITEM_BYTES[source.dtype]
-    memory_check.check(num_bytes, device, source.cpu_offload != "none")
+    num_bytes = checkpoint.num_parameters(folder) * ITEM_BYTES[params.dtype]
+    check_room(num_bytes, device, params.cpu_offload != "none")
     return num_bytes
 
 
-def import_libraries() -> tuple[Any, Any]:
+def import_libraries() -> tuple[ModuleType, ModuleType]:
     """(torch, diffusers). Raises MachineError naming the install command if a package is missing."""
     try:
         import diffusers
         import torch
         import transformers  # noqa: F401  the pipelines' text encoders
     except ImportError as error:
-        raise MachineError(f"diffusion_model: {error.name or error} is missing; {download.INSTALL}") from error
+        raise MachineError(f"diffusion_model: {error.name or error} is missing; {checkpoint.INSTALL}") from error
     return torch, diffusers
 
 
-def _silence(diffusers: Any) -> None:
+def _silence(diffusers: ModuleType) -> None:
     import transformers
 
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
 
 
-def _check_device(torch: Any, device: str, source: ModelSource) -> None:
+def _check_device(torch: ModuleType, device: str, params: PipelineParams) -> None:
     if not device.startswith("cuda"):
-        if source.cpu_offload != "none":
-            raise ConfigError(f"{PARAMS}.cpu_offload: {source.cpu_offload!r} needs a GPU, the device is {device}")
+        if params.cpu_offload != "none":
+            raise ConfigError(f"{PARAMS}.cpu_offload: {params.cpu_offload!r} needs a GPU, the device is {device}")
         return
     index = int(device.partition(":")[2] or 0)
     if not torch.cuda.is_available() or index >= torch.cuda.device_count():
@@ -135,56 +152,89 @@ def _check_device(torch: Any, device: str, source: ModelSource) -> None:
     torch.cuda.set_device(index)  # "cuda" in a device map means the current one
 
 
-def _place(pipeline: Any, source: ModelSource, device: str) -> None:
-    if source.cpu_offload == "model":
+def _place(pipeline: DiffusionPipeline, params: PipelineParams, device: str) -> None:
+    if params.cpu_offload == "model":
         pipeline.enable_model_cpu_offload(device=device)
-    elif source.cpu_offload == "sequential":
+    elif params.cpu_offload == "sequential":
         pipeline.enable_sequential_cpu_offload(device=device)
     else:
         pipeline.to(device)  # all there already, but for what a device map leaves behind
-    if source.vae_tiling:
+    if params.vae_tiling:
         if not hasattr(pipeline.vae, "enable_tiling"):
             raise ConfigError(f"{PARAMS}.vae_tiling: {type(pipeline.vae).__name__} has no tiling; leave it out")
         pipeline.vae.enable_tiling()
 
 
-def _correct(pipeline: Any) -> None:
+def _correct(pipeline: DiffusionPipeline) -> None:
     encoder = getattr(pipeline, "text_encoder", None)
     if encoder is not None and tell_token_types(encoder) is not None:
         log.info("%s: its text encoder is told which tokens are image", type(pipeline).__name__)
 
 
-def _accelerate(pipeline: Any, source: ModelSource) -> None:
+def _accelerate(pipeline: DiffusionPipeline, params: PipelineParams) -> None:
     denoiser = denoiser_of(pipeline)
-    if source.acceleration == "exact":
+    if params.acceleration == "exact":
         rotate_in_real_numbers(denoiser)  # the compiler fuses no complex numbers
-    name = source.attention_backend
+    name = params.attention_backend
     if name is not None or "DIFFUSERS_ATTN_BACKEND" in os.environ:  # a variable that no run records decides nothing
         _set_attention(denoiser, name or "native")
-    if source.is_compiled:
+    if params.compile or params.acceleration == "exact":
         try:
             denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True)
         except ValueError as error:
-            raise ConfigError(f"{PARAMS}.compile: {_line(error)}; leave it out") from error
+            raise ConfigError(f"{PARAMS}.compile: {checkpoint.one_line(error)}; leave it out") from error
 
 
-def _set_attention(denoiser: Any, name: str) -> None:
+def _set_attention(denoiser: nn.Module, name: str) -> None:
     from diffusers.models.attention_dispatch import attention_backend
 
     try:
         with attention_backend("native"):  # undoes what the next line does to all other models of this process
             denoiser.set_attention_backend(name)
     except (AttributeError, ImportError, RuntimeError, ValueError) as error:
-        raise MachineError(f"{PARAMS}.attention_backend: {name!r} cannot be used here: {_line(error)}") from error
+        raise MachineError(
+            f"{PARAMS}.attention_backend: {name!r} cannot be used here: {checkpoint.one_line(error)}"
+        ) from error
     processors = [module.processor for module in denoiser.modules() if hasattr(module, "processor")]
     if not any(getattr(processor, "_attention_backend", None) for processor in processors) and name != "native":
         raise ConfigError(f"{PARAMS}.attention_backend: {type(denoiser).__name__} has one way only; leave it out")
 
 
-def denoiser_of(pipeline: Any) -> Any:
+def denoiser_of(pipeline: DiffusionPipeline) -> nn.Module:
     """The network that runs at every step."""
     return getattr(pipeline, "transformer", None) or pipeline.unet
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def check_room(num_bytes: int, device: str, is_offloaded: bool) -> None:
+    """Raises MachineError, one line, if weights of `num_bytes` cannot fit; nothing where the system does not tell."""
+    if device.startswith("cuda") and not is_offloaded:
+        free = most_free_bytes(device, os.environ)
+        where, advice = device, "free it, or set diffusion_model.params.cpu_offload: model"
+    else:
+        free = host_bytes()
+        where, advice = "this machine's memory", "stop other programs, or run it on a larger machine or a GPU"
+    if free is not None and num_bytes > free:
+        raise MachineError(f"{checkpoint.KEY}: {_too_little(num_bytes, where, free)}; {advice}")
+
+
+def check_gpu(torch: ModuleType, num_bytes: int, device: str) -> None:
+    """As `check_room`, with what torch sees of that very GPU."""
+    free, total = torch.cuda.mem_get_info(torch.device(device))
+    if num_bytes > free:
+        text = f"{_too_little(num_bytes, device, free)} (of {total / GIB:.1f})"
+        raise MachineError(f"{checkpoint.KEY}: {text}; free it, or set diffusion_model.params.cpu_offload: model")
+
+
+def _too_little(num_bytes: int, where: str, free: float) -> str:
+    return f"the weights take {num_bytes / GIB:.1f} GiB, {where} has {free / GIB:.1f} GiB free"
+
+
+def host_bytes(meminfo: Path = MEMINFO, limit: Path = LIMIT) -> int | None:
+    """What the host can still give without swapping, a container's limit applied; None where Linux does not tell."""
+    found = []
+    with suppress(OSError, ValueError, StopIteration):
+        lines = meminfo.read_text("ascii").splitlines()
+        found.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # no limit: "max", which is no number
+        found.append(int(limit.read_text("ascii")))
+    return min(found, default=None)

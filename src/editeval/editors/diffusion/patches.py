@@ -18,20 +18,29 @@ import importlib.util
 import inspect
 import logging
 import types
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
+
+Args = tuple[object, ...]
+Kwargs = dict[str, object]
+Components = dict[str, object]
 FIELD = "mm_token_type_ids"
 _IMAGE, _VIDEO = 1, 2
 
 
-def tell_token_types(text_encoder: Any) -> Any | None:
+def tell_token_types(text_encoder: nn.Module) -> RemovableHandle | None:
     """Make every call of `text_encoder` name its image tokens; the hook's handle, None if it does not ask for that."""
     if FIELD not in inspect.signature(type(text_encoder).forward).parameters:
         return None
     image_id, video_id = text_encoder.config.image_token_id, text_encoder.config.video_token_id
 
-    def add_token_types(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
+    def add_token_types(_module: nn.Module, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs] | None:
         ids = kwargs.get("input_ids", args[0] if args else None)
         if ids is None or kwargs.get("image_grid_thw") is None or kwargs.get(FIELD) is not None:
             return None
@@ -48,7 +57,7 @@ PROCESSOR = "QwenDoubleStreamAttnProcessor2_0"
 ROTATE = "apply_rotary_emb_qwen"
 
 
-def rotate_in_real_numbers(denoiser: Any) -> int:
+def rotate_in_real_numbers(denoiser: nn.Module) -> int:
     """How many attention processors of `denoiser` now turn queries and keys with `rotate_real`.
 
     0 for every other network, which is left alone. 0 and a warning for Qwen's network if its processors are not those
@@ -81,7 +90,7 @@ def _is_known(cls: type) -> bool:
     return ROTATE in call.__code__.co_names and callable(call.__globals__.get(ROTATE))
 
 
-def _rotating_in_real_numbers(cls: Any) -> type:
+def _rotating_in_real_numbers(cls: type) -> type:
     """A subclass of `cls` with the very code of its `__call__`, for which alone ROTATE means `rotate_real`.
 
     diffusers looks ROTATE up in its module: replaced there, it would be another one for every pipeline of the process.
@@ -95,7 +104,7 @@ def _rotating_in_real_numbers(cls: Any) -> type:
     return type(cls.__name__, (cls,), {"__call__": turned, "__module__": __name__})
 
 
-def rotate_real(x: Any, turns: Any, use_real: bool = False) -> Any:
+def rotate_real(x: Tensor, turns: Tensor, use_real: bool = False) -> Tensor:
     """`x` (batch, tokens, heads, channels), neighbouring channels turned by the complex `turns` (tokens, channels / 2).
 
     `use_real` is the caller's: cosines and sines instead of complex numbers. Raises ValueError for it.
@@ -113,7 +122,7 @@ _VISION_LANGUAGE = ("Qwen2VLProcessor", "Qwen2_5_VLProcessor", "Qwen3VLProcessor
 _TEXT_ONLY = ("PixtralProcessor",)  # torchvision: for images, of which FLUX.2 shows its text encoder none
 
 
-def without_torchvision(folder: Path, index: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def without_torchvision(folder: Path, index: Mapping[str, object]) -> tuple[Components, Components]:
     """Components of the checkpoint that would not load without torchvision, by name; empty where it is installed.
 
     The first go into `from_pretrained`; they read images with Pillow, as these models' first processors did (numbers
@@ -130,7 +139,7 @@ def without_torchvision(folder: Path, index: dict[str, Any]) -> tuple[dict[str, 
     return given | dict.fromkeys(later), later
 
 
-def _image_only(class_name: str) -> Any:
+def _image_only(class_name: str) -> type[ProcessorMixin]:
     """That class of transformers, minus its video processor."""
     import transformers
 
@@ -146,7 +155,7 @@ def _is_barred(class_name: str) -> bool:
     return not issubclass(getattr(transformers, class_name), transformers.ProcessorMixin)
 
 
-def _tokenizer(folder: Path) -> Any:
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a processor: for text it renders the same chat template and returns the same numbers."""
     from transformers import AutoTokenizer
 

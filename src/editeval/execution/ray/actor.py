@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from editeval import plugins
 from editeval.errors import EditevalError, MachineError, UserError
@@ -33,6 +33,30 @@ MAX_BYTES = 64 << 20
 MAX_LOG = 1 << 20  # bytes of the worker's log that one call carries
 _SET_BY_RAY = ("OMP_NUM_THREADS", "PYTHONBREAKPOINT")
 """In its processes after they have begun, unless they are set: one thread would be slow, and rounds otherwise."""
+
+
+class Place(TypedDict):
+    """Where a worker is: the name of its node, and its devices that Ray has dealt to its host."""
+
+    node: str
+    devices: list[str]
+
+
+class Collected(TypedDict):
+    """What a worker has said since the last call, and written to its log; `end`: how it ended, or empty."""
+
+    frames: list[Frame]
+    log: bytes
+    end: str
+
+
+class NodeReport(TypedDict):
+    """The editeval of a node, and the interpreter of its workers; `problem`: why that cannot serve, or empty."""
+
+    digest: str
+    python: str
+    versions: dict[str, str]
+    problem: str
 
 
 class RayWorkerActor:
@@ -67,11 +91,11 @@ class RayWorkerActor:
         self._said.put(None)
 
     def on_broken(self, error: EditevalError) -> None:
-        """Not said by a worker that is a process."""
+        """Never called: a worker that is a process does not need the cluster."""
         self.on_gone(str(error))
 
-    def where(self) -> dict[str, Any]:
-        """{node, devices}: the name of this node, and its devices that Ray has dealt to this host."""
+    def where(self) -> Place:
+        """This node, and the devices of this host."""
         import ray
 
         node_id = ray.get_runtime_context().get_node_id()
@@ -82,17 +106,14 @@ class RayWorkerActor:
         """The worker is killed; for a driver that can no longer have Ray kill this host."""
         self._handle.kill()
 
-    def deliver(self, frames: Sequence[tuple[dict[str, Any], list[bytes]]]) -> None:
-        """Hand frames to the worker, in order. Waits while it does not read; `collect` tells if it has ended."""
+    def deliver(self, frames: Sequence[Frame]) -> None:
+        """Hand frames to the worker, in order. Waits while it does not read; `collect` shows if it has ended."""
         with contextlib.suppress(FrameError):
             for header, blobs in frames:
                 self._handle.send(header, blobs)
 
-    def collect(self, wait_s: float) -> dict[str, Any]:
-        """{frames, log, end}: what the worker has said since, waiting for the first word; end: how it ended, or "".
-
-        Whoever has heard the end need not ask again, and cannot.
-        """
+    def collect(self, wait_s: float) -> Collected:
+        """What came since, waiting for the first frame. After `end` was returned it must not be called again."""
         frames: list[Frame] = []
         end, size = "", 0
         with contextlib.suppress(queue.Empty):
@@ -111,7 +132,7 @@ class RayWorkerActor:
         return {"frames": frames, "log": log, "end": end}
 
 
-def node_name(found: Mapping[str, Any]) -> str:
+def node_name(found: Mapping[str, object]) -> str:
     """What a node, as ray.nodes() describes it, is called: the name it was started with, or its host's."""
     named = found["NodeName"] != found["NodeManagerAddress"]
     return str(found["NodeName"] if named else found["NodeManagerHostname"])
@@ -142,19 +163,18 @@ def _given_names() -> frozenset[str]:
     """Variables that this process began with."""
     try:
         pairs = Path("/proc/self/environ").read_bytes().split(b"\0")
-    except OSError:  # not Linux: who set them cannot be told
+    except OSError:  # not Linux: who set them is unknown
         return frozenset(os.environ)
     return frozenset(os.fsdecode(pair.partition(b"=")[0]) for pair in pairs)
 
 
-def inspect_node(where: str, python: str | None, libraries: Sequence[str]) -> dict[str, Any]:
-    """{digest, python, versions, problem} of this node: its editeval, and the interpreter of its workers."""
-    result: dict[str, Any] = {"digest": source_digest(), "python": "", "versions": {}, "problem": ""}
+def inspect_node(where: str, python: str | None, libraries: Sequence[str]) -> NodeReport:
+    """What this node has."""
     try:
         found = inspect(where, python or sys.executable, libraries)
     except MachineError as error:
-        return result | {"problem": str(error)}
-    return result | {"python": found.path, "versions": found.versions}
+        return {"digest": source_digest(), "python": "", "versions": {}, "problem": str(error)}
+    return {"digest": source_digest(), "python": found.path, "versions": found.versions, "problem": ""}
 
 
 def check_hub_model(python: str, model: Mapping[str, Any]) -> str:
@@ -176,7 +196,7 @@ def check_hub_model(python: str, model: Mapping[str, Any]) -> str:
         return f"{python} cannot look {wanted.name} up: {one_line(why)}; fix that interpreter, or give a folder"
 
 
-def check(kind: str, name: str, params: Mapping[str, Any], allow_code: bool) -> str:
+def check(kind: str, name: str, params: Mapping[str, object], allow_code: bool) -> str:
     """What this node lacks of the plug-in `name` with these parameters, in a line; empty if nothing."""
     try:
         cls = plugins.load(kind, name, allow_code)

@@ -15,23 +15,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import metadata
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 from editeval.config.values import is_address
 from editeval.errors import ClusterLostError, MachineError
 from editeval.execution.backends import MARK, resolve_devices
-from editeval.execution.ray.actor import check, inspect_node, node_name, source_digest
+from editeval.execution.ray.actor import NodeReport, check, inspect_node, node_name, source_digest
 from editeval.execution.ray.actor import check_hub_model as look_model_up
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.machine.interpreters import Interpreter
 from editeval.types import HubModel
 
+T = TypeVar("T")
 OLDEST = (2, 52)
 """Before it, a web page could run code on the cluster through the dashboard (CVE-2025-62593)."""
 START = "ray start --head --include-dashboard=false"
 JOIN = "ray start --address=HEAD:6379"
 HEALTH_CHECK_S = 1.0
-"""Pause between two looks whether the head is there, and how long it may take to open its door."""
+"""Pause between two looks whether the head is there, and how long it may take to accept a connection."""
 MAX_SILENT = 5  # failed health checks in a row before the head counts as lost
 LOOK_S = 300.0
 """How long the nodes may take to say what they have: one that was idle starts a process first, and imports."""
@@ -49,7 +51,7 @@ class RayNode:
 class Cluster:
     """A connection that lasts as long as this process; any thread may use it."""
 
-    def __init__(self, ray: Any, address: str, own_node: str) -> None:
+    def __init__(self, ray: ModuleType, address: str, own_node: str) -> None:
         """Both are host:port, of the head and of this machine's node."""
         self.ray = ray
         self.address = address
@@ -78,8 +80,8 @@ class Cluster:
             raise self._error()
 
     @contextmanager
-    def tells(self, listener: Callable[[ClusterLostError], None]) -> Iterator[None]:
-        """While inside, `listener` is told when the cluster is lost."""
+    def on_loss(self, listener: Callable[[ClusterLostError], None]) -> Iterator[None]:
+        """While inside, `listener` is called when the cluster is lost."""
         with self._lock:
             self._listeners.append(listener)
             is_late = bool(self._lost)
@@ -91,7 +93,7 @@ class Cluster:
             with self._lock:
                 self._listeners.remove(listener)
 
-    def on_nodes(self, nodes: Sequence[RayNode], function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    def on_nodes(self, nodes: Sequence[RayNode], function: Callable[..., T], *arguments: object) -> dict[str, T]:
         """What `function` returns on each node, by the node's name; a node that leaves meanwhile is left out.
 
         Raises MachineError for one that cannot run it, and if all have left.
@@ -106,7 +108,8 @@ class Cluster:
             ).remote(*arguments)
             for node in nodes
         }
-        found, deadline = {}, time.monotonic() + LOOK_S
+        found: dict[str, T] = {}
+        deadline = time.monotonic() + LOOK_S
         for name, call in calls.items():
             try:
                 found[name] = self.ray.get(call, timeout=max(deadline - time.monotonic(), 1.0))
@@ -130,14 +133,14 @@ class Cluster:
         silent = dict.fromkeys(self._endpoints, 0)
         while max(silent.values()) < MAX_SILENT:
             time.sleep(HEALTH_CHECK_S)
-            for name, door in self._endpoints.items():
-                silent[name] = 0 if answers(door) else silent[name] + 1
+            for name, endpoint in self._endpoints.items():
+                silent[name] = 0 if answers(endpoint) else silent[name] + 1
         with self._lock:
             self._lost = max(silent, key=lambda name: silent[name])
             listeners = list(self._listeners)
-        with ExitStack() as told:  # all of them, even if one raises
+        with ExitStack() as calls:  # all of them, even if one raises
             for listener in listeners:
-                told.callback(listener, self._error())
+                calls.callback(listener, self._error())
 
 
 @cache
@@ -146,7 +149,7 @@ def connect(address: str | None) -> Cluster:
 
     Raises MachineError if there is none, or it cannot be used.
     """
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray prints what befalls its nodes to our stdout
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray prints what happens to its nodes on our stdout
     try:
         import ray
     except ImportError as error:
@@ -183,7 +186,7 @@ def check_version(version: str) -> None:
 
 
 def answers(address: str) -> bool:
-    """Whether somebody listens at host:port."""
+    """Whether something listens at host:port."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=HEALTH_CHECK_S).close()
@@ -268,8 +271,8 @@ def disambiguate(nodes: Sequence[RayNode]) -> list[RayNode]:
     return [node if times[node.name] == 1 else replace(node, name=f"{node.name} ({node.id[:8]})") for node in nodes]
 
 
-def _version(node: dict[str, Any], library: str) -> str:
-    return str(node["versions"].get(library, "(none)"))
+def _version(node: NodeReport, library: str) -> str:
+    return node["versions"].get(library, "(none)")
 
 
 def _advice(error: Exception) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from editeval.errors import ClusterLostError
 from editeval.execution.backends import GRACE_S, MARK, Handle, Launch, Listener
-from editeval.execution.ray.actor import RayWorkerActor, source_digest
+from editeval.execution.ray.actor import Collected, Place, RayWorkerActor, source_digest
 from editeval.execution.ray.cluster import Cluster, last_line
 from editeval.execution.transport import Frame, FrameError, Header, check_frame
 
@@ -54,21 +54,13 @@ def ray_launcher(cluster: Cluster, log_path: Callable[[int], Path], python: str 
     return launch
 
 
-class _Letter:
-    """A frame on its way, and what becomes of it."""
+Delivered = Future[None]
+"""Of one frame on its way: done once it is there, or with a FrameError. Any thread may set it; the first one counts."""
 
-    def __init__(self, header: Header, blobs: Sequence[bytes]) -> None:
-        self.frame = header, list(blobs)
-        self._delivered: Future[None] = Future()
 
-    def wait(self) -> None:
-        """It has been delivered. Raises FrameError if it could not be."""
-        self._delivered.result()
-
-    def close(self, error: Exception | None) -> None:
-        """It has been delivered, or `error` kept it. Any thread may say so; the first one counts."""
-        with contextlib.suppress(InvalidStateError):
-            self._delivered.set_result(None) if error is None else self._delivered.set_exception(error)
+def _set(delivered: Delivered, error: Exception | None) -> None:
+    with contextlib.suppress(InvalidStateError):
+        delivered.set_result(None) if error is None else delivered.set_exception(error)
 
 
 class RayHandle:
@@ -82,15 +74,15 @@ class RayHandle:
         self._listener = listener
         self._log_path = log_path
         self._is_log_broken = False
-        self._outbox: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
-        self._undelivered: list[_Letter] = []
+        self._outbox: queue.SimpleQueue[tuple[Frame, Delivered] | None] = queue.SimpleQueue()
+        self._undelivered: set[Delivered] = set()
         self._lock = threading.Lock()
         self._gone = threading.Event()
         threading.Thread(target=self._deliver, daemon=True).start()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def send(self, header: Header, blobs: Sequence[bytes] = ()) -> None:
-        self._put(header, blobs).wait()
+        self._put(header, blobs).result()
 
     def send_nowait(self, header: Header) -> None:
         with contextlib.suppress(FrameError):
@@ -108,49 +100,49 @@ class RayHandle:
             self.kill()
             self._gone.wait(2 * GRACE_S)
 
-    def _put(self, header: Header, blobs: Sequence[bytes]) -> _Letter:
+    def _put(self, header: Header, blobs: Sequence[bytes]) -> Delivered:
         check_frame(header, blobs)
-        letter = _Letter(header, blobs)
+        delivered = Delivered()
         with self._lock:
             if self._gone.is_set():
                 raise FrameError("the other side is gone")
-            self._undelivered.append(letter)
-            self._outbox.put(letter)
-        return letter
+            self._undelivered.add(delivered)
+            self._outbox.put(((header, list(blobs)), delivered))
+        return delivered
 
     def _deliver(self) -> None:
         """One call after the other, or they would overtake each other; each takes along all that waits."""
         from ray.exceptions import RayError
 
-        while (letter := self._outbox.get()) is not None:
-            letters = [letter]
+        while (first := self._outbox.get()) is not None:
+            waiting = [first]
             with contextlib.suppress(queue.Empty):
                 while (more := self._outbox.get_nowait()) is not None:
-                    letters.append(more)
+                    waiting.append(more)
                 self._outbox.put(None)
             error: Exception | None = None
             try:
-                self._cluster.ray.get(self._actor.deliver.remote([letter.frame for letter in letters]))
-            except RayError as lost:  # whoever listens hears of it
+                self._cluster.ray.get(self._actor.deliver.remote([frame for frame, _ in waiting]))
+            except RayError as lost:  # `_listen` finds out too, and ends this worker
                 error = FrameError(f"the other side is gone: {type(lost).__name__}")
-            for letter in letters:
-                letter.close(error)
+            for _, delivered in waiting:
+                _set(delivered, error)
             with self._lock:
-                self._undelivered = [letter for letter in self._undelivered if letter not in letters]
+                self._undelivered.difference_update(delivered for _, delivered in waiting)
 
     def _listen(self) -> None:
         from ray.exceptions import RayError
 
-        with self._cluster.tells(self._break):
+        with self._cluster.on_loss(self._break):
             try:
                 self._arrive()
                 end = ""
                 while not end and not self._gone.is_set():
-                    said = self._cluster.ray.get(self._actor.collect.remote(POLL_S))
-                    self._keep_log(said["log"])
-                    for header, blobs in said["frames"]:
-                        self._tell((header, blobs))
-                    end = said["end"]
+                    collected: Collected = self._cluster.ray.get(self._actor.collect.remote(POLL_S))
+                    self._keep_log(collected["log"])
+                    for header, blobs in collected["frames"]:
+                        self._pass_on((header, blobs))
+                    end = collected["end"]
             except RayError as error:
                 end = self._how(error)
             self._end(end)
@@ -161,35 +153,35 @@ class RayHandle:
         ready, _ = self._cluster.ray.wait([call], timeout=PATIENCE_S)
         if not ready and not self._gone.is_set():
             log.warning("%s: waiting for %s", self._log_path.stem, self.waiting_for)
-        found = self._cluster.ray.get(call)
+        found: Place = self._cluster.ray.get(call)
         self._node = found["node"]
         self.place = f"{found['node']}:{'+'.join(found['devices'])}"
         self.waiting_for = ""
 
-    def _tell(self, frame: Frame) -> None:
+    def _pass_on(self, frame: Frame) -> None:
         with self._lock:
             if not self._gone.is_set():
                 self._listener.on_frame(frame)
 
     def _end(self, how: str) -> None:
-        self._bury(lambda: self._listener.on_gone(how))
+        self._close(lambda: self._listener.on_gone(how))
 
     def _break(self, error: ClusterLostError) -> None:
         try:
             self._actor.end.remote()  # straight to its node: what would kill the actor is lost
         finally:  # whatever Ray makes of that, now that it has lost its head
-            self._bury(lambda: self._listener.on_broken(error))
+            self._close(lambda: self._listener.on_broken(error))
 
-    def _bury(self, tell: Callable[[], None]) -> None:
-        """It is gone, and whatever still comes from it counts no more. Costs nothing the second time."""
+    def _close(self, notify: Callable[[], None]) -> None:
+        """It is gone, and whatever still comes from it counts no more. Does nothing the second time."""
         with self._lock:
             if self._gone.is_set():
                 return
             self._gone.set()
-            tell()
+            notify()
             self._outbox.put(None)
-            for letter in self._undelivered:
-                letter.close(FrameError("the other side is gone"))
+            for delivered in self._undelivered:
+                _set(delivered, FrameError("the other side is gone"))
         self._kill_actor()
 
     def _kill_actor(self) -> None:

@@ -51,7 +51,7 @@ class ServedModel:
     server: Server
     model: str
     extra: Mapping[str, object]  # further fields of a call, sent as they are
-    scored_as: str  # tells the calls of one way of judging from those of another
+    scored_as: str  # part of the key of each call: differs where scores may differ
 
 
 class ChatSession(Backend[Conversation]):
@@ -82,8 +82,7 @@ class ChatSession(Backend[Conversation]):
 
         Raises MachineError if it cannot be used, or lacks a field that is needed.
         """
-        if "temperature" in sampling.needed:
-            self.abilities = replace(self.abilities, has_temperature=True)
+        self.abilities = replace(self.abilities, refused=self.abilities.refused - sampling.needed)
         for _ in range(MAX_REFUSED_FIELDS):
             try:
                 found = self._call(asked, sampling, ("probe", uuid.uuid4().hex), is_probe=True)
@@ -142,7 +141,7 @@ class ChatSession(Backend[Conversation]):
             if is_probe and answer.status in (400, 403, 422):
                 said = complaint(answer.body)[1]
                 sent = fields.keys() - self._target.extra.keys()
-                names = named([name for name in self.abilities.refusable if name in sent], said)
+                names = named([name for name in (*REFUSABLE, self.abilities.limit_field) if name in sent], said)
                 if names:
                     raise _FieldRefusedError(names, self.server.quote(said))
             check(self.server, answer)
@@ -180,57 +179,41 @@ class _FieldRefusedError(Exception):
 NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0}
 """Samplers that would bend the distribution, switched off. Not every server has the last two."""
 
-MOST_LOGPROBS = (NUM_LOGPROBS, 5, 0)
-"""Likeliest tokens to ask for, next time one less: some servers give five."""
+FEWER_LOGPROBS = {NUM_LOGPROBS: 5, 5: 0}
+"""Likeliest tokens to ask for where a server refuses so many: some give five."""
+
+REFUSABLE = (*NEUTRAL, "seed", "temperature", "response_format", "logprobs", "top_logprobs")
+"""Fields that a call can do without, and the field with the token limit, which has two names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Which fields the server takes, and how many token probabilities it gives."""
+    """Which fields the server refuses, and how many token probabilities it gives."""
 
+    refused: frozenset[str] = frozenset()
+    top_logprobs: int = NUM_LOGPROBS  # 0: it gives no probabilities
     limit_field: str = "max_tokens"
-    neutral: tuple[str, ...] = tuple(NEUTRAL)
-    has_seed: bool = True
-    has_temperature: bool = True
-    has_schema: bool = True
-    top_logprobs: int = MOST_LOGPROBS[0]  # 0: it gives no probabilities
-
-    @property
-    def refusable(self) -> tuple[str, ...]:
-        """Fields that `without` can do something about, and the temperature."""
-        return (*self.neutral, "seed", "temperature", "response_format", "logprobs", "top_logprobs", self.limit_field)
 
     def without(self, name: str) -> Capabilities:
-        """The same less the field `name`."""
-        if name in self.neutral:
-            return replace(self, neutral=tuple(field for field in self.neutral if field != name))
-        if name in ("logprobs", "top_logprobs") and self.top_logprobs:
-            less = 0 if name == "logprobs" else MOST_LOGPROBS[MOST_LOGPROBS.index(self.top_logprobs) + 1]
-            return replace(self, top_logprobs=less)
-        if name == self.limit_field == "max_tokens":
+        """The same less the field `name`; the same itself if that cannot be left out."""
+        if name in ("logprobs", "top_logprobs"):
+            fewer = FEWER_LOGPROBS.get(self.top_logprobs, 0) if name == "top_logprobs" else 0
+            return replace(self, top_logprobs=fewer)
+        if name in ("max_tokens", "max_completion_tokens"):
             return replace(self, limit_field="max_completion_tokens")
-        return replace(
-            self,
-            has_seed=self.has_seed and name != "seed",
-            has_temperature=self.has_temperature and name != "temperature",
-            has_schema=self.has_schema and name != "response_format",
-        )
+        return replace(self, refused=self.refused | {name})
 
 
 def body(model: str, asked: Conversation, sampling: SamplingParams, abilities: Capabilities) -> dict[str, object]:
     """The JSON of one call."""
     fields: dict[str, object] = {"model": model, "messages": asked, abilities.limit_field: sampling.max_tokens}
-    if abilities.has_temperature:
-        fields["temperature"] = sampling.temperature
-    if abilities.has_seed:
-        fields["seed"] = sampling.seed
-    fields |= {name: NEUTRAL[name] for name in abilities.neutral}
+    fields |= {"temperature": sampling.temperature, "seed": sampling.seed, **NEUTRAL}
     if sampling.is_expected and abilities.top_logprobs:
         fields |= {"logprobs": True, "top_logprobs": abilities.top_logprobs}
-    if sampling.is_structured and abilities.has_schema and sampling.answer in JSON_SCHEMAS:
+    if sampling.is_structured and sampling.answer in JSON_SCHEMAS:
         schema = {"name": sampling.answer, "schema": JSON_SCHEMAS[sampling.answer], "strict": True}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return fields
+    return {name: value for name, value in fields.items() if name not in abilities.refused}
 
 
 def named(fields: Collection[str], said: str) -> list[str]:

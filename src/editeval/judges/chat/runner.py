@@ -116,15 +116,15 @@ class ProtocolRunner(Generic[P]):
         begun = next((futures for of, futures in self._ahead if of is requests), None)
         self._ahead = [entry for entry in self._ahead if entry[0] is not requests]
         plans = [future.result() for future in begun or self._begin(requests)]
-        heard = self._heard(
+        completed = self._completed(
             Call((i, question.name, number), requests[i].key, prompt, self._sampling(question, requests[i].key, number))
             for i, plan in enumerate(plans)
             for question, _, prompt in plan.asked
             for number in range(self._num_replies(question))
         )
-        replies = [self._replies(i, plan, heard) for i, plan in enumerate(plans)]
+        replies = [self._replies(i, plan, completed) for i, plan in enumerate(plans)]
         if self._params.reasons:
-            reasons = self._heard(self._rationales(requests, plans, replies))
+            reasons = self._completed(self._rationales(requests, plans, replies))
             replies = [
                 {name: replace(reply, rationale=reasons.get((i, name, 0))) for name, reply in row.items()}
                 for i, row in enumerate(replies)
@@ -149,7 +149,7 @@ class ProtocolRunner(Generic[P]):
     def _begin(self, requests: Sequence[JudgeRequest]) -> list[Future[PlannedRequest[P]]]:
         return [self._threads.submit(self.plan, request) for request in requests]
 
-    def _heard(self, wanted: Iterable[Call[P]]) -> dict[Place, Reply]:
+    def _completed(self, wanted: Iterable[Call[P]]) -> dict[Place, Reply]:
         calls = list(wanted)
         return dict(zip((call.place for call in calls), self.backend.complete(calls), strict=True)) if calls else {}
 
@@ -160,10 +160,10 @@ class ProtocolRunner(Generic[P]):
         is_expected = self._params.is_expected(question, self.backend.gives_probabilities)
         return 1 if is_expected else self._params.num_samples
 
-    def _replies(self, i: int, plan: PlannedRequest[P], heard: dict[Place, Reply]) -> dict[str, Reply]:
+    def _replies(self, i: int, plan: PlannedRequest[P], completed: dict[Place, Reply]) -> dict[str, Reply]:
         replies = {}
         for question, _, _ in plan.asked:
-            said = tuple(heard[i, question.name, number] for number in range(self._num_replies(question)))
+            said = tuple(completed[i, question.name, number] for number in range(self._num_replies(question)))
             is_expected = self._params.is_expected(question, self.backend.gives_probabilities)
             is_alone = is_expected or (len(said) == 1 and not self.backend.lists_single_samples)
             replies[question.name] = said[0] if is_alone else Reply("", samples=said)
@@ -195,7 +195,7 @@ class ProtocolRunner(Generic[P]):
 
 
 def answer_of(question: Question, reply: Reply, min_label_mass: float) -> str:
-    """What the judge is told that it answered: its text, its likeliest label, or the sample nearest to the mean.
+    """What the follow-up gives as the answer: its text, its likeliest label, or the sample nearest to the mean.
 
     Empty for a reply that gave no score: there is nothing to explain.
     """
@@ -217,7 +217,7 @@ class ProtocolJudge(Judge, Generic[P]):
     """A judge that asks what `params.protocol` asks; metrics, prompts and fingerprint are those of the protocol."""
 
     name: ClassVar[str]
-    metrics = ("overall", "following", "preservation", "quality")  # those of the default protocol
+    metrics = protocols.load(AskParams.protocol).metrics  # those of the default protocol
     params: AskParams
     runner: ProtocolRunner[P] | None = None
 

@@ -66,7 +66,7 @@ class PretrainedModel:
     end_ids: frozenset[int]  # tokens that end a reply
     label_ids: tuple[int, ...]  # token of each of LABELS
     pad_id: int
-    typed_id: int | None  # token to be marked as an image's, for models that want to be told
+    typed_id: int | None  # token to be marked as an image's, for models that want it marked
 
 
 def check_folder(wanted: ModelRequest) -> None:

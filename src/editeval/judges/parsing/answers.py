@@ -5,7 +5,7 @@ number    one number 0-10: alone, as JSON, or as the last labelled line behind r
 pair      {"score": [8, 7.5], "reasoning": "..."}     two numbers 0-10
 verdict   {"score": "yes", "reasoning": "..."}        1.0 for yes, 0.0 for no
 
-JSON is one object, bare or in the one fence; nothing may follow, and in front of pair and verdict stands at most an
+JSON is one object, bare or in the one fence; nothing may follow, and in front of pair and verdict there is at most an
 introduction such as "Here is my evaluation:". Numbers are JSON numbers without exponent; a repeated key, another key or
 another arity makes the reply unparsable. The score "cannot judge" is one of every format.
 
@@ -66,7 +66,7 @@ def read_verdict(text: str) -> tuple[float, ...]:
 
 
 def _unfenced(text: str) -> tuple[str, str]:
-    """What stands before the one fence of `text`, and what is in it; without a fence, nothing and all of it."""
+    """What comes before the one fence of `text`, and what is in it; without a fence, nothing and all of it."""
     if "```" not in text or text.startswith("{"):
         return "", text
     parts = text.split("```")
@@ -105,7 +105,7 @@ def _number(value: object) -> float:
 
 
 def _object_in(before: str, body: str) -> tuple[str, dict[str, object]]:
-    """What stands in front of the only object of `body`, and that object, which has a `score`."""
+    """What comes before the only object of `body`, and that object, which has a `score`."""
     start = body.find("{")
     if start < 0:
         raise UnparsableReply(Reason.UNPARSABLE)

@@ -1,11 +1,11 @@
-"""Grammar of a written number: the shapes in which a reply may state it, and what may stand beside it.
+"""Grammar of a written number: the shapes in which a reply may state it, and what may be beside it.
 
     8    8.5.    8/10    8 out of 10    8 分                       the whole reply
     {"score": 8.5, "reasoning": "..."}                             the one JSON object
     Score: 8    **Score (0-10):** 8/10 (a good match)    评分：8    the last line, or the last sentence, once
     ### Score:                                                     ... with the number on the next line
     8
-Prose may stand before the last line; behind it, at most one sentence `Reason: ...` without a number. Bold and code
+Prose may come before the last line; behind it, at most one sentence `Reason: ...` without a number. Bold and code
 marks are ignored. Nothing is read where the prose states another scale or another score, or announces an example.
 """
 
@@ -154,7 +154,7 @@ def _labelled(text: str, label: re.Match[str]) -> float:
 
 
 def _value(stated: str) -> float:
-    """What stands in the number's place, as a value. Raises UnparsableReply."""
+    """What is in the number's place, as a value. Raises UnparsableReply."""
     if _NO_NUMBER.fullmatch(stated):
         raise UnparsableReply(Reason.NOT_A_NUMBER)
     number = _STATED.fullmatch(stated)

@@ -182,7 +182,7 @@ _IMPOSSIBLE = re.compile(rf"W|X[DA]{{0,3}}J|[XZ]{_GAP}Q|Q{_GAP}Z")
 
 
 def _index(table: Mapping[str, str]) -> dict[str, str]:
-    """The code of each word of `table`; of a word that stands twice, the first."""
+    """The code of each word of `table`; of a word that is there twice, the first."""
     found: dict[str, str] = {}
     for code, words in table.items():
         for word in words.split():

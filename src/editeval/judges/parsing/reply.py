@@ -62,7 +62,7 @@ class Reply:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Reply:
-        """The reply that `to_json` described; what else stands there is passed over."""
+        """The reply that `to_json` described; other keys are ignored."""
         labels, ends, usage = data.get("labels"), data.get("ends"), data.get("usage")
         samples, rationale = data.get("samples"), data.get("rationale")
         return cls(

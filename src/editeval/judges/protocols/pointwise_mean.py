@@ -2,7 +2,7 @@
 
 overall        (following + preservation + quality) / 3
 
-For comparison with tables that report plain means, and for reading the kept replies of a `pointwise` judging again:
+For comparison with tables that report plain means, and for reading the kept replies of `pointwise` again:
 `editeval reparse RUN --protocol pointwise_mean`. Not a default: an untouched source keeps full marks for preservation
 and quality, so that a model which does nothing gets two thirds of the scale (on released judge answers, near-copies of
 the source would have ranked second of eight editors).

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from editeval.errors import ConfigError
@@ -20,8 +22,9 @@ from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Score
 
-PROTOCOLS = ("pointwise", "pointwise_mean", "re_edit", "rubric", "viescore")
-"""Modules of this package with one subclass of Protocol each."""
+_MODULES = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol"))
+"""Modules of this package with one subclass of Protocol each: a file beside this one is a protocol."""
 
 SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
 """The line in front of each image, whatever engine shows it."""

@@ -8,7 +8,7 @@ All show the source, then the edited image. Where a sample's metadata has a `rat
 
 Deviations from the published one (arXiv 2606.05172): the wording is our own; a reply that cannot be read is unscored
 (published: "no", 5.0 and [5.0, 5.0]); samples of other categories cannot be asked and are unscored. transformers_vlm
-takes one greedy reply, as published; the other judges draw num_samples unless told otherwise: `reasoning` is then ten
+takes one greedy reply, as published; the other judges draw num_samples unless set otherwise: `reasoning` is then ten
 times the share of yes, and the smaller of two grades is the smaller of their means.
 """
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from editeval.reports.site.markup import Child, Html, h, label, t
+from editeval.reports.site.payload import Block
 from editeval.text import duration, fixed, span
 
 _WIDTH, _EDGE, _BASE, _HIGH, _STEP = 260, 8, 32, 24, 9
@@ -20,7 +20,7 @@ def axis() -> Html:
     return _drawing("strip", _WIDTH, 14, texts, aria_label="0 \u2013 10")
 
 
-def strip(entries: Sequence[tuple[Mapping[str, Any], int]], bins: Sequence[int]) -> Html:
+def strip(entries: Sequence[tuple[Block, int]], bins: Sequence[int]) -> Html:
     """Scores of a category: a histogram (of one run), and mean, interval and bounds of every (summary, colour)."""
     height = _BASE + _STEP * len(entries) - 4
     ticks = [_line("tick", _x(tick), 0, _x(tick), height) for tick in _TICKS]
@@ -38,7 +38,7 @@ def _histogram(bins: Sequence[int]) -> Iterator[Html]:
             yield _rect("bin", _EDGE + place * wide + 0.4, _BASE - 4 - high, wide - 0.8, high, title)
 
 
-def _mark(one: Mapping[str, Any], colour: int, y: float) -> Child:
+def _mark(one: Block, colour: int, y: float) -> Child:
     if one["mean"] is None:
         return None
     is_part, has_interval = one["num_scored"] < one["num_samples"], one["ci_low"] is not None
@@ -71,8 +71,8 @@ def bar(filled: float, total: float, longest: float, value: str) -> Html:
     return _flat([_rect(kind, 0, 0, n / (longest or 1) * 100, 8) for kind, n in amounts], {"aria_label": value})
 
 
-def gantt(timeline: Mapping[str, Any], names: Sequence[Child]) -> Html:
-    """Who did what when: a lane per worker, batch boundaries as lines, pauses between invocations as dashes."""
+def gantt(timeline: Block, names: Sequence[Child]) -> Html:
+    """Who did what when: a row per worker, batch boundaries as lines, pauses between invocations as dashes."""
     lanes, seconds = timeline["lanes"], timeline["seconds"] or 1
     high = 8 if len(lanes) > _MOST_ROOMY else 20
     bottom = high * len(lanes)
@@ -91,10 +91,10 @@ def gantt(timeline: Mapping[str, Any], names: Sequence[Child]) -> Html:
     return _drawing("gantt", _GANTT_WIDTH, bottom + 18, view, **label("gantt"))
 
 
-def _work(stage: str, work: Sequence[Any], scale: float, y: float, height: float) -> Html:
+def _work(stage: str, work: tuple[float, float, str, int], scale: float, y: float, height: float) -> Html:
     start, took, kind, count = work
-    told = f" {duration(took)}" + (f" ({count})" if count > 1 else "")
-    title = t("title", "load_s" if kind == "load" else stage, tail=told)
+    tail = f" {duration(took)}" + (f" ({count})" if count > 1 else "")
+    title = t("title", "load_s" if kind == "load" else stage, tail=tail)
     view = stage if kind == "done" else kind
     return _rect(f"span.is-{view}", _GANTT_LEFT + start * scale, y, took * scale, height, title)
 

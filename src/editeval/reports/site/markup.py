@@ -58,7 +58,7 @@ def _text(child: str | int) -> str:
 def t(tag: str, key: str, *values: object, tail: str = "", **attributes: object) -> Html:
     """An element whose whole text is a word of ours, with {0}, {1} filled in, and `tail` behind it.
 
-    A key that is no word of ours (a name from a run) stands for itself, in every language.
+    An unknown key (a name from a run) is its own text, in every language.
     """
     if not is_word(key):
         return h(tag, key + tail, **attributes)

@@ -1,7 +1,7 @@
 """The page that holds the front end, for its three hostings: beside a run, in one file, and from the server.
 
-No script and no style stands in the markup: the content security policy allows those files (in one file: exactly those
-bytes, by their hashes) and nothing else, and with trusted types no text can become markup.
+There is no script and no style in the markup: the content security policy allows those files (in one file: exactly
+those bytes, by their hashes) and nothing else, and with trusted types no text can become markup.
 """
 
 from __future__ import annotations

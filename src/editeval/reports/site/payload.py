@@ -1,7 +1,7 @@
-"""What the front end is told about a run, as JSON values: the run, and its samples as rows and details.
+"""What the front end knows about a run, as JSON values: the run, and its samples as rows and details.
 
-A row is what the grid needs of a sample, a detail what only a closer look needs. Both are lists in the order of
-ROW and DETAIL: with 25,000 samples the names would be most of the file.
+A row is what the grid needs of a sample, a detail what only a closer look needs. Both are written as lists in the order
+of ROW and DETAIL: with 25,000 samples the names would be most of the file.
 """
 
 from __future__ import annotations
@@ -10,51 +10,42 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from editeval.errors import UserError
+from editeval.images import FLAGS
 from editeval.plugins import names_code
-from editeval.reports.data import NOT_JUDGED, Report, SampleRow, Survey, scored_value, why_unscored
+from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
 from editeval.reports.format import command, metrics_of, model_line, planted_line, policy_shares, score_titles
 from editeval.reports.i18n import Message
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.reports.tables import plain
+from editeval.store.records import SampleRow
 from editeval.text import run_command
 
 CHUNK = 500  # samples per file
-ROW = (
-    *("id", "category", "instruction", "status", "reason", "values", "whys", "seconds", "worker", "attempt"),
-    *("source", "target", "edited", "path", "complaints"),
-)
 LOW = 4  # of 10: a component below it is named as what went wrong
 NUM_WORST = 6
-COMPLAINTS = (
-    *(
-        "failed",
-        "unscored",
-        "pending",
-        "black",
-        "constant",
-        "unchanged",
-    ),  # what became of it, and what the ledger flags
-    *("missing", "spoilt", "damaged", "low", "size"),
-)
+_WHAT_BECAME_OF_IT = ("failed", "unscored", "pending", *FLAGS)
+COMPLAINTS = (*_WHAT_BECAME_OF_IT, "missing", "spoilt", "damaged", "low", "size")
 _BLAMED = {
     "missing": {"completeness", "following", "instruction_following", "instruction", "success", "sc"},
     "spoilt": {"preservation", "consistency", "overedit", "over_editing"},
     "damaged": {"quality", "perceptual_quality", "naturalness", "pq"},
 }
+Block: TypeAlias = JsonObject
+"""What `run_block` makes, as JSON: of other versions too, so a reader takes nothing in it for granted."""
 DETAIL = ("cluster", "seed", "device", "sha256", "message", "started_at", "raws", "history")
 
 
-def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: float) -> dict[str, Any]:
+def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: float) -> Block:
     """Everything but the samples."""
-    provenance = dict(report.provenance)
+    provenance = report.provenance
     return {
         "schema": SCHEMA_VERSION,
-        "run": plain(report.run) | {"scores": score_titles(report.run), "made_under": policy_shares(report.run)},
+        "run": plain({**report.run, "scores": score_titles(report.run), "made_under": policy_shares(report.run)}),
         "benchmark": _benchmark(report),
         "badge": report.badge,
         "model": _both(model_line(report)),
@@ -65,18 +56,16 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),
         "coverage": plain(report.coverage),
-        "summaries": [plain(s) | {"coverage": s.coverage} for s in report.summaries],
+        "summaries": [plain({**asdict(s), "coverage": s.coverage}) for s in report.summaries],
         "statistics": list(report.statistics),
         "causes": [plain(cause) for cause in seen.causes],
         "histograms": plain(seen.histograms),
         "timing": plain(report.timing),
         "policies": plain(report.policies),
-        "batches": len(report.batches),
         "timeline": plain(report.timeline),
         "certificate": plain(report.certificate),
-        "config": _yaml(provenance.pop("config", None)),
-        "origins": plain(provenance.pop("origins", {})),
-        "provenance": plain(provenance),
+        "config": _yaml(provenance.get("config")),
+        "provenance": {name: plain(value) for name, value in provenance.items() if name not in ("config", "origins")},
         "commands": _commands(report, seen),
         "row": list(ROW),
         "detail": list(DETAIL),
@@ -101,27 +90,55 @@ def shown_metrics(report: Report, seen: Survey) -> list[str]:
     return [metric for metric in known if metric]
 
 
-def row_of(row: SampleRow, pictures: Pictures, metrics: list[str]) -> list[Any]:
-    """In the order of ROW. A missing score is None, and its reason stands in `whys`."""
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """A sample in the grid. A missing value is None, and its reason is in `whys`."""
+
+    id: str
+    category: str
+    instruction: str
+    status: str
+    reason: str | None
+    values: list[float | None]  # of the metrics, the headline first
+    whys: list[str] | None
+    seconds: float | None
+    worker: int | None
+    attempt: int | None
+    source: list[str | int] | None
+    target: list[str | int] | None
+    edited: list[str | int] | None
+    path: str | None
+    complaints: list[str]
+
+    def cells(self) -> list[object]:
+        """In the order of ROW."""
+        return [getattr(self, name) for name in ROW]
+
+
+ROW = tuple(one.name for one in fields(GridRow))
+
+
+def row_of(row: SampleRow, pictures: Pictures, metrics: list[str]) -> GridRow:
     values = [scored_value(row, metric) for metric in metrics]
-    whys = [_why(row, metric) if value is None else "" for metric, value in zip(metrics, values, strict=True)]
-    return [
-        row.id,
-        row.category,
-        row.instruction,
-        row.status,
-        row.error_reason,
-        [None if value is None else round(value, 4) for value in values],
-        whys if any(whys) else None,
-        None if row.seconds is None else round(row.seconds, 4),
-        row.worker,
-        row.attempt,
-        _packed(pictures.source),
-        _packed(pictures.target),
-        _packed(pictures.edited),
-        row.edited_path,
-        complaints(row, pictures, metrics),
-    ]
+    is_done = row.status == "done"
+    whys = [why_unscored(row, m) if is_done and v is None else "" for m, v in zip(metrics, values, strict=True)]
+    return GridRow(
+        id=row.id,
+        category=row.category,
+        instruction=row.instruction,
+        status=row.status,
+        reason=row.error_reason,
+        values=[None if value is None else round(value, 4) for value in values],
+        whys=whys if any(whys) else None,
+        seconds=None if row.seconds is None else round(row.seconds, 4),
+        worker=row.worker,
+        attempt=row.attempt,
+        source=_packed(pictures.source),
+        target=_packed(pictures.target),
+        edited=_packed(pictures.edited),
+        path=row.edited_path,
+        complaints=complaints(row, pictures, metrics),
+    )
 
 
 def complaints(row: SampleRow, pictures: Pictures, metrics: Sequence[str]) -> list[str]:
@@ -150,49 +167,43 @@ class IssueCounts:
 
     counts: Counter[str] = field(default_factory=Counter)
     has_target: bool = False
-    _first: dict[str, tuple[float, int, list[Any]]] = field(default_factory=dict)  # category -> its lowest
-    _lowest: list[tuple[float, int, list[Any]]] = field(default_factory=list)
+    _first: dict[str, _Scored] = field(default_factory=dict)  # category -> its lowest
+    _lowest: list[_Scored] = field(default_factory=list)
 
-    def add(self, row: list[Any], position: int) -> None:
-        """`row` as `row_of` made it."""
-        told = dict(zip(ROW, row, strict=True))
-        self.counts.update(told["complaints"])
-        self.has_target |= told["target"] is not None
-        value = told["values"][0] if told["values"] else None
+    def add(self, row: GridRow, position: int) -> None:
+        self.counts.update(row.complaints)
+        self.has_target |= row.target is not None
+        value = row.values[0] if row.values else None
         if value is None:
             return
         entry = (value, position, row)
-        category = told["category"]
-        if category not in self._first or entry[:2] < self._first[category][:2]:
-            self._first[category] = entry
+        if row.category not in self._first or entry[:2] < self._first[row.category][:2]:
+            self._first[row.category] = entry
         if len(self._lowest) < NUM_WORST or entry[:2] < self._lowest[-1][:2]:
-            self._lowest = sorted([*self._lowest, entry], key=lambda e: e[:2])[:NUM_WORST]
+            self._lowest = sorted([*self._lowest, entry], key=_order)[:NUM_WORST]
 
-    def worst(self) -> list[tuple[int, list[Any]]]:
-        """(position, row) of at most NUM_WORST samples: six of one kind would tell less than one of each."""
-        chosen: dict[int, list[Any]] = {}
-        for _, position, row in [*sorted(self._first.values(), key=lambda e: e[:2]), *self._lowest]:
-            if len(chosen) < NUM_WORST:
-                chosen.setdefault(position, row)
-        return list(chosen.items())
+    def worst(self) -> list[tuple[int, list[object]]]:
+        """(position, cells) of at most NUM_WORST samples: six of one kind say less than one of each."""
+        by_place = {place: row for _, place, row in [*sorted(self._first.values(), key=_order), *self._lowest]}
+        return [(place, row.cells()) for place, row in by_place.items()][:NUM_WORST]
 
 
-def detail_of(row: SampleRow, report: Report) -> list[Any]:
+_Scored: TypeAlias = tuple[float, int, GridRow]
+
+
+def _order(scored: _Scored) -> tuple[float, int]:
+    return scored[:2]
+
+
+def detail_of(row: SampleRow, report: Report) -> list[object]:
     """In the order of DETAIL."""
     raws = {metric: score.raw for metric, score in row.scores.items() if score.raw}
     history = plain(list(report.histories.get(row.id, ())))
-    told = (row.cluster, row.seed, row.device, row.sha256, row.error_message, row.started_at)
-    return [*told, raws or None, history or None]
+    known = (row.cluster, row.seed, row.device, row.sha256, row.error_message, row.started_at)
+    return [*known, raws or None, history or None]
 
 
-def _why(row: SampleRow, metric: str) -> str:
-    if row.status != "done":
-        return ""
-    score = row.scores.get(metric)
-    return score.reason if score is not None else why_unscored(row, metric)
-
-
-def _packed(picture: SampleImages | None) -> list[Any] | None:
+def _packed(picture: SampleImages | None) -> list[str | int] | None:
     return [picture.stem, picture.extension, picture.width, picture.height] if picture else None
 
 
@@ -212,7 +223,7 @@ def _commands(report: Report, seen: Survey) -> dict[str, str]:
     return {"again": command(report), "retry": retry, "show": run_command("show", where, names_code=False)}
 
 
-def _yaml(value: Any) -> str:
+def _yaml(value: object) -> str:
     import yaml
 
     return str(yaml.safe_dump(plain(value), allow_unicode=True, sort_keys=False, width=100)) if value else ""
@@ -223,7 +234,7 @@ SCHEMA_VERSION = 1
 _SCRIPT = re.compile(r'ui\.receive\("run", 0, (.*)\);\n', re.DOTALL)
 
 
-def read_block(run_dir: Path, names_code: bool = False) -> dict[str, Any]:
+def read_block(run_dir: Path, names_code: bool = False) -> Block:
     """Raises UserError for a run without a report and for a report that another version wrote.
 
     `names_code`: the run's configuration names code of the user's own; the command that the error names says so.

@@ -1,39 +1,46 @@
-"""The pictures of a report: full size and thumbnail, named by their content, and an index of who has which.
+"""The images of a report: full size and thumbnail, named by their content, and an index of which sample has which.
 
-A picture is made once, by the run or by the report, whichever comes first. Thumbnails are made from pixels only:
-nothing of a file's metadata goes into them, and a source that carries any is written again for the same reason.
-Everything here can be made again, so nothing is synced to disk; what a power cut leaves empty is made again.
+An image is made once, by the run while it works or by the report, whichever comes first. Thumbnails are made from
+pixels only: nothing of a file's metadata goes into them, and a source that carries any is written again for the same
+reason. Everything here can be made again, so nothing is synced to disk; what a power cut leaves empty is made again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import queue
+import signal
+import subprocess
+import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from editeval.errors import ImageError
 from editeval.images import decode, encode_png, sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-import contextlib
-import queue
-import re
-import shutil
+
+    from editeval.types import ImageRef
 
 FOLDER = "report"  # in the run directory; below it `thumbs` and `pictures`
 INDEX = "pictures.jsonl"
 THUMBNAIL_PX, QUALITY = 320, 78
+MAX_WAITING, MAX_BYTES = 256, 64_000_000  # samples that wait for their thumbnails, and encoded bytes that they hold
+WAKE_S = 0.1
+NICENESS = 15
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
+_METADATA = {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "comment", "photoshop"}
 
 
 @dataclass(frozen=True, slots=True)
 class SampleImages:
-    """A picture: `stem` names its thumbnail `thumbs/<stem>.webp`, `stem.extension` its full size in `pictures`."""
+    """An image: `stem` names its thumbnail `thumbs/<stem>.webp`, `stem.extension` its full size in `pictures`."""
 
     stem: str
     extension: str
@@ -52,51 +59,55 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The encoded pictures of a sample, as they were read; `edited_sha256` is that of the ledger."""
+    """The images of a sample, encoded or still to be read; `edited_sha256` is that of the ledger."""
 
     sample_id: str
-    source: bytes | None
-    target: bytes | None
-    edited: bytes | None
+    source: bytes | ImageRef | None
+    target: bytes | ImageRef | None
+    edited: bytes | ImageRef | None
     edited_sha256: str | None
 
 
 class ThumbnailStore:
-    """The pictures of one run. `add` may be called by several threads."""
+    """The images of one run. `add` may be called by several threads."""
 
     def __init__(self, run_dir: Path) -> None:
         self._folder = run_dir / FOLDER
         self._lock = threading.Lock()
         self._index: dict[str, tuple[str | None, Pictures]] = {}
-        self._read_index()
+        path = self._folder / INDEX
+        for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
+            with contextlib.suppress(ValueError, TypeError):  # a line cut short by a kill: its images are made again
+                sample_id, digest, *three = json.loads(line)
+                self._index[sample_id] = digest, Pictures(*(SampleImages(*image) if image else None for image in three))
 
     def find(self, sample_id: str, edited_sha256: str | None) -> Pictures | None:
         """What was made for this very edit, if all of it is still there."""
-        known = self._index.get(sample_id)
-        if known is None or known[0] != edited_sha256:
+        digest, pictures = self._index.get(sample_id, ("", None))
+        if pictures is None or digest != edited_sha256 or (digest is not None and pictures.edited is None):
             return None
-        pictures = known[1]
-        sound = all(self._is_there(f"thumbs/{p.stem}.webp") for p in _all(pictures))
-        full = (p for p in (pictures.source, pictures.target) if p is not None)
-        return pictures if sound and all(self._is_there(f"pictures/{p.stem}.{p.extension}") for p in full) else None
+        full = [f"pictures/{p.stem}.{p.extension}" for p in (pictures.source, pictures.target) if p is not None]
+        thumbs = [f"thumbs/{p.stem}.webp" for p in (pictures.source, pictures.target, pictures.edited) if p is not None]
+        return pictures if all(map(self._is_there, (*full, *thumbs))) else None
 
     def add(self, found: Found) -> Pictures:
-        """The pictures of a sample, on the shelf from now on. Raises OSError if they cannot be written."""
-        source, target, edited = _decoded(found.source), _decoded(found.target), _decoded(found.edited)
+        """The images of a sample, in the store from now on. Raises OSError if they cannot be written."""
         pictures = Pictures(
-            source=self._keep(found.source, source),
-            target=self._keep(found.target, target),
-            edited=self._keep_edit(found.edited_sha256, edited),
+            source=self._keep(_read(found.source)),
+            target=self._keep(_read(found.target)),
+            edited=self._keep_edit(_read(found.edited), found.edited_sha256),
         )
-        line = json.dumps([found.sample_id, found.edited_sha256, *map(_packed, _three(pictures))])
+        three = (pictures.source, pictures.target, pictures.edited)
+        line = json.dumps([found.sample_id, found.edited_sha256, *(image and astuple(image) for image in three)])
         with self._lock:
             self._index[found.sample_id] = (found.edited_sha256, pictures)
             with (self._folder / INDEX).open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         return pictures
 
-    def _keep(self, data: bytes | None, image: Image | None) -> SampleImages | None:
-        """Full size as it was read, unless it carries metadata or is no picture of one of the known kinds."""
+    def _keep(self, data: bytes | None) -> SampleImages | None:
+        """Full size as it was read, unless it carries metadata or is no image of one of the known kinds."""
+        image = _decoded(data)
         if data is None or image is None:
             return None
         extension = next((e for mark, e in _EXTENSIONS.items() if data.startswith(mark)), "")
@@ -104,29 +115,30 @@ class ThumbnailStore:
             data, extension = encode_png(image), "png"
         stem = sha256(data)[:32]
         self._put(f"pictures/{stem}.{extension}", data)
-        self._put_thumbnail(stem, image)
+        return self._with_thumbnail(stem, extension, image)
+
+    def _keep_edit(self, data: bytes | None, digest: str | None) -> SampleImages | None:
+        """Only the thumbnail: the full size is in the run already. None for a file that is not the recorded edit."""
+        image = _decoded(data)
+        if data is None or image is None or digest is None or sha256(data) != digest:
+            return None
+        return self._with_thumbnail(digest[:32], "png", image)
+
+    def _with_thumbnail(self, stem: str, extension: str, image: Image) -> SampleImages:
+        name = f"thumbs/{stem}.webp"
+        if not self._is_there(name):
+            self._put(name, thumbnail(image))
         return SampleImages(stem, extension, image.width, image.height)
 
-    def _keep_edit(self, digest: str | None, image: Image | None) -> SampleImages | None:
-        """Only the thumbnail: the full size is in the run already."""
-        if digest is None or image is None:
-            return None
-        self._put_thumbnail(digest[:32], image)
-        return SampleImages(digest[:32], "png", image.width, image.height)
-
-    def _put_thumbnail(self, stem: str, image: Image) -> None:
-        if not self._is_there(f"thumbs/{stem}.webp"):
-            self._put(f"thumbs/{stem}.webp", thumbnail(image))
-
     def _is_there(self, name: str) -> bool:
-        """Whole, as far as its size tells: a power cut may leave the beginning of a file, or nothing in it."""
+        """Whole, as far as its size says: a power cut may leave the beginning of a file, or nothing in it."""
         path = self._folder / name
         try:
             size = path.stat().st_size
             if path.suffix != ".webp" or not size:
                 return size > 0
             with path.open("rb") as file:
-                return size >= _riff_size(file.read(8))
+                return size >= 8 + int.from_bytes(file.read(8)[4:], "little")  # RIFF, and the size of what follows
         except OSError:
             return False
 
@@ -135,18 +147,6 @@ class ThumbnailStore:
         if not self._is_there(name):
             path.parent.mkdir(parents=True, exist_ok=True)
             put(path, data)
-
-    def _read_index(self) -> None:
-        path = self._folder / INDEX
-        if not path.is_file():
-            return
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    sample_id, known = _read_line(line)
-                except (ValueError, TypeError):  # a line cut short by a kill: its pictures are made again
-                    continue
-                self._index[sample_id] = known
 
 
 def put(path: Path, data: bytes) -> None:
@@ -161,17 +161,14 @@ def put(path: Path, data: bytes) -> None:
 
 
 def thumbnail(image: Image) -> bytes:
-    """A WebP of at most THUMBNAIL_PX on each side; does not change `image`."""
-    small = image.copy()
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), reducing_gap=2.0)
+    """A WebP of at most THUMBNAIL_PX on each side."""
+    width, height = image.size
+    scale = min(1.0, THUMBNAIL_PX / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = image.resize(size, reducing_gap=1.5) if scale < 1.0 else image
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=QUALITY, method=2)
     return buffer.getvalue()
-
-
-def _riff_size(head: bytes) -> int:
-    """Of a WebP file, as its first eight bytes tell it."""
-    return 8 + int.from_bytes(head[4:8], "little")
 
 
 def _decoded(data: bytes | None) -> Image | None:
@@ -185,107 +182,91 @@ def _has_metadata(data: bytes) -> bool:
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as image:
-        return bool(set(image.info) & {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "comment", "photoshop"})
+        return bool(set(image.info) & _METADATA)
 
 
-def _three(pictures: Pictures) -> tuple[SampleImages | None, ...]:
-    return pictures.source, pictures.target, pictures.edited
+class ThumbnailWriter:
+    """Makes the thumbnails of a run while it works: a process of low priority, and a thread that sends it the images.
 
-
-def _all(pictures: Pictures) -> list[SampleImages]:
-    return [picture for picture in _three(pictures) if picture is not None]
-
-
-def _packed(picture: SampleImages | None) -> list[Any] | None:
-    return [picture.stem, picture.extension, picture.width, picture.height] if picture else None
-
-
-def _read_line(line: str) -> tuple[str, tuple[str | None, Pictures]]:
-    sample_id, digest, source, target, edited = json.loads(line)
-    return sample_id, (digest, Pictures(_unpacked(source), _unpacked(target), _unpacked(edited)))
-
-
-def _unpacked(packed: list[Any] | None) -> SampleImages | None:
-    return SampleImages(*packed) if packed else None
-
-
-MAX_WAITING, MAX_BYTES = 32, 64_000_000  # pictures of so many samples, and encoded bytes of all of them
-WAKE_S = 0.2
-
-
-class Previews:
-    """A thread that fills the shelf of a run, from `start` to `finish`."""
+    Both begin with the first `offer`, and end with `finish` or with this process. What was not made by then, or did not
+    fit into the queue, is left to the report.
+    """
 
     def __init__(self, run_dir: Path) -> None:
-        self._shelf = ThumbnailStore(run_dir)
-        self._waiting: queue.Queue[Found | None] = queue.Queue(MAX_WAITING)
+        self._store = ThumbnailStore(run_dir)  # as it was before
+        self._command = [sys.executable, "-c", f"from {__name__} import work; work()", str(run_dir)]
+        self._waiting: queue.Queue[Found] = queue.Queue(MAX_WAITING)
+        self._offered: set[str] = set()
+        self._num_bytes = 0  # in the queue
         self._lock = threading.Lock()
-        self._num_bytes = 0  # in the queue and in hand
-        self._thread = threading.Thread(target=self._work, name="previews", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
+        self._is_finished = threading.Event()
+        self._thread = threading.Thread(target=self._send, name="thumbnails", daemon=True)
 
     def offer(self, found: Found) -> None:
-        """Make the pictures of this sample, if there is room for it. Any thread may call it."""
-        if self._waiting.full() or self._shelf.find(found.sample_id, found.edited_sha256) is not None:
-            return
+        """Make the thumbnails of this sample, if there is room for it. Any thread may call it; it never waits."""
         with self._lock:
-            if self._num_bytes + _size(found) <= MAX_BYTES:
-                with contextlib.suppress(queue.Full):
-                    self._waiting.put_nowait(found)
-                    self._num_bytes += _size(found)
+            size, is_known = _num_bytes(found), found.sample_id in self._offered
+            if is_known or self._waiting.full() or self._num_bytes + size > MAX_BYTES or self._is_finished.is_set():
+                return
+            self._offered.add(found.sample_id)
+            if self._store.find(found.sample_id, found.edited_sha256) is not None:
+                return
+            self._num_bytes += size
+            self._waiting.put_nowait(found)
+            if self._thread.ident is None:
+                self._thread.start()
 
     def finish(self) -> None:
-        """What waits is made; then the thread is gone."""
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Full):
-                self._waiting.put(None, timeout=WAKE_S)
-                break
+        """What is in hand is made; then thread and process are gone."""
+        self._is_finished.set()
         if self._thread.ident is not None:
             self._thread.join()
 
-    def _work(self) -> None:
-        is_writable = True
-        while (found := self._waiting.get()) is not None:
-            try:
-                if is_writable:
-                    self._shelf.add(found)
-            except OSError:  # a full disk: the report meets it again, and says so
-                is_writable = False
-            with self._lock:
-                self._num_bytes -= _size(found)
+    def _send(self) -> None:
+        quiet = subprocess.DEVNULL
+        with (
+            contextlib.suppress(OSError),  # the process is gone, for want of memory or disk: the report says so
+            subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+            ) as process,
+        ):
+            assert process.stdin is not None, "it is a pipe"
+            while not self._is_finished.is_set():
+                with contextlib.suppress(queue.Empty):
+                    self._send_one(self._waiting.get(timeout=WAKE_S), process.stdin)
+
+    def _send_one(self, found: Found, pipe: IO[bytes]) -> None:
+        with self._lock:
+            self._num_bytes -= _num_bytes(found)
+        images = [_read(image) for image in (found.source, found.target, found.edited)]
+        sizes = [None if image is None else len(image) for image in images]
+        pipe.write(json.dumps([found.sample_id, found.edited_sha256, *sizes]).encode() + b"\n")
+        pipe.writelines(image for image in images if image is not None)
+        pipe.flush()
 
 
-def _size(found: Found) -> int:
-    return sum(len(data) for data in (found.source, found.target, found.edited) if data is not None)
+def work() -> None:
+    """The process of a ThumbnailWriter: for the run in argv[1] it makes what comes on stdin, until a disk is full."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    store, pipe = ThumbnailStore(Path(sys.argv[1])), sys.stdin.buffer
+    with contextlib.suppress(OSError):
+        for line in pipe:
+            sample_id, digest, *sizes = json.loads(line)
+            images = [None if size is None else pipe.read(size) for size in sizes]
+            if [image and len(image) for image in images] != sizes:
+                return  # the run was killed
+            source, target, edited = images
+            store.add(Found(sample_id, source, target, edited, digest))
 
 
-_FOLDERS = ("app", "thumbs", "pictures")
-_LEFT = re.compile(r"\.data\.(?P<pid>[0-9]{1,7})\.(new|old)|\..+?\.(?P<owner>[0-9]{1,7})(\.[0-9]+)?\.tmp")
+def _num_bytes(found: Found) -> int:
+    return sum(len(image) for image in (found.source, found.target, found.edited) if isinstance(image, bytes))
 
 
-def remove_leftovers(folder: Path) -> None:
-    """`folder` is the report's own. What belongs to this process, or to one that still lives, stays."""
-    for place in (folder, *(folder / name for name in _FOLDERS)):
-        for entry in os.scandir(place):
-            left = _LEFT.fullmatch(entry.name)
-            if left is None or _is_alive(int(left["pid"] or left["owner"])):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)  # what stays is tried again by the next report
-            else:
-                Path(entry.path).unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    """Also true of this process and of one that belongs to somebody else."""
-    if pid == os.getpid():
-        return True
+def _read(image: bytes | ImageRef | None) -> bytes | None:
+    """Its bytes; None if it cannot be read."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return image if image is None or isinstance(image, bytes) else image.read()
+    except ImageError:
+        return None

@@ -9,25 +9,26 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 from urllib.parse import quote
 
+from editeval.reports.format import change_of
 from editeval.reports.i18n import Message, is_word
 from editeval.reports.site import charts, markup, page
 from editeval.reports.site.markup import Html, h, t
+from editeval.reports.site.payload import Block
 from editeval.text import NOTHING, duration, fixed, moment, share, span
 from editeval.types import STATISTICS
 
 WHOLE = ("macro", "micro")
 _STEM = re.compile(r"[0-9a-f]{32}")
 _PHASES = ("load_s", "edit_s", "both_s", "swap_s", "judge_s")
-_SAME = 0.0005  # policies that differ by less took the same time
 _CHECK_STATUSES = ("passed", "warned", "failed", "not measured")
 _MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
 
-Summary = Mapping[str, Any]
-Comparison = Mapping[str, Any]
-"""How the first run stands to another, in plain values: those of `stats.compare.Comparison`, and `is_same_judge`."""
+Summary: TypeAlias = Block
+Comparison: TypeAlias = Block
+"""How the first run compares with another, in JSON values: those of `stats.compare.Comparison`, and `is_same_judge`."""
 
 
 def first_page(runs: Sequence[RunView], comparisons: Sequence[Comparison] = (), num_shared: int | None = None) -> str:
@@ -43,13 +44,13 @@ def first_page(runs: Sequence[RunView], comparisons: Sequence[Comparison] = (), 
 class RunView:
     """A run on the first page: its block, as `payload` makes it. `thumb(stem)` is the address of a thumbnail."""
 
-    block: Mapping[str, Any]
+    block: Block
     thumb: Callable[[str], str]
     index: int = 0
 
     @property
-    def run(self) -> Mapping[str, Any]:
-        run: Mapping[str, Any] = self.block["run"]
+    def run(self) -> Block:
+        run: Block = self.block["run"]
         return run
 
     @property
@@ -91,7 +92,7 @@ class RunView:
         return histograms.get(category, ())
 
     def coverage(self) -> dict[str, int]:
-        """Numbers of samples by what became of them; the first is what the result stands on."""
+        """Numbers of samples by what became of them; the first counts for the result."""
         counts = self.block["coverage"]
         known = {"failed": counts["num_failed"], "pending": counts["num_pending"]}
         if not self.block["headline"]:
@@ -107,7 +108,7 @@ class RunView:
         values |= {"also_kept": "; ".join(run.get("also_kept") or ())}
         return ((name, str(value)) for name, value in values.items() if value)
 
-    def worst(self) -> list[dict[str, Any]]:
+    def worst(self) -> list[dict[str, object]]:
         """The rows of the lowest scores, by name."""
         return [dict(zip(self.block["row"], row, strict=True)) for _, row in self.block["worst"]]
 
@@ -120,14 +121,14 @@ class RunView:
     def phases(self) -> dict[str, float]:
         return {name: self.block["timeline"]["phases"][name] for name in _PHASES}
 
-    def lanes(self, timeline: Mapping[str, Any], tag: str = "span") -> list[Html]:
+    def lanes(self, timeline: Block, tag: str = "span") -> list[Html]:
         """What each worker is called: by its stage, or by its judge if there are several."""
         judges = {one["id"]: one["name"] for one in self.run.get("judgings") or () if one["prefix"]}
         return [
             h(
                 tag,
                 judges.get(lane["judging_id"]) or t(tag, lane["stage"]),
-                f" {lane['worker']} \u00b7 {lane['device']}",
+                _place(lane),
             )
             for lane in timeline["lanes"]
         ]
@@ -138,7 +139,7 @@ class RunView:
         line: Sequence[str] | str = lines[place]
         return line
 
-    def policy(self) -> Mapping[str, Any] | None:
+    def policy(self) -> Block | None:
         """The replay of the policy that was used."""
         return next((one for one in self.block["policies"] if one["policy"] == self.run.get("policy")), None)
 
@@ -148,14 +149,8 @@ def _marks(runs: Sequence[RunView], category: str) -> list[tuple[Summary, int]]:
     return [(summary, run.colour) for run in runs if (summary := run.summary(category)) is not None]
 
 
-def _longest(lanes: Sequence[Mapping[str, Any]]) -> float:
+def _longest(lanes: Sequence[Block]) -> float:
     return max(float(lane["busy_s"] + lane["idle_s"]) for lane in lanes)
-
-
-def _change(makespan_s: float, used_s: float | None) -> float:
-    """Of a policy's time against that of the policy used; 0 for the same."""
-    change = makespan_s / used_s - 1 if used_s else 0.0
-    return change if abs(change) >= _SAME else 0.0
 
 
 def _status(status: str) -> Html:
@@ -184,12 +179,12 @@ def _quoted(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
-def _place(lane: Mapping[str, Any]) -> str:
+def _place(lane: Block) -> str:
     return f" {lane['worker']} \u00b7 {lane['device']}"
 
 
 _TEXTS = (t, markup.category, markup.message, fixed, share, span, duration, moment)
 _CHARTS = (charts.axis, charts.strip, charts.stacked, charts.bar, charts.gantt)
-_OURS = (_marks, _longest, _change, _status, _cell, _about, _pretty, _quoted)
+_OURS = (_marks, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
 _GLOBALS: dict[str, object] = {one.__name__.removeprefix("_"): one for one in (*_TEXTS, *_CHARTS, *_OURS)}
 _GLOBALS |= {"WHOLE": WHOLE, "NOTHING": NOTHING}

@@ -14,16 +14,16 @@ import base64
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from editeval.files import write_atomic
-from editeval.reports.data import Report, SampleRow, surveyed
+from editeval.reports.data import Report, surveyed
 from editeval.reports.site import page, payload
 from editeval.reports.site.thumbnails import (
     FOLDER,
@@ -32,10 +32,10 @@ from editeval.reports.site.thumbnails import (
     SampleImages,
     ThumbnailStore,
     put,
-    remove_leftovers,
 )
 from editeval.reports.site.view import RunView, first_page
 from editeval.reports.tables import replacing, to_json
+from editeval.store.records import SampleRow
 
 FIRST_FILE = payload.PLACE  # written last: a run that has it has a whole site
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -45,7 +45,7 @@ def write_report_html(report: Report, directory: Path) -> Path:
     """The site; pictures that the run has not made yet are made now, on every core."""
     for folder in ("app", "thumbs", "pictures"):
         (directory / FOLDER / folder).mkdir(parents=True, exist_ok=True)
-    remove_leftovers(directory / FOLDER)
+    _remove_leftovers(directory / FOLDER)
     with _renewed(directory / FOLDER / "data") as data:
         tally = payload.IssueCounts()
         for kind, number, text in _chunks(report, directory, tally):
@@ -87,7 +87,7 @@ def _inline(directory: Path, stem: str) -> str:
     return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def safe_json(value: Any) -> str:
+def safe_json(value: object) -> str:
     """JSON that is a JavaScript literal too, and in which no browser finds a tag, a comment or an entity."""
     return to_json(value).translate(_ESCAPES)
 
@@ -103,7 +103,7 @@ def _chunks(report: Report, directory: Path, tally: payload.IssueCounts) -> Iter
         shown = [payload.row_of(row, mine, metrics) for row, mine in zip(rows, pictures, strict=True)]
         for place, row in enumerate(shown, start=number * payload.CHUNK):
             tally.add(row, place)
-        yield "rows", number, safe_json(shown)
+        yield "rows", number, safe_json([row.cells() for row in shown])
         yield "details", number, safe_json([payload.detail_of(row, report) for row in rows])
 
 
@@ -161,6 +161,34 @@ def _renewed(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+_FOLDERS = ("app", "thumbs", "pictures")
+_LEFT = re.compile(r"\.data\.(?P<pid>[0-9]{1,7})\.(new|old)|\..+?\.(?P<owner>[0-9]{1,7})(\.[0-9]+)?\.tmp")
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """`folder` is the report's own. What belongs to this process, or to one that still lives, stays."""
+    for place in (folder, *(folder / name for name in _FOLDERS)):
+        for entry in os.scandir(place):
+            left = _LEFT.fullmatch(entry.name)
+            if left is None or _is_alive(int(left["pid"] or left["owner"])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)  # what stays is tried again by the next report
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    """Also true of this process and of one of another user."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _title(report: Report) -> str:

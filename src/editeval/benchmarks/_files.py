@@ -1,4 +1,7 @@
-"""Where the images of a file-based benchmark are: in a folder that nothing leaves, or as base64 inside a JSON file."""
+"""What benchmarks made of files share: which ids and texts are accepted, and where the images are.
+
+An image is in a folder that nothing leaves, or base64 inside a JSON file.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,21 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Iterable
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from editeval.benchmarks._json_stream import LongString
 from editeval.errors import BenchmarkError, ImageError
 from editeval.images import from_base64
+from editeval.types import Sample
 
 MAX_HASHED_BYTES = 1 << 30  # up to this total, fingerprints read whole images
 _ENDS = 4096  # bytes read from both ends of every image beyond that
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
+_MAX_LISTED = 100  # duplicates
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -123,6 +130,12 @@ class ImageDirectory:
             )
 
 
+def folder_images(samples: Iterable[Sample]) -> list[FolderImage]:
+    """All images of the samples that are files in a folder."""
+    images = (image for sample in samples for image in (sample.image, sample.reference, sample.mask))
+    return [image for image in images if isinstance(image, FolderImage)]
+
+
 def fingerprint_images(images: Iterable[FolderImage], max_hashed_bytes: int = MAX_HASHED_BYTES) -> str:
     """Hash of the images' names and contents.
 
@@ -181,3 +194,57 @@ def _is_inside(real: str, root: str) -> bool:
 
 def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block for ever
+
+
+# ------------------------------------------------------------------------------------------------ ids and texts
+
+
+def refuse_duplicates(where: str, ids: Sequence[str], places: Sequence[str], remedy: str) -> None:
+    """Raises BenchmarkError naming every id that occurs twice, with its places.
+
+    Ids that differ only in case or in Unicode normalisation count as the same: files and people confuse them.
+    """
+    if len({_folded(i) for i in ids}) == len(ids):
+        return
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, sample_id in enumerate(ids):
+        groups[_folded(sample_id)].append(position)
+    repeated = [positions for positions in groups.values() if len(positions) > 1]
+    listed = "; ".join(
+        f"{' / '.join(dict.fromkeys(repr(ids[p]) for p in positions))} ({', '.join(places[p] for p in positions)})"
+        for positions in repeated[:_MAX_LISTED]
+    )
+    more = f"; and {len(repeated) - _MAX_LISTED} more" if len(repeated) > _MAX_LISTED else ""
+    raise BenchmarkError(f"{where}: ids must be unique, got duplicates: {listed}{more}; {remedy}")
+
+
+def required_text(where: str, field: str, value: object) -> str:
+    """`value` as a text that is not blank. Raises BenchmarkError."""
+    text = optional_text(where, field, value)
+    if not text or text.isspace():
+        raise BenchmarkError(f"{where}: {field} is {'missing' if value is None else 'empty'}; fill it in")
+    return text
+
+
+def optional_text(where: str, field: str, value: object) -> str:
+    """`value` as a text, empty if it is absent. Whole numbers are taken as written. Raises BenchmarkError."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.isascii():
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise BenchmarkError(f"{where}: {field} must be a text, got {type(value).__name__}; put it in quotes")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        half = ascii(value[error.start])
+        raise BenchmarkError(f"{where}: {field} has half of a surrogate pair, got {half}; fix the text") from error
+    return value
+
+
+def _folded(sample_id: str) -> str:
+    if sample_id.isascii():
+        return sample_id.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", sample_id).casefold())

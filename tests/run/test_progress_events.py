@@ -1,4 +1,4 @@
-"""What the stages tell is what the report will say."""
+"""What observers of the stages get is what the report will say."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 
 from editeval.display.observer import Observer
 from editeval.execution.pool_events import PoolEvent
-from editeval.run.progress_events import completed_edit, interval, settled_scores, tell
-from editeval.stats.summary import Entry, summarise
+from editeval.run.edit_stage import completed_edit
+from editeval.run.judge_stage import completed_scores
+from editeval.run.stage import pass_on
+from editeval.stats.summary import Entry, running_interval, summarise
 from editeval.types import Failure, Outcome, Sample, Score
 
 
 class NoImage:
     def read(self) -> bytes:
-        raise AssertionError("nobody looks")
+        raise AssertionError("no pixel is needed")
 
 
 def outcome(key: str, error: Failure | None = None) -> Outcome:
@@ -27,7 +29,7 @@ def outcome(key: str, error: Failure | None = None) -> Outcome:
 def test_the_running_interval_is_that_of_the_reports_row_micro(scores: dict[str, list[float]]) -> None:
     entries: list[Entry] = [("a", f"c{c}", "scored", v) for c, values in scores.items() for v in values]
     whole = summarise(entries, "overall")[-1]
-    mean, low, high = interval(scores)
+    mean, low, high = running_interval(scores)
     assert mean == pytest.approx(whole.mean, abs=1e-9)
     assert (low is None) == (whole.ci_low is None)
     if low is not None:
@@ -43,25 +45,25 @@ def test_a_failed_edit_settles_with_its_reason() -> None:
 def test_a_batch_settles_its_scores_by_cluster_what_is_unscored_and_what_has_no_edit() -> None:
     samples = {key: Sample(key, "x", NoImage(), "do", cluster=cluster) for key, cluster in (("a", "c"), ("b", ""))}
     rows = [([Score("a", "j", "overall", 4.0)], outcome("a")), ([Score("b", "j", "overall", 6.0)], outcome("b"))]
-    settled = settled_scores(outcome("batch 0"), 3, rows, samples)
+    settled = completed_scores(outcome("batch 0"), 3, rows, samples)
     assert settled.scores == (("c", 4.0), ("b", 6.0)) and (settled.num_samples, settled.num_gone) == (2, 1)
     rows[1] = ([Score("b", "j", "overall", None, "what?", "unparsable")], outcome("b"))
-    settled = settled_scores(outcome("batch 0"), 2, rows, samples)
+    settled = completed_scores(outcome("batch 0"), 2, rows, samples)
     assert settled.failures == (("b", "unparsable", "what?"),) and settled.num_gone == 0
 
 
-class Listening(Observer):
+class Recording(Observer):
     def __init__(self) -> None:
-        self.heard: list[tuple[str, str, dict]] = []
+        self.events: list[tuple[str, str, dict]] = []
 
     def notice(self, stage, kind, data) -> None:  # type: ignore[no-untyped-def]
-        self.heard.append((stage, kind, dict(data)))
+        self.events.append((stage, kind, dict(data)))
 
 
-def test_notices_are_handed_on_as_json_values_and_ticks_are_not() -> None:
-    observer = Listening()
-    tell(observer, "edit", PoolEvent("tick", {}))
-    tell(observer, "edit", PoolEvent("started", {"worker": 0, "key": "a"}))
-    tell(observer, "edit", PoolEvent("attempt", {"outcome": outcome("a", Failure("oom", "no memory"))}))
+def test_events_are_passed_on_as_json_values_and_ticks_are_not() -> None:
+    observer = Recording()
+    pass_on(observer, "edit", PoolEvent("tick", {}))
+    pass_on(observer, "edit", PoolEvent("started", {"worker": 0, "key": "a"}))
+    pass_on(observer, "edit", PoolEvent("attempt", {"outcome": outcome("a", Failure("oom", "no memory"))}))
     attempt = {"key": "a", "worker": 1, "attempt": 2, "reason": "oom", "message": "no memory"}
-    assert observer.heard == [("edit", "started", {"worker": 0, "key": "a"}), ("edit", "attempt", attempt)]
+    assert observer.events == [("edit", "started", {"worker": 0, "key": "a"}), ("edit", "attempt", attempt)]
