@@ -249,6 +249,10 @@ class Benchmark(ABC):
     def fingerprint(self) -> str:
         """Hash of the content: equal if and only if the samples (ids, texts, images) are."""
 
+    def older_version(self, fingerprint: str) -> str:
+        """The version of this benchmark that had that fingerprint, under the same parameters; empty: none known."""
+        return ""
+
 
 class Plugin:
     """What editors and judges share. `load` comes first, `unload` last; retrying and timing are not their business."""

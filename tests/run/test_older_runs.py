@@ -53,3 +53,14 @@ def test_it_is_verified_reported_exported_and_shown_with_the_same_numbers(older:
     assert [row["id"] for row in exported] == list(before)
     assert "physical/0000" in editeval("show", older, "physical/0000", cwd=tmp_path)
     assert "5 images, 0 problems" in editeval("verify", older, cwd=tmp_path), "its new reports are those of its ledger"
+
+
+def test_scenes_of_another_version_stand_beside_no_edit(older: Path, tmp_path: Path) -> None:
+    """The built-in benchmark draws other scenes under the same ids now."""
+    assert "version 1 of 'procedural' was edited" in editeval("verify", older, cwd=tmp_path)
+    editeval("report", older, cwd=tmp_path)
+    report = json.loads((older / "report.json").read_text(encoding="utf-8"))
+    assert any("not the one that was edited" in warning for warning in report["warnings"])
+    pictures = [json.loads(line) for line in (older / "report" / "pictures.jsonl").read_text("utf-8").splitlines()]
+    assert len(pictures) == 5 and not list((older / "report" / "pictures").iterdir()), "no source and no target"
+    assert len(list((older / "report" / "thumbs").iterdir())) == 5, "one of each edit"

@@ -206,8 +206,20 @@ def _check_editors(found: InputsCheck, store: RunStore) -> None:
         found.problems.append(Problem("inputs", store.path.name, said))
 
 
+def is_same_benchmark(plan: Plan, store: RunStore) -> bool:
+    """Whether the benchmark is, by its fingerprint, the one that was edited: same texts and same images."""
+    return plan.benchmark.fingerprint() == str(store.manifest["identity"]["benchmark"])
+
+
 def _check_sources(found: InputsCheck, plan: Plan, store: RunStore) -> None:
-    is_same = plan.benchmark.fingerprint() == store.manifest["identity"]["benchmark"]
+    is_same = is_same_benchmark(plan, store)
+    older = "" if is_same else plan.benchmark.older_version(str(store.manifest["identity"]["benchmark"]))
+    if older:
+        said = (
+            f"version {older} of {plan.config.benchmark.type!r} was edited, this is a newer one: sources not compared"
+        )
+        found.unknown.append(f"benchmark: {said}")
+        return
     samples = {sample.id: sample for sample in plan.benchmark}
     before = len(found.problems)
     counts = dict.fromkeys(("absent", "unrecorded"), 0)
