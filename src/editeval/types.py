@@ -249,9 +249,9 @@ class Benchmark(ABC):
     def fingerprint(self) -> str:
         """Hash of the content: equal if and only if the samples (ids, texts, images) are."""
 
-    def older_version(self, fingerprint: str) -> str:
-        """The version of this benchmark that had that fingerprint, under the same parameters; empty: none known."""
-        return ""
+    def earlier_fingerprints(self) -> tuple[str, ...]:
+        """What it was, under these parameters, in older versions whose samples cannot be made any more."""
+        return ()
 
 
 class Plugin:
@@ -326,11 +326,9 @@ class Judge(Plugin, ABC):
     @classmethod
     def roles_of(cls, params: PluginParams) -> Mapping[str, str]:
         """What a certificate checks -> the metric that measures it: following, preservation; and, where the metric
-        measures nothing else, "preservation alone" and "quality alone". Without: the headline, or nothing."""
-        metrics = cls.metrics_of(params)
-        roles = {"preservation alone": "preservation", "quality alone": "quality"}
-        roles |= {"following": "following", "preservation": "preservation"}
-        return {role: metric for role, metric in roles.items() if metric in metrics}
+        measures nothing else, "preservation alone" and "quality alone". What is left out goes by the usual names of
+        metrics (certificates/conditions.py), then it is the headline, or nothing."""
+        return {}
 
     @classmethod
     def fingerprint_of(cls, params: PluginParams) -> str:

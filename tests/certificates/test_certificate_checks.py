@@ -140,6 +140,25 @@ def test_each_check_uses_the_metric_it_concerns(
     assert answers.metric_for("headline") == answers.metrics[0]
 
 
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (("mean", "semantic_consistency", "instruction_following"), ("instruction_following", "semantic_consistency")),
+        (("mean", "completeness", "perceptual_quality"), ("completeness", "mean")),
+        (("mean", "semantic_consistency"), ("semantic_consistency", "semantic_consistency")),
+        (("mean",), ("mean", "mean")),
+    ],
+)
+def test_a_judge_from_outside_is_checked_on_the_metrics_that_the_documentation_names(
+    metrics: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    judge = type("JudgeFromOutside", (Judge,), {"metrics": metrics})
+    answers = Answers(metrics, judge.roles_of(None))
+    assert (answers.metric_for("following"), answers.metric_for("preservation")) == expected
+    quality = "perceptual_quality" if "perceptual_quality" in metrics else None
+    assert answers.metric_for("quality alone") == quality and answers.metric_for("preservation alone") is None
+
+
 def test_no_check_is_made_twice_on_one_metric() -> None:
     for metrics in (ONE, ("overall", "following", "preservation", "quality")):
         made = [(f.name, f.metric) for f in findings(answered(metrics, sound), True)]

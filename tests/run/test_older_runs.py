@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from editeval.reports.site.payload import ROW
+
 MADE = Path(__file__).parent.parent / "fixtures" / "run_of_269a2e5.tar.gz"
 
 
@@ -45,7 +47,8 @@ def numbers(run: Path) -> dict[str, Any]:
 
 def test_it_is_verified_reported_exported_and_shown_with_the_same_numbers(older: Path, tmp_path: Path) -> None:
     before = numbers(older)
-    assert "5 images, 0 problems" in editeval("verify", older, cwd=tmp_path)
+    found = editeval("verify", older, cwd=tmp_path)
+    assert "5 images, 0 problems" in found and "an older version of it, which cannot be made any more" in found
     assert "complete: every wanted sample is scored" in editeval("status", older, cwd=tmp_path)
     assert "10.00" in editeval("report", older, cwd=tmp_path)
     assert (older / "report.html").is_file() and numbers(older) == before and len(before) == 5
@@ -55,12 +58,12 @@ def test_it_is_verified_reported_exported_and_shown_with_the_same_numbers(older:
     assert "5 images, 0 problems" in editeval("verify", older, cwd=tmp_path), "its new reports are those of its ledger"
 
 
-def test_scenes_of_another_version_stand_beside_no_edit(older: Path, tmp_path: Path) -> None:
-    """The built-in benchmark draws other scenes under the same ids now."""
-    assert "version 1 of 'procedural' was edited" in editeval("verify", older, cwd=tmp_path)
+def test_its_report_shows_no_sources_and_targets_of_a_newer_benchmark(older: Path, tmp_path: Path) -> None:
     editeval("report", older, cwd=tmp_path)
-    report = json.loads((older / "report.json").read_text(encoding="utf-8"))
-    assert any("not the one that was edited" in warning for warning in report["warnings"])
-    pictures = [json.loads(line) for line in (older / "report" / "pictures.jsonl").read_text("utf-8").splitlines()]
-    assert len(pictures) == 5 and not list((older / "report" / "pictures").iterdir()), "no source and no target"
-    assert len(list((older / "report" / "thumbs").iterdir())) == 5, "one of each edit"
+    text = (older / "report" / "data" / "rows-0.js").read_text(encoding="utf-8")
+    rows = json.loads(text.partition("0, ")[2].removesuffix(");\n"))
+    places = {name: list(ROW).index(name) for name in ("source", "target", "edited")}
+    shown = {name: [row[place] is not None for row in rows] for name, place in places.items()}
+    assert shown == {"source": [False] * 5, "target": [False] * 5, "edited": [True] * 5}
+    warnings = json.loads((older / "report.json").read_text(encoding="utf-8"))["warnings"]
+    assert any("not the one that was edited" in warning for warning in warnings)

@@ -23,7 +23,7 @@ from editeval.types import Benchmark, Sample
 
 GENERATOR = "2"
 """Raise it whenever any text or pixel changes: it is part of the fingerprint."""
-OLDER = ("1",)  # versions whose scenes are not drawn any more
+EARLIER_GENERATORS = ("1",)
 
 CHANGES_PER_SCENE = 3
 NUM_VARIANTS = 128
@@ -78,13 +78,13 @@ class ProceduralBenchmark(Benchmark):
 
     def fingerprint(self) -> str:
         """Hash of the generator's version and the parameters, which decide every text and pixel."""
-        return self._fingerprint(GENERATOR)
+        return self._fingerprint_of(GENERATOR)
 
-    def older_version(self, fingerprint: str) -> str:
-        return next((version for version in OLDER if self._fingerprint(version) == fingerprint), "")
+    def earlier_fingerprints(self) -> tuple[str, ...]:
+        return tuple(map(self._fingerprint_of, EARLIER_GENERATORS))
 
-    def _fingerprint(self, version: str) -> str:
-        return sha256(f"procedural {version} {sorted(asdict(self.params).items())}".encode())
+    def _fingerprint_of(self, generator: str) -> str:
+        return sha256(f"procedural {generator} {sorted(asdict(self.params).items())}".encode())
 
     def _samples(self, category: str) -> Iterator[Sample]:
         plans: dict[tuple[int, int], _Texts] = {}

@@ -187,6 +187,16 @@ def written_on(picture: bytes, text: str = PLEA) -> bytes:
     return encode_png(image)
 
 
+_USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
+    "following": ("following", "completeness", "instruction_following", "semantic_consistency"),
+    "preservation": ("preservation", "semantic_consistency"),
+    "preservation alone": ("preservation",),
+    "quality alone": ("quality", "perceptual_quality"),
+}
+"""What a check concerns -> names of metrics that measure it, the best first. semantic_consistency falls when too much
+was changed, but does not rise when nothing was: it measures preservation, but not alone."""
+
+
 class Answers:
     """Scores of every request that was put. A request without scores was put as well, and is unscored."""
 
@@ -223,7 +233,9 @@ class Answers:
 
     def metric_for(self, role: str) -> str | None:
         """The metric that plays `role`; else the headline; None if only a metric of its own would do."""
-        return self.roles.get(role) or (None if role.endswith(" alone") else self.metrics[0])
+        names = (self.roles.get(role, ""), *_USUAL_NAMES.get(role, ()))
+        otherwise = None if role.endswith(" alone") else self.metrics[0]
+        return next((name for name in names if name in self.metrics), otherwise)
 
     def reasons(self, metric: str) -> Counter[str]:
         """Why requests have no score."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -97,10 +97,6 @@ class ReferenceJudge(Judge):
     default_device = "cpu"
     is_batch_invariant = True
     params: ReferenceParams
-
-    @classmethod
-    def roles_of(cls, params: ReferenceParams) -> Mapping[str, str]:
-        return {**super().roles_of(params), "following": "completeness"}
 
     @classmethod
     def fingerprint_of(cls, params: ReferenceParams) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -228,10 +228,6 @@ class ProtocolJudge(Judge, Generic[P]):
     @classmethod
     def uses_prompts_of(cls, params: AskParams) -> bool:
         return protocols.load(params.protocol).uses_prompts
-
-    @classmethod
-    def roles_of(cls, params: AskParams) -> Mapping[str, str]:
-        return protocols.load(params.protocol).roles or super().roles_of(params)
 
     @classmethod
     def fingerprint_of(cls, params: AskParams) -> str:

@@ -45,7 +45,6 @@ class Protocol(ABC):
     """Questions, the images that go with them, and the rule that makes scores of the readings."""
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
-    roles: ClassVar[Mapping[str, str]] = {}  # see Judge.roles_of; empty: by the names of the metrics
     version: ClassVar[int] = 1  # goes up whenever `combine` changes
     uses_prompts: ClassVar[bool] = False
 

@@ -15,7 +15,6 @@ times the share of yes, and the smaller of two grades is the smaller of their me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.protocol import Protocol, Question, field
@@ -65,7 +64,6 @@ class ReEdit(Protocol):
     """A verdict on the sample's category, and two grades."""
 
     metrics = ("reasoning", "instruction_following", "semantic_consistency")
-    roles: ClassVar[Mapping[str, str]] = {"following": "instruction_following", "preservation": "semantic_consistency"}
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         demands = _DEMANDS.get(str(request.metadata.get("category", "")))

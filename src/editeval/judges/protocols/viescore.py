@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
 
 from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.protocol import Protocol, Question, field, first_reason
@@ -48,11 +47,6 @@ class VieScore(Protocol):
     """The smaller grade of each question, and their geometric mean."""
 
     metrics = ("overall", "semantic_consistency", "perceptual_quality")
-    roles: ClassVar[Mapping[str, str]] = {
-        "following": "semantic_consistency",
-        "preservation": "semantic_consistency",  # it falls when too much changed, but does not rise when nothing did
-        "quality alone": "perceptual_quality",
-    }
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         consistency = _CONSISTENCY.format(instruction=field("instruction", request.instruction))
