@@ -65,3 +65,5 @@ def test_its_report_shows_no_sources_and_targets_of_a_newer_benchmark(older: Pat
     places = {name: list(ROW).index(name) for name in ("source", "target", "edited")}
     shown = {name: [row[place] is not None for row in rows] for name, place in places.items()}
     assert shown == {"source": [False] * 5, "target": [False] * 5, "edited": [True] * 5}
+    warnings = json.loads((older / "report.json").read_text(encoding="utf-8"))["warnings"]
+    assert any("not the one that was edited" in warning for warning in warnings)

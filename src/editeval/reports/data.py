@@ -16,6 +16,7 @@ from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
 from editeval.types import Subset, Summary
 
+ANOTHER_BENCHMARK = Message("another_benchmark")
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
 MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor

@@ -20,6 +20,7 @@ from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
 from editeval.run.replayed import replayed
 from editeval.run.results import ShownScoreSet
+from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, queries
@@ -59,7 +60,10 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     seen = data.survey(counted.passing(samples()), headline)
     certificates = _certificates(plan, shown)
     about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
-    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about_judges)
+    is_same = is_same_benchmark(plan, store)
+    about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
+    about = (*about_benchmark, *about_judges)
+    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     worked = timeline_of(store.events(), store.attempts())
@@ -76,7 +80,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
-        images=_images(plan, store),
+        images=_images(plan, is_same),
         survey=seen,
         timeline=worked.chart,
         histories=worked.histories,
@@ -265,10 +269,9 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
     return sum(isinstance(mark, Invocation) and isinstance(then, StageBegin) for mark, then in pairwise(marks))
 
 
-def _images(plan: Plan, store: RunStore) -> Callable[[str], tuple[bytes | None, bytes | None]]:
-    """None of a run whose benchmark has a new version since: that shows other pictures under the same ids."""
-    is_older = store.manifest["identity"]["benchmark"] in plan.benchmark.earlier_fingerprints()
-    samples = {} if is_older else {sample.id: sample for sample in plan.samples}
+def _images(plan: Plan, is_same: bool) -> Callable[[str], tuple[bytes | None, bytes | None]]:
+    """Of another benchmark than the one that was edited, no picture: it would stand beside edits of other sources."""
+    samples = {sample.id: sample for sample in plan.samples} if is_same else {}
 
     def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
         sample = samples.get(sample_id)

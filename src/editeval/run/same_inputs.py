@@ -206,12 +206,16 @@ def _check_editors(found: InputsCheck, store: RunStore) -> None:
         found.problems.append(Problem("inputs", store.path.name, said))
 
 
+def is_same_benchmark(plan: Plan, store: RunStore) -> bool:
+    """Whether the benchmark is, by its fingerprint, the one that was edited: same texts and same images."""
+    return plan.benchmark.fingerprint() == str(store.manifest["identity"]["benchmark"])
+
+
 def _check_sources(found: InputsCheck, plan: Plan, store: RunStore) -> None:
-    recorded = store.manifest["identity"]["benchmark"]
-    if recorded in plan.benchmark.earlier_fingerprints():
+    if store.manifest["identity"]["benchmark"] in plan.benchmark.earlier_fingerprints():
         found.unknown.append("benchmark: the samples are of an older version of it, which cannot be made any more")
         return
-    is_same = plan.benchmark.fingerprint() == recorded
+    is_same = is_same_benchmark(plan, store)
     samples = {sample.id: sample for sample in plan.benchmark}
     before = len(found.problems)
     counts = dict.fromkeys(("absent", "unrecorded"), 0)
