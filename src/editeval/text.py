@@ -10,6 +10,9 @@ from typing import Any
 
 from editeval.redaction import redacted
 
+FINISHING = "Finishing what is running; once more stops at once."
+"""What the first Ctrl-C is answered with."""
+
 
 def one_line(text: object) -> str:
     """`text` on one line that cannot steer a terminal, whatever it holds: what does not print stands as its escape."""

@@ -31,6 +31,27 @@ reward_model:
 """
 
 
+WITH_A_LOCK = """
+import os, signal, sys, threading, time
+from rich.console import Console
+from editeval.cli.console import interruptible
+from editeval.display.session import LiveDisplay
+from editeval.display.snapshot import RunSnapshot
+lock = threading.Lock()
+def look():
+    with lock:
+        return RunSnapshot("", "", 0, 0.0, 0.0, "running")
+with interruptible() as interrupt:
+    screen = Console(file=open("screen", "w"), force_terminal=True, width=80, height=20)
+    with LiveDisplay(look, screen, lambda: interrupt.signum is not None):
+        while sys.stderr is sys.__stderr__:
+            time.sleep(0.01)
+        with lock:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)  # here the handler runs
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "small.yaml").write_text(CONFIG.replace("SECONDS", "0.5"), encoding="utf-8")
@@ -64,6 +85,13 @@ def test_a_hang_up_drains_and_prints_the_command_that_continues(folder: Path) ->
     assert process.returncode == 129
     assert "Finishing what is running" in stderr and "To continue: editeval run small.yaml --allow-code" in stderr
     finish(folder)
+
+
+def test_a_signal_that_meets_the_lock_of_the_live_display_does_not_wait_for_it(tmp_path: Path) -> None:
+    """The handler runs in the thread that it interrupts: to print through the display would wait for itself."""
+    done = subprocess.run([sys.executable, "-c", WITH_A_LOCK], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Finishing what is running" in (tmp_path / "screen").read_text(encoding="utf-8")
 
 
 def test_a_second_hang_up_stops_at_once(folder: Path) -> None:

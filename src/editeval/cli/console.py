@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from editeval.text import one_line, shell_line
+from editeval.text import FINISHING, one_line, shell_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,8 +85,10 @@ def interruptible() -> Iterator[Interrupt]:
 
     def on_signal(signum: int, _: FrameType | None) -> None:
         leave_closed_terminal()
-        if interrupt.signum is None:
-            sys.stderr.write("\nFinishing what is running; once more stops at once.\n")
+        # Past every buffer and lock: this thread may hold one just now. A live display says it in its next frame.
+        if interrupt.signum is None and sys.stderr is sys.__stderr__:
+            with suppress(OSError):
+                os.write(2, f"\n{FINISHING}\n".encode())
         interrupt.request(signum)
 
     with _handled(on_signal):

@@ -23,6 +23,7 @@ from editeval.display.recorder import EventLines, Recorder
 from editeval.display.screen import lines, status_line
 from editeval.display.snapshot import RunSnapshot, refresh_interval_s
 from editeval.display.tracker import Interval, Tracker
+from editeval.text import FINISHING
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -51,7 +52,7 @@ def watching(
     shown = chosen(display, console)
     with Recorder(tracker):
         if shown == "live":
-            with LiveDisplay(tracker.picture, console) as live:
+            with LiveDisplay(tracker.picture, console, is_stopping) as live:
                 yield DisplaySession(tracker, live.handler)
         elif shown == "json":
             with EventLines(tracker, sys.stdout) as events:
@@ -103,9 +104,13 @@ class Region:
 class LiveDisplay:
     """A context manager; `handler` is where the log goes meanwhile."""
 
-    def __init__(self, look: Callable[[], RunSnapshot], console: Console) -> None:
+    def __init__(
+        self, look: Callable[[], RunSnapshot], console: Console, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self._look = look
         self._console = console
+        self._is_stopping = is_stopping
+        self._has_said_so = False
         self._lines: deque[str] = deque(maxlen=MAX_WAITING)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._show, name="display", daemon=True)
@@ -135,6 +140,9 @@ class LiveDisplay:
         from rich.text import Text
 
         waiting = [self._lines.popleft() for _ in range(len(self._lines))]
+        if self._is_stopping() and not self._has_said_so:
+            self._has_said_so = True
+            waiting.insert(0, FINISHING)
         if waiting:  # printing redraws the region below
             self._console.print(Text("\n".join(waiting)), soft_wrap=True, highlight=False)
         else:
