@@ -11,6 +11,7 @@ from report_fakes import drawing
 
 from editeval.images import FileImage
 from editeval.reports.site.thumbnails import (
+    BEGIN_NUM,
     FOLDER,
     INDEX,
     MAX_BYTES,
@@ -44,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_was_offered_is_made_while_the_run_goes_on(folder: Path) -> None:
-    writer = ThumbnailWriter(folder)
+    writer = ThumbnailWriter(folder, begin_num=1)
     offered = [found(number) for number in range(3)]
     for one in offered:
         writer.offer(one)
@@ -56,7 +57,7 @@ def test_what_was_offered_is_made_while_the_run_goes_on(folder: Path) -> None:
 def test_images_in_files_are_read_when_their_turn_comes(folder: Path) -> None:
     one = found(1)
     (folder / "edit.png").write_bytes(one.edited)  # type: ignore[arg-type]
-    writer = ThumbnailWriter(folder)
+    writer = ThumbnailWriter(folder, begin_num=1)
     writer.offer(Found("s1", FileImage(folder / "lost.png"), None, FileImage(folder / "edit.png"), one.edited_sha256))
     made(folder, 1)
     writer.finish()
@@ -66,7 +67,7 @@ def test_images_in_files_are_read_when_their_turn_comes(folder: Path) -> None:
 
 def test_a_place_that_cannot_be_written_to_stops_neither_the_run_nor_the_end(tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("in the way")
-    writer = ThumbnailWriter(tmp_path)
+    writer = ThumbnailWriter(tmp_path, begin_num=1)
     for number in range(5):
         writer.offer(found(number))
     writer.finish()
@@ -75,7 +76,7 @@ def test_a_place_that_cannot_be_written_to_stops_neither_the_run_nor_the_end(tmp
 
 
 def test_an_image_that_cannot_be_read_is_none_and_its_neighbours_are_made(folder: Path) -> None:
-    writer = ThumbnailWriter(folder)
+    writer = ThumbnailWriter(folder, begin_num=1)
     broken, sound = found(0, b"no picture"), found(1)
     writer.offer(broken)
     writer.offer(sound)
@@ -88,7 +89,7 @@ def test_an_image_that_cannot_be_read_is_none_and_its_neighbours_are_made(folder
 
 
 def test_an_offer_never_waits_and_what_there_is_no_room_for_is_left_to_the_report(folder: Path) -> None:
-    writer = ThumbnailWriter(folder)
+    writer = ThumbnailWriter(folder, begin_num=1)
     writer.offer(found(0, bytes(MAX_BYTES)))
     one = found(1)
     for number in range(1, 3 * MAX_WAITING):
@@ -109,7 +110,7 @@ def test_the_thumbnail_of_a_sample_that_is_edited_again_is_that_of_the_new_edit(
     old = store.add(found(1))
     new = found(2)
     assert store.find("s1", new.edited_sha256) is None
-    writer = ThumbnailWriter(folder)
+    writer = ThumbnailWriter(folder, begin_num=1)
     writer.offer(Found("s1", new.source, None, new.edited, new.edited_sha256))
     made(folder, 2)
     writer.finish()
@@ -117,6 +118,9 @@ def test_the_thumbnail_of_a_sample_that_is_edited_again_is_that_of_the_new_edit(
     assert pictures is not None and pictures.edited is not None and pictures.edited != old.edited
 
 
-def test_without_an_offer_there_is_no_process_and_no_file(tmp_path: Path) -> None:
-    ThumbnailWriter(tmp_path).finish()
+def test_a_few_offers_are_left_to_the_report_without_a_process(tmp_path: Path) -> None:
+    writer = ThumbnailWriter(tmp_path)
+    for number in range(BEGIN_NUM - 1):
+        writer.offer(found(number))
+    writer.finish()
     assert not list(tmp_path.iterdir())

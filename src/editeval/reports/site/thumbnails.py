@@ -32,6 +32,7 @@ FOLDER = "report"  # in the run directory; below it `thumbs` and `pictures`
 INDEX = "pictures.jsonl"
 THUMBNAIL_PX, QUALITY = 320, 78
 MAX_WAITING, MAX_BYTES = 256, 64_000_000  # samples that wait for their thumbnails, and encoded bytes that they hold
+BEGIN_NUM, BEGIN_BYTES = 16, 8_000_000  # less is made at the end in less time than it takes to start a process
 WAKE_S = 0.1
 NICENESS = 15
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
@@ -188,11 +189,12 @@ def _has_metadata(data: bytes) -> bool:
 class ThumbnailWriter:
     """Makes the thumbnails of a run while it works: a process of low priority, and a thread that sends it the images.
 
-    Both begin with the first `offer`, and end with `finish` or with this process. What was not made by then, or did not
-    fit into the queue, is left to the report.
+    Both begin when enough waits to be worth it, and end with `finish` or with this process. What was not made by then,
+    or did not fit into the queue, is left to the report.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, begin_num: int = BEGIN_NUM) -> None:
+        self._begin_num = begin_num
         self._store = ThumbnailStore(run_dir)  # as it was before
         self._command = [sys.executable, "-c", f"from {__name__} import work; work()", str(run_dir)]
         self._waiting: queue.Queue[Found] = queue.Queue(MAX_WAITING)
@@ -213,7 +215,8 @@ class ThumbnailWriter:
                 return
             self._num_bytes += size
             self._waiting.put_nowait(found)
-            if self._thread.ident is None:
+            is_enough = self._waiting.qsize() >= self._begin_num or self._num_bytes >= BEGIN_BYTES
+            if is_enough and self._thread.ident is None:
                 self._thread.start()
 
     def finish(self) -> None:
