@@ -7,6 +7,7 @@ OLDER := .venv-models-older
 CLUSTER := .venv-cluster
 TORCH ?= torch==2.13.0
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
+unexport PYTHONDONTWRITEBYTECODE  # else every process that a test starts would compile all of its modules
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
