@@ -51,6 +51,22 @@ with interruptible() as interrupt:
             time.sleep(0.01)  # here the handler runs
 """
 
+INTO_A_FILE = """
+import os, signal, sys
+from rich.console import Console
+from editeval.cli.console import interruptible
+from editeval.display.session import LiveDisplay
+from editeval.display.snapshot import RunSnapshot
+look = lambda: RunSnapshot("", "", 0, 0.0, 0.0, "running")
+with interruptible() as interrupt:
+    if "early" in sys.argv:
+        os.kill(os.getpid(), signal.SIGINT)
+    screen = Console(stderr=True, force_terminal="early" in sys.argv, width=80, height=20)
+    with LiveDisplay(look, screen, lambda: interrupt.signum is not None):
+        if "early" not in sys.argv:
+            os.kill(os.getpid(), signal.SIGINT)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -92,6 +108,13 @@ def test_a_signal_that_meets_the_lock_of_the_live_display_does_not_wait_for_it(t
     done = subprocess.run([sys.executable, "-c", WITH_A_LOCK], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "Finishing what is running" in (tmp_path / "screen").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_a_signal_is_answered_once_before_the_live_display_begins_and_where_it_is_no_terminal(when: str) -> None:
+    done = subprocess.run([sys.executable, "-c", INTO_A_FILE, when], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Finishing what is running") == 1
 
 
 def test_a_second_hang_up_stops_at_once(folder: Path) -> None:

@@ -129,6 +129,8 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {"attention": {"name": "sdpa"}}}, []),
     (READY | {"facts": {"scale": float("nan")}}, []),
     (READY | {"facts": {3: "x"}}, []),
+    (READY | {"facts": {"scale": 10**400}}, []),
+    (READY | {"facts": {}, "ended_at": float("inf")}, []),
     ({"type": "load_failed", "error": {"reason": "oom"}}, []),
     ({"type": "done", "key": 3, "started_at": 1.0, "seconds": 0.5}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": None}, []),
@@ -148,6 +150,7 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     ({"type": "pay", "number": 7, "bill": BILL | {"calls": -1}}, []),
     ({"type": "pay", "number": 7, "bill": BILL | {"usd": float("nan")}}, []),
     ({"type": "pay", "number": 7, "bill": BILL | {"usd": "1"}}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"calls": 10**400}}, []),
     ({"type": "pay", "number": 7, "bill": BILL | {"calls": None}}, []),
     ({"type": "pay", "number": 7, "bill": BILL | {"tip": 1}}, []),
 ]

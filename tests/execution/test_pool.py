@@ -285,6 +285,7 @@ def test_what_was_done_before_an_error_that_ends_the_run_is_not_lost() -> None:
         '{"type": "done", "key": "5", "started_at": 0, "seconds": 0}',
         '{"type": "ready", "pid": 1, "started_at": 0, "ended_at": 0, "facts": {}}',
         '{"type": "progress", "key": "2", "step": 1}',
+        '{"type": "ready", "pid": 1, "started_at": 0, "ended_at": 0, "facts": {"too large": 1' + "0" * 400 + "}}",
         "[this is no header",
     ],
 )

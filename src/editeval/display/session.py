@@ -130,7 +130,9 @@ class LiveDisplay:
         region = Region(self._look)
         with contextlib.suppress(OSError):  # the terminal is gone: the run and its log file go on
             live = Live(region, console=self._console, auto_refresh=False, vertical_overflow="crop")
+            self._has_said_so = self._is_stopping()  # the handler of the signal says it, unless stderr is the region's
             with live:
+                self._has_said_so |= sys.stderr is sys.__stderr__
                 self._console.show_cursor(True)  # rich hides it, and after a kill -9 it would stay away
                 while not self._stop.wait(refresh_interval_s(FRAME_S, region.num_workers)):
                     self._frame(live)

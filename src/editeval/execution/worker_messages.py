@@ -162,7 +162,15 @@ def are_facts(value: object) -> TypeGuard[Mapping[str, Fact]]:
 
 
 def _is_fact(value: object) -> bool:
-    return value is None or isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value))
+    return value is None or isinstance(value, str) or _is_finite(value)
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Whether it is a number that a float can hold: JSON knows 1e999, and integers of any size."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _get(header: Header, name: str, kind: type[T]) -> T:
@@ -174,7 +182,7 @@ def _get(header: Header, name: str, kind: type[T]) -> T:
 
 def _number(header: Header, name: str) -> float:
     value = header.get(name)
-    if not isinstance(value, int | float):
+    if not _is_finite(value):
         raise ValueError(f"{name}: {value!r}")
     return value
 
@@ -213,8 +221,7 @@ def _bill(value: object) -> UsageRequest:
     if not isinstance(value, dict) or value.keys() != {each.name for each in fields(UsageRequest)}:
         raise ValueError(f"bill: {value!r}")
     for name, amount in value.items():
-        is_amount = isinstance(amount, int | float) and math.isfinite(amount) and amount >= 0
-        if not is_amount and not (amount is None and name in limits):
+        if not (_is_finite(amount) and amount >= 0) and not (amount is None and name in limits):
             raise ValueError(f"bill: {name}: {amount!r}")
     return UsageRequest(**value)
 
