@@ -244,4 +244,4 @@ def test_a_retry_covers_every_judge_of_the_configuration(tmp_path: Path) -> None
     assert "trying again 0 edits and the scores of" in done.stderr and low > 0
     with RunStore.read(latest(tmp_path)) as store:
         forgotten = [one.event for one in store.events_of(ScoresForgotten)]
-    assert [event["judging_id"] for event in forgotten] == [kept(tmp_path)["first"]["id"]]
+    assert [event.judging_id for event in forgotten] == [kept(tmp_path)["first"]["id"]]
