@@ -121,6 +121,11 @@ MISTAKES = {  # name: (text after HEAD, start of the message, what else it must 
         "config.yaml:7: diffusion_model.execution.policy: must be",
         "did you mean 'batch_sync'?",
     ),
+    "policy that is a list, beside v2's key": (
+        "  params: {enable_batch_sync: true}\n  execution:\n    policy: [batch_sync]\n",
+        "config.yaml:8: diffusion_model.execution.policy: must be batch_sync",
+        "got ['batch_sync']",
+    ),
     "drift without its policy": (
         "  execution:\n    max_drift: 2\n",
         "config.yaml:7: diffusion_model.execution.max_drift: only diffusion_model.execution.policy bounded_drift",

@@ -176,6 +176,12 @@ def test_a_file_that_cannot_be_migrated_is_told_everything_that_is_wrong_with_it
     assert all(any(f": {key}: " in line for line in lines) for key in keys), lines
 
 
+def test_a_section_that_nothing_reads_is_left_out_when_it_is_empty_too(tmp_path: Path) -> None:
+    old = tmp_path / "old.yaml"
+    old.write_text(V2.replace("runtime: {seed: 42}", "runtime:"), encoding="utf-8")
+    assert "\nruntime:" not in migrated(old)
+
+
 def test_without_a_name_it_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("migrate", str(PRODUCTION)) == 0
     assert capsys.readouterr().out == migrated(PRODUCTION)

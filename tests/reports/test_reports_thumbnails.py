@@ -54,6 +54,19 @@ def test_what_was_offered_is_made_while_the_run_goes_on(folder: Path) -> None:
     assert all(ThumbnailStore(folder).find(one.sample_id, one.edited_sha256) for one in offered)
 
 
+def test_the_process_runs_this_editeval_even_if_another_one_is_on_the_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = folder / "other" / "editeval"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise SystemExit('an older one')")
+    monkeypatch.setenv("PYTHONPATH", str(other.parent))
+    writer = ThumbnailWriter(folder, begin_num=1)
+    writer.offer(found(1))
+    made(folder, 1)
+    writer.finish()
+
+
 def test_images_in_files_are_read_when_their_turn_comes(folder: Path) -> None:
     one = found(1)
     (folder / "edit.png").write_bytes(one.edited)  # type: ignore[arg-type]

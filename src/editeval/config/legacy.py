@@ -245,7 +245,7 @@ def _batch_sync(section: Place, layer: Node, node: Node) -> Node:
     if policy is None:
         name = "batch_sync" if wanted else "round_robin"
         return placed(layer, replace(node, value=name), *section, "execution", "policy")
-    if policy.value in POLICIES and wanted != (policy.value == "batch_sync"):
+    if policy.value in tuple(POLICIES) and wanted != (policy.value == "batch_sync"):
         raise _contradiction(node, policy)
     return layer
 

@@ -241,7 +241,7 @@ class _Migration:
                 self.drop_without_effect(below)
             elif not self._is_needed(below):
                 self._drop(below, reason)
-        if self._value("runtime") == {}:
+        if not self._value("runtime"):
             self._remove("runtime")
 
     def _is_needed(self, path: Place) -> bool:

@@ -230,7 +230,12 @@ class ThumbnailWriter:
         with (
             contextlib.suppress(OSError),  # the process is gone, for want of memory or disk: the report says so
             subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=quiet,
+                stderr=quiet,
+                env=_environment(),
+                start_new_session=True,
             ) as process,
         ):
             assert process.stdin is not None, "it is a pipe"
@@ -246,6 +251,12 @@ class ThumbnailWriter:
         pipe.write(json.dumps([found.sample_id, found.edited_sha256, *sizes]).encode() + b"\n")
         pipe.writelines(image for image in images if image is not None)
         pipe.flush()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with this very editeval first on the path: another one may be installed, or none."""
+    folders = (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in folders if folder)}
 
 
 def work() -> None:
