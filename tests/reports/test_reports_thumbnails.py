@@ -54,6 +54,17 @@ def test_what_was_offered_is_made_while_the_run_goes_on(folder: Path) -> None:
     assert all(ThumbnailStore(folder).find(one.sample_id, one.edited_sha256) for one in offered)
 
 
+def test_they_are_made_by_the_editeval_that_runs_installed_or_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "editeval.py").write_text("raise SystemExit")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    writer = ThumbnailWriter(folder, begin_num=1)
+    writer.offer(found(1))
+    made(folder, 1)
+    writer.finish()
+
+
 def test_images_in_files_are_read_when_their_turn_comes(folder: Path) -> None:
     one = found(1)
     (folder / "edit.png").write_bytes(one.edited)  # type: ignore[arg-type]
