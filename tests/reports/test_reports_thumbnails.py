@@ -54,13 +54,11 @@ def test_what_was_offered_is_made_while_the_run_goes_on(folder: Path) -> None:
     assert all(ThumbnailStore(folder).find(one.sample_id, one.edited_sha256) for one in offered)
 
 
-def test_the_process_runs_this_editeval_even_if_another_one_is_on_the_path(
+def test_they_are_made_by_the_editeval_that_runs_installed_or_not(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = folder / "other" / "editeval"
-    other.mkdir(parents=True)
-    (other / "__init__.py").write_text("raise SystemExit('an older one')")
-    monkeypatch.setenv("PYTHONPATH", str(other.parent))
+    (folder / "editeval.py").write_text("raise SystemExit")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
     writer = ThumbnailWriter(folder, begin_num=1)
     writer.offer(found(1))
     made(folder, 1)

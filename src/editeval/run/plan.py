@@ -209,9 +209,10 @@ def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sam
 
 
 def known_answers_of(editor: type[Editor], config: Config) -> KnownAnswers | None:
-    """What its class method `known_answers` says; None for a model, which has none."""
+    """What its class method `known_answers` says; None for a model, which has none, and for unsound parameters."""
     known: Callable[[object], KnownAnswers] | None = getattr(editor, "known_answers", None)
-    return None if known is None else known(config.diffusion_model.params)
+    params = config.diffusion_model.params
+    return None if known is None or params is None else known(params)
 
 
 def judging_plans(config: Config) -> tuple[ScoreSetPlan, ...]:

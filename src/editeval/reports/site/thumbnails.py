@@ -196,7 +196,9 @@ class ThumbnailWriter:
     def __init__(self, run_dir: Path, begin_num: int = BEGIN_NUM) -> None:
         self._begin_num = begin_num
         self._store = ThumbnailStore(run_dir)  # as it was before
-        self._command = [sys.executable, "-c", f"from {__name__} import work; work()", str(run_dir)]
+        place = str(Path(__file__).parents[3])  # of this editeval, which need not be installed
+        code = f"import sys; sys.path.insert(0, sys.argv[2]); from {__name__} import work; work()"
+        self._command = [sys.executable, "-c", code, str(run_dir), place]
         self._waiting: queue.Queue[Found] = queue.Queue(MAX_WAITING)
         self._offered: set[str] = set()
         self._num_bytes = 0  # in the queue
@@ -230,12 +232,7 @@ class ThumbnailWriter:
         with (
             contextlib.suppress(OSError),  # the process is gone, for want of memory or disk: the report says so
             subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=quiet,
-                stderr=quiet,
-                env=_environment(),
-                start_new_session=True,
+                self._command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
             ) as process,
         ):
             assert process.stdin is not None, "it is a pipe"
@@ -251,12 +248,6 @@ class ThumbnailWriter:
         pipe.write(json.dumps([found.sample_id, found.edited_sha256, *sizes]).encode() + b"\n")
         pipe.writelines(image for image in images if image is not None)
         pipe.flush()
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with this very editeval first on the path: another one may be installed, or none."""
-    folders = (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH"))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in folders if folder)}
 
 
 def work() -> None:
