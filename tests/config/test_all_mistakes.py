@@ -163,3 +163,18 @@ def test_one_problem_is_raised_as_it_is_and_several_in_the_order_of_their_lines(
     assert str(caught.value).splitlines() == [
         *("a.yaml: z: missing", "a.yaml:3: y: wrong", "a.yaml:12: x: wrong", "no GPU"),
     ]
+
+
+def test_a_mistake_in_the_parameters_of_the_simulated_editor_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = FILE.replace("identity, params: {device_ids: [97]", "simulated, params: {chances: {causal: {partial: 2}}")
+    text = (
+        text.replace(", weather", "")
+        .replace("qwen3_vl, params: {device_ids: [98]}", "reference")
+        .replace("limit: 0", "limit: 1")
+    )
+    Path("c.yaml").write_text(text, encoding="utf-8")
+    (line,) = errors_of(capsys, "check", "c.yaml")
+    assert line.startswith("editeval: c.yaml:2: diffusion_model.params.chances: causal: ")
