@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from report_fakes import drawing
 
 from editeval.images import FileImage
+from editeval.reports.site import thumbnails
 from editeval.reports.site.thumbnails import (
     BEGIN_NUM,
     FOLDER,
@@ -127,6 +130,21 @@ def test_the_thumbnail_of_a_sample_that_is_edited_again_is_that_of_the_new_edit(
     writer.finish()
     pictures = ThumbnailStore(folder).find("s1", new.edited_sha256)
     assert pictures is not None and pictures.edited is not None and pictures.edited != old.edited
+
+
+def test_the_end_of_a_run_does_not_wait_for_a_process_that_is_stopped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thumbnails, "FINISH_S", 0.5)
+    writer = ThumbnailWriter(folder, begin_num=1)
+    writer.offer(found(0))
+    made(folder, 1)
+    (child,) = (int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split())
+    os.kill(child, signal.SIGSTOP)
+    for number in range(1, 200):
+        writer.offer(found(number))
+    writer.finish()
+    assert not Path(f"/proc/{child}").exists()
 
 
 def test_a_few_offers_are_left_to_the_report_without_a_process(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ THUMBNAIL_PX, QUALITY = 320, 78
 MAX_WAITING, MAX_BYTES = 256, 64_000_000  # samples that wait for their thumbnails, and encoded bytes that they hold
 BEGIN_NUM, BEGIN_BYTES = 16, 8_000_000  # less is made at the end in less time than it takes to start a process
 WAKE_S = 0.1
+FINISH_S = 10.0  # how long the end of a run waits for the sample in hand
 NICENESS = 15
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
 _METADATA = {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "comment", "photoshop"}
@@ -204,6 +205,7 @@ class ThumbnailWriter:
         self._num_bytes = 0  # in the queue
         self._lock = threading.Lock()
         self._is_finished = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._send, name="thumbnails", daemon=True)
 
     def offer(self, found: Found) -> None:
@@ -222,10 +224,14 @@ class ThumbnailWriter:
                 self._thread.start()
 
     def finish(self) -> None:
-        """What is in hand is made; then thread and process are gone."""
+        """What is in hand is made, if that takes no longer than FINISH_S; then thread and process are gone."""
         self._is_finished.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._thread.ident is None:
+            return
+        self._thread.join(FINISH_S)
+        if self._thread.is_alive() and self._process is not None:
+            self._process.kill()  # it was stopped, or waits for a disk
+            self._thread.join(FINISH_S)
 
     def _send(self) -> None:
         quiet = subprocess.DEVNULL
@@ -236,6 +242,7 @@ class ThumbnailWriter:
             ) as process,
         ):
             assert process.stdin is not None, "it is a pipe"
+            self._process = process
             while not self._is_finished.is_set():
                 with contextlib.suppress(queue.Empty):
                     self._send_one(self._waiting.get(timeout=WAKE_S), process.stdin)
