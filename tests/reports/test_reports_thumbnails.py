@@ -63,9 +63,11 @@ def test_they_are_made_by_the_editeval_that_runs_installed_or_not(
     (folder / "editeval.py").write_text("raise SystemExit")
     monkeypatch.setenv("PYTHONPATH", str(folder))
     writer = ThumbnailWriter(folder, begin_num=1)
-    writer.offer(found(1))
+    one = found(1)
+    writer.offer(one)
     made(folder, 1)
     writer.finish()
+    assert ThumbnailStore(folder).find(one.sample_id, one.edited_sha256) is not None
 
 
 def test_images_in_files_are_read_when_their_turn_comes(folder: Path) -> None:
