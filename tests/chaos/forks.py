@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import selectors
@@ -41,7 +40,6 @@ def experiments(
     things: Sequence[T], trial: Callable[[T, Path], Finding], num_parallel: int
 ) -> Iterator[tuple[T, Finding]]:
     """`trial(thing, empty folder)` of every thing, as they end. One that raises, dies or hangs has broken a promise."""
-    gc.freeze()  # else every child would copy what its collections touch
     waiting = list(enumerate(things))[::-1]
     running: dict[int, _Child] = {}
     root = scratch()
