@@ -149,7 +149,7 @@ def warm_up(folder: Path) -> None:
     from importlib import metadata
 
     metadata.version = _remembered(metadata.version)
-    Workload(folder / "warm", num_samples=5).prepare().invoke()
+    Workload(folder / "warm", num_samples=13).prepare().invoke()  # few samples would leave the statistics cold
 
 
 def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
