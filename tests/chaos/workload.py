@@ -146,4 +146,4 @@ def to_script(work: Workload) -> Callable[[str], None]:
 def warm_up(folder: Path) -> None:
     """Pay once, before the forks, for what every run of this process would pay for: imports, and the versions of what
     is installed, which `machine.versions` keeps."""
-    Workload(folder / "warm", num_samples=5).prepare().invoke()
+    Workload(folder / "warm", num_samples=13).prepare().invoke()  # few samples would leave the statistics cold
