@@ -18,6 +18,12 @@ collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]  
 
 
 @pytest.fixture(autouse=True)
+def nobody_has_trusted_anything(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the user of this machine trusts decides no test, and no test is remembered."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config-home"))
+
+
+@pytest.fixture(autouse=True)
 def workers_find_the_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker process is another interpreter: it finds `fakes.*` through PYTHONPATH."""
     here = str(Path(__file__).parent)
