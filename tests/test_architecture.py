@@ -27,9 +27,9 @@ ALLOWED = {
     "plugins": ("plugin_errors",),
     "machine": (),
     # what a user can replace; plug-ins import no other plug-in
-    "http": (),
+    "http": ("text",),
     "benchmarks": ("config", "images", "prompts", "rungs"),
-    "editors": ("http", "images", "machine", "rungs"),
+    "editors": ("http", "images", "machine", "rungs", "text"),
     "judges": ("http", "images", "prompts"),
     # the parts of a run
     "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),

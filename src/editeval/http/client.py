@@ -19,8 +19,8 @@ from socket import SHUT_RDWR, create_connection, socket
 from urllib.parse import urlsplit
 
 from editeval.errors import ConfigError, EditevalError, MachineError
+from editeval.text import brief
 
-MAX_QUOTED = 300
 REACH_S = 3.0  # for a server to be seen before anything starts
 
 
@@ -79,11 +79,7 @@ class Server:
 
     def quote(self, text: object) -> str:
         """`text` as one short printable line in which the key does not occur."""
-        line = str(text)
-        if self.key:
-            line = line.replace(self.key, "[key]")
-        line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
-        return line if len(line) <= MAX_QUOTED else f"{line[:MAX_QUOTED]}..."
+        return brief(str(text).replace(self.key, "[key]") if self.key else text)
 
 
 def parse_url(where: str, url: str) -> Server:
