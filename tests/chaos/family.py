@@ -63,13 +63,12 @@ class Family:
     act: Callable[[Layer, Options], Figures]  # run under the layer
     short: Goal
     full: Goal
-    smoke: Goal | None = None  # None: not part of it
     num_to_catch: int = 0  # experiments within which its planted bugs must show
     per_core: int = 4  # experiments at a time
 
-    def goal(self, suite: str) -> Goal | None:
+    def goal(self, suite: str) -> Goal:
         """How much of it the suite of that name does."""
-        return {"smoke": self.smoke, "short": self.short, "full": self.full}[suite]
+        return {"short": self.short, "full": self.full}[suite]
 
 
 class Stage:

@@ -116,4 +116,4 @@ def changed_inputs(layer: Layer, options: Options) -> Figures:
         return conduct(changes, lambda c, d: trial(layer, stage.work, c, d), options)
 
 
-FAMILY = Family("changed inputs", changed_inputs, Goal(64, 64), Goal(1000, 1000), Goal(4, 4), num_to_catch=64)
+FAMILY = Family("changed inputs", changed_inputs, Goal(64, 64), Goal(1000, 1000), num_to_catch=64)

@@ -124,6 +124,4 @@ def kill_points(layer: Layer, options: Options) -> Figures:
     return figures
 
 
-FAMILY = Family(
-    "kill points", kill_points, Goal(1600, 1500), Goal(100_000, 1500), Goal(12, 10), num_to_catch=900, per_core=10
-)
+FAMILY = Family("kill points", kill_points, Goal(1600, 1500), Goal(100_000, 1500), num_to_catch=900, per_core=10)

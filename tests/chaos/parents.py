@@ -158,4 +158,4 @@ def killed_parents(layer: Layer, options: Options) -> Figures:
     return figures
 
 
-FAMILY = Family("parents of workers killed", killed_parents, Goal(24, 20), Goal(1000, 900), Goal(2, 1), num_to_catch=6)
+FAMILY = Family("parents of workers killed", killed_parents, Goal(24, 20), Goal(1000, 900), num_to_catch=6)

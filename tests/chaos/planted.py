@@ -34,10 +34,10 @@ class Bug:
         """The family of faults that must catch it."""
         return self.path.read_text(encoding="utf-8").splitlines()[0].removeprefix("family: ")
 
-    def plant(self, source: Path) -> None:
-        """It is in the copy at `source`. Raises AssertionError if the patch does not apply any more."""
+    def plant(self, source: Path, is_dry: bool = False) -> None:
+        """It is in the copy at `source`, or would be. Raises AssertionError if the patch does not apply any more."""
         environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(source.parent)}
-        command = ["git", "apply", "--whitespace=nowarn", str(self.path)]
+        command = ["git", "apply", "--whitespace=nowarn", *(["--check"] if is_dry else []), str(self.path)]
         done = subprocess.run(command, cwd=source.parent, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise AssertionError(f"{self.path.name} does not apply any more; make it again: {done.stderr.strip()}")

@@ -259,6 +259,4 @@ def power_cuts(layer: Layer, options: Options) -> Figures:
     return figures
 
 
-FAMILY = Family(
-    "disks after a power cut", power_cuts, Goal(2000, 2000), Goal(20_000, 10_000), Goal(12, 12), num_to_catch=900
-)
+FAMILY = Family("disks after a power cut", power_cuts, Goal(2000, 2000), Goal(20_000, 10_000), num_to_catch=900)

@@ -77,4 +77,4 @@ def two_writers(layer: Layer, options: Options) -> Figures:
         return conduct(plan(options.num), lambda n, d: trial(stage.work, stage.want, n, d), options)
 
 
-FAMILY = Family("two writers", two_writers, Goal(60, 60), Goal(500, 500), Goal(3, 3), num_to_catch=60)
+FAMILY = Family("two writers", two_writers, Goal(60, 60), Goal(500, 500), num_to_catch=60)
