@@ -19,7 +19,7 @@ from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
 from editeval.store.score_sets import ScoreSetId, depends_on_calls, score_set_id, settle
-from editeval.types import Benchmark, Editor, Judge, Sample, Subset
+from editeval.types import Benchmark, Editor, ImageRef, Judge, Sample, Subset
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,6 +94,10 @@ class Plan:
     def log_name(self) -> str:
         """The editor's name in the log lines."""
         return self.config.diffusion_model.log_name or self.editor.__name__
+
+    def shown_images(self, sample: Sample) -> tuple[ImageRef, ...]:
+        """The source images that the editor gets."""
+        return sample.images[:1] if self.config.diffusion_model.images == "first" else sample.images
 
     @property
     def judging_id(self) -> str:
@@ -197,15 +201,28 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
 
 
 def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sample], wanted: Sequence[Sample]) -> None:
-    if editor.sees_reference and not any(s.reference for s in wanted):
+    if editor.sees_target and not any(s.target for s in wanted):
         raise ConfigError(
             f"{config.path}: diffusion_model.type: {config.diffusion_model.type!r} returns the exact target, "
             f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
         )
+    _check_number_of_images(editor, config, wanted)
     known = known_answers_of(editor, config)
     problem = known.problem([sample.id for sample in everything]) if known is not None else ""
     if problem:
         raise ConfigError(f"{config.path}: diffusion_model.params.{problem}")
+
+
+def _check_number_of_images(editor: type[Editor], config: Config, wanted: Sequence[Sample]) -> None:
+    stage = config.diffusion_model
+    most = editor.max_images_of(stage.params) if stage.images == "all" and stage.params is not None else None
+    over = [sample for sample in wanted if most is not None and len(sample.images) > most]
+    if over:
+        raise ConfigError(
+            f"{config.path}: diffusion_model.type: {stage.type!r} takes {most} source image(s) per edit, and "
+            f"{len(over)} of {len(wanted)} samples have more ({over[0].id!r}: {len(over[0].images)}); "
+            "choose an editor that takes them, or set diffusion_model.params.images: first"
+        )
 
 
 def known_answers_of(editor: type[Editor], config: Config) -> KnownAnswers | None:
