@@ -111,7 +111,7 @@ def test_everything_that_is_wrong_with_chances_is_told_at_once() -> None:
 
 
 def test_what_it_cannot_work_with_is_named() -> None:
-    with pytest.raises(BenchmarkError, match="needs source and reference"):
-        Simulated(ALWAYS["target"]).edit(dataclasses.replace(request(), images=request().images[:1]), silent)
+    with pytest.raises(BenchmarkError, match="has no target"):
+        Simulated(ALWAYS["target"]).edit(dataclasses.replace(request(), target=None), silent)
     with pytest.raises(ConfigError, match="got steps"):
         Simulated(ALWAYS["target"]).edit(dataclasses.replace(request(), overrides={"steps": 1}), silent)
