@@ -14,7 +14,14 @@ from editeval.errors import ConfigError, MachineError, Problems
 from editeval.execution.backends import deal_devices, device_problem, group_devices, resolve_devices
 from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
-from editeval.run.selection import category_notes, check_prompts, select, setting_at, subset_of
+from editeval.run.selection import (
+    category_notes,
+    check_number_of_images,
+    check_prompts,
+    select,
+    setting_at,
+    subset_of,
+)
 from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
@@ -206,23 +213,11 @@ def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sam
             f"{config.path}: diffusion_model.type: {config.diffusion_model.type!r} returns the exact target, "
             f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
         )
-    _check_number_of_images(editor, config, wanted)
+    check_number_of_images(editor, config, wanted)
     known = known_answers_of(editor, config)
     problem = known.problem([sample.id for sample in everything]) if known is not None else ""
     if problem:
         raise ConfigError(f"{config.path}: diffusion_model.params.{problem}")
-
-
-def _check_number_of_images(editor: type[Editor], config: Config, wanted: Sequence[Sample]) -> None:
-    stage = config.diffusion_model
-    most = editor.max_images_of(stage.params) if stage.images == "all" and stage.params is not None else None
-    over = [sample for sample in wanted if most is not None and len(sample.images) > most]
-    if over:
-        raise ConfigError(
-            f"{config.path}: diffusion_model.type: {stage.type!r} takes {most} source image(s) per edit, and "
-            f"{len(over)} of {len(wanted)} samples have more ({over[0].id!r}: {len(over[0].images)}); "
-            "choose an editor that takes them, or set diffusion_model.params.images: first"
-        )
 
 
 def known_answers_of(editor: type[Editor], config: Config) -> KnownAnswers | None:
