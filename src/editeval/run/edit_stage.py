@@ -15,6 +15,7 @@ from editeval.execution.simulate import Setting, SimulatedRun, cost_of, replay
 from editeval.execution.worker_messages import EncodedEdit
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, seed_of, worker_spec
+from editeval.run.selection import shown_images
 from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
 from editeval.store.fingerprints import edit_inputs, sources_digest
 from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
@@ -60,7 +61,7 @@ class EditStage(RunningStage):
             if sample.target is None:
                 raise ImageError(f"{key}: the benchmark has no target for it")
             target = sample.target.read()
-        shown = sources[: len(self._plan.shown_images(sample))]
+        shown = sources[: len(shown_images(self._plan.config, sample))]
         digests = [images.sha256(picture) for picture in sources]
         given = [*digests[: len(shown)], *([] if target is None else [images.sha256(target)])]
         self._made[key] = Made(sources_digest(digests), edit_inputs(given, sample.instruction, seed), "")

@@ -26,7 +26,7 @@ from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
 from editeval.store.score_sets import ScoreSetId, depends_on_calls, score_set_id, settle
-from editeval.types import Benchmark, Editor, ImageRef, Judge, Sample, Subset
+from editeval.types import Benchmark, Editor, Judge, Sample, Subset
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -101,10 +101,6 @@ class Plan:
     def log_name(self) -> str:
         """The editor's name in the log lines."""
         return self.config.diffusion_model.log_name or self.editor.__name__
-
-    def shown_images(self, sample: Sample) -> tuple[ImageRef, ...]:
-        """The source images that the editor gets."""
-        return sample.images[:1] if self.config.diffusion_model.images == "first" else sample.images
 
     @property
     def judging_id(self) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from editeval.errors import ImageError, UserError
 from editeval.run.plan import Plan, ScoreSetPlan, seed_of
+from editeval.run.selection import shown_images
 from editeval.store import fingerprints, lineage, queries, reused
 from editeval.store.fingerprints import Inputs, edit_inputs, judge_request, shown_inputs
 from editeval.store.records import Listed
@@ -106,7 +107,7 @@ def _readable(other: RunStore, editor_id: str) -> Iterator[Edit]:
 
 def _inputs(plan: Plan, sample: Sample) -> str:
     """As editing would record it; empty for what cannot be read."""
-    shown = [*plan.shown_images(sample), *([sample.target] if plan.editor.sees_target else [])]
+    shown = [*shown_images(plan.config, sample), *([sample.target] if plan.editor.sees_target else [])]
     digests = [lineage.image_digest(image) if image is not None else None for image in shown]
     seed = seed_of(plan.config.diffusion_model.seed, sample.id)
     known = [digest for digest in digests if digest is not None]

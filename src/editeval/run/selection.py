@@ -13,7 +13,7 @@ from editeval.config import legacy
 from editeval.config.schema import BenchmarkConfig, Config
 from editeval.errors import BenchmarkError, ConfigError, Problems
 from editeval.plugin_errors import with_safe_images
-from editeval.types import Editor, Sample, Subset
+from editeval.types import Editor, ImageRef, Sample, Subset
 
 RESERVED = ("macro", "micro")  # what the report calls the rows over all categories
 
@@ -44,6 +44,11 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
             "report uses it for the row over all categories; rename it"
         )
     return [with_safe_images(sample) for sample in samples]
+
+
+def shown_images(config: Config, sample: Sample) -> tuple[ImageRef, ...]:
+    """The source images of `sample` that the editor gets."""
+    return sample.images[:1] if config.diffusion_model.images == "first" else sample.images
 
 
 def check_number_of_images(editor: type[Editor], config: Config, wanted: Sequence[Sample]) -> None:
