@@ -91,6 +91,8 @@ def test_several_source_images_are_a_list_and_change_the_fingerprint(folder: Pat
     write_jsonl(folder, row)
     (sample,) = samples(folder)
     assert [image.path.name for image in sample.images] == ["cat.png", "target.png"]
+    (same,) = samples(write(folder, [{"image": row["images"], "instruction": row["instruction"]}]))
+    assert same.images == sample.images
     assert (sample.id, sample.cluster, sample.metadata) == ("cat.png", "cat.png", {})
     before = ImageFolder(ImageFolderParams(str(folder))).fingerprint()
     write_image(folder / "target.png", "green")
