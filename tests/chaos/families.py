@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chaos import equality, inputs, iofaults, kills, parents, powercut, races, storms
+from chaos import equality, inputs, iofaults, kills, parents, powercut, processes, races, storms
 from chaos.forks import Finding, experiments, in_child, scratch
 from chaos.layer import Layer, recorded
 from chaos.oracle import Result
@@ -214,6 +214,27 @@ def killed_parents(layer: Layer, options: Options) -> Figures:
     return figures
 
 
+def process_families(layer: Layer, options: Options) -> Figures:
+    """Workers that start processes of their own, x ends of a run."""
+    root = scratch()
+    warm_up(root)
+    ends: Counter[str] = Counter()
+
+    def count(figures: Figures, finding: Finding) -> None:
+        figures.num += 1
+        figures.distinct += 1
+        ends["processes started"] += finding.facts.get("members", 0)
+
+    try:
+        figures = conduct(processes.plan(options.seed), processes.trial, options, count)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    survivors = sum("outlived" in text for text in figures.violations)
+    hangs = sum("hangs" in text for text in figures.violations)
+    figures.details = {**ends, "survivors": survivors, "hangs": hangs}
+    return figures
+
+
 def two_writers(layer: Layer, options: Options) -> Figures:
     """Two invocations on one directory at the same moment."""
     stage = Stage(layer, num_samples=8)
@@ -252,6 +273,7 @@ FAMILIES: dict[str, Callable[[Layer, Options], Figures]] = {
     "workers": worker_faults,
     "equality": resume_equality,
     "parents": killed_parents,
+    "processes": process_families,
     "writers": two_writers,
     "inputs": changed_inputs,
 }

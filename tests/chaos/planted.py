@@ -14,7 +14,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent.parent / "src"
-ENOUGH = {"kills": 900, "powercuts": 900, "iofaults": 640, "workers": 300, "writers": 60, "parents": 6, "inputs": 64}
+ENOUGH = {
+    "kills": 900,
+    "powercuts": 900,
+    "iofaults": 640,
+    "workers": 300,
+    "writers": 60,
+    "parents": 6,
+    "processes": 83,
+    "inputs": 64,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def test_a_worker_has_one_socket_that_nobody_else_has_and_no_address(tmp_path: P
             (row,) = [line for line in unix if len(line) > 6 and line[6] == inode]
             assert len(row) == 7, "it has no name"
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            assert arguments[1:3] == [b"-m", b"editeval.execution.worker"] and arguments[3].isdigit()
+            assert arguments[1:4] == [b"-P", b"-m", b"editeval.execution.supervisor"] and arguments[4].isdigit()
 
 
 @pytest.mark.parametrize(("mask", "others"), [(0o022, stat.S_IROTH), (0o077, 0)])

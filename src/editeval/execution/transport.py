@@ -114,9 +114,13 @@ class SocketChannel:
             raise ProtocolError(f"not a frame: header is {type(header).__name__}")
         return header, [bytes(self._read(size)) for size in sizes]
 
-    def close(self) -> None:
-        with contextlib.suppress(OSError):  # already closed by the other side: that is what close asks for
+    def end(self) -> None:
+        """Nothing more comes or goes; what has come already can still be received (on Linux)."""
+        with contextlib.suppress(OSError):  # already closed by the other side: that is what is asked for
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.end()
         self._socket.close()
 
     def _read(self, size: int) -> bytearray:

@@ -1,6 +1,6 @@
 """One worker: one model on its device, one request at a time.
 
-`python -m editeval.execution.worker FD` runs it as a process on an inherited socket.
+A supervisor (see there) runs it as a process on an inherited socket.
 
 Three threads share the work so that the device never waits for us:
     reader    receives requests ahead of time and decodes their images
@@ -67,8 +67,10 @@ device: the main thread waits for it when a request is started while another one
 class Worker:
     """Serves one channel until the other side says "exit" or is gone."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, log_name: str = "") -> None:
+        """`log_name` is the file that standard error goes to; empty for a thread, which has no log of its own."""
         self._channel = channel
+        self._log_name = log_name
         self._waiting: dict[str, Unit] = {}  # received, not started
         self._starts: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()  # (key, is urgent); None: leave
         self._is_busy = threading.Event()  # the device computes
@@ -177,12 +179,11 @@ class Worker:
 
         Nothing, and "", for any other error, and in a thread, which has no log of its own: the ledger keeps it.
         """
-        if not (isinstance(self._channel, SocketChannel) and plugin_errors.place_of(error)):
+        if not (self._log_name and plugin_errors.place_of(error)):
             return ""
         sys.stderr.write(f"{what}: {failure.reason}\n{failure.traceback}")
         sys.stderr.flush()
-        link = Path(f"/proc/self/fd/{sys.stderr.fileno()}")
-        return str(plugin_errors.from_here(link.readlink())) if link.is_symlink() else "the worker's log"
+        return str(plugin_errors.from_here(Path(self._log_name)))
 
     def _progress(self, key: str) -> Progress:
         last = time.monotonic()
@@ -258,17 +259,8 @@ def _peak_memory_gib() -> float | None:
     return max(held, default=None)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, even if a library holds the interpreter lock."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # 1 = PR_SET_PDEATHSIG
-
-
-def main() -> None:
-    """Entry of a worker process: the inherited socket's file descriptor is the only argument."""
+def main(descriptor: int, log_name: str) -> None:
+    """A worker process on the inherited socket `descriptor`; what it prints goes to the file `log_name`."""
     import faulthandler
 
     faulthandler.enable()
@@ -279,9 +271,6 @@ def main() -> None:
     logging.getLogger("editeval").setLevel(logging.INFO)  # what plug-ins say goes to the worker's own log file
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    _die_with_parent()
-    Worker(SocketChannel(socket.socket(fileno=int(sys.argv[1])))).serve()
-
-
-if __name__ == "__main__":
-    main()
+    ours = socket.socket(fileno=descriptor)
+    os.register_at_fork(after_in_child=ours.close)  # else a child would keep the conversation open
+    Worker(SocketChannel(ours), log_name or "the worker's log").serve()
