@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from editeval.types import ImageRef
 
 MAX_PIXELS = 64_000_000
+MAX_BYTES = 1 << 30  # of an image file
 MAX_BLACK = 8  # of 255; a picture without any value above is black to the eye
 FLAGS = ("black", "constant", "unchanged")
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -38,6 +39,9 @@ class FileImage:
 
     def read(self) -> bytes:
         try:
+            size = self.path.stat().st_size
+            if size > MAX_BYTES:
+                raise ImageError(f"{self.path}: {size} bytes, more than {MAX_BYTES}")
             return self.path.read_bytes()
         except OSError as error:
             raise ImageError(f"{self.path}: cannot be read: {error.strerror or error}") from error

@@ -312,6 +312,9 @@ def prefetch(
             handle.send(*frame)
         except FrameError:
             return
+        except MemoryError:  # a file larger than memory, say
+            why = "its images do not fit into the memory of this machine"
+            put(PrefetchStep(prefetched, "failed", Failure("bad_source", why)))
         except (EditevalError, OSError, ValueError) as error:  # ValueError: what no frame can carry
             reason = "bad_request" if isinstance(error, ValueError) else getattr(error, "reason", "environment")
             put(PrefetchStep(prefetched, "failed", Failure(reason, str(error))))
