@@ -24,6 +24,7 @@ def fed(error: BaseException) -> list[object]:
 
     parcels: queue.SimpleQueue[PrefetchedRequest | None] = queue.SimpleQueue()
     parcels.put(PrefetchedRequest(1, 0, "a", build))
+    parcels.put(None)
     put: list[object] = []
     try:
         prefetch(Deaf(), parcels, put.append)  # type: ignore[arg-type]
