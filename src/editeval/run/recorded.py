@@ -51,6 +51,19 @@ def settings_of(store: RunStore, invocation: Invocation | None = None) -> dict[s
     return settings
 
 
+def settings_here(store: RunStore, invocation: Invocation | None = None) -> dict[str, Any]:
+    """Those to work with: a stranger's run does not say where this machine's results and logs go.
+
+    They go to the folder in which the run directory is.
+    """
+    settings = settings_of(store, invocation)
+    if not store.is_own:
+        settings["evaluation"] = {**settings.get("evaluation", {}), "output_dir": str(store.dir.absolute().parent)}
+        logging = settings.get("logging", {})
+        settings["logging"] = {name: value for name, value in logging.items() if name not in ("log_file", "log_dir")}
+    return settings
+
+
 def editor_of(store: RunStore) -> str:
     """The editor's type."""
     return str(store.manifest["identity"]["editor"])
@@ -71,7 +84,7 @@ def config_of(store: RunStore, allow_code: bool) -> Config:
     """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`."""
     from editeval.config.load import load_mapping  # pydantic: `status`, which only looks, starts without it
 
-    config = load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
+    config = load_mapping(settings_here(store), store.manifest["name"], allow_code=allow_code)
     warnings = invocation_of(store).warnings
     return replace(config, origins=origins_of(store), warnings=config.warnings if warnings is None else warnings)
 
@@ -83,7 +96,7 @@ def scoring_of(store: RunStore, allow_code: bool) -> Config | None:
     latest = store.latest(Invocation)
     if latest is None or latest.event.command != SCORE:
         return None
-    return load_mapping(settings_of(store, latest.event), store.manifest["name"], allow_code=allow_code)
+    return load_mapping(settings_here(store, latest.event), store.manifest["name"], allow_code=allow_code)
 
 
 def plan_of(store: RunStore, allow_code: bool) -> Plan:
