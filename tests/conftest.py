@@ -29,6 +29,14 @@ collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]  
 
 
 @pytest.fixture(scope="session", autouse=True)
+def nobody_has_trusted_anything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the user of this machine trusts decides no test, and no test is remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config-home")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def workers_find_the_fakes() -> Iterator[None]:
     """A worker process is another interpreter: it finds `fakes.*` through PYTHONPATH."""
     here = str(Path(__file__).parent)

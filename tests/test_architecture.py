@@ -32,7 +32,7 @@ ALLOWED = {
     "editors": ("http", "images", "machine", "rungs", "text"),
     "judges": ("http", "images", "prompts"),
     # the parts of a run
-    "config": ("plugins", "prompts", "redaction"),
+    "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),
     "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),

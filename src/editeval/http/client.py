@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from socket import SHUT_RDWR, create_connection, socket
 from urllib.parse import urlsplit
 
@@ -68,6 +69,13 @@ class Server:
         """The address without any secret."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.prefix}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine, by its address or as localhost."""
+        with suppress(ValueError):
+            return ip_address(self.host).is_loopback
+        return self.host == "localhost"
 
     def quote(self, text: object) -> str:
         """`text` as one short printable line in which the key does not occur."""
