@@ -48,14 +48,6 @@ def workers_find_the_fakes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nobody_has_trusted_anything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the user of this machine trusts decides no test, and no test is remembered."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config-home"))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
 def drawn_once() -> Iterator[None]:
     """Small pictures of the built-in benchmark stay in memory: most runs of the tests edit the same ten scenes.
 

@@ -311,7 +311,7 @@ class _Layers:
                 raise problem(node, f"must be 1 or 0, got {quoted(plain(node))}")
             allowed = allow_code or bool(node.value)
         folder = found_in or (judges or path).parent
-        effects = effects_of(settings_of(self.tree, path, folder, is_own=found_in is None))
+        effects = effects_of(settings_of(self.tree, path, folder, found_in))
         with self.problems.collect():
             allowed = consent(effects, folder, allowed)
         found = resolve.config(path, self.tree, allowed, self.warnings, self.problems)
