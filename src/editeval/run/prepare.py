@@ -259,7 +259,7 @@ def _measured(samples: Sequence[Sample]) -> Iterator[float]:
 
     for sample in samples:
         try:
-            source, target = sample.image.read(), sample.reference.read() if sample.reference else b""
+            source, target = sample.image.read(), sample.target.read() if sample.target else b""
             with Image.open(io.BytesIO(source), formats=FORMATS) as image:  # reads the header, no pixel
                 yield image.width * image.height * EDIT_BYTES + len(source) + len(target) + TEXT_BYTES
         except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):

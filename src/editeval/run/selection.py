@@ -13,7 +13,7 @@ from editeval.config import legacy
 from editeval.config.schema import BenchmarkConfig, Config
 from editeval.errors import BenchmarkError, ConfigError, Problems
 from editeval.plugin_errors import with_safe_images
-from editeval.types import Sample, Subset
+from editeval.types import Editor, ImageRef, Sample, Subset
 
 RESERVED = ("macro", "micro")  # what the report calls the rows over all categories
 
@@ -44,6 +44,24 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
             "report uses it for the row over all categories; rename it"
         )
     return [with_safe_images(sample) for sample in samples]
+
+
+def shown_images(config: Config, sample: Sample) -> tuple[ImageRef, ...]:
+    """The source images of `sample` that the editor gets."""
+    return sample.images[:1] if config.diffusion_model.images == "first" else sample.images
+
+
+def check_number_of_images(editor: type[Editor], config: Config, wanted: Sequence[Sample]) -> None:
+    """Raises ConfigError if samples have more source images than the editor takes."""
+    stage = config.diffusion_model
+    most = editor.max_images_of(stage.params) if stage.images == "all" and stage.params is not None else None
+    over = [sample for sample in wanted if most is not None and len(sample.images) > most]
+    if over:
+        raise ConfigError(
+            f"{config.path}: diffusion_model.type: {stage.type!r} takes {most} source image(s) per edit, and "
+            f"{len(over)} of {len(wanted)} samples have more ({over[0].id!r}: {len(over[0].images)}); "
+            "choose an editor that takes them, or set diffusion_model.params.images: first"
+        )
 
 
 def check_prompts(config: Config, samples: Sequence[Sample]) -> None:
