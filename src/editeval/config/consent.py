@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from editeval import plugins
 from editeval.config.yaml_tree import FILE, Node, deciding, plain
@@ -44,6 +44,7 @@ KEYS_OF_HOSTS: Mapping[str, tuple[str, ...]] = {
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 """Files of weights whose reading can run code."""
 Verb = Literal["executes", "reads", "writes", "contacts"]
+VERBS = get_args(Verb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,11 @@ def consent(effects: Sequence[Effect], folder: Path, allow_code: bool = False) -
 
 
 def effects_of(settings: Settings) -> list[Effect]:
-    """What these settings execute, contact with a key, and where they write. Imports and runs nothing of theirs."""
+    """What these settings execute, read, write and contact. Imports and runs nothing of theirs."""
     found = [*_type("benchmark", settings), *_results(settings)]
+    data = _path(settings.at("benchmark.params.path"))
+    if data is not None:
+        found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))
     for section in _sections(settings):
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
         found += _type(section, settings)
@@ -180,10 +184,15 @@ def _model(section: str, params: Mapping[str, object], settings: Settings) -> It
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
         yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
-    pickle = _pickle_of(model)
-    if pickle:
-        why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
-        yield _effect(settings, "executes", pickle, why, f"{section}.params.model_name")
+    if isinstance(model, str) and model:
+        pickle, key, path = _pickle_of(model), f"{section}.params.model_name", _path(model)
+        if path is not None and path.exists():
+            yield _effect(settings, "reads", model, "", key)
+        else:
+            yield _effect(settings, "contacts", f"the Hugging Face Hub for {model}", "", key)
+        if pickle:
+            why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
+            yield _effect(settings, "executes", pickle, why, key)
 
 
 def _servers(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:

@@ -208,11 +208,6 @@ class Ledger:
         )
         return [row[0] for row in found]
 
-    def has_scores(self, judging_id: str, sample_id: str) -> bool:
-        """Whether the sample is in this score set, scored or not."""
-        sql = "SELECT 1 FROM scores WHERE judging_id = ? AND sample_id = ? LIMIT 1"
-        return bool(self.query(sql, judging_id, sample_id))
-
     def record_score_batch(
         self,
         judging_id: str,
