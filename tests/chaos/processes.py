@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -17,8 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.forks import Finding
+from chaos.family import Family, Figures, Goal, Options, conduct
+from chaos.forks import Finding, scratch
+from chaos.layer import Layer
 from chaos.parent_editor import KINDS, alive, members
+from chaos.workload import warm_up
 from editeval.cli.console import interruptible
 from editeval.config.load import load_mapping
 from editeval.run.pipeline import evaluate
@@ -81,7 +85,7 @@ def trial(case: Case, folder: Path) -> Finding:
     violations += _wrongly_told(case, folder)
     if not members(family):
         violations.append("nobody noted himself: nothing was shown")
-    return Finding(str(case), violations, {"end": case.end, "members": len(members(family))})
+    return Finding(str(case), violations, {"processes started": len(members(family))})
 
 
 def _be_parent(case: Case, folder: Path) -> None:
@@ -174,3 +178,19 @@ def _wrongly_told(case: Case, folder: Path) -> Iterator[str]:
         told = [attempt.error and attempt.error.message for attempt in store.attempts("edit")]
     if told != [wanted]:
         yield f"one death, told as {told}"
+
+
+def process_families(layer: Layer, options: Options) -> Figures:
+    """Workers that start processes of their own, x ends of a run."""
+    root = scratch()
+    warm_up(root)
+    try:
+        figures = conduct(plan(options.seed), trial, options)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    for name, word in (("survivors", "outlived"), ("hangs", "hangs")):
+        figures.details[name] = sum(word in text for text in figures.violations)
+    return figures
+
+
+FAMILY = Family("process families", process_families, Goal(83, 60), Goal(83, 60), num_to_catch=83)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from editeval.cli.view import Comparing, scored, shown_runs
+from command_line import cli
+from editeval.cli.view import shown_runs
 from editeval.errors import UserError
 from editeval.reports.site.payload import PLACE, read_block
+from editeval.run.comparison import Comparing, scored
 from editeval.run.results import value_of
 from editeval.store.records import SampleRow
 from editeval.types import Score
@@ -22,8 +21,8 @@ from editeval.viewer.server import Viewer
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
-diffusion_model: {type: %s, params: {device_ids: [cpu], %s}}
-reward_model: {type: reference, params: {device_ids: [cpu]}}
+diffusion_model: {type: %s, params: {device_ids: [cpu], %s}, execution: {backend: inprocess}}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
 logging: {console_output: false}
 """
 
@@ -33,17 +32,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs of one benchmark by different editors, each without an edit that the other has."""
     folder = tmp_path_factory.mktemp("compared")
     made = []
-    path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     editors = (
         ("simulated", "chances: {causal: {refused: 0.6}, default: {partial: 0.5}}"),
         ("fakes.fake_editor", "refuse: [environmental/0000]"),
     )
     for name, editor in zip(("one", "two"), editors, strict=True):
         (folder / f"{name}.yaml").write_text(CONFIG % editor, encoding="utf-8")
-        command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--allow-code"]
-        done = subprocess.run(
-            command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120
-        )
+        done = cli("run", f"{name}.yaml", "--allow-code", cwd=folder)
         assert done.returncode == 3, done.stderr
         made.append((folder / "outputs" / "latest").resolve())
     return made
@@ -55,7 +50,7 @@ def headline_scores(run: Path) -> dict[str, float | None]:
 
 
 def comparison(runs: list[Path]) -> dict[str, Any]:
-    (told,), num_shared = Comparing(shown_runs(runs, False), False)([read_block(run) for run in runs])
+    (told,), num_shared = Comparing(runs, False)([read_block(run) for run in runs])
     assert num_shared is None
     return told
 
@@ -92,7 +87,7 @@ def test_a_score_of_an_edit_that_failed_later_is_no_score() -> None:
 
 def test_it_is_counted_again_only_when_a_report_was_written(runs: list[Path]) -> None:
     blocks = [read_block(run) for run in runs]
-    comparing = Comparing(shown_runs(runs, False), False)
+    comparing = Comparing(runs, False)
     told = comparing(blocks)
     assert comparing(blocks) is told
     (runs[1] / "report" / "data" / "run.js").touch()
@@ -101,13 +96,13 @@ def test_it_is_counted_again_only_when_a_report_was_written(runs: list[Path]) ->
 
 
 def test_intersect_counts_the_samples_that_all_have(runs: list[Path]) -> None:
-    _, num_shared = Comparing(shown_runs(runs, True), True)([read_block(run) for run in runs])
+    _, num_shared = Comparing(runs, True)([read_block(run) for run in runs])
     assert num_shared == 10
 
 
 def test_the_page_names_every_run_and_one_is_not_compared(runs: list[Path]) -> None:
-    viewer = Viewer(shown_runs(runs, False), comparing=Comparing(shown_runs(runs, False), False))
-    alone = Viewer(shown_runs(runs[:1], False), comparing=Comparing(shown_runs(runs[:1], False), False))
+    viewer = Viewer(shown_runs(runs, False), comparing=Comparing(runs, False))
+    alone = Viewer(shown_runs(runs[:1], False), comparing=Comparing(runs[:1], False))
     try:
         text, one = viewer.page(), alone.page()
     finally:
@@ -120,7 +115,7 @@ def test_the_page_names_every_run_and_one_is_not_compared(runs: list[Path]) -> N
 
 
 def test_a_report_that_is_just_being_replaced_costs_a_look_and_no_page(runs: list[Path]) -> None:
-    blocks, comparing = [read_block(run) for run in runs], Comparing(shown_runs(runs, False), False)
+    blocks, comparing = [read_block(run) for run in runs], Comparing(runs, False)
     before, place = comparing(blocks), runs[1] / PLACE
     away = place.rename(place.with_suffix(".away"))
     try:
@@ -135,8 +130,7 @@ def test_runs_that_share_no_sample_are_not_intersected(tmp_path: Path) -> None:
     disjoint = []
     for name in ("physical", "causal"):
         (tmp_path / f"{name}.yaml").write_text(CONFIG % ("identity", "seed: 0"), encoding="utf-8")
-        command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--categories", name]
-        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=True)
+        assert cli("run", f"{name}.yaml", "--categories", name, cwd=tmp_path).returncode == 0
         disjoint.append((tmp_path / "outputs" / "latest").resolve())
     with pytest.raises(UserError, match=r"have no sample .* in common"):
         shown_runs(disjoint, True)

@@ -81,7 +81,7 @@ class RunMachine(RuleBasedStateMachine):
         return RunStore.open(self.root / "run", Manifest("states", parts, argv=[], versions={}, host={}))
 
     def _select(self) -> None:
-        self.store.select(Sample(key, "physical", NoImage(), "change it") for key in self.wanted)
+        self.store.select(Sample(key, "physical", (NoImage(),), "change it") for key in self.wanted)
 
     @rule(keys=st.permutations(IDS), num=st.integers(1, len(IDS)))
     def want_others(self, keys: list[str], num: int) -> None:
@@ -196,5 +196,5 @@ class RunMachine(RuleBasedStateMachine):
             shutil.rmtree(self.root)
 
 
-RunMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+RunMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
 TestRuns = RunMachine.TestCase

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 from pipeline_fakes import fake_editor, log_of, report_of, run, samples_of
 
-from editeval.errors import BenchmarkError
+from editeval.errors import BenchmarkError, ConfigError
 from editeval.images import decode, encode_png
 from editeval.run.pipeline import RunResult
 from editeval.store.run_store import RunStore
@@ -58,11 +58,6 @@ def records(tmp_path: Path, changes: dict[int, dict[str, Any]]) -> dict[str, Any
     path = tmp_path / "v2.json"
     path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     return {"type": "json_records", "params": {"path": str(path)}}
-
-
-def quick(tmp_path: Path, **params: Any) -> dict[str, Any]:
-    """The fake editor in threads of this process: what these tests are about happens around it."""
-    return fake_editor(tmp_path, **params) | {"execution": {"backend": "inprocess"}}
 
 
 def fake_judge(**params: Any) -> dict[str, Any]:
@@ -138,7 +133,7 @@ def test_a_sound_v2_file_without_targets_is_unscored_for_that_reason(tmp_path: P
     result = run(
         tmp_path / "out",
         benchmark=records(tmp_path, {}) | {"categories": ["物理", "causal"]},
-        diffusion_model=quick(tmp_path),
+        diffusion_model=fake_editor(tmp_path),
     )
     assert result.exit_code == 3
     assert reasons(result) == {
@@ -149,14 +144,16 @@ def test_a_sound_v2_file_without_targets_is_unscored_for_that_reason(tmp_path: P
 def test_one_unreadable_picture_in_a_batch_leaves_its_neighbours_scored(tmp_path: Path) -> None:
     benchmark = records(tmp_path, {1: {"reference_b64": "abc"}})
     judge = fake_judge(batch_size=4)
-    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=quick(tmp_path), reward_model=judge)
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=fake_editor(tmp_path), reward_model=judge)
     assert result.exit_code == 3
     assert {key: reason for key, reason in reasons(result).items() if reason} == {"00001_物理": "bad_image"}
 
 
 def test_a_batch_of_unreadable_pictures_is_unscored_and_the_others_are_scored(tmp_path: Path) -> None:
     benchmark = records(tmp_path, {2: {"reference_b64": "abc"}, 3: {"reference_b64": "abc"}})
-    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=quick(tmp_path), reward_model=fake_judge())
+    result = run(
+        tmp_path / "out", benchmark=benchmark, diffusion_model=fake_editor(tmp_path), reward_model=fake_judge()
+    )
     assert {key: reason for key, reason in reasons(result).items() if reason} == {
         "00002_环境": "bad_image",
         "00003_环境": "bad_image",
@@ -170,7 +167,9 @@ def test_a_judge_that_falls_over_one_request_leaves_its_neighbours_scored(
     tmp_path: Path, mode: str, reason: str
 ) -> None:
     judge = fake_judge(modes={"00005_社会": mode}, batch_size=4)
-    result = run(tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=quick(tmp_path), reward_model=judge)
+    result = run(
+        tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=fake_editor(tmp_path), reward_model=judge
+    )
     assert result.exit_code == 3
     for metric in ("overall", "care"):
         found = reasons(result, metric)
@@ -178,7 +177,9 @@ def test_a_judge_that_falls_over_one_request_leaves_its_neighbours_scored(
     micro = next(s for s in report_of(result)["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
     assert (micro["mean"], micro["num_scored"], micro["num_unscored"]) == (5.0, 9, 1)
     assert (micro["lowest"], micro["highest"]) == (4.5, 5.5)
-    again = run(tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=quick(tmp_path), reward_model=judge)
+    again = run(
+        tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=fake_editor(tmp_path), reward_model=judge
+    )
     assert again.plan.dir == result.plan.dir and samples_of(again) == samples_of(result)
 
 
@@ -186,7 +187,7 @@ def test_a_judge_s_time_of_a_batch_and_its_raw_words_are_kept(tmp_path: Path) ->
     result = run(
         tmp_path / "out",
         benchmark=records(tmp_path, {}),
-        diffusion_model=quick(tmp_path),
+        diffusion_model=fake_editor(tmp_path),
         reward_model=fake_judge(value=7.25),
         evaluation__first=2,
     )
@@ -210,7 +211,7 @@ def test_a_bad_record_is_one_line_before_any_worker_starts(
     tmp_path: Path, changes: dict[int, dict[str, Any]], words: str
 ) -> None:
     with pytest.raises(BenchmarkError) as caught:
-        run(tmp_path / "out", benchmark=records(tmp_path, changes), diffusion_model=quick(tmp_path))
+        run(tmp_path / "out", benchmark=records(tmp_path, changes), diffusion_model=fake_editor(tmp_path))
     assert words in str(caught.value) and "v2.json" in str(caught.value) and "\n" not in str(caught.value)
     assert list((tmp_path / "notes").iterdir()) == []
 
@@ -224,6 +225,44 @@ def test_an_id_cannot_forge_a_line_of_the_log_or_steer_a_terminal(tmp_path: Path
     assert "\x1b" not in log_of(result) and not any(x.startswith("Batch 9") for x in log_of(result).splitlines())
 
 
+SEVERAL = {"one": {"image": "sound.png"}, "two": {"images": ["sound.png", "target.png"]}}
+IN_PROCESS = {"backend": "inprocess"}
+FIRST = {"type": "fakes.fake_editor", "params": {"device_ids": ["cpu"], "images": "first"}, "execution": IN_PROCESS}
+
+
+def test_an_editor_that_takes_one_source_image_says_so_before_the_run(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, SEVERAL)
+    with pytest.raises(ConfigError, match=r"takes 1 source image.*1 of 2 samples have more \('two': 2\)") as error:
+        run(tmp_path / "out", benchmark=benchmark, diffusion_model={"type": "classical"})
+    assert "images: first" in str(error.value) and "\n" not in str(error.value)
+    assert not list((tmp_path / "out").glob("small-*"))
+
+
+def test_images_first_is_another_run_and_the_judge_sees_every_source(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, SEVERAL)
+    judge = {"type": "fakes.fake_judge", "params": {"notes": str(tmp_path / "shown")}, "execution": IN_PROCESS}
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=FIRST, reward_model=judge)
+    assert result.exit_code == 0 and result.plan.identity["images"] == "first"
+    assert sorted((tmp_path / "shown").read_text().splitlines()) == ["one 1", "two 2"]
+    every = {**FIRST, "type": "identity", "params": {"device_ids": ["cpu"]}}
+    assert "images" not in run(tmp_path / "out", benchmark=benchmark, diffusion_model=every).plan.identity
+
+
+def test_a_changed_second_source_is_another_source(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, SEVERAL)
+    every = {**FIRST, "type": "identity", "params": {"device_ids": ["cpu"]}}
+    first = run(tmp_path / "out", benchmark=benchmark, diffusion_model=every).plan
+    with RunStore.read(first.dir) as store:
+        before = {edit.sample_id: edit.made for edit in store.edits()}
+    (tmp_path / "photos" / "target.png").write_bytes(picture(box="green"))
+    again = run(tmp_path / "out", benchmark=benchmark, diffusion_model=every).plan
+    assert again.dir != first.dir
+    with RunStore.read(again.dir) as store:
+        after = {edit.sample_id: edit.made for edit in store.edits()}
+    changed = {key for key, made in before.items() if made and after[key] and made != after[key]}
+    assert changed == {"two"}
+
+
 FAULTY_BENCHMARK = """
 from editeval.types import Benchmark, Sample
 class Picture:
@@ -233,10 +272,10 @@ class Picture:
 class B(Benchmark):
     def __iter__(self):
         good, bad, text = Picture(DATA), Picture(None), Picture("no bytes")
-        yield Sample("good", "c", good, "do it")
-        yield Sample("bad", "c", bad, "do it")
-        yield Sample("text", "c", text, "do it")
-        yield Sample("target", "c", good, "do it", reference=bad)
+        yield Sample("good", "c", (good,), "do it")
+        yield Sample("bad", "c", (bad,), "do it")
+        yield Sample("text", "c", (text,), "do it")
+        yield Sample("target", "c", (good,), "do it", target=bad)
     def fingerprint(self): return "f"
 """
 
@@ -244,7 +283,7 @@ class B(Benchmark):
 def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_at_file_and_line(tmp_path: Path) -> None:
     file = tmp_path / "bench.py"
     file.write_text(f"DATA = {picture()!r}\n{FAULTY_BENCHMARK}")
-    sections = {"diffusion_model": quick(tmp_path), "reward_model": fake_judge(batch_size=4)}
+    sections = {"diffusion_model": fake_editor(tmp_path), "reward_model": fake_judge(batch_size=4)}
     result = run(tmp_path / "out", benchmark={"type": str(file)}, **sections)
     assert result.exit_code == 3
     assert reasons(result) == {"good": None, "bad": "failed", "text": "failed", "target": "bad_image"}
@@ -255,4 +294,4 @@ def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_a
     assert edits["text"]["message"] == "image: read() must return bytes, got str"
     with RunStore.read(result.plan.dir) as store:
         (target,) = (row for row in store.rows(result.plan.judging_id) if row.id == "target")
-    assert target.scores["overall"].raw == f"reference: {where}"
+    assert target.scores["overall"].raw == f"target: {where}"

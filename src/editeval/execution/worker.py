@@ -11,6 +11,7 @@ Three threads share the work so that the device never waits for us:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import operator
 import os
@@ -27,10 +28,10 @@ from typing import TYPE_CHECKING
 
 from editeval import images, plugin_errors, plugins
 from editeval.errors import UserError
-from editeval.execution.transport import Channel, FrameError, SocketChannel
+from editeval.execution.transport import Channel, FrameError, Header, SocketChannel
 from editeval.execution.validation import checked_facts, checked_image, describe, judged, release_memory
 from editeval.execution.worker_messages import (
-    BudgetClient,
+    BudgetQuestion,
     Delivery,
     Done,
     EncodedEdit,
@@ -46,7 +47,7 @@ from editeval.execution.worker_messages import (
     unpack_unit,
 )
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
-from editeval.types import Editor, EditRequest, Failure, Judge, Progress, Score
+from editeval.types import Editor, EditRequest, Failure, Judge, Progress, Score, UsageRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,6 +63,49 @@ BREATHER_S = 0.01
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread of a worker may keep the interpreter from the others. Python's 5 ms would be 5 ms of an idle
 device: the main thread waits for it when a request is started while another one is being decoded or encoded."""
+
+
+CLOSED = "the budget service has shut down"
+
+
+class BudgetClient:
+    """Asks the parent; `paid` takes the answers. Any thread may ask; while the model loads, only one."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.is_read = False  # another thread receives what comes; until then the caller of `request_budget` does
+        self._channel = channel
+        self._numbers = itertools.count(time.time_ns())  # none that an earlier process of this worker used
+        self._answers: dict[object, queue.SimpleQueue[str]] = {}  # by the bill's number
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def request_budget(self, bill: UsageRequest) -> str:
+        """Returns the reason the budget refuses, or an empty string. Blocks until the parent answers, or FrameError."""
+        number, answer = next(self._numbers), queue.SimpleQueue[str]()
+        with self._lock:
+            if self._is_closed:
+                return CLOSED
+            self._answers[number] = answer
+        self._channel.send(*pack_message(BudgetQuestion(number, bill)))
+        while not self.is_read and answer.empty():
+            self.paid(self._channel.recv()[0])
+        return answer.get()
+
+    def paid(self, header: Header) -> None:
+        """One message of the parent; what answers no bill is passed over."""
+        with self._lock:
+            answer = self._answers.pop(header["number"], None) if header["type"] == "paid" else None
+        if answer is not None:
+            answer.put(str(header["why"]))
+
+    def close(self) -> None:
+        """No answer comes any more: those who wait, and those who ask from now on, get CLOSED."""
+        with self._lock:
+            self._is_closed = True
+            waiting = list(self._answers.values())
+            self._answers.clear()
+        for answer in waiting:
+            answer.put(CLOSED)
 
 
 class Worker:
@@ -100,7 +144,7 @@ class Worker:
         try:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(plugins.params_of(cls, spec.params))
-            model.worker = worker
+            model.worker, model.allow_code = worker, spec.allow_code
             model.request_budget = self._budget.request_budget
             if isinstance(model, Editor):
                 model.load(devices[0])

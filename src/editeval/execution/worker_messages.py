@@ -7,16 +7,12 @@ spec, request, start, drop, paid and exit; a worker sends the messages below. Th
 
 from __future__ import annotations
 
-import itertools
 import math
-import queue
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TypeGuard, TypeVar
 
-from editeval.execution.transport import Channel, Frame, Header
+from editeval.execution.transport import Frame, Header
 from editeval.types import EditRequest, Failure, JudgeRequest, Score, UsageRequest
 
 T = TypeVar("T")
@@ -265,11 +261,17 @@ def unpack_spec(header: Header) -> tuple[WorkerSpec, list[str], int]:
     return WorkerSpec(**_get(header, "spec", dict)), _get(header, "devices", list), _get(header, "worker", int)
 
 
+_PICTURES = ("edited", "target", "mask", "edited_b")
+_LISTS = ("sources", "references")
+"""Fields of a JudgeRequest that are one encoded image, and several."""
+
+
 def pack_unit(key: str, unit: Unit) -> Frame:
     """The frame that carries `unit`."""
     if isinstance(unit, EditRequest):
         edit = {"key": unit.key, "instruction": unit.instruction, "seed": unit.seed, "overrides": dict(unit.overrides)}
-        return {"type": "request", "key": key, "edit": edit}, list(unit.images)
+        target = [] if unit.target is None else [unit.target]
+        return {"type": "request", "key": key, "edit": edit, "num_images": len(unit.images)}, [*unit.images, *target]
     blobs: list[bytes] = []
     rows = []
     for request in unit:
@@ -278,12 +280,17 @@ def pack_unit(key: str, unit: Unit) -> Frame:
             "instruction": request.instruction,
             "prompt": list(request.prompt) if request.prompt else None,
             "metadata": dict(request.metadata),
+            "reference_text": request.reference_text,
+            "language": request.language,
         }
-        for name in ("source", "edited", "reference", "mask"):
+        for name in _PICTURES:
             data = getattr(request, name)
-            if data is not None:
-                row[name] = len(blobs)
-                blobs.append(data)
+            row[name] = None if data is None else len(blobs)
+            blobs += [] if data is None else [data]
+        for name in _LISTS:
+            listed = getattr(request, name)
+            row[name] = [len(blobs), len(blobs) + len(listed)]
+            blobs += listed
         rows.append(row)
     return {"type": "request", "key": key, "judge": rows}, blobs
 
@@ -291,60 +298,27 @@ def pack_unit(key: str, unit: Unit) -> Frame:
 def unpack_unit(header: Header, blobs: Sequence[bytes]) -> Unit:
     """The unit that `pack_unit` packed."""
     if "edit" in header:
-        return EditRequest(images=tuple(blobs), **_get(header, "edit", dict))
+        num = _get(header, "num_images", int)
+        target = blobs[num] if num < len(blobs) else None
+        return EditRequest(images=tuple(blobs[:num]), target=target, **_get(header, "edit", dict))
     return tuple(_judge_request(dict(row), blobs) for row in _get(header, "judge", list))
 
 
 def _judge_request(row: dict[str, object], blobs: Sequence[bytes]) -> JudgeRequest:
-    pictures = {name: blobs[_get(row, name, int)] for name in ("source", "edited", "reference", "mask") if name in row}
     prompt = row["prompt"]
+    single = {name: blobs[_get(row, name, int)] for name in _PICTURES if row[name] is not None}
+    lists = {name: tuple(blobs[slice(*_get(row, name, list))]) for name in _LISTS}
     return JudgeRequest(
         key=_get(row, "key", str),
+        sources=lists["sources"],
+        edited=single["edited"],
         instruction=_get(row, "instruction", str),
+        target=single.get("target"),
+        mask=single.get("mask"),
         prompt=(prompt[0], prompt[1]) if isinstance(prompt, list) else None,
         metadata=_get(row, "metadata", dict),
-        **pictures,
+        references=lists["references"],
+        reference_text=_get(row, "reference_text", str),
+        language=_get(row, "language", str),
+        edited_b=single.get("edited_b"),
     )
-
-
-CLOSED = "the budget service has shut down"
-
-
-class BudgetClient:
-    """Asks the parent; `paid` takes the answers. Any thread may ask; while the model loads, only one."""
-
-    def __init__(self, channel: Channel) -> None:
-        self.is_read = False  # another thread receives what comes; until then the caller of `request_budget` does
-        self._channel = channel
-        self._numbers = itertools.count(time.time_ns())  # none that an earlier process of this worker used
-        self._answers: dict[object, queue.SimpleQueue[str]] = {}  # by the bill's number
-        self._lock = threading.Lock()
-        self._is_closed = False
-
-    def request_budget(self, bill: UsageRequest) -> str:
-        """Returns the reason the budget refuses, or an empty string. Blocks until the parent answers, or FrameError."""
-        number, answer = next(self._numbers), queue.SimpleQueue[str]()
-        with self._lock:
-            if self._is_closed:
-                return CLOSED
-            self._answers[number] = answer
-        self._channel.send(*pack_message(BudgetQuestion(number, bill)))
-        while not self.is_read and answer.empty():
-            self.paid(self._channel.recv()[0])
-        return answer.get()
-
-    def paid(self, header: Header) -> None:
-        """One message of the parent; what answers no bill is passed over."""
-        with self._lock:
-            answer = self._answers.pop(header["number"], None) if header["type"] == "paid" else None
-        if answer is not None:
-            answer.put(str(header["why"]))
-
-    def close(self) -> None:
-        """No answer comes any more: those who wait, and those who ask from now on, get CLOSED."""
-        with self._lock:
-            self._is_closed = True
-            waiting = list(self._answers.values())
-            self._answers.clear()
-        for answer in waiting:
-            answer.put(CLOSED)

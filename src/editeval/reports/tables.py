@@ -7,20 +7,19 @@ import csv
 import dataclasses
 import io
 import json
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import BinaryIO, TextIO, TypeAlias
 
 from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, surveyed
-from editeval.reports.i18n import Message
 from editeval.store.records import SampleRow
+from editeval.text import plain
 from editeval.types import Score
 
 Cell: TypeAlias = "str | int | float | None"
@@ -172,23 +171,6 @@ def to_json(value: object, indent: int | None = None) -> str:
     return _IN_STRINGS_ONLY.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def plain(value: object) -> object:
-    """`value` in JSON's own types: mappings, lists, text, numbers; what is not a finite number is null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, Message):
-        return str(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(dataclasses.asdict(value))
-    return str(value)
-
-
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
     """A text file (UTF-8, line ends as written) that becomes `path` when the block ends well."""
@@ -222,7 +204,7 @@ def write_csv(flat: Flat, out: TextIO) -> None:
         writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
-def write_parquet(flat: Flat, path: Path) -> None:
+def write_parquet(flat: Flat, out: BinaryIO) -> None:
     """Texts as they are, typed columns, zstd; `flat.origin` in the metadata. Raises MachineError without pyarrow."""
     try:
         import pyarrow as pa
@@ -234,7 +216,7 @@ def write_parquet(flat: Flat, path: Path) -> None:
     kinds = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     fields = [pa.field(name, kinds[kind]) for name, kind in flat.columns.items()]
     schema = pa.schema(fields, metadata={f"editeval.{key}": value for key, value in flat.origin.items()})
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         group: list[Mapping[str, object]] = []
         for row in flat.rows():
             group.append({name: _text(cell) for name, cell in row.items()})

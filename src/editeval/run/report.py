@@ -277,7 +277,7 @@ def _images(plan: Plan, is_same: bool) -> Callable[[str], tuple[bytes | None, by
         sample = samples.get(sample_id)
         if sample is None:
             return None, None
-        return _bytes(sample.image), _bytes(sample.reference)
+        return _bytes(sample.image), _bytes(sample.target)
 
     return images
 

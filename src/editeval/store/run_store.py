@@ -14,17 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from editeval import files, images
+from editeval import images
 from editeval.errors import ImageError, RunConflictError, UserError
+from editeval.files import Folder
 from editeval.store import connection, directories, manifest
 from editeval.store import ledger as ledgers
 from editeval.store.directories import Lock
 from editeval.store.ledger import Ledger
 from editeval.store.ledger_events import Invocation
 from editeval.store.manifest import Content, Manifest
+from editeval.store.seal import is_sealed, seal_of
 from editeval.types import Edit, Made, Outcome
 
 EDITS = "edits"
+_OF_STRANGE_DATA = (TypeError, LookupError, AttributeError, ValueError, ArithmeticError, RecursionError)
+"""What a program raises that takes values for what it has written itself: of a stranger's run, that is one line."""
 
 
 class RunStore(Ledger):
@@ -33,6 +37,7 @@ class RunStore(Ledger):
     def __init__(self, directory: Path, content: Content, db: sqlite3.Connection, lock: Lock | None) -> None:
         super().__init__(db, directory / ledgers.NAME)
         self.dir = directory
+        self.folder = Folder(directory)
         self.manifest = content
         self._lock = lock
         self.invocation: int | None = None  # seq of the event of this invocation, if it is one
@@ -45,6 +50,8 @@ class RunStore(Ledger):
         MachineError if it cannot be written or its ledger is damaged.
         """
         with connection.translated(directory):
+            directories.make_durable(directory)
+            directories.check(directory)
             directories.make_durable(directory / EDITS)
         lock = Lock.acquire(directory)
         try:
@@ -90,11 +97,29 @@ class RunStore(Ledger):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_strange = isinstance(error, _OF_STRANGE_DATA) and not self._is_surely_own()
         self.close()
+        if is_strange:
+            what = f"it holds what editeval does not write ({type(error).__name__}: {error})"
+            raise UserError(f"{self.dir}: {what}; it is not from this machine: ask for a sound copy") from error
+
+    def _is_surely_own(self) -> bool:
+        try:
+            return self.is_own
+        except (UserError, *_OF_STRANGE_DATA):
+            return False
 
     @property
     def is_writer(self) -> bool:
         return self._lock is not None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this user, on this machine, gave all settings: the manifest, and what invocations changed in it."""
+        if not manifest.is_own(self.manifest):
+            return False
+        changes = ((one.event.config_changes, one.event.seal) for one in self.events_of(Invocation))
+        return all(is_sealed([self.manifest["run_id"], told], seal) for told, seal in changes if told)
 
     def record_edit(
         self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = (), made: Made | None = None
@@ -110,9 +135,8 @@ class RunStore(Ledger):
             raise ValueError(f"{self.dir}: {outcome.key!r} has an edit already; forget it first")
         edit = replace(_edit(outcome, seed), flags=tuple(flags), made=made)
         if outcome.value is not None:
-            path = self.edit_path(outcome.key)
-            with connection.translated(path):
-                files.write_atomic(path, outcome.value)
+            with connection.translated(self.edit_path(outcome.key)):
+                self.folder.write(relative_path(outcome.key), outcome.value)
         self.add_edit(edit, outcome, self.invocation)
         return edit
 
@@ -131,7 +155,7 @@ class RunStore(Ledger):
         path = self.edit_path(edit.sample_id)
         with connection.translated(path):
             try:
-                data = path.read_bytes()
+                data = self.folder.read(relative_path(edit.sample_id))
             except FileNotFoundError as error:
                 raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
         if images.sha256(data) != edit.sha256:
@@ -175,8 +199,9 @@ def png_size(key: str, data: bytes) -> tuple[int, int]:
 def _existing(directory: Path) -> Content:
     if not directories.is_run(directory):
         raise UserError(f"{directory}: not a run directory: it has no {manifest.NAME}")
+    directories.check(directory)
     content = manifest.read(directory / manifest.NAME)
-    if not (directory / ledgers.NAME).is_file():
+    if not Folder(directory).is_file(ledgers.NAME):
         raise UserError(f"{directory}: its {ledgers.NAME} is missing; restore it from a backup, or use --fresh")
     return content
 
@@ -193,10 +218,10 @@ def _settle(directory: Path, wanted: Manifest) -> Content:
         return content
     if not (directory / ledgers.NAME).exists():
         connection.create(directory / ledgers.NAME)
-    content = wanted.as_dict()
+    content = manifest.sealed(wanted.as_dict())
     _open_ledger(directory, wanted.run_id).close()
     with connection.translated(path):
-        files.write_atomic(path, manifest.to_json(content))
+        Folder(directory).write(manifest.NAME, manifest.to_json(content))
     return content
 
 
@@ -236,13 +261,15 @@ def _check_owner(ledger: Ledger, run_id: str) -> None:
 
 def _invocation(content: Content, wanted: Manifest) -> Invocation:
     """What this invocation was, and how its settings differ from those in the manifest."""
+    changes = manifest.differences(content["config"], wanted.config)
     return Invocation(
         argv=tuple(wanted.argv),
         pid=os.getpid(),
         host=wanted.host,
         versions=wanted.versions,
         devices=tuple(wanted.devices),
-        config_changes=manifest.differences(content["config"], wanted.config),
+        config_changes=changes,
+        seal=seal_of([content["run_id"], changes]) if changes else None,
         origin_changes=manifest.differences(content["origins"], wanted.origins),
         command=wanted.command,
         warnings=wanted.warnings,
@@ -253,6 +280,7 @@ def _invocation(content: Content, wanted: Manifest) -> Invocation:
 def _sweep(directory: Path) -> None:
     """Half-written files that a killed process left behind are gone. Only for the holder of the lock."""
     with connection.translated(directory):
-        for folder in (directory, directory / EDITS):
-            for path in folder.glob(".*.tmp"):
-                path.unlink(missing_ok=True)
+        for where in ("", f"{EDITS}/"):
+            for name in Folder(directory).names(where.rstrip("/")):
+                if name.startswith(".") and name.endswith(".tmp"):
+                    Folder(directory).remove(f"{where}{name}")

@@ -21,6 +21,7 @@ from editeval.editors.diffusion.families import parse_size
 from editeval.editors.diffusion.patches import rotate_in_real_numbers, tell_token_types, without_torchvision
 from editeval.errors import ConfigError, MachineError
 from editeval.machine.gpus import most_free_bytes
+from editeval.text import brief
 from editeval.types import WEIGHTS
 
 if TYPE_CHECKING:
@@ -72,21 +73,26 @@ class PipelineParams:
         return False
 
 
-def load_pipeline(params: PipelineParams, device: str) -> DiffusionPipeline:
-    """The diffusers pipeline of `params` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
+def load_pipeline(params: PipelineParams, device: str, allow_pickles: bool = False) -> DiffusionPipeline:
+    """The diffusers pipeline of `params` on `device`, rightly conditioned. Raises MachineError or ConfigError.
+
+    Weights are safetensors, which are numbers only, unless the user consents to pickles, which can run code.
+    """
     folder = Path(params.model_name).expanduser() if checkpoint.is_path(params.model_name) else None
     # before the libraries take their seconds
-    num_bytes = 0 if folder is None else _check_folder(folder, params, device)
+    num_bytes = 0 if folder is None else _check_folder(folder, params, device, allow_pickles)
     torch, diffusers = import_libraries()
     if params.disable_progress_bar:
         _silence(diffusers)
     _check_device(torch, device, params)
     if folder is None:
-        folder = checkpoint.download(diffusers, params.model_name, params.revision, params.runs_remote_code())
-        num_bytes = _check_folder(folder, params, device)
+        use_safetensors = None if allow_pickles else True
+        how = {"trust_remote_code": params.runs_remote_code(), "use_safetensors": use_safetensors}
+        folder = checkpoint.download(diffusers, params.model_name, params.revision, how)
+        num_bytes = _check_folder(folder, params, device, allow_pickles)
     if device.startswith("cuda") and params.cpu_offload == "none":
         check_gpu(torch, num_bytes, device)
-    pipeline = _from_folder(torch, diffusers, folder, params, device)
+    pipeline = _from_folder((torch, diffusers), folder, params, device, allow_pickles)
     _place(pipeline, params, device)
     _correct(pipeline)
     _accelerate(pipeline, params)
@@ -94,9 +100,11 @@ def load_pipeline(params: PipelineParams, device: str) -> DiffusionPipeline:
 
 
 def _from_folder(
-    torch: ModuleType, diffusers: ModuleType, folder: Path, params: PipelineParams, device: str
+    libraries: tuple[ModuleType, ModuleType], folder: Path, params: PipelineParams, device: str, allow_pickles: bool
 ) -> DiffusionPipeline:
+    torch, diffusers = libraries
     arguments: dict[str, object] = {"low_cpu_mem_usage": True, "trust_remote_code": params.runs_remote_code()}
+    arguments["use_safetensors"] = None if allow_pickles else True  # None: safetensors where there are any
     if params.cpu_offload == "none":
         arguments["device_map"] = "cuda" if device.startswith("cuda") else device
     index = checkpoint.read_index(str(folder), None)
@@ -108,15 +116,15 @@ def _from_folder(
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
-        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {checkpoint.one_line(error)}") from error
+        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {brief(error)}") from error
     if later:
         pipeline.register_modules(**later)
     return pipeline
 
 
-def _check_folder(folder: Path, params: PipelineParams, device: str) -> int:
+def _check_folder(folder: Path, params: PipelineParams, device: str, allow_pickles: bool) -> int:
     """Bytes of the weights once loaded. Raises MachineError, one line, if something lacks or there is no room."""
-    checkpoint.check_complete(folder, checkpoint.read_index(str(folder), None))
+    checkpoint.check_complete(folder, checkpoint.read_index(str(folder), None), allow_pickles)
     num_bytes = checkpoint.num_parameters(folder) * ITEM_BYTES[params.dtype]
     check_room(num_bytes, device, params.cpu_offload != "none")
     return num_bytes
@@ -182,7 +190,7 @@ def _accelerate(pipeline: DiffusionPipeline, params: PipelineParams) -> None:
         try:
             denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True)
         except ValueError as error:
-            raise ConfigError(f"{PARAMS}.compile: {checkpoint.one_line(error)}; leave it out") from error
+            raise ConfigError(f"{PARAMS}.compile: {brief(error)}; leave it out") from error
 
 
 def _set_attention(denoiser: nn.Module, name: str) -> None:
@@ -192,9 +200,7 @@ def _set_attention(denoiser: nn.Module, name: str) -> None:
         with attention_backend("native"):  # undoes what the next line does to all other models of this process
             denoiser.set_attention_backend(name)
     except (AttributeError, ImportError, RuntimeError, ValueError) as error:
-        raise MachineError(
-            f"{PARAMS}.attention_backend: {name!r} cannot be used here: {checkpoint.one_line(error)}"
-        ) from error
+        raise MachineError(f"{PARAMS}.attention_backend: {name!r} cannot be used here: {brief(error)}") from error
     processors = [module.processor for module in denoiser.modules() if hasattr(module, "processor")]
     if not any(getattr(processor, "_attention_backend", None) for processor in processors) and name != "native":
         raise ConfigError(f"{PARAMS}.attention_backend: {type(denoiser).__name__} has one way only; leave it out")
