@@ -87,7 +87,7 @@ class EditStage(RunningStage):
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, what)
         self.observer.settled(EDIT, completed_edit(outcome))
         self._log.add(outcome)
-        self._completed.add(edit)
+        self._completed.add(edit, self.store.scored_by(edit.sample_id))
         self._offer(edit)
 
     def notice(self, notice: PoolEvent) -> None:

@@ -1,7 +1,8 @@
 """Does a run still hold what it recorded? Every image is hashed again; ledger, files and reports are compared.
 
-Repair does only what is provably right: a lost or altered image makes its sample pending again, left-over
-temporary files go. Everything else is told, not touched.
+Repair does only what is provably right: a picture found again in `edits/` goes back to its place, one that is lost or
+altered makes its sample pending again, left-over temporary files go. Everything else is told, not touched. Many missing
+pictures prove nothing (a folder moved away, a disk that is not mounted): then nothing is done unless the user insists.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval.store import barrier, directories
+from editeval import files
+from editeval.errors import MachineError
+from editeval.store import barrier, connection, directories
 from editeval.store.ledger_events import Repaired
 from editeval.store.records import SampleRow
+from editeval.store.reused import content_of
 from editeval.store.run_store import EDITS, RunStore, relative_path
 
 _PNG_END = b"IEND\xaeB`\x82"
@@ -65,18 +69,63 @@ def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[P
     return problems
 
 
-def repair(store: RunStore, problems: Sequence[Problem]) -> list[Problem]:
-    """The problems that were fixed: their samples are pending again, or their files gone. Needs a writing store."""
+FEW, SMALL_SHARE = 2, 0.1
+"""A repair gives up so many pictures, or that share of them, whichever is more, without asking."""
+
+
+def repair(store: RunStore, problems: Sequence[Problem], accept_loss: bool = False) -> list[Problem]:
+    """The problems that were fixed: pictures in their place again, or samples pending again, or files gone.
+
+    Needs a writing store. Raises MachineError, having put back what was found, if more pictures are lost than
+    FEW and SMALL_SHARE, or their folder is not there, and the user does not `accept_loss`.
+    """
     if not store.is_writer:
         raise ValueError(f"{store.dir}: opened for reading; a repair needs RunStore.reopen")
-    fixable = [problem for problem in problems if problem.is_repairable]
-    store.forget_edits([problem.sample_id for problem in fixable if problem.sample_id is not None])
-    for problem in fixable:
-        with contextlib.suppress(FileNotFoundError):
-            (store.dir / problem.where).unlink()
-    if fixable:
-        store.record_event(Repaired(tuple(map(str, fixable))))
-    return fixable
+    images = [problem for problem in problems if problem.is_repairable and problem.sample_id is not None]
+    found = _put_back(store, images) if images else []
+    lost = [problem for problem in images if problem not in found]
+    num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
+    is_small = len(lost) <= max(FEW, SMALL_SHARE * num_images) and (store.dir / EDITS).is_dir()
+    gone = [one for one in problems if one.kind == "unknown_file" and not (store.dir / one.where).exists()]
+    fixed = [*found, *gone, *(one for one in problems if one.is_repairable and one not in images)]
+    if is_small or not lost or accept_loss:
+        store.forget_edits([str(problem.sample_id) for problem in lost])
+        fixed += lost
+    for problem in fixed:
+        if problem not in (*found, *gone):
+            with contextlib.suppress(FileNotFoundError):
+                (store.dir / problem.where).unlink()
+    fixed = [problem for problem in problems if problem in fixed]
+    if fixed:
+        store.record_event(Repaired(tuple(map(str, fixed))))
+    if any(problem not in fixed for problem in lost):
+        raise MachineError(
+            f"{store.dir / EDITS}: {len(lost)} of {num_images} pictures are not as recorded, which proves no loss: put "
+            "the folder back or mount its disk; if they are gone for good, --repair --accept-loss makes them again"
+        )
+    return fixed
+
+
+def _put_back(store: RunStore, images: Sequence[Problem]) -> list[Problem]:
+    """Those of `images` whose picture is in its place now: it had come back, or lay in `edits/` under another name."""
+    edits = {problem: store.edit_of(str(problem.sample_id)) for problem in images}
+    wanted = {problem: str(edit.sha256) for problem, edit in edits.items() if edit is not None}
+    back = [problem for problem, digest in wanted.items() if _fault(store.dir / problem.where, digest) is None]
+    by_digest: dict[str, list[Problem]] = {}
+    for problem, digest in wanted.items():
+        if problem not in back:
+            by_digest.setdefault(digest, []).append(problem)
+    own = {relative_path(sample_id) for sample_id in store.sample_ids()} if by_digest else set()
+    for path in _inside(store.dir / EDITS) if by_digest else ():
+        data = content_of(path)
+        same = by_digest.pop(hashlib.sha256(data).hexdigest(), [])
+        for problem in same:
+            with connection.translated(store.dir / problem.where):
+                files.write_atomic(store.dir / problem.where, data)
+        if same and f"{EDITS}/{path.name}" not in own:
+            path.unlink()  # it is in its place
+        back += same
+    return back
 
 
 def _check_images(store: RunStore) -> Iterator[Problem]:
@@ -121,7 +170,9 @@ def _check_files(store: RunStore) -> Iterator[Problem]:
 
 
 def _inside(directory: Path) -> list[Path]:
-    return list(directory.iterdir()) if directory.is_dir() else []
+    with contextlib.suppress(OSError):
+        return list(directory.iterdir())
+    return []
 
 
 AGAIN = "`editeval report RUN` writes it again"
