@@ -115,7 +115,7 @@ def _opened(data: bytes) -> Iterator[Image]:
             warnings.simplefilter("ignore")  # Pillow warns about large pictures and damaged metadata
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
-                raise ImageError(f"image of {image.width}x{image.height}: more than {MAX_PIXELS} pixels")
+                raise ImageTooLargeError(f"image of {image.width}x{image.height}: more than {MAX_PIXELS} pixels")
             yield image
     except ImageError:
         raise
@@ -123,6 +123,10 @@ def _opened(data: bytes) -> Iterator[Image]:
         # Pillow names the buffer by its address, which no two runs share
         why = "cannot identify image file" if isinstance(error, UnidentifiedImageError) else error
         raise ImageError(f"{len(data)} bytes that do not decode as {'/'.join(FORMATS)}: {why}") from error
+
+
+class ImageTooLargeError(ImageError):
+    """More than may be decoded at once."""
 
 
 class DecodingBudget:
@@ -135,15 +139,15 @@ class DecodingBudget:
 
     @contextlib.contextmanager
     def room(self, data: bytes) -> Iterator[None]:
-        """While inside, `data` may be decoded. Waits for others. Raises ImageError if it would take more than there is.
+        """While inside, `data` may be decoded. Waits for others; nothing is decoded for that, the header decides.
 
-        Decided by what the header declares; nothing is decoded for it.
+        Raises ImageTooLargeError if it takes more than there is.
         """
         with self._changed:  # one header at a time: the texts of a PNG are unpacked with it
             needed, size = _decoding_bytes(data)
             if needed > self.total:
                 what = f"{needed >> 20} MiB to decode, and {self.total >> 20} MiB are the limit"
-                raise ImageError(f"image of {size[0]}x{size[1]} in {len(data)} bytes: {what}")
+                raise ImageTooLargeError(f"image of {size[0]}x{size[1]} in {len(data)} bytes: {what}")
             self._changed.wait_for(lambda: needed <= self._free)
             self._free -= needed
         try:

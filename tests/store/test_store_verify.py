@@ -143,7 +143,7 @@ def test_pictures_that_are_away_are_no_loss_until_the_user_says_so(run: Path, aw
     away(run)
     with RunStore.reopen(run) as store:
         before = list(store.rows(fakes.JUDGING))
-        with pytest.raises(MachineError, match="3 of 3 pictures .* --accept-loss"):
+        with pytest.raises(MachineError, match=r"3 of 3 pictures .* --accept-loss"):
             repair(store, verify(store))
         assert list(store.rows(fakes.JUDGING)) == before and store.pending_edits() == []
         edit = store.edit_of("s000")

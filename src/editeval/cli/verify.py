@@ -59,7 +59,7 @@ def verify(options: argparse.Namespace) -> int:
 def _inputs(store: RunStore, allow_code: bool) -> InputsCheck:
     """What the run was made of, compared with what is there now; unknown where that cannot be read."""
     try:
-        return check_inputs(plan_of(store, allow_code), store)
+        return check_inputs(plan_of(store, allow_code, is_looking=True), store)
     except UserError as error:
         why = "; ".join(map(str, error.parts))
         return InputsCheck(unknown=[f"source images, weights and code are not compared: {why}"])
@@ -92,7 +92,7 @@ def _repaired(store: RunStore, problems: list[Problem], options: argparse.Namesp
 def _write_reports(store: RunStore, allow_code: bool) -> None:
     from editeval.run.report import build_report, republish
 
-    plan = plan_of(store, allow_code)
+    plan = plan_of(store, allow_code, is_looking=True)
     republish(build_report(plan, store), plan, store)
 
 

@@ -107,7 +107,8 @@ class EditStage(RunningStage):
         is_ready = all(image is None or isinstance(image, bytes) or is_stored(image) for image in (source, target))
         if edit.path is not None and (is_ready or not self._plan.judgings):
             edited = images.FileImage(self.store.dir / edit.path)
-            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256))
+            made = edit.made.source_sha256 if edit.made else None
+            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256, made))
 
     def _made_of(self, key: str) -> Made | None:
         """What the edit was made of; None if its source could not be read."""

@@ -102,14 +102,15 @@ class JudgeStage(RunningStage):
     def _request(self, sample: Sample, edit: Edit) -> JudgeRequest:
         prompt = self._plan.config.prompt_of(sample.category)
         source, edited = sample.image.read(), self.store.read_edit(edit)
-        if edit.made is not None and images.sha256(source) != edit.made.source_sha256:
+        made = edit.made.source_sha256 if edit.made else None
+        if made and images.sha256(source) != made:
             raise SourceChangedError(
                 f"{sample.id}: the source image is not the one that was edited; put the old one back, or run the same "
                 "command: it edits the new one"
             )
         category = self._plan.config.benchmark.canonical(sample.category)
         request = judge_request(replace(sample, category=category), source, edited, prompt)
-        self._thumbnails.offer(Found(sample.id, source, request.reference, edited, edit.sha256))
+        self._thumbnails.offer(Found(sample.id, source, request.reference, edited, edit.sha256, made))
         return request
 
     def record(self, outcome: Result) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
@@ -80,7 +80,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
-        images=_images(plan, is_same),
+        images=_images(plan, store, is_same),
         survey=seen,
         timeline=worked.chart,
         histories=worked.histories,
@@ -269,15 +269,16 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
     return sum(isinstance(mark, Invocation) and isinstance(then, StageBegin) for mark, then in pairwise(marks))
 
 
-def _images(plan: Plan, is_same: bool) -> Callable[[str], tuple[bytes | None, bytes | None]]:
-    """Of another benchmark than the one that was edited, no picture: it would stand beside edits of other sources."""
-    samples = {sample.id: sample for sample in plan.samples} if is_same else {}
+def _images(plan: Plan, store: RunStore, is_same: bool) -> data.Images:
+    """Of another benchmark than the one that was edited only sources, and those whose hash the ledger has."""
+    samples = {sample.id: sample for sample in plan.samples}
+    known = set() if is_same else queries.with_known_source(store)
 
     def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
         sample = samples.get(sample_id)
-        if sample is None:
+        if sample is None or not (is_same or sample_id in known):
             return None, None
-        return _bytes(sample.image), _bytes(sample.reference)
+        return _bytes(sample.image), _bytes(sample.reference) if is_same else None
 
     return images
 

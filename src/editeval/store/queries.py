@@ -223,6 +223,11 @@ def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
     return LastFailure(stage, sample_id, worker, Failure(*error))
 
 
+def with_known_source(store: RunStore) -> set[str]:
+    """Ids of the samples of which it is known what source image was edited."""
+    return {row[0] for row in store.query("SELECT sample_id FROM edits WHERE source_sha256 IS NOT NULL")}
+
+
 def instruction_of(store: RunStore, sample_id: str) -> str | None:
     """The instruction on record; None for a sample that was never selected."""
     found = store.query("SELECT instruction FROM samples WHERE id = ?", sample_id)

@@ -109,6 +109,7 @@ class GridRow:
     edited: list[str | int] | None
     path: str | None
     complaints: list[str]
+    notes: dict[str, str] | None  # by role, why a picture is not shown
 
     def cells(self) -> list[object]:
         """In the order of ROW."""
@@ -136,8 +137,9 @@ def row_of(row: SampleRow, pictures: Pictures, metrics: list[str]) -> GridRow:
         source=_packed(pictures.source),
         target=_packed(pictures.target),
         edited=_packed(pictures.edited),
-        path=row.edited_path,
+        path=None if "edited" in pictures.notes else row.edited_path,
         complaints=complaints(row, pictures, metrics),
+        notes=pictures.notes or None,
     )
 
 

@@ -19,13 +19,16 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from editeval.files import write_atomic
+from editeval.images import sha256
 from editeval.reports.data import Report, surveyed
 from editeval.reports.site import page, payload
 from editeval.reports.site.thumbnails import (
+    CHANGED,
     FOLDER,
     Found,
     Pictures,
@@ -124,9 +127,15 @@ def _batched(rows: Iterable[SampleRow]) -> Iterator[tuple[SampleRow, ...]]:
 def _pictures(report: Report, directory: Path, shelf: ThumbnailStore, row: SampleRow) -> Pictures:
     known = shelf.find(row.id, row.sha256)
     if known is not None:
-        return known
+        place = Path(str(report.run.get("dir") or directory)) / (row.edited_path or "")
+        if known.edited is None or not shelf.is_touched(place, known.edited.stem):
+            return known
+        now = _edited(report, directory, row)
+        is_changed = now is not None and sha256(now) != row.sha256
+        return replace(known, edited=None, notes={"edited": CHANGED}) if is_changed else known
     source, target = report.images(row.id)
-    return shelf.add(Found(row.id, source, target, _edited(report, directory, row), row.sha256))
+    edited = _edited(report, directory, row)
+    return shelf.add(Found(row.id, source, target, edited, row.sha256, row.source_sha256))
 
 
 def _edited(report: Report, directory: Path, row: SampleRow) -> bytes | None:
