@@ -15,8 +15,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-install-recommends
 
-.PHONY: bench bench-gpu bench-judge bench-stats chaos chaos-short check clean demo lock photos test test-browser test-cluster test-gpu test-models \
-	test-slow test-terminal test-versions
+.PHONY: bench bench-gpu bench-judge bench-stats browser-environment chaos chaos-short check clean demo environments lock photos test test-browser \
+	test-cluster test-gpu test-models test-slow test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
 	$(BIN)/editeval run config.yaml || test $$? = 3  # 3: some of its edits fail, as the stand-in is told to
@@ -24,8 +24,8 @@ demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, bui
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not models and not gpu and not browser and not cluster"
 
-test-slow: $(VENV)/.dev        ## the long ones: the whole ladder, kill sweeps, large ledgers
-	$(BIN)/python -m pytest $(PARALLEL) -m "slow and not models and not gpu and not browser and not cluster"
+test-slow: $(VENV)/.dev        ## the long ones, but for those of the other targets
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow and not models and not gpu and not browser and not cluster" --ignore tests/display/test_terminal.py
 
 test-browser: $(VENV)/.browser ## the report and the viewer in headless Chromium; pictures go to outputs/screenshots
 	command -v chromium >/dev/null || $(INSTALL) chromium fonts-dejavu-core fonts-noto-cjk
@@ -41,9 +41,8 @@ test-cluster: $(CLUSTER)/.done ## the Ray backend on a cluster of three nodes on
 test-models: $(MODELS)/.done   ## real diffusers and transformers code on tiny models built here, on the CPU
 	$(MODELS)/bin/python -m pytest $(PARALLEL) tests/models -m "models and not gpu"
 
-test-versions: $(OLDER)/.done $(MODELS)/.done  ## what every family sees, under the oldest and the newest transformers
+test-versions: $(OLDER)/.done  ## what every family sees, under the oldest transformers (under the newest: make test-models)
 	$(OLDER)/bin/python -m pytest $(PARALLEL) tests/models/test_models_conditioning.py tests/models/test_models_conformance.py -m models
-	$(MODELS)/bin/python -m pytest tests/models/test_models_conditioning.py -m models
 
 # On a GPU machine these two set up an environment of their own; GPU_PYTHON=python3 takes one that has torch already.
 GPU_PYTHON ?= $(MODELS)/bin/python
@@ -87,6 +86,9 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 
 bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed intervals, by simulation
 	$(BIN)/python bench/interval_coverage.py
+
+environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each
+browser-environment: $(VENV)/.browser
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "editeval needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 2; }

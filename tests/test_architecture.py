@@ -27,12 +27,12 @@ ALLOWED = {
     "plugins": ("plugin_errors",),
     "machine": (),
     # what a user can replace; plug-ins import no other plug-in
-    "http": (),
+    "http": ("text",),
     "benchmarks": ("config", "images", "prompts", "rungs"),
-    "editors": ("http", "images", "machine", "rungs"),
+    "editors": ("http", "images", "machine", "rungs", "text"),
     "judges": ("http", "images", "prompts"),
     # the parts of a run
-    "config": ("plugins", "prompts", "redaction"),
+    "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),
     "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),

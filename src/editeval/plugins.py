@@ -17,6 +17,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import pkgutil
 import sys
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 PluginClass = type[Any]
 """A subclass of one of KINDS; which one, the caller knows."""
+ADVICE = "if you trust it, add --allow-code or set EDITEVAL_ALLOW_CODE=1"
 KINDS: dict[str, type] = {"benchmarks": Benchmark, "editors": Editor, "judges": Judge}
 CLASSES = {
     "editors": {
@@ -73,6 +75,11 @@ def is_foreign(name: str) -> bool:
     return any(mark in name for mark in "./:")
 
 
+def stranger(name: str) -> str:
+    """Why code that `name` names needs consent."""
+    return f"{name!r} is code from outside editeval"
+
+
 def is_name(kind: str, word: str) -> bool:
     """Whether `word` may name a plug-in of `kind`; a file or a module need not be there."""
     return is_foreign(word) or word in available(kind) or word in installed(kind)
@@ -94,9 +101,10 @@ def absolute(name: str, folder: Path) -> str:
     path, cls = _split(name)
     if not is_file(name):
         return name
-    places = [place / Path(path).expanduser() for place in (folder, Path.cwd())]
+    path = f"{Path.home()}{path[1:]}" if path.startswith("~/") else path
+    places = [place / path for place in (folder, Path.cwd())]
     found = next((place for place in places if place.is_file()), places[0])
-    return f"{found.resolve()}{cls and ':'}{cls}"
+    return f"{os.path.realpath(found)}{cls and ':'}{cls}"
 
 
 def names_code(settings: Mapping[str, Any]) -> bool:
@@ -113,10 +121,7 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
     """
     if is_foreign(name):
         if not allow_code:
-            raise ConfigError(
-                f"{kind}: {name!r} is code from outside editeval; "
-                "if you trust it, add --allow-code or set EDITEVAL_ALLOW_CODE=1"
-            )
+            raise ConfigError(f"{kind}: {stranger(name)}; {ADVICE}")
         if str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))  # code that the user trusts is found where the user is
         return _foreign(kind, name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from editeval.redaction import redacted
@@ -17,6 +19,11 @@ FINISHING = "Finishing what is running; once more stops at once."
 def one_line(text: object) -> str:
     """`text` on one line that cannot steer a terminal, whatever it holds: what does not print stands as its escape."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def brief(text: object, limit: int = 300) -> str:
+    """What another program said, on one line of at most `limit` characters."""
+    return shortened(one_line(" ".join(str(text).split())), limit)
 
 
 _UNPRINTABLE = re.compile(
@@ -32,13 +39,8 @@ def printable(value: object, keep_lines: bool = False) -> str:
     lines = text.split("\n")
     if not keep_lines:
         lines = [line.strip() for line in lines if line.strip()]
-    clean = (_UNPRINTABLE.sub(_escape, line.replace("\t", " ")) for line in lines)
+    clean = (_UNPRINTABLE.sub(lambda match: one_line(match[0]), line.replace("\t", " ")) for line in lines)
     return ("\n" if keep_lines else " / ").join(clean)
-
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def shortened(text: str, limit: int) -> str:
@@ -136,12 +138,12 @@ def bar(share: float, width: int) -> tuple[str, str]:
 
 
 def clock(seconds: float | None) -> str:
-    """`1:35`, or `2:01:35` from an hour on; a dash for None."""
+    """`01:35`, or `2:01:35` from an hour on; a dash for None."""
     if seconds is None:
         return NOTHING
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
 
 
 def number(value: float | None, digits: int = 0, unit: str = "") -> str:
@@ -150,9 +152,15 @@ def number(value: float | None, digits: int = 0, unit: str = "") -> str:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: what is not a JSON value becomes text."""
-    if isinstance(value, dict):
+    """`value` in JSON's own types: a number that is not finite is null, a dataclass a mapping or the text it has."""
+    if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [plain(entry) for entry in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return str(value)

@@ -12,7 +12,8 @@ import sys
 from dataclasses import asdict
 
 from chaos import layer, planted, suite
-from chaos.families import FAMILIES, Options
+from chaos.families import FAMILIES
+from chaos.family import Options
 
 
 def main() -> int:
@@ -29,7 +30,7 @@ def main() -> int:
         return suite.main(given.what, given.seed)
     if layer.is_loaded():
         options = Options(given.num, given.seed, given.parallel, given.replay, given.first)
-        figures = FAMILIES[given.what](layer.Layer(), options)
+        figures = FAMILIES[given.what].act(layer.Layer(), options)
         print(json.dumps(asdict(figures)) if given.json else suite.told(given.what, figures))
         return int(bool(figures.violations))
     with layer.built() as library, planted.copy_of_source() as source:  # again, under the layer

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos import tiny_benchmark, tiny_editor
+from chaos.family import Family, Figures, Goal, Options, Stage, conduct
 from chaos.forks import Finding, in_child
-from chaos.kills import dying, recorded_of
+from chaos.kills import dying, points, recorded_of
 from chaos.layer import Layer, Point
 from chaos.oracle import faults_of, seed_of, torn_files
 from chaos.workload import Workload
@@ -39,13 +40,13 @@ class Change:
         return f"change {self.number}: {self.kind}, killed before at {self.before}, after at {self.after}"
 
 
-def plan(points: Sequence[Point], num: int, seed: int) -> Iterator[Change]:
+def plan(every: Sequence[Point], num: int, seed: int) -> Iterator[Change]:
     """Both kinds in turn; of four, one without a kill, one with a kill before, one after, one with both.
 
     Half of the kills after the change aim at renames of pictures: that is all that taking over does to them.
     """
     chance = random.Random(seed)
-    late = [p for p in points if p.role.startswith(("image", "ledger", "<edits>")) and p.occurrence > 2]
+    late = [p for p in every if p.role.startswith(("image", "ledger", "<edits>")) and p.occurrence > 2]
     taken = [point for point in late if point.kind == "rename" and point.role.startswith("image")]
     for number in range(num):
         before = chance.choice(late) if number // 2 % 2 else None
@@ -106,3 +107,13 @@ def _spoilt(run: Path) -> Iterator[str]:
             image.save(buffer, "PNG", compress_level=1)
             if hashlib.sha256(buffer.getvalue()).hexdigest() != edit.sha256:
                 yield f"{edit.sample_id[:20]}: in the first run, and not made by its weights"
+
+
+def changed_inputs(layer: Layer, options: Options) -> Figures:
+    """Checkpoints and instructions that change between two invocations, with kills before and after."""
+    with Stage(layer, num_samples=12) as stage:
+        changes = plan(points(stage.counts, options.seed), options.num, options.seed)
+        return conduct(changes, lambda c, d: trial(layer, stage.work, c, d), options)
+
+
+FAMILY = Family("changed inputs", changed_inputs, Goal(64, 64), Goal(1000, 1000), num_to_catch=64)

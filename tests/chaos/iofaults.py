@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from chaos.family import Family, Figures, Goal, Options, Stage, conduct
 from chaos.forks import Finding, in_child
 from chaos.kills import RESULTS, Counts, lost, recorded_of
 from chaos.layer import Layer, Point
@@ -104,3 +106,25 @@ def _failing(layer: Layer, work: Workload, point: Point, stderr: Path) -> str:
         return work.invoke()
     finally:
         layer.stop()
+
+
+def io_faults(layer: Layer, options: Options) -> Figures:
+    """Calls that fail."""
+    fired: set[str] = set()
+    told: Counter[str] = Counter()
+
+    def count(figures: Figures, finding: Finding) -> None:
+        if finding.facts.get("fired"):
+            fired.add(finding.name)
+            figures.num += 1
+            figures.distinct = len(fired)
+            told["one line" if finding.facts["told"] else "no harm"] += 1
+
+    with Stage(layer, num_samples=8) as stage:
+        every = points(stage.counts, options.seed)
+        figures = conduct(every, lambda p, d: trial(layer, stage.work, stage.want, p, d), options, count)
+    figures.details = dict(told)
+    return figures
+
+
+FAMILY = Family("I/O faults", io_faults, Goal(640, 600), Goal(100_000, 6000), num_to_catch=640, per_core=10)

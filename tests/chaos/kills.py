@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from chaos.family import Family, Figures, Goal, Options, Stage, conduct
 from chaos.forks import Finding, in_child
 from chaos.layer import Layer, Point
 from chaos.oracle import Result, faults_of, recorded, redone, torn_files
@@ -102,3 +103,25 @@ def lost(work: Workload) -> list[str]:
     acknowledged = [line.removeprefix("ack ") for line in work.executions() if line.startswith("ack ")]
     violations = [f"{text[:30]}: acknowledged and lost" for text in set(acknowledged) - recorded_of(work)]
     return violations + [f"{t[:30]}: acknowledged twice" for t in set(acknowledged) if acknowledged.count(t) > 1]
+
+
+def kill_points(layer: Layer, options: Options) -> Figures:
+    """SIGKILL at calls that touch the disk."""
+    seen: set[str] = set()
+
+    def count(figures: Figures, finding: Finding) -> None:
+        met = finding.facts.get("met", [])
+        seen.update(met)
+        figures.num += len(met)
+        figures.distinct = len(seen)
+
+    with Stage(layer, num_samples=13) as stage:
+        kills = list(plan(stage.counts, options.seed, num_repeated=options.num // 20 or 1))
+        if not options.replay:
+            kills.sort(key=lambda kill: -len(kill.points))
+        figures = conduct(kills, lambda k, d: trial(layer, stage.work, stage.want, k, d), options, count)
+    figures.details = {"deaths in a row": "1 to 4", "calls": len({p.split("#")[0] for p in seen})}
+    return figures
+
+
+FAMILY = Family("kill points", kill_points, Goal(1600, 1500), Goal(100_000, 1500), num_to_catch=900, per_core=10)

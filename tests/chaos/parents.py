@@ -10,12 +10,15 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from chaos.family import Family, Figures, Goal, Options, Stage, conduct
 from chaos.forks import Finding
 from chaos.kills import lost, recorded_of
+from chaos.layer import Layer
 from chaos.oracle import Result, faults_of, redone, torn_files
 from chaos.storms import PROCESS_LIMITS
 from chaos.workload import Workload, acknowledging, to_script
@@ -136,3 +139,23 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def killed_parents(layer: Layer, options: Options) -> Figures:
+    """SIGKILL at any moment to the parent of two or three worker processes."""
+    workers: Counter[str] = Counter()
+
+    def count(figures: Figures, finding: Finding) -> None:
+        figures.num += finding.facts.get("kills", 0)
+        figures.distinct = figures.num  # no two moments are the same
+        workers["workers at the kill, all gone in 2 s"] += finding.facts.get("workers", 0)
+
+    gentle = replace(options, num_parallel=min(options.num_parallel, 3))  # each is four processes
+    with Stage(layer, num_samples=12) as stage:
+        cases = plan(options.num, stage.work.num_samples, options.seed)
+        figures = conduct(cases, lambda c, d: trial(stage.work, stage.want, c, d), gentle, count)
+    figures.details = dict(workers)
+    return figures
+
+
+FAMILY = Family("parents of workers killed", killed_parents, Goal(24, 20), Goal(1000, 900), num_to_catch=6)

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.families import FAMILIES
+from chaos.family import Options
+
 HERE = Path(__file__).parent
 SOURCE = HERE.parent.parent / "src"
-ENOUGH = {"kills": 900, "powercuts": 900, "iofaults": 640, "workers": 300, "writers": 60, "parents": 6, "inputs": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,10 @@ class Bug:
         """The family of faults that must catch it."""
         return self.path.read_text(encoding="utf-8").splitlines()[0].removeprefix("family: ")
 
-    def plant(self, source: Path) -> None:
-        """It is in the copy at `source`. Raises AssertionError if the patch does not apply any more."""
+    def plant(self, source: Path, is_dry: bool = False) -> None:
+        """It is in the copy at `source`, or would be. Raises AssertionError if the patch does not apply any more."""
         environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(source.parent)}
-        command = ["git", "apply", "--whitespace=nowarn", str(self.path)]
+        command = ["git", "apply", "--whitespace=nowarn", *(["--check"] if is_dry else []), str(self.path)]
         done = subprocess.run(command, cwd=source.parent, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise AssertionError(f"{self.path.name} does not apply any more; make it again: {done.stderr.strip()}")
@@ -60,7 +62,6 @@ def copy_of_source(bug: Bug | None = None) -> Iterator[Path]:
 def found_with(bug: Bug, library: Path, num: int, seed: int) -> list[str]:
     """The violations that its family reports, up to the first one, within `num` experiments."""
     from chaos import suite
-    from chaos.families import Options
 
     with copy_of_source(bug) as source:
         options = Options(num, seed, is_first_enough=True)
@@ -72,7 +73,7 @@ def report(library: Path, seed: int) -> bool:
     num_caught = 0
     for bug in bugs():
         began = time.monotonic()
-        violations = found_with(bug, library, ENOUGH[bug.family], seed)
+        violations = found_with(bug, library, FAMILIES[bug.family].num_to_catch, seed)
         num_caught += bool(violations)
         how = violations[0] if violations else "NOT CAUGHT"
         how = how if len(how) < 160 else f"... {how[-150:]}"

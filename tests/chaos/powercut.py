@@ -10,14 +10,17 @@ Each disk is tried at a path of its own, which reports tell: those of a finished
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from chaos.family import Family, Figures, Goal, Options, Stage, conduct
 from chaos.forks import Finding
 from chaos.kills import recorded_of
-from chaos.layer import Call
+from chaos.layer import Call, Layer, recorded
 from chaos.oracle import Result, faults_of, redone
 from chaos.workload import Workload
 
@@ -232,3 +235,28 @@ def trial(recording: Recording, size: Workload, want: Result, cut: Cut, folder: 
     violations += [f"the resumption told {said}"] if said else []
     violations += [*redone(work, 0, had), *faults_of(work), *Result.of(work).differences(want)]
     return Finding(str(cut), violations, {"variant": cut.variant})
+
+
+def power_cuts(layer: Layer, options: Options) -> Figures:
+    """Disks as a power cut leaves them."""
+    variants: Counter[str] = Counter()
+
+    def count(figures: Figures, finding: Finding) -> None:
+        figures.num += 1
+        figures.distinct += 1  # equal disks are left out before
+        variants[finding.facts.get("variant", "?")] += 1
+
+    with Stage(layer, num_samples=8) as stage:
+        recording = Recording(list(recorded(stage.trace)), stage.work.out)
+        every = cuts(recording, options.seed, num_random=2 + options.num // 1000)
+        figures = conduct(
+            itertools.islice(every, None if options.replay else options.num),
+            lambda c, d: trial(recording, stage.work, stage.want, c, d),
+            options,
+            count,
+        )
+    figures.details = {"disk operations": len(recording.operations), **dict(variants)}
+    return figures
+
+
+FAMILY = Family("disks after a power cut", power_cuts, Goal(2000, 2000), Goal(20_000, 10_000), num_to_catch=900)

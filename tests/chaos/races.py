@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from chaos.family import Family, Figures, Goal, Options, Stage, conduct
 from chaos.forks import Finding
+from chaos.layer import Layer
 from chaos.oracle import Result, faults_of
 from chaos.workload import Workload
 
@@ -67,3 +69,12 @@ def _said(work: Workload) -> str:
         return work.invoke()
     except BaseException as error:  # noqa: BLE001  it is told
         return f"BUG {type(error).__name__}: {error}"
+
+
+def two_writers(layer: Layer, options: Options) -> Figures:
+    """Two invocations on one directory at the same moment."""
+    with Stage(layer, num_samples=8) as stage:
+        return conduct(plan(options.num), lambda n, d: trial(stage.work, stage.want, n, d), options)
+
+
+FAMILY = Family("two writers", two_writers, Goal(60, 60), Goal(500, 500), num_to_catch=60)

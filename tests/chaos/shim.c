@@ -209,13 +209,23 @@ static int open_watched(int directory, const char *path, int flags, mode_t mode)
 OPEN(open)
 OPEN(open64)
 
+/* The whole name of `path` in the directory behind `directory`, if we know that one; else `path` as it is. */
+static const char *whole_name(int directory, const char *path, char *whole, size_t size) {
+    File *above = directory == AT_FDCWD || !path || path[0] == '/' ? NULL : watched(directory);
+    if (!above) return path;
+    snprintf(whole, size, "%s/%s", above->path, path);
+    return whole;
+}
+
 #define OPENAT(name)                                                               \
     int name(int directory, const char *path, int flags, ...) {                    \
         va_list rest;                                                              \
         va_start(rest, flags);                                                     \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;    \
         va_end(rest);                                                              \
-        if (is_below(path)) return open_watched(directory, path, flags, mode);     \
+        char whole[1024];                                                          \
+        const char *named = whole_name(directory, path, whole, sizeof whole);      \
+        if (is_below(named)) return open_watched(AT_FDCWD, named, flags, mode);    \
         return syscall(SYS_openat, directory, path, flags, mode);                  \
     }
 OPENAT(openat)
@@ -361,6 +371,26 @@ void *mmap64(void *address, size_t size, int protection, int flags, int fd, off6
 int rename(const char *from, const char *to) { ON_PATH("rename", to, from, to, syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0)); }
 int unlink(const char *path) { ON_PATH("unlink", path, path, "", syscall(SYS_unlinkat, AT_FDCWD, path, 0)); }
 int mkdir(const char *path, mode_t mode) { ON_PATH("mkdir", path, path, "", syscall(SYS_mkdirat, AT_FDCWD, path, mode)); }
+
+/* The same by directory: one that we know has a name, and so have the files in it. */
+int renameat(int old, const char *from, int new, const char *to) {
+    char whole_from[1024], whole_to[1024];
+    const char *a = whole_name(old, from, whole_from, sizeof whole_from), *b = whole_name(new, to, whole_to, sizeof whole_to);
+    if (is_below(b)) return rename(a, b);
+    return syscall(SYS_renameat2, old, from, new, to, 0);
+}
+int unlinkat(int directory, const char *path, int flags) {
+    char whole[1024];
+    const char *named = whole_name(directory, path, whole, sizeof whole);
+    if (!flags && is_below(named)) return unlink(named);
+    return syscall(SYS_unlinkat, directory, path, flags);
+}
+int mkdirat(int directory, const char *path, mode_t mode) {
+    char whole[1024];
+    const char *named = whole_name(directory, path, whole, sizeof whole);
+    if (is_below(named)) return mkdir(named, mode);
+    return syscall(SYS_mkdirat, directory, path, mode);
+}
 int symlink(const char *target, const char *path) {
     ON_PATH("symlink", path, path, target, syscall(SYS_symlinkat, target, AT_FDCWD, path));
 }

@@ -16,7 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.family import Family, Figures, Goal, Options, conduct
 from chaos.forks import Finding
+from chaos.layer import Layer
 from chaos.oracle import ALWAYS_FAIL, faults_of
 from chaos.tiny_benchmark import ids
 from chaos.workload import Workload
@@ -176,3 +178,19 @@ def _command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def worker_faults(layer: Layer, options: Options) -> Figures:
+    """Workers that die, hang, babble, run out of memory."""
+    kinds: Counter[str] = Counter()
+
+    def count(figures: Figures, finding: Finding) -> None:
+        kinds.update(finding.facts.get("kinds", {}))
+        figures.num = figures.distinct = sum(kinds.values())
+
+    figures = conduct(plan(options.num, options.seed), trial, options, count)
+    figures.details = dict(sorted(kinds.items()))
+    return figures
+
+
+FAMILY = Family("worker faults", worker_faults, Goal(530, 500), Goal(5400, 5000), num_to_catch=300)

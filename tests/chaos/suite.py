@@ -9,65 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from chaos import durability, layer, planted
-from chaos.families import Figures, Options
+from chaos.families import FAMILIES
+from chaos.family import Figures, Options
 
-PER_CORE = {"kills": 10, "iofaults": 10}
-"""Experiments at a time; 4 of the other families. These wait for their threads more than they compute."""
 PATIENCE_S = 4 * 3600.0  # `full`, on a busy machine
-
-
-@dataclass(frozen=True)
-class Goal:
-    """How much of a family a suite does, and how many distinct ones it must have met: fewer, as some meet nobody."""
-
-    num: int
-    at_least: int
-
-
-SUITES: dict[str, dict[str, Goal]] = {
-    "smoke": {
-        "kills": Goal(12, 10),
-        "powercuts": Goal(12, 12),
-        "iofaults": Goal(12, 10),
-        "parents": Goal(2, 1),
-        "writers": Goal(3, 3),
-        "inputs": Goal(4, 4),
-    },
-    "short": {
-        "kills": Goal(1600, 1500),
-        "powercuts": Goal(2000, 2000),
-        "iofaults": Goal(640, 600),
-        "workers": Goal(530, 500),
-        "equality": Goal(72, 72),
-        "parents": Goal(24, 20),
-        "writers": Goal(60, 60),
-        "inputs": Goal(64, 64),
-    },
-    "full": {
-        "kills": Goal(100_000, 1500),
-        "powercuts": Goal(20_000, 10_000),
-        "iofaults": Goal(100_000, 6000),
-        "workers": Goal(5400, 5000),
-        "equality": Goal(72, 72),
-        "parents": Goal(1000, 900),
-        "writers": Goal(500, 500),
-        "inputs": Goal(1000, 1000),
-    },
-}
-TITLES = {
-    "kills": "kill points",
-    "powercuts": "disks after a power cut",
-    "iofaults": "I/O faults",
-    "workers": "worker faults",
-    "equality": "resume equality",
-    "parents": "parents of workers killed",
-    "writers": "two writers",
-    "inputs": "changed inputs",
-}
+SUITES = ("short", "full")
 
 
 def main(name: str, seed: int) -> int:
@@ -80,14 +29,14 @@ def main(name: str, seed: int) -> int:
     print(f"chaos {name}, seed {seed}: {machine()}", flush=True)
     is_good = True
     with layer.built() as library, planted.copy_of_source() as source:
-        for family, goal in SUITES[name].items():
+        for family in FAMILIES:
+            goal = FAMILIES[family].goal(name)
             figures = figures_of(family, Options(goal.num, seed), environment(library, source))
             print(told(family, figures, goal.at_least), flush=True)
             is_good &= not figures.violations and figures.distinct >= goal.at_least
-        if name != "smoke":
-            is_good &= planted.report(library, seed)
-            is_good &= durability.report()
-            is_good &= replies()
+        is_good &= planted.report(library, seed)
+        is_good &= durability.report()
+        is_good &= replies()
     print(f"chaos {name}: {'everything held' if is_good else 'FAILED'}, {time.monotonic() - began:.0f} s", flush=True)
     return int(not is_good)
 
@@ -115,7 +64,7 @@ def figures_of(family: str, options: Options, environment: Mapping[str, str]) ->
     """What the family shows in a process with that environment."""
     command = [sys.executable, "-m", "chaos", family, "--json", "--num", str(options.num), "--seed", str(options.seed)]
     command += ["--first"] if options.is_first_enough else []
-    command += ["--parallel", str(PER_CORE.get(family, 4) * len(os.sched_getaffinity(0)))]
+    command += ["--parallel", str(FAMILIES[family].per_core * len(os.sched_getaffinity(0)))]
     done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=PATIENCE_S)
     try:
         return Figures(**json.loads(done.stdout.splitlines()[-1]))
@@ -133,7 +82,7 @@ def told(family: str, figures: Figures, at_least: int = 0) -> str:
     goal = f" (goal {at_least:,})" if at_least else ""
     details = ", ".join(f"{name} {count}" for name, count in figures.details.items())
     lines = [
-        f"{TITLES[family]:24} {figures.distinct:>7,} distinct{goal:15} {len(figures.violations):>4} violations "
+        f"{FAMILIES[family].title:24} {figures.distinct:>7,} distinct{goal:15} {len(figures.violations):>4} violations "
         f"{figures.seconds:>5.0f} s ({figures.cpu_s:.0f} s CPU)   {details}"
     ]
     return "\n".join([*lines, *(f"    VIOLATION {text}" for text in figures.violations[:12])])

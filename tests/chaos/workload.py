@@ -145,28 +145,5 @@ def to_script(work: Workload) -> Callable[[str], None]:
 
 def warm_up(folder: Path) -> None:
     """Pay once, before the forks, for what every run of this process would pay for: imports, and the versions of what
-    is installed. Only the libraries' work is remembered, nothing of editeval's."""
-    from importlib import metadata
-
-    metadata.version = _remembered(metadata.version)
-    Workload(folder / "warm", num_samples=5).prepare().invoke()
-
-
-def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, and the same again without doing it again."""
-    known: dict[str, tuple[Any, Exception | None]] = {}
-
-    @functools.wraps(function)
-    def remembering(*args: Any, **options: Any) -> Any:
-        key = repr([str(a) for a in args if not hasattr(a, "loader")] + sorted(options.items()))
-        if key not in known:
-            try:
-                known[key] = function(*args, **options), None
-            except ImportError as error:
-                known[key] = None, error
-        value, error = known[key]
-        if error is not None:
-            raise error
-        return value
-
-    return remembering
+    is installed, which `machine.versions` keeps."""
+    Workload(folder / "warm", num_samples=13).prepare().invoke()  # few samples would leave the statistics cold

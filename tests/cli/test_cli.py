@@ -1,4 +1,4 @@
-"""The command line as a user types it: exit codes, one-line errors; runs and signals as real processes."""
+"""The command line as a user types it: exit codes, one-line errors; signals, deaths and streams as real processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli.main import main
+from command_line import cli
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = """\
@@ -25,15 +25,15 @@ diffusion_model:
   params:
     device_ids: [cpu, cpu]
     seconds: 0.05
-reward_model:
-  type: reference
-  params: {device_ids: [cpu]}
+  execution: {backend: inprocess}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
 """
+WORKERS = CONFIG.replace("backend: inprocess", "backend: process")
 
 
-def cli(*arguments: str, cwd: Path, is_old: bool = False) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "main.py")] if is_old else [sys.executable, "-m", "editeval"]
-    return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+def process(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`python COMMAND`, another process."""
+    return subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -46,15 +46,12 @@ Called = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def called(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Called:
-    """(exit code, stdout, stderr) of a command line in `folder`, in this process."""
-    monkeypatch.chdir(folder)
+def called(folder: Path) -> Called:
+    """(exit code, stdout, stderr) of a command line in `folder`."""
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        said = capsys.readouterr()
-        return int(str(ended.value.code)), said.out, said.err
+        done = cli(*arguments, cwd=folder)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 
@@ -64,17 +61,18 @@ def only_run(folder: Path) -> Path:
 
 
 def test_help_names_every_command_and_exit_code(tmp_path: Path) -> None:
-    done = cli("--help", cwd=tmp_path)
+    done = process("-m", "editeval", "--help", cwd=tmp_path)
     assert done.returncode == 0
     for word in ("run", "check", "status", "report", "verify", "list", "simulate", "130"):
         assert word in done.stdout
 
 
 def test_run_prints_a_table_and_the_path_of_the_report_and_main_py_continues_it(folder: Path) -> None:
-    done = cli("run", "small.yaml", "--allow-code", cwd=folder)
+    (folder / "small.yaml").write_text(WORKERS, encoding="utf-8")
+    done = process("-m", "editeval", "run", "small.yaml", "--allow-code", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "micro" in done.stdout and "report.html" in done.stdout
-    again = cli("--config", "small.yaml", "--allow-code", "--resume", cwd=folder, is_old=True)
+    again = process(str(ROOT / "main.py"), "--config", "small.yaml", "--allow-code", "--resume", cwd=folder)
     assert again.returncode == 0 and "10 edited already, 0 to edit" in again.stderr
     names = ["report.json", "samples.jsonl", "scores.csv", "report.md", "report.html", "manifest.json"]
     assert all((only_run(folder) / name).stat().st_size for name in names)
@@ -112,7 +110,7 @@ def test_bad_input_is_one_clear_line_and_exit_2(
 
 def test_a_misspelt_key_in_the_file_is_named_with_its_line_by_a_real_process(folder: Path) -> None:
     (folder / "small.yaml").write_text(CONFIG.replace("seconds", "secunds"), encoding="utf-8")
-    done = cli("check", "small.yaml", "--allow-code", cwd=folder)
+    done = process("-m", "editeval", "check", "small.yaml", "--allow-code", cwd=folder)
     assert done.returncode == 2
     assert done.stderr.startswith("editeval: small.yaml:8: diffusion_model.params.secunds: unknown key; did you mean")
 
@@ -175,12 +173,11 @@ def test_a_place_that_cannot_be_written_to_is_one_line_and_exit_2(folder: Path, 
 
 
 def test_a_report_that_does_not_fit_on_the_disk_is_one_line_and_exit_2(folder: Path) -> None:
-    many = ("--set", "benchmark.params.num_per_category=20", "--set", "diffusion_model.params.seconds=0")
-    assert cli("run", "small.yaml", "--allow-code", *many, cwd=folder).returncode == 0
+    assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)); "
     limit += "from editeval.cli.main import main; main(['report', '--allow-code', '--embed', 'one.html'])"
-    done = subprocess.run([sys.executable, "-c", limit], cwd=folder, capture_output=True, text=True, check=False)
+    done = process("-c", limit, cwd=folder)
     assert done.returncode == 2 and "free some space" in done.stderr and "Traceback" not in done.stderr
 
 
@@ -194,7 +191,7 @@ def test_a_reader_that_leaves_early_does_not_change_the_exit_code(folder: Path) 
 def test_a_missing_package_is_named_with_its_remedy(folder: Path) -> None:
     hide = "import sys; sys.modules['numpy'] = None; sys.argv = ['main.py']; "
     hide += "from editeval.cli.main import legacy_main; legacy_main(['--config', 'small.yaml', '--allow-code'])"
-    done = subprocess.run([sys.executable, "-c", hide], cwd=folder, capture_output=True, text=True, check=False)
+    done = process("-c", hide, cwd=folder)
     assert done.returncode == 2, done.stderr
     assert "'numpy' is not installed" in done.stderr and "make demo" in done.stderr
 
@@ -220,13 +217,14 @@ def wait_for(condition: object, seconds: float = 60.0) -> None:
 def test_a_signal_finishes_what_runs_and_prints_the_command_that_continues(
     folder: Path, signum: signal.Signals, code: int
 ) -> None:
-    (folder / "small.yaml").write_text(CONFIG.replace("0.05", "0.5"), encoding="utf-8")
-    process = start(folder)
+    (folder / "small.yaml").write_text(WORKERS.replace("0.05", "0.5"), encoding="utf-8")
+    run = start(folder)
     wait_for(lambda: list((folder / "outputs").glob("small-*/edits/*.png")))
-    process.send_signal(signum)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code
+    run.send_signal(signum)
+    _, stderr = run.communicate(timeout=60)
+    assert run.returncode == code
     assert "To continue: editeval run small.yaml --allow-code" in stderr
+    (folder / "small.yaml").write_text(CONFIG, encoding="utf-8")
     done = cli("run", "small.yaml", "--allow-code", cwd=folder)
     assert done.returncode == 0
     assert len((only_run(folder) / "samples.jsonl").read_text(encoding="utf-8").splitlines()) == 10
@@ -249,9 +247,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("reference")
     (folder / "small.yaml").write_text(CONFIG, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT / "tests"))
-        assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
+    assert cli("run", "small.yaml", "--allow-code", cwd=folder).returncode == 0
     return folder
 
 
@@ -259,13 +255,15 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_kill_9_anywhere_then_the_same_command_gives_the_same_bytes(
     folder: Path, reference: Path, num_images: int
 ) -> None:
-    process = start(folder)
+    (folder / "small.yaml").write_text(WORKERS, encoding="utf-8")
+    run = start(folder)
     wait_for(lambda: list((folder / "outputs").glob("small-*/ledger.sqlite")))
     wait_for(lambda: len(list((folder / "outputs").glob("small-*/edits/*.png"))) >= num_images)
-    workers = children_of(process.pid)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    workers = children_of(run.pid)
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate(timeout=60)
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    (folder / "small.yaml").write_text(CONFIG, encoding="utf-8")  # threads go on where processes died
     done = cli("run", "small.yaml", "--allow-code", cwd=folder)
     assert done.returncode == 0, done.stderr
     for name in ("samples.jsonl", "scores.csv"):

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from command_line import cli
 
 CONFIG = """\
 benchmark:
@@ -22,21 +23,23 @@ benchmark:
 diffusion_model:
   type: fakes.fake_editor
   params: {device_ids: [cpu, cpu], seconds: %(seconds)s, steps: 5, notes: notes, refuse: [causal/0001], %(more)s}
+  execution: {backend: %(backend)s}
 reward_models:
-  exact: {type: reference, params: {device_ids: [cpu], batch_size: 4}}
-  second: {type: fakes.fake_judge, params: {device_ids: [cpu], modes: {cultural/0001: raises}}}
+  exact: {type: reference, params: {device_ids: [cpu], batch_size: 4}, execution: {backend: inprocess}}
+  second:
+    type: fakes.fake_judge
+    params: {device_ids: [cpu], modes: {cultural/0001: raises}}
+    execution: {backend: inprocess}
 """
 NUM_SAMPLES = 15
 
 
-def cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "editeval", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
-
-
-def prepared(folder: Path, seconds: float = 0.02, more: str = "out_of_memory: {physical/0001: 1}") -> Path:
+def prepared(
+    folder: Path, seconds: float = 0.02, more: str = "out_of_memory: {physical/0001: 1}", backend: str = "inprocess"
+) -> Path:
     (folder / "notes").mkdir()
-    (folder / "small.yaml").write_text(CONFIG % {"seconds": seconds, "more": more}, encoding="utf-8")
+    text = CONFIG % {"seconds": seconds, "more": more, "backend": backend}
+    (folder / "small.yaml").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -45,18 +48,9 @@ def status(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = prepared(tmp_path_factory.mktemp("finished"))
-    fakes = str(Path(__file__).parent.parent)
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (fakes, before) if p)
-    try:
-        done = cli("run", "small.yaml", "--allow-code", "--display", "json", cwd=folder)
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+    done = cli("run", "small.yaml", "--allow-code", "--display", "json", cwd=folder)
     assert done.returncode == 3, done.stderr
     (folder / "events.jsonl").write_text(done.stdout, encoding="utf-8")
     return folder
@@ -112,7 +106,7 @@ def wait_for(condition: Any, seconds: float = 60.0) -> Any:
 
 
 def test_status_while_a_run_goes_on_and_after_kill_9(tmp_path: Path) -> None:
-    folder = prepared(tmp_path, seconds=0.6, more="slow: {referential/0002: 60.0}")
+    folder = prepared(tmp_path, seconds=0.6, more="slow: {referential/0002: 60.0}", backend="process")
     command = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -148,7 +142,7 @@ def test_status_while_a_run_goes_on_and_after_kill_9(tmp_path: Path) -> None:
 
 
 def test_status_after_ctrl_c_says_interrupted(tmp_path: Path) -> None:
-    folder = prepared(tmp_path, seconds=0.3, more="")
+    folder = prepared(tmp_path, seconds=0.3, more="", backend="process")
     command = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code", "--display", "none"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: list((folder / "outputs").glob("small-*/edits/*.png")))

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from command_line import cli
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}
 diffusion_model:
   type: fakes.fake_editor
   params: {device_ids: [cpu], notes: NOTES, out_of_memory: {causal/0000: 3}, refuse: [cultural/0000]}
-reward_model: {type: reference, params: {device_ids: [cpu]}}
+  execution: {backend: inprocess}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
 """
-
-
-def cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "editeval", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
 
 
 def statuses(folder: Path) -> dict[str, str]:

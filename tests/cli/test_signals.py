@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from command_line import cli
+
+THREADS = [f"--set={section}.execution.backend=inprocess" for section in ("diffusion_model", "reward_model")]
 COMMAND = [sys.executable, "-m", "editeval", "run", "small.yaml", "--allow-code"]
 IN_A_TERMINAL = """
 import fcntl, os, sys, termios
@@ -87,7 +90,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 def finish(folder: Path) -> None:
     """The same command continues to the end."""
-    done = subprocess.run(COMMAND, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = cli("run", "small.yaml", "--allow-code", *THREADS, cwd=folder)
     assert done.returncode == 0, done.stderr
     run = (folder / "outputs" / "latest").resolve()
     assert len((run / "samples.jsonl").read_text(encoding="utf-8").splitlines()) == 10

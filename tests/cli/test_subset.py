@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +11,15 @@ from typing import Any
 
 import pytest
 
+from command_line import cli
+
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
-diffusion_model: {type: identity, params: {device_ids: [cpu], seed: 3}}
-reward_model: {type: reference, params: {device_ids: [cpu]}}
+diffusion_model: {type: identity, params: {device_ids: [cpu], seed: 3}, execution: {backend: inprocess}}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
 logging: {console_output: false}
 """
 LINE = "subset: 5 of 10 (stratified, seed 3); not comparable with full results"
-
-
-def cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "editeval", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
 def latest(folder: Path) -> Path:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command_line import cli
 from editeval.cli.view import Comparing, scored, shown_runs
 from editeval.errors import UserError
 from editeval.reports.site.payload import PLACE, read_block
@@ -22,8 +20,8 @@ from editeval.viewer.server import Viewer
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
-diffusion_model: {type: %s, params: {device_ids: [cpu], %s}}
-reward_model: {type: reference, params: {device_ids: [cpu]}}
+diffusion_model: {type: %s, params: {device_ids: [cpu], %s}, execution: {backend: inprocess}}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
 logging: {console_output: false}
 """
 
@@ -33,17 +31,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs of one benchmark by different editors, each without an edit that the other has."""
     folder = tmp_path_factory.mktemp("compared")
     made = []
-    path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     editors = (
         ("simulated", "chances: {causal: {refused: 0.6}, default: {partial: 0.5}}"),
         ("fakes.fake_editor", "refuse: [environmental/0000]"),
     )
     for name, editor in zip(("one", "two"), editors, strict=True):
         (folder / f"{name}.yaml").write_text(CONFIG % editor, encoding="utf-8")
-        command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--allow-code"]
-        done = subprocess.run(
-            command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120
-        )
+        done = cli("run", f"{name}.yaml", "--allow-code", cwd=folder)
         assert done.returncode == 3, done.stderr
         made.append((folder / "outputs" / "latest").resolve())
     return made
@@ -135,8 +129,7 @@ def test_runs_that_share_no_sample_are_not_intersected(tmp_path: Path) -> None:
     disjoint = []
     for name in ("physical", "causal"):
         (tmp_path / f"{name}.yaml").write_text(CONFIG % ("identity", "seed: 0"), encoding="utf-8")
-        command = [sys.executable, "-m", "editeval", "run", f"{name}.yaml", "--categories", name]
-        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=True)
+        assert cli("run", f"{name}.yaml", "--categories", name, cwd=tmp_path).returncode == 0
         disjoint.append((tmp_path / "outputs" / "latest").resolve())
     with pytest.raises(UserError, match=r"have no sample .* in common"):
         shown_runs(disjoint, True)

@@ -101,9 +101,9 @@ def test_before_the_run_is_known_it_says_that_it_starts() -> None:
 
 def test_the_time_of_a_run_that_was_continued_is_said_to_be_that_of_its_last_part() -> None:
     once = RunSnapshot("run", "out/run", 4, 13.0, 0.0, "not running")
-    assert "run · 4 samples · 0:13  not running" in text(once, 120)
+    assert "run · 4 samples · 00:13  not running" in text(once, 120)
     again = replace(once, is_continued=True)
-    assert "· 0:13 in this invocation  not running" in text(again, 120)
+    assert "· 00:13 in this invocation  not running" in text(again, 120)
 
 
 def test_stopping_says_what_the_next_ctrl_c_does() -> None:
@@ -125,4 +125,5 @@ def test_a_bar_has_exactly_its_width(share: float, width: int) -> None:
 
 
 def test_clocks() -> None:
-    assert [clock(s) for s in (None, 0, 59.6, 95, 7295)] == ["-", "0:00", "1:00", "1:35", "2:01:35"]
+    read = ["-", "00:00", "01:00", "01:35", "59:59", "1:00:00", "2:01:35"]
+    assert [clock(s) for s in (None, 0, 59.6, 95, 3599.4, 3600, 7295)] == read

@@ -42,7 +42,7 @@ def test_the_line_says_everything_that_moves() -> None:
     told.tracker.batch("edit", 1, 6)
     told.tracker.tick([gpu("cuda:0", 90.0), gpu("cuda:1", 96.0)])
     assert status_line(told.tracker.picture()) == (
-        "Status: edit 2/12 (17%), 30.0 img/min, ETA 0:20, 1 failed, batch 1/6; "
+        "Status: edit 2/12 (17%), 30.0 img/min, ETA 00:20, 1 failed, batch 1/6; "
         "workers: 2 at boundary; GPUs 93 % (90-96), 1280 W"
     )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from editeval.execution.policy import Round
 from editeval.execution.pool_events import Batch, BatchClock, PoolEvent
-from editeval.execution.progress import BAR_WIDTH, INTERVAL_S, EditLog, ProgressLine, clock
+from editeval.execution.progress import BAR_WIDTH, INTERVAL_S, EditLog, ProgressLine
 from editeval.execution.simulate import Fault, ReplayedRequest
 from editeval.types import Failure, Outcome
 
@@ -219,19 +219,3 @@ def test_the_bar_always_has_its_width(done: int, total: int, elapsed: float) -> 
     bar = line.text(elapsed).split("|")[1]
     assert len(bar) == BAR_WIDTH and set(bar) <= {"█", " "} and bar.rstrip() == bar.replace(" ", "")
     assert (bar.count(" ") == 0) == (line.done == total)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "00:00"),
-        (94.4, "01:34"),
-        (95, "01:35"),
-        (59.6, "01:00"),
-        (3599.4, "59:59"),
-        (3600, "1:00:00"),
-        (7295, "2:01:35"),
-    ],
-)
-def test_times_are_minutes_and_seconds_and_from_an_hour_on_hours(seconds: float, text: str) -> None:
-    assert clock(seconds) == text

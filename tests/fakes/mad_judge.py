@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class MadJudge(Judge):
     def _scores(self, request: JudgeRequest) -> list[Score]:
         is_mad = self._number < self.params.num_mad and self._num_judged >= self.params.num_sane
         self._num_judged += 1
+        time.sleep(0.05)  # as any model takes its time: noise is noticed before the rest is judged
         text = self.params.text if is_mad else "7"
         found = answers.read("number", Reply(text), 0.9)
         return [

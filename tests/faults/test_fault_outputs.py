@@ -8,48 +8,58 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fault_runs import IDS, SOURCE, FaultRun, cli, config_in, report_in, samples_in
+from fault_runs import IDS, SOURCE, FaultRun, config_in, report_in, samples_in
 from PIL import Image
 
+from command_line import cli
+from editeval.execution.pool_events import Result
 from editeval.images import decode, flags_of
 from editeval.store.run_store import RunStore
 from fakes.older_ledgers import as_of_version
 
+ODD = {
+    "black": ("black",),
+    "white": ("constant",),
+    "grey": ("constant",),
+    "one pixel": ("constant",),
+    "unchanged": ("unchanged",),
+    "rgba": ("unchanged",),
+    "reencoded": (),
+}
+USELESS = {
+    "nothing": "the editor returned NoneType, not a PIL image",
+    "list": "the editor returned list, not a PIL image",
+    "array": "the editor returned ndarray, not a PIL image",
+    "nan": "the editor returned ndarray, not a PIL image",
+    "empty": "the editor returned a picture of 0x5 pixels",
+}
+FAULTS = {str(2 * i + 1): fault for i, fault in enumerate([*ODD, *USELESS])}
 
-@pytest.mark.parametrize(
-    ("fault", "flags"),
-    [
-        ("black", ("black",)),
-        ("white", ("constant",)),
-        ("grey", ("constant",)),
-        ("one pixel", ("constant",)),
-        ("unchanged", ("unchanged",)),
-        ("rgba", ("unchanged",)),
-        ("reencoded", ()),
-    ],
-)
-def test_an_odd_picture_is_an_edit_and_flagged(tmp_path: Path, fault: str, flags: tuple[str, ...]) -> None:
-    outcomes = FaultRun(tmp_path, num_workers=1, faults={"1": fault})(2)
-    assert outcomes["1"].error is None and outcomes["1"].value.flags == flags
-    assert outcomes["0"].value.flags == ()
-    assert decode(outcomes["1"].value.png).mode == "RGB"
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
+    """By fault, of one worker; what it made before, between and after them by number."""
+    found = FaultRun(tmp_path_factory.mktemp("outputs"), num_workers=1, faults=FAULTS)(2 * len(FAULTS) + 1)
+    return {FAULTS.get(key, key): outcome for key, outcome in found.items()}
 
 
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        ("nothing", "the editor returned NoneType, not a PIL image"),
-        ("list", "the editor returned list, not a PIL image"),
-        ("array", "the editor returned ndarray, not a PIL image"),
-        ("nan", "the editor returned ndarray, not a PIL image"),
-        ("empty", "the editor returned a picture of 0x5 pixels"),
-    ],
-)
-def test_what_is_no_picture_fails_at_once_and_its_neighbours_live(tmp_path: Path, fault: str, message: str) -> None:
-    outcomes = FaultRun(tmp_path, num_workers=1, faults={"1": fault})(3)
-    error = outcomes["1"].error
-    assert error is not None and (error.reason, error.message) == ("bad_output", message)
-    assert outcomes["1"].attempt == 1 and outcomes["0"].error is None and outcomes["2"].error is None
+@pytest.mark.parametrize("fault", ODD)
+def test_an_odd_picture_is_an_edit_and_flagged(outcomes: dict[str, Result], fault: str) -> None:
+    assert outcomes[fault].error is None and outcomes[fault].value.flags == ODD[fault]
+    assert decode(outcomes[fault].value.png).mode == "RGB"
+
+
+@pytest.mark.parametrize("fault", USELESS)
+def test_what_is_no_picture_fails_at_once(outcomes: dict[str, Result], fault: str) -> None:
+    error = outcomes[fault].error
+    assert error is not None and (error.reason, error.message) == ("bad_output", USELESS[fault])
+    assert outcomes[fault].attempt == 1
+
+
+def test_the_neighbours_of_useless_pictures_live(outcomes: dict[str, Result]) -> None:
+    between = [outcome for key, outcome in outcomes.items() if key.isdigit()]
+    assert len(between) == len(FAULTS) + 1
+    assert all(outcome.error is None and outcome.value.flags == () for outcome in between)
 
 
 def test_a_transparent_result_is_seen_on_white_as_every_other_picture() -> None:
@@ -71,15 +81,26 @@ def test_a_flag_says_exactly_what_is_odd() -> None:
     assert flags_of(near, source) == () and flags_of(source.resize((8, 6)), source) == ()
 
 
-@pytest.fixture
-def odd(tmp_path: Path) -> Path:
-    """A finished run with one black, one constant, one unchanged and two sound edits."""
-    config_in(tmp_path, faults={IDS[0]: "black", IDS[1]: "white", IDS[2]: "unchanged"})
-    done = cli("run", "small.yaml", "--allow-code", cwd=tmp_path)
+THREADS = [f"--set={section}.execution.backend=inprocess" for section in ("diffusion_model", "reward_model")]
+RUN = ("run", "small.yaml", "--allow-code", *THREADS)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with one black, one constant, one unchanged and two sound edits."""
+    folder = tmp_path_factory.mktemp("odd")
+    config_in(folder, faults={IDS[0]: "black", IDS[1]: "white", IDS[2]: "unchanged"})
+    done = cli(*RUN, cwd=folder)
     assert done.returncode == 0, done.stderr
     for words in ("1 of 5 edits black", "1 of 5 edits of one colour", "1 of 5 edits identical to the source"):
         assert words in done.stdout, "the terminal warns"
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def odd(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / "odd", symlinks=True)
 
 
 def test_flags_are_in_ledger_report_and_table_and_every_edit_is_judged(odd: Path) -> None:
@@ -97,7 +118,7 @@ def test_flags_are_in_ledger_report_and_table_and_every_edit_is_judged(odd: Path
 
 def test_equal_runs_stay_equal(odd: Path) -> None:
     first = samples_in(odd)
-    assert cli("run", "small.yaml", "--allow-code", "--fresh", "--device-ids", "cpu", cwd=odd).returncode == 0
+    assert cli(*RUN, "--fresh", "--device-ids", "cpu", cwd=odd).returncode == 0
     assert samples_in(odd) == first and "flags" not in first[IDS[0]]["edit"]
 
 
@@ -109,4 +130,4 @@ def test_a_ledger_from_before_there_were_flags_can_be_read_and_continued(odd: Pa
         assert [edit.flags for edit in store.edits()] == [()] * 5
     assert (run / "ledger.sqlite").read_bytes() == Path(before).read_bytes(), "reading changes nothing"
     assert cli("status", cwd=odd).returncode == 0 and cli("verify", cwd=odd).returncode == 0
-    assert cli("run", "small.yaml", "--allow-code", cwd=odd).returncode == 0
+    assert cli(*RUN, cwd=odd).returncode == 0

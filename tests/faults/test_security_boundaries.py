@@ -10,14 +10,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from fault_runs import FaultRun, cli, config_in, samples_in
+from fault_runs import FaultRun, config_in, samples_in
 from hostile import TEXTS
 
 import editeval
+from command_line import cli
 from editeval.errors import BenchmarkError, ImageError
 from editeval.images import BytesImage
 from editeval.judges.protocols import protocol as protocols
@@ -63,7 +65,7 @@ def test_an_address_in_a_benchmark_is_never_fetched(tmp_path: Path, kind: str, w
         )
     text = (
         f"benchmark: {{type: {kind}, params: {{path: {path}}}}}\n"
-        "diffusion_model: {type: identity, params: {device_ids: [cpu]}}\n"
+        "diffusion_model: {type: identity, params: {device_ids: [cpu]}, execution: {backend: inprocess}}\n"
     )
     (tmp_path / "web.yaml").write_text(text, encoding="utf-8")
     done = cli("run", "web.yaml", cwd=tmp_path)
@@ -88,11 +90,16 @@ def test_a_path_in_a_benchmark_cannot_leave_its_folder(tmp_path: Path, name: str
         list(cls(cls.Params(path=str(tmp_path))))
 
 
+@cache
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """Every call and import of the source."""
+    trees = ((path, ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES)
+    wanted = (ast.Call, ast.Import, ast.ImportFrom)
+    return [(path, node) for path, tree in trees for node in ast.walk(tree) if isinstance(node, wanted)]
+
+
 def calls() -> Iterator[tuple[Path, ast.Call]]:
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                yield path, node
+    return ((path, node) for path, node in nodes() if isinstance(node, ast.Call))
 
 
 def test_code_of_a_checkpoint_is_off_unless_a_person_pins_it() -> None:
@@ -112,11 +119,10 @@ def test_code_of_a_checkpoint_is_off_unless_a_person_pins_it() -> None:
 
 def test_nothing_is_unpickled_unpacked_or_handed_to_a_shell() -> None:
     forbidden = {"pickle", "dill", "marshal", "shelve", "joblib", "tarfile", "zipfile"}
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not forbidden & {name.split(".")[0] for name in names}, path
+    for path, node in nodes():
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not forbidden & {name.split(".")[0] for name in names}, path
     for path, node in calls():
         called = ast.unparse(node.func)
         assert called not in ("torch.load", "np.load", "numpy.load", "os.system", "os.popen"), f"{path}:{node.lineno}"

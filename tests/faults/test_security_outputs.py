@@ -7,14 +7,13 @@ import json
 import re
 import unicodedata
 from html.parser import HTMLParser
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import hostile
 import pytest
-from fault_runs import cli
 
+from command_line import cli
 from editeval.reports.site import page
 from editeval.reports.tables import unguarded
 
@@ -84,18 +83,14 @@ class Tags(HTMLParser):
 def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One finished hostile run, and what the command line said."""
     folder = tmp_path_factory.mktemp("hostile")
-    import os
-
-    here = str(Path(__file__).parent.parent)
-    environment = {"PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
     hostile.configuration(folder, hostile.benchmark(folder / "data"))
     said = {
-        "dry run": cli("run", "hostile.yaml", "--allow-code", "--dry-run", cwd=folder, **environment),
-        "run": cli("run", "hostile.yaml", "--allow-code", cwd=folder, **environment),
-        "status": cli("status", cwd=folder, **environment),
-        "report": cli("report", "--allow-code", cwd=folder, **environment),
-        "verify": cli("verify", cwd=folder, **environment),
-        "check": cli("check", "hostile.yaml", "--allow-code", cwd=folder, **environment),
+        "dry run": cli("run", "hostile.yaml", "--allow-code", "--dry-run", cwd=folder),
+        "run": cli("run", "hostile.yaml", "--allow-code", cwd=folder),
+        "status": cli("status", cwd=folder),
+        "report": cli("report", "--allow-code", cwd=folder),
+        "verify": cli("verify", cwd=folder),
+        "check": cli("check", "hostile.yaml", "--allow-code", cwd=folder),
     }
     return SimpleNamespace(folder=folder, dir=(folder / "outputs" / "latest").resolve(), said=said)
 

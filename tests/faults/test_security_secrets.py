@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fault_runs import CONFIG, cli, config_in
+from fault_runs import CONFIG, config_in
 
+from command_line import cli
 from editeval.redaction import redacted, secrets_in
 from fakes import image_server
 from fakes.image_server import ImageServer
@@ -30,9 +31,10 @@ def leaks(folder: Path, *said: str) -> list[str]:
 def served(folder: Path, url: str, more: str = "") -> Path:
     path = folder / "served.yaml"
     params = f"base_url: {url}, model: tiny-edit, size: source, api_key_env: IMAGES_KEY, max_retries: 0{more}"
+    execution = "{max_attempts: 1, backend: inprocess}"
     path.write_text(
         "benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}\n"
-        f"diffusion_model: {{type: openai_images, params: {{{params}}}, execution: {{max_attempts: 1}}}}\n",
+        f"diffusion_model: {{type: openai_images, params: {{{params}}}, execution: {execution}}}\n",
         encoding="utf-8",
     )
     return path

@@ -11,14 +11,16 @@ from editeval.config.schema import Config
 from editeval.run.pipeline import RunResult, evaluate
 
 NUM_PER_CATEGORY = 2
+THREADS = {"backend": "inprocess"}
+PROCESSES = {"backend": "process"}
 
 
 def config(output_dir: Path, **changes: Any) -> Config:
-    """A small sound configuration: ten drawn scenes, two CPU workers. `changes` are dotted keys with __ for dots."""
+    """A small sound configuration: ten drawn scenes, two threads. `changes` are dotted keys with __ for dots."""
     tree: dict[str, Any] = {
         "benchmark": {"type": "procedural", "params": {"num_per_category": NUM_PER_CATEGORY, "size": 64}},
-        "diffusion_model": {"type": "identity", "params": {"device_ids": ["cpu", "cpu"]}},
-        "reward_model": {"type": "reference", "params": {"device_ids": ["cpu"]}},
+        "diffusion_model": {"type": "identity", "params": {"device_ids": ["cpu", "cpu"]}, "execution": THREADS},
+        "reward_model": {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": THREADS},
         "evaluation": {"output_dir": str(output_dir)},
         "logging": {"console_output": False},
     }
@@ -26,7 +28,7 @@ def config(output_dir: Path, **changes: Any) -> Config:
         *path, last = key.split("__")
         place = tree
         for part in path:
-            place = place.setdefault(part, {})
+            place[part] = place = dict(place.get(part, {}))
         place[last] = value
     return load_mapping(tree, "small", environ={}, allow_code=True)
 
@@ -35,7 +37,8 @@ def fake_editor(tmp_path: Path, devices: int = 2, **params: Any) -> dict[str, An
     """The section diffusion_model with the editor that misbehaves on demand."""
     notes = tmp_path / "notes"
     notes.mkdir(exist_ok=True)
-    return {"type": "fakes.fake_editor", "params": {"device_ids": ["cpu"] * devices, "notes": str(notes)} | params}
+    params = {"device_ids": ["cpu"] * devices, "notes": str(notes)} | params
+    return {"type": "fakes.fake_editor", "params": params, "execution": THREADS}
 
 
 def run(output_dir: Path, fresh: bool = False, **changes: Any) -> RunResult:

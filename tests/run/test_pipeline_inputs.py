@@ -60,11 +60,6 @@ def records(tmp_path: Path, changes: dict[int, dict[str, Any]]) -> dict[str, Any
     return {"type": "json_records", "params": {"path": str(path)}}
 
 
-def quick(tmp_path: Path, **params: Any) -> dict[str, Any]:
-    """The fake editor in threads of this process: what these tests are about happens around it."""
-    return fake_editor(tmp_path, **params) | {"execution": {"backend": "inprocess"}}
-
-
 def fake_judge(**params: Any) -> dict[str, Any]:
     batch_size = params.pop("batch_size", 2)
     return {
@@ -138,7 +133,7 @@ def test_a_sound_v2_file_without_targets_is_unscored_for_that_reason(tmp_path: P
     result = run(
         tmp_path / "out",
         benchmark=records(tmp_path, {}) | {"categories": ["物理", "causal"]},
-        diffusion_model=quick(tmp_path),
+        diffusion_model=fake_editor(tmp_path),
     )
     assert result.exit_code == 3
     assert reasons(result) == {
@@ -149,14 +144,16 @@ def test_a_sound_v2_file_without_targets_is_unscored_for_that_reason(tmp_path: P
 def test_one_unreadable_picture_in_a_batch_leaves_its_neighbours_scored(tmp_path: Path) -> None:
     benchmark = records(tmp_path, {1: {"reference_b64": "abc"}})
     judge = fake_judge(batch_size=4)
-    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=quick(tmp_path), reward_model=judge)
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=fake_editor(tmp_path), reward_model=judge)
     assert result.exit_code == 3
     assert {key: reason for key, reason in reasons(result).items() if reason} == {"00001_物理": "bad_image"}
 
 
 def test_a_batch_of_unreadable_pictures_is_unscored_and_the_others_are_scored(tmp_path: Path) -> None:
     benchmark = records(tmp_path, {2: {"reference_b64": "abc"}, 3: {"reference_b64": "abc"}})
-    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=quick(tmp_path), reward_model=fake_judge())
+    result = run(
+        tmp_path / "out", benchmark=benchmark, diffusion_model=fake_editor(tmp_path), reward_model=fake_judge()
+    )
     assert {key: reason for key, reason in reasons(result).items() if reason} == {
         "00002_环境": "bad_image",
         "00003_环境": "bad_image",
@@ -170,7 +167,9 @@ def test_a_judge_that_falls_over_one_request_leaves_its_neighbours_scored(
     tmp_path: Path, mode: str, reason: str
 ) -> None:
     judge = fake_judge(modes={"00005_社会": mode}, batch_size=4)
-    result = run(tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=quick(tmp_path), reward_model=judge)
+    result = run(
+        tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=fake_editor(tmp_path), reward_model=judge
+    )
     assert result.exit_code == 3
     for metric in ("overall", "care"):
         found = reasons(result, metric)
@@ -178,7 +177,9 @@ def test_a_judge_that_falls_over_one_request_leaves_its_neighbours_scored(
     micro = next(s for s in report_of(result)["summaries"] if (s["metric"], s["category"]) == ("overall", "micro"))
     assert (micro["mean"], micro["num_scored"], micro["num_unscored"]) == (5.0, 9, 1)
     assert (micro["lowest"], micro["highest"]) == (4.5, 5.5)
-    again = run(tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=quick(tmp_path), reward_model=judge)
+    again = run(
+        tmp_path / "out", benchmark=records(tmp_path, {}), diffusion_model=fake_editor(tmp_path), reward_model=judge
+    )
     assert again.plan.dir == result.plan.dir and samples_of(again) == samples_of(result)
 
 
@@ -186,7 +187,7 @@ def test_a_judge_s_time_of_a_batch_and_its_raw_words_are_kept(tmp_path: Path) ->
     result = run(
         tmp_path / "out",
         benchmark=records(tmp_path, {}),
-        diffusion_model=quick(tmp_path),
+        diffusion_model=fake_editor(tmp_path),
         reward_model=fake_judge(value=7.25),
         evaluation__first=2,
     )
@@ -210,7 +211,7 @@ def test_a_bad_record_is_one_line_before_any_worker_starts(
     tmp_path: Path, changes: dict[int, dict[str, Any]], words: str
 ) -> None:
     with pytest.raises(BenchmarkError) as caught:
-        run(tmp_path / "out", benchmark=records(tmp_path, changes), diffusion_model=quick(tmp_path))
+        run(tmp_path / "out", benchmark=records(tmp_path, changes), diffusion_model=fake_editor(tmp_path))
     assert words in str(caught.value) and "v2.json" in str(caught.value) and "\n" not in str(caught.value)
     assert list((tmp_path / "notes").iterdir()) == []
 
@@ -244,7 +245,7 @@ class B(Benchmark):
 def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_at_file_and_line(tmp_path: Path) -> None:
     file = tmp_path / "bench.py"
     file.write_text(f"DATA = {picture()!r}\n{FAULTY_BENCHMARK}")
-    sections = {"diffusion_model": quick(tmp_path), "reward_model": fake_judge(batch_size=4)}
+    sections = {"diffusion_model": fake_editor(tmp_path), "reward_model": fake_judge(batch_size=4)}
     result = run(tmp_path / "out", benchmark={"type": str(file)}, **sections)
     assert result.exit_code == 3
     assert reasons(result) == {"good": None, "bad": "failed", "text": "failed", "target": "bad_image"}

@@ -1,4 +1,4 @@
-"""Whole runs on real worker processes: the same bytes however made, stages one after the other, the log contract."""
+"""Whole runs: the same bytes however made, stages one after the other, the log contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from pipeline_fakes import config, fake_editor, log_of, report_of, run, samples_of
+from pipeline_fakes import PROCESSES, THREADS, config, fake_editor, log_of, report_of, run, samples_of
 
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.policies import POLICIES
@@ -36,8 +36,9 @@ def test_identity_scores_zero_and_target_scores_ten(tmp_path: Path) -> None:
 
 def test_one_worker_and_three_and_every_policy_give_the_same_samples(tmp_path: Path) -> None:
     texts = set()
-    for number, (devices, policy) in enumerate([(1, "batch_sync"), *((3, policy) for policy in POLICIES)]):
-        section = fake_editor(tmp_path, devices) | {"execution": {"policy": policy}}
+    ways = [(1, "batch_sync", PROCESSES), *((3, policy, THREADS) for policy in POLICIES)]
+    for number, (devices, policy, backend) in enumerate(ways):
+        section = fake_editor(tmp_path, devices) | {"execution": {"policy": policy} | backend}
         result = run(tmp_path / str(number), diffusion_model=section)
         texts.add((result.plan.dir / "samples.jsonl").read_bytes())
     assert len(texts) == 1
@@ -123,7 +124,8 @@ def test_a_failed_edit_is_failed_unscored_and_exit_3(tmp_path: Path) -> None:
 
 
 def test_the_judge_loads_only_when_every_editor_process_is_gone(tmp_path: Path) -> None:
-    result = run(tmp_path, diffusion_model=fake_editor(tmp_path))
+    section = fake_editor(tmp_path) | {"execution": PROCESSES}
+    result = run(tmp_path, diffusion_model=section, reward_model__execution=PROCESSES)
     with RunStore.read(result.plan.dir) as store:
         events = store.events()
     edit_end = next(e.seq for e in events if isinstance(e.event, StageEnd) and e.event.stage == "edit")
@@ -175,7 +177,7 @@ def test_batches_in_the_report_follow_one_another(tmp_path: Path) -> None:
 def test_log_ledger_and_report_have_the_same_batches_whatever_fails(tmp_path: Path, retry: str) -> None:
     ids = [line["id"] for line in samples_of(run(tmp_path / "sound"))]
     faults = {"kills_once": [ids[2]], "out_of_memory": {ids[5]: 1}, "raises": [ids[7]], "seconds": 0.02}
-    section = fake_editor(tmp_path, **faults) | {"execution": {"retry": retry}}
+    section = fake_editor(tmp_path, **faults) | {"execution": {"retry": retry} | PROCESSES}
     result = run(tmp_path, diffusion_model=section)
     with RunStore.read(result.plan.dir) as store:
         assert [str(p) for p in verify(store)] == []
@@ -259,7 +261,7 @@ def test_another_judge_adds_a_judging_and_edits_nothing_again(tmp_path: Path) ->
 def test_a_report_names_the_policy_under_which_the_edits_were_made_and_counts_all_work_as_busy(tmp_path: Path) -> None:
     section = fake_editor(tmp_path, seconds=0.05)
     whole = report_of(run(tmp_path, diffusion_model=section))
-    other = section | {"execution": {"policy": "dynamic"}}
+    other = section | {"execution": {"policy": "dynamic"} | THREADS}
     part = report_of(run(tmp_path, diffusion_model=other, evaluation__limit=2))
     assert part["run"]["num_samples"] == 2 and part["run"]["policy"] == whole["run"]["policy"] == "batch_sync"
     assert part["timing"]["workers"] == whole["timing"]["workers"]

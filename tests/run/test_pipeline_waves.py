@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_fakes import config, fake_editor, report_of, run, samples_of
+from pipeline_fakes import THREADS, config, fake_editor, report_of, run, samples_of
 
 from editeval.errors import ConfigError, MachineError
 from editeval.run.pipeline import evaluate
@@ -18,7 +18,11 @@ from editeval.store.ledger_events import StageEnd
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, Failure
 
-JUDGE = {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": {"batch_size": 2, "overlap": True}}
+JUDGE = {
+    "type": "reference",
+    "params": {"device_ids": ["cpu"]},
+    "execution": {"batch_size": 2, "overlap": True} | THREADS,
+}
 
 
 def names(**changes: Any) -> list[list[str]]:
@@ -28,7 +32,7 @@ def names(**changes: Any) -> list[list[str]]:
 
 def on(*device_ids: Any, overlap: bool | None = None, **params: Any) -> dict[str, Any]:
     section: dict[str, Any] = {"type": "fakes.fake_judge", "params": {"device_ids": list(device_ids)} | params}
-    return section | ({} if overlap is None else {"execution": {"overlap": overlap}})
+    return section | {"execution": THREADS if overlap is None else {"overlap": overlap} | THREADS}
 
 
 def test_stages_run_together_where_they_share_no_device() -> None:
@@ -69,7 +73,9 @@ def test_an_overlap_on_a_shared_gpu_is_refused_with_its_name() -> None:
 
 def test_overlapping_stages_give_the_same_samples_as_one_after_the_other(tmp_path: Path) -> None:
     editor = fake_editor(tmp_path, seconds=0.02)
-    apart = run(tmp_path / "apart", diffusion_model=editor, reward_model=JUDGE | {"execution": {"batch_size": 2}})
+    apart = run(
+        tmp_path / "apart", diffusion_model=editor, reward_model=JUDGE | {"execution": {"batch_size": 2} | THREADS}
+    )
     together = run(tmp_path / "together", diffusion_model=editor, reward_model=JUDGE)
     assert samples_of(apart) == samples_of(together) and together.exit_code == 0
     assert together.plan.judging_id == apart.plan.judging_id
@@ -77,7 +83,7 @@ def test_overlapping_stages_give_the_same_samples_as_one_after_the_other(tmp_pat
 
 def test_a_judgement_starts_as_soon_as_its_edits_have_landed(tmp_path: Path) -> None:
     last = make_plan(config(tmp_path)).samples[-1].id
-    result = run(tmp_path, diffusion_model=fake_editor(tmp_path, slow={last: 5.0}), reward_model=JUDGE)
+    result = run(tmp_path, diffusion_model=fake_editor(tmp_path, slow={last: 3.0}), reward_model=JUDGE)
     with RunStore.read(result.plan.dir) as store:
         attempts = list(store.attempts())
         ended = {one.event.stage for one in store.events_of(StageEnd)}
@@ -97,10 +103,10 @@ def test_failed_edits_keep_nobody_waiting(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_ends_both_stages_and_the_next_run_completes_them(tmp_path: Path) -> None:
-    editor = fake_editor(tmp_path, seconds=1.0)
+    editor = fake_editor(tmp_path, seconds=0.4)
     settings = config(tmp_path, diffusion_model=editor, reward_model=JUDGE)
     interrupt = Interrupt()
-    timer = threading.Timer(2.5, interrupt.request, [2])
+    timer = threading.Timer(0.7, interrupt.request, [2])
     timer.start()
     stopped = evaluate(settings, interrupt=interrupt)
     timer.join()
@@ -124,7 +130,10 @@ def test_a_stage_that_cannot_start_ends_the_other_one_too(tmp_path: Path) -> Non
 
 
 def test_two_judges_are_two_judgings_side_by_side(tmp_path: Path) -> None:
-    judges = {"pixels": {"type": "reference", "params": {"device_ids": ["cpu"]}}, "fixed": on("cpu", value=7.0)}
+    judges = {
+        "pixels": {"type": "reference", "params": {"device_ids": ["cpu"]}, "execution": THREADS},
+        "fixed": on("cpu", value=7.0),
+    }
     result = run(tmp_path, reward_model=None, reward_models=judges)
     assert result.exit_code == 0
     scores = samples_of(result)[0]["scores"]

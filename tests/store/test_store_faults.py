@@ -17,6 +17,7 @@ import pytest
 import store_fakes as fakes
 
 from editeval.errors import ImageError, MachineError, RunConflictError, UserError
+from editeval.files import StrangeFileError
 from editeval.store import connection, directories
 from editeval.store.ledger_events import Invocation
 from editeval.store.run_store import RunStore
@@ -259,7 +260,7 @@ def test_a_lock_whose_file_cannot_be_closed_is_released_all_the_same(tmp_path: P
     assert directories.writer_of(tmp_path) is None
 
 
-def test_an_image_that_the_disk_does_not_give_stops_the_run_and_one_that_is_not_there_fails_its_sample(
+def test_an_image_that_is_no_file_stops_the_run_and_one_that_is_not_there_fails_its_sample(
     run: Path,
 ) -> None:
     with RunStore.read(run) as store:
@@ -267,7 +268,7 @@ def test_an_image_that_the_disk_does_not_give_stops_the_run_and_one_that_is_not_
         store.edit_path(first.sample_id).unlink()
         store.edit_path(first.sample_id).mkdir()
         store.edit_path(second.sample_id).unlink()
-        with pytest.raises(MachineError, match="the same command continues"):
+        with pytest.raises(StrangeFileError, match="put the file itself there"):
             store.read_edit(first)
         with pytest.raises(ImageError, match="cannot be read"):
             store.read_edit(second)

@@ -18,10 +18,10 @@ from editeval.reports.data import Report, decide_badge, survey
 from editeval.reports.i18n import Message, chinese_category, clean, english, is_word
 from editeval.reports.judge_trust import certificate_line, certificate_warnings
 from editeval.reports.site import page
+from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.payload import IssueCounts, run_block
 from editeval.reports.site.payload import row_of as front_row
 from editeval.reports.site.thumbnails import Pictures, SampleImages
-from editeval.reports.site.view import RunView, first_page
 
 SAME = {"num_shared": 3, "wins": 2, "ties": 1, "losses": 0, "difference": 0.5, "low": 0.1, "high": 0.9}
 SAME |= {"first": {"num_scored": 3, "num_samples": 4}, "second": {"num_scored": 4, "num_samples": 4}}

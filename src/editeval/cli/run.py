@@ -15,7 +15,6 @@ from editeval.config.load import read_config
 from editeval.config.schema import Config, Execution
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
 from editeval.execution.policy import AT_END, num_rounds
-from editeval.execution.progress import clock
 from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.reports.format import subset_line
@@ -25,7 +24,7 @@ from editeval.run.prepare import new_run_line
 from editeval.store import directories, queries
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
-from editeval.text import one_line, run_command
+from editeval.text import clock, one_line, run_command
 
 if TYPE_CHECKING:
     from editeval.run.pipeline import RunResult

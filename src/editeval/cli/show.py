@@ -15,13 +15,12 @@ from typing import Any
 from editeval import images
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError, ImageError
-from editeval.reports.tables import plain
 from editeval.run import results
 from editeval.run.results import ShownScoreSet
 from editeval.store.queries import SampleDetail, matching, sample_detail
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore
-from editeval.text import duration, fixed, printable
+from editeval.text import duration, fixed, plain, printable
 from editeval.types import Score
 
 MAX_LISTED = 10

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from editeval.config import legacy, resolve, stages
+from editeval.config.consent import consent, effects_of, settings_of
 from editeval.config.schema import SECTIONS, Config
 from editeval.config.yaml_tree import (
     ENVIRONMENT,
@@ -105,7 +106,7 @@ def read_config(
     """
     layers = _Layers(os.environ if environ is None else environ, problems)
     layers.add_all(path, overrides)
-    return layers.config(path, allow_code)
+    return layers.config(path, allow_code, Path(path).parent)
 
 
 def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow_code: bool = False) -> Config:
@@ -125,31 +126,44 @@ def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow
     for section, name in (("benchmark", "procedural"), ("diffusion_model", "identity")):
         built_in = make({"type": name}, section, Source("certify", "certify", FILE))
         layers.tree = placed(without(layers.tree, section), built_in, section)
-    return _sound(layers.config(path, allow_code), layers.problems)
+    return _sound(layers.config(path, allow_code, path.parent), layers.problems)
 
 
 def load_mapping(
-    mapping: Mapping[str, object], name: str, environ: Mapping[str, str] | None = None, allow_code: bool = False
+    mapping: Mapping[str, object],
+    name: str,
+    environ: Mapping[str, str] | None = None,
+    allow_code: bool = False,
+    found_in: Path | None = None,
 ) -> Config:
-    """The configuration that `mapping` is, as if it were in a file; `name` is how errors call it."""
+    """The configuration that `mapping` is, as if it were in a file; `name` is how errors call it.
+
+    `found_in` is a folder, the run's, if the mapping may be a stranger's: what it executes needs consent then. None:
+    it is the caller's own word, and only code that it names needs consent.
+    """
     layers = _Layers(os.environ if environ is None else environ, Problems(name))
     layers.add(make(mapping, "", Source(name, f"call {name}", FILE)))
-    return _sound(layers.config(Path(name), allow_code), layers.problems)
+    return _sound(layers.config(Path(name), allow_code, found_in), layers.problems)
 
 
 def load_judges(
-    mapping: Mapping[str, object], name: str, path: Path | None, sets: Sequence[str] = (), allow_code: bool = False
+    mapping: Mapping[str, object],
+    name: str,
+    path: Path | None,
+    sets: Sequence[str] = (),
+    allow_code: bool = False,
+    found_in: Path | None = None,
 ) -> Config:
     """The configuration that `mapping` is, with the judges of the file at `path` in place of its own, and `sets` above.
 
     Without a path the judges stay. The prompts are the file's, if it has any. Raises ConfigError for a file without a
-    judge, and for a `--set` that concerns neither judges nor prompts.
+    judge, and for a `--set` that concerns neither judges nor prompts. `found_in` as for `load_mapping`.
     """
     layers = _Layers(os.environ, Problems(path or name))
     layers.add(make(mapping, "", Source(name, f"call {name}", FILE)))
     if path is not None:
         found = layers.translated(_file(path, layers.problems))
-        given = {section: found.children[section] for section in _JUDGES if _is_given(found, section)}
+        given = {name: node for name, node in found.children.items() if name in _JUDGES and node.value}
         if not given:
             raise ConfigError(f"{found.where}: reward_model: missing; name the judge that is to score the run")
         given |= {"prompts": found.children["prompts"]} if "prompts" in found.children else {}
@@ -164,12 +178,7 @@ def load_judges(
         if stranger is not None:
             raise ConfigError(f"--set {stranger}: belongs to the run; only {', '.join(_JUDGES)} and prompts can change")
         layers.put_over(translated)
-    return _sound(layers.config(Path(name), allow_code), layers.problems)
-
-
-def _is_given(tree: Node, section: str) -> bool:
-    node = child(tree, section)
-    return node is not None and bool(node.value)
+    return _sound(layers.config(Path(name), allow_code, found_in, path), layers.problems)
 
 
 def _sound(config: Config | None, problems: Problems) -> Config:
@@ -294,15 +303,20 @@ class _Layers:
             self.warnings.append(f"{new.where}: {said}")
         self.tree = low
 
-    def config(self, path: Path, allow_code: bool) -> Config | None:
-        """What all of it comes to; what is wrong is added to the problems."""
+    def config(self, path: Path, allow_code: bool, found_in: Path | None, judges: Path | None = None) -> Config | None:
+        """What all of it comes to, with consent to what it executes; what is wrong is added to the problems."""
         allowed = allow_code
         with self.problems.collect():
             node = read_text(self.environ.get(CONSENT, ""), Source(CONSENT, f"env {CONSENT}", ENVIRONMENT))
             if node.value not in (None, True, False, 0, 1):
                 raise problem(node, f"must be 1 or 0, got {quoted(plain(node))}")
             allowed = allow_code or bool(node.value)
-        return resolve.config(Path(path), self.tree, allowed, self.warnings, self.problems)
+        folder = found_in or (judges or path).parent
+        effects = effects_of(settings_of(self.tree, path, folder, is_own=found_in is None))
+        with self.problems.collect():
+            allowed = consent(effects, folder, allowed)
+        found = resolve.config(path, self.tree, allowed, self.warnings, self.problems)
+        return found and replace(found, effects=tuple(effects))
 
 
 def _type(kind: str, section: Node) -> str | None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
 
+from editeval.config.consent import Effect
 from editeval.prompts import Prompt
 from editeval.types import PluginParams
 
@@ -124,7 +125,8 @@ class Config:
     limit: int | None = None  # so many samples, drawn evenly over the categories; not with `first`
     first: int | None = None
     samples: tuple[str, ...] = ()  # globs of sample ids; empty = all
-    allow_code: bool = False
+    allow_code: bool = False  # the user consents to what it executes
+    effects: tuple[Effect, ...] = field(default=(), compare=False)  # what it executes, writes and contacts
     origins: Mapping[str, str] = field(default_factory=dict)  # "file config.yaml:12" | "flag --seed" | "default" | ...
     warnings: tuple[str, ...] = ()  # one line each
     resolved: Mapping[str, Any] = field(default_factory=dict)  # JSON; as a file it gives this configuration again

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from editeval.execution.policy import num_rounds
 from editeval.execution.pool_events import Batch, PoolEvent, Result
 from editeval.execution.simulate import Cost, History, SimulatedRun
-from editeval.text import one_line
+from editeval.text import clock, one_line
 
 Say = Callable[[str], None]
 BAR_WIDTH = 20
@@ -154,10 +154,3 @@ def cost_line(policy: str, cost: Cost, real: Sequence[SimulatedRun], num_edits: 
 
 def _more(seconds: float, of_s: float) -> str:
     return f"{seconds:+.1f} s ({f'{100 * seconds / of_s:+.1f} %' if of_s else '0 %'})"
-
-
-def clock(seconds: float) -> str:
-    """`01:35`, or `2:01:35` from an hour on."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

@@ -14,12 +14,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from socket import SHUT_RDWR, create_connection, socket
 from urllib.parse import urlsplit
 
 from editeval.errors import ConfigError, EditevalError, MachineError
+from editeval.text import brief
 
-MAX_QUOTED = 300
 REACH_S = 3.0  # for a server to be seen before anything starts
 
 
@@ -69,13 +70,16 @@ class Server:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.prefix}"
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine, by its address or as localhost."""
+        with suppress(ValueError):
+            return ip_address(self.host).is_loopback
+        return self.host == "localhost"
+
     def quote(self, text: object) -> str:
         """`text` as one short printable line in which the key does not occur."""
-        line = str(text)
-        if self.key:
-            line = line.replace(self.key, "[key]")
-        line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
-        return line if len(line) <= MAX_QUOTED else f"{line[:MAX_QUOTED]}..."
+        return brief(str(text).replace(self.key, "[key]") if self.key else text)
 
 
 def parse_url(where: str, url: str) -> Server:

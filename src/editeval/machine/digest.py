@@ -189,6 +189,7 @@ class _Reader:
 # -- code --------------------------------------------------------------------------------------------------------------
 
 _INSTALLED = ("site-packages", "dist-packages")
+_STANDARD = {Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib")}
 
 
 def sources_of(module: ModuleType) -> dict[str, str]:
@@ -285,5 +286,4 @@ def _is_installed(path: Path) -> bool:
 
 
 def _is_library(root: Path) -> bool:
-    standard = {Path(sysconfig.get_paths()[key]).resolve() for key in ("stdlib", "platstdlib")}
-    return _is_installed(root) or root in standard or any(root.is_relative_to(place) for place in standard)
+    return _is_installed(root) or any(root.is_relative_to(place) for place in _STANDARD)

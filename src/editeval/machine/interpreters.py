@@ -7,11 +7,12 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from editeval.errors import MachineError
 
 PROBE_TIMEOUT_S = 60.0
 NEEDED = ("numpy", "pillow")  # by the worker itself; what its plug-in needs is the plug-in's business
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 _PROBE = """
 import json, platform, sqlite3, sys
 from importlib import metadata
@@ -92,6 +94,32 @@ def _why(error: Exception) -> str:
 def is_own(python: str) -> bool:
     """True if `python` is the interpreter that runs editeval."""
     return resolved(python) == sys.executable
+
+
+def is_installed(python: str, strange: Sequence[Path], may_be_absent: bool = True) -> bool:
+    """Whether `python` may run because this machine has it, and nobody needs to be asked.
+
+    It is the interpreter that runs editeval; or it is called like a Python, is an absolute path or a name on PATH, and
+    neither it nor a link on its way is beneath one of the `strange` folders. Nothing is there: nothing can run.
+    """
+    path = Path(resolved(python))
+    if is_own(python) or (may_be_absent and not os.path.lexists(path)):
+        return True
+    is_named = Path(python).expanduser().is_absolute() or (path.name == python and not Path(python).exists())
+    folders = [os.path.realpath(folder) for folder in strange]
+    way = [path, *_way(path)]
+    is_beneath = any(step.is_relative_to(folder) for step in way for folder in folders)
+    return is_named and path.is_absolute() and not is_beneath and _PYTHON.fullmatch(path.name) is not None
+
+
+def _way(path: Path) -> Iterator[Path]:
+    """Where the links of `path` lead, one after the other, each in its real folder."""
+    for _ in range(40):  # more is a circle
+        path = Path(os.path.realpath(path.parent), path.name)
+        yield path
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
 
 
 MARK = "editeval.json"  # stands in a finished environment: its requirements, and when it was built

@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -32,12 +33,17 @@ _COMPARE: Mapping[str, Callable[[Release, Release], bool]] = {
 def installed(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
     """editeval, python, sqlite and the installed ones of `libraries`, by name."""
     found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    for name in ("editeval", *libraries):
-        try:
-            found[name] = metadata.version(name) or "unknown"  # a half-removed package has metadata without one
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    known = ((name, _version_of(name)) for name in ("editeval", *libraries))
+    return found | {name: version for name, version in known if version}
+
+
+@cache
+def _version_of(name: str) -> str:
+    """Empty if it is not installed. Kept: to read one takes a millisecond, and a run asks for each five times."""
+    try:
+        return metadata.version(name) or "unknown"  # a half-removed package has metadata without one
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def build_of(torch: str) -> dict[str, str]:

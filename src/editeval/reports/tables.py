@@ -7,7 +7,6 @@ import csv
 import dataclasses
 import io
 import json
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,8 +18,8 @@ from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, surveyed
-from editeval.reports.i18n import Message
 from editeval.store.records import SampleRow
+from editeval.text import plain
 from editeval.types import Score
 
 Cell: TypeAlias = "str | int | float | None"
@@ -170,23 +169,6 @@ def to_json(value: object, indent: int | None = None) -> str:
     """JSON that every reader takes: Unicode as itself, but no lone surrogate and no line break other than ours."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return _IN_STRINGS_ONLY.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def plain(value: object) -> object:
-    """`value` in JSON's own types: mappings, lists, text, numbers; what is not a finite number is null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, Message):
-        return str(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(dataclasses.asdict(value))
-    return str(value)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,6 @@ from editeval.run.prepare import (
     record_interpreters,
     unfinished_stages,
 )
-from editeval.run.report import build_report, publish
 from editeval.run.same_inputs import reuse
 from editeval.run.scheduler import Interrupt, announce, run_stages, stage_groups
 from editeval.stats.summary import running_interval
@@ -135,6 +134,8 @@ def _result(plan: Plan, store: RunStore, interrupt: Interrupt) -> RunResult:
     counts = least(plan, store)
     if interrupt.signum is not None:
         return RunResult(plan, None, counts, interrupt.signum)
+    from editeval.run.report import build_report, publish  # with everything that draws: nothing before needs it
+
     report = publish(plan, store)
     log.info("Report: %s", plan.dir / "report.html")
     if not plan.is_editing:  # the files show what they showed; the terminal shows the new scores

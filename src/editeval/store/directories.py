@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editeval.errors import MachineError, RunConflictError, UserError
+from editeval.files import Folder, from_json
 from editeval.store import manifest
 
 LATEST = "latest"
@@ -84,6 +85,11 @@ def is_run(directory: Path) -> bool:
     return (directory / manifest.NAME).is_file()
 
 
+def check(directory: Path) -> None:
+    """Raises StrangeFileError for a run directory in which a link, a pipe or a device stands where we look by path."""
+    Folder(directory).check("report")
+
+
 def make_durable(directory: Path) -> None:
     """`directory` exists, and a power cut does not take it back: the directory above each new one is synced."""
     if directory.is_dir():
@@ -126,6 +132,7 @@ def _starts(path: Path, text: str) -> bool:
 
 
 LOCK = ".lock"
+MAX_LOCK = 10_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +147,7 @@ class Lock:
         """Raises RunConflictError naming the holder, MachineError if the directory cannot be written or locked."""
         path = directory / LOCK
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = Folder(directory).open(LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise MachineError(f"{path}: {error.strerror}; choose a directory that you can write to") from error
         try:
@@ -150,7 +157,7 @@ class Lock:
         except BlockingIOError as error:
             os.close(descriptor)
             raise RunConflictError(
-                f"{directory}: in use by {_describe(_content(path))}; wait for it or stop it, or use --fresh"
+                f"{directory}: in use by {_describe(_content(directory))}; wait for it or stop it, or use --fresh"
             ) from error
         except OSError as error:
             os.close(descriptor)
@@ -175,16 +182,15 @@ def _lock(descriptor: int, tries: int = 5) -> None:
 
 def writer_of(directory: Path) -> dict[str, object] | None:
     """pid, host and start (`since_at`) of the process that writes to `directory` now; None if there is none."""
-    path = directory / LOCK
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = Folder(directory).open(LOCK)
     except OSError:
         return None
     try:
         # Shared, so that onlookers do not disturb each other; a writer that starts in this instant tries again.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _content(path) or {}
+        return _content(directory) or {}
     except OSError:
         return None
     finally:
@@ -196,9 +202,9 @@ def _me() -> dict[str, object]:
     return {"pid": os.getpid(), "host": socket.gethostname(), "since_at": time.time()}
 
 
-def _content(path: Path) -> dict[str, object]:
+def _content(directory: Path) -> dict[str, object]:
     try:
-        found = json.loads(path.read_bytes())
+        found = from_json(Folder(directory).read(LOCK, MAX_LOCK))
     except (OSError, ValueError):  # the holder has the lock but has not signed it yet
         return {}
     return found if isinstance(found, dict) else {}

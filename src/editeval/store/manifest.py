@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from editeval.errors import RunConflictError
+from editeval.files import Folder, from_json
 from editeval.machine import versions
 from editeval.machine.host import host
 from editeval.store.ledger_events import RUN
@@ -20,6 +21,7 @@ from editeval.text import key_part
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
+MAX_BYTES = 64_000_000
 ABSENT = "(absent)"  # stands in a difference for what one side lacks
 
 
@@ -107,7 +109,7 @@ def read(path: Path) -> Content:
     """Content of a manifest. Raises RunConflictError if it is broken, or from a newer editeval."""
     advice = "restore it from a backup, or start over with --fresh (it deletes nothing)"
     try:
-        content: Content = json.loads(path.read_bytes())
+        content: Content = from_json(Folder(path.parent).read(path.name, MAX_BYTES))
         schema_version, stored_id, parts = content["schema_version"], content["run_id"], content["identity"]
         is_sound = isinstance(schema_version, int) and stored_id == run_id(parts)
     except OSError as error:

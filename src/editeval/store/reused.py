@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from editeval import files, images
+from editeval import images
+from editeval.files import Folder, StrangeFileError
 from editeval.store import connection, directories, queries
 from editeval.store.ledger_events import EditsTaken, Reused
 from editeval.store.records import insert_edit
@@ -83,7 +83,7 @@ def _place(source: Path, store: RunStore, edit: Edit) -> bool:
         data = content_of(source)
         if not _is_right(data, edit):
             return False
-        files.write_atomic(target, data)
+        store.folder.write(relative_path(edit.sample_id), data)
         return True
     try:
         if not _is_right(content_of(temporary), edit):
@@ -96,13 +96,9 @@ def _place(source: Path, store: RunStore, edit: Edit) -> bool:
 
 def content_of(path: Path) -> bytes:
     """The bytes of a regular file; nothing for anything else, and for what cannot be read."""
-    with contextlib.suppress(OSError), open(path, "rb", opener=_open_itself) as file:
-        return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    with contextlib.suppress(OSError, StrangeFileError):
+        return Folder(path.parent).read(path.name)
     return b""
-
-
-def _open_itself(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _is_right(data: bytes, edit: Edit) -> bool:

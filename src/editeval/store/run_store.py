@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from editeval import files, images
+from editeval import images
 from editeval.errors import ImageError, MachineError, RunConflictError, UserError
+from editeval.files import Folder
 from editeval.store import connection, directories, manifest
 from editeval.store import ledger as ledgers
 from editeval.store.directories import Lock
@@ -33,6 +34,7 @@ class RunStore(Ledger):
     def __init__(self, directory: Path, content: Content, db: sqlite3.Connection, lock: Lock | None) -> None:
         super().__init__(db, directory / ledgers.NAME)
         self.dir = directory
+        self.folder = Folder(directory)
         self.manifest = content
         self._lock = lock
         self.invocation: int | None = None  # seq of the event of this invocation, if it is one
@@ -45,6 +47,8 @@ class RunStore(Ledger):
         MachineError if it cannot be written or its ledger is damaged.
         """
         with connection.translated(directory):
+            directories.make_durable(directory)
+            directories.check(directory)
             directories.make_durable(directory / EDITS)
         lock = Lock.acquire(directory)
         try:
@@ -110,9 +114,8 @@ class RunStore(Ledger):
             raise ValueError(f"{self.dir}: {outcome.key!r} has an edit already; forget it first")
         edit = replace(_edit(outcome, seed), flags=tuple(flags), made=made)
         if outcome.value is not None:
-            path = self.edit_path(outcome.key)
-            with connection.translated(path):
-                files.write_atomic(path, outcome.value)
+            with connection.translated(self.edit_path(outcome.key)):
+                self.folder.write(relative_path(outcome.key), outcome.value)
         self.add_edit(edit, outcome, self.invocation)
         return edit
 
@@ -131,7 +134,7 @@ class RunStore(Ledger):
         path = self.edit_path(edit.sample_id)
         with connection.translated(path):
             try:
-                data = path.read_bytes()
+                data = self.folder.read(relative_path(edit.sample_id))
             except FileNotFoundError as error:
                 raise MachineError(
                     f"{path}: on record, but not there; if {EDITS}/ was moved or its disk is not mounted, put it back; "
@@ -178,6 +181,7 @@ def png_size(key: str, data: bytes) -> tuple[int, int]:
 def _existing(directory: Path) -> Content:
     if not directories.is_run(directory):
         raise UserError(f"{directory}: not a run directory: it has no {manifest.NAME}")
+    directories.check(directory)
     content = manifest.read(directory / manifest.NAME)
     if not (directory / ledgers.NAME).is_file():
         raise UserError(f"{directory}: its {ledgers.NAME} is missing; restore it from a backup, or use --fresh")
@@ -199,7 +203,7 @@ def _settle(directory: Path, wanted: Manifest) -> Content:
     content = wanted.as_dict()
     _open_ledger(directory, wanted.run_id).close()
     with connection.translated(path):
-        files.write_atomic(path, manifest.to_json(content))
+        Folder(directory).write(manifest.NAME, manifest.to_json(content))
     return content
 
 
@@ -256,6 +260,7 @@ def _invocation(content: Content, wanted: Manifest) -> Invocation:
 def _sweep(directory: Path) -> None:
     """Half-written files that a killed process left behind are gone. Only for the holder of the lock."""
     with connection.translated(directory):
-        for folder in (directory, directory / EDITS):
-            for path in folder.glob(".*.tmp"):
-                path.unlink(missing_ok=True)
+        for where in ("", f"{EDITS}/"):
+            for name in Folder(directory).names(where.rstrip("/")):
+                if name.startswith(".") and name.endswith(".tmp"):
+                    Folder(directory).remove(f"{where}{name}")

@@ -12,14 +12,15 @@ import csv
 import hashlib
 import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval import files
 from editeval.errors import MachineError
+from editeval.files import StrangeFileError
 from editeval.store import barrier, connection, directories
 from editeval.store.ledger_events import Repaired
 from editeval.store.records import SampleRow
@@ -110,7 +111,7 @@ def _put_back(store: RunStore, images: Sequence[Problem]) -> list[Problem]:
     """Those of `images` whose picture is in its place now: it had come back, or lay in `edits/` under another name."""
     edits = {problem: store.edit_of(str(problem.sample_id)) for problem in images}
     wanted = {problem: str(edit.sha256) for problem, edit in edits.items() if edit is not None}
-    back = [problem for problem, digest in wanted.items() if _fault(store.dir / problem.where, digest) is None]
+    back = [problem for problem, digest in wanted.items() if _fault(store, problem.where, digest) is None]
     by_digest: dict[str, list[Problem]] = {}
     for problem, digest in wanted.items():
         if problem not in back:
@@ -121,7 +122,7 @@ def _put_back(store: RunStore, images: Sequence[Problem]) -> list[Problem]:
         same = by_digest.pop(hashlib.sha256(data).hexdigest(), [])
         for problem in same:
             with connection.translated(store.dir / problem.where):
-                files.write_atomic(store.dir / problem.where, data)
+                store.folder.write(problem.where, data)
         if same and f"{EDITS}/{path.name}" not in own:
             path.unlink()  # it is in its place
         back += same
@@ -135,15 +136,15 @@ def _check_images(store: RunStore) -> Iterator[Problem]:
         if edit.path != relative_path(edit.sample_id):
             yield Problem("ledger", store.path.name, f"{edit.sample_id!r} has the path {edit.path!r}")
             continue
-        fault = _fault(store.dir / edit.path, str(edit.sha256))
+        fault = _fault(store, edit.path, str(edit.sha256))
         if fault is not None:
             kind, detail = fault
             yield Problem(kind, edit.path, f"{detail} (sample {edit.sample_id!r})", edit.sample_id)
 
 
-def _fault(path: Path, sha256: str) -> tuple[str, str] | None:
+def _fault(store: RunStore, name: str, sha256: str) -> tuple[str, str] | None:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(store.folder.open(name), "rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
                 return None
             size = file.seek(0, 2)
@@ -151,6 +152,8 @@ def _fault(path: Path, sha256: str) -> tuple[str, str] | None:
             is_whole = file.read() == _PNG_END
     except FileNotFoundError:
         return "missing", "recorded, but not there"
+    except StrangeFileError:
+        return "unreadable", "a link, a folder or the like stands there; put the picture itself there"
     except OSError as error:
         return "unreadable", f"{error.strerror}; check the disk, its content may be sound"
     if not is_whole:
@@ -163,7 +166,7 @@ def _check_files(store: RunStore) -> Iterator[Problem]:
     own = {relative_path(sample_id) for sample_id in store.sample_ids()}
     for path in sorted([*store.dir.iterdir(), *_inside(store.dir / EDITS)]):
         where = path.relative_to(store.dir).as_posix()
-        if path.name.startswith(".") and path.name.endswith(".tmp"):
+        if path.name.startswith(".") and path.name.endswith(".tmp") and (path.is_symlink() or not path.is_dir()):
             yield Problem("temporary", where, "left by a process that was killed while writing")
         elif path.parent.name == EDITS and path.parent != store.dir and where not in own:
             yield Problem("unknown_file", where, "belongs to no sample of this run")

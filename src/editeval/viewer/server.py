@@ -25,8 +25,8 @@ from typing import TypeAlias
 
 from editeval.errors import MachineError, UserError
 from editeval.reports.site import page
+from editeval.reports.site.first_page import Comparison, RunView, first_page
 from editeval.reports.site.payload import Block, read_block
-from editeval.reports.site.view import Comparison, RunView, first_page
 from editeval.viewer import ratings
 
 LOOPBACK = "127.0.0.1"

@@ -18,6 +18,7 @@ from types import ModuleType
 
 from editeval.errors import ConfigError, MachineError
 from editeval.machine.hub import refusal
+from editeval.text import brief
 from editeval.types import HubModel
 
 Index = Mapping[str, object]  # the content of model_index.json
@@ -45,7 +46,7 @@ def read_index(model_name: str, revision: str | None) -> Index:
     try:
         index = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise MachineError(f"{KEY}: {path} cannot be read: {one_line(error)}; copy the checkpoint again") from error
+        raise MachineError(f"{KEY}: {path} cannot be read: {brief(error)}; copy the checkpoint again") from error
     if not isinstance(index, dict) or "_class_name" not in index:
         raise MachineError(f"{KEY}: {path} names no pipeline class; it is not a diffusers checkpoint")
     return index
@@ -155,7 +156,7 @@ def why_offline(model_name: str, revision: str | None) -> str:
         return ""
     if _refusal(model_name, revision, refused):
         raise MachineError(f"{KEY}: {_refusal(model_name, revision, refused)}") from refused
-    return f"the Hub cannot be reached: {one_line(refused)}"
+    return f"the Hub cannot be reached: {brief(refused)}"
 
 
 def find_index(model_name: str, revision: str | None) -> Path:
@@ -192,14 +193,9 @@ def problem(model_name: str, revision: str | None, error: BaseException, why: st
         return refused
     if why:
         return f"{model_name} is not in the cache and {why}; download it first, or give a folder"
-    return f"{model_name} cannot be downloaded from the Hub: {one_line(error)}; try again, or give a folder"
+    return f"{model_name} cannot be downloaded from the Hub: {brief(error)}; try again, or give a folder"
 
 
 def _refusal(model_name: str, revision: str | None, error: BaseException) -> str:
     """What the Hub said no to; empty if it said nothing of the kind."""
     return refusal(wanted(model_name, revision), error)
-
-
-def one_line(error: BaseException) -> str:
-    """The error's text without line breaks; its class's name if it has none."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

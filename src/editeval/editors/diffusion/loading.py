@@ -21,6 +21,7 @@ from editeval.editors.diffusion.families import parse_size
 from editeval.editors.diffusion.patches import rotate_in_real_numbers, tell_token_types, without_torchvision
 from editeval.errors import ConfigError, MachineError
 from editeval.machine.gpus import most_free_bytes
+from editeval.text import brief
 from editeval.types import WEIGHTS
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _from_folder(
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
-        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {checkpoint.one_line(error)}") from error
+        raise MachineError(f"{checkpoint.KEY}: {folder} cannot be loaded: {brief(error)}") from error
     if later:
         pipeline.register_modules(**later)
     return pipeline
@@ -182,7 +183,7 @@ def _accelerate(pipeline: DiffusionPipeline, params: PipelineParams) -> None:
         try:
             denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True)
         except ValueError as error:
-            raise ConfigError(f"{PARAMS}.compile: {checkpoint.one_line(error)}; leave it out") from error
+            raise ConfigError(f"{PARAMS}.compile: {brief(error)}; leave it out") from error
 
 
 def _set_attention(denoiser: nn.Module, name: str) -> None:
@@ -192,9 +193,7 @@ def _set_attention(denoiser: nn.Module, name: str) -> None:
         with attention_backend("native"):  # undoes what the next line does to all other models of this process
             denoiser.set_attention_backend(name)
     except (AttributeError, ImportError, RuntimeError, ValueError) as error:
-        raise MachineError(
-            f"{PARAMS}.attention_backend: {name!r} cannot be used here: {checkpoint.one_line(error)}"
-        ) from error
+        raise MachineError(f"{PARAMS}.attention_backend: {name!r} cannot be used here: {brief(error)}") from error
     processors = [module.processor for module in denoiser.modules() if hasattr(module, "processor")]
     if not any(getattr(processor, "_attention_backend", None) for processor in processors) and name != "native":
         raise ConfigError(f"{PARAMS}.attention_backend: {type(denoiser).__name__} has one way only; leave it out")

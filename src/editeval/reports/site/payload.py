@@ -21,9 +21,8 @@ from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored
 from editeval.reports.format import command, metrics_of, model_line, planted_line, policy_shares, score_titles
 from editeval.reports.i18n import Message
 from editeval.reports.site.thumbnails import Pictures, SampleImages
-from editeval.reports.tables import plain
 from editeval.store.records import SampleRow
-from editeval.text import run_command
+from editeval.text import plain, run_command
 
 CHUNK = 500  # samples per file
 LOW = 4  # of 10: a component below it is named as what went wrong

@@ -27,6 +27,7 @@ from editeval.files import write_atomic
 from editeval.images import sha256
 from editeval.reports.data import Report, surveyed
 from editeval.reports.site import page, payload
+from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.thumbnails import (
     CHANGED,
     FOLDER,
@@ -36,7 +37,6 @@ from editeval.reports.site.thumbnails import (
     ThumbnailStore,
     put,
 )
-from editeval.reports.site.view import RunView, first_page
 from editeval.reports.tables import replacing, to_json
 from editeval.store.records import SampleRow
 

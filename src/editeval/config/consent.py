@@ -1,0 +1,310 @@
+"""One consent for everything that a configuration can run, and for where it writes and sends keys.
+
+What stands in a file may be a stranger's; what the user types (a flag, `--set`, a variable, an argument in Python) is
+the user's own word. Consent is `--allow-code`, EDITEVAL_ALLOW_CODE=1, or the user's trust of the folder: a yes on a
+terminal, remembered in `trusted.json` for exactly what was listed. docs/security.md says what each input may cause.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from editeval import plugins
+from editeval.config.yaml_tree import FILE, Node, deciding, plain
+from editeval.errors import ConfigError, MistakesError
+from editeval.files import write_atomic
+from editeval.machine import interpreters
+from editeval.text import one_line
+
+KEYS_OF_HOSTS: Mapping[str, tuple[str, ...]] = {
+    "api.openai.com": ("OPENAI_API_KEY",),
+    "api.anthropic.com": ("ANTHROPIC_API_KEY",),
+    "generativelanguage.googleapis.com": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "openrouter.ai": ("OPENROUTER_API_KEY",),
+    "router.huggingface.co": ("HF_TOKEN",),
+    "api.together.xyz": ("TOGETHER_API_KEY",),
+    "api.fireworks.ai": ("FIREWORKS_API_KEY",),
+    "api.mistral.ai": ("MISTRAL_API_KEY",),
+    "api.groq.com": ("GROQ_API_KEY",),
+    "api.x.ai": ("XAI_API_KEY",),
+    "api.deepseek.com": ("DEEPSEEK_API_KEY",),
+    "integrate.api.nvidia.com": ("NVIDIA_API_KEY",),
+    "dashscope.aliyuncs.com": ("DASHSCOPE_API_KEY",),
+    "dashscope-intl.aliyuncs.com": ("DASHSCOPE_API_KEY",),
+    "api.siliconflow.cn": ("SILICONFLOW_API_KEY",),
+    "open.bigmodel.cn": ("ZHIPUAI_API_KEY",),
+}
+"""Where the key in a variable of this name belongs; there it goes without a question."""
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Files of weights whose reading can run code."""
+Verb = Literal["executes", "reads", "writes", "contacts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One thing that a configuration causes outside of its own results."""
+
+    verb: Verb
+    key: str  # dotted, in today's spelling
+    subject: str  # what is executed, read, written or contacted
+    where: str = ""  # file:line: the key as it was written
+    why: str = ""  # why it needs consent; empty: it needs none
+
+    @property
+    def name(self) -> str:
+        """By which it is trusted: another program, file or address is another one."""
+        return f"{self.verb} {self.key}: {self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A configuration before it is resolved: plain values in today's spelling, and who gave them."""
+
+    values: Mapping[str, object]
+    path: Path  # of the file, or the run's name: code is looked for beside it, and the log has its name
+    folder: Path  # of the file, or of the run
+    where: Mapping[str, str] = field(default_factory=dict)  # dotted key -> file:line: the key as it was written
+    own: Collection[str] = ()  # dotted keys that the user typed
+
+    def at(self, key: str) -> object:
+        """The value of the dotted `key`; None if there is none."""
+        value: object = self.values
+        for part in key.split("."):
+            value = _mapping(value).get(part)
+        return value
+
+
+def consent(effects: Sequence[Effect], folder: Path, allow_code: bool = False) -> bool:
+    """True if there is consent to every one of `effects`; False if none of them needs it. Else raises ConfigError.
+
+    effects     of a configuration or of a run's manifest: `effects_of` lists them
+    folder      of the file, or the run directory: what the user trusts is remembered for its real path
+    allow_code  the user has said --allow-code or EDITEVAL_ALLOW_CODE=1
+
+    On a terminal the user is asked once, for all of them together. The error has one line for each, which says what to
+    type. The result is what `Config.allow_code` is to be. Call it before anything of the configuration is used.
+    """
+    asked = [effect for effect in effects if effect.why]
+    if allow_code or not asked:
+        return allow_code
+    trusted = _trusted()
+    place = os.path.realpath(folder)
+    known = trusted.get(place, [])
+    new = [effect for effect in asked if effect.name not in known]
+    if not new:
+        return True
+    if _says_yes(new, place):
+        _remember({**trusted, place: sorted({*known, *(effect.name for effect in new)})})
+        return True
+    errors = [ConfigError(f"{effect.where or effect.key}: {effect.why}; {plugins.ADVICE}") for effect in new]
+    raise errors[0] if len(errors) == 1 else MistakesError(errors)
+
+
+def effects_of(settings: Settings) -> list[Effect]:
+    """What these settings execute, contact with a key, and where they write. Imports and runs nothing of theirs."""
+    found = [*_type("benchmark", settings), *_results(settings)]
+    for section in _sections(settings):
+        params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
+        found += _type(section, settings)
+        found += _execution(section, execution, settings)
+        found += _model(section, params, settings)
+        found += _servers(section, params, settings)
+    return found
+
+
+def settings_of(tree: Node, path: Path, folder: Path, is_own: bool) -> Settings:
+    """What the merged `tree` says. `is_own`: what no file gave is the caller's own word."""
+    nodes = dict(_nodes(tree))
+    where = {key: f"{node.where}: {node.key or key}" for key, node in nodes.items()}
+    typed = {key for key, node in nodes.items() if deciding(node).rank > FILE}
+    given = {key for key, node in nodes.items() if not deciding(node).origin.startswith("file ")} if is_own else set()
+    return Settings({name: plain(node) for name, node in tree.children.items()}, path, folder, where, typed | given)
+
+
+def _nodes(node: Node, key: str = "") -> Iterator[tuple[str, Node]]:
+    for name, below in node.children.items():
+        dotted = f"{key}.{name}".lstrip(".")
+        yield dotted, below
+        yield from _nodes(below, dotted)
+
+
+def _sections(settings: Settings) -> list[str]:
+    several = _mapping(settings.values.get("reward_models"))
+    return ["diffusion_model", "reward_model", *(f"reward_models.{name}" for name in several)]
+
+
+def _effect(settings: Settings, verb: Verb, subject: str, why: str, *keys: str) -> Effect:
+    """Of the first of `keys`; needs no consent where the user typed all of them that are given."""
+    given = [key for key in keys if key in settings.where] or [keys[0]]
+    where = settings.where.get(given[0], given[0])
+    return Effect(verb, keys[0], subject, where, "" if all(key in settings.own for key in given) else why)
+
+
+def _type(section: str, settings: Settings) -> Iterator[Effect]:
+    name, key = settings.at(f"{section}.type"), f"{section}.type"
+    if isinstance(name, str) and plugins.is_foreign(name):
+        subject = plugins.absolute(name, settings.path.parent)
+        # typed or not: a name does not say that it means a file of somebody else's
+        yield Effect("executes", key, subject, settings.where.get(key, key), plugins.stranger(subject))
+
+
+def _execution(section: str, execution: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
+    python, address, is_remote = (
+        execution.get("python"),
+        execution.get("ray_address"),
+        execution.get("backend") == "ray",
+    )
+    if isinstance(python, str) and _path(python) is not None:
+        is_safe = interpreters.is_installed(python, _strange_folders(settings), not is_remote)
+        why = "" if is_safe else f"runs {python!r}, which is no interpreter installed apart from configuration and data"
+        yield _effect(settings, "executes", interpreters.resolved(python), why, f"{section}.execution.python")
+    if execution.get("requirements"):
+        packages = ", ".join(map(str, _list(execution["requirements"])))
+        why = f"installs packages, whose build scripts run: {packages}"
+        yield _effect(settings, "executes", f"pip install {packages}", why, f"{section}.execution.requirements")
+    if isinstance(address, str) and is_remote:
+        is_here = address.rpartition(":")[0] in ("localhost", "127.0.0.1")
+        why = "" if is_here else f"joins the Ray cluster {address}, whose machines run each other's code"
+        yield _effect(settings, "contacts", f"Ray cluster {address}", why, f"{section}.execution.ray_address")
+
+
+def _model(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
+    model, revision = params.get("model_name"), params.get("revision")
+    if params.get("trust_remote_code") not in (None, False):
+        keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
+        subject = f"Python of the checkpoint {model}, revision {revision}"
+        yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
+    pickle = _pickle_of(model)
+    if pickle:
+        why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
+        yield _effect(settings, "executes", pickle, why, f"{section}.params.model_name")
+
+
+def _servers(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
+    from editeval.http.client import parse_url
+
+    variable = params.get("api_key_env")
+    for key in ("base_url", "base_urls"):
+        for url in _list(params.get(key)):
+            try:
+                server = parse_url(key, str(url)) if url else None
+            except ConfigError:  # it is refused where the parameters are checked
+                continue
+            if server is not None:
+                is_agreed = not variable or server.is_loopback or variable in KEYS_OF_HOSTS.get(server.host, ())
+                why = "" if is_agreed else f"sends the key in {variable} to {server.url}"
+                subject = f"{server.url} with the key in {variable}" if variable else server.url
+                keys = [f"{section}.params.{name}" for name in (key, "api_key_env")]
+                yield _effect(settings, "contacts", subject, why, *keys)
+
+
+def _results(settings: Settings) -> Iterator[Effect]:
+    """The output folder and the log file; consent is for those that are not where such things usually are."""
+    key = "evaluation.output_dir" if settings.at("evaluation.output_dir") is not None else "evaluation.results_dir"
+    output = _path(settings.at(key) or "outputs")
+    if output is None:
+        return
+    places = [Path.cwd(), settings.folder]
+    why = "" if _is_usual(output, places) else f"writes to {output}, outside the current folder and the configuration's"
+    yield _effect(settings, "writes", os.path.realpath(output), why, key)
+    folder = _path(settings.at("logging.log_dir") or output / "logs")
+    file = _path(settings.at("logging.log_file") or (folder or output) / f"{settings.path.stem}.log")
+    if file is not None:
+        is_usual = file.suffix == ".log" and _is_usual(file, [*places, output])
+        why = "" if is_usual else f"appends to {file}, which is no .log file beneath the output folder"
+        yield _effect(settings, "writes", os.path.realpath(file), why, "logging.log_file", "logging.log_dir")
+
+
+# ------------------------------------------------------------------------------------------------ places
+
+
+def _is_usual(path: Path, places: Sequence[Path]) -> bool:
+    """Whether `path`, its links followed, is beneath one of `places`, in no hidden folder there."""
+    real = Path(os.path.realpath(path))
+    inside = [real.relative_to(base) for base in map(os.path.realpath, places) if real.is_relative_to(base)]
+    return any(not any(part.startswith(".") for part in way.parts) for way in inside)
+
+
+def _strange_folders(settings: Settings) -> list[Path]:
+    """Folders that may be a stranger's: of the configuration, of the data and of checkpoints."""
+    named = [
+        settings.at("benchmark.params.path"),
+        *(settings.at(f"{s}.params.model_name") for s in _sections(settings)),
+    ]
+    found = [path for path in map(_path, named) if path is not None and path.exists()]
+    return [settings.folder, *(path if path.is_dir() else path.parent for path in found)]
+
+
+def _pickle_of(model: object) -> str:
+    """The first file of the local checkpoint `model` that is a pickle with no safetensors beside it; else empty."""
+    path = _path(model)
+    if path is None or not path.exists():
+        return ""
+    folders = [path, *(below for below in sorted(path.iterdir()) if below.is_dir())] if path.is_dir() else []
+    listed = [[path]] if path.is_file() else [sorted(folder.iterdir()) for folder in folders]
+    for files in listed:
+        pickles = [file for file in files if file.suffix in PICKLES]
+        if pickles and not any(file.suffix == ".safetensors" for file in files):
+            return str(pickles[0])
+    return ""
+
+
+def _path(value: object) -> Path | None:
+    """A path; None for what is none, which is refused elsewhere."""
+    try:
+        text = str(value).strip() if isinstance(value, str | Path) else ""
+        return Path(text).expanduser() if text and "\0" not in text else None
+    except RuntimeError:  # ~ of a user that there is not
+        return None
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+# ------------------------------------------------------------------------------------------------ trust
+
+
+def trust_file(environ: Mapping[str, str] | None = None) -> Path:
+    """What the user has trusted: editeval/trusted.json in XDG_CONFIG_HOME or ~/.config."""
+    place = (os.environ if environ is None else environ).get("XDG_CONFIG_HOME")
+    return (Path(place) if place else Path.home() / ".config") / "editeval" / "trusted.json"
+
+
+def _trusted() -> dict[str, list[str]]:
+    """Real path of a folder -> names of the effects trusted there; nothing if the file is not there, or damaged."""
+    try:
+        found = json.loads(trust_file().read_text(encoding="utf-8"))
+        return {str(place): [str(name) for name in names] for place, names in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return {}
+
+
+def _remember(trusted: Mapping[str, Sequence[str]]) -> None:
+    path = trust_file()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(path, (json.dumps(trusted, indent=1, ensure_ascii=False) + "\n").encode())
+    except OSError as error:
+        sys.stderr.write(f"{path}: {error.strerror or error}; this is allowed now, and asked again next time\n")
+
+
+def _says_yes(effects: Sequence[Effect], place: str) -> bool:
+    """What somebody at a terminal answers; no without one."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    for effect in effects:
+        sys.stderr.write(f"{one_line(effect.where or effect.key)}: {one_line(effect.why)}\n")
+    sys.stderr.write(f"Allow this, now and in future, for {one_line(place)}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
