@@ -82,8 +82,19 @@ def test_every_column_lands_in_its_field(folder: Path) -> None:
     write_jsonl(folder, row)
     (sample,) = samples(folder)
     assert (sample.id, sample.category, sample.description, sample.cluster) == ("7", "c", "d", "k")
-    assert (sample.metadata, sample.reference) == ({"difficulty": "easy"}, None)
+    assert (sample.metadata, sample.target) == ({"difficulty": "easy"}, None)
     assert sample.mask is not None and sample.mask.read() == (folder / "mask.png").read_bytes()
+
+
+def test_several_source_images_are_a_list_and_change_the_fingerprint(folder: Path) -> None:
+    row = {"images": ["cat.png", "target.png"], "instruction": "put them together"}
+    write_jsonl(folder, row)
+    (sample,) = samples(folder)
+    assert [image.path.name for image in sample.images] == ["cat.png", "target.png"]
+    assert (sample.id, sample.cluster, sample.metadata) == ("cat.png", "cat.png", {})
+    before = ImageFolder(ImageFolderParams(str(folder))).fingerprint()
+    write_image(folder / "target.png", "green")
+    assert ImageFolder(ImageFolderParams(str(folder))).fingerprint() != before
 
 
 def test_defaults_are_one_category_and_the_image_as_cluster_and_id(folder: Path) -> None:

@@ -169,9 +169,23 @@ def test_a_field_map_reads_another_schema(tmp_path: Path) -> None:
     first, second = samples(path, fields=fields, id_template="{task_type}/{lang}/{key}-{category}-{index}")
     assert (first.id, second.id) == ("add/en/5-add-0", "remove/en/5-remove-1")
     assert (first.category, first.instruction, first.cluster) == ("add", "Add a hat.", "img/1.png")
-    assert first.image.read() == SMALL and first.reference == FolderImage(str(tmp_path.resolve()), "img/1.png")
+    assert first.image.read() == SMALL and first.target == FolderImage(str(tmp_path.resolve()), "img/1.png")
     assert first.metadata == {"lang": "en"}
     assert "'5'" in refusal(path, fields=fields)
+
+
+def test_lists_are_several_images_and_further_roles_are_read_if_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(SMALL)
+    record = {"task": "t", "prompt": "p", "ori": ["1.png", "1.png"], "gt": [], "explain": "why", "lang": "cn"}
+    fields = {"category": "task", "instruction": "prompt", "image_path": "ori", "id": ""}
+    further = {"references_path": "gt", "reference_text": "explain", "language": "lang"}
+    path = write(tmp_path / "r.json", [record, {**record, "gt": "1.png"}])
+    first, second = samples(path, fields=fields | further)
+    assert len(first.images) == 2 and (first.references, len(second.references)) == ((), 1)
+    assert (first.reference_text, first.language, first.subset, first.metadata) == ("why", "cn", "", {})
+    plain = samples(path, fields=fields)[0]
+    assert plain.metadata == {"gt": [], "explain": "why", "lang": "cn"} and plain.language == ""
+    assert "must be one image, got 2" in refusal(path, fields=fields | {"reference_path": "ori"})
 
 
 def test_a_role_can_be_switched_off(file: Path) -> None:

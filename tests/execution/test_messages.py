@@ -40,17 +40,22 @@ EDITS = st.builds(
     instruction=TEXT,
     seed=st.integers(0, 2**31 - 1),
     overrides=METADATA,
+    target=st.none() | IMAGE,
 )
 JUDGEMENTS = st.builds(
     JudgeRequest,
     key=TEXT,
-    source=IMAGE,
+    sources=st.lists(IMAGE, min_size=1, max_size=3).map(tuple),
     edited=IMAGE,
     instruction=TEXT,
-    reference=st.none() | IMAGE,
+    target=st.none() | IMAGE,
     mask=st.none() | IMAGE,
     prompt=st.none() | st.tuples(TEXT, TEXT),
     metadata=METADATA,
+    references=st.lists(IMAGE, max_size=2).map(tuple),
+    reference_text=TEXT,
+    language=TEXT,
+    edited_b=st.none() | IMAGE,
 )
 SCORES = st.builds(Score, TEXT, TEXT, TEXT, st.floats(0, 10), TEXT, seconds=st.floats(0, 1e6)) | st.builds(
     Score, TEXT, TEXT, TEXT, st.none(), TEXT, reason=st.text(min_size=1, max_size=10)
@@ -77,12 +82,12 @@ def test_a_batch_of_judge_requests_arrives_as_it_was(batch: tuple[JudgeRequest, 
 
 def test_absent_images_stay_absent_and_empty_ones_stay_empty() -> None:
     batch = (
-        JudgeRequest("猫", b"s", b"e", "变蓝 🔄", reference=None, mask=b""),
-        JudgeRequest("b", b"", b"", "", reference=b"r", mask=None, prompt=("", "")),
+        JudgeRequest("猫", (b"s",), b"e", "变蓝 🔄", target=None, mask=b""),
+        JudgeRequest("b", (b"",), b"", "", target=b"r", mask=None, prompt=("", "")),
     )
     found = travelled(batch)
     assert isinstance(found, tuple)
-    assert [(r.reference, r.mask, r.prompt) for r in found] == [(None, b"", None), (b"r", None, ("", ""))]
+    assert [(r.target, r.mask, r.prompt) for r in found] == [(None, b"", None), (b"r", None, ("", ""))]
 
 
 def travelled_back(message: WorkerMessage) -> WorkerMessage | None:

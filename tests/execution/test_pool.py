@@ -478,7 +478,7 @@ def test_every_metric_comes_once_and_the_headline_first_in_whatever_order_the_ju
     spec = PoolSpec(WorkerSpec("judges", "fakes.fake_judge", {"modes": modes}, allow_code=True), devices=[("cpu",)])
 
     def batch(key: str) -> tuple[JudgeRequest, ...]:
-        return (JudgeRequest(key, PNG, PNG, "edit"),)
+        return (JudgeRequest(key, (PNG,), PNG, "edit"),)
 
     with Pool(spec, launch_thread) as pool:
         outcomes = {o.key: o for o in pool.run(keys(3), batch)}

@@ -81,7 +81,7 @@ class RunMachine(RuleBasedStateMachine):
         return RunStore.open(self.root / "run", Manifest("states", parts, argv=[], versions={}, host={}))
 
     def _select(self) -> None:
-        self.store.select(Sample(key, "physical", NoImage(), "change it") for key in self.wanted)
+        self.store.select(Sample(key, "physical", (NoImage(),), "change it") for key in self.wanted)
 
     @rule(keys=st.permutations(IDS), num=st.integers(1, len(IDS)))
     def want_others(self, keys: list[str], num: int) -> None:

@@ -53,7 +53,7 @@ class Talk:
 
     def judge(self, keys: list[str]) -> dict[str, Any]:
         """The header of "done", with "scores" or "error" of the result in it."""
-        unit = tuple(JudgeRequest(key, PNG, PNG, f"judge {key}") for key in keys)
+        unit = tuple(JudgeRequest(key, (PNG,), PNG, f"judge {key}") for key in keys)
         self.send(*pack_unit("batch 0", unit))
         self.send({"type": "start", "key": "batch 0"})
         done, _ = self.hear("done")

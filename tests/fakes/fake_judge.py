@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ class FakeJudgeParams:
     modes: dict[str, str] = field(default_factory=dict)  # request key -> mode of a call that contains it
     reads_source: bool = False  # decode it, so that a broken one raises
     seconds: float = 0.0  # per call
+    notes: str = ""  # file for one line per request: its key and how many source images it shows
 
 
 class FakeJudge(Judge):
@@ -31,6 +33,9 @@ class FakeJudge(Judge):
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
         time.sleep(self.params.seconds)
+        if self.params.notes:
+            with Path(self.params.notes).open("a") as file:
+                file.writelines(f"{request.key} {len(request.sources)}\n" for request in requests)
         if self.params.reads_source:
             for request in requests:
                 decode(request.source)

@@ -34,7 +34,7 @@ reward_model:
 
 def build(key: str) -> tuple[JudgeRequest, ...]:
     """A batch of two."""
-    return tuple(JudgeRequest(f"{key}{part}", SOURCE, SOURCE + part.encode(), "look") for part in "ab")
+    return tuple(JudgeRequest(f"{key}{part}", (SOURCE,), SOURCE + part.encode(), "look") for part in "ab")
 
 
 class JudgeRun:

@@ -190,10 +190,12 @@ def test_no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol(name: st
     instruction = attack if text == "attack" else TEXTS[text]
 
     def asked(said: str) -> list[tuple[str, str]]:
-        sample = Sample("a", "physical", BytesImage(b""), said, said)
+        sample = Sample("a", "physical", (BytesImage(b""),), said, said)
         fields = "<description>{original_description}</description> <instruction>{edit_instruction}</instruction>"
         prompt = Prompt("You grade.", f"{fields}\nGrade it.").render(sample)
-        request = JudgeRequest("a", b"", b"", said, prompt=prompt, metadata={"category": "physical", "rationale": said})
+        request = JudgeRequest(
+            "a", (b"",), b"", said, prompt=prompt, metadata={"category": "physical", "rationale": said}
+        )
         return [(q.system, q.user) for q in protocols.load(name).questions(request)]
 
     for (system, user), (plain_system, plain_user) in zip(asked(instruction), asked("PLAIN"), strict=True):

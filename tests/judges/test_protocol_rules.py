@@ -23,7 +23,7 @@ YES, NO = '{"score": "yes"}', '{"score": "no"}'
 def request(instruction: str = "make it red", category: str = "physical") -> JudgeRequest:
     prompt = ("You grade.", f"Asked for: {instruction}")
     metadata = {"category": category, "rationale": "shadows must follow"}
-    return JudgeRequest("s1", b"", b"", instruction, prompt=prompt, metadata=metadata)
+    return JudgeRequest("s1", (b"",), b"", instruction, prompt=prompt, metadata=metadata)
 
 
 def values(**numbers: float | str) -> dict[str, ParsedReply]:
@@ -160,7 +160,7 @@ def test_rubric_asks_the_prompt_of_the_configuration_word_for_word() -> None:
     (question,) = protocol.questions(request("make it red"))
     assert (question.system, question.user) == ("You grade.", "Asked for: make it red")
     assert protocol.uses_prompts
-    assert protocol.questions(JudgeRequest("s1", b"", b"", "make it red")) == ()
+    assert protocol.questions(JudgeRequest("s1", (b"",), b"", "make it red")) == ()
 
 
 def test_fingerprints_differ_between_protocols_and_follow_the_wording() -> None:

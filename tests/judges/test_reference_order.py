@@ -100,13 +100,13 @@ def disorder(samples: list[Sample], unseen: tuple[str, ...]) -> tuple[list[str],
     judge = ReferenceJudge(ReferenceParams())
     found, excused = [], []
     for sample in samples:
-        assert sample.reference is not None and sample.mask is not None
-        files = sample.image.read(), sample.reference.read(), sample.mask.read()
+        assert sample.target is not None and sample.mask is not None
+        files = sample.image.read(), sample.target.read(), sample.mask.read()
         source, target = (np.asarray(decode(data)) for data in files[:2])
         mask = np.asarray(decode(files[2], "L"))
 
         def score(edited: bytes, files: tuple[bytes, bytes, bytes] = files) -> float:
-            value = judge.judge([JudgeRequest("s", files[0], edited, "", files[1], files[2])])[0][0].value
+            value = judge.judge([JudgeRequest("s", (files[0],), edited, "", files[1], files[2])])[0][0].value
             assert value is not None
             return value
 

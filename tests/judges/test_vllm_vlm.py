@@ -28,7 +28,7 @@ def picture(shade: int, size: tuple[int, int] = (48, 32)) -> bytes:
 def request(key: str, shade: int = 10, instruction: str = "make it red") -> JudgeRequest:
     prompt = ("You grade.", f"Asked for: {instruction}. Answer with a single number from 0 to 10.")
     metadata = {"category": "physical"}
-    return JudgeRequest(key, picture(shade), picture(255 - shade), instruction, prompt=prompt, metadata=metadata)
+    return JudgeRequest(key, (picture(shade),), picture(255 - shade), instruction, prompt=prompt, metadata=metadata)
 
 
 REQUESTS = [request(f"s{i}", 20 * i, word) for i, word in enumerate(("red", "blue, 更蓝", "green"))]

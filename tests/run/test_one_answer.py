@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from editeval.cli.main import main
-from editeval.cli.view import scored
 from editeval.reports.site.payload import read_block
 from editeval.run import results
+from editeval.run.comparison import scored
 from editeval.store.ledger_events import ScoreSetsChosen, ScoresForgotten
 from editeval.store.run_store import RunStore
 from editeval.text import duration, fixed

@@ -43,7 +43,7 @@ def test_a_failed_edit_settles_with_its_reason() -> None:
 
 
 def test_a_batch_settles_its_scores_by_cluster_what_is_unscored_and_what_has_no_edit() -> None:
-    samples = {key: Sample(key, "x", NoImage(), "do", cluster=cluster) for key, cluster in (("a", "c"), ("b", ""))}
+    samples = {key: Sample(key, "x", (NoImage(),), "do", cluster=cluster) for key, cluster in (("a", "c"), ("b", ""))}
     rows = [([Score("a", "j", "overall", 4.0)], outcome("a")), ([Score("b", "j", "overall", 6.0)], outcome("b"))]
     settled = completed_scores(outcome("batch 0"), 3, rows, samples)
     assert settled.scores == (("c", 4.0), ("b", 6.0)) and (settled.num_samples, settled.num_gone) == (2, 1)

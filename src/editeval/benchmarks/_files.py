@@ -132,7 +132,7 @@ class ImageDirectory:
 
 def folder_images(samples: Iterable[Sample]) -> list[FolderImage]:
     """All images of the samples that are files in a folder."""
-    images = (image for sample in samples for image in (sample.image, sample.reference, sample.mask))
+    images = (i for sample in samples for i in (*sample.images, sample.target, sample.mask, *sample.references))
     return [image for image in images if isinstance(image, FolderImage)]
 
 

@@ -51,6 +51,10 @@ FIELDS: Mapping[str, str] = {
     "mask_path": "",
     "cluster": "cluster",
 }
+FURTHER: Mapping[str, str] = dict.fromkeys(
+    ("references", "references_path", "reference_text", "language", "subset"), ""
+)
+"""Roles that no field has unless `fields` names one: records of old files keep what they have as metadata."""
 CHINESE: Mapping[str, str] = {
     "instruction": "edit_instruction",
     "description": "original_description",
@@ -71,8 +75,9 @@ class JsonRecordsParams:
     path: str = ""
     """The JSON or JSONL file; required."""
     fields: Mapping[str, str] = field(default_factory=dict)
-    """Role -> field of a record, over the v2 names; "" switches a role off. Roles: see FIELDS. `image`, `reference`
-    and `mask` hold base64, their `_path` variants a path relative to the JSON file's folder."""
+    """Role -> field of a record, over the v2 names; "" switches a role off. Roles: see FIELDS and FURTHER. `image`,
+    `reference` (the exact target), `mask` and `references` (what only the judge sees) hold base64, their `_path`
+    variants a path relative to the JSON file's folder; `image` and `references` may be lists."""
     language: Literal["en", "zh"] = "en"
     """"zh" takes edit_instruction, original_description and rationale_short."""
     id_template: str = ""
@@ -100,7 +105,7 @@ class JsonRecords(Benchmark):
             files = folder_images(self)
             with _path(self.params).open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            names = sorted(_field_names(self.params).items())
+            names = sorted((r, name) for r, name in _field_names(self.params).items() if name or r not in FURTHER)
             parts = [content, names, self.params.id_template, fingerprint_images(files) if files else ""]
             self._fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         return self._fingerprint
@@ -117,13 +122,14 @@ def _path(params: JsonRecordsParams) -> Path:
 
 def _field_names(params: JsonRecordsParams) -> dict[str, str]:
     for role in params.fields:
-        if role not in FIELDS:
-            close = difflib.get_close_matches(role, FIELDS, n=1)
+        if role not in FIELDS and role not in FURTHER:
+            close = difflib.get_close_matches(role, [*FIELDS, *FURTHER], n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise BenchmarkError(f"benchmark.params.fields: no role {role!r}; {hint}known: {', '.join(FIELDS)}")
+            known = ", ".join([*FIELDS, *FURTHER])
+            raise BenchmarkError(f"benchmark.params.fields: no role {role!r}; {hint}known: {known}")
     if params.language not in ("en", "zh"):
         raise BenchmarkError(f"benchmark.params.language: expected 'en' or 'zh', got {params.language!r}")
-    return {**FIELDS, **(CHINESE if params.language == "zh" else {}), **params.fields}
+    return {**FIELDS, **FURTHER, **(CHINESE if params.language == "zh" else {}), **params.fields}
 
 
 def _load(params: JsonRecordsParams) -> tuple[Sample, ...]:
@@ -169,21 +175,25 @@ class _Reading:
     def sample(self, record: JsonRecord, name: str) -> Sample:
         where = f"{self._file}: {name}"
         category = sys.intern(self._category(where, record))
-        image = self._image(where, record, "image")
-        if image is None:
+        images = self._images(where, record, "image")
+        if not images:
             wanted = " or ".join(repr(self._names[role]) for role in ("image", "image_path") if self._names[role])
             raise BenchmarkError(f"{where}: no image in {wanted}; fill it in, or set fields.image or fields.image_path")
-        cluster = self._text(where, record, "cluster") or (image.name if isinstance(image, FolderImage) else "")
+        cluster = self._text(where, record, "cluster") or (images[0].name if isinstance(images[0], FolderImage) else "")
         return Sample(
             id=self._id(where, record, category),
             category=category,
-            image=image,
+            images=images,
             instruction=self._instruction(where, record),
             description=self._text(where, record, "description"),
-            reference=self._image(where, record, "reference"),
+            target=self._image(where, record, "reference"),
             mask=self._image(where, record, "mask"),
             cluster=cluster,
             metadata=self._metadata(where, record),
+            references=self._images(where, record, "references"),
+            reference_text=self._text(where, record, "reference_text"),
+            language=self._text(where, record, "language"),
+            subset=self._text(where, record, "subset"),
         )
 
     def _category(self, where: str, record: JsonRecord) -> str:
@@ -232,16 +242,28 @@ class _Reading:
         return optional_text(where, f"{name!r} ({role})", self._loaded(where, value))
 
     def _image(self, where: str, record: JsonRecord, role: str) -> ImageRef | None:
+        found = self._images(where, record, role)
+        if len(found) > 1:
+            raise BenchmarkError(f"{where}: {role} must be one image, got {len(found)}; list several as references")
+        return found[0] if found else None
+
+    def _images(self, where: str, record: JsonRecord, role: str) -> tuple[ImageRef, ...]:
+        """Those of `role`, as base64 or by path; a list holds several, in order."""
+        inline = [value for value in self._listed(record, role) if value]
+        if inline:
+            return tuple(self._inline_image(where, record, role, value) for value in inline)
+        label = repr(self._names[f"{role}_path"])
+        paths = [optional_text(where, label, self._loaded(where, v)) for v in self._listed(record, f"{role}_path")]
+        return tuple(self._directory.image(where, label, path) for path in paths if path)
+
+    def _listed(self, record: JsonRecord, role: str) -> list[object]:
         name = self._names[role]
         value = record.value.get(name) if name else None
-        if isinstance(value, LongString):
-            return Base64Slice(self._path, value)
-        if value:
-            return self._inline_image(where, record, role, value)
-        file = self._text(where, record, f"{role}_path")
-        return self._directory.image(where, f"{self._names[f'{role}_path']!r}", file) if file else None
+        return value if isinstance(value, list) else [] if value is None else [value]
 
     def _inline_image(self, where: str, record: JsonRecord, role: str, value: object) -> ImageRef:
+        if isinstance(value, LongString):
+            return Base64Slice(self._path, value)
         if isinstance(value, str) and _BASE64.match(value):
             return Base64Text(self._path, record.name, value)
         raise BenchmarkError(

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 from editeval.cli.console import run_dirs
 from editeval.errors import MachineError, UserError
@@ -16,14 +11,11 @@ from editeval.plugins import names_code
 from editeval.run import results
 from editeval.run.recorded import plan_of, settings_of
 from editeval.run.same_inputs import InputsCheck, check_inputs
-from editeval.stats.summary import summarise
 from editeval.store import verify as checks
 from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
-from editeval.store.verify import AGAIN, Problem
+from editeval.store.verify import Problem
 from editeval.text import one_line, run_command
-
-TOLERANCE = 1e-9
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -37,7 +29,7 @@ def verify(options: argparse.Namespace) -> int:
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
         made_of = _inputs(store, options.allow_code)
         prefixes = results.prefixes(results.shown(store))
-        problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
+        problems = [*checks.verify(store, prefixes), *results.stale_summaries(store), *made_of.problems]
         repaired, advice = _repaired(store, problems, options) if should_repair else ([], "")
         num_pending = sum(_is_image(one) and store.edit_of(str(one.sample_id)) is None for one in repaired)
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
@@ -94,34 +86,3 @@ def _write_reports(store: RunStore, allow_code: bool) -> None:
 
     plan = plan_of(store, allow_code, is_looking=True)
     republish(build_report(plan, store), plan, store)
-
-
-def _summary_problems(store: RunStore) -> Iterator[Problem]:
-    """Figures of report.json that do not follow from the ledger; its counts and samples are checked by the store."""
-    path = store.dir / "report.json"
-    try:
-        told = json.loads(path.read_bytes())["summaries"]
-        keys = dict.fromkeys(str(summary["metric"]) for summary in told)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # the store has said so
-    known = {}
-    for metric in keys:
-        for summary in summarise((results.entry_of(row, metric) for row in results.rows(store)), metric):
-            known[metric, summary.category] = asdict(summary)
-    for summary in told:
-        where = f"{summary.get('metric')} of {summary.get('category')}"
-        # a version without `interval_note` printed other intervals: these alone cannot be checked
-        unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
-        for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
-            if name not in unchecked and not _is_equal(summary.get(name), value):
-                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
-                yield Problem("report", path.name, detail)
-                return
-
-
-def _is_equal(told: Any, known: Any) -> bool:
-    if isinstance(told, int | float) and isinstance(known, int | float):
-        return math.isclose(told, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return bool(told == known)

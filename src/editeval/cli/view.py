@@ -6,18 +6,15 @@ import argparse
 import signal
 import sys
 import webbrowser
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from editeval.cli.console import run_dirs, stoppable
 from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.reports.site.write import FIRST_FILE
-from editeval.run import results
+from editeval.run.comparison import Comparing
 from editeval.run.recorded import settings_of
-from editeval.stats.compare import Scored, compare
 from editeval.store.run_store import RunStore
 from editeval.text import run_command
 from editeval.viewer.server import ShownRun, Viewer
@@ -26,7 +23,7 @@ from editeval.viewer.server import ShownRun, Viewer
 def view(options: argparse.Namespace) -> int:
     """Serve the reports of these runs until interrupted. The exit code: 0 after Ctrl-C, 128 + signal after others."""
     runs = shown_runs(run_dirs(options), options.intersect)
-    viewer = Viewer(runs, options.port, Comparing(runs, options.intersect))
+    viewer = Viewer(runs, options.port, Comparing(tuple(run.dir for run in runs), options.intersect))
     try:
         with stoppable():
             sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")
@@ -72,57 +69,3 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
         names = " and ".join(run.name for run in runs)
         raise UserError(f"--intersect: {names} have no sample (same id and instruction) in common; view each by itself")
     return runs
-
-
-class Comparing:
-    """How the first run stands to each other one; counted again only when a report has been written since."""
-
-    def __init__(self, runs: Sequence[ShownRun], intersect: bool) -> None:
-        self._directories = [run.dir for run in runs]
-        self._intersect = intersect
-        self._known: tuple[tuple[int, ...], tuple[list[dict[str, Any]], int | None]] | None = None
-
-    def __call__(self, blocks: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int | None]:
-        """(a comparison for every run but the first, the number of samples that all have or None)."""
-        if len(blocks) < 2:
-            return [], None
-        written = tuple(map(_written_at, self._directories))
-        known = self._known
-        if known is None or known[0] != written:
-            known = self._known = written, self._counted(blocks)
-        return known[1]
-
-    def _counted(self, blocks: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int | None]:
-        first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
-        comparisons = [
-            asdict(compare(first, other)) | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
-            for other, block in zip(others, blocks[1:], strict=True)
-        ]
-        return comparisons, len(set(first).intersection(*others)) if self._intersect else None
-
-
-def scored(directory: Path, block: Mapping[str, Any]) -> dict[Hashable, Scored]:
-    """The headline scores of a run's wanted samples, by id and instruction, from its ledger: exact, with clusters.
-
-    Raises UserError if the report on the disk shows other scores than the run.
-    """
-    with RunStore.read(directory) as store:
-        shown = results.shown(store)[:1]
-        told, ids = block["run"].get("judging_id"), [score_set.id for score_set in shown]
-        if [told] * (told is not None) != ids:
-            raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
-        label = next(iter(results.labels(shown)), "")
-        rows = results.rows(store, shown)
-        return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
-
-
-def _written_at(directory: Path) -> int:
-    """When a report was written, in nanoseconds; 0 while another one takes its place, so that the next look counts."""
-    try:
-        return (directory / FIRST_FILE).stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-def _judged_by(block: Mapping[str, Any]) -> tuple[object, object]:
-    return block["headline"], block["run"].get("judging_id")

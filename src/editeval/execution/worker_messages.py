@@ -239,11 +239,17 @@ def unpack_spec(header: Header) -> tuple[WorkerSpec, list[str], int]:
     return WorkerSpec(**_get(header, "spec", dict)), _get(header, "devices", list), _get(header, "worker", int)
 
 
+_PICTURES = ("edited", "target", "mask", "edited_b")
+_LISTS = ("sources", "references")
+"""Fields of a JudgeRequest that are one encoded image, and several."""
+
+
 def pack_unit(key: str, unit: Unit) -> Frame:
     """The frame that carries `unit`."""
     if isinstance(unit, EditRequest):
         edit = {"key": unit.key, "instruction": unit.instruction, "seed": unit.seed, "overrides": dict(unit.overrides)}
-        return {"type": "request", "key": key, "edit": edit}, list(unit.images)
+        target = [] if unit.target is None else [unit.target]
+        return {"type": "request", "key": key, "edit": edit, "num_images": len(unit.images)}, [*unit.images, *target]
     blobs: list[bytes] = []
     rows = []
     for request in unit:
@@ -252,12 +258,17 @@ def pack_unit(key: str, unit: Unit) -> Frame:
             "instruction": request.instruction,
             "prompt": list(request.prompt) if request.prompt else None,
             "metadata": dict(request.metadata),
+            "reference_text": request.reference_text,
+            "language": request.language,
         }
-        for name in ("source", "edited", "reference", "mask"):
+        for name in _PICTURES:
             data = getattr(request, name)
-            if data is not None:
-                row[name] = len(blobs)
-                blobs.append(data)
+            row[name] = None if data is None else len(blobs)
+            blobs += [] if data is None else [data]
+        for name in _LISTS:
+            listed = getattr(request, name)
+            row[name] = [len(blobs), len(blobs) + len(listed)]
+            blobs += listed
         rows.append(row)
     return {"type": "request", "key": key, "judge": rows}, blobs
 
@@ -265,19 +276,29 @@ def pack_unit(key: str, unit: Unit) -> Frame:
 def unpack_unit(header: Header, blobs: Sequence[bytes]) -> Unit:
     """The unit that `pack_unit` packed."""
     if "edit" in header:
-        return EditRequest(images=tuple(blobs), **_get(header, "edit", dict))
+        num = _get(header, "num_images", int)
+        target = blobs[num] if num < len(blobs) else None
+        return EditRequest(images=tuple(blobs[:num]), target=target, **_get(header, "edit", dict))
     return tuple(_judge_request(dict(row), blobs) for row in _get(header, "judge", list))
 
 
 def _judge_request(row: dict[str, object], blobs: Sequence[bytes]) -> JudgeRequest:
-    pictures = {name: blobs[_get(row, name, int)] for name in ("source", "edited", "reference", "mask") if name in row}
     prompt = row["prompt"]
+    single = {name: blobs[_get(row, name, int)] for name in _PICTURES if row[name] is not None}
+    lists = {name: tuple(blobs[slice(*_get(row, name, list))]) for name in _LISTS}
     return JudgeRequest(
         key=_get(row, "key", str),
+        sources=lists["sources"],
+        edited=single["edited"],
         instruction=_get(row, "instruction", str),
+        target=single.get("target"),
+        mask=single.get("mask"),
         prompt=(prompt[0], prompt[1]) if isinstance(prompt, list) else None,
         metadata=_get(row, "metadata", dict),
-        **pictures,
+        references=lists["references"],
+        reference_text=_get(row, "reference_text", str),
+        language=_get(row, "language", str),
+        edited_b=single.get("edited_b"),
     )
 
 

@@ -163,8 +163,8 @@ class _Work:
 
     def _draw(self, sample_id: str) -> TestCase:
         sample = self._samples[sample_id]
-        assert sample.reference is not None and sample.mask is not None, "the built-in benchmark has both"
-        pictures = sample.image.read(), sample.reference.read(), sample.mask.read()
+        assert sample.target is not None and sample.mask is not None, "the built-in benchmark has both"
+        pictures = sample.image.read(), sample.target.read(), sample.mask.read()
         return TestCase(sample, *pictures, ladder(sample), self._others.get(sample_id, ""))
 
     def answered(self, outcome: Result) -> Iterator[tuple[tuple[str, str], list[Score]]]:

@@ -106,7 +106,7 @@ class RecordedBenchmark(Benchmark):
         super().__init__(None)
         self._fingerprint = str(store.manifest["identity"]["benchmark"])
         self._samples = [
-            Sample(row.id, row.category, NoImage(), row.instruction, row.description, cluster=row.cluster)
+            Sample(row.id, row.category, (NoImage(),), row.instruction, row.description, cluster=row.cluster)
             for row in store.rows(None)
         ]
 

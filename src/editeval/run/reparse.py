@@ -133,7 +133,7 @@ def _read(row: SampleRow, protocol: protocols.Protocol, min_label_mass: float) -
         return [Score(row.id, some.judge, m, None, some.raw, some.reason) for m in protocol.metrics]
     # the form of an answer depends on neither pictures nor prompts
     request = JudgeRequest(
-        row.id, b"", b"", row.instruction, prompt=("", ""), metadata={"category": canonical(row.category)}
+        row.id, (b"",), b"", row.instruction, prompt=("", ""), metadata={"category": canonical(row.category)}
     )
     names = [question.name for question in protocol.questions(request)]
     if sorted(names) != sorted(replies):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from editeval.certificates.certificate import certificate_of
 from editeval.errors import ImageError
+from editeval.images import sha256
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
@@ -24,6 +25,7 @@ from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, queries
+from editeval.store.fingerprints import sources_digest
 from editeval.store.ledger_events import (
     BatchEnd,
     Event,
@@ -270,15 +272,18 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
 
 
 def _images(plan: Plan, store: RunStore, is_same: bool) -> data.Images:
-    """Of another benchmark than the one that was edited only sources, and those whose hash the ledger has."""
+    """Sources that are what was edited; of another benchmark than that only those whose hash the ledger has."""
     samples = {sample.id: sample for sample in plan.samples}
-    known = set() if is_same else queries.with_known_source(store)
+    digests = queries.source_digests(store)
 
-    def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
-        sample = samples.get(sample_id)
-        if sample is None or not (is_same or sample_id in known):
+    def images(sample_id: str) -> tuple[bytes | str | None, bytes | None]:
+        sample, digest = samples.get(sample_id), digests.get(sample_id)
+        if sample is None or not (is_same or digest):
             return None, None
-        return _bytes(sample.image), _bytes(sample.reference) if is_same else None
+        sources = [_bytes(image) for image in sample.images]
+        known = [sha256(source) for source in sources if source is not None]
+        is_changed = digest is not None and len(known) == len(sources) and sources_digest(known) != digest
+        return data.CHANGED if is_changed else sources[0], _bytes(sample.target) if is_same else None
 
     return images
 

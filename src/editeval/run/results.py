@@ -10,6 +10,8 @@ when something is done to the run, and recorded in its ledger:
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,15 +20,16 @@ from editeval.errors import ConfigError
 from editeval.reports.data import scored_value
 from editeval.reports.format import score_set_title
 from editeval.run.plan import ScoreSetPlan
-from editeval.stats.summary import Entry, State
+from editeval.stats.summary import Entry, State, summarise
 from editeval.store import queries
 from editeval.store.fingerprints import json_params
 from editeval.store.ledger_events import ScoreSetsChosen, Stages
 from editeval.store.records import SampleRow, ScoreSet, ScoreSetEntry
 from editeval.store.run_store import RunStore
-from editeval.store.verify import reported_ids
+from editeval.store.verify import AGAIN, Problem, reported_ids
 from editeval.text import one_line
 
+TOLERANCE = 1e-9  # of a figure in report.json
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
 
 
@@ -133,6 +136,37 @@ def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tupl
         told = " ".join(f"{flag} {one.name}" for one in found)
         raise ConfigError(one_line(f"{told}: two metrics would be called {twice[0]!r}; name them in another order"))
     return found
+
+
+def stale_summaries(store: RunStore) -> Iterator[Problem]:
+    """Figures of report.json that do not follow from the ledger; its counts and samples are checked by the store."""
+    path = store.dir / "report.json"
+    try:
+        told = json.loads(path.read_bytes())["summaries"]
+        keys = dict.fromkeys(str(summary["metric"]) for summary in told)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # the store has said so
+    known = {}
+    for metric in keys:
+        for summary in summarise((entry_of(row, metric) for row in rows(store)), metric):
+            known[metric, summary.category] = asdict(summary)
+    for summary in told:
+        where = f"{summary.get('metric')} of {summary.get('category')}"
+        # a version without `interval_note` printed other intervals: these alone cannot be checked
+        unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
+        for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
+            if name not in unchecked and not _is_equal(summary.get(name), value):
+                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
+                yield Problem("report", path.name, detail)
+                return
+
+
+def _is_equal(told: object, known: object) -> bool:
+    if isinstance(told, int | float) and isinstance(known, int | float):
+        return math.isclose(told, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return told == known
 
 
 # -- decided -------------------------------------------------------------------------------------------------------

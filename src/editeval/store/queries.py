@@ -223,9 +223,9 @@ def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
     return LastFailure(stage, sample_id, worker, Failure(*error))
 
 
-def with_known_source(store: RunStore) -> set[str]:
-    """Ids of the samples of which it is known what source image was edited."""
-    return {row[0] for row in store.query("SELECT sample_id FROM edits WHERE source_sha256 IS NOT NULL")}
+def source_digests(store: RunStore) -> dict[str, str]:
+    """By sample, the digest of the source images that were edited, where it is known."""
+    return dict(store.query("SELECT sample_id, source_sha256 FROM edits WHERE source_sha256 IS NOT NULL"))
 
 
 def instruction_of(store: RunStore, sample_id: str) -> str | None:

@@ -41,13 +41,12 @@ class SampleRow:
     height: int | None = None
     description: str = ""
     peak_memory_gib: float | None = None
-    source_sha256: str | None = None  # of the source image that was edited
 
 
 ROW_COLUMNS = (  # of a SampleRow in the order of its fields, but for the scores
     "s.id, s.category, s.instruction, s.cluster, s.position, COALESCE(e.status, 'pending'), e.sha256, e.seed, "
     "e.reason, e.message, e.seconds, e.device, e.worker, e.attempt, e.path, COALESCE(e.flags, ''), e.started_at, "
-    "e.width, e.height, s.description, e.peak_memory_gib, e.source_sha256"
+    "e.width, e.height, s.description, e.peak_memory_gib"
 )
 
 

@@ -69,7 +69,7 @@ def load(name: str) -> Protocol:
 def example_questions(name: str, category: str = "physical") -> tuple[Question, ...]:
     """What the protocol called `name` asks about a sample that has everything."""
     metadata = {"category": category, "rationale": "RATIONALE"}
-    request = JudgeRequest("KEY", b"", b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
+    request = JudgeRequest("KEY", (b"",), b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
     return load(name).questions(request)
 
 

@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING
 
 from editeval.errors import ImageError
 from editeval.images import DecodingBudget, ImageTooLargeError, decode, encode_png, is_plain, sha256
+from editeval.reports.data import CHANGED
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +41,6 @@ FINISH_S = 10.0  # how long the end of a run waits for the sample in hand
 NICENESS = 15
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
 DECODING = DecodingBudget(400 << 20)
-CHANGED = "changed_since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Found:
     edited: bytes | ImageRef | None
     edited_sha256: str | None
     source_sha256: str | None = None
+    notes: dict[str, str] = field(default_factory=dict)  # why an image is left out
 
 
 class ThumbnailStore:
@@ -103,7 +104,7 @@ class ThumbnailStore:
 
         One that has changed since it was edited, or is too large, is not shown, and looked at again the next time.
         """
-        notes: dict[str, str] = {}
+        notes = dict(found.notes)
         pictures = Pictures(
             source=self._keep(_read(found.source), "source", found.source_sha256, notes),
             target=self._keep(_read(found.target), "target", None, notes),

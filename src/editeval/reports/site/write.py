@@ -25,11 +25,10 @@ from pathlib import Path, PurePosixPath
 
 from editeval.files import write_atomic
 from editeval.images import sha256
-from editeval.reports.data import Report, surveyed
+from editeval.reports.data import CHANGED, Report, surveyed
 from editeval.reports.site import page, payload
 from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.thumbnails import (
-    CHANGED,
     FOLDER,
     Found,
     Pictures,
@@ -134,8 +133,9 @@ def _pictures(report: Report, directory: Path, shelf: ThumbnailStore, row: Sampl
         is_changed = now is not None and sha256(now) != row.sha256
         return replace(known, edited=None, notes={"edited": CHANGED}) if is_changed else known
     source, target = report.images(row.id)
-    edited = _edited(report, directory, row)
-    return shelf.add(Found(row.id, source, target, edited, row.sha256, row.source_sha256))
+    notes = {"source": source} if isinstance(source, str) else {}
+    found = None if isinstance(source, str) else source
+    return shelf.add(Found(row.id, found, target, _edited(report, directory, row), row.sha256, notes=notes))
 
 
 def _edited(report: Report, directory: Path, row: SampleRow) -> bytes | None:
