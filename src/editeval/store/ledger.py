@@ -213,11 +213,6 @@ class Ledger:
         )
         return [row[0] for row in found]
 
-    def has_scores(self, judging_id: str, sample_id: str) -> bool:
-        """Whether the sample is in this score set, scored or not."""
-        sql = "SELECT 1 FROM scores WHERE judging_id = ? AND sample_id = ? LIMIT 1"
-        return bool(self.query(sql, judging_id, sample_id))
-
     def scored_by(self, sample_id: str) -> list[str]:
         """The score sets that have scores of this sample."""
         return [row[0] for row in self.query("SELECT DISTINCT judging_id FROM scores WHERE sample_id = ?", sample_id)]
