@@ -197,8 +197,7 @@ def _file(path: Path, problems: Problems) -> Node:
 def _flags(overrides: Overrides) -> Iterator[Node]:
     """A tree for each flag that was given."""
     for name, (flag, paths) in _FLAGS.items():
-        value = getattr(overrides, name)
-        if value is not None:
+        if (value := getattr(overrides, name)) is not None:
             node = make(value, "", Source(flag, f"flag {flag}", FLAG))
             yield from (_single(node, path) for path in paths)
 

@@ -131,21 +131,13 @@ class Plan:
         return self.config.evaluation.output_dir / "logs" / f"{self.dir.name}{named}"
 
 
-def make_plan(
-    config: Config,
-    fresh: bool = False,
-    directory: Path | None = None,
-    is_editing: bool = True,
-    benchmark: Benchmark | None = None,
-) -> Plan:
+def make_plan(config: Config, fresh: bool = False, directory: Path | None = None, is_editing: bool = True) -> Plan:
     """The plan for `config`, in the run that it continues or begins, or in that of `directory`.
-
-    `benchmark`: in place of the one that `config` names.
 
     Reads the benchmark's index; raises UserError for anything that cannot work.
     """
     problems = Problems(config.path)
-    content = look_at(config, problems, benchmark)
+    content = look_at(config, problems)
     problems.check()
     assert content is not None, "without a problem there is content"
     model = config.diffusion_model
@@ -184,15 +176,15 @@ class PlanContent(NamedTuple):
     judgings: tuple[ScoreSetPlan, ...]
 
 
-def look_at(config: Config, problems: Problems, given: Benchmark | None = None) -> PlanContent | None:
+def look_at(config: Config, problems: Problems) -> PlanContent | None:
     """The benchmark, its wanted samples, the editor and the judges; None, and why in `problems`, if they do not fit."""
     everything: list[Sample] = []
     samples: list[Sample] = []
     judgings: tuple[ScoreSetPlan, ...] = ()
     editor: type[Editor] | None = None
     with problems.collect():
-        load = plugins.load("benchmarks", config.benchmark.type, config.allow_code)
-        benchmark: Benchmark = given or load(config.benchmark.params)
+        load, params = plugins.load("benchmarks", config.benchmark.type, config.allow_code), config.benchmark.params
+        benchmark: Benchmark = params if isinstance(params, Benchmark) else load(params)  # a run without its data set
         everything = list(benchmark)
         samples = select(everything, config)
     with problems.collect():

@@ -10,10 +10,12 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from editeval.config.schema import Config
-from editeval.errors import BenchmarkError, ImageError, UserError
+from editeval.errors import BenchmarkError, UserError
+from editeval.images import FileImage
 from editeval.run import results
 from editeval.run.plan import Plan, make_plan
 from editeval.store import queries
@@ -92,11 +94,7 @@ def scoring_of(store: RunStore, allow_code: bool) -> Config | None:
     return load_mapping(settings_of(store, latest.event), store.manifest["name"], allow_code=allow_code)
 
 
-class NoImage:
-    """Where the data set is gone."""
-
-    def read(self) -> bytes:
-        raise ImageError("the data set is not there any more")
+_GONE = FileImage(Path("/dev/null/the data set is gone"))
 
 
 class RecordedBenchmark(Benchmark):
@@ -106,7 +104,7 @@ class RecordedBenchmark(Benchmark):
         super().__init__(None)
         self._fingerprint = str(store.manifest["identity"]["benchmark"])
         self._samples = [
-            Sample(row.id, row.category, (NoImage(),), row.instruction, row.description, cluster=row.cluster)
+            Sample(row.id, row.category, (_GONE,), row.instruction, row.description, _GONE, None, row.cluster)
             for row in store.rows(None)
         ]
 
@@ -131,7 +129,8 @@ def plan_of(store: RunStore, allow_code: bool, is_looking: bool = False) -> Plan
             raise
         log.warning("%s; the run alone is shown: texts and the pictures that it holds", one_line(error))
         everything = replace(config, limit=None, first=None, samples=())
-        plan = make_plan(everything, directory=store.dir, is_editing=False, benchmark=RecordedBenchmark(store))
+        recorded = replace(everything, benchmark=replace(config.benchmark, params=RecordedBenchmark(store)))
+        plan = make_plan(recorded, directory=store.dir, is_editing=False)
         plan = replace(plan, config=config, subset=queries.subset(store))
     then = results.configured_ids(store)
     judgings = (replace(judging, id=then.get(judging.name, judging.id)) for judging in plan.judgings)
