@@ -14,6 +14,7 @@ import pytest
 import store_fakes as fakes
 
 from editeval.errors import MachineError
+from editeval.store import queries
 from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem, repair, verify
@@ -121,7 +122,10 @@ def test_an_edit_made_again_with_equal_bytes_has_its_scores_again_and_those_of_o
         store.record_edit(fakes.done("s001", fakes.png("other bytes")), seed=1)
         after = list(store.rows(fakes.JUDGING))
         assert after[0].scores == before[0].scores and after[1].scores == {}
-        assert sorted(store.scored_by("s000")) == [fakes.JUDGING, "older"] and store.scored_by("s001") == []
+        assert (
+            sorted(queries.scored_by(store, "s000")) == [fakes.JUDGING, "older"]
+            and queries.scored_by(store, "s001") == []
+        )
         kept = store.query("SELECT DISTINCT sample_id, raw FROM kept_scores WHERE metric = 'overall'")
         assert kept == [("s001", "said")], "the paid reply about the bytes that were lost"
         store.forget_edits(["s001"])

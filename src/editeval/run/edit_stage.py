@@ -20,7 +20,7 @@ from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, w
 from editeval.store.fingerprints import edit_inputs, sources_digest
 from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.lineage import is_stored
-from editeval.store.queries import num_made
+from editeval.store.queries import num_made, scored_by
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, EditRequest, Made
 
@@ -90,7 +90,7 @@ class EditStage(RunningStage):
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, what)
         self.observer.settled(EDIT, completed_edit(outcome))
         self._log.add(outcome)
-        self._completed.add(edit, self.store.scored_by(edit.sample_id))
+        self._completed.add(edit, scored_by(self.store, edit.sample_id))
         self._offer(edit)
 
     def notice(self, notice: PoolEvent) -> None:

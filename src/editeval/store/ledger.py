@@ -214,10 +214,6 @@ class Ledger:
         )
         return [row[0] for row in found]
 
-    def scored_by(self, sample_id: str) -> list[str]:
-        """The score sets that have scores of this sample."""
-        return [row[0] for row in self.query("SELECT DISTINCT judging_id FROM scores WHERE sample_id = ?", sample_id)]
-
     def record_score_batch(
         self,
         judging_id: str,
