@@ -25,7 +25,7 @@ ALLOWED = {
     "images": (),
     "prompts": (),
     "plugin_errors": (),
-    "plugins": ("plugin_errors",),
+    "plugins": ("plugin_errors", "redaction"),
     "machine": (),
     # what a user can replace; plug-ins import no other plug-in
     "http": ("text",),

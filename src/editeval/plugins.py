@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from editeval.errors import ConfigError
 from editeval.plugin_errors import Origin, from_here, guarded, origins
+from editeval.redaction import watch
 from editeval.types import Benchmark, Editor, Judge
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ def _unfinished(kind: str, cls: PluginClass) -> ConfigError:
 
 def params_of(cls: PluginClass, values: Mapping[str, Any]) -> Any:
     """The parameters of a plug-in from JSON values: what travelled to a worker is what the parent had checked."""
+    watch(str(values.get("api_key_env")))
     return _revived(cls.Params, values)
 
 

@@ -243,6 +243,7 @@ class Plugin:
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     variants: ClassVar[tuple[str, ...]] = ()  # what it covers, and how far each was tested: lines of `editeval list`
     worker: int = 0  # its number among the workers of its stage, known before `load`
+    allow_code: bool = False  # the user consents to code, also in the weights that it loads; set before `load`
     # of paid calls, asked before each; set before `load`
     request_budget: RequestBudget = staticmethod(grant_all_requests)
 

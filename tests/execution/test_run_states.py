@@ -196,5 +196,5 @@ class RunMachine(RuleBasedStateMachine):
             shutil.rmtree(self.root)
 
 
-RunMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+RunMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
 TestRuns = RunMachine.TestCase

@@ -143,6 +143,7 @@ def test_one_file_allows_exactly_its_script_and_style_and_needs_no_other(make_re
 def test_every_sample_is_told_in_order_with_scores_reasons_and_pictures(
     make_report: Make, rows: list[SampleRow], tmp_path: Path
 ) -> None:
+    rows = rows[:40]
     draw_edits(rows, tmp_path)
     rows = [_hashed(row, tmp_path) for row in rows]
     write_report_html(make_report(rows), tmp_path)
@@ -170,7 +171,7 @@ def _hashed(row: SampleRow, directory: Path) -> SampleRow:
 
 def test_complaints_are_counted_and_the_lowest_of_every_category_shown(make_report: Make, tmp_path: Path) -> None:
     rows = [row_of(index, value=(index + 1) / 10) for index in range(50)]
-    write_report_html(make_report(rows), tmp_path)
+    write_report_html(make_report(rows, images=lambda _: (None, None)), tmp_path)
     run = told(tmp_path, "run")
     counts = dict(run["complaints"])
     assert counts["missing"] == sum(row.scores["completeness"].value < 4 for row in rows)  # type: ignore[operator]
@@ -308,5 +309,5 @@ def test_memory_does_not_grow_with_the_samples(make_report: Make, tmp_path: Path
         tracemalloc.stop()
         return most
 
-    small, large = peak(1_000), peak(6_000)
-    assert large - small < 5_000 * 1_000  # the index of pictures: some hundred bytes for each
+    small, large = peak(500), peak(2_000)
+    assert large - small < 1_500 * 1_000  # the index of pictures: some hundred bytes for each

@@ -73,7 +73,7 @@ def _opened(output: str | None, path: Path) -> Iterator[TextIO]:
 
 def _export_parquet(directory: Path, path: Path) -> None:
     with RunStore.read(directory) as store, connection.translated(path), files.replacing(path) as file:
-        write_parquet(flat(store, with_raw=True), Path(file.name))
+        write_parquet(flat(store, with_raw=True), file)
 
 
 def _csv(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:

@@ -77,10 +77,7 @@ _NO_OVERRIDES = Overrides()
 
 
 def load_config(
-    path: Path,
-    overrides: Overrides = _NO_OVERRIDES,
-    environ: Mapping[str, str] | None = None,
-    allow_code: bool = False,
+    path: Path, overrides: Overrides = _NO_OVERRIDES, environ: Mapping[str, str] | None = None, allow_code: bool = False
 ) -> Config:
     """The configuration in `path` with everything above it applied. `environ` defaults to the process's own.
 
@@ -311,11 +308,13 @@ class _Layers:
                 raise problem(node, f"must be 1 or 0, got {quoted(plain(node))}")
             allowed = allow_code or bool(node.value)
         folder = found_in or (judges or path).parent
-        effects = effects_of(settings_of(self.tree, path, folder, is_own=found_in is None))
+        settings = settings_of(self.tree, path, folder, found_in)
+        effects = effects_of(settings)
         with self.problems.collect():
             allowed = consent(effects, folder, allowed)
         found = resolve.config(path, self.tree, allowed, self.warnings, self.problems)
-        return found and replace(found, effects=tuple(effects))
+        more = effects_of(replace(settings, values=found.resolved)) if found else ()  # what follows from defaults
+        return found and replace(found, effects=(*effects, *more))
 
 
 def _type(kind: str, section: Node) -> str | None:

@@ -98,7 +98,7 @@ class Worker:
         try:
             cls = plugins.load(spec.kind, spec.type, spec.allow_code)
             model: Editor | Judge = cls(plugins.params_of(cls, spec.params))
-            model.worker = worker
+            model.worker, model.allow_code = worker, spec.allow_code
             model.request_budget = self._budget.request_budget
             if isinstance(model, Editor):
                 model.load(devices[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from editeval.config.schema import Config
@@ -51,6 +52,19 @@ def settings_of(store: RunStore, invocation: Invocation | None = None) -> dict[s
     return settings
 
 
+def settings_here(store: RunStore, invocation: Invocation | None = None) -> dict[str, Any]:
+    """Those to work with: a stranger's run does not say where this machine's results and logs go.
+
+    They go into the run directory.
+    """
+    settings = settings_of(store, invocation)
+    if not store.is_own:
+        settings["evaluation"] = {**settings.get("evaluation", {}), "output_dir": str(store.dir.absolute())}
+        logging = settings.get("logging", {})
+        settings["logging"] = {name: value for name, value in logging.items() if name not in ("log_file", "log_dir")}
+    return settings
+
+
 def editor_of(store: RunStore) -> str:
     """The editor's type."""
     return str(store.manifest["identity"]["editor"])
@@ -67,11 +81,20 @@ def origins_of(store: RunStore) -> dict[str, str]:
     return origins
 
 
-def config_of(store: RunStore, allow_code: bool) -> Config:
-    """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`."""
+def stranger_of(store: RunStore) -> Path | None:
+    """The run directory, if it may be a stranger's: what its settings execute needs consent then."""
+    return None if store.is_own else store.dir
+
+
+def config_of(store: RunStore, allow_code: bool, is_working: bool = True) -> Config:
+    """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`.
+
+    `is_working`: workers are to start with it, and servers are asked: in a stranger's run that needs consent.
+    """
     from editeval.config.load import load_mapping  # pydantic: `status`, which only looks, starts without it
 
-    config = load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
+    name, found_in = store.manifest["name"], stranger_of(store) if is_working else None
+    config = load_mapping(settings_here(store), name, allow_code=allow_code, found_in=found_in)
     warnings = invocation_of(store).warnings
     return replace(config, origins=origins_of(store), warnings=config.warnings if warnings is None else warnings)
 
@@ -83,7 +106,8 @@ def scoring_of(store: RunStore, allow_code: bool) -> Config | None:
     latest = store.latest(Invocation)
     if latest is None or latest.event.command != SCORE:
         return None
-    return load_mapping(settings_of(store, latest.event), store.manifest["name"], allow_code=allow_code)
+    settings, name = settings_here(store, latest.event), store.manifest["name"]
+    return load_mapping(settings, name, allow_code=allow_code, found_in=stranger_of(store))
 
 
 def plan_of(store: RunStore, allow_code: bool) -> Plan:
@@ -92,7 +116,8 @@ def plan_of(store: RunStore, allow_code: bool) -> Plan:
     Its judges have the ids that they had then, also if their weights are not on this machine, or their code has
     changed.
     """
-    plan = make_plan(config_of(store, allow_code), directory=store.dir, is_editing=False)
+    config = config_of(store, allow_code, is_working=False)
+    plan = make_plan(config, directory=store.dir, is_editing=False)
     then = results.configured_ids(store)
     judgings = (replace(judging, id=then.get(judging.name, judging.id)) for judging in plan.judgings)
     return replace(plan, judgings=tuple(judgings), is_editing=True)

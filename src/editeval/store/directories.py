@@ -87,7 +87,7 @@ def is_run(directory: Path) -> bool:
 
 def check(directory: Path) -> None:
     """Raises StrangeFileError for a run directory in which a link, a pipe or a device stands where we look by path."""
-    Folder(directory).check("report")
+    Folder(directory).check("report", "logs")
 
 
 def make_durable(directory: Path) -> None:
