@@ -39,7 +39,7 @@ from editeval.store.ledger_events import (
 from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
-from editeval.types import ImageRef, Summary
+from editeval.types import ImageRef, Metric, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
 _Certificates = Mapping[str, dict[str, object] | None]
@@ -58,8 +58,9 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     def samples() -> Iterator[SampleRow]:
         return results.rows(store, shown)
 
-    counted = _Counted(metrics)
-    seen = data.survey(counted.passing(samples()), headline)
+    scales = results.scales(store, shown)
+    counted = _Counted(metrics, scales)
+    seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
     about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
     is_same = is_same_benchmark(plan, store)
@@ -84,6 +85,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         samples=samples,
         images=_images(plan, store, is_same),
         survey=seen,
+        scales=scales,
         timeline=worked.chart,
         histories=worked.histories,
         certificate=certificate_block(certificates[shown[0].id] if shown else None),
@@ -107,7 +109,8 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[
 class _Counted:
     """The entries of every metric, gathered in one pass over the samples."""
 
-    def __init__(self, metrics: Sequence[str]) -> None:
+    def __init__(self, metrics: Sequence[str], scales: Mapping[str, Metric]) -> None:
+        self._scales = scales
         self._entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
 
     def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
@@ -119,7 +122,7 @@ class _Counted:
 
     def summaries(self) -> Iterator[Summary]:
         for metric, entries in self._entries.items():
-            yield from summarise(entries, metric)
+            yield from summarise(entries, metric, self._scales.get(metric))
 
 
 def publish(plan: Plan, store: RunStore) -> Report:

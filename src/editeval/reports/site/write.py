@@ -102,7 +102,7 @@ def _chunks(report: Report, directory: Path, tally: payload.IssueCounts) -> Iter
     """(kind, number, script-safe JSON) of every file of rows and details, in order; every row is in the tally."""
     metrics = payload.shown_metrics(report, surveyed(report))
     for number, (rows, pictures) in enumerate(_illustrated(report, directory)):
-        shown = [payload.row_of(row, mine, metrics) for row, mine in zip(rows, pictures, strict=True)]
+        shown = [payload.row_of(row, mine, metrics, report.scales) for row, mine in zip(rows, pictures, strict=True)]
         for place, row in enumerate(shown, start=number * payload.CHUNK):
             tally.add(row, place)
         yield "rows", number, safe_json([row.cells() for row in shown])
