@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from editeval.reports.data import MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
-from editeval.types import STATISTICS, Subset, Summary
+from editeval.types import STATISTICS, Metric, Subset, Summary
 
 
 def format_interval(low: float | None, high: float | None) -> str:
@@ -103,7 +103,14 @@ def _statistic_phrase(report: Report, whole: Summary) -> str:
     name = next(name for name in STATISTICS if name in report.statistics)
     phrase = f"{name} {_statistic(name).cell(whole)}"
     interval = f", 95 % interval {interval_cell(whole)}" if name == "mean" else ""
-    return f"{phrase} of 10{interval}"
+    return f"{phrase} {scale_words(report.scale(whole.metric))}{interval}"
+
+
+def scale_words(scale: Metric) -> str:
+    """What follows a mean: "of 10", "(1-5)", "(no bounds, lower is better)"."""
+    if (scale.low, scale.high, scale.is_higher_better) == (0, 10, True):
+        return "of 10"
+    return f"({scale.range}{'' if scale.is_higher_better else ', lower is better'})"
 
 
 def policy_line(report: Report) -> str:

@@ -15,6 +15,7 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.store import manifest
 from editeval.store.records import Details, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
+from editeval.store.score_sets import recorded_scales
 from editeval.types import JudgeRequest, Outcome, Score
 
 _PAGE = 256
@@ -106,6 +107,7 @@ def keep(store: RunStore, reading: Reparse) -> None:
     read_as = {"protocol": reading.protocol, "min_label_mass": reading.min_label_mass}
     params = {**parent.details.get("params", {}), **read_as}
     details: Details = {**parent.details, "name": reading.name, "params": params, "parent": parent.id}
+    details["scales"] = recorded_scales(protocols.load(reading.protocol).scales)
     store.add_judging(reading.id, parent.judge, details)
     pending = set(store.pending_scores(reading.id))
     fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in pending)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import LABELS, Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Question
-from editeval.types import Facts, Judge, JudgeRequest, Score
+from editeval.types import Facts, Judge, JudgeRequest, Metric, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -224,6 +224,10 @@ class ProtocolJudge(Judge, Generic[P]):
     @classmethod
     def metrics_of(cls, params: AskParams) -> tuple[str, ...]:
         return protocols.load(params.protocol).metrics
+
+    @classmethod
+    def scales_of(cls, params: AskParams) -> Mapping[str, Metric]:
+        return protocols.load(params.protocol).scales
 
     @classmethod
     def uses_prompts_of(cls, params: AskParams) -> bool:

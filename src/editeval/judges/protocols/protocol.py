@@ -20,7 +20,7 @@ from editeval.errors import ConfigError
 from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.prompts import CATEGORIES
-from editeval.types import JudgeRequest, Score
+from editeval.types import JudgeRequest, Metric, Score
 
 _MODULES = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
 PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol"))
@@ -45,6 +45,7 @@ class Protocol(ABC):
     """Questions, the images that go with them, and the rule that makes scores of the readings."""
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
+    scales: ClassVar[Mapping[str, Metric]] = {}  # of the metrics that are not 0-10
     version: ClassVar[int] = 1  # goes up whenever `combine` changes
     uses_prompts: ClassVar[bool] = False
 
