@@ -226,7 +226,11 @@ def unpack_scores(rows: object) -> list[list[Score]]:
 def _score(row: Mapping[str, object]) -> Score:
     names = ("sample_id", "judge", "metric", "raw", "reason")
     is_sound = isinstance(row, dict) and all(isinstance(row.get(name, ""), str) for name in names)
-    if not (is_sound and _is_amount(row.get("seconds", 0.0)) and not isinstance(row.get("value"), bool)):
+    value = row.get("value") if is_sound else None
+    is_value = value is None or (
+        isinstance(value, int | float) and _is_amount(abs(value)) and not isinstance(value, bool)
+    )
+    if not (is_sound and is_value and _is_amount(row.get("seconds", 0.0))):
         raise TypeError(f"{row!r}")
     return Score(**row)  # type: ignore[arg-type]  # checked above
 
