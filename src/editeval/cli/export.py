@@ -87,7 +87,7 @@ def _md(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
     from editeval.run.report import build_report
 
     with RunStore.read(directories[0]) as store:
-        out.write(render_report_md(build_report(plan_of(store, allow_code), store)))
+        out.write(render_report_md(build_report(plan_of(store, allow_code, is_looking=True), store)))
 
 
 def _tex(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:

@@ -28,8 +28,14 @@ NUM_BINS = 50  # of the histogram over the headline's scale: 0.2 each on 0-10
 JsonObject: TypeAlias = Mapping[str, Any]
 """JSON values by name, from a ledger of any version: a reader takes nothing in it for granted."""
 
-Images = Callable[[str], tuple[bytes | None, bytes | None]]
-"""images(sample id) -> encoded (source, target); None for what cannot be read. Several threads may call it."""
+CHANGED = "changed_since"
+"""A word of the page: what is there now is not what was edited, or not the edit that is on record."""
+
+Images = Callable[[str], tuple[bytes | str | None, bytes | None]]
+"""images(sample id) -> encoded (source, target); None for what cannot be read, CHANGED in place of another source.
+
+Several threads may call it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

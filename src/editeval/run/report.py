@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from editeval.certificates.certificate import certificate_of
 from editeval.errors import ImageError
+from editeval.images import sha256
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
@@ -24,6 +25,7 @@ from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, queries
+from editeval.store.fingerprints import sources_digest
 from editeval.store.ledger_events import (
     BatchEnd,
     Event,
@@ -83,7 +85,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
-        images=_images(plan, is_same),
+        images=_images(plan, store, is_same),
         survey=seen,
         scales=scales,
         timeline=worked.chart,
@@ -283,15 +285,19 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
     return sum(isinstance(mark, Invocation) and isinstance(then, StageBegin) for mark, then in pairwise(marks))
 
 
-def _images(plan: Plan, is_same: bool) -> Callable[[str], tuple[bytes | None, bytes | None]]:
-    """Of another benchmark than the one that was edited, no picture: it would stand beside edits of other sources."""
-    samples = {sample.id: sample for sample in plan.samples} if is_same else {}
+def _images(plan: Plan, store: RunStore, is_same: bool) -> data.Images:
+    """Sources that are what was edited; of another benchmark than that only those whose hash the ledger has."""
+    samples = {sample.id: sample for sample in plan.samples}
+    digests = queries.source_digests(store)
 
-    def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
-        sample = samples.get(sample_id)
-        if sample is None:
+    def images(sample_id: str) -> tuple[bytes | str | None, bytes | None]:
+        sample, digest = samples.get(sample_id), digests.get(sample_id)
+        if sample is None or not (is_same or digest):
             return None, None
-        return _bytes(sample.image), _bytes(sample.target)
+        sources = [_bytes(image) for image in sample.images]
+        known = [sha256(source) for source in sources if source is not None]
+        is_changed = digest is not None and len(known) == len(sources) and sources_digest(known) != digest
+        return data.CHANGED if is_changed else sources[0], _bytes(sample.target) if is_same else None
 
     return images
 

@@ -128,6 +128,7 @@ class GridRow:
     edited: list[str | int] | None
     path: str | None
     complaints: list[str]
+    notes: dict[str, str] | None  # by role, why a picture is not shown
 
     def cells(self) -> list[object]:
         """In the order of ROW."""
@@ -157,8 +158,9 @@ def row_of(
         source=_packed(pictures.source),
         target=_packed(pictures.target),
         edited=_packed(pictures.edited),
-        path=row.edited_path,
+        path=None if "edited" in pictures.notes else row.edited_path,
         complaints=complaints(row, pictures, metrics, scales),
+        notes=pictures.notes or None,
     )
 
 
