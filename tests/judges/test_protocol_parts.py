@@ -17,7 +17,7 @@ from editeval.judges.chat.params import AskParams
 from editeval.judges.chat.runner import Backend, Call, ProtocolRunner
 from editeval.judges.parsing.reply import ParsedReply, Reply, UnparsableReply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols.protocol import NOT_APPLICABLE, Preparation, Protocol, Question, Shown
+from editeval.judges.protocols.protocol import NOT_APPLICABLE, Preparation, Protocol, Question, ShownImage
 from editeval.types import JudgeRequest, Metric
 
 STRETCHED = Preparation(is_stretched=True, jpeg_quality=75, is_limited=False)
@@ -50,11 +50,11 @@ class Kinds(Protocol):
     grammars = {"digit": digit}  # noqa: RUF012
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
-        sources = [Shown("source", number, f"Image {number + 1}:") for number in range(len(request.sources))]
-        following = Question("following", None, ("Compare.", *sources, Shown("edited", 0, "", STRETCHED)), "digit")
+        sources = [ShownImage("source", number, f"Image {number + 1}:") for number in range(len(request.sources))]
+        following = Question("following", None, ("Compare.", *sources, ShownImage("edited", 0, "", STRETCHED)), "digit")
         if not request.reference_text:
             return (following,)
-        parts = (Shown("reference"), f"Known: {request.reference_text}", Shown("edited"))
+        parts = (ShownImage("reference"), f"Known: {request.reference_text}", ShownImage("edited"))
         return following, Question("knowledge", None, parts, "digit")
 
     def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
@@ -128,7 +128,7 @@ def test_a_reply_is_read_by_the_protocols_own_grammar() -> None:
 def test_an_image_that_the_sample_does_not_have_leaves_it_unscored() -> None:
     rows, asked = scored([request(reference_text="x")], "Score: 4")
     assert rows == [{"following": "bad_image", "knowledge": "bad_image"}] and not asked
-    question = Question("q", None, (Shown("target"),), "number")
+    question = Question("q", None, (ShownImage("target"),), "number")
     with pytest.raises(ImageError, match="target: the sample has none"):
         chat.pictures(request(), [question], 64)
 
@@ -145,14 +145,14 @@ def test_an_image_that_the_sample_does_not_have_leaves_it_unscored() -> None:
     ],
 )
 def test_an_image_is_prepared_as_the_protocol_says(preparation: Preparation, size: tuple[int, int]) -> None:
-    shown = Shown("edited", preparation=preparation)
+    shown = ShownImage("edited", preparation=preparation)
     asked = request(edited=picture(200, 100))
     assert chat.pictures(asked, [Question("q", None, (shown,), "number")], 50)[shown].size == size
 
 
 def test_jpeg_is_what_that_quality_leaves_of_the_picture() -> None:
     noise = Image.effect_noise((40, 30), 90).convert("RGB")
-    shown = Shown("edited", preparation=replace(STRETCHED, is_stretched=False))
+    shown = ShownImage("edited", preparation=replace(STRETCHED, is_stretched=False))
     seen = chat.pictures(request(edited=encode_png(noise)), [Question("q", None, (shown,), "number")], 64)[shown]
     buffer = io.BytesIO()
     noise.save(buffer, "JPEG", quality=75)
@@ -160,7 +160,7 @@ def test_jpeg_is_what_that_quality_leaves_of_the_picture() -> None:
 
 
 def test_one_image_prepared_in_two_ways_is_two_pictures_and_its_label_is_none() -> None:
-    twice = (Shown("edited", 0, "A"), Shown("edited", 0, "B"), Shown("edited", 0, "C", STRETCHED))
+    twice = (ShownImage("edited", 0, "A"), ShownImage("edited", 0, "B"), ShownImage("edited", 0, "C", STRETCHED))
     assert len(chat.pictures(request(), [Question("q", None, twice, "number")], 64)) == 2
 
 
@@ -169,7 +169,7 @@ def test_everything_about_a_question_is_in_what_describes_it() -> None:
     was = {"name": "q", "system": "Be exact.", "user": "How good?", "images": ("source", "edited"), "answer": "number"}
     assert protocols.described(plain) == was, "as versions before wrote it: fingerprints stay"
     source, edited, text = plain.parts
-    assert isinstance(edited, Shown)
+    assert isinstance(edited, ShownImage)
     others = [
         replace(plain, parts=(text, source, edited)),
         replace(plain, parts=(source, replace(edited, preparation=STRETCHED), text)),

@@ -79,7 +79,7 @@ def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | N
     return Reparse(parent, wanted, float(mass))
 
 
-def _asked(name: str) -> list[tuple[str, str | None, tuple[str | protocols.Shown, ...]]]:
+def _asked(name: str) -> list[tuple[str, str | None, tuple[str | protocols.ShownImage, ...]]]:
     """What a protocol asks, less the form of the answer: that is a matter of reading."""
     return [(q.name, q.system, q.parts) for q in protocols.example_questions(name)]
 

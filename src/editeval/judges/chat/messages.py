@@ -16,7 +16,7 @@ from editeval.errors import ImageError
 from editeval.images import decode
 from editeval.judges.parsing.answers import CANNOT_JUDGE
 from editeval.judges.parsing.reply import LABELS, Reply
-from editeval.judges.protocols.protocol import Preparation, Question, Shown
+from editeval.judges.protocols.protocol import Preparation, Question, ShownImage
 from editeval.types import JudgeRequest
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ _CONTROL = re.compile(r"<(?=\|)|\[(?=/?INST\])|<(?=/?s>|/?think>|/?image>|image_
 """Where texts that chat models take for control tokens begin; a space there makes plain text of them."""
 
 
-def messages(question: Question, pictures: Mapping[Shown, Part]) -> Conversation:
+def messages(question: Question, pictures: Mapping[ShownImage, Part]) -> Conversation:
     """System message, if there is one, and user message; `pictures` are the parts of the images, without labels."""
     content: list[Part] = []
     for part in question.parts:
         text = part if isinstance(part, str) else part.label
         content += [{"type": "text", "text": text}] if text else []
-        content += [pictures[part.picture]] if isinstance(part, Shown) else []
+        content += [pictures[part.picture]] if isinstance(part, ShownImage) else []
     user = ChatMessage(role="user", content=content)
     return [user] if question.system is None else [ChatMessage(role="system", content=question.system), user]
 
@@ -103,7 +103,7 @@ MAX_ASPECT = 100.0
 """Longer side by shorter side; the image processors of the Qwen-VL family refuse more than 200."""
 
 
-def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int) -> dict[Shown, Image]:
+def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int) -> dict[ShownImage, Image]:
     """Every picture that the questions show, once each, as it is to be prepared; by default `max_side` pixels at most.
 
     Raises ImageError, also for an image that the sample does not have.
@@ -112,7 +112,7 @@ def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int
     return {one: _picture(request, one, max_side) for one in shown}
 
 
-def _picture(request: JudgeRequest, shown: Shown, max_side: int) -> Image:
+def _picture(request: JudgeRequest, shown: ShownImage, max_side: int) -> Image:
     several = {"source": request.sources, "reference": request.references}.get(shown.role)
     if several is not None and shown.number >= len(several):
         raise ImageError(f"{shown.role} {shown.number + 1}: the sample has {len(several)} of them")

@@ -49,7 +49,7 @@ AS_IS = Preparation()
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownImage:
     """An image of a question."""
 
     role: str  # source, edited, edited_b, target, mask or reference
@@ -58,7 +58,7 @@ class Shown:
     preparation: Preparation = AS_IS
 
     @property
-    def picture(self) -> Shown:
+    def picture(self) -> ShownImage:
         """The same image under any label."""
         return replace(self, label="")
 
@@ -69,12 +69,12 @@ class Question:
 
     name: str  # unique within its protocol; a metric of the same name is decided by this question alone
     system: str | None  # None: no message of that kind
-    parts: tuple[str | Shown, ...]
+    parts: tuple[str | ShownImage, ...]
     answer: str  # one of answers.FORMATS, or of the protocol's `grammars`
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
-        return tuple(part for part in self.parts if isinstance(part, Shown))
+    def shown(self) -> tuple[ShownImage, ...]:
+        return tuple(part for part in self.parts if isinstance(part, ShownImage))
 
     @property
     def text(self) -> str:
@@ -84,7 +84,7 @@ class Question:
 
 def images_first(name: str, system: str, text: str, roles: tuple[str, ...], answer: str) -> Question:
     """A question with its images in front, as they are, each under a label of our own."""
-    return Question(name, system, (*(Shown(role, label=SHOWN_AS[role]) for role in roles), text), answer)
+    return Question(name, system, (*(ShownImage(role, label=SHOWN_AS[role]) for role in roles), text), answer)
 
 
 def described(question: Question) -> dict[str, object]:
