@@ -72,6 +72,7 @@ class Settings:
     folder: Path  # of the file, or of the run
     where: Mapping[str, str] = field(default_factory=dict)  # dotted key -> file:line: the key as it was written
     own: Collection[str] = ()  # dotted keys that the user typed
+    is_of_stranger: bool = False  # of a run that this user did not make here: no interpreter that it names is safe
 
     def at(self, key: str) -> object:
         """The value of the dotted `key`; None if there is none."""
@@ -122,13 +123,18 @@ def effects_of(settings: Settings) -> list[Effect]:
     return found
 
 
-def settings_of(tree: Node, path: Path, folder: Path, is_own: bool) -> Settings:
-    """What the merged `tree` says. `is_own`: what no file gave is the caller's own word."""
+def settings_of(tree: Node, path: Path, folder: Path, found_in: Path | None) -> Settings:
+    """What the merged `tree` says. `found_in`: the folder of its file or its run; None: it is the caller's own word."""
     nodes = dict(_nodes(tree))
     where = {key: f"{node.where}: {node.key or key}" for key, node in nodes.items()}
     typed = {key for key, node in nodes.items() if deciding(node).rank > FILE}
-    given = {key for key, node in nodes.items() if not deciding(node).origin.startswith("file ")} if is_own else set()
-    return Settings({name: plain(node) for name, node in tree.children.items()}, path, folder, where, typed | given)
+    given = (
+        {key for key, node in nodes.items() if not deciding(node).origin.startswith("file ")}
+        if found_in is None
+        else set()
+    )
+    values = {name: plain(node) for name, node in tree.children.items()}
+    return Settings(values, path, folder, where, typed | given, found_in not in (None, path.parent))
 
 
 def _nodes(node: Node, key: str = "") -> Iterator[tuple[str, Node]]:
@@ -165,7 +171,9 @@ def _execution(section: str, execution: Mapping[str, object], settings: Settings
         execution.get("backend") == "ray",
     )
     if isinstance(python, str) and _path(python) is not None:
-        is_safe = interpreters.is_installed(python, _strange_folders(settings), not is_remote)
+        is_safe = not settings.is_of_stranger and interpreters.is_installed(
+            python, _strange_folders(settings), not is_remote
+        )
         why = "" if is_safe else f"runs {python!r}, which is no interpreter installed apart from configuration and data"
         yield _effect(settings, "executes", interpreters.resolved(python), why, f"{section}.execution.python")
     if execution.get("requirements"):
