@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from editeval.metrics import STATISTICS as STATISTICS
 from editeval.metrics import Metric as Metric
+from editeval.metrics import OfficialMean as OfficialMean
 from editeval.metrics import Score as Score
 from editeval.metrics import Summary as Summary
 
@@ -308,6 +309,11 @@ class Judge(Plugin, ABC):
     def scales_of(cls, params: PluginParams) -> Mapping[str, Metric]:
         """The scale of every metric that is not 0-10 with 10 the best, by the metric's name."""
         return {}
+
+    @classmethod
+    def official_of(cls, params: PluginParams) -> tuple[OfficialMean, ...]:
+        """How the authors of its questions make one number of the scores, the main one first; empty: they do not."""
+        return ()
 
     @classmethod
     def uses_prompts_of(cls, params: PluginParams) -> bool:
