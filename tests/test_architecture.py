@@ -25,7 +25,7 @@ ALLOWED = {
     "images": (),
     "prompts": (),
     "plugin_errors": (),
-    "plugins": ("plugin_errors",),
+    "plugins": ("plugin_errors", "redaction"),
     "machine": (),
     # what a user can replace; plug-ins import no other plug-in
     "http": ("text",),
@@ -37,7 +37,7 @@ ALLOWED = {
     "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
-    "store": ("config", "files", "images", "machine", "prompts"),
+    "store": ("config", "files", "images", "machine", "prompts", "text"),
     "display": ("machine", "text"),
     "reports": ("files", "images", "plugins", "store", "text"),
     "viewer": ("files", "reports"),

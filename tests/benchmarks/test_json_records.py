@@ -388,7 +388,7 @@ def loaded(path: Path, value: Any) -> Any:
     return value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     records=RECORDS,
     is_ascii=st.booleans(),
@@ -413,7 +413,7 @@ def test_the_reader_equals_json_loads(
             assert loaded(path, record.value) == record.value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(records=RECORDS, cut=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_is_always_refused(tmp_path_factory: pytest.TempPathFactory, records: Any, cut: float) -> None:
     text = json.dumps(records)

@@ -182,7 +182,7 @@ def test_a_sample_of_another_benchmark_has_no_ladder() -> None:
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_ladder_is_in_order_on_two_samples_of_each_category(category: str) -> None:
-    chosen = [s for s in samples(num_per_category=6, size=320) if s.category == category][::4]
+    chosen = [s for s in samples(num_per_category=6, size=192) if s.category == category][::4]
     assert len(chosen) == 2
     for sample in chosen:
         assert tuple(ladder(sample)) == RUNGS

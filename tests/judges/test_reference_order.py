@@ -125,11 +125,9 @@ def disorder(samples: list[Sample], unseen: tuple[str, ...]) -> tuple[list[str],
     return found, excused
 
 
-def test_on_20_samples_unseen_changes_rank_above_half_an_edit_and_destruction_below() -> None:
-    samples = [
-        s for n, s in enumerate(ProceduralBenchmark(ProceduralParams(num_per_category=12, size=256))) if not n % 3
-    ]
-    assert len(samples) == 20
+def test_on_5_samples_unseen_changes_rank_above_half_an_edit_and_destruction_below() -> None:
+    samples = list(ProceduralBenchmark(ProceduralParams(num_per_category=1, size=192)))
+    assert len(samples) == 5
     found, excused = disorder(samples, QUICK)
     assert not found and len(set(excused)) <= 2
 

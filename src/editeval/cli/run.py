@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editeval.cli.console import continuing, interruptible, overrides_of, result_console
+from editeval.config.consent import VERBS
 from editeval.config.load import read_config
 from editeval.config.schema import Config, Execution
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
@@ -61,14 +62,17 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     return result.exit_code
 
 
-def configuration(options: argparse.Namespace, is_run: bool) -> Config:
+def configuration(options: argparse.Namespace, is_run: bool, seen: list[Config] | None = None) -> Config:
     """The configuration of CONFIG and the flags. Raises UserError with everything that is wrong with it.
 
-    A mistake in it does not hide those that only show where it meets its data and, for a run, this machine.
+    A mistake in it does not hide those that only show where it meets its data and, for a run, this machine. `seen`
+    gets what could be read of it, mistakes or not.
     """
     path = Path(options.config)
     problems = Problems(path)
     config = read_config(path, problems, overrides_of(options), allow_code=options.allow_code)
+    if config is not None and seen is not None:
+        seen.append(config)
     if problems.found and config is not None:
         sound = {name: stage for name, stage in config.judges.items() if stage.params is not None}
         look_at(replace(config, judges=sound), problems)
@@ -89,8 +93,16 @@ def _kept(counts: Counts) -> str:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Everything that `run` would refuse is an error here; what only this machine lacks is a warning."""
-    config = configuration(options, is_run=False)
+    """Everything that `run` would refuse is an error here; what only this machine lacks is a warning.
+
+    What the configuration would execute, read, write and contact is listed, also where it is not sound.
+    """
+    seen: list[Config] = []
+    try:
+        config = configuration(options, is_run=False, seen=seen)
+    except UserError:
+        sys.stdout.write("".join(f"{line}\n" for config in seen for line in _effects(config)))
+        raise
     warnings = [*config.warnings, *unused_prompts(config), *device_warnings(config)]
     lines = [f"{config.path}: sound"]
     try:
@@ -104,10 +116,19 @@ def check(options: argparse.Namespace) -> int:
         lines += [f"  {subset_line(plan.subset)}"] if plan.subset else []
         lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
         lines += [f"  {one_line(note)}" for note in plan.notes]
+    lines += _effects(config)
     for warning in warnings:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def _effects(config: Config) -> list[str]:
+    """A line for each of what the configuration executes, reads, writes and contacts."""
+    found: dict[str, dict[str, None]] = {verb: {} for verb in VERBS}
+    for effect in config.effects:
+        found[effect.verb][effect.subject] = None
+    return [f"  {verb}: {one_line(redacted(', '.join(subjects)))}" for verb, subjects in found.items() if subjects]
 
 
 def _is_absent(config: Config) -> bool:

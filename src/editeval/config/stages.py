@@ -37,6 +37,7 @@ from editeval.config.yaml_tree import (
     without,
 )
 from editeval.errors import ConfigError, Problems, UserError
+from editeval.redaction import watch
 from editeval.types import PluginParams
 
 DEFAULT_BENCHMARK = "json_records"  # what one of OLD_PATHS without a type means
@@ -242,6 +243,7 @@ def _params(cls: type, section: str, given: Node, record: Resolution) -> PluginP
     record.close(f"{section}.params", given, known, also)
     ours = {name: below for name, below in given.children.items() if name in known}
     params = build(cls, replace(given, value=ours), f"{section}.params", record.problems, record.meant)
+    watch(str(getattr(params, "api_key_env", "")))
     for name, value in to_json(params).items() if params is not None else ():
         record.keep(f"{section}.params.{name}", value, ours.get(name))
     return params

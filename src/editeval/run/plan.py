@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from editeval import plugins
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError, MachineError, Problems
-from editeval.execution.backends import deal_devices, device_problem, group_devices, resolve_devices
+from editeval.execution.devices import deal_devices, device_problem, group_devices, resolve_devices
 from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.run.selection import (
@@ -183,9 +183,8 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
     judgings: tuple[ScoreSetPlan, ...] = ()
     editor: type[Editor] | None = None
     with problems.collect():
-        benchmark: Benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(
-            config.benchmark.params
-        )
+        load, params = plugins.load("benchmarks", config.benchmark.type, config.allow_code), config.benchmark.params
+        benchmark: Benchmark = params if isinstance(params, Benchmark) else load(params)  # a run without its data set
         everything = list(benchmark)
         samples = select(everything, config)
     with problems.collect():

@@ -17,6 +17,7 @@ from typing import Any
 
 from editeval.config.schema import Stage
 from editeval.errors import MachineError
+from editeval.files import from_json
 from editeval.machine import digest, hub
 from editeval.prompts import Prompt
 from editeval.store import manifest
@@ -155,7 +156,7 @@ def recorded(store: RunStore, stage: str = "edit", score_set: str = "") -> dict[
     known |= {CODE: str(identity["source"])} if "source" in identity else {}
     commit = _loaded_commit(store, stage, score_set)
     known |= {COMMIT: commit} if commit else {}
-    later: dict[str, str] = json.loads(store.fact(_fact(stage, score_set)) or "{}")
+    later: dict[str, str] = from_json(store.fact(_fact(stage, score_set)) or "{}")
     return known | later
 
 

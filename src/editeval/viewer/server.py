@@ -108,7 +108,7 @@ class Viewer:
         return page.linked(title, settings, first_page(drawn, comparisons, num_shared), "app", is_served=True)
 
     def serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.2)
+        self._server.serve_forever(poll_interval=0.05)
 
     def stop(self) -> None:
         """`serve` returns; the port is free again."""
