@@ -37,7 +37,7 @@ ALLOWED = {
     "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
-    "store": ("config", "files", "images", "machine", "prompts"),
+    "store": ("config", "files", "images", "machine", "prompts", "text"),
     "display": ("files", "machine", "text"),
     "reports": ("files", "images", "plugins", "store", "text"),
     "viewer": ("files", "reports"),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from editeval.metrics import STATISTICS as STATISTICS
+from editeval.metrics import Metric as Metric
+from editeval.metrics import OfficialMean as OfficialMean
 from editeval.metrics import Score as Score
 from editeval.metrics import Summary as Summary
 
@@ -302,6 +304,16 @@ class Judge(Plugin, ABC):
     def metrics_of(cls, params: PluginParams) -> tuple[str, ...]:
         """The metrics under these parameters, where they decide which there are."""
         return cls.metrics
+
+    @classmethod
+    def scales_of(cls, params: PluginParams) -> Mapping[str, Metric]:
+        """The scale of every metric that is not 0-10 with 10 the best, by the metric's name."""
+        return {}
+
+    @classmethod
+    def official_of(cls, params: PluginParams) -> tuple[OfficialMean, ...]:
+        """How the authors of its questions make one number of the scores, the main one first; empty: they do not."""
+        return ()
 
     @classmethod
     def uses_prompts_of(cls, params: PluginParams) -> bool:

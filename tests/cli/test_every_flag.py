@@ -132,6 +132,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("verify", "run"): other("verify plain", "verify nobody", NOT_THERE),
     ("verify", "--output-dir"): row("verify plain", "--output-dir nowhere", NOT_THERE),
     ("verify", "--repair"): row("verify broken", "--repair", "1 problems, 1 repaired"),
+    ("verify", "--accept-loss"): row("verify broken", "--accept-loss", "add --repair"),
     ("verify", "--allow-code"): row("verify stale --repair", CODE, "1 problems, 1 repaired"),
     ("doctor", "--output-dir"): row("doctor", "--output-dir there", "there"),
     ("doctor", "--json"): row("doctor", "--json", "(?m)^\\{"),

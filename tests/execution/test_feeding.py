@@ -22,11 +22,11 @@ def fed(error: BaseException) -> list[object]:
     def build(key: str) -> Unit:
         raise error
 
-    parcels: queue.SimpleQueue[PrefetchedRequest | None] = queue.SimpleQueue()
-    parcels.put(PrefetchedRequest(1, 0, "a", build))
+    requests: queue.SimpleQueue[PrefetchedRequest | None] = queue.SimpleQueue()
+    requests.put(PrefetchedRequest(1, 0, "a", build))
     put: list[object] = []
     try:
-        prefetch(Deaf(), parcels, put.append)  # type: ignore[arg-type]
+        prefetch(Deaf(), requests, put.append)  # type: ignore[arg-type]
     except SystemExit:
         put.append("raised")
     return put
@@ -38,5 +38,5 @@ def test_a_bug_is_told_to_the_loop_and_printed_by_no_thread() -> None:
 
 
 def test_a_wish_to_end_is_told_and_goes_on_up() -> None:
-    wish = SystemExit(1)
-    assert fed(wish) == [wish, "raised"]
+    error = SystemExit(1)
+    assert fed(error) == [error, "raised"]

@@ -164,7 +164,7 @@ def test_a_dropped_request_is_forgotten_and_the_next_one_runs(worker: Talk) -> N
     ("mode", "reason", "words"),
     [
         ("raises", "exception", "RuntimeError: the judge fell over"),
-        ("nan", "exception", "score a/overall: nan is outside 0-10"),
+        ("nan", "exception", "score a/overall: nan is no score"),
         ("eleven", "exception", "score a/overall: 11.0 is outside 0-10"),
         ("one_short", "bad_output", "the judge returned 0 results for 1 requests"),
         ("one_more", "bad_output", "the judge returned 2 results for 1 requests"),

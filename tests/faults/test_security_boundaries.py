@@ -196,7 +196,7 @@ def test_no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol(name: st
         request = JudgeRequest(
             "a", (b"",), b"", said, prompt=prompt, metadata={"category": "physical", "rationale": said}
         )
-        return [(q.system, q.user) for q in protocols.load(name).questions(request)]
+        return [(q.system, q.text) for q in protocols.load(name).questions(request)]
 
     for (system, user), (plain_system, plain_user) in zip(asked(instruction), asked("PLAIN"), strict=True):
         assert system == plain_system, "no text of a data set is in a system prompt"

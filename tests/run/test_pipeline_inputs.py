@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from PIL import Image, ImageDraw
 from pipeline_fakes import fake_editor, log_of, report_of, run, samples_of
 
+from command_line import cli
 from editeval.errors import BenchmarkError, ConfigError
 from editeval.images import decode, encode_png
 from editeval.run.pipeline import RunResult
+from editeval.run.recorded import settings_of
 from editeval.store.run_store import RunStore
 
 CHINESE = ("物理", "环境", "社会", "因果", "指代")
@@ -295,3 +298,40 @@ def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_a
     with RunStore.read(result.plan.dir) as store:
         (target,) = (row for row in store.rows(result.plan.judging_id) if row.id == "target")
     assert target.scores["overall"].raw == f"target: {where}"
+
+
+def test_of_a_run_whose_data_set_is_gone_the_report_is_made_from_the_run_alone(tmp_path: Path) -> None:
+    rows = {"one": {"image": "sound.png", "category": "a.b"}, "two": {"image": "target.png", "category": "a"}}
+    result = run(tmp_path / "out", benchmark=folder(tmp_path, rows), reward_model=fake_judge())
+    before, told = samples_of(result), (result.plan.dir / "report" / "data" / "rows-0.js").read_text()
+    shutil.rmtree(tmp_path / "photos")
+    again = cli("report", str(result.plan.dir), "--allow-code", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert samples_of(result) == before
+    assert (result.plan.dir / "report" / "data" / "rows-0.js").read_text() == told, "pictures and texts are in the run"
+    checked = cli("verify", str(result.plan.dir), "--allow-code", cwd=tmp_path)
+    assert "the sources of 2 edits are not there any more" in checked.stdout
+    judged = cli("score", str(result.plan.dir), "--allow-code", cwd=tmp_path)
+    assert judged.returncode == 2 and "no folder" in judged.stderr, "judging needs the pictures"
+
+
+def test_a_category_with_a_dot_does_not_brick_its_run(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, {"one": {"image": "sound.png", "category": "a.b"}})
+
+    def asked(system: str, name: str = "a.b") -> RunResult:
+        prompts = {name: {"system_prompt": system, "user_prompt_template": "{edit_instruction}"}}
+        return run(tmp_path / "out", benchmark=benchmark, reward_model=fake_judge(), prompts=prompts)
+
+    asked("x")
+    result = asked("y")
+    with RunStore.read(result.plan.dir) as store:
+        assert settings_of(store)["prompts"]["a.b"]["system_prompt"] == "y"
+    result = asked("z", "a")
+    with RunStore.read(result.plan.dir) as store:
+        assert set(settings_of(store)["prompts"]) == {"a"}
+    assert cli("report", str(result.plan.dir), "--allow-code", cwd=tmp_path).returncode == 0
+    override = ("--set", 'prompts."a.b".system_prompt=q', "--set", 'prompts."a.b".user_prompt_template=r', "--dry-run")
+    sections = {"benchmark": {"type": "procedural"}, "diffusion_model": {"type": "identity"}}
+    (tmp_path / "c.yaml").write_text(json.dumps(sections))
+    told = cli("run", "c.yaml", *override, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr

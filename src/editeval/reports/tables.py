@@ -47,6 +47,7 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "policies": report.policies,
         "batches": report.batches,
         "statistics": report.statistics,
+        **({"scales": {m: dataclasses.asdict(scale) for m, scale in report.scales.items()}} if report.scales else {}),
         "certificate": report.certificate,
         "provenance": report.provenance,
     }

@@ -20,7 +20,7 @@ from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, w
 from editeval.store.fingerprints import edit_inputs, sources_digest
 from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.lineage import is_stored
-from editeval.store.queries import num_made
+from editeval.store.queries import num_made, scored_by
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, EditRequest, Made
 
@@ -90,7 +90,7 @@ class EditStage(RunningStage):
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, what)
         self.observer.settled(EDIT, completed_edit(outcome))
         self._log.add(outcome)
-        self._completed.add(edit)
+        self._completed.add(edit, scored_by(self.store, edit.sample_id))
         self._offer(edit)
 
     def notice(self, notice: PoolEvent) -> None:
@@ -110,7 +110,8 @@ class EditStage(RunningStage):
         is_ready = all(image is None or isinstance(image, bytes) or is_stored(image) for image in (source, target))
         if edit.path is not None and (is_ready or not self._plan.judgings):
             edited = images.FileImage(self.store.dir / edit.path)
-            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256))
+            made = edit.made.source_sha256 if edit.made and len(sample.images) == 1 else None
+            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256, made))
 
     def _made_of(self, key: str) -> Made | None:
         """What the edit was made of; None if its source could not be read."""

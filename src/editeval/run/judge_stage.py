@@ -73,7 +73,7 @@ class JudgeStage(RunningStage):
         return judge_facts(self._plan, self._judging, self.store)
 
     def samples_of(self, key: str) -> Sequence[str]:
-        return [edit.sample_id for edit in self._completed.done(self._batches[key])]
+        return [edit.sample_id for edit in self._completed.done(self._batches[key], self.judging_id)]
 
     def began(self) -> None:
         super().began()
@@ -87,7 +87,7 @@ class JudgeStage(RunningStage):
         Raises ImageError if none of its images can be read, NotEditedError if there is nothing to judge.
         """
         requests = []
-        for edit in self._completed.wait(self._batches[key]):
+        for edit in self._completed.wait(self._batches[key], self.judging_id):
             try:
                 requests.append(self._request(self._samples[edit.sample_id], edit))
             except SourceChangedError as error:

@@ -183,9 +183,8 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
     judgings: tuple[ScoreSetPlan, ...] = ()
     editor: type[Editor] | None = None
     with problems.collect():
-        benchmark: Benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(
-            config.benchmark.params
-        )
+        load, params = plugins.load("benchmarks", config.benchmark.type, config.allow_code), config.benchmark.params
+        benchmark: Benchmark = params if isinstance(params, Benchmark) else load(params)  # a run without its data set
         everything = list(benchmark)
         samples = select(everything, config)
     with problems.collect():

@@ -170,7 +170,10 @@ class Ledger:
             last = page[-1][0]
 
     def forget_edits(self, sample_ids: Sequence[str]) -> int:
-        """Number of edits that are pending again, done or failed; their scores go, their attempts stay on record."""
+        """Number of edits that are pending again, done or failed; their attempts stay on record.
+
+        Their scores are kept aside: an edit made again with equal bytes has them again.
+        """
         with self.transaction() as db:
             forgotten = []
             for sample_id in sample_ids:
@@ -178,6 +181,8 @@ class Ledger:
                 if row is None:
                     continue
                 forgotten.append({"sample_id": sample_id, "status": row[0], "sha256": row[1]})
+                if row[1]:
+                    records.keep_scores(db, sample_id, row[1])
                 db.execute("DELETE FROM scores WHERE sample_id = ?", (sample_id,))
                 db.execute("DELETE FROM edits WHERE sample_id = ?", (sample_id,))
             if forgotten:

@@ -18,6 +18,7 @@ from editeval.machine.host import host
 from editeval.store import seal as seals
 from editeval.store.ledger_events import RUN
 from editeval.store.records import EditSettings, Json, Listed
+from editeval.text import key_part
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -174,7 +175,8 @@ def differences(old: Json, new: Json) -> dict[str, tuple[object, object]]:
 
 
 def _leaves(tree: Json, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in tree.items():
+    for name, value in tree.items():
+        key = key_part(name) if prefix else name  # at the top are sections, or keys that are dotted already
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{key}.")
         else:

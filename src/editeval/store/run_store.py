@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from editeval import images
-from editeval.errors import ImageError, RunConflictError, UserError
+from editeval.errors import ImageError, MachineError, RunConflictError, UserError
 from editeval.files import Folder
 from editeval.store import connection, directories, manifest
 from editeval.store import ledger as ledgers
@@ -147,8 +147,8 @@ class RunStore(Ledger):
     def read_edit(self, edit: Edit) -> bytes:
         """The PNG of a done edit, exactly as it was recorded. Does not touch the ledger: any thread may call it.
 
-        Raises ImageError if the edit failed, or its file is not there or was altered; MachineError if the disk fails,
-        which says nothing about the edit.
+        Raises ImageError if the edit failed or its file was altered; MachineError if the file is not there (a folder
+        was moved, a disk is not mounted) or the disk fails: that says nothing about the edit.
         """
         if edit.path is None:
             raise ImageError(f"{edit.sample_id}: the edit failed, there is no image")
@@ -157,7 +157,10 @@ class RunStore(Ledger):
             try:
                 data = self.folder.read(relative_path(edit.sample_id))
             except FileNotFoundError as error:
-                raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+                raise MachineError(
+                    f"{path}: on record, but not there; if {EDITS}/ was moved or its disk is not mounted, put it back; "
+                    f"if not, `editeval verify --repair` on this run; what was recorded is safe"
+                ) from error
         if images.sha256(data) != edit.sha256:
             raise ImageError(f"{path}: not the image that was recorded; run `editeval verify` on this run")
         return data

@@ -123,7 +123,7 @@ class Viewer:
         return page.linked(title, settings, first_page(drawn, comparisons, num_shared), "app", nonce)
 
     def serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.2)
+        self._server.serve_forever(poll_interval=0.05)
 
     def stop(self) -> None:
         """`serve` returns; the port is free again."""

@@ -18,11 +18,13 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from editeval.files import Folder
-from editeval.reports.data import Report, surveyed
+from editeval.images import sha256
+from editeval.reports.data import CHANGED, Report, surveyed
 from editeval.reports.site import page, payload
 from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.thumbnails import (
@@ -102,7 +104,7 @@ def _chunks(report: Report, directory: Path, tally: payload.IssueCounts) -> Iter
     """(kind, number, script-safe JSON) of every file of rows and details, in order; every row is in the tally."""
     metrics = payload.shown_metrics(report, surveyed(report))
     for number, (rows, pictures) in enumerate(_illustrated(report, directory)):
-        shown = [payload.row_of(row, mine, metrics) for row, mine in zip(rows, pictures, strict=True)]
+        shown = [payload.row_of(row, mine, metrics, report.scales) for row, mine in zip(rows, pictures, strict=True)]
         for place, row in enumerate(shown, start=number * payload.CHUNK):
             tally.add(row, place)
         yield "rows", number, safe_json([row.cells() for row in shown])
@@ -126,9 +128,16 @@ def _batched(rows: Iterable[SampleRow]) -> Iterator[tuple[SampleRow, ...]]:
 def _pictures(report: Report, directory: Path, shelf: ThumbnailStore, row: SampleRow) -> Pictures:
     known = shelf.find(row.id, row.sha256)
     if known is not None:
-        return known
+        place = Path(str(report.run.get("dir") or directory)) / (row.edited_path or "")
+        if known.edited is None or not shelf.is_touched(place, known.edited.stem):
+            return known
+        now = _edited(report, directory, row)
+        is_changed = now is not None and sha256(now) != row.sha256
+        return replace(known, edited=None, notes={"edited": CHANGED}) if is_changed else known
     source, target = report.images(row.id)
-    return shelf.add(Found(row.id, source, target, _edited(report, directory, row), row.sha256))
+    notes = {"source": source} if isinstance(source, str) else {}
+    found = None if isinstance(source, str) else source
+    return shelf.add(Found(row.id, found, target, _edited(report, directory, row), row.sha256, notes=notes))
 
 
 def _edited(report: Report, directory: Path, row: SampleRow) -> bytes | None:
