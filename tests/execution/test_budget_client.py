@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from editeval.execution.transport import QueueChannel
-from editeval.execution.worker_messages import CLOSED, BudgetClient
+from editeval.execution.worker import CLOSED, BudgetClient
 from editeval.types import UsageRequest
 
 

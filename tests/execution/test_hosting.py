@@ -14,7 +14,7 @@ from PIL import Image
 
 from editeval.config.values import is_address
 from editeval.errors import MachineError
-from editeval.execution.backends import deal_devices
+from editeval.execution.devices import deal_devices
 from editeval.execution.ray.actor import RayWorkerActor, check, inspect_node, node_environment, source_digest
 from editeval.execution.ray.cluster import RayNode, answers, check_version, connect, disambiguate
 from editeval.execution.worker_messages import pack_unit

@@ -234,8 +234,8 @@ def test_a_request_of_the_other_kind_is_a_failure(worker: Talk) -> None:
 @contextlib.contextmanager
 def process() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "editeval.execution.worker", str(theirs.fileno())]
-    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE) as child:
+    command = [sys.executable, "-m", "editeval.execution.supervisor", str(theirs.fileno()), str(os.getpid())]
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE) as child:
         theirs.close()
         yield child, ours
         child.kill()
@@ -244,7 +244,7 @@ def process() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
 def test_a_worker_that_is_told_nonsense_ends_and_says_why() -> None:
     with process() as (child, ours):
         ours.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        _, said = child.communicate(timeout=60)
+        said, _ = child.communicate(timeout=60)
         assert child.returncode == 1 and b"not a frame" in said
 
 
