@@ -47,7 +47,7 @@ def gaps_ms(policy: str, requests: int, seconds: float, address: str | None) -> 
             RunStore.open(root / "run", manifest) as store,
             Pool(spec, launcher(root, address)) as pool,
         ):
-            store.select(Sample(key, "bench", BytesImage(b""), "wait") for key in keys)
+            store.select(Sample(key, "bench", (BytesImage(b""),), "wait") for key in keys)
             for outcome in pool.run(keys, build):
                 assert outcome.value is not None, outcome.error
                 store.record_edit(replace(outcome, value=outcome.value.png), seed=0)

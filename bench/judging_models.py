@@ -156,6 +156,6 @@ def snapshot(name: str, folder: Path) -> Path:
 def requests(num: int, side: int) -> list[JudgeRequest]:
     """Edits to judge: pictures of `side` pixels, no two requests with the same ones."""
     return [
-        JudgeRequest(f"s{i}", photo_like(side, seed=2 * i), photo_like(side, seed=2 * i + 1), INSTRUCTION)
+        JudgeRequest(f"s{i}", (photo_like(side, seed=2 * i),), photo_like(side, seed=2 * i + 1), INSTRUCTION)
         for i in range(num)
     ]

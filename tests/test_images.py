@@ -5,24 +5,42 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import random
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from editeval.errors import ImageError
 from editeval.files import write_atomic
-from editeval.images import MAX_PIXELS, BytesImage, FileImage, decode, encode_png, from_base64, sha256
+from editeval.images import (
+    MAX_FILE_BYTES,
+    MAX_PIXELS,
+    BytesImage,
+    DecodingBudget,
+    FileImage,
+    ImageTooLargeError,
+    decode,
+    encode_png,
+    from_base64,
+    is_plain,
+    normalised,
+    read_file,
+    sha256,
+)
 
 ORIENTATION = 0x0112
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -287,3 +305,106 @@ def test_a_writer_that_is_killed_never_leaves_half_a_file(tmp_path: Path) -> Non
         child.send_signal(signal.SIGKILL)
     data = path.read_bytes()
     assert len(data) == 3_000_000 and data == data[:1] * len(data)
+
+
+def texts() -> PngInfo:
+    found = PngInfo()
+    found.add_text("parameters", "a secret prompt", zip=True)
+    return found
+
+
+PLAIN = {
+    "png": saved(gradient()),
+    "palette": saved(gradient("P")),
+    "sixteen bit": saved(Image.new("I;16", (9, 9), 999)),
+    "jpeg": saved(gradient(), "JPEG"),
+    "progressive": saved(gradient(), "JPEG", progressive=True),
+    "cmyk": saved(gradient("CMYK"), "JPEG"),
+    "webp": saved(gradient(), "WEBP"),
+    "lossless": saved(gradient("RGBA"), "WEBP", lossless=True),
+    "lossy with alpha": saved(gradient("RGBA"), "WEBP"),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_file_of_pixels_alone_is_plain_until_something_follows_or_is_lost(name: str) -> None:
+    data = PLAIN[name]
+    assert is_plain(data)
+    assert not is_plain(data + b"PK\x03\x04") and not is_plain(data[:-3]) and not is_plain(data[:20])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(gradient(), pnginfo=texts()),
+        saved(gradient(), exif=exif(1)),
+        saved(gradient(), icc_profile=b"a name"),
+        saved(gradient(), "JPEG", exif=exif(1)),
+        saved(gradient(), "JPEG", icc_profile=b"a name"),
+        saved(gradient(), "JPEG", comment=b"secret"),
+        saved(gradient(), "JPEG", xmp=b"<x/>"),
+        saved(gradient(), "WEBP", exif=exif(1)),
+        saved(gradient(), "WEBP", xmp=b"<x/>"),
+        saved(gradient(), save_all=True, append_images=[gradient()]),
+        saved(gradient(), "WEBP", save_all=True, append_images=[marked().resize((40, 24))]),
+        PLAIN["png"][:-12] + b"\0\0\0\x06IENDsecret\0\0\0\0",
+        PLAIN["jpeg"][:-2] + b"\xff\xfe\0\x08secret\xff\xd9",
+        b"GIF89a",
+        b"",
+    ],
+)
+def test_texts_profiles_frames_and_whatever_else_a_file_may_hold_are_not_plain(data: bytes) -> None:
+    assert not is_plain(data)
+
+
+def test_a_large_picture_is_converted_in_strips_and_has_the_same_pixels() -> None:
+    for mode in ("RGBA", "LA", "P", "CMYK", "L", "1"):
+        image = gradient("RGBA").convert(mode).resize((1400, 900))
+        small = [normalised(image.crop((0, top, 1400, top + 100))) for top in range(0, 900, 100)]
+        whole = normalised(image)
+        assert all(whole.crop((0, 100 * i, 1400, 100 * i + 100)).tobytes() == s.tobytes() for i, s in enumerate(small))
+    grey = Image.new("I;16", (1400, 900), 257 * 77)
+    assert normalised(grey).getcolors() == [(1400 * 900, (77, 77, 77))]
+
+
+def test_a_picture_that_would_take_more_than_the_budget_is_refused_with_its_numbers() -> None:
+    budget = DecodingBudget(64 << 20)
+    with pytest.raises(ImageTooLargeError, match=r"image of 4000x4000 in \d+ bytes: 183 MiB to decode, and 64 MiB are"):
+        budget.room(bomb(4000, 4000)).__enter__()
+    with pytest.raises(ImageError), budget.room(b"no picture"):
+        pass
+    with budget.room(PLAIN["png"]):
+        assert decode(PLAIN["png"]).size == (40, 24)
+
+
+def test_threads_together_stay_within_the_budget() -> None:
+    budget, lock = DecodingBudget(30 << 20), threading.Lock()
+    data = bomb(1000, 1000)  # 11 MiB each
+    inside, most = 0, 0
+
+    def use(_: int) -> None:
+        nonlocal inside, most
+        with budget.room(data):
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.01)
+            with lock:
+                inside -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(24)))
+    assert most == 2
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/hostname")])
+def test_what_is_no_regular_file_is_no_picture(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "a.png")
+    with pytest.raises(ImageError):
+        read_file(tmp_path / "a.png")
+    with (tmp_path / "b.png").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with pytest.raises(ImageError, match="134217729 bytes, an image file has at most 134217728"):
+        FileImage(tmp_path / "b.png").read()
+    with pytest.raises(ImageError, match="null"):
+        FileImage(tmp_path / "\0").read()

@@ -13,7 +13,7 @@ from editeval.types import Sample
 
 
 def sample(instruction: str = "make it blue", description: str = "a red car", category: str = "物理") -> Sample:
-    return Sample("a", category, BytesImage(b""), instruction, description)
+    return Sample("a", category, (BytesImage(b""),), instruction, description)
 
 
 def rendered(template: str, **texts: str) -> str:

@@ -47,6 +47,8 @@ class Reason(StrEnum):
         member.is_retried = is_retried
         return member
 
+    # the metric is not one of this sample's: nothing is missing
+    NOT_APPLICABLE = "not_applicable", "not_asked"
     # the reply is there, and no score can be read from it
     EMPTY = "empty", "parse"
     DEGENERATE = "degenerate", "parse"

@@ -108,6 +108,13 @@ class Folder:
         except FileNotFoundError:
             return None
 
+    def is_file(self, name: str) -> bool:
+        """Whether a regular file stands there; False if nothing does."""
+        found = self.stat(name)
+        if found is not None and not stat.S_ISREG(found.st_mode):
+            raise self._strange(name)
+        return found is not None
+
     def names(self, name: str = "") -> list[str]:
         """What is in the folder `name`, sorted; nothing if there is none."""
         try:

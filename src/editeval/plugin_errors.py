@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import sysconfig
 import traceback
@@ -14,6 +15,7 @@ from editeval.errors import ConfigError, ImageError, UserError
 from editeval.types import ImageRef, Sample
 
 Made = TypeVar("Made")
+AnyImage = TypeVar("AnyImage", ImageRef, "ImageRef | None")
 INSTALLED = ("site-packages", "dist-packages")
 _OURS = Path(__file__).resolve().parent
 
@@ -82,13 +84,19 @@ class _ForeignImage:
 
 def with_safe_images(sample: Sample) -> Sample:
     """`sample`, whose pictures raise nothing but ImageError when they are read."""
-    found = {"image": sample.image, "reference": sample.reference, "mask": sample.mask}
-    foreign = {
-        role: _ForeignImage(role, image)
-        for role, image in found.items()
-        if image is not None and not type(image).__module__.startswith("editeval.")
-    }
-    return replace(sample, **foreign) if foreign else sample  # type: ignore[arg-type]
+    images = tuple(_safe("image", image) for image in sample.images)
+    target, mask = _safe("target", sample.target), _safe("mask", sample.mask)
+    references = tuple(_safe("reference", image) for image in sample.references)
+    safe = (*images, target, mask, *references)
+    if all(map(operator.is_, safe, (*sample.images, sample.target, sample.mask, *sample.references))):
+        return sample
+    return replace(sample, images=images, target=target, mask=mask, references=references)
+
+
+def _safe(role: str, image: AnyImage) -> AnyImage:
+    if image is None or type(image).__module__.startswith("editeval."):
+        return image
+    return _ForeignImage(role, image)
 
 
 def place_of(error: BaseException) -> str:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from editeval.errors import ConfigError
 from editeval.plugin_errors import Origin, from_here, guarded, origins
+from editeval.redaction import watch
 from editeval.types import Benchmark, Editor, Judge
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
         if not allow_code:
             raise ConfigError(f"{kind}: {stranger(name)}; {ADVICE}")
         if str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))  # code that the user trusts is found where the user is
+            sys.path.append(str(Path.cwd()))  # code that the user trusts is found where the user is; last, or a file
+            # there would be taken for the module of a library that has the same name
         return _foreign(kind, name)
     if name in available(kind):
         place, cls_name = built_in(kind, name)
@@ -248,6 +250,7 @@ def _unfinished(kind: str, cls: PluginClass) -> ConfigError:
 
 def params_of(cls: PluginClass, values: Mapping[str, Any]) -> Any:
     """The parameters of a plug-in from JSON values: what travelled to a worker is what the parent had checked."""
+    watch(str(values.get("api_key_env")))
     return _revived(cls.Params, values)
 
 

@@ -97,6 +97,25 @@ def moment(unix_seconds: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_seconds)) if unix_seconds else NOTHING
 
 
+_KEY_PART = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^.]*))(\.|$)', re.DOTALL)
+
+
+def key_part(name: str) -> str:
+    """`name` as one part of a dotted key: in quotes where it has a dot, as a category may."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"' if "." in name or name.startswith('"') else name
+
+
+def key_parts(key: str) -> list[str]:
+    """The names in a dotted key: `prompts."a.b".user` has three."""
+    found: list[str] = []
+    for match in _KEY_PART.finditer(key):
+        quoted, plain, end = match.groups()
+        found.append(plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
+        if not end:
+            break
+    return found
+
+
 _FULL, _HALF, _EMPTY = "━", "╸", "─"
 
 

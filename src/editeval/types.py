@@ -11,6 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from editeval.metrics import STATISTICS as STATISTICS
+from editeval.metrics import Metric as Metric
+from editeval.metrics import OfficialMean as OfficialMean
+from editeval.metrics import Score as Score
+from editeval.metrics import Summary as Summary
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -42,13 +48,27 @@ class Sample:
 
     id: str
     category: str
-    image: ImageRef
+    images: tuple[ImageRef, ...]  # the source images, one or more, in the order in which an editor gets them
     instruction: str
     description: str = ""
-    reference: ImageRef | None = None  # the exact target, where one is known
+    target: ImageRef | None = None  # what a perfect edit is, pixel by pixel, where that is known
     mask: ImageRef | None = None  # 8-bit L: 255 where the edit must change the source, 0 where it must not
     cluster: str = ""  # samples of one source image share a cluster; empty: the sample is its own
     metadata: Mapping[str, object] = field(default_factory=dict)  # JSON values only
+    references: tuple[ImageRef, ...] = ()  # for the judge: one way of doing it right, or what an answer has to show
+    reference_text: str = ""  # for the judge: what a right edit shows, in words
+    language: str = ""  # of the instruction: "en", "cn", ... as the benchmark spells it; empty: the data do not say
+    subset: str = ""  # the named part of the benchmark whose results are published apart, if the sample is in one
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.images, tuple) or not self.images:
+            got = type(self.images).__name__ if self.images else "none"
+            raise ValueError(f"sample {self.id!r}: images must be a tuple of one or more images, got {got}")
+
+    @property
+    def image(self) -> ImageRef:
+        """The first source image: the one that an edit is compared with and that is shown beside it."""
+        return self.images[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +82,14 @@ class Subset:
 
 @dataclass(frozen=True, slots=True)
 class EditRequest:
-    """One edit to make. `images` are encoded bytes: the source, then, for a control that asks for it, the reference."""
+    """One edit to make. `images` are the encoded source images, in order, at most as many as the editor takes."""
 
     key: str
     images: tuple[bytes, ...]
     instruction: str
     seed: int  # 0 <= seed < 2**31
     overrides: Mapping[str, object] = field(default_factory=dict)  # per-call parameters of `batch_edit`
+    target: bytes | None = None  # encoded; only for a control that asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +97,22 @@ class JudgeRequest:
     """One edit to judge; every image as encoded bytes."""
 
     key: str
-    source: bytes
+    sources: tuple[bytes, ...]  # one or more, in the sample's order
     edited: bytes
     instruction: str
-    reference: bytes | None = None
+    target: bytes | None = None
     mask: bytes | None = None
     prompt: tuple[str, str] | None = None  # (system, user) of the sample's category, already rendered
     metadata: Mapping[str, object] = field(default_factory=dict)
+    references: tuple[bytes, ...] = ()
+    reference_text: str = ""
+    language: str = ""
+    edited_b: bytes | None = None  # a second edit of the same sample: which of the two is better is asked
+
+    @property
+    def source(self) -> bytes:
+        """The first source image."""
+        return self.sources[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,56 +173,6 @@ class Edit:
     flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
     made: Made | None = None  # None: not recorded
     origin: str = ""  # name of the run from which the edit was taken over; empty: it was made here
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One metric of one sample, 0-10. `value` is None if and only if `reason` says why; never NaN."""
-
-    sample_id: str
-    judge: str
-    metric: str
-    value: float | None
-    raw: str = ""  # what the judge said, verbatim
-    reason: str = ""  # why it is unscored: one of errors.Reason, or a word of the plug-in's own
-    seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        if (self.value is None) != bool(self.reason):
-            raise ValueError(f"score {self.sample_id}/{self.metric}: value {self.value!r} with reason {self.reason!r}")
-        if self.value is not None and not 0.0 <= self.value <= 10.0:
-            raise ValueError(f"score {self.sample_id}/{self.metric}: {self.value!r} is outside 0-10")
-
-
-STATISTICS: tuple[str, ...] = ("mean", "std", "median", "min", "max", "count")
-"""What a table can show of a Summary, by the names of `evaluation.metrics`; count is `num_scored`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One metric over the samples of a category. Nothing has no mean: None. samples = scored + failed + unscored."""
-
-    metric: str
-    category: str  # or "micro" (over samples) and "macro" (over category means)
-    num_samples: int
-    num_scored: int
-    num_failed: int
-    num_unscored: int
-    mean: float | None
-    std: float | None  # population, as v2 had it
-    median: float | None
-    min: float | None
-    max: float | None
-    ci_low: float | None  # 95 % interval of the mean, cluster-robust
-    ci_high: float | None
-    lowest: float | None  # the mean if every missing score were 0 ...
-    highest: float | None  # ... and if it were 10
-    interval_note: str = ""  # why a mean has no interval: one of the words of `stats.intervals`
-
-    @property
-    def coverage(self) -> float:
-        """Share of the samples that have a score, 0-1."""
-        return self.num_scored / self.num_samples if self.num_samples else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +244,7 @@ class Plugin:
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     variants: ClassVar[tuple[str, ...]] = ()  # what it covers, and how far each was tested: lines of `editeval list`
     worker: int = 0  # its number among the workers of its stage, known before `load`
+    allow_code: bool = False  # the user consents to code, also in the weights that it loads; set before `load`
     # of paid calls, asked before each; set before `load`
     request_budget: RequestBudget = staticmethod(grant_all_requests)
 
@@ -293,8 +274,14 @@ class Plugin:
 class Editor(Plugin, ABC):
     """One image-editing model on one device. `edit` returns the image or raises."""
 
-    sees_reference: ClassVar[bool] = False  # True only for controls: images = (source, reference)
+    sees_target: ClassVar[bool] = False  # True only for controls: a request holds the target
+    max_images: ClassVar[int | None] = 1  # source images that it takes in one request; None: any number
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
+
+    @classmethod
+    def max_images_of(cls, params: PluginParams) -> int | None:
+        """How many source images it takes under these parameters, where they decide."""
+        return cls.max_images
 
     def load(self, device: str) -> None:
         """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""
@@ -317,6 +304,16 @@ class Judge(Plugin, ABC):
     def metrics_of(cls, params: PluginParams) -> tuple[str, ...]:
         """The metrics under these parameters, where they decide which there are."""
         return cls.metrics
+
+    @classmethod
+    def scales_of(cls, params: PluginParams) -> Mapping[str, Metric]:
+        """The scale of every metric that is not 0-10 with 10 the best, by the metric's name."""
+        return {}
+
+    @classmethod
+    def official_of(cls, params: PluginParams) -> tuple[OfficialMean, ...]:
+        """How the authors of its questions make one number of the scores, the main one first; empty: they do not."""
+        return ()
 
     @classmethod
     def uses_prompts_of(cls, params: PluginParams) -> bool:

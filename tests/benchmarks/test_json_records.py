@@ -20,7 +20,8 @@ from PIL import Image
 from contracts.benchmark_contract import check_benchmark
 from editeval.benchmarks._files import Base64Slice, FolderImage
 from editeval.benchmarks._json_stream import LONG, LongString, read_records
-from editeval.benchmarks.json_records import FIELDS, LEFT_OUT, JsonRecords, JsonRecordsParams
+from editeval.benchmarks._records import LEFT_OUT
+from editeval.benchmarks.json_records import FIELDS, JsonRecords, JsonRecordsParams
 from editeval.errors import BenchmarkError, ImageError
 from editeval.images import encode_png
 from editeval.plugins import load
@@ -169,9 +170,23 @@ def test_a_field_map_reads_another_schema(tmp_path: Path) -> None:
     first, second = samples(path, fields=fields, id_template="{task_type}/{lang}/{key}-{category}-{index}")
     assert (first.id, second.id) == ("add/en/5-add-0", "remove/en/5-remove-1")
     assert (first.category, first.instruction, first.cluster) == ("add", "Add a hat.", "img/1.png")
-    assert first.image.read() == SMALL and first.reference == FolderImage(str(tmp_path.resolve()), "img/1.png")
+    assert first.image.read() == SMALL and first.target == FolderImage(str(tmp_path.resolve()), "img/1.png")
     assert first.metadata == {"lang": "en"}
     assert "'5'" in refusal(path, fields=fields)
+
+
+def test_lists_are_several_images_and_further_roles_are_read_if_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(SMALL)
+    record = {"task": "t", "prompt": "p", "ori": ["1.png", "1.png"], "gt": [], "explain": "why", "lang": "cn"}
+    fields = {"category": "task", "instruction": "prompt", "image_path": "ori", "id": ""}
+    further = {"references_path": "gt", "reference_text": "explain", "language": "lang"}
+    path = write(tmp_path / "r.json", [record, {**record, "gt": "1.png"}])
+    first, second = samples(path, fields=fields | further)
+    assert len(first.images) == 2 and (first.references, len(second.references)) == ((), 1)
+    assert (first.reference_text, first.language, first.subset, first.metadata) == ("why", "cn", "", {})
+    plain = samples(path, fields=fields)[0]
+    assert plain.metadata == {"gt": [], "explain": "why", "lang": "cn"} and plain.language == ""
+    assert "must be one image, got 2" in refusal(path, fields=fields | {"reference_path": "ori"})
 
 
 def test_a_role_can_be_switched_off(file: Path) -> None:
@@ -373,7 +388,7 @@ def loaded(path: Path, value: Any) -> Any:
     return value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     records=RECORDS,
     is_ascii=st.booleans(),
@@ -398,7 +413,7 @@ def test_the_reader_equals_json_loads(
             assert loaded(path, record.value) == record.value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(records=RECORDS, cut=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_is_always_refused(tmp_path_factory: pytest.TempPathFactory, records: Any, cut: float) -> None:
     text = json.dumps(records)
@@ -468,3 +483,37 @@ def test_ten_thousand_small_records_load_in_linear_time(file: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     assert len(samples(file)) == 10_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 3.0
+
+
+# An object of records
+
+
+def test_the_keys_of_an_object_of_records_are_their_ids(file: Path) -> None:
+    """ImgEdit's file is such an object, and its field `id` is the path of the source image."""
+    (file.parent / "animal").mkdir()
+    (file.parent / "animal" / "1.png").write_bytes(SMALL)
+    rows = {k: {"id": "animal/1.png", "prompt": f"Edit {k}.", "edit_type": "add"} for k in ("1082", "673")}
+    fields = {"image_path": "id", "instruction": "prompt", "category": "edit_type"}
+    found = samples(write(file, rows), fields=fields)
+    assert [(s.id, s.category, s.instruction) for s in found] == [
+        ("1082", "add", "Edit 1082."),
+        ("673", "add", "Edit 673."),
+    ]
+    assert found[0].image.read() == SMALL
+    assert samples(file, fields=fields, id_template="{edit_type}/{key}")[1].id == "add/673"
+
+
+def test_a_record_of_an_object_is_named_by_its_key(file: Path) -> None:
+    assert refusal(write(file, {"a7": {**RECORD, "edit_instruction_en": ""}})).startswith(f"{file}: record 'a7': ")
+
+
+@pytest.mark.parametrize("window", [8, 1 << 18])
+def test_lists_and_records_of_one_object_keep_their_order(file: Path, window: int) -> None:
+    write(file, {"a": [{"x": 1}, {"x": 2}], "b": {"x": 3}, "c": {"x": "y" * (LONG + 1)}, "d": []})
+    found = list(read_records(file, window=window, pending=8))
+    assert [(r.group, r.key, r.index) for r in found] == [("a", "", 0), ("a", "", 1), (None, "b", 0), (None, "c", 1)]
+
+
+def test_parquet_is_not_called_malformed_json(file: Path) -> None:
+    file.write_bytes(b"PAR1" + bytes(100))
+    assert refusal(file) == f"{file}: a Parquet file, expected JSON; set benchmark.type to parquet"

@@ -43,8 +43,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pixels(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    assert sample.reference is not None and sample.mask is not None
-    source, target = (np.asarray(decode(image.read())).astype(int) for image in (sample.image, sample.reference))
+    assert sample.target is not None and sample.mask is not None
+    source, target = (np.asarray(decode(image.read())).astype(int) for image in (sample.image, sample.target))
     return source, target, np.asarray(decode(sample.mask.read(), "L"))
 
 

@@ -33,7 +33,7 @@ PROBE = """
 from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams
 import hashlib
 sample = next(iter(ProceduralBenchmark(ProceduralParams(num_per_category=18, size=256))))
-print(hashlib.sha256(sample.reference.read()).hexdigest())
+print(hashlib.sha256(sample.target.read()).hexdigest())
 """
 
 

@@ -60,7 +60,7 @@ def _manifest() -> Manifest:
 def _recording_ms(picture: bytes) -> Iterator[float]:
     keys = [f"s{number}" for number in range(NUM_RECORDS)]
     with tempfile.TemporaryDirectory() as folder, RunStore.open(Path(folder) / "run", _manifest()) as store:
-        store.select(Sample(key, "none", BytesImage(b""), "none") for key in keys)
+        store.select(Sample(key, "none", (BytesImage(b""),), "none") for key in keys)
         for key in keys:
             outcome = Outcome(key, picture, None, 0, "cpu", 1, time.time(), 1.0)
             began = time.perf_counter()
@@ -76,7 +76,7 @@ def _gaps_ms(picture: bytes, is_recorded: bool) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         launch = process_launcher(lambda number: Path(folder) / f"worker{number}.log")
         with RunStore.open(Path(folder) / "run", _manifest()) as store, Pool(spec, launch) as pool:
-            store.select(Sample(key, "none", BytesImage(b""), "none") for key in keys)
+            store.select(Sample(key, "none", (BytesImage(b""),), "none") for key in keys)
             for outcome in pool.run(keys, lambda key: EditRequest(key, (picture,), "wait", 0)):
                 assert outcome.value is not None, outcome.error
                 if is_recorded:

@@ -1,6 +1,6 @@
 """All families of faults, in the order in which a suite runs them."""
 
-from chaos import equality, inputs, iofaults, kills, parents, powercut, races, storms
+from chaos import equality, hostile_yaml, inputs, iofaults, kills, parents, powercut, processes, races, storms
 from chaos.family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -10,6 +10,8 @@ FAMILIES: dict[str, Family] = {
     "workers": storms.FAMILY,
     "equality": equality.FAMILY,
     "parents": parents.FAMILY,
+    "processes": processes.FAMILY,
     "writers": races.FAMILY,
     "inputs": inputs.FAMILY,
+    "configurations": hostile_yaml.FAMILY,
 }

@@ -28,7 +28,7 @@ class TinyBenchmark(Benchmark):
         for number, sample_id in enumerate(ids(self.params.num_samples)):
             source = BytesImage(encode_png(Image.new("RGB", (8, 6), (number * 37 % 256, 90, 200))))
             instruction = f"change {number}" + (", but otherwise" if number == self.params.changed else "")
-            yield Sample(sample_id, ("physical", "cultural")[number % 2], source, instruction, "a scene")
+            yield Sample(sample_id, ("physical", "cultural")[number % 2], (source,), instruction, "a scene")
 
     def fingerprint(self) -> str:
         return f"tiny-{self.params.num_samples}-{self.params.changed}"

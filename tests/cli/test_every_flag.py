@@ -38,6 +38,9 @@ reward_models:
   dull: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: constant}}
   other: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: shuffled}}
 """
+LATEST = "larger"
+RUNS = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED}
+RUNS |= {LATEST: PLAIN.replace("num_per_category: 1", "num_per_category: 2")}
 CODE = "--allow-code"
 
 
@@ -129,6 +132,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("verify", "run"): other("verify plain", "verify nobody", NOT_THERE),
     ("verify", "--output-dir"): row("verify plain", "--output-dir nowhere", NOT_THERE),
     ("verify", "--repair"): row("verify broken", "--repair", "1 problems, 1 repaired"),
+    ("verify", "--accept-loss"): row("verify broken", "--accept-loss", "add --repair"),
     ("verify", "--allow-code"): row("verify stale --repair", CODE, "1 problems, 1 repaired"),
     ("doctor", "--output-dir"): row("doctor", "--output-dir there", "there"),
     ("doctor", "--json"): row("doctor", "--json", "(?m)^\\{"),
@@ -194,14 +198,12 @@ def test_the_old_entry_has_the_flags_of_run_and_the_configuration() -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with configurations and finished runs of them."""
     folder = tmp_path_factory.mktemp("finished")
-    texts = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED}
-    texts |= {"larger": PLAIN.replace("num_per_category: 1", "num_per_category: 2")}
-    for name, text in (texts | {"exact": EXACT, "ladder": LADDER}).items():
+    for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER}).items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     before = Path.cwd()
     os.chdir(folder)
     try:
-        for name in texts:
+        for name in RUNS:
             called(["run", f"{name}.yaml", CODE])
         (broken,) = (folder / "outputs").glob("broken-*")
         (broken / ".half.tmp").write_bytes(b"?")
@@ -233,13 +235,15 @@ def called(arguments: Sequence[str], entry: Callable[[Sequence[str]], None] = ma
 def outcome(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """What a command line comes to in a copy of the folder: exit code, output, names of files."""
+    """What a command line comes to in a copy of the folder with the runs that it names: code, output, files."""
     made: list[str] = []
 
     def come_to(arguments: Sequence[str], entry: Callable[[Sequence[str]], None] = main) -> str:
         folder = tmp_path / f"copy{len(made)}"
         made.append(" ".join(arguments))
-        shutil.copytree(finished, folder, symlinks=True)
+        runs = [run for run in RUNS if run in made[-1]] or [LATEST]
+        others = [f"{run}-*" for run in RUNS if run not in runs]
+        shutil.copytree(finished, folder, symlinks=True, ignore=shutil.ignore_patterns(*others))
         monkeypatch.chdir(folder)
         capsys.readouterr()
         code, raised = called(arguments, entry)

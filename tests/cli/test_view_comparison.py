@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from command_line import cli
-from editeval.cli.view import Comparing, scored, shown_runs
+from editeval.cli.view import shown_runs
 from editeval.errors import UserError
 from editeval.reports.site.payload import PLACE, read_block
+from editeval.run.comparison import Comparing, scored
 from editeval.run.results import value_of
 from editeval.store.records import SampleRow
 from editeval.types import Score
@@ -49,7 +50,7 @@ def headline_scores(run: Path) -> dict[str, float | None]:
 
 
 def comparison(runs: list[Path]) -> dict[str, Any]:
-    (told,), num_shared = Comparing(shown_runs(runs, False), False)([read_block(run) for run in runs])
+    (told,), num_shared = Comparing(runs, False)([read_block(run) for run in runs])
     assert num_shared is None
     return told
 
@@ -86,7 +87,7 @@ def test_a_score_of_an_edit_that_failed_later_is_no_score() -> None:
 
 def test_it_is_counted_again_only_when_a_report_was_written(runs: list[Path]) -> None:
     blocks = [read_block(run) for run in runs]
-    comparing = Comparing(shown_runs(runs, False), False)
+    comparing = Comparing(runs, False)
     told = comparing(blocks)
     assert comparing(blocks) is told
     (runs[1] / "report" / "data" / "run.js").touch()
@@ -95,13 +96,13 @@ def test_it_is_counted_again_only_when_a_report_was_written(runs: list[Path]) ->
 
 
 def test_intersect_counts_the_samples_that_all_have(runs: list[Path]) -> None:
-    _, num_shared = Comparing(shown_runs(runs, True), True)([read_block(run) for run in runs])
+    _, num_shared = Comparing(runs, True)([read_block(run) for run in runs])
     assert num_shared == 10
 
 
 def test_the_page_names_every_run_and_one_is_not_compared(runs: list[Path]) -> None:
-    viewer = Viewer(shown_runs(runs, False), comparing=Comparing(shown_runs(runs, False), False))
-    alone = Viewer(shown_runs(runs[:1], False), comparing=Comparing(shown_runs(runs[:1], False), False))
+    viewer = Viewer(shown_runs(runs, False), comparing=Comparing(runs, False))
+    alone = Viewer(shown_runs(runs[:1], False), comparing=Comparing(runs[:1], False))
     try:
         text, one = viewer.page(), alone.page()
     finally:
@@ -114,7 +115,7 @@ def test_the_page_names_every_run_and_one_is_not_compared(runs: list[Path]) -> N
 
 
 def test_a_report_that_is_just_being_replaced_costs_a_look_and_no_page(runs: list[Path]) -> None:
-    blocks, comparing = [read_block(run) for run in runs], Comparing(shown_runs(runs, False), False)
+    blocks, comparing = [read_block(run) for run in runs], Comparing(runs, False)
     before, place = comparing(blocks), runs[1] / PLACE
     away = place.rename(place.with_suffix(".away"))
     try:

@@ -139,6 +139,16 @@ def test_check_and_run_tell_mistakes_of_the_file_the_data_and_the_machine_togeth
     ]
 
 
+def test_data_that_are_not_there_are_told_beside_the_mistakes_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    benchmark = "benchmark: {type: json_records, params: {path: absent.json}}\n"
+    Path("c.yaml").write_text(benchmark + FILE.partition("\n")[2], encoding="utf-8")
+    said = errors_of(capsys, "check", "c.yaml")
+    assert ["evaluation.limit" in said[0], "no file 'absent.json'" in said[1], len(said)] == [True, True, 2]
+
+
 def test_a_sound_file_that_fits_neither_its_data_nor_the_machine_is_told_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -282,6 +282,14 @@ def test_devices_are_normalised(load: Load, text: str, expected: tuple[str, ...]
     assert config.diffusion_model.execution.device_ids == expected
 
 
+@pytest.mark.parametrize(("text", "expected"), [("[0, 1]", ("cuda:0", "cuda:1")), ("null", None)])
+def test_a_list_of_devices_or_none_is_read_under_the_old_key_too(
+    load: Load, text: str, expected: tuple[str, ...] | None
+) -> None:
+    config = load(MINIMAL, f"diffusion_model.params.device={text}")
+    assert config.diffusion_model.execution.device_ids == expected
+
+
 @pytest.mark.parametrize(
     ("device", "ids", "fits"), [("cuda", "[0, 1]", True), ("auto", "[0]", True), ("cpu", "[0]", False)]
 )

@@ -99,8 +99,8 @@ def _check_other_instance(
 
 def _check_images(sample: Sample) -> None:
     source = _decoded(sample, "image", sample.image, "RGB")
-    if sample.reference is not None:
-        reference = _decoded(sample, "reference", sample.reference, "RGB")
+    if sample.target is not None:
+        reference = _decoded(sample, "reference", sample.target, "RGB")
         assert reference.size == source.size, f"{sample.id!r}: reference is {reference.size}, source {source.size}"
     if sample.mask is not None:
         mask = _decoded(sample, "mask", sample.mask, "L")

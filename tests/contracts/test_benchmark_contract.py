@@ -20,8 +20,8 @@ def png(width: int = 8, height: int = 8, mode: str = "RGB", color: object = "whi
 
 
 GOOD = [
-    Sample("a", "x", png(), "Do it.", reference=png(), mask=png(mode="L", color=255)),
-    Sample("b", "y", png(), "Do that.", metadata={"tags": ["t"]}),
+    Sample("a", "x", (png(),), "Do it.", target=png(), mask=png(mode="L", color=255)),
+    Sample("b", "y", (png(),), "Do that.", metadata={"tags": ["t"]}),
 ]
 
 
@@ -87,12 +87,12 @@ def test_a_good_benchmark_passes() -> None:
         (replaced(metadata={"a": {1}}), "not JSON"),
         (replaced(metadata={"a": float("nan")}), "not JSON"),
         (replaced(metadata={"a": (1,)}), "does not survive"),
-        (replaced(image=BytesImage(b"x" * 100_000)), "hold pixels"),
-        (replaced(image=BytesImage(b"no image")), "does not decode"),
-        (replaced(reference=png(9)), "reference is"),
+        (replaced(images=(BytesImage(b"x" * 100_000),)), "hold pixels"),
+        (replaced(images=(BytesImage(b"no image"),)), "does not decode"),
+        (replaced(target=png(9)), "reference is"),
         (replaced(mask=png(9, mode="L", color=255)), "mask is"),
         (replaced(mask=png(mode="L", color=0)), "allows no change"),
-        (replaced(image=CountingImage()), "other bytes"),
+        (replaced(images=(CountingImage(),)), "other bytes"),
     ],
 )
 def test_a_misbehaving_benchmark_is_caught(params: FakeParams, rule: str) -> None:

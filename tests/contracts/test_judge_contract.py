@@ -17,14 +17,14 @@ from editeval.types import Judge, JudgeRequest, Score
 def requests() -> list[JudgeRequest]:
     found = []
     for sample in list(ProceduralBenchmark(ProceduralParams(num_per_category=1, size=96)))[:3]:
-        assert sample.reference is not None and sample.mask is not None
+        assert sample.target is not None and sample.mask is not None
         found.append(
             JudgeRequest(
                 key=sample.id,
-                source=sample.image.read(),
+                sources=(sample.image.read(),),
                 edited=ladder(sample)["partial"],
                 instruction=sample.instruction,
-                reference=sample.reference.read(),
+                target=sample.target.read(),
                 mask=sample.mask.read(),
             )
         )

@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-def interval(scores: Mapping[str, Sequence[float]]) -> tuple[float, float | None, float | None]:
+def interval(scores: Mapping[str, Sequence[float]], metric: str) -> tuple[float, float | None, float | None]:
     values = [value for values in scores.values() for value in values]
     mean = sum(values) / len(values)
     return mean, mean - 1, mean + 1

@@ -208,7 +208,7 @@ def test_a_picture_survives_its_way_through_json() -> None:
 def test_a_slow_interval_holds_up_only_who_asked_for_the_picture() -> None:
     entered, leave = threading.Event(), threading.Event()
 
-    def slow(scores: object) -> tuple[float, None, None]:
+    def slow(scores: object, metric: str) -> tuple[float, None, None]:
         entered.set()
         assert leave.wait(60)
         return 5.0, None, None
@@ -230,7 +230,7 @@ def test_a_slow_interval_holds_up_only_who_asked_for_the_picture() -> None:
 def test_ten_thousand_scores_cost_a_few_means_not_ten_thousand() -> None:
     calls: list[int] = []
 
-    def counted(scores: object) -> tuple[float, None, None]:
+    def counted(scores: object, metric: str) -> tuple[float, None, None]:
         calls.append(1)
         return 5.0, None, None
 

@@ -22,7 +22,9 @@ def flat(colour: str, size: tuple[int, int] = (40, 30)) -> Image.Image:
 
 SOURCE, REFERENCE = flat("navy"), flat("gold")
 REQUESTS = [
-    EditRequest(key=f"r{i}", images=(encode_png(flat(c)), encode_png(REFERENCE)), instruction="Make it gold", seed=i)
+    EditRequest(
+        key=f"r{i}", images=(encode_png(flat(c)),), instruction="Make it gold", seed=i, target=encode_png(REFERENCE)
+    )
     for i, c in enumerate(("navy", "red", "green"))
 ]
 
@@ -50,13 +52,13 @@ def test_target_returns_the_pixels_of_the_reference() -> None:
 
 
 def test_target_without_a_reference_says_which_sample_lacks_it() -> None:
-    alone = dataclasses.replace(REQUESTS[0], images=REQUESTS[0].images[:1])
-    with pytest.raises(BenchmarkError, match=r"request r0: needs source and reference image, got 1"):
+    alone = dataclasses.replace(REQUESTS[0], target=None)
+    with pytest.raises(BenchmarkError, match=r"request r0: has no target"):
         Target(TargetParams()).edit(alone, silent)
 
 
 def test_only_the_target_control_and_the_stand_in_ask_for_the_reference() -> None:
-    wanting = {name for name in available("editors") if load("editors", name).sees_reference}
+    wanting = {name for name in available("editors") if load("editors", name).sees_target}
     assert wanting == {"target", "simulated"}
 
 

@@ -26,6 +26,8 @@ def servers() -> Iterator[list[ImageServer]]:
 def run(
     folder: Path, servers: list[ImageServer], policy: str = "batch_sync", judge: bool = False, **params: Any
 ) -> RunResult:
+    """Worker processes where a server's key is theirs to hide, or `backend` says so."""
+    backend = params.pop("backend", "process" if params.get("api_key_env") else "inprocess")
     config: dict[str, Any] = {
         "benchmark": {"type": "procedural", "params": {"num_per_category": 2, "size": 96}},
         "diffusion_model": {
@@ -40,7 +42,7 @@ def run(
             "execution": {
                 "device_ids": ["cpu"] * len(servers),
                 "policy": policy,
-                "backend": "process" if len(servers) > 1 or params.get("api_key_env") else "inprocess",
+                "backend": backend,
             },
         },
         "evaluation": {"output_dir": str(folder)},
@@ -55,14 +57,14 @@ def test_a_benchmark_is_edited_identically_under_every_policy_and_number_of_serv
     tmp_path: Path, servers: list[ImageServer]
 ) -> None:
     written = []
-    for name, used, policy in (
-        ("sync", servers, "batch_sync"),
-        ("dynamic", servers, "dynamic"),
-        ("alone", servers[:1], "batch_sync"),
+    for name, used, policy, backend in (
+        ("sync", servers, "batch_sync", "process"),
+        ("dynamic", servers, "dynamic", "inprocess"),
+        ("alone", servers[:1], "batch_sync", "inprocess"),
     ):
         before = [len(server.calls) for server in used]
         servers[0].will(image_server.status(500), image_server.status(429, Retry_After="0.05"))
-        result = run(tmp_path / name, used, policy, judge=True)
+        result = run(tmp_path / name, used, policy, judge=True, backend=backend)
         assert result.exit_code == 0 and result.counts.num_edited == 10
         calls = [len(server.calls) - b for server, b in zip(used, before, strict=True)]
         assert sum(calls) == 12 and min(calls) >= 1, "ten edits and two that were asked again; nobody was idle"

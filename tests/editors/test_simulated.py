@@ -25,14 +25,14 @@ from editeval.images import decode, encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.types import EditRequest, JudgeRequest
 
-SAMPLES = [s for s in ProceduralBenchmark(ProceduralParams(num_per_category=2, size=128)) if s.reference and s.mask]
+SAMPLES = [s for s in ProceduralBenchmark(ProceduralParams(num_per_category=2, size=128)) if s.target and s.mask]
 ALWAYS = {name: SimulatedParams({"default": {name: 1.0}}, latency_s=0.0) for name in (*RUNGS, *FAILURES)}
 
 
 def request(position: int = 0, seed: int = 5) -> EditRequest:
     sample = SAMPLES[position]
-    assert sample.reference is not None
-    return EditRequest(sample.id, (sample.image.read(), sample.reference.read()), sample.instruction, seed)
+    assert sample.target is not None
+    return EditRequest(sample.id, (sample.image.read(),), sample.instruction, seed, target=sample.target.read())
 
 
 def silent(step: int, num_steps: int) -> None:
@@ -47,13 +47,13 @@ def test_it_keeps_the_editor_contract() -> None:
 @pytest.mark.parametrize("name", [name for name in RUNGS if name != "identity"])
 def test_rungs_are_scored_in_their_order_by_the_known_target(name: str) -> None:
     judge, below = ReferenceJudge(ReferenceParams()), RUNGS[RUNGS.index(name) + 1]
-    for position, sample in enumerate(SAMPLES):
-        assert sample.reference is not None and sample.mask is not None
-        images = request(position).images
+    for sample in SAMPLES:
+        assert sample.target is not None and sample.mask is not None
+        source, target = sample.image.read(), sample.target.read()
         values = []
         for rung in (name, below):
-            edited = encode_png(answer(rung, images, seed=5))
-            asked = JudgeRequest(sample.id, images[0], edited, "", images[1], sample.mask.read())
+            edited = encode_png(answer(rung, (source, target), seed=5))
+            asked = JudgeRequest(sample.id, (source,), edited, "", target, sample.mask.read())
             (score, *_) = judge.judge([asked])[0]
             assert score.value is not None
             values.append(score.value)
@@ -61,7 +61,7 @@ def test_rungs_are_scored_in_their_order_by_the_known_target(name: str) -> None:
 
 
 def test_an_editor_that_always_answers_so_gives_that_rung_and_fails_with_the_reasons_told() -> None:
-    source, target = (np.asarray(decode(data)) for data in request().images)
+    source, target = (np.asarray(decode(data or b"")) for data in (request().images[0], request().target))
     for name, expected in (("identity", source), ("target", target)):
         assert (np.asarray(Simulated(ALWAYS[name]).edit(request(), silent)) == expected).all()
     for name, error in (("refused", EditRefusedError), ("unreadable", ImageError), ("failed", SimulatedError)):
@@ -111,7 +111,7 @@ def test_everything_that_is_wrong_with_chances_is_told_at_once() -> None:
 
 
 def test_what_it_cannot_work_with_is_named() -> None:
-    with pytest.raises(BenchmarkError, match="needs source and reference"):
-        Simulated(ALWAYS["target"]).edit(dataclasses.replace(request(), images=request().images[:1]), silent)
+    with pytest.raises(BenchmarkError, match="has no target"):
+        Simulated(ALWAYS["target"]).edit(dataclasses.replace(request(), target=None), silent)
     with pytest.raises(ConfigError, match="got steps"):
         Simulated(ALWAYS["target"]).edit(dataclasses.replace(request(), overrides={"steps": 1}), silent)

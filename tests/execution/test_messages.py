@@ -40,17 +40,22 @@ EDITS = st.builds(
     instruction=TEXT,
     seed=st.integers(0, 2**31 - 1),
     overrides=METADATA,
+    target=st.none() | IMAGE,
 )
 JUDGEMENTS = st.builds(
     JudgeRequest,
     key=TEXT,
-    source=IMAGE,
+    sources=st.lists(IMAGE, min_size=1, max_size=3).map(tuple),
     edited=IMAGE,
     instruction=TEXT,
-    reference=st.none() | IMAGE,
+    target=st.none() | IMAGE,
     mask=st.none() | IMAGE,
     prompt=st.none() | st.tuples(TEXT, TEXT),
     metadata=METADATA,
+    references=st.lists(IMAGE, max_size=2).map(tuple),
+    reference_text=TEXT,
+    language=TEXT,
+    edited_b=st.none() | IMAGE,
 )
 SCORES = st.builds(Score, TEXT, TEXT, TEXT, st.floats(0, 10), TEXT, seconds=st.floats(0, 1e6)) | st.builds(
     Score, TEXT, TEXT, TEXT, st.none(), TEXT, reason=st.text(min_size=1, max_size=10)
@@ -77,12 +82,12 @@ def test_a_batch_of_judge_requests_arrives_as_it_was(batch: tuple[JudgeRequest, 
 
 def test_absent_images_stay_absent_and_empty_ones_stay_empty() -> None:
     batch = (
-        JudgeRequest("猫", b"s", b"e", "变蓝 🔄", reference=None, mask=b""),
-        JudgeRequest("b", b"", b"", "", reference=b"r", mask=None, prompt=("", "")),
+        JudgeRequest("猫", (b"s",), b"e", "变蓝 🔄", target=None, mask=b""),
+        JudgeRequest("b", (b"",), b"", "", target=b"r", mask=None, prompt=("", "")),
     )
     found = travelled(batch)
     assert isinstance(found, tuple)
-    assert [(r.reference, r.mask, r.prompt) for r in found] == [(None, b"", None), (b"r", None, ("", ""))]
+    assert [(r.target, r.mask, r.prompt) for r in found] == [(None, b"", None), (b"r", None, ("", ""))]
 
 
 def travelled_back(message: WorkerMessage) -> WorkerMessage | None:
@@ -107,6 +112,7 @@ def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str,
 READY: dict[str, Any] = {"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}
 SCORED = [[asdict(Score("a", "judge", "overall", 5.0))]]
 BILL = asdict(UsageRequest(calls=1, prompt_tokens=100, usd=0.5, max_calls=9))
+DONE: dict[str, Any] = {"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5}
 SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {}}, []),
     (READY | {"facts": {"commit": "c0ffee", "num_devices": 2, "scale": 0.5, "compiled": False, "revision": None}}, []),
@@ -132,7 +138,34 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {"scale": 10**400}}, []),
     (READY | {"facts": {}, "ended_at": float("inf")}, []),
     ({"type": "load_failed", "error": {"reason": "oom"}}, []),
-    ({"type": "done", "key": 3, "started_at": 1.0, "seconds": 0.5}, []),
+    (READY | {"facts": {}, "pid": 10**30}, []),
+    (READY | {"facts": {}, "started_at": 10**30}, []),
+    (DONE | {"key": 3}, []),
+    (DONE | {"started_at": 10**30}, []),
+    (DONE | {"started_at": 1e300}, []),
+    (DONE | {"seconds": 10**30}, []),
+    (DONE | {"seconds": -1.0}, []),
+    (DONE | {"peak_memory_gib": "much"}, []),
+    (DONE | {"peak_memory_gib": True}, []),
+    (DONE | {"peak_memory_gib": [1.0]}, []),
+    (DONE | {"peak_memory_gib": float("nan")}, []),
+    (DONE | {"peak_memory_gib": 10**30}, []),
+    ({"type": "result", "key": "a", "width": 10**30, "height": 1, "flags": []}, [b"png"]),
+    ({"type": "result", "key": "a", "width": -1, "height": 1, "flags": []}, [b"png"]),
+    *(
+        ({"type": "result", "key": "a", "scores": [[SCORED[0][0] | change]]}, [])
+        for change in (
+            {"seconds": 10**30},
+            {"seconds": "1"},
+            {"raw": {}},
+            {"judge": ["x"]},
+            {"metric": 7},
+            {"value": True},
+        )
+    ),
+    ({"type": "result", "key": "a", "scores": [["overall"]]}, []),
+    ({"type": "progress", "key": "a", "step": 10**30, "num_steps": 9}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"calls": 10**30}}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": None}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": {"reason": 1, "message": 2}}, []),
     ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": []}, []),

@@ -187,7 +187,7 @@ class PolicyMachine(RuleBasedStateMachine):
         assert all(self.policy.next(worker) is None for worker in self.policy.live)
 
 
-PolicyMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+PolicyMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
 TestPolicies = PolicyMachine.TestCase
 
 

@@ -53,7 +53,7 @@ class Talk:
 
     def judge(self, keys: list[str]) -> dict[str, Any]:
         """The header of "done", with "scores" or "error" of the result in it."""
-        unit = tuple(JudgeRequest(key, PNG, PNG, f"judge {key}") for key in keys)
+        unit = tuple(JudgeRequest(key, (PNG,), PNG, f"judge {key}") for key in keys)
         self.send(*pack_unit("batch 0", unit))
         self.send({"type": "start", "key": "batch 0"})
         done, _ = self.hear("done")
@@ -164,7 +164,7 @@ def test_a_dropped_request_is_forgotten_and_the_next_one_runs(worker: Talk) -> N
     ("mode", "reason", "words"),
     [
         ("raises", "exception", "RuntimeError: the judge fell over"),
-        ("nan", "exception", "score a/overall: nan is outside 0-10"),
+        ("nan", "exception", "score a/overall: nan is no score"),
         ("eleven", "exception", "score a/overall: 11.0 is outside 0-10"),
         ("one_short", "bad_output", "the judge returned 0 results for 1 requests"),
         ("one_more", "bad_output", "the judge returned 2 results for 1 requests"),
@@ -233,8 +233,8 @@ def test_a_request_of_the_other_kind_is_a_failure(worker: Talk) -> None:
 @contextlib.contextmanager
 def process() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "editeval.execution.worker", str(theirs.fileno())]
-    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE) as child:
+    command = [sys.executable, "-m", "editeval.execution.supervisor", str(theirs.fileno()), str(os.getpid())]
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE) as child:
         theirs.close()
         yield child, ours
         child.kill()
@@ -243,7 +243,7 @@ def process() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
 def test_a_worker_that_is_told_nonsense_ends_and_says_why() -> None:
     with process() as (child, ours):
         ours.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        _, said = child.communicate(timeout=60)
+        said, _ = child.communicate(timeout=60)
         assert child.returncode == 1 and b"not a frame" in said
 
 

@@ -24,7 +24,7 @@ class BlindBenchmark(Benchmark):
         folder = Path(self.params.path)
         for line in (folder / "manifest.jsonl").read_text().splitlines():
             row = json.loads(line)
-            yield Sample(row["id"], "all", FileImage(folder / row["image"]), row["instruction"])
+            yield Sample(row["id"], "all", (FileImage(folder / row["image"]),), row["instruction"])
 
     def fingerprint(self) -> str:
         return "blind"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from editeval.images import decode
-from editeval.types import Judge, JudgeRequest, Score
+from editeval.types import Judge, JudgeRequest, Metric, OfficialMean, Score
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class FakeJudgeParams:
     modes: dict[str, str] = field(default_factory=dict)  # request key -> mode of a call that contains it
     reads_source: bool = False  # decode it, so that a broken one raises
     seconds: float = 0.0  # per call
+    ends: list[float | None] = field(default_factory=lambda: [0.0, 10.0])  # of the scale of `overall`
+    skips: list[str] = field(default_factory=list)  # request keys to which `care` does not apply
+    official: list[str] = field(default_factory=list)  # metrics whose scores its authors would pool, to one digit
+    notes: str = ""  # file for one line per request: its key and how many source images it shows
 
 
 class FakeJudge(Judge):
@@ -29,13 +34,31 @@ class FakeJudge(Judge):
     metrics = ("overall", "care")
     default_device = "cpu"
 
+    @classmethod
+    def scales_of(cls, params: FakeJudgeParams) -> Mapping[str, Metric]:
+        scale = Metric("overall", *params.ends)
+        return {} if scale == Metric("overall") else {"overall": scale}
+
+    @classmethod
+    def official_of(cls, params: FakeJudgeParams) -> tuple[OfficialMean, ...]:
+        metrics = tuple(params.official)
+        return (OfficialMean("theirs", metrics, "categories", digits=1),) if metrics else ()
+
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
         time.sleep(self.params.seconds)
+        if self.params.notes:
+            with Path(self.params.notes).open("a") as file:
+                file.writelines(f"{request.key} {len(request.sources)}\n" for request in requests)
         if self.params.reads_source:
             for request in requests:
                 decode(request.source)
         mode = next((m for r in requests if (m := self.params.modes.get(r.key))), self.params.mode)
         sound = [self._row(r.key, self.params.value) for r in requests]
+        for row in sound:
+            if None in self.params.ends:
+                row[1] = replace(row[1], value=5.0)  # on 0-10, whatever `value` is
+            if row[1].sample_id in self.params.skips:
+                row[1] = replace(row[1], value=None, reason="not_applicable")
         return self._spoilt(mode, sound)
 
     def _spoilt(self, mode: str, sound: list[list[Score]]) -> Any:

@@ -58,7 +58,7 @@ class LadderJudge(Judge):
         return [Score(request.key, "fakes.ladder_judge", m, rows[m], f"raw {m}") for m in METRICS]
 
     def _sound(self, request: JudgeRequest) -> dict[str, float]:
-        assert request.reference is not None and request.mask is not None
+        assert request.target is not None and request.mask is not None
         is_other = not request.instruction.startswith(str(request.metadata["instruction_en"]))
         is_blank = not _pixels(request.edited).any()
         if is_other or is_blank:
@@ -81,7 +81,7 @@ class LadderJudge(Judge):
             case "hash":
                 return all_of(10 * _share(hashlib.sha256(request.edited).hexdigest() + request.instruction))
             case "swapped":
-                return self._sound(replace(request, source=request.edited, edited=request.source))
+                return self._sound(replace(request, sources=(request.edited,), edited=request.source))
             case "blind":
                 return all_of(10 * _share(request.instruction))
             case "deaf":

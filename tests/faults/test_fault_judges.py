@@ -19,7 +19,7 @@ from fakes.faulty_judge import FaultyJudge, FaultyJudgeParams
 pytestmark = pytest.mark.slow
 
 NUM_BATCHES = 6
-STALL_S = 1.5
+STALL_S = 5.0
 FAULTS = ("SIGKILL", "SIGSEGV", "SIGSTOP", "exit 0", "sleep", "interpreter held")
 HANGS = ("SIGSTOP", "sleep", "interpreter held")
 CONFIG = """\
@@ -34,7 +34,7 @@ reward_model:
 
 def build(key: str) -> tuple[JudgeRequest, ...]:
     """A batch of two."""
-    return tuple(JudgeRequest(f"{key}{part}", SOURCE, SOURCE + part.encode(), "look") for part in "ab")
+    return tuple(JudgeRequest(f"{key}{part}", (SOURCE,), SOURCE + part.encode(), "look") for part in "ab")
 
 
 class JudgeRun:

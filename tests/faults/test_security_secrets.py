@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from fault_runs import CONFIG, config_in
 
 from command_line import cli
-from editeval.redaction import redacted, secrets_in
+from editeval.config.load import load_config
+from editeval.redaction import MAX_LINE, redact_stream, redacted, secrets_in
 from fakes import image_server
 from fakes.image_server import ImageServer
 
@@ -131,9 +134,92 @@ def test_only_variables_that_say_so_are_secrets() -> None:
         "DB_PASSWORD": "abcdefghij",
         "SHORT_KEY": "1",
         "MY_SECRET_FLAG": "true",
+        "GIT_AUTHOR_NAME": "somebody-or-other",
     }
     assert list(secrets_in(environ).items()) == [("abcdefghij", "DB_PASSWORD"), ("abcdefgh", "OPENAI_API_KEY")]
     assert redacted("abcdefghij abcdefgh qwertz-layout", environ) == "[DB_PASSWORD] [OPENAI_API_KEY] qwertz-layout"
     assert redacted(f"key {KEY_LIKE}, ok", {}) == "key [secret], ok" and redacted("task-sk-1 risk-free", {}) == (
         "task-sk-1 risk-free"
     )
+
+
+VARIABLES = (
+    "HF_TOKEN",
+    "OPENAI_API_KEY",
+    "OPENAIKEY",
+    "PGPASSWORD",
+    "MYSQL_PWD",
+    "AWS_SECRET_ACCESS_KEY",
+    "DB_PASS",
+    "AWS_SESSION_TOKEN",
+    "SMTP_AUTH",
+    "SENTRY_DSN",
+    "SESSION_COOKIE",
+    "GITLAB_PAT",
+    "CLIENT_SECRETS",
+)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_the_value_of_a_usual_secret_variable_is_not_shown(name: str) -> None:
+    for value in ("correct-horse", "/zK9+x7bPxRfiCYEXAMPLEKEYwJalrXUtnFEMIK7"):
+        assert redacted(f"sent <{value}>", {name: value}) == f"sent <[{name}]>"
+
+
+def test_the_variable_that_api_key_env_names_is_a_secret_whatever_it_is_called(tmp_path: Path) -> None:
+    environ = {"GATEWAY": "correct-horse"}
+    assert redacted("sent correct-horse", environ) == "sent correct-horse"
+    path = served(tmp_path, "http://127.0.0.1:9/v1")
+    path.write_text(path.read_text(encoding="utf-8").replace("IMAGES_KEY", "GATEWAY"), encoding="utf-8")
+    load_config(path, environ={})
+    assert redacted("sent correct-horse", environ) == "sent [GATEWAY]"
+
+
+TOKEN = "q7" * 12
+FORMS = {
+    f"https://me:{TOKEN}@host.example/v1": "https://[secret]@host.example/v1",
+    f"git+https://{TOKEN}@host.example/x": "git+https://[secret]@host.example/x",
+    f"header Authorization: Bearer {TOKEN}": "header Authorization: Bearer [secret]",
+    f"'Authorization': 'Basic {TOKEN}='": "'Authorization': 'Basic [secret]'",
+    f"GET /v1?a=1&token={TOKEN}&b=2": "GET /v1?a=1&token=[secret]&b=2",
+    f"GET /v1?key={TOKEN} HTTP/1.1": "GET /v1?key=[secret] HTTP/1.1",
+    f"/x?X-Amz-Signature={TOKEN}": "/x?X-Amz-Signature=[secret]",
+    f'{{"api_key": "{TOKEN}"}}': '{"api_key": "[secret]"}',
+    f"x-api-key: {TOKEN}": "x-api-key: [secret]",
+    f"hf_{TOKEN} and ghs_{TOKEN}{TOKEN}": "[secret] and [secret]",
+    f"AIza{TOKEN}{TOKEN}": "[secret]",
+    "ASIA" + "Q7" * 8: "[secret]",
+    f"eyJ{TOKEN}.{TOKEN}.{TOKEN}": "[secret]",
+}
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_what_has_the_form_of_a_secret_or_stands_in_its_place_is_not_shown(text: str) -> None:
+    assert redacted(text, {}) == FORMS[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ("see http://127.0.0.1:8000/v1?key=short", "http://user@host/", "the bearer of this letter", "key: 12, token: 3",
+     "a monkey = a key", "https://example.org/a@b", "authorization: none"),
+)  # fmt: skip
+def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
+    assert redacted(text, {}) == text
+
+
+def test_a_stream_comes_out_line_by_line_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret is in the pipe in pieces, at the end of a line, in a progress bar, in a line without an end."""
+    monkeypatch.setenv("IMAGES_KEY", CANARY)
+    ours, theirs = os.pipe()
+    written: list[bytes] = []
+    reader = threading.Thread(target=redact_stream, args=(ours, written.append))
+    reader.start()
+    with os.fdopen(theirs, "wb", buffering=0) as pipe:
+        for piece in (CANARY[:9], CANARY[9:] + "\n\xff", "50 %\r", "x " * MAX_LINE, f"{CANARY} tail {CANARY}"):
+            pipe.write(piece.encode("latin-1"))
+            while piece.startswith("50") and not written:  # the first line is out while more is to come
+                time.sleep(0.001)
+    reader.join()
+    os.close(ours)
+    assert written[0].startswith(b"[IMAGES_KEY]\n") and len(written) > 2
+    assert b"".join(written) == b"[IMAGES_KEY]\n\xff50 %\r" + b"x " * MAX_LINE + b"[IMAGES_KEY] tail [IMAGES_KEY]"

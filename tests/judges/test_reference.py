@@ -55,9 +55,9 @@ def jpeg(array: np.ndarray, quality: int) -> bytes:
 
 
 def request(edited: bytes, **changes: object) -> JudgeRequest:
-    fields: dict[str, object] = {"reference": png(goal()), "mask": png(region())} | changes
+    fields: dict[str, object] = {"target": png(goal()), "mask": png(region())} | changes
     source = fields.pop("source", png(picture()))
-    return JudgeRequest("s", source, edited, "Make the red square blue.", **fields)  # type: ignore[arg-type]
+    return JudgeRequest("s", (source,), edited, "Make the red square blue.", **fields)  # type: ignore[arg-type]
 
 
 def judged(edited: bytes, **changes: object) -> list[Score]:
@@ -231,7 +231,7 @@ def test_an_edit_of_another_shape_is_unscored() -> None:
 
 
 def test_without_reference_or_mask_there_is_no_score() -> None:
-    assert reason(png(goal()), reference=None) == "no_reference"
+    assert reason(png(goal()), target=None) == "no_reference"
     assert reason(png(goal()), mask=None) == "no_reference"
 
 
@@ -242,12 +242,12 @@ def test_bytes_that_do_not_decode_are_unscored() -> None:
 
 
 def test_a_reference_of_another_size_is_unscored() -> None:
-    assert reason(png(goal()), reference=png(goal()[:64])) == "size_mismatch"
+    assert reason(png(goal()), target=png(goal()[:64])) == "size_mismatch"
     assert reason(png(goal()), mask=png(region()[:64])) == "size_mismatch"
 
 
 def test_a_reference_that_changes_nothing_is_unscored() -> None:
-    assert reason(png(goal()), reference=png(picture())) == "no_change"
+    assert reason(png(goal()), target=png(picture())) == "no_change"
     assert reason(png(goal()), mask=png(np.zeros((SIZE, SIZE), np.uint8))) == "no_change"
 
 

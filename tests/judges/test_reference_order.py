@@ -100,13 +100,13 @@ def disorder(samples: list[Sample], unseen: tuple[str, ...]) -> tuple[list[str],
     judge = ReferenceJudge(ReferenceParams())
     found, excused = [], []
     for sample in samples:
-        assert sample.reference is not None and sample.mask is not None
-        files = sample.image.read(), sample.reference.read(), sample.mask.read()
+        assert sample.target is not None and sample.mask is not None
+        files = sample.image.read(), sample.target.read(), sample.mask.read()
         source, target = (np.asarray(decode(data)) for data in files[:2])
         mask = np.asarray(decode(files[2], "L"))
 
         def score(edited: bytes, files: tuple[bytes, bytes, bytes] = files) -> float:
-            value = judge.judge([JudgeRequest("s", files[0], edited, "", files[1], files[2])])[0][0].value
+            value = judge.judge([JudgeRequest("s", (files[0],), edited, "", files[1], files[2])])[0][0].value
             assert value is not None
             return value
 
@@ -125,11 +125,9 @@ def disorder(samples: list[Sample], unseen: tuple[str, ...]) -> tuple[list[str],
     return found, excused
 
 
-def test_on_20_samples_unseen_changes_rank_above_half_an_edit_and_destruction_below() -> None:
-    samples = [
-        s for n, s in enumerate(ProceduralBenchmark(ProceduralParams(num_per_category=12, size=256))) if not n % 3
-    ]
-    assert len(samples) == 20
+def test_on_5_samples_unseen_changes_rank_above_half_an_edit_and_destruction_below() -> None:
+    samples = list(ProceduralBenchmark(ProceduralParams(num_per_category=1, size=192)))
+    assert len(samples) == 5
     found, excused = disorder(samples, QUICK)
     assert not found and len(set(excused)) <= 2
 

@@ -11,8 +11,6 @@ from reply_generator import Generator, Made
 from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply, Reply
 
-NUM_REPLIES = 40_000
-
 
 def read(made: Made) -> ParsedReply:
     reply = Reply(made.text, made.is_finished)
@@ -23,11 +21,12 @@ def is_wrong(made: Made, reading: ParsedReply) -> bool:
     return bool(reading.values) and (made.truth is None or reading.values != pytest.approx(made.truth))
 
 
-def test_no_generated_reply_is_silently_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("num_replies", [6_000, pytest.param(40_000, marks=pytest.mark.slow)])
+def test_no_generated_reply_is_silently_wrong(num_replies: int, capsys: pytest.CaptureFixture[str]) -> None:
     tally: Counter[str] = Counter()
     wrong: dict[str, tuple[Made, ParsedReply]] = {}
     distinct = set()
-    for made in islice(Generator(seed=20261125), NUM_REPLIES):
+    for made in islice(Generator(seed=20261125), num_replies):
         reading = read(made)
         distinct.add((made.format, made.text, made.is_finished))
         outcome = "wrong" if is_wrong(made, reading) else "read" if reading.values else "unread"
@@ -36,10 +35,10 @@ def test_no_generated_reply_is_silently_wrong(capsys: pytest.CaptureFixture[str]
             wrong[made.text] = (made, reading)
         assert not (made.is_clean and outcome == "unread"), (made, reading)
     with capsys.disabled():
-        print(f"\n{NUM_REPLIES} generated replies ({len(distinct)} distinct): {dict(sorted(tally.items()))}")
+        print(f"\n{num_replies} generated replies ({len(distinct)} distinct): {dict(sorted(tally.items()))}")
     assert not wrong, list(wrong.values())[:20]
-    assert len(distinct) >= 20_000
-    assert tally["read"] > NUM_REPLIES // 5 and tally["unread"] > NUM_REPLIES // 5, "both kinds are there"
+    assert len(distinct) >= num_replies // 2
+    assert tally["read"] > num_replies // 5 and tally["unread"] > num_replies // 5, "both kinds are there"
 
 
 def test_the_check_notices_a_parser_that_takes_the_first_number() -> None:

@@ -12,7 +12,7 @@ from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.types import JudgeRequest
 
-REQUEST = JudgeRequest("s1", b"", b"", "make it red", prompt=("You grade.", "Grade it."))
+REQUEST = JudgeRequest("s1", (b"",), b"", "make it red", prompt=("You grade.", "Grade it."))
 
 
 def sampled(*texts: str) -> Reply:

@@ -96,5 +96,5 @@ class ReplyMachine(RuleBasedStateMachine):
             assert reading.values == self.meant, (reading, self.text)
 
 
-ReplyMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=8, deadline=None)
+ReplyMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=8, deadline=None)
 TestReplies = ReplyMachine.TestCase

@@ -28,7 +28,7 @@ def picture(shade: int, size: tuple[int, int] = (48, 32)) -> bytes:
 def request(key: str, shade: int = 10, instruction: str = "make it red") -> JudgeRequest:
     prompt = ("You grade.", f"Asked for: {instruction}. Answer with a single number from 0 to 10.")
     metadata = {"category": "physical"}
-    return JudgeRequest(key, picture(shade), picture(255 - shade), instruction, prompt=prompt, metadata=metadata)
+    return JudgeRequest(key, (picture(shade),), picture(255 - shade), instruction, prompt=prompt, metadata=metadata)
 
 
 REQUESTS = [request(f"s{i}", 20 * i, word) for i, word in enumerate(("red", "blue, 更蓝", "green"))]
@@ -80,6 +80,7 @@ def test_the_engine_is_loaded_as_the_parameters_say() -> None:
     assert (options["model"], options["tensor_parallel_size"], options["max_model_len"]) == ("m", 2, 4096)
     assert options["logprobs_mode"] == "raw_logprobs" and options["generation_config"] == "vllm"
     assert options["trust_remote_code"] is False and options["enforce_eager"] is True
+    assert options["load_format"] == "safetensors"
     judge.unload()
     judge.unload()
     assert vllm.num_closed == 1
@@ -208,7 +209,18 @@ def test_without_vllm_it_says_what_to_install() -> None:
         ({"temperature": 0.0}, "temperature: at 0 all samples are the same"),
         ({"max_model_len": 8}, "max_model_len must be at least 256"),
         ({"gpu_memory_utilization": 1.5}, "gpu_memory_utilization"),
-        ({"engine": {"trust_remote_code": True}}, "engine.trust_remote_code: is decided by the judge"),
+        *(
+            ({"engine": {name: "evil.Class"}}, f"engine: '{name}' cannot be set here; known: async_scheduling")
+            for name in (
+                "trust_remote_code",
+                "worker_cls",
+                "worker_extension_cls",
+                "scheduler_cls",
+                "logits_processors",
+            )
+        ),
+        ({"engine": {"load_format": "pt"}}, "engine: load_format must be one of safetensors"),
+        ({"engine": {"quantization": {"a": 1}}}, "engine: quantization must be a number, true, false or a word"),
     ],
 )
 def test_a_wrong_parameter_is_one_line_that_names_it(given: dict[str, Any], message: str) -> None:

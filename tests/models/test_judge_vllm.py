@@ -103,7 +103,9 @@ def test_samples_repeat_and_differ(vllm: Any, requests: list[JudgeRequest]) -> N
 
 
 def test_json_is_forced_and_an_invalid_request_fails_alone(vllm: Any, requests: list[JudgeRequest]) -> None:
-    long = JudgeRequest("long", requests[0].source, requests[0].edited, "word " * 3000, metadata={"category": "causal"})
+    long = JudgeRequest(
+        "long", (requests[0].source,), requests[0].edited, "word " * 3000, metadata={"category": "causal"}
+    )
     rows = judge(vllm, protocol="viescore", num_samples=1, max_new_tokens=256).judge([requests[0], long])
     said = json.loads(rows[0][1].raw)["semantic_consistency"]["samples"][0]["text"]
     assert said.lstrip().startswith("{"), said

@@ -95,7 +95,9 @@ def test_the_trained_judge_gives_real_scores(served: dict[str, Any], requests: l
 
 
 def test_json_is_forced_and_a_bad_request_fails_alone(served: dict[str, Any], requests: list[JudgeRequest]) -> None:
-    long = JudgeRequest("long", requests[0].source, requests[0].edited, "word " * 3000, metadata={"category": "causal"})
+    long = JudgeRequest(
+        "long", (requests[0].source,), requests[0].edited, "word " * 3000, metadata={"category": "causal"}
+    )
     wish = {"protocol": "viescore", "num_samples": 1, "max_new_tokens": 256, "output": "structured"}
     rows = judged(served, [requests[0], long], **wish)
     said = json.loads(rows[0][1].raw)["semantic_consistency"]["samples"][0]["text"]

@@ -241,7 +241,9 @@ def request(key: str, hue: int, rng: np.random.Generator, prompt: tuple[str, str
     if prompt is not None:
         prompt = (prompt[0], prompt[1].replace("{edit_instruction}", instruction))
     source = picture(int(rng.integers(0, 10)), rng)
-    return JudgeRequest(key, source, picture(hue, rng), instruction, prompt=prompt, metadata={"category": "physical"})
+    return JudgeRequest(
+        key, (source,), picture(hue, rng), instruction, prompt=prompt, metadata={"category": "physical"}
+    )
 
 
 def train(model: Any, processor: Any, protocol: str, prompt: tuple[str, str], steps: int = 220) -> float:

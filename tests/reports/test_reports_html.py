@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from report_fakes import believable_rows, draw_edits, drawing, row_of
 
-from editeval.reports.data import Report
+from editeval.reports.data import CHANGED, Report
 from editeval.reports.site import page, payload
 from editeval.reports.site.thumbnails import Found, ThumbnailStore
 from editeval.reports.site.write import FIRST_FILE, write_embedded_html, write_report_html
@@ -143,6 +143,7 @@ def test_one_file_allows_exactly_its_script_and_style_and_needs_no_other(make_re
 def test_every_sample_is_told_in_order_with_scores_reasons_and_pictures(
     make_report: Make, rows: list[SampleRow], tmp_path: Path
 ) -> None:
+    rows = rows[:40]
     draw_edits(rows, tmp_path)
     rows = [_hashed(row, tmp_path) for row in rows]
     write_report_html(make_report(rows), tmp_path)
@@ -170,7 +171,7 @@ def _hashed(row: SampleRow, directory: Path) -> SampleRow:
 
 def test_complaints_are_counted_and_the_lowest_of_every_category_shown(make_report: Make, tmp_path: Path) -> None:
     rows = [row_of(index, value=(index + 1) / 10) for index in range(50)]
-    write_report_html(make_report(rows), tmp_path)
+    write_report_html(make_report(rows, images=lambda _: (None, None)), tmp_path)
     run = told(tmp_path, "run")
     counts = dict(run["complaints"])
     assert counts["missing"] == sum(row.scores["completeness"].value < 4 for row in rows)  # type: ignore[operator]
@@ -308,5 +309,48 @@ def test_memory_does_not_grow_with_the_samples(make_report: Make, tmp_path: Path
         tracemalloc.stop()
         return most
 
-    small, large = peak(1_000), peak(6_000)
-    assert large - small < 5_000 * 1_000  # the index of pictures: some hundred bytes for each
+    small, large = peak(500), peak(2_000)
+    assert large - small < 1_500 * 1_000  # the index of pictures: some hundred bytes for each
+
+
+def _written_by(report: Report, directory: Path) -> dict[str, Any]:
+    write_report_html(report, directory)
+    return rows_of(directory)[0]
+
+
+def test_an_edit_that_changed_since_is_not_shown_nor_linked_and_is_again_when_it_is_back(
+    make_report: Make, tmp_path: Path
+) -> None:
+    rows = believable_rows(1)
+    draw_edits(rows, tmp_path)
+    row = _hashed(rows[0], tmp_path)
+    place = tmp_path / str(row.edited_path)
+    report, data = make_report([row]), place.read_bytes()
+    assert _written_by(report, tmp_path)["edited"]
+    place.write_bytes(drawing(99))
+    for _ in range(2):
+        found = _written_by(report, tmp_path)
+        assert (found["edited"], found["path"], found["notes"]) == (None, None, {"edited": CHANGED})
+    place.write_bytes(data)
+    found = _written_by(report, tmp_path)
+    assert found["edited"] and found["path"] and found["notes"] is None
+    place.unlink()
+    assert _written_by(report, tmp_path)["edited"], "its thumbnail is in the run"
+
+
+def test_a_source_that_changed_since_is_not_shown(make_report: Make, tmp_path: Path) -> None:
+    row = row_of(0)
+    changed = make_report([row], images=lambda _: (CHANGED, None))
+    for _ in range(2):
+        found = _written_by(changed, tmp_path)
+        assert found["source"] is None and found["notes"] == {"source": CHANGED}
+    assert not list((tmp_path / "report" / "pictures").iterdir())
+    assert _written_by(make_report([row]), tmp_path)["source"]
+
+
+def test_a_picture_too_large_to_decode_costs_itself_and_says_its_numbers(make_report: Make, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (7000, 7000)).save(buffer, "PNG")
+    found = _written_by(make_report([row_of(0)], images=lambda _: (buffer.getvalue(), drawing(1))), tmp_path)
+    assert found["source"] is None and found["target"]
+    assert "7000x7000" in found["notes"]["source"] and "MiB" in found["notes"]["source"]

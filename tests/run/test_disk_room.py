@@ -111,7 +111,7 @@ def test_the_estimate_is_near_to_what_a_run_takes(plan: Plan) -> None:
 
 def test_it_takes_no_time_for_100_000_samples(tmp_path: Path, plan: Plan) -> None:
     path = benchmark(tmp_path / "one", 1, photograph(1024)) / "0.png"
-    samples = [Sample(f"s{i}", "physical", FileImage(path), "nothing", cluster=f"c{i // 3}") for i in range(100_000)]
+    samples = [Sample(f"s{i}", "physical", (FileImage(path),), "nothing", cluster=f"c{i // 3}") for i in range(100_000)]
     large = replace(plan, samples=samples)
     large.dir.parent.mkdir(parents=True, exist_ok=True)
     with open_store(large) as store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from PIL import Image, ImageDraw
 from pipeline_fakes import fake_editor, log_of, report_of, run, samples_of
 
-from editeval.errors import BenchmarkError
+from command_line import cli
+from editeval.errors import BenchmarkError, ConfigError
 from editeval.images import decode, encode_png
 from editeval.run.pipeline import RunResult
+from editeval.run.recorded import settings_of
 from editeval.store.run_store import RunStore
 
 CHINESE = ("物理", "环境", "社会", "因果", "指代")
@@ -225,6 +228,44 @@ def test_an_id_cannot_forge_a_line_of_the_log_or_steer_a_terminal(tmp_path: Path
     assert "\x1b" not in log_of(result) and not any(x.startswith("Batch 9") for x in log_of(result).splitlines())
 
 
+SEVERAL = {"one": {"image": "sound.png"}, "two": {"images": ["sound.png", "target.png"]}}
+IN_PROCESS = {"backend": "inprocess"}
+FIRST = {"type": "fakes.fake_editor", "params": {"device_ids": ["cpu"], "images": "first"}, "execution": IN_PROCESS}
+
+
+def test_an_editor_that_takes_one_source_image_says_so_before_the_run(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, SEVERAL)
+    with pytest.raises(ConfigError, match=r"takes 1 source image.*1 of 2 samples have more \('two': 2\)") as error:
+        run(tmp_path / "out", benchmark=benchmark, diffusion_model={"type": "classical"})
+    assert "images: first" in str(error.value) and "\n" not in str(error.value)
+    assert not list((tmp_path / "out").glob("small-*"))
+
+
+def test_images_first_is_another_run_and_the_judge_sees_every_source(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, SEVERAL)
+    judge = {"type": "fakes.fake_judge", "params": {"notes": str(tmp_path / "shown")}, "execution": IN_PROCESS}
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=FIRST, reward_model=judge)
+    assert result.exit_code == 0 and result.plan.identity["images"] == "first"
+    assert sorted((tmp_path / "shown").read_text().splitlines()) == ["one 1", "two 2"]
+    every = {**FIRST, "type": "identity", "params": {"device_ids": ["cpu"]}}
+    assert "images" not in run(tmp_path / "out", benchmark=benchmark, diffusion_model=every).plan.identity
+
+
+def test_a_changed_second_source_is_another_source(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, SEVERAL)
+    every = {**FIRST, "type": "identity", "params": {"device_ids": ["cpu"]}}
+    first = run(tmp_path / "out", benchmark=benchmark, diffusion_model=every).plan
+    with RunStore.read(first.dir) as store:
+        before = {edit.sample_id: edit.made for edit in store.edits()}
+    (tmp_path / "photos" / "target.png").write_bytes(picture(box="green"))
+    again = run(tmp_path / "out", benchmark=benchmark, diffusion_model=every).plan
+    assert again.dir != first.dir
+    with RunStore.read(again.dir) as store:
+        after = {edit.sample_id: edit.made for edit in store.edits()}
+    changed = {key for key, made in before.items() if made and after[key] and made != after[key]}
+    assert changed == {"two"}
+
+
 FAULTY_BENCHMARK = """
 from editeval.types import Benchmark, Sample
 class Picture:
@@ -234,10 +275,10 @@ class Picture:
 class B(Benchmark):
     def __iter__(self):
         good, bad, text = Picture(DATA), Picture(None), Picture("no bytes")
-        yield Sample("good", "c", good, "do it")
-        yield Sample("bad", "c", bad, "do it")
-        yield Sample("text", "c", text, "do it")
-        yield Sample("target", "c", good, "do it", reference=bad)
+        yield Sample("good", "c", (good,), "do it")
+        yield Sample("bad", "c", (bad,), "do it")
+        yield Sample("text", "c", (text,), "do it")
+        yield Sample("target", "c", (good,), "do it", target=bad)
     def fingerprint(self): return "f"
 """
 
@@ -256,4 +297,41 @@ def test_an_error_in_the_read_of_somebody_elses_benchmark_fails_its_own_sample_a
     assert edits["text"]["message"] == "image: read() must return bytes, got str"
     with RunStore.read(result.plan.dir) as store:
         (target,) = (row for row in store.rows(result.plan.judging_id) if row.id == "target")
-    assert target.scores["overall"].raw == f"reference: {where}"
+    assert target.scores["overall"].raw == f"target: {where}"
+
+
+def test_of_a_run_whose_data_set_is_gone_the_report_is_made_from_the_run_alone(tmp_path: Path) -> None:
+    rows = {"one": {"image": "sound.png", "category": "a.b"}, "two": {"image": "target.png", "category": "a"}}
+    result = run(tmp_path / "out", benchmark=folder(tmp_path, rows), reward_model=fake_judge())
+    before, told = samples_of(result), (result.plan.dir / "report" / "data" / "rows-0.js").read_text()
+    shutil.rmtree(tmp_path / "photos")
+    again = cli("report", str(result.plan.dir), "--allow-code", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert samples_of(result) == before
+    assert (result.plan.dir / "report" / "data" / "rows-0.js").read_text() == told, "pictures and texts are in the run"
+    checked = cli("verify", str(result.plan.dir), "--allow-code", cwd=tmp_path)
+    assert "the sources of 2 edits are not there any more" in checked.stdout
+    judged = cli("score", str(result.plan.dir), "--allow-code", cwd=tmp_path)
+    assert judged.returncode == 2 and "no folder" in judged.stderr, "judging needs the pictures"
+
+
+def test_a_category_with_a_dot_does_not_brick_its_run(tmp_path: Path) -> None:
+    benchmark = folder(tmp_path, {"one": {"image": "sound.png", "category": "a.b"}})
+
+    def asked(system: str, name: str = "a.b") -> RunResult:
+        prompts = {name: {"system_prompt": system, "user_prompt_template": "{edit_instruction}"}}
+        return run(tmp_path / "out", benchmark=benchmark, reward_model=fake_judge(), prompts=prompts)
+
+    asked("x")
+    result = asked("y")
+    with RunStore.read(result.plan.dir) as store:
+        assert settings_of(store)["prompts"]["a.b"]["system_prompt"] == "y"
+    result = asked("z", "a")
+    with RunStore.read(result.plan.dir) as store:
+        assert set(settings_of(store)["prompts"]) == {"a"}
+    assert cli("report", str(result.plan.dir), "--allow-code", cwd=tmp_path).returncode == 0
+    override = ("--set", 'prompts."a.b".system_prompt=q', "--set", 'prompts."a.b".user_prompt_template=r', "--dry-run")
+    sections = {"benchmark": {"type": "procedural"}, "diffusion_model": {"type": "identity"}}
+    (tmp_path / "c.yaml").write_text(json.dumps(sections))
+    told = cli("run", "c.yaml", *override, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr

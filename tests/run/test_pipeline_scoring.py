@@ -39,6 +39,21 @@ def test_only_what_is_edited_is_judged_and_the_rest_stays_pending(tmp_path: Path
     assert again.exit_code == 0 and again.counts.num_scored == 10
 
 
+@pytest.mark.parametrize("overlap", [False, True])
+def test_an_edit_that_is_made_again_with_equal_bytes_is_not_judged_again(tmp_path: Path, overlap: bool) -> None:
+    sections = {"reward_model__execution__overlap": overlap, "evaluation__first": 3}
+    first = run(tmp_path, **sections)
+    with RunStore.reopen(first.plan.dir) as store:
+        num_judged = len(list(store.attempts("judge")))
+        lost = next(store.sample_ids())
+        store.forget_edits([lost])
+    again = run(tmp_path, **sections)
+    assert again.exit_code == 0 and again.counts.num_scored == 3
+    with RunStore.read(first.plan.dir) as store:
+        assert len(list(store.attempts("edit", lost))) == 2
+        assert len(list(store.attempts("judge"))) == num_judged
+
+
 def test_an_interrupted_judging_goes_on_where_it_was(tmp_path: Path) -> None:
     first = run(tmp_path)
     interrupt = Interrupt()

@@ -48,12 +48,12 @@ def by_hand(result: RunResult) -> float:
     """Expected sum of scores by the expected number of scores, rung by rung and sample by sample."""
     judge, total, count = ReferenceJudge(ReferenceParams()), 0.0, 0.0
     for sample in result.plan.samples:
-        assert sample.reference is not None and sample.mask is not None
-        images = sample.image.read(), sample.reference.read()
+        assert sample.target is not None and sample.mask is not None
+        images = sample.image.read(), sample.target.read()
         for name, chance in chances_of(SimulatedParams(CHANCES), sample.id).items():
             if name in RUNGS:
                 edited = encode_png(answer(name, images, seed_of(0, sample.id)))
-                asked = JudgeRequest(sample.id, images[0], edited, "", images[1], sample.mask.read())
+                asked = JudgeRequest(sample.id, (images[0],), edited, "", images[1], sample.mask.read())
                 value = judge.judge([asked])[0][0].value
                 assert value is not None
                 total, count = total + chance * value, count + chance

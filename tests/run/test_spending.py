@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from command_line import cli
 from editeval.config.load import load_mapping
 from editeval.errors import ConfigError, MachineError
 from editeval.execution.pool import BudgetLedger, Usage
@@ -44,7 +45,8 @@ def settings(folder: Path, editor: dict[str, Any], judge: dict[str, Any] | None)
 def judged_by(servers: list[ChatServer], **params: Any) -> dict[str, Any]:
     urls = [server.url for server in servers]
     given = {"base_urls": urls, "model": "tiny-judge", "backoff_s": 0.01, "concurrency": 1} | params
-    execution = {"device_ids": ["cpu"] * len(servers), "batch_size": 2}
+    backend = "inprocess" if len(servers) == 1 else "process"
+    execution = {"device_ids": ["cpu"] * len(servers), "batch_size": 2, "backend": backend}
     return {"type": "openai_chat", "params": given, "execution": execution}
 
 
@@ -58,7 +60,7 @@ def judge(folder: Path, *servers: ChatServer, **params: Any) -> RunResult:
 
 def edit(folder: Path, server: ImageServer, **params: Any) -> RunResult:
     given = {"base_url": server.url, "model": "tiny-edit", "size": "96x96", "backoff_s": 0.01} | params
-    editor = {"type": "openai_images", "params": given, "execution": {"device_ids": ["cpu"]}}
+    editor = {"type": "openai_images", "params": given, "execution": {"device_ids": ["cpu"], "backend": "inprocess"}}
     return evaluate(load_mapping(settings(folder, editor, REFERENCE), "capped", environ={}))
 
 
@@ -115,12 +117,7 @@ def test_status_says_which_limit_is_to_be_raised(tmp_path: Path) -> None:
         assert (found.outcome, found.cap) == ("capped", "reward_model.params.max_calls")
         again = status_of(judge(tmp_path, server, max_calls=15).plan.dir)
         assert (again.outcome, again.cap) == (found.outcome, found.cap), "also where it may not begin"
-        status = subprocess.run(
-            [sys.executable, "-m", "editeval", "status", str(capped.plan.dir)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        status = cli("status", str(capped.plan.dir), cwd=tmp_path)
         assert "a limit on spending is reached" in status.stdout
         assert status_of(judge(tmp_path, server).plan.dir).outcome == "complete"
 
@@ -186,8 +183,9 @@ def test_images_can_be_limited_in_money_where_the_server_counts(tmp_path: Path) 
 
 def test_after_a_kill_no_call_that_was_made_is_missing_from_the_books(tmp_path: Path) -> None:
     with ChatServer(seconds=0.02) as server:
-        path = tmp_path / "capped.yaml"
-        path.write_text(yaml.safe_dump(settings(tmp_path / "out", IDENTITY, judged_by([server], max_calls=20))))
+        path, judged = tmp_path / "capped.yaml", judged_by([server], max_calls=20)
+        judged["execution"]["backend"] = "process"
+        path.write_text(yaml.safe_dump(settings(tmp_path / "out", IDENTITY, judged)))
         command = [sys.executable, "-m", "editeval", "run", str(path)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             deadline = time.monotonic() + 60
@@ -197,7 +195,7 @@ def test_after_a_kill_no_call_that_was_made_is_missing_from_the_books(tmp_path: 
             os.kill(process.pid, signal.SIGKILL)
         time.sleep(0.5)
         for _ in range(2):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            done = cli("run", str(path), cwd=tmp_path)
             assert done.returncode == 3 and "reward_model.params.max_calls is reached: 20 calls made" in done.stderr
         assert 19 <= len(server.calls) <= 20, "one that was granted may not have been made any more"
 

@@ -60,7 +60,9 @@ def scale(directory: Path, count: int) -> None:
 
     def many() -> Iterator[Sample]:
         for number in range(count):
-            yield Sample(f"sample-{number:07}", "physical", fakes.NoImage(), f"instruction {number} " * 8, "text " * 10)
+            yield Sample(
+                f"sample-{number:07}", "physical", (fakes.NoImage(),), f"instruction {number} " * 8, "text " * 10
+            )
 
     figures: dict[str, Any] = {}
     for phase in ("first", "again"):

@@ -21,7 +21,7 @@ class NoImage:
 
 
 def sample(sample_id: str, category: str = "physical", cluster: str = "") -> Sample:
-    return Sample(sample_id, category, NoImage(), f"change {sample_id}", "a scene", cluster=cluster)
+    return Sample(sample_id, category, (NoImage(),), f"change {sample_id}", "a scene", cluster=cluster)
 
 
 def samples(count: int) -> list[Sample]:

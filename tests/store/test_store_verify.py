@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import store_fakes as fakes
 
+from editeval.errors import MachineError
+from editeval.store import queries
 from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem, repair, verify
@@ -105,9 +107,79 @@ def test_a_lost_or_altered_image_is_found_and_becomes_pending(
         assert store.counts(fakes.JUDGING).num_edited == 2
         assert len(list(store.attempts())) == num_attempts
         assert verify(store, SHOWN) == []
-        store.record_edit(fakes.done("s001"), seed=1)
+        store.record_edit(fakes.done("s001", fakes.png("other bytes")), seed=1)
         assert store.pending_scores(fakes.JUDGING) == ["s001"]
         assert len(store.events_of(Repaired)) == 1
+
+
+def test_an_edit_made_again_with_equal_bytes_has_its_scores_again_and_those_of_other_bytes_stay_as_history(
+    run: Path,
+) -> None:
+    with RunStore.reopen(run) as store:
+        before = list(store.rows(fakes.JUDGING))
+        store.forget_edits(["s000", "s001"])
+        store.record_edit(fakes.done("s000"), seed=1)
+        store.record_edit(fakes.done("s001", fakes.png("other bytes")), seed=1)
+        after = list(store.rows(fakes.JUDGING))
+        assert after[0].scores == before[0].scores and after[1].scores == {}
+        assert (
+            sorted(queries.scored_by(store, "s000")) == [fakes.JUDGING, "older"]
+            and queries.scored_by(store, "s001") == []
+        )
+        kept = store.query("SELECT DISTINCT sample_id, raw FROM kept_scores WHERE metric = 'overall'")
+        assert kept == [("s001", "said")], "the paid reply about the bytes that were lost"
+        store.forget_edits(["s001"])
+        store.record_edit(fakes.done("s001"), seed=1)
+        assert list(store.rows(fakes.JUDGING))[1].scores == before[1].scores
+
+
+def _taken_away(run: Path) -> None:
+    (run / "edits").rename(run.parent / "elsewhere")
+
+
+def _not_mounted(run: Path) -> None:
+    _taken_away(run)
+    (run / "edits").mkdir()
+
+
+@pytest.mark.parametrize("away", [_taken_away, _not_mounted])
+def test_pictures_that_are_away_are_no_loss_until_the_user_says_so(run: Path, away: Callable[[Path], None]) -> None:
+    away(run)
+    with RunStore.reopen(run) as store:
+        before = list(store.rows(fakes.JUDGING))
+        with pytest.raises(MachineError, match=r"3 of 3 pictures .* --accept-loss"):
+            repair(store, verify(store))
+        assert list(store.rows(fakes.JUDGING)) == before and store.pending_edits() == []
+        edit = store.edit_of("s000")
+        assert edit is not None
+        with pytest.raises(MachineError, match="on record, but not there"):
+            store.read_edit(edit)
+        assert len(repair(store, verify(store), accept_loss=True)) == 3
+        assert store.pending_edits() == ["s000", "s001", "s002"]
+
+
+def test_a_picture_found_under_another_name_goes_back_to_its_place(run: Path) -> None:
+    for number, key in enumerate(("s000", "s001", "s002")):
+        path = _image(run, key)
+        path.rename(path.with_name(f"holiday {number}.png"))
+    _flip(run / "edits" / "holiday 2.png")
+    with RunStore.reopen(run) as store:
+        before = list(store.rows(fakes.JUDGING))
+        problems = verify(store)
+        fixed = repair(store, problems)
+        assert [p.where for p in problems if p not in fixed] == ["edits/holiday 2.png"], "not its bytes"
+        assert list(store.rows(fakes.JUDGING))[:2] == before[:2] and store.pending_edits() == ["s002"]
+    assert [p.where for p in _found(run) if p.kind != "report"] == ["edits/holiday 2.png"]
+
+
+def test_a_picture_that_came_back_since_it_was_missed_is_no_loss(run: Path) -> None:
+    path = _image(run, "s000")
+    path.rename(run / "away.png")
+    problems = [p for p in _found(run) if p.kind != "report"]
+    (run / "away.png").rename(path)
+    with RunStore.reopen(run) as store:
+        assert repair(store, problems) == problems and store.pending_edits() == []
+    assert _found(run) == []
 
 
 def test_temporary_files_are_found_and_removed_and_unknown_files_are_told_and_kept(run: Path) -> None:

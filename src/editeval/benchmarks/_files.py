@@ -16,14 +16,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from editeval.benchmarks._json_stream import LongString
 from editeval.errors import BenchmarkError, ImageError
 from editeval.images import from_base64
-from editeval.types import Sample
+from editeval.types import ImageRef, Sample
 
 MAX_HASHED_BYTES = 1 << 30  # up to this total, fingerprints read whole images
 _ENDS = 4096  # bytes read from both ends of every image beyond that
+_STEP = 1 << 20
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
 _MAX_LISTED = 100  # duplicates
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -89,6 +91,14 @@ class Base64Text:
             raise ImageError(f"{self.path}: {self.record}: {error}") from error
 
 
+class ImagePlace(Protocol):
+    """Where the images are that a record names."""
+
+    def image(self, where: str, field: str, name: str) -> ImageRef:
+        """The image called `name`. Raises BenchmarkError for a name that is refused; a missing one is found later."""
+        ...
+
+
 class ImageDirectory:
     """Hands out images of one folder by relative path; a name that leads out of the folder is refused at once.
 
@@ -132,7 +142,7 @@ class ImageDirectory:
 
 def folder_images(samples: Iterable[Sample]) -> list[FolderImage]:
     """All images of the samples that are files in a folder."""
-    images = (image for sample in samples for image in (sample.image, sample.reference, sample.mask))
+    images = (i for sample in samples for i in (*sample.images, sample.target, sample.mask, *sample.references))
     return [image for image in images if isinstance(image, FolderImage)]
 
 
@@ -150,6 +160,25 @@ def fingerprint_images(images: Iterable[FolderImage], max_hashed_bytes: int = MA
         size = sizes[name]
         content = "" if size is None else _content_digest(paths[name], size if is_whole else min(size, _ENDS), size)
         digest.update(json.dumps([name, size, content]).encode())
+    return digest.hexdigest()
+
+
+def fingerprint_files(paths: Sequence[Path], max_hashed_bytes: int = MAX_HASHED_BYTES) -> str:
+    """Hash of the contents of files of data, in order: whole up to `max_hashed_bytes` in all.
+
+    Beyond that, sizes, the last MiB (where an index may be) and 4 KiB of every MiB stand for them: whoever changes a
+    compressed value moves everything behind it.
+    """
+    digest, sizes = hashlib.sha256(), [path.stat().st_size for path in paths]
+    for path, size in zip(paths, sizes, strict=True):
+        with path.open("rb") as file:
+            if sum(sizes) <= max_hashed_bytes:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+                continue
+            digest.update(json.dumps([size]).encode())
+            for start in range(0, size, _STEP):
+                file.seek(start)
+                digest.update(file.read(_STEP if start + _STEP >= size else _ENDS))
     return digest.hexdigest()
 
 

@@ -33,7 +33,7 @@ from editeval.types import Benchmark, Sample
 
 Row = dict[str, object]
 REQUIRED = ("image", "instruction")
-COLUMNS = frozenset((*REQUIRED, "id", "category", "description", "reference", "mask", "cluster"))
+COLUMNS = frozenset((*REQUIRED, "images", "id", "category", "description", "reference", "mask", "cluster"))
 MANIFESTS = ("manifest.jsonl", "manifest.csv")
 _REMEDY = "give every row an id of its own"
 
@@ -121,18 +121,22 @@ def _load(folder: Path, manifest: Path) -> tuple[Sample, ...]:
 
 def _sample(where: str, row: Row, directory: ImageDirectory, seen: Counter[str]) -> Sample:
     for column in REQUIRED:
-        if row.get(column) is None:
+        if row.get(column) in (None, []) and not (column == "image" and row.get("images")):
             raise BenchmarkError(f"{where}: no {column!r}, got {', '.join(map(repr, row)) or 'nothing'}; add it")
-    image = directory.image(where, "image", required_text(where, "image", row["image"]))
+    column = "image" if row.get("image") is not None else "images"
+    found = row[column]
+    listed = found if isinstance(found, list) else [found]
+    images = tuple(directory.image(where, column, required_text(where, column, name)) for name in listed)
+    image = images[0]
     seen[image.name] += 1
     number = seen[image.name]
     return Sample(
         id=optional_text(where, "id", row.get("id")) or (image.name if number == 1 else f"{image.name}#{number}"),
         category=sys.intern(optional_text(where, "category", row.get("category")) or "all"),
-        image=image,
+        images=images,
         instruction=required_text(where, "instruction", row["instruction"]),
         description=optional_text(where, "description", row.get("description")),
-        reference=_optional_image(where, "reference", row, directory),
+        target=_optional_image(where, "reference", row, directory),
         mask=_optional_image(where, "mask", row, directory),
         cluster=sys.intern(optional_text(where, "cluster", row.get("cluster")) or image.name),
         metadata={sys.intern(key): value for key, value in row.items() if key not in COLUMNS},
@@ -192,7 +196,7 @@ def _check_header(manifest: Path, header: list[str]) -> None:
 def _described(sample: Sample) -> list[object]:
     names = [
         image.name if isinstance(image, FolderImage) else None
-        for image in (sample.image, sample.reference, sample.mask)
+        for image in (sample.image, sample.target, sample.mask, *sample.images[1:])
     ]
     texts = [sample.id, sample.category, sample.instruction, sample.description, sample.cluster]
     return [*texts, *names, sample.metadata]

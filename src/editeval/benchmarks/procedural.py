@@ -104,7 +104,7 @@ class ProceduralBenchmark(Benchmark):
             yield Sample(
                 f"{category}/{first + change:04d}",
                 category,
-                LazyImage(cell, "source"),
+                (LazyImage(cell, "source"),),
                 texts.instructions[change],
                 texts.description,
                 LazyImage(cell, "target"),

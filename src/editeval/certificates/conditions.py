@@ -126,10 +126,10 @@ def request(arm: str, specimen: TestCase, prompt: Prompt | None) -> JudgeRequest
     shown, sample = ARMS[arm](specimen), specimen.sample
     return JudgeRequest(
         key=key_of(arm, sample.id),
-        source=shown.source,
+        sources=(shown.source,),
         edited=shown.edited,
         instruction=shown.instruction,
-        reference=specimen.reference,
+        target=specimen.reference,
         mask=specimen.mask,
         prompt=prompt.render(replace(sample, instruction=shown.instruction)) if prompt else None,
         metadata={**sample.metadata, "category": sample.category},

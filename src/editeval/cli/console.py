@@ -38,7 +38,8 @@ def print_error(message: object) -> int:
     """One line on stderr, without secrets and control characters; the exit code that goes with it."""
     from editeval.redaction import redacted
 
-    sys.stderr.write(f"editeval: {one_line(redacted(str(message)))}\n")
+    with suppress(OSError):  # nobody can be told
+        sys.stderr.write(f"editeval: {one_line(redacted(str(message)))}\n")
     return USAGE
 
 

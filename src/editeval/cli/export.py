@@ -24,6 +24,7 @@ from editeval.stats.summary import summarise
 from editeval.store import connection, queries
 from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
+from editeval.types import Metric
 
 NAMES = {
     "csv": "samples.csv",
@@ -72,7 +73,7 @@ def _opened(output: str | None, path: Path) -> Iterator[TextIO]:
 
 def _export_parquet(directory: Path, path: Path) -> None:
     with RunStore.read(directory) as store, connection.translated(path), files.replacing(path) as file:
-        write_parquet(flat(store, with_raw=True), Path(file.name))
+        write_parquet(flat(store, with_raw=True), file)
 
 
 def _csv(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
@@ -86,7 +87,7 @@ def _md(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
     from editeval.run.report import build_report
 
     with RunStore.read(directories[0]) as store:
-        out.write(render_report_md(build_report(plan_of(store, allow_code), store)))
+        out.write(render_report_md(build_report(plan_of(store, allow_code, is_looking=True), store)))
 
 
 def _tex(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
@@ -161,9 +162,10 @@ def _model(store: RunStore) -> tuple[Model, str]:
         )
     metric = shown[0].labels[0]
     entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
-    summaries = {s.category: s for s in summarise(entries, metric)}
+    scale = results.scales(store, shown[:1]).get(metric) or Metric(metric)
+    summaries = {s.category: s for s in summarise(entries, metric, scale)}
     name = editor_of(store)
-    return Model(name, summaries, shown[0].title, queries.subset(store), shown[0].id), metric
+    return Model(name, summaries, shown[0].title, queries.subset(store), scale, shown[0].id), metric
 
 
 def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:

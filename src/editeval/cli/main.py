@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from editeval.cli.console import continuing, print_error
@@ -17,14 +19,48 @@ from editeval.cli.parser import build_legacy_parser, build_parser
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry of `editeval`; ends the process with one of EXIT_CODES."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = build_parser().parse_args(arguments)
-    sys.exit(_guarded(options, ["editeval", *arguments]))
+    sys.exit(_ended(build_parser, arguments, ["editeval", *arguments]))
 
 
 def legacy_main(argv: Sequence[str]) -> None:
     """Entry of `python main.py [--config X] [flags]`: the same as `editeval run X [flags]`."""
-    options = build_legacy_parser().parse_args(list(argv))
-    sys.exit(_guarded(options, ["python", "main.py", *argv]))
+    sys.exit(_ended(build_legacy_parser, list(argv), ["python", "main.py", *argv]))
+
+
+def _ended(build: Callable[[], argparse.ArgumentParser], arguments: list[str], argv: list[str]) -> int:
+    """The exit code. Output that cannot be written (a full disk) is one line; output that is closed goes nowhere."""
+    _open_streams()
+    try:
+        code = _guarded(build().parse_args(arguments), argv)
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _lead_nowhere()
+        is_pipe = error.errno == errno.EPIPE  # the reader left: nothing more to say
+        return 0 if is_pipe else print_error(f"the output cannot be written: {error.strerror}; free some space")
+
+
+_UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
+def _open_streams() -> None:
+    """Standard input, output and error are open, if to nowhere: no file of a run may get the number of one of them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+def _lead_nowhere() -> None:
+    """What waits to be written to stdout is dropped: writing it as the process ends would fail once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
@@ -49,9 +85,6 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
         return error.exit_code
     except EditevalError as error:
         return print_error(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
-        return 0
     except Exception as error:
         if getattr(options, "debug", False):
             raise
@@ -66,5 +99,6 @@ def _guarded(options: argparse.Namespace, argv: list[str]) -> int:
             "sets up .venv: `source .venv/bin/activate` and try again"
         )
     except KeyboardInterrupt as stop:
-        sys.stderr.write(f"\nStopped. To continue: {continuing(argv)}\n")
+        with suppress(OSError):
+            sys.stderr.write(f"\nStopped. To continue: {continuing(argv)}\n")
         return 128 + (stop.args[0] if stop.args else signal.SIGINT)

@@ -233,8 +233,11 @@ def _add_looks(commands: Commands[Parser]) -> None:
         *(_RUN, _scores(shown, action="append", default=[]), _CODE),
         _flag("--embed", metavar="FILE", help="also write everything but full-size pictures into one file"),
     )
-    repair = _switch("--repair", "fix what is safe: lost images, reports, temporary files")
-    _add(commands, "verify", "hash every image again; compare ledger, files, reports, inputs", _RUN, repair, _CODE)
+    repairs = (
+        _switch("--repair", "fix what is safe: lost images, reports, temporary files"),
+        _switch("--accept-loss", "with --repair: also where many images are missing, which are then made again"),
+    )
+    _add(commands, "verify", "hash every image again; compare ledger, files, reports, inputs", _RUN, *repairs, _CODE)
 
 
 def _add_scores(commands: Commands[Parser]) -> None:

@@ -24,7 +24,9 @@ def report(options: argparse.Namespace) -> int:
     if embed is not None and not Path(embed).absolute().parent.is_dir():
         raise ConfigError(f"--embed {embed}: no folder {Path(embed).parent}; make it, or name another file")
     with RunStore.reopen(run_dirs(options)[0]) as store:
-        plan = plan_of(store, options.allow_code)  # whatever it refuses, it refuses before anything is chosen
+        plan = plan_of(
+            store, options.allow_code, is_looking=True
+        )  # what it refuses is refused before anything is chosen
         if options.scores:
             results.choose(store, options.scores)
         return _show_reports(plan, store, embed)

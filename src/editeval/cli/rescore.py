@@ -15,7 +15,7 @@ from editeval.config.load import load_judges
 from editeval.errors import ConfigError
 from editeval.run import results
 from editeval.run.pipeline import score as judge_again
-from editeval.run.recorded import plan_of, settings_of
+from editeval.run.recorded import plan_of, settings_here, stranger_of
 from editeval.run.reparse import ChangedScore, Reparse, changes, keep, reparse_of
 from editeval.run.report import publish
 from editeval.store.ledger_events import Reparsed
@@ -31,9 +31,9 @@ def score(options: argparse.Namespace) -> int:
     """
     directory = run_dirs(options)[0]
     with RunStore.read(directory) as store:
-        settings, name = settings_of(store), str(store.manifest["name"])
+        settings, name, found_in = settings_here(store), str(store.manifest["name"]), stranger_of(store)
     path = Path(options.config) if options.config else None
-    config = load_judges(settings, name, path, options.set, options.allow_code)
+    config = load_judges(settings, name, path, options.set, options.allow_code, found_in)
     with interruptible() as interrupt:
         result = judge_again(config, directory, options.argv, interrupt, options.display)
     code = report_result(result, options.argv, options.display)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editeval.cli.console import continuing, interruptible, overrides_of, result_console
+from editeval.config.consent import VERBS
 from editeval.config.load import read_config
 from editeval.config.schema import Config, Execution
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
@@ -20,8 +21,8 @@ from editeval.redaction import redacted
 from editeval.reports.format import subset_line
 from editeval.run import recorded
 from editeval.run.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
-from editeval.run.prepare import new_run_line
-from editeval.store import directories, queries
+from editeval.run.prepare import new_run_line, recorded_so_far
+from editeval.store import directories
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
 from editeval.text import clock, one_line, run_command
@@ -61,30 +62,25 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     return result.exit_code
 
 
-def configuration(options: argparse.Namespace, is_run: bool) -> Config:
+def configuration(options: argparse.Namespace, is_run: bool, seen: list[Config] | None = None) -> Config:
     """The configuration of CONFIG and the flags. Raises UserError with everything that is wrong with it.
 
-    A mistake in it does not hide those that only show where it meets its data and, for a run, this machine.
+    A mistake in it does not hide those that only show where it meets its data and, for a run, this machine. `seen`
+    gets what could be read of it, mistakes or not.
     """
     path = Path(options.config)
     problems = Problems(path)
     config = read_config(path, problems, overrides_of(options), allow_code=options.allow_code)
+    if config is not None and seen is not None:
+        seen.append(config)
     if problems.found and config is not None:
         sound = {name: stage for name, stage in config.judges.items() if stage.params is not None}
-        _look_further(replace(config, judges=sound), problems, is_run)
+        look_at(replace(config, judges=sound), problems)
+        for lacking in device_warnings(config) if is_run else ():
+            problems.add(MachineError(lacking))
     problems.check()
     assert config is not None, "there is none without a problem"
     return config
-
-
-def _look_further(config: Config, problems: Problems, is_run: bool) -> None:
-    found = Problems()
-    look_at(config, found)
-    for error in found.found:
-        if is_run or not (isinstance(error, BenchmarkError) and _is_absent(config)):
-            problems.add(error)
-    for lacking in device_warnings(config) if is_run else ():
-        problems.add(MachineError(lacking))
 
 
 def _retrying(plan: Plan) -> str:
@@ -97,8 +93,16 @@ def _kept(counts: Counts) -> str:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Everything that `run` would refuse is an error here; what only this machine lacks is a warning."""
-    config = configuration(options, is_run=False)
+    """Everything that `run` would refuse is an error here; what only this machine lacks is a warning.
+
+    What the configuration would execute, read, write and contact is listed, also where it is not sound.
+    """
+    seen: list[Config] = []
+    try:
+        config = configuration(options, is_run=False, seen=seen)
+    except UserError:
+        sys.stdout.write("".join(f"{line}\n" for config in seen for line in _effects(config)))
+        raise
     warnings = [*config.warnings, *unused_prompts(config), *device_warnings(config)]
     lines = [f"{config.path}: sound"]
     try:
@@ -112,10 +116,19 @@ def check(options: argparse.Namespace) -> int:
         lines += [f"  {subset_line(plan.subset)}"] if plan.subset else []
         lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
         lines += [f"  {one_line(note)}" for note in plan.notes]
+    lines += _effects(config)
     for warning in warnings:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def _effects(config: Config) -> list[str]:
+    """A line for each of what the configuration executes, reads, writes and contacts."""
+    found: dict[str, dict[str, None]] = {verb: {} for verb in VERBS}
+    for effect in config.effects:
+        found[effect.verb][effect.subject] = None
+    return [f"  {verb}: {one_line(redacted(', '.join(subjects)))}" for verb, subjects in found.items() if subjects]
 
 
 def _is_absent(config: Config) -> bool:
@@ -130,7 +143,7 @@ def _dry_run(config: Config, fresh: bool) -> int:
     out = sys.stdout.write
     for warning in [*config.warnings, *unused_prompts(config), *device_warnings(config)]:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
-    pending, states = _pending(plan)
+    pending, states = recorded_so_far(plan)
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
     if plan.lineage is not None and plan.lineage.previous is not None and plan.lineage.reasons:
         out(f"               {one_line(new_run_line(plan.lineage))}\n")
@@ -160,23 +173,6 @@ def _changed_setting(plan: Plan) -> str:
         return ""
     with RunStore.read(plan.dir) as store:
         return recorded.changed_setting(plan, store)
-
-
-def _pending(plan: Plan) -> tuple[list[str], Counter[str]]:
-    """Ids still to edit, and counts of what is in the ledger already."""
-    states: Counter[str] = Counter()
-    ids = [s.id for s in plan.samples]
-    if not directories.is_run(plan.dir):
-        return ids, states
-    with RunStore.read(plan.dir) as store:
-        edits = {e.sample_id: e.status for e in store.edits(wanted_only=False)}
-        states.update(edits[i] for i in ids if i in edits)
-        for judging in plan.judgings:
-            seen = queries.has_value(store, judging.id)
-            marks = [seen[i] for i in ids if i in seen]
-            states[f"{judging.id} scored"] = sum(marks)
-            states[f"{judging.id} unscored"] = len(marks) - sum(marks)
-    return [i for i in ids if i not in edits], states
 
 
 def _print_assignment(plan: Plan, pending: list[str]) -> None:

@@ -73,8 +73,8 @@ def _follow_live(directory: Path) -> RunStatus:
 
 def _follow_plain(directory: Path) -> RunStatus:
     rhythm = Rhythm()
-    for found in _followed(directory):
-        if rhythm.is_due(found.picture):
+    for number, found in enumerate(_followed(directory)):
+        if rhythm.is_due(found.picture) or (number == 0 and found.writer is not None):
             sys.stdout.write(status_line(found.picture) + "\n")
             sys.stdout.flush()
     _print(found)

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 from editeval.cli.console import run_dirs
-from editeval.errors import UserError
+from editeval.errors import MachineError, UserError
 from editeval.plugins import names_code
 from editeval.run import results
 from editeval.run.recorded import plan_of, settings_of
 from editeval.run.same_inputs import InputsCheck, check_inputs
-from editeval.stats.summary import summarise
 from editeval.store import verify as checks
 from editeval.store.ledger_events import Repaired
 from editeval.store.run_store import RunStore
-from editeval.store.verify import AGAIN, Problem
+from editeval.store.verify import Problem
 from editeval.text import one_line, run_command
-
-TOLERANCE = 1e-9
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -31,12 +23,15 @@ def verify(options: argparse.Namespace) -> int:
 
     What cannot be compared (weights that are not on this machine) is said, and is no problem.
     """
+    if options.accept_loss and not options.repair:
+        raise UserError("--accept-loss: says how far a repair may go, and none was asked for; add --repair")
     directory, should_repair = run_dirs(options)[0], options.repair
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
         made_of = _inputs(store, options.allow_code)
         prefixes = results.prefixes(results.shown(store))
-        problems = [*checks.verify(store, prefixes), *_summary_problems(store), *made_of.problems]
-        repaired, advice = _repaired(store, problems, options.allow_code) if should_repair else ([], "")
+        problems = [*checks.verify(store, prefixes), *results.stale_summaries(store), *made_of.problems]
+        repaired, advice = _repaired(store, problems, options) if should_repair else ([], "")
+        num_pending = sum(_is_image(one) and store.edit_of(str(one.sample_id)) is None for one in repaired)
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
         fixing = run_command("verify", directory, "--repair", names_code=names_code(settings_of(store)))
     for problem in problems:
@@ -46,7 +41,7 @@ def verify(options: argparse.Namespace) -> int:
     sys.stdout.write(f"{directory}: {num_images} images, {len(problems)} problems, {len(repaired)} repaired\n")
     if advice:
         sys.stderr.write(f"{one_line(advice)}\n")
-    elif any(_is_image(problem) for problem in repaired):
+    elif num_pending:
         sys.stdout.write("The samples of lost images are pending again: the command of the run makes them again.\n")
     elif not should_repair and any(problem.is_repairable or problem.kind == "report" for problem in problems):
         sys.stdout.write(f"`{fixing}` fixes what can be fixed safely: lost images, reports, temporary files\n")
@@ -56,7 +51,7 @@ def verify(options: argparse.Namespace) -> int:
 def _inputs(store: RunStore, allow_code: bool) -> InputsCheck:
     """What the run was made of, compared with what is there now; unknown where that cannot be read."""
     try:
-        return check_inputs(plan_of(store, allow_code), store)
+        return check_inputs(plan_of(store, allow_code, is_looking=True), store)
     except UserError as error:
         why = "; ".join(map(str, error.parts))
         return InputsCheck(unknown=[f"source images, weights and code are not compared: {why}"])
@@ -66,16 +61,20 @@ def _is_image(problem: Problem) -> bool:
     return problem.sample_id is not None
 
 
-def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tuple[list[Problem], str]:
-    """(what was fixed, what to do about the reports). Reports follow from the ledger, so that writing them is safe."""
-    fixed = checks.repair(store, problems)
+def _repaired(store: RunStore, problems: list[Problem], options: argparse.Namespace) -> tuple[list[Problem], str]:
+    """(what was fixed, what to do about the rest). Reports follow from the ledger, so that writing them is safe."""
+    try:
+        fixed = checks.repair(store, problems, options.accept_loss)
+    except MachineError as error:
+        left = set(checks.verify(store))
+        return [problem for problem in problems if problem.is_repairable and problem not in left], str(error)
     reports = [problem for problem in problems if problem.kind == "report"]
     are_stale = any(_is_image(problem) for problem in fixed) and (store.dir / "report.json").exists()
     is_sound = not any(problem.kind == "ledger" for problem in problems)
     if not is_sound or not (reports or are_stale):
         return fixed, ""
     try:
-        _write_reports(store, allow_code)
+        _write_reports(store, options.allow_code)
     except UserError as error:
         return fixed, f"the reports cannot be written again: {error}"
     store.record_event(Repaired(tuple(map(str, reports)) or ("reports are out of date",)))
@@ -85,36 +84,5 @@ def _repaired(store: RunStore, problems: list[Problem], allow_code: bool) -> tup
 def _write_reports(store: RunStore, allow_code: bool) -> None:
     from editeval.run.report import build_report, republish
 
-    plan = plan_of(store, allow_code)
+    plan = plan_of(store, allow_code, is_looking=True)
     republish(build_report(plan, store), plan, store)
-
-
-def _summary_problems(store: RunStore) -> Iterator[Problem]:
-    """Figures of report.json that do not follow from the ledger; its counts and samples are checked by the store."""
-    path = store.dir / "report.json"
-    try:
-        told = json.loads(path.read_bytes())["summaries"]
-        keys = dict.fromkeys(str(summary["metric"]) for summary in told)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # the store has said so
-    known = {}
-    for metric in keys:
-        for summary in summarise((results.entry_of(row, metric) for row in results.rows(store)), metric):
-            known[metric, summary.category] = asdict(summary)
-    for summary in told:
-        where = f"{summary.get('metric')} of {summary.get('category')}"
-        # a version without `interval_note` printed other intervals: these alone cannot be checked
-        unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
-        for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
-            if name not in unchecked and not _is_equal(summary.get(name), value):
-                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
-                yield Problem("report", path.name, detail)
-                return
-
-
-def _is_equal(told: Any, known: Any) -> bool:
-    if isinstance(told, int | float) and isinstance(known, int | float):
-        return math.isclose(told, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return bool(told == known)

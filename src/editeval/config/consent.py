@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from editeval import plugins
 from editeval.config.yaml_tree import FILE, Node, deciding, plain
@@ -44,6 +44,7 @@ KEYS_OF_HOSTS: Mapping[str, tuple[str, ...]] = {
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 """Files of weights whose reading can run code."""
 Verb = Literal["executes", "reads", "writes", "contacts"]
+VERBS = get_args(Verb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Settings:
     folder: Path  # of the file, or of the run
     where: Mapping[str, str] = field(default_factory=dict)  # dotted key -> file:line: the key as it was written
     own: Collection[str] = ()  # dotted keys that the user typed
+    is_of_stranger: bool = False  # of a run that this user did not make here: no interpreter that it names is safe
 
     def at(self, key: str) -> object:
         """The value of the dotted `key`; None if there is none."""
@@ -107,8 +109,11 @@ def consent(effects: Sequence[Effect], folder: Path, allow_code: bool = False) -
 
 
 def effects_of(settings: Settings) -> list[Effect]:
-    """What these settings execute, contact with a key, and where they write. Imports and runs nothing of theirs."""
+    """What these settings execute, read, write and contact. Imports and runs nothing of theirs."""
     found = [*_type("benchmark", settings), *_results(settings)]
+    data = _path(settings.at("benchmark.params.path"))
+    if data is not None:
+        found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))
     for section in _sections(settings):
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
         found += _type(section, settings)
@@ -118,13 +123,18 @@ def effects_of(settings: Settings) -> list[Effect]:
     return found
 
 
-def settings_of(tree: Node, path: Path, folder: Path, is_own: bool) -> Settings:
-    """What the merged `tree` says. `is_own`: what no file gave is the caller's own word."""
+def settings_of(tree: Node, path: Path, folder: Path, found_in: Path | None) -> Settings:
+    """What the merged `tree` says. `found_in`: the folder of its file or its run; None: it is the caller's own word."""
     nodes = dict(_nodes(tree))
     where = {key: f"{node.where}: {node.key or key}" for key, node in nodes.items()}
     typed = {key for key, node in nodes.items() if deciding(node).rank > FILE}
-    given = {key for key, node in nodes.items() if not deciding(node).origin.startswith("file ")} if is_own else set()
-    return Settings({name: plain(node) for name, node in tree.children.items()}, path, folder, where, typed | given)
+    given = (
+        {key for key, node in nodes.items() if not deciding(node).origin.startswith("file ")}
+        if found_in is None
+        else set()
+    )
+    values = {name: plain(node) for name, node in tree.children.items()}
+    return Settings(values, path, folder, where, typed | given, found_in not in (None, path.parent))
 
 
 def _nodes(node: Node, key: str = "") -> Iterator[tuple[str, Node]]:
@@ -161,7 +171,9 @@ def _execution(section: str, execution: Mapping[str, object], settings: Settings
         execution.get("backend") == "ray",
     )
     if isinstance(python, str) and _path(python) is not None:
-        is_safe = interpreters.is_installed(python, _strange_folders(settings), not is_remote)
+        is_safe = not settings.is_of_stranger and interpreters.is_installed(
+            python, _strange_folders(settings), not is_remote
+        )
         why = "" if is_safe else f"runs {python!r}, which is no interpreter installed apart from configuration and data"
         yield _effect(settings, "executes", interpreters.resolved(python), why, f"{section}.execution.python")
     if execution.get("requirements"):
@@ -180,10 +192,15 @@ def _model(section: str, params: Mapping[str, object], settings: Settings) -> It
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
         yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
-    pickle = _pickle_of(model)
-    if pickle:
-        why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
-        yield _effect(settings, "executes", pickle, why, f"{section}.params.model_name")
+    if isinstance(model, str) and model:
+        pickle, key, path = _pickle_of(model), f"{section}.params.model_name", _path(model)
+        if path is not None and path.exists():
+            yield _effect(settings, "reads", model, "", key)
+        else:
+            yield _effect(settings, "contacts", f"the Hugging Face Hub for {model}", "", key)
+        if pickle:
+            why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
+            yield _effect(settings, "executes", pickle, why, key)
 
 
 def _servers(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
@@ -286,17 +303,20 @@ def _trusted() -> dict[str, list[str]]:
     try:
         found = json.loads(trust_file().read_text(encoding="utf-8"))
         return {str(place): [str(name) for name in names] for place, names in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+    except (OSError, ValueError, AttributeError, TypeError, RuntimeError):  # or too deep, or a user without a home
         return {}
 
 
 def _remember(trusted: Mapping[str, Sequence[str]]) -> None:
-    path = trust_file()
+    path = Path("trusted.json")
     try:
+        path = trust_file()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(path, (json.dumps(trusted, indent=1, ensure_ascii=False) + "\n").encode())
-    except OSError as error:
-        sys.stderr.write(f"{path}: {error.strerror or error}; this is allowed now, and asked again next time\n")
+    except (OSError, RuntimeError) as error:
+        sys.stderr.write(
+            f"{path}: {getattr(error, 'strerror', None) or error}; this is allowed now, and asked again next time\n"
+        )
 
 
 def _says_yes(effects: Sequence[Effect], place: str) -> bool:

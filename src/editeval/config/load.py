@@ -38,6 +38,7 @@ from editeval.config.yaml_tree import (
 )
 from editeval.errors import ConfigError, Problems
 from editeval.redaction import secret_in
+from editeval.text import key_parts
 
 PREFIX = "EDITEVAL_"
 CONSENT = f"{PREFIX}ALLOW_CODE"
@@ -77,10 +78,7 @@ _NO_OVERRIDES = Overrides()
 
 
 def load_config(
-    path: Path,
-    overrides: Overrides = _NO_OVERRIDES,
-    environ: Mapping[str, str] | None = None,
-    allow_code: bool = False,
+    path: Path, overrides: Overrides = _NO_OVERRIDES, environ: Mapping[str, str] | None = None, allow_code: bool = False
 ) -> Config:
     """The configuration in `path` with everything above it applied. `environ` defaults to the process's own.
 
@@ -196,8 +194,7 @@ def _file(path: Path, problems: Problems) -> Node:
 def _flags(overrides: Overrides) -> Iterator[Node]:
     """A tree for each flag that was given."""
     for name, (flag, paths) in _FLAGS.items():
-        value = getattr(overrides, name)
-        if value is not None:
+        if (value := getattr(overrides, name)) is not None:
             node = make(value, "", Source(flag, f"flag {flag}", FLAG))
             yield from (_single(node, path) for path in paths)
 
@@ -207,7 +204,7 @@ def _sets(texts: Sequence[str], problems: Problems) -> Iterator[Node]:
     for text in texts:
         with problems.collect():
             key, equals, value = text.partition("=")
-            path = key.strip().split(".")
+            path = key_parts(key.strip())
             if not equals or not all(path):
                 raise ConfigError(f"--set: must be section.key=value, got {quoted(text)}")
             yield _single(read_text(value, Source("--set", "--set", SET), ".".join(path)), path)
@@ -217,7 +214,7 @@ def _values(values: Mapping[str, object], problems: Problems) -> Iterator[Node]:
     """One tree per value that Python code sets."""
     for key, value in values.items():
         with problems.collect():
-            path = key.split(".")
+            path = key_parts(key)
             if not all(path):
                 raise ConfigError(f"--set: must be section.key=value, got {quoted(key)}")
             yield _single(make(value, key, Source("--set", "--set", SET)), path)
@@ -311,11 +308,13 @@ class _Layers:
                 raise problem(node, f"must be 1 or 0, got {quoted(plain(node))}")
             allowed = allow_code or bool(node.value)
         folder = found_in or (judges or path).parent
-        effects = effects_of(settings_of(self.tree, path, folder, is_own=found_in is None))
+        settings = settings_of(self.tree, path, folder, found_in)
+        effects = effects_of(settings)
         with self.problems.collect():
             allowed = consent(effects, folder, allowed)
         found = resolve.config(path, self.tree, allowed, self.warnings, self.problems)
-        return found and replace(found, effects=tuple(effects))
+        more = effects_of(replace(settings, values=found.resolved)) if found else ()  # what follows from defaults
+        return found and replace(found, effects=(*effects, *more))
 
 
 def _type(kind: str, section: Node) -> str | None:

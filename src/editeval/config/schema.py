@@ -31,6 +31,7 @@ SECTIONS = (
 Count = Annotated[int, Ge(1)]
 Seed = Annotated[int, Ge(0), Lt(2**31)]
 Seconds = Annotated[float, Gt(0)]
+Images = Literal["all", "first"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Stage:
     params: PluginParams
     seed: int
     execution: Execution
+    images: Images = "all"  # of a sample's source images, those that the editor gets
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from editeval import plugins
 from editeval.config import legacy
-from editeval.config.schema import BenchmarkConfig, Execution, Seed, Stage
+from editeval.config.schema import BenchmarkConfig, Execution, Images, Seed, Stage
 from editeval.config.values import (
     EXECUTION,
     build,
@@ -37,6 +37,7 @@ from editeval.config.yaml_tree import (
     without,
 )
 from editeval.errors import ConfigError, Problems, UserError
+from editeval.redaction import watch
 from editeval.types import PluginParams
 
 DEFAULT_BENCHMARK = "json_records"  # what one of OLD_PATHS without a type means
@@ -202,6 +203,11 @@ def stage(kind: str, section: str, written: Node, record: Resolution) -> Stage |
     plugin = _load(kind, loaded, section, said, record)
     fields = field_names(plugin.Params)
     own = placed(given, at_zero, "seed") if "seed" in fields else without(given, "seed")
+    chosen = child(given, "images") if kind == "editors" and "images" not in fields else None
+    images: Images = "all"
+    if chosen is not None:
+        own, images = without(own, "images"), record.attempt(images, parse, Images, chosen)
+        record.keep(f"{section}.params.images", images, chosen)
     for param, value in named.defaults:
         own = own if child(own, param) is not None else placed(own, make(value, "", _DEFAULT), param)
     if one_by_one and "use_batch_inference" not in fields:
@@ -209,7 +215,7 @@ def stage(kind: str, section: str, written: Node, record: Resolution) -> Stage |
     params = _params(plugin.Params, section, own, record)
     record.keep(f"{section}.params.seed", base_seed, seed)
     label = Path(loaded).name if plugins.is_file(loaded) else requested
-    return Stage(section, loaded, label, named.log_name, params, base_seed, runs)
+    return Stage(section, loaded, label, named.log_name, params, base_seed, runs, images)
 
 
 def _is_hopeless(written: Node, node: Node, section: str, record: Resolution) -> bool:
@@ -237,6 +243,7 @@ def _params(cls: type, section: str, given: Node, record: Resolution) -> PluginP
     record.close(f"{section}.params", given, known, also)
     ours = {name: below for name, below in given.children.items() if name in known}
     params = build(cls, replace(given, value=ours), f"{section}.params", record.problems, record.meant)
+    watch(str(getattr(params, "api_key_env", "")))
     for name, value in to_json(params).items() if params is not None else ():
         record.keep(f"{section}.params.{name}", value, ours.get(name))
     return params

@@ -13,8 +13,8 @@ from editeval.display.observer import Observer, RequestCompleted, RunFacts, Stag
 from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, Throughput, WorkerView
 from editeval.machine.gpus import GpuSample
 
-Interval = Callable[[Mapping[str, Sequence[float]]], tuple[float, float | None, float | None]]
-"""interval(scores by cluster) -> (mean, low, high): the interval that the report will give."""
+Interval = Callable[[Mapping[str, Sequence[float]], str], tuple[float, float | None, float | None]]
+"""interval(scores by cluster, metric) -> (mean, low, high): the interval that the report will give."""
 
 NUM_DURATIONS = 10  # of a worker's last images, for its seconds per image
 RECOUNT = 1.02  # a running mean is computed again when so many times more scores are there
@@ -236,7 +236,7 @@ class Tracker(Observer):
                 if stage.has_news()
             ]
         for stage, count, scores in grown:
-            mean, low, high = self._interval(scores)
+            mean, low, high = self._interval(scores, stage.facts.metric)
             stage.so_far = ScoreSoFar(stage.facts.metric, mean, low, high, count, stage.facts.score_set)
 
     def _stage_view(self, stage: _Stage, now: float) -> StageView:

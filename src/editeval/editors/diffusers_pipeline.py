@@ -117,7 +117,7 @@ class DiffusersPipeline(Editor):
 
     def load(self, device: str) -> None:
         """Raises MachineError or ConfigError, one line, if the checkpoint, a package or the device is not there."""
-        self._engine = DiffusionEngine.load(self.params, device)
+        self._engine = DiffusionEngine.load(self.params, device, self.allow_code)
 
     def facts(self) -> Facts:
         """Pipeline class, commit, attention, dtype, device, whether compiled."""

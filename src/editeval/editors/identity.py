@@ -7,7 +7,7 @@ instruction and the best for preservation.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from editeval.errors import ConfigError
 from editeval.images import decode
@@ -27,6 +27,7 @@ class Identity(Editor):
 
     Params = IdentityParams
     default_device = "cpu"
+    max_images: ClassVar[int | None] = None
     is_control = True
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:

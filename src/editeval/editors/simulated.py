@@ -1,7 +1,7 @@
 """A stand-in for a model, of known quality: it answers each sample with a rung that is drawn by given chances.
 
 Model: none, and every report says so. Licence: that of editeval. Cost: some 30 ms for 512 x 512 pixels on one core, and
-`latency_s`. Needs samples with a reference image: source and target are all that an answer is made of. What an answer
+`latency_s`. Needs samples with a target: it and the source are all that an answer is made of. What an answer
 is (a perfect edit, half of one, one with unasked changes, one in the wrong place, none at all, a failure, a refusal)
 depends on the sample's id and the base seed alone, so that the same run gives the same bytes on every device. As the
 chances are known, so is the mean that a run should measure: reports say both.
@@ -145,7 +145,8 @@ class Simulated(Editor):
 
     Params = SimulatedParams
     default_device = "cpu"
-    sees_reference: ClassVar[bool] = True
+    max_images: ClassVar[int | None] = None
+    sees_target: ClassVar[bool] = True
 
     @classmethod
     def known_answers(cls, params: SimulatedParams) -> SimulatedAnswers:
@@ -161,11 +162,8 @@ class Simulated(Editor):
         if request.overrides:
             got = ", ".join(sorted(request.overrides))
             raise ConfigError(f"simulated: request {request.key}: nothing can be overridden, got {got}; leave it out")
-        if len(request.images) != 2:
-            raise BenchmarkError(
-                f"simulated: request {request.key}: needs source and reference image, got {len(request.images)} "
-                "image(s); use it on samples that have a reference"
-            )
+        if request.target is None:
+            raise BenchmarkError(f"simulated: request {request.key}: has no target; use it on samples that have one")
         for step in range(NUM_STEPS):
             time.sleep(self.params.latency_s / NUM_STEPS)
             progress(step + 1, NUM_STEPS)
@@ -176,4 +174,4 @@ class Simulated(Editor):
             raise ImageError("simulated: the source cannot be read")
         if rung == "failed":
             raise SimulatedError("the stand-in fails here, as its chances say")
-        return answer(rung, request.images, request.seed)
+        return answer(rung, (request.images[0], request.target), request.seed)

@@ -1,7 +1,7 @@
 """Control that returns the known target: what a run scores when every edit is perfect.
 
-Model: none. Licence: that of editeval. Cost: one decode. Needs samples with a reference image; it is the only kind of
-editor that sees one.
+Model: none. Licence: that of editeval. Cost: one decode. Needs samples with a target; controls are the only
+editors that see one.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ class TargetParams:
 
 
 class Target(Editor):
-    """The reference, decoded and nothing else."""
+    """The target, decoded and nothing else."""
 
     Params = TargetParams
     default_device = "cpu"
+    max_images: ClassVar[int | None] = None
     is_control = True
-    sees_reference: ClassVar[bool] = True
+    sees_target: ClassVar[bool] = True
 
     def edit(self, request: EditRequest, progress: Progress) -> Image:
-        """The pixels of the second image. Raises BenchmarkError if the request carries none, ImageError if broken."""
+        """The pixels of the target. Raises BenchmarkError if the request carries none, ImageError if it is broken."""
         if request.overrides:
             got = ", ".join(sorted(request.overrides))
             raise ConfigError(f"target: request {request.key}: has no parameters to override, got {got}; leave it out")
-        if len(request.images) != 2:
+        if request.target is None:
             raise BenchmarkError(
-                f"target: request {request.key}: needs source and reference image, got {len(request.images)} image(s); "
-                "use this control only on samples that have a reference"
+                f"target: request {request.key}: has no target; use this control only on samples that have one"
             )
-        image = decode(request.images[1])
+        image = decode(request.target)
         progress(1, 1)
         return image

@@ -13,7 +13,7 @@ from editeval import images, plugin_errors
 from editeval.errors import BadOutputError, EditevalError
 from editeval.execution.worker_messages import Fact, are_facts
 from editeval.redaction import redacted
-from editeval.types import Editor, Failure, Judge, JudgeRequest, Score
+from editeval.types import Editor, Failure, Judge, JudgeRequest, Metric, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,7 +79,7 @@ def _checked_scores(judge: Judge, scores: object, unit: Sequence[JudgeRequest]) 
         raise BadOutputError(f"the judge returned {type(scores).__name__}, not one list of scores per request")
     if len(scores) != len(unit):
         raise BadOutputError(f"the judge returned {len(scores)} results for {len(unit)} requests")
-    promised = judge.metrics_of(judge.params)
+    promised, scales = judge.metrics_of(judge.params), judge.scales_of(judge.params)
     for row, request in zip(scores, unit, strict=True):
         if not isinstance(row, list) or not all(isinstance(score, Score) for score in row):
             raise BadOutputError(f"the judge's scores for {request.key} are {type(row).__name__}, not Score objects")
@@ -88,6 +88,10 @@ def _checked_scores(judge: Judge, scores: object, unit: Sequence[JudgeRequest]) 
         given = sorted(score.metric for score in row)
         if given != sorted(promised):
             raise BadOutputError(f"the judge gave {request.key} the metrics {given}, not {sorted(promised)}")
+        for score in row:
+            scale = scales.get(score.metric) or Metric(score.metric)
+            if score.value is not None and not scale.has(score.value):
+                raise ValueError(f"score {score.sample_id}/{score.metric}: {score.value!r} is outside {scale.range}")
     return [sorted(row, key=lambda score: promised.index(score.metric)) for row in scores]  # the headline first
 
 

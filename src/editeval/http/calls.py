@@ -113,8 +113,13 @@ class ServerParams:
         if self.base_url and self.base_urls:
             raise ConfigError("base_urls: given together with base_url; give one of them")
         object.__setattr__(self, "base_urls", tuple(self.base_urls))  # a list, when it comes out of JSON
-        self.servers()
         check_variable(self.api_key_env)
+        for name, server in zip(("base_urls",) * len(self.base_urls) or ("base_url",), self.servers(), strict=True):
+            if self.api_key_env and server.scheme == "http" and not server.is_loopback:
+                raise ConfigError(
+                    f"{name}: {server.url} would get the key in {self.api_key_env} unencrypted; use https, "
+                    "a tunnel to 127.0.0.1, or a server without a key"
+                )
         if not self.model.strip():
             raise ConfigError("model: is empty; name the model that the server serves")
         self.check_number("timeout_s", 0.01, 86400)

@@ -118,9 +118,9 @@ class ReferenceJudge(Judge):
         return [Score(request.key, "reference", m, values[m], text, reason, seconds) for m in METRICS]
 
     def _measure(self, request: JudgeRequest) -> tuple[dict[str, float | None], dict[str, object]]:
-        if request.reference is None or request.mask is None:
+        if request.target is None or request.mask is None:
             raise _Unscored("no_reference", "the sample has no reference image or no mask")
-        source, reference = _image(request.source, "source"), _image(request.reference, "reference")
+        source, reference = _image(request.source, "source"), _image(request.target, "target")
         mask = _image(request.mask, "mask", "L")
         if not source.size == reference.size == mask.size:
             sizes = f"source {source.size}, reference {reference.size}, mask {mask.size}"

@@ -39,11 +39,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("editeval")
 NAME = "vllm_vlm"
 INSTALL = "pip install vllm, into an environment of its own"
-OWNED = frozenset(
-    {"model", "revision", "runner", "dtype", "tensor_parallel_size", "max_model_len", "gpu_memory_utilization", "seed"}
-    | {"limit_mm_per_prompt", "logprobs_mode", "max_logprobs", "trust_remote_code", "generation_config"}
+_NAMES = (
+    "async_scheduling attention_backend block_size calculate_kv_scales config_format cpu_offload_gb data_parallel_size "
+    "disable_custom_all_reduce disable_log_stats disable_mm_preprocessor_cache enable_chunked_prefill "
+    "enable_expert_parallel enable_prefix_caching enforce_eager kv_cache_dtype kv_cache_memory_bytes load_format "
+    "max_num_batched_tokens max_num_seqs max_parallel_loading_workers mm_encoder_attn_backend mm_encoder_tp_mode "
+    "mm_processor_cache_gb mm_processor_cache_type num_gpu_blocks_override pipeline_parallel_size quantization "
+    "skip_mm_profiling swap_space tokenizer_mode use_tqdm_on_load"
 )
-"""Arguments of vLLM that the judge decides; `engine` cannot contradict them."""
+ENGINE = frozenset(_NAMES.split())
+"""What `engine` may hold: plain numbers and words. Of vLLM's other arguments some name classes, modules or files."""
+FORMATS = ("safetensors", "fastsafetensors", "mistral", "gguf", "bitsandbytes", "sharded_state", "dummy")
+"""What `engine.load_format` may be: no format that unpickles."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,13 @@ class VllmVlmParams(DrawnParams):
         super().__post_init__()
         if self.max_model_len < 256 or not 0.0 < self.gpu_memory_utilization <= 1.0:
             raise ConfigError("max_model_len must be at least 256 and gpu_memory_utilization above 0, at most 1")
-        for name in self.engine:
-            if name in OWNED:
-                raise ConfigError(f"engine.{name}: is decided by the judge; use its own parameter, if it has one")
+        for name, value in self.engine.items():
+            if name not in ENGINE:
+                raise ConfigError(f"engine: {name[:40]!r} cannot be set here; known: {', '.join(sorted(ENGINE))}")
+            if not isinstance(value, bool | int | float | str | None):
+                raise ConfigError(f"engine: {name} must be a number, true, false or a word")
+            if name == "load_format" and value not in FORMATS:
+                raise ConfigError(f"engine: load_format must be one of {', '.join(FORMATS)}, got {value!r}")
 
 
 class VllmVlmJudge(ProtocolJudge[Conversation]):
@@ -95,8 +106,7 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
         if ":" in params.model_name or os.environ.get("VLLM_USE_MODELSCOPE", "").lower() in ("1", "true"):
             return None
         model = _wanted(params).hub_model
-        place = params.engine.get("download_dir")
-        return model and replace(model, is_file_needed=False, cache_dir=str(place) if place else None)
+        return model and replace(model, is_file_needed=False)
 
     def backend(self, devices: Sequence[str]) -> VllmEngine:
         """The model, spread over `devices`. Raises MachineError if vLLM is not installed, or cannot load it."""
@@ -113,6 +123,7 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
             "logprobs_mode": "raw_logprobs",  # before temperature and grammar: what the model itself thinks
             "generation_config": "vllm",  # not the checkpoint's samplers and penalties
             "trust_remote_code": False,
+            "load_format": "auto" if self.allow_code else "safetensors",  # "auto" would also unpickle
             "seed": 0,
             **p.engine,
         }

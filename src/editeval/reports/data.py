@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from editeval.errors import Reason
 from editeval.images import FLAGS
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
-from editeval.types import Subset, Summary
+from editeval.types import Metric, Subset, Summary
 
 ANOTHER_BENCHMARK = Message("another_benchmark")
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
@@ -22,13 +23,19 @@ MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
 OF_SUBSET = " (subset)"  # what a badge ends with if only a part of the benchmark was wanted
-NUM_BINS = 50  # of the histogram over 0-10: 0.2 each
+NUM_BINS = 50  # of the histogram over the headline's scale: 0.2 each on 0-10
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """JSON values by name, from a ledger of any version: a reader takes nothing in it for granted."""
 
-Images = Callable[[str], tuple[bytes | None, bytes | None]]
-"""images(sample id) -> encoded (source, target); None for what cannot be read. Several threads may call it."""
+CHANGED = "changed_since"
+"""A word of the page: what is there now is not what was edited, or not the edit that is on record."""
+
+Images = Callable[[str], tuple[bytes | str | None, bytes | None]]
+"""images(sample id) -> encoded (source, target); None for what cannot be read, CHANGED in place of another source.
+
+Several threads may call it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,12 @@ class Report:
     survey: Survey | None = None  # spares the renderers a pass each
     timeline: JsonObject = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
     histories: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict)  # failed attempts, by sample
+    scales: Mapping[str, Metric] = field(default_factory=dict)  # of the metrics that are not 0-10
     certificate: JsonObject | None = None  # what is known of how far this judge can be trusted
+
+    def scale(self, metric: str) -> Metric:
+        """That of a metric, by its label."""
+        return self.scales.get(metric) or Metric(metric)
 
     @property
     def subset(self) -> Subset | None:
@@ -124,12 +136,12 @@ class Report:
 
 def surveyed(report: Report) -> Survey:
     """The report's survey; takes one pass over the samples if the report came without."""
-    return report.survey or survey(report.samples(), report.headline_metric)
+    return report.survey or survey(report.samples(), report.headline_metric, report.scale(report.headline_metric))
 
 
-def survey(samples: Iterator[SampleRow], headline_metric: str) -> Survey:
-    """What one pass over `samples` says."""
-    tally = _Tally(headline_metric)
+def survey(samples: Iterator[SampleRow], headline_metric: str, scale: Metric | None = None) -> Survey:
+    """What one pass over `samples` says. `scale`: of the headline; None: 0-10."""
+    tally = _Tally(headline_metric, scale or Metric(headline_metric))
     for row in samples:
         tally.add(row)
     return tally.survey()
@@ -221,6 +233,7 @@ class _Tally:
     """Grows by one row at a time; 8 bytes per edit (for duplicates) are all that it keeps of each."""
 
     metric: str
+    scale: Metric
     statuses: dict[str, int] = field(default_factory=lambda: {"done": 0, "failed": 0, "pending": 0})
     num_scored: int = 0
     flagged: dict[str, int] = field(default_factory=dict)
@@ -247,8 +260,9 @@ class _Tally:
             self.hashes.append(int(row.sha256[:16], 16))
         for flag in row.flags:
             self.flagged[flag] = self.flagged.get(flag, 0) + 1
-        self.num_answers += len(row.scores)
-        self.num_unparsed += sum(score.value is None for score in row.scores.values())
+        asked = [score for score in row.scores.values() if score.reason != Reason.NOT_APPLICABLE]
+        self.num_answers += len(asked)
+        self.num_unparsed += sum(score.value is None for score in asked)
         value = scored_value(row, self.metric)
         if value is None and not self.metric:
             return
@@ -259,7 +273,9 @@ class _Tally:
         self.num_scored += 1
         self.lowest = value if self.lowest is None else min(self.lowest, value)
         self.highest = value if self.highest is None else max(self.highest, value)
-        self.histograms[row.category][min(int(value * NUM_BINS / 10), NUM_BINS - 1)] += 1
+        place = self.scale.place(value)
+        if place is not None:
+            self.histograms[row.category][min(int(place * NUM_BINS / 10), NUM_BINS - 1)] += 1
 
     def _count(self, stage: str, reason: str, sample_id: str, message: str) -> None:
         old = self.causes.get((stage, reason))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from editeval.reports.data import MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
-from editeval.types import STATISTICS, Subset, Summary
+from editeval.types import STATISTICS, Metric, Subset, Summary
 
 
 def format_interval(low: float | None, high: float | None) -> str:
@@ -103,7 +103,14 @@ def _statistic_phrase(report: Report, whole: Summary) -> str:
     name = next(name for name in STATISTICS if name in report.statistics)
     phrase = f"{name} {_statistic(name).cell(whole)}"
     interval = f", 95 % interval {interval_cell(whole)}" if name == "mean" else ""
-    return f"{phrase} of 10{interval}"
+    return f"{phrase} {scale_words(report.scale(whole.metric))}{interval}"
+
+
+def scale_words(scale: Metric) -> str:
+    """What follows a mean: "of 10", "(1-5)", "(no bounds, lower is better)"."""
+    if (scale.low, scale.high, scale.is_higher_better) == (0, 10, True):
+        return "of 10"
+    return f"({scale.range}{'' if scale.is_higher_better else ', lower is better'})"
 
 
 def policy_line(report: Report) -> str:
@@ -269,13 +276,27 @@ def model_line(report: Report) -> Message | None:
     return Message("simulated_model") if said.startswith("simulated:") else None
 
 
+def official_lines(report: Report) -> list[tuple[str, str]]:
+    """(name, value and rule) of every number made as the authors of the benchmark make it."""
+    return [
+        (f"{one['name']}, authors' rule", f"{value} ({one['rule']}); {one['num_scored']} of {one['num_scores']} scores")
+        for one in report.run.get("official") or ()
+        for value in ("none" if one["value"] is None else f"{one['value']:.6g}",)
+    ]
+
+
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     run = report.run
     known = [(name, run.get(name)) for name in ("editor", "judge", "benchmark", "policy", "devices")]
     facts = [(name, ", ".join(map(str, v)) if isinstance(v, list | tuple) else v) for name, v in known]
     facts += [("edits made under", policy_shares(run)), *score_lines(report)]
-    facts += [("model", model_line(report)), ("planted", planted_line(report)), *trust_lines(report)]
+    facts += [
+        ("model", model_line(report)),
+        ("planted", planted_line(report)),
+        *trust_lines(report),
+        *official_lines(report),
+    ]
     facts += [("selection", selection_line(report)), ("reused", reused_line(report))]
     created = moment(run["created_at"]) if run.get("created_at") is not None else ""
     facts += [("created", created), ("run id", run.get("id"))]

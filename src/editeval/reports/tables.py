@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import BinaryIO, TextIO, TypeAlias
 
 from editeval import files
 from editeval.errors import MachineError
@@ -47,6 +47,7 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "policies": report.policies,
         "batches": report.batches,
         "statistics": report.statistics,
+        **({"scales": {m: dataclasses.asdict(scale) for m, scale in report.scales.items()}} if report.scales else {}),
         "certificate": report.certificate,
         "provenance": report.provenance,
     }
@@ -204,7 +205,7 @@ def write_csv(flat: Flat, out: TextIO) -> None:
         writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
-def write_parquet(flat: Flat, path: Path) -> None:
+def write_parquet(flat: Flat, out: BinaryIO) -> None:
     """Texts as they are, typed columns, zstd; `flat.origin` in the metadata. Raises MachineError without pyarrow."""
     try:
         import pyarrow as pa
@@ -216,7 +217,7 @@ def write_parquet(flat: Flat, path: Path) -> None:
     kinds = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     fields = [pa.field(name, kinds[kind]) for name, kind in flat.columns.items()]
     schema = pa.schema(fields, metadata={f"editeval.{key}": value for key, value in flat.origin.items()})
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         group: list[Mapping[str, object]] = []
         for row in flat.rows():
             group.append({name: _text(cell) for name, cell in row.items()})

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from editeval.reports.data import MACRO, MICRO
 from editeval.reports.format import subset_line
 from editeval.reports.i18n import english
 from editeval.text import printable
-from editeval.types import Subset, Summary
+from editeval.types import Metric, Subset, Summary
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -36,6 +36,7 @@ class Model:
     summaries: Mapping[str, Summary]
     judge: str  # who gave the scores, under which protocol
     subset: Subset | None = None
+    scale: Metric = field(default_factory=lambda: Metric(""))
     judging_id: str = ""  # models with another one are judged differently
 
 
@@ -51,7 +52,7 @@ def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
         r"% \usepackage{booktabs}",
         r"\begin{table}[t]",
         r"  \centering",
-        f"  \\caption{{{_caption(metric, models)}}}",
+        f"  \\caption{{{_caption(metric, models, models[0].scale)}}}",
         r"  \label{tab:editeval}",
         f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"    \toprule",
@@ -76,7 +77,7 @@ def escaped(text: object) -> str:
     return _PATTERN.sub(lambda match: _SPECIAL[match[0]], printable(text))
 
 
-def _caption(metric: str, models: Sequence[Model]) -> str:
+def _caption(metric: str, models: Sequence[Model], scale: Metric) -> str:
     notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
     why = "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
     subsets = "".join(f" {escaped(m.name)} is a {escaped(subset_line(m.subset))}." for m in models if m.subset)
@@ -85,8 +86,10 @@ def _caption(metric: str, models: Sequence[Model]) -> str:
         judges += "; ".join(f"{escaped(model.name)} by {escaped(model.judge)}" for model in models)
     else:
         judges = "; ".join(dict.fromkeys(escaped(model.judge) for model in models))
+    ends = escaped(scale.range).replace("-", "--") + ("" if scale.is_higher_better else ", lower is better")
     return (
-        f"{escaped(metric)}, 0--10: mean, 95\\,\\% interval (cluster-robust, Student's $t$) and scored of all samples. "
+        f"{escaped(metric)}, {ends}: "
+        r"mean, 95\,\% interval (cluster-robust, Student's $t$) and scored of all samples. "
         r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean. "
         f"Scores: {judges}.{why}{subsets}"
     )
@@ -98,7 +101,8 @@ def _is_judged_differently(models: Sequence[Model]) -> bool:
 
 def _best(models: Sequence[Model], column: str) -> float | None:
     means = (m.summaries[column].mean for m in models if column in m.summaries)
-    return max((mean for mean in means if mean is not None), default=None)
+    choose = max if models[0].scale.is_higher_better else min
+    return choose((mean for mean in means if mean is not None), default=None)
 
 
 def _mean(summary: Summary | None, best: float | None) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from editeval.run.prepare import check_machine, check_stages, interpreter_of
 from editeval.run.scheduler import Interrupt
 from editeval.run.stage import Workers, say, workers_of
 from editeval.store.fingerprints import json_params
-from editeval.types import Failure, JudgeRequest, Sample, Score
+from editeval.types import Failure, JudgeRequest, Metric, Sample, Score
 
 log = logging.getLogger("editeval")
 
@@ -57,6 +57,7 @@ def certify(config: Config, judging: ScoreSetPlan, interrupt: Interrupt, suite: 
     suite = suite or Suite()
     installed = _checked(config, judging.stage, suite)
     samples = _samples(suite, _categories(config, judging))
+    _refuse_open_scales(config, judging)
     work = _Work(config, judging, samples)
     path = certificate.path_of(config.evaluation.output_dir, judging.id)
     began = time.time()
@@ -88,6 +89,7 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
     """What the judge answered, and the same as lines of evidence; not all of it after an interrupt."""
     answers = Answers(work.judging.metrics, work.judging.judge.roles_of(work.judging.stage.params))
     records: list[dict[str, object]] = []
+    scales = work.judging.known.scales
     progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
     budget = BudgetLedger()
     guards = DegenerateReplyWatch(work.judging, "no certificate is kept")
@@ -106,11 +108,26 @@ def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answe
         progress.begin()
         for outcome in pool.run(list(work.batches), work.build):
             for (arm, sample_id), scores in work.answered(outcome):
-                answers.add(arm, sample_id, scores)
+                answers.add(arm, sample_id, [_on_ten(score, scales) for score in scores])
                 records.append(_record(arm, sample_id, scores))
                 progress.add(scores[0].value is None)
             guards.check(outcome, pool)
     return answers, records
+
+
+def _on_ten(score: Score, scales: Mapping[str, Metric]) -> Score:
+    """`score` as the checks have it: 0-10, more is better."""
+    scale = scales.get(score.metric)
+    return score if scale is None or score.value is None else replace(score, value=scale.goodness(score.value))
+
+
+def _refuse_open_scales(config: Config, judging: ScoreSetPlan) -> None:
+    open_ends = [name for name, scale in judging.known.scales.items() if scale.place(0.0) is None]
+    if open_ends:
+        raise ConfigError(
+            f"{config.path}: the judge {judging.name!r} scores {', '.join(open_ends)} on a scale without ends; "
+            "the checks of a certificate need one with two ends"
+        )
 
 
 def _categories(config: Config, judging: ScoreSetPlan) -> list[str]:
@@ -163,8 +180,8 @@ class _Work:
 
     def _draw(self, sample_id: str) -> TestCase:
         sample = self._samples[sample_id]
-        assert sample.reference is not None and sample.mask is not None, "the built-in benchmark has both"
-        pictures = sample.image.read(), sample.reference.read(), sample.mask.read()
+        assert sample.target is not None and sample.mask is not None, "the built-in benchmark has both"
+        pictures = sample.image.read(), sample.target.read(), sample.mask.read()
         return TestCase(sample, *pictures, ladder(sample), self._others.get(sample_id, ""))
 
     def answered(self, outcome: Result) -> Iterator[tuple[tuple[str, str], list[Score]]]:

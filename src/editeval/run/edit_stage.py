@@ -15,11 +15,12 @@ from editeval.execution.simulate import Setting, SimulatedRun, cost_of, replay
 from editeval.execution.worker_messages import EncodedEdit
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, seed_of, worker_spec
+from editeval.run.selection import shown_images
 from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
-from editeval.store.fingerprints import edit_inputs
+from editeval.store.fingerprints import edit_inputs, sources_digest
 from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.lineage import is_stored
-from editeval.store.queries import num_made
+from editeval.store.queries import num_made, scored_by
 from editeval.store.run_store import RunStore
 from editeval.types import Edit, EditRequest, Made
 
@@ -45,7 +46,7 @@ class EditStage(RunningStage):
         self._samples = {s.id: s for s in plan.samples}
         self._completed = completed
         self._made: dict[str, Made] = {}  # written by the pool's threads, one key each
-        self._shown: dict[str, list[bytes]] = {}  # what the editor gets, if it was drawn for it; likewise
+        self._shown: dict[str, tuple[bytes, bytes | None]] = {}  # source and target, if drawn for the editor; likewise
         self._thumbnails = thumbnails
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
@@ -55,16 +56,18 @@ class EditStage(RunningStage):
 
     def build(self, key: str) -> EditRequest:
         sample, seed = self._samples[key], seed_of(self._stage.seed, key)
-        pictures = [sample.image.read()]
-        if self._plan.editor.sees_reference:
-            if sample.reference is None:
+        sources, target = [image.read() for image in sample.images], None
+        if self._plan.editor.sees_target:
+            if sample.target is None:
                 raise ImageError(f"{key}: the benchmark has no target for it")
-            pictures.append(sample.reference.read())
-        digests = [images.sha256(picture) for picture in pictures]
-        self._made[key] = Made(digests[0], edit_inputs(digests, sample.instruction, seed), "")
+            target = sample.target.read()
+        shown = sources[: len(shown_images(self._plan.config, sample))]
+        digests = [images.sha256(picture) for picture in sources]
+        given = [*digests[: len(shown)], *([] if target is None else [images.sha256(target)])]
+        self._made[key] = Made(sources_digest(digests), edit_inputs(given, sample.instruction, seed), "")
         if not is_stored(sample.image) and len(self._shown) < MAX_KEPT:
-            self._shown[key] = pictures
-        return EditRequest(key, tuple(pictures), sample.instruction, seed)
+            self._shown[key] = (sources[0], target)
+        return EditRequest(key, tuple(shown), sample.instruction, seed, target=target)
 
     def began(self) -> None:
         super().began()
@@ -87,7 +90,7 @@ class EditStage(RunningStage):
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, what)
         self.observer.settled(EDIT, completed_edit(outcome))
         self._log.add(outcome)
-        self._completed.add(edit)
+        self._completed.add(edit, scored_by(self.store, edit.sample_id))
         self._offer(edit)
 
     def notice(self, notice: PoolEvent) -> None:
@@ -100,14 +103,15 @@ class EditStage(RunningStage):
 
     def _offer(self, edit: Edit) -> None:
         """Its thumbnails are made now, unless a drawing would have to be made again that a judge needs as well."""
-        drawn = self._shown.pop(edit.sample_id, [])
+        drawn, drawn_target = self._shown.pop(edit.sample_id, (None, None))
         sample = self._samples[edit.sample_id]
-        source = drawn[0] if drawn else sample.image
-        target = drawn[1] if len(drawn) > 1 else sample.reference
+        source = drawn or sample.image
+        target = drawn_target or sample.target
         is_ready = all(image is None or isinstance(image, bytes) or is_stored(image) for image in (source, target))
         if edit.path is not None and (is_ready or not self._plan.judgings):
             edited = images.FileImage(self.store.dir / edit.path)
-            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256))
+            made = edit.made.source_sha256 if edit.made and len(sample.images) == 1 else None
+            self._thumbnails.offer(Found(edit.sample_id, source, target, edited, edit.sha256, made))
 
     def _made_of(self, key: str) -> Made | None:
         """What the edit was made of; None if its source could not be read."""

@@ -20,7 +20,7 @@ from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.store import queries
-from editeval.store.fingerprints import judge_request, shown_inputs
+from editeval.store.fingerprints import judge_request, shown_inputs, sources_digest
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import details_of
 from editeval.text import run_command
@@ -73,7 +73,7 @@ class JudgeStage(RunningStage):
         return judge_facts(self._plan, self._judging, self.store)
 
     def samples_of(self, key: str) -> Sequence[str]:
-        return [edit.sample_id for edit in self._completed.done(self._batches[key])]
+        return [edit.sample_id for edit in self._completed.done(self._batches[key], self.judging_id)]
 
     def began(self) -> None:
         super().began()
@@ -87,7 +87,7 @@ class JudgeStage(RunningStage):
         Raises ImageError if none of its images can be read, NotEditedError if there is nothing to judge.
         """
         requests = []
-        for edit in self._completed.wait(self._batches[key]):
+        for edit in self._completed.wait(self._batches[key], self.judging_id):
             try:
                 requests.append(self._request(self._samples[edit.sample_id], edit))
             except SourceChangedError as error:
@@ -101,15 +101,15 @@ class JudgeStage(RunningStage):
 
     def _request(self, sample: Sample, edit: Edit) -> JudgeRequest:
         prompt = self._plan.config.prompt_of(sample.category)
-        source, edited = sample.image.read(), self.store.read_edit(edit)
-        if edit.made is not None and images.sha256(source) != edit.made.source_sha256:
+        sources, edited = [image.read() for image in sample.images], self.store.read_edit(edit)
+        if edit.made is not None and sources_digest(list(map(images.sha256, sources))) != edit.made.source_sha256:
             raise SourceChangedError(
                 f"{sample.id}: the source image is not the one that was edited; put the old one back, or run the same "
                 "command: it edits the new one"
             )
         category = self._plan.config.benchmark.canonical(sample.category)
-        request = judge_request(replace(sample, category=category), source, edited, prompt)
-        self._thumbnails.offer(Found(sample.id, source, request.reference, edited, edit.sha256))
+        request = judge_request(replace(sample, category=category), sources, edited, prompt)
+        self._thumbnails.offer(Found(sample.id, sources[0], request.target, edited, edit.sha256))
         return request
 
     def record(self, outcome: Result) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from editeval.store.records import Counts
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import one_line
+from editeval.types import Metric
 
 log = logging.getLogger("editeval")
 COMPLETE, INCOMPLETE = 0, 3
@@ -98,10 +99,15 @@ def score(
 
 def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
     config = plan.config
+    scales = {one.prefix + name: scale for one in plan.judgings for name, scale in one.known.scales.items()}
+
+    def running(scores: Mapping[str, Sequence[float]], metric: str) -> tuple[float, float | None, float | None]:
+        return running_interval(scores, scales.get(metric) or Metric(metric))
+
     stage_groups(plan)
     check_stages(config, unfinished_stages(plan))
     with (
-        watching(display, running_interval, lambda: interrupt.signum is not None, log.info) as session,
+        watching(display, running, lambda: interrupt.signum is not None, log.info) as session,
         logs(config.logging, session.handler),
         open_store(plan, argv) as store,
     ):

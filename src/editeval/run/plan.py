@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from editeval import plugins
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError, MachineError, Problems
-from editeval.execution.backends import deal_devices, device_problem, group_devices, resolve_devices
+from editeval.execution.devices import deal_devices, device_problem, group_devices, resolve_devices
 from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
-from editeval.run.selection import category_notes, check_prompts, select, setting_at, subset_of
+from editeval.run.selection import (
+    category_notes,
+    check_number_of_images,
+    check_prompts,
+    select,
+    setting_at,
+    subset_of,
+)
 from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
@@ -176,9 +183,8 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
     judgings: tuple[ScoreSetPlan, ...] = ()
     editor: type[Editor] | None = None
     with problems.collect():
-        benchmark: Benchmark = plugins.load("benchmarks", config.benchmark.type, config.allow_code)(
-            config.benchmark.params
-        )
+        load, params = plugins.load("benchmarks", config.benchmark.type, config.allow_code), config.benchmark.params
+        benchmark: Benchmark = params if isinstance(params, Benchmark) else load(params)  # a run without its data set
         everything = list(benchmark)
         samples = select(everything, config)
     with problems.collect():
@@ -197,11 +203,12 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
 
 
 def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sample], wanted: Sequence[Sample]) -> None:
-    if editor.sees_reference and not any(s.reference for s in wanted):
+    if editor.sees_target and not any(s.target for s in wanted):
         raise ConfigError(
             f"{config.path}: diffusion_model.type: {config.diffusion_model.type!r} returns the exact target, "
             f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
         )
+    check_number_of_images(editor, config, wanted)
     known = known_answers_of(editor, config)
     problem = known.problem([sample.id for sample in everything]) if known is not None else ""
     if problem:

@@ -100,16 +100,16 @@ class _Planted:
 
     def _scores(self, sample: Sample, names: Sequence[str]) -> Iterator[tuple[str, float]]:
         """(answer, headline score) of those of `names` that can be made and scored."""
-        if sample.reference is None or not names:
+        if sample.target is None or not names:
             return
         seed = seed_of(self.plan.config.diffusion_model.seed, sample.id)
         try:
-            source, reference = sample.image.read(), sample.reference.read()
+            source, target = sample.image.read(), sample.target.read()
             mask = sample.mask.read() if sample.mask else None
-            edits = [encode_png(self.answers.image(name, (source, reference), seed)) for name in names]
+            edits = [encode_png(self.answers.image(name, (source, target), seed)) for name in names]
         except ImageError:
             return
-        requests = [JudgeRequest(sample.id, source, edit, sample.instruction, reference, mask) for edit in edits]
+        requests = [JudgeRequest(sample.id, (source,), edit, sample.instruction, target, mask) for edit in edits]
         judge = self.judging.judge(self.judging.stage.params)
         judge.load(["cpu"])
         for name, scores in zip(names, judge.judge(requests), strict=True):

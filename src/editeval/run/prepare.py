@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -86,6 +87,23 @@ def unfinished_stages(plan: Plan) -> list[Stage]:
         done = {sample.id for sample in plan.samples if edited.get(sample.id) == "done"}
         judging = [j.stage for j in plan.judgings if not is_edited or done - queries.has_value(store, j.id).keys()]
     return judging if is_edited or not plan.is_editing else [plan.config.diffusion_model, *judging]
+
+
+def recorded_so_far(plan: Plan) -> tuple[list[str], Counter[str]]:
+    """Ids still to edit, and counts of what is in the ledger already."""
+    states: Counter[str] = Counter()
+    ids = [s.id for s in plan.samples]
+    if not directories.is_run(plan.dir):
+        return ids, states
+    with RunStore.read(plan.dir) as store:
+        edits = {e.sample_id: e.status for e in store.edits(wanted_only=False)}
+        states.update(edits[i] for i in ids if i in edits)
+        for judging in plan.judgings:
+            seen = queries.has_value(store, judging.id)
+            marks = [seen[i] for i in ids if i in seen]
+            states[f"{judging.id} scored"] = sum(marks)
+            states[f"{judging.id} unscored"] = len(marks) - sum(marks)
+    return [i for i in ids if i not in edits], states
 
 
 def check_stages(config: Config, stages: Sequence[Stage]) -> None:
@@ -241,7 +259,7 @@ def _measured(samples: Sequence[Sample]) -> Iterator[float]:
 
     for sample in samples:
         try:
-            source, target = sample.image.read(), sample.reference.read() if sample.reference else b""
+            source, target = sample.image.read(), sample.target.read() if sample.target else b""
             with Image.open(io.BytesIO(source), formats=FORMATS) as image:  # reads the header, no pixel
                 yield image.width * image.height * EDIT_BYTES + len(source) + len(target) + TEXT_BYTES
         except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):

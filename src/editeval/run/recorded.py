@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from editeval.config.schema import Config
+from editeval.errors import BenchmarkError, UserError
+from editeval.images import FileImage
 from editeval.run import results
 from editeval.run.plan import Plan, make_plan
 from editeval.store import queries
@@ -18,7 +23,10 @@ from editeval.store.ledger_events import RUN, SCORE, Invocation, ReportWritten
 from editeval.store.manifest import ABSENT
 from editeval.store.records import EditSettings
 from editeval.store.run_store import RunStore
+from editeval.text import key_parts, one_line
+from editeval.types import Benchmark, Sample
 
+log = logging.getLogger("editeval")
 _OLD_CLASSICAL = ("feather_px", "inpaint_radius_px", "on_unclear", "work_px")
 """Parameters of the rule-based editor that was called `classical` before: its runs can still be reported."""
 UNKNOWN = "unknown"
@@ -35,9 +43,9 @@ def settings_of(store: RunStore, invocation: Invocation | None = None) -> dict[s
     settings: dict[str, Any] = copy.deepcopy(dict(store.manifest["config"]))
     for key, (_, value) in (invocation or invocation_of(store)).config_changes.items():
         if value == ABSENT:
-            _remove(settings, key.split("."))
+            _remove(settings, key_parts(key))
             continue
-        *path, last = key.split(".")
+        *path, last = key_parts(key)
         place = settings
         for part in path:
             place = place.setdefault(part, {})
@@ -48,6 +56,19 @@ def settings_of(store: RunStore, invocation: Invocation | None = None) -> dict[s
     selected = settings.get("evaluation", {})
     if "first" not in selected:  # of a version in which --limit took the first samples
         selected |= {"first": selected.get("limit"), "limit": None}
+    return settings
+
+
+def settings_here(store: RunStore, invocation: Invocation | None = None) -> dict[str, Any]:
+    """Those to work with: a stranger's run does not say where this machine's results and logs go.
+
+    They go into the run directory.
+    """
+    settings = settings_of(store, invocation)
+    if not store.is_own:
+        settings["evaluation"] = {**settings.get("evaluation", {}), "output_dir": str(store.dir.absolute())}
+        logging = settings.get("logging", {})
+        settings["logging"] = {name: value for name, value in logging.items() if name not in ("log_file", "log_dir")}
     return settings
 
 
@@ -67,11 +88,20 @@ def origins_of(store: RunStore) -> dict[str, str]:
     return origins
 
 
-def config_of(store: RunStore, allow_code: bool) -> Config:
-    """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`."""
+def stranger_of(store: RunStore) -> Path | None:
+    """The run directory, if it may be a stranger's: what its settings execute needs consent then."""
+    return None if store.is_own else store.dir
+
+
+def config_of(store: RunStore, allow_code: bool, is_working: bool = True) -> Config:
+    """The run's configuration. It may be somebody else's: code that it names is imported only with `allow_code`.
+
+    `is_working`: workers are to start with it, and servers are asked: in a stranger's run that needs consent.
+    """
     from editeval.config.load import load_mapping  # pydantic: `status`, which only looks, starts without it
 
-    config = load_mapping(settings_of(store), store.manifest["name"], allow_code=allow_code)
+    name, found_in = store.manifest["name"], stranger_of(store) if is_working else None
+    config = load_mapping(settings_here(store), name, allow_code=allow_code, found_in=found_in)
     warnings = invocation_of(store).warnings
     return replace(config, origins=origins_of(store), warnings=config.warnings if warnings is None else warnings)
 
@@ -83,16 +113,48 @@ def scoring_of(store: RunStore, allow_code: bool) -> Config | None:
     latest = store.latest(Invocation)
     if latest is None or latest.event.command != SCORE:
         return None
-    return load_mapping(settings_of(store, latest.event), store.manifest["name"], allow_code=allow_code)
+    settings, name = settings_here(store, latest.event), store.manifest["name"]
+    return load_mapping(settings, name, allow_code=allow_code, found_in=stranger_of(store))
 
 
-def plan_of(store: RunStore, allow_code: bool) -> Plan:
+_GONE = FileImage(Path("/dev/null/the data set is gone"))
+
+
+class RecordedBenchmark(Benchmark):
+    """The wanted samples of a run as its ledger has them: texts, no pictures."""
+
+    def __init__(self, store: RunStore) -> None:
+        super().__init__(None)
+        self._fingerprint = str(store.manifest["identity"]["benchmark"])
+        self._samples = [
+            Sample(row.id, row.category, (_GONE,), row.instruction, row.description, _GONE, None, row.cluster)
+            for row in store.rows(None)
+        ]
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self._samples)
+
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+
+def plan_of(store: RunStore, allow_code: bool, is_looking: bool = False) -> Plan:
     """The plan of the run's configuration, in the directory where the run is.
 
     Its judges have the ids that they had then, also if their weights are not on this machine, or their code has
-    changed.
+    changed. For somebody who `is_looking` the run is enough: its data set may be gone, and that is said.
     """
-    plan = make_plan(config_of(store, allow_code), directory=store.dir, is_editing=False)
+    config = config_of(store, allow_code, is_working=False)
+    try:
+        plan = make_plan(config, directory=store.dir, is_editing=False)
+    except UserError as error:
+        if not is_looking or not all(isinstance(part, BenchmarkError) for part in error.parts):
+            raise
+        log.warning("%s; the run alone is shown: texts and the pictures that it holds", one_line(error))
+        everything = replace(config, limit=None, first=None, samples=())
+        recorded = replace(everything, benchmark=replace(config.benchmark, params=RecordedBenchmark(store)))
+        plan = make_plan(recorded, directory=store.dir, is_editing=False)
+        plan = replace(plan, config=config, subset=queries.subset(store))
     then = results.configured_ids(store)
     judgings = (replace(judging, id=then.get(judging.name, judging.id)) for judging in plan.judgings)
     return replace(plan, judgings=tuple(judgings), is_editing=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from editeval.certificates.certificate import certificate_of
 from editeval.errors import ImageError
+from editeval.images import sha256
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
@@ -24,6 +25,7 @@ from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, queries
+from editeval.store.fingerprints import sources_digest
 from editeval.store.ledger_events import (
     BatchEnd,
     Event,
@@ -37,7 +39,7 @@ from editeval.store.ledger_events import (
 from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
-from editeval.types import ImageRef, Summary
+from editeval.types import ImageRef, Metric, OfficialMean, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
 _Certificates = Mapping[str, dict[str, object] | None]
@@ -56,8 +58,9 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     def samples() -> Iterator[SampleRow]:
         return results.rows(store, shown)
 
-    counted = _Counted(metrics)
-    seen = data.survey(counted.passing(samples()), headline)
+    scales = results.scales(store, shown)
+    counted = _Counted(metrics, scales)
+    seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
     about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
     is_same = is_same_benchmark(plan, store)
@@ -65,10 +68,12 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about = (*about_benchmark, *about_judges)
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
+    official = [counted.official(*one) for one in results.official(store, shown)]
+    also: dict[str, object] = {"official": official} if official else {}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     worked = timeline_of(store.events(), store.attempts())
     return Report(
-        run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy},
+        run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also,
         badge=badge,
         warnings=warnings,
         coverage=data.coverage_of(seen),
@@ -80,8 +85,9 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
-        images=_images(plan, is_same),
+        images=_images(plan, store, is_same),
         survey=seen,
+        scales=scales,
         timeline=worked.chart,
         histories=worked.histories,
         certificate=certificate_block(certificates[shown[0].id] if shown else None),
@@ -105,7 +111,8 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[
 class _Counted:
     """The entries of every metric, gathered in one pass over the samples."""
 
-    def __init__(self, metrics: Sequence[str]) -> None:
+    def __init__(self, metrics: Sequence[str], scales: Mapping[str, Metric]) -> None:
+        self._scales = scales
         self._entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
 
     def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
@@ -115,9 +122,18 @@ class _Counted:
                 entries.append(results.entry_of(row, metric))
             yield row
 
+    def official(self, mean: OfficialMean, labels: Sequence[str]) -> dict[str, object]:
+        """What report.json says of a number that the authors would print."""
+        scores: dict[str, list[float]] = {}
+        entries = [entry for label in labels for entry in self._entries[label] if entry[2] != "not_applicable"]
+        for category, _, _, value in entries:
+            scores.setdefault(category, []).extend([] if value is None else [value])
+        counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
+        return {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule, **counts}
+
     def summaries(self) -> Iterator[Summary]:
         for metric, entries in self._entries.items():
-            yield from summarise(entries, metric)
+            yield from summarise(entries, metric, self._scales.get(metric))
 
 
 def publish(plan: Plan, store: RunStore) -> Report:
@@ -269,15 +285,19 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
     return sum(isinstance(mark, Invocation) and isinstance(then, StageBegin) for mark, then in pairwise(marks))
 
 
-def _images(plan: Plan, is_same: bool) -> Callable[[str], tuple[bytes | None, bytes | None]]:
-    """Of another benchmark than the one that was edited, no picture: it would stand beside edits of other sources."""
-    samples = {sample.id: sample for sample in plan.samples} if is_same else {}
+def _images(plan: Plan, store: RunStore, is_same: bool) -> data.Images:
+    """Sources that are what was edited; of another benchmark than that only those whose hash the ledger has."""
+    samples = {sample.id: sample for sample in plan.samples}
+    digests = queries.source_digests(store)
 
-    def images(sample_id: str) -> tuple[bytes | None, bytes | None]:
-        sample = samples.get(sample_id)
-        if sample is None:
+    def images(sample_id: str) -> tuple[bytes | str | None, bytes | None]:
+        sample, digest = samples.get(sample_id), digests.get(sample_id)
+        if sample is None or not (is_same or digest):
             return None, None
-        return _bytes(sample.image), _bytes(sample.reference)
+        sources = [_bytes(image) for image in sample.images]
+        known = [sha256(source) for source in sources if source is not None]
+        is_changed = digest is not None and len(known) == len(sources) and sources_digest(known) != digest
+        return data.CHANGED if is_changed else sources[0], _bytes(sample.target) if is_same else None
 
     return images
 

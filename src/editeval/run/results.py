@@ -10,23 +10,28 @@ when something is done to the run, and recorded in its ledger:
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, Reason
 from editeval.reports.data import scored_value
 from editeval.reports.format import score_set_title
 from editeval.run.plan import ScoreSetPlan
-from editeval.stats.summary import Entry, State
+from editeval.stats.summary import Entry, State, summarise
 from editeval.store import queries
 from editeval.store.fingerprints import json_params
 from editeval.store.ledger_events import ScoreSetsChosen, Stages
 from editeval.store.records import SampleRow, ScoreSet, ScoreSetEntry
 from editeval.store.run_store import RunStore
-from editeval.store.verify import reported_ids
+from editeval.store.score_sets import official_in, scales_in
+from editeval.store.verify import AGAIN, Problem, reported_ids
 from editeval.text import one_line
+from editeval.types import Metric, OfficialMean
 
+TOLERANCE = 1e-9  # of a figure in report.json
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
 
 
@@ -98,26 +103,38 @@ def labels(score_sets: Sequence[ShownScoreSet]) -> tuple[str, ...]:
     return tuple(label for score_set in score_sets for label in score_set.labels)
 
 
+def scales(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> dict[str, Metric]:
+    """Label -> scale of every metric that is not 0-10."""
+    told = {judging.id: scales_in(judging.details) for judging in store.judgings()}
+    return {one.prefix + name: scale for one in score_sets for name, scale in told.get(one.id, {}).items()}
+
+
+def official(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> Iterator[tuple[OfficialMean, list[str]]]:
+    """Every number that the authors of a score set's questions would print, and the labels of its metrics."""
+    told = {judging.id: official_in(judging.details) for judging in store.judgings()}
+    for one in score_sets:
+        yield from ((mean, [one.prefix + metric for metric in mean.metrics]) for mean in told.get(one.id, ()))
+
+
 def value_of(row: SampleRow, label: str) -> float | None:
     """The sample's score; None if it has none, and always for an edit that is not done."""
     return scored_value(row, label)
 
 
 def state_of(row: SampleRow, label: str) -> State:
-    """A failed edit is failed; an edit without a score, or not made yet, is unscored."""
-    return _state(row, value_of(row, label))
+    """A failed edit is failed; an edit without a score, or not made yet, is unscored, if it can have that score."""
+    score = row.scores.get(label)
+    if score is not None and score.reason == Reason.NOT_APPLICABLE:
+        return "not_applicable"
+    if value_of(row, label) is not None:
+        return "scored"
+    return "failed" if row.status == "failed" else "unscored"
 
 
 def entry_of(row: SampleRow, label: str) -> Entry:
     """The sample as summaries count it."""
     value = value_of(row, label)
-    return row.category, row.cluster, _state(row, value), value
-
-
-def _state(row: SampleRow, value: float | None) -> State:
-    if value is not None:
-        return "scored"
-    return "failed" if row.status == "failed" else "unscored"
+    return row.category, row.cluster, state_of(row, label), value
 
 
 def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tuple[ShownScoreSet, ...]:
@@ -133,6 +150,38 @@ def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tupl
         told = " ".join(f"{flag} {one.name}" for one in found)
         raise ConfigError(one_line(f"{told}: two metrics would be called {twice[0]!r}; name them in another order"))
     return found
+
+
+def stale_summaries(store: RunStore) -> Iterator[Problem]:
+    """Figures of report.json that do not follow from the ledger; its counts and samples are checked by the store."""
+    path = store.dir / "report.json"
+    try:
+        told = json.loads(path.read_bytes())["summaries"]
+        keys = dict.fromkeys(str(summary["metric"]) for summary in told)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # the store has said so
+    known, known_scales = {}, scales(store, shown(store))
+    for metric in keys:
+        entries = (entry_of(row, metric) for row in rows(store))
+        for summary in summarise(entries, metric, known_scales.get(metric)):
+            known[metric, summary.category] = asdict(summary)
+    for summary in told:
+        where = f"{summary.get('metric')} of {summary.get('category')}"
+        # a version without `interval_note` printed other intervals: these alone cannot be checked
+        unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
+        for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
+            if name not in unchecked and not _is_equal(summary.get(name), value):
+                detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
+                yield Problem("report", path.name, detail)
+                return
+
+
+def _is_equal(told: object, known: object) -> bool:
+    if isinstance(told, int | float) and isinstance(known, int | float):
+        return math.isclose(told, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return told == known
 
 
 # -- decided -------------------------------------------------------------------------------------------------------

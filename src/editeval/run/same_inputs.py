@@ -18,6 +18,7 @@ from pathlib import Path
 
 from editeval.errors import ImageError, UserError
 from editeval.run.plan import Plan, ScoreSetPlan, seed_of
+from editeval.run.selection import shown_images
 from editeval.store import fingerprints, lineage, queries, reused
 from editeval.store.fingerprints import Inputs, edit_inputs, judge_request, shown_inputs
 from editeval.store.records import Listed
@@ -106,8 +107,8 @@ def _readable(other: RunStore, editor_id: str) -> Iterator[Edit]:
 
 def _inputs(plan: Plan, sample: Sample) -> str:
     """As editing would record it; empty for what cannot be read."""
-    shown = [sample.image, *([sample.reference] if plan.editor.sees_reference else [])]
-    digests = [lineage.source_digest(image) if image is not None else None for image in shown]
+    shown = [*shown_images(plan.config, sample), *([sample.target] if plan.editor.sees_target else [])]
+    digests = [lineage.image_digest(image) if image is not None else None for image in shown]
     seed = seed_of(plan.config.diffusion_model.seed, sample.id)
     known = [digest for digest in digests if digest is not None]
     return edit_inputs(known, sample.instruction, seed) if len(known) == len(shown) else ""
@@ -153,7 +154,7 @@ def _shown(plan: Plan, judging: ScoreSetPlan, store: RunStore, call: Sequence[Sa
             edited = store.read_edit(edit)
             asked = replace(sample, category=config.benchmark.canonical(sample.category))
             prompt = config.prompt_of(sample.category)
-            requests.append(judge_request(asked, sample.image.read(), edited, prompt))
+            requests.append(judge_request(asked, [image.read() for image in sample.images], edited, prompt))
         except ImageError:
             return {}
     return shown_inputs(requests, judging.depends_on_calls)
@@ -249,7 +250,7 @@ def _digest(edit: Edit, sample: Sample | None, is_same_benchmark: bool) -> str:
         return ""
     if is_same_benchmark and not lineage.is_stored(sample.image):
         return edit.made.source_sha256
-    return lineage.source_digest(sample.image) or ""
+    return lineage.source_digest(sample) or ""
 
 
 def _source_problems(edit: Edit, sample: Sample, digest: str, store: RunStore) -> Iterator[Problem]:

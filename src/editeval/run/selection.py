@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,8 +13,7 @@ from editeval.config import legacy
 from editeval.config.schema import BenchmarkConfig, Config
 from editeval.errors import BenchmarkError, ConfigError, Problems
 from editeval.plugin_errors import with_safe_images
-from editeval.stats.sampling import stratified
-from editeval.types import Sample, Subset
+from editeval.types import Editor, ImageRef, Sample, Subset
 
 RESERVED = ("macro", "micro")  # what the report calls the rows over all categories
 
@@ -44,6 +44,24 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
             "report uses it for the row over all categories; rename it"
         )
     return [with_safe_images(sample) for sample in samples]
+
+
+def shown_images(config: Config, sample: Sample) -> tuple[ImageRef, ...]:
+    """The source images of `sample` that the editor gets."""
+    return sample.images[:1] if config.diffusion_model.images == "first" else sample.images
+
+
+def check_number_of_images(editor: type[Editor], config: Config, wanted: Sequence[Sample]) -> None:
+    """Raises ConfigError if samples have more source images than the editor takes."""
+    stage = config.diffusion_model
+    most = editor.max_images_of(stage.params) if stage.images == "all" and stage.params is not None else None
+    over = [sample for sample in wanted if most is not None and len(sample.images) > most]
+    if over:
+        raise ConfigError(
+            f"{config.path}: diffusion_model.type: {stage.type!r} takes {most} source image(s) per edit, and "
+            f"{len(over)} of {len(wanted)} samples have more ({over[0].id!r}: {len(over[0].images)}); "
+            "choose an editor that takes them, or set diffusion_model.params.images: first"
+        )
 
 
 def check_prompts(config: Config, samples: Sequence[Sample]) -> None:
@@ -137,3 +155,23 @@ def subset_of(config: Config, everything: Sequence[Sample], num: int) -> Subset 
         f"stratified, seed {config.diffusion_model.seed}" if config.limit == num else "",
     ]
     return Subset(num, len(everything), "; ".join(filter(None, how)))
+
+
+def stratified(samples: Sequence[tuple[str, str]], num: int, seed: int) -> list[int]:
+    """Positions, ascending, of `num` of these (id, category), drawn at random but evenly over the categories.
+
+    A category of n_k samples gets about num * n_k / n, and one at least if `num` is enough for all. Only `seed`,
+    ids and categories decide, and of the same samples a smaller draw is part of every larger one.
+    """
+    sizes = Counter(category for _, category in samples)
+    drawn: Counter[str] = Counter()
+    turns: list[tuple[float, str, int]] = []
+    for position in sorted(range(len(samples)), key=lambda position: _noise(seed, samples[position][0])):
+        category = samples[position][1]
+        turns.append((drawn[category] / sizes[category], _noise(seed, category), position))
+        drawn[category] += 1
+    return sorted(position for *_, position in sorted(turns)[:num])
+
+
+def _noise(seed: int, text: str) -> str:
+    return hashlib.sha256(f"draw:{seed}:{text}".encode("utf-8", "surrogatepass")).hexdigest()

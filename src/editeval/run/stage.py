@@ -14,7 +14,8 @@ from editeval import plugins
 from editeval.config.schema import Execution, Stage
 from editeval.display.observer import Observer, StageFacts
 from editeval.errors import EditevalError, MachineError
-from editeval.execution.backends import MARK, Launch, launch_thread, process_launcher
+from editeval.execution.backends import Launch, launch_thread, process_launcher
+from editeval.execution.devices import MARK
 from editeval.execution.pool import BudgetLedger, Pool, PoolSpec, Usage
 from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent, Result
 from editeval.execution.progress import ProgressLine
@@ -273,13 +274,15 @@ class CompletedEdits:
     def __init__(self, edits: Iterable[Edit], awaited: Iterable[str]) -> None:
         self._done = {edit.sample_id: edit for edit in edits if edit.path is not None}
         self._awaited = set(awaited)
+        self._scored: set[tuple[str, str]] = set()  # of those that came since: (sample, score set) with kept scores
         self._changed = threading.Condition()
         self._is_closed = not self._awaited
 
-    def add(self, edit: Edit) -> None:
-        """`edit` is on record."""
+    def add(self, edit: Edit, scored_by: Iterable[str] = ()) -> None:
+        """`edit` is on record, and the score sets `scored_by` have kept scores of these very bytes."""
         with self._changed:
             self._awaited.discard(edit.sample_id)
+            self._scored.update((edit.sample_id, judging_id) for judging_id in scored_by)
             if edit.path is not None:
                 self._done[edit.sample_id] = edit
             self._changed.notify_all()
@@ -290,18 +293,18 @@ class CompletedEdits:
             self._is_closed = True
             self._changed.notify_all()
 
-    def done(self, ids: Sequence[str]) -> list[Edit]:
-        """The edits of `ids` that are done so far, in order."""
+    def done(self, ids: Sequence[str], judging_id: str) -> list[Edit]:
+        """The edits of `ids` that are done so far and not scored yet, in order."""
         with self._changed:
-            return [self._done[key] for key in ids if key in self._done]
+            return [self._done[key] for key in ids if key in self._done and (key, judging_id) not in self._scored]
 
-    def wait(self, ids: Sequence[str]) -> list[Edit]:
-        """The edits of `ids` once each is done or failed. Raises NotEditedError if there will be none, or not all."""
+    def wait(self, ids: Sequence[str], judging_id: str) -> list[Edit]:
+        """What `done` gives once each is done or failed. Raises NotEditedError if there will be none, or not all."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._awaited.isdisjoint(ids))
             if not self._awaited.isdisjoint(ids):
                 raise NotEditedError("its edits were interrupted")
-            found = [self._done[key] for key in ids if key in self._done]
+        found = self.done(ids, judging_id)
         if not found:
-            raise NotEditedError("its edits failed")
+            raise NotEditedError("its edits failed, or have their scores already")
         return found

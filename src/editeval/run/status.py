@@ -33,8 +33,9 @@ from editeval.store.ledger_events import (
 from editeval.store.records import Counts, parsed
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
+from editeval.store.score_sets import scales_in
 from editeval.text import run_command
-from editeval.types import Subset
+from editeval.types import Metric, Subset
 
 NUM_ENDS = 500  # of the last samples, for the pace
 E = TypeVar("E", bound=StageEvent)
@@ -242,6 +243,10 @@ class _Ledger:
             pace.add(at, 1, seconds)
         return pace
 
+    def _scale(self, facts: StageFacts) -> Metric:
+        told = {one.id: scales_in(one.details) for one in self.store.judgings()}.get(facts.judging_id, {})
+        return told.get(facts.metric.rpartition(".")[2]) or Metric(facts.metric)
+
     def _score(self, facts: StageFacts) -> ScoreSoFar | None:
         said = headline_of(self.store, facts.judging_id)
         if said is not None:
@@ -251,7 +256,7 @@ class _Ledger:
             clusters.setdefault(cluster, []).append(value)
         if not clusters:
             return None
-        mean, low, high = running_interval(clusters)
+        mean, low, high = running_interval(clusters, self._scale(facts))
         return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())), facts.score_set)
 
     def _workers(self, workers: Sequence[queries.WorkerActivity]) -> list[WorkerView]:

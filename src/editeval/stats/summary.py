@@ -1,7 +1,7 @@
 """From scores to summaries: per category, then "macro" (mean of category means), then "micro" (all samples).
 
 Only scored samples enter a mean. What is missing is counted beside it and bounds it: the mean if every missing
-score were 0, and if it were 10.
+score were at the low end of the metric's scale, and if it were at the high one.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from typing import Literal
 
 from editeval.stats import intervals
 from editeval.stats.intervals import Interval
-from editeval.types import Summary
+from editeval.types import Metric, Summary
 
-LOWEST, HIGHEST = 0.0, 10.0
-State = Literal["scored", "failed", "unscored"]
+State = Literal["scored", "failed", "unscored", "not_applicable"]
 Entry = tuple[str, str, State, float | None]
 """(category, cluster, state, value): value is a number if and only if state is "scored"; cluster "" stands alone."""
 
 
-def summarise(entries: Iterable[Entry], metric: str) -> list[Summary]:
+def summarise(entries: Iterable[Entry], metric: str, scale: Metric | None = None) -> list[Summary]:
     """One summary per category in order of first appearance, then "macro", then "micro". Order of entries is no matter.
 
     `std` is the population's. The macro row's spread is over category means, its counts are totals; it has a mean only
-    if every category has one. Intervals are cut at 0 and 10; where there is none, `interval_note` says why.
+    if every category has one. Intervals are cut at the ends of `scale` (None: 0-10); where there is none,
+    `interval_note` says why. What is "not_applicable" is counted nowhere.
     """
+    scale = scale or Metric(metric)
     categories: dict[str, _Group] = {}
     everything = _Group()
     for number, (category, cluster, state, value) in enumerate(entries):
-        if (state == "scored") != (value is not None and LOWEST <= value <= HIGHEST):
+        if state == "not_applicable":
+            continue
+        if (state == "scored") != (value is not None and scale.has(value)):
             raise ValueError(f"{metric}: entry {number} is {state!r} with the value {value!r}")
         if category not in categories:
             categories[category] = _Group()
@@ -40,9 +43,9 @@ def summarise(entries: Iterable[Entry], metric: str) -> list[Summary]:
             group.add(cluster or f"\0{number}", state, value)
     groups = list(categories.values())
     return [
-        *(_summary(metric, name, group, group.values()) for name, group in categories.items()),
-        _macro(metric, everything, groups),
-        _summary(metric, "micro", everything, everything.values()),
+        *(_summary(scale, metric, name, group) for name, group in categories.items()),
+        _summary(scale, metric, "macro", everything, groups),
+        _summary(scale, metric, "micro", everything),
     ]
 
 
@@ -59,34 +62,27 @@ class _Group:
     def values(self) -> list[float]:
         return [value for values in self.clusters.values() for value in values]
 
-    def bound(self, missing: float) -> float | None:
-        """The mean if every sample without a score had `missing`."""
+    def bound(self, missing: float | None) -> float | None:
+        """The mean if every sample without a score had `missing`; None if one has none and there is no such score."""
         num_samples = self.states.total()
         if not num_samples:
             return None
         values = self.values()
         if len(values) == num_samples:
             return _mean(values)
-        return math.fsum([*values, missing * (num_samples - len(values))]) / num_samples
-
-
-def _macro(metric: str, everything: _Group, groups: Sequence[_Group]) -> Summary:
-    means = [_mean(values) for group in groups if (values := group.values())]
-    is_complete = bool(groups) and len(means) == len(groups)
-    return _summary(metric, "macro", everything, means if is_complete else [], groups)
+        return None if missing is None else math.fsum([*values, missing * (num_samples - len(values))]) / num_samples
 
 
 def _summary(
-    metric: str,
-    category: str,
-    counted: _Group,
-    values: Sequence[float],
-    categories: Sequence[_Group] | None = None,
+    scale: Metric, metric: str, category: str, counted: _Group, categories: Sequence[_Group] | None = None
 ) -> Summary:
-    """`counted` gives the counts, `values` the statistics, `categories` (all equally weighted) bounds and interval."""
-    mean = _mean(values) if values else None
+    """`counted` gives the counts and, without `categories`, the statistics; else these do, all equally weighted."""
     groups = [counted] if categories is None else categories
-    found = _interval(groups) if mean is not None else Interval(None, None)
+    means = [_mean(values) for group in groups if (values := group.values())]
+    is_complete = bool(groups) and len(means) == len(groups)
+    values = counted.values() if categories is None else means if is_complete else []
+    mean = _mean(values) if values else None
+    found = _interval(groups, scale) if mean is not None else Interval(None, None)
     return Summary(
         metric=metric,
         category=category,
@@ -101,34 +97,37 @@ def _summary(
         max=max(values, default=None),
         ci_low=found.low,
         ci_high=found.high,
-        lowest=_bound(groups, LOWEST),
-        highest=_bound(groups, HIGHEST),
+        lowest=_bound(groups, scale.low),
+        highest=_bound(groups, scale.high),
         interval_note=found.note,
     )
 
 
-def _interval(groups: Sequence[_Group]) -> Interval:
-    return on_scale(intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups]))
+def _interval(groups: Sequence[_Group], scale: Metric) -> Interval:
+    found = intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups])
+    return on_scale(found, scale)
 
 
-def running_interval(scores: Mapping[str, Sequence[float]]) -> tuple[float, float | None, float | None]:
+def running_interval(scores: Mapping[str, Sequence[float]], scale: Metric) -> tuple[float, float | None, float | None]:
     """(mean, low, high) of scores by cluster, as the report's row `micro` will have them."""
     values = [value for group in scores.values() for value in group]
     mean = math.fsum(values) / len(values)
-    found = on_scale(intervals.interval([scores], [mean]))
+    found = on_scale(intervals.interval([scores], [mean]), scale)
     return mean, found.low, found.high
 
 
-def on_scale(found: Interval) -> Interval:
+def on_scale(found: Interval, scale: Metric) -> Interval:
     """The interval, cut at the ends of the scale."""
     if found.low is None or found.high is None:
         return found
-    return Interval(max(LOWEST, found.low), min(HIGHEST, found.high))
+    low = found.low if scale.low is None else max(scale.low, found.low)
+    return Interval(low, found.high if scale.high is None else min(scale.high, found.high))
 
 
-def _bound(groups: Sequence[_Group], missing: float) -> float | None:
-    bounds = [bound for group in groups if (bound := group.bound(missing)) is not None]
-    return _mean(bounds) if bounds else None
+def _bound(groups: Sequence[_Group], missing: float | None) -> float | None:
+    bounds = [group.bound(missing) for group in groups if group.states]
+    known = [bound for bound in bounds if bound is not None]
+    return _mean(known) if known and len(known) == len(bounds) else None
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from editeval.errors import MachineError, RunConflictError
-from editeval.files import write_atomic
+from editeval.files import Folder, write_atomic
 from editeval.machine import host
 
 BUSY_TIMEOUT_S = 30.0
+MAX_CELL = 256_000_000  # bytes of a text or a row; the longest of ours are events about every sample
+_NOT_OURS = (
+    "SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' "
+    "OR sql LIKE '% AS (%' OR sql LIKE '%GENERATED%' LIMIT 1"
+)
 _RESTORE = "restore a backup of the whole directory, or start over with --fresh (it deletes nothing)"
 _UNREAD = re.compile(r"error code=(\d+)")
 _DISK = {
@@ -47,7 +55,7 @@ def open_writer(path: Path, mountinfo: Path = host.MOUNTINFO) -> sqlite3.Connect
     Raises MachineError for a file that is corrupt, empty, not a ledger, newer than this program or not writable.
     """
     with translated(path):
-        db = sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+        db = _connect(path, "mode=rw")
         try:
             mode = host.journal_mode(path, mountinfo)
             if mode == "DELETE":  # a log left by a local disk is taken over without shared memory
@@ -70,17 +78,37 @@ def open_reader(path: Path) -> sqlite3.Connection:
         try:
             db = _connect_reader(path, "mode=ro")
         except sqlite3.OperationalError as error:
-            log = path.with_name(f"{path.name}-wal")
-            if not _is(error, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or log.exists() or not path.exists():
+            if not _is(error, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or not path.exists():
                 raise
-            db = _connect_reader(
-                path, "immutable=1"
-            )  # read-only disk and nothing pending: no log can be made, none needed
+            log = Folder(path.parent).stat(f"{path.name}-wal")  # of a writer that was killed, where it has content
+            db = _merged_copy(path) if log is not None and log.st_size else _connect_reader(path, "immutable=1")
+    return db
+
+
+def _merged_copy(path: Path) -> sqlite3.Connection:
+    """A ledger on a read-only disk with what its log holds: put together in a copy, which nobody else sees."""
+    with tempfile.TemporaryDirectory(prefix="editeval-") as place:
+        copy = Path(place, path.name)
+        for suffix in ("", "-wal"):
+            descriptor = Folder(path.parent).open(f"{path.name}{suffix}")
+            with os.fdopen(descriptor, "rb") as file, copy.with_name(f"{path.name}{suffix}").open("xb") as ours:
+                shutil.copyfileobj(file, ours)
+        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = DELETE")
+        return _connect_reader(copy, "immutable=1")  # it stays open when its name is gone
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """SQLite opens by name: the three files of a ledger are themselves, and what is in them is only data."""
+    for suffix in ("", "-wal", "-shm", "-journal"):  # not opened: closing one would free SQLite's locks on it
+        Folder(path.parent).is_file(f"{path.name}{suffix}")
+    db = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL)
     return db
 
 
 def _connect_reader(path: Path, mode: str) -> sqlite3.Connection:
-    db = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    db = _connect(path, mode)
     try:
         db.execute("PRAGMA query_only = ON")
         _check_kind(db, path)
@@ -127,6 +155,8 @@ def _check_kind(db: sqlite3.Connection, path: Path) -> None:
         raise MachineError(f"{path}: the ledger is empty (0 bytes); {_RESTORE}")
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise MachineError(f"{path}: an SQLite file, but not a ledger of editeval; {_RESTORE}")
+    if db.execute(_NOT_OURS).fetchone():
+        raise MachineError(f"{path}: it holds views, triggers or computed columns, none of which is ours; {_RESTORE}")
     found, known = version(db), len(MIGRATIONS)
     if found > known:
         raise MachineError(f"{path}: ledger version {found}, this editeval knows up to {known}; upgrade editeval")
@@ -151,7 +181,8 @@ def translated(path: Path) -> Iterator[None]:
 def _translate(path: Path, error: sqlite3.DatabaseError) -> Exception:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    is_unreadable = primary is None and isinstance(error, sqlite3.OperationalError)  # a text that is not UTF-8
+    if is_unreadable or primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG):
         return MachineError(f"{path}: the ledger is corrupt: {error}; {_RESTORE}")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RunConflictError(

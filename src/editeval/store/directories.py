@@ -67,14 +67,16 @@ def all_runs(output_dir: Path) -> list[Path]:
 
 
 def point_latest(directory: Path) -> bool:
-    """`latest` beside `directory` points to it, replaced in one step. False if the file system has no links."""
+    """`latest` beside `directory` points to it, replaced in one step; what is there and no link stays: then False."""
     link = directory.parent / LATEST
     temporary = directory.parent / f".{LATEST}.{os.getpid()}.tmp"
     try:
+        if link.exists() and not link.is_symlink():
+            return False
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(directory.name, target_is_directory=True)
         temporary.replace(link)
-    except OSError:  # no links here, or somebody keeps a real directory of that name: a convenience, not a result
+    except OSError:  # no links here: a convenience, not a result
         with contextlib.suppress(OSError):
             temporary.unlink()
         return False
@@ -87,7 +89,7 @@ def is_run(directory: Path) -> bool:
 
 def check(directory: Path) -> None:
     """Raises StrangeFileError for a run directory in which a link, a pipe or a device stands where we look by path."""
-    Folder(directory).check("report")
+    Folder(directory).check("report", "logs")
 
 
 def make_durable(directory: Path) -> None:

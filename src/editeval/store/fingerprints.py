@@ -17,6 +17,7 @@ from typing import Any
 
 from editeval.config.schema import Stage
 from editeval.errors import MachineError
+from editeval.files import from_json
 from editeval.machine import digest, hub
 from editeval.prompts import Prompt
 from editeval.store import manifest
@@ -102,7 +103,8 @@ def inputs_of(stage: Stage, plugin: type[Editor] | type[Judge]) -> Inputs:
 def of_run(benchmark: str, stage: Stage, plugin: type[Editor], inputs: Inputs) -> dict[str, object]:
     """The identity of a run."""
     params = deciding_params(stage.params, inputs)
-    return manifest.identity(benchmark, stage.type, params, stage.seed) | extras(plugin, inputs)
+    images = {} if stage.images == "all" else {"images": stage.images}
+    return manifest.identity(benchmark, stage.type, params, stage.seed) | images | extras(plugin, inputs)
 
 
 def is_same_but_inputs(old: Json, new: Json, params: Json) -> bool:
@@ -111,7 +113,7 @@ def is_same_but_inputs(old: Json, new: Json, params: Json) -> bool:
     `params` are all parameters of `new`. Of those of `old` that no digest stands for, each must be the same: a path
     that was written down before editeval digested what it names is compared as a text.
     """
-    names = ("benchmark", "editor", "seed", "version")
+    names = ("benchmark", "editor", "seed", "version", "images")
     is_same = all(old.get(name) == new.get(name) for name in names)
     return is_same and without(params, weights_of(old)) == old.get("params")
 
@@ -154,7 +156,7 @@ def recorded(store: RunStore, stage: str = "edit", score_set: str = "") -> dict[
     known |= {CODE: str(identity["source"])} if "source" in identity else {}
     commit = _loaded_commit(store, stage, score_set)
     known |= {COMMIT: commit} if commit else {}
-    later: dict[str, str] = json.loads(store.fact(_fact(stage, score_set)) or "{}")
+    later: dict[str, str] = from_json(store.fact(_fact(stage, score_set)) or "{}")
     return known | later
 
 
@@ -263,17 +265,25 @@ def edit_inputs(images_sha256: Sequence[str], instruction: str, seed: int) -> st
     return _digest([list(images_sha256), instruction, seed])
 
 
-def judge_request(sample: Sample, source: bytes, edited: bytes, prompt: Prompt | None) -> JudgeRequest:
-    """What a judge is asked about an edit of `sample`. Raises ImageError if its target or mask cannot be read."""
+def sources_digest(images_sha256: Sequence[str]) -> str:
+    """What an edit's row says of the source images: the hash of the only one, or a digest of all hashes in order."""
+    return images_sha256[0] if len(images_sha256) == 1 else _digest(list(images_sha256))
+
+
+def judge_request(sample: Sample, sources: Sequence[bytes], edited: bytes, prompt: Prompt | None) -> JudgeRequest:
+    """What a judge is asked about an edit of `sample`. Raises ImageError if an image besides them cannot be read."""
     return JudgeRequest(
         key=sample.id,
-        source=source,
+        sources=tuple(sources),
         edited=edited,
         instruction=sample.instruction,
-        reference=sample.reference.read() if sample.reference else None,
+        target=sample.target.read() if sample.target else None,
         mask=sample.mask.read() if sample.mask else None,
         prompt=prompt.render(sample) if prompt else None,
         metadata={**sample.metadata, "category": sample.category},
+        references=tuple(image.read() for image in sample.references),
+        reference_text=sample.reference_text,
+        language=sample.language,
     )
 
 
@@ -286,10 +296,20 @@ def shown_inputs(requests: Sequence[JudgeRequest], depends_on_calls: bool) -> di
 
 
 def _shown(request: JudgeRequest) -> str:
-    pictures = (request.source, request.edited, request.reference, request.mask)
+    pictures = (request.source, request.edited, request.target, request.mask)
     shown = [None if data is None else hashlib.sha256(data).hexdigest() for data in pictures]
     prompt = list(request.prompt) if request.prompt else None
-    return _digest([request.key, shown, request.instruction, prompt, request.metadata])
+    further = {
+        "sources": [hashlib.sha256(data).hexdigest() for data in request.sources[1:]],
+        "references": [hashlib.sha256(data).hexdigest() for data in request.references],
+        "edited_b": hashlib.sha256(request.edited_b).hexdigest() if request.edited_b is not None else "",
+        "reference_text": request.reference_text,
+        "language": request.language,
+    }
+    more = {
+        name: value for name, value in further.items() if value
+    }  # what older versions did not have, where it is set
+    return _digest([request.key, shown, request.instruction, prompt, request.metadata, *([more] if more else [])])
 
 
 def _digest(parts: object) -> str:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from editeval.errors import BenchmarkError
+from editeval.errors import BenchmarkError, MachineError
+from editeval.files import from_json
 from editeval.store import connection, ledger_events, records
 from editeval.store.ledger_events import E, EditsForgotten, Event, OtherEvent, Recorded, Reselected, ScoresForgotten
 from editeval.store.records import Attempt, Counts, Details, SampleRow, ScoreSet, read_edit, storable_text
@@ -169,7 +170,10 @@ class Ledger:
             last = page[-1][0]
 
     def forget_edits(self, sample_ids: Sequence[str]) -> int:
-        """Number of edits that are pending again, done or failed; their scores go, their attempts stay on record."""
+        """Number of edits that are pending again, done or failed; their attempts stay on record.
+
+        Their scores are kept aside: an edit made again with equal bytes has them again.
+        """
         with self.transaction() as db:
             forgotten = []
             for sample_id in sample_ids:
@@ -177,6 +181,8 @@ class Ledger:
                 if row is None:
                     continue
                 forgotten.append({"sample_id": sample_id, "status": row[0], "sha256": row[1]})
+                if row[1]:
+                    records.keep_scores(db, sample_id, row[1])
                 db.execute("DELETE FROM scores WHERE sample_id = ?", (sample_id,))
                 db.execute("DELETE FROM edits WHERE sample_id = ?", (sample_id,))
             if forgotten:
@@ -196,7 +202,7 @@ class Ledger:
     def judgings(self) -> list[ScoreSet]:
         """In the order in which they were added."""
         found = self.query("SELECT id, judge, details FROM judgings ORDER BY rowid")
-        return [ScoreSet(row[0], row[1], json.loads(row[2])) for row in found]
+        return [ScoreSet(row[0], row[1], self._value(row[2])) for row in found]
 
     def pending_scores(self, judging_id: str) -> list[str]:
         """Wanted samples whose edit is done and that have no scores in this set, in benchmark order."""
@@ -207,11 +213,6 @@ class Ledger:
             judging_id,
         )
         return [row[0] for row in found]
-
-    def has_scores(self, judging_id: str, sample_id: str) -> bool:
-        """Whether the sample is in this score set, scored or not."""
-        sql = "SELECT 1 FROM scores WHERE judging_id = ? AND sample_id = ? LIMIT 1"
-        return bool(self.query(sql, judging_id, sample_id))
 
     def record_score_batch(
         self,
@@ -298,13 +299,19 @@ class Ledger:
     def events(self) -> list[Recorded[Event]]:
         """Every event, in order of recording."""
         found = self.query("SELECT seq, at, kind, data FROM events ORDER BY seq")
-        return [Recorded(seq, at, ledger_events.event_of(kind, json.loads(data))) for seq, at, kind, data in found]
+        return [Recorded(seq, at, ledger_events.event_of(kind, self._value(data))) for seq, at, kind, data in found]
 
     def events_of(self, kind: type[E]) -> list[Recorded[E]]:
         """The events of one kind, in order of recording; those without what that kind needs are left out."""
         found = self.query("SELECT seq, at, data FROM events WHERE kind = ? ORDER BY seq", kind.kind)
-        read = ((seq, at, ledger_events.event_of(kind.kind, json.loads(data))) for seq, at, data in found)
+        read = ((seq, at, ledger_events.event_of(kind.kind, self._value(data))) for seq, at, data in found)
         return [Recorded(seq, at, event) for seq, at, event in read if isinstance(event, kind)]
+
+    def _value(self, text: str) -> Any:
+        try:
+            return from_json(text)
+        except (ValueError, TypeError) as error:
+            raise MachineError(f"{self.path}: the ledger is corrupt: {error}; restore a backup") from error
 
     def latest(self, kind: type[E]) -> Recorded[E] | None:
         """The last event of this kind."""

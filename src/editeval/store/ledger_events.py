@@ -63,6 +63,7 @@ class Invocation(Event):
     command: str = RUN
     warnings: tuple[str, ...] | None = None
     editing: EditSettings | None = None
+    seal: str | None = None  # of the run's id and `config_changes`, if there are any
 
 
 @dataclass(frozen=True, slots=True)

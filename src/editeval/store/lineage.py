@@ -11,7 +11,7 @@ from pathlib import Path
 from editeval import images
 from editeval.errors import ImageError, RunConflictError, UserError
 from editeval.store import directories, fingerprints, manifest
-from editeval.store.fingerprints import Inputs
+from editeval.store.fingerprints import Inputs, sources_digest
 from editeval.store.records import Json
 from editeval.store.run_store import RunStore
 from editeval.types import ImageRef, Sample
@@ -162,9 +162,9 @@ def changed_samples(store: RunStore, samples: Sequence[Sample]) -> list[str]:
 def _has_changed(sample: Sample, instruction: str, source_sha256: str | None, known_at: float) -> bool:
     if sample.instruction != instruction and as_recorded(sample.instruction) != instruction:
         return True
-    if source_sha256 is None or not _may_have_changed(sample.image, known_at):
+    if source_sha256 is None or not any(_may_have_changed(image, known_at) for image in sample.images):
         return False
-    now = source_digest(sample.image)
+    now = source_digest(sample)
     return now is not None and now != source_sha256
 
 
@@ -193,7 +193,13 @@ def is_stored(image: ImageRef) -> bool:
     return isinstance(image, images.BytesImage) or images.file_of(image) is not None
 
 
-def source_digest(image: ImageRef) -> str | None:
+def source_digest(sample: Sample) -> str | None:
+    """Digest of all source images of a sample; None if one cannot be read."""
+    known = [digest for image in sample.images if (digest := image_digest(image)) is not None]
+    return sources_digest(known) if len(known) == len(sample.images) else None
+
+
+def image_digest(image: ImageRef) -> str | None:
     """SHA-256 of an encoded image; None if it cannot be read."""
     try:
         return images.sha256(image.read())
@@ -211,7 +217,7 @@ def _differences(previous: Path, wanted: WantedRun) -> Iterator[str]:
         told, new = store.manifest["identity"], wanted.identity
         if told.get("benchmark") != new["benchmark"]:
             yield _benchmark(store, wanted.samples)
-        for name in ("editor", "seed", "version"):
+        for name in ("editor", "seed", "version", "images"):
             if told.get(name) != new.get(name):
                 yield f"{name} {told.get(name)!r}, now {new.get(name)!r}"
         params = told.get("params")

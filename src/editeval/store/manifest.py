@@ -15,12 +15,17 @@ from editeval.errors import RunConflictError
 from editeval.files import Folder, from_json
 from editeval.machine import versions
 from editeval.machine.host import host
+from editeval.store import seal as seals
 from editeval.store.ledger_events import RUN
 from editeval.store.records import EditSettings, Json, Listed
+from editeval.text import key_part
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
 MAX_BYTES = 64_000_000
+LATEST_S = 1e11  # no unix time of ours is later
+_TYPES = {"name": str, "identity": dict, "config": dict, "origins": dict, "versions": dict, "host": dict}
+_TYPES |= {"argv": list, "devices": list}
 ABSENT = "(absent)"  # stands in a difference for what one side lacks
 
 
@@ -40,6 +45,7 @@ class Content(TypedDict):
     versions: Mapping[str, str]
     host: Json
     devices: Sequence[str]
+    seal: NotRequired[Mapping[str, str]]  # older versions did not make one
 
 
 def identity(benchmark: str, editor: str, params: Json, seed: int) -> dict[str, object]:
@@ -52,8 +58,31 @@ def identity(benchmark: str, editor: str, params: Json, seed: int) -> dict[str, 
 
 def run_id(identity: Json) -> str:
     """SHA-256 of the canonical JSON of `identity`: keys sorted, no spaces, no NaN."""
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(seals.canonical(identity)).hexdigest()
+
+
+def sealed(content: Content) -> Content:
+    """`content` with a digest of all of it, and the seal of this user on this machine."""
+    rest = _unsealed(content)
+    return {
+        **content,
+        "seal": {"sha256": hashlib.sha256(seals.canonical(rest)).hexdigest(), "hmac": seals.seal_of(rest)},
+    }
+
+
+def is_own(content: Content) -> bool:
+    """Whether this user wrote all of it, on this machine."""
+    return seals.is_sealed(_unsealed(content), content.get("seal", {}).get("hmac"))
+
+
+def is_changed(content: Content) -> bool:
+    """Whether it says itself that it was changed after it was written."""
+    seal = content.get("seal")
+    return seal is not None and seal.get("sha256") != hashlib.sha256(seals.canonical(_unsealed(content))).hexdigest()
+
+
+def _unsealed(content: Content) -> dict[str, object]:
+    return {name: value for name, value in content.items() if name != "seal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +140,7 @@ def read(path: Path) -> Content:
         content: Content = from_json(Folder(path.parent).read(path.name, MAX_BYTES))
         schema_version, stored_id, parts = content["schema_version"], content["run_id"], content["identity"]
         is_sound = isinstance(schema_version, int) and stored_id == run_id(parts)
+        _check_types(content)
     except OSError as error:
         raise RunConflictError(f"{path}: cannot be read: {error.strerror}; {advice}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -124,6 +154,17 @@ def read(path: Path) -> Content:
     return content
 
 
+def _check_types(content: Content) -> None:
+    """Raises TypeError or KeyError for what no editeval writes: the manifest may be a stranger's."""
+    for name, kind in _TYPES.items():
+        if not isinstance(content[name], kind):  # type: ignore[literal-required]
+            raise TypeError(f"{name} must be {kind.__name__}")
+    if not all(isinstance(content["identity"].get(name), str) for name in ("benchmark", "editor")):
+        raise TypeError("identity must name a benchmark and an editor")
+    if not isinstance(content["created_at"], int | float) or not 0 <= content["created_at"] < LATEST_S:
+        raise TypeError("created_at must be a time")
+
+
 def differences(old: Json, new: Json) -> dict[str, tuple[object, object]]:
     """{dotted key: (old, new)} of every leaf that differs; what one side lacks is shown as "(absent)"."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
@@ -134,7 +175,8 @@ def differences(old: Json, new: Json) -> dict[str, tuple[object, object]]:
 
 
 def _leaves(tree: Json, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in tree.items():
+    for name, value in tree.items():
+        key = key_part(name) if prefix else name  # at the top are sections, or keys that are dotted already
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{key}.")
         else:

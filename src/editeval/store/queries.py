@@ -223,6 +223,16 @@ def last_failure(store: RunStore, since_at: float) -> LastFailure | None:
     return LastFailure(stage, sample_id, worker, Failure(*error))
 
 
+def scored_by(store: RunStore, sample_id: str) -> list[str]:
+    """The score sets that have scores of this sample."""
+    return [row[0] for row in store.query("SELECT DISTINCT judging_id FROM scores WHERE sample_id = ?", sample_id)]
+
+
+def source_digests(store: RunStore) -> dict[str, str]:
+    """By sample, the digest of the source images that were edited, where it is known."""
+    return dict(store.query("SELECT sample_id, source_sha256 FROM edits WHERE source_sha256 IS NOT NULL"))
+
+
 def instruction_of(store: RunStore, sample_id: str) -> str | None:
     """The instruction on record; None for a sample that was never selected."""
     found = store.query("SELECT instruction FROM samples WHERE id = ?", sample_id)

@@ -78,6 +78,8 @@ class Details(TypedDict, total=False):
     identity: Json
     inputs: Listed  # weights and code, file by file
     parent: str  # of a score set that reads the replies of another one again
+    official: Sequence[Mapping[str, Any]]  # the fields of every OfficialMean
+    scales: Mapping[str, Mapping[str, Any]]  # of the metrics that are not 0-10: the fields of a Metric
 
 
 class Listed(TypedDict, total=False):
@@ -154,6 +156,29 @@ def insert_edit(db: sqlite3.Connection, edit: Edit, invocation: int | None = Non
     values += [made and made.editor_id, edit.origin, invocation]
     columns = f"{EDIT_COLUMNS.replace('e.', '')}, invocation"
     db.execute(f"INSERT INTO edits ({columns}) VALUES ({', '.join('?' * len(values))})", values)
+    if edit.sha256:
+        restore_scores(db, edit)
+
+
+KEPT = "judging_id, sample_id, place, judge, metric, value, raw, reason, seconds, inputs, origin"
+
+
+def keep_scores(db: sqlite3.Connection, sample_id: str, sha256: str) -> None:
+    """The scores of an edit that is being forgotten move to the table `kept_scores`: replies may have been paid for."""
+    db.execute(f"CREATE TABLE IF NOT EXISTS kept_scores AS SELECT {KEPT}, '' AS edit_sha256 FROM scores WHERE 0")
+    db.execute(f"INSERT INTO kept_scores SELECT {KEPT}, ? FROM scores WHERE sample_id = ?", (sha256, sample_id))
+
+
+def restore_scores(db: sqlite3.Connection, edit: Edit) -> None:
+    """The scores that were kept of the same bytes are its scores again; those of other bytes stay as history.
+
+    Not "bad_image": that judge saw a damaged file.
+    """
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'kept_scores'").fetchone() is None:
+        return
+    same = "FROM kept_scores WHERE sample_id = ? AND edit_sha256 = ? AND reason <> 'bad_image'"
+    db.execute(f"INSERT OR REPLACE INTO scores ({KEPT}) SELECT {KEPT} {same}", (edit.sample_id, edit.sha256))
+    db.execute(f"DELETE {same}", (edit.sample_id, edit.sha256))
 
 
 def read_edit(row: Sequence[Any]) -> Edit:

@@ -80,13 +80,13 @@ def _place(source: Path, store: RunStore, edit: Edit) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, NotImplementedError):  # another file system, another owner, too many links
-        data = _content(source)
+        data = content_of(source)
         if not _is_right(data, edit):
             return False
         store.folder.write(relative_path(edit.sample_id), data)
         return True
     try:
-        if not _is_right(_content(temporary), edit):
+        if not _is_right(content_of(temporary), edit):
             return False
         temporary.replace(target)
         return True
@@ -94,7 +94,7 @@ def _place(source: Path, store: RunStore, edit: Edit) -> bool:
         temporary.unlink(missing_ok=True)
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
     """The bytes of a regular file; nothing for anything else, and for what cannot be read."""
     with contextlib.suppress(OSError, StrangeFileError):
         return Folder(path.parent).read(path.name)

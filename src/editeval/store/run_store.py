@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from editeval import images
-from editeval.errors import ImageError, RunConflictError, UserError
+from editeval.errors import ImageError, MachineError, RunConflictError, UserError
 from editeval.files import Folder
 from editeval.store import connection, directories, manifest
 from editeval.store import ledger as ledgers
@@ -23,9 +23,12 @@ from editeval.store.directories import Lock
 from editeval.store.ledger import Ledger
 from editeval.store.ledger_events import Invocation
 from editeval.store.manifest import Content, Manifest
+from editeval.store.seal import is_sealed, seal_of
 from editeval.types import Edit, Made, Outcome
 
 EDITS = "edits"
+_OF_STRANGE_DATA = (TypeError, LookupError, AttributeError, ValueError, ArithmeticError, RecursionError)
+"""What a program raises that takes values for what it has written itself: of a stranger's run, that is one line."""
 
 
 class RunStore(Ledger):
@@ -94,11 +97,29 @@ class RunStore(Ledger):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_strange = isinstance(error, _OF_STRANGE_DATA) and not self._is_surely_own()
         self.close()
+        if is_strange:
+            what = f"it holds what editeval does not write ({type(error).__name__}: {error})"
+            raise UserError(f"{self.dir}: {what}; it is not from this machine: ask for a sound copy") from error
+
+    def _is_surely_own(self) -> bool:
+        try:
+            return self.is_own
+        except (UserError, *_OF_STRANGE_DATA):
+            return False
 
     @property
     def is_writer(self) -> bool:
         return self._lock is not None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this user, on this machine, gave all settings: the manifest, and what invocations changed in it."""
+        if not manifest.is_own(self.manifest):
+            return False
+        changes = ((one.event.config_changes, one.event.seal) for one in self.events_of(Invocation))
+        return all(is_sealed([self.manifest["run_id"], told], seal) for told, seal in changes if told)
 
     def record_edit(
         self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = (), made: Made | None = None
@@ -126,8 +147,8 @@ class RunStore(Ledger):
     def read_edit(self, edit: Edit) -> bytes:
         """The PNG of a done edit, exactly as it was recorded. Does not touch the ledger: any thread may call it.
 
-        Raises ImageError if the edit failed, or its file is not there or was altered; MachineError if the disk fails,
-        which says nothing about the edit.
+        Raises ImageError if the edit failed or its file was altered; MachineError if the file is not there (a folder
+        was moved, a disk is not mounted) or the disk fails: that says nothing about the edit.
         """
         if edit.path is None:
             raise ImageError(f"{edit.sample_id}: the edit failed, there is no image")
@@ -136,7 +157,10 @@ class RunStore(Ledger):
             try:
                 data = self.folder.read(relative_path(edit.sample_id))
             except FileNotFoundError as error:
-                raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+                raise MachineError(
+                    f"{path}: on record, but not there; if {EDITS}/ was moved or its disk is not mounted, put it back; "
+                    f"if not, `editeval verify --repair` on this run; what was recorded is safe"
+                ) from error
         if images.sha256(data) != edit.sha256:
             raise ImageError(f"{path}: not the image that was recorded; run `editeval verify` on this run")
         return data
@@ -180,7 +204,7 @@ def _existing(directory: Path) -> Content:
         raise UserError(f"{directory}: not a run directory: it has no {manifest.NAME}")
     directories.check(directory)
     content = manifest.read(directory / manifest.NAME)
-    if not (directory / ledgers.NAME).is_file():
+    if not Folder(directory).is_file(ledgers.NAME):
         raise UserError(f"{directory}: its {ledgers.NAME} is missing; restore it from a backup, or use --fresh")
     return content
 
@@ -197,7 +221,7 @@ def _settle(directory: Path, wanted: Manifest) -> Content:
         return content
     if not (directory / ledgers.NAME).exists():
         connection.create(directory / ledgers.NAME)
-    content = wanted.as_dict()
+    content = manifest.sealed(wanted.as_dict())
     _open_ledger(directory, wanted.run_id).close()
     with connection.translated(path):
         Folder(directory).write(manifest.NAME, manifest.to_json(content))
@@ -240,13 +264,15 @@ def _check_owner(ledger: Ledger, run_id: str) -> None:
 
 def _invocation(content: Content, wanted: Manifest) -> Invocation:
     """What this invocation was, and how its settings differ from those in the manifest."""
+    changes = manifest.differences(content["config"], wanted.config)
     return Invocation(
         argv=tuple(wanted.argv),
         pid=os.getpid(),
         host=wanted.host,
         versions=wanted.versions,
         devices=tuple(wanted.devices),
-        config_changes=manifest.differences(content["config"], wanted.config),
+        config_changes=changes,
+        seal=seal_of([content["run_id"], changes]) if changes else None,
         origin_changes=manifest.differences(content["origins"], wanted.origins),
         command=wanted.command,
         warnings=wanted.warnings,

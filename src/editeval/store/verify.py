@@ -1,7 +1,8 @@
 """Does a run still hold what it recorded? Every image is hashed again; ledger, files and reports are compared.
 
-Repair does only what is provably right: a lost or altered image makes its sample pending again, left-over
-temporary files go. Everything else is told, not touched.
+Repair does only what is provably right: a picture found again in `edits/` goes back to its place, one that is lost or
+altered makes its sample pending again, left-over temporary files go. Everything else is told, not touched. Many missing
+pictures prove nothing (a folder moved away, a disk that is not mounted): then nothing is done unless the user insists.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import csv
 import hashlib
 import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval.store import barrier, directories
+from editeval.errors import MachineError
+from editeval.files import StrangeFileError
+from editeval.store import barrier, connection, directories
 from editeval.store.ledger_events import Repaired
 from editeval.store.records import SampleRow
+from editeval.store.reused import content_of
 from editeval.store.run_store import EDITS, RunStore, relative_path
 
 _PNG_END = b"IEND\xaeB`\x82"
@@ -65,18 +70,63 @@ def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[P
     return problems
 
 
-def repair(store: RunStore, problems: Sequence[Problem]) -> list[Problem]:
-    """The problems that were fixed: their samples are pending again, or their files gone. Needs a writing store."""
+FEW, SMALL_SHARE = 2, 0.1
+"""A repair gives up so many pictures, or that share of them, whichever is more, without asking."""
+
+
+def repair(store: RunStore, problems: Sequence[Problem], accept_loss: bool = False) -> list[Problem]:
+    """The problems that were fixed: pictures in their place again, or samples pending again, or files gone.
+
+    Needs a writing store. Raises MachineError, having put back what was found, if more pictures are lost than
+    FEW and SMALL_SHARE, or their folder is not there, and the user does not `accept_loss`.
+    """
     if not store.is_writer:
         raise ValueError(f"{store.dir}: opened for reading; a repair needs RunStore.reopen")
-    fixable = [problem for problem in problems if problem.is_repairable]
-    store.forget_edits([problem.sample_id for problem in fixable if problem.sample_id is not None])
-    for problem in fixable:
-        with contextlib.suppress(FileNotFoundError):
-            (store.dir / problem.where).unlink()
-    if fixable:
-        store.record_event(Repaired(tuple(map(str, fixable))))
-    return fixable
+    images = [problem for problem in problems if problem.is_repairable and problem.sample_id is not None]
+    found = _put_back(store, images) if images else []
+    lost = [problem for problem in images if problem not in found]
+    num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))
+    is_small = len(lost) <= max(FEW, SMALL_SHARE * num_images) and (store.dir / EDITS).is_dir()
+    gone = [one for one in problems if one.kind == "unknown_file" and not (store.dir / one.where).exists()]
+    fixed = [*found, *gone, *(one for one in problems if one.is_repairable and one not in images)]
+    if is_small or not lost or accept_loss:
+        store.forget_edits([str(problem.sample_id) for problem in lost])
+        fixed += lost
+    for problem in fixed:
+        if problem not in (*found, *gone):
+            with contextlib.suppress(FileNotFoundError):
+                (store.dir / problem.where).unlink()
+    fixed = [problem for problem in problems if problem in fixed]
+    if fixed:
+        store.record_event(Repaired(tuple(map(str, fixed))))
+    if any(problem not in fixed for problem in lost):
+        raise MachineError(
+            f"{store.dir / EDITS}: {len(lost)} of {num_images} pictures are not as recorded, which proves no loss: put "
+            "the folder back or mount its disk; if they are gone for good, --repair --accept-loss makes them again"
+        )
+    return fixed
+
+
+def _put_back(store: RunStore, images: Sequence[Problem]) -> list[Problem]:
+    """Those of `images` whose picture is in its place now: it had come back, or lay in `edits/` under another name."""
+    edits = {problem: store.edit_of(str(problem.sample_id)) for problem in images}
+    wanted = {problem: str(edit.sha256) for problem, edit in edits.items() if edit is not None}
+    back = [problem for problem, digest in wanted.items() if _fault(store, problem.where, digest) is None]
+    by_digest: dict[str, list[Problem]] = {}
+    for problem, digest in wanted.items():
+        if problem not in back:
+            by_digest.setdefault(digest, []).append(problem)
+    own = {relative_path(sample_id) for sample_id in store.sample_ids()} if by_digest else set()
+    for path in _inside(store.dir / EDITS) if by_digest else ():
+        data = content_of(path)
+        same = by_digest.pop(hashlib.sha256(data).hexdigest(), [])
+        for problem in same:
+            with connection.translated(store.dir / problem.where):
+                store.folder.write(problem.where, data)
+        if same and f"{EDITS}/{path.name}" not in own:
+            path.unlink()  # it is in its place
+        back += same
+    return back
 
 
 def _check_images(store: RunStore) -> Iterator[Problem]:
@@ -86,15 +136,15 @@ def _check_images(store: RunStore) -> Iterator[Problem]:
         if edit.path != relative_path(edit.sample_id):
             yield Problem("ledger", store.path.name, f"{edit.sample_id!r} has the path {edit.path!r}")
             continue
-        fault = _fault(store.dir / edit.path, str(edit.sha256))
+        fault = _fault(store, edit.path, str(edit.sha256))
         if fault is not None:
             kind, detail = fault
             yield Problem(kind, edit.path, f"{detail} (sample {edit.sample_id!r})", edit.sample_id)
 
 
-def _fault(path: Path, sha256: str) -> tuple[str, str] | None:
+def _fault(store: RunStore, name: str, sha256: str) -> tuple[str, str] | None:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(store.folder.open(name), "rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
                 return None
             size = file.seek(0, 2)
@@ -102,6 +152,8 @@ def _fault(path: Path, sha256: str) -> tuple[str, str] | None:
             is_whole = file.read() == _PNG_END
     except FileNotFoundError:
         return "missing", "recorded, but not there"
+    except StrangeFileError:
+        return "unreadable", "a link, a folder or the like stands there; put the picture itself there"
     except OSError as error:
         return "unreadable", f"{error.strerror}; check the disk, its content may be sound"
     if not is_whole:
@@ -114,14 +166,16 @@ def _check_files(store: RunStore) -> Iterator[Problem]:
     own = {relative_path(sample_id) for sample_id in store.sample_ids()}
     for path in sorted([*store.dir.iterdir(), *_inside(store.dir / EDITS)]):
         where = path.relative_to(store.dir).as_posix()
-        if path.name.startswith(".") and path.name.endswith(".tmp"):
+        if path.name.startswith(".") and path.name.endswith(".tmp") and (path.is_symlink() or not path.is_dir()):
             yield Problem("temporary", where, "left by a process that was killed while writing")
         elif path.parent.name == EDITS and path.parent != store.dir and where not in own:
             yield Problem("unknown_file", where, "belongs to no sample of this run")
 
 
 def _inside(directory: Path) -> list[Path]:
-    return list(directory.iterdir()) if directory.is_dir() else []
+    with contextlib.suppress(OSError):
+        return list(directory.iterdir())
+    return []
 
 
 AGAIN = "`editeval report RUN` writes it again"

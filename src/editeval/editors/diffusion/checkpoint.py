@@ -27,6 +27,7 @@ INDEX = "model_index.json"
 INSTALL = "pip install torch torchvision, then pip install -r requirements/models.txt"
 ANSWER_S = 4.0
 """How long the Hub may take to say that it has a model."""
+SAFETENSORS = "pickles can run code: convert them to safetensors or, if you trust them, add --allow-code"
 REVISION = "diffusion_model.params.revision"
 _NETWORKS = ("transformer", "unet", "vae", "text_encoder", "image_encoder", "safety_checker")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -64,7 +65,7 @@ def _local_index(model_name: str, revision: str | None) -> Path:
     return folder / INDEX
 
 
-def check_complete(folder: Path, index: Index) -> None:
+def check_complete(folder: Path, index: Index, allow_pickles: bool = False) -> None:
     """Raises MachineError, one line, unless every component is there with its config and all its weight files.
 
     Without a config the libraries would build a default model, of many gigabytes and with random weights.
@@ -74,6 +75,8 @@ def check_complete(folder: Path, index: Index) -> None:
             lost = _lost(folder, name)
             if lost:
                 raise MachineError(f"{KEY}: {folder}: {lost} is missing; copy or download the checkpoint again")
+            if name.startswith(_NETWORKS) and not allow_pickles and not any((folder / name).glob("*.safetensors")):
+                raise MachineError(f"{KEY}: {folder}: the weights of {name} are pickles; {SAFETENSORS}")
 
 
 def _lost(folder: Path, name: str) -> str:
@@ -174,15 +177,15 @@ def find_index(model_name: str, revision: str | None) -> Path:
     return Path(found)
 
 
-def download(diffusers: ModuleType, model_name: str, revision: str | None, trust_remote_code: bool) -> Path:
-    """The folder with everything that the pipeline needs. Raises MachineError, one line."""
+def download(diffusers: ModuleType, model_name: str, revision: str | None, how: Mapping[str, bool | None]) -> Path:
+    """The folder with all that the pipeline needs; `how` has further arguments. Raises MachineError, one line."""
     why = why_offline(model_name, revision)
     try:
-        folder = diffusers.DiffusionPipeline.download(
-            model_name, revision=revision, trust_remote_code=trust_remote_code, local_files_only=bool(why)
-        )
+        folder = diffusers.DiffusionPipeline.download(model_name, revision=revision, local_files_only=bool(why), **how)
     except (OSError, ValueError, RuntimeError) as error:
-        raise MachineError(f"{KEY}: {problem(model_name, revision, error, why)}") from error
+        has_pickles_only = how["use_safetensors"] and "safetensors" in str(error)
+        said = f"{model_name}: {SAFETENSORS}" if has_pickles_only else problem(model_name, revision, error, why)
+        raise MachineError(f"{KEY}: {said}") from error
     return Path(folder)
 
 

@@ -55,7 +55,7 @@ class DiffusionEngine:
         return facts_of(self._pipeline)
 
     @classmethod
-    def load(cls, params: PipelineParams, device: str) -> Self:
+    def load(cls, params: PipelineParams, device: str, allow_code: bool = False) -> Self:
         """The engine for `params`; an argument of the call that is None or absent is the family's own default.
 
         Raises ConfigError for an argument or a size that the family does not have, MachineError if it cannot load.
@@ -68,7 +68,7 @@ class DiffusionEngine:
         canvas = families.parse_size(params.size)
         if canvas is not None and family.canvas == "fixed":
             raise ConfigError(f"{PARAMS}.size: {family.name} has no canvas of its own; use model or source")
-        pipeline = load_pipeline(params, device)
+        pipeline = load_pipeline(params, device, allow_code)
         check_steps(pipeline, arguments["num_inference_steps"])
         families.check_canvas(canvas, grid_of(pipeline), f"{PARAMS}.size")
         return cls(pipeline, family, params.size, arguments)

@@ -73,21 +73,26 @@ class PipelineParams:
         return False
 
 
-def load_pipeline(params: PipelineParams, device: str) -> DiffusionPipeline:
-    """The diffusers pipeline of `params` on `device`, rightly conditioned. Raises MachineError or ConfigError."""
+def load_pipeline(params: PipelineParams, device: str, allow_pickles: bool = False) -> DiffusionPipeline:
+    """The diffusers pipeline of `params` on `device`, rightly conditioned. Raises MachineError or ConfigError.
+
+    Weights are safetensors, which are numbers only, unless the user consents to pickles, which can run code.
+    """
     folder = Path(params.model_name).expanduser() if checkpoint.is_path(params.model_name) else None
     # before the libraries take their seconds
-    num_bytes = 0 if folder is None else _check_folder(folder, params, device)
+    num_bytes = 0 if folder is None else _check_folder(folder, params, device, allow_pickles)
     torch, diffusers = import_libraries()
     if params.disable_progress_bar:
         _silence(diffusers)
     _check_device(torch, device, params)
     if folder is None:
-        folder = checkpoint.download(diffusers, params.model_name, params.revision, params.runs_remote_code())
-        num_bytes = _check_folder(folder, params, device)
+        use_safetensors = None if allow_pickles else True
+        how = {"trust_remote_code": params.runs_remote_code(), "use_safetensors": use_safetensors}
+        folder = checkpoint.download(diffusers, params.model_name, params.revision, how)
+        num_bytes = _check_folder(folder, params, device, allow_pickles)
     if device.startswith("cuda") and params.cpu_offload == "none":
         check_gpu(torch, num_bytes, device)
-    pipeline = _from_folder(torch, diffusers, folder, params, device)
+    pipeline = _from_folder((torch, diffusers), folder, params, device, allow_pickles)
     _place(pipeline, params, device)
     _correct(pipeline)
     _accelerate(pipeline, params)
@@ -95,9 +100,11 @@ def load_pipeline(params: PipelineParams, device: str) -> DiffusionPipeline:
 
 
 def _from_folder(
-    torch: ModuleType, diffusers: ModuleType, folder: Path, params: PipelineParams, device: str
+    libraries: tuple[ModuleType, ModuleType], folder: Path, params: PipelineParams, device: str, allow_pickles: bool
 ) -> DiffusionPipeline:
+    torch, diffusers = libraries
     arguments: dict[str, object] = {"low_cpu_mem_usage": True, "trust_remote_code": params.runs_remote_code()}
+    arguments["use_safetensors"] = None if allow_pickles else True  # None: safetensors where there are any
     if params.cpu_offload == "none":
         arguments["device_map"] = "cuda" if device.startswith("cuda") else device
     index = checkpoint.read_index(str(folder), None)
@@ -115,9 +122,9 @@ def _from_folder(
     return pipeline
 
 
-def _check_folder(folder: Path, params: PipelineParams, device: str) -> int:
+def _check_folder(folder: Path, params: PipelineParams, device: str, allow_pickles: bool) -> int:
     """Bytes of the weights once loaded. Raises MachineError, one line, if something lacks or there is no room."""
-    checkpoint.check_complete(folder, checkpoint.read_index(str(folder), None))
+    checkpoint.check_complete(folder, checkpoint.read_index(str(folder), None), allow_pickles)
     num_bytes = checkpoint.num_parameters(folder) * ITEM_BYTES[params.dtype]
     check_room(num_bytes, device, params.cpu_offload != "none")
     return num_bytes

@@ -1,4 +1,4 @@
-"""Drawings, as SVG in units of their view boxes. Score axes run from 0 to 10; nothing depends on colour alone."""
+"""Drawings, as SVG in units of their view boxes. Score axes run over the scale; nothing depends on colour alone."""
 
 from __future__ import annotations
 
@@ -10,43 +10,54 @@ from editeval.reports.site.payload import Block
 from editeval.text import duration, fixed, span
 
 _WIDTH, _EDGE, _BASE, _HIGH, _STEP = 260, 8, 32, 24, 9
-_TICKS = (0, 2, 4, 6, 8, 10)
 _GANTT_WIDTH, _GANTT_LEFT, _MOST_ROOMY = 1000, 110, 24
 _NEAR = 2.5  # batch boundaries closer than this would be one black area
 
 
-def axis() -> Html:
-    texts = [h("text", tick, x=_x(tick), y=11, text_anchor="middle") for tick in _TICKS]
-    return _drawing("strip", _WIDTH, 14, texts, aria_label="0 \u2013 10")
+Ends = tuple[float, float]
+"""Where a score axis begins and ends."""
 
 
-def strip(entries: Sequence[tuple[Block, int]], bins: Sequence[int]) -> Html:
+def axis(ends: Ends) -> Html:
+    texts = [h("text", f"{tick:g}", x=_x(tick, ends), y=11, text_anchor="middle") for tick in _ticks(ends)]
+    return _drawing("strip", _WIDTH, 14, texts, aria_label=f"{ends[0]:g} \u2013 {ends[1]:g}")
+
+
+def _ticks(ends: Ends) -> list[float]:
+    low, width = ends[0], ends[1] - ends[0]
+    num = int(width) if width in (1, 2, 3, 4) else 5
+    return [low + width * n / num for n in range(num + 1)]
+
+
+def strip(entries: Sequence[tuple[Block, int]], bins: Sequence[int], ends: Ends) -> Html:
     """Scores of a category: a histogram (of one run), and mean, interval and bounds of every (summary, colour)."""
     height = _BASE + _STEP * len(entries) - 4
-    ticks = [_line("tick", _x(tick), 0, _x(tick), height) for tick in _TICKS]
-    marks = [_mark(one, colour, _BASE + _STEP * place) for place, (one, colour) in enumerate(entries)]
+    ticks = [_line("tick", _x(tick, ends), 0, _x(tick, ends), height) for tick in _ticks(ends)]
+    marks = [_mark(one, colour, _BASE + _STEP * place, ends) for place, (one, colour) in enumerate(entries)]
     said = "; ".join(f"{fixed(one['mean'])} ({span(one['ci_low'], one['ci_high'])})" for one, _ in entries)
-    return _drawing("strip", _WIDTH, height, ticks, list(_histogram(bins)), marks, aria_label=said)
+    return _drawing("strip", _WIDTH, height, ticks, list(_histogram(bins, ends)), marks, aria_label=said)
 
 
-def _histogram(bins: Sequence[int]) -> Iterator[Html]:
+def _histogram(bins: Sequence[int], ends: Ends) -> Iterator[Html]:
     most, wide = max(bins, default=0), (_WIDTH - 2 * _EDGE) / max(1, len(bins))
+    low, step = ends[0], (ends[1] - ends[0]) / max(1, len(bins))
     for place, count in enumerate(bins):
         if count > 0:
             high = max(2.0, count / most * _HIGH)
-            title = h("title", f"{place / 5:g} \u2013 {(place + 1) / 5:g}: {count}")
+            title = h("title", f"{low + place * step:g} \u2013 {low + (place + 1) * step:g}: {count}")
             yield _rect("bin", _EDGE + place * wide + 0.4, _BASE - 4 - high, wide - 0.8, high, title)
 
 
-def _mark(one: Block, colour: int, y: float) -> Child:
+def _mark(one: Block, colour: int, y: float, ends: Ends) -> Child:
     if one["mean"] is None:
         return None
-    is_part, has_interval = one["num_scored"] < one["num_samples"], one["ci_low"] is not None
+    has_interval, reach = one["ci_low"] is not None, (one["lowest"], one["highest"])
+    is_part = one["num_scored"] < one["num_samples"] and None not in reach
     return h(
         f"g.c{colour}",
-        _line("bounds", _x(one["lowest"]), y, _x(one["highest"]), y) if is_part else None,
-        _line("interval", _x(one["ci_low"]), y, _x(one["ci_high"]), y) if has_interval else None,
-        h("circle", cx=_x(one["mean"]), cy=y, r=4),
+        _line("bounds", _x(reach[0], ends), y, _x(reach[1], ends), y) if is_part else None,
+        _line("interval", _x(one["ci_low"], ends), y, _x(one["ci_high"], ends), y) if has_interval else None,
+        h("circle", cx=_x(one["mean"], ends), cy=y, r=4),
     )
 
 
@@ -118,8 +129,8 @@ def _apart(places: Iterator[float]) -> Iterator[float]:
             yield place
 
 
-def _x(score: float) -> float:
-    return _EDGE + score / 10 * (_WIDTH - 2 * _EDGE)
+def _x(score: float, ends: Ends) -> float:
+    return _EDGE + (score - ends[0]) / (ends[1] - ends[0]) * (_WIDTH - 2 * _EDGE)
 
 
 def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Html:

@@ -81,6 +81,15 @@ class RunView:
         mine = [one for one in self.block["summaries"] if one["metric"] == self.block["headline"]]
         return sorted(mine, key=lambda one: WHOLE.index(one["category"]) + 1 if one["category"] in WHOLE else 0)
 
+    @property
+    def scale(self) -> Mapping[str, object]:
+        """Of the headline; a run of an older version has it on 0-10."""
+        return self.block.get("scale") or {"low": 0, "high": 10, "words": "of 10"}
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        return float(str(self.scale["low"])), float(str(self.scale["high"]))
+
     def statistics(self) -> list[str]:
         return [name for name in STATISTICS if name != "count" and name in self.block["statistics"]]
 

@@ -6,7 +6,6 @@ of ROW and DETAIL: with 25,000 samples the names would be most of the file.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,17 +14,29 @@ from pathlib import Path
 from typing import TypeAlias
 
 from editeval.errors import UserError
+from editeval.files import Folder, from_json
 from editeval.images import FLAGS
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
-from editeval.reports.format import command, metrics_of, model_line, planted_line, policy_shares, score_titles
+from editeval.reports.format import (
+    command,
+    metrics_of,
+    model_line,
+    official_lines,
+    planted_line,
+    policy_shares,
+    scale_words,
+    score_titles,
+)
 from editeval.reports.i18n import Message
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.store.records import SampleRow
 from editeval.text import plain, run_command
+from editeval.types import Metric
 
 CHUNK = 500  # samples per file
-LOW = 4  # of 10: a component below it is named as what went wrong
+MAX_SAMPLES = 100_000_000
+LOW = 4  # of 10, on any scale: a component below it is named as what went wrong
 NUM_WORST = 6
 _WHAT_BECAME_OF_IT = ("failed", "unscored", "pending", *FLAGS)
 COMPLAINTS = (*_WHAT_BECAME_OF_IT, "missing", "spoilt", "damaged", "low", "size")
@@ -48,6 +59,7 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "benchmark": _benchmark(report),
         "badge": report.badge,
         "model": _both(model_line(report)),
+        "official": official_lines(report),
         "planted": _both(planted_line(report)),
         "subset": plain(report.subset),
         "warnings": [_both(warning) for warning in report.warnings],
@@ -72,10 +84,19 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "worst": tally.worst(),
         "has_target": tally.has_target,
         "low": LOW,
+        "scale": _scale(report, seen),
         "num_samples": seen.num_samples,
         "chunk": CHUNK,
         "written_at": written_at,
     }
+
+
+def _scale(report: Report, seen: Survey) -> dict[str, object]:
+    """Of the headline: where its axis begins and ends, and its words; an open end is as far as the scores reach."""
+    scale = report.scale(report.headline_metric)
+    low = scale.low if scale.low is not None else min(seen.lowest or 0.0, seen.highest or 0.0)
+    high = scale.high if scale.high is not None else max(seen.highest or 0.0, low + 1.0)
+    return {"low": low, "high": high if high > low else low + 1.0, "words": scale_words(scale)}
 
 
 def _both(message: Message | str | None) -> list[str] | str | None:
@@ -108,6 +129,7 @@ class GridRow:
     edited: list[str | int] | None
     path: str | None
     complaints: list[str]
+    notes: dict[str, str] | None  # by role, why a picture is not shown
 
     def cells(self) -> list[object]:
         """In the order of ROW."""
@@ -117,7 +139,9 @@ class GridRow:
 ROW = tuple(one.name for one in fields(GridRow))
 
 
-def row_of(row: SampleRow, pictures: Pictures, metrics: list[str]) -> GridRow:
+def row_of(
+    row: SampleRow, pictures: Pictures, metrics: list[str], scales: Mapping[str, Metric] | None = None
+) -> GridRow:
     values = [scored_value(row, metric) for metric in metrics]
     is_done = row.status == "done"
     whys = [why_unscored(row, m) if is_done and v is None else "" for m, v in zip(metrics, values, strict=True)]
@@ -135,12 +159,15 @@ def row_of(row: SampleRow, pictures: Pictures, metrics: list[str]) -> GridRow:
         source=_packed(pictures.source),
         target=_packed(pictures.target),
         edited=_packed(pictures.edited),
-        path=row.edited_path,
-        complaints=complaints(row, pictures, metrics),
+        path=None if "edited" in pictures.notes else row.edited_path,
+        complaints=complaints(row, pictures, metrics, scales),
+        notes=pictures.notes or None,
     )
 
 
-def complaints(row: SampleRow, pictures: Pictures, metrics: Sequence[str]) -> list[str]:
+def complaints(
+    row: SampleRow, pictures: Pictures, metrics: Sequence[str], scales: Mapping[str, Metric] | None = None
+) -> list[str]:
     """What is wrong with an edit, as words among COMPLAINTS; `metrics` begins with the headline, if there is one."""
     if row.status != "done":
         return [row.status]
@@ -150,14 +177,19 @@ def complaints(row: SampleRow, pictures: Pictures, metrics: Sequence[str]) -> li
     source, edited = pictures.source, pictures.edited
     if source and edited and (source.width, source.height) != (edited.width, edited.height):
         found.append("size")
+
+    def is_low(metric: str, value: float) -> bool:
+        goodness = ((scales or {}).get(metric) or Metric(metric)).goodness(value)
+        return goodness is not None and goodness < LOW
+
     judge = metrics[0].rpartition(".")[0] if metrics else ""  # that of the headline: whose score counts
     low = {
         metric.rpartition(".")[2]
         for metric, value in values.items()
-        if metric.rpartition(".")[0] == judge and value < LOW
+        if metric.rpartition(".")[0] == judge and is_low(metric, value)
     }
     blamed = [why for why, names in _BLAMED.items() if names & low]
-    return found + (blamed or (["low"] if metrics and not found and values[metrics[0]] < LOW else []))
+    return found + (blamed or (["low"] if metrics and not found and is_low(metrics[0], values[metrics[0]]) else []))
 
 
 @dataclass(slots=True)
@@ -230,21 +262,39 @@ def _yaml(value: object) -> str:
 
 PLACE = "report/data/run.js"  # in the run directory
 SCHEMA_VERSION = 1
-_SCRIPT = re.compile(r'ui\.receive\("run", 0, (.*)\);\n', re.DOTALL)
+MAX_BYTES = 256_000_000  # of one file of data
+_SCRIPT = re.compile(rb'ui\.receive\("([a-z]+)", ([0-9]+), (.*)\);\n', re.DOTALL)
 
 
-def read_block(run_dir: Path, names_code: bool = False) -> Block:
+def script(kind: str, number: int, text: str) -> bytes:
+    """A file of data for a page on a disk, which may load scripts and nothing else; `text` is script-safe JSON."""
+    return f'ui.receive("{kind}", {number}, {text});\n'.encode()
+
+
+def data_of(run_dir: Path, kind: str, number: int) -> bytes:
+    """The JSON in a file of data, which may be a stranger's: it is read, and never run. Raises ValueError, OSError."""
+    name = kind if kind == "run" else f"{kind}-{number}"
+    match = _SCRIPT.fullmatch(Folder(run_dir).read(f"report/data/{name}.js", MAX_BYTES))
+    if match is None or (match[1].decode(), int(match[2])) != (kind, number):
+        raise ValueError("not a file of data")
+    return match[3]
+
+
+def read_block(run_dir: Path, names_code: bool = False, is_own: bool = True) -> Block:
     """Raises UserError for a run without a report and for a report that another version wrote.
 
     `names_code`: the run's configuration names code of the user's own; the command that the error names says so.
+    `is_own`: False for a run that may be a stranger's: what to type is not theirs to say.
     """
     path = run_dir / PLACE
     advice = f"`{run_command('report', run_dir, names_code=names_code)}` writes it again"
     try:
-        match = _SCRIPT.fullmatch(path.read_text(encoding="utf-8"))
-        block = json.loads(match[1]) if match else None
+        block: dict[str, object] = from_json(data_of(run_dir, "run", 0))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: {error}; {advice}") from error
-    if not isinstance(block, dict) or block.get("schema") != SCHEMA_VERSION:
+    is_known = isinstance(block, dict) and block.get("schema") == SCHEMA_VERSION and block.get("chunk") == CHUNK
+    if not is_known or block.get("num_samples") not in range(MAX_SAMPLES):
         raise UserError(f"{path}: not a report of this version; {advice}")
+    if not is_own:
+        block["commands"] = {"again": "", "retry": "", "show": run_command("show", run_dir, names_code=False)}
     return block

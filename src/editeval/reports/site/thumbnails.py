@@ -1,8 +1,9 @@
 """The images of a report: full size and thumbnail, named by their content, and an index of which sample has which.
 
 An image is made once, by the run while it works or by the report, whichever comes first. Thumbnails are made from
-pixels only: nothing of a file's metadata goes into them, and a source that carries any is written again for the same
-reason. Everything here can be made again, so nothing is synced to disk; what a power cut leaves empty is made again.
+pixels only: nothing of a file's metadata goes into them, and a source that holds anything but pixels is written again
+for the same reason. Decoding stays within DECODING, over all threads of a process. Everything here can be made again,
+so nothing is synced to disk; what a power cut leaves empty is made again.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from editeval.errors import ImageError
-from editeval.images import decode, encode_png, sha256
+from editeval.images import DecodingBudget, ImageTooLargeError, decode, encode_png, is_plain, sha256
+from editeval.reports.data import CHANGED
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,7 +40,7 @@ WAKE_S = 0.1
 FINISH_S = 10.0  # how long the end of a run waits for the sample in hand
 NICENESS = 15
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
-_METADATA = {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "comment", "photoshop"}
+DECODING = DecodingBudget(400 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +55,25 @@ class SampleImages:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Those of one sample; None for what cannot be read."""
+    """Those of one sample; None for what cannot be shown. `notes` says why: by role a word of the page, or a text."""
 
     source: SampleImages | None
     target: SampleImages | None
     edited: SampleImages | None
+    notes: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The images of a sample, encoded or still to be read; `edited_sha256` is that of the ledger."""
+    """The images of a sample, encoded or still to be read; the hashes are those of the ledger, None: not known."""
 
     sample_id: str
     source: bytes | ImageRef | None
     target: bytes | ImageRef | None
     edited: bytes | ImageRef | None
     edited_sha256: str | None
+    source_sha256: str | None = None
+    notes: dict[str, str] = field(default_factory=dict)  # why an image is left out
 
 
 class ThumbnailStore:
@@ -81,7 +87,8 @@ class ThumbnailStore:
         for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
             with contextlib.suppress(ValueError, TypeError):  # a line cut short by a kill: its images are made again
                 sample_id, digest, *three = json.loads(line)
-                self._index[sample_id] = digest, Pictures(*(SampleImages(*image) if image else None for image in three))
+                source, target, edited = (SampleImages(*image) if image else None for image in three)
+                self._index[sample_id] = digest, Pictures(source, target, edited)
 
     def find(self, sample_id: str, edited_sha256: str | None) -> Pictures | None:
         """What was made for this very edit, if all of it is still there."""
@@ -93,12 +100,19 @@ class ThumbnailStore:
         return pictures if all(map(self._is_there, (*full, *thumbs))) else None
 
     def add(self, found: Found) -> Pictures:
-        """The images of a sample, in the store from now on. Raises OSError if they cannot be written."""
+        """The images of a sample, in the store from now on. Raises OSError if they cannot be written.
+
+        One that has changed since it was edited, or is too large, is not shown, and looked at again the next time.
+        """
+        notes = dict(found.notes)
         pictures = Pictures(
-            source=self._keep(_read(found.source)),
-            target=self._keep(_read(found.target)),
-            edited=self._keep_edit(_read(found.edited), found.edited_sha256),
+            source=self._keep(_read(found.source), "source", found.source_sha256, notes),
+            target=self._keep(_read(found.target), "target", None, notes),
+            edited=self._keep_edit(_read(found.edited), found.edited_sha256, notes),
+            notes=notes,
         )
+        if notes:
+            return pictures
         three = (pictures.source, pictures.target, pictures.edited)
         line = json.dumps([found.sample_id, found.edited_sha256, *(image and astuple(image) for image in three)])
         with self._lock:
@@ -107,24 +121,38 @@ class ThumbnailStore:
                 file.write(line + "\n")
         return pictures
 
-    def _keep(self, data: bytes | None) -> SampleImages | None:
-        """Full size as it was read, unless it carries metadata or is no image of one of the known kinds."""
-        image = _decoded(data)
-        if data is None or image is None:
-            return None
-        extension = next((e for mark, e in _EXTENSIONS.items() if data.startswith(mark)), "")
-        if not extension or _has_metadata(data):
-            data, extension = encode_png(image), "png"
-        stem = sha256(data)[:32]
-        self._put(f"pictures/{stem}.{extension}", data)
-        return self._with_thumbnail(stem, extension, image)
+    def is_touched(self, edited: Path, stem: str) -> bool:
+        """Whether the edit's file may have changed since its thumbnail was made from it."""
+        try:
+            made_at = (self._folder / f"thumbs/{stem}.webp").stat().st_mtime_ns
+            return edited.lstat().st_ctime_ns >= made_at
+        except OSError:
+            return True
 
-    def _keep_edit(self, data: bytes | None, digest: str | None) -> SampleImages | None:
-        """Only the thumbnail: the full size is in the run already. None for a file that is not the recorded edit."""
-        image = _decoded(data)
-        if data is None or image is None or digest is None or sha256(data) != digest:
+    def _keep(self, data: bytes | None, role: str, digest: str | None, notes: dict[str, str]) -> SampleImages | None:
+        """Full size as it was read, unless it holds more than pixels or is no image of one of the known kinds."""
+        if data is not None and digest not in (None, sha256(data)):
+            notes[role] = CHANGED
             return None
-        return self._with_thumbnail(digest[:32], "png", image)
+        with _decoded(data, role, notes) as image:
+            if data is None or image is None:
+                return None
+            extension = next((e for mark, e in _EXTENSIONS.items() if data.startswith(mark)), "")
+            if not extension or not is_plain(data):
+                data, extension = encode_png(image), "png"
+            stem = sha256(data)[:32]
+            self._put(f"pictures/{stem}.{extension}", data)
+            return self._with_thumbnail(stem, extension, image)
+
+    def _keep_edit(self, data: bytes | None, digest: str | None, notes: dict[str, str]) -> SampleImages | None:
+        """Only the thumbnail: the full size is in the run already. None for a file that is not the recorded edit."""
+        if data is None or digest is None:
+            return None
+        if sha256(data) != digest:
+            notes["edited"] = CHANGED
+            return None
+        with _decoded(data, "edited", notes) as image:
+            return self._with_thumbnail(digest[:32], "png", image) if image else None
 
     def _with_thumbnail(self, stem: str, extension: str, image: Image) -> SampleImages:
         name = f"thumbs/{stem}.webp"
@@ -173,18 +201,19 @@ def thumbnail(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-def _decoded(data: bytes | None) -> Image | None:
-    try:
-        return decode(data) if data is not None else None
-    except ImageError:
-        return None
-
-
-def _has_metadata(data: bytes) -> bool:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as image:
-        return bool(set(image.info) & _METADATA)
+@contextlib.contextmanager
+def _decoded(data: bytes | None, role: str, notes: dict[str, str]) -> Iterator[Image | None]:
+    """The pixels, held within DECODING; None for no image, and for one that is too large, which `notes` then says."""
+    with contextlib.ExitStack() as stack:
+        image = None
+        with contextlib.suppress(ImageError):
+            try:
+                if data is not None:
+                    stack.enter_context(DECODING.room(data))
+                    image = decode(data)
+            except ImageTooLargeError as error:
+                notes[role] = str(error)
+        yield image
 
 
 class ThumbnailWriter:
@@ -199,7 +228,7 @@ class ThumbnailWriter:
         self._store = ThumbnailStore(run_dir)  # as it was before
         place = str(Path(__file__).parents[3])  # of this editeval, which need not be installed
         code = f"import sys; sys.path.insert(0, sys.argv[2]); from {__name__} import work; work()"
-        self._command = [sys.executable, "-c", code, str(run_dir), place]
+        self._command = [sys.executable, "-P", "-c", code, str(run_dir), place]
         self._waiting: queue.Queue[Found] = queue.Queue(MAX_WAITING)
         self._offered: set[str] = set()
         self._num_bytes = 0  # in the queue
@@ -252,7 +281,8 @@ class ThumbnailWriter:
             self._num_bytes -= _num_bytes(found)
         images = [_read(image) for image in (found.source, found.target, found.edited)]
         sizes = [None if image is None else len(image) for image in images]
-        pipe.write(json.dumps([found.sample_id, found.edited_sha256, *sizes]).encode() + b"\n")
+        head = [found.sample_id, found.edited_sha256, found.source_sha256, *sizes]
+        pipe.write(json.dumps(head).encode() + b"\n")
         pipe.writelines(image for image in images if image is not None)
         pipe.flush()
 
@@ -264,12 +294,12 @@ def work() -> None:
     store, pipe = ThumbnailStore(Path(sys.argv[1])), sys.stdin.buffer
     with contextlib.suppress(OSError):
         for line in pipe:
-            sample_id, digest, *sizes = json.loads(line)
+            sample_id, digest, source_digest, *sizes = json.loads(line)
             images = [None if size is None else pipe.read(size) for size in sizes]
             if [image and len(image) for image in images] != sizes:
                 return  # the run was killed
             source, target, edited = images
-            store.add(Found(sample_id, source, target, edited, digest))
+            store.add(Found(sample_id, source, target, edited, digest, source_digest))
 
 
 def _num_bytes(found: Found) -> int:

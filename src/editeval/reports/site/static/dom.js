@@ -91,7 +91,9 @@
   ui.picture = (run, row, role) => {
     const src = ui.thumb(run, row?.[role]);
     if (src) return h("img", { src, alt: `${t(role)}: ${row.instruction}`, loading: "lazy", decoding: "async", draggable: "false" });
-    return h("div.nothing", {}, role === "edited" && row?.status !== "done" ? t(row?.status ?? "absent") : t("no_picture"));
+    if (role === "edited" && row?.status !== "done") return h("div.nothing", {}, t(row?.status ?? "absent"));
+    const note = row?.notes?.[role] ?? "no_picture";
+    return h("div.nothing", {}, /^[a-z_]+$/.test(note) ? t(note) : note);
   };
   ui.score = (run, row, metric) => {
     const value = ui.value(run, row, metric);

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editeval.stats.sampling import stratified
+from editeval.run.selection import stratified
 
 SAMPLES = st.lists(st.tuples(st.text(max_size=4), st.sampled_from("abc")), max_size=40, unique_by=lambda s: s[0])
 

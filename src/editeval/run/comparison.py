@@ -1,0 +1,72 @@
+"""Runs side by side: how the first one stands to each other, sample by sample, from their ledgers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeAlias
+
+from editeval.errors import UserError
+from editeval.reports.data import JsonObject
+from editeval.reports.site.write import FIRST_FILE
+from editeval.run import results
+from editeval.stats.compare import Scored, compare
+from editeval.store.run_store import RunStore
+
+Told: TypeAlias = "tuple[list[dict[str, object]], int | None]"
+"""A comparison for every run but the first, and the number of samples that all have, if it was asked for."""
+
+
+class Comparing:
+    """How the first run stands to each other one; counted again only when a report has been written since."""
+
+    def __init__(self, directories: Sequence[Path], intersect: bool) -> None:
+        self._directories = directories
+        self._intersect = intersect
+        self._known: tuple[tuple[int, ...], Told] | None = None
+
+    def __call__(self, blocks: Sequence[JsonObject]) -> Told:
+        """Of runs whose reports hold `blocks`, in the order of the directories."""
+        if len(blocks) < 2:
+            return [], None
+        written = tuple(map(_written_at, self._directories))
+        known = self._known
+        if known is None or known[0] != written:
+            known = self._known = written, self._counted(blocks)
+        return known[1]
+
+    def _counted(self, blocks: Sequence[JsonObject]) -> Told:
+        first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
+        comparisons = [
+            asdict(compare(first, other)) | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
+            for other, block in zip(others, blocks[1:], strict=True)
+        ]
+        return comparisons, len(set(first).intersection(*others)) if self._intersect else None
+
+
+def scored(directory: Path, block: JsonObject) -> dict[Hashable, Scored]:
+    """The headline scores of a run's wanted samples, by id and instruction, from its ledger: exact, with clusters.
+
+    Raises UserError if the report on the disk shows other scores than the run.
+    """
+    with RunStore.read(directory) as store:
+        shown = results.shown(store)[:1]
+        told, ids = block["run"].get("judging_id"), [score_set.id for score_set in shown]
+        if [told] * (told is not None) != ids:
+            raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
+        label = next(iter(results.labels(shown)), "")
+        rows = results.rows(store, shown)
+        return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
+
+
+def _written_at(directory: Path) -> int:
+    """When a report was written, in nanoseconds; 0 while another one takes its place, so that the next look counts."""
+    try:
+        return (directory / FIRST_FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _judged_by(block: JsonObject) -> tuple[object, object]:
+    return block["headline"], block["run"].get("judging_id")
