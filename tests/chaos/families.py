@@ -1,6 +1,6 @@
 """All families of faults, in the order in which a suite runs them."""
 
-from chaos import equality, inputs, iofaults, kills, parents, powercut, races, storms
+from chaos import datafiles, equality, inputs, iofaults, kills, parents, pictures, powercut, races, storms
 from chaos.family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -12,4 +12,6 @@ FAMILIES: dict[str, Family] = {
     "parents": parents.FAMILY,
     "writers": races.FAMILY,
     "inputs": inputs.FAMILY,
+    "pictures": pictures.FAMILY,
+    "datafiles": datafiles.FAMILY,
 }
