@@ -148,7 +148,7 @@ class DecodingBudget:
         """
         from PIL import Image
 
-        Image.core.set_block_size(64 << 20)  # large enough that malloc gives it back to the system, whoever frees it
+        Image.core.set_block_size(64 << 20)  # type: ignore[attr-defined]  # so large that malloc gives it back at once
         with self._changed:  # one header at a time: the texts of a PNG are unpacked with it
             needed, size = _decoding_bytes(data)
             if needed > self.total:
