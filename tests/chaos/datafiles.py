@@ -25,7 +25,7 @@ from editeval.images import encode_png
 from editeval.types import Benchmark
 
 CANARY = "canary in the coal mine"
-SPARSE = 3 << 30
+SPARSE = 1 << 30
 Put = Callable[[Path], object]
 """Puts a data file at a path; what else it needs goes beside it."""
 
@@ -60,7 +60,7 @@ def record(**changes: object) -> dict[str, object]:
 
 
 def sparse(head: bytes) -> Put:
-    """Three gigabytes that take no room: `head`, then zeros."""
+    """A gigabyte that takes no room: `head`, then zeros."""
 
     def put(path: Path) -> None:
         path.write_bytes(head)
@@ -128,13 +128,13 @@ ROWS: dict[str, Put] = {
     "a link to /proc": linked("/proc/self/environ"),
     "a pipe": special(os.mkfifo),
     "a socket's place": special(lambda path: path.mkdir()),
-    "a picture of 3 GiB": special(lambda path: (path.touch(), os.truncate(path, SPARSE))),
+    "a picture of 1 GiB": special(lambda path: (path.touch(), os.truncate(path, SPARSE))),
     "no object": said("7"),
     "an empty file": said(""),
     "a torn line": said(json.dumps(row())[:30]),
     "line separators": said('{"image": "sound.png", "instruction": "a\u2028b\u0085c"}'),
-    "a line of 3 GiB": sparse(b'{"image": "sound.png", "instruction": "'),
-    "zeros, 3 GiB": sparse(b""),
+    "a line of 1 GiB": sparse(b'{"image": "sound.png", "instruction": "'),
+    "zeros, 1 GiB": sparse(b""),
     "equal ids": said("\n".join(json.dumps(row(id=name)) for name in ("a", "A"))),
     "odd keys": said(row(**{"__class__": "os.system", "": 1, "a.b": {"c": None}})),
     "a link as manifest": lambda path: path.symlink_to(path.parent.parent / "secret.jsonl"),
@@ -151,7 +151,7 @@ TABLES: dict[str, Put] = {
     "a cell too many": said("image,instruction\nsound.png,x,y\n"),
     "old line ends": said("image,instruction\rsound.png,x\r"),
     "UTF-16": said("image,instruction\nsound.png,x\n".encode("utf-16")),
-    "a line of 3 GiB": sparse(b'image,instruction\nsound.png,"'),
+    "a line of 1 GiB": sparse(b'image,instruction\nsound.png,"'),
     "a name with ..": said("image,instruction\n../secret.png,x\n"),
 }
 RECORDS: dict[str, Put] = {
@@ -169,8 +169,8 @@ RECORDS: dict[str, Put] = {
     "base64 that is none": said([record(src_img_b64="!" * 9000)]),
     "base64 of a bomb": said([record(src_img_b64="A" * 9_000_000)]),
     "a string that never ends": said('[{"id": "' + "\\" * 500_000),
-    "3 GiB of a string": sparse(b'[{"id": "'),
-    "3 GiB after a brace": sparse(b"[{"),
+    "1 GiB of a string": sparse(b'[{"id": "'),
+    "1 GiB after a brace": sparse(b"[{"),
     "spaces, then nothing": said("[" + " " * 5_000_000),
     "a list of lists": said([[record()]]),
     "a text": said('"hello"'),
