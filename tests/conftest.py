@@ -4,7 +4,8 @@
   an interpreter only where it is the claim: signals, a stdout that closes, what is imported, the entry point;
 - configurations say `execution: {backend: inprocess}` unless worker processes are the claim (0.3 s for each);
 - scenes of up to 128 px are drawn once in a process (`drawn_once` below, by itself): take `size: 64`;
-- a finished run is a fixture of the module, `shutil.copytree`d where a test changes it.
+- one pool, run or server answers many questions: a finished run is a fixture of the module, `shutil.copytree`d
+  where a test changes it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ def nobody_has_trusted_anything(tmp_path_factory: pytest.TempPathFactory) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config-home")))
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Of `--numprocesses auto`: one more than there are cores for the quick tests, many of which wait."""
+    return (os.cpu_count() or 1) + ("not slow" in config.option.markexpr)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,46 @@ class Metric:
         """0-10, more is better; None without two ends."""
         place = self.place(value)
         return place if place is None or self.is_higher_better else 10.0 - place
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialMean:
+    """How the authors of a benchmark make one number of its scores. Samples without a score are left out, as there."""
+
+    name: str  # what they call it
+    metrics: tuple[str, ...]  # one, or several whose scores are pooled
+    over: Literal["categories", "samples"]  # mean of the categories' means, or of all scores alike
+    score_digits: int | None = None  # each score is rounded first
+    category_digits: int | None = None  # then each category's mean
+    digits: int | None = None  # and the result
+    factor: float = 1.0  # of the scores, each of which becomes factor * (score - offset) ...
+    offset: float = 0.0  # ... before anything is rounded
+
+    @property
+    def rule(self) -> str:
+        """In words."""
+        how = "mean of the categories' means" if self.over == "categories" else "mean of all scores"
+        scaled = f", each {self.factor:g} * (score - {self.offset:g})" if (self.factor, self.offset) != (1, 0) else ""
+        steps = {"scores": self.score_digits, "categories": self.category_digits, "result": self.digits}
+        rounded = [f"{what} to {digits}" for what, digits in steps.items() if digits is not None]
+        return f"{how} of {', '.join(self.metrics)}{scaled}" + (f"; rounded: {', '.join(rounded)}" if rounded else "")
+
+    def of(self, scores: Mapping[str, Sequence[float]]) -> float | None:
+        """The number, of the scores of `metrics` by category; None if a category has none, or there is nothing."""
+        if not scores or not all(scores.values()):
+            return None
+        rows = [[self._scaled(score) for score in row] for row in scores.values()]
+        if self.over == "samples":
+            rows = [[score for row in rows for score in row]]
+        means = [self._rounded(math.fsum(row) / len(row), self.category_digits) for row in rows]
+        return self._rounded(math.fsum(means) / len(means), self.digits)
+
+    def _scaled(self, score: float) -> float:
+        return self._rounded(self.factor * (score - self.offset), self.score_digits)
+
+    @staticmethod
+    def _rounded(value: float, digits: int | None) -> float:
+        return value if digits is None else round(value, digits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,8 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
         if not allow_code:
             raise ConfigError(f"{kind}: {stranger(name)}; {ADVICE}")
         if str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))  # code that the user trusts is found where the user is
+            sys.path.append(str(Path.cwd()))  # code that the user trusts is found where the user is; last, or a file
+            # there would be taken for the module of a library that has the same name
         return _foreign(kind, name)
     if name in available(kind):
         place, cls_name = built_in(kind, name)

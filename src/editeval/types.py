@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from editeval.metrics import STATISTICS as STATISTICS
 from editeval.metrics import Metric as Metric
+from editeval.metrics import OfficialMean as OfficialMean
 from editeval.metrics import Score as Score
 from editeval.metrics import Summary as Summary
 
@@ -294,7 +295,7 @@ class Editor(Plugin, ABC):
 class Judge(Plugin, ABC):
     """Scores edits. Returns one list of scores per request, in order; what it cannot score is a Score without value."""
 
-    metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
+    metrics: ClassVar[tuple[str, ...]]  # every metric it gives; the first is the headline and applies to every sample
     is_batch_invariant: ClassVar[bool] = False  # True: what shares a call changes no score
     uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
     reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else
@@ -308,6 +309,11 @@ class Judge(Plugin, ABC):
     def scales_of(cls, params: PluginParams) -> Mapping[str, Metric]:
         """The scale of every metric that is not 0-10 with 10 the best, by the metric's name."""
         return {}
+
+    @classmethod
+    def official_of(cls, params: PluginParams) -> tuple[OfficialMean, ...]:
+        """How the authors of its questions make one number of the scores, the main one first; empty: they do not."""
+        return ()
 
     @classmethod
     def uses_prompts_of(cls, params: PluginParams) -> bool:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from editeval.stats import agreement
 
@@ -17,6 +16,8 @@ SCORES = st.lists(st.integers(0, 10).map(float), min_size=1, max_size=30)
 
 @pytest.mark.parametrize(("count", "total"), [(54, 60), (0, 54), (54, 54), (1, 3), (30, 60), (1, 1)])
 def test_wilson_is_the_interval_that_scipy_gives(count: int, total: int) -> None:
+    from scipy import stats
+
     theirs = stats.binomtest(count, total).proportion_ci(0.95, method="wilson")
     assert agreement.wilson(count, total) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
@@ -24,11 +25,15 @@ def test_wilson_is_the_interval_that_scipy_gives(count: int, total: int) -> None
 @settings(deadline=None)
 @given(SCORES, SCORES)
 def test_auroc_is_the_mann_whitney_statistic(high: list[float], low: list[float]) -> None:
+    from scipy import stats
+
     theirs = stats.mannwhitneyu(high, low, method="asymptotic").statistic / (len(high) * len(low))
     assert agreement.auroc(high, low) == pytest.approx(theirs, abs=1e-12)
 
 
 def test_the_sign_flip_p_is_the_exact_one_up_to_sampling() -> None:
+    from scipy import stats
+
     dice = random.Random(1)
     for shift in (0.0, 0.3, 0.6):
         differences = [dice.gauss(shift, 1.0) for _ in range(12)]

@@ -228,15 +228,15 @@ def test_an_interrupted_certificate_is_not_kept(tmp_path: Path) -> None:
     assert result.content is None and result.signum == 2 and not result.path.exists()
 
 
-def mad_judge(tmp_path: Path, **params: Any) -> dict[str, Any]:
+def noisy_judge(tmp_path: Path, **params: Any) -> dict[str, Any]:
     notes = tmp_path / "notes"
     notes.mkdir()
     given = {"device_ids": ["cpu"], "notes": str(notes)} | params
-    return {"type": "fakes.mad_judge", "params": given, "execution": {"batch_size": 8}}
+    return {"type": "fakes.noisy_judge", "params": given, "execution": {"batch_size": 8}}
 
 
-def test_a_judge_that_goes_mad_while_it_is_certified_gets_a_fresh_process(tmp_path: Path) -> None:
-    content = certified(tmp_path, mad_judge(tmp_path, num_sane=100)).content
+def test_a_judge_that_degenerates_while_it_is_certified_gets_a_fresh_process(tmp_path: Path) -> None:
+    content = certified(tmp_path, noisy_judge(tmp_path, num_sane=100)).content
     assert content is not None and len(list((tmp_path / "notes").iterdir())) == 2
     # an instant judge is up to a dozen batches ahead of whoever listens; without a fresh process 100 of 390 are scored
     assert 0.5 < content["figures"]["coverage"] < 1.0, "some samples were lost, not all that came after"
@@ -244,5 +244,5 @@ def test_a_judge_that_goes_mad_while_it_is_certified_gets_a_fresh_process(tmp_pa
 
 def test_if_a_fresh_process_says_nothing_either_no_hours_are_burnt_and_nothing_is_certified(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"worker 0 on cpu: 5 samples .* in a fresh process too; .* no certificate"):
-        certified(tmp_path, mad_judge(tmp_path, num_mad=9, num_sane=0))
+        certified(tmp_path, noisy_judge(tmp_path, num_degenerate=9, num_sane=0))
     assert not (tmp_path / "certificates").exists()

@@ -1,6 +1,19 @@
 """All families of faults, in the order in which a suite runs them."""
 
-from chaos import datafiles, equality, inputs, iofaults, kills, parents, pictures, powercut, races, storms
+from chaos import (
+    datafiles,
+    equality,
+    hostile_yaml,
+    inputs,
+    iofaults,
+    kills,
+    parents,
+    pictures,
+    powercut,
+    processes,
+    races,
+    storms,
+)
 from chaos.family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -10,8 +23,10 @@ FAMILIES: dict[str, Family] = {
     "workers": storms.FAMILY,
     "equality": equality.FAMILY,
     "parents": parents.FAMILY,
+    "processes": processes.FAMILY,
     "writers": races.FAMILY,
     "inputs": inputs.FAMILY,
     "pictures": pictures.FAMILY,
     "datafiles": datafiles.FAMILY,
+    "configurations": hostile_yaml.FAMILY,
 }

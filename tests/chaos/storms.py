@@ -170,7 +170,7 @@ def _children() -> list[int]:
             found += map(int, (task / "children").read_text().split())
         except OSError:  # the thread has just ended
             continue
-    return [pid for pid in found if b"editeval.execution.worker" in _command(pid)]
+    return [pid for pid in found if b"editeval.execution.supervisor" in _command(pid)]
 
 
 def _command(pid: int) -> bytes:

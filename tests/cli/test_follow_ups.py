@@ -19,7 +19,8 @@ benchmark: {type: procedural, params: {num_per_category: 1, size: 64}, categorie
 diffusion_model:
   type: fakes.fake_editor
   params: {device_ids: [cpu], notes: NOTES, out_of_memory: {causal/0000: 3}, refuse: [cultural/0000]}
-reward_model: {type: reference, params: {device_ids: [cpu]}}
+  execution: {backend: inprocess}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
 evaluation: {output_dir: "out put"}
 """
 

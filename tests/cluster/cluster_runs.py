@@ -199,7 +199,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 def workers_on_this_machine() -> set[int]:
     """Process ids of the workers that run in this environment's interpreter."""
-    own = f"{sys.executable}\0-m\0editeval.execution.worker".encode()
+    own = f"{sys.executable}\0-P\0-m\0editeval.execution.supervisor".encode()
     found = set()
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):

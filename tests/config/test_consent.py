@@ -130,7 +130,9 @@ def test_what_a_file_executes_is_refused_in_one_line_and_not_executed(folder: Pa
     assert not (folder / "canary").exists()
 
 
-@pytest.mark.parametrize("case", set(EXECUTING) - {"an editor in a file", "an editor in a module", "a benchmark"})
+@pytest.mark.parametrize(
+    "case", sorted(set(EXECUTING) - {"an editor in a file", "an editor in a module", "a benchmark"})
+)
 def test_with_consent_it_is_an_ordinary_configuration(folder: Path, case: str) -> None:
     path = saved(folder, EXECUTING[case][0])
     assert load_config(path, environ={}, allow_code=True).allow_code

@@ -118,7 +118,7 @@ class RandomHandle:
     def kill(self) -> None:
         self._world.later(self._end)
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = 0.0) -> None:
         self._end()
 
     def _load(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from editeval.errors import ConfigError, MachineError
-from editeval.execution.backends import device_problem, group_devices, resolve_devices, worker_environment
+from editeval.execution.devices import device_problem, group_devices, resolve_devices, worker_environment
 from editeval.machine.gpus import forget
 from fakes.nvidia_smi import write_driver
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from typing import Any
 
-from editeval.execution.backends import PrefetchedRequest, prefetch
+from editeval.execution.backends import PrefetchedRequest, PrefetchStep, prefetch
 from editeval.execution.worker_messages import Unit
 
 
@@ -22,11 +22,12 @@ def fed(error: BaseException) -> list[object]:
     def build(key: str) -> Unit:
         raise error
 
-    parcels: queue.SimpleQueue[PrefetchedRequest | None] = queue.SimpleQueue()
-    parcels.put(PrefetchedRequest(1, 0, "a", build))
+    requests: queue.SimpleQueue[PrefetchedRequest | None] = queue.SimpleQueue()
+    requests.put(PrefetchedRequest(1, 0, "a", build))
+    requests.put(None)
     put: list[object] = []
     try:
-        prefetch(Deaf(), parcels, put.append)  # type: ignore[arg-type]
+        prefetch(Deaf(), requests, put.append)  # type: ignore[arg-type]
     except SystemExit:
         put.append("raised")
     return put
@@ -38,5 +39,11 @@ def test_a_bug_is_told_to_the_loop_and_printed_by_no_thread() -> None:
 
 
 def test_a_wish_to_end_is_told_and_goes_on_up() -> None:
-    wish = SystemExit(1)
-    assert fed(wish) == [wish, "raised"]
+    error = SystemExit(1)
+    assert fed(error) == [error, "raised"]
+
+
+def test_a_picture_that_does_not_fit_into_memory_fails_its_own_sample() -> None:
+    (step,) = fed(MemoryError())
+    assert isinstance(step, PrefetchStep) and step.failure is not None
+    assert (step.state, step.failure.reason) == ("failed", "bad_source") and "memory" in step.failure.message

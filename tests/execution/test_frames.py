@@ -8,6 +8,7 @@ import math
 import socket
 import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.execution.transport import (
+    AT_ONCE,
     MAX_BLOB,
     MAX_BLOBS,
     MAX_HEADER,
@@ -147,12 +149,28 @@ def test_a_peer_that_closes_in_the_middle_is_gone(cut: int) -> None:
         HEAD.pack(MAX_HEADER + 1, 0),
         HEAD.pack(2, MAX_BLOBS + 1),
         HEAD.pack(2, 1) + LENGTH.pack(MAX_BLOB + 1) + b"{}",
+        HEAD.pack(2, 9) + 9 * LENGTH.pack(MAX_BLOB) + b"{}",
         b"HTTP/1.1 200 OK\r\n\r\n",
     ],
 )
 def test_garbage_is_a_frame_error(data: bytes) -> None:
     with pytest.raises(FrameError, match="not a frame"):
         receive(data)
+
+
+def test_a_large_frame_takes_memory_only_as_it_comes() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(FrameError, match="the other side is gone"):
+            receive(HEAD.pack(2, 1) + LENGTH.pack(MAX_BLOB) + b"{}" + b"not all of it")
+        assert tracemalloc.get_traced_memory()[1] < 2 * AT_ONCE
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_blob_larger_than_what_is_reserved_arrives_as_it_was() -> None:
+    blob = bytes(range(256)) * (AT_ONCE // 256) * 2 + b"the end"
+    assert receive(framed(b"{}", (blob,))) == ({}, [blob])
 
 
 @settings(max_examples=60, deadline=None)

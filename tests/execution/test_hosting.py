@@ -14,7 +14,7 @@ from PIL import Image
 
 from editeval.config.values import is_address
 from editeval.errors import MachineError
-from editeval.execution.backends import deal_devices
+from editeval.execution.devices import deal_devices
 from editeval.execution.ray.actor import RayWorkerActor, check, inspect_node, node_environment, source_digest
 from editeval.execution.ray.cluster import RayNode, answers, check_version, connect, disambiguate
 from editeval.execution.worker_messages import pack_unit
@@ -146,15 +146,15 @@ class Placed:
 
 
 def test_a_lane_is_called_by_its_place_and_says_what_its_start_waited_for() -> None:
-    lane = WorkerState(0, ("ray:4", "ray:5"))
-    assert lane.own_devices == ["cuda:0", "cuda:1"]
-    lane.handle, lane.kill_reason = Waiting(), "start_timeout"  # type: ignore[assignment]
-    assert lane.where == "worker 0 on ray:4+ray:5"
-    failure = lane.death("killed", Limits(start_timeout_s=9))
+    worker = WorkerState(0, ("ray:4", "ray:5"))
+    assert worker.own_devices == ["cuda:0", "cuda:1"]
+    worker.handle, worker.kill_reason = Waiting(), "start_timeout"  # type: ignore[assignment]
+    assert worker.where == "worker 0 on ray:4+ray:5"
+    failure = worker.death("killed", Limits(start_timeout_s=9))
     assert failure.message == f"worker not ready after 9 s (it waited for {Waiting.waiting_for}); killed"
-    lane.handle = Placed()  # type: ignore[assignment]
-    lane.on_process_exit()
-    assert lane.device == "node7:cuda:1", "who was lost is told by where it was"
+    worker.handle = Placed()  # type: ignore[assignment]
+    worker.on_process_exit()
+    assert worker.device == "node7:cuda:1", "who was lost is told by where it was"
 
 
 def test_devices_are_dealt_in_order() -> None:

@@ -128,3 +128,11 @@ def test_without_uv_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: py
 def test_the_probe_is_plain_json(tmp_path: Path) -> None:
     versions = interpreters.inspect("here", make_interpreter(tmp_path / "env")).versions
     assert json.loads(json.dumps(versions)) == versions
+
+
+def test_looking_at_an_interpreter_runs_nothing_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('taken for a library')\n")
+    monkeypatch.chdir(tmp_path)
+    assert interpreters.inspect("here", sys.executable).versions["python"].startswith("3.")

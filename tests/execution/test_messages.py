@@ -112,6 +112,7 @@ def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str,
 READY: dict[str, Any] = {"type": "ready", "pid": 1, "started_at": 1.0, "ended_at": 2}
 SCORED = [[asdict(Score("a", "judge", "overall", 5.0))]]
 BILL = asdict(UsageRequest(calls=1, prompt_tokens=100, usd=0.5, max_calls=9))
+DONE: dict[str, Any] = {"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5}
 SOUND: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {}}, []),
     (READY | {"facts": {"commit": "c0ffee", "num_devices": 2, "scale": 0.5, "compiled": False, "revision": None}}, []),
@@ -137,7 +138,34 @@ NONSENSES: list[tuple[dict[str, Any], list[bytes]]] = [
     (READY | {"facts": {"scale": 10**400}}, []),
     (READY | {"facts": {}, "ended_at": float("inf")}, []),
     ({"type": "load_failed", "error": {"reason": "oom"}}, []),
-    ({"type": "done", "key": 3, "started_at": 1.0, "seconds": 0.5}, []),
+    (READY | {"facts": {}, "pid": 10**30}, []),
+    (READY | {"facts": {}, "started_at": 10**30}, []),
+    (DONE | {"key": 3}, []),
+    (DONE | {"started_at": 10**30}, []),
+    (DONE | {"started_at": 1e300}, []),
+    (DONE | {"seconds": 10**30}, []),
+    (DONE | {"seconds": -1.0}, []),
+    (DONE | {"peak_memory_gib": "much"}, []),
+    (DONE | {"peak_memory_gib": True}, []),
+    (DONE | {"peak_memory_gib": [1.0]}, []),
+    (DONE | {"peak_memory_gib": float("nan")}, []),
+    (DONE | {"peak_memory_gib": 10**30}, []),
+    ({"type": "result", "key": "a", "width": 10**30, "height": 1, "flags": []}, [b"png"]),
+    ({"type": "result", "key": "a", "width": -1, "height": 1, "flags": []}, [b"png"]),
+    *(
+        ({"type": "result", "key": "a", "scores": [[SCORED[0][0] | change]]}, [])
+        for change in (
+            {"seconds": 10**30},
+            {"seconds": "1"},
+            {"raw": {}},
+            {"judge": ["x"]},
+            {"metric": 7},
+            {"value": True},
+        )
+    ),
+    ({"type": "result", "key": "a", "scores": [["overall"]]}, []),
+    ({"type": "progress", "key": "a", "step": 10**30, "num_steps": 9}, []),
+    ({"type": "pay", "number": 7, "bill": BILL | {"calls": 10**30}}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": None}, []),
     ({"type": "done", "key": "a", "started_at": 1.0, "seconds": 0.5, "error": {"reason": 1, "message": 2}}, []),
     ({"type": "result", "key": "a", "width": 1, "height": 1, "flags": []}, []),

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from scripted_lanes import DIES, FAILS, Script
+from scripted_workers import DIES, FAILS, Script
 
 from editeval.execution.policies import POLICIES
 from editeval.execution.pool import Pool, PoolSpec

@@ -173,6 +173,7 @@ def test_a_dropped_request_is_forgotten_and_the_next_one_runs(worker: Talk) -> N
         ("nothing", "bad_output", "the judge returned NoneType"),
         ("numbers", "bad_output", "the judge's scores for a are float"),
         ("no_headline", "bad_output", "the judge gave a the metrics ['care'], not ['care', 'overall']"),
+        ("headline_not_applicable", "bad_output", "its headline does not apply; it always must"),
         ("float32", "exception", "not JSON serializable"),
     ],
 )
@@ -233,8 +234,8 @@ def test_a_request_of_the_other_kind_is_a_failure(worker: Talk) -> None:
 @contextlib.contextmanager
 def process() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "editeval.execution.worker", str(theirs.fileno())]
-    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE) as child:
+    command = [sys.executable, "-m", "editeval.execution.supervisor", str(theirs.fileno()), str(os.getpid())]
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE) as child:
         theirs.close()
         yield child, ours
         child.kill()
@@ -243,7 +244,7 @@ def process() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
 def test_a_worker_that_is_told_nonsense_ends_and_says_why() -> None:
     with process() as (child, ours):
         ours.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        _, said = child.communicate(timeout=60)
+        said, _ = child.communicate(timeout=60)
         assert child.returncode == 1 and b"not a frame" in said
 
 

@@ -35,6 +35,7 @@ class FakeParams:
     )  # keys that break the device the first time (needs notes)
     babbles_once: dict[str, str] = field(default_factory=dict)  # key -> header sent out of turn (needs notes)
     cannot_load: str = ""  # message of the error that load raises
+    prints: int = 0  # lines per edit
     facts: dict[str, Any] = field(default_factory=dict)  # what it says of itself; sound or not
 
 
@@ -68,6 +69,7 @@ class FakeEditor(Editor):
             os.write(int(sys.argv[1]), len(header).to_bytes(4, "big") + bytes(4) + header)
         if key in self.params.hangs_once and self._first(key):
             time.sleep(60)
+        sys.stdout.write("".join(f"line {number} of {key}\n" for number in range(self.params.prints)))
         for step in range(self.params.steps):
             time.sleep(self.params.slow.get(key, self.params.seconds) / self.params.steps)
             progress(step + 1, self.params.steps)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from editeval.images import decode
-from editeval.types import Judge, JudgeRequest, Metric, Score
+from editeval.types import Judge, JudgeRequest, Metric, OfficialMean, Score
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class FakeJudgeParams:
     seconds: float = 0.0  # per call
     ends: list[float | None] = field(default_factory=lambda: [0.0, 10.0])  # of the scale of `overall`
     skips: list[str] = field(default_factory=list)  # request keys to which `care` does not apply
+    official: list[str] = field(default_factory=list)  # metrics whose scores its authors would pool, to one digit
     notes: str = ""  # file for one line per request: its key and how many source images it shows
 
 
@@ -37,6 +38,11 @@ class FakeJudge(Judge):
     def scales_of(cls, params: FakeJudgeParams) -> Mapping[str, Metric]:
         scale = Metric("overall", *params.ends)
         return {} if scale == Metric("overall") else {"overall": scale}
+
+    @classmethod
+    def official_of(cls, params: FakeJudgeParams) -> tuple[OfficialMean, ...]:
+        metrics = tuple(params.official)
+        return (OfficialMean("theirs", metrics, "categories", digits=1),) if metrics else ()
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
         time.sleep(self.params.seconds)
@@ -69,6 +75,9 @@ class FakeJudge(Judge):
             "one_more": [*sound, sound[-1]],
             "no_scores": [[] for _ in sound],
             "no_headline": [row[1:] for row in sound],
+            "headline_not_applicable": [
+                [replace(row[0], value=None, reason="not_applicable"), *row[1:]] for row in sound
+            ],
             "twice": [[row[0], *row] for row in sound],
             "headline_last": [row[::-1] for row in sound],
             "other_key": [self._row("somebody else", 5.0), *sound[1:]],

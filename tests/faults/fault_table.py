@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One fault. `tests` are path and name under tests/; `open` says what of it nothing tests."""
+    """One fault. `tests` are path and name under tests/ (`trial` of a family: `make chaos-short`); `open` says
+    what of it nothing tests.
+    """
 
     fault: str
     tests: tuple[str, ...]
@@ -30,12 +32,14 @@ CHAT = "judges/test_openai_chat.py::test_"
 CERTIFY = "certificates/test_certification.py::test_"
 JUDGES = "faults/test_fault_judges.py::test_"
 SPENDING = "run/test_spending.py::test_"
-MAD = "run/test_mad_judge.py::test_"
+DEGENERATE = "run/test_degenerate_replies.py::test_"
 ROOM = "run/test_disk_room.py::test_"
 HUB = "models/test_hub_lookup.py::test_"
 SIGNALS = "cli/test_signals.py::test_"
 L = "cluster/test_cluster_runs.py::test_"
-CHAOS = "chaos/test_chaos_smoke.py::test_"
+POWER_CUT = (
+    "chaos/test_chaos_harness.py::test_a_power_cut_leaves_what_was_synced_and_nothing_that_is_promised_of_the_rest"
+)
 REPLIES = ("judges/test_reply_corpus.py::test_no_reply_of_the_corpus_is_silently_wrong",)
 
 TABLE: dict[str, Row] = {
@@ -44,7 +48,7 @@ TABLE: dict[str, Row] = {
         (
             W + "a_worker_that_dies_costs_one_process_and_its_death_is_on_record",
             POOL + "a_killed_worker_costs_nothing_but_time",
-            CHAOS + "a_few_faults_of_every_family_do_no_harm",
+            "chaos/storms.py::trial",
         ),
     ),
     "P2": Row(
@@ -82,7 +86,7 @@ TABLE: dict[str, Row] = {
         "orphans",
         (
             W + "workers_end_when_their_parent_is_killed_even_in_the_middle_of_native_code",
-            CHAOS + "a_few_faults_of_every_family_do_no_harm",
+            "chaos/parents.py::trial",
         ),
     ),
     "P8": Row(
@@ -97,7 +101,8 @@ TABLE: dict[str, Row] = {
         "useless output",
         (
             O + "an_odd_picture_is_an_edit_and_flagged",
-            O + "what_is_no_picture_fails_at_once_and_its_neighbours_live",
+            O + "what_is_no_picture_fails_at_once",
+            O + "the_neighbours_of_useless_pictures_live",
             "models/test_models_outputs.py::test_a_model_that_computes_nan_fails_with_the_reason_and_gives_no_black_picture",
         ),
     ),
@@ -121,10 +126,10 @@ TABLE: dict[str, Row] = {
         (
             "cli/test_cli.py::test_kill_9_anywhere_then_the_same_command_gives_the_same_bytes",
             "store/test_store_kills.py::test_a_kill_at_every_call_that_touches_the_disk_is_resumed_to_the_same_result",
-            CHAOS + "a_few_faults_of_every_family_do_no_harm",
+            "chaos/kills.py::trial",
         ),
     ),
-    "P14": Row("power cut", (CHAOS + "a_power_cut_leaves_what_was_synced_and_nothing_that_is_promised_of_the_rest",)),
+    "P14": Row("power cut", (POWER_CUT, "chaos/powercut.py::trial")),
     "P15": Row("leaks", (W + "starting_and_ending_pools_leaves_no_descriptor_thread_or_process_behind",)),
     "D1": Row(
         "disk full",
@@ -137,7 +142,7 @@ TABLE: dict[str, Row] = {
             ROOM + "the_estimate_is_near_to_what_a_run_takes",
         ),
     ),
-    "D2": Row("EIO", (CHAOS + "a_few_faults_of_every_family_do_no_harm",)),
+    "D2": Row("EIO", ("chaos/iofaults.py::trial",)),
     "D3": Row(
         "directory cannot be written",
         (
@@ -293,8 +298,8 @@ TABLE: dict[str, Row] = {
         (
             "judges/test_reply_corpus.py::test_a_reply_that_was_cut_off_never_has_a_value",
             "judges/test_reply_corpus.py::test_corpus_is_large_and_has_every_reason",
-            MAD + "a_judge_that_goes_mad_gets_a_fresh_process_and_what_was_unscored_stays_so",
-            MAD + "if_the_fresh_process_is_mad_too_the_stage_stops_with_one_line",
+            DEGENERATE + "a_judge_that_degenerates_gets_a_fresh_process_and_what_was_unscored_stays_so",
+            DEGENERATE + "if_the_fresh_process_is_degenerate_too_the_stage_stops_with_one_line",
             "models/test_judge_vlm.py::test_a_model_that_computes_nan_gives_degenerate_replies",
         ),
     ),

@@ -19,7 +19,7 @@ from fakes.faulty_judge import FaultyJudge, FaultyJudgeParams
 pytestmark = pytest.mark.slow
 
 NUM_BATCHES = 6
-STALL_S = 1.5
+STALL_S = 5.0
 FAULTS = ("SIGKILL", "SIGSEGV", "SIGSTOP", "exit 0", "sleep", "interpreter held")
 HANGS = ("SIGSTOP", "sleep", "interpreter held")
 CONFIG = """\

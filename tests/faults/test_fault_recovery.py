@@ -26,7 +26,7 @@ def broken(tmp_path: Path) -> Path:
     """A run in which one edit died three times, one hung and one was no picture; each is cured by now but the last."""
     faults = {IDS[0]: "SIGSEGV", IDS[1]: "sleep", IDS[2]: "nothing"}
     path = config_in(tmp_path, faults=faults)
-    text = path.read_text(encoding="utf-8").replace("reward_model", "  execution: {stall_s: 1.0}\nreward_model")
+    text = path.read_text(encoding="utf-8").replace("reward_model", "  execution: {stall_s: 4.0}\nreward_model")
     path.write_text(text, encoding="utf-8")
     done = cli("run", "small.yaml", "--allow-code", cwd=tmp_path)
     assert done.returncode == 3, done.stderr

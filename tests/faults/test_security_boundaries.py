@@ -161,7 +161,7 @@ def test_a_worker_has_one_socket_that_nobody_else_has_and_no_address(tmp_path: P
             (row,) = [line for line in unix if len(line) > 6 and line[6] == inode]
             assert len(row) == 7, "it has no name"
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            assert arguments[1:3] == [b"-m", b"editeval.execution.worker"] and arguments[3].isdigit()
+            assert arguments[1:4] == [b"-P", b"-m", b"editeval.execution.supervisor"] and arguments[4].isdigit()
 
 
 @pytest.mark.parametrize(("mask", "others"), [(0o022, stat.S_IROTH), (0o077, 0)])
@@ -196,7 +196,7 @@ def test_no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol(name: st
         request = JudgeRequest(
             "a", (b"",), b"", said, prompt=prompt, metadata={"category": "physical", "rationale": said}
         )
-        return [(q.system, q.user) for q in protocols.load(name).questions(request)]
+        return [(q.system, q.text) for q in protocols.load(name).questions(request)]
 
     for (system, user), (plain_system, plain_user) in zip(asked(instruction), asked("PLAIN"), strict=True):
         assert system == plain_system, "no text of a data set is in a system prompt"
@@ -224,3 +224,14 @@ def test_every_locked_package_has_its_hashes() -> None:
         assert packages, path
         for line in packages:
             assert "==" in line and "--hash=sha256:" in line, f"{path.name}: {line[:60]}"
+
+
+def test_a_file_of_the_current_folder_is_no_module_of_a_library(tmp_path: Path) -> None:
+    """Nor one beside the configuration: neither for the command, nor for its workers and helpers."""
+    for name in ("types", "queue", "random", "json", "logging", "socket", "numpy", "PIL", "yaml", "rich"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken for a library')\n")
+    config_in(tmp_path)
+    command = [sys.executable, str(SOURCES[0].parents[2] / "main.py"), "--config", "small.yaml", "--allow-code"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {row["edit"]["status"] for row in samples_in(tmp_path).values()} == {"done"}

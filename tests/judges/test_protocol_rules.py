@@ -76,8 +76,8 @@ def test_questions_are_well_formed_and_quality_is_judged_on_the_edit_alone(name:
     for question in protocols.load(name).questions(request()):
         assert question.answer in answers.FORMATS
         alone = "quality" in question.name
-        assert question.images == (("edited",) if alone else ("source", "edited"))
-        assert ("instruction>" in question.user or name == "rubric") is not alone
+        assert tuple(shown.role for shown in question.shown) == (("edited",) if alone else ("source", "edited"))
+        assert ("instruction>" in question.text or name == "rubric") is not alone
 
 
 @pytest.mark.parametrize("name", ["pointwise", "re_edit", "viescore"])
@@ -85,14 +85,14 @@ def test_questions_are_well_formed_and_quality_is_judged_on_the_edit_alone(name:
 @settings(max_examples=40, deadline=None)
 def test_an_instruction_cannot_leave_its_field(name: str, text: str) -> None:
     for question in protocols.load(name).questions(request(text)):
-        if '<instruction>"' not in question.user:
+        if '<instruction>"' not in question.text:
             assert "quality" in question.name
             continue
-        _, _, rest = question.user.partition("<instruction>")
+        _, _, rest = question.text.partition("<instruction>")
         inside, _, _ = rest.partition("</instruction>")
         assert json.loads(inside) == text
         assert len(inside.splitlines()) == 1
-        assert question.user.count("</instruction>") == 1
+        assert question.text.count("</instruction>") == 1
         assert "<|" not in inside
 
 
@@ -101,21 +101,23 @@ def test_pointwise_mean_asks_the_same_and_is_fooled_by_an_untouched_source() -> 
     assert plain.questions(request()) == strict.questions(request())
     assert protocols.fingerprint("pointwise_mean") != protocols.fingerprint("pointwise")
     untouched = values(following=0.0, preservation=9.0, quality=9.0)
-    assert plain.combine(untouched)["overall"].values[0] == 6.0
-    assert strict.combine(untouched)["overall"].values[0] == 0.0
+    assert plain.combine(untouched, request())["overall"].values[0] == 6.0
+    assert strict.combine(untouched, request())["overall"].values[0] == 0.0
     missing = {**untouched, "quality": ParsedReply(reason="low_mass")}
-    assert plain.combine(missing)["overall"].reason == "low_mass"
+    assert plain.combine(missing, request())["overall"].reason == "low_mass"
 
 
 def test_pointwise_takes_the_worse_of_following_and_preservation_with_quality() -> None:
     combine = protocols.load("pointwise").combine
-    assert combine(values(following=4.0, preservation=9.0, quality=9.0))["overall"].values[0] == 6.0
-    assert combine(values(following=9.0, preservation=4.0, quality=9.0))["overall"].values[0] == 6.0
-    assert combine(values(following=0.0, preservation=10.0, quality=10.0))["overall"].values[0] == 0.0
+    assert combine(values(following=4.0, preservation=9.0, quality=9.0), request())["overall"].values[0] == 6.0
+    assert combine(values(following=9.0, preservation=4.0, quality=9.0), request())["overall"].values[0] == 6.0
+    assert combine(values(following=0.0, preservation=10.0, quality=10.0), request())["overall"].values[0] == 0.0
 
 
 def test_pointwise_keeps_the_parts_when_one_of_them_is_missing() -> None:
-    combined = protocols.load("pointwise").combine(values(following=4.0, preservation="low_mass", quality=9.0))
+    combined = protocols.load("pointwise").combine(
+        values(following=4.0, preservation="low_mass", quality=9.0), request()
+    )
     assert combined["overall"].reason == combined["preservation"].reason == "low_mass"
     assert combined["following"].values == (4.0,)
 
@@ -150,7 +152,7 @@ def test_re_edit_asks_about_the_category_and_knows_no_other_word_for_it() -> Non
     protocol = protocols.load("re_edit")
     asked = protocol.questions(request(category="causal"))
     assert asked != protocol.questions(request(category="physical"))
-    assert "shadows must follow" in asked[0].user
+    assert "shadows must follow" in asked[0].text
     assert protocol.questions(request(category="因果")) == (), "what v2's data call it is for the stage to know"
     assert protocol.questions(request(category="portraits")) == ()
 
@@ -158,7 +160,7 @@ def test_re_edit_asks_about_the_category_and_knows_no_other_word_for_it() -> Non
 def test_rubric_asks_the_prompt_of_the_configuration_word_for_word() -> None:
     protocol = protocols.load("rubric")
     (question,) = protocol.questions(request("make it red"))
-    assert (question.system, question.user) == ("You grade.", "Asked for: make it red")
+    assert (question.system, question.text) == ("You grade.", "Asked for: make it red")
     assert protocol.uses_prompts
     assert protocol.questions(JudgeRequest("s1", (b"",), b"", "make it red")) == ()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from editeval.cli.main import main
+import command_line
 
 JUDGES = """
 from editeval.types import Judge, Score
@@ -35,17 +35,15 @@ Cli = Callable[..., tuple[object, str]]
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.chdir(tmp_path)
     Path("judges.py").write_text(JUDGES)
     for name, text in {"one": ONE, "b": TWO, "both": ONE + TWO, "turned": TWO + ONE}.items():
         Path(f"{name}.yaml").write_text(HEAD + text)
 
     def call(*arguments: str) -> tuple[object, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*arguments, "--allow-code"])
-        return ended.value.code, capsys.readouterr().err
+        done = command_line.cli(*arguments, "--allow-code", cwd=tmp_path)
+        return done.returncode, done.stderr
 
     return call
 

@@ -14,7 +14,7 @@ from editeval.run import results
 from editeval.run.pipeline import RunResult
 from editeval.stats.summary import summarise
 from editeval.store.run_store import RunStore
-from editeval.types import Metric, Score
+from editeval.types import Metric, OfficialMean, Score
 
 ONE_TO_FIVE = Metric("overall", 1.0, 5.0)
 
@@ -75,6 +75,30 @@ def test_a_metric_that_does_not_apply_counts_neither_as_scored_nor_as_missing(tm
     assert report_of(result)["coverage"]["parse_rate"] == 1.0
     with RunStore.read(result.plan.dir) as store:
         assert not list(results.stale_summaries(store))
+
+
+def test_the_authors_number_stands_beside_ours_with_its_rule_and_what_it_rests_on(tmp_path: Path) -> None:
+    skipped = ["physical/0000", "causal/0001"]
+    result = judged(tmp_path, refuse=("cultural/0000",), value=3.26, official=["overall", "care"], skips=skipped)
+    (found,) = report_of(result)["run"]["official"]
+    assert (found["name"], found["value"], found["metrics"]) == ("theirs", 3.3, ["overall", "care"])
+    assert (found["num_scored"], found["num_scores"]) == (16, 18), "two do not apply, two have no edit"
+    said = "3.3 (mean of the categories' means of overall, care; rounded: result to 1); 16 of 18 scores"
+    for name in ("report.md", "report.html"):
+        text = (result.plan.dir / name).read_text().replace("&#39;", "'").replace("\\", "")
+        assert said in text, name
+    assert summary(result, "overall")["mean"] == 3.26, "our own numbers stay beside it"
+
+
+def test_means_as_authors_make_them() -> None:
+    scores = {"add": [4.0, 4.0, 1.0], "remove": [2.0]}
+    assert OfficialMean("m", ("o",), "categories", digits=3).of(scores) == 2.5
+    assert OfficialMean("m", ("o",), "samples").of(scores) == 2.75
+    assert OfficialMean("m", ("o",), "samples", factor=25.0, offset=1.0).of(scores) == 43.75
+    thirds = {"a": [10 / 3, 10 / 3], "b": [1.005]}
+    assert OfficialMean("m", ("o",), "categories", 2, 2, 4).of(thirds) == pytest.approx((3.33 + 1.0) / 2)
+    assert OfficialMean("m", ("o",), "categories").of({"a": [1.0], "b": []}) is None
+    assert OfficialMean("m", ("o",), "samples").of({}) is None
 
 
 def test_intervals_are_cut_at_the_ends_of_the_scale_and_nowhere_else() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from command_line import cli
 from editeval.reports.site.payload import ROW
 
 MADE = Path(__file__).parent.parent / "fixtures" / "run_of_269a2e5.tar.gz"
@@ -28,8 +27,7 @@ def older(tmp_path: Path) -> Path:
 
 
 def editeval(*arguments: object, cwd: Path) -> str:
-    command = [sys.executable, "-m", "editeval", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    done = cli(*map(str, arguments), cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -81,7 +81,7 @@ def test_overlapping_stages_give_the_same_samples_as_one_after_the_other(tmp_pat
     assert together.plan.judging_id == apart.plan.judging_id
 
 
-def test_a_judgement_starts_as_soon_as_its_edits_have_landed(tmp_path: Path) -> None:
+def test_a_judgement_starts_as_soon_as_its_edits_are_on_record(tmp_path: Path) -> None:
     last = make_plan(config(tmp_path)).samples[-1].id
     result = run(tmp_path, diffusion_model=fake_editor(tmp_path, slow={last: 3.0}), reward_model=JUDGE)
     with RunStore.read(result.plan.dir) as store:
@@ -157,7 +157,7 @@ def edit(sample_id: str, is_done: bool = True) -> Edit:
     return Edit(sample_id, "done" if is_done else "failed", path, None, 1, 1, 0, error, 0, "cpu", 0.0, 0.0, 1)
 
 
-def test_landings_wait_for_exactly_the_edits_that_are_asked_for() -> None:
+def test_completed_edits_wait_for_exactly_the_edits_that_are_asked_for() -> None:
     completed = CompletedEdits([edit("a")], ["b", "c"])
     assert [e.sample_id for e in completed.wait(["a"])] == ["a"]
     completed.add(edit("b", is_done=False))
@@ -170,7 +170,7 @@ def test_landings_wait_for_exactly_the_edits_that_are_asked_for() -> None:
     waiter.join()
 
 
-def test_landings_that_close_release_who_waits() -> None:
+def test_completed_edits_that_close_release_who_waits() -> None:
     completed = CompletedEdits([], ["a"])
     waiter = threading.Timer(0.05, completed.close)
     waiter.start()

@@ -12,7 +12,7 @@ from editeval.run.edit_stage import completed_edit
 from editeval.run.judge_stage import completed_scores
 from editeval.run.stage import pass_on
 from editeval.stats.summary import Entry, running_interval, summarise
-from editeval.types import Failure, Outcome, Sample, Score
+from editeval.types import Failure, Metric, Outcome, Sample, Score
 
 
 class NoImage:
@@ -29,7 +29,7 @@ def outcome(key: str, error: Failure | None = None) -> Outcome:
 def test_the_running_interval_is_that_of_the_reports_row_micro(scores: dict[str, list[float]]) -> None:
     entries: list[Entry] = [("a", f"c{c}", "scored", v) for c, values in scores.items() for v in values]
     whole = summarise(entries, "overall")[-1]
-    mean, low, high = running_interval(scores)
+    mean, low, high = running_interval(scores, Metric("m"))
     assert mean == pytest.approx(whole.mean, abs=1e-9)
     assert (low is None) == (whole.ci_low is None)
     if low is not None:

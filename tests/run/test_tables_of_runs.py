@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from editeval.cli.main import main
+from command_line import cli
 
 CONFIG = """\
 benchmark: {{type: procedural, params: {{num_per_category: 1, size: {size}}}}}
@@ -20,25 +18,15 @@ logging: {{console_output: false}}
 """
 
 
-def test_runs_of_different_benchmarks_are_refused_and_other_judgings_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    def cli(*arguments: str) -> tuple[object, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
-
+def test_runs_of_different_benchmarks_are_refused_and_other_judgings_are_told_apart(tmp_path: Path) -> None:
     runs = {}
     for name, size, tone in (("one", 64, 15), ("larger", 96, 15), ("strict", 64, 0)):
-        Path(f"{name}.yaml").write_text(CONFIG.format(size=size, tone=tone), encoding="utf-8")
-        cli("run", f"{name}.yaml")
-        runs[name] = str(next(path for path in Path("out").glob(f"{name}-*")))
-    code, out, err = cli("export", runs["one"], runs["larger"], "--to", "tex", "--output", "-")
-    assert (code, out) == (2, "")
-    assert err.count("\n") == 1 and "are runs of different benchmarks" in err
-    code, out, _ = cli("export", runs["one"], runs["strict"], "--to", "tex", "--output", "-")
-    assert code == 0 and "judged differently" in out and "textbf" not in out
+        (tmp_path / f"{name}.yaml").write_text(CONFIG.format(size=size, tone=tone), encoding="utf-8")
+        assert cli("run", f"{name}.yaml", cwd=tmp_path).returncode == 0
+        (runs[name],) = map(str, (tmp_path / "out").glob(f"{name}-*"))
+    table = ("--to", "tex", "--output", "-")
+    done = cli("export", runs["one"], runs["larger"], *table, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1 and "are runs of different benchmarks" in done.stderr
+    done = cli("export", runs["one"], runs["strict"], *table, cwd=tmp_path)
+    assert done.returncode == 0 and "judged differently" in done.stdout and "textbf" not in done.stdout

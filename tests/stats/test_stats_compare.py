@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from editeval.stats.compare import Covered, Scored, compare
 
@@ -71,6 +70,8 @@ def test_two_runs_that_are_equal_but_for_a_few_samples_get_no_interval() -> None
 
 
 def test_with_clusters_of_one_it_is_scipys_paired_t_interval() -> None:
+    from scipy import stats
+
     chance = np.random.default_rng(1)
     first, second = chance.uniform(0, 10, 40), chance.uniform(0, 10, 40)
     told = compare(*(run_of({str(n): float(x) for n, x in enumerate(values)}) for values in (first, second)))
@@ -79,6 +80,8 @@ def test_with_clusters_of_one_it_is_scipys_paired_t_interval() -> None:
 
 
 def test_edits_of_one_image_that_agree_widen_the_interval() -> None:
+    from scipy import stats
+
     values = np.random.default_rng(3).uniform(0, 10, 20)
     zeros: dict[Hashable, Scored] = {(n, k): Scored("", 0.0) for n in range(20) for k in range(6)}
     widths = []

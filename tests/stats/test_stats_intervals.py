@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from editeval.stats import intervals
 from editeval.stats.summary import summarise
@@ -23,6 +22,8 @@ def _mean(clusters: dict[str, list[float]]) -> float:
 
 
 def test_with_clusters_of_one_it_is_the_ordinary_t_interval() -> None:
+    from scipy import stats
+
     values = [1.0, 4.0, 4.5, 7.0, 9.5, 3.0, 2.0, 6.5, 8.0, 5.0, 5.5]
     summary = summarise([("a", "", "scored", value) for value in values], "overall")[0]
     expected = stats.t.interval(0.95, 10, np.mean(values), stats.sem(values))
@@ -31,6 +32,8 @@ def test_with_clusters_of_one_it_is_the_ordinary_t_interval() -> None:
 
 @pytest.mark.parametrize("sizes", [[3, 3], [1, 2, 5], [4] * 10, [1, 1, 1, 20]])
 def test_it_is_the_cluster_robust_error_of_a_regression_on_a_constant(sizes: list[int]) -> None:
+    from scipy import stats
+
     clusters = _clusters(3, sizes)
     values = np.concatenate(list(clusters.values()))
     labels = np.repeat(np.arange(len(sizes)), sizes)
@@ -91,6 +94,8 @@ def test_macro_of_separate_categories_adds_their_errors() -> None:
 
 
 def test_macro_of_two_categories_of_one_size_and_spread_is_welchs_interval() -> None:
+    from scipy import stats
+
     one, two = [1.0, 2.0, 5.0, 9.0, 4.5, 7.5, 6.0], [9.5, 8.5, 5.5, 1.5, 6.0, 3.0, 4.5]  # two = 10.5 - one
     entries = [(name, "", "scored", value) for name, values in (("a", one), ("b", two)) for value in values]
     macro = summarise(entries, "m")[-2]
@@ -124,6 +129,8 @@ def test_macro_of_categories_that_share_images_is_the_weighted_cluster_robust_er
 
 
 def test_many_skewed_scores_move_the_interval_towards_the_long_tail() -> None:
+    from scipy import stats
+
     values = [10.0] * 75 + [float(x) for x in np.random.default_rng(8).uniform(0, 9, 25)]
     micro = summarise([("a", "", "scored", value) for value in values], "m")[-1]
     t, error = stats.t.ppf(0.975, 99), stats.sem(values)

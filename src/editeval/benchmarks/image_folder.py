@@ -125,11 +125,11 @@ def _load(folder: Path, manifest: Path) -> tuple[Sample, ...]:
 
 def _sample(where: str, row: Row, directory: ImageDirectory, seen: Counter[str]) -> Sample:
     for column in REQUIRED:
-        if row.get(column) is None and not (column == "image" and row.get("images")):
+        if row.get(column) in (None, []) and not (column == "image" and row.get("images")):
             raise BenchmarkError(f"{where}: no {column!r}, got {', '.join(map(repr, row)) or 'nothing'}; add it")
     column = "image" if row.get("image") is not None else "images"
     found = row[column]
-    listed = found if column == "images" and isinstance(found, list) else [found]
+    listed = found if isinstance(found, list) else [found]
     images = tuple(directory.image(where, column, required_text(where, column, name)) for name in listed)
     image = images[0]
     seen[image.name] += 1

@@ -303,17 +303,20 @@ def _trusted() -> dict[str, list[str]]:
     try:
         found = json.loads(trust_file().read_text(encoding="utf-8"))
         return {str(place): [str(name) for name in names] for place, names in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+    except (OSError, ValueError, AttributeError, TypeError, RuntimeError):  # or too deep, or a user without a home
         return {}
 
 
 def _remember(trusted: Mapping[str, Sequence[str]]) -> None:
-    path = trust_file()
+    path = Path("trusted.json")
     try:
+        path = trust_file()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(path, (json.dumps(trusted, indent=1, ensure_ascii=False) + "\n").encode())
-    except OSError as error:
-        sys.stderr.write(f"{path}: {error.strerror or error}; this is allowed now, and asked again next time\n")
+    except (OSError, RuntimeError) as error:
+        sys.stderr.write(
+            f"{path}: {getattr(error, 'strerror', None) or error}; this is allowed now, and asked again next time\n"
+        )
 
 
 def _says_yes(effects: Sequence[Effect], place: str) -> bool:

@@ -1,95 +1,43 @@
-"""Where a worker lives: its devices, its process (for debugging and small models a thread of this one), and the thread
-of its parent that reads requests and sends them ahead, so that the event loop never waits for a disk."""
+"""Where a worker lives: its process (for debugging and small models a thread of this one), and the thread of its parent
+that reads requests and sends them ahead, so that the event loop never waits for a disk."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import queue
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
-from editeval.errors import ConfigError, EditevalError, MachineError
+from editeval.errors import EditevalError
+from editeval.execution.devices import worker_environment
 from editeval.execution.transport import Channel, Frame, FrameError, Header, ProtocolError, QueueChannel, SocketChannel
 from editeval.execution.worker import Worker
 from editeval.execution.worker_messages import PROTOCOL_ERROR, Unit, pack_unit
-from editeval.machine.gpus import DRIVER_LINES, driver_lines, num_gpus, visible_gpus
 from editeval.types import Failure
-
-# -- devices -----------------------------------------------------------------------------------------------------------
-
-MARK = "ray:"
-"""Begins the name of a GPU of a Ray cluster. Which GPU of which node ray:3 is, Ray says when a worker has started."""
-
-
-def resolve_devices(
-    device_ids: Sequence[str] | None, default_device: str, count: Callable[[], int] = num_gpus
-) -> tuple[str, ...]:
-    """The devices meant: those named, or without names every GPU (a plug-in that wants "cpu" gets one CPU worker).
-
-    `count` says how many GPUs there are.
-    """
-    if device_ids is not None:
-        return tuple(device_ids)
-    if default_device == "cpu":
-        return ("cpu",)
-    return tuple(f"cuda:{i}" for i in range(count()))
-
-
-def device_problem(where: str, devices: Sequence[str]) -> str | None:
-    """One line saying which of `devices` this machine lacks; None if they are all there."""
-    wanted = [d for d in devices if d.startswith("cuda")]
-    if devices and not wanted:
-        return None
-    present = num_gpus()
-    missing = [d for d in wanted if int(d.removeprefix("cuda:")) >= present]
-    if not missing and devices:
-        return None
-    found = f"{present} GPU{'' if present == 1 else 's'}"
-    if not devices:
-        return f"{where}: no GPU on this machine; name devices, for instance device_ids: [cpu]"
-    return (
-        f"{where}: no {', '.join(missing)} on this machine (it has {found}); name devices it has, or device_ids: [cpu]"
-    )
-
-
-def group_devices(where: str, devices: Sequence[str], devices_per_worker: int) -> list[tuple[str, ...]]:
-    """One group of devices per worker, in order.
-
-    Raises ConfigError if they do not divide evenly or a GPU is named twice, MachineError if one is not there.
-    """
-    gpus = [d for d in devices if d.startswith("cuda")]
-    twice = sorted({d for d in gpus if gpus.count(d) > 1})
-    if twice:
-        raise ConfigError(f"{where}: {', '.join(twice)} named twice; one worker touches one model on its own device")
-    lacking = device_problem(where, devices)
-    if lacking:
-        raise MachineError(lacking)
-    return deal_devices(where, devices, devices_per_worker)
-
-
-def deal_devices(where: str, devices: Sequence[str], devices_per_worker: int) -> list[tuple[str, ...]]:
-    """`devices` in groups, in order. Raises ConfigError if they do not divide evenly."""
-    if len(devices) % devices_per_worker:
-        raise ConfigError(f"{where}: {len(devices)} devices cannot be dealt to workers of {devices_per_worker} each")
-    return [tuple(devices[i : i + devices_per_worker]) for i in range(0, len(devices), devices_per_worker)]
-
 
 # -- workers -----------------------------------------------------------------------------------------------------------
 
 GRACE_S = 10.0
 """How long a worker that was asked to leave may take before it is killed."""
+GIVE_UP_S = 60.0
+"""How long one that was killed may take to end: a driver that hangs holds a process for ever."""
+HURRY_S = 1.0
+"""The same where nobody may have to wait: its supervisor goes on without us."""
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+MARKED = "EDITEVAL_WORKER"
+"""The variable by which the processes of a worker are known."""
 
 
 class Handle(Protocol):
@@ -110,8 +58,11 @@ class Handle(Protocol):
         """End it now."""
         ...
 
-    def stop(self) -> None:
-        """Ask it to leave, wait for it, kill it if it takes longer than GRACE_S."""
+    def stop(self, patience_s: float = GIVE_UP_S) -> None:
+        """Ask it to leave, unless it has been killed; kill it if it takes longer than GRACE_S.
+
+        Its end, once it is killed, is waited for no longer than `patience_s`.
+        """
         ...
 
 
@@ -165,33 +116,85 @@ class _ChannelHandle:
 
 
 class ProcessHandle(_ChannelHandle):
-    """A worker in a process of its own, on a private socket pair that no other process can reach."""
+    """A worker in a process of its own, on a private socket pair, beneath a supervisor that ends with it.
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: SocketChannel, listener: Listener) -> None:
-        self.pid = process.pid
-        self._process = process
+    What ends it is the end of the processes, not of the socket, of which a process that the worker started may hold
+    the other end. `mark` is in the environment of all of them.
+    """
+
+    def __init__(
+        self, supervisor: subprocess.Popen[bytes], channel: SocketChannel, listener: Listener, mark: str
+    ) -> None:
+        self.pid = supervisor.pid
+        self._supervisor = supervisor
+        self._mark = mark
+        self._has_ended = threading.Event()
+        self._is_killed = False
+        self._pidfd: int | None = None  # names this process and no later one with its number
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):  # an old kernel
+                self._pidfd = os.pidfd_open(self.pid)
+                weakref.finalize(self, os.close, self._pidfd)
+        threading.Thread(target=self._watch, args=(channel,), daemon=True).start()
         super().__init__(channel, listener)
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._is_killed = True
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            with contextlib.suppress(ProcessLookupError):
+                if self._pidfd is None:
+                    self._supervisor.send_signal(number)
+                else:
+                    signal.pidfd_send_signal(self._pidfd, number)
 
-    def stop(self) -> None:
-        self.send_nowait({"type": "exit"})
-        try:
-            self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
+    def stop(self, patience_s: float = GIVE_UP_S) -> None:
+        if not self._is_killed:
+            self.send_nowait({"type": "exit"})
+            if not self._has_ended.wait(GRACE_S):
+                self.kill()
+        self._has_ended.wait(patience_s)
+
+    def _watch(self, channel: SocketChannel) -> None:
+        if self._supervisor.wait() != 0:  # it may be the supervisor that was killed
+            end_marked(self._mark)
+        self._has_ended.set()
+        channel.end()
 
     def _end(self, is_sane: bool) -> str:
         if is_sane:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # only its own end shows how it ended
-                self._process.wait(GRACE_S)
+            self._has_ended.wait(GRACE_S)  # only its own end shows how it ended
         self.kill()
-        code = self._process.wait()
+        if not self._has_ended.wait(GIVE_UP_S):
+            return f"killed, and not ended after {GIVE_UP_S:.0f} s"
+        code = self._supervisor.returncode
         self._channel.close()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def end_marked(mark: str) -> None:
+    """Kill what a worker leaves behind whose supervisor was killed: every process with `mark` in its environment."""
+    if not hasattr(os, "pidfd_open"):
+        return
+    for _ in range(10):  # what is killed may just have started another one
+        found = [entry for entry in Path("/proc").glob("[0-9]*") if _is_marked(entry, mark)]
+        for entry in found:
+            with contextlib.suppress(OSError):  # it ended by itself
+                pidfd = os.pidfd_open(int(entry.name))
+                try:
+                    if _is_marked(entry, mark):  # still the same process
+                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                finally:
+                    os.close(pidfd)
+        if not found:
+            return
+        time.sleep(0.02)
+
+
+def _is_marked(entry: Path, mark: str) -> bool:
+    try:
+        return f"{MARKED}={mark}".encode() in (entry / "environ").read_bytes().split(b"\0")
+    except OSError:  # it ended, or belongs to somebody else
+        return False
 
 
 class ThreadHandle(_ChannelHandle):
@@ -210,9 +213,9 @@ class ThreadHandle(_ChannelHandle):
     def kill(self) -> None:
         self._channel.close()
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = GIVE_UP_S) -> None:
         self.send_nowait({"type": "exit"})
-        self._thread.join(GRACE_S)
+        self._thread.join(min(GRACE_S, patience_s))
         self.kill()
 
     def _serve(self, channel: Channel) -> None:
@@ -233,12 +236,12 @@ def launch_thread(worker: int, devices: Sequence[str], listener: Listener) -> Ha
 def process_launcher(
     log_path: Callable[[int], Path], python: str | None = None, environ: Mapping[str, str] | None = None
 ) -> Launch:
-    """The process backend: a worker is `python -m editeval.execution.worker`; its output goes to `log_path(worker)`.
+    """The process backend: a worker beneath its supervisor; its output goes to `log_path(worker)`.
 
     `python` is the interpreter; None is the one that runs editeval. `environ` replaces the environment of this process.
 
-    All are started by one thread that lives as long as the launcher: Linux kills a worker (PR_SET_PDEATHSIG) when the
-    thread that started it ends, and the threads that ask for a worker come and go.
+    All are started by one thread that lives as long as the launcher: Linux tells a supervisor (PR_SET_PDEATHSIG) when
+    the thread that started it ends, and the threads that ask for a worker come and go.
     """
     spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawn")
 
@@ -249,42 +252,25 @@ def process_launcher(
         with theirs, path.open("ab") as log:
             log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} worker {worker} on {', '.join(devices)}\n".encode())
             log.flush()
-            environment = worker_environment(devices, os.environ if environ is None else environ)
+            mark = secrets.token_hex(16)
+            environment = worker_environment(devices, os.environ if environ is None else environ) | {MARKED: mark}
             process = spawner.submit(_spawn, python or sys.executable, theirs.fileno(), log, environment).result()
-        return ProcessHandle(process, SocketChannel(ours), listener)
+        return ProcessHandle(process, SocketChannel(ours), listener, mark)
 
     return launch
 
 
 def _spawn(python: str, descriptor: int, log: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [python, "-m", "editeval.execution.worker", str(descriptor)],
+        # -P: no file of the current folder is taken for a module of a library
+        [python, "-P", "-m", "editeval.execution.supervisor", str(descriptor), str(os.getpid())],
         pass_fds=[descriptor],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         env=environment,
-        start_new_session=True,  # Ctrl-C is for the parent; a worker that loses its parent ends by itself
+        start_new_session=True,  # Ctrl-C is for the parent
     )
-
-
-def worker_environment(devices: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker: it sees its own GPUs only, as cuda:0.., and a CPU worker computes in one thread."""
-    import editeval
-
-    result = dict(environ)
-    source = str(Path(str(editeval.__file__)).parent.parent)
-    result["PYTHONPATH"] = os.pathsep.join(p for p in (source, environ.get("PYTHONPATH")) if p)
-    result["PYTHONUNBUFFERED"] = "1"
-    gpus = [device.removeprefix("cuda:") for device in devices if device.startswith("cuda")]
-    visible = visible_gpus(environ)
-    result.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the driver's numbers, as nvidia-smi and `doctor` show them
-    result["CUDA_VISIBLE_DEVICES"] = ",".join(visible[int(g)] if visible else g for g in gpus)
-    if gpus:
-        result[DRIVER_LINES] = driver_lines(environ)
-    else:
-        result.update(dict.fromkeys(_ONE_THREAD, "1"))
-    return result
 
 
 # -- feeding -----------------------------------------------------------------------------------------------------------
@@ -326,6 +312,9 @@ def prefetch(
             handle.send(*frame)
         except FrameError:
             return
+        except MemoryError:  # a file larger than memory, say
+            why = "its images do not fit into the memory of this machine"
+            put(PrefetchStep(prefetched, "failed", Failure("bad_source", why)))
         except (EditevalError, OSError, ValueError) as error:  # ValueError: what no frame can carry
             reason = "bad_request" if isinstance(error, ValueError) else getattr(error, "reason", "environment")
             put(PrefetchStep(prefetched, "failed", Failure(reason, str(error))))

@@ -61,7 +61,7 @@ class Dispatcher:
         self._left = 0
         self._next_tick = 0.0
         self._batch_clock = BatchClock()
-        self.is_draining = False
+        self.is_draining = self.has_ended = False
         self.has_room: Callable[[], bool] = lambda: True  # False while the consumer is behind
 
     # -- loading ---------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ class Dispatcher:
 
     def end(self) -> None:
         """Every worker dies now, and none is started any more (any thread may call)."""
-        self.is_draining = True
+        self.is_draining = self.has_ended = True
         self._launcher.end()
         self.wake()
 
@@ -119,7 +119,7 @@ class Dispatcher:
             worker.sent.clear()
         try:
             self._grant_all()
-            while self._left and not (self.is_draining and self._is_quiet()):
+            while self._left and not (self.is_draining and (self.has_ended or self._is_quiet())):
                 self._step()
                 if self._fatal and not any(worker.encoding for worker in self.workers):  # what is done is not lost
                     raise self._fatal

@@ -15,13 +15,12 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Self
 
 from editeval.errors import MachineError
-from editeval.execution.backends import Build, Launch
+from editeval.execution.backends import GIVE_UP_S, HURRY_S, Build, Handle, Launch
 from editeval.execution.dispatch import Dispatcher
 from editeval.execution.policies import make_policy
 from editeval.execution.policy import IN_BATCH
@@ -62,10 +61,12 @@ class Pool:
         self._is_idle.set()
 
     def __enter__(self) -> Self:
-        with ExitStack() as undo:
-            undo.callback(self.close)
+        try:
             self._dispatcher.load(self._notify)
-            undo.pop_all()
+        except BaseException:
+            self._dispatcher.end()
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -97,22 +98,27 @@ class Pool:
             handle.send_nowait({"type": "paid", "number": notice.data["number"], "why": why})
 
     def close(self) -> None:
-        """No worker of this pool is alive any more. A `run` that is going on in another thread is ended."""
+        """No worker of this pool is alive any more, nor any process that it started. A `run` that is going on in
+        another thread is ended. After that, and after an interrupt, it takes HURRY_S at most."""
         self._has_ended = True
         if not self._is_idle.is_set():
             self._dispatcher.end()
             self._is_idle.wait()
-        workers = [worker for worker in self._dispatcher.workers if worker.handle is not None]
-        for worker in workers:
-            worker.builds.put(None)
-            if not worker.is_ready and worker.handle is not None:
-                worker.handle.kill()  # in the middle of loading it would not read a request to leave
-        stoppers = [threading.Thread(target=worker.handle.stop) for worker in workers if worker.handle is not None]
-        for thread in stoppers:
-            thread.start()
-        for thread in stoppers:
-            thread.join()
-        for worker in workers:
+        handles: list[Handle] = []
+        for worker in self._dispatcher.workers:
+            if worker.handle is not None:
+                worker.builds.put(None)
+                handles.append(worker.handle)
+                if not worker.is_ready:
+                    worker.handle.kill()  # in the middle of loading it would not read a request to leave
+        try:
+            _stop(handles, HURRY_S if self._dispatcher.has_ended else GIVE_UP_S)
+        except BaseException:  # an interrupt
+            for handle in handles:
+                handle.kill()
+            _stop(handles, HURRY_S)
+            raise
+        for worker in self._dispatcher.workers:
             worker.handle, worker.is_ready = None, False
 
     def run(self, keys: Sequence[str], build: Build, policy: str | None = None) -> Iterator[Result]:
@@ -171,6 +177,14 @@ class Pool:
         workers = [worker.index for worker in self._dispatcher.workers if worker.is_ready]
         policy = make_policy(name, len(keys), workers, self.spec.max_drift, self.spec.retry)
         self._dispatcher.work(policy, keys, build, emit)
+
+
+def _stop(handles: Sequence[Handle], patience_s: float) -> None:
+    threads = [threading.Thread(target=handle.stop, args=(patience_s,), daemon=True) for handle in handles]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ _LENGTH = struct.Struct("!Q")
 MAX_HEADER = 64 << 20
 MAX_BLOB = 1 << 30
 MAX_BLOBS = 1 << 16
+MAX_FRAME = 4 << 30  # all blobs together
+AT_ONCE = 16 << 20  # bytes of memory that are reserved before anything has come
 
 Header = Mapping[str, object]
 """JSON values."""
@@ -103,33 +105,42 @@ class SocketChannel:
         if header_size > MAX_HEADER or num_blobs > MAX_BLOBS:
             raise ProtocolError(f"not a frame: header of {header_size} bytes, {num_blobs} blobs")
         sizes = [_LENGTH.unpack(self._read(_LENGTH.size))[0] for _ in range(num_blobs)]
-        if any(size > MAX_BLOB for size in sizes):
-            raise ProtocolError(f"not a frame: blob of {max(sizes)} bytes")
+        if any(size > MAX_BLOB for size in sizes) or sum(sizes) > MAX_FRAME:
+            raise ProtocolError(f"not a frame: blobs of {sum(sizes)} bytes")
         try:
             text = self._read(header_size).decode("utf-8", "surrogatepass")
             header: object = json.loads(text, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             raise ProtocolError(f"not a frame: {error}") from error
         if not isinstance(header, dict):
             raise ProtocolError(f"not a frame: header is {type(header).__name__}")
-        return header, [bytes(self._read(size)) for size in sizes]
+        try:
+            return header, [bytes(self._read(size)) for size in sizes]
+        except MemoryError as error:
+            raise ProtocolError(f"blobs of {sum(sizes)} bytes: no memory for them") from error
+
+    def end(self) -> None:
+        """Nothing more comes or goes; what has come already can still be received (on Linux)."""
+        with contextlib.suppress(OSError):  # already closed by the other side: that is what is asked for
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # already closed by the other side: that is what close asks for
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self.end()
         self._socket.close()
 
     def _read(self, size: int) -> bytearray:
-        buffer = bytearray(size)
-        view = memoryview(buffer)
-        while view:
+        buffer, have = bytearray(min(size, AT_ONCE)), 0
+        while have < size:
+            if have == len(buffer):  # what was announced is believed as far as it has come
+                buffer.extend(bytes(min(have, size - have)))
             try:
-                count = self._socket.recv_into(view)
+                with memoryview(buffer) as view:
+                    count = self._socket.recv_into(view[have:])
             except OSError as error:
                 raise FrameError(f"the other side is gone: {error}") from error
             if not count:
                 raise FrameError("the other side is gone")
-            view = view[count:]
+            have += count
         return buffer
 
 
@@ -141,8 +152,10 @@ def check_frame(header: Header, blobs: Sequence[bytes]) -> None:
 def _head(header: Header, blobs: Sequence[bytes]) -> bytes:
     """Everything of a frame but its blobs."""
     text = json.dumps(dict(header), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
-    if len(text) > MAX_HEADER or len(blobs) > MAX_BLOBS or any(len(blob) > MAX_BLOB for blob in blobs):
-        raise ValueError(f"too large to be sent: header of {len(text)} bytes, {len(blobs)} blobs")
+    sizes = [len(blob) for blob in blobs]
+    is_small = len(text) <= MAX_HEADER and len(blobs) <= MAX_BLOBS and sum(sizes) <= MAX_FRAME
+    if not is_small or any(size > MAX_BLOB for size in sizes):
+        raise ValueError(f"too large to be sent: header of {len(text)} bytes, {len(blobs)} blobs of {sum(sizes)} bytes")
     return _HEAD.pack(len(text), len(blobs)) + b"".join(_LENGTH.pack(len(b)) for b in blobs) + text
 
 

@@ -1,6 +1,6 @@
 """One worker: one model on its device, one request at a time.
 
-`python -m editeval.execution.worker FD` runs it as a process on an inherited socket.
+A supervisor (see there) runs it as a process on an inherited socket.
 
 Three threads share the work so that the device never waits for us:
     reader    receives requests ahead of time and decodes their images
@@ -11,6 +11,7 @@ Three threads share the work so that the device never waits for us:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import operator
 import os
@@ -27,10 +28,10 @@ from typing import TYPE_CHECKING
 
 from editeval import images, plugin_errors, plugins
 from editeval.errors import UserError
-from editeval.execution.transport import Channel, FrameError, SocketChannel
+from editeval.execution.transport import Channel, FrameError, Header, SocketChannel
 from editeval.execution.validation import checked_facts, checked_image, describe, judged, release_memory
 from editeval.execution.worker_messages import (
-    BudgetClient,
+    BudgetQuestion,
     Delivery,
     Done,
     EncodedEdit,
@@ -46,7 +47,7 @@ from editeval.execution.worker_messages import (
     unpack_unit,
 )
 from editeval.redaction import RedactingFormatter, guard_tracebacks, redacted
-from editeval.types import Editor, EditRequest, Failure, Judge, Progress, Score
+from editeval.types import Editor, EditRequest, Failure, Judge, Progress, Score, UsageRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,11 +65,56 @@ SWITCH_INTERVAL_S = 0.0005
 device: the main thread waits for it when a request is started while another one is being decoded or encoded."""
 
 
+CLOSED = "the budget service has shut down"
+
+
+class BudgetClient:
+    """Asks the parent; `paid` takes the answers. Any thread may ask; while the model loads, only one."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.is_read = False  # another thread receives what comes; until then the caller of `request_budget` does
+        self._channel = channel
+        self._numbers = itertools.count(time.time_ns())  # none that an earlier process of this worker used
+        self._answers: dict[object, queue.SimpleQueue[str]] = {}  # by the bill's number
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def request_budget(self, bill: UsageRequest) -> str:
+        """Returns the reason the budget refuses, or an empty string. Blocks until the parent answers, or FrameError."""
+        number, answer = next(self._numbers), queue.SimpleQueue[str]()
+        with self._lock:
+            if self._is_closed:
+                return CLOSED
+            self._answers[number] = answer
+        self._channel.send(*pack_message(BudgetQuestion(number, bill)))
+        while not self.is_read and answer.empty():
+            self.paid(self._channel.recv()[0])
+        return answer.get()
+
+    def paid(self, header: Header) -> None:
+        """One message of the parent; what answers no bill is passed over."""
+        with self._lock:
+            answer = self._answers.pop(header["number"], None) if header["type"] == "paid" else None
+        if answer is not None:
+            answer.put(str(header["why"]))
+
+    def close(self) -> None:
+        """No answer comes any more: those who wait, and those who ask from now on, get CLOSED."""
+        with self._lock:
+            self._is_closed = True
+            waiting = list(self._answers.values())
+            self._answers.clear()
+        for answer in waiting:
+            answer.put(CLOSED)
+
+
 class Worker:
     """Serves one channel until the other side says "exit" or is gone."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, log_name: str = "") -> None:
+        """`log_name` is the file that standard error goes to; empty for a thread, which has no log of its own."""
         self._channel = channel
+        self._log_name = log_name
         self._waiting: dict[str, Unit] = {}  # received, not started
         self._starts: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()  # (key, is urgent); None: leave
         self._is_busy = threading.Event()  # the device computes
@@ -177,12 +223,11 @@ class Worker:
 
         Nothing, and "", for any other error, and in a thread, which has no log of its own: the ledger keeps it.
         """
-        if not (isinstance(self._channel, SocketChannel) and plugin_errors.place_of(error)):
+        if not (self._log_name and plugin_errors.place_of(error)):
             return ""
         sys.stderr.write(f"{what}: {failure.reason}\n{failure.traceback}")
         sys.stderr.flush()
-        link = Path(f"/proc/self/fd/{sys.stderr.fileno()}")
-        return str(plugin_errors.from_here(link.readlink())) if link.is_symlink() else "the worker's log"
+        return str(plugin_errors.from_here(Path(self._log_name)))
 
     def _progress(self, key: str) -> Progress:
         last = time.monotonic()
@@ -258,17 +303,8 @@ def _peak_memory_gib() -> float | None:
     return max(held, default=None)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, even if a library holds the interpreter lock."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # 1 = PR_SET_PDEATHSIG
-
-
-def main() -> None:
-    """Entry of a worker process: the inherited socket's file descriptor is the only argument."""
+def main(descriptor: int, log_name: str) -> None:
+    """A worker process on the inherited socket `descriptor`; what it prints goes to the file `log_name`."""
     import faulthandler
 
     faulthandler.enable()
@@ -279,9 +315,6 @@ def main() -> None:
     logging.getLogger("editeval").setLevel(logging.INFO)  # what plug-ins say goes to the worker's own log file
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    _die_with_parent()
-    Worker(SocketChannel(socket.socket(fileno=int(sys.argv[1])))).serve()
-
-
-if __name__ == "__main__":
-    main()
+    ours = socket.socket(fileno=descriptor)
+    os.register_at_fork(after_in_child=ours.close)  # else a child would keep the conversation open
+    Worker(SocketChannel(ours), log_name or "the worker's log").serve()

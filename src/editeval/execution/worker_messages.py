@@ -7,16 +7,12 @@ spec, request, start, drop, paid and exit; a worker sends the messages below. Th
 
 from __future__ import annotations
 
-import itertools
 import math
-import queue
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TypeGuard, TypeVar
 
-from editeval.execution.transport import Channel, Frame, Header
+from editeval.execution.transport import Frame, Header
 from editeval.types import EditRequest, Failure, JudgeRequest, Score, UsageRequest
 
 T = TypeVar("T")
@@ -130,6 +126,12 @@ def pack_message(message: WorkerMessage) -> Frame:
     return header | {"scores": [[asdict(score) for score in row] for row in result]}, []
 
 
+MAX_NUMBER = 10**15
+"""No count and no amount that a worker says is larger: it has a place in the ledger, and can be computed with."""
+_MAX_TIME = 2e10
+"""Unix seconds of the year 2603."""
+
+
 def read_message(header: Header, blobs: Sequence[bytes]) -> WorkerMessage | None:
     """What a worker said; None for a type that is not known. Raises ValueError for what no worker says."""
     kind = _get(header, "type", str)
@@ -138,16 +140,17 @@ def read_message(header: Header, blobs: Sequence[bytes]) -> WorkerMessage | None
         facts = header.get("facts")
         if not are_facts(facts):
             raise ValueError(f"facts: {facts!r}")
-        return Ready(_get(header, "pid", int), _number(header, "started_at"), _number(header, "ended_at"), facts)
+        times = _amount(header, "started_at", _MAX_TIME), _amount(header, "ended_at", _MAX_TIME)
+        return Ready(_whole(header, "pid"), *times, facts)
     if kind == "load_failed" and error is not None:
         return LoadFailed(error, bool(header.get("user")))
     if kind == "pay":
         return BudgetQuestion(_get(header, "number", int), _bill(header.get("bill")))
     if kind == "progress":
-        return StepDone(_get(header, "key", str), _get(header, "step", int), _get(header, "num_steps", int))
+        return StepDone(_get(header, "key", str), _whole(header, "step", -MAX_NUMBER), _whole(header, "num_steps"))
     if kind == "done":
-        peak = None if header.get("peak_memory_gib") is None else _number(header, "peak_memory_gib")
-        times = _number(header, "started_at"), _number(header, "seconds")
+        peak = None if header.get("peak_memory_gib") is None else _amount(header, "peak_memory_gib")
+        times = _amount(header, "started_at", _MAX_TIME), _amount(header, "seconds")
         return Done(_get(header, "key", str), *times, peak, error)
     if kind == "result":
         return Delivery(_get(header, "key", str), error or _value(header, blobs))
@@ -180,9 +183,20 @@ def _get(header: Header, name: str, kind: type[T]) -> T:
     return value
 
 
-def _number(header: Header, name: str) -> float:
+def _is_amount(value: object, most: float = MAX_NUMBER) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most  # False for NaN
+
+
+def _amount(header: Header, name: str, most: float = MAX_NUMBER) -> float:
     value = header.get(name)
-    if not _is_finite(value):
+    if not _is_amount(value, most):
+        raise ValueError(f"{name}: {value!r}")
+    return value
+
+
+def _whole(header: Header, name: str, least: int = 0) -> int:
+    value = header.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_NUMBER:
         raise ValueError(f"{name}: {value!r}")
     return value
 
@@ -193,7 +207,7 @@ def _value(header: Header, blobs: Sequence[bytes]) -> Value:
     flags = _get(header, "flags", list)
     if len(blobs) != 1 or not all(isinstance(flag, str) for flag in flags):
         raise ValueError(f"{len(blobs)} images, flags {flags!r}")
-    return EncodedEdit(blobs[0], _get(header, "width", int), _get(header, "height", int), tuple(flags))
+    return EncodedEdit(blobs[0], _whole(header, "width"), _whole(header, "height"), tuple(flags))
 
 
 def unpack_scores(rows: object) -> list[list[Score]]:
@@ -201,12 +215,24 @@ def unpack_scores(rows: object) -> list[list[Score]]:
     if not isinstance(rows, list):
         raise ValueError(f"scores: {rows!r}")
     try:
-        found = [[Score(**score) for score in row] for row in rows]
+        found = [[_score(score) for score in row] for row in rows]
     except TypeError as error:
         raise ValueError(f"scores: {error}") from error
     if not all(found):
         raise ValueError("scores: a row without scores says nothing")
     return found
+
+
+def _score(row: Mapping[str, object]) -> Score:
+    names = ("sample_id", "judge", "metric", "raw", "reason")
+    is_sound = isinstance(row, dict) and all(isinstance(row.get(name, ""), str) for name in names)
+    value = row.get("value") if is_sound else None
+    is_value = value is None or (
+        isinstance(value, int | float) and _is_amount(abs(value)) and not isinstance(value, bool)
+    )
+    if not (is_sound and is_value and _is_amount(row.get("seconds", 0.0))):
+        raise TypeError(f"{row!r}")
+    return Score(**row)  # type: ignore[arg-type]  # checked above
 
 
 def _failure(value: object) -> Failure:
@@ -221,7 +247,7 @@ def _bill(value: object) -> UsageRequest:
     if not isinstance(value, dict) or value.keys() != {each.name for each in fields(UsageRequest)}:
         raise ValueError(f"bill: {value!r}")
     for name, amount in value.items():
-        if not (_is_finite(amount) and amount >= 0) and not (amount is None and name in limits):
+        if not _is_amount(amount) and not (amount is None and name in limits):
             raise ValueError(f"bill: {name}: {amount!r}")
     return UsageRequest(**value)
 
@@ -300,46 +326,3 @@ def _judge_request(row: dict[str, object], blobs: Sequence[bytes]) -> JudgeReque
         language=_get(row, "language", str),
         edited_b=single.get("edited_b"),
     )
-
-
-CLOSED = "the budget service has shut down"
-
-
-class BudgetClient:
-    """Asks the parent; `paid` takes the answers. Any thread may ask; while the model loads, only one."""
-
-    def __init__(self, channel: Channel) -> None:
-        self.is_read = False  # another thread receives what comes; until then the caller of `request_budget` does
-        self._channel = channel
-        self._numbers = itertools.count(time.time_ns())  # none that an earlier process of this worker used
-        self._answers: dict[object, queue.SimpleQueue[str]] = {}  # by the bill's number
-        self._lock = threading.Lock()
-        self._is_closed = False
-
-    def request_budget(self, bill: UsageRequest) -> str:
-        """Returns the reason the budget refuses, or an empty string. Blocks until the parent answers, or FrameError."""
-        number, answer = next(self._numbers), queue.SimpleQueue[str]()
-        with self._lock:
-            if self._is_closed:
-                return CLOSED
-            self._answers[number] = answer
-        self._channel.send(*pack_message(BudgetQuestion(number, bill)))
-        while not self.is_read and answer.empty():
-            self.paid(self._channel.recv()[0])
-        return answer.get()
-
-    def paid(self, header: Header) -> None:
-        """One message of the parent; what answers no bill is passed over."""
-        with self._lock:
-            answer = self._answers.pop(header["number"], None) if header["type"] == "paid" else None
-        if answer is not None:
-            answer.put(str(header["why"]))
-
-    def close(self) -> None:
-        """No answer comes any more: those who wait, and those who ask from now on, get CLOSED."""
-        with self._lock:
-            self._is_closed = True
-            waiting = list(self._answers.values())
-            self._answers.clear()
-        for answer in waiting:
-            answer.put(CLOSED)

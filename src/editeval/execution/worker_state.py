@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from editeval.errors import EditevalError
-from editeval.execution.backends import MARK, Handle, Launch, PrefetchedRequest, PrefetchStep, ThreadHandle
+from editeval.execution.backends import Handle, Launch, PrefetchedRequest, PrefetchStep, ThreadHandle
+from editeval.execution.devices import MARK
 from editeval.execution.pool_events import Emit, PoolEvent, Result
 from editeval.execution.transport import Frame
 from editeval.execution.worker_messages import (

@@ -86,7 +86,7 @@ class OpenaiChatJudge(ProtocolJudge[Conversation]):
         p = self.params
         question = protocols.example_questions(p.protocol)[0]
         grey = session.part(Image.new("RGB", (64, 64), "grey"))
-        asked = session.encode(chat.messages(question, dict.fromkeys(question.images, grey)))
+        asked = session.encode(chat.messages(question, {shown.picture: grey for shown in question.shown}))
         session.find_out(asked, p.sampling(question, "probe", 0, session.gives_probabilities))
         if question.answer == "labels" and p.scoring != "samples" and not session.gives_probabilities:
             will = "every answer is left unscored" if p.scoring == "expected" else f"taking {p.num_samples} samples"

@@ -29,7 +29,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def command(python: str, model: HubModel) -> list[str]:
     """What `python` must run to look `model` up; it prints {"problem": one line, empty if the model can be loaded}."""
-    return [python, "-m", "editeval.machine.hub", json.dumps(asdict(model))]
+    return [python, "-P", "-m", "editeval.machine.hub", json.dumps(asdict(model))]
 
 
 def refusal(model: HubModel, error: BaseException) -> str:

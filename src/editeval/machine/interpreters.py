@@ -22,7 +22,9 @@ PROBE_TIMEOUT_S = 60.0
 NEEDED = ("numpy", "pillow")  # by the worker itself; what its plug-in needs is the plug-in's business
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 _PROBE = """
-import json, platform, sqlite3, sys
+import sys
+sys.path = [place for place in sys.path if place]  # as -P has it, which Python 3.10 does not know
+import json, platform, sqlite3
 from importlib import metadata
 found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
 for name in json.loads(sys.argv[1]):

@@ -276,13 +276,27 @@ def model_line(report: Report) -> Message | None:
     return Message("simulated_model") if said.startswith("simulated:") else None
 
 
+def official_lines(report: Report) -> list[tuple[str, str]]:
+    """(name, value and rule) of every number made as the authors of the benchmark make it."""
+    return [
+        (f"{one['name']}, authors' rule", f"{value} ({one['rule']}); {one['num_scored']} of {one['num_scores']} scores")
+        for one in report.run.get("official") or ()
+        for value in ("none" if one["value"] is None else f"{one['value']:.6g}",)
+    ]
+
+
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     run = report.run
     known = [(name, run.get(name)) for name in ("editor", "judge", "benchmark", "policy", "devices")]
     facts = [(name, ", ".join(map(str, v)) if isinstance(v, list | tuple) else v) for name, v in known]
     facts += [("edits made under", policy_shares(run)), *score_lines(report)]
-    facts += [("model", model_line(report)), ("planted", planted_line(report)), *trust_lines(report)]
+    facts += [
+        ("model", model_line(report)),
+        ("planted", planted_line(report)),
+        *trust_lines(report),
+        *official_lines(report),
+    ]
     facts += [("selection", selection_line(report)), ("reused", reused_line(report))]
     created = moment(run["created_at"]) if run.get("created_at") is not None else ""
     facts += [("created", created), ("run id", run.get("id"))]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from editeval import plugins
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError, MachineError, Problems
-from editeval.execution.backends import deal_devices, device_problem, group_devices, resolve_devices
+from editeval.execution.devices import deal_devices, device_problem, group_devices, resolve_devices
 from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.run.selection import (

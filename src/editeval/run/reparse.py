@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 from editeval.config.legacy import canonical
@@ -79,9 +79,9 @@ def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | N
     return Reparse(parent, wanted, float(mass))
 
 
-def _asked(name: str) -> list[tuple[str, str, str, tuple[str, ...]]]:
+def _asked(name: str) -> list[tuple[str, str | None, tuple[str | protocols.ShownImage, ...]]]:
     """What a protocol asks, less the form of the answer: that is a matter of reading."""
-    return [(q.name, q.system, q.user, q.images) for q in protocols.example_questions(name)]
+    return [(q.name, q.system, q.parts) for q in protocols.example_questions(name)]
 
 
 def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]:
@@ -107,7 +107,9 @@ def keep(store: RunStore, reading: Reparse) -> None:
     read_as = {"protocol": reading.protocol, "min_label_mass": reading.min_label_mass}
     params = {**parent.details.get("params", {}), **read_as}
     details: Details = {**parent.details, "name": reading.name, "params": params, "parent": parent.id}
-    details["scales"] = recorded_scales(protocols.load(reading.protocol).scales)
+    wanted = protocols.load(reading.protocol)
+    details["scales"] = recorded_scales(wanted.scales)
+    details["official"] = [asdict(one) for one in wanted.official]
     store.add_judging(reading.id, parent.judge, details)
     pending = set(store.pending_scores(reading.id))
     fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in pending)

@@ -41,7 +41,7 @@ from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import duration
-from editeval.types import ImageRef, Metric, Summary
+from editeval.types import ImageRef, Metric, OfficialMean, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
 _Certificates = Mapping[str, dict[str, object] | None]
@@ -72,9 +72,11 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about = (*about_benchmark, *about_clock, *about_judges)
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
+    official = [counted.official(*one) for one in results.official(store, shown)]
+    also: dict[str, object] = {"official": official} if official else {}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     return Report(
-        run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy},
+        run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also,
         badge=badge,
         warnings=warnings,
         coverage=data.coverage_of(seen),
@@ -122,6 +124,15 @@ class _Counted:
             for metric, entries in self._entries.items():
                 entries.append(results.entry_of(row, metric))
             yield row
+
+    def official(self, mean: OfficialMean, labels: Sequence[str]) -> dict[str, object]:
+        """What report.json says of a number that the authors would print."""
+        scores: dict[str, list[float]] = {}
+        entries = [entry for label in labels for entry in self._entries[label] if entry[2] != "not_applicable"]
+        for category, _, _, value in entries:
+            scores.setdefault(category, []).extend([] if value is None else [value])
+        counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
+        return {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule, **counts}
 
     def summaries(self) -> Iterator[Summary]:
         for metric, entries in self._entries.items():

@@ -26,10 +26,10 @@ from editeval.store.fingerprints import json_params
 from editeval.store.ledger_events import ScoreSetsChosen, Stages
 from editeval.store.records import SampleRow, ScoreSet, ScoreSetEntry
 from editeval.store.run_store import RunStore
-from editeval.store.score_sets import scales_in
+from editeval.store.score_sets import official_in, scales_in
 from editeval.store.verify import AGAIN, Problem, reported_ids
 from editeval.text import one_line
-from editeval.types import Metric
+from editeval.types import Metric, OfficialMean
 
 TOLERANCE = 1e-9  # of a figure in report.json
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
@@ -107,6 +107,13 @@ def scales(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> dict[str, Me
     """Label -> scale of every metric that is not 0-10."""
     told = {judging.id: scales_in(judging.details) for judging in store.judgings()}
     return {one.prefix + name: scale for one in score_sets for name, scale in told.get(one.id, {}).items()}
+
+
+def official(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> Iterator[tuple[OfficialMean, list[str]]]:
+    """Every number that the authors of a score set's questions would print, and the labels of its metrics."""
+    told = {judging.id: official_in(judging.details) for judging in store.judgings()}
+    for one in score_sets:
+        yield from ((mean, [one.prefix + metric for metric in mean.metrics]) for mean in told.get(one.id, ()))
 
 
 def value_of(row: SampleRow, label: str) -> float | None:

@@ -16,7 +16,7 @@ from functools import partial
 
 from editeval.display.observer import Observer, RunFacts
 from editeval.errors import ConfigError
-from editeval.execution.backends import MARK
+from editeval.execution.devices import MARK
 from editeval.execution.pool import Pool
 from editeval.execution.pool_events import PoolEvent
 from editeval.reports.site.thumbnails import ThumbnailWriter

@@ -14,7 +14,8 @@ from editeval import plugins
 from editeval.config.schema import Execution, Stage
 from editeval.display.observer import Observer, StageFacts
 from editeval.errors import EditevalError, MachineError
-from editeval.execution.backends import MARK, Launch, launch_thread, process_launcher
+from editeval.execution.backends import Launch, launch_thread, process_launcher
+from editeval.execution.devices import MARK
 from editeval.execution.pool import BudgetLedger, Pool, PoolSpec, Usage
 from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent, Result
 from editeval.execution.progress import ProgressLine

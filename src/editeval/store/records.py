@@ -78,6 +78,7 @@ class Details(TypedDict, total=False):
     identity: Json
     inputs: Listed  # weights and code, file by file
     parent: str  # of a score set that reads the replies of another one again
+    official: Sequence[Mapping[str, Any]]  # the fields of every OfficialMean
     scales: Mapping[str, Mapping[str, Any]]  # of the metrics that are not 0-10: the fields of a Metric
 
 

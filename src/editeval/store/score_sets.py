@@ -14,7 +14,7 @@ from editeval.store import directories, fingerprints, manifest
 from editeval.store.fingerprints import COMMIT, Inputs
 from editeval.store.records import Details, Json, ScoreSet
 from editeval.store.run_store import RunStore
-from editeval.types import Judge, Metric
+from editeval.types import Judge, Metric, OfficialMean
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class ScoreSetId:
     inputs: Inputs = field(default_factory=Inputs)
     settled: str = ""  # the id that a run has for it
     unrecorded: tuple[str, ...] = ()  # parts that the run has no record of
+    official: tuple[OfficialMean, ...] = ()
     scales: Mapping[str, Metric] = field(default_factory=dict)  # of the metrics that are not 0-10
     replaces: tuple[str, ...] = ()  # why the run's scores of the judge of this name are not its
 
@@ -67,6 +68,7 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
         identity=own | size if depends_on_calls(judge) else own,
         former=parts | {"params": fingerprints.identity_params(stage.params)} | size,
         inputs=inputs,
+        official=judge.official_of(stage.params),
         scales=judge.scales_of(stage.params),
     )
 
@@ -89,6 +91,8 @@ def details_of(name: str, stage: Stage, known: ScoreSetId) -> Details:
     }
     if known.scales:
         details["scales"] = recorded_scales(known.scales)
+    if known.official:
+        details["official"] = [asdict(one) for one in known.official]
     return details
 
 
@@ -100,6 +104,11 @@ def recorded_scales(scales: Mapping[str, Metric]) -> dict[str, dict[str, object]
 def scales_in(details: Details) -> dict[str, Metric]:
     """What `recorded_scales` said; nothing where every metric is 0-10, and in older runs."""
     return {name: Metric(**told) for name, told in details.get("scales", {}).items()}
+
+
+def official_in(details: Details) -> list[OfficialMean]:
+    """How the authors of the score set's questions make one number of its scores."""
+    return [OfficialMean(**{**told, "metrics": tuple(told["metrics"])}) for told in details.get("official", ())]
 
 
 def settle(wanted: Mapping[str, ScoreSetId], directory: Path) -> dict[str, ScoreSetId]:

@@ -21,7 +21,8 @@ from typing import Any, TypedDict
 
 from editeval import plugins
 from editeval.errors import EditevalError, MachineError, UserError
-from editeval.execution.backends import Handle, process_launcher, worker_environment
+from editeval.execution.backends import Handle, process_launcher
+from editeval.execution.devices import worker_environment
 from editeval.execution.transport import Frame, FrameError
 from editeval.machine import hub
 from editeval.machine.interpreters import PROBE_TIMEOUT_S, inspect, resolved

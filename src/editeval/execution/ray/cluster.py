@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from editeval.config.values import is_address
 from editeval.errors import ClusterLostError, MachineError
-from editeval.execution.backends import MARK, resolve_devices
+from editeval.execution.devices import MARK, resolve_devices
 from editeval.execution.ray.actor import NodeReport, check, inspect_node, node_name, source_digest
 from editeval.execution.ray.actor import check_hub_model as look_model_up
 from editeval.execution.worker_messages import WorkerSpec

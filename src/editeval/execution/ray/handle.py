@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from editeval.errors import ClusterLostError
-from editeval.execution.backends import GRACE_S, MARK, Handle, Launch, Listener
+from editeval.execution.backends import GIVE_UP_S, GRACE_S, Handle, Launch, Listener
+from editeval.execution.devices import MARK
 from editeval.execution.ray.actor import Collected, Place, RayWorkerActor, source_digest
 from editeval.execution.ray.cluster import Cluster, last_line
 from editeval.execution.transport import Frame, FrameError, Header, check_frame
@@ -94,11 +95,11 @@ class RayHandle:
         timer.daemon = True
         timer.start()
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = GIVE_UP_S) -> None:
         self.send_nowait({"type": "exit"})
-        if not self._gone.wait(GRACE_S):
+        if not self._gone.wait(min(GRACE_S, patience_s)):
             self.kill()
-            self._gone.wait(2 * GRACE_S)
+            self._gone.wait(min(2 * GRACE_S, patience_s))
 
     def _put(self, header: Header, blobs: Sequence[bytes]) -> Delivered:
         check_frame(header, blobs)

@@ -6,6 +6,7 @@ probabilities of its first tokens make.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from editeval.errors import ImageError
 from editeval.images import decode
 from editeval.judges.parsing.answers import CANNOT_JUDGE
 from editeval.judges.parsing.reply import LABELS, Reply
-from editeval.judges.protocols.protocol import SHOWN_AS, Question
+from editeval.judges.protocols.protocol import Preparation, Question, ShownImage
 from editeval.types import JudgeRequest
 
 if TYPE_CHECKING:
@@ -38,13 +39,15 @@ _CONTROL = re.compile(r"<(?=\|)|\[(?=/?INST\])|<(?=/?s>|/?think>|/?image>|image_
 """Where texts that chat models take for control tokens begin; a space there makes plain text of them."""
 
 
-def messages(question: Question, parts: Mapping[str, Part]) -> Conversation:
-    """System and user message; `parts` are the pictures by name."""
+def messages(question: Question, pictures: Mapping[ShownImage, Part]) -> Conversation:
+    """System message, if there is one, and user message; `pictures` are the parts of the images, without labels."""
     content: list[Part] = []
-    for name in question.images:
-        content += [{"type": "text", "text": SHOWN_AS[name]}, parts[name]]
-    content.append({"type": "text", "text": question.user})
-    return [ChatMessage(role="system", content=question.system), ChatMessage(role="user", content=content)]
+    for part in question.parts:
+        text = part if isinstance(part, str) else part.label
+        content += [{"type": "text", "text": text}] if text else []
+        content += [pictures[part.picture]] if isinstance(part, ShownImage) else []
+    user = ChatMessage(role="user", content=content)
+    return [user] if question.system is None else [ChatMessage(role="system", content=question.system), user]
 
 
 def follow_up(asked: Conversation, answer: str) -> Conversation:
@@ -100,17 +103,45 @@ MAX_ASPECT = 100.0
 """Longer side by shorter side; the image processors of the Qwen-VL family refuse more than 200."""
 
 
-def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int) -> dict[str, Image]:
-    """Every picture that the questions show, once each, `max_side` pixels at most. Raises ImageError."""
-    shown = dict.fromkeys(name for question in questions for name in question.images)
-    return {name: _picture(name, getattr(request, name), max_side) for name in shown}
+def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int) -> dict[ShownImage, Image]:
+    """Every picture that the questions show, once each, as it is to be prepared; by default `max_side` pixels at most.
+
+    Raises ImageError, also for an image that the sample does not have.
+    """
+    shown = dict.fromkeys(one.picture for question in questions for one in question.shown)
+    return {one: _picture(request, one, max_side) for one in shown}
 
 
-def _picture(name: str, data: bytes, max_side: int) -> Image:
-    image = decode(data)
+def _picture(request: JudgeRequest, shown: ShownImage, max_side: int) -> Image:
+    several = {"source": request.sources, "reference": request.references}.get(shown.role)
+    if several is not None and shown.number >= len(several):
+        raise ImageError(f"{shown.role} {shown.number + 1}: the sample has {len(several)} of them")
+    data = getattr(request, shown.role) if several is None else several[shown.number]
+    if data is None:
+        raise ImageError(f"{shown.role}: the sample has none")
+    image, wanted = decode(data), shown.preparation
     if max(image.size) > MAX_ASPECT * min(image.size):
-        raise ImageError(f"{name}: {image.width}x{image.height} pixels: too narrow for the judge")
-    return shrunk(image, max_side)
+        raise ImageError(f"{shown.role}: {image.width}x{image.height} pixels: too narrow for the judge")
+    image = _prepared(image, wanted, decode(request.source).size if wanted.is_stretched else image.size)
+    return shrunk(image, max_side) if wanted.is_limited else image
+
+
+def _prepared(image: Image, wanted: Preparation, size: tuple[int, int]) -> Image:
+    """`image` at `size`, then as `wanted` says. Bicubic, as the authors' scripts scale."""
+    from PIL import Image
+
+    scale = min(1.0, wanted.max_side / max(size) if wanted.max_side else 1.0)
+    scale = min(scale, math.sqrt(wanted.max_area / (size[0] * size[1])) if wanted.max_area else 1.0)
+    if scale < 1.0:
+        size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    multiple = wanted.multiple
+    size = (max(multiple, size[0] // multiple * multiple), max(multiple, size[1] // multiple * multiple))
+    image = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+    if wanted.jpeg_quality is not None:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=wanted.jpeg_quality)
+        image = decode(buffer.getvalue())
+    return image
 
 
 def shrunk(image: Image, max_side: int) -> Image:

@@ -69,7 +69,7 @@ class AskParams:
     @property
     def answer_formats(self) -> set[str]:
         """Those of the protocol's questions."""
-        return {question.answer for question in protocols.example_questions(self.protocol)}
+        return protocols.answer_formats(self.protocol)
 
     def sampling(self, question: Question, key: str, number: int, gives_probabilities: bool) -> SamplingParams:
         """How sample `number` of the reply to `question` about the sample `key` is wanted."""

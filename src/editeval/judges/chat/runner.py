@@ -19,11 +19,10 @@ from editeval.errors import BudgetError, ImageError
 from editeval.judges.chat import messages as chat
 from editeval.judges.chat.messages import Conversation, Part
 from editeval.judges.chat.params import AskParams, SamplingParams
-from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import LABELS, Reply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols.protocol import Question
-from editeval.types import Facts, Judge, JudgeRequest, Metric, Score
+from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.types import Facts, Judge, JudgeRequest, Metric, OfficialMean, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -138,7 +137,7 @@ class ProtocolRunner(Generic[P]):
             return PlannedRequest(reason="no_prompt", message="the protocol has no question for this sample")
         try:
             shown = chat.pictures(request, questions, self._params.max_image_side)
-            parts = {name: self.backend.part(image) for name, image in shown.items()}
+            parts = {one: self.backend.part(image) for one, image in shown.items()}
             asked = [(question, chat.messages(question, parts)) for question in questions]
             return PlannedRequest(tuple((question, said, self.backend.encode(said)) for question, said in asked))
         except ImageError as error:
@@ -179,7 +178,7 @@ class ProtocolRunner(Generic[P]):
         sampling = SamplingParams("rationale", self._params.max_new_tokens)
         for i, plan in enumerate(plans):
             for question, conversation, _ in plan.asked:
-                answer = answer_of(question, replies[i][question.name], self._params.min_label_mass)
+                answer = answer_of(self.protocol, question, replies[i][question.name], self._params.min_label_mass)
                 if answer:
                     with suppress(PromptError):
                         why = self.backend.encode(chat.follow_up(conversation, answer))
@@ -194,19 +193,19 @@ class ProtocolRunner(Generic[P]):
         return protocols.scores(self.protocol, self._name, request, replies, self._params.min_label_mass)
 
 
-def answer_of(question: Question, reply: Reply, min_label_mass: float) -> str:
+def answer_of(protocol: Protocol, question: Question, reply: Reply, min_label_mass: float) -> str:
     """What the follow-up gives as the answer: its text, its likeliest label, or the sample nearest to the mean.
 
     Empty for a reply that gave no score: there is nothing to explain.
     """
-    reading = answers.read(question.answer, reply, min_label_mass)
+    reading = protocols.read(protocol, question.answer, reply, min_label_mass)
     if not reading.values:
         return ""
     if not reply.samples:
         return reply.text if reply.labels is None else LABELS[reply.labels.index(max(reply.labels))]
     distances: dict[str, float] = {}
     for sample in reply.samples:
-        alone = answers.read(question.answer, Reply("", samples=(sample,)), min_label_mass)
+        alone = protocols.read(protocol, question.answer, Reply("", samples=(sample,)), min_label_mass)
         if alone.values:
             pairs = zip(alone.values, reading.values, strict=True)
             distances.setdefault(sample.text, sum(abs(value - mean) for value, mean in pairs))
@@ -228,6 +227,10 @@ class ProtocolJudge(Judge, Generic[P]):
     @classmethod
     def scales_of(cls, params: AskParams) -> Mapping[str, Metric]:
         return protocols.load(params.protocol).scales
+
+    @classmethod
+    def official_of(cls, params: AskParams) -> tuple[OfficialMean, ...]:
+        return protocols.load(params.protocol).official
 
     @classmethod
     def uses_prompts_of(cls, params: AskParams) -> bool:

@@ -159,7 +159,8 @@ def _read_label(text: str) -> tuple[float, ...]:
     return (10.0 * int(match["label"]) / (len(LABELS) - 1),)
 
 
-TEXT_FORMATS: Mapping[str, Callable[[str], tuple[float, ...]]] = {
+Grammar = Callable[[str], tuple[float, ...]]
+TEXT_FORMATS: Mapping[str, Grammar] = {
     "number": read_number,
     "pair": read_pair,
     "verdict": read_verdict,
@@ -167,16 +168,18 @@ TEXT_FORMATS: Mapping[str, Callable[[str], tuple[float, ...]]] = {
 FORMATS = ("labels", *TEXT_FORMATS)
 
 
-def read(answer: str, reply: Reply, min_label_mass: float) -> ParsedReply:
-    """What `reply` says, given the answer format that was asked for."""
+def read(
+    answer: str, reply: Reply, min_label_mass: float, grammars: Mapping[str, Grammar] | None = None
+) -> ParsedReply:
+    """What `reply` says, given the answer format that was asked for: one of FORMATS, or of `grammars`."""
     if reply.problem:
         return ParsedReply(reason=reply.problem)
     if reply.samples:
-        grammar = TEXT_FORMATS.get(answer, _read_label)
+        grammar = (grammars or {}).get(answer) or TEXT_FORMATS.get(answer, _read_label)
         return _averaged([_written(grammar, sample) for sample in reply.samples])
     if answer == "labels":
         return _expected(reply, min_label_mass)
-    return _written(TEXT_FORMATS[answer], reply)
+    return _written((grammars or {}).get(answer) or TEXT_FORMATS[answer], reply)
 
 
 def _written(grammar: Callable[[str], tuple[float, ...]], reply: Reply) -> ParsedReply:

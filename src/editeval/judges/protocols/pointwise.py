@@ -22,7 +22,7 @@ import math
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, field, first_reason
+from editeval.judges.protocols.protocol import Protocol, Question, field, first_reason, images_first
 from editeval.types import JudgeRequest
 
 _SYSTEM = """\
@@ -81,14 +81,15 @@ class Pointwise(Protocol):
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         instruction = field("instruction", request.instruction)
+        preservation = _PRESERVATION.format(instruction=instruction)
         both = ("source", "edited")
         return (
-            Question("following", _SYSTEM, _FOLLOWING.format(instruction=instruction) + _ANSWER, both, "labels"),
-            Question("preservation", _SYSTEM, _PRESERVATION.format(instruction=instruction) + _ANSWER, both, "labels"),
-            Question("quality", _SYSTEM, _QUALITY + _ANSWER, ("edited",), "labels"),
+            images_first("following", _SYSTEM, _FOLLOWING.format(instruction=instruction) + _ANSWER, both, "labels"),
+            images_first("preservation", _SYSTEM, preservation + _ANSWER, both, "labels"),
+            images_first("quality", _SYSTEM, _QUALITY + _ANSWER, ("edited",), "labels"),
         )
 
-    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
+    def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         following, preservation, quality = (readings[name] for name in self.metrics[1:])
         missing = first_reason(following, preservation, quality)
         if missing is not None:

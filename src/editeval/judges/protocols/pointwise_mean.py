@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.pointwise import Pointwise
 from editeval.judges.protocols.protocol import first_reason
+from editeval.types import JudgeRequest
 
 
 class PointwiseMean(Pointwise):
     """Following, preservation and quality, and the mean of all three."""
 
-    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
+    def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         parts = [readings[name] for name in self.metrics[1:]]
         missing = first_reason(*parts)
         overall = missing or ParsedReply((sum(part.values[0] for part in parts) / len(parts),))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, field
+from editeval.judges.protocols.protocol import Protocol, Question, field, images_first
 from editeval.types import JudgeRequest
 
 _SYSTEM = """\
@@ -75,12 +75,12 @@ class ReEdit(Protocol):
         reasoning = _REASONING.format(instruction=instruction, rationale=rationale, demands=demands)
         both = ("source", "edited")
         return (
-            Question("reasoning", _SYSTEM, reasoning, both, "verdict"),
-            Question("instruction_following", _SYSTEM, _FOLLOWING.format(instruction=instruction), both, "number"),
-            Question("semantic_consistency", _SYSTEM, _CONSISTENCY.format(instruction=instruction), both, "pair"),
+            images_first("reasoning", _SYSTEM, reasoning, both, "verdict"),
+            images_first("instruction_following", _SYSTEM, _FOLLOWING.format(instruction=instruction), both, "number"),
+            images_first("semantic_consistency", _SYSTEM, _CONSISTENCY.format(instruction=instruction), both, "pair"),
         )
 
-    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
+    def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         verdict, pair = readings["reasoning"], readings["semantic_consistency"]
         return {
             "reasoning": verdict if verdict.reason else ParsedReply((10.0 * verdict.values[0],)),

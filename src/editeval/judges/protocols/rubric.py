@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.judges.protocols.protocol import Protocol, Question, images_first
 from editeval.types import JudgeRequest
 
 
@@ -26,9 +26,9 @@ class Rubric(Protocol):
         if request.prompt is None:
             return ()
         system, user = request.prompt
-        return (Question("overall", system, user, ("source", "edited"), "number"),)
+        return (images_first("overall", system, user, ("source", "edited"), "number"),)
 
-    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
+    def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         return {"overall": readings["overall"]}
 
 

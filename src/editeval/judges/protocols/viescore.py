@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, field, first_reason
+from editeval.judges.protocols.protocol import Protocol, Question, field, first_reason, images_first
 from editeval.types import JudgeRequest
 
 _SYSTEM = """\
@@ -51,11 +51,11 @@ class VieScore(Protocol):
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         consistency = _CONSISTENCY.format(instruction=field("instruction", request.instruction))
         return (
-            Question("semantic_consistency", _SYSTEM, consistency + _FORMAT, ("source", "edited"), "pair"),
-            Question("perceptual_quality", _SYSTEM, _QUALITY + _FORMAT, ("edited",), "pair"),
+            images_first("semantic_consistency", _SYSTEM, consistency + _FORMAT, ("source", "edited"), "pair"),
+            images_first("perceptual_quality", _SYSTEM, _QUALITY + _FORMAT, ("edited",), "pair"),
         )
 
-    def combine(self, readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
+    def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         parts = {name: _smaller(readings[name]) for name in self.metrics[1:]}
         consistency, quality = parts.values()
         missing = first_reason(consistency, quality)

@@ -238,7 +238,7 @@ class ThumbnailWriter:
         self._store = ThumbnailStore(run_dir)  # as it was before
         place = str(Path(__file__).parents[3])  # of this editeval, which need not be installed
         code = f"import sys; sys.path.insert(0, sys.argv[2]); from {__name__} import work; work()"
-        self._command = [sys.executable, "-c", code, str(run_dir), place]
+        self._command = [sys.executable, "-P", "-c", code, str(run_dir), place]
         self._waiting: queue.Queue[Found] = queue.Queue(MAX_WAITING)
         self._offered: set[str] = set()
         self._num_bytes = 0  # in the queue

@@ -79,7 +79,7 @@ class ScriptedHandle:
     def kill(self) -> None:
         self._end("signal SIGKILL")
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = 0.0) -> None:
         self._flush()
         self._end("exit code 0")
 

@@ -19,7 +19,7 @@ from editeval.store.run_store import RunStore
 NUM_SAMPLES = 30
 
 
-def settings(tmp_path: Path, judge: str = "fakes.mad_judge", num_workers: int = 1, **params: Any) -> dict[str, Any]:
+def settings(tmp_path: Path, judge: str = "fakes.noisy_judge", num_workers: int = 1, **params: Any) -> dict[str, Any]:
     notes = tmp_path / "notes"
     notes.mkdir()
     return {
@@ -46,7 +46,7 @@ def ends_of(directory: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("text", "reason"), [("!" * 80, "degenerate"), ("", "empty")])
-def test_a_judge_that_goes_mad_gets_a_fresh_process_and_what_was_unscored_stays_so(
+def test_a_judge_that_degenerates_gets_a_fresh_process_and_what_was_unscored_stays_so(
     tmp_path: Path, text: str, reason: str
 ) -> None:
     result = run(tmp_path / "out", **settings(tmp_path, text=text))
@@ -58,7 +58,7 @@ def test_a_judge_that_goes_mad_gets_a_fresh_process_and_what_was_unscored_stays_
     assert how == "its worker died (5 samples in a row without a reply that is language)"
 
 
-def test_retry_takes_up_what_a_mad_judge_left(tmp_path: Path) -> None:
+def test_retry_takes_up_what_a_noisy_judge_left(tmp_path: Path) -> None:
     changes = settings(tmp_path)
     result = run(tmp_path / "out", **changes)
     with RunStore.reopen(result.plan.dir) as store:
@@ -69,8 +69,8 @@ def test_retry_takes_up_what_a_mad_judge_left(tmp_path: Path) -> None:
     assert again.exit_code == 0 and reasons_of(again) == {"": NUM_SAMPLES}
 
 
-def test_if_the_fresh_process_is_mad_too_the_stage_stops_with_one_line(tmp_path: Path) -> None:
-    changes = settings(tmp_path, num_mad=9, num_sane=0)
+def test_if_the_fresh_process_is_degenerate_too_the_stage_stops_with_one_line(tmp_path: Path) -> None:
+    changes = settings(tmp_path, num_degenerate=9, num_sane=0)
     wanted = config(tmp_path / "out", **changes)
     with pytest.raises(
         MachineError, match=r"^reward_model: worker 0 on cpu: 5 samples in a row .* in a fresh process too"
@@ -82,15 +82,15 @@ def test_if_the_fresh_process_is_mad_too_the_stage_stops_with_one_line(tmp_path:
         assert store.counts(judging.id).num_unscored < NUM_SAMPLES, "the rest was not burnt"
 
 
-def test_a_mad_worker_costs_its_neighbour_nothing(tmp_path: Path) -> None:
-    """Of two processes the first to load is mad; the other never is."""
+def test_a_degenerate_worker_costs_its_neighbour_nothing(tmp_path: Path) -> None:
+    """Of two processes the first to load degenerates; the other never is."""
     result = run(tmp_path / "out", **settings(tmp_path, num_workers=2, num_sane=0))
     assert num_processes(tmp_path) == 3 and len(ends_of(result.plan.dir)) == 1
     assert reasons_of(result)[""] >= NUM_SAMPLES / 2
 
 
 def test_a_server_that_talks_nonsense_is_not_restarted(tmp_path: Path) -> None:
-    result = run(tmp_path / "out", **settings(tmp_path, "fakes.remote_mad_judge", num_sane=0))
+    result = run(tmp_path / "out", **settings(tmp_path, "fakes.remote_noisy_judge", num_sane=0))
     assert reasons_of(result) == {"degenerate": NUM_SAMPLES} and num_processes(tmp_path) == 1
 
 

@@ -1,4 +1,4 @@
-"""A judge whose process goes mad, as after an error of its device: from some sample on it says nothing but noise."""
+"""A judge whose process degenerates, as after an error of its device: from some sample on it says nothing but noise."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ NOISE = "!" * 80
 
 
 @dataclass(frozen=True)
-class MadJudgeParams:
+class NoisyJudgeParams:
     notes: str  # folder: one file per process that has loaded
-    num_sane: int = 3  # samples that a process answers before it goes mad
-    num_mad: int = 1  # processes that go mad; later ones stay sane
-    text: str = NOISE  # what a mad one says
+    num_sane: int = 3  # samples that a process answers before it degenerates
+    num_degenerate: int = 1  # processes that degenerate; later ones stay sane
+    text: str = NOISE  # what such a one says
 
 
-class MadJudge(Judge):
-    Params = MadJudgeParams
-    params: MadJudgeParams
+class NoisyJudge(Judge):
+    Params = NoisyJudgeParams
+    params: NoisyJudgeParams
     metrics = ("score",)
     default_device = "cpu"
 
@@ -39,13 +39,18 @@ class MadJudge(Judge):
         return [self._scores(request) for request in requests]
 
     def _scores(self, request: JudgeRequest) -> list[Score]:
-        is_mad = self._number < self.params.num_mad and self._num_judged >= self.params.num_sane
+        is_degenerate = self._number < self.params.num_degenerate and self._num_judged >= self.params.num_sane
         self._num_judged += 1
         time.sleep(0.05)  # as any model takes its time: noise is noticed before the rest is judged
-        text = self.params.text if is_mad else "7"
+        text = self.params.text if is_degenerate else "7"
         found = answers.read("number", Reply(text), 0.9)
         return [
             Score(
-                request.key, "fakes.mad_judge", "score", sum(found.values) if found.values else None, text, found.reason
+                request.key,
+                "fakes.noisy_judge",
+                "score",
+                sum(found.values) if found.values else None,
+                text,
+                found.reason,
             )
         ]
