@@ -75,6 +75,9 @@ class FakeJudge(Judge):
             "one_more": [*sound, sound[-1]],
             "no_scores": [[] for _ in sound],
             "no_headline": [row[1:] for row in sound],
+            "headline_not_applicable": [
+                [replace(row[0], value=None, reason="not_applicable"), *row[1:]] for row in sound
+            ],
             "twice": [[row[0], *row] for row in sound],
             "headline_last": [row[::-1] for row in sound],
             "other_key": [self._row("somebody else", 5.0), *sound[1:]],

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from editeval import images, plugin_errors
-from editeval.errors import BadOutputError, EditevalError
+from editeval.errors import BadOutputError, EditevalError, Reason
 from editeval.execution.worker_messages import Fact, are_facts
 from editeval.redaction import redacted
 from editeval.types import Editor, Failure, Judge, JudgeRequest, Metric, Score
@@ -88,6 +88,9 @@ def _checked_scores(judge: Judge, scores: object, unit: Sequence[JudgeRequest]) 
         given = sorted(score.metric for score in row)
         if given != sorted(promised):
             raise BadOutputError(f"the judge gave {request.key} the metrics {given}, not {sorted(promised)}")
+        headline = next(score for score in row if score.metric == promised[0])
+        if headline.reason == Reason.NOT_APPLICABLE:
+            raise BadOutputError(f"the judge says of {request.key} that its headline does not apply; it always must")
         for score in row:
             scale = scales.get(score.metric) or Metric(score.metric)
             if score.value is not None and not scale.has(score.value):
