@@ -3,6 +3,7 @@
 from chaos import (
     datafiles,
     equality,
+    hostile_runs,
     hostile_yaml,
     inputs,
     iofaults,
@@ -29,4 +30,5 @@ FAMILIES: dict[str, Family] = {
     "pictures": pictures.FAMILY,
     "datafiles": datafiles.FAMILY,
     "configurations": hostile_yaml.FAMILY,
+    "runs": hostile_runs.FAMILY,
 }
