@@ -1,6 +1,18 @@
 """All families of faults, in the order in which a suite runs them."""
 
-from chaos import equality, hostile_yaml, inputs, iofaults, kills, parents, powercut, processes, races, storms
+from chaos import (
+    equality,
+    hostile_runs,
+    hostile_yaml,
+    inputs,
+    iofaults,
+    kills,
+    parents,
+    powercut,
+    processes,
+    races,
+    storms,
+)
 from chaos.family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -14,4 +26,5 @@ FAMILIES: dict[str, Family] = {
     "writers": races.FAMILY,
     "inputs": inputs.FAMILY,
     "configurations": hostile_yaml.FAMILY,
+    "runs": hostile_runs.FAMILY,
 }

@@ -111,7 +111,7 @@ class ImageDirectory:
 
     def image(self, where: str, field: str, name: str) -> FolderImage:
         """The image called `name`. Raises BenchmarkError for URLs, absolute paths, "..", and links that lead out."""
-        problem = _refusal(name)
+        problem = name_problem(name)
         if problem:
             raise BenchmarkError(f"{where}: {field} {problem}, got {name[:200]!r}; give a path relative to {self.root}")
         if "//" in name or "./" in name:
@@ -203,7 +203,7 @@ def _size(path: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _refusal(name: str) -> str:
+def name_problem(name: str) -> str:
     if _URL.match(name):
         return "is a URL, and images are never fetched"
     if name.startswith("/") or _DRIVE.match(name):

@@ -110,6 +110,7 @@ class _Document:
     def __init__(self, path: Path, part: FilePart, view: mmap.mmap, window: int, pending: int) -> None:
         self._path = path
         self._start = part.offset
+        self._where = path / part.name if part.offset else path
         self._view = view
         self._window = window
         self._pending = pending
@@ -316,7 +317,7 @@ class _Document:
         line = 1 + sum(
             self._view[at : min(at + _RELEASE, byte)].count(b"\n") for at in range(self._start, byte, _RELEASE)
         )
-        return BenchmarkError(f"{self._path}:{line}: malformed JSON at byte {byte}: {problem}; fix the file")
+        return BenchmarkError(f"{self._where}:{line}: malformed JSON at byte {byte}: {problem}; fix the file")
 
 
 def refuse_constant(name: str) -> NoReturn:
