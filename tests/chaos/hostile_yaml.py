@@ -179,9 +179,10 @@ def touched(folder: Path) -> dict[str, tuple[int, bytes]]:
     here = folder / "stranger"
     inside = [path for path in here.rglob("*") if path.relative_to(here).parts[0] != "outputs" and ".git" in path.parts]
     paths = [*(path for path in folder.rglob("*") if here not in (path, *path.parents)), *inside, here / "trap.py"]
-    regular = [path for path in paths if path.name != "said" and stat.S_ISREG(path.lstat().st_mode)]
+    paths = [path for path in paths if path.name != "said" and folder / "settings" not in (path, *path.parents)]
+    regular = [path for path in paths if stat.S_ISREG(path.lstat().st_mode)]
     return {str(path): (path.lstat().st_mtime_ns, path.read_bytes()) for path in regular} | {
-        str(path): (0, b"") for path in paths if path.name != "said" and path not in regular
+        str(path): (0, b"") for path in paths if path not in regular
     }
 
 
@@ -189,7 +190,7 @@ def trial(case: Case, folder: Path) -> Finding:
     """What the command did, and what is left of the traps."""
     here = prepare(folder, CONFIGURATIONS[case.name])
     before = touched(folder)
-    os.environ.update(HOME=str(folder / "home"), HF_TOKEN=SECRET, XDG_CONFIG_HOME=str(folder / "home"))
+    os.environ.update(HOME=str(folder / "home"), HF_TOKEN=SECRET, XDG_CONFIG_HOME=str(folder / "settings"))
     os.chdir(here)
     said = os.open(folder / "said", os.O_RDWR | os.O_CREAT)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
