@@ -95,6 +95,8 @@ def test_several_source_images_are_a_list_and_change_the_fingerprint(folder: Pat
     before = ImageFolder(ImageFolderParams(str(folder))).fingerprint()
     write_image(folder / "target.png", "green")
     assert ImageFolder(ImageFolderParams(str(folder))).fingerprint() != before
+    write_jsonl(folder, {"image": row["images"], "instruction": row["instruction"]})
+    assert [s.images for s in samples(folder)] == [sample.images]
 
 
 def test_defaults_are_one_category_and_the_image_as_cluster_and_id(folder: Path) -> None:
@@ -130,7 +132,8 @@ def test_jsonl_is_preferred_and_csv_found(folder: Path) -> None:
         ({"image": "cat.png"}, ["manifest.jsonl:1", "'instruction'"]),
         ({**CAT, "instruction": " \t"}, ["instruction is empty"]),
         ({**CAT, "image": ""}, ["image is empty"]),
-        ({**CAT, "image": ["cat.png"]}, ["image must be a text", "list"]),
+        ({**CAT, "image": []}, ["no 'image'"]),
+        ({**CAT, "image": [["cat.png"]]}, ["image must be a text", "list"]),
         ({**CAT, "id": 1.5}, ["id must be a text", "float"]),
         ({**CAT, "id": True}, ["id must be a text", "bool"]),
         ({**CAT, "id": "\ud800"}, ["surrogate"]),

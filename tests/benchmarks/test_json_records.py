@@ -20,7 +20,8 @@ from PIL import Image
 from contracts.benchmark_contract import check_benchmark
 from editeval.benchmarks._files import Base64Slice, FolderImage
 from editeval.benchmarks._json_stream import LONG, LongString, read_records
-from editeval.benchmarks.json_records import FIELDS, LEFT_OUT, JsonRecords, JsonRecordsParams
+from editeval.benchmarks._records import LEFT_OUT
+from editeval.benchmarks.json_records import FIELDS, JsonRecords, JsonRecordsParams
 from editeval.errors import BenchmarkError, ImageError
 from editeval.images import encode_png
 from editeval.plugins import load
@@ -482,3 +483,37 @@ def test_ten_thousand_small_records_load_in_linear_time(file: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     assert len(samples(file)) == 10_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 3.0
+
+
+# An object of records
+
+
+def test_the_keys_of_an_object_of_records_are_their_ids(file: Path) -> None:
+    """ImgEdit's file is such an object, and its field `id` is the path of the source image."""
+    (file.parent / "animal").mkdir()
+    (file.parent / "animal" / "1.png").write_bytes(SMALL)
+    rows = {k: {"id": "animal/1.png", "prompt": f"Edit {k}.", "edit_type": "add"} for k in ("1082", "673")}
+    fields = {"image_path": "id", "instruction": "prompt", "category": "edit_type"}
+    found = samples(write(file, rows), fields=fields)
+    assert [(s.id, s.category, s.instruction) for s in found] == [
+        ("1082", "add", "Edit 1082."),
+        ("673", "add", "Edit 673."),
+    ]
+    assert found[0].image.read() == SMALL
+    assert samples(file, fields=fields, id_template="{edit_type}/{key}")[1].id == "add/673"
+
+
+def test_a_record_of_an_object_is_named_by_its_key(file: Path) -> None:
+    assert refusal(write(file, {"a7": {**RECORD, "edit_instruction_en": ""}})).startswith(f"{file}: record 'a7': ")
+
+
+@pytest.mark.parametrize("window", [8, 1 << 18])
+def test_lists_and_records_of_one_object_keep_their_order(file: Path, window: int) -> None:
+    write(file, {"a": [{"x": 1}, {"x": 2}], "b": {"x": 3}, "c": {"x": "y" * (LONG + 1)}, "d": []})
+    found = list(read_records(file, window=window, pending=8))
+    assert [(r.group, r.key, r.index) for r in found] == [("a", "", 0), ("a", "", 1), (None, "b", 0), (None, "c", 1)]
+
+
+def test_parquet_is_not_called_malformed_json(file: Path) -> None:
+    file.write_bytes(b"PAR1" + bytes(100))
+    assert refusal(file) == f"{file}: a Parquet file, expected JSON; set benchmark.type to parquet"

@@ -6,6 +6,7 @@ An image is in a folder that nothing leaves, or base64 inside a JSON file.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import posixpath
@@ -13,17 +14,19 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TextIO
 
 from editeval.benchmarks._json_stream import LongString
 from editeval.errors import BenchmarkError, ImageError
-from editeval.images import from_base64
-from editeval.types import Sample
+from editeval.images import from_base64, read_file
+from editeval.types import ImageRef, Sample
 
 MAX_HASHED_BYTES = 1 << 30  # up to this total, fingerprints read whole images
 _ENDS = 4096  # bytes read from both ends of every image beyond that
+_STEP = 1 << 20
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
 _MAX_LISTED = 100  # duplicates
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -46,10 +49,7 @@ class FolderImage:
             real = os.path.realpath(path)
             if not _is_inside(real, self.root):
                 raise ImageError(f"{path}: leads out of {self.root}")
-            with open(real, "rb", opener=_open_without_waiting) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ImageError(f"{path}: not a regular file")
-                return file.read()
+            return read_file(real)
         except OSError as error:
             raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -89,6 +89,14 @@ class Base64Text:
             raise ImageError(f"{self.path}: {self.record}: {error}") from error
 
 
+class ImagePlace(Protocol):
+    """Where the images are that a record names."""
+
+    def image(self, where: str, field: str, name: str) -> ImageRef:
+        """The image called `name`. Raises BenchmarkError for a name that is refused; a missing one is found later."""
+        ...
+
+
 class ImageDirectory:
     """Hands out images of one folder by relative path; a name that leads out of the folder is refused at once.
 
@@ -101,7 +109,7 @@ class ImageDirectory:
 
     def image(self, where: str, field: str, name: str) -> FolderImage:
         """The image called `name`. Raises BenchmarkError for URLs, absolute paths, "..", and links that lead out."""
-        problem = _refusal(name)
+        problem = name_problem(name)
         if problem:
             raise BenchmarkError(f"{where}: {field} {problem}, got {name[:200]!r}; give a path relative to {self.root}")
         if "//" in name or "./" in name:
@@ -153,6 +161,25 @@ def fingerprint_images(images: Iterable[FolderImage], max_hashed_bytes: int = MA
     return digest.hexdigest()
 
 
+def fingerprint_files(paths: Sequence[Path], max_hashed_bytes: int = MAX_HASHED_BYTES) -> str:
+    """Hash of the contents of files of data, in order: whole up to `max_hashed_bytes` in all.
+
+    Beyond that, sizes, the last MiB (where an index may be) and 4 KiB of every MiB stand for them: whoever changes a
+    compressed value moves everything behind it.
+    """
+    digest, sizes = hashlib.sha256(), [path.stat().st_size for path in paths]
+    for path, size in zip(paths, sizes, strict=True):
+        with path.open("rb") as file:
+            if sum(sizes) <= max_hashed_bytes:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+                continue
+            digest.update(json.dumps([size]).encode())
+            for start in range(0, size, _STEP):
+                file.seek(start)
+                digest.update(file.read(_STEP if start + _STEP >= size else _ENDS))
+    return digest.hexdigest()
+
+
 def _content_digest(path: str, num_bytes: int, size: int) -> str:
     """Hash of the first `num_bytes`, and of the last where that is not all of it."""
     try:
@@ -174,7 +201,7 @@ def _size(path: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _refusal(name: str) -> str:
+def name_problem(name: str) -> str:
     if _URL.match(name):
         return "is a URL, and images are never fetched"
     if name.startswith("/") or _DRIVE.match(name):
@@ -192,8 +219,18 @@ def _is_inside(real: str, root: str) -> bool:
     return real == root or real.startswith(root.rstrip("/") + "/")
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block for ever
+MAX_LINE = 8 << 20  # characters
+
+
+def lines(file: TextIO, where: Path) -> Iterator[str]:
+    """The lines of a text file. Raises BenchmarkError for one of more than MAX_LINE characters."""
+    for number in itertools.count(1):
+        line = file.readline(MAX_LINE + 1)
+        if len(line) > MAX_LINE:
+            raise BenchmarkError(f"{where}:{number}: a line of more than {MAX_LINE} characters; a row has one line")
+        if not line:
+            return
+        yield line
 
 
 # ------------------------------------------------------------------------------------------------ ids and texts

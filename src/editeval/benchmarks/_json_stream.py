@@ -21,6 +21,7 @@ from typing import NoReturn
 from editeval.errors import BenchmarkError
 
 LONG = 4096  # bytes between the quotes; longer strings are left in the file
+MAX_RECORD = 4 << 20  # characters that wait to be decoded: as objects they take fifty times as much
 _WINDOW = 1 << 18  # bytes per run of the expression: bounds its stack
 _PENDING = 1 << 16  # characters of remainder to gather before decoding
 _RELEASE = 1 << 24  # bytes after which mapped pages are given back, so that they do not count as memory
@@ -65,26 +66,41 @@ class JsonRecord:
     index: int
     value: dict[str, object]  # str values may be LongString
     is_short: bool  # no string in it has more than LONG characters
+    key: str = ""  # its own, if the file is an object of records
 
     @property
     def name(self) -> str:
         """What an error calls it."""
+        if self.key:
+            return f"record {self.key!r}"
         return f"record {self.index}" if self.group is None else f"record {self.index} of {self.group!r}"
 
 
-def read_records(path: Path, *, window: int = _WINDOW, pending: int = _PENDING) -> Iterator[JsonRecord]:
-    """Every record of a list, of an object of lists, or (.jsonl, .ndjson) of lines, in order.
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file inside another: `length` bytes from `offset`."""
+
+    name: str
+    offset: int
+    length: int
+
+
+def read_records(
+    path: Path, part: FilePart | None = None, *, window: int = _WINDOW, pending: int = _PENDING
+) -> Iterator[JsonRecord]:
+    """Every record of a list, of an object of lists or of records, or (.jsonl, .ndjson) of lines, in order.
 
     `window` (bytes) and `pending` (characters) set how much is looked at at a time; the records do not depend on them.
     Raises BenchmarkError with file, line and byte if the file is missing, empty, malformed or of another shape.
     """
     try:
         with path.open("rb") as file:
-            if not path.stat().st_size:
+            part = part or FilePart(path.name, 0, path.stat().st_size)
+            if not part.length:
                 raise BenchmarkError(f"{path}: an empty file; expected a list of records")
             with contextlib.closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as view:
-                document = _Document(path, view, window, pending)
-                yield from document.records(is_lines=path.suffix.lower() in (".jsonl", ".ndjson"))
+                document = _Document(path, part, view, window, pending)
+                yield from document.records(is_lines=part.name.lower().endswith((".jsonl", ".ndjson")))
     except OSError as error:
         raise BenchmarkError(f"{path}: cannot be read: {error.strerror or error}; check the path") from error
 
@@ -92,14 +108,17 @@ def read_records(path: Path, *, window: int = _WINDOW, pending: int = _PENDING) 
 class _Document:
     """Decodes values one after another from the remainder of the file; `_text` is what waits to be decoded."""
 
-    def __init__(self, path: Path, view: mmap.mmap, window: int, pending: int) -> None:
+    def __init__(self, path: Path, part: FilePart, view: mmap.mmap, window: int, pending: int) -> None:
         self._path = path
+        self._start = part.offset
+        self._where = path / part.name if part.offset else path
         self._view = view
         self._window = window
         self._pending = pending
-        self._size = len(view)
-        self._next = 3 if view[:3] == b"\xef\xbb\xbf" else 0  # first byte that is not in `_text` yet
-        self._released = 0
+        self._size = min(part.offset + part.length, len(view))
+        has_mark = view[part.offset : part.offset + 3] == b"\xef\xbb\xbf"
+        self._next = part.offset + (3 if has_mark else 0)  # first byte that is not in `_text` yet
+        self._released = part.offset // mmap.PAGESIZE * mmap.PAGESIZE
         self._text = ""
         self._at = 0
         self._pieces: list[tuple[int, int]] = []  # (position in `_text`, byte in the file) of every piece
@@ -107,6 +126,8 @@ class _Document:
         self._decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
     def records(self, is_lines: bool) -> Iterator[JsonRecord]:
+        if self._view[self._start : self._start + 4] == b"PAR1":
+            raise BenchmarkError(f"{self._path}: a Parquet file, expected JSON; set benchmark.type to parquet")
         first = self._peek()
         if is_lines:
             index = 0
@@ -124,6 +145,7 @@ class _Document:
 
     def _groups(self) -> Iterator[JsonRecord]:
         self._at += 1
+        index = 0
         if self._skip("}"):
             return
         while True:
@@ -133,9 +155,14 @@ class _Document:
             if not isinstance(group, str):
                 raise self._malformed(f"a category name of more than {LONG} bytes")
             self._expect(":")
-            if self._peek() != "[":
-                raise self._malformed(f"{group!r} must hold a list of records; got {self._peek() or 'nothing'!r}")
-            yield from self._list(group)
+            if self._peek() not in ("[", "{"):
+                what = "must hold a list of records, or be a record; got"
+                raise self._malformed(f"{group!r} {what} {self._peek() or 'nothing'!r}")
+            if self._peek() == "[":
+                yield from self._list(group)
+            else:
+                yield self._record(None, index, group)
+                index += 1
             if self._skip("}"):
                 return
             self._expect(",")
@@ -152,12 +179,12 @@ class _Document:
             self._expect(",")
             index += 1
 
-    def _record(self, group: str | None, index: int) -> JsonRecord:
+    def _record(self, group: str | None, index: int, key: str = "") -> JsonRecord:
         if self._peek() != "{":
             raise self._malformed(f"record {index} must be an object, got {self._peek() or 'the end of the file'!r}")
         value, is_short = self._value()
         assert isinstance(value, dict)  # it begins with a brace
-        return JsonRecord(group, index, value, is_short)
+        return JsonRecord(group, index, value, is_short, key)
 
     def _peek(self) -> str:
         """The next character that is not white space; empty at the end of the file."""
@@ -217,6 +244,8 @@ class _Document:
             return False
         self._forget_consumed()
         parts, length = [self._text], len(self._text)
+        if length > MAX_RECORD:
+            raise self._malformed(f"a record of more than {MAX_RECORD} characters besides its long strings")
         wanted = max(self._pending, 2 * length)
         while length < wanted and self._next < self._size:
             for byte, part in self._step():
@@ -258,7 +287,7 @@ class _Document:
         """Byte of the quote that ends the string: the first one behind an even number of backslashes."""
         view, at = self._view, opening + 1
         while at < self._size:
-            quote = view.find(b'"', at, at + _RELEASE)
+            quote = view.find(b'"', at, min(at + _RELEASE, self._size))
             if quote < 0:
                 at += _RELEASE
                 self._next = min(at, self._size)
@@ -288,8 +317,10 @@ class _Document:
         return min(byte + len(self._text[start:position].encode("utf-8", "replace")), self._size)
 
     def _error(self, problem: str, byte: int) -> BenchmarkError:
-        line = 1 + sum(self._view[at : min(at + _RELEASE, byte)].count(b"\n") for at in range(0, byte, _RELEASE))
-        return BenchmarkError(f"{self._path}:{line}: malformed JSON at byte {byte}: {problem}; fix the file")
+        line = 1 + sum(
+            self._view[at : min(at + _RELEASE, byte)].count(b"\n") for at in range(self._start, byte, _RELEASE)
+        )
+        return BenchmarkError(f"{self._where}:{line}: malformed JSON at byte {byte}: {problem}; fix the file")
 
 
 def refuse_constant(name: str) -> NoReturn:
