@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from command_line import cli
 
@@ -53,3 +54,21 @@ def test_a_retry_covers_what_the_latest_invocation_wanted(folder: Path) -> None:
     assert cli("retry", "--allow-code", cwd=folder).returncode == 3
     assert len(statuses(folder)) == 5
     assert cli("report", "--allow-code", cwd=folder).returncode == 3
+
+
+def test_a_retry_that_is_refused_forgets_no_failure(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (64, 64), (9, 9, 9)).save(picture)
+    (tmp_path / "m.jsonl").write_text('{"id": "a", "image": "a.png", "instruction": "sing a song"}\n', encoding="utf-8")
+    (tmp_path / "small.yaml").write_text(
+        "benchmark: {type: image_folder, params: {path: ., manifest: m.jsonl}}\n"
+        "diffusion_model: {type: classical, execution: {backend: inprocess}}\n",
+        encoding="utf-8",
+    )
+    assert cli("run", "small.yaml", cwd=tmp_path).returncode == 3
+    before = cli("show", "--json", "latest", "a", cwd=tmp_path).stdout
+    Image.new("RGB", (64, 64), (9, 9, 7)).save(picture)
+    refused = cli("retry", cwd=tmp_path)
+    assert refused.returncode == 2 and "changed since its edits" in refused.stderr
+    assert "trying again" not in refused.stderr
+    assert cli("show", "--json", "latest", "a", cwd=tmp_path).stdout == before and '"failed"' in before

@@ -16,8 +16,8 @@ from editeval.run.pipeline import evaluate, score
 from editeval.run.plan import make_plan
 from editeval.run.prepare import check_machine, check_stages
 from editeval.run.recorded import config_of, scoring_of
-from editeval.store import queries
-from editeval.store.run_store import RunStore
+from editeval.store import lineage, queries
+from editeval.store.run_store import RunStore, check_identity
 
 
 @dataclass(slots=True)
@@ -49,9 +49,14 @@ def retry(options: argparse.Namespace) -> int:
         stages = [*config.stages, *(scoring.judges.values() if scoring else ())]
         check_machine(config, stages)
         check_stages(config, stages)
-        ids = [judging.id for judging in make_plan(config, directory=directory).judgings]
-        later = make_plan(scoring, directory=directory, is_editing=False).judgings if scoring else ()
-        scored_later = [judging.id for judging in later]
+        plans = [make_plan(config, directory=directory)]
+        if scoring:
+            plans.append(make_plan(scoring, directory=directory, is_editing=False))
+        for plan in plans:
+            lineage.check_benchmark(directory, plan.identity, plan.samples)
+            check_identity(directory, store.manifest, plan.identity)
+        ids = [judging.id for judging in plans[0].judgings]
+        scored_later = [judging.id for plan in plans[1:] for judging in plan.judgings]
         num_pending = _num_pending(store, ids)
         failures = failures_of(store, list(dict.fromkeys([*ids, *scored_later])))
         if only:

@@ -23,6 +23,7 @@ from editeval.store.directories import Lock
 from editeval.store.ledger import Ledger
 from editeval.store.ledger_events import Invocation
 from editeval.store.manifest import Content, Manifest
+from editeval.store.records import Json
 from editeval.store.seal import is_sealed, seal_of
 from editeval.types import Edit, Made, Outcome
 
@@ -223,7 +224,7 @@ def _settle(directory: Path, wanted: Manifest) -> Content:
     path = directory / manifest.NAME
     if path.exists():
         content = _existing(directory)
-        _check_identity(directory, content, wanted)
+        check_identity(directory, content, wanted.identity)
         return content
     if not (directory / ledgers.NAME).exists():
         connection.create(directory / ledgers.NAME)
@@ -234,10 +235,11 @@ def _settle(directory: Path, wanted: Manifest) -> Content:
     return content
 
 
-def _check_identity(directory: Path, content: Content, wanted: Manifest) -> None:
-    if content["run_id"] == wanted.run_id:
+def check_identity(directory: Path, content: Content, wanted: Json) -> None:
+    """Raises RunConflictError if the run in `directory`, whose manifest is `content`, is not that of `wanted`."""
+    if content["run_id"] == manifest.run_id(wanted):
         return
-    changed = manifest.differences(content["identity"], wanted.identity)
+    changed = manifest.differences(content["identity"], wanted)
     listed = "; ".join(f"{key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
     raise RunConflictError(
         f"{directory}: another run: {listed}; undo the change, or start a new directory with --fresh"
