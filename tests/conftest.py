@@ -37,6 +37,7 @@ def nobody_has_trusted_anything(tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Of `--numprocesses auto`: one more than there are cores, for some tests wait."""
     return (os.cpu_count() or 1) + 1

@@ -38,7 +38,7 @@ ALLOWED = {
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
     "store": ("config", "files", "images", "machine", "prompts", "text"),
-    "display": ("machine", "text"),
+    "display": ("files", "machine", "text"),
     "reports": ("files", "images", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together

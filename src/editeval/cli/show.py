@@ -14,12 +14,13 @@ from typing import Any
 
 from editeval import images
 from editeval.cli.console import run_dirs
-from editeval.errors import ConfigError, ImageError
+from editeval.errors import ConfigError
+from editeval.files import StrangeFileError, from_json
 from editeval.run import results
 from editeval.run.results import ShownScoreSet
 from editeval.store.queries import SampleDetail, matching, sample_detail
 from editeval.store.records import Attempt
-from editeval.store.run_store import RunStore
+from editeval.store.run_store import RunStore, relative_path
 from editeval.text import duration, fixed, plain, printable
 from editeval.types import Score
 
@@ -63,8 +64,8 @@ def _file(store: RunStore, found: SampleDetail) -> str:
     if found.edit is None or found.edit.path is None:
         return "none"
     try:
-        data = images.FileImage(store.dir / found.edit.path).read()
-    except ImageError as error:
+        data = store.folder.read(relative_path(found.sample_id))
+    except (OSError, StrangeFileError) as error:
         return f"cannot be read: {error}"
     return "as recorded" if images.sha256(data) == found.edit.sha256 else "not the image that was recorded"
 
@@ -86,7 +87,7 @@ def _score(score: Score) -> dict[str, Any]:
 def decoded(raw: str) -> Any:
     """What a judge said: the value of its JSON, or the text as it is."""
     try:
-        return json.loads(raw)
+        return from_json(raw)
     except ValueError:
         return raw
 

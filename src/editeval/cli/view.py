@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
+import tempfile
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from editeval.cli.console import run_dirs, stoppable
@@ -28,15 +30,32 @@ def view(options: argparse.Namespace) -> int:
         with stoppable():
             sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")
             sys.stdout.flush()
-            if not options.no_open:
-                webbrowser.open(viewer.url)
-            viewer.serve()
+            if options.no_open:
+                viewer.serve()
+            else:
+                with _door(viewer.url) as place:
+                    webbrowser.open(place)
+                    viewer.serve()
     except KeyboardInterrupt as stop:
         signum = stop.args[0] if stop.args else signal.SIGINT
         return 0 if signum == signal.SIGINT else 128 + int(signum)
     finally:
         viewer.close()
     return 0
+
+
+@contextlib.contextmanager
+def _door(url: str) -> Iterator[str]:
+    """The address of a file that leads to `url`: a browser's command line, which all can read, does not hold the token.
+
+    Only this user can read the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="editeval-view-") as folder:
+        path = Path(folder, "open.html")
+        path.touch(0o600)
+        link = f'<meta charset="utf-8"><meta http-equiv="refresh" content="0; url={url}"><a href="{url}">editeval</a>'
+        path.write_text(f"<!DOCTYPE html>{link}\n", encoding="utf-8")
+        yield path.as_uri()
 
 
 def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
@@ -51,12 +70,12 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
     for directory in dict.fromkeys(directories):
         with RunStore.read(directory) as store:
             needs_consent = names_code(settings_of(store))
-            if not (directory / FIRST_FILE).is_file():
+            if not store.folder.is_file(FIRST_FILE):
                 again = run_command("report", directory, names_code=needs_consent)
                 raise UserError(f"{directory}: no report to show yet; `{again}` writes it")
             samples = frozenset((row.id, row.instruction) for row in store.rows(None))
             ids = frozenset(sample_id for sample_id, _ in samples)
-            runs.append(ShownRun(directory, str(store.manifest["run_id"]), directory.name, ids, needs_consent))
+            runs.append(ShownRun(directory, store.manifest["run_id"], directory.name, ids, needs_consent, store.is_own))
             shared = samples if shared is None else shared & samples
             benchmarks.setdefault(str(store.manifest["identity"]["benchmark"]), directory.name)
     if len(benchmarks) > 1 and not intersect:

@@ -19,6 +19,7 @@ from editeval.display import snapshot as views
 from editeval.display.observer import Observer, RequestCompleted, RunFacts, StageFacts
 from editeval.display.snapshot import RunSnapshot, refresh_interval_s
 from editeval.display.tracker import Tracker
+from editeval.files import Folder, StrangeFileError, from_json
 from editeval.machine.gpus import GpuSample, GpuSource, open_source
 from editeval.text import plain
 
@@ -57,7 +58,7 @@ class Recorder:
     def _record(self, directory: Path, devices: list[str]) -> None:
         source = self._open_gpus(devices, os.environ)
         try:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StrangeFileError):
                 due = 0.0
                 while not self._stop.wait(INTERVAL_S - time.monotonic() % INTERVAL_S):
                     samples = source.sample() if source else []
@@ -76,9 +77,8 @@ class Recorder:
     def _write_picture(self, path: Path) -> int:
         """Replaced in one step; not forced to disk: after a power cut no run is live. Returns the number of workers."""
         picture = self._tracker.picture()
-        temporary = path.with_name(f"{path.name}.next")  # one name: only the owner of the run's lock writes it
-        temporary.write_text(json.dumps(picture, default=_as_json), encoding="utf-8")
-        temporary.replace(path)
+        with Folder(path.parent).replacing(path.name, is_durable=False) as file:
+            file.write(json.dumps(picture, default=_as_json).encode())
         return len(picture.workers)
 
 
@@ -91,7 +91,8 @@ def append_samples(path: Path, samples: Sequence[GpuSample]) -> None:
     """One line per GPU; the head first, in a new file."""
     if not samples:
         return
-    with path.open("a", encoding="ascii") as file:
+    descriptor = Folder(path.parent).open(path.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with os.fdopen(descriptor, "a", encoding="ascii") as file:
         if not file.tell():
             file.write(GPU_COLUMNS + "\n")
         file.write("".join(_line(sample) for sample in samples))
@@ -100,7 +101,7 @@ def append_samples(path: Path, samples: Sequence[GpuSample]) -> None:
 def read_samples(path: Path) -> list[GpuSample]:
     """Every whole line of gpu.csv; none without the file. A line cut short by a kill is left out."""
     try:
-        text = path.read_text(encoding="ascii", errors="replace")
+        text = Folder(path.parent).read(path.name).decode("ascii", "replace")
     except FileNotFoundError:
         return []
     found = (_read(line) for line in text.splitlines(keepends=True)[1:] if line.endswith("\n"))
@@ -110,7 +111,7 @@ def read_samples(path: Path) -> list[GpuSample]:
 def read_picture(directory: Path) -> RunSnapshot | None:
     """What a run has shown last; None if it never did, or another version of editeval wrote it."""
     try:
-        found = json.loads((directory / LIVE_FILE).read_bytes())
+        found = from_json(Folder(directory).read(LIVE_FILE))
         return views.from_json(found)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from editeval.errors import UserError
-from editeval.files import write_atomic
+from editeval.files import Folder, from_json
 
-NAME = "ratings.json"
+NAME, LOCK = "ratings.json", ".ratings.lock"
+MAX_BYTES = 1_000_000_000
 SCHEMA_VERSION = 1
 MAX_COMMENT = 4000
 VERDICTS = ("good", "tie", "bad")
@@ -29,11 +32,11 @@ _SOUND: dict[str, Callable[[object], bool]] = {
 
 def read(run_dir: Path) -> dict[str, Rating]:
     """Rating by sample id; empty if there are none. Raises UserError for a file that is no ratings.json."""
-    path = run_dir / NAME
-    if not path.exists():
+    path, folder = run_dir / NAME, Folder(run_dir)
+    if not folder.is_file(NAME):
         return {}
     try:
-        ratings = json.loads(path.read_bytes())["ratings"]
+        ratings = from_json(folder.read(NAME, MAX_BYTES))["ratings"]
         return {str(sample_id): checked(rating) for sample_id, rating in ratings.items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a file of ratings: {error}; fix it or move it away") from error
@@ -42,8 +45,15 @@ def read(run_dir: Path) -> dict[str, Rating]:
 def change(run_dir: Path, run_id: str, changes: Mapping[str, object], known: Collection[str]) -> dict[str, Rating]:
     """The ratings after `changes` (None: taken back), on disk before this returns.
 
-    Raises ValueError for a sample that the run does not have and for anything that is no rating; then nothing changes.
+    Viewers in other processes are waited for: what they wrote is kept. Raises ValueError for a sample that the run does
+    not have and for anything that is no rating; then nothing changes.
     """
+    with os.fdopen(Folder(run_dir).open(LOCK, os.O_RDWR | os.O_CREAT)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _changed(run_dir, run_id, changes, known)
+
+
+def _changed(run_dir: Path, run_id: str, changes: Mapping[str, object], known: Collection[str]) -> dict[str, Rating]:
     ratings = read(run_dir)
     for sample_id, rating in changes.items():
         if sample_id not in known:
@@ -54,7 +64,7 @@ def change(run_dir: Path, run_id: str, changes: Mapping[str, object], known: Col
             ratings[sample_id] = checked(rating)
     document = {"schema_version": SCHEMA_VERSION, "run_id": run_id, "ratings": dict(sorted(ratings.items()))}
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, indent=1)
-    write_atomic(run_dir / NAME, text.encode())
+    Folder(run_dir).write(NAME, text.encode())
     return ratings
 
 

@@ -13,7 +13,6 @@ import json
 import re
 import secrets
 import sys
-import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +23,10 @@ from socket import socket
 from typing import TypeAlias
 
 from editeval.errors import MachineError, UserError
+from editeval.files import Folder, StrangeFileError
 from editeval.reports.site import page
 from editeval.reports.site.first_page import Comparison, RunView, first_page
-from editeval.reports.site.payload import Block, read_block
+from editeval.reports.site.payload import Block, data_of, read_block
 from editeval.viewer import ratings
 
 LOOPBACK = "127.0.0.1"
@@ -35,10 +35,10 @@ MAX_BODY = 2_000_000
 IDLE_S = 30
 _FOLDERS = {
     "edits": re.compile(r"[0-9a-f]{32}\.png"),
-    "report/data": re.compile(r"(run|rows-[0-9]{1,6}|details-[0-9]{1,6})\.js"),
     "report/thumbs": re.compile(r"[0-9a-f]{32}\.webp"),
     "report/pictures": re.compile(r"[0-9a-f]{32}\.(png|jpg|webp)"),
 }
+_DATA = re.compile(r"(run|rows-(?=[0-9])|details-(?=[0-9]))([0-9]{0,6})")
 _TYPES = {"js": "text/javascript", "css": "text/css", "png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -47,6 +47,9 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_POLICIES = {True: "frame-ancestors 'none'", False: "default-src 'none'; frame-ancestors 'none'; sandbox"}
+"""For the page, which brings the rest of its own with it, and for everything that is none."""
+_OF_STRANGE_DATA = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 Answer: TypeAlias = tuple[str, bytes]
@@ -64,6 +67,11 @@ class ShownRun:
     name: str
     samples: Collection[str]
     names_code: bool = False  # its configuration names code of the user's own: commands need --allow-code
+    is_own: bool = True  # this user made it here
+
+    def block(self) -> Block:
+        """Raises UserError for a report that is not there, or cannot be read."""
+        return read_block(self.dir, self.names_code, self.is_own)
 
 
 class _Refused(Exception):  # noqa: N818 - not an error of ours: it is the answer
@@ -79,7 +87,6 @@ class Viewer:
         self.runs = runs
         self.comparing = comparing
         self.token = secrets.token_urlsafe(24)
-        self.lock = threading.Lock()  # held while ratings are written
         if not 0 <= port <= MAX_PORT:
             raise UserError(f"--port: must be from 0 to {MAX_PORT}, got {port}; leave it out to get a free one")
         try:
@@ -95,7 +102,15 @@ class Viewer:
 
     def page(self) -> str:
         """The page, as the reports on the disk are now. Raises UserError for a report that cannot be read."""
-        blocks = [read_block(run.dir, run.names_code) for run in self.runs]
+        blocks = [run.block() for run in self.runs]
+        title = f"{' / '.join(run.name for run in self.runs)} - editeval"
+        try:
+            return self._drawn(title, blocks)
+        except _OF_STRANGE_DATA as error:
+            what = f"a report that editeval did not write: {error}; `editeval report RUN` writes it again"
+            raise UserError(f"{title}: {what}") from error
+
+    def _drawn(self, title: str, blocks: Sequence[Block]) -> str:
         comparisons, num_shared = self.comparing(blocks) if self.comparing else ((), None)
         roots = [f"runs/{number}/" for number in range(len(blocks))]
         drawn = [
@@ -104,8 +119,8 @@ class Viewer:
         ]
         places = [{"root": root} for root in roots]
         settings = json.dumps({"runs": places, "served": True, "intersect": num_shared is not None})
-        title = f"{' / '.join(run.name for run in self.runs)} - editeval"
-        return page.linked(title, settings, first_page(drawn, comparisons, num_shared), "app", is_served=True)
+        nonce = secrets.token_urlsafe(16)
+        return page.linked(title, settings, first_page(drawn, comparisons, num_shared), "app", nonce)
 
     def serve(self) -> None:
         self._server.serve_forever(poll_interval=0.05)
@@ -158,9 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
         """The parts of the address after the token. Raises _Refused for a wrong host or token."""
         if self.headers.get("Host") not in self.owner.hosts or len(self.headers.get_all("Host", [])) != 1:
             raise _Refused(HTTPStatus.FORBIDDEN, "wrong host")
-        if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            raise _Refused(HTTPStatus.FORBIDDEN, "asked by another site")
         segments = self.path.partition("?")[0].split("/")
+        # the page itself is opened from a file of ours, which is another site to a browser
+        is_page = self.command == "GET" and segments[2:] == [""] and self.headers.get("Sec-Fetch-Dest") == "document"
+        if not is_page and self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            raise _Refused(HTTPStatus.FORBIDDEN, "asked by another site")
         if len(segments) < 3 or not hmac.compare_digest(segments[1].encode(), self.owner.token.encode()):
             raise _Refused(HTTPStatus.FORBIDDEN, "wrong token: open the address that `editeval view` printed")
         return segments[2:]
@@ -175,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
             case ["runs", number, "ratings"]:
                 run = self._run(number)
                 return "application/json", json.dumps({"ratings": ratings.read(run.dir)}).encode()
+            case ["runs", number, "data", name] if found := _DATA.fullmatch(name):
+                return "application/json", _data(self._run(number), found[1].rstrip("-"), int(found[2] or 0))
             case ["runs", number, *folder, name]:
                 return _type(name), self._file(self._run(number), "/".join(folder), name)
         raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
@@ -190,8 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
         try:
-            with self.owner.lock:
-                kept = ratings.change(run.dir, run.id, changes, run.samples)
+            kept = ratings.change(run.dir, run.id, changes, run.samples)
         except ValueError as error:
             raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
         except OSError as error:
@@ -216,20 +234,20 @@ class _Handler(BaseHTTPRequestHandler):
         raise _Refused(HTTPStatus.NOT_FOUND, "no such run")
 
     def _file(self, run: ShownRun, folder: str, name: str) -> bytes:
-        """A file of one of _FOLDERS whose name has the shape that we write; a link that leads elsewhere is not."""
+        """A file of one of _FOLDERS whose name has the shape that we write; a link is none."""
         shape = _FOLDERS.get(folder)
         if shape is None or not shape.fullmatch(name):
             raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
-        place = (run.dir / folder).resolve()
-        path = (place / name).resolve()
-        if path.parent != place or not place.is_relative_to(run.dir.resolve()) or not path.is_file():
-            raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
-        return path.read_bytes()
+        try:
+            return Folder(run.dir).read(f"{folder}/{name}")
+        except (OSError, StrangeFileError) as error:
+            raise _Refused(HTTPStatus.NOT_FOUND, "nothing here") from error
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)
         is_picture = status == HTTPStatus.OK and kind.startswith("image/")
         headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+        headers["Content-Security-Policy"] = _POLICIES[kind.startswith("text/html")]
         headers["Cache-Control"] = "private, max-age=3600" if is_picture else "no-store"
         for name, value in (headers | _HEADERS).items():
             self.send_header(name, value)
@@ -239,6 +257,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the terminal belongs to the user, and the address holds the token."""
+
+
+def _data(run: ShownRun, kind: str, number: int) -> bytes:
+    """What the page asks for of a run: JSON, whoever wrote it."""
+    if kind == "run":
+        return json.dumps(run.block()).encode()
+    try:
+        return data_of(run.dir, kind, number)
+    except OSError as error:
+        raise _Refused(HTTPStatus.NOT_FOUND, "nothing here") from error
+    except ValueError as error:
+        raise UserError(f"{run.dir}: report/data/{kind}-{number}.js: {error}; write the report again") from error
 
 
 def _type(name: str) -> str:

@@ -41,17 +41,19 @@ def asset(name: str) -> bytes:
     return (resources.files("editeval.reports.site") / "static" / name).read_bytes()
 
 
-def linked(title: str, runs: str, first_page: str, app: str, is_served: bool) -> str:
+def linked(title: str, runs: str, first_page: str, app: str, nonce: str = "") -> str:
     """A page that loads the front end from the folder `app`; `runs` is script-safe JSON, `first_page` our own markup.
 
-    Opened from a disk it may load from the disk; served, only from where it came from.
+    Opened from a disk it may load from the disk; served, only from where it came from, and it runs only the scripts
+    that carry the `nonce` of this answer: nothing that lies in a run is one.
     """
-    place = "'self'" if is_served else "'self' file:"
+    place = "'self'" if nonce else "'self' file:"
     sources = f"script-src {place}; style-src {place}; img-src {place} data:"
-    if is_served:
-        sources += "; connect-src 'self'"
+    if nonce:
+        sources = f"script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
     styles = "\n".join(f'<link rel="stylesheet" href="{app}/{name}">' for name in STYLES)
-    scripts = "\n".join(f'<script src="{app}/{name}" defer></script>' for name in SCRIPTS)
+    mark = f' nonce="{nonce}"' if nonce else ""
+    scripts = "\n".join(f'<script src="{app}/{name}" defer{mark}></script>' for name in SCRIPTS)
     return _filled(title, sources, styles, runs, first_page, scripts)
 
 
@@ -81,7 +83,12 @@ def _filled(title: str, sources: str, styles: str, runs: str, first_page: str, s
 
 def rendered(template: str, values: Mapping[str, object]) -> str:
     """A template with `values` in it, all of them escaped but those that are `Html`."""
-    return str(_templates().get_template(template).render(values))
+    from jinja2 import UndefinedError
+
+    try:
+        return str(_templates().get_template(template).render(values))
+    except UndefinedError as error:
+        raise LookupError(str(error)) from error
 
 
 @cache

@@ -6,7 +6,6 @@ of ROW and DETAIL: with 25,000 samples the names would be most of the file.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from editeval.errors import UserError
+from editeval.files import Folder, from_json
 from editeval.images import FLAGS
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
@@ -35,6 +35,7 @@ from editeval.text import plain, run_command
 from editeval.types import Metric
 
 CHUNK = 500  # samples per file
+MAX_SAMPLES = 100_000_000
 LOW = 4  # of 10, on any scale: a component below it is named as what went wrong
 NUM_WORST = 6
 _WHAT_BECAME_OF_IT = ("failed", "unscored", "pending", *FLAGS)
@@ -261,21 +262,39 @@ def _yaml(value: object) -> str:
 
 PLACE = "report/data/run.js"  # in the run directory
 SCHEMA_VERSION = 1
-_SCRIPT = re.compile(r'ui\.receive\("run", 0, (.*)\);\n', re.DOTALL)
+MAX_BYTES = 256_000_000  # of one file of data
+_SCRIPT = re.compile(rb'ui\.receive\("([a-z]+)", ([0-9]+), (.*)\);\n', re.DOTALL)
 
 
-def read_block(run_dir: Path, names_code: bool = False) -> Block:
+def script(kind: str, number: int, text: str) -> bytes:
+    """A file of data for a page on a disk, which may load scripts and nothing else; `text` is script-safe JSON."""
+    return f'ui.receive("{kind}", {number}, {text});\n'.encode()
+
+
+def data_of(run_dir: Path, kind: str, number: int) -> bytes:
+    """The JSON in a file of data, which may be a stranger's: it is read, and never run. Raises ValueError, OSError."""
+    name = kind if kind == "run" else f"{kind}-{number}"
+    match = _SCRIPT.fullmatch(Folder(run_dir).read(f"report/data/{name}.js", MAX_BYTES))
+    if match is None or (match[1].decode(), int(match[2])) != (kind, number):
+        raise ValueError("not a file of data")
+    return match[3]
+
+
+def read_block(run_dir: Path, names_code: bool = False, is_own: bool = True) -> Block:
     """Raises UserError for a run without a report and for a report that another version wrote.
 
     `names_code`: the run's configuration names code of the user's own; the command that the error names says so.
+    `is_own`: False for a run that may be a stranger's: what to type is not theirs to say.
     """
     path = run_dir / PLACE
     advice = f"`{run_command('report', run_dir, names_code=names_code)}` writes it again"
     try:
-        match = _SCRIPT.fullmatch(path.read_text(encoding="utf-8"))
-        block = json.loads(match[1]) if match else None
+        block: dict[str, object] = from_json(data_of(run_dir, "run", 0))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: {error}; {advice}") from error
-    if not isinstance(block, dict) or block.get("schema") != SCHEMA_VERSION:
+    is_known = isinstance(block, dict) and block.get("schema") == SCHEMA_VERSION and block.get("chunk") == CHUNK
+    if not is_known or block.get("num_samples") not in range(MAX_SAMPLES):
         raise UserError(f"{path}: not a report of this version; {advice}")
+    if not is_own:
+        block["commands"] = {"again": "", "retry": "", "show": run_command("show", run_dir, names_code=False)}
     return block

@@ -15,15 +15,14 @@ import contextlib
 import itertools
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from editeval.files import write_atomic
+from editeval.files import Folder
 from editeval.images import sha256
 from editeval.reports.data import CHANGED, Report, surveyed
 from editeval.reports.site import page, payload
@@ -34,7 +33,6 @@ from editeval.reports.site.thumbnails import (
     Pictures,
     SampleImages,
     ThumbnailStore,
-    put,
 )
 from editeval.reports.tables import replacing, to_json
 from editeval.store.records import SampleRow
@@ -45,22 +43,30 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 def write_report_html(report: Report, directory: Path) -> Path:
     """The site; pictures that the run has not made yet are made now, on every core."""
-    for folder in ("app", "thumbs", "pictures"):
-        (directory / FOLDER / folder).mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(directory / FOLDER)
-    with _renewed(directory / FOLDER / "data") as data:
+    directory.mkdir(parents=True, exist_ok=True)
+    folder = Folder(directory)
+    for name in _FOLDERS:
+        folder.make(name)
+    _remove_leftovers(folder)
+    folder.check(*_FOLDERS)
+    with _renewed(folder) as data:
         tally = payload.IssueCounts()
         for kind, number, text in _chunks(report, directory, tally):
-            put(data / f"{kind}-{number}.js", _script(kind, number, text))
+            _put(folder, f"{data}/{kind}-{number}.js", payload.script(kind, number, text))
         block = payload.run_block(report, surveyed(report), tally, time.time())
-        put(data / "run.js", _script("run", 0, safe_json(block)))
+        _put(folder, f"{data}/run.js", payload.script("run", 0, safe_json(block)))
         for name in page.STYLES + page.SCRIPTS:
-            put(directory / FOLDER / "app" / name, page.asset(name))
-    path = directory / "report.html"
+            _put(folder, f"{FOLDER}/app/{name}", page.asset(name))
     runs = safe_json({"runs": [{"root": ""}]})
     summary = first_page([RunView(block, thumb=lambda stem: f"{FOLDER}/thumbs/{stem}.webp")])
-    write_atomic(path, page.linked(_title(report), runs, summary, f"{FOLDER}/app", is_served=False).encode())
-    return path
+    folder.write("report.html", page.linked(_title(report), runs, summary, f"{FOLDER}/app").encode())
+    return directory / "report.html"
+
+
+def _put(folder: Folder, name: str, data: bytes) -> None:
+    """Replaced in one step, not synced: it can be made again."""
+    with folder.replacing(name, is_durable=False) as file:
+        file.write(data)
 
 
 def write_embedded_html(report: Report, directory: Path, path: Path) -> Path:
@@ -85,17 +91,13 @@ def write_embedded_html(report: Report, directory: Path, path: Path) -> Path:
 
 def _inline(directory: Path, stem: str) -> str:
     """The address of a thumbnail that holds the thumbnail."""
-    data = (directory / FOLDER / "thumbs" / f"{stem}.webp").read_bytes()
+    data = Folder(directory).read(f"{FOLDER}/thumbs/{stem}.webp")
     return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def safe_json(value: object) -> str:
     """JSON that is a JavaScript literal too, and in which no browser finds a tag, a comment or an entity."""
     return to_json(value).translate(_ESCAPES)
-
-
-def _script(kind: str, number: int, text: str) -> bytes:
-    return f'ui.receive("{kind}", {number}, {text});\n'.encode()
 
 
 def _chunks(report: Report, directory: Path, tally: payload.IssueCounts) -> Iterator[tuple[str, int, str]]:
@@ -140,11 +142,10 @@ def _pictures(report: Report, directory: Path, shelf: ThumbnailStore, row: Sampl
 
 def _edited(report: Report, directory: Path, row: SampleRow) -> bytes | None:
     """The edit's file; None if it is not there, or the path leads out of the run."""
-    inside = PurePosixPath(row.edited_path or "")
-    if row.status != "done" or not row.edited_path or inside.is_absolute() or ".." in inside.parts:
+    if row.status != "done" or not row.edited_path:
         return None
     try:
-        return (Path(str(report.run.get("dir") or directory)) / inside).read_bytes()
+        return Folder(Path(str(report.run.get("dir") or directory))).read(row.edited_path)
     except (OSError, ValueError):
         return None
 
@@ -156,37 +157,35 @@ def _stems(report: Report, directory: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _renewed(folder: Path) -> Iterator[Path]:
-    """An empty folder that takes the place of `folder` if the block ends well: a reader never meets a mixture."""
-    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{which}") for which in ("new", "old"))
+def _renewed(folder: Folder) -> Iterator[str]:
+    """A new place for the data, which takes that of the old if the block ends well: a reader never meets a mixture."""
+    fresh, old = (f"{FOLDER}/.data.{os.getpid()}.{which}" for which in ("new", "old"))
     for left in (fresh, old):  # by a process of the same number that was killed: in a container it often is the same
-        shutil.rmtree(left, ignore_errors=True)
-    fresh.mkdir()
+        folder.remove(left)
+    folder.make(fresh)
     try:
         yield fresh
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
+        if folder.stat(f"{FOLDER}/data") is not None:
+            folder.rename(f"{FOLDER}/data", old)
+        folder.rename(fresh, f"{FOLDER}/data")
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        for left in (fresh, old):
+            with contextlib.suppress(OSError):  # what stays is tried again by the next report
+                folder.remove(left)
 
 
-_FOLDERS = ("app", "thumbs", "pictures")
+_FOLDERS = (f"{FOLDER}/app", f"{FOLDER}/thumbs", f"{FOLDER}/pictures")
 _LEFT = re.compile(r"\.data\.(?P<pid>[0-9]{1,7})\.(new|old)|\..+?\.(?P<owner>[0-9]{1,7})(\.[0-9]+)?\.tmp")
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """`folder` is the report's own. What belongs to this process, or to one that still lives, stays."""
-    for place in (folder, *(folder / name for name in _FOLDERS)):
-        for entry in os.scandir(place):
-            left = _LEFT.fullmatch(entry.name)
-            if left is None or _is_alive(int(left["pid"] or left["owner"])):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)  # what stays is tried again by the next report
-            else:
-                Path(entry.path).unlink(missing_ok=True)
+def _remove_leftovers(folder: Folder) -> None:
+    """What belongs to this process, or to one that still lives, stays."""
+    for place in (FOLDER, *_FOLDERS):
+        for name in folder.names(place):
+            left = _LEFT.fullmatch(name)
+            if left is not None and not _is_alive(int(left["pid"] or left["owner"])):
+                with contextlib.suppress(OSError):
+                    folder.remove(f"{place}/{name}")
 
 
 def _is_alive(pid: int) -> bool:

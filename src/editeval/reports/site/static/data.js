@@ -1,5 +1,5 @@
 "use strict";
-/* The runs and their samples. Data arrive as scripts that call `receive`: a page on a disk may not fetch anything. */
+/* The runs and their samples. A page on a disk may not fetch anything: there, data are scripts that call `receive`. */
 (() => {
   const byId = new Map();
   const policy = globalThis.trustedTypes?.createPolicy("editeval", { createScriptURL: checked });
@@ -13,7 +13,7 @@
   ui.sample = (id) => byId.get(id);
 
   function checked(address) {
-    if (!/^(runs\/\d+\/)?report\/data\/(run|(rows|details)-\d+)\.js$/.test(address)) throw new TypeError(address);
+    if (!/^report\/data\/(run|(rows|details)-\d+)\.js$/.test(address)) throw new TypeError(address);
     return address;
   }
 
@@ -51,10 +51,20 @@
     });
   }
 
+  /** From the server: JSON, which nothing in it can make a script of. */
+  async function fetched(run, name) {
+    const answer = await fetch(`${run.root}data/${name}`);
+    if (!answer.ok) throw new Error(await answer.text());
+    const [kind, number] = name.split("-");
+    accept(run, kind, Number(number ?? 0), await answer.json());
+  }
+
+  const arrived = (run, name) => (ui.served ? fetched(run, name) : script(run, name));
+
   /** Everything that the pages need; the first page can be drawn as soon as the runs are known. */
   ui.load = async () => {
     if (ui.embedded) readBlocks();
-    else await Promise.all(ui.runs.map((run) => script(run, "run")));
+    else await Promise.all(ui.runs.map((run) => arrived(run, "run")));
     ui.draw();
     await Promise.all(ui.runs.flatMap((run) => [ui.load_ratings(run), ...(ui.embedded ? [] : rows(run))]));
     settle();
@@ -69,7 +79,7 @@
     }
   }
 
-  const rows = (run) => Array.from({ length: Math.ceil(run.info.num_samples / run.info.chunk) }, (_, number) => script(run, `rows-${number}`));
+  const rows = (run) => Array.from({ length: Math.ceil(run.info.num_samples / run.info.chunk) }, (_, number) => arrived(run, `rows-${number}`));
 
   /** All rows are here: the samples in benchmark order, and with `intersect` only those that every run has. */
   function settle() {
@@ -84,7 +94,7 @@
   /** What only a closer look needs: raw replies, attempts, seed, device. */
   ui.detail = async (run, row) => {
     const number = Math.floor(row.index / run.info.chunk);
-    if (!run.details.has(number)) await script(run, `details-${number}`);
+    if (!run.details.has(number)) await arrived(run, `details-${number}`);
     return run.details.get(number)[row.index % run.info.chunk];
   };
 })();
