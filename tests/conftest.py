@@ -38,9 +38,9 @@ def nobody_has_trusted_anything(tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Of `--numprocesses auto`: one more than there are cores, for some tests wait."""
-    return (os.cpu_count() or 1) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Of `--numprocesses auto`: one more than there are cores for the quick tests, many of which wait."""
+    return (os.cpu_count() or 1) + ("not slow" in config.option.markexpr)
 
 
 @pytest.fixture(scope="session", autouse=True)

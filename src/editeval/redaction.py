@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from types import TracebackType
 
@@ -36,7 +36,7 @@ _PLACES = re.compile(  # what comes before a secret, which is the rest
     r"|(\b(?:x-)?(?:api|access|auth)[_-]?(?:key|token)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]{8,}",
     re.IGNORECASE,
 )
-_watched: set[str] = set()
+_WATCHED = "_EDITEVAL_SECRETS"  # names of variables; the processes that this one starts have them too
 _SECRET_KEY = re.compile(
     r"(?:.*[_-])?(?:api_?key|access_?key|private_?key|authorization|bearer|(?:auth|access|api|hf|hub)_?token|token"
     r"|password|passwd|passphrase|secret|credentials?)",
@@ -45,16 +45,25 @@ _SECRET_KEY = re.compile(
 
 
 def watch(variable: str) -> None:
-    """From now on the value of this environment variable is a secret, whatever the variable is called."""
-    _watched.add(variable)
+    """From now on the value of this environment variable is a secret, whatever the variable is called.
+
+    Also for the processes that this one starts.
+    """
+    if variable in os.environ:
+        os.environ[_WATCHED] = ",".join(sorted({variable, *_watched()}))
+
+
+def _watched() -> list[str]:
+    return os.environ.get(_WATCHED, "").split(",")
 
 
 def secrets_in(environ: Mapping[str, str]) -> dict[str, str]:
     """Value -> name of every variable that holds a secret; longer values first. Paths are none."""
+    watched = _watched()
     found = {
         value.strip(): name
         for name, value in sorted(environ.items())
-        if (name in _watched or _is_secret(name)) and len(value.strip()) >= MIN_LENGTH and not _PATH.match(value)
+        if (name in watched or _is_secret(name)) and len(value.strip()) >= MIN_LENGTH and not _PATH.match(value)
     }
     return dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
 
@@ -71,23 +80,29 @@ def redacted(text: str, environ: Mapping[str, str] | None = None) -> str:
     return _PLACES.sub(lambda match: f"{match[match.lastindex or 0]}[secret]", _FORMS.sub("[secret]", text))
 
 
-def redact_stream(descriptor: int, write: Callable[[bytes], object]) -> None:
-    """Everything that comes out of `descriptor` until its end, without secrets, to `write`: whole lines at a time.
+class LineRedactor:
+    """Output of another process without secrets: give it what was read, and write what it returns.
 
-    A line ends with a newline or, as progress bars have it, a carriage return. One longer than MAX_LINE is handed over
-    in pieces, cut between words where it has any.
+    It hands over whole lines, which end with a newline or, as progress bars have it, a carriage return. One longer than
+    MAX_LINE comes in pieces, cut between words where it has any.
     """
-    kept = b""
-    while data := os.read(descriptor, MAX_LINE):
-        kept += data
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What is whole by now."""
+        kept = self._kept + data
         end = max(kept.rfind(b"\n"), kept.rfind(b"\r")) + 1
         if not end and len(kept) > MAX_LINE:
             end = kept.rfind(b" ") + 1 or len(kept)
-        if end:
-            write(_redacted_bytes(kept[:end]))
-            kept = kept[end:]
-    if kept:
-        write(_redacted_bytes(kept))
+        self._kept = kept[end:]
+        return _redacted_bytes(kept[:end])
+
+    def end(self) -> bytes:
+        """What is left when nothing more comes."""
+        kept, self._kept = self._kept, b""
+        return _redacted_bytes(kept)
 
 
 def _redacted_bytes(data: bytes) -> bytes:

@@ -16,6 +16,7 @@ from editeval.metrics import Metric as Metric
 from editeval.metrics import OfficialMean as OfficialMean
 from editeval.metrics import Score as Score
 from editeval.metrics import Summary as Summary
+from editeval.metrics import off_scale as off_scale
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -295,7 +296,7 @@ class Editor(Plugin, ABC):
 class Judge(Plugin, ABC):
     """Scores edits. Returns one list of scores per request, in order; what it cannot score is a Score without value."""
 
-    metrics: ClassVar[tuple[str, ...]]  # every metric it gives each sample; the first is the headline
+    metrics: ClassVar[tuple[str, ...]]  # every metric it gives; the first is the headline and applies to every sample
     is_batch_invariant: ClassVar[bool] = False  # True: what shares a call changes no score
     uses_prompts: ClassVar[bool] = False  # True: every category needs an entry in the YAML section `prompts`
     reads_instruction: ClassVar[bool] = True  # False: it compares with the known target and is told nothing else

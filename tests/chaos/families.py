@@ -1,6 +1,20 @@
 """All families of faults, in the order in which a suite runs them."""
 
-from chaos import equality, hostile_yaml, inputs, iofaults, kills, parents, powercut, processes, races, storms
+from chaos import (
+    datafiles,
+    equality,
+    hostile_runs,
+    hostile_yaml,
+    inputs,
+    iofaults,
+    kills,
+    parents,
+    pictures,
+    powercut,
+    processes,
+    races,
+    storms,
+)
 from chaos.family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -13,5 +27,8 @@ FAMILIES: dict[str, Family] = {
     "processes": processes.FAMILY,
     "writers": races.FAMILY,
     "inputs": inputs.FAMILY,
+    "pictures": pictures.FAMILY,
+    "datafiles": datafiles.FAMILY,
     "configurations": hostile_yaml.FAMILY,
+    "runs": hostile_runs.FAMILY,
 }

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from command_line import cli
+from editeval.images import encode_png
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = """\
@@ -269,3 +271,23 @@ def test_kill_9_anywhere_then_the_same_command_gives_the_same_bytes(
     for name in ("samples.jsonl", "scores.csv"):
         assert (only_run(folder) / name).read_bytes() == (only_run(reference) / name).read_bytes()
     assert cli("verify", cwd=folder).returncode == 0
+
+
+@pytest.mark.parametrize("command", [("check",), ("run", "--dry-run")])
+def test_all_missing_images_are_in_one_warning(folder: Path, called: Called, command: tuple[str, ...]) -> None:
+    (folder / "there.png").write_bytes(encode_png(Image.new("RGB", (8, 8))))
+    names = ["there.png", *(f"gone{i}.png" for i in range(7)), "gone0.png"]
+    rows = [{"id": f"s{i}", "image": name, "instruction": "x"} for i, name in enumerate(names)]
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    text = CONFIG.replace(
+        "type: procedural\n  params: {num_per_category: 2, size: 64}", "type: image_folder\n  params: {path: .}"
+    )
+    (folder / "small.yaml").write_text(text.partition("reward_model")[0], encoding="utf-8")
+    code, _, said = called(*command, "small.yaml", "--allow-code")
+    assert code == 0
+    (line,) = [line for line in said.splitlines() if "missing" in line]
+    assert line.startswith("warning: benchmark: 7 images are missing, which 8 of the samples need: ")
+    assert all(f"gone{i}.png (of s{i + 1})" in line for i in range(5)) and line.endswith(", and 2 more")
+    for i in range(7):
+        (folder / f"gone{i}.png").write_bytes(b"")
+    assert "missing" not in called(*command, "small.yaml", "--allow-code")[2]

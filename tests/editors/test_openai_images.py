@@ -85,7 +85,7 @@ def test_every_field_is_sent_explicitly(server: ImageServer) -> None:
 
 def bare(server: ImageServer, **fields: str) -> Effective:
     """What the server does for a request that leaves everything to it."""
-    kind, body = form({"prompt": "make it blue", "model": "tiny-edit", **fields}, PNG)
+    kind, body = form({"prompt": "make it blue", "model": "tiny-edit", **fields}, [PNG])
     message = HttpRequest("POST", "/images/edits", body, kind)
     reply = exchange(parse_url("", server.url), message, 5.0, 1 << 24)
     assert reply.status == 200, reply.body
@@ -500,3 +500,11 @@ def test_all_tries_of_an_edit_have_one_idempotency_key_and_no_other_edit_has_it(
     assert len(set(keys)) == 4, "the sample and the seed are part of it, even where the server has no seed"
     edit(loaded(server, num_inference_steps=7), REQUESTS[0])
     assert server.calls[-1].headers["Idempotency-Key"] not in keys
+
+
+def test_several_source_images_are_a_list_of_files_and_only_for_the_dialect_that_takes_them() -> None:
+    _, one = form({"prompt": "p"}, [PNG])
+    _, two = form({"prompt": "p"}, [PNG, PNG])
+    assert (one.count(b'name="image"'), two.count(b'name="image[]"'), two.count(PNG)) == (1, 2, 2)
+    most = [OpenaiImages.max_images_of(OpenaiImagesParams(**params)) for params in ({}, OPENAI)]
+    assert most == [1, 16]

@@ -173,6 +173,7 @@ def test_a_dropped_request_is_forgotten_and_the_next_one_runs(worker: Talk) -> N
         ("nothing", "bad_output", "the judge returned NoneType"),
         ("numbers", "bad_output", "the judge's scores for a are float"),
         ("no_headline", "bad_output", "the judge gave a the metrics ['care'], not ['care', 'overall']"),
+        ("headline_not_applicable", "bad_output", "its headline does not apply; it always must"),
         ("float32", "exception", "not JSON serializable"),
     ],
 )

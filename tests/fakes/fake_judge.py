@@ -65,6 +65,9 @@ class FakeJudge(Judge):
         key = sound[0][0].sample_id
         if mode == "raises":
             raise RuntimeError("the judge fell over")
+        if mode == "eleven_unnoticed":  # as from a worker that is not sound any more
+            self.scales_of = lambda params: {name: Metric(name, None, None) for name in self.metrics}  # type: ignore
+            return [self._row(key, 11.0), *sound[1:]]
         if mode in ("nan", "eleven"):
             return [self._row(key, math.nan if mode == "nan" else 11.0), *sound[1:]]
         replies: dict[str, Any] = {
@@ -75,6 +78,9 @@ class FakeJudge(Judge):
             "one_more": [*sound, sound[-1]],
             "no_scores": [[] for _ in sound],
             "no_headline": [row[1:] for row in sound],
+            "headline_not_applicable": [
+                [replace(row[0], value=None, reason="not_applicable"), *row[1:]] for row in sound
+            ],
             "twice": [[row[0], *row] for row in sound],
             "headline_last": [row[::-1] for row in sound],
             "other_key": [self._row("somebody else", 5.0), *sound[1:]],

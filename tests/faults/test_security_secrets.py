@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from fault_runs import CONFIG, config_in
 
 from command_line import cli
 from editeval.config.load import load_config
-from editeval.redaction import MAX_LINE, redact_stream, redacted, secrets_in
+from editeval.redaction import MAX_LINE, LineRedactor, redacted, secrets_in
 from fakes import image_server
 from fakes.image_server import ImageServer
 
@@ -166,11 +164,15 @@ def test_the_value_of_a_usual_secret_variable_is_not_shown(name: str) -> None:
         assert redacted(f"sent <{value}>", {name: value}) == f"sent <[{name}]>"
 
 
-def test_the_variable_that_api_key_env_names_is_a_secret_whatever_it_is_called(tmp_path: Path) -> None:
+def test_the_variable_that_api_key_env_names_is_a_secret_whatever_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environ = {"GATEWAY": "correct-horse"}
+    monkeypatch.setenv("GATEWAY", "correct-horse")
     assert redacted("sent correct-horse", environ) == "sent correct-horse"
     path = served(tmp_path, "http://127.0.0.1:9/v1")
     path.write_text(path.read_text(encoding="utf-8").replace("IMAGES_KEY", "GATEWAY"), encoding="utf-8")
+    monkeypatch.setenv("_EDITEVAL_SECRETS", "")  # so that it is put back
     load_config(path, environ={})
     assert redacted("sent correct-horse", environ) == "sent [GATEWAY]"
 
@@ -207,19 +209,55 @@ def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
     assert redacted(text, {}) == text
 
 
-def test_a_stream_comes_out_line_by_line_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The secret is in the pipe in pieces, at the end of a line, in a progress bar, in a line without an end."""
+def test_output_comes_out_line_by_line_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret comes in pieces, at the end of a line, in a progress bar, in a line without an end."""
     monkeypatch.setenv("IMAGES_KEY", CANARY)
-    ours, theirs = os.pipe()
-    written: list[bytes] = []
-    reader = threading.Thread(target=redact_stream, args=(ours, written.append))
-    reader.start()
-    with os.fdopen(theirs, "wb", buffering=0) as pipe:
-        for piece in (CANARY[:9], CANARY[9:] + "\n\xff", "50 %\r", "x " * MAX_LINE, f"{CANARY} tail {CANARY}"):
-            pipe.write(piece.encode("latin-1"))
-            while piece.startswith("50") and not written:  # the first line is out while more is to come
-                time.sleep(0.001)
-    reader.join()
-    os.close(ours)
-    assert written[0].startswith(b"[IMAGES_KEY]\n") and len(written) > 2
-    assert b"".join(written) == b"[IMAGES_KEY]\n\xff50 %\r" + b"x " * MAX_LINE + b"[IMAGES_KEY] tail [IMAGES_KEY]"
+    lines = LineRedactor()
+    assert lines.feed(CANARY[:9].encode()) == b""
+    assert lines.feed(CANARY[9:].encode() + b"\n\xff") == b"[IMAGES_KEY]\n"
+    assert lines.feed(b"50 %\r") == b"\xff50 %\r", "a progress bar has no other end"
+    long = b"x " * MAX_LINE + CANARY[:9].encode()
+    assert lines.feed(long) == b"x " * MAX_LINE
+    assert lines.feed(CANARY[9:].encode() + b" tail " + CANARY.encode()) + lines.end() == (
+        b"[IMAGES_KEY] tail [IMAGES_KEY]"
+    )
+    assert lines.end() == b""
+
+
+def test_what_a_worker_prints_is_in_its_log_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable's name says nothing; only the configuration does. A child of the worker prints it as well."""
+    for name, value in {"GATEWAY": CANARY, "_EDITEVAL_SECRETS": ""}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "printing.py").write_text(PRINTING, encoding="utf-8")
+    (tmp_path / "c.yaml").write_text(
+        "benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}\n"
+        "diffusion_model: {type: printing.py, params: {api_key_env: GATEWAY}, execution: {device_ids: [cpu]}}\n",
+        encoding="utf-8",
+    )
+    done = cli("run", "c.yaml", "--allow-code", "--first", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (log,) = (tmp_path / "outputs" / "logs").glob("*worker0.log")
+    text = log.read_text(encoding="utf-8")
+    assert "key [GATEWAY] of the worker" in text and "key [GATEWAY] of its child" in text
+    assert not leaks(tmp_path, done.stdout, done.stderr)
+
+
+PRINTING = """
+import os, subprocess, sys
+from dataclasses import dataclass
+from editeval.images import decode
+from editeval.types import Editor
+
+@dataclass(frozen=True)
+class Printing_Params:
+    api_key_env: str = ""
+
+class Printing(Editor):
+    Params = Printing_Params
+    default_device = "cpu"
+
+    def edit(self, request, progress):
+        print("key", os.environ["GATEWAY"], "of the worker", flush=True)
+        subprocess.run(["sh", "-c", "echo key $GATEWAY of its child"], check=True)
+        return decode(request.images[0])
+"""

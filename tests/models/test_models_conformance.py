@@ -17,6 +17,7 @@ from PIL import Image
 
 from conftest import Folder, picture
 from editeval.editors.diffusion.families import FAMILIES as ROWS
+from editeval.errors import EditRefusedError
 from editeval.images import decode
 from editeval.types import EditRequest
 
@@ -185,3 +186,21 @@ def test_longcat_takes_512_tokens_of_instruction_and_says_so_beyond(tiny: Folder
     for overrides in ({"instruction": words}, {"negative_prompt": words}):
         with pytest.raises(EditRefusedError, match="it takes 512"):
             edited(editor, request(**overrides))
+
+
+@pytest.mark.parametrize("name", ["qwen_image_edit_plus", "flux2", "flux2_klein"])
+def test_several_source_images_all_reach_the_autoencoder_in_order_and_decide_the_edit(name: str, tiny: Folder) -> None:
+    editor = loaded(name, tiny(name))
+    both = dataclasses.replace(request(), images=(picture(1), picture(2, (64, 96))))
+    first, second = (array.shape[1:] for array in encoded(editor, both))
+    assert first[0] < first[1] and second[0] > second[1]
+    assert edited(editor, both).size == edited(editor, request()).size == (96, 64)
+    assert difference(edited(editor, both), edited(editor, request())) > 0
+
+
+@pytest.mark.parametrize("name", ["qwen_image_edit", "flux_kontext", "instruct_pix2pix"])
+def test_a_pipeline_for_one_source_image_refuses_two_before_and_during_the_run(name: str, tiny: Folder) -> None:
+    editor = loaded(name, tiny(name))
+    with pytest.raises(EditRefusedError, match=r"takes 1 source image, got 2; set .*images: first"):
+        edited(editor, dataclasses.replace(request(), images=(picture(1), picture(2))))
+    assert type(editor).max_images_of(editor.params) == 1

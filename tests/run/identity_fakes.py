@@ -15,7 +15,7 @@ from editeval.images import encode_png
 from editeval.run.pipeline import RunResult, evaluate
 from editeval.store.run_store import RunStore
 
-NUM_SAMPLES = 30
+NUM_SAMPLES = 10
 
 
 class Bench:

@@ -45,13 +45,13 @@ def unknown(result: RunResult) -> list[str]:
 
 def test_other_weights_under_the_same_path_are_another_run(bench: Bench) -> None:
     first = bench.run()
-    assert bench.run().plan.dir == first.plan.dir and num_edited(first.plan.dir) == 30
+    assert bench.run().plan.dir == first.plan.dir and num_edited(first.plan.dir) == 10
     assert problems(first) == unknown(first) == []
     bench.train(2)
     (found,) = problems(first)
-    assert "weights named by model_path (model.safetensors)" in found and "30 edits" in found
+    assert "weights named by model_path (model.safetensors)" in found and "10 edits" in found
     second = bench.run()
-    assert second.plan.dir != first.plan.dir and num_edited(second.plan.dir) == 30
+    assert second.plan.dir != first.plan.dir and num_edited(second.plan.dir) == 10
     line = f"{first.plan.dir.name} differs in weights named by model_path (model.safetensors): a new run begins, "
     assert line + second.plan.dir.name in log_of(second)
     assert files_of(first) != files_of(second)
@@ -72,7 +72,7 @@ def test_a_checkpoint_that_was_moved_is_the_same_model(bench: Bench) -> None:
     moved = bench.folder / "elsewhere"
     bench.checkpoint.rename(moved)
     second = bench.run(diffusion_model__params__model_path=str(moved))
-    assert second.plan.dir == first.plan.dir and num_edited(first.plan.dir) == 30
+    assert second.plan.dir == first.plan.dir and num_edited(first.plan.dir) == 10
 
 
 def test_retry_does_not_go_on_with_other_weights(bench: Bench) -> None:
@@ -90,7 +90,7 @@ def test_judging_again_needs_neither_the_weights_nor_the_code_of_the_editor(benc
     assert any("not on this machine any more" in line for line in unknown(first)) and problems(first) == []
 
 
-def test_one_changed_instruction_of_thirty_edits_one(bench: Bench) -> None:
+def test_one_changed_instruction_of_ten_edits_one(bench: Bench) -> None:
     first = bench.run()
     bench.instructions["s07"] = "paint it otherwise, please"
     bench.write()
@@ -100,9 +100,9 @@ def test_one_changed_instruction_of_thirty_edits_one(bench: Bench) -> None:
     assert set(origins(second.plan.dir).values()) == {"", first.plan.dir.name}
     assert num_judged(second.plan.dir) == 4, "the judge may depend on who shares a call: the whole call is asked again"
     log = log_of(second)
-    assert f"{first.plan.dir.name} differs in benchmark: 1 sample of 30: a new run begins" in log
-    assert f"29 edits and the scores of 26 reused from {first.plan.dir.name}" in log
-    assert "30 samples, 29 edited already, 1 to edit" in log
+    assert f"{first.plan.dir.name} differs in benchmark: 1 sample of 10: a new run begins" in log
+    assert f"9 edits and the scores of 6 reused from {first.plan.dir.name}" in log
+    assert "10 samples, 9 edited already, 1 to edit" in log
     assert files_of(second) == files_of(bench.run(fresh=True))
     for name in ("report.md", "report.json", "report.html"):
         assert first.plan.dir.name in (second.plan.dir / name).read_text(encoding="utf-8"), name
@@ -129,8 +129,8 @@ def test_reusing_that_is_cut_short_goes_on_at_the_next_start(bench: Bench) -> No
     plan = make_plan(bench.config())
     with open_store(plan) as store:
         store.select(plan.samples)
-        reuse(plan, store, lambda: sum(1 for _ in store.edits()) >= 10, page_size=5)
-        assert sum(1 for _ in store.edits()) == 10
+        reuse(plan, store, lambda: sum(1 for _ in store.edits()) >= 4, page_size=2)
+        assert sum(1 for _ in store.edits()) == 4
         key = store.pending_edits()[-1]
         store.edit_path(key).write_bytes(b"half a picture")  # a kill between file and row
     result = bench.run()
@@ -181,7 +181,7 @@ def test_a_benchmark_whose_fingerprint_is_blind_is_looked_at_sample_by_sample(be
     second = bench.run(benchmark=blind)
     assert second.plan.dir.name == f"{first.plan.dir.name}-2"
     assert [key for key, origin in origins(second.plan.dir).items() if not origin] == ["s04"]
-    assert "benchmark: 1 sample of 30" in log_of(second)
+    assert "benchmark: 1 sample of 10" in log_of(second)
     assert bench.run(benchmark=blind).plan.dir == second.plan.dir
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_run_is_no_reason_to_stop(bench: Bench) -> None:
     bench.instructions["s07"] = "paint it otherwise, please"
     bench.write()
     second = bench.run()
-    assert num_edited(second.plan.dir) == 30 and second.exit_code == 0
+    assert num_edited(second.plan.dir) == 10 and second.exit_code == 0
     assert f"reused from {first.plan.dir.name}" in log_of(second)
 
 
@@ -286,11 +286,11 @@ def test_a_run_of_before_weights_were_recorded_goes_on_and_says_so(bench: Bench)
     assert former != judging.id
     old = as_before(first, bench)
     second = bench.run()
-    assert second.plan.dir == old and num_edited(old) == 30
+    assert second.plan.dir == old and num_edited(old) == 10
     log = log_of(second)
     assert "made before editeval recorded its weights and code: whether that has changed since is not known" in log
     assert "reward_model: the scores there were made before editeval recorded its code" in log
-    assert second.plan.judgings[0].id == former and num_judged(old) == 30, "nothing is asked twice"
+    assert second.plan.judgings[0].id == former and num_judged(old) == 10, "nothing is asked twice"
     assert any("5 edits were made before editeval recorded their source" in line for line in unknown(second))
     bench.train(2)
     third = bench.run()

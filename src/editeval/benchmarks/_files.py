@@ -6,6 +6,7 @@ An image is in a folder that nothing leaves, or base64 inside a JSON file.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import posixpath
@@ -13,14 +14,14 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from editeval.benchmarks._json_stream import LongString
 from editeval.errors import BenchmarkError, ImageError
-from editeval.images import from_base64
+from editeval.images import from_base64, read_file
 from editeval.types import ImageRef, Sample
 
 MAX_HASHED_BYTES = 1 << 30  # up to this total, fingerprints read whole images
@@ -48,10 +49,7 @@ class FolderImage:
             real = os.path.realpath(path)
             if not _is_inside(real, self.root):
                 raise ImageError(f"{path}: leads out of {self.root}")
-            with open(real, "rb", opener=_open_without_waiting) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ImageError(f"{path}: not a regular file")
-                return file.read()
+            return read_file(real)
         except OSError as error:
             raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -111,7 +109,7 @@ class ImageDirectory:
 
     def image(self, where: str, field: str, name: str) -> FolderImage:
         """The image called `name`. Raises BenchmarkError for URLs, absolute paths, "..", and links that lead out."""
-        problem = _refusal(name)
+        problem = name_problem(name)
         if problem:
             raise BenchmarkError(f"{where}: {field} {problem}, got {name[:200]!r}; give a path relative to {self.root}")
         if "//" in name or "./" in name:
@@ -203,7 +201,7 @@ def _size(path: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _refusal(name: str) -> str:
+def name_problem(name: str) -> str:
     if _URL.match(name):
         return "is a URL, and images are never fetched"
     if name.startswith("/") or _DRIVE.match(name):
@@ -221,8 +219,18 @@ def _is_inside(real: str, root: str) -> bool:
     return real == root or real.startswith(root.rstrip("/") + "/")
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block for ever
+MAX_LINE = 8 << 20  # characters
+
+
+def lines(file: TextIO, where: Path) -> Iterator[str]:
+    """The lines of a text file. Raises BenchmarkError for one of more than MAX_LINE characters."""
+    for number in itertools.count(1):
+        line = file.readline(MAX_LINE + 1)
+        if len(line) > MAX_LINE:
+            raise BenchmarkError(f"{where}:{number}: a line of more than {MAX_LINE} characters; a row has one line")
+        if not line:
+            return
+        yield line
 
 
 # ------------------------------------------------------------------------------------------------ ids and texts

@@ -13,7 +13,6 @@ from pathlib import Path
 from editeval.benchmarks._files import (
     Base64Slice,
     Base64Text,
-    FolderImage,
     ImagePlace,
     optional_text,
     refuse_duplicates,
@@ -106,7 +105,7 @@ class RecordReader:
             wanted = " or ".join(repr(self.names[role]) for role in roles if self.names[role]) or "any field"
             named = " or ".join(f"fields.{role}" for role in roles)
             raise BenchmarkError(f"{where}: no image in {wanted}; fill it in, or set {named}")
-        cluster = self._text(where, record, "cluster") or (images[0].name if isinstance(images[0], FolderImage) else "")
+        cluster = self._text(where, record, "cluster") or getattr(images[0], "name", "")
         return Sample(
             id=self._id(where, record, category),
             category=category,

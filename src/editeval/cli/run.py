@@ -22,6 +22,7 @@ from editeval.reports.format import subset_line
 from editeval.run import recorded
 from editeval.run.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
 from editeval.run.prepare import new_run_line, recorded_so_far
+from editeval.run.selection import missing_images
 from editeval.store import directories
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
@@ -113,6 +114,7 @@ def check(options: argparse.Namespace) -> int:
             raise
         warnings += [f"{part} (needed by `editeval run`)" for part in absent]
     else:
+        warnings += filter(None, [missing_images(plan.samples)])
         lines += [f"  {subset_line(plan.subset)}"] if plan.subset else []
         lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
         lines += [f"  {one_line(note)}" for note in plan.notes]
@@ -141,7 +143,8 @@ def _dry_run(config: Config, fresh: bool) -> int:
     """Print what `run` would do. Loads no model and writes nothing; missing devices are said, not refused."""
     plan = make_plan(config, fresh)
     out = sys.stdout.write
-    for warning in [*config.warnings, *unused_prompts(config), *device_warnings(config)]:
+    warnings = [*config.warnings, *unused_prompts(config), *device_warnings(config)]
+    for warning in [*warnings, *filter(None, [missing_images(plan.samples)])]:
         sys.stderr.write(f"warning: {one_line(redacted(warning))}\n")
     pending, states = recorded_so_far(plan)
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")

@@ -8,7 +8,7 @@ OpenAI's reference of "Create image edit", 2026-11.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from editeval.editors.diffusion.families import Size, area_size, parse_size
@@ -40,6 +40,7 @@ class Dialect:
     accepts: tuple[str, ...] = ()  # the TUNABLE parameters it knows
     constants: Mapping[str, Value] = field(default_factory=dict)  # sent with every request; `extra` may change them
     has_seed: bool = True
+    max_images: int | None = 1  # that it takes in one request
     is_sized_by_model: bool = False  # True: the rules "model" and "source" are sent as "auto"
 
 
@@ -65,6 +66,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai": Dialect(
         constants={"quality": "auto", "background": "auto", "moderation": "auto"},
         has_seed=False,
+        max_images=16,
         is_sized_by_model=True,
     ),
 }
@@ -87,9 +89,9 @@ def text_of(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def form(fields: Mapping[str, str], image: bytes) -> tuple[str, bytes]:
-    """(content type, body) of multipart/form-data with the PNG `image`. The same input gives the same bytes."""
-    digest = hashlib.sha256(image)
+def form(fields: Mapping[str, str], images: Sequence[bytes]) -> tuple[str, bytes]:
+    """(content type, body) of multipart/form-data with the PNG `images`. The same input gives the same bytes."""
+    digest = hashlib.sha256(b"".join(images))
     for name, text in fields.items():
         digest.update(f"\0{name}\0{text}".encode())
     boundary = f"editeval-{digest.hexdigest()[:40]}"  # no text can contain a hash of itself
@@ -97,8 +99,10 @@ def form(fields: Mapping[str, str], image: bytes) -> tuple[str, bytes]:
     for name, text in fields.items():
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
         parts.append(head.encode() + text.encode() + b"\r\n")
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="image.png"\r\n'
-    parts.append(f"{head}Content-Type: image/png\r\n\r\n".encode() + image + b"\r\n")
+    name = "image" if len(images) == 1 else "image[]"
+    for image in images:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="image.png"\r\n'
+        parts.append(f"{head}Content-Type: image/png\r\n\r\n".encode() + image + b"\r\n")
     return f"multipart/form-data; boundary={boundary}", b"".join(parts) + f"--{boundary}--\r\n".encode()
 
 

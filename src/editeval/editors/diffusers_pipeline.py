@@ -10,9 +10,10 @@ generator seeded with the request's seed, the same on every device.
 
 The types `qwen_image_edit` and `qwen_image_edit_plus` are two of these families with parameters and defaults of their
 own, those of v2. About 60 GiB in bfloat16, one copy on an 80 GB GPU; Apache-2.0. At one megapixel with true CFG, 50
-steps of v1 are 19.8 PFLOP (25 s on an H100 at best), 40 steps of Plus 13.4 PFLOP (17 s). Plus takes one source image;
-its text encoder sees a copy of 384 x 384 pixels (in area), its transformer one of a megapixel, both scaled from the
-source itself. The conditioning of both is corrected for transformers >= 5.3.
+steps of v1 are 19.8 PFLOP (25 s on an H100 at best), 40 steps of Plus 13.4 PFLOP (17 s). Plus takes several source
+images (trained with up to three; the edit has the shape of the first); its text encoder sees a copy of 384 x 384
+pixels (in area), its transformer one of a megapixel, both scaled from the source itself. The conditioning of both is
+corrected for transformers >= 5.3.
 """
 
 from __future__ import annotations
@@ -105,6 +106,16 @@ class DiffusersPipeline(Editor):
     _engine: DiffusionEngine | None = None
 
     @classmethod
+    def max_images_of(cls, params: PipelineParams) -> int | None:
+        """That of its family; None where only the checkpoint tells and lies elsewhere: then each edit is checked."""
+        wanted, known = params.wanted_family(), {family.name: family.pipelines for family in FAMILIES.values()}
+        if wanted == "auto" and not checkpoint.is_path(params.model_name):
+            return None
+        if wanted == "auto":
+            wanted = checkpoint.check_family(checkpoint.read_index(params.model_name, params.revision), wanted, known)
+        return FAMILIES[wanted].max_images
+
+    @classmethod
     def check(cls, params: PipelineParams) -> None:
         """A folder must hold a checkpoint; what is on the Hub is looked up afterwards."""
         if checkpoint.is_path(params.model_name):
@@ -144,7 +155,7 @@ class QwenImageEdit(DiffusersPipeline):
 
 
 class QwenImageEditPlus(DiffusersPipeline):
-    """Qwen-Image-Edit-2509 and -2511 ("Plus"), run by diffusers with one source image per edit."""
+    """Qwen-Image-Edit-2509 and -2511 ("Plus"), run by diffusers."""
 
     Params = QwenImageEditPlusParams
     variants = ()

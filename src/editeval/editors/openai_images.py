@@ -124,6 +124,11 @@ class OpenaiImages(Editor):
         self._is_over = ""  # why no further call is made
 
     @classmethod
+    def max_images_of(cls, params: OpenaiImagesParams) -> int | None:
+        """OpenAI's own models take 16; of another server's model nothing is known but that it takes one."""
+        return DIALECTS[params.dialect].max_images
+
+    @classmethod
     def check(cls, params: OpenaiImagesParams) -> None:
         """The key's variable is set, and every address answers."""
         params.check_servers("openai_images")
@@ -161,9 +166,10 @@ class OpenaiImages(Editor):
         if self._is_over:
             raise MachineError(self._is_over)
         params = self._with(request.overrides)
-        source = decode(request.images[0])
+        sources = [decode(image) for image in request.images]
+        source = sources[0]
         size = None if _is_auto(params) else size_of(params.size, source.size)
-        kind, body = form(fields_of(params, request, size), encode_png(source))
+        kind, body = form(fields_of(params, request, size), [encode_png(one) for one in sources])
         progress(0, 1)
         try:
             once = idempotency(request.key, str(request.seed), kind)  # the boundary is a hash of all that is sent

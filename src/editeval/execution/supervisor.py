@@ -138,10 +138,14 @@ class Supervisor:
 class WorkerLog:
     """The log file of a worker, which is open as standard output: no larger than MAX_LOG_BYTES, and says what it lacks.
 
-    When it is full, the end of what follows is kept in memory, and written when the worker has ended.
+    When it is full, the end of what follows is kept in memory, and written when the worker has ended. Secrets that a
+    library prints stay out of it.
     """
 
     def __init__(self, pipe: int) -> None:
+        from editeval.redaction import LineRedactor  # the worker has been forked by now
+
+        self._lines = LineRedactor()
         self.pipe = pipe
         os.set_blocking(pipe, False)
         self._room = max(LEAST_BYTES, MAX_LOG_BYTES - os.fstat(1).st_size)
@@ -157,11 +161,12 @@ class WorkerLog:
                 return True
             if not data:
                 return False
-            self._add(data)
+            self._add(self._lines.feed(data))
         return True
 
     def close(self) -> None:
         """What was kept is in the log."""
+        self._add(self._lines.end())
         if self._num_cut:
             num_lost = self._num_cut - len(self._end)
             _write(f"\n--- {num_lost:,} bytes are left out here; the last {len(self._end):,}:\n".encode() + self._end)

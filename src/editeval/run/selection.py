@@ -12,9 +12,11 @@ from dataclasses import replace
 from editeval.config import legacy
 from editeval.config.schema import BenchmarkConfig, Config
 from editeval.errors import BenchmarkError, ConfigError, Problems
+from editeval.images import file_of
 from editeval.plugin_errors import with_safe_images
 from editeval.types import Editor, ImageRef, Sample, Subset
 
+NAMED = 5  # missing images
 RESERVED = ("macro", "micro")  # what the report calls the rows over all categories
 
 
@@ -44,6 +46,24 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
             "report uses it for the row over all categories; rename it"
         )
     return [with_safe_images(sample) for sample in samples]
+
+
+def missing_images(samples: Iterable[Sample]) -> str:
+    """One line about all image files of `samples` that are not there; empty if none is missing."""
+    missing: dict[str, str] = {}
+    needing: set[str] = set()
+    for sample in samples:
+        for image in (*sample.images, sample.target, sample.mask, *sample.references):
+            path = file_of(image) if image is not None else None
+            if path is not None and not path.is_file():
+                missing.setdefault(str(path), sample.id)
+                needing.add(sample.id)
+    if not missing:
+        return ""
+    first = ", ".join(f"{path} (of {sample_id})" for path, sample_id in list(missing.items())[:NAMED])
+    more = f", and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    are = "image is" if len(missing) == 1 else "images are"
+    return f"benchmark: {len(missing)} {are} missing, which {len(needing)} of the samples need: {first}{more}"
 
 
 def shown_images(config: Config, sample: Sample) -> tuple[ImageRef, ...]:

@@ -21,6 +21,7 @@ from editeval.files import Folder, write_atomic
 from editeval.machine import host
 
 BUSY_TIMEOUT_S = 30.0
+MAX_NUMBER = 1e15  # no time, score or size of ours is larger
 MAX_CELL = 256_000_000  # bytes of a text or a row; the longest of ours are events about every sample
 _NOT_OURS = (
     "SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' "
@@ -162,6 +163,20 @@ def _check_kind(db: sqlite3.Connection, path: Path) -> None:
         raise MachineError(f"{path}: ledger version {found}, this editeval knows up to {known}; upgrade editeval")
 
 
+def check_types(db: sqlite3.Connection, path: Path) -> None:
+    """Raises MachineError for values that are not of their column's type, as a stranger's ledger may hold."""
+    kinds = {"TEXT": "text", "INTEGER": "integer", "REAL": "real"}
+    with translated(path):
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if '"' in table:
+                raise MachineError(f"{path}: {table!r} is no table of ours; {_RESTORE}")
+            columns = [(row[1], kinds.get(row[2], "")) for row in db.execute(f'PRAGMA table_info("{table}")')]
+            wrong = [f"typeof(\"{name}\") NOT IN ('{kind}', 'null')" for name, kind in columns if kind]
+            wrong += [f'abs("{name}") > {MAX_NUMBER}' for name, kind in columns if kind == "real"]
+            if wrong and db.execute(f'SELECT 1 FROM "{table}" WHERE {" OR ".join(wrong)} LIMIT 1').fetchone():
+                raise MachineError(f"{path}: {table}: values of another type than editeval writes; {_RESTORE}")
+
+
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Errors of the disk and of SQLite leave as one line that names `path`; bugs stay what they are."""
@@ -199,7 +214,7 @@ def _is(error: sqlite3.Error, *primary_codes: int) -> bool:
 
 
 def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path.absolute()))}?{mode}"
+    return f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
 
 
 APPLICATION_ID = 0x65646974  # "edit": tells our ledger from any other SQLite file

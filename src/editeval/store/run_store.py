@@ -41,6 +41,12 @@ class RunStore(Ledger):
         self.manifest = content
         self._lock = lock
         self.invocation: int | None = None  # seq of the event of this invocation, if it is one
+        if not manifest.is_own(content):
+            try:
+                connection.check_types(db, self.path)
+            except BaseException:
+                db.close()
+                raise
 
     @classmethod
     def open(cls, directory: Path, manifest: Manifest) -> RunStore:

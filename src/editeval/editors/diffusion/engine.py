@@ -78,30 +78,39 @@ class DiffusionEngine:
         if self._has_failed:  # what an out-of-memory error left behind is only free once its traceback is gone
             self._has_failed = False
             release_memory()
-        source = decode(request.images[0])
+        most = self.family.max_images
+        if most is not None and len(request.images) > most:
+            what = f"takes {most} source image, got {len(request.images)}"
+            raise EditRefusedError(f"{self.family.name}: {what}; set diffusion_model.params.images: first")
+        sources = [decode(image) for image in request.images]
+        source = sources[0]
         arguments = {**self._arguments, **checked_overrides(self.family, request)}
         check_steps(self._pipeline, arguments["num_inference_steps"])
         try:
-            result = self._run(source, request, arguments, (progress, is_bar_shown))
+            result = self._run(sources, request, arguments, (progress, is_bar_shown))
         except BaseException:
             self._has_failed = True
             raise
         result = normalised(result)  # Qwen-Image-2.1 answers with an alpha channel
         return families.scaled(result, source.size) if self._size == "source" else result
 
-    def _run(self, source: Image, request: EditRequest, arguments: Arguments, bar: tuple[Progress, bool]) -> Image:
+    def _run(
+        self, sources: list[Image], request: EditRequest, arguments: Arguments, bar: tuple[Progress, bool]
+    ) -> Image:
+        """The canvas is that of the first source: what an edit is compared with."""
         import torch
 
         self._check_prompt(request, arguments)
         if arguments.get("true_cfg_scale", 2.0) <= 1:  # guidance is off: the pipelines would warn at every edit
             arguments = {name: value for name, value in arguments.items() if name != "negative_prompt"}
         pipeline = self._pipeline
-        target = self._target(source.size)
+        target = self._target(sources[0].size)
+        prepared = [self._prepared(source, target) for source in sources]
         pipeline.progress_bar = lambda total: StepBar(type(pipeline).progress_bar(pipeline, total=total), total, bar[0])
         pipeline.set_progress_bar_config(disable=not bar[1])
         arrays = pipeline(
             prompt=request.instruction,
-            image=self._prepared(source, target),
+            image=prepared if len(prepared) > 1 else prepared[0],  # a list of one is another thing to some
             generator=torch.Generator("cpu").manual_seed(request.seed),
             output_type="np",  # floats: in 8 bits NaN would be a black picture like any other
             **arguments,

@@ -138,6 +138,7 @@ class Family:
     guidance: Mapping[str, float | str]  # argument of the pipeline's call -> default; other guidance is refused
     max_prompt_tokens: int | None = None  # a longer one crashes the pipeline; None: it reads on, or cuts by design
     distilled_steps: int | None = None  # steps of a checkpoint that says `is_distilled`; its guidance is fixed
+    max_images: int | None = 1  # source images that the pipeline takes in one call; None: any number
     proven: bool = True
 
 
@@ -168,7 +169,15 @@ _QWEN_GUIDANCE: dict[str, float | str] = {"true_cfg_scale": 4.0, "negative_promp
 _ROWS = (
     Family("qwen_image_edit", ("QwenImageEditPipeline",), _QWEN_SIZE, True, "free", _sides, 50, _QWEN_GUIDANCE),
     Family(
-        "qwen_image_edit_plus", ("QwenImageEditPlusPipeline",), _QWEN_SIZE, True, "free", _sides, 40, _QWEN_GUIDANCE
+        "qwen_image_edit_plus",
+        ("QwenImageEditPlusPipeline",),
+        _QWEN_SIZE,
+        True,
+        "free",
+        _sides,
+        40,
+        _QWEN_GUIDANCE,
+        max_images=None,  # its authors trained it with up to three
     ),
     Family(
         "flux_kontext",
@@ -180,7 +189,17 @@ _ROWS = (
         28,
         {"guidance_scale": 2.5, "true_cfg_scale": 1.0, "negative_prompt": ""},
     ),
-    Family("flux2", ("Flux2Pipeline",), _FLUX2_SIZE, False, "free", _sides, 50, {"guidance_scale": 4.0}),
+    Family(
+        "flux2",
+        ("Flux2Pipeline",),
+        _FLUX2_SIZE,
+        False,
+        "free",
+        _sides,
+        50,
+        {"guidance_scale": 4.0},
+        max_images=None,
+    ),
     Family(
         "flux2_klein",
         ("Flux2KleinPipeline",),
@@ -191,6 +210,7 @@ _ROWS = (
         50,
         {"guidance_scale": 4.0},
         distilled_steps=4,
+        max_images=None,
     ),
     Family(
         "instruct_pix2pix",

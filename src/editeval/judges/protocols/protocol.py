@@ -116,7 +116,7 @@ class Protocol(ABC):
     def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         """One reading of one value, on its scale, for each metric, from the readings of the questions by name.
 
-        NOT_APPLICABLE for a metric that is none of this sample's.
+        NOT_APPLICABLE for a metric, never the headline, that is none of this sample's.
         """
 
     def examples(self) -> Iterator[JudgeRequest]:
