@@ -29,7 +29,8 @@ def test_everything_has_two_languages_and_the_same_gaps_in_both(kind: Literal["w
 
 def test_no_message_is_missing_and_none_is_there_for_nothing() -> None:
     reports = Path(i18n.__file__).parent
-    code = "".join(path.read_text(encoding="utf-8") for path in reports.rglob("*.py"))
+    files = (*reports.rglob("*.py"), *reports.with_name("run").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in files)
     asked = set(re.findall(r'"(\w+)"', code)) | {f"edits_{flag}" for flag in FLAGS}
     asked |= {f"status_{name.replace(' ', '_')}" for name in (PASSED, WARNED, FAILED, NOT_MEASURED)}
     assert set(vocabulary()["messages"]) <= asked
