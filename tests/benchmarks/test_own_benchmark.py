@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from command_line import cli
-from contracts.benchmark_contract import check_benchmark
 from PIL import Image
 
+from command_line import cli
+from contracts.benchmark_contract import check_benchmark
 from editeval import plugins
 from editeval.errors import BenchmarkError
 
