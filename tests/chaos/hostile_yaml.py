@@ -92,6 +92,8 @@ CONFIGURATIONS: dict[str, str] = {
     "a log behind a link": _run("logging: {log_file: linked.log}\n"),
     "logs behind a linked folder": _run("logging: {log_dir: elsewhere}\n"),
     "logs by dots": _run("logging: {log_file: outputs/../../outside/x.log}\n"),
+    "a worker's log behind a link": _run("logging: {log_file: outputs/x.log}  # planted: link\n"),
+    "a log that is a pipe": _run("# planted: pipe\n"),
     "results in the home folder": _run("evaluation: {output_dir: ~/results}\n"),
     "results behind a link": _run("evaluation: {output_dir: elsewhere/results}\n"),
     "results by dots": _run("evaluation: {output_dir: ../outside}\n"),
@@ -167,6 +169,10 @@ def prepare(folder: Path, text: str) -> Path:
     (here / "linked.log").symlink_to(home / ".bashrc")
     (here / "circle").symlink_to(here / "circle")
     os.mkfifo(here / "pipe")
+    if "# planted:" in text:
+        (here / "outputs" / "logs").mkdir(parents=True)
+        log = here / "outputs" / "logs" / "c.log"
+        os.mkfifo(log) if "pipe" in text else log.with_name("any-worker0.log").symlink_to(home / ".bashrc")
     (home / ".bashrc").write_text("# mine\n")
     (home / ".netrc").write_text(f"machine example.org login me password {SECRET}\n")
     text = text.replace("HERE", str(here)).replace("OUTSIDE", str(outside))

@@ -260,7 +260,9 @@ def test_a_lock_whose_file_cannot_be_closed_is_released_all_the_same(tmp_path: P
     assert directories.writer_of(tmp_path) is None
 
 
-def test_an_image_that_is_no_file_and_one_that_is_not_there_stop_the_run(run: Path) -> None:
+def test_an_image_that_is_no_file_or_is_not_there_stops_the_run(
+    run: Path,
+) -> None:
     with RunStore.read(run) as store:
         first, second = list(store.edits())[:2]
         store.edit_path(first.sample_id).unlink()

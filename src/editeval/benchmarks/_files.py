@@ -29,6 +29,8 @@ _ENDS = 4096  # bytes read from both ends of every image beyond that
 _STEP = 1 << 20
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
 _MAX_LISTED = 100  # duplicates
+_SNAPSHOT = re.compile(r"(.*/datasets--[^/]+)/snapshots/[0-9a-f]{40}(?:/|\Z)")
+"""A data set in the Hub's cache, whose files are links to its `blobs`."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -219,7 +221,10 @@ def name_problem(name: str) -> str:
 
 
 def _is_inside(real: str, root: str) -> bool:
-    return real == root or real.startswith(root.rstrip("/") + "/")
+    if real == root or real.startswith(root.rstrip("/") + "/"):
+        return True
+    cached = _SNAPSHOT.match(root)
+    return cached is not None and real.startswith(f"{cached[1]}/blobs/")
 
 
 MAX_LINE = 8 << 20  # characters
