@@ -29,7 +29,7 @@ ALLOWED = {
     "machine": (),
     # what a user can replace; plug-ins import no other plug-in
     "http": ("text",),
-    "benchmarks": ("config", "images", "prompts", "rungs"),
+    "benchmarks": ("config", "images", "machine", "plugins", "prompts", "rungs"),
     "editors": ("http", "images", "machine", "rungs", "text"),
     "judges": ("http", "images", "prompts"),
     # the parts of a run

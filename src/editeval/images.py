@@ -110,6 +110,7 @@ def _opened(data: bytes) -> Iterator[Image]:
     """The image, its header read; what Pillow raises until the block ends is an ImageError."""
     from PIL import Image, UnidentifiedImageError
 
+    image = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about large pictures and damaged metadata
@@ -122,6 +123,8 @@ def _opened(data: bytes) -> Iterator[Image]:
     except (*_UNREADABLE, MemoryError, Image.DecompressionBombError) as error:
         # Pillow names the buffer by its address, which no two runs share
         why = "cannot identify image file" if isinstance(error, UnidentifiedImageError) else error
+        if image is not None:
+            image.close()  # its pixels go now, not with the traceback
         raise ImageError(f"{len(data)} bytes that do not decode as {'/'.join(FORMATS)}: {why}") from error
 
 
@@ -143,6 +146,9 @@ class DecodingBudget:
 
         Raises ImageTooLargeError if it takes more than there is.
         """
+        from PIL import Image
+
+        Image.core.set_block_size(64 << 20)  # type: ignore[attr-defined]  # so large that malloc gives it back at once
         with self._changed:  # one header at a time: the texts of a PNG are unpacked with it
             needed, size = _decoding_bytes(data)
             if needed > self.total:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,6 +108,15 @@ class Score:
             raise ValueError(f"score {self.sample_id}/{self.metric}: value {self.value!r} with reason {self.reason!r}")
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"score {self.sample_id}/{self.metric}: {self.value!r} is no score")
+
+
+def off_scale(scores: Iterable[Score], scales: Mapping[str, Metric]) -> str:
+    """The first score that is outside its metric's scale, in words; empty if none is. Not in `scales`: 0-10."""
+    for score in scores:
+        scale = scales.get(score.metric) or Metric(score.metric)
+        if score.value is not None and not scale.has(score.value):
+            return f"score {score.sample_id}/{score.metric}: {score.value!r} is outside {scale.range}"
+    return ""
 
 
 STATISTICS: tuple[str, ...] = ("mean", "std", "median", "min", "max", "count")

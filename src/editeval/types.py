@@ -16,6 +16,7 @@ from editeval.metrics import Metric as Metric
 from editeval.metrics import OfficialMean as OfficialMean
 from editeval.metrics import Score as Score
 from editeval.metrics import Summary as Summary
+from editeval.metrics import off_scale as off_scale
 
 if TYPE_CHECKING:
     from PIL.Image import Image

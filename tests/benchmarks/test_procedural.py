@@ -191,7 +191,8 @@ def test_the_ladder_is_in_order_on_two_samples_of_each_category(category: str) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_the_ladder_is_in_order_on_every_sample_and_at_the_default_size_on_every_fifth(category: str) -> None:
-    for sample in (*samples(size=256), *samples()[::5]):
+def test_the_ladder_is_in_order_on_every_sample_and_at_the_default_size_on_every_ninth(category: str) -> None:
+    size = 256 if category == "cultural" else 128  # below, the hands of a clock are too thin for half of a change
+    for sample in (*samples(size=size), *samples()[::9]):
         if sample.category == category:
             check_ladder(sample)

@@ -88,7 +88,9 @@ def test_a_manifest_may_lie_beside_the_tar_and_images_in_any_folder_of_it(archiv
 
 
 def test_errors_in_a_manifest_inside_name_its_own_line(tmp_path: Path) -> None:
-    broken = packed(tmp_path / "b.tar", {"a.png": png(1), "list.json": b'[{"image": "a.png"},\n oops]'})
+    broken = packed(
+        tmp_path / "b.tar", {"a.png": png(1), "list.json": b'[{"image": "a.png", "instruction": "x"},\n oops]'}
+    )
     assert refusal(broken, fields={}).startswith(f"{broken}/list.json:2: malformed JSON at byte ")
 
 

@@ -16,7 +16,7 @@ from editeval.run.scheduler import Interrupt
 from editeval.types import Score
 
 NUM_SAMPLES = 30
-SUITE = Suite(NUM_SAMPLES, size=128)
+SUITE = Suite(NUM_SAMPLES, size=64)
 SOUND = {
     conditions.TARGET: 9.5,
     conditions.REENCODED: 9.4,

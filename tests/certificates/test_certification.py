@@ -55,13 +55,12 @@ def test_a_judge_that_prefers_paint_to_a_shift_fails_for_that_and_for_nothing_el
     assert spoilt(made) == {"unseen change > partial", "unseen change > flat paint"}
 
 
-@pytest.mark.slow
-def test_the_judge_reference_is_certified_on_the_whole_suite(tmp_path: Path) -> None:
-    made = certified(tmp_path, REFERENCE, Suite()).content
+def test_the_judge_reference_is_certified_on_all_samples_of_the_suite(tmp_path: Path) -> None:
+    made = certified(tmp_path, REFERENCE, Suite(size=256)).content
     assert made is not None and made["verdict"] == "certified" and made["num_samples"] == 60, spoilt(made or {})
     orders = [c for c in made["checks"] if " > " in c["name"] and c["status"] != "not applicable"]
     assert len(orders) == 12
-    assert [c["name"] for c in orders if c["value"] < 1.0 or c["tied"]] == ["unseen change > flat paint"]
+    assert [c["name"] for c in orders if c["value"] < 1.0 or c["tied"]] == []
 
 
 def test_a_sound_judge_passes_every_check(sound: Certified) -> None:

@@ -1,6 +1,7 @@
 """All families of faults, in the order in which a suite runs them."""
 
 from chaos import (
+    datafiles,
     equality,
     hostile_runs,
     hostile_yaml,
@@ -8,6 +9,7 @@ from chaos import (
     iofaults,
     kills,
     parents,
+    pictures,
     powercut,
     processes,
     races,
@@ -25,6 +27,8 @@ FAMILIES: dict[str, Family] = {
     "processes": processes.FAMILY,
     "writers": races.FAMILY,
     "inputs": inputs.FAMILY,
+    "pictures": pictures.FAMILY,
+    "datafiles": datafiles.FAMILY,
     "configurations": hostile_yaml.FAMILY,
     "runs": hostile_runs.FAMILY,
 }

@@ -92,6 +92,8 @@ CONFIGURATIONS: dict[str, str] = {
     "a log behind a link": _run("logging: {log_file: linked.log}\n"),
     "logs behind a linked folder": _run("logging: {log_dir: elsewhere}\n"),
     "logs by dots": _run("logging: {log_file: outputs/../../outside/x.log}\n"),
+    "a worker's log behind a link": _run("logging: {log_file: outputs/x.log}  # planted: link\n"),
+    "a log that is a pipe": _run("# planted: pipe\n"),
     "results in the home folder": _run("evaluation: {output_dir: ~/results}\n"),
     "results behind a link": _run("evaluation: {output_dir: elsewhere/results}\n"),
     "results by dots": _run("evaluation: {output_dir: ../outside}\n"),
@@ -167,6 +169,10 @@ def prepare(folder: Path, text: str) -> Path:
     (here / "linked.log").symlink_to(home / ".bashrc")
     (here / "circle").symlink_to(here / "circle")
     os.mkfifo(here / "pipe")
+    if "# planted:" in text:
+        (here / "outputs" / "logs").mkdir(parents=True)
+        log = here / "outputs" / "logs" / "c.log"
+        os.mkfifo(log) if "pipe" in text else log.with_name("any-worker0.log").symlink_to(home / ".bashrc")
     (home / ".bashrc").write_text("# mine\n")
     (home / ".netrc").write_text(f"machine example.org login me password {SECRET}\n")
     text = text.replace("HERE", str(here)).replace("OUTSIDE", str(outside))
@@ -179,9 +185,10 @@ def touched(folder: Path) -> dict[str, tuple[int, bytes]]:
     here = folder / "stranger"
     inside = [path for path in here.rglob("*") if path.relative_to(here).parts[0] != "outputs" and ".git" in path.parts]
     paths = [*(path for path in folder.rglob("*") if here not in (path, *path.parents)), *inside, here / "trap.py"]
-    regular = [path for path in paths if path.name != "said" and stat.S_ISREG(path.lstat().st_mode)]
+    paths = [path for path in paths if path.name != "said" and folder / "settings" not in (path, *path.parents)]
+    regular = [path for path in paths if stat.S_ISREG(path.lstat().st_mode)]
     return {str(path): (path.lstat().st_mtime_ns, path.read_bytes()) for path in regular} | {
-        str(path): (0, b"") for path in paths if path.name != "said" and path not in regular
+        str(path): (0, b"") for path in paths if path not in regular
     }
 
 
@@ -189,7 +196,7 @@ def trial(case: Case, folder: Path) -> Finding:
     """What the command did, and what is left of the traps."""
     here = prepare(folder, CONFIGURATIONS[case.name])
     before = touched(folder)
-    os.environ.update(HOME=str(folder / "home"), HF_TOKEN=SECRET, XDG_CONFIG_HOME=str(folder / "home"))
+    os.environ.update(HOME=str(folder / "home"), HF_TOKEN=SECRET, XDG_CONFIG_HOME=str(folder / "settings"))
     os.chdir(here)
     said = os.open(folder / "said", os.O_RDWR | os.O_CREAT)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

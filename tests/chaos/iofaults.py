@@ -127,4 +127,4 @@ def io_faults(layer: Layer, options: Options) -> Figures:
     return figures
 
 
-FAMILY = Family("I/O faults", io_faults, Goal(640, 600), Goal(100_000, 6000), num_to_catch=640, per_core=10)
+FAMILY = Family("I/O faults", io_faults, Goal(550, 500), Goal(100_000, 6000), num_to_catch=640, per_core=10)

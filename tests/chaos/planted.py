@@ -53,7 +53,7 @@ def copy_of_source(bug: Bug | None = None) -> Iterator[Path]:
     """A copy of src/, with `bug` if there is one: nobody's editing, and no git, gets into the measurement."""
     with tempfile.TemporaryDirectory(prefix="chaos-src-") as folder:
         source = Path(folder) / "src"
-        shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("*.egg-info"))  # what is compiled is taken along
         if bug is not None:
             bug.plant(source)
         yield source

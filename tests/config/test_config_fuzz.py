@@ -56,14 +56,14 @@ def _attempt(data: bytes, overrides: Overrides, environ: dict[str, str]) -> None
             assert all(warning.isprintable() for warning in config.warnings)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda t: t.encode("utf-8", "surrogatepass")))
 def test_random_bytes_never_escape_as_another_error(data: bytes) -> None:
     _attempt(data, Overrides(), {})
     _attempt(MINIMAL.encode() + data, Overrides(), {})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3), trees), min_size=1, max_size=4),
     st.booleans(),
@@ -80,7 +80,7 @@ def test_random_trees_never_escape_as_another_error(changes: list[tuple[list[str
     _attempt(yaml.dump(tree, allow_unicode=True).encode(), Overrides(), {})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
     st.one_of(st.text(max_size=12), scalars.map(str), st.sampled_from(["[", "{a: 1}", "&a [*a]", "!!x y", "12:30"])),

@@ -77,6 +77,7 @@ EXECUTING = {
     "a log file that is a program": (BASE + EDITOR + "logging: {log_file: main.py}\n", "logging.log_file: appends"),
     "v2's folder of logs": (BASE + EDITOR + "logging: {log_dir: /etc/x}\n", "logging.log_dir: appends to /etc/x/"),
     "a log file behind a link": (BASE + EDITOR + "logging: {log_file: out/x.log}\n", "logging.log_file: appends"),
+    "a log file that is a link": (BASE + EDITOR + "logging: {log_file: link.log}\n", "logging.log_file: "),
     "results elsewhere": (
         BASE + EDITOR + "evaluation: {output_dir: /etc/x}\n",
         "evaluation.output_dir: writes to /etc",
@@ -104,6 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         program.write_text("#!/bin/sh\ntouch canary\n", encoding="utf-8")
         program.chmod(0o755)
     (place / "out").symlink_to(tmp_path)
+    (place / "link.log").symlink_to(place / "main.py")
     monkeypatch.chdir(place)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     return place

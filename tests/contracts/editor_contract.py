@@ -112,7 +112,8 @@ def _check_order_does_not_matter(editor: Editor, requests: Sequence[EditRequest]
 
 def _check_broken_image(editor: Editor, request: EditRequest, pixels: Any) -> None:
     for broken in (b"", b"no image at all", request.images[0][: len(request.images[0]) // 3]):
-        bad = dataclasses.replace(request, images=tuple(broken for _ in request.images))
+        target = None if request.target is None else broken
+        bad = dataclasses.replace(request, images=tuple(broken for _ in request.images), target=target)
         try:
             editor.edit(bad, _ignore)
         except ImageError:

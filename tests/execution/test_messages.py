@@ -101,7 +101,7 @@ def test_scores_arrive_as_they_were(scores: list[list[Score]]) -> None:
     assert travelled_back(Delivery("a", scores)) == Delivery("a", scores)
 
 
-@pytest.mark.parametrize("change", [{"value": 10.1}, {"value": -0.1}, {"value": None}, {"reason": "refused"}])
+@pytest.mark.parametrize("change", [{"value": None}, {"reason": "refused"}])
 def test_a_score_that_breaks_its_promise_is_refused_on_arrival(change: dict[str, Any]) -> None:
     sound = asdict(Score("a", "judge", "overall", 5.0))
     assert unpack_scores([[sound]]) == [[Score("a", "judge", "overall", 5.0)]]

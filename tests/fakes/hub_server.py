@@ -37,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         repo = self.server.repo
-        api, resolve = f"/api/models/{repo}", f"/{repo}/resolve/"
+        kind = self.server.kind
+        api, resolve = f"/api/{kind}/{repo}", f"/{repo}/resolve/" if kind == "models" else f"/{kind}/{repo}/resolve/"
         if path == api or path.startswith(f"{api}/revision/"):
             self._tell(path.partition("/revision/")[2] or "main", has_body)
         elif path.startswith(f"{api}/tree/"):
@@ -82,9 +83,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class HubServer(ThreadingHTTPServer):
-    """Serves `folder` as the model `repo`, whose only commit is COMMIT; use it in a `with`."""
+    """Serves `folder` as the model `repo` (`kind`: "datasets"), whose only commit is COMMIT; use it in a `with`."""
 
     daemon_threads = True
+    kind = "models"
 
     def __init__(self, repo: str, folder: Path, is_gated: bool = False, is_silent: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -136,9 +136,9 @@ def test_on_5_samples_unseen_changes_rank_above_half_an_edit_and_destruction_bel
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_on_50_samples_unseen_changes_rank_above_half_an_edit_and_destruction_below(category: str) -> None:
     samples = [
-        s for s in ProceduralBenchmark(ProceduralParams(num_per_category=10, size=256)) if s.category == category
+        s for s in ProceduralBenchmark(ProceduralParams(num_per_category=10, size=160)) if s.category == category
     ]
     assert len(samples) == 10
     found, excused = disorder(samples, tuple(UNSEEN))
     assert not found
-    assert len(set(excused)) <= (8 if category == "referential" else 0), "paint is the answer where a flat wall remains"
+    assert len(set(excused)) <= (2 if category == "referential" else 0), "paint is the answer where a flat wall remains"

@@ -2,7 +2,7 @@
 
 The reference calls the language model with explicit positions, which every version of transformers honours; how an
 image token's position is counted is written out below from the description of M-RoPE in the Qwen2-VL paper (3.1).
-Run it under transformers 5.2 and under the newest: `make test-versions`.
+Run it under transformers 5.2 (`make test-versions`) and under the newest (`make test-models`).
 """
 
 from __future__ import annotations

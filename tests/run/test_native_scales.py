@@ -57,6 +57,13 @@ def test_a_score_outside_its_scale_is_none(tmp_path: Path) -> None:
     assert "0.5 is outside 1-5" in said
 
 
+def test_what_a_worker_sends_is_looked_at_again_before_it_is_kept(tmp_path: Path) -> None:
+    result = judged(tmp_path, modes={"causal/0001": "eleven_unnoticed"})
+    told = {s["id"]: s["scores"]["overall"] for s in samples_of(result)}
+    assert (told["causal/0001"]["value"], told["causal/0001"]["reason"]) == (None, "bad_output")
+    assert {score["value"] for key, score in told.items() if key != "causal/0001"} == {5.0}
+
+
 def test_without_bounds_nothing_is_cut_and_what_is_missing_has_no_limit(tmp_path: Path) -> None:
     result = judged(tmp_path, refuse=("physical/0000",), value=-3.25, ends=[None, None])
     whole = summary(result, "overall")

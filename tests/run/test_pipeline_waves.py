@@ -159,14 +159,14 @@ def edit(sample_id: str, is_done: bool = True) -> Edit:
 
 def test_completed_edits_wait_for_exactly_the_edits_that_are_asked_for() -> None:
     completed = CompletedEdits([edit("a")], ["b", "c"])
-    assert [e.sample_id for e in completed.wait(["a"])] == ["a"]
+    assert [e.sample_id for e in completed.wait(["a"], "exact")] == ["a"]
     completed.add(edit("b", is_done=False))
-    assert [e.sample_id for e in completed.wait(["a", "b"])] == ["a"]
+    assert [e.sample_id for e in completed.wait(["a", "b"], "exact")] == ["a"]
     with pytest.raises(NotEditedError, match="failed"):
-        completed.wait(["b"])
+        completed.wait(["b"], "exact")
     waiter = threading.Timer(0.05, completed.add, [edit("c")])
     waiter.start()
-    assert [e.sample_id for e in completed.wait(["c"])] == ["c"]
+    assert [e.sample_id for e in completed.wait(["c"], "exact")] == ["c"]
     waiter.join()
 
 
@@ -175,5 +175,5 @@ def test_completed_edits_that_close_release_who_waits() -> None:
     waiter = threading.Timer(0.05, completed.close)
     waiter.start()
     with pytest.raises(NotEditedError, match="interrupted"):
-        completed.wait(["a"])
+        completed.wait(["a"], "exact")
     waiter.join()

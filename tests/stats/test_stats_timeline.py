@@ -150,3 +150,54 @@ def test_the_size_does_not_grow_with_the_samples(count: int) -> None:
 
 def test_what_never_began_is_in_no_lane() -> None:
     assert spans([event(5.0, "invocation")], [attempt("edit", -1, 0.0, 0.0, "x", "bad_source")]).chart == {}
+
+
+DAY, T0 = 86_400.0, 1_000_000.0
+
+
+def test_a_clock_that_was_set_back_gives_no_hours_of_editing_and_is_said() -> None:
+    events = [event(T0 + 1000.0, "invocation"), load("edit", 0, T0 + 1000.0, T0 + 1001.0)]
+    later = [
+        event(T0 + 1011.0 - DAY, "stage_end", stage="edit", judging_id=""),
+        load("judge", 0, T0 + 1011.0 - DAY, T0 + 1012.0 - DAY),
+    ]
+    edits = [attempt("edit", 0, T0 + 1001.0 + n - (DAY if n > 4 else 0), 1.0, f"s{n}") for n in range(10)]
+    judged = [attempt("judge", 0, T0 + 1012.0 - DAY, 2.0, "s0")]
+    steady = spans(
+        [
+            *events,
+            event(T0 + 1011.0, "stage_end", stage="edit", judging_id=""),
+            load("judge", 0, T0 + 1011.0, T0 + 1012.0),
+        ],
+        [
+            *(attempt("edit", 0, T0 + 1001.0 + n, 1.0, f"s{n}") for n in range(10)),
+            attempt("judge", 0, T0 + 1012.0, 2.0, "s0"),
+        ],
+    )
+    found = spans([*events, *later], [*edits, *judged])
+    assert steady.set_back_s == 0 and found.set_back_s == pytest.approx(DAY, abs=15)
+    assert found.seconds["wall_s"] == pytest.approx(steady.seconds["wall_s"], abs=2)
+    assert found.workers[0]["busy_s"] == 10.0
+
+
+def test_an_invocation_after_the_clock_was_set_back_adds_its_own_seconds_alone() -> None:
+    events = [event(T0 + 1000.0, "invocation"), event(T0 + 1000.5, "stage_begin", stage="edit", judging_id="")]
+    again = [
+        event(at - DAY, kind, **data)
+        for at, kind, data in (
+            (T0 + 1020.0, "invocation", {}),
+            (T0 + 1020.5, "stage_begin", {"stage": "edit", "judging_id": ""}),
+        )
+    ]
+    edits = [attempt("edit", 0, T0 + 1001.0, 9.0, "a"), attempt("edit", 0, T0 + 1021.0 - DAY, 9.0, "b")]
+    found = spans([*events, *again], edits)
+    assert found.seconds["wall_s"] < 40 and found.set_back_s > DAY - 60
+
+
+def test_clocks_of_a_cluster_differ_and_are_left_alone() -> None:
+    events = [
+        event(T0 + 1000.0, "invocation"),
+        event(T0 + 1000.0, "stage_begin", stage="edit", judging_id="", devices=["ray:a"]),
+    ]
+    edits = [attempt("edit", n % 2, T0 + 1000.0 + n + 100 * (n % 2), 1.0, f"s{n}") for n in range(6)]
+    assert spans(events, edits).set_back_s == 0

@@ -98,3 +98,9 @@ def test_the_run_id_depends_on_every_part_and_on_no_order() -> None:
     assert len({known.run_id, *(other.run_id for other in others)}) == 1 + len(others)
     with pytest.raises(ValueError, match="JSON"):
         run_id({"x": float("nan")})
+
+
+def test_a_file_called_latest_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "latest").write_text("notes")
+    assert not point_latest(_make(tmp_path / "a"))
+    assert (tmp_path / "latest").read_text() == "notes" and not list(tmp_path.glob(".latest*"))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import store_fakes as fakes
 
-from editeval.errors import ImageError, MachineError, RunConflictError, UserError
+from editeval.errors import MachineError, RunConflictError, UserError
 from editeval.files import StrangeFileError
 from editeval.store import connection, directories
 from editeval.store.ledger_events import Invocation
@@ -260,7 +260,7 @@ def test_a_lock_whose_file_cannot_be_closed_is_released_all_the_same(tmp_path: P
     assert directories.writer_of(tmp_path) is None
 
 
-def test_an_image_that_is_no_file_stops_the_run_and_one_that_is_not_there_fails_its_sample(
+def test_an_image_that_is_no_file_or_is_not_there_stops_the_run(
     run: Path,
 ) -> None:
     with RunStore.read(run) as store:
@@ -270,7 +270,7 @@ def test_an_image_that_is_no_file_stops_the_run_and_one_that_is_not_there_fails_
         store.edit_path(second.sample_id).unlink()
         with pytest.raises(StrangeFileError, match="put the file itself there"):
             store.read_edit(first)
-        with pytest.raises(ImageError, match="cannot be read"):
+        with pytest.raises(MachineError, match="on record, but not there"):
             store.read_edit(second)
 
 

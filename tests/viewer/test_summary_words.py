@@ -12,6 +12,7 @@ from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, WARNED
 from editeval.editors import simulated
 from editeval.images import FLAGS
 from editeval.reports import i18n
+from editeval.reports.data import CHANGED
 from editeval.reports.i18n import Message, is_word, vocabulary
 from editeval.reports.site import page
 from editeval.stats.intervals import NOTES
@@ -28,7 +29,8 @@ def test_everything_has_two_languages_and_the_same_gaps_in_both(kind: Literal["w
 
 def test_no_message_is_missing_and_none_is_there_for_nothing() -> None:
     reports = Path(i18n.__file__).parent
-    code = "".join(path.read_text(encoding="utf-8") for path in reports.rglob("*.py"))
+    files = (*reports.rglob("*.py"), *reports.with_name("run").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in files)
     asked = set(re.findall(r'"(\w+)"', code)) | {f"edits_{flag}" for flag in FLAGS}
     asked |= {f"status_{name.replace(' ', '_')}" for name in (PASSED, WARNED, FAILED, NOT_MEASURED)}
     assert set(vocabulary()["messages"]) <= asked
@@ -56,7 +58,7 @@ def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:
     asked += re.findall(r'\bdata-(?:t|label)="(\w+)"', code)
     assert len(asked) > 100 and not [word for word in asked if word != "theme" and not is_word(word)]
     code += "".join(path.read_text(encoding="utf-8") for path in (*source.glob("*.py"), *source.glob("static/*.*s")))
-    named = {*re.findall(r"\w+", code), *STATISTICS, "valid with warnings", "not certified", "certified"}
+    named = {*re.findall(r"\w+", code), *STATISTICS, CHANGED, "valid with warnings", "not certified", "certified"}
     built = ("about_", "why_")  # names that are put together in the code
     words = [word.removesuffix(" (subset)") for word in vocabulary()["words"] if not word.startswith(built)]
     assert [word for word in words if word not in named] == []

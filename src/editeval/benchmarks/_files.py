@@ -6,6 +6,7 @@ An image is in a folder that nothing leaves, or base64 inside a JSON file.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import posixpath
@@ -13,14 +14,14 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from editeval.benchmarks._json_stream import LongString
 from editeval.errors import BenchmarkError, ImageError
-from editeval.images import from_base64
+from editeval.images import from_base64, read_file
 from editeval.types import ImageRef, Sample
 
 MAX_HASHED_BYTES = 1 << 30  # up to this total, fingerprints read whole images
@@ -28,6 +29,8 @@ _ENDS = 4096  # bytes read from both ends of every image beyond that
 _STEP = 1 << 20
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
 _MAX_LISTED = 100  # duplicates
+_SNAPSHOT = re.compile(r"(.*/datasets--[^/]+)/snapshots/[0-9a-f]{40}(?:/|\Z)")
+"""A data set in the Hub's cache, whose files are links to its `blobs`."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -48,10 +51,7 @@ class FolderImage:
             real = os.path.realpath(path)
             if not _is_inside(real, self.root):
                 raise ImageError(f"{path}: leads out of {self.root}")
-            with open(real, "rb", opener=_open_without_waiting) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ImageError(f"{path}: not a regular file")
-                return file.read()
+            return read_file(real)
         except OSError as error:
             raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -218,11 +218,24 @@ def name_problem(name: str) -> str:
 
 
 def _is_inside(real: str, root: str) -> bool:
-    return real == root or real.startswith(root.rstrip("/") + "/")
+    if real == root or real.startswith(root.rstrip("/") + "/"):
+        return True
+    cached = _SNAPSHOT.match(root)
+    return cached is not None and real.startswith(f"{cached[1]}/blobs/")
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block for ever
+MAX_LINE = 8 << 20  # characters
+
+
+def lines(file: TextIO, where: Path) -> Iterator[str]:
+    """The lines of a text file. Raises BenchmarkError for one of more than MAX_LINE characters."""
+    for number in itertools.count(1):
+        line = file.readline(MAX_LINE + 1)
+        if len(line) > MAX_LINE:
+            raise BenchmarkError(f"{where}:{number}: a line of more than {MAX_LINE} characters; a row has one line")
+        if not line:
+            return
+        yield line
 
 
 # ------------------------------------------------------------------------------------------------ ids and texts

@@ -21,6 +21,7 @@ from typing import NoReturn
 from editeval.errors import BenchmarkError
 
 LONG = 4096  # bytes between the quotes; longer strings are left in the file
+MAX_RECORD = 4 << 20  # characters that wait to be decoded: as objects they take fifty times as much
 _WINDOW = 1 << 18  # bytes per run of the expression: bounds its stack
 _PENDING = 1 << 16  # characters of remainder to gather before decoding
 _RELEASE = 1 << 24  # bytes after which mapped pages are given back, so that they do not count as memory
@@ -243,6 +244,8 @@ class _Document:
             return False
         self._forget_consumed()
         parts, length = [self._text], len(self._text)
+        if length > MAX_RECORD:
+            raise self._malformed(f"a record of more than {MAX_RECORD} characters besides its long strings")
         wanted = max(self._pending, 2 * length)
         while length < wanted and self._next < self._size:
             for byte, part in self._step():

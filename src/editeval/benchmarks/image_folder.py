@@ -23,6 +23,7 @@ from editeval.benchmarks._files import (
     ImageDirectory,
     fingerprint_images,
     folder_images,
+    lines,
     optional_text,
     refuse_duplicates,
     required_text,
@@ -91,8 +92,11 @@ def _folder(path: str) -> Path:
 
 def _manifest(folder: Path, name: str) -> Path:
     for candidate in (name,) if name else MANIFESTS:
-        if (folder / candidate).is_file():
-            return folder / candidate
+        path = folder / candidate
+        if path.is_file():
+            if not name and not path.resolve().is_relative_to(folder.resolve()):
+                raise BenchmarkError(f"{path}: a link that leads out of the folder; copy the file into it")
+            return path
     wanted = name or " or ".join(MANIFESTS)
     raise BenchmarkError(f"{folder}: no {wanted} in this folder; add it, or set benchmark.params.manifest")
 
@@ -151,7 +155,7 @@ def _optional_image(where: str, column: str, row: Row, directory: ImageDirectory
 def _jsonl_rows(manifest: Path) -> Iterator[tuple[int, Row]]:
     decoder = json.JSONDecoder(parse_constant=refuse_constant)
     with manifest.open(encoding="utf-8-sig", newline="\n") as file:
-        for line, text in enumerate(file, 1):
+        for line, text in enumerate(lines(file, manifest), 1):
             if not text.strip():
                 continue
             try:
@@ -165,7 +169,7 @@ def _jsonl_rows(manifest: Path) -> Iterator[tuple[int, Row]]:
 
 def _csv_rows(manifest: Path) -> Iterator[tuple[int, Row]]:
     with manifest.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(lines(file, manifest), strict=True)
         try:
             header = [name.strip() for name in next(reader, [])]
             _check_header(manifest, header)
@@ -186,7 +190,7 @@ def _check_header(manifest: Path, header: list[str]) -> None:
     missing = [column for column in REQUIRED if column not in header]
     if missing:
         raise BenchmarkError(
-            f"{manifest}:1: no column {' and '.join(missing)}, got {header}; name it in the first line"
+            f"{manifest}:1: no column {' and '.join(missing)}, got {str(header)[:200]}; name it in the first line"
         )
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
+from typing import TextIO
 
 from editeval.cli.console import continuing, print_error
 from editeval.cli.parser import build_legacy_parser, build_parser
@@ -30,6 +32,7 @@ def legacy_main(argv: Sequence[str]) -> None:
 def _ended(build: Callable[[], argparse.ArgumentParser], arguments: list[str], argv: list[str]) -> int:
     """The exit code. Output that cannot be written (a full disk) is one line; output that is closed goes nowhere."""
     _open_streams()
+    _have_home()
     try:
         code = _guarded(build().parse_args(arguments), argv)
         sys.stdout.flush()
@@ -37,9 +40,14 @@ def _ended(build: Callable[[], argparse.ArgumentParser], arguments: list[str], a
     except OSError as error:
         if error.filename is not None or error.errno not in _UNWRITABLE:
             raise
-        _lead_nowhere()
+        _lead_nowhere(sys.stdout)
         is_pipe = error.errno == errno.EPIPE  # the reader left: nothing more to say
         return 0 if is_pipe else print_error(f"the output cannot be written: {error.strerror}; free some space")
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _lead_nowhere(sys.stderr)
 
 
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -56,10 +64,18 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
-def _lead_nowhere() -> None:
-    """What waits to be written to stdout is dropped: writing it as the process ends would fail once more."""
+def _have_home() -> None:
+    """A user without a name and HOME, as in some containers, has a home in which nothing is and nothing can be."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.devnull
+
+
+def _lead_nowhere(stream: TextIO) -> None:
+    """What waits to be written to `stream` is dropped: writing it as the process ends would fail once more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 

@@ -235,6 +235,8 @@ def _results(settings: Settings) -> Iterator[Effect]:
     if file is not None:
         is_usual = file.suffix == ".log" and _is_usual(file, [*places, output])
         why = "" if is_usual else f"appends to {file}, which is no .log file beneath the output folder"
+        odd = _odd_file(output / "logs") or _odd_file(file)
+        why = why or (f"writes logs to {output / 'logs'}, where {odd} is a link or no ordinary file" if odd else "")
         yield _effect(settings, "writes", os.path.realpath(file), why, "logging.log_file", "logging.log_dir")
 
 
@@ -246,6 +248,12 @@ def _is_usual(path: Path, places: Sequence[Path]) -> bool:
     real = Path(os.path.realpath(path))
     inside = [real.relative_to(base) for base in map(os.path.realpath, places) if real.is_relative_to(base)]
     return any(not any(part.startswith(".") for part in way.parts) for way in inside)
+
+
+def _odd_file(place: Path) -> str:
+    """The name of `place`, or of what is in it, if that is a link or neither a file nor a folder; else empty."""
+    found = [place, *_entries(place)] if os.path.lexists(place) else []
+    return next((path.name for path in found if path.is_symlink() or not (path.is_file() or path.is_dir())), "")
 
 
 def _strange_folders(settings: Settings) -> list[Path]:
@@ -263,13 +271,21 @@ def _pickle_of(model: object) -> str:
     path = _path(model)
     if path is None or not path.exists():
         return ""
-    folders = [path, *(below for below in sorted(path.iterdir()) if below.is_dir())] if path.is_dir() else []
-    listed = [[path]] if path.is_file() else [sorted(folder.iterdir()) for folder in folders]
+    folders = [path, *(below for below in _entries(path) if below.is_dir())]
+    listed = [[path]] if path.is_file() else [_entries(folder) for folder in folders]
     for files in listed:
         pickles = [file for file in files if file.suffix in PICKLES]
         if pickles and not any(file.suffix == ".safetensors" for file in files):
             return str(pickles[0])
     return ""
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in it, by name; nothing if it is no folder, or one that cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _path(value: object) -> Path | None:

@@ -74,23 +74,24 @@ class BatchClock:
         self.last_worker = -1  # of whom the latest final outcome in the open batch is
         self._began_at = time.monotonic()
         self._started_at: float | None = None  # unix seconds, first start of the round that is open
+        self._start = self._began_at  # the same by a clock that nobody sets
 
     def start(self) -> None:
         """A request is about to start."""
         if self._started_at is None:
-            self._started_at = time.time()
+            self._started_at, self._start = time.time(), time.monotonic()
 
     def close(self, closed: Round, keys: Sequence[str]) -> Batch:
         """`closed` with the keys of its requests, and its times."""
-        now = time.time()
-        started_at = now if self._started_at is None else self._started_at
+        started_at = time.time() if self._started_at is None else self._started_at
+        seconds = 0.0 if self._started_at is None else time.monotonic() - self._start
         slowest_worker, self.last_worker, self._started_at = self.last_worker, -1, None
         return Batch(
             index=closed.number,
             total=closed.total,
             started_at=started_at,
-            ended_at=now,
-            seconds=now - started_at,
+            ended_at=started_at + seconds,
+            seconds=seconds,
             steady_s=time.monotonic() - self._began_at,
             slowest_worker=slowest_worker,
             num_workers=closed.num_workers,

@@ -13,7 +13,7 @@ from editeval import images, plugin_errors
 from editeval.errors import BadOutputError, EditevalError, Reason
 from editeval.execution.worker_messages import Fact, are_facts
 from editeval.redaction import redacted
-from editeval.types import Editor, Failure, Judge, JudgeRequest, Metric, Score
+from editeval.types import Editor, Failure, Judge, JudgeRequest, Score, off_scale
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -91,10 +91,9 @@ def _checked_scores(judge: Judge, scores: object, unit: Sequence[JudgeRequest]) 
         headline = next(score for score in row if score.metric == promised[0])
         if headline.reason == Reason.NOT_APPLICABLE:
             raise BadOutputError(f"the judge says of {request.key} that its headline does not apply; it always must")
-        for score in row:
-            scale = scales.get(score.metric) or Metric(score.metric)
-            if score.value is not None and not scale.has(score.value):
-                raise ValueError(f"score {score.sample_id}/{score.metric}: {score.value!r} is outside {scale.range}")
+        problem = off_scale(row, scales)
+        if problem:
+            raise ValueError(problem)
     return [sorted(row, key=lambda score: promised.index(score.metric)) for row in scores]  # the headline first
 
 

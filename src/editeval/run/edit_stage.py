@@ -48,6 +48,7 @@ class EditStage(RunningStage):
         self._made: dict[str, Made] = {}  # written by the pool's threads, one key each
         self._shown: dict[str, tuple[bytes, bytes | None]] = {}  # source and target, if drawn for the editor; likewise
         self._thumbnails = thumbnails
+        self._began_at = time.monotonic()
         self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
 
@@ -72,6 +73,7 @@ class EditStage(RunningStage):
     def began(self) -> None:
         super().began()
         self._log.begin()
+        self._began_at = time.monotonic()
 
     def record(self, outcome: Result) -> None:
         if outcome.error is not None and outcome.error.reason == BudgetError.reason:
@@ -127,7 +129,8 @@ class EditStage(RunningStage):
         setting = Setting(len(self.workers.spec.devices), execution.max_drift, execution.retry)
         normal = replay(history.measured, setting, failed=history.failed)
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
-        cost = cost_of(execution.policy, history.seconds, normal, real)
+        seconds = min(history.seconds, time.monotonic() - self._began_at)  # a clock set back makes no work
+        cost = cost_of(execution.policy, seconds, normal, real)
         policies = tuple(_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True))
         self.store.record_event(Replay(execution.policy, cost.measured_s, policies, asdict(cost), history.num_edits))
         of_edits = sum(num_made(self.store).values())

@@ -24,7 +24,7 @@ from editeval.store.fingerprints import judge_request, shown_inputs, sources_dig
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import details_of
 from editeval.text import run_command
-from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score
+from editeval.types import Edit, Failure, JudgeRequest, Outcome, Sample, Score, off_scale
 
 MAX_IN_A_ROW = 5  # samples of one process with an empty or degenerate reply
 MAX_RESTARTS = 3  # of one worker in a stage, even if it has scored something in between
@@ -139,6 +139,10 @@ class JudgeStage(RunningStage):
         result: list[tuple[Sequence[Score], Outcome[str]]] = []
         for key in self.samples_of(outcome.key):
             failure = self._unreadable.get(key) or (None if key in judged else outcome.error)
+            problem = off_scale(judged.get(key, ()), self._judging.known.scales)
+            if problem:  # a worker has looked already; what it sends is looked at all the same
+                failure = Failure(Reason.BAD_OUTPUT, problem)
+                del judged[key]
             scores = judged.get(key) or self._unscored(key, failure or Failure("no_answer", "the judge left it out"))
             result.append((scores, replace(outcome, key=key, value=None if failure else "scored", error=failure)))
         return result

@@ -14,6 +14,7 @@ from editeval.images import sha256
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
+from editeval.reports.i18n import Message
 from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings
 from editeval.reports.site import write
 from editeval.run import recorded, results
@@ -39,6 +40,7 @@ from editeval.store.ledger_events import (
 from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
+from editeval.text import duration
 from editeval.types import ImageRef, Metric, OfficialMean, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
@@ -65,13 +67,14 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
     is_same = is_same_benchmark(plan, store)
     about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
-    about = (*about_benchmark, *about_judges)
+    worked = timeline_of(store.events(), store.attempts())
+    about_clock = (Message("clock_set_back", (duration(worked.set_back_s),)),) if worked.set_back_s else ()
+    about = (*about_benchmark, *about_clock, *about_judges)
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
     official = [counted.official(*one) for one in results.official(store, shown)]
     also: dict[str, object] = {"official": official} if official else {}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
-    worked = timeline_of(store.events(), store.attempts())
     return Report(
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also,
         badge=badge,

@@ -10,15 +10,17 @@ of its first attempt to the end of its last one. Every second is then exactly on
     judge_s  judging alone
     swap_s   between two stages: workers end, other models load
 
-and wall_s is their sum. The size of the chart is bounded: neighbours that no drawing could tell apart are merged.
+and wall_s is their sum. A clock that was set back between two records does not count: what comes after it is moved to
+where it would be. The size of the chart is bounded: neighbours that no drawing could tell apart are merged.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from editeval.store.ledger_events import BatchEnd, Event, Invocation, Load, Recorded, StageBegin, StageEnd
@@ -67,10 +69,55 @@ class Timeline:
     workers: Sequence[WorkerTime]
     chart: Mapping[str, object]
     histories: Mapping[str, Sequence[FailedAttempt]]
+    set_back_s: float = 0.0  # by which the clock was set back while work was recorded
+
+
+SLACK_S = 30.0
+"""Records of one machine are this much out of order at most; more than that, and its clock was set back."""
+
+
+class _Clock:
+    """Turns the times of records, in the order of recording, into times that do not go back."""
+
+    def __init__(self) -> None:
+        self.set_back_s = 0.0
+        self._latest = -math.inf
+
+    def moved(self, at: float, seconds: float = 0.0) -> float:
+        """By how much the times of a record have to be moved that was made at `at`, after work of so many seconds."""
+        behind = self._latest - (at + self.set_back_s)
+        if behind > SLACK_S:
+            self.set_back_s += behind + seconds
+        self._latest = max(self._latest, at + self.set_back_s)
+        return self.set_back_s
+
+
+def _steady_events(events: Sequence[Recorded[Event]], clock: _Clock) -> list[Recorded[Event]]:
+    found = []
+    for one in events:
+        by, event = clock.moved(one.at), one.event
+        if by and isinstance(event, Load):
+            event = replace(event, started_at=event.started_at + by, ended_at=event.ended_at + by)
+        elif by and isinstance(event, BatchEnd):
+            event = replace(event, started_at=event.started_at + by)
+        found.append(replace(one, at=one.at + by, event=event))
+    return found
+
+
+def _steady_attempts(attempts: Iterable[Attempt], clock: _Clock) -> Iterator[Attempt]:
+    for one in attempts:
+        by = clock.moved(one.started_at + one.seconds, one.seconds) if one.started_at > 0 else 0.0
+        yield replace(one, started_at=one.started_at + by) if by else one
 
 
 def timeline_of(events: Sequence[Recorded[Event]], attempts: Iterable[Attempt]) -> Timeline:
-    """Everything that is said about time, in one pass over the attempts."""
+    """Everything that is said about time, in one pass over the attempts.
+
+    On a cluster every node has a clock of its own, and none is corrected.
+    """
+    clocks = _Clock(), _Clock()
+    if not any(isinstance(one.event, StageBegin) and _is_of_cluster(one.event) for one in events):
+        events, attempts = _steady_events(events, clocks[0]), _steady_attempts(attempts, clocks[1])
     rows = _Rows(_resolution(events))
     histories: dict[str, list[FailedAttempt]] = {}
     for load in (recorded.event for recorded in events):
@@ -90,7 +137,12 @@ def timeline_of(events: Sequence[Recorded[Event]], attempts: Iterable[Attempt]) 
     ordered = sorted(rows.known.values(), key=lambda row: (row.stage != "edit", row.judging_id, row.worker))
     parts = _parts(ordered, events)
     seconds = _seconds(parts)
-    return Timeline(seconds, _workers(parts, ordered), _chart(parts, ordered, events, seconds), histories)
+    chart = _chart(parts, ordered, events, seconds)
+    return Timeline(seconds, _workers(parts, ordered), chart, histories, max(clock.set_back_s for clock in clocks))
+
+
+def _is_of_cluster(begin: StageBegin) -> bool:
+    return any(device.startswith("ray:") for device in begin.devices)
 
 
 def _failed(attempt: Attempt, error: Failure) -> FailedAttempt:

@@ -214,7 +214,7 @@ def _is(error: sqlite3.Error, *primary_codes: int) -> bool:
 
 
 def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path.absolute()))}?{mode}"
+    return f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
 
 
 APPLICATION_ID = 0x65646974  # "edit": tells our ledger from any other SQLite file

@@ -196,7 +196,7 @@ def check_prose(text: str, values: Collection[float]) -> None:
         sentence = said if _SCORE_WORD.search(said) else _COUNTED.sub("some of them", said)
         if not {n for m in _PROPOSED.finditer(sentence) for n in _numbers(m["number"])} <= set(values):
             raise UnparsableReply(Reason.AMBIGUOUS)
-        deducted = [n for m in _DEDUCTED.finditer(sentence) for n in _numbers(m["number"])]
+        deducted = {n for m in _DEDUCTED.finditer(sentence) for n in _numbers(m["number"])}
         numbers = [n for n in _numbers(sentence) if n not in deducted or HIGHEST - n not in values]
         if _states_range(sentence):
             raise UnparsableReply(Reason.WRONG_SCALE)

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from editeval.errors import ImageError
+from editeval.files import from_json
 from editeval.images import DecodingBudget, ImageTooLargeError, decode, encode_png, is_plain, sha256
 from editeval.reports.data import CHANGED
 
@@ -40,6 +42,7 @@ WAKE_S = 0.1
 FINISH_S = 10.0  # how long the end of a run waits for the sample in hand
 NICENESS = 15
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
+_NAME = re.compile(r"[0-9a-f]{32}\.(png|jpg|webp)")
 DECODING = DecodingBudget(400 << 20)
 
 
@@ -76,6 +79,13 @@ class Found:
     notes: dict[str, str] = field(default_factory=dict)  # why an image is left out
 
 
+def _known(stem: str, extension: str, width: int, height: int) -> SampleImages:
+    """An image of an index. Raises ValueError for names that are not ours: the run may be somebody else's."""
+    if not _NAME.fullmatch(f"{stem}.{extension}"):
+        raise ValueError(f"{stem}.{extension}: no name of a picture")
+    return SampleImages(stem, extension, width, height)
+
+
 class ThumbnailStore:
     """The images of one run. `add` may be called by several threads."""
 
@@ -86,8 +96,8 @@ class ThumbnailStore:
         path = self._folder / INDEX
         for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
             with contextlib.suppress(ValueError, TypeError):  # a line cut short by a kill: its images are made again
-                sample_id, digest, *three = json.loads(line)
-                source, target, edited = (SampleImages(*image) if image else None for image in three)
+                sample_id, digest, *three = from_json(line)
+                source, target, edited = (_known(*image) if image else None for image in three)
                 self._index[sample_id] = digest, Pictures(source, target, edited)
 
     def find(self, sample_id: str, edited_sha256: str | None) -> Pictures | None:
