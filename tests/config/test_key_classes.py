@@ -36,12 +36,12 @@ PROGRAMS = {
     "params.revision",
 }
 ADDRESSES = {
-    "params.repo",
     "params.base_url",
     "params.base_urls",
     "params.api_key_env",
     "params.extra",
     "params.allow_url_results",
+    "params.repo",
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
@@ -49,7 +49,7 @@ PLACES = {
 }
 _PARAMS = """
 seed device_ids device enable_batch_sync batch_size timeout use_batch_inference
-fields language split id_template num_per_category size format params allow_patterns
+allow_patterns format params fields language split id_template num_per_category size
 hue_tolerance min_saturation min_share chances latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
 num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
