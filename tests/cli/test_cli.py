@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,9 @@ import pytest
 from PIL import Image
 
 from command_line import cli
+from editeval import plugins
+from editeval.editors._images_api import DIALECTS
+from editeval.editors.diffusion.families import FAMILIES
 from editeval.images import encode_png
 
 ROOT = Path(__file__).parent.parent.parent
@@ -291,3 +295,10 @@ def test_all_missing_images_are_in_one_warning(folder: Path, called: Called, com
     for i in range(7):
         (folder / f"gone{i}.png").write_bytes(b"")
     assert "missing" not in called(*command, "small.yaml", "--allow-code")[2]
+
+
+def test_every_editor_is_listed_and_how_far_families_and_servers_were_tested(called: Called) -> None:
+    code, out, _ = called("list", "editors")
+    assert code == 0 and {line.split()[0] for line in out.splitlines()} >= set(plugins.available("editors"))
+    for kind, names in (("family", FAMILIES), ("dialect", DIALECTS)):
+        assert all(re.search(rf"^ +{kind} {name}\b.*: tested ", out, re.MULTILINE) for name in names)

@@ -11,6 +11,7 @@ Keys that are refused or that nothing reads (config/legacy.py) have no class.
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from editeval.config.consent import Settings, effects_of
 from editeval.config.schema import SECTIONS, Evaluation, Execution, Logging
 from editeval.config.values import field_names
 
+ROOT = Path(__file__).parents[2]
 PROGRAMS = {
     "type",
     "class_path",
@@ -119,3 +121,10 @@ def test_a_program_from_a_file_needs_consent(key: str) -> None:
         tree: dict[str, object] = {section: body} if "." not in section else {"reward_models": {"x": body}}
         effects = effects_of(Settings(tree, Path("c.yaml"), Path(__file__).parent))
         assert any(effect.why and effect.key.startswith(section) for effect in effects), section
+
+
+def test_every_key_is_explained() -> None:
+    pages = "".join(
+        (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("configuration", "editing", "report")
+    )
+    assert not [key for key in sorted(keys()) if not re.search(rf"\b{key.rpartition('.')[2]}\b", pages)]
