@@ -187,6 +187,10 @@ BROKEN = {
         EDITOR.replace('    default_device = "cpu"', "    class Params:\n        x = 1"),
         "broken.py:4: Params must be a dataclass or a pydantic model, got Params",
     ),
+    "an older name": (
+        EDITOR.replace('    default_device = "cpu"', "    sees_reference = True"),
+        "broken.py:4: `sees_reference` is called `sees_target`, and the target `request.target`",
+    ),
 }
 
 

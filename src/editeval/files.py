@@ -115,6 +115,11 @@ class Folder:
             raise self._strange(name)
         return found is not None
 
+    def is_folder(self, name: str) -> bool:
+        """Whether a directory stands there, and no link to one."""
+        found = self.stat(name)
+        return found is not None and stat.S_ISDIR(found.st_mode)
+
     def names(self, name: str = "") -> list[str]:
         """What is in the folder `name`, sorted; nothing if there is none."""
         try:

@@ -155,6 +155,10 @@ def _foreign(kind: str, name: str) -> PluginClass:
     found = _named(kind, module, cls_name) if cls_name else _the_class(kind, module, place)
     file = Path(str(module.__file__)).resolve()
     origins[found] = _of_file(file) if is_file(name) else Origin.of_module(file, place)
+    if hasattr(found, "sees_reference"):
+        raise ConfigError(
+            f"{kind}: {_place(found)}: `sees_reference` is called `sees_target`, and the target `request.target`"
+        )
     params = found.Params
     if not (isinstance(params, type) and (is_dataclass(params) or hasattr(params, "model_validate"))):
         what = getattr(params, "__name__", repr(params))

@@ -164,3 +164,8 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return str(value)
+
+
+def stem_of(name: str) -> str:
+    """How the directories of a configuration begin: letters and digits of any script, dots, dashes; at most 60."""
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:60].rstrip(".-") or "run"

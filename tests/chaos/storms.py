@@ -170,7 +170,15 @@ def _children() -> list[int]:
             found += map(int, (task / "children").read_text().split())
         except OSError:  # the thread has just ended
             continue
-    return [pid for pid in found if b"editeval.execution.supervisor" in _command(pid)]
+    above = [pid for pid in found if b"editeval.execution.supervisor" in _command(pid)]
+    return [pid for each in above for pid in _children_of(each)]
+
+
+def _children_of(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _command(pid: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,9 @@ import pytest
 from PIL import Image
 
 from command_line import cli
+from editeval import plugins
+from editeval.editors._images_api import DIALECTS
+from editeval.editors.diffusion.families import FAMILIES
 from editeval.images import encode_png
 
 ROOT = Path(__file__).parent.parent.parent
@@ -290,4 +294,30 @@ def test_all_missing_images_are_in_one_warning(folder: Path, called: Called, com
     assert all(f"gone{i}.png (of s{i + 1})" in line for i in range(5)) and line.endswith(", and 2 more")
     for i in range(7):
         (folder / f"gone{i}.png").write_bytes(b"")
+    rows[0]["image"] = "a" * 300  # longer than a name can be
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert "1 image is missing" in called(*command, "small.yaml", "--allow-code")[2]
+    rows[0]["image"] = "there.png"
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     assert "missing" not in called(*command, "small.yaml", "--allow-code")[2]
+
+
+def test_edits_and_scores_of_a_run_that_somebody_else_made_are_never_taken_without_a_word(folder: Path) -> None:
+    text = (folder / "small.yaml").read_text(encoding="utf-8").replace("fakes.fake_editor", "identity")
+    text = text.replace("    seconds: 0.05\n", "")
+    for number in ("1", "1", "2"):  # made, continued, reused
+        (folder / "small.yaml").write_text(text.replace("category: 2", f"category: {number}"), encoding="utf-8")
+        done = cli("run", "small.yaml", cwd=folder, XDG_CONFIG_HOME=str(folder / "me"))
+        assert done.returncode == 0 and "not made by you" not in done.stderr, done.stderr
+    continued = cli("run", "small.yaml", cwd=folder, XDG_CONFIG_HOME=str(folder / "you"))
+    assert "not made by you on this machine: its 10 edits and their scores are taken as they" in continued.stderr
+    (folder / "small.yaml").write_text(text.replace("category: 2", "category: 3"), encoding="utf-8")
+    reused = cli("run", "small.yaml", cwd=folder, XDG_CONFIG_HOME=str(folder / "you"))
+    assert "not made by you on this machine; --fresh makes everything here" in reused.stderr
+
+
+def test_every_editor_is_listed_and_how_far_families_and_servers_were_tested(called: Called) -> None:
+    code, out, _ = called("list", "editors")
+    assert code == 0 and {line.split()[0] for line in out.splitlines()} >= set(plugins.available("editors"))
+    for kind, names in (("family", FAMILIES), ("dialect", DIALECTS)):
+        assert all(re.search(rf"^ +{kind} {name}\b.*: tested ", out, re.MULTILINE) for name in names)

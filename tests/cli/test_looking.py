@@ -313,4 +313,6 @@ def test_the_log_file_has_the_contract_lines_whatever_the_display(tmp_path: Path
     lines = path.read_text(encoding="utf-8").splitlines()
     assert "  🔄 Batch synchronization: ENABLED ✅" in lines and "Batch 8/8 done, GPUs synced ✓" in lines
     retried = cli("retry", "--allow-code", "--display", "none", cwd=folder)
-    assert retried.returncode == 3 and "INFO" not in retried.stderr
+    assert retried.returncode == 3
+    first, last = retried.stderr.splitlines()
+    assert ": trying again 1 edits" in first and last.startswith("To try again what failed: editeval retry")

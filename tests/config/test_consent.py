@@ -87,6 +87,14 @@ EXECUTING = {
         BASE + EDITOR + "evaluation: {output_dir: out}\n",
         "evaluation.output_dir: writes to out",
     ),
+    "results behind a link whose name ends in a blank": (
+        BASE + EDITOR + 'evaluation: {output_dir: "out "}\n',
+        "evaluation.output_dir: writes to out ",
+    ),
+    "a run behind a link": (
+        BASE + EDITOR + "evaluation: {output_dir: runs}\n",
+        "evaluation.output_dir: writes through the link runs/c-00000000",
+    ),
 }
 
 
@@ -105,6 +113,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         program.write_text("#!/bin/sh\ntouch canary\n", encoding="utf-8")
         program.chmod(0o755)
     (place / "out").symlink_to(tmp_path)
+    (place / "out ").symlink_to(tmp_path)
+    (place / "runs").mkdir()
+    (place / "runs" / "c-00000000").symlink_to(tmp_path)
     (place / "link.log").symlink_to(place / "main.py")
     monkeypatch.chdir(place)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
@@ -226,6 +237,16 @@ def test_a_link_into_the_strangers_folder_is_beneath_it(folder: Path, tmp_path: 
         f"{folder}/../stranger/bin/python",
     ):
         assert "is no interpreter installed apart from" in refusal(saved(folder, judge(f"python: {python}"))), python
+
+
+@pytest.mark.parametrize(
+    "start", ["/proc/self/cwd", "//proc/self/cwd", "/tmp/../proc/self/cwd", "/dev/../proc/self/cwd"]
+)
+def test_the_current_folder_by_another_name_is_no_place_of_this_machine(folder: Path, start: str) -> None:
+    (folder / "configs").mkdir()
+    path = folder / "configs" / "c.yaml"
+    path.write_text(judge(f"python: {start}/bin/python"), encoding="utf-8")
+    assert "is no interpreter installed apart from" in refusal(path)
 
 
 def test_data_and_checkpoints_elsewhere_are_strangers_folders_too(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ Keys that are refused or that nothing reads (config/legacy.py) have no class.
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from editeval.config.consent import Settings, effects_of
 from editeval.config.schema import SECTIONS, Evaluation, Execution, Logging
 from editeval.config.values import field_names
 
+ROOT = Path(__file__).parents[2]
 PROGRAMS = {
     "type",
     "class_path",
@@ -33,14 +35,21 @@ PROGRAMS = {
     "params.trust_remote_code",
     "params.revision",
 }
-ADDRESSES = {"params.base_url", "params.base_urls", "params.api_key_env", "params.extra", "params.allow_url_results"}
+ADDRESSES = {
+    "params.base_url",
+    "params.base_urls",
+    "params.api_key_env",
+    "params.extra",
+    "params.allow_url_results",
+    "params.repo",
+}
 PLACES = {
-    *("params.path", "params.manifest", "data.path", "data_path"),
+    *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
     *("evaluation.output_dir", "evaluation.results_dir", "logging.log_file", "logging.log_dir"),
 }
 _PARAMS = """
 seed device_ids device enable_batch_sync batch_size timeout use_batch_inference
-fields language id_template num_per_category size
+allow_patterns format params fields language split id_template num_per_category size
 hue_tolerance min_saturation min_share chances latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
 num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
@@ -112,3 +121,10 @@ def test_a_program_from_a_file_needs_consent(key: str) -> None:
         tree: dict[str, object] = {section: body} if "." not in section else {"reward_models": {"x": body}}
         effects = effects_of(Settings(tree, Path("c.yaml"), Path(__file__).parent))
         assert any(effect.why and effect.key.startswith(section) for effect in effects), section
+
+
+def test_every_key_is_explained() -> None:
+    pages = "".join(
+        (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("configuration", "editing", "report")
+    )
+    assert not [key for key in sorted(keys()) if not re.search(rf"\b{key.rpartition('.')[2]}\b", pages)]

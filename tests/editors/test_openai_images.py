@@ -369,6 +369,13 @@ def test_what_no_retry_can_cure_stops_after_one_call(server: ImageServer, name: 
     assert len(messages) == 1 and server.url in messages.pop()
 
 
+def test_a_proxy_of_the_environment_is_not_used(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    assert edit(loaded(server)).size == (64, 48)
+
+
 def test_a_wrong_key_is_found_before_the_first_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGES_KEY", "wrong-one")
     with ImageServer(key="right-one") as server:
@@ -498,6 +505,8 @@ def test_all_tries_of_an_edit_have_one_idempotency_key_and_no_other_edit_has_it(
     keys = [call.headers["Idempotency-Key"] for call in server.calls]
     assert len(keys) == 12 and [len(set(keys[i : i + 3])) for i in range(0, 12, 3)] == [1, 1, 1, 1]
     assert len(set(keys)) == 4, "the sample and the seed are part of it, even where the server has no seed"
+    edit(loaded(server), REQUESTS[0])
+    assert server.calls[-1].headers["Idempotency-Key"] == keys[0], "that of a worker in the place of a killed one"
     edit(loaded(server, num_inference_steps=7), REQUESTS[0])
     assert server.calls[-1].headers["Idempotency-Key"] not in keys
 

@@ -238,3 +238,16 @@ def test_real_workers_start_what_the_simulation_says_in_its_order(tmp_path: Path
             began = min(o.started_at for o in outcomes.values())
             ended = max(o.started_at + o.seconds for o in outcomes.values())
             assert ended - began == pytest.approx(expected.makespan_s, rel=0.25), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=4))
+def test_the_barrier_is_free_if_one_device_is_slowest_in_every_round_and_only_then(
+    rounds: list[tuple[int, int, int]],
+) -> None:
+    seconds = [float(s) for one in rounds for s in one]
+    barrier, free = (
+        simulate(name, make_policy(name, len(seconds), range(3)), lambda r, w: seconds[r]).makespan_s
+        for name in ("batch_sync", "round_robin")
+    )
+    assert (barrier == free) is any(all(one[worker] == max(one) for one in rounds) for worker in range(3))

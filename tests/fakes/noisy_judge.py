@@ -41,7 +41,7 @@ class NoisyJudge(Judge):
     def _scores(self, request: JudgeRequest) -> list[Score]:
         is_degenerate = self._number < self.params.num_degenerate and self._num_judged >= self.params.num_sane
         self._num_judged += 1
-        time.sleep(0.05)  # as any model takes its time: noise is noticed before the rest is judged
+        time.sleep(0.3)  # as any model takes its time: noise is noticed before the rest is judged
         text = self.params.text if is_degenerate else "7"
         found = answers.read("number", Reply(text), 0.9)
         return [

@@ -122,9 +122,11 @@ def test_nothing_is_unpickled_unpacked_or_handed_to_a_shell() -> None:
     for path, node in nodes():
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        assert not forbidden & {name.split(".")[0] for name in names}, path
+        allowed = {"tarfile"} if path.name in ("tar.py", "archive.py") else set()  # reads an index; writes
+        assert not (forbidden - allowed) & {name.split(".")[0] for name in names}, path
     for path, node in calls():
         called = ast.unparse(node.func)
+        assert called.rpartition(".")[2] not in ("extract", "extractall", "extractfile"), f"{path}:{node.lineno}"
         assert called not in ("torch.load", "np.load", "numpy.load", "os.system", "os.popen"), f"{path}:{node.lineno}"
         assert not any(k.arg in ("shell", "allow_pickle") for k in node.keywords), f"{path}:{node.lineno}"
         assert called not in ("yaml.load", "yaml.full_load", "yaml.unsafe_load"), f"{path}:{node.lineno}"

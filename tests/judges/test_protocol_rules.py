@@ -175,3 +175,10 @@ def test_a_sample_that_is_not_asked_says_why_in_every_metric() -> None:
     rows = protocols.unscored(protocols.load("pointwise"), "judge", "s1", "bad_image", "edited: broken")
     assert {(row.value, row.reason) for row in rows} == {(None, "bad_image")}
     assert protocols.kept_replies(rows[0].raw) == {}
+
+
+@pytest.mark.parametrize("name", sorted(set(protocols.PROTOCOLS) - {"rubric"}))
+def test_every_question_offers_an_answer_for_a_judge_that_was_shown_nothing(name: str) -> None:
+    for question in protocols.load(name).questions(request()):
+        unseen = question.text.lower().partition("only if you are shown no picture")[2]
+        assert ("answer x" if question.answer == "labels" else "cannot judge") in unseen, question.name

@@ -163,3 +163,8 @@ def test_what_looks_like_a_model_has_weights_or_a_configuration_near_its_top(tmp
     (scratch / "a" / "b" / "deep.safetensors").touch()
     (scratch / "notes.txt").touch()
     assert not looks_like_a_model(scratch)
+
+
+def test_no_more_blocks_are_read_than_the_page_says(tmp_path: Path) -> None:
+    header = safetensors(tmp_path / "model.safetensors", 7000, 8192)
+    assert 3000 * 4096 < digest_of(tmp_path).num_bytes_read - header <= 6000 * 4096

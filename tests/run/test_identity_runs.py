@@ -313,3 +313,9 @@ def as_before(result: RunResult, bench: Bench) -> Path:
     as_of_version(directory, 2)
     (bench.out / "latest").unlink()
     return directory.rename(directory.with_name(f"made-{content['run_id'][:8]}"))
+
+
+def test_a_retry_takes_over_nothing(bench: Bench) -> None:
+    first = bench.run(diffusion_model__params__raises=["s03"])
+    assert not make_plan(first.plan.config, directory=first.plan.dir).can_reuse
+    assert make_plan(first.plan.config).can_reuse

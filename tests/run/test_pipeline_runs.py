@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -290,3 +291,10 @@ def test_status_knows_that_a_run_was_continued(tmp_path: Path) -> None:
     first = run(tmp_path, evaluation__limit=4)
     assert not status_of(first.plan.dir).picture.is_continued
     assert status_of(run(tmp_path).plan.dir).picture.is_continued, "the time that it shows is of the latest invocation"
+
+
+def test_the_origin_of_every_value_is_in_the_manifest_and_in_the_report(tmp_path: Path) -> None:
+    made = config(tmp_path)
+    result = evaluate(made)
+    assert made.origins and json.loads((result.plan.dir / "manifest.json").read_bytes())["origins"] == made.origins
+    assert report_of(result)["provenance"]["origins"] == made.origins

@@ -24,6 +24,7 @@ from editeval.store import connection, manifest, seal
 from editeval.store.directories import LOCK, writer_of
 from editeval.store.ledger_events import Invocation
 from editeval.store.run_store import RunStore, relative_path
+from editeval.store.verify import verify
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +179,15 @@ def test_settings_that_a_later_command_changed_are_sealed_too(run: Path) -> None
         db.execute("UPDATE events SET data = replace(data, 'python3', 'evil') WHERE kind = 'invocation'")
     with RunStore.read(run) as store:
         assert not store.is_own
+
+
+def test_verify_says_that_a_manifest_was_changed(run: Path) -> None:
+    with RunStore.read(run) as store:
+        assert not verify(store)
+    content = json.loads((run / "manifest.json").read_bytes())
+    (run / "manifest.json").write_text(json.dumps({**content, "argv": ["editeval", "run", "another.yaml"]}))
+    with RunStore.read(run) as store:
+        assert [str(problem) for problem in verify(store)] == ["manifest.json: manifest: is not as editeval wrote it"]
 
 
 def test_a_manifest_without_a_seal_is_a_strangers(run: Path) -> None:

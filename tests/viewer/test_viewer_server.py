@@ -349,3 +349,12 @@ def test_the_page_may_be_opened_from_a_file_of_ours_and_nothing_else_may(viewer:
 def test_a_port_in_use_is_said_in_one_line(viewer: Viewer) -> None:
     with pytest.raises(MachineError, match=f"--port {viewer.port}"):
         Viewer([], viewer.port)
+
+
+def test_a_rating_changes_nothing_but_the_ratings(viewer: Viewer, run_dir: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file() and "ratings" not in path.name}
+
+    before = files()
+    assert rate(viewer, {"a": {"stars": 1, "verdict": "bad", "judge_wrong": True}})[0] == 200
+    assert files() == before and (run_dir / "ratings.json").exists()

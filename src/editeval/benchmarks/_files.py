@@ -186,7 +186,10 @@ def _content_digest(path: str, num_bytes: int, size: int) -> str:
     """Hash of the first `num_bytes`, and of the last where that is not all of it."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            digest = hashlib.sha256(file.read(num_bytes))
+            digest, left = hashlib.sha256(), num_bytes
+            while part := file.read(min(left, 1 << 20)):
+                digest.update(part)
+                left -= len(part)
             if num_bytes < size:
                 file.seek(size - num_bytes)
                 digest.update(file.read(num_bytes))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from editeval import files
 from editeval.cli.console import run_dirs
@@ -22,6 +22,7 @@ from editeval.run.recorded import editor_of, plan_of
 from editeval.run.trace_events import trace_of
 from editeval.stats.summary import summarise
 from editeval.store import connection, queries
+from editeval.store.archive import write_archive
 from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
 from editeval.types import Metric
@@ -32,6 +33,7 @@ NAMES = {
     "md": "summary.md",
     "tex": "table.tex",
     "trace": "trace.json",
+    "archive": "",  # beside the run directory
 }
 STDOUT = "-"
 _EDIT_COLUMNS = ("seed", "sha256", "width", "height", "worker", "device", "attempt", "started_at", "seconds")
@@ -49,10 +51,13 @@ def export(options: argparse.Namespace) -> int:
     if len(directories) > 1 and to != "tex":
         raise ConfigError(f"export --to {to}: one run at a time; several make rows of one table with --to tex")
     path = directories[0] / NAMES[to] if output is None else Path(output)
-    if to == "parquet":
+    if to == "archive" and output is None:
+        path = directories[0].parent / f"{directories[0].name}.tar"
+    if to in _BINARY:
         if output == STDOUT:
-            raise ConfigError("export --to parquet: not to the terminal; name a file with --output")
-        _export_parquet(directories[0], path)
+            raise ConfigError(f"export --to {to}: not to the terminal; name a file with --output")
+        with RunStore.read(directories[0]) as store, connection.translated(path), files.replacing(path) as file:
+            _BINARY[to](store, file)
     else:
         with _opened(output, path) as out:
             _WRITERS[to](directories, out, options.allow_code)
@@ -71,9 +76,11 @@ def _opened(output: str | None, path: Path) -> Iterator[TextIO]:
         yield file
 
 
-def _export_parquet(directory: Path, path: Path) -> None:
-    with RunStore.read(directory) as store, connection.translated(path), files.replacing(path) as file:
-        write_parquet(flat(store, with_raw=True), file)
+def _parquet(store: RunStore, out: BinaryIO) -> None:
+    write_parquet(flat(store, with_raw=True), out)
+
+
+_BINARY: dict[str, Callable[[RunStore, BinaryIO], None]] = {"parquet": _parquet, "archive": write_archive}
 
 
 def _csv(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:

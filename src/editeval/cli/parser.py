@@ -15,7 +15,7 @@ Group = argparse._ActionsContainer
 Flags = Callable[[Group], object]
 """Adds one flag or several."""
 DISPLAYS = ("auto", "live", "plain", "json", "none")
-EXPORTS = ("csv", "parquet", "md", "tex", "trace")
+EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
 PLUGINS = ("editors", "judges", "benchmarks", "policies")
 
 

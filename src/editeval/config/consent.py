@@ -20,7 +20,7 @@ from editeval.config.yaml_tree import FILE, Node, deciding, plain
 from editeval.errors import ConfigError, MistakesError
 from editeval.files import write_atomic
 from editeval.machine import interpreters
-from editeval.text import one_line
+from editeval.text import one_line, stem_of
 
 KEYS_OF_HOSTS: Mapping[str, tuple[str, ...]] = {
     "api.openai.com": ("OPENAI_API_KEY",),
@@ -230,6 +230,9 @@ def _results(settings: Settings) -> Iterator[Effect]:
     places = [Path.cwd(), settings.folder]
     why = "" if _is_usual(output, places) else f"writes to {output}, outside the current folder and the configuration's"
     yield _effect(settings, "writes", os.path.realpath(output), why, key)
+    for link in (path for path in _entries(output) if path.is_symlink() and not _is_usual(path, [*places, output])):
+        if link.name.startswith((f"{stem_of(settings.path.stem)}-", "certificates")):
+            yield _effect(settings, "writes", os.path.realpath(link), f"writes through the link {link}", key)
     folder = _path(settings.at("logging.log_dir") or output / "logs")
     file = _path(settings.at("logging.log_file") or (folder or output) / f"{settings.path.stem}.log")
     if file is not None:
@@ -291,7 +294,7 @@ def _entries(folder: Path) -> list[Path]:
 def _path(value: object) -> Path | None:
     """A path; None for what is none, which is refused elsewhere."""
     try:
-        text = str(value).strip() if isinstance(value, str | Path) else ""
+        text = str(value) if isinstance(value, str | Path) else ""  # blanks are part of a name
         return Path(text).expanduser() if text and "\0" not in text else None
     except RuntimeError:  # ~ of a user that there is not
         return None

@@ -17,6 +17,7 @@ from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.selection import shown_images
 from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
+from editeval.stats.timeline import SLACK_S
 from editeval.store.fingerprints import edit_inputs, sources_digest
 from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.lineage import is_stored
@@ -129,7 +130,9 @@ class EditStage(RunningStage):
         setting = Setting(len(self.workers.spec.devices), execution.max_drift, execution.retry)
         normal = replay(history.measured, setting, failed=history.failed)
         real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
-        seconds = min(history.seconds, time.monotonic() - self._began_at)  # a clock set back makes no work
+        steady_s = time.monotonic() - self._began_at  # from when the parent had word that all are ready
+        is_set = history.seconds > steady_s + SLACK_S  # the clock was, and that is no work
+        seconds = steady_s if is_set else history.seconds
         cost = cost_of(execution.policy, seconds, normal, real)
         policies = tuple(_row(t, n.makespan_s) for t, n in zip(real, normal, strict=True))
         self.store.record_event(Replay(execution.policy, cost.measured_s, policies, asdict(cost), history.num_edits))

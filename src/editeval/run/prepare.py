@@ -174,6 +174,14 @@ def record_inputs(plan: Plan, store: RunStore) -> None:
     if found is not None and plan.is_editing:
         if found.previous is not None and found.reasons:
             log.info("%s", new_run_line(found))
+        num_edits = 0 if store.is_own else store.counts(None).num_edited
+        if num_edits:
+            log.warning(
+                "%s: not made by you on this machine: its %d edits and their scores are taken as they stand; --fresh "
+                "makes everything here",
+                plan.dir,
+                num_edits,
+            )
         if found.unrecorded and any(edit.path for edit in store.edits(wanted_only=False)):
             log.warning(
                 "%s: made before editeval recorded its %s: whether that has changed since is not known; --fresh edits "

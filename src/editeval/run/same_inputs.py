@@ -54,6 +54,8 @@ def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: 
                 _pin(plan, store, commit)
                 reused.take_edits(store, other, page)
             mine = frozenset(reused.taken_edits(store).get(directory.name, ()))
+            if mine and not other.is_own:
+                log.warning("%s: not made by you on this machine; --fresh makes everything here", directory.name)
             for judging in plan.judgings if mine and not is_stopped() else ():
                 _take_scores(plan, judging, store, other, mine)
         for one in reused.reused(store):

@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from editeval.config import legacy
 from editeval.config.schema import BenchmarkConfig, Config
@@ -55,7 +56,7 @@ def missing_images(samples: Iterable[Sample]) -> str:
     for sample in samples:
         for image in (*sample.images, sample.target, sample.mask, *sample.references):
             path = file_of(image) if image is not None else None
-            if path is not None and not path.is_file():
+            if path is not None and not _is_file(path):
                 missing.setdefault(str(path), sample.id)
                 needing.add(sample.id)
     if not missing:
@@ -64,6 +65,13 @@ def missing_images(samples: Iterable[Sample]) -> str:
     more = f", and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
     are = "image is" if len(missing) == 1 else "images are"
     return f"benchmark: {len(missing)} {are} missing, which {len(needing)} of the samples need: {first}{more}"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def shown_images(config: Config, sample: Sample) -> tuple[ImageRef, ...]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from editeval.errors import MachineError, RunConflictError, UserError
 from editeval.files import Folder, from_json
 from editeval.store import manifest
+from editeval.text import stem_of
 
 LATEST = "latest"
 _ID_LENGTH = 8
@@ -112,11 +113,6 @@ def sync(directory: Path) -> None:
 
 def _children(output_dir: Path) -> list[Path]:
     return list(output_dir.iterdir()) if output_dir.is_dir() else []
-
-
-def stem_of(name: str) -> str:
-    """How the directories of a configuration begin: letters and digits of any script, dots, dashes; at most 60."""
-    return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:60].rstrip(".-") or "run"
 
 
 def _number(name: str, stem: str) -> int:

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from editeval.errors import BenchmarkError, MachineError
-from editeval.files import from_json
+from editeval.errors import BenchmarkError
 from editeval.store import connection, ledger_events, records
 from editeval.store.ledger_events import E, EditsForgotten, Event, OtherEvent, Recorded, Reselected, ScoresForgotten
-from editeval.store.records import Attempt, Counts, Details, SampleRow, ScoreSet, read_edit, storable_text
+from editeval.store.records import Attempt, Counts, Details, SampleRow, ScoreSet, read_edit, storable_text, value_of
 from editeval.types import Edit, Outcome, Sample, Score
 
 NAME = "ledger.sqlite"
@@ -56,6 +55,11 @@ class Ledger:
         """All rows. For the files of this package."""
         with connection.translated(self.path):
             return self._db.execute(sql, values).fetchall()
+
+    def back_up(self, copy: sqlite3.Connection) -> None:
+        """`copy` holds all that is on record at this moment, whoever writes."""
+        with connection.translated(self.path):
+            self._db.backup(copy)
 
     def problems(self) -> list[str]:
         """What the thorough check of the file's structure finds; empty if all is well."""
@@ -202,7 +206,7 @@ class Ledger:
     def judgings(self) -> list[ScoreSet]:
         """In the order in which they were added."""
         found = self.query("SELECT id, judge, details FROM judgings ORDER BY rowid")
-        return [ScoreSet(row[0], row[1], self._value(row[2])) for row in found]
+        return [ScoreSet(row[0], row[1], value_of(self.path, row[2])) for row in found]
 
     def pending_scores(self, judging_id: str) -> list[str]:
         """Wanted samples whose edit is done and that have no scores in this set, in benchmark order."""
@@ -299,19 +303,15 @@ class Ledger:
     def events(self) -> list[Recorded[Event]]:
         """Every event, in order of recording."""
         found = self.query("SELECT seq, at, kind, data FROM events ORDER BY seq")
-        return [Recorded(seq, at, ledger_events.event_of(kind, self._value(data))) for seq, at, kind, data in found]
+        return [
+            Recorded(seq, at, ledger_events.event_of(kind, value_of(self.path, data))) for seq, at, kind, data in found
+        ]
 
     def events_of(self, kind: type[E]) -> list[Recorded[E]]:
         """The events of one kind, in order of recording; those without what that kind needs are left out."""
         found = self.query("SELECT seq, at, data FROM events WHERE kind = ? ORDER BY seq", kind.kind)
-        read = ((seq, at, ledger_events.event_of(kind.kind, self._value(data))) for seq, at, data in found)
+        read = ((seq, at, ledger_events.event_of(kind.kind, value_of(self.path, data))) for seq, at, data in found)
         return [Recorded(seq, at, event) for seq, at, event in read if isinstance(event, kind)]
-
-    def _value(self, text: str) -> Any:
-        try:
-            return from_json(text)
-        except (ValueError, TypeError) as error:
-            raise MachineError(f"{self.path}: the ledger is corrupt: {error}; restore a backup") from error
 
     def latest(self, kind: type[E]) -> Recorded[E] | None:
         """The last event of this kind."""

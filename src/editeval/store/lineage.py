@@ -14,6 +14,7 @@ from editeval.store import directories, fingerprints, manifest
 from editeval.store.fingerprints import Inputs, sources_digest
 from editeval.store.records import Json
 from editeval.store.run_store import RunStore
+from editeval.text import stem_of
 from editeval.types import ImageRef, Sample
 
 CHECKED_AT = "sources checked at"
@@ -130,7 +131,7 @@ def check_benchmark(directory: Path, wanted: Json, samples: Sequence[Sample]) ->
 
 def same_name(output_dir: Path, name: str) -> Iterator[Path]:
     """Runs of the configuration `name`, the latest first."""
-    stem = directories.stem_of(name)
+    stem = stem_of(name)
     mine = [path for path in directories.all_runs(output_dir) if _ID.fullmatch(path.name.removeprefix(stem))]
     begun = [(_created_at(path), path) for path in mine if path.name.startswith(stem)]
     yield from (path for _, path in sorted(begun, reverse=True))

@@ -6,9 +6,12 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
 from types import NoneType
 from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
+from editeval.errors import MachineError
+from editeval.files import from_json
 from editeval.types import Edit, Failure, Made, Score
 
 T = TypeVar("T")
@@ -201,6 +204,14 @@ def read_failure(row: Sequence[Any]) -> Failure | None:
 def storable_text(text: str) -> str:
     """`text` as SQLite can hold it: half a surrogate pair (a judge may say anything) becomes its escape."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def value_of(ledger: Path, text: str) -> Any:
+    """The value of JSON in a ledger. Raises MachineError, which names the ledger, for what is none."""
+    try:
+        return from_json(text)
+    except (ValueError, TypeError) as error:
+        raise MachineError(f"{ledger}: the ledger is corrupt: {error}; restore a backup") from error
 
 
 _HINTS: dict[type, dict[str, object]] = {}

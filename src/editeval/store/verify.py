@@ -21,7 +21,7 @@ from typing import Any
 
 from editeval.errors import MachineError
 from editeval.files import StrangeFileError
-from editeval.store import barrier, connection, directories
+from editeval.store import barrier, connection, directories, manifest
 from editeval.store.ledger_events import Repaired
 from editeval.store.records import SampleRow
 from editeval.store.reused import content_of
@@ -34,8 +34,8 @@ _PNG_END = b"IEND\xaeB`\x82"
 class Problem:
     """One disagreement.
 
-    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | report | inputs |
-    barrier.
+    `kind`: missing | truncated | altered | unreadable | temporary | unknown_file | ledger | manifest | report |
+    inputs | barrier.
     """
 
     kind: str
@@ -61,6 +61,8 @@ def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[P
     """
     is_settled = store.is_writer or directories.writer_of(store.dir) is None
     problems = [Problem("ledger", store.path.name, found) for found in store.problems()]
+    if manifest.is_changed(store.manifest):
+        problems.append(Problem("manifest", manifest.NAME, "is not as editeval wrote it"))
     problems += [Problem("barrier", store.path.name, found) for found in barrier.crossed(store).values()]
     problems += _check_images(store)
     if is_settled:
