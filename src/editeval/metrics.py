@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -106,6 +107,8 @@ class Score:
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.reason):
             raise ValueError(f"score {self.sample_id}/{self.metric}: value {self.value!r} with reason {self.reason!r}")
+        if isinstance(self.value, numbers.Real) and not isinstance(self.value, int | float):
+            object.__setattr__(self, "value", float(self.value))  # NumPy's
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"score {self.sample_id}/{self.metric}: {self.value!r} is no score")
 

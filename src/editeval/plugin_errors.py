@@ -48,6 +48,14 @@ origins: dict[type, Origin] = {}
 """Of every class of somebody else's that this process has loaded."""
 
 
+def said(error: BaseException) -> str:
+    """Its message; empty for an error whose own `__str__` fails."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001
+        return ""
+
+
 def guarded(kind: str, run: Callable[[], Made], origin: Origin | None) -> Made:
     """What `run` returns. Raises ConfigError, one line with the user's file and line, for whatever it raises."""
     try:

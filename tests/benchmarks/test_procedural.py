@@ -111,7 +111,8 @@ def test_every_parameter_is_part_of_the_fingerprint() -> None:
     [
         ({"language": "de"}, "procedural.language: must be one of en, zh, got 'de'"),
         ({"size": 8}, "procedural.size: must be 64 to 2048"),
-        ({"num_per_category": 0}, "procedural.num_per_category: must be at least 1, got 0"),
+        ({"num_per_category": 0}, "procedural.num_per_category: must be 1 to 200000, got 0"),
+        ({"num_per_category": 99_999_999_999}, "must be 1 to 200000, got 99999999999"),
     ],
 )
 def test_a_wrong_parameter_is_one_clear_line(params: dict[str, object], message: str) -> None:

@@ -313,7 +313,15 @@ def test_edits_and_scores_of_a_run_that_somebody_else_made_are_never_taken_witho
     assert "not made by you on this machine: its 10 edits and their scores are taken as they" in continued.stderr
     (folder / "small.yaml").write_text(text.replace("category: 2", "category: 3"), encoding="utf-8")
     reused = cli("run", "small.yaml", cwd=folder, XDG_CONFIG_HOME=str(folder / "you"))
-    assert "not made by you on this machine; --fresh makes everything here" in reused.stderr
+    assert (
+        "Nothing is reused from" in reused.stderr and "not made by you on this machine; --allow-code" in reused.stderr
+    )
+    report = json.loads((folder / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
+    assert report["badge"] == "valid" and not report["provenance"]["reused"]
+    (folder / "small.yaml").write_text(text, encoding="utf-8")
+    cli("run", "small.yaml", cwd=folder, XDG_CONFIG_HOME=str(folder / "me"))
+    report = json.loads((folder / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
+    assert report["badge"] == "valid with warnings", "it stays on record that somebody else continued it"
 
 
 def test_every_editor_is_listed_and_how_far_families_and_servers_were_tested(called: Called) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -391,3 +392,9 @@ def test_bad_variable_is_one_line(refused: Refused, name: str, value: str, start
 )
 def test_bad_flag_is_one_line(refused: Refused, flags: dict[str, object], start: str) -> None:
     assert refused(MINIMAL, **flags).startswith(start)
+
+
+def test_a_configuration_that_is_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match=r"pipe\.yaml: is a pipe"):
+        load_config(tmp_path / "pipe.yaml")

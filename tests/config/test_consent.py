@@ -69,6 +69,10 @@ EXECUTING = {
         served("https://api.openai.com/v1", "HF_TOKEN"),
         "reward_model.params.base_url: sends the key in HF_TOKEN",
     ),
+    "another port of a known host": (
+        served("https://api.openai.com:8443/v1", "OPENAI_API_KEY"),
+        "reward_model.params.base_url: sends the key in OPENAI_API_KEY",
+    ),
     "a host that looks like this machine": (
         served("https://127.0.0.1.evil.example/v1", "OPENAI_API_KEY"),
         "reward_model.params.base_url: sends the key in OPENAI_API_KEY",

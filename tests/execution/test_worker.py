@@ -79,6 +79,19 @@ def worker() -> Iterator[Talk]:
     assert not thread.is_alive(), "a worker leaves when it is asked to"
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_an_error_that_cannot_say_what_it_is_is_described_by_its_name() -> None:
+    try:
+        raise MuteError
+    except MuteError as caught:
+        failure = describe(caught)
+    assert (failure.reason, failure.message) == ("exception", "MuteError")
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "message"),
     [
@@ -174,35 +187,19 @@ def test_a_dropped_request_is_forgotten_and_the_next_one_runs(worker: Talk) -> N
         ("numbers", "bad_output", "the judge's scores for a are float"),
         ("no_headline", "bad_output", "the judge gave a the metrics ['care'], not ['care', 'overall']"),
         ("headline_not_applicable", "bad_output", "its headline does not apply; it always must"),
-        ("float32", "exception", "not JSON serializable"),
     ],
 )
 def test_what_a_judge_must_not_return_becomes_a_failure_and_the_worker_lives(
     worker: Talk, mode: str, reason: str, words: str
 ) -> None:
     worker.load("judges", "fakes.fake_judge", modes={"a": mode})
-    answer = worker.judge(["a"]) if mode != "float32" else _over_json(mode)
+    answer = worker.judge(["a"])
     assert "scores" not in answer
     failure = Failure(**answer["error"])
     assert failure.reason == reason and words in failure.message
     assert unpack_scores(worker.judge(["b", "c"])["scores"])[1][0] == Score(
         "c", "fakes.fake_judge", "overall", 5.0, "raw c"
     )
-
-
-def _over_json(mode: str) -> dict[str, Any]:
-    """The same over a socket, where scores travel as JSON."""
-    ours, theirs = (SocketChannel(end) for end in socket.socketpair())
-    talk = Talk(ours)  # type: ignore[arg-type]
-    thread = threading.Thread(target=Worker(theirs).serve, daemon=True)
-    thread.start()
-    talk.load("judges", "fakes.fake_judge", mode=mode)
-    answer = talk.judge(["a", "b"])
-    ours.send({"type": "exit"})
-    thread.join(60)
-    ours.close()
-    theirs.close()
-    return answer
 
 
 @pytest.mark.parametrize(
@@ -346,3 +343,17 @@ def test_a_request_that_no_frame_can_carry_fails_alone(tmp_path: Path) -> None:
         "bad_request",
         None,
     ]
+
+
+def test_a_score_that_is_numpys_travels_as_a_number() -> None:
+    ours, theirs = (SocketChannel(end) for end in socket.socketpair())
+    talk = Talk(ours)  # type: ignore[arg-type]
+    thread = threading.Thread(target=Worker(theirs).serve, daemon=True)
+    thread.start()
+    talk.load("judges", "fakes.fake_judge", mode="float32")
+    answer = talk.judge(["a", "b"])
+    ours.send({"type": "exit"})
+    thread.join(60)
+    ours.close()
+    theirs.close()
+    assert answer["scores"][0][0]["value"] == 5.0, answer

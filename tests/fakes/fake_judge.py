@@ -84,7 +84,7 @@ class FakeJudge(Judge):
             "twice": [[row[0], *row] for row in sound],
             "headline_last": [row[::-1] for row in sound],
             "other_key": [self._row("somebody else", 5.0), *sound[1:]],
-            "float32": [self._row(key, np.float32(5.0)), *sound[1:]],  # no JSON value
+            "float32": [self._row(key, np.float32(5.0)), *sound[1:]],
         }
         return replies[mode]
 

@@ -29,6 +29,7 @@ CHANGES_PER_SCENE = 3
 NUM_VARIANTS = 128
 """Plans (objects and texts) per kind of scene; looks beyond that are unlimited."""
 
+MAX_PER_CATEGORY = 200_000
 LANGUAGES = ("en", "zh")
 
 
@@ -170,8 +171,9 @@ def _png(pixels: Pixels) -> bytes:
 
 
 def _check(params: ProceduralParams) -> None:
-    if params.num_per_category < 1:
-        raise BenchmarkError(f"procedural.num_per_category: must be at least 1, got {params.num_per_category}")
+    if not 1 <= params.num_per_category <= MAX_PER_CATEGORY:
+        what = f"must be 1 to {MAX_PER_CATEGORY}, got {params.num_per_category}"
+        raise BenchmarkError(f"procedural.num_per_category: {what}")
     if not 64 <= params.size <= 2048:
         raise BenchmarkError(f"procedural.size: must be 64 to 2048 pixels, got {params.size}")
     if params.language not in LANGUAGES:

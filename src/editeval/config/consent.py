@@ -214,7 +214,8 @@ def _servers(section: str, params: Mapping[str, object], settings: Settings) -> 
             except ConfigError:  # it is refused where the parameters are checked
                 continue
             if server is not None:
-                is_agreed = not variable or server.is_loopback or variable in KEYS_OF_HOSTS.get(server.host, ())
+                is_known = server.port == 443 and variable in KEYS_OF_HOSTS.get(server.host, ())
+                is_agreed = not variable or server.is_loopback or is_known
                 why = "" if is_agreed else f"sends the key in {variable} to {server.url}"
                 subject = f"{server.url} with the key in {variable}" if variable else server.url
                 keys = [f"{section}.params.{name}" for name in (key, "api_key_env")]

@@ -89,6 +89,8 @@ def read_file(path: Path, source: Source, problems: Problems | None = None) -> N
     With `problems`, a mistake that leaves the rest readable is kept there instead.
     """
     try:
+        if path.is_fifo() and not str(path).startswith(("/dev/fd/", "/proc/")):  # those of a shell's <(...)
+            raise ConfigError(f"{path}: is a pipe that nobody may write to; give the path of a YAML file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:

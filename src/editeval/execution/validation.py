@@ -102,11 +102,12 @@ def describe(error: BaseException) -> Failure:
 
     Of an error in a plug-in of the user's own, the line names file and line, and the traceback has its frames alone.
     """
-    text = redacted(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    said = plugin_errors.said(error)
+    text = redacted(f"{type(error).__name__}: {said}" if said else type(error).__name__)
     place = plugin_errors.place_of(error)
     trace = redacted(plugin_errors.own_traceback(error) if place else "".join(traceback.format_exception(error)))
     if isinstance(error, EditevalError) and error.reason != "exception":
-        return Failure(error.reason, redacted(str(error)), trace)
+        return Failure(error.reason, redacted(said), trace)
     line = " ".join(text.split()) + (f" ({place})" if place else "")
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY.search(text):
         return Failure("oom", line, trace)

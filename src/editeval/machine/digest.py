@@ -256,7 +256,7 @@ def _source_file(stem: Path) -> Path | None:
 def _imports(source: bytes, name: str, is_package: bool) -> Iterator[str]:
     """Names that may be modules: `from a import b` may mean a.b as well as a."""
     try:
-        tree = ast.parse(source)
+        tree = _parsed(source)
     except (SyntaxError, ValueError):
         return  # importing it raises the error
     for node in ast.walk(tree):
@@ -268,6 +268,17 @@ def _imports(source: bytes, name: str, is_package: bool) -> Iterator[str]:
                 yield base
             if base is not None:
                 yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names if alias.name != "*")
+
+
+def _parsed(source: bytes) -> ast.Module:
+    """CPython 3.11 counts the depth of all threads in one place: another one, printing a traceback, is in the way."""
+    for _ in range(5):
+        try:
+            return ast.parse(source)
+        except SystemError as error:
+            if "recursion depth mismatch" not in str(error):
+                raise
+    return ast.parse(source)
 
 
 def _base(node: ast.ImportFrom, name: str, is_package: bool) -> str | None:

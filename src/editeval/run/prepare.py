@@ -176,6 +176,7 @@ def record_inputs(plan: Plan, store: RunStore) -> None:
             log.info("%s", new_run_line(found))
         num_edits = 0 if store.is_own else store.counts(None).num_edited
         if num_edits:
+            store.set_fact(lineage.EDITS_OF_OTHERS, str(num_edits))
             log.warning(
                 "%s: not made by you on this machine: its %d edits and their scores are taken as they stand; --fresh "
                 "makes everything here",

@@ -25,7 +25,7 @@ from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
-from editeval.store import connection, queries
+from editeval.store import connection, lineage, queries
 from editeval.store.fingerprints import sources_digest
 from editeval.store.ledger_events import (
     BatchEnd,
@@ -69,7 +69,9 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
     worked = timeline_of(store.events(), store.attempts())
     about_clock = (Message("clock_set_back", (duration(worked.set_back_s),)),) if worked.set_back_s else ()
-    about = (*about_benchmark, *about_clock, *about_judges)
+    others = store.fact(lineage.EDITS_OF_OTHERS)
+    about_others = (Message("edits_of_others", (int(others),)),) if others else ()
+    about = (*about_benchmark, *about_others, *about_clock, *about_judges)
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
     official = [counted.official(*one) for one in results.official(store, shown)]

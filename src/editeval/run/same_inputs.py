@@ -49,13 +49,16 @@ def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: 
             other = _opened(directory, stack)
             if other is None:
                 continue
+            if not other.is_own and not plan.config.allow_code:
+                log.warning(
+                    "Nothing is reused from %s: not made by you on this machine; --allow-code reuses it", other.dir
+                )
+                continue
             same = _same(plan, store, other, editor_id)
             while (page := list(islice(same, page_size))) and not is_stopped():
                 _pin(plan, store, commit)
                 reused.take_edits(store, other, page)
             mine = frozenset(reused.taken_edits(store).get(directory.name, ()))
-            if mine and not other.is_own:
-                log.warning("%s: not made by you on this machine; --fresh makes everything here", directory.name)
             for judging in plan.judgings if mine and not is_stopped() else ():
                 _take_scores(plan, judging, store, other, mine)
         for one in reused.reused(store):

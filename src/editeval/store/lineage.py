@@ -18,6 +18,7 @@ from editeval.text import stem_of
 from editeval.types import ImageRef, Sample
 
 CHECKED_AT = "sources checked at"
+EDITS_OF_OTHERS = "edits of others"  # how many the user who continued the run found in it
 """Fact: until then (unix seconds) the sources of this run's edits were found to be what was edited."""
 _ID = re.compile(r"-[0-9a-f]{8}(-[1-9][0-9]*)?")
 
