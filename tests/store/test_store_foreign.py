@@ -190,6 +190,14 @@ def test_verify_says_that_a_manifest_was_changed(run: Path) -> None:
         assert [str(problem) for problem in verify(store)] == ["manifest.json: manifest: is not as editeval wrote it"]
 
 
+@pytest.mark.parametrize("seal", ["x", None, [], 5, {"hmac": 5}])
+def test_a_seal_may_be_anything(run: Path, seal: object) -> None:
+    content = json.loads((run / "manifest.json").read_bytes())
+    (run / "manifest.json").write_text(json.dumps({**content, "seal": seal}))
+    with RunStore.read(run) as store:
+        assert not store.is_own and manifest.is_changed(store.manifest)
+
+
 def test_a_manifest_without_a_seal_is_a_strangers(run: Path) -> None:
     content = json.loads((run / "manifest.json").read_bytes())
     del content["seal"]

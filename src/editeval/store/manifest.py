@@ -72,13 +72,19 @@ def sealed(content: Content) -> Content:
 
 def is_own(content: Content) -> bool:
     """Whether this user wrote all of it, on this machine."""
-    return seals.is_sealed(_unsealed(content), content.get("seal", {}).get("hmac"))
+    return seals.is_sealed(_unsealed(content), _in_seal(content, "hmac"))
 
 
 def is_changed(content: Content) -> bool:
     """Whether it says itself that it was changed after it was written."""
-    seal = content.get("seal")
-    return seal is not None and seal.get("sha256") != hashlib.sha256(seals.canonical(_unsealed(content))).hexdigest()
+    digest = hashlib.sha256(seals.canonical(_unsealed(content))).hexdigest()
+    return "seal" in content and _in_seal(content, "sha256") != digest
+
+
+def _in_seal(content: Content, name: str) -> object:
+    """A part of its seal; None if there is none. A stranger's may be anything."""
+    seal: object = content.get("seal")
+    return seal.get(name) if isinstance(seal, Mapping) else None
 
 
 def _unsealed(content: Content) -> dict[str, object]:
