@@ -156,10 +156,10 @@ def test_a_model_that_is_half_in_the_cache_is_not_there(model: Path, tmp_path: P
 
 def test_the_interpreter_that_will_load_the_judge_is_the_one_that_looks(model: Path, tmp_path: Path) -> None:
     elsewhere, notes = tmp_path / "elsewhere", tmp_path / "notes"
-    elsewhere.write_text(f'#!/bin/sh\necho "$2" >> "{notes}"\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    elsewhere.write_text(f'#!/bin/sh\necho "$@" >> "{notes}"\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     elsewhere.chmod(0o755)
     with HubServer(REPO, model) as hub:
-        place = Place(tmp_path, {"HF_ENDPOINT": hub.url})
+        place = Place(tmp_path, {"HF_ENDPOINT": hub.url, "EDITEVAL_ALLOW_CODE": "1"})
         (said,) = place.run(IDENTITY, judge(model_name="nobody/else") | {"execution": {"python": str(elsewhere)}})
     assert "the Hub knows no nobody/else" in said
     assert "editeval.machine.hub" in notes.read_text(encoding="utf-8").split()

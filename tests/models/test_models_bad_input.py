@@ -43,6 +43,9 @@ def run(folder: Path, params: Mapping[str, object], environ: Mapping[str, str]) 
     return done.stderr
 
 
+CONSENT = {"EDITEVAL_ALLOW_CODE": "1"}
+
+
 def check(folder: Path, line: str, params: Mapping[str, object], environ: Mapping[str, str] | None = None) -> None:
     """Raises AssertionError unless that run prints `line`, as one line, and has loaded one worker at most."""
     said = run(folder, params, environ or {})
@@ -118,7 +121,7 @@ def test_a_pipeline_of_no_family(tiny: Folder, tmp_path: Path) -> None:
 
 def test_remote_code_without_a_pinned_revision(tmp_path: Path) -> None:
     line = "trust_remote_code: needs `revision` pinned to a commit of 40 hex digits, got 'main'"
-    check(tmp_path, line, {"model_name": REPO, "trust_remote_code": True, "revision": "main"})
+    check(tmp_path, line, {"model_name": REPO, "trust_remote_code": True, "revision": "main"}, CONSENT)
 
 
 def test_a_device_that_is_not_there(tiny: Folder, tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def odd(seed: int = 1, **overrides: Any) -> EditRequest:
     return dataclasses.replace(request(**overrides), images=(picture(seed, ODD),))
 
 
-def encoded(editor: Any, wanted: EditRequest) -> tuple[Any, Image.Image]:
-    """The one picture that the autoencoder encodes in the course of an edit (channels, height, width), and the edit."""
+def encoded(editor: Any, wanted: EditRequest) -> tuple[list[Any], Image.Image]:
+    """The pictures that the autoencoder encodes in the course of an edit (channels, height, width), and the edit."""
     pipeline = editor._engine.pipeline
     seen: list[Any] = []
     plain = pipeline.vae.encode
@@ -54,8 +54,7 @@ def encoded(editor: Any, wanted: EditRequest) -> tuple[Any, Image.Image]:
     pipeline.vae.encode = encode
     made = edited(editor, wanted)
     del pipeline.vae.encode
-    (only,) = seen
-    return only, made
+    return seen, made
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -64,7 +63,7 @@ def test_the_autoencoder_sees_the_whole_source_once_at_the_familys_size_and_the_
 ) -> None:
     """Traps: FLUX.2 crops what is off its grid, Kontext picks a size, LongCat and Qwen resize by themselves."""
     editor = loaded(name, tiny(name), size="model", num_inference_steps=2)
-    seen, made = encoded(editor, odd())
+    (seen,), made = encoded(editor, odd())
     width, height = MODEL_SIZE[name]
     assert made.size == (width, height)
     whole = decode(picture(1, ODD)).resize((width, height), Image.Resampling.LANCZOS)
@@ -87,7 +86,7 @@ def test_an_alpha_channel_is_laid_on_white_and_never_reaches_a_network(name: str
     transparent.save(buffer, "PNG")
     editor = loaded(name, tiny(name))
     wanted = dataclasses.replace(request(), images=(buffer.getvalue(),))
-    seen, _ = encoded(editor, wanted)
+    (seen,), _ = encoded(editor, wanted)
     assert len(seen) == (4 if name == "qwen_image_2_1" else 3)  # its autoencoder has an alpha channel: opaque
     assert seen.min() == seen.max() == 1.0
 
@@ -195,7 +194,7 @@ def test_longcat_takes_512_tokens_of_instruction_and_says_so_beyond(tiny: Folder
 def test_several_source_images_all_reach_the_autoencoder_in_order_and_decide_the_edit(name: str, tiny: Folder) -> None:
     editor = loaded(name, tiny(name))
     both = dataclasses.replace(request(), images=(picture(1), picture(2, (64, 96))))
-    first, second = (array.shape[1:] for array in encoded(editor, both))
+    first, second = (array.shape[1:] for array in encoded(editor, both)[0])
     assert first[0] < first[1] and second[0] > second[1]
     assert edited(editor, both).size == edited(editor, request()).size == (96, 64)
     assert difference(edited(editor, both), edited(editor, request())) > 0
