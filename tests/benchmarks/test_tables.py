@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import os
 import pickle
 import random
 import subprocess
@@ -360,3 +361,28 @@ def test_a_large_file_takes_little_memory(tmp_path: Path, row_group_size: int) -
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     at_start, after_reads = map(int, done.stdout.split())
     assert at_start < 200 and after_reads < 300, done.stdout
+
+
+def test_a_pipe_is_one_line_and_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "data.parquet"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(BenchmarkError, match="no Parquet file"):
+            Parquet(ParquetParams(path=str(path))).files()
+    os.mkfifo(tmp_path / "state.json")
+    with pytest.raises(BenchmarkError, match="a pipe or a folder"):
+        ArrowFolder(ArrowFolderParams(path=str(tmp_path))).files()
+
+
+@pytest.mark.parametrize("split", ["../other", "/etc", "..", "."])
+def test_a_split_never_leads_out_of_its_folder(tmp_path: Path, split: str) -> None:
+    (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": [split]}))
+    for chosen in ("", split):
+        with pytest.raises(BenchmarkError, match="a split is a folder in it"):
+            ArrowFolder(ArrowFolderParams(path=str(tmp_path), split=chosen)).files()
+
+
+def test_a_state_that_is_nested_too_deep_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("[" * 100_000)
+    with pytest.raises(BenchmarkError, match="cannot be read"):
+        ArrowFolder(ArrowFolderParams(path=str(tmp_path))).files()

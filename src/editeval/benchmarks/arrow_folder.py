@@ -60,6 +60,8 @@ def _split_of(path: str, split: str) -> Path:
         raise BenchmarkError(f"benchmark.params.path: no folder {str(folder)!r}; check the path")
     listed = _read(folder / "dataset_dict.json").get("splits")
     splits = [str(name) for name in listed] if isinstance(listed, list) else []
+    if outside := next((name for name in splits if name in ("", ".", "..") or Path(name).name != name), None):
+        raise BenchmarkError(f"{folder / 'dataset_dict.json'}: a split is a folder in it, got {outside!r}; correct it")
     if not split and len(splits) == 1:
         split = splits[0]
     if splits and split not in splits:
@@ -71,10 +73,12 @@ def _split_of(path: str, split: str) -> Path:
 
 
 def _read(file: Path) -> dict[str, object]:
+    if file.exists() and not file.is_file():
+        raise BenchmarkError(f"{file}: a pipe or a folder, and no file; copy or download the whole folder")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkError(f"{file}: cannot be read: {error}; copy or download the folder again") from error
     return content if isinstance(content, dict) else {}

@@ -44,6 +44,8 @@ class Parquet(TableBenchmark):
         found = [path] if path.is_file() else sorted(path.rglob("*.parquet") if path.is_dir() else _matching(path))
         if not found:
             raise BenchmarkError(f"benchmark.params.path: no Parquet file {str(path)!r}; check the path")
+        if strange := next((file for file in found if not file.is_file()), None):
+            raise BenchmarkError(f"{strange}: a pipe, a folder or a broken link, and no Parquet file; remove it")
         return complete(found)
 
 
