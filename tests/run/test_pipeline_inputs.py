@@ -248,7 +248,10 @@ def test_images_first_is_another_run_and_the_judge_sees_every_source(tmp_path: P
     assert result.exit_code == 0 and result.plan.identity["images"] == "first"
     assert sorted((tmp_path / "shown").read_text().splitlines()) == ["one 1", "two 2"]
     every = {**FIRST, "type": "identity", "params": {"device_ids": ["cpu"]}}
-    assert "images" not in run(tmp_path / "out", benchmark=benchmark, diffusion_model=every).plan.identity
+    ours = run(tmp_path / "out", benchmark=benchmark, diffusion_model=every)
+    assert "images" not in ours.plan.identity
+    words = "1 sample has several source images: a judge is shown the first one only."
+    assert words in report_of(ours)["warnings"] and words not in report_of(result)["warnings"]
 
 
 def test_a_changed_second_source_is_another_source(tmp_path: Path) -> None:

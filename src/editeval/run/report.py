@@ -8,6 +8,7 @@ from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 
+from editeval import plugins
 from editeval.certificates.certificate import certificate_of
 from editeval.errors import ImageError
 from editeval.images import sha256
@@ -71,7 +72,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about_clock = (Message("clock_set_back", (duration(worked.set_back_s),)),) if worked.set_back_s else ()
     others = store.fact(lineage.EDITS_OF_OTHERS)
     about_others = (Message("edits_of_others", (int(others),)),) if others else ()
-    about = (*about_benchmark, *about_others, *about_clock, *about_judges)
+    about = (*about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
     official = [counted.official(*one) for one in results.official(store, shown)]
@@ -97,6 +98,13 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         histories=worked.histories,
         certificate=certificate_block(certificates[shown[0].id] if shown else None),
     )
+
+
+def _about_sources(plan: Plan) -> tuple[Message, ...]:
+    """Of several source images our own judges are shown the first one."""
+    num = sum(len(sample.images) > 1 for sample in plan.samples)
+    is_ours = any(not plugins.is_foreign(judging.stage.type) for judging in plan.judgings)
+    return (Message("several_sources", (num,)),) if num and is_ours else ()
 
 
 def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
