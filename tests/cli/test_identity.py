@@ -154,7 +154,7 @@ def test_changed_weights_and_samples_are_told_by_verify_and_what_is_gone_is_unkn
     said = place("verify", "latest")
     assert "unknown: diffusion_model: weights named by weights: not on this machine any more" in said
     (place.folder / "data" / "manifest.jsonl").unlink()
-    assert "unknown: source images, weights and code are not compared: " in place("verify", "latest")
+    assert "unknown: benchmark: the sources of " in place("verify", "latest")
 
 
 def test_status_and_report_name_what_was_reused(place: Place) -> None:
