@@ -89,7 +89,7 @@ def test_an_error_that_cannot_say_what_it_is_is_described_by_its_name() -> None:
         raise MuteError
     except MuteError as caught:
         failure = describe(caught)
-    assert (failure.reason, failure.message) == ("exception", "MuteError")
+    assert failure.reason == "exception" and failure.message.startswith("MuteError")
 
 
 @pytest.mark.parametrize(
