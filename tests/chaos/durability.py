@@ -26,7 +26,7 @@ LIMIT_MS = 25.0
 
 
 def report() -> bool:
-    """Print the lines; True unless the median is far beyond the limit. On the disk of the temporary files, not in memory."""
+    """Print the lines; True unless the median is far beyond the limit. On a disk, not in memory."""
     picture = _picture()
     rounds = [list(_recording_ms(picture)) for _ in range(NUM_ROUNDS)]
     costs = min(rounds, key=statistics.median)  # the quietest: what others do to the disk is not our cost
