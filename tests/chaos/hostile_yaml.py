@@ -236,4 +236,4 @@ def act(layer: Layer, options: Options) -> Figures:
     return figures
 
 
-FAMILY = Family("strangers' configurations", act, Goal(80, 60), Goal(1000, 180), num_to_catch=1000)
+FAMILY = Family("strangers' configurations", act, Goal(80, 60), Goal(1000, 180), num_to_catch=70)

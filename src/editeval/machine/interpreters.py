@@ -102,14 +102,14 @@ def is_installed(python: str, strange: Sequence[Path], may_be_absent: bool = Tru
     """Whether `python` may run because this machine has it, and nobody needs to be asked.
 
     It is the interpreter that runs editeval; or it is called like a Python, is an absolute path or a name on PATH, and
-    neither it nor a link on its way is beneath one of the `strange` folders, or in /proc or /dev, whose links
+    neither it nor a link on its way is beneath one of the `strange` folders, or in /proc or /dev/fd, whose links
     (/proc/self/cwd) lead to wherever we happen to be. Nothing is there: nothing can run.
     """
     path = Path(resolved(python))
     if is_own(python) or (may_be_absent and not os.path.lexists(path)):
         return True
     is_named = Path(python).expanduser().is_absolute() or (path.name == python and not Path(python).exists())
-    folders = [*(os.path.realpath(folder) for folder in strange), "/proc", "/dev"]
+    folders = [*(os.path.realpath(folder) for folder in strange), "/proc", "/dev/fd"]
     way = [Path("/" + os.path.normpath(path).lstrip("/")), path, *_way(path)]
     is_beneath = any(step.is_relative_to(folder) for step in way for folder in folders)
     return is_named and path.is_absolute() and not is_beneath and _PYTHON.fullmatch(path.name) is not None
