@@ -315,6 +315,20 @@ def test_files_of_two_kinds_do_not_mix(tmp_path: Path) -> None:
     assert "not the columns of a.parquet" in refusal(tmp_path)
 
 
+def test_a_data_file_that_is_a_link_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "data", tmp_path / "private.parquet"
+    folder.mkdir()
+    write(elsewhere, table(2))
+    (folder / "a.parquet").symlink_to(elsewhere)
+    for path in (folder, folder / "*.parquet"):
+        assert f"a link that leads out of {folder}" in refusal(path)
+    assert len(samples(folder / "a.parquet")) == 2, "what the user names is what the user wants"
+    elsewhere.rename(folder / "b.parquet")
+    (folder / "a.parquet").unlink()
+    (folder / "a.parquet").symlink_to(folder / "b.parquet")
+    assert "ids must be unique" in refusal(folder), "a link that stays is followed"
+
+
 def test_a_path_that_leaves_the_folder_is_refused(file: Path) -> None:
     write(file, table(1, image=["../secret.png"]))
     assert 'leaves the folder with ".."' in refusal(file)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -111,3 +113,47 @@ def test_a_package_without_init_lies_in_every_folder_of_the_path(
     monkeypatch.setattr(sys, "path", [*sys.path, str(later.parent)])
     files = {"zz_one.py": "from zz_spread import first, second\n", "zz_spread/first.py": "x = 1\n"}
     assert sorted(sources_of(load("zz_one", files))) == ["zz_one.py", "zz_spread.first", "zz_spread.second"]
+
+
+class Cycle:
+    """Its end runs Python, so that another thread may come in between."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+    def __del__(self) -> None:
+        for _ in range(50):
+            pass
+
+
+@pytest.mark.slow
+def test_threads_that_parse_at_the_same_time_are_not_in_each_others_way(load: Load) -> None:
+    """CPython 3.11 raises SystemError in some of 1,000 plain calls of `ast.parse`."""
+    module = load("zz_long", {"zz_long.py": "x = [a + b for a, b in () if a.b(b)]\n" * 60})
+    errors: list[BaseException] = []
+
+    def parse(depth: int) -> None:
+        if depth:
+            parse(depth - 1)
+            return
+        for _ in range(300):
+            Cycle()
+            try:
+                sources_of(module)
+            except SystemError as error:
+                errors.append(error)
+
+    thresholds = gc.get_threshold()
+    interval = sys.getswitchinterval()
+    gc.set_threshold(20, 2, 2)
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=parse, args=(depth,)) for depth in (0, 50, 150)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)
+    assert not errors

@@ -49,7 +49,7 @@ class FolderImage:
         path = os.path.join(self.root, self.name)  # noqa: PTH118
         try:
             real = os.path.realpath(path)
-            if not _is_inside(real, self.root):
+            if not is_inside(real, self.root):
                 raise ImageError(f"{path}: leads out of {self.root}")
             return read_file(real)
         except OSError as error:
@@ -134,7 +134,7 @@ class ImageDirectory:
 
     def _refuse_outside(self, where: str, field: str, name: str) -> None:
         real = os.path.realpath(os.path.join(self.root, name))  # noqa: PTH118
-        if not _is_inside(real, self.root):
+        if not is_inside(real, self.root):
             raise BenchmarkError(
                 f"{where}: {field} {name!r} is a link that leads out of {self.root}; copy the image into the folder"
             )
@@ -220,7 +220,8 @@ def name_problem(name: str) -> str:
     return "names a folder" if name.endswith("/") else ""
 
 
-def _is_inside(real: str, root: str) -> bool:
+def is_inside(real: str, root: str) -> bool:
+    """Whether `real` is beneath `root`, both without links; what the Hub's cache links to counts as beneath."""
     if real == root or real.startswith(root.rstrip("/") + "/"):
         return True
     cached = _SNAPSHOT.match(root)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from editeval.benchmarks._files import (
     fingerprint_files,
     fingerprint_images,
     folder_images,
+    is_inside,
 )
 from editeval.benchmarks._json_stream import JsonRecord
 from editeval.benchmarks._records import LEFT_OUT, ROLES, RecordReader, did_you_mean, field_names, read_samples
@@ -65,9 +68,9 @@ class TableBenchmark(Benchmark):
         self._samples: tuple[Sample, ...] = ()
         self._fingerprint = ""
 
+    @abstractmethod
     def files(self) -> list[Path]:
         """The files, in order. Raises BenchmarkError for none."""
-        raise NotImplementedError
 
     def __iter__(self) -> Iterator[Sample]:
         if not self._samples:
@@ -92,8 +95,11 @@ class TableBenchmark(Benchmark):
         return self._fingerprint
 
 
-def complete(files: Sequence[Path]) -> list[Path]:
-    """`files`. Raises BenchmarkError if one of a set "name-00000-of-00005" is not among them."""
+def complete(files: Sequence[Path], folder: Path) -> list[Path]:
+    """`files`. Raises BenchmarkError if one of a set "name-00000-of-00005" is lacking, or leads out of `folder`."""
+    root = os.path.realpath(folder)
+    if outside := next((file for file in files if not is_inside(os.path.realpath(file), root)), None):
+        raise BenchmarkError(f"{outside}: a link that leads out of {folder}; copy the file there")
     sets: dict[tuple[Path, str, int], set[int]] = {}
     for file in files:
         match = _SHARD.match(file.name)

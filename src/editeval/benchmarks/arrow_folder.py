@@ -48,7 +48,7 @@ class ArrowFolder(TableBenchmark):
         if absent or not found:
             what = f"no {', '.join(absent[:5])}, which its state.json names" if absent else "no Arrow file"
             raise BenchmarkError(f"{folder}: {what}; copy or download the whole folder")
-        return complete(found)
+        return complete(found, folder)
 
 
 def _split_of(path: str, split: str) -> Path:

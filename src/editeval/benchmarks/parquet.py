@@ -46,7 +46,14 @@ class Parquet(TableBenchmark):
             raise BenchmarkError(f"benchmark.params.path: no Parquet file {str(path)!r}; check the path")
         if strange := next((file for file in found if not file.is_file()), None):
             raise BenchmarkError(f"{strange}: a pipe, a folder or a broken link, and no Parquet file; remove it")
-        return complete(found)
+        return complete(found, _folder_of(path))
+
+
+def _folder_of(path: Path) -> Path:
+    """The folder that holds what `path` names: a file (the user's word, link or not), a folder or a pattern."""
+    if path.is_file():
+        return path.resolve().parent
+    return path if path.is_dir() else next(parent for parent in path.parents if not glob.has_magic(str(parent)))
 
 
 def _matching(pattern: Path) -> list[Path]:
