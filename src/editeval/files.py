@@ -24,6 +24,12 @@ class StrangeFileError(UserError):
     """In a run directory, or a folder like it, stands what editeval does not put there: a link, a pipe, a device."""
 
 
+def user_folder() -> Path:
+    """editeval/ in XDG_CONFIG_HOME or ~/.config, for keys and trust. Raises RuntimeError for a user without a home."""
+    place = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(place) if place else Path.home() / ".config") / "editeval"
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """`path` holds exactly `data`, on disk, or is untouched."""
     Folder(path.parent).write(path.name, data)

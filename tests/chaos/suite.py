@@ -45,7 +45,7 @@ def replies() -> bool:
     """Print what the test of generated judge replies counted; True if none was read as what it does not say."""
     test = planted.HERE.parent / "judges" / "test_reply_generated.py"
     path = os.pathsep.join([str(planted.SOURCE), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow", str(test)]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )

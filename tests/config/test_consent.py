@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from editeval.cli.main import main
-from editeval.config.consent import trust_file
+from editeval.config.consent import Settings, effects_of, trust_file
 from editeval.config.load import Overrides, load_config, load_judges, load_mapping
 from editeval.config.schema import Config
 from editeval.errors import ConfigError
@@ -369,3 +369,10 @@ def test_check_says_what_a_file_would_do_also_without_consent(folder: Path, caps
     said = capsys.readouterr()
     assert ended.value.code == 0 and f"  writes: {folder}/outputs, {folder}/outputs/logs/c.log" in said.out
     assert "executes" not in said.out and "contacts" not in said.out
+
+
+def test_a_path_in_a_data_set_of_the_hub_is_no_path_of_this_machine(folder: Path) -> None:
+    data = {"type": "hub_dataset", "params": {"repo": "they/edits", "path": "../../etc"}}
+    settings = Settings({"benchmark": data}, folder / "c.yaml", folder)
+    found = [(effect.verb, effect.subject) for effect in effects_of(settings) if effect.verb != "writes"]
+    assert found == [("contacts", "the Hugging Face Hub for they/edits")]

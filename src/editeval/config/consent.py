@@ -18,7 +18,7 @@ from typing import Literal, get_args
 from editeval import plugins
 from editeval.config.yaml_tree import FILE, Node, deciding, plain
 from editeval.errors import ConfigError, MistakesError
-from editeval.files import write_atomic
+from editeval.files import user_folder, write_atomic
 from editeval.machine import interpreters
 from editeval.text import one_line, stem_of
 
@@ -112,7 +112,10 @@ def effects_of(settings: Settings) -> list[Effect]:
     """What these settings execute, read, write and contact. Imports and runs nothing of theirs."""
     found = [*_type("benchmark", settings), *_results(settings)]
     data = _path(settings.at("benchmark.params.path"))
-    if data is not None:
+    repo = settings.at("benchmark.params.repo")
+    if isinstance(repo, str) and repo:  # its `path` is one of the data set's own
+        found.append(_effect(settings, "contacts", f"the Hugging Face Hub for {repo}", "", "benchmark.params.repo"))
+    elif data is not None:
         found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))
     for section in _sections(settings):
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
@@ -165,11 +168,8 @@ def _type(section: str, settings: Settings) -> Iterator[Effect]:
 
 
 def _execution(section: str, execution: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
-    python, address, is_remote = (
-        execution.get("python"),
-        execution.get("ray_address"),
-        execution.get("backend") == "ray",
-    )
+    python, address = execution.get("python"), execution.get("ray_address")
+    is_remote = execution.get("backend") == "ray"
     if isinstance(python, str) and _path(python) is not None:
         is_safe = not settings.is_of_stranger and interpreters.is_installed(
             python, _strange_folders(settings), not is_remote
@@ -312,10 +312,9 @@ def _list(value: object) -> list[object]:
 # ------------------------------------------------------------------------------------------------ trust
 
 
-def trust_file(environ: Mapping[str, str] | None = None) -> Path:
-    """What the user has trusted: editeval/trusted.json in XDG_CONFIG_HOME or ~/.config."""
-    place = (os.environ if environ is None else environ).get("XDG_CONFIG_HOME")
-    return (Path(place) if place else Path.home() / ".config") / "editeval" / "trusted.json"
+def trust_file() -> Path:
+    """What the user has trusted. Raises RuntimeError for a user without a home."""
+    return user_folder() / "trusted.json"
 
 
 def _trusted() -> dict[str, list[str]]:

@@ -69,7 +69,7 @@ class Supervisor:
     def __init__(self, worker: int, pipe: int) -> None:
         self._worker = worker
         self._status: int | None = None  # of the worker, once it has ended
-        self._is_told = False  # to end it
+        self._must_end = False  # somebody asked it to end the worker
         self._log = WorkerLog(pipe)
         self._poll = select.poll()
         self._wake, wake = os.pipe()
@@ -78,21 +78,21 @@ class Supervisor:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only wakes it up
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_told)
+            signal.signal(number, self._on_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         self._poll.register(self._wake, select.POLLIN)
         self._poll.register(pipe, select.POLLIN)
 
-    def _on_told(self, *_: object) -> None:
-        self._is_told = True
+    def _on_signal(self, *_: object) -> None:
+        self._must_end = True
 
     def supervise(self) -> int:
         """The status with which the worker ended; nothing that descends from it is left."""
         self._reap()
         while self._status is None:
-            if self._is_told:
+            if self._must_end:
                 os.kill(self._worker, signal.SIGKILL)
-            self._poll.poll(None if not self._is_told else 1000)
+            self._poll.poll(None if not self._must_end else 1000)
             self._take_in()
             self._reap()
         self._end_family()

@@ -14,6 +14,8 @@ import os
 import secrets
 from pathlib import Path
 
+from editeval.files import user_folder
+
 NUM_BYTES = 32
 
 
@@ -38,9 +40,8 @@ def is_sealed(value: object, seal: object) -> bool:
 
 
 def key_file() -> Path:
-    """editeval/key in XDG_CONFIG_HOME or ~/.config. Raises RuntimeError for a user without a home."""
-    place = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(place) if place else Path.home() / ".config") / "editeval" / "key"
+    """The user's key. Raises RuntimeError for a user without a home."""
+    return user_folder() / "key"
 
 
 def _key(is_made: bool) -> bytes:
