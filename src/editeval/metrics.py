@@ -71,7 +71,8 @@ class OfficialMean:
         steps = {"scores": self.score_digits, "categories": self.category_digits, "result": self.digits}
         rounded = [f"{what} to {digits}" for what, digits in steps.items() if digits is not None]
         where = f" in {', '.join(self.categories)}" if self.categories else ""
-        return f"{how} of {', '.join(self.metrics)}{where}{scaled}" + (f"; rounded: {', '.join(rounded)}" if rounded else "")
+        told = f"; rounded: {', '.join(rounded)}" if rounded else ""
+        return f"{how} of {', '.join(self.metrics)}{where}{scaled}{told}"
 
     def of(self, scores: Mapping[str, Sequence[float]]) -> float | None:
         """The number, of the scores of `metrics` by category; None if a category has none, or there is nothing."""
