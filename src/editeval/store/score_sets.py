@@ -108,8 +108,9 @@ def scales_in(details: Details) -> dict[str, Metric]:
 
 def official_in(details: Details) -> list[OfficialMean]:
     """How the authors of the score set's questions make one number of its scores."""
+    lists = ("metrics", "categories")
     told = details.get("official", ())
-    return [OfficialMean(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()}) for one in told]
+    return [OfficialMean(**{**one, **{name: tuple(one.get(name, ())) for name in lists}}) for one in told]
 
 
 def settle(wanted: Mapping[str, ScoreSetId], directory: Path) -> dict[str, ScoreSetId]:
