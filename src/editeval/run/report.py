@@ -154,7 +154,8 @@ class _Counted:
     def official(self, mean: OfficialMean, labels: Sequence[str]) -> dict[str, object]:
         """What report.json says of a number that the authors would print."""
         scores: dict[str, list[float]] = {}
-        entries = [entry for label in labels for entry in self._entries[label] if entry[2] != "not_applicable"]
+        every = (entry for label in labels for entry in self._entries[label] if mean.covers(entry[0]))
+        entries = [entry for entry in every if entry[2] != "not_applicable"]
         for category, _, _, value in entries:
             scores.setdefault(category, []).extend([] if value is None else [value])
         counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}

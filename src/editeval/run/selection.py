@@ -15,6 +15,7 @@ from editeval.config.schema import BenchmarkConfig, Config
 from editeval.errors import BenchmarkError, ConfigError, Problems
 from editeval.images import file_of
 from editeval.plugin_errors import with_safe_images
+from editeval.run.chains import PreviousEdit, with_previous_turns
 from editeval.types import Editor, ImageRef, Sample, Subset
 
 NAMED = 5  # missing images
@@ -27,7 +28,8 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
     Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
     whose name the report uses for the row over all of them.
     """
-    samples, problems = with_one_spelling(list(benchmark), config.benchmark), Problems(config.path)
+    everything, problems = with_one_spelling(list(benchmark), config.benchmark), Problems(config.path)
+    samples = everything
     with problems.collect():
         samples = of_categories(samples, config)
     if config.samples:
@@ -39,7 +41,7 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
     problems.check()
     if not samples:
         raise BenchmarkError("benchmark: no sample matches; relax --sample or categories")
-    samples = part_of(samples, config)
+    samples = with_previous_turns(part_of(samples, config), everything)
     named_as_total = next((s for s in samples if s.category in RESERVED), None)
     if named_as_total is not None:
         raise BenchmarkError(
@@ -55,7 +57,7 @@ def missing_images(samples: Iterable[Sample]) -> str:
     needing: set[str] = set()
     for sample in samples:
         for image in (*sample.images, sample.target, sample.mask, *sample.references):
-            path = file_of(image) if image is not None else None
+            path = file_of(image) if image is not None and not isinstance(image, PreviousEdit) else None
             if path is not None and not _is_file(path):
                 missing.setdefault(str(path), sample.id)
                 needing.add(sample.id)
@@ -189,7 +191,7 @@ def subset_of(config: Config, everything: Sequence[Sample], num: int) -> Subset 
         f"categories {', '.join(config.benchmark.categories)}" if present - wanted else "",
         f"ids {', '.join(config.samples)}" if config.samples else "",
         f"the first {config.first}" if config.first == num else "",
-        f"stratified, seed {config.diffusion_model.seed}" if config.limit == num else "",
+        f"stratified, seed {config.diffusion_model.seed}" if config.limit is not None and config.limit <= num else "",
     ]
     return Subset(num, len(everything), "; ".join(filter(None, how)))
 
