@@ -28,7 +28,7 @@ from editeval.benchmarks._official_files import (
 )
 from editeval.benchmarks._published import BenchmarkCard
 from editeval.errors import BenchmarkError
-from editeval.types import Benchmark
+from editeval.types import Benchmark, Sample
 
 _OF_75 = (
     *("anomaly_correction", "humanities", "chemistry", "geography", "physics", "abstract_reasoning"),

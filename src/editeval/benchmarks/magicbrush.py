@@ -25,7 +25,7 @@ from editeval.types import Benchmark, ImageRef, Sample
 
 SPLITS: Mapping[str, int] = {"dev": 528, "test": 1053}
 _SESSIONS = ("edit_sessions.json", "dev/edit_sessions.json", "test/edit_sessions.json")
-_FILE_FIELDS = {"image": "source", "reference": "output", "mask": "mask", "instruction": "instruction"}
+_FILE_FIELDS = {"image": "input", "reference": "output", "mask": "mask", "instruction": "instruction"}
 _COLUMNS = {"image": "source_img", "reference": "target_img", "mask": "mask_img", "instruction": "instruction"}
 
 
@@ -102,15 +102,15 @@ class MagicBrush(OfficialBenchmark):
         return () if num in SPLITS.values() else (f"{known} samples expected, found {num}",)
 
     def _in_sessions(self, samples: list[Sample]) -> Iterator[Sample]:
-        """With the turn before, the picture where the session begins and the name that the authors' script looks for."""
+        """With the turn before, where it is edited on, and with the name of the edit that the authors' script wants."""
         known = {sample.id: sample for sample in samples}
         for sample in samples:
             session, turn = sample.metadata["img_id"], int(str(sample.metadata["turn_index"]))
             is_later, is_multi = turn > 1, self.params.mode == "multi"
-            if is_later and (f"{session}/turn{turn - 1}" not in known or f"{session}/turn1" not in known):
-                raise BenchmarkError(
-                    f"{self._root}: session {session}: expected turn {turn - 1}, found none; fix the data"
-                )
+            absent = [n for n in range(1, turn) if f"{session}/turn{n}" not in known]
+            if absent:
+                what = f"expected turn {absent[0]} before turn {turn}, found none"
+                raise BenchmarkError(f"{self._root}: session {session}: {what}; fix the data")
             way = "iter" if is_multi else "inde"
             metadata = {**sample.metadata, "edit": f"{way}_{turn}" if is_later else "1"}
             subset = "" if f"{session}/turn{turn + 1}" in known else "final_turn"

@@ -47,6 +47,7 @@ class Rise(OfficialBenchmark):
 
     Params = RiseParams
     fields: ClassVar[Mapping[str, str]] = {
+        "id": "index",
         "image": "image",
         "references": "reference_img",
         "instruction": "instruction",
