@@ -43,12 +43,17 @@ def reply_to(question: Question) -> Reply:
     return Reply({"number": "Score: 8", "pair": '{"score": [8, 6]}', "verdict": YES}[question.answer])
 
 
+GENERAL = ("pointwise", "pointwise_mean", "re_edit", "rubric", "viescore")
+"""Those that ask about the built-in benchmark; those of one published benchmark have files of their own."""
+
+
 def test_unknown_protocol_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="pointwise, pointwise_mean, re_edit, rubric, viescore"):
+    with pytest.raises(ConfigError, match="pairwise") as caught:
         protocols.load("pairwise")
+    assert ", ".join(protocols.PROTOCOLS) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", protocols.PROTOCOLS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_scores_follow_from_kept_replies(name: str) -> None:
     protocol = protocols.load(name)
     replies = {question.name: reply_to(question) for question in protocol.questions(request())}
@@ -62,6 +67,20 @@ def test_scores_follow_from_kept_replies(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", protocols.PROTOCOLS)
+def test_of_every_kind_of_sample_an_unreadable_reply_gives_no_number(name: str) -> None:
+    protocol = protocols.load(name)
+    for example in protocol.examples():
+        asked = protocol.questions(example)
+        if not asked:
+            continue
+        for said in ("", "Hm. It is a nice picture.", "I'm sorry."):
+            rows = protocols.scores(protocol, "judge", example, {one.name: Reply(said) for one in asked}, 0.9)
+            assert [row.metric for row in rows] == list(protocol.metrics)
+            assert not [row for row in rows if row.value is not None], said
+            assert rows[0].reason != "not_applicable", "the headline applies to every sample"
+
+
+@pytest.mark.parametrize("name", GENERAL)
 def test_without_a_readable_reply_nothing_has_a_value(name: str) -> None:
     protocol = protocols.load(name)
     replies = {question.name: Reply("I'm sorry.") for question in protocol.questions(request())}
@@ -71,7 +90,7 @@ def test_without_a_readable_reply_nothing_has_a_value(name: str) -> None:
         assert "I'm sorry." in row.raw
 
 
-@pytest.mark.parametrize("name", protocols.PROTOCOLS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_questions_are_well_formed_and_quality_is_judged_on_the_edit_alone(name: str) -> None:
     for question in protocols.load(name).questions(request()):
         assert question.answer in answers.FORMATS
@@ -189,6 +208,7 @@ def test_a_sample_that_is_not_asked_says_why_in_every_metric() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(protocols.PROTOCOLS) - {"rubric"}))
 def test_every_question_offers_an_answer_for_a_judge_that_was_shown_nothing(name: str) -> None:
-    for question in protocols.load(name).questions(request()):
+    protocol = protocols.load(name)
+    for question in (question for example in protocol.examples() for question in protocol.questions(example)):
         unseen = question.text.lower().partition("only if you are shown no picture")[2]
         assert ("answer x" if question.answer == "labels" else "cannot judge") in unseen, question.name
