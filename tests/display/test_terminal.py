@@ -98,7 +98,11 @@ def worker_rows(screen: str) -> list[str]:
 def is_editing(screen: str) -> bool:
     """Batches have gone by, and every worker shown is in the middle of an edit."""
     rows = worker_rows(screen)
-    return bool(re.search(r"batch +[2-9]/", screen)) and bool(rows) and all(re.search(r"editing .* \d+/28", row) for row in rows)
+    return (
+        bool(re.search(r"batch +[2-9]/", screen))
+        and bool(rows)
+        and all(re.search(r"editing .* \d+/28", row) for row in rows)
+    )
 
 
 @pytest.mark.parametrize("columns", [80, 118, 200])
