@@ -30,7 +30,7 @@ from editeval.types import Benchmark, PluginParams, Sample
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MADE = ("index", "category", "key")  # placeholders of id_template that need no field
-_PLACE = ("path", "repo", "revision")  # parameters that say where the data are, and not which
+_PLACE = ("path", "repo", "revision", "images")  # parameters that say where the data are, and not which
 
 
 @dataclass(frozen=True, slots=True)
