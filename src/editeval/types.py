@@ -236,8 +236,7 @@ class Benchmark(ABC):
         return ()
 
     def notes(self) -> tuple[str, ...]:
-        """What a user is told of it before a run, one line each."""
-        return ()
+        return ()  # what a user is told of it before a run, one line each
 
 
 class Plugin:

@@ -10,14 +10,10 @@ import textwrap
 from dataclasses import MISSING, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from editeval import plugins
 from editeval.config.schema import POLICIES
 from editeval.errors import ConfigError
-
-if TYPE_CHECKING:
-    from editeval.benchmarks._published import BenchmarkCard
 
 
 def list_names(options: argparse.Namespace) -> int:
@@ -46,7 +42,7 @@ def _describe(what: str, name: str, names: list[str]) -> int:
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigError(f"benchmarks: no built-in type {name!r}; {hint}there are: {', '.join(names)}")
     cls = plugins.load(what, name)
-    card: BenchmarkCard | None = getattr(cls, "card", None)
+    card = getattr(cls, "card", None)  # of a published benchmark
     rows = {name: _first_line(what, name).partition(": ")[2]}
     if card is not None:
         rows |= {"title": card.title, "size": card.size}
