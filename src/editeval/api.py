@@ -149,7 +149,7 @@ class BatchEditor:
             return EditRequest(key, (sources[i](),), instructions[i], (base_seed + i) % 2**31, overrides)
 
         keys = [str(i) for i in range(len(images))]
-        edit_log = self._edit_log = EditLog(type(self).__name__, keys, self.num_workers, policy, say)
+        edit_log = self._edit_log = EditLog(type(self).__name__, [keys], self.num_workers, policy, say)
         with _heard(self._logging):
             edit_log.begin()
             outcomes: dict[str, Outcome[Any]] = {}

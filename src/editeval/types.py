@@ -60,6 +60,7 @@ class Sample:
     reference_text: str = ""  # for the judge: what a right edit shows, in words
     language: str = ""  # of the instruction: "en", "cn", ... as the benchmark spells it; empty: the data do not say
     subset: str = ""  # the named part of the benchmark whose results are published apart, if the sample is in one
+    after: str = ""  # id of the previous turn: its edit is what is edited, not the first source image; empty: none
 
     def __post_init__(self) -> None:
         if not isinstance(self.images, tuple) or not self.images:
@@ -233,6 +234,9 @@ class Benchmark(ABC):
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """What it was, under these parameters, in older versions whose samples cannot be made any more."""
         return ()
+
+    def notes(self) -> tuple[str, ...]:
+        return ()  # what a user is told of it before a run, one line each
 
 
 class Plugin:

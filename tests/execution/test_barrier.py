@@ -48,7 +48,7 @@ class Record:
     kinds: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.log = EditLog("Editor", KEYS, self.num_workers, "batch_sync", self.lines.append)
+        self.log = EditLog("Editor", [KEYS], self.num_workers, "batch_sync", self.lines.append)
 
     def hear(self, thing: Result | PoolEvent) -> None:
         if isinstance(thing, PoolEvent):

@@ -22,7 +22,7 @@ def outcome(
 
 def edit_log(num_keys: int, num_workers: int, policy: str = "batch_sync") -> tuple[EditLog, list[str]]:
     lines: list[str] = []
-    log = EditLog("MultiGPUQwenImageEdit", [str(i) for i in range(num_keys)], num_workers, policy, lines.append)
+    log = EditLog("MultiGPUQwenImageEdit", [[str(i) for i in range(num_keys)]], num_workers, policy, lines.append)
     return log, lines
 
 

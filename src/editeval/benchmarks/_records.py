@@ -24,7 +24,7 @@ from editeval.types import ImageRef, Sample
 
 ROLES = (
     *("id", "category", "image", "instruction", "description", "rationale", "reference", "mask", "cluster"),
-    *("references", "reference_text", "language", "subset"),
+    *("references", "reference_text", "language", "subset", "previous_turn"),
 )
 """What a field can be for; without a map a field plays the role that it is named after."""
 MAX_METADATA = LONG  # characters of one metadata text; base64 of fields that are not mapped is far longer
@@ -120,6 +120,7 @@ class RecordReader:
             reference_text=self._text(where, record, "reference_text"),
             language=self._text(where, record, "language"),
             subset=self._text(where, record, "subset"),
+            after=self._text(where, record, "previous_turn"),
         )
 
     def _category(self, where: str, record: JsonRecord) -> str:

@@ -38,7 +38,7 @@ FIELDS: Mapping[str, str] = {
     "cluster": "cluster",
 }
 FURTHER: Mapping[str, str] = dict.fromkeys(
-    ("references", "references_path", "reference_text", "language", "subset"), ""
+    ("references", "references_path", "reference_text", "language", "subset", "previous_turn"), ""
 )
 """Roles that no field has unless `fields` names one: records of old files keep what they have as metadata."""
 CHINESE: Mapping[str, str] = {

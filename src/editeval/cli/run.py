@@ -15,11 +15,11 @@ from editeval.config.consent import VERBS
 from editeval.config.load import read_config
 from editeval.config.schema import Config, Execution
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
-from editeval.execution.policy import AT_END, num_rounds
+from editeval.execution.policy import AT_END
 from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.reports.format import subset_line
-from editeval.run import recorded
+from editeval.run import chains, recorded
 from editeval.run.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
 from editeval.run.prepare import new_run_line, recorded_so_far
 from editeval.run.selection import missing_images
@@ -179,7 +179,7 @@ def _changed_setting(plan: Plan) -> str:
 
 
 def _print_assignment(plan: Plan, pending: list[str]) -> None:
-    execution = plan.config.diffusion_model.execution
+    execution, turns = plan.config.diffusion_model.execution, chains.turns(plan.samples, pending)
     out = sys.stdout.write
     try:
         groups = plan.editor_devices()
@@ -192,12 +192,12 @@ def _print_assignment(plan: Plan, pending: list[str]) -> None:
         if execution.policy == "dynamic":
             out(f"                 worker {worker} on {'+'.join(group)}: whatever comes next\n")
             continue
-        mine = range(worker, len(pending), len(groups))
-        first = ", ".join(one_line(pending[i]) for i in mine[:3])
+        mine = [key for turn in turns for key in turn[worker :: len(groups)]]
+        first = ", ".join(map(one_line, mine[:3]))
         more = f", ... +{len(mine) - 3} more" if len(mine) > 3 else ""
         out(f"                 worker {worker} on {'+'.join(group)}: {len(mine)} edits: {first}{more}\n")
     if execution.policy == "batch_sync" and groups:
-        out(f"                 {num_rounds(len(pending), len(groups))} batches of {len(groups)}\n")
+        out(f"                 {chains.num_batches(map(len, turns), len(groups))} batches of {len(groups)}\n")
         out(f"                 {_longest_hold(execution)}\n")
 
 

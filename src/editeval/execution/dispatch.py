@@ -114,7 +114,7 @@ class Dispatcher:
     def work(self, policy: Policy, keys: Sequence[str], build: Build, emit: Emit) -> None:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit, self._is_working = policy, keys, build, emit, True
-        self._tries, self._batch_clock, self._unbuilt, self._left = AttemptTracker(), BatchClock(), {}, len(keys)
+        self._tries, self._unbuilt, self._left = AttemptTracker(), {}, len(keys)
         for worker in self.workers:
             worker.sent.clear()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from editeval.execution.policy import num_rounds
 from editeval.execution.pool_events import Batch, PoolEvent, Result
@@ -63,8 +63,13 @@ class ProgressLine:
 class EditLog:
     """What the edit stage says, and what it measures on the way."""
 
-    def __init__(self, name: str, keys: Sequence[str], num_workers: int, policy: str, say: Say) -> None:
+    def __init__(self, name: str, turns: Sequence[Sequence[str]], num_workers: int, policy: str, say: Say) -> None:
+        """`turns`: the keys; those of one begin when all of the one before are through."""
+        keys = [key for turn in turns for key in turn]
         self._order = {key: i for i, key in enumerate(keys)}
+        self._turns = turns
+        self._turn = {key: number for number, turn in enumerate(turns) for key in turn} if len(turns) > 1 else {}
+        self._num_batches = 0  # that are over
         self._name = name
         self._num_workers = num_workers
         self._num_left = num_workers  # workers that are not lost for good
@@ -89,7 +94,7 @@ class EditLog:
         self._say("  🔄 Batch synchronization: ENABLED ✅")
         self._say("")
         self._say("🔄 Batch synchronization mode:")
-        self._say(f"   - Total batches: {num_rounds(count, self._num_workers)}")
+        self._say(f"   - Total batches: {self._num_batches_of(self._turns, self._num_workers)}")
         self._say(f"   - Batch size: {self._num_workers} (one task per GPU)")
         self._say("   - All GPUs will stay synchronized at batch boundaries")
         self._say("")
@@ -103,8 +108,9 @@ class EditLog:
         """Returns the batch that is over, if `event` says so."""
         data = event.data
         if event.kind == "batch":
-            self._say_batch(data["batch"])
-            return data["batch"]
+            batch = self._numbered(data["batch"])
+            self._say_batch(batch)
+            return batch
         if event.kind == "attempt":
             self.history.add(self._order[data["outcome"].key], data["outcome"], is_final=False)
         elif event.kind == "worker_lost":
@@ -117,6 +123,17 @@ class EditLog:
             then = f": from the next batch on, batches have the size of the {self._num_left} workers left"
             self._say(gone + (then if self._num_left else ""))
         return None
+
+    def _numbered(self, batch: Batch) -> Batch:
+        """`batch`, numbered and counted over all turns: a pool knows of one turn at a time."""
+        self._num_batches += 1
+        turn = self._turn.get([*batch.members, *batch.deferred][0], 0)
+        later = self._num_batches_of(self._turns[turn + 1 :], batch.num_left or batch.num_workers)
+        return replace(batch, index=self._num_batches, total=self._num_batches + batch.total - batch.index + later)
+
+    @staticmethod
+    def _num_batches_of(turns: Sequence[Sequence[str]], num_workers: int) -> int:
+        return sum(num_rounds(len(turn), num_workers) for turn in turns)
 
     def _say_batch(self, batch: Batch) -> None:
         if batch.num_workers != self._num_at_work:

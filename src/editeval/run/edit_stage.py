@@ -11,19 +11,20 @@ from editeval.display.observer import EDIT, RequestCompleted, StageFacts
 from editeval.errors import BudgetError, ImageError
 from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import EditLog, cost_line
-from editeval.execution.simulate import Setting, SimulatedRun, cost_of, replay
+from editeval.execution.simulate import Setting, SimulatedRun, cost_of
 from editeval.execution.worker_messages import EncodedEdit
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
+from editeval.run import chains
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.selection import shown_images
-from editeval.run.stage import CompletedEdits, RunningStage, say, worker_logs, workers_of
+from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.stats.timeline import SLACK_S
 from editeval.store.fingerprints import edit_inputs, sources_digest
 from editeval.store.ledger_events import BatchEnd, PolicyReplay, Replay
 from editeval.store.lineage import is_stored
 from editeval.store.queries import num_made, scored_by
 from editeval.store.run_store import RunStore
-from editeval.types import Edit, EditRequest, Made
+from editeval.types import Edit, EditRequest, Made, Sample
 
 log = logging.getLogger("editeval")
 
@@ -40,7 +41,9 @@ class EditStage(RunningStage):
         stage = plan.config.diffusion_model
         groups = plan.editor_devices()
         workers = workers_of(worker_spec(stage, plan.config.allow_code), groups, stage, plan.log_path(None))
-        super().__init__(store, stage, workers, store.pending_edits())
+        turns = chains.turns(plan.samples, store.pending_edits())
+        super().__init__(store, stage, workers, [key for keys in turns for key in keys])
+        self.turns = turns
         self._plan = plan
         self.plugin, self.inputs = plan.editor, plan.inputs
         self._stage = stage
@@ -50,7 +53,7 @@ class EditStage(RunningStage):
         self._shown: dict[str, tuple[bytes, bytes | None]] = {}  # source and target, if drawn for the editor; likewise
         self._thumbnails = thumbnails
         self._began_at = time.monotonic()
-        self._log = EditLog(plan.log_name, list(self.keys), len(groups), stage.execution.policy, say)
+        self._log = EditLog(plan.log_name, turns, len(groups), stage.execution.policy, say)
         self.progress = self._log.progress
 
     def facts(self) -> StageFacts:
@@ -58,6 +61,8 @@ class EditStage(RunningStage):
 
     def build(self, key: str) -> EditRequest:
         sample, seed = self._samples[key], seed_of(self._stage.seed, key)
+        if sample.after:
+            self._wait_for(sample)
         sources, target = [image.read() for image in sample.images], None
         if self._plan.editor.sees_target:
             if sample.target is None:
@@ -70,6 +75,13 @@ class EditStage(RunningStage):
         if not is_stored(sample.image) and len(self._shown) < MAX_KEPT:
             self._shown[key] = (sources[0], target)
         return EditRequest(key, tuple(shown), sample.instruction, seed, target=target)
+
+    def _wait_for(self, sample: Sample) -> None:
+        """Until the edit of the previous turn is on record. Raises PreviousTurnError if there is none."""
+        try:
+            self._completed.wait([sample.after], judging_id="")
+        except NotEditedError as error:
+            raise chains.PreviousTurnError(f"{sample.id}: its previous turn {sample.after!r} has no edit") from error
 
     def began(self) -> None:
         super().began()
@@ -128,8 +140,9 @@ class EditStage(RunningStage):
             return
         history.close(time.time())
         setting = Setting(len(self.workers.spec.devices), execution.max_drift, execution.retry)
-        normal = replay(history.measured, setting, failed=history.failed)
-        real = replay(history.measured, setting, history.faults, history.failed) if history.faults else normal
+        sizes = [len(keys) for keys in self.turns]
+        normal = chains.replay_turns(history, setting, {}, sizes)
+        real = chains.replay_turns(history, setting, history.faults, sizes) if history.faults else normal
         steady_s = time.monotonic() - self._began_at  # from when the parent had word that all are ready
         is_set = history.seconds > steady_s + SLACK_S  # the clock was, and that is no work
         seconds = steady_s if is_set else history.seconds

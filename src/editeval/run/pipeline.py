@@ -17,6 +17,7 @@ from editeval.redaction import redacted
 from editeval.reports.data import Report
 from editeval.reports.format import subset_line
 from editeval.run import planted, recorded, results
+from editeval.run.chains import outdated
 from editeval.run.plan import Plan, make_plan, unused_prompts
 from editeval.run.prepare import (
     check_disk_space,
@@ -119,6 +120,8 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         directories.point_latest(plan.dir)
         record_inputs(plan, store)
         store.select(plan.samples)
+        if plan.is_editing:
+            store.forget_edits(outdated(plan.samples, store))
         reuse(plan, store, lambda: interrupt.signum is not None)
         if plan.is_editing:
             results.configure(store, plan.judgings)

@@ -14,6 +14,7 @@ from editeval.errors import ConfigError, MachineError, Problems
 from editeval.execution.devices import deal_devices, device_problem, group_devices, resolve_devices
 from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
+from editeval.run.chains import linked
 from editeval.run.selection import (
     category_notes,
     check_number_of_images,
@@ -152,7 +153,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
     return Plan(
         config=config,
         benchmark=content.benchmark,
-        samples=content.samples,
+        samples=linked(content.samples, found.dir),
         editor=content.editor,
         judgings=tuple(replace(j, id=known[j.name].id, known=known[j.name]) for j in content.judgings),
         identity=dict(found.identity),
@@ -161,7 +162,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
         inputs=inputs,
         lineage=found,
         can_reuse=not fresh and directory is None,
-        notes=tuple(category_notes(content.everything, config)),
+        notes=(*content.benchmark.notes(), *category_notes(content.everything, config)),
         subset=subset_of(config, content.everything, len(content.samples)),
     )
 

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from editeval.errors import ImageError, UserError
+from editeval.run.chains import linked, turns
 from editeval.run.plan import Plan, ScoreSetPlan, seed_of
 from editeval.run.selection import shown_images
 from editeval.store import fingerprints, lineage, queries, reused
@@ -54,10 +55,11 @@ def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: 
                     "Nothing is reused from %s: not made by you on this machine; --allow-code reuses it", other.dir
                 )
                 continue
-            same = _same(plan, store, other, editor_id)
-            while (page := list(islice(same, page_size))) and not is_stopped():
-                _pin(plan, store, commit)
-                reused.take_edits(store, other, page)
+            for turn in turns(plan.samples, store.pending_edits()):
+                same = _same(plan, set(turn), other, editor_id)
+                while (page := list(islice(same, page_size))) and not is_stopped():
+                    _pin(plan, store, commit)
+                    reused.take_edits(store, other, page)
             mine = frozenset(reused.taken_edits(store).get(directory.name, ()))
             for judging in plan.judgings if mine and not is_stopped() else ():
                 _take_scores(plan, judging, store, other, mine)
@@ -89,9 +91,8 @@ def _pin(plan: Plan, store: RunStore, commit: str | None) -> None:
         fingerprints.record(store, {fingerprints.COMMIT: commit})
 
 
-def _same(plan: Plan, store: RunStore, other: RunStore, editor_id: str) -> Iterator[Edit]:
-    """Edits of `other` that are pending here and were made of exactly what the benchmark gives now."""
-    pending = set(store.pending_edits())
+def _same(plan: Plan, pending: set[str], other: RunStore, editor_id: str) -> Iterator[Edit]:
+    """Edits of `other` that are `pending` here and were made of exactly what the benchmark gives now."""
     samples = {sample.id: sample for sample in plan.samples if sample.id in pending}
     wanted = (edit for edit in _readable(other, editor_id) if edit.sample_id in samples)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "reuse") as executor:
@@ -222,7 +223,7 @@ def _check_sources(found: InputsCheck, plan: Plan, store: RunStore) -> None:
         found.unknown.append("benchmark: the samples are of an older version of it, which cannot be made any more")
         return
     is_same = is_same_benchmark(plan, store)
-    samples = {sample.id: sample for sample in plan.benchmark}
+    samples = {sample.id: sample for sample in linked(plan.benchmark, store.dir)}
     before = len(found.problems)
     counts = dict.fromkeys(("absent", "unrecorded"), 0)
     edits = (edit for edit in store.edits(wanted_only=False) if edit.path is not None)

@@ -72,8 +72,9 @@ def _run_alone(stage: RunningStage, interrupt: Interrupt) -> None:
         with interrupt.watches(pool), pool:
             if interrupt.signum is None:
                 stage.began()
-                for outcome in pool.run(stage.keys, stage.build):
-                    stage.record(outcome)
+                for keys in stage.turns:
+                    for outcome in pool.run(keys, stage.build):
+                        stage.record(outcome)
                 stage.finished()
     finally:
         stage.closed()
@@ -134,8 +135,9 @@ class StageThread:
         if self._interrupt.signum is not None:
             return
         self._put(self._stage.began)
-        for outcome in self.pool.run(self._stage.keys, self._stage.build):
-            self._put(partial(self._stage.record, outcome))
+        for keys in self._stage.turns:
+            for outcome in self.pool.run(keys, self._stage.build):
+                self._put(partial(self._stage.record, outcome))
         self._put(self._stage.finished)
 
     def _put(self, call: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from editeval.config.schema import BenchmarkConfig, Config
 from editeval.errors import BenchmarkError, ConfigError, Problems
 from editeval.images import file_of
 from editeval.plugin_errors import with_safe_images
+from editeval.run.chains import PreviousEdit, with_previous_turns
 from editeval.types import Editor, ImageRef, Sample, Subset
 
 NAMED = 5  # missing images
@@ -27,7 +28,8 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
     Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
     whose name the report uses for the row over all of them.
     """
-    samples, problems = with_one_spelling(list(benchmark), config.benchmark), Problems(config.path)
+    everything, problems = with_one_spelling(list(benchmark), config.benchmark), Problems(config.path)
+    samples = everything
     with problems.collect():
         samples = of_categories(samples, config)
     if config.samples:
@@ -39,7 +41,7 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
     problems.check()
     if not samples:
         raise BenchmarkError("benchmark: no sample matches; relax --sample or categories")
-    samples = part_of(samples, config)
+    samples = with_previous_turns(part_of(samples, config), everything)
     named_as_total = next((s for s in samples if s.category in RESERVED), None)
     if named_as_total is not None:
         raise BenchmarkError(
@@ -55,7 +57,7 @@ def missing_images(samples: Iterable[Sample]) -> str:
     needing: set[str] = set()
     for sample in samples:
         for image in (*sample.images, sample.target, sample.mask, *sample.references):
-            path = file_of(image) if image is not None else None
+            path = file_of(image) if image is not None and not isinstance(image, PreviousEdit) else None
             if path is not None and not _is_file(path):
                 missing.setdefault(str(path), sample.id)
                 needing.add(sample.id)
@@ -161,12 +163,21 @@ def category_notes(samples: list[Sample], config: Config) -> list[str]:
 
 
 def part_of(samples: Sequence[Sample], config: Config) -> list[Sample]:
-    """What `first` or `limit` leaves of `samples`, in their order. A larger limit keeps what a smaller one drew."""
+    """What `first` or `limit` leaves of `samples`, in their order. A larger limit keeps what a smaller one drew.
+
+    The strata are the categories, and of samples in several languages each category's languages.
+    """
     chosen = list(samples[: config.first])
     if config.limit is None or config.limit >= len(chosen):
         return chosen
-    known = [(sample.id, config.benchmark.canonical(sample.category)) for sample in chosen]
+    has_languages = len({sample.language for sample in chosen}) > 1
+    strata = [_stratum(config.benchmark.canonical(one.category), one.language * has_languages) for one in chosen]
+    known = [(sample.id, stratum) for sample, stratum in zip(chosen, strata, strict=True)]
     return [chosen[n] for n in stratified(known, config.limit, config.diffusion_model.seed)]
+
+
+def _stratum(category: str, language: str) -> str:
+    return f"{category}\0{language}" if language else category
 
 
 def subset_of(config: Config, everything: Sequence[Sample], num: int) -> Subset | None:
@@ -180,24 +191,24 @@ def subset_of(config: Config, everything: Sequence[Sample], num: int) -> Subset 
         f"categories {', '.join(config.benchmark.categories)}" if present - wanted else "",
         f"ids {', '.join(config.samples)}" if config.samples else "",
         f"the first {config.first}" if config.first == num else "",
-        f"stratified, seed {config.diffusion_model.seed}" if config.limit == num else "",
+        f"stratified, seed {config.diffusion_model.seed}" if config.limit is not None and config.limit <= num else "",
     ]
     return Subset(num, len(everything), "; ".join(filter(None, how)))
 
 
 def stratified(samples: Sequence[tuple[str, str]], num: int, seed: int) -> list[int]:
-    """Positions, ascending, of `num` of these (id, category), drawn at random but evenly over the categories.
+    """Positions, ascending, of `num` of these (id, stratum), drawn at random but evenly over the strata.
 
-    A category of n_k samples gets about num * n_k / n, and one at least if `num` is enough for all. Only `seed`,
-    ids and categories decide, and of the same samples a smaller draw is part of every larger one.
+    A stratum of n_k samples gets about num * n_k / n, and one at least if `num` is enough for all. Only `seed`,
+    ids and strata decide, and of the same samples a smaller draw is part of every larger one.
     """
-    sizes = Counter(category for _, category in samples)
+    sizes = Counter(stratum for _, stratum in samples)
     drawn: Counter[str] = Counter()
     turns: list[tuple[float, str, int]] = []
     for position in sorted(range(len(samples)), key=lambda position: _noise(seed, samples[position][0])):
-        category = samples[position][1]
-        turns.append((drawn[category] / sizes[category], _noise(seed, category), position))
-        drawn[category] += 1
+        stratum = samples[position][1]
+        turns.append((drawn[stratum] / sizes[stratum], _noise(seed, stratum), position))
+        drawn[stratum] += 1
     return sorted(position for *_, position in sorted(turns)[:num])
 
 

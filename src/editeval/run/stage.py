@@ -66,6 +66,7 @@ class RunningStage(ABC):
         self.settings = settings
         self.workers = workers
         self.keys = keys  # of its requests
+        self.turns: Sequence[Sequence[str]] = (keys,)  # the same: those of one begin when the one before is over
         self.stopped = ""  # why it made no further call, and what to do: one line
 
     @cached_property

@@ -164,7 +164,9 @@ def changed_samples(store: RunStore, samples: Sequence[Sample]) -> list[str]:
 def _has_changed(sample: Sample, instruction: str, source_sha256: str | None, known_at: float) -> bool:
     if sample.instruction != instruction and as_recorded(sample.instruction) != instruction:
         return True
-    if source_sha256 is None or not any(_may_have_changed(image, known_at) for image in sample.images):
+    if sample.after or source_sha256 is None:  # a later turn follows from the one before: run/chains.py
+        return False
+    if not any(_may_have_changed(image, known_at) for image in sample.images):
         return False
     now = source_digest(sample)
     return now is not None and now != source_sha256
