@@ -149,7 +149,7 @@ def _read_first_digit(key: str, text: str) -> tuple[float, ...]:
     raise UnparsableReply(Reason.UNPARSABLE)
 
 
-class Kris(Protocol):
+class KrisProtocol(Protocol):
     """Three or four scores of 1-5."""
 
     metrics = _METRICS
@@ -279,4 +279,4 @@ def _frames(request: JudgeRequest) -> dict[int, int]:
     return frames if is_whole else {}
 
 
-PROTOCOL = Kris
+PROTOCOL = KrisProtocol

@@ -87,7 +87,7 @@ def _read_published(text: str) -> tuple[float, ...]:
     raise UnparsableReply(Reason.UNPARSABLE)
 
 
-class Rise(Protocol):
+class RiseProtocol(Protocol):
     """Whether all is right, and the scores behind that."""
 
     metrics = ("accuracy", "score", "reasoning", "consistency", "plausibility")
@@ -278,4 +278,4 @@ def _by_number(readings: Mapping[str, ParsedReply]) -> dict[str, ParsedReply]:
     return {name: one for name, one in zip(_ASKED, row, strict=False) if one is not NOT_APPLICABLE}
 
 
-PROTOCOL = Rise
+PROTOCOL = RiseProtocol
