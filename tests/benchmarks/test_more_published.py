@@ -13,7 +13,7 @@ from contracts.benchmark_contract import check_benchmark
 from editeval.benchmarks.gedit_v2 import GEditV2, GEditV2Params
 from editeval.benchmarks.json_records import JsonRecords, JsonRecordsParams
 from editeval.benchmarks.omnicontext import OmniContext, OmniContextParams
-from editeval.benchmarks.re_edit import ReEdit, ReEditParams
+from editeval.benchmarks.re_edit import ReEditBenchmark, ReEditParams
 from editeval.errors import BenchmarkError
 from published import drawn, gedit_v2, omnicontext_table, parquet, re_edit, re_edit_rows, saved_dict
 
@@ -56,20 +56,20 @@ def found_type() -> pa.DataType:
 
 def test_re_edit_gives_what_json_records_gives(tmp_path: Path) -> None:
     path = str(re_edit(tmp_path, 2))
-    check_benchmark(ReEdit, ReEditParams(path))
-    named, plain = list(ReEdit(ReEditParams(path))), list(JsonRecords(JsonRecordsParams(path)))
+    check_benchmark(ReEditBenchmark, ReEditParams(path))
+    named, plain = list(ReEditBenchmark(ReEditParams(path))), list(JsonRecords(JsonRecordsParams(path)))
     assert [replace(s, language="", metadata={}) for s in named] == [replace(s, metadata={}) for s in plain]
     assert named[0].id == "00000_physical_medium"
     assert named[0].metadata == {"subset": "physical", "rationale": "Hard, since it is physical."}
-    assert list(ReEdit(ReEditParams(str(tmp_path)))) == named
-    assert ReEdit(ReEditParams(path)).differs() == ("1000 samples expected, found 10",)
+    assert list(ReEditBenchmark(ReEditParams(str(tmp_path)))) == named
+    assert ReEditBenchmark(ReEditParams(path)).differs() == ("1000 samples expected, found 10",)
 
 
 def test_a_renamed_field_an_unknown_group_and_another_folder_are_one_line_each(tmp_path: Path) -> None:
     def refusal(rows: list[dict[str, object]]) -> str:
         (tmp_path / "RE-Edit.json").write_text(json.dumps(rows))
         with pytest.raises(BenchmarkError) as caught:
-            list(ReEdit(ReEditParams(str(tmp_path))))
+            list(ReEditBenchmark(ReEditParams(str(tmp_path))))
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
@@ -78,4 +78,4 @@ def test_a_renamed_field_an_unknown_group_and_another_folder_are_one_line_each(t
     assert "got 'social'" in refusal([{**re_edit_rows()[0], "subset": "social"}])
     (tmp_path / "RE-Edit.json").unlink()
     with pytest.raises(BenchmarkError, match=r"expected 'RE-Edit\.json' of RE-Edit, found an empty folder"):
-        list(ReEdit(ReEditParams(str(tmp_path))))
+        list(ReEditBenchmark(ReEditParams(str(tmp_path))))

@@ -30,7 +30,7 @@ class ReEditParams(PublishedParams):
     repo: str = "Yixuan-Ding-ZJU/RE-Edit"
 
 
-class ReEdit(PublishedBenchmark):
+class ReEditBenchmark(PublishedBenchmark):
     """RE-Edit."""
 
     Params = ReEditParams
