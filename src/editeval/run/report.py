@@ -93,6 +93,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         provenance=_provenance(plan, store, shown),
         samples=samples,
         images=_images(plan, store, is_same),
+        further=_further(plan, is_same),
         survey=seen,
         scales=scales,
         timeline=worked.chart,
@@ -103,10 +104,10 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
 
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
-    """Of several source images our own judges are shown the first one."""
+    """Of several source images our own judge of pixels is shown the first one."""
     num = sum(len(sample.images) > 1 for sample in plan.samples)
-    is_ours = any(not plugins.is_foreign(judging.stage.type) for judging in plan.judgings)
-    return (Message("several_sources", (num,)),) if num and is_ours else ()
+    ours = [one.judge for one in plan.judgings if not plugins.is_foreign(one.stage.type)]
+    return (Message("several_sources", (num,)),) if num and not all(one.reads_instruction for one in ours) else ()
 
 
 def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
@@ -187,7 +188,9 @@ def republish(report: Report, plan: Plan, store: RunStore) -> None:
 
 def state_of(report: Report, plan: Plan, store: RunStore) -> ReportWritten:
     """Everything that shapes the files: what the report holds, the samples and attempts behind it, who writes them."""
-    held = {field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images")}
+    held = {
+        field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images", "further")
+    }
     held["run"] = {**report.run, "dir": str(store.dir.resolve())}  # however it was spelt this time
     return ReportWritten(
         shape=hash_of([tables.to_json(held), *(sample.id for sample in plan.samples)]),
@@ -331,6 +334,17 @@ def _images(plan: Plan, store: RunStore, is_same: bool) -> data.Images:
         return data.CHANGED if is_changed else sources[0], _bytes(sample.target) if is_same else None
 
     return images
+
+
+def _further(plan: Plan, is_same: bool) -> data.Further:
+    samples = {sample.id: sample for sample in plan.samples if is_same}
+
+    def further(sample_id: str) -> list[tuple[str, ImageRef]]:
+        sample = samples.get(sample_id)
+        roles = (("source", sample.images[1:]), ("reference", sample.references)) if sample is not None else ()
+        return [(role, image) for role, images in roles for image in images]
+
+    return further
 
 
 def _bytes(ref: ImageRef | None) -> bytes | None:
