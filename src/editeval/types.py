@@ -28,6 +28,8 @@ PluginParams = Any
 """An instance of a plug-in's own `Params`: only the plug-in knows its type."""
 WEIGHTS: Mapping[str, bool] = {"weights": True}
 """Metadata of a field of Params that may name a model folder or a weights file: its content is what counts."""
+WHERE_SET: Mapping[str, bool] = {"identity_where_set": True}
+"""Metadata of a field of Params that older versions did not have: it is part of identities only where it is set."""
 Progress = Callable[[int, int], None]
 """progress(step, num_steps): an editor may call it after every denoising step; cheap, never raises."""
 
