@@ -113,16 +113,17 @@ def effects_of(settings: Settings) -> list[Effect]:
     found = [*_type("benchmark", settings), *_results(settings)]
     data = _path(settings.at("benchmark.params.path"))
     repo = settings.at("benchmark.params.repo")
-    if isinstance(repo, str) and repo:  # its `path` is one of the data set's own
+    is_local = data is not None and settings.at("benchmark.type") != "hub_dataset"  # whose `path` is in the data set
+    if isinstance(repo, str) and repo and not is_local:
         found.append(_effect(settings, "contacts", f"the Hugging Face Hub for {repo}", "", "benchmark.params.repo"))
     elif data is not None:
         found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))
     for section in _sections(settings):
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
-        found += _type(section, settings)
-        found += _execution(section, execution, settings)
-        found += _model(section, params, settings)
-        found += _servers(section, params, settings)
+        found += [*_type(section, settings), *_execution(section, execution, settings)]
+        found += [*_model(section, params, settings), *_servers(section, params, settings)]
+        if isinstance(words := params.get("prompts_from"), str) and words:
+            found.append(_effect(settings, "reads", words, "", f"{section}.params.prompts_from"))
     return found
 
 
