@@ -177,6 +177,11 @@ TABLE: dict[tuple[str, str], Row] = {
     ("simulate", "--rotate"): row(SIMULATE, "--rotate", r"round_robin +18.00 s"),
     ("simulate", "--max-drift"): row(f"{SIMULATE} --rotate", "--max-drift -1", "--max-drift 0 or more"),
     ("simulate", "--seed"): row(f"{SIMULATE} --cv 0.3 --draws 1", "--seed 3", "ANOTHER"),
+    ("reproduce", "name"): other("reproduce mmrb2 --from .", "reproduce mmrb3 --from .", "did you mean mmrb2"),
+    ("reproduce", "--from"): row("reproduce mmrb2", "--from nowhere", "no such folder"),
+    ("reproduce", "--published"): row("reproduce mmrb2 --from .", "--published accuracy", "must be 'ROW COLUMN=VALUE'"),
+    ("reproduce", "--markdown"): row("reproduce --list", "--markdown", "stands alone"),
+    ("reproduce", "--list"): row("reproduce", "--list", "not recomputable"),
     ("simulate", "--json"): row(SIMULATE, "--json", '"lower_bound_s"'),
 }
 TESTED_BELOW = {("view", "--no-open"), ("status", "--follow")}

@@ -286,6 +286,18 @@ def _add_others(commands: Commands[Parser]) -> None:
     one = _flag("name", nargs="?", metavar="NAME", help="all that is known of this benchmark")
     names = _add(commands, "list", "list editors, judges, benchmarks and policies", _flag("what", choices=PLUGINS), one)
     names.set_defaults(command="list_names")
+    _add(
+        commands,
+        "reproduce",
+        "results that authors publish, through our parser and means, beside their numbers",
+        _flag("name", nargs="?", metavar="NAME", help="a format of --list; all: those whose results are public"),
+        _flag("--from", dest="folder", metavar="FOLDER", help="a clone of the authors' repository, or your results"),
+        _flag("--published", action="append", default=[], metavar="X=V", help="'ROW COLUMN=VALUE' to compare with"),
+        _switch("--markdown", "as a page"),
+        _switch("--list", "the formats, and what cannot be recomputed"),
+        epilog="exit codes:\n  0    every published number is reached\n  1    some differ\n"
+        "  2    usage, or the folder is not what the authors publish\n",
+    )
     workers = "2.0,2.1,2.0,2.0,2.0,2.0"
     _add(
         commands,
