@@ -197,9 +197,11 @@ def test_no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol(name: st
         fields = "<description>{original_description}</description> <instruction>{edit_instruction}</instruction>"
         prompt = Prompt("You grade.", f"{fields}\nGrade it.").render(sample)
         protocol = protocols.load(name)
-        told = {"instruction": said, "reference_text": said, "prompt": prompt}
-        kinds = (replace(one, **told, metadata={**one.metadata, "rationale": said}) for one in protocol.examples())
-        return [(q.system, q.text) for request in kinds for q in protocol.questions(request)]
+        requests = [
+            replace(one, instruction=said, reference_text=said, prompt=prompt, metadata={**one.metadata, "rationale": said})
+            for one in protocol.examples()
+        ]
+        return [(q.system, q.text) for request in requests for q in protocol.questions(request)]
 
     for (system, user), (plain_system, plain_user) in zip(asked(instruction), asked("PLAIN"), strict=True):
         assert system == plain_system, "no text of a data set is in a system prompt"

@@ -18,6 +18,7 @@ from contracts.judge_contract import check_judge
 from editeval.errors import ConfigError, MachineError
 from editeval.images import decode, encode_png
 from editeval.judges.openai_chat import OpenaiChatJudge, OpenaiChatParams
+from editeval.judges.protocols import protocol as protocols
 from editeval.types import JudgeRequest, Score
 from fakes import chat_server, image_server
 from fakes.chat_server import ChatServer
@@ -88,7 +89,7 @@ def raw(row: list[Score]) -> dict[str, Any]:
 # -- what it asks ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("protocol", ["pointwise", "pointwise_mean", "re_edit", "rubric", "viescore"])
+@pytest.mark.parametrize("protocol", [name for name in protocols.PROTOCOLS if not protocols.class_of(name).grammars])
 @pytest.mark.parametrize("ignores", [frozenset(), TRANSFORMERS], ids=["vllm", "transformers"])
 def test_it_keeps_the_judge_contract(protocol: str, ignores: frozenset[str]) -> None:
     with ChatServer(ignores=ignores, off_labels=0.0) as server:

@@ -15,6 +15,7 @@ from editeval.errors import ConfigError, MachineError
 from editeval.execution.validation import describe
 from editeval.execution.worker_messages import are_facts
 from editeval.images import encode_png
+from editeval.judges.protocols import protocol as protocols
 from editeval.judges.vllm_vlm import EngineLostError, VllmVlmJudge, VllmVlmParams
 from editeval.types import JudgeRequest, Score
 from fakes.fake_vllm import TOO_LONG, EngineDeadError, FakeVllm, VLLMClientError
@@ -44,7 +45,7 @@ def found(row: list[Score]) -> dict[str, float | str | None]:
     return {score.metric: score.value if score.value is not None else score.reason for score in row}
 
 
-@pytest.mark.parametrize("protocol", ["pointwise", "pointwise_mean", "re_edit", "rubric", "viescore"])
+@pytest.mark.parametrize("protocol", [name for name in protocols.PROTOCOLS if not protocols.class_of(name).grammars])
 @pytest.mark.parametrize("scoring", ["auto", "samples"])
 def test_it_keeps_the_judge_contract(protocol: str, scoring: str) -> None:
     class WithFake(VllmVlmJudge):
