@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 from typing import ClassVar
 
 from editeval.errors import Reason
@@ -232,25 +234,12 @@ class RiseProtocol(Protocol):
         return score if reasoning > 1.0 else max(1.0, 0.5 * score)
 
     def examples(self) -> Iterator[JudgeRequest]:
-        for category in _CATEGORIES:
-            for more in (
-                {},
-                {"reasoning_img": "x"},
-                {"consistency_free": 1},
-                {"reference_txt": "TEXT"},
-                {"reasoning_wo_ins": 1},
-            ):
-                for references in ((), (b"",)):
-                    metadata = {"category": category, **more}
-                    yield JudgeRequest(
-                        "KEY",
-                        (b"",),
-                        b"",
-                        "INSTRUCTION",
-                        metadata=metadata,
-                        references=references,
-                        reference_text="REFERENCE",
-                    )
+        flags = ("", "reasoning_img", "consistency_free", "reference_txt", "reasoning_wo_ins")
+        for category, flag, references in product(_CATEGORIES, flags, ((), (b"",))):
+            metadata = {"category": category, flag: "REFERENCE"}
+            example = JudgeRequest("KEY", (b"",), b"", "INSTRUCTION", metadata=metadata, references=references)
+            if self.questions(example):
+                yield replace(example, reference_text="REFERENCE")
 
 
 def _has(request: JudgeRequest, name: str) -> bool:
