@@ -31,7 +31,7 @@ ALLOWED = {
     "http": ("text",),
     "benchmarks": ("config", "images", "machine", "plugins", "prompts", "rungs"),
     "editors": ("http", "images", "machine", "rungs", "text"),
-    "judges": ("http", "images", "prompts"),
+    "judges": ("http", "images", "prompts", "text"),
     # the parts of a run
     "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),
     "stats": ("store",),
@@ -63,7 +63,7 @@ LIBRARIES = {
     "ray": (True, ("execution",)),
     "rich": (True, ("text", "reports", "display", "run", "cli")),
     "pydantic": (True, ("config", "reports", "api")),
-    "yaml": (False, ("config", "reports")),
+    "yaml": (False, ("config", "judges", "reports")),
     "jinja2": (True, ("reports",)),
 }
 # What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line.

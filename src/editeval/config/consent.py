@@ -120,10 +120,10 @@ def effects_of(settings: Settings) -> list[Effect]:
         found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))
     for section in _sections(settings):
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
-        found += _type(section, settings)
-        found += _execution(section, execution, settings)
-        found += _model(section, params, settings)
-        found += _servers(section, params, settings)
+        found += [*_type(section, settings), *_execution(section, execution, settings)]
+        found += [*_model(section, params, settings), *_servers(section, params, settings)]
+        if isinstance(words := params.get("prompts_from"), str) and words:
+            found.append(_effect(settings, "reads", words, "", f"{section}.params.prompts_from"))
     return found
 
 

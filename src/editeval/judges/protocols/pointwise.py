@@ -98,4 +98,4 @@ class Pointwise(Protocol):
         return {"overall": ParsedReply((math.sqrt(worse * quality.values[0]),)), **readings}
 
 
-PROTOCOL = Pointwise()
+PROTOCOL = Pointwise

@@ -14,13 +14,13 @@ import importlib
 import json
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from editeval.errors import ConfigError, Reason
-from editeval.judges.parsing import answers
+from editeval.judges.parsing import answers, prompt_files
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Metric, OfficialMean, Score
@@ -42,7 +42,7 @@ class Preparation:
     max_area: int | None = None  # in pixels; likewise
     multiple: int = 1  # both sides are cut down to multiples of it, by scaling
     jpeg_quality: int | None = None  # through JPEG and back: the judge sees what that leaves
-    is_limited: bool = True  # by the judge's own `max_image_side`
+    is_limited: bool = True  # by the judge's own `max_image_side`, where that is given
 
 
 AS_IS = Preparation()
@@ -98,8 +98,39 @@ def described(question: Question) -> dict[str, object]:
     return asdict(question)
 
 
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """Where the authors' own words are: read from the user's copy, known here by hash only."""
+
+    repository: str  # "github.com/owner/name", for messages
+    files: tuple[
+        str, ...
+    ]  # paths in a clone of it, of which the first that is there counts; or the file itself is named
+    hashes: Mapping[str, tuple[str, ...]]  # constant, or key -> first 16 hex of the sha256 of each known official text
+
+    def unknown(self, words: Mapping[str, str]) -> list[str]:
+        """The constants whose text in `words` is no known official one, or is not there."""
+        return [name for name, known in self.hashes.items() if text_digest(words.get(name)) not in known]
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialSettings:
+    """With which settings the authors asked."""
+
+    judges: tuple[str, ...]  # names of models that count as official; the first one is that of the published tables
+    temperature: float | None  # None: their script sends none, the server's default holds
+    max_new_tokens: int | None = None  # None: their script sends none
+    num_samples: int = 1
+
+
 class Protocol(ABC):
     """Questions, the images that go with them, and the rule that makes scores of the readings."""
+
+    benchmark: ClassVar[str] = ""  # name of the benchmark whose protocol it is
+    own_words: ClassVar[Mapping[str, str]] = {}  # our wording, under the authors' names of constants; same placeholders
+    prompt_source: ClassVar[PromptSource | None] = None
+    settings: ClassVar[OfficialSettings | None] = None
+    switches: ClassVar[Mapping[str, str]] = {}  # name for `match_published` -> the published bug that it repeats
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
     scales: ClassVar[Mapping[str, Metric]] = {}  # of the metrics that are not 0-10
@@ -108,6 +139,19 @@ class Protocol(ABC):
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {}
     """Answer formats of its own: what a reply's text says; raises UnparsableReply where it says nothing."""
     official: ClassVar[tuple[OfficialMean, ...]] = ()  # the numbers that the authors print, the main one first
+
+    def __init__(self, words: Mapping[str, str] | None = None, match_published: frozenset[str] = frozenset()) -> None:
+        """`words`: the authors' texts, in place of ours of the same names. Raises ConfigError for an unknown switch."""
+        for switch in sorted(match_published - self.switches.keys()):
+            known = f"must be of {', '.join(self.switches)}" if self.switches else f"{self.name} has no switch"
+            raise ConfigError(f"match_published: {known}, got {switch!r}")
+        self.words: Mapping[str, str] = {**self.own_words, **(words or {})}
+        self.match_published = match_published
+
+    @property
+    def name(self) -> str:
+        """That of its module: what `protocol:` says."""
+        return type(self).__module__.rpartition(".")[2]
 
     @abstractmethod
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
@@ -127,33 +171,82 @@ class Protocol(ABC):
             yield JudgeRequest("KEY", (b"",), b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
 
 
-def load(name: str) -> Protocol:
+def class_of(name: str) -> type[Protocol]:
     """The protocol called `name`. Raises ConfigError for an unknown one."""
     if name not in PROTOCOLS:
         raise ConfigError(f"protocol: must be one of {', '.join(PROTOCOLS)}, got {name!r}")
-    module = importlib.import_module(f"editeval.judges.protocols.{name}")
-    protocol: Protocol = module.PROTOCOL
-    return protocol
+    found: type[Protocol] = importlib.import_module(f"editeval.judges.protocols.{name}").PROTOCOL
+    return found
 
 
-def example_questions(name: str) -> tuple[Question, ...]:
-    """What the protocol called `name` asks about a sample that has everything."""
-    protocol = load(name)
+def load(
+    name: str,
+    prompts_from: str = "",
+    match_published: Iterable[str] = (),
+    words: Mapping[str, str] | None = None,
+) -> Protocol:
+    """The protocol called `name`, with the authors' words in `prompts_from`, a clone or a file of theirs.
+
+    words            those that were read before, in place of `prompts_from`
+    match_published  published bugs to repeat: names of its `switches`
+
+    Raises ConfigError for an unknown name or switch, and for a place without the authors' words.
+    """
+    if prompts_from and not words:
+        words = authors_words(name, prompts_from)
+    return class_of(name)(words, frozenset(match_published))
+
+
+def as_recorded(params: Mapping[str, object], name: str = "") -> Protocol:
+    """The protocol of a judge whose parameters a run has, in the words that were in use; or that called `name`."""
+    asked = str(params.get("protocol"))
+    if name and name != asked:
+        return load(name)
+    words, switches = params.get("words"), params.get("match_published")
+    own = {str(key): str(text) for key, text in words.items()} if isinstance(words, Mapping) else None
+    return load(asked, match_published=map(str, switches if isinstance(switches, list | tuple) else ()), words=own)
+
+
+def authors_words(name: str, prompts_from: str) -> dict[str, str]:
+    """The constants of the protocol called `name` that are in a clone, or a file, of its authors. ConfigError: none."""
+    source = class_of(name).prompt_source
+    if source is None:
+        raise ConfigError(f"prompts_from: protocol {name} asks in words of its own, got {prompts_from}; leave it out")
+    return prompt_files.read(Path(prompts_from).expanduser(), source.repository, source.files, tuple(source.hashes))
+
+
+def text_digest(text: str | None) -> str:
+    """The first 16 hex digits of the sha256 of `text` in UTF-8; empty for none."""
+    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def example_questions(protocol: Protocol) -> tuple[Question, ...]:
+    """What it asks about a sample that has everything."""
     return protocol.questions(next(iter(protocol.examples())))
 
 
-def answer_formats(name: str) -> set[str]:
-    """Those of all questions of the protocol called `name`."""
-    protocol = load(name)
+def answer_formats(protocol: Protocol) -> set[str]:
+    """Those of all its questions."""
     return {question.answer for request in protocol.examples() for question in protocol.questions(request)}
 
 
-def fingerprint(name: str) -> str:
-    """Hash of everything that a protocol decides, as 16 hex digits."""
-    protocol = load(name)
+def max_images(protocol: Protocol) -> int:
+    """The most that one question shows, of all its examples."""
+    asked = [question for request in protocol.examples() for question in protocol.questions(request)]
+    return max([2, *(len(question.shown) for question in asked)])
+
+
+def fingerprint(protocol: Protocol) -> str:
+    """Hash of everything that a protocol decides, as 16 hex digits: its words and switches as well."""
     asked = [[described(question) for question in protocol.questions(request)] for request in protocol.examples()]
-    further = [{n: asdict(scale) for n, scale in protocol.scales.items()}] if protocol.scales else []
-    parts = [name, protocol.metrics, protocol.version, answers.VERSION, SHOWN_AS, asked, *further]
+    further: list[object] = []  # what a protocol without it does not have: fingerprints of before stay
+    if protocol.scales:
+        further.append({n: asdict(scale) for n, scale in protocol.scales.items()})
+    if protocol.words:
+        further.append({"words": dict(protocol.words)})
+    if protocol.match_published:
+        further.append({"match_published": sorted(protocol.match_published)})
+    parts = [protocol.name, protocol.metrics, protocol.version, answers.VERSION, SHOWN_AS, asked, *further]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

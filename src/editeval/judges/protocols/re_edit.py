@@ -89,4 +89,4 @@ class ReEdit(Protocol):
         }
 
 
-PROTOCOL = ReEdit()
+PROTOCOL = ReEdit

@@ -32,4 +32,4 @@ class Rubric(Protocol):
         return {"overall": readings["overall"]}
 
 
-PROTOCOL = Rubric()
+PROTOCOL = Rubric

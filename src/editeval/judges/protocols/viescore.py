@@ -67,4 +67,4 @@ def _smaller(reading: ParsedReply) -> ParsedReply:
     return reading if reading.reason else ParsedReply((min(reading.values),))
 
 
-PROTOCOL = VieScore()
+PROTOCOL = VieScore

@@ -1,0 +1,137 @@
+"""The words of a benchmark's authors, out of a file of theirs that the user has: read as data, never imported or run.
+
+.py            strings that are assigned to a name at the top level: also in parentheses, or several in a row; an
+               f-string or a call is none
+.json, .yaml   strings by key; a string further down by the keys and numbers on the way to it: system.0.text
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import stat
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from editeval.errors import ConfigError
+from editeval.text import one_line, shortened
+
+MAX_BYTES = 1 << 20  # of a file; the largest that is known has 60 kB
+MAX_VALUES = 10_000  # in a JSON or YAML file
+MAX_LISTED = 8  # constants in a message
+_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OSError)
+
+
+def read(place: Path, repository: str, files: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Those of the constants `names` that the first of `files` in the folder `place`, or the file `place`, has.
+
+    Raises ConfigError, one line, if there is no such file, if it cannot be read, or if it has none of them.
+    """
+    path = _file_in(place, repository, files)
+    try:
+        text = _text(path)
+        found = _FORMATS[path.suffix](text)
+    except KeyError:
+        raise ConfigError(f"prompts_from: {path}: must be one of {', '.join(_FORMATS)}, got {path.suffix!r}") from None
+    except _UNREADABLE as error:
+        said = getattr(error, "strerror", None) or getattr(error, "msg", None) or str(error) or type(error).__name__
+        raise ConfigError(f"prompts_from: {path}: cannot be read: {one_line(said)}") from None
+    words = {name: found[name] for name in names if name in found}
+    if not words:
+        raise ConfigError(
+            f"prompts_from: {path}: expected the words of {repository}, constants {_listed(names)}; "
+            f"got {_listed(list(found))}"
+        )
+    return words
+
+
+def _file_in(place: Path, repository: str, files: Sequence[str]) -> Path:
+    if place.is_file():
+        return place
+    if not place.is_dir():
+        raise ConfigError(f"prompts_from: {place}: no such file or folder; name a clone of {repository}, or the file")
+    there = [place / name for name in files if (place / name).is_file()]
+    if not there:
+        expected = " or ".join(files)
+        raise ConfigError(
+            f"prompts_from: {place}: expected {expected} of {repository} in it; name a clone, or the file"
+        )
+    if not there[0].resolve().is_relative_to(place.resolve()):
+        raise ConfigError(f"prompts_from: {there[0]}: a link out of {place}; name the file itself")
+    return there[0]
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        found = file.read(MAX_BYTES + 1) if stat.S_ISREG(path.stat().st_mode) else b"\0" * (MAX_BYTES + 1)
+    if len(found) > MAX_BYTES:
+        raise ValueError(f"must be an ordinary file of at most {MAX_BYTES >> 20} MiB")
+    return found.decode("utf-8").replace("\r\n", "\n")  # as Python itself reads a source
+
+
+def _of_python(text: str) -> dict[str, str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about their escapes
+        body = ast.parse(text).body
+    found: dict[str, str] = {}
+    for statement in body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
+        for target in targets:
+            if isinstance(target, ast.Name):
+                found.pop(target.id, None)  # the last one counts
+                value = _literal(getattr(statement, "value", None))
+                if value is not None:
+                    found[target.id] = value
+    return found
+
+
+def _literal(value: ast.expr | None) -> str | None:
+    try:
+        found = None if value is None else ast.literal_eval(value)
+    except (ValueError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _of_json(text: str) -> dict[str, str]:
+    return dict(_strings(json.loads(text)))
+
+
+def _of_yaml(text: str) -> dict[str, str]:
+    import yaml
+
+    try:
+        return dict(_strings(yaml.safe_load(text)))
+    except yaml.YAMLError as error:
+        raise ValueError(shortened(str(error), 120)) from None
+
+
+def _strings(value: object) -> Iterator[tuple[str, str]]:
+    """(keys and numbers on the way, joined by points; string), of at most MAX_VALUES values."""
+    waiting: list[tuple[tuple[str, ...], object]] = [((), value)]
+    for _ in range(MAX_VALUES):
+        if not waiting:
+            return
+        way, one = waiting.pop()
+        if isinstance(one, str):
+            yield ".".join(way), one
+        elif isinstance(one, dict):
+            waiting += [((*way, str(key)), below) for key, below in one.items()]
+        elif isinstance(one, list):
+            waiting += [((*way, str(i)), below) for i, below in enumerate(one)]
+    raise ValueError(f"has more than {MAX_VALUES} values")
+
+
+_FORMATS: Mapping[str, Callable[[str], dict[str, str]]] = {
+    ".py": _of_python,
+    ".json": _of_json,
+    ".yaml": _of_yaml,
+    ".yml": _of_yaml,
+}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(one_line(name)[:60] for name in names[:MAX_LISTED]) + more if names else "no constants"
