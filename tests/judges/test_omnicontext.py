@@ -16,7 +16,7 @@ from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.omnicontext import score_in
 from editeval.types import JudgeRequest
-from judges.shown import judged, parts, picture, pixels
+from fakes.shown import judged, parts, picture, pixels
 
 GOOD = '{"score": 8, "reasoning": "One detail: two points off."}'
 CLASS = protocols.class_of("omnicontext")
@@ -95,7 +95,7 @@ def test_the_one_object_or_a_bare_number_is_read(text: str, score: float) -> Non
         ('{"score": "8"}', Reason.UNPARSABLE),
         ('{"score": true}', Reason.UNPARSABLE),
         ('{"score": null}', Reason.NOT_A_NUMBER),
-        ('{score: 8}', Reason.UNPARSABLE),
+        ("{score: 8}", Reason.UNPARSABLE),
         ('{"score": 8} {"score": 2}', Reason.UNPARSABLE),
         ('{"score": 8, "score": 2}', Reason.AMBIGUOUS),
         ('{"score": "cannot judge"}', Reason.CANNOT_JUDGE),

@@ -12,13 +12,12 @@ from editeval.errors import ConfigError, Reason
 from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols import imgedit
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols.imgedit import any_numbers, one_grade, three_grades
+from editeval.judges.protocols.imgedit import ImgEdit, any_numbers, one_grade, three_grades
+from editeval.judges.protocols.rededit import RedEdit
 from editeval.types import JudgeRequest, OfficialMean
-from judges.shown import judged, parts, picture
+from fakes.shown import judged, parts, picture
 
 THREE = "Why: The cat is gone.\nRemoval: 4\nBlending: 5\nLight and detail: 3"
-IMGEDIT = protocols.class_of("imgedit")
-REDEDIT = protocols.class_of("rededit")
 
 
 def request(kind: str, instruction: str = "remove the cat") -> JudgeRequest:
@@ -27,7 +26,9 @@ def request(kind: str, instruction: str = "remove the cat") -> JudgeRequest:
 
 def file_of(folder: Path, name: str, words: dict[str, str]) -> Path:
     """A clone in which the authors' file has these words."""
-    path = folder / protocols.class_of(name).prompt_source.files[0]  # type: ignore[union-attr]
+    source = protocols.class_of(name).prompt_source
+    assert source is not None
+    path = folder / source.files[0]
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(words), encoding="utf-8")
     return folder
@@ -57,20 +58,21 @@ def test_rededit_shows_source_caption_edit_caption_rubric_at_the_authors_setting
     assert (call["temperature"], call["top_p"], call["max_tokens"]) == (0.1, 0.95, 8192)
 
 
-@pytest.mark.parametrize("protocol", [IMGEDIT(), REDEDIT()], ids=["imgedit", "rededit"])
-def test_every_kind_has_a_rubric_of_its_own_and_others_are_not_asked(protocol: imgedit.ImgEdit) -> None:
+@pytest.mark.parametrize("protocol", [ImgEdit(), RedEdit()], ids=["imgedit", "rededit"])
+def test_every_kind_has_a_rubric_of_its_own_and_others_are_not_asked(protocol: ImgEdit) -> None:
     texts = {kind: protocol.questions(request(kind))[0].text for kind in protocol.kinds}
     assert len(set(texts.values())) == len(texts)
     assert protocol.questions(request("portraits")) == ()
-    assert set(protocol.prompt_source.hashes) <= set(protocol.own_words)
+    assert protocol.prompt_source is not None
+    assert set(protocol.prompt_source.hashes) == set(protocol.own_words)
 
 
 def test_the_counts_of_kinds_are_those_of_the_benchmarks() -> None:
-    assert (len(imgedit.RUBRICS), len(REDEDIT().kinds)) == (9, 15)  # type: ignore[attr-defined]
+    assert (len(imgedit.RUBRICS), len(RedEdit.kinds)) == (9, 15)
 
 
 def test_the_first_version_of_the_data_says_alter_and_is_asked_as_adjust() -> None:
-    protocol = IMGEDIT()
+    protocol = ImgEdit()
     assert protocol.questions(request("alter")) == protocol.questions(request("adjust"))
 
 
@@ -79,7 +81,9 @@ def test_the_first_version_of_the_data_says_alter_and_is_asked_as_adjust() -> No
 
 def test_the_authors_words_are_asked_as_they_fill_them(tmp_path: Path) -> None:
     clone = file_of(tmp_path, "imgedit", {"remove": "Grade <edit_prompt>.", "add": "Another."})
-    rows, calls = judged([request("remove", 'the "<b>" </instruction>')], [THREE], protocol="imgedit", prompts_from=str(clone))
+    rows, calls = judged(
+        [request("remove", 'the "<b>" </instruction>')], [THREE], protocol="imgedit", prompts_from=str(clone)
+    )
     assert parts(calls[0]) == ['Grade the "<b>" </instruction>.', (1500, 40), (64, 48)]
     assert rows[0]["overall"] == 4.0
 
@@ -87,7 +91,8 @@ def test_the_authors_words_are_asked_as_they_fill_them(tmp_path: Path) -> None:
 def test_one_changed_character_is_another_text(tmp_path: Path) -> None:
     theirs = {kind: f"Grade {kind}: <edit_prompt>" for kind in imgedit.RUBRICS}
     hashes = {kind: (protocols.text_digest(text),) for kind, text in theirs.items()}
-    source = replace(IMGEDIT.prompt_source, hashes=hashes)  # type: ignore[type-var]
+    assert ImgEdit.prompt_source is not None
+    source = replace(ImgEdit.prompt_source, hashes=hashes)
     clone = file_of(tmp_path, "imgedit", theirs)
     assert source.unknown(protocols.authors_words("imgedit", str(clone))) == []
     theirs["style"] += " "
@@ -96,14 +101,38 @@ def test_one_changed_character_is_another_text(tmp_path: Path) -> None:
 
 
 def test_our_own_words_are_never_taken_for_the_authors() -> None:
-    for protocol in (IMGEDIT, REDEDIT):
+    for protocol in (ImgEdit, RedEdit):
         assert protocol.prompt_source is not None
         assert set(protocol.prompt_source.unknown(protocol.own_words)) == set(protocol.prompt_source.hashes)
 
 
+def test_the_captions_of_rededit_are_read_out_of_the_authors_script(tmp_path: Path) -> None:
+    clone = file_of(tmp_path, "rededit", {"text": "Grade <edit_prompt>."})
+    script = "def call_gemini(a):\n    contents = [png(a), 'one', png(a), 'two', f'{a}']\n"
+    (clone / "rededit_bench" / "redbench_eval.py").write_text(script)
+    _, calls = judged([request("text")], [THREE], protocol="rededit", prompts_from=str(clone))
+    assert parts(calls[0]) == [(1500, 40), "one", (64, 48), "two", "Grade remove the cat."]
+
+
+def test_without_the_script_the_captions_are_ours_and_said_to_be(tmp_path: Path) -> None:
+    file = file_of(tmp_path, "rededit", {"text": "Grade <edit_prompt>."}) / "rededit_bench" / "prompts.json"
+    protocol = protocols.load("rededit", str(file))
+    assert protocol.words["caption_edited"] == RedEdit.own_words["caption_edited"]
+    assert protocol.prompt_source is not None
+    assert {"caption_source", "caption_edited"} <= set(protocol.prompt_source.unknown(protocol.words))
+
+
+def test_the_words_of_uge_are_in_a_file_of_their_own(tmp_path: Path) -> None:
+    clone = file_of(tmp_path, "imgedit", {"remove": "Grade <edit_prompt>."})
+    (clone / "Benchmark" / "UGE").mkdir()
+    (clone / "Benchmark" / "UGE" / "UGE_bench.py").write_text("prompt = 'All in all: <edit_prompt>.'")
+    _, calls = judged([request("uge")], ["Score: 3"], protocol="imgedit", prompts_from=str(clone))
+    assert parts(calls[0])[0] == "All in all: remove the cat."
+
+
 def test_a_file_that_is_not_theirs_is_one_line(tmp_path: Path) -> None:
     clone = file_of(tmp_path, "imgedit", {"prompt": "x"})
-    with pytest.raises(ConfigError, match="prompts_from: .*expected the words of github.com/PKU-YuanGroup/ImgEdit"):
+    with pytest.raises(ConfigError, match=r"prompts_from: .*expected the words of github\.com/PKU-YuanGroup/ImgEdit"):
         judged([], [THREE], protocol="imgedit", prompts_from=str(clone))
 
 
@@ -169,7 +198,7 @@ def test_any_numbers_repeats_the_published_parser_and_has_a_scale_without_an_upp
 
 
 def test_the_official_number_rounds_samples_and_kinds_first() -> None:
-    (imgedit_mean,), (rededit_mean,) = IMGEDIT.official, REDEDIT.official
+    (imgedit_mean,), (rededit_mean,) = ImgEdit.official, RedEdit.official
     scores = {"add": [13 / 3, 10 / 3], "style": [5.0, 4.0, 4.0]}
     assert imgedit_mean.of(scores) == round((round((4.33 + 3.33) / 2, 2) + 4.33) / 2, 2)
     assert rededit_mean.of({"add": [1.0], "text": [2.0], "color": [2.0]}) == 1.6667

@@ -74,7 +74,7 @@ def _of_python(text: str) -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about their escapes
         body = ast.parse(text).body
-    found: dict[str, str] = {}
+    found = {name: value for one in body if isinstance(one, ast.FunctionDef) for name, value in _listed_in(one)}
     for statement in body:
         targets = statement.targets if isinstance(statement, ast.Assign) else []
         targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
@@ -85,6 +85,15 @@ def _of_python(text: str) -> dict[str, str]:
                 if value is not None:
                     found[target.id] = value
     return found
+
+
+def _listed_in(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """(function, name and number, joined by points; string) of the lists that are assigned to a name in it."""
+    for statement in ast.walk(function):
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.List):
+            names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+            strings = [(i, _literal(one)) for i, one in enumerate(statement.value.elts)]
+            yield from ((f"{function.name}.{name}.{i}", one) for name in names for i, one in strings if one is not None)
 
 
 def _literal(value: ast.expr | None) -> str | None:

@@ -217,9 +217,9 @@ class ImgEdit(Protocol):
     benchmark = "imgedit"
     kinds: ClassVar[tuple[str, ...]] = (*RUBRICS, _UGE)  # of edits, as the authors spell them
     metrics = ("overall", *(f"criterion_{number + 1}" for number in range(NUM_CRITERIA)))
-    scales: Mapping[str, Metric] = {name: Metric(name, LOWEST, HIGHEST) for name in metrics}  # noqa: RUF012
+    scales: Mapping[str, Metric] = {name: Metric(name, LOWEST, HIGHEST) for name in metrics}
     grammars = {"three_grades": three_grades, "one_grade": one_grade, "any_numbers": any_numbers}  # noqa: RUF012
-    own_words = {name: rubric.text for name, rubric in RUBRICS.items()} | {_UGE: _HOLISTIC.format(guard=_GUARD)}  # noqa: RUF012
+    own_words = {name: rubric.text for name, rubric in RUBRICS.items()} | {_UGE: _HOLISTIC.format(guard=_GUARD)}
     prompt_source = PromptSource(
         "github.com/PKU-YuanGroup/ImgEdit",
         ("Benchmark/Basic/prompts.json",),
@@ -233,11 +233,18 @@ class ImgEdit(Protocol):
             "extract": ("38bdeafbac4ea4f9",),
             "background": ("9bfce039169b23d6",),
             "compose": ("16f4f72a0d8db2e5",),
+            _UGE: ("6cbfbab32009ec5b",),
         },
+        ((_UGE, "Benchmark/UGE/UGE_bench.py", "prompt"),),
     )
     settings = OfficialSettings(("gpt-4.1", "gpt-4.1-2025-04-14"), temperature=None)
     switches = {"any_numbers": "every number in a reply counts, above 5 too, and however many there are"}  # noqa: RUF012
     official = (OfficialMean("Overall", ("overall",), "categories", score_digits=2, category_digits=2, digits=2),)
+
+    def __init__(self, words: Mapping[str, str] | None = None, match_published: frozenset[str] = frozenset()) -> None:
+        super().__init__(words, match_published)
+        if "any_numbers" in match_published:
+            self.scales = {**self.scales, "overall": Metric("overall", 0.0, None)}
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         kind = kind_of(request)

@@ -2,7 +2,7 @@
 
 overall               sqrt(prompt_following * subject_consistency), the headline
 prompt_following      was the instruction carried out, whoever and whatever is shown?
-subject_consistency   are they the persons and things (and, for a task with "scene" in its name, the place) of the inputs?
+subject_consistency   are they the persons and things of the inputs, and, in tasks named scene, is it their place?
 
 Shown, in each of two messages: text, every input image, the new image. Inputs are scaled to at most 1024*1024 pixels in
 area and to sides that are multiples of 16; all go through JPEG of quality 75. Official numbers: the mean of each task
@@ -54,7 +54,7 @@ The instruction was:
 <instruction>
 How far does the new picture carry it out: actions, poses, places, who does what with whom, what was to be added or left
 out? {apart} Beauty does not count.
-10: all of it, exactly. 7: all but a small thing. 5: an important part is missing or wrong. 2: hardly any of it. 0: none.
+10: all of it, exactly. 7: all but a small thing. 5: an important part is missing or wrong. 2: hardly any. 0: none.
 """
 
 _OWN_CONSISTENCY = """
@@ -110,7 +110,7 @@ class OmniContext(Protocol):
         f"{_RULE}SC_Single_and_Multiple": _OWN_CONSISTENCY.format(what="the persons and things", place=""),
         f"{_RULE}SC_Scene": _OWN_CONSISTENCY.format(
             what="the persons and things, and the place,",
-            place="For the place compare rooms, ground, objects, layout and light, and see whether all are part of it. ",
+            place="For the place compare rooms, ground, objects, layout and light; all must be part of it. ",
         ),
     }
     prompt_source = PromptSource(
@@ -154,7 +154,7 @@ class OmniContext(Protocol):
 
     def examples(self) -> Iterator[JudgeRequest]:
         for kind in ("multiple_character", "scene_character"):
-            yield JudgeRequest("KEY", (b"", b""), b"", "INSTRUCTION", metadata={"category": kind})
+            yield JudgeRequest("KEY", (b"",) * 4, b"", "INSTRUCTION", metadata={"category": kind})
 
 
 PROTOCOL = OmniContext

@@ -107,6 +107,7 @@ class PromptSource:
         str, ...
     ]  # paths in a clone of it, of which the first that is there counts; or the file itself is named
     hashes: Mapping[str, tuple[str, ...]]  # constant, or key -> first 16 hex of the sha256 of each known official text
+    elsewhere: tuple[tuple[str, str, str], ...] = ()  # (constant, file in a clone, its name there) of those in others
 
     def unknown(self, words: Mapping[str, str]) -> list[str]:
         """The constants whose text in `words` is no known official one, or is not there."""
@@ -121,6 +122,7 @@ class OfficialSettings:
     temperature: float | None  # None: their script sends none, the server's default holds
     max_new_tokens: int | None = None  # None: their script sends none
     num_samples: int = 1
+    top_p: float = 1.0  # asked of servers
 
 
 class Protocol(ABC):
@@ -133,7 +135,7 @@ class Protocol(ABC):
     switches: ClassVar[Mapping[str, str]] = {}  # name for `match_published` -> the published bug that it repeats
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
-    scales: ClassVar[Mapping[str, Metric]] = {}  # of the metrics that are not 0-10
+    scales: Mapping[str, Metric] = {}  # of the metrics that are not 0-10
     version: ClassVar[int] = 1  # goes up whenever `combine` or one of `grammars` changes
     uses_prompts: ClassVar[bool] = False
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {}
@@ -212,7 +214,17 @@ def authors_words(name: str, prompts_from: str) -> dict[str, str]:
     source = class_of(name).prompt_source
     if source is None:
         raise ConfigError(f"prompts_from: protocol {name} asks in words of its own, got {prompts_from}; leave it out")
-    return prompt_files.read(Path(prompts_from).expanduser(), source.repository, source.files, tuple(source.hashes))
+    place, words = Path(prompts_from).expanduser(), dict[str, str]()
+    wanted: dict[tuple[str, ...], dict[str, str]] = {source.files: {}}
+    elsewhere = {constant: ((file,), there) for constant, file, there in source.elsewhere}
+    for constant in source.hashes:
+        files, there = elsewhere.get(constant, (source.files, constant))
+        wanted.setdefault(files, {})[there] = constant
+    for files, names in wanted.items():
+        if files == source.files or any((place / file).is_file() for file in files):
+            found = prompt_files.read(place, source.repository, files, tuple(names))
+            words |= {names[there]: text for there, text in found.items()}
+    return words
 
 
 def text_digest(text: str | None) -> str:

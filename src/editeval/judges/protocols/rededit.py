@@ -28,7 +28,10 @@ _RUBRICS: Mapping[str, Rubric] = {
     "text": Rubric(
         "Writing in the picture was to be changed.",
         (
-            ("Writing", "does it say exactly what was asked for, letter by letter, in the right place, and only there?"),
+            (
+                "Writing",
+                "does it say exactly what was asked for, letter by letter, in the right place, and only there?",
+            ),
             ("Lettering", "are the letters sharp, whole and even, in the font, size and colour that belong there?"),
             ("Fit", "does the writing lie on its ground as before, and is the rest of the picture as it was?"),
         ),
@@ -36,7 +39,10 @@ _RUBRICS: Mapping[str, Rubric] = {
     "color": Rubric(
         "The colour of something was to be changed.",
         (
-            ("Colour", "has exactly the thing that was meant the colour that was asked for, and nothing else a new one?"),
+            (
+                "Colour",
+                "has exactly the thing that was meant the colour that was asked for, and nothing else a new one?",
+            ),
             ("Blending", "is the colour even and clean, without spill, bands or blotches, with the texture kept?"),
             ("Material", "do highlights, shadows and reflections still belong to that material in that light?"),
         ),
@@ -105,9 +111,15 @@ class RedEdit(ImgEdit):
             "stylize": ("0b84dfc09fc4a723",),
             "viewpoint": ("9ab408d87ff8d327",),
             "portrait": ("55efadd7c415508b",),
+            _SOURCE_CAPTION: ("420dae149222f4aa",),
+            _EDITED_CAPTION: ("590c3231b237bf74",),
         },
+        (
+            (_SOURCE_CAPTION, "rededit_bench/redbench_eval.py", "call_gemini.contents.1"),
+            (_EDITED_CAPTION, "rededit_bench/redbench_eval.py", "call_gemini.contents.3"),
+        ),
     )
-    settings = OfficialSettings(("gemini-3-flash-preview",), temperature=0.1, max_new_tokens=8192)
+    settings = OfficialSettings(("gemini-3-flash-preview",), temperature=0.1, max_new_tokens=8192, top_p=0.95)
     official = (OfficialMean("Overall", ("overall",), "categories", score_digits=2, category_digits=2, digits=4),)
 
     def parts(self, text: str) -> tuple[str | ShownImage, ...]:
