@@ -46,10 +46,11 @@ ALLOWED = {
         *("benchmarks", "certificates", "config", "display", "execution", "images", "judges", "machine"),
         *("plugin_errors", "plugins", "prompts", "redaction", "reports", "stats", "store", "text"),
     ),
+    "reproduce": ("files", "judges", "metrics", "stats"),
     "api": ("config", "execution", "images", "machine", "plugins", "run"),
     "cli": (
         *("config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
-        *("redaction", "reports", "run", "stats", "store", "text", "viewer"),
+        *("redaction", "reports", "reproduce", "run", "stats", "store", "text", "viewer"),
     ),
     "__main__": ("cli",),
 }

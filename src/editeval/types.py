@@ -235,6 +235,9 @@ class Benchmark(ABC):
         """What it was, under these parameters, in older versions whose samples cannot be made any more."""
         return ()
 
+    def notes(self) -> tuple[str, ...]:
+        return ()  # what a user is told of it before a run, one line each
+
 
 class Plugin:
     """What editors and judges share. `load` comes first, `unload` last; retrying and timing are not their business."""

@@ -30,7 +30,7 @@ from editeval.types import Benchmark, PluginParams, Sample
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MADE = ("index", "category", "key")  # placeholders of id_template that need no field
-_PLACE = ("path", "repo", "revision")  # parameters that say where the data are, and not which
+_PLACE = ("path", "repo", "revision", "images")  # parameters that say where the data are, and not which
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,7 @@ class PublishedBenchmark(Benchmark):
     def fingerprint(self) -> str:
         """Hash of the files and of the parameters that decide which samples they give."""
         usual = {f.name: f.default for f in fields(self.params)}
-        said = {name: value for name, value in asdict(self.params).items() if name not in _PLACE}
-        changed = {name: value for name, value in said.items() if value != usual[name]}
+        changed = {name: value for name, value in self._chosen().items() if value != usual[name]}
         read = {group: reader.fingerprint() for group, reader in self._found().items()}
         return hashlib.sha256(json.dumps([type(self).__name__, read, changed], sort_keys=True).encode()).hexdigest()
 
@@ -171,6 +170,15 @@ class PublishedBenchmark(Benchmark):
             if file is not None and hashlib.sha256(file.read_bytes()).hexdigest() != known:
                 said.append(f"{name} is another version")
         return tuple(said)
+
+    def notes(self) -> tuple[str, ...]:
+        """The parameters that decide which samples there are, and how the data differ from the known version."""
+        said, differs = ", ".join(f"{name} {value}" for name, value in self._chosen().items()), self.differs()
+        version = f"not the known version of {self.card.title}: {'; '.join(differs)}" if differs else ""
+        return tuple(filter(None, (said, version)))
+
+    def _chosen(self) -> dict[str, object]:
+        return {name: value for name, value in asdict(self.params).items() if name not in _PLACE}
 
     def _found(self) -> Mapping[str, Benchmark]:
         if not self._readers:
@@ -212,8 +220,7 @@ class PublishedBenchmark(Benchmark):
         """That the parameters leave nothing, and what there would be."""
         has = Counter(sample.language for reader in self._found().values() for sample in reader)
         listed = ", ".join(f"{number} in {name!r}" if name else str(number) for name, number in has.items())
-        said = {f.name: getattr(self.params, f.name) for f in fields(self.params) if f.name not in _PLACE}
-        asked = ", ".join(f"{name} {value!r}" for name, value in said.items())
+        asked = ", ".join(f"{name} {value!r}" for name, value in self._chosen().items())
         return f"no sample with {asked}; the data have {listed}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import chain
@@ -47,6 +47,8 @@ _OF_CERTIFICATES = ("prompts.", "logging.", "evaluation.output_dir")  # what els
 _STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
 _STAGES = ("diffusion_model", "reward_model")
 _FLAGS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {  # field of Overrides -> (flag, where its value goes)
+    "benchmark": ("--benchmark", (("benchmark", "type"),)),
+    "data": ("--data", (("benchmark", "params", "path"),)),
     "categories": ("--categories", (("benchmark", "categories"),)),
     "limit": ("--limit", (("evaluation", "limit"),)),
     "first": ("--first", (("evaluation", "first"),)),
@@ -65,6 +67,8 @@ class Overrides:
 
     sets: tuple[str, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    benchmark: str | None = None
+    data: str | None = None
     categories: tuple[str, ...] | None = None
     limit: int | None = None
     first: int | None = None
@@ -192,32 +196,26 @@ def _file(path: Path, problems: Problems) -> Node:
 
 
 def _flags(overrides: Overrides) -> Iterator[Node]:
-    """A tree for each flag that was given."""
+    """A tree for each flag that was given. Another benchmark does not drop what `--set` says of its parameters."""
     for name, (flag, paths) in _FLAGS.items():
         if (value := getattr(overrides, name)) is not None:
-            node = make(value, "", Source(flag, f"flag {flag}", FLAG))
+            node = make(value, "", Source(flag, f"flag {flag}", SET if name == "benchmark" else FLAG))
             yield from (_single(node, path) for path in paths)
 
 
-def _sets(texts: Sequence[str], problems: Problems) -> Iterator[Node]:
-    """One tree per `--set`, in order: of two that say the same thing the later wins."""
-    for text in texts:
+def _sets(given: Iterable[str | tuple[str, object]], problems: Problems) -> Iterator[Node]:
+    """One tree per `--set`, and per key and value from Python, in order: of two that say the same the later wins."""
+    source = Source("--set", "--set", SET)
+    for one in given:
         with problems.collect():
-            key, equals, value = text.partition("=")
+            key, equals, value = one.partition("=") if isinstance(one, str) else (one[0].strip(), "=", one[1])
             path = key_parts(key.strip())
             if not equals or not all(path):
-                raise ConfigError(f"--set: must be section.key=value, got {quoted(text)}")
-            yield _single(read_text(value, Source("--set", "--set", SET), ".".join(path)), path)
-
-
-def _values(values: Mapping[str, object], problems: Problems) -> Iterator[Node]:
-    """One tree per value that Python code sets."""
-    for key, value in values.items():
-        with problems.collect():
-            path = key_parts(key)
-            if not all(path):
-                raise ConfigError(f"--set: must be section.key=value, got {quoted(key)}")
-            yield _single(make(value, key, Source("--set", "--set", SET)), path)
+                raise ConfigError(
+                    f"--set: must be section.key=value, got {quoted(one if isinstance(one, str) else key)}"
+                )
+            is_text = isinstance(one, str)
+            yield _single(read_text(str(value), source, ".".join(path)) if is_text else make(value, key, source), path)
 
 
 def _environment(environ: Mapping[str, str], problems: Problems) -> Iterator[Node]:
@@ -262,8 +260,8 @@ class _Layers:
     def add_all(self, path: Path, overrides: Overrides) -> None:
         """The file, and above it the environment, every `--set` and the flags."""
         self.add(_file(path, self.problems))
-        sets = _sets(overrides.sets, self.problems), _values(overrides.values, self.problems)
-        for tree in chain(_environment(self.environ, self.problems), *sets, _flags(overrides)):
+        sets = _sets([*overrides.sets, *overrides.values.items()], self.problems)
+        for tree in chain(_environment(self.environ, self.problems), sets, _flags(overrides)):
             self.add(tree)
 
     def add(self, layer: Node) -> None:
@@ -294,6 +292,9 @@ class _Layers:
         dropped = [name for name, node in old.items() if name not in kept and node.rank < new.rank]
         for name in dropped:
             low = without(low, *section, "params", name)
+        chosen = child(low, *section, "categories")
+        if new.where == "--benchmark" and chosen is not None and chosen.rank < new.rank:
+            low, dropped = without(low, *section, "categories"), [*dropped, "categories"]
         if dropped:
             said = f"{'.'.join(section)}.type is another one now; dropped its old params: {', '.join(dropped)}"
             self.warnings.append(f"{new.where}: {said}")

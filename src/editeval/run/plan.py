@@ -162,7 +162,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
         inputs=inputs,
         lineage=found,
         can_reuse=not fresh and directory is None,
-        notes=tuple(category_notes(content.everything, config)),
+        notes=(*content.benchmark.notes(), *category_notes(content.everything, config)),
         subset=subset_of(config, content.everything, len(content.samples)),
     )
 

@@ -1,0 +1,250 @@
+"""The files of a published benchmark as its authors hand them out: an unpacked folder, or the tar file itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from editeval.benchmarks._files import (
+    ImageDirectory,
+    ImagePlace,
+    fingerprint_files,
+    fingerprint_images,
+    folder_images,
+    optional_text,
+)
+from editeval.benchmarks._json_stream import FilePart, JsonRecord, read_records
+from editeval.benchmarks._published import PublishedBenchmark, PublishedParams
+from editeval.benchmarks._records import ROLES, RecordReader, did_you_mean, read_samples
+from editeval.benchmarks._tar_files import TarMembers, members_of
+from editeval.errors import BenchmarkError
+from editeval.types import Benchmark, ImageRef, NoParams, Sample
+
+Rows = Callable[[str, JsonRecord], Iterable[JsonRecord]]
+"""(where, record) -> the records that become samples."""
+
+
+class OfficialFiles(Protocol):
+    """Annotations and images by name, relative to one root."""
+
+    path: Path  # the folder or the tar file
+
+    @property
+    def place(self) -> ImagePlace:
+        """Where its images are."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name. Raises BenchmarkError for a link that leads out of the root."""
+        ...
+
+    def folders(self, name: str) -> list[str]:
+        """The folders in the folder `name` ("" is the root), sorted."""
+        ...
+
+    def file(self, name: str) -> Path:
+        """The file on disk in which the file `name` is."""
+        ...
+
+    def records(self, name: str) -> Iterator[JsonRecord]:
+        """The records of an annotation file. NaN, which pandas writes for what is absent, is null."""
+        ...
+
+    def digest(self) -> str:
+        """Hash of a tar file; "" of a folder, whose images are hashed one by one."""
+        ...
+
+
+def official_files(path: Path, key: str = "path") -> OfficialFiles:
+    """The files at `path`. Raises BenchmarkError if it is neither a folder nor a tar file that can be read in place."""
+    if path.is_dir():
+        return _Folder(path)
+    if path.is_file():
+        return _Archive(path)
+    raise BenchmarkError(f"benchmark.params.{key}: no folder and no file {str(path)!r}; check the path")
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.place = ImageDirectory(path)
+
+    def has(self, name: str) -> bool:
+        return self.place.image(str(self.path), "the file", name).path.is_file()
+
+    def folders(self, name: str) -> list[str]:
+        place = self.path / name
+        return sorted(child.name for child in place.iterdir() if child.is_dir()) if place.is_dir() else []
+
+    def file(self, name: str) -> Path:
+        return self.path / name
+
+    def records(self, name: str) -> Iterator[JsonRecord]:
+        return read_records(self.path / name, is_nan_null=True)
+
+    def digest(self) -> str:
+        return ""
+
+
+class _Archive:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._members: dict[str, FilePart] = members_of(path)
+        self.place = TarMembers(path, self._members, "")
+
+    def has(self, name: str) -> bool:
+        return posixpath.normpath(name) in self._members
+
+    def folders(self, name: str) -> list[str]:
+        start = f"{name}/" if name else ""
+        below = (member[len(start) :] for member in self._members if member.startswith(start))
+        return sorted({rest.partition("/")[0] for rest in below if "/" in rest})
+
+    def file(self, name: str) -> Path:
+        return self.path
+
+    def records(self, name: str) -> Iterator[JsonRecord]:
+        return read_records(self.path, self._members[posixpath.normpath(name)], is_nan_null=True)
+
+    def digest(self) -> str:
+        return fingerprint_files([self.path])
+
+
+def one_of(where: str, field: str, value: str, known: Iterable[str]) -> str:
+    """`value`. Raises BenchmarkError if it is not in `known`."""
+    names = list(known)
+    if value in names:
+        return value
+    hint = did_you_mean(value, names)
+    raise BenchmarkError(f"{where}: {field}: expected one of {', '.join(names)}, got {value!r}; {hint}fix the data")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """One annotation file and where its images are."""
+
+    files: OfficialFiles
+    name: str  # of the annotation file
+    images: OfficialFiles
+    folder: str  # of the images, from which records name them
+    subfolder: str = ""  # field of a record that names a folder in it
+
+    @property
+    def where(self) -> str:
+        return str(self.files.path / self.name)
+
+
+class _Reader(RecordReader):
+    """Reads records whose images are names from a folder: two folders may hold the same. Metadata keep every field."""
+
+    def __init__(self, at: Annotations, roles: Mapping[str, str], id_template: str) -> None:
+        names = {**dict.fromkeys(ROLES, ""), **roles}
+        super().__init__(at.files.file(at.name), names, at.images.place, id_template)
+        self._at = at
+
+    def images(self, where: str, record: JsonRecord, role: str) -> tuple[ImageRef, ...]:
+        label = repr(self.names[role])
+        named = [optional_text(where, label, self._loaded(where, value)) for value in self.listed(record, role)]
+        folder = posixpath.join(self._at.folder, str(record.value.get(self._at.subfolder, "")))
+        return tuple(self.place.image(where, label, posixpath.join(folder, name)) for name in named if name)
+
+    def _metadata(self, where: str, record: JsonRecord) -> dict[str, object]:
+        return {key: self._shortened(where, value) for key, value in record.value.items()}
+
+
+class RecordsOf(Benchmark):
+    """The records of an annotation file as samples, by the authors' names of fields."""
+
+    def __init__(self, place: Annotations, roles: Mapping[str, str], id_template: str, rows: Rows) -> None:
+        """`rows` makes of a record those that become samples; None: the record itself."""
+        super().__init__(NoParams())
+        self._place = place
+        self._roles = roles
+        self._id_template = id_template
+        self._rows = rows
+        self._samples: tuple[Sample, ...] = ()
+
+    def __iter__(self) -> Iterator[Sample]:
+        if not self._samples:
+            reader = _Reader(self._place, self._roles, self._id_template)
+            self._samples = read_samples(Path(self._place.where), self._records(), reader)
+        return iter(self._samples)
+
+    def fingerprint(self) -> str:
+        """Hash of the samples' texts, in order, and of their images."""
+        images = fingerprint_images(folder_images(self))
+        parts = [[_described(sample) for sample in self], images, self._place.images.digest()]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _records(self) -> Iterator[JsonRecord]:
+        for record in self._place.files.records(self._place.name):
+            where = f"{self._place.where}: {record.name}"
+            for row in self._rows(where, record):
+                yield replace(row, value={key: value for key, value in row.value.items() if value is not None})
+
+
+def _described(sample: Sample) -> list[object]:
+    names = [getattr(image, "name", "") for image in (*sample.images, *sample.references)]
+    return [sample.id, sample.category, sample.instruction, sample.reference_text, sample.after, names, sample.metadata]
+
+
+def texts_digest(samples: Iterable[Sample]) -> str:
+    """Hash of ids, groups and texts in any order: what a version of a benchmark is known by, images apart."""
+    rows = sorted([s.id, s.category, s.instruction, s.reference_text] for s in samples)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialParams(PublishedParams):
+    """Where the files of a benchmark are that lie in folders."""
+
+    images: str = ""
+    """The folder or the tar file with the source images, if it is not where the annotations are."""
+
+
+class OfficialBenchmark(PublishedBenchmark):
+    """A benchmark whose images are files that a JSON file names. `path` may be that file, its folder, or a tar file."""
+
+    Params = OfficialParams
+    archives: ClassVar[tuple[str, ...]] = ()  # tar files that may lie in the folder in place of what is in them
+    known_texts: ClassVar[Mapping[str, str]] = {}  # name of a known version's part -> texts_digest
+
+    def annotations(self, root: Path, names: Sequence[str], folders: Sequence[str] = ()) -> Annotations:
+        """The first of `names` that is there, and its images: in the first of `folders` that is there, else beside it.
+
+        Raises BenchmarkError that says what was expected and what was found.
+        """
+        files, name = self._found_in(root, names)
+        images, usual = files, posixpath.dirname(name)
+        if self.params.images:
+            images, usual = official_files(Path(self.params.images).expanduser(), "images"), ""
+        folder = next((f for f in folders if posixpath.basename(f) in images.folders(posixpath.dirname(f))), usual)
+        return Annotations(files, name, images, folder)
+
+    def _found_in(self, root: Path, names: Sequence[str]) -> tuple[OfficialFiles, str]:
+        if root.suffix.lower() in (".json", ".jsonl") and root.is_file():
+            return official_files(root.parent), root.name
+        files = official_files(root)
+        archive = next((name for name in self.archives if root.is_dir() and files.has(name)), "")
+        for place in (files, *([official_files(root / archive)] if archive else [])):
+            for name in names:
+                if place.has(name):
+                    return place, name
+        raise self.unlike(root, " or ".join(names))
+
+    def differs(self) -> tuple[str, ...]:
+        """How the data differ from the known version, one short phrase each; nothing: they do not."""
+        said = super().differs()
+        known = self.known_texts.get(self.part())
+        if not said and known and texts_digest(self) != known:
+            return ("texts are not those of the known version",)
+        return said
+
+    def part(self) -> str:
+        """Which of `known_texts` these parameters ask for."""
+        return ""
