@@ -12,8 +12,8 @@ from editeval.errors import ConfigError, Reason
 from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols import imgedit
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols.imgedit import ImgEdit, any_numbers, one_grade, three_grades
-from editeval.judges.protocols.rededit import RedEdit
+from editeval.judges.protocols.imgedit import ImgEditProtocol, any_numbers, one_grade, three_grades
+from editeval.judges.protocols.rededit import RedEditProtocol
 from editeval.types import JudgeRequest, OfficialMean
 from fakes.shown import judged, parts, picture
 
@@ -58,8 +58,8 @@ def test_rededit_shows_source_caption_edit_caption_rubric_at_the_authors_setting
     assert (call["temperature"], call["top_p"], call["max_tokens"]) == (0.1, 0.95, 8192)
 
 
-@pytest.mark.parametrize("protocol", [ImgEdit(), RedEdit()], ids=["imgedit", "rededit"])
-def test_every_kind_has_a_rubric_of_its_own_and_others_are_not_asked(protocol: ImgEdit) -> None:
+@pytest.mark.parametrize("protocol", [ImgEditProtocol(), RedEditProtocol()], ids=["imgedit", "rededit"])
+def test_every_kind_has_a_rubric_of_its_own_and_others_are_not_asked(protocol: ImgEditProtocol) -> None:
     texts = {kind: protocol.questions(request(kind))[0].text for kind in protocol.kinds}
     assert len(set(texts.values())) == len(texts)
     assert protocol.questions(request("portraits")) == ()
@@ -68,11 +68,11 @@ def test_every_kind_has_a_rubric_of_its_own_and_others_are_not_asked(protocol: I
 
 
 def test_the_counts_of_kinds_are_those_of_the_benchmarks() -> None:
-    assert (len(imgedit.RUBRICS), len(RedEdit.kinds)) == (9, 15)
+    assert (len(imgedit.RUBRICS), len(RedEditProtocol.kinds)) == (9, 15)
 
 
 def test_the_first_version_of_the_data_says_alter_and_is_asked_as_adjust() -> None:
-    protocol = ImgEdit()
+    protocol = ImgEditProtocol()
     assert protocol.questions(request("alter")) == protocol.questions(request("adjust"))
 
 
@@ -91,8 +91,8 @@ def test_the_authors_words_are_asked_as_they_fill_them(tmp_path: Path) -> None:
 def test_one_changed_character_is_another_text(tmp_path: Path) -> None:
     theirs = {kind: f"Grade {kind}: <edit_prompt>" for kind in imgedit.RUBRICS}
     hashes = {kind: (protocols.text_digest(text),) for kind, text in theirs.items()}
-    assert ImgEdit.prompt_source is not None
-    source = replace(ImgEdit.prompt_source, hashes=hashes)
+    assert ImgEditProtocol.prompt_source is not None
+    source = replace(ImgEditProtocol.prompt_source, hashes=hashes)
     clone = file_of(tmp_path, "imgedit", theirs)
     assert source.unknown(protocols.authors_words("imgedit", str(clone))) == []
     theirs["style"] += " "
@@ -101,7 +101,7 @@ def test_one_changed_character_is_another_text(tmp_path: Path) -> None:
 
 
 def test_our_own_words_are_never_taken_for_the_authors() -> None:
-    for protocol in (ImgEdit, RedEdit):
+    for protocol in (ImgEditProtocol, RedEditProtocol):
         assert protocol.prompt_source is not None
         assert set(protocol.prompt_source.unknown(protocol.own_words)) == set(protocol.prompt_source.hashes)
 
@@ -117,7 +117,7 @@ def test_the_captions_of_rededit_are_read_out_of_the_authors_script(tmp_path: Pa
 def test_without_the_script_the_captions_are_ours_and_said_to_be(tmp_path: Path) -> None:
     file = file_of(tmp_path, "rededit", {"text": "Grade <edit_prompt>."}) / "rededit_bench" / "prompts.json"
     protocol = protocols.load("rededit", str(file))
-    assert protocol.words["caption_edited"] == RedEdit.own_words["caption_edited"]
+    assert protocol.words["caption_edited"] == RedEditProtocol.own_words["caption_edited"]
     assert protocol.prompt_source is not None
     assert {"caption_source", "caption_edited"} <= set(protocol.prompt_source.unknown(protocol.words))
 
@@ -198,7 +198,7 @@ def test_any_numbers_repeats_the_published_parser_and_has_a_scale_without_an_upp
 
 
 def test_the_official_number_rounds_samples_and_kinds_first() -> None:
-    (imgedit_mean,), (rededit_mean,) = ImgEdit.official, RedEdit.official
+    (imgedit_mean,), (rededit_mean,) = ImgEditProtocol.official, RedEditProtocol.official
     scores = {"add": [13 / 3, 10 / 3], "style": [5.0, 4.0, 4.0]}
     assert imgedit_mean.of(scores) == round((round((4.33 + 3.33) / 2, 2) + 4.33) / 2, 2)
     assert rededit_mean.of({"add": [1.0], "text": [2.0], "color": [2.0]}) == 1.6667

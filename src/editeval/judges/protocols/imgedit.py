@@ -86,7 +86,7 @@ Only if you are shown no pictures, answer: cannot judge
 
 
 @dataclass(frozen=True, slots=True)
-class Rubric:
+class EditRubric:
     """What is graded of one kind of edit, in our own words."""
 
     about: str
@@ -107,8 +107,8 @@ _LIGHT = (
 )
 _PERSON = ("Person", "is it still the same person: face, hair, build, skin and clothes?")
 
-RUBRICS: Mapping[str, Rubric] = {
-    "replace": Rubric(
+RUBRICS: Mapping[str, EditRubric] = {
+    "replace": EditRubric(
         "One thing was to be put in the place of another.",
         (
             ("Replacement", "is all of the old thing gone, and the new one there: kind, number, place, size, look?"),
@@ -116,15 +116,15 @@ RUBRICS: Mapping[str, Rubric] = {
             _LIGHT,
         ),
     ),
-    "add": Rubric(
+    "add": EditRubric(
         "Something was to be added.",
         (("Addition", "is the new thing there as described: kind, number, place, size, colour?"), _BLEND, _LIGHT),
     ),
-    "adjust": Rubric(
+    "adjust": EditRubric(
         "A property of something was to be changed, such as its colour, size or material.",
         (("Adjustment", "has the right thing changed, in the right way and by the right amount?"), _BLEND, _LIGHT),
     ),
-    "remove": Rubric(
+    "remove": EditRubric(
         "Something was to be taken away.",
         (
             ("Removal", "is all of it gone, without a rest, and is nothing gone or new that was not asked for?"),
@@ -132,7 +132,7 @@ RUBRICS: Mapping[str, Rubric] = {
             _LIGHT,
         ),
     ),
-    "style": Rubric(
+    "style": EditRubric(
         "The whole picture was to be turned into another style.",
         (
             ("Style", "are palette, strokes, texture and light those of the style, everywhere in the picture?"),
@@ -140,7 +140,7 @@ RUBRICS: Mapping[str, Rubric] = {
             ("Rendering", "is it clean work: sharp where it should be, without noise, blur, bands or broken strokes?"),
         ),
     ),
-    "action": Rubric(
+    "action": EditRubric(
         "A person or an animal was to do something else, or to look different in the face.",
         (
             ("Action", "are pose, gesture or expression what was asked for, in every limb and to the right degree?"),
@@ -148,7 +148,7 @@ RUBRICS: Mapping[str, Rubric] = {
             ("Anatomy", "are limbs, joints and proportions sound, and do light, edges and depth fit?"),
         ),
     ),
-    "extract": Rubric(
+    "extract": EditRubric(
         "An object was to be cut out and put on a plain white ground.",
         (
             ("Object", "is it exactly the object that was asked for, whole, and nothing besides?"),
@@ -156,7 +156,7 @@ RUBRICS: Mapping[str, Rubric] = {
             ("Quality", "are its details, shape and colours as sharp and true as in the original?"),
         ),
     ),
-    "background": Rubric(
+    "background": EditRubric(
         "The background was to be changed.",
         (
             ("Background", "is the new background what was asked for, and is what stands before it untouched?"),
@@ -164,7 +164,7 @@ RUBRICS: Mapping[str, Rubric] = {
             ("Space", "do light, shadow, scale, horizon and depth of the two agree?"),
         ),
     ),
-    "compose": Rubric(
+    "compose": EditRubric(
         "Several things were to be changed at once.",
         (
             ("Instruction", "was each change made, to the right thing and in the right way, and no other?"),
@@ -211,7 +211,7 @@ def any_numbers(text: str) -> tuple[float, ...]:
     return (sum(found) / len(found),)
 
 
-class ImgEdit(Protocol):
+class ImgEditProtocol(Protocol):
     """Three grades by the rubric of the sample's kind of edit, and their mean."""
 
     benchmark = "imgedit"
@@ -285,4 +285,4 @@ def kind_of(request: JudgeRequest) -> str:
     return _FORMER.get(kind, kind)
 
 
-PROTOCOL = ImgEdit
+PROTOCOL = ImgEditProtocol

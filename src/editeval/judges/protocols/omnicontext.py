@@ -92,7 +92,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-class OmniContext(Protocol):
+class OmniContextProtocol(Protocol):
     """Instruction and subjects, and the geometric mean of the two."""
 
     benchmark = "omnicontext"
@@ -157,4 +157,4 @@ class OmniContext(Protocol):
             yield JudgeRequest("KEY", (b"",) * 4, b"", "INSTRUCTION", metadata={"category": kind})
 
 
-PROTOCOL = OmniContext
+PROTOCOL = OmniContextProtocol

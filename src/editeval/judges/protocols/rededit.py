@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from editeval.judges.protocols.imgedit import RUBRICS, UNTOUCHED, ImgEdit, Rubric
+from editeval.judges.protocols.imgedit import RUBRICS, UNTOUCHED, ImgEditProtocol, EditRubric
 from editeval.judges.protocols.protocol import OfficialSettings, PromptSource, ShownImage
 from editeval.types import OfficialMean
 
@@ -21,11 +21,11 @@ _BLEND, _LIGHT = RUBRICS["add"].criteria[1:]
 _PERSON = RUBRICS["action"].criteria[1]
 _SOURCE_CAPTION, _EDITED_CAPTION = "caption_source", "caption_edited"
 
-_RUBRICS: Mapping[str, Rubric] = {
+_RUBRICS: Mapping[str, EditRubric] = {
     **{task: RUBRICS[task] for task in ("add", "remove", "replace", "extract", "adjust", "compose", "background")},
     "stylize": RUBRICS["style"],
     "motion": RUBRICS["action"],
-    "text": Rubric(
+    "text": EditRubric(
         "Writing in the picture was to be changed.",
         (
             (
@@ -36,7 +36,7 @@ _RUBRICS: Mapping[str, Rubric] = {
             ("Fit", "does the writing lie on its ground as before, and is the rest of the picture as it was?"),
         ),
     ),
-    "color": Rubric(
+    "color": EditRubric(
         "The colour of something was to be changed.",
         (
             (
@@ -47,7 +47,7 @@ _RUBRICS: Mapping[str, Rubric] = {
             ("Material", "do highlights, shadows and reflections still belong to that material in that light?"),
         ),
     ),
-    "beauty": Rubric(
+    "beauty": EditRubric(
         "A person, or the mood of the picture, was to be made more beautiful.",
         (
             ("Beauty", "is it the improvement that was asked for, neither too weak nor too strong, and nothing else?"),
@@ -55,7 +55,7 @@ _RUBRICS: Mapping[str, Rubric] = {
             ("Person", "is it the same person, with sound features and real skin and hair?"),
         ),
     ),
-    "lowlevel": Rubric(
+    "lowlevel": EditRubric(
         "The picture was to be restored or enhanced, such as sharpened, cleaned or coloured.",
         (
             ("Restoration", "is the flaw that was meant gone, everywhere and by the right amount?"),
@@ -63,7 +63,7 @@ _RUBRICS: Mapping[str, Rubric] = {
             ("Truth", "are shapes, faces and material still those of the original?"),
         ),
     ),
-    "viewpoint": Rubric(
+    "viewpoint": EditRubric(
         "The scene was to be shown from elsewhere, or something in it was to be turned.",
         (
             ("Viewpoint", "is it the view that was asked for, in direction and amount, of the same things?"),
@@ -71,7 +71,7 @@ _RUBRICS: Mapping[str, Rubric] = {
             ("Space", "are shapes, what covers what, light and newly seen sides possible and consistent?"),
         ),
     ),
-    "portrait": Rubric(
+    "portrait": EditRubric(
         "A new picture of the person in the first one was to be made.",
         (
             ("Person", "is it unmistakably the same person, in face and body?"),
@@ -82,7 +82,7 @@ _RUBRICS: Mapping[str, Rubric] = {
 }
 
 
-class RedEdit(ImgEdit):
+class RedEditProtocol(ImgEditProtocol):
     """Three grades by the rubric of the sample's task, and their mean."""
 
     benchmark = "rededit"
@@ -127,4 +127,4 @@ class RedEdit(ImgEdit):
         return source, self.words[_SOURCE_CAPTION], edited, self.words[_EDITED_CAPTION], text
 
 
-PROTOCOL = RedEdit
+PROTOCOL = RedEditProtocol
