@@ -304,7 +304,7 @@ def _shown(request: JudgeRequest) -> str:
     shown = [None if data is None else hashlib.sha256(data).hexdigest() for data in pictures]
     prompt = list(request.prompt) if request.prompt else None
     further = {
-        "sources": [hashlib.sha256(data).hexdigest() for data in request.sources[1:]],
+        "all_sources": [hashlib.sha256(data).hexdigest() for data in request.sources[1:]],
         "references": [hashlib.sha256(data).hexdigest() for data in request.references],
         "edited_b": hashlib.sha256(request.edited_b).hexdigest() if request.edited_b is not None else "",
         "reference_text": request.reference_text,

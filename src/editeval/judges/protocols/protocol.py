@@ -88,6 +88,36 @@ def images_first(name: str, system: str, text: str, roles: tuple[str, ...], answ
     return Question(name, system, (*(ShownImage(role, label=SHOWN_AS[role]) for role in roles), text), answer)
 
 
+MAX_SOURCES = 5
+"""Source images of a sample that an engine is made ready for, where a protocol shows all of them."""
+
+
+def every_source(request: JudgeRequest, *questions: Question) -> tuple[Question, ...]:
+    """The questions; of several source images each shows all in place of the first, numbered, and says so."""
+    num = len(request.sources)
+    if num == 1:
+        return questions
+    first = ShownImage("source", label=SHOWN_AS["source"])
+    all_of_them = tuple(ShownImage("source", n, SHOWN_AS["source"].replace(":", f" {n + 1}:")) for n in range(num))
+    note = f"There are {num} original pictures, and the edit was made from all of them. Whatever is said here of the "
+    note += "original, or of the first picture, is meant of all of them; the edited picture is the last one."
+    return tuple(
+        replace(question, parts=_replaced(question.parts, first, (*all_of_them,), note))
+        if first in question.parts
+        else question
+        for question in questions
+    )
+
+
+def _replaced(
+    parts: tuple[str | ShownImage, ...], first: ShownImage, images: tuple[ShownImage, ...], note: str
+) -> tuple[str | ShownImage, ...]:
+    place = parts.index(first)
+    shown = [*parts[:place], *images, *parts[place + 1 :]]
+    text = next(number for number, part in enumerate(shown) if isinstance(part, str))
+    return (*shown[:text], note, *shown[text:])
+
+
 def described(question: Question) -> dict[str, object]:
     """Everything that a question is, as JSON values; one of `images_first` as versions before `parts` wrote it."""
     roles, text = tuple(shown.role for shown in question.shown), question.text
@@ -244,7 +274,10 @@ def answer_formats(protocol: Protocol) -> set[str]:
 
 def max_images(protocol: Protocol) -> int:
     """The most that one question shows, of all its examples."""
-    asked = [question for request in protocol.examples() for question in protocol.questions(request)]
+    examples = list(protocol.examples())
+    if not protocol.benchmark:  # of our own: it shows every source
+        examples = [replace(request, sources=request.sources * MAX_SOURCES) for request in examples]
+    asked = [question for request in examples for question in protocol.questions(request)]
     return max([2, *(len(question.shown) for question in asked)])
 
 
