@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from editeval.judges.protocols.imgedit import RUBRICS, UNTOUCHED, ImgEditProtocol, EditRubric
+from editeval.judges.protocols.imgedit import RUBRICS, UNTOUCHED, EditRubric, ImgEditProtocol
 from editeval.judges.protocols.protocol import OfficialSettings, PromptSource, ShownImage
 from editeval.types import OfficialMean
 
