@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from editeval.errors import ConfigError, Reason
-from editeval.judges.parsing import answers, prompt_files
+from editeval.judges.parsing import answers
+from editeval.judges.parsing.prompt_files import PromptSource as PromptSource
+from editeval.judges.parsing.prompt_files import text_digest as text_digest
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Metric, OfficialMean, Score
@@ -129,22 +131,6 @@ def described(question: Question) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptSource:
-    """Where the authors' own words are: read from the user's copy, known here by hash only."""
-
-    repository: str  # "github.com/owner/name", for messages
-    files: tuple[
-        str, ...
-    ]  # paths in a clone of it, of which the first that is there counts; or the file itself is named
-    hashes: Mapping[str, tuple[str, ...]]  # constant, or key -> first 16 hex of the sha256 of each known official text
-    elsewhere: tuple[tuple[str, str, str], ...] = ()  # (constant, file in a clone, its name there) of those in others
-
-    def unknown(self, words: Mapping[str, str]) -> list[str]:
-        """The constants whose text in `words` is no known official one, or is not there."""
-        return [name for name, known in self.hashes.items() if text_digest(words.get(name)) not in known]
-
-
-@dataclass(frozen=True, slots=True)
 class OfficialSettings:
     """With which settings the authors asked."""
 
@@ -244,22 +230,7 @@ def authors_words(name: str, prompts_from: str) -> dict[str, str]:
     source = class_of(name).prompt_source
     if source is None:
         raise ConfigError(f"prompts_from: protocol {name} asks in words of its own, got {prompts_from}; leave it out")
-    place, words = Path(prompts_from).expanduser(), dict[str, str]()
-    wanted: dict[tuple[str, ...], dict[str, str]] = {source.files: {}}
-    elsewhere = {constant: ((file,), there) for constant, file, there in source.elsewhere}
-    for constant in source.hashes:
-        files, there = elsewhere.get(constant, (source.files, constant))
-        wanted.setdefault(files, {})[there] = constant
-    for files, names in wanted.items():
-        if files == source.files or any((place / file).is_file() for file in files):
-            found = prompt_files.read(place, source.repository, files, tuple(names))
-            words |= {names[there]: text for there, text in found.items()}
-    return words
-
-
-def text_digest(text: str | None) -> str:
-    """The first 16 hex digits of the sha256 of `text` in UTF-8; empty for none."""
-    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return source.read(Path(prompts_from).expanduser())
 
 
 def example_questions(protocol: Protocol) -> tuple[Question, ...]:
