@@ -1,4 +1,4 @@
-"""The files of a published benchmark as its authors hand them out: an unpacked folder, or the tar file itself."""
+"""The files of a published benchmark as its authors hand them out: a folder, the tar file, or a zip file of images."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from editeval.benchmarks._json_stream import FilePart, JsonRecord, read_records
 from editeval.benchmarks._published import PublishedBenchmark, PublishedParams
 from editeval.benchmarks._records import ROLES, RecordReader, did_you_mean, read_samples
 from editeval.benchmarks._tar_files import TarMembers, members_of
+from editeval.benchmarks._zip_files import ZipFiles
 from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, ImageRef, NoParams, Sample
 
@@ -61,9 +62,11 @@ class OfficialFiles(Protocol):
 
 
 def official_files(path: Path, key: str = "path") -> OfficialFiles:
-    """The files at `path`. Raises BenchmarkError if it is neither a folder nor a tar file that can be read in place."""
+    """The files at `path`. Raises BenchmarkError if it is no folder, and no file that can be read in place."""
     if path.is_dir():
         return _Folder(path)
+    if path.suffix.lower() == ".zip" and path.is_file():
+        return ZipFiles(path)
     if path.is_file():
         return _Archive(path)
     raise BenchmarkError(f"benchmark.params.{key}: no folder and no file {str(path)!r}; check the path")
@@ -204,7 +207,7 @@ class OfficialParams(PublishedParams):
     """Where the files of a benchmark are that lie in folders."""
 
     images: str = ""
-    """The folder or the tar file with the source images, if it is not where the annotations are."""
+    """The folder, the tar file or the zip file with the source images, if it is not where the annotations are."""
 
 
 class OfficialBenchmark(PublishedBenchmark):
@@ -212,6 +215,7 @@ class OfficialBenchmark(PublishedBenchmark):
 
     Params = OfficialParams
     archives: ClassVar[tuple[str, ...]] = ()  # tar files that may lie in the folder in place of what is in them
+    image_archives: ClassVar[tuple[str, ...]] = ()  # likewise, of images alone
     known_texts: ClassVar[Mapping[str, str]] = {}  # name of a known version's part -> texts_digest
 
     def annotations(self, root: Path, names: Sequence[str], folders: Sequence[str] = ()) -> Annotations:
@@ -221,10 +225,17 @@ class OfficialBenchmark(PublishedBenchmark):
         """
         files, name = self._found_in(root, names)
         images, usual = files, posixpath.dirname(name)
+        packed = next((other for other in self.image_archives if files.has(other)), "")
         if self.params.images:
             images, usual = official_files(Path(self.params.images).expanduser(), "images"), ""
-        folder = next((f for f in folders if posixpath.basename(f) in images.folders(posixpath.dirname(f))), usual)
+        elif packed and not any(self._is_folder(files, folder) for folder in folders):
+            images, usual = official_files(files.file(packed)), ""
+        folder = next((folder for folder in folders if self._is_folder(images, folder)), usual)
         return Annotations(files, name, images, folder)
+
+    @staticmethod
+    def _is_folder(files: OfficialFiles, name: str) -> bool:
+        return posixpath.basename(name) in files.folders(posixpath.dirname(name))
 
     def _found_in(self, root: Path, names: Sequence[str]) -> tuple[OfficialFiles, str]:
         if root.suffix.lower() in (".json", ".jsonl") and root.is_file():

@@ -76,7 +76,8 @@ class Kris(OfficialBenchmark):
         homepage="https://github.com/mercurystraw/Kris_Bench",
         hub="Liang0223/KRIS_Bench",
         licence="Apache-2.0 (code and prompts); the data's page names its own",
-        citation="Wu et al., KRIS-Bench: Benchmarking Next-Level Intelligent Image Editing Models, arXiv:2505.16707",
+        citation="Wu et al., KRIS-Bench: Benchmarking Next-Level Intelligent Image Editing Models, "
+        "arXiv:2505.16707, 2025",
         protocol="kris",
         counts=GROUPS,
         layouts=("{id}.png",),

@@ -112,12 +112,12 @@ def effects_of(settings: Settings) -> list[Effect]:
     """What these settings execute, read, write and contact. Imports and runs nothing of theirs."""
     found = [*_type("benchmark", settings), *_results(settings)]
     data = _path(settings.at("benchmark.params.path"))
-    repo = settings.at("benchmark.params.repo")
     is_local = data is not None and settings.at("benchmark.type") != "hub_dataset"  # whose `path` is in the data set
-    if isinstance(repo, str) and repo and not is_local:
+    if isinstance(repo := settings.at("benchmark.params.repo"), str) and repo and not is_local:
         found.append(_effect(settings, "contacts", f"the Hugging Face Hub for {repo}", "", "benchmark.params.repo"))
-    elif data is not None:
-        found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))
+        data = None
+    for key, place in (("path", data), ("images", _path(settings.at("benchmark.params.images")))):
+        found += [_effect(settings, "reads", str(place), "", f"benchmark.params.{key}")] if place else []
     for section in _sections(settings):
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
         found += [*_type(section, settings), *_execution(section, execution, settings)]
