@@ -153,7 +153,7 @@ class KrisProtocol(Protocol):
     """Three or four scores of 1-5."""
 
     metrics = _METRICS
-    scales: ClassVar[Mapping[str, Metric]] = {name: Metric(name, 1.0, 5.0) for name in _METRICS}
+    scales: Mapping[str, Metric] = {name: Metric(name, 1.0, 5.0) for name in _METRICS}
     benchmark = "kris"
     own_words = WORDS
     prompt_source = PromptSource(

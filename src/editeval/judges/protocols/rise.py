@@ -93,7 +93,7 @@ class RiseProtocol(Protocol):
     """Whether all is right, and the scores behind that."""
 
     metrics = ("accuracy", "score", "reasoning", "consistency", "plausibility")
-    scales: ClassVar[Mapping[str, Metric]] = {
+    scales: Mapping[str, Metric] = {
         "accuracy": Metric("accuracy", 0.0, 1.0),
         **{name: Metric(name, 1.0, 5.0) for name in metrics[1:]},
     }
