@@ -118,13 +118,14 @@ class _Archive:
         return fingerprint_files([self.path])
 
 
-def one_of(where: str, field: str, value: str, known: Iterable[str]) -> str:
-    """`value`. Raises BenchmarkError if it is not in `known`."""
+def one_of(where: str, field: str, value: object, known: Iterable[str]) -> str:
+    """`value`. Raises BenchmarkError if it is none of `known`."""
     names = list(known)
-    if value in names:
+    if isinstance(value, str) and value in names:
         return value
-    hint = did_you_mean(value, names)
-    raise BenchmarkError(f"{where}: {field}: expected one of {', '.join(names)}, got {value!r}; {hint}fix the data")
+    got = repr(value[:60]) if isinstance(value, str) else type(value).__name__
+    hint = did_you_mean(value[:60], names) if isinstance(value, str) else ""
+    raise BenchmarkError(f"{where}: {field}: expected one of {', '.join(names)}, got {got}; {hint}fix the data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +243,13 @@ class OfficialBenchmark(PublishedBenchmark):
             return official_files(root.parent), root.name
         files = official_files(root)
         archive = next((name for name in self.archives if root.is_dir() and files.has(name)), "")
-        for place in (files, *([official_files(root / archive)] if archive else [])):
-            for name in names:
-                if place.has(name):
-                    return place, name
+        places = (files, *([official_files(root / archive)] if archive else []))
+        for place in places:
+            tops = [f"{top}/" for top in place.folders("")] if place.path.is_file() else []  # a tar file may have any
+            for top in ("", *tops):
+                for name in names:
+                    if place.has(f"{top}{name}"):
+                        return place, f"{top}{name}"
         raise self.unlike(root, " or ".join(names))
 
     def differs(self) -> tuple[str, ...]:
