@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +29,7 @@ from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Metric, OfficialMean, Score
 
 _MODULES = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
-PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol"))
+PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol" and not name.startswith("_")))
 """Modules of this package with one subclass of Protocol each: a file beside this one is a protocol."""
 
 SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
@@ -313,6 +314,13 @@ def field(name: str, text: str) -> str:
     escaped = escaped.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
     return f"<{name}>{escaped}</{name}>"
 
+
+def formatted(template: str, **values: str) -> str:
+    """`template` as `str.format` fills plain names in braces; what stands in other braces stays as it is."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]) if found[1] else found[0][0], template)
+
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 
 NOT_APPLICABLE = ParsedReply(reason=Reason.NOT_APPLICABLE)
 """The reading of a metric that is none of this sample's."""
