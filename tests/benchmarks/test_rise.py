@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,11 +82,52 @@ def test_another_count_is_named(tmp_path: Path) -> None:
     assert differs[0] == "360 samples expected, found 7" and "group causal_reasoning has 1 of 90" in differs
 
 
-def test_a_zip_file_that_is_not_extracted_is_said(tmp_path: Path) -> None:
+def zipped(folder: Path, archive: Path, **more: str) -> Path:
+    """The files below `folder` in a zip file, under the names that they have seen from there."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, str(path.relative_to(folder)))
+        for name, text in more.items():
+            file.writestr(name, text)
+    return archive
+
+
+def test_the_zip_file_of_the_hub_is_read_in_place(tmp_path: Path) -> None:
     folder = rise(tmp_path)
-    shutil.rmtree(folder / "data")
-    (folder / "data.zip").write_bytes(b"PK")
-    assert "expected the folder `data`, extracted from data.zip" in refusal(folder)
+    wanted = [(s.id, s.image.read(), [r.read() for r in s.references]) for s in samples(folder)]
+    before = Rise(RiseParams(str(folder))).fingerprint()
+    (tmp_path / "top").mkdir()
+    shutil.move(folder / "data", tmp_path / "top" / "data")
+    zipped(tmp_path / "top", folder / "data.zip")
+    found = samples(folder)
+    assert [(s.id, s.image.read(), [r.read() for r in s.references]) for s in found] == wanted
+    assert sorted(p.name for p in folder.iterdir()) == ["data.zip", "datav2_total_w_subtask.json"], (
+        "nothing is unpacked"
+    )
+    assert not missing_images(found) and Rise(RiseParams(str(folder))).fingerprint() != before
+    (tmp_path / "top" / "data" / "logical_reasoning_images" / "7_ref.png").unlink()
+    zipped(tmp_path / "top", folder / "data.zip")
+    assert missing_images(samples(folder)).startswith("benchmark: 1 image is missing, which 1 of the samples need: ")
+
+
+def test_a_zip_file_that_is_half_there_or_leads_out_or_needs_a_password_is_refused(tmp_path: Path) -> None:
+    folder = rise(tmp_path)
+    archive = zipped(folder / "data", tmp_path / "a.zip", **{"../../evil.png": "x"})
+    assert 'leaves the folder with ".."' in refusal(folder, images=str(archive))
+    archive = zipped(folder / "data", tmp_path / "b.zip")
+    archive.write_bytes(archive.read_bytes()[:400])
+    assert "not a whole zip file" in refusal(folder, images=str(archive))
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as file:
+        link = zipfile.ZipInfo("link.png")
+        link.external_attr = 0o120777 << 16
+        file.writestr(link, "/etc/hostname")
+    assert "a member is a link, got 'link.png'" in refusal(folder, images=str(tmp_path / "c.zip"))
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
+        file.writestr("one.png", "x")
+    data = bytearray((tmp_path / "d.zip").read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "d.zip").write_bytes(data)
+    assert "a member needs a password" in refusal(folder, images=str(tmp_path / "d.zip"))
 
 
 def test_an_unknown_group_no_right_answer_and_no_index_are_one_line_each(tmp_path: Path) -> None:

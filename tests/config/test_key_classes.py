@@ -42,6 +42,7 @@ ADDRESSES = {
     "params.extra",
     "params.allow_url_results",
     "params.repo",
+    "params.lora",
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),

@@ -1,4 +1,4 @@
-"""The files of a published benchmark as its authors hand them out: an unpacked folder, or the tar file itself."""
+"""The files of a published benchmark as its authors hand them out: a folder, the tar file, or a zip file of images."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from editeval.benchmarks._json_stream import FilePart, JsonRecord, read_records
 from editeval.benchmarks._published import PublishedBenchmark, PublishedParams
 from editeval.benchmarks._records import ROLES, RecordReader, did_you_mean, read_samples
 from editeval.benchmarks._tar_files import TarMembers, members_of
+from editeval.benchmarks._zip_files import ZipFiles
 from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, ImageRef, NoParams, Sample
 
@@ -61,9 +62,11 @@ class OfficialFiles(Protocol):
 
 
 def official_files(path: Path, key: str = "path") -> OfficialFiles:
-    """The files at `path`. Raises BenchmarkError if it is neither a folder nor a tar file that can be read in place."""
+    """The files at `path`. Raises BenchmarkError if it is no folder, and no file that can be read in place."""
     if path.is_dir():
         return _Folder(path)
+    if path.suffix.lower() == ".zip" and path.is_file():
+        return ZipFiles(path)
     if path.is_file():
         return _Archive(path)
     raise BenchmarkError(f"benchmark.params.{key}: no folder and no file {str(path)!r}; check the path")
@@ -115,13 +118,14 @@ class _Archive:
         return fingerprint_files([self.path])
 
 
-def one_of(where: str, field: str, value: str, known: Iterable[str]) -> str:
-    """`value`. Raises BenchmarkError if it is not in `known`."""
+def one_of(where: str, field: str, value: object, known: Iterable[str]) -> str:
+    """`value`. Raises BenchmarkError if it is none of `known`."""
     names = list(known)
-    if value in names:
+    if isinstance(value, str) and value in names:
         return value
-    hint = did_you_mean(value, names)
-    raise BenchmarkError(f"{where}: {field}: expected one of {', '.join(names)}, got {value!r}; {hint}fix the data")
+    got = repr(value[:60]) if isinstance(value, str) else type(value).__name__
+    hint = did_you_mean(value[:60], names) if isinstance(value, str) else ""
+    raise BenchmarkError(f"{where}: {field}: expected one of {', '.join(names)}, got {got}; {hint}fix the data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ class OfficialParams(PublishedParams):
     """Where the files of a benchmark are that lie in folders."""
 
     images: str = ""
-    """The folder or the tar file with the source images, if it is not where the annotations are."""
+    """The folder, the tar file or the zip file with the source images, if it is not where the annotations are."""
 
 
 class OfficialBenchmark(PublishedBenchmark):
@@ -212,6 +216,7 @@ class OfficialBenchmark(PublishedBenchmark):
 
     Params = OfficialParams
     archives: ClassVar[tuple[str, ...]] = ()  # tar files that may lie in the folder in place of what is in them
+    image_archives: ClassVar[tuple[str, ...]] = ()  # likewise, of images alone
     known_texts: ClassVar[Mapping[str, str]] = {}  # name of a known version's part -> texts_digest
 
     def annotations(self, root: Path, names: Sequence[str], folders: Sequence[str] = ()) -> Annotations:
@@ -221,20 +226,30 @@ class OfficialBenchmark(PublishedBenchmark):
         """
         files, name = self._found_in(root, names)
         images, usual = files, posixpath.dirname(name)
+        packed = next((other for other in self.image_archives if files.has(other)), "")
         if self.params.images:
             images, usual = official_files(Path(self.params.images).expanduser(), "images"), ""
-        folder = next((f for f in folders if posixpath.basename(f) in images.folders(posixpath.dirname(f))), usual)
+        elif packed and not any(self._is_folder(files, folder) for folder in folders):
+            images, usual = official_files(files.file(packed)), ""
+        folder = next((folder for folder in folders if self._is_folder(images, folder)), usual)
         return Annotations(files, name, images, folder)
+
+    @staticmethod
+    def _is_folder(files: OfficialFiles, name: str) -> bool:
+        return posixpath.basename(name) in files.folders(posixpath.dirname(name))
 
     def _found_in(self, root: Path, names: Sequence[str]) -> tuple[OfficialFiles, str]:
         if root.suffix.lower() in (".json", ".jsonl") and root.is_file():
             return official_files(root.parent), root.name
         files = official_files(root)
         archive = next((name for name in self.archives if root.is_dir() and files.has(name)), "")
-        for place in (files, *([official_files(root / archive)] if archive else [])):
-            for name in names:
-                if place.has(name):
-                    return place, name
+        places = (files, *([official_files(root / archive)] if archive else []))
+        for place in places:
+            tops = [f"{top}/" for top in place.folders("")] if place.path.is_file() else []  # a tar file may have any
+            for top in ("", *tops):
+                for name in names:
+                    if place.has(f"{top}{name}"):
+                        return place, f"{top}{name}"
         raise self.unlike(root, " or ".join(names))
 
     def differs(self) -> tuple[str, ...]:

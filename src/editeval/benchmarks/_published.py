@@ -45,7 +45,7 @@ class BenchmarkCard:
     citation: str
     protocol: str  # name of its official protocol
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Samples of the known version by "language/category", category, or language where no more is known."""
+    """Samples of the known version by "language/category", category, or, where no more is known, language or "all"."""
     layouts: tuple[str, ...] = ()
     """Of edits made elsewhere, such as "{task_type}/{language}/{key}.png": fields of Sample.metadata, {id}, {category}
     and {language}."""
@@ -160,10 +160,13 @@ class PublishedBenchmark(Benchmark):
     def differs(self) -> tuple[str, ...]:
         """How the data differ from the known version, one short phrase each; nothing: they do not."""
         expected = self.expected()
-        found = Counter(_group(sample, expected) for sample in self) if expected else Counter[str]()
+        if not expected:
+            return ("how many samples the published version has is not on record here",)
+        found = Counter(_group(sample, expected) for sample in self)
         wanted, total = sum(expected.values()), sum(found.values())
         said = [f"{wanted} samples expected, found {total}"] if total != wanted else []
-        said += [f"group {name} has {found[name]} of {num}" for name, num in expected.items() if found[name] != num]
+        parts = {name: num for name, num in expected.items() if name != "all"}
+        said += [f"group {name} has {found[name]} of {num}" for name, num in parts.items() if found[name] != num]
         said += [f"group {name} is not in the known version" for name in found if name not in expected]
         for name, known in self.card.hashes.items():
             file = next(iter(_under(self._root or Path(), name)), None)
@@ -236,5 +239,5 @@ def _split(folder: Path) -> str:
 
 def _group(sample: Sample, expected: Mapping[str, int]) -> str:
     """The group of `expected` in which `sample` counts."""
-    names = (f"{sample.language}/{sample.category}", sample.category, sample.language)
+    names = (f"{sample.language}/{sample.category}", sample.category, sample.language, "all")
     return next((name for name in names if name in expected), names[0].lstrip("/"))

@@ -46,7 +46,8 @@ class EmuEdit(PublishedBenchmark):
         homepage="https://emu-edit.metademolab.com",
         hub="facebook/emu_edit_test_set",
         licence="CC BY-NC 4.0 (data)",
-        citation="Sheynin et al., Emu Edit: Precise Image Editing via Recognition and Generation Tasks, 2023",
+        citation="Sheynin et al., Emu Edit: Precise Image Editing via Recognition and Generation Tasks, "
+        "arXiv:2311.10089, 2023",
         protocol="",
         counts=SPLITS,
         layouts=("{split}/{task}/{idx}.png", "{idx}.png"),

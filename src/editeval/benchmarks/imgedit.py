@@ -96,9 +96,11 @@ class ImgEdit(OfficialBenchmark):
         return {name.removeprefix(start): n for name, n in self.card.counts.items() if name.startswith(start)}
 
     def differs(self) -> tuple[str, ...]:
-        """As every benchmark says it; the data's first version by its name."""
+        """As every benchmark says it; the data's first version by its name, and that there is no published protocol."""
         if self.params.suite == "basic" and any(sample.category in OLD_TYPES for sample in self):
             return ("the first version of the data, with the type 'alter' for 'adjust'",)
+        if self.params.suite == "multiturn":
+            return ("a suite that the authors judge by eye",)
         return super().differs()
 
     def part(self) -> str:

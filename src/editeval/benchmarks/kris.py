@@ -38,12 +38,8 @@ _OF_50 = (
     *("count_change", "color_change", "size_adjustment", "part_completion", "viewpoint_change", "position_movement"),
     *("practical_knowledge", "medicine", "mathematics"),
 )
-GROUPS: Mapping[str, int] = {
-    **dict.fromkeys(_OF_75, 75),
-    **dict.fromkeys(_OF_50, 50),
-    "temporal_prediction": 74,
-    "biology": 68,
-}
+_COUNTS = {**dict.fromkeys(_OF_75, 75), **dict.fromkeys(_OF_50, 50), "temporal_prediction": 74, "biology": 68}
+GROUPS: Mapping[str, int] = dict(sorted(_COUNTS.items()))
 _FLAT = ("final_data.json", "kris/final_data.json")
 _IMAGES = ("KRIS_Bench",)
 _FRAME = re.compile(r"\d+-([1-4])\.\w+")
@@ -76,7 +72,8 @@ class Kris(OfficialBenchmark):
         homepage="https://github.com/mercurystraw/Kris_Bench",
         hub="Liang0223/KRIS_Bench",
         licence="Apache-2.0 (code and prompts); the data's page names its own",
-        citation="Wu et al., KRIS-Bench: Benchmarking Next-Level Intelligent Image Editing Models, arXiv:2505.16707",
+        citation="Wu et al., KRIS-Bench: Benchmarking Next-Level Intelligent Image Editing Models, "
+        "arXiv:2505.16707, 2025",
         protocol="kris",
         counts=GROUPS,
         layouts=("{id}.png",),
@@ -97,7 +94,7 @@ class Kris(OfficialBenchmark):
         if absent:
             what = f"expected 20 groups with annotation.json, found {len(there)}: no {', '.join(absent)}"
             raise BenchmarkError(f"{files.path / folder}: {what}; download the rest")
-        return {name: self._group(files, places[name], name) for name in sorted(GROUPS)}
+        return {name: self._group(files, places[name], name) for name in GROUPS}
 
     def adapted(self, group: str, sample: Sample) -> Sample | None:
         del group
@@ -122,7 +119,7 @@ class Kris(OfficialBenchmark):
 
 def _of_list(where: str, record: JsonRecord) -> Iterator[JsonRecord]:
     """A record of the flat list, whose images are in the folder of its group."""
-    one_of(where, "type", str(record.value.get("type")), GROUPS)
+    one_of(where, "type", record.value.get("type"), GROUPS)
     yield _checked(where, record)
 
 
@@ -137,6 +134,6 @@ def _checked(where: str, record: JsonRecord) -> JsonRecord:
     frames = [int(match[1]) for name in names if (match := _FRAME.fullmatch(str(name)))]
     missing = sorted(_FRAMES - set(frames))
     if len(frames) != 3 or len(names) != 3 or len(missing) != 1:
-        what = f"expected three of four frames such as 7-2.jpg, found {', '.join(map(str, names))}"
+        what = f"expected three of four frames such as 7-2.jpg, found {str(names)[:100]}"
         raise BenchmarkError(f"{where}: ori_img: {what}; fix the data")
     return replace(record, value={**record.value, "frames": frames, "missing_frame": missing[0]})

@@ -68,7 +68,8 @@ class MagicBrush(OfficialBenchmark):
         homepage="https://github.com/OSU-NLP-Group/MagicBrush",
         hub="osunlp/MagicBrush",
         licence="CC BY 4.0 (data); the authors ask not to hand on the unpacked test split",
-        citation="Zhang et al., MagicBrush: A Manually Annotated Dataset for Instruction-Guided Image Editing, 2023",
+        citation="Zhang et al., MagicBrush: A Manually Annotated Dataset for Instruction-Guided Image Editing, "
+        "arXiv:2306.10012, 2023",
         protocol="",
         counts=SPLITS,
         layouts=("{img_id}/{img_id}_{edit}.png",),

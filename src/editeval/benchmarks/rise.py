@@ -1,6 +1,6 @@
 """`rise`: RISEBench, 360 edits that ask for temporal, causal, spatial or logical reasoning.
 
-`path` is the folder with datav2_total_w_subtask.json and, extracted from data.zip, the folder `data` with the images;
+`path` is the folder with datav2_total_w_subtask.json and data.zip (or `data`, extracted from it), as the Hub has it;
 or that file, with `images` where they are elsewhere. The first release, data_total.json with 64 edits, is read as well.
 The right answer is the sample's reference text (`reference`, or `reference_txt` of logical edits) or its reference
 (`reference_img`), for the judge. The flags consistency_free, reasoning_img and reasoning_wo_ins are in the metadata of
@@ -38,14 +38,15 @@ _NUM_FIRST = 64
 class RiseParams(OfficialParams):
     """Parameters of `rise`."""
 
-    repo: str = ""
-    """Not used: the images are in a zip file there, which has to be extracted."""
+    repo: str = "PhoenixZ/RISEBench"
 
 
 class Rise(OfficialBenchmark):
     """RISEBench."""
 
     Params = RiseParams
+    image_archives = ("data.zip",)
+    files_wanted = ("datav2_total_w_subtask.json", "data.zip")
     fields: ClassVar[Mapping[str, str]] = {
         "id": "index",
         "image": "image",
@@ -60,15 +61,14 @@ class Rise(OfficialBenchmark):
         homepage="https://github.com/PhoenixZ810/RISEBench",
         hub="PhoenixZ/RISEBench",
         licence="the repository has none; see the data's page",
-        citation="Zhao et al., Envisioning Beyond the Pixels: Benchmarking Reasoning-Informed Visual Editing, 2025",
+        citation="Zhao et al., Envisioning Beyond the Pixels: Benchmarking Reasoning-Informed Visual Editing, "
+        "arXiv:2504.02826, 2025",
         protocol="rise",
         counts=GROUPS,
         layouts=("images/{category}/{index}.png", "{category}/{index}.png"),
     )
 
     def readers(self, root: Path) -> Mapping[str, Benchmark]:
-        if root.is_dir() and (root / "data.zip").is_file() and not (root / "data").is_dir():
-            raise self.unlike(root, "the folder `data`, extracted from data.zip,")
         at = self.annotations(root, (*_FULL, *_FIRST), ("data",))
         return {"": RecordsOf(at, self.fields, "", _rows)}
 
@@ -88,7 +88,7 @@ class Rise(OfficialBenchmark):
 def _rows(where: str, record: JsonRecord) -> Iterator[JsonRecord]:
     """The record with its right answer in one place. Raises BenchmarkError for one that has none."""
     value = record.value
-    group = one_of(where, "category", str(value.get("category")), GROUPS)
+    group = one_of(where, "category", value.get("category"), GROUPS)
     wanted = ("reference_txt", "reference_img") if group == "logical_reasoning" else ("reference", "reference_img")
     if not any(value.get(name) for name in wanted):
         raise BenchmarkError(f"{where}: expected {' or '.join(wanted)} of {group}, found neither; fix the data")

@@ -118,7 +118,8 @@ class AskParams:
             return SamplingParams(question.answer, NUM_TOKENS, is_expected=True)
         is_structured = self.output != "plain"
         seed = sample_seed(self.seed, key, question.name, number)
-        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured)
+        top_p = 1.0 if self.asking.settings is None else self.asking.settings.top_p
+        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, top_p)
 
     def is_expected(self, question: Question, gives_probabilities: bool) -> bool:
         """Whether the question is scored by probabilities (under `expected` it is, even where none will come)."""
@@ -153,6 +154,7 @@ class SamplingParams:
     temperature: float | None = 0.0  # None: none is sent, the engine's default holds
     seed: int = 0
     is_structured: bool = False  # True: the answer format's JSON is forced, where it has one
+    top_p: float = 1.0  # as the protocol's authors draw
 
     @property
     def needed(self) -> frozenset[str]:
