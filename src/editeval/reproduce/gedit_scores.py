@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from editeval.judges.protocols import protocol
 from editeval.reproduce.clone import Clone, PublishedDataError
-from editeval.reproduce.official_means import Scored, as_reading, request_of, rows_of
+from editeval.reproduce.official_means import SampleScores, as_reading, request_of, rows_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 
 _ENDING = "_gpt_score.csv"
@@ -29,11 +29,11 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
     if not files:
         raise PublishedDataError(f"{clone.root}: must hold files *_{{group}}{_ENDING}, got none")
     gedit = protocol.load("gedit")
-    subsets: dict[str, list[Scored]] = {}
+    subsets: dict[str, list[SampleScores]] = {}
     for name, group in files.items():
         for row in clone.table(name, ",", _COLUMNS):
             readings = {metric: as_reading(gedit, metric, row[column]) for metric, column in _SCORES.items()}
-            sample = Scored(group, gedit.combine(readings, request_of(name, {"category": group})))
+            sample = SampleScores(group, gedit.combine(readings, request_of(name, {"category": group})))
             language = row["instruction_language"]
             subsets.setdefault(f"{language}, full set", []).append(sample)
             if row["intersection_exist"].strip().lower() in ("true", "1"):

@@ -9,7 +9,7 @@ from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol
 from editeval.judges.protocols.protocol import Protocol
 from editeval.reproduce.clone import Clone, PublishedDataError
-from editeval.reproduce.official_means import UNREADABLE, Bug, Scored, request_of, rows_of
+from editeval.reproduce.official_means import UNREADABLE, Bug, SampleScores, request_of, rows_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 
 _KINDS = ("basic_edit.json", "Benchmark/Basic/basic_edit.json")
@@ -33,14 +33,14 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
     yield from rows_of("basic", right, samples, Bug(_SWITCH, repeated), notes)
 
 
-def _scored(imgedit: Protocol, key: str, kind: str, reply: object) -> Scored:
+def _scored(imgedit: Protocol, key: str, kind: str, reply: object) -> SampleScores:
     """A reply that is no text is a failed call: the published script ends there."""
     request = request_of(key, {"category": kind})
     questions = imgedit.questions(request)
     if not isinstance(reply, str) or not questions:
-        return Scored(kind, dict.fromkeys(imgedit.metrics[:1], UNREADABLE))
+        return SampleScores(kind, dict.fromkeys(imgedit.metrics[:1], UNREADABLE))
     grades = answers.read(questions[0].answer, Reply(reply), 0.0, imgedit.grammars)
-    return Scored(kind, imgedit.combine({questions[0].name: grades}, request))
+    return SampleScores(kind, imgedit.combine({questions[0].name: grades}, request))
 
 
 RESULTS = ResultFormat(

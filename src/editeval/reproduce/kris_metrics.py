@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from editeval.judges.protocols import protocol
 from editeval.reproduce.clone import Clone, PublishedDataError
-from editeval.reproduce.official_means import Bug, Scored, as_reading, rows_of
+from editeval.reproduce.official_means import Bug, SampleScores, as_reading, rows_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 
 _SWITCH = "kris_drop_incomplete"
@@ -16,7 +16,7 @@ _KNOWLEDGE = "knowledge"
 def recompute(clone: Clone) -> Iterator[Recomputed]:
     """Every category, dimension, part and the whole, 0-100."""
     kris = protocol.load("kris")
-    samples: list[Scored] = []
+    samples: list[SampleScores] = []
     absent = []
     for category in sorted({name for mean in kris.official for name in mean.categories}):
         file = f"{category}/metrics.json"
@@ -26,7 +26,8 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
         entries = clone.records(file).values()
         names = [name for name in kris.metrics if name != _KNOWLEDGE or any(f"{name}_score" in e for e in entries)]
         samples += [
-            Scored(category, {name: as_reading(kris, name, e.get(f"{name}_score")) for name in names}) for e in entries
+            SampleScores(category, {name: as_reading(kris, name, e.get(f"{name}_score")) for name in names})
+            for e in entries
         ]
     if not samples:
         raise PublishedDataError(f"{clone.root}: must hold {{category}}/metrics.json, got none")

@@ -34,7 +34,7 @@ def as_reading(protocol: Protocol, metric: str, value: object) -> ParsedReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class SampleScores:
     """The metrics of one sample."""
 
     category: str
@@ -46,11 +46,11 @@ class Bug:
     """The same samples as the published scripts score them."""
 
     switch: str
-    samples: Sequence[Scored]
+    samples: Sequence[SampleScores]
 
 
 def rows_of(
-    table: str, protocol: Protocol, samples: Sequence[Scored], bug: Bug | None = None, notes: tuple[str, ...] = ()
+    table: str, protocol: Protocol, samples: Sequence[SampleScores], bug: Bug | None = None, notes: tuple[str, ...] = ()
 ) -> Iterator[Recomputed]:
     """The mean of every metric in every category, then the official means."""
     for category in sorted({sample.category for sample in samples}):
@@ -73,7 +73,7 @@ def _rounding(mean: OfficialMean, protocol: Protocol) -> OfficialMean:
 def _row(
     place: tuple[str, str, str],
     mean: OfficialMean,
-    samples: Sequence[Scored],
+    samples: Sequence[SampleScores],
     bug: Bug | None,
     notes: tuple[str, ...] = (),
 ) -> Recomputed:
@@ -83,7 +83,7 @@ def _row(
     return Recomputed(*place, value, read, missing, matched, bug.switch if bug else "", notes=notes)
 
 
-def _by_category(mean: OfficialMean, samples: Iterable[Scored]) -> dict[str, list[float]]:
+def _by_category(mean: OfficialMean, samples: Iterable[SampleScores]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for sample in samples:
         row = found.setdefault(sample.category, [])
@@ -91,11 +91,11 @@ def _by_category(mean: OfficialMean, samples: Iterable[Scored]) -> dict[str, lis
     return found
 
 
-def _has(sample: Scored, metric: str) -> bool:
+def _has(sample: SampleScores, metric: str) -> bool:
     return metric in sample.values and not sample.values[metric].reason
 
 
-def _counts(mean: OfficialMean, samples: Iterable[Scored]) -> tuple[int, int]:
+def _counts(mean: OfficialMean, samples: Iterable[SampleScores]) -> tuple[int, int]:
     """(scores that are there, that are not and should be)."""
     covered = [sample for sample in samples if mean.covers(sample.category)]
     wanted = [reading for sample in covered for name, reading in sample.values.items() if name in mean.metrics]

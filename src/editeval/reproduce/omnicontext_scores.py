@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from editeval.files import from_json
 from editeval.judges.protocols import protocol
 from editeval.reproduce.clone import Clone, PublishedDataError
-from editeval.reproduce.official_means import Scored, as_reading, request_of, rows_of
+from editeval.reproduce.official_means import SampleScores, as_reading, request_of, rows_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 
 _SCORES = {"prompt_following": "PF_score", "subject_consistency": "SC_score"}
@@ -20,7 +20,7 @@ _NOTE = "random numbers cannot be told from scores"
 def recompute(clone: Clone) -> Iterator[Recomputed]:
     """Every kind of task and their average, one language at a time."""
     omnicontext = protocol.load("omnicontext")
-    languages: dict[str, list[Scored]] = {}
+    languages: dict[str, list[SampleScores]] = {}
     for task in clone.names():
         file = f"{task}/score.jsonl"
         if not clone.has(file):
@@ -36,7 +36,7 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
                 raise PublishedDataError(f"{where}: must be an object with {', '.join(_SCORES.values())}") from error
             readings = {name: as_reading(omnicontext, name, value) for name, value in kept.items()}
             values = omnicontext.combine(readings, request_of(str(number), {"category": task}))
-            languages.setdefault(language, []).append(Scored(task, values))
+            languages.setdefault(language, []).append(SampleScores(task, values))
     if not languages:
         raise PublishedDataError(f"{clone.root}: must hold {{task_type}}/score.jsonl, got none")
     for language, samples in languages.items():

@@ -13,7 +13,7 @@ from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol
 from editeval.judges.protocols.protocol import NOT_APPLICABLE, Protocol
 from editeval.reproduce.clone import Clone, PublishedDataError
-from editeval.reproduce.official_means import Bug, Scored, request_of, rows_of
+from editeval.reproduce.official_means import Bug, SampleScores, request_of, rows_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 
 _REPLIES = {"consistency": "judge_cons", "reasoning": "judge_reas", "plausibility": "judge_qua"}
@@ -35,7 +35,7 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
     yield from rows_of("all samples", right, samples, Bug("rise_nan", repeated))
 
 
-def _scored(rise: Protocol, row: Mapping[str, str]) -> Scored:
+def _scored(rise: Protocol, row: Mapping[str, str]) -> SampleScores:
     category = row["category"]
     is_free = row.get("consistency_free", "").strip().lower() not in (*_EMPTY, "0", "false")
     asked = {name: row[column] for name, column in _REPLIES.items()}
@@ -50,7 +50,9 @@ def _scored(rise: Protocol, row: Mapping[str, str]) -> Scored:
         readings[name] = answers.read(grammar, Reply(text), 0.0, rise.grammars)
     request = request_of(row.get("index", ""), {"category": category, "consistency_free": is_free})
     combined = rise.combine(readings, request)
-    return Scored(category, {name: reading for name, reading in combined.items() if reading is not NOT_APPLICABLE})
+    return SampleScores(
+        category, {name: reading for name, reading in combined.items() if reading is not NOT_APPLICABLE}
+    )
 
 
 RESULTS = ResultFormat(
