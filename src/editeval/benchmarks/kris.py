@@ -19,6 +19,7 @@ from typing import ClassVar
 from editeval.benchmarks._json_stream import JsonRecord
 from editeval.benchmarks._official_files import (
     Annotations,
+    Joined,
     OfficialBenchmark,
     OfficialFiles,
     OfficialParams,
@@ -94,7 +95,7 @@ class Kris(OfficialBenchmark):
         if absent:
             what = f"expected 20 groups with annotation.json, found {len(there)}: no {', '.join(absent)}"
             raise BenchmarkError(f"{files.path / folder}: {what}; download the rest")
-        return {name: self._group(files, places[name], name) for name in GROUPS}
+        return {"": Joined([self._group(files, places[name], name) for name in GROUPS])}
 
     def adapted(self, group: str, sample: Sample) -> Sample | None:
         del group
@@ -113,7 +114,7 @@ class Kris(OfficialBenchmark):
             value = {**record.value, "type": name, "id": record.value.get("id", record.key)}
             yield _checked(where, replace(record, value=value))
 
-        at = Annotations(files, place, files, place.rpartition("/")[0])
+        at = Annotations(files, place, files, place.rpartition(f"{name}/")[0], "type")
         return RecordsOf(at, self.fields, self.id_template, rows)
 
 

@@ -153,6 +153,7 @@ class Protocol(ABC):
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
     scales: Mapping[str, Metric] = {}  # of the metrics that are not 0-10
+    is_pairwise: ClassVar[bool] = False  # True: it compares an edit with that of another run, `edited_b`
     version: ClassVar[int] = 1  # goes up whenever `combine` or one of `grammars` changes
     uses_prompts: ClassVar[bool] = False
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {}
