@@ -76,6 +76,11 @@ class GEdit(PublishedBenchmark):
             return GEdit(replace(self.params, intersection_only=False)).differs()
         return super().differs()
 
+    def differs(self) -> tuple[str, ...]:
+        usual = GEditParams().source
+        other = () if self.params.source == usual else (f"source is {self.params.source}",)
+        return (*super().differs(), *other)
+
     def expected(self) -> Mapping[str, int]:
         wanted = self.params.language
         return {name: n for name, n in self.card.counts.items() if wanted in ("both", name.partition("/")[0])}
