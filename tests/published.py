@@ -148,3 +148,28 @@ def re_edit_rows(per_group: int = 1) -> list[dict[str, Any]]:
 def re_edit(place: Path, per_group: int = 1) -> Path:
     (place / "RE-Edit.json").write_text(json.dumps(re_edit_rows(per_group)), encoding="utf-8")
     return place / "RE-Edit.json"
+
+
+# ------------------------------------------------------------------------------------------------ UnicBench
+
+
+def unicbench_rows() -> list[dict[str, Any]]:
+    """Two subtasks, one with a blank in its name; a row of the second has reasoning points."""
+    rows: list[dict[str, Any]] = [
+        {"key": "a1", "task": "Scene Editing", "subtask": "Background Change", "image_path": "images/a1.png"},
+        {"key": "b2", "task": "Reasoning Editing", "subtask": "Relation Change", "image_path": "images/b2.png"},
+    ]
+    rows[1]["reasoning_points"] = ["the left one moves"]
+    said = {"resolution": [48, 32]}
+    return [{**row, **said, "en": f"Change {row['key']}.", "cn": f"改变 {row['key']}。"} for row in rows]
+
+
+def unicbench(place: Path) -> Path:
+    """A clone's JSONL, with the images beside it."""
+    folder = place / "UnicBench"
+    (folder / "images").mkdir(parents=True)
+    for row in unicbench_rows():
+        (folder / row["image_path"]).write_bytes(drawn(row["key"]))
+    lines = (json.dumps(row, ensure_ascii=False) for row in unicbench_rows())
+    (folder / "test_data.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder

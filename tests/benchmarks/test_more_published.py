@@ -14,8 +14,19 @@ from editeval.benchmarks.gedit_v2 import GEditV2, GEditV2Params
 from editeval.benchmarks.json_records import JsonRecords, JsonRecordsParams
 from editeval.benchmarks.omnicontext import OmniContext, OmniContextParams
 from editeval.benchmarks.re_edit import ReEditBenchmark, ReEditParams
+from editeval.benchmarks.unicbench import UnicBench, UnicBenchParams
 from editeval.errors import BenchmarkError
-from published import drawn, gedit_v2, omnicontext_table, parquet, re_edit, re_edit_rows, saved_dict
+from published import (
+    drawn,
+    gedit_v2,
+    omnicontext_table,
+    parquet,
+    re_edit,
+    re_edit_rows,
+    saved_dict,
+    unicbench,
+    unicbench_rows,
+)
 
 
 def test_omnicontext_hands_out_every_source_image_in_order(tmp_path: Path) -> None:
@@ -60,7 +71,8 @@ def test_re_edit_gives_what_json_records_gives(tmp_path: Path) -> None:
     named, plain = list(ReEditBenchmark(ReEditParams(path))), list(JsonRecords(JsonRecordsParams(path)))
     assert [replace(s, language="", metadata={}) for s in named] == [replace(s, metadata={}) for s in plain]
     assert named[0].id == "00000_physical_medium"
-    assert named[0].metadata == {"subset": "physical", "rationale": "Hard, since it is physical."}
+    told = {"subset": "physical", "rationale": "Hard, since it is physical.", "description": named[0].description}
+    assert named[0].metadata == told and named[0].description
     assert list(ReEditBenchmark(ReEditParams(str(tmp_path)))) == named
     assert ReEditBenchmark(ReEditParams(path)).differs() == ("1000 samples expected, found 10",)
 
@@ -79,3 +91,31 @@ def test_a_renamed_field_an_unknown_group_and_another_folder_are_one_line_each(t
     (tmp_path / "RE-Edit.json").unlink()
     with pytest.raises(BenchmarkError, match=r"expected 'RE-Edit\.json' of RE-Edit, found an empty folder"):
         list(ReEditBenchmark(ReEditParams(str(tmp_path))))
+
+
+def test_unicbench_has_two_instructions_of_one_row_and_no_blank_in_a_group(tmp_path: Path) -> None:
+    path = str(unicbench(tmp_path))
+    check_benchmark(UnicBench, UnicBenchParams(path, language="both"))
+    found = list(UnicBench(UnicBenchParams(path, language="both")))
+    assert [(s.id, s.language, s.cluster) for s in found] == [
+        ("en/Background_Change/a1", "en", "a1"),
+        ("en/Relation_Change/b2", "en", "b2"),
+        ("cn/Background_Change/a1", "cn", "a1"),
+        ("cn/Relation_Change/b2", "cn", "b2"),
+    ]
+    assert [s.instruction for s in found[1:3]] == ["Change b2.", "改变 a1。"]
+    assert found[1].metadata["reasoning_points"] == ["the left one moves"]
+    assert found[1].metadata["subtask"] == "Relation Change" and found[1].category == "Relation_Change"
+    (one, *_) = UnicBench(UnicBenchParams(path)).differs()
+    assert one == "1100 samples expected, found 2"
+
+
+def test_unicbench_is_the_same_from_a_table_and_from_the_jsonl_with_images_elsewhere(tmp_path: Path) -> None:
+    folder = unicbench(tmp_path)
+    wanted = [(s.id, s.instruction, s.image.read()) for s in UnicBench(UnicBenchParams(str(folder)))]
+    rows = [{**row, "image": {"bytes": drawn(row["key"]), "path": None}} for row in unicbench_rows()]
+    table = parquet(tmp_path / "train.parquet", pa.Table.from_pylist(rows))
+    (tmp_path / "clone" / "data").mkdir(parents=True)
+    (folder / "test_data.jsonl").rename(tmp_path / "clone" / "data" / "test_data.jsonl")
+    for params in (UnicBenchParams(str(table)), UnicBenchParams(str(tmp_path / "clone"), images=str(folder))):
+        assert [(s.id, s.instruction, s.image.read()) for s in UnicBench(params)] == wanted

@@ -74,9 +74,6 @@ class GEdit(PublishedBenchmark):
     def differs(self) -> tuple[str, ...]:
         if self.params.intersection_only:  # of which no counts are published: the whole is looked at
             return GEdit(replace(self.params, intersection_only=False)).differs()
-        return super().differs()
-
-    def differs(self) -> tuple[str, ...]:
         usual = GEditParams().source
         other = () if self.params.source == usual else (f"source is {self.params.source}",)
         return (*super().differs(), *other)
