@@ -135,3 +135,14 @@ def test_half_a_tar_file_is_refused(tmp_path: Path) -> None:
     archive = packed(tmp_path / "data", tmp_path / "Benchmark.tar")
     archive.write_bytes(archive.read_bytes()[:20_000])
     assert "half a download?" in refusal(archive)
+
+
+def test_multi_turn_has_no_protocol_of_the_authors(tmp_path: Path) -> None:
+    found = ImgEdit(ImgEditParams(str(imgedit(tmp_path)), suite="multiturn"))
+    assert found.differs() == ("a suite that the authors judge by eye",)
+
+
+def test_a_key_that_is_in_the_file_twice_is_refused(tmp_path: Path) -> None:
+    listed = imgedit(tmp_path) / "singleturn" / "singleturn.json"
+    listed.write_text(listed.read_text(encoding="utf-8").replace('"1001"', '"1000"'), encoding="utf-8")
+    assert "ids must be unique, got duplicates: '1000'" in refusal(listed)

@@ -88,7 +88,7 @@ def test_half_a_download_and_an_unknown_group_are_one_line_each(tmp_path: Path) 
     (folder / "physics" / "annotation.json").unlink()
     shutil.rmtree(folder / "biology")
     said = refusal(folder)
-    assert "expected 20 groups with annotation.json, found 18: no physics, biology; download the rest" in said
+    assert "expected 20 groups with annotation.json, found 18: no biology, physics; download the rest" in said
     rows = kris_rows()
     rows["object_count"] = rows.pop("count_change")
     assert "folder: expected one of " in refusal(kris(tmp_path / "strange", rows))
@@ -107,7 +107,7 @@ def test_half_a_download_and_an_unknown_group_are_one_line_each(tmp_path: Path) 
 def test_frames_that_do_not_say_which_one_is_missing_are_refused(tmp_path: Path, names: object) -> None:
     rows = kris_rows()
     rows["temporal_prediction"]["1"]["ori_img"] = names
-    assert "ori_img: expected three of four frames such as 7-2.jpg, found 1" in refusal(kris(tmp_path, rows))
+    assert "ori_img: expected three of four frames such as 7-2.jpg, found " in refusal(kris(tmp_path, rows))
 
 
 def test_a_viewpoint_without_its_right_answer_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from editeval.benchmarks._official_files import OfficialBenchmark
 from editeval.benchmarks._published import PublishedBenchmark
 from editeval.errors import BenchmarkError
 from published import drawn
-from published_folders import emu_edit, imgedit, kris, magicbrush, packed, rededit, rise
+from published_folders import emu_edit, imgedit, kris, kris_flat, magicbrush, packed, rededit, rise
 
 FOLDERS: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "imgedit": (imgedit, "singleturn/animal/2.jpg", "singleturn/singleturn.json"),
@@ -45,6 +45,24 @@ def test_a_changed_image_and_a_changed_text_are_another_fingerprint_and_a_second
     end = text.rindex('"}')
     (first / annotations).write_text(f"{text[:end]}x{text[end:]}", encoding="utf-8")
     assert len({before, changed, made(name, first).fingerprint()}) == 3
+
+
+def test_the_same_data_named_in_another_way_are_the_same_run(tmp_path: Path) -> None:
+    benchmark = imgedit(tmp_path / "i")
+    paths = {
+        "imgedit": [
+            benchmark,
+            benchmark.parent,
+            benchmark / "singleturn",
+            benchmark / "singleturn" / "singleturn.json",
+        ],
+        "kris": [kris_flat(tmp_path / "k"), tmp_path / "k", tmp_path / "k" / "KRIS_Bench"],
+        "rise": [rise(tmp_path / "r"), tmp_path / "r" / "RISEBench" / "datav2_total_w_subtask.json"],
+        "magicbrush": [magicbrush(tmp_path / "m"), tmp_path / "m"],
+    }
+    for name, places in paths.items():
+        found = {tuple(s.cluster for s in made(name, path)) for path in places}
+        assert len({made(name, path).fingerprint() for path in places}) == len(found) == 1, name
 
 
 def test_a_tar_file_with_another_image_is_another_fingerprint(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def test_the_index_is_the_id_and_the_right_answer_is_a_text_or_a_picture(tmp_pat
     assert found["logical_reasoning_6"].reference_text == "From 1 to 4."
     shown = {name: getattr(s.references[0], "name", "") for name, s in found.items() if s.references}
     assert shown == {
-        "spatial_reasoning_5": "data/spatial_reasoning_images/5_ref.png",
-        "logical_reasoning_7": "data/logical_reasoning_images/7_ref.png",
+        "spatial_reasoning_5": "spatial_reasoning_images/5_ref.png",
+        "logical_reasoning_7": "logical_reasoning_images/7_ref.png",
     }
     assert found["spatial_reasoning_5"].reference_text == "" and not missing_images(found.values())
 

@@ -46,7 +46,7 @@ ADDRESSES = {
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
-    "params.prompts_from",
+    *("params.prompts_from", "params.against"),
     *("evaluation.output_dir", "evaluation.results_dir", "logging.log_file", "logging.log_dir"),
 }
 _PARAMS = """

@@ -198,8 +198,10 @@ def test_no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol(name: st
         prompt = Prompt("You grade.", f"{fields}\nGrade it.").render(sample)
         protocol = protocols.load(name)
         requests = [
-            replace(example, instruction=said, prompt=prompt, metadata={**example.metadata, "rationale": said})
-            for example in protocol.examples()
+            replace(
+                one, instruction=said, reference_text=said, prompt=prompt, metadata={**one.metadata, "rationale": said}
+            )
+            for one in protocol.examples()
         ]
         return [(q.system, q.text) for request in requests for q in protocol.questions(request)]
 

@@ -7,6 +7,7 @@ import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -35,9 +36,8 @@ class OfficialFiles(Protocol):
 
     path: Path  # the folder or the tar file
 
-    @property
-    def place(self) -> ImagePlace:
-        """Where its images are."""
+    def within(self, folder: str) -> ImagePlace:
+        """Hands out the images in `folder` ("" is the root)."""
         ...
 
     def has(self, name: str) -> bool:
@@ -75,10 +75,14 @@ def official_files(path: Path, key: str = "path") -> OfficialFiles:
 class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.place = ImageDirectory(path)
+        self._root = ImageDirectory(path)
+
+    def within(self, folder: str) -> ImagePlace:
+        self._root.image(str(self.path), "the folder", posixpath.join(folder, "any"))
+        return ImageDirectory(self.path / folder)
 
     def has(self, name: str) -> bool:
-        return self.place.image(str(self.path), "the file", name).path.is_file()
+        return self._root.image(str(self.path), "the file", name).path.is_file()
 
     def folders(self, name: str) -> list[str]:
         place = self.path / name
@@ -98,7 +102,9 @@ class _Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._members: dict[str, FilePart] = members_of(path)
-        self.place = TarMembers(path, self._members, "")
+
+    def within(self, folder: str) -> ImagePlace:
+        return TarMembers(self.path, self._members, folder)
 
     def has(self, name: str) -> bool:
         return posixpath.normpath(name) in self._members
@@ -118,13 +124,14 @@ class _Archive:
         return fingerprint_files([self.path])
 
 
-def one_of(where: str, field: str, value: str, known: Iterable[str]) -> str:
-    """`value`. Raises BenchmarkError if it is not in `known`."""
+def one_of(where: str, field: str, value: object, known: Iterable[str]) -> str:
+    """`value`. Raises BenchmarkError if it is none of `known`."""
     names = list(known)
-    if value in names:
+    if isinstance(value, str) and value in names:
         return value
-    hint = did_you_mean(value, names)
-    raise BenchmarkError(f"{where}: {field}: expected one of {', '.join(names)}, got {value!r}; {hint}fix the data")
+    got = repr(value[:60]) if isinstance(value, str) else type(value).__name__
+    hint = did_you_mean(value[:60], names) if isinstance(value, str) else ""
+    raise BenchmarkError(f"{where}: {field}: expected one of {', '.join(names)}, got {got}; {hint}fix the data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ class Annotations:
     files: OfficialFiles
     name: str  # of the annotation file
     images: OfficialFiles
-    folder: str  # of the images, from which records name them
+    folder: str  # of the images, from which records name them; what they are called does not depend on it
     subfolder: str = ""  # field of a record that names a folder in it
 
     @property
@@ -147,13 +154,13 @@ class _Reader(RecordReader):
 
     def __init__(self, at: Annotations, roles: Mapping[str, str], id_template: str) -> None:
         names = {**dict.fromkeys(ROLES, ""), **roles}
-        super().__init__(at.files.file(at.name), names, at.images.place, id_template)
+        super().__init__(at.files.file(at.name), names, at.images.within(at.folder), id_template)
         self._at = at
 
     def images(self, where: str, record: JsonRecord, role: str) -> tuple[ImageRef, ...]:
         label = repr(self.names[role])
         named = [optional_text(where, label, self._loaded(where, value)) for value in self.listed(record, role)]
-        folder = posixpath.join(self._at.folder, str(record.value.get(self._at.subfolder, "")))
+        folder = str(record.value.get(self._at.subfolder, ""))
         return tuple(self.place.image(where, label, posixpath.join(folder, name)) for name in named if name)
 
     def _metadata(self, where: str, record: JsonRecord) -> dict[str, object]:
@@ -180,15 +187,39 @@ class RecordsOf(Benchmark):
 
     def fingerprint(self) -> str:
         """Hash of the samples' texts, in order, and of their images."""
-        images = fingerprint_images(folder_images(self))
-        parts = [[_described(sample) for sample in self], images, self._place.images.digest()]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return _content([self])
+
+    def digest(self) -> str:
+        """Hash of the tar or zip file that its images are in; "" for images in a folder."""
+        return self._place.images.digest()
 
     def _records(self) -> Iterator[JsonRecord]:
         for record in self._place.files.records(self._place.name):
             where = f"{self._place.where}: {record.name}"
             for row in self._rows(where, record):
                 yield replace(row, value={key: value for key, value in row.value.items() if value is not None})
+
+
+class Joined(Benchmark):
+    """The samples of several annotation files, one after another: which file a sample is in makes no difference."""
+
+    def __init__(self, parts: Sequence[RecordsOf]) -> None:
+        super().__init__(NoParams())
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[Sample]:
+        return chain.from_iterable(self._parts)
+
+    def fingerprint(self) -> str:
+        """Hash of the samples' texts, in order, and of their images."""
+        return _content(self._parts)
+
+
+def _content(parts: Sequence[RecordsOf]) -> str:
+    samples = list(chain.from_iterable(parts))
+    archives = sorted({part.digest() for part in parts})
+    content = [[_described(sample) for sample in samples], fingerprint_images(folder_images(samples)), archives]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _described(sample: Sample) -> list[object]:
@@ -242,10 +273,13 @@ class OfficialBenchmark(PublishedBenchmark):
             return official_files(root.parent), root.name
         files = official_files(root)
         archive = next((name for name in self.archives if root.is_dir() and files.has(name)), "")
-        for place in (files, *([official_files(root / archive)] if archive else [])):
-            for name in names:
-                if place.has(name):
-                    return place, name
+        places = (files, *([official_files(root / archive)] if archive else []))
+        for place in places:
+            tops = [f"{top}/" for top in place.folders("")] if place.path.is_file() else []  # a tar file may have any
+            for top in ("", *tops):
+                for name in names:
+                    if place.has(f"{top}{name}"):
+                        return place, f"{top}{name}"
         raise self.unlike(root, " or ".join(names))
 
     def differs(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import posixpath
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,23 @@ class ZipImage:
             raise ImageError(f"{self.path}: {self.name!r} cannot be read: {error}") from error
 
 
+class _ZipFolder:
+    """Hands out the members in a folder of the zip file."""
+
+    def __init__(self, path: Path, names: Collection[str], folder: str) -> None:
+        self._path = path
+        self._names = names
+        self._folder = folder
+
+    def image(self, where: str, field: str, name: str) -> ImageRef:
+        """The member called `name`. Raises BenchmarkError for a name that is refused; a missing one is found later."""
+        problem = name_problem(name)
+        if problem:
+            raise BenchmarkError(f"{where}: {field} {problem}, got {name[:200]!r}; name a member of {self._path}")
+        member = posixpath.normpath(posixpath.join(self._folder, name))
+        return ZipImage(self._path, member) if member in self._names else FileImage(self._path / member)
+
+
 class ZipFiles:
     """The files in a zip file, by name."""
 
@@ -45,17 +62,8 @@ class ZipFiles:
         self.path = path
         self._names = frozenset(_members(path))
 
-    @property
-    def place(self) -> ImagePlace:
-        return self
-
-    def image(self, where: str, field: str, name: str) -> ImageRef:
-        """The member called `name`. Raises BenchmarkError for a name that is refused; a missing one is found later."""
-        problem = name_problem(name)
-        if problem:
-            raise BenchmarkError(f"{where}: {field} {problem}, got {name[:200]!r}; name a member of {self.path}")
-        member = posixpath.normpath(name)
-        return ZipImage(self.path, member) if member in self._names else FileImage(self.path / member)
+    def within(self, folder: str) -> ImagePlace:
+        return _ZipFolder(self.path, self._names, folder)
 
     def has(self, name: str) -> bool:
         """False: whatever it is, it cannot be read in place."""

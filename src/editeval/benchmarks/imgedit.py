@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from editeval.benchmarks._json_stream import JsonRecord
-from editeval.benchmarks._official_files import Annotations, OfficialBenchmark, OfficialParams, RecordsOf, one_of
+from editeval.benchmarks._official_files import OfficialBenchmark, OfficialParams, RecordsOf, one_of
 from editeval.benchmarks._published import BenchmarkCard
 from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, Sample
@@ -79,10 +79,7 @@ class ImgEdit(OfficialBenchmark):
             return {"uge": RecordsOf(self.annotations(root, _UGE, _HARD), self.fields, "{key}", _with_key)}
         if root.is_file() and root.suffix == ".json":
             raise self.unlike(root, "the folder with content_memory, content_understand and version_backtrace")
-        roles = {**self.fields, "previous_turn": "previous_turn"}
-        return {
-            kind: RecordsOf(self._chain(root, kind), roles, f"{kind}/{{key}}/turn{{turn}}", _turns) for kind in CHAINS
-        }
+        return {kind: self._chains(root, kind) for kind in CHAINS}
 
     def adapted(self, group: str, sample: Sample) -> Sample | None:
         if group == "basic":
@@ -96,17 +93,25 @@ class ImgEdit(OfficialBenchmark):
         return {name.removeprefix(start): n for name, n in self.card.counts.items() if name.startswith(start)}
 
     def differs(self) -> tuple[str, ...]:
-        """As every benchmark says it; the data's first version by its name."""
+        """As every benchmark says it; the data's first version by its name, and that there is no published protocol."""
         if self.params.suite == "basic" and any(sample.category in OLD_TYPES for sample in self):
             return ("the first version of the data, with the type 'alter' for 'adjust'",)
+        if self.params.suite == "multiturn":
+            return ("a suite that the authors judge by eye",)
         return super().differs()
 
     def part(self) -> str:
         return str(self.params.suite)
 
-    def _chain(self, root: Path, kind: str) -> Annotations:
+    def _chains(self, root: Path, kind: str) -> RecordsOf:
         places = [f"{start}{kind}" for start in ("multiturn/", "Benchmark/multiturn/", "")]
-        return self.annotations(root, [f"{place}/annotation.json" for place in places], places)
+        at = self.annotations(root, [f"{place}/annotation.json" for place in places], places)
+        at = replace(at, folder=at.folder.removesuffix(kind), subfolder="kind" if at.folder.endswith(kind) else "")
+
+        def rows(where: str, record: JsonRecord) -> Iterator[JsonRecord]:
+            return _turns(where, replace(record, value={**record.value, "kind": kind}))
+
+        return RecordsOf(at, {**self.fields, "previous_turn": "previous_turn"}, "{kind}/{key}/turn{turn}", rows)
 
 
 def _with_key(where: str, record: JsonRecord) -> Iterator[JsonRecord]:

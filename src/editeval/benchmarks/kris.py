@@ -19,6 +19,7 @@ from typing import ClassVar
 from editeval.benchmarks._json_stream import JsonRecord
 from editeval.benchmarks._official_files import (
     Annotations,
+    Joined,
     OfficialBenchmark,
     OfficialFiles,
     OfficialParams,
@@ -38,12 +39,8 @@ _OF_50 = (
     *("count_change", "color_change", "size_adjustment", "part_completion", "viewpoint_change", "position_movement"),
     *("practical_knowledge", "medicine", "mathematics"),
 )
-GROUPS: Mapping[str, int] = {
-    **dict.fromkeys(_OF_75, 75),
-    **dict.fromkeys(_OF_50, 50),
-    "temporal_prediction": 74,
-    "biology": 68,
-}
+_COUNTS = {**dict.fromkeys(_OF_75, 75), **dict.fromkeys(_OF_50, 50), "temporal_prediction": 74, "biology": 68}
+GROUPS: Mapping[str, int] = dict(sorted(_COUNTS.items()))
 _FLAT = ("final_data.json", "kris/final_data.json")
 _IMAGES = ("KRIS_Bench",)
 _FRAME = re.compile(r"\d+-([1-4])\.\w+")
@@ -98,7 +95,7 @@ class Kris(OfficialBenchmark):
         if absent:
             what = f"expected 20 groups with annotation.json, found {len(there)}: no {', '.join(absent)}"
             raise BenchmarkError(f"{files.path / folder}: {what}; download the rest")
-        return {name: self._group(files, places[name], name) for name in sorted(GROUPS)}
+        return {"": Joined([self._group(files, places[name], name) for name in GROUPS])}
 
     def adapted(self, group: str, sample: Sample) -> Sample | None:
         del group
@@ -117,13 +114,13 @@ class Kris(OfficialBenchmark):
             value = {**record.value, "type": name, "id": record.value.get("id", record.key)}
             yield _checked(where, replace(record, value=value))
 
-        at = Annotations(files, place, files, place.rpartition("/")[0])
+        at = Annotations(files, place, files, place.rpartition(f"{name}/")[0], "type")
         return RecordsOf(at, self.fields, self.id_template, rows)
 
 
 def _of_list(where: str, record: JsonRecord) -> Iterator[JsonRecord]:
     """A record of the flat list, whose images are in the folder of its group."""
-    one_of(where, "type", str(record.value.get("type")), GROUPS)
+    one_of(where, "type", record.value.get("type"), GROUPS)
     yield _checked(where, record)
 
 
@@ -138,6 +135,6 @@ def _checked(where: str, record: JsonRecord) -> JsonRecord:
     frames = [int(match[1]) for name in names if (match := _FRAME.fullmatch(str(name)))]
     missing = sorted(_FRAMES - set(frames))
     if len(frames) != 3 or len(names) != 3 or len(missing) != 1:
-        what = f"expected three of four frames such as 7-2.jpg, found {', '.join(map(str, names))}"
+        what = f"expected three of four frames such as 7-2.jpg, found {str(names)[:100]}"
         raise BenchmarkError(f"{where}: ori_img: {what}; fix the data")
     return replace(record, value={**record.value, "frames": frames, "missing_frame": missing[0]})

@@ -86,5 +86,5 @@ class RedEdit(OfficialBenchmark):
 
 
 def _rows(where: str, record: JsonRecord) -> Iterator[JsonRecord]:
-    one_of(where, "task", str(record.value.get("task")), TASKS)
+    one_of(where, "task", record.value.get("task"), TASKS)
     yield record

@@ -88,7 +88,7 @@ class Rise(OfficialBenchmark):
 def _rows(where: str, record: JsonRecord) -> Iterator[JsonRecord]:
     """The record with its right answer in one place. Raises BenchmarkError for one that has none."""
     value = record.value
-    group = one_of(where, "category", str(value.get("category")), GROUPS)
+    group = one_of(where, "category", value.get("category"), GROUPS)
     wanted = ("reference_txt", "reference_img") if group == "logical_reasoning" else ("reference", "reference_img")
     if not any(value.get(name) for name in wanted):
         raise BenchmarkError(f"{where}: expected {' or '.join(wanted)} of {group}, found neither; fix the data")

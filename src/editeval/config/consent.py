@@ -122,8 +122,8 @@ def effects_of(settings: Settings) -> list[Effect]:
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
         found += [*_type(section, settings), *_execution(section, execution, settings)]
         found += [*_model(section, params, settings), *_servers(section, params, settings)]
-        if isinstance(words := params.get("prompts_from"), str) and words:
-            found.append(_effect(settings, "reads", words, "", f"{section}.params.prompts_from"))
+        named = {f"{section}.params.{key}": params.get(key) for key in ("prompts_from", "against")}
+        found += [_effect(settings, "reads", str(place), "", key) for key, place in named.items() if place]
     return found
 
 

@@ -142,7 +142,7 @@ def _prepared(image: Image, wanted: Preparation, size: tuple[int, int]) -> Image
         size = image.size
     scale = min(1.0, math.sqrt(wanted.max_area / (size[0] * size[1])) if wanted.max_area else 1.0)
     if scale < 1.0:
-        size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+        size = (max(1, int(size[0] * scale)), max(1, int(size[1] * scale)))
     multiple = wanted.multiple
     size = (max(multiple, size[0] // multiple * multiple), max(multiple, size[1] // multiple * multiple))
     image = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)

@@ -17,6 +17,7 @@ OUTPUTS = ("auto", "plain", "structured")
 MAX_SAMPLES = 64
 AMPLE_TOKENS = 2048
 """Of a reply where a protocol's authors set no limit."""
+_BY_INPUTS = {"identity": False}  # what decides is the content of its edits, a part of the identity of its own
 _BY_PROTOCOL = {"identity": False}  # it decides through the protocol, whose fingerprint is part of an identity
 
 
@@ -31,6 +32,7 @@ class AskParams:
     prompts_from: str = field(default="", metadata=_BY_PROTOCOL)  # clone or file of the authors' words; empty: our own
     match_published: tuple[str, ...] = field(default=(), metadata=_BY_PROTOCOL)  # published bugs to repeat, by name
     words: Mapping[str, str] = field(default_factory=dict, metadata=_BY_PROTOCOL)  # read from prompts_from; not to set
+    against: str = field(default="", metadata=_BY_INPUTS)  # run with whose edits these are compared: gedit_v2 alone
     num_samples: int | None = None  # replies to each question not scored by probabilities; None: the authors', or 4
     seed: int = 0  # of samples, together with the sample's id, the question and the number
     max_new_tokens: int | None = None  # of a written reply, which is else unscored; None: the authors', or 256
@@ -54,6 +56,10 @@ class AskParams:
         self._check()
 
     def _check(self) -> None:
+        if self.asking.is_pairwise and not self.against:
+            raise ConfigError(f"against: protocol {self.protocol} compares with the edits of another run; name it")
+        if self.against and not self.asking.is_pairwise:
+            raise ConfigError(f"against: protocol {self.protocol} looks at one run alone; leave it out")
         if self.scoring not in SCORINGS:
             raise ConfigError(f"scoring: must be one of {', '.join(SCORINGS)}, got {self.scoring!r}")
         if self.scoring == "expected" and "labels" not in self.answer_formats:
@@ -118,7 +124,8 @@ class AskParams:
             return SamplingParams(question.answer, NUM_TOKENS, is_expected=True)
         is_structured = self.output != "plain"
         seed = sample_seed(self.seed, key, question.name, number)
-        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured)
+        top_p = 1.0 if self.asking.settings is None else self.asking.settings.top_p
+        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, top_p)
 
     def is_expected(self, question: Question, gives_probabilities: bool) -> bool:
         """Whether the question is scored by probabilities (under `expected` it is, even where none will come)."""
@@ -153,6 +160,7 @@ class SamplingParams:
     temperature: float | None = 0.0  # None: none is sent, the engine's default holds
     seed: int = 0
     is_structured: bool = False  # True: the answer format's JSON is forced, where it has one
+    top_p: float = 1.0  # as the protocol's authors draw
 
     @property
     def needed(self) -> frozenset[str]:

@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import stat
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from editeval.errors import ConfigError
@@ -21,6 +23,42 @@ MAX_BYTES = 1 << 20  # of a file; the largest that is known has 60 kB
 MAX_VALUES = 10_000  # in a JSON or YAML file
 MAX_LISTED = 8  # constants in a message
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """Where the authors' own words are: read from the user's copy, known here by hash only."""
+
+    repository: str  # "github.com/owner/name", for messages
+    files: tuple[str, ...]  # paths in a clone, of which the first that is there counts; or the file itself is named
+    hashes: Mapping[str, tuple[str, ...]]  # constant, or key -> first 16 hex of the sha256 of each known official text
+    elsewhere: tuple[tuple[str, str, str], ...] = ()  # (constant, file in a clone, its name there) of those in others
+
+    def unknown(self, words: Mapping[str, str]) -> list[str]:
+        """The constants whose text in `words` is no known official one, or is not there."""
+        return [name for name, known in self.hashes.items() if text_digest(words.get(name)) not in known]
+
+    def read(self, place: Path) -> dict[str, str]:
+        """The constants that are in the clone, or the file, `place`. Raises ConfigError if `files` has none of theirs.
+
+        A file of `elsewhere` that is not there is no error: its constants are left out.
+        """
+        wanted: dict[tuple[str, ...], dict[str, str]] = {self.files: {}}
+        elsewhere = {constant: ((file,), there) for constant, file, there in self.elsewhere}
+        for constant in self.hashes:
+            files, there = elsewhere.get(constant, (self.files, constant))
+            wanted.setdefault(files, {})[there] = constant
+        words: dict[str, str] = {}
+        for files, names in wanted.items():
+            if files == self.files or any((place / file).is_file() for file in files):
+                found = read(place, self.repository, files, tuple(names))
+                words |= {names[there]: text for there, text in found.items()}
+        return words
+
+
+def text_digest(text: str | None) -> str:
+    """The first 16 hex digits of the sha256 of `text` in UTF-8; empty for none."""
+    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def read(place: Path, repository: str, files: Sequence[str], names: Sequence[str]) -> dict[str, str]:
@@ -74,7 +112,7 @@ def _of_python(text: str) -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about their escapes
         body = ast.parse(text).body
-    found: dict[str, str] = {}
+    found = {name: value for one in body if isinstance(one, ast.FunctionDef) for name, value in _listed_in(one)}
     for statement in body:
         targets = statement.targets if isinstance(statement, ast.Assign) else []
         targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
@@ -85,6 +123,15 @@ def _of_python(text: str) -> dict[str, str]:
                 if value is not None:
                     found[target.id] = value
     return found
+
+
+def _listed_in(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """(function, name and number, joined by points; string) of the lists that are assigned to a name in it."""
+    for statement in ast.walk(function):
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.List):
+            names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+            strings = [(i, _literal(one)) for i, one in enumerate(statement.value.elts)]
+            yield from ((f"{function.name}.{name}.{i}", one) for name in names for i, one in strings if one is not None)
 
 
 def _literal(value: ast.expr | None) -> str | None:

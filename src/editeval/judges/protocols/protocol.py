@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,13 +21,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from editeval.errors import ConfigError, Reason
-from editeval.judges.parsing import answers, prompt_files
+from editeval.judges.parsing import answers
+from editeval.judges.parsing.prompt_files import PromptSource as PromptSource
+from editeval.judges.parsing.prompt_files import text_digest as text_digest
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Metric, OfficialMean, Score
 
 _MODULES = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
-PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol"))
+PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol" and not name.startswith("_")))
 """Modules of this package with one subclass of Protocol each: a file beside this one is a protocol."""
 
 SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
@@ -129,21 +132,6 @@ def described(question: Question) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptSource:
-    """Where the authors' own words are: read from the user's copy, known here by hash only."""
-
-    repository: str  # "github.com/owner/name", for messages
-    files: tuple[
-        str, ...
-    ]  # paths in a clone of it, of which the first that is there counts; or the file itself is named
-    hashes: Mapping[str, tuple[str, ...]]  # constant, or key -> first 16 hex of the sha256 of each known official text
-
-    def unknown(self, words: Mapping[str, str]) -> list[str]:
-        """The constants whose text in `words` is no known official one, or is not there."""
-        return [name for name, known in self.hashes.items() if text_digest(words.get(name)) not in known]
-
-
-@dataclass(frozen=True, slots=True)
 class OfficialSettings:
     """With which settings the authors asked."""
 
@@ -151,6 +139,7 @@ class OfficialSettings:
     temperature: float | None  # None: their script sends none, the server's default holds
     max_new_tokens: int | None = None  # None: their script sends none
     num_samples: int = 1
+    top_p: float = 1.0  # asked of servers
 
 
 class Protocol(ABC):
@@ -163,7 +152,8 @@ class Protocol(ABC):
     switches: ClassVar[Mapping[str, str]] = {}  # name for `match_published` -> the published bug that it repeats
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
-    scales: ClassVar[Mapping[str, Metric]] = {}  # of the metrics that are not 0-10
+    scales: Mapping[str, Metric] = {}  # of the metrics that are not 0-10
+    is_pairwise: ClassVar[bool] = False  # True: it compares an edit with that of another run, `edited_b`
     version: ClassVar[int] = 1  # goes up whenever `combine` or one of `grammars` changes
     uses_prompts: ClassVar[bool] = False
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {}
@@ -242,12 +232,7 @@ def authors_words(name: str, prompts_from: str) -> dict[str, str]:
     source = class_of(name).prompt_source
     if source is None:
         raise ConfigError(f"prompts_from: protocol {name} asks in words of its own, got {prompts_from}; leave it out")
-    return prompt_files.read(Path(prompts_from).expanduser(), source.repository, source.files, tuple(source.hashes))
-
-
-def text_digest(text: str | None) -> str:
-    """The first 16 hex digits of the sha256 of `text` in UTF-8; empty for none."""
-    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return source.read(Path(prompts_from).expanduser())
 
 
 def example_questions(protocol: Protocol) -> tuple[Question, ...]:
@@ -330,6 +315,13 @@ def field(name: str, text: str) -> str:
     escaped = escaped.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
     return f"<{name}>{escaped}</{name}>"
 
+
+def formatted(template: str, **values: str) -> str:
+    """`template` as `str.format` fills plain names in braces; what stands in other braces stays as it is."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]) if found[1] else found[0][0], template)
+
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 
 NOT_APPLICABLE = ParsedReply(reason=Reason.NOT_APPLICABLE)
 """The reading of a metric that is none of this sample's."""
