@@ -18,11 +18,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
-from editeval.errors import FAMILIES
 from editeval.judges.parsing.answers import read_number
 from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.protocol import (
     NOT_APPLICABLE,
+    UNREADABLE,
     OfficialSettings,
     Preparation,
     PromptSource,
@@ -58,7 +58,6 @@ _WORDS_OF = {
     "reasoning_accuracy": "_prompts_ra",
 }
 _PARTS = tuple(_WORDS_OF)
-_UNREADABLE = FAMILIES["parse"] | FAMILIES["unseen"] | FAMILIES["refusal"]
 _JPEG = Preparation(jpeg_quality=75, is_limited=False)
 
 _INTRODUCTION = """\
@@ -148,7 +147,7 @@ that is not met. 0: nothing was edited, or nothing of it is right.
 
     def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         if "unicbench_zero" in self.match_published:
-            readings = {n: ParsedReply((0.0,)) if one.reason in _UNREADABLE else one for n, one in readings.items()}
+            readings = {n: ParsedReply((0.0,)) if one.reason in UNREADABLE else one for n, one in readings.items()}
         parts = {name: readings.get(name, NOT_APPLICABLE) for name in _PARTS}
         overall = first_reason(*readings.values())
         if overall is None:
