@@ -297,6 +297,11 @@ def model_line(report: Report) -> Message | None:
     return Message("simulated_model") if said.startswith("simulated:") else None
 
 
+def claim_lines(report: Report) -> list[str]:
+    """Whether the official number is official, or what differs: one line for each language; what comes first."""
+    return [printable(line) for line in (report.run.get("official_claim") or {}).get("lines") or ()]
+
+
 def official_lines(report: Report) -> list[tuple[str, str]]:
     """(name, value and rule) of every number made as the benchmark's authors make it; the main one of each group."""
     told = [("", f" ({one['rule']})", one) for one in report.run.get("official") or ()]
