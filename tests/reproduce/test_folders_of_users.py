@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +143,27 @@ def spoiled(name: str) -> Callable[[Path], Path]:
 def test_a_link_out_of_the_folder_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(PublishedDataError, match="no link"):
         numbers(name, spoiled(name)(tmp_path))
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "pattern", "new"),
+    [
+        ("kris", "metrics.json", '(_score": )[0-9]+', rf"\g<1>{HUGE}"),
+        ("omnicontext", "score.jsonl", '("PF_score": )[0-9]+', rf"\g<1>{HUGE}"),
+        ("omnicontext", "score.jsonl", '("instruction_language": ")', r"\1\\u001b[31m"),
+    ],
+)
+def test_what_nobody_publishes_neither_ends_the_command_nor_steers_the_terminal(
+    name: str, file: str, pattern: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = FOLDERS[name](tmp_path)
+    path = next(folder.rglob(file))
+    text, count = re.subn(pattern, new, path.read_text())
+    assert count
+    path.write_text(text)
+    with pytest.raises(SystemExit) as end:
+        main(("reproduce", name, "--from", str(folder)))
+    assert end.value.code == 0 and "\x1b" not in capsys.readouterr().out

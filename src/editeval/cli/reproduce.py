@@ -11,6 +11,7 @@ from editeval.errors import ConfigError
 from editeval.reproduce import catalog, printed, reproduced_page
 from editeval.reproduce.clone import Clone
 from editeval.reproduce.published import Compared, compare
+from editeval.text import printable
 
 ALL = "all"
 
@@ -27,10 +28,10 @@ def reproduce(options: argparse.Namespace) -> int:
         raise ConfigError("--chinese: only the page is in Chinese; with --markdown")
     sections = _sections(options)
     if options.markdown:
-        sys.stdout.write(reproduced_page.page(sections, options.chinese))
+        sys.stdout.write(printable(reproduced_page.page(sections, options.chinese), keep_lines=True))
     else:
         for name, rows in sections.items():
-            sys.stdout.write("\n".join(printed.lines(catalog.FORMATS[name], rows)) + "\n")
+            sys.stdout.write(printable("\n".join(printed.lines(catalog.FORMATS[name], rows)), keep_lines=True) + "\n")
     return 0 if all(printed.agrees(rows) for rows in sections.values()) else 1
 
 
