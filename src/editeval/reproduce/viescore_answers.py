@@ -109,7 +109,7 @@ def _judge(clone: Clone, judge: str, folder: str, ratings: Mapping[str, Mapping[
 
 
 def _answers(clone: Clone, folder: str, is_read: bool) -> _Answers | None:
-    """None if a file is missing or no answer is in both. `is_read`: editeval's own grammar reads the answers as well."""
+    """None if a file is missing, or no answer in both. `is_read`: editeval's own grammar reads the answers as well."""
     if not (clone.has(f"{folder}/SC.json") and clone.has(f"{folder}/PQ.json")):
         return None
     files = [clone.records(f"{folder}/{name}.json") for name in METRICS[:2]]
