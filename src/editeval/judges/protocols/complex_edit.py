@@ -1,4 +1,4 @@
-"""Protocol `complex_edit`: Complex-Edit as its authors ask it: each question twenty times, and the means of the answers.
+"""Protocol `complex_edit`: Complex-Edit as its authors ask it: each question twenty times, the mean of the answers.
 
 overall                the mean of the three scores below: the headline
 instruction_following  0-10: do the changes that were asked for occur?
