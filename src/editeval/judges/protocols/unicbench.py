@@ -7,8 +7,8 @@ visual_quality         0-10: does the edit look natural?
 reasoning_accuracy     0-10, of task "Reasoning Editing" only: does the edit meet the sample's `reasoning_points`?
 
 Text first, then source and edit, each through JPEG 75. Metadata `task` and `reasoning_points` say what applies; the
-category is the subtask. Deviation from the published script, unless `switches` say otherwise: a reply that cannot be
-read is unscored; published, it is a 0, and with it the geometric mean.
+category is the subtask, with `_` for blanks. Deviation from the published script, unless `switches` say otherwise: a
+reply that cannot be read is unscored; published, it is a 0, and with it the geometric mean.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from editeval.types import JudgeRequest, OfficialMean
 _REASONING = "Reasoning Editing"
 _TASKS = {
     "Object Editing": (
-        *("Counting Change", "Object Extraction", "Portrait Editing", "Subject Addition", "Subject Removal"),
-        *("Subject Replacement", "Text Modification"),
+        *("Counting_Change", "Object_Extraction", "Portrait_Editing", "Subject_Addition", "Subject_Removal"),
+        *("Subject_Replacement", "Text_Modification"),
     ),
     "Attribute Editing": (
-        *("Color Alteration", "Material Modification", "Motion Change", "Shape-Size Alteration", "Texture Editing"),
+        *("Color_Alteration", "Material_Modification", "Motion_Change", "Shape-Size_Alteration", "Texture_Editing"),
     ),
     "Scene Editing": (
-        *("Background Change", "Lens Zooming", "Style Transfer", "Tone Transformation", "Viewpoint Transformation"),
+        *("Background_Change", "Lens_Zooming", "Style_Transfer", "Tone_Transformation", "Viewpoint_Transformation"),
     ),
     _REASONING: (
-        *("Compound Operation Edits", "Implicit Change Edits", "Multi-object Coordination", "Relation Change"),
-        "Spatial Reasoning Edits",
+        *("Compound_Operation_Edits", "Implicit_Change_Edits", "Multi-object_Coordination", "Relation_Change"),
+        "Spatial_Reasoning_Edits",
     ),
 }
 _WORDS_OF = {
