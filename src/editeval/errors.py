@@ -79,6 +79,7 @@ class Reason(StrEnum):
     BAD_IMAGE = "bad_image", "image"
     SOURCE_CHANGED = "source_changed", "image"
     PREVIOUS_TURN = "previous_turn", "image"
+    MISSING = "missing", "image"
     # processes, devices, time, networks, money
     BAD_OUTPUT = "bad_output", "output"
     EXCEPTION = "exception", "error", True

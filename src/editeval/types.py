@@ -92,6 +92,7 @@ class EditRequest:
     seed: int  # 0 <= seed < 2**31
     overrides: Mapping[str, object] = field(default_factory=dict)  # per-call parameters of `batch_edit`
     target: bytes | None = None  # encoded; only for a control that asks for it
+    found: bytes | None = None  # the edit itself, encoded, that was made elsewhere; only for an editor that imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class Edit:
     seconds: float
     attempt: int
     peak_memory_gib: float | None = None
-    flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
+    flags: tuple[str, ...] = ()  # what is odd about a done edit, of images.FLAGS and images.FLAGS_OF_FILES
     made: Made | None = None  # None: not recorded
     origin: str = ""  # name of the run from which the edit was taken over; empty: it was made here
 
@@ -279,6 +280,7 @@ class Editor(Plugin, ABC):
     sees_target: ClassVar[bool] = False  # True only for controls: a request holds the target
     max_images: ClassVar[int | None] = 1  # source images that it takes in one request; None: any number
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
+    is_import: ClassVar[bool] = False  # True: its edits are files that were made elsewhere; a request holds one
 
     @classmethod
     def max_images_of(cls, params: PluginParams) -> int | None:

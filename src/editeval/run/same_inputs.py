@@ -115,9 +115,10 @@ def _inputs(plan: Plan, sample: Sample) -> str:
     """As editing would record it; empty for what cannot be read."""
     shown = [*shown_images(plan.config, sample), *([sample.target] if plan.editor.sees_target else [])]
     digests = [lineage.image_digest(image) if image is not None else None for image in shown]
+    digests += [plan.files.digests[sample.id] or None] if plan.files is not None else []
     seed = seed_of(plan.config.diffusion_model.seed, sample.id)
     known = [digest for digest in digests if digest is not None]
-    return edit_inputs(known, sample.instruction, seed) if len(known) == len(shown) else ""
+    return edit_inputs(known, sample.instruction, seed) if len(known) == len(digests) else ""
 
 
 def _take_scores(plan: Plan, judging: ScoreSetPlan, store: RunStore, other: RunStore, mine: frozenset[str]) -> None:
