@@ -14,7 +14,7 @@ from editeval.execution.progress import EditLog, cost_line
 from editeval.execution.simulate import Setting, SimulatedRun, cost_of
 from editeval.execution.worker_messages import EncodedEdit
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
-from editeval.run import chains
+from editeval.run import chains, imports
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.selection import shown_images
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
@@ -166,7 +166,7 @@ def edit_facts(plan: Plan, store: RunStore) -> StageFacts:
     return StageFacts(
         key=EDIT,
         kind="edit",
-        title=plan.log_name,
+        title=imports.title(plan.files, plan.log_name),
         total=counts.num_wanted,
         done=counts.num_edited,
         failed=counts.num_failed,

@@ -21,6 +21,7 @@ from editeval.text import one_line
 from editeval.types import Benchmark, Editor, PluginParams, Sample
 
 NUM_THREADS = 8
+FOLDER = "diffusion_model.params.folder"
 _UNREADABLE = "unreadable"  # stands for the digest of a file that cannot be read
 
 
@@ -116,3 +117,27 @@ def record(found: FoundEdits | None, store: RunStore) -> None:
     now = {key: (found.files[key].name if digest else "", digest) for key, digest in found.digests.items()}
     said = {"folder": found.folder, "how": found.how, "num_surplus": len(found.surplus), "files": {**known, **now}}
     store.set_fact(lineage.FILES, json.dumps(said, sort_keys=True))
+
+
+def run_block(store: RunStore) -> dict[str, object]:
+    """What report.json says of a run whose edits were made elsewhere, in place of editor, devices and policy."""
+    said = lineage.about_files(store)
+    if not said:
+        return {}
+    params = store.manifest["identity"].get("params")
+    name = params.get("name") if isinstance(params, Mapping) else ""
+    missing = sum(not digest for _, digest in lineage.files_of_edits(store).values())
+    counts = {"num_missing": missing, "num_surplus": said.get("num_surplus", 0)}
+    block = {"folder": str(said.get("folder", "")), "how": str(said.get("how", "")), **counts}
+    return {"imported": block, "editor": str(name or "imported"), "policy": None, "devices": [], "edits_by_policy": []}
+
+
+def timing(seconds: Mapping[str, float], store: RunStore) -> dict[str, float]:
+    """The times of a run; without those of editing where that was reading files, which says nothing about a model."""
+    is_import = bool(lineage.about_files(store))
+    return {name: value for name, value in seconds.items() if not (is_import and name in ("edit_s", "both_s"))}
+
+
+def title(files: FoundEdits | None, name: str) -> str:
+    """What the edit stage is called while it works and in `status`."""
+    return name if files is None else f"edits made elsewhere: {files.folder}"

@@ -17,7 +17,9 @@ from itertools import islice
 from pathlib import Path
 
 from editeval.errors import ImageError, UserError
+from editeval.run import imports
 from editeval.run.chains import linked, turns
+from editeval.run.layouts import named
 from editeval.run.plan import Plan, ScoreSetPlan, seed_of
 from editeval.run.selection import shown_images
 from editeval.store import fingerprints, lineage, queries, reused
@@ -184,6 +186,7 @@ def check_inputs(plan: Plan, store: RunStore) -> InputsCheck:
         _compare(found, "diffusion_model", fingerprints.recorded(store), plan.inputs, old, f"{num_edits} edits")
         _check_editors(found, store)
         _check_sources(found, plan, store)
+        _check_files(found, plan, store)
     details = {judging.id: judging.details for judging in store.judgings()}
     for judging in plan.judgings:
         if judging.id in details:
@@ -212,6 +215,20 @@ def _check_editors(found: InputsCheck, store: RunStore) -> None:
     if len(ids) > 1:
         said = f"edits of {len(ids)} editors in one run: {', '.join(sorted(ids))}; begin a new run with --fresh"
         found.problems.append(Problem("inputs", store.path.name, said))
+
+
+def _check_files(found: InputsCheck, plan: Plan, store: RunStore) -> None:
+    """Of edits made elsewhere: are the files still those that were imported?"""
+    where = imports.FOLDER
+    try:
+        files = imports.found_edits(plan.editor, plan.config.diffusion_model.params, plan.benchmark, plan.samples)
+    except UserError as error:
+        found.unknown.append(f"edits made elsewhere: {one_line(error)}")
+        return
+    changed = lineage.changed_files(store, files.digests) if files is not None else []
+    if changed:
+        said = f"edits made elsewhere: {len(changed)} files are not what was imported: {named(changed)}"
+        found.problems.append(Problem("inputs", where, f"{said}; the same command makes another run of them"))
 
 
 def is_same_benchmark(plan: Plan, store: RunStore) -> bool:
