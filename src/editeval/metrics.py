@@ -61,6 +61,7 @@ class OfficialMean:
     digits: int | None = None  # and the result
     factor: float = 1.0  # of the scores, each of which becomes factor * (score - offset) ...
     offset: float = 0.0  # ... before anything is rounded
+    categories: tuple[str, ...] = ()  # of which it is the mean; empty: of all
 
     @property
     def rule(self) -> str:
@@ -69,10 +70,13 @@ class OfficialMean:
         scaled = f", each {self.factor:g} * (score - {self.offset:g})" if (self.factor, self.offset) != (1, 0) else ""
         steps = {"scores": self.score_digits, "categories": self.category_digits, "result": self.digits}
         rounded = [f"{what} to {digits}" for what, digits in steps.items() if digits is not None]
-        return f"{how} of {', '.join(self.metrics)}{scaled}" + (f"; rounded: {', '.join(rounded)}" if rounded else "")
+        where = f" in {', '.join(self.categories)}" if self.categories else ""
+        told = f"; rounded: {', '.join(rounded)}" if rounded else ""
+        return f"{how} of {', '.join(self.metrics)}{where}{scaled}{told}"
 
     def of(self, scores: Mapping[str, Sequence[float]]) -> float | None:
         """The number, of the scores of `metrics` by category; None if a category has none, or there is nothing."""
+        scores = {name: row for name, row in scores.items() if self.covers(name)}
         if not scores or not all(scores.values()):
             return None
         rows = [[self._scaled(score) for score in row] for row in scores.values()]
@@ -80,6 +84,10 @@ class OfficialMean:
             rows = [[score for row in rows for score in row]]
         means = [self._rounded(math.fsum(row) / len(row), self.category_digits) for row in rows]
         return self._rounded(math.fsum(means) / len(means), self.digits)
+
+    def covers(self, category: str) -> bool:
+        """Whether the scores of `category` are among those that it is the mean of."""
+        return not self.categories or category in self.categories
 
     def _scaled(self, score: float) -> float:
         return self._rounded(self.factor * (score - self.offset), self.score_digits)

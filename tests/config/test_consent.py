@@ -376,3 +376,17 @@ def test_a_path_in_a_data_set_of_the_hub_is_no_path_of_this_machine(folder: Path
     settings = Settings({"benchmark": data}, folder / "c.yaml", folder)
     found = [(effect.verb, effect.subject) for effect in effects_of(settings) if effect.verb != "writes"]
     assert found == [("contacts", "the Hugging Face Hub for they/edits")]
+
+
+@pytest.mark.parametrize(
+    ("params", "verb", "subject"),
+    [({}, "contacts", "the Hugging Face Hub for stepfun-ai/GEdit-Bench"), ({"path": "data"}, "reads", "data")],
+)
+def test_a_named_benchmark_contacts_the_hub_only_without_a_path(
+    folder: Path, params: dict[str, str], verb: str, subject: str
+) -> None:
+    (folder / "c.yaml").write_text(
+        f"benchmark: {{type: gedit, params: {params}}}\ndiffusion_model: {{type: identity}}\n"
+    )
+    found = {(e.verb, e.subject) for e in load_config(folder / "c.yaml", environ={}).effects if e.verb != "writes"}
+    assert found == {(verb, subject)}

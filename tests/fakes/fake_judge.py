@@ -25,6 +25,7 @@ class FakeJudgeParams:
     ends: list[float | None] = field(default_factory=lambda: [0.0, 10.0])  # of the scale of `overall`
     skips: list[str] = field(default_factory=list)  # request keys to which `care` does not apply
     official: list[str] = field(default_factory=list)  # metrics whose scores its authors would pool, to one digit
+    values: dict[str, float] = field(default_factory=dict)  # request key -> value, where it is another
     notes: str = ""  # file for one line per request: its key and how many source images it shows
 
 
@@ -53,7 +54,7 @@ class FakeJudge(Judge):
             for request in requests:
                 decode(request.source)
         mode = next((m for r in requests if (m := self.params.modes.get(r.key))), self.params.mode)
-        sound = [self._row(r.key, self.params.value) for r in requests]
+        sound = [self._row(r.key, self.params.values.get(r.key, self.params.value)) for r in requests]
         for row in sound:
             if None in self.params.ends:
                 row[1] = replace(row[1], value=5.0)  # on 0-10, whatever `value` is

@@ -17,6 +17,8 @@ def as_of_version(directory: Path, version: int) -> None:
         for step in range(version + 1, 5):
             for column in added[step]:
                 db.execute(f"ALTER TABLE edits DROP COLUMN {column}")
+        for column in ("language", "subset") if version < 5 else ():
+            db.execute(f"ALTER TABLE samples DROP COLUMN {column}")
         for column in ("inputs", "origin") if version < 3 else ():
             db.execute(f"ALTER TABLE scores DROP COLUMN {column}")
         db.execute(f"PRAGMA user_version = {version}")

@@ -159,6 +159,27 @@ def test_jpeg_is_what_that_quality_leaves_of_the_picture() -> None:
     assert seen.tobytes() == decode(buffer.getvalue()).tobytes() != noise.tobytes()
 
 
+def test_a_longest_side_is_pillows_thumbnail() -> None:
+    noise = Image.effect_noise((333, 2000), 90).convert("RGB")
+    shown = ShownImage("edited", preparation=Preparation(max_side=100, is_limited=False))
+    seen = chat.pictures(request(edited=encode_png(noise)), [Question("q", None, (shown,), "number")], 64)[shown]
+    noise.thumbnail((100, 100))
+    assert (seen.size, seen.tobytes()) == (noise.size, noise.tobytes())
+
+
+def test_the_detail_that_is_wanted_goes_with_a_servers_picture_and_with_no_other() -> None:
+    shown = ShownImage("edited", detail="high")
+    question = Question("q", None, ("Look.", shown, ShownImage("edited")), "number")
+    for part, wanted in (
+        (
+            {"type": "image_url", "image_url": {"url": "u"}},
+            {"type": "image_url", "image_url": {"url": "u", "detail": "high"}},
+        ),
+        ({"type": "image"}, {"type": "image"}),
+    ):
+        assert chat.messages(question, {shown.picture: part})[0]["content"][1:] == [wanted, part]
+
+
 def test_one_image_prepared_in_two_ways_is_two_pictures_and_its_label_is_none() -> None:
     twice = (ShownImage("edited", 0, "A"), ShownImage("edited", 0, "B"), ShownImage("edited", 0, "C", STRETCHED))
     assert len(chat.pictures(request(), [Question("q", None, twice, "number")], 64)) == 2

@@ -108,6 +108,13 @@ def test_means_as_authors_make_them() -> None:
     assert OfficialMean("m", ("o",), "samples").of({}) is None
 
 
+def test_an_official_mean_of_some_categories_counts_those_alone_and_says_so() -> None:
+    mean = OfficialMean("m", ("o", "p"), "samples", categories=("a", "b"))
+    assert mean.of({"a": [1.0, 3.0], "b": [5.0], "c": [9.0], "d": []}) == 3.0
+    assert mean.of({"c": [9.0]}) is None
+    assert mean.rule == "mean of all scores of o, p in a, b"
+
+
 def test_intervals_are_cut_at_the_ends_of_the_scale_and_nowhere_else() -> None:
     entries = [("c", f"k{i}", "scored", 100.0 - i if i < 11 else 0.0) for i in range(12)]
     hundred = summarise(entries, "m", Metric("m", 0.0, 100.0))[0]  # type: ignore[arg-type]

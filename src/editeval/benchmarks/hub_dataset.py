@@ -65,7 +65,7 @@ class HubDataset(Benchmark):
     def _read(self) -> Benchmark:
         if self._inner is None:
             cls = _format(self.params)
-            folder = _downloaded(self.params)
+            folder = downloaded(self.params)
             self._commit = folder.name
             self._inner = _of(cls, folder, self.params)
         return self._inner
@@ -104,7 +104,7 @@ def _of(cls: type[Benchmark], folder: Path, params: HubDatasetParams) -> Benchma
     return cls(plugins.params_of(cls, {**params.params, "path": str(place)}))
 
 
-def _downloaded(params: HubDatasetParams) -> Path:
+def downloaded(params: HubDatasetParams) -> Path:
     """The folder of the commit in the cache, with all wanted files. Raises MachineError if they cannot be had."""
     try:
         import huggingface_hub  # type: ignore[import-not-found]

@@ -14,7 +14,7 @@ from editeval import files
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
 from editeval.reports.format import subset_line
-from editeval.reports.tables import Flat, judge_cells, replacing, write_csv, write_parquet
+from editeval.reports.tables import Flat, group_cells, group_columns, judge_cells, replacing, write_csv, write_parquet
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
 from editeval.run import results
@@ -142,12 +142,18 @@ def flat(store: RunStore, with_raw: bool = False) -> Flat:
     columns |= dict.fromkeys(judges, str)
     origin = {"run": store.dir.name, "run_id": store.manifest["run_id"]}
     subset = queries.subset(store)
+    groups = group_columns({f"{by}s": counts for by, counts in queries.covered(store).items()})
+    columns |= dict.fromkeys(groups, str)
     part = judges
     if subset is not None:
         columns |= {"subset": str}
         origin |= {"subset": subset_line(subset)}
         part = judges | {"subset": f"{subset.num} of {subset.of}"}
-    return Flat(columns, lambda: (_cells(row, columns, metrics) | part for row in results.rows(store, shown)), origin)
+
+    def cells(row: SampleRow) -> dict[str, object]:
+        return _cells(row, columns, metrics) | group_cells(row, groups) | part
+
+    return Flat(columns, lambda: map(cells, results.rows(store, shown)), origin)
 
 
 def _cells(row: SampleRow, columns: dict[str, type], metrics: Sequence[str]) -> dict[str, object]:
@@ -172,7 +178,8 @@ def _model(store: RunStore) -> tuple[Model, str]:
     scale = results.scales(store, shown[:1]).get(metric) or Metric(metric)
     summaries = {s.category: s for s in summarise(entries, metric, scale)}
     name = editor_of(store)
-    return Model(name, summaries, shown[0].title, queries.subset(store), scale, shown[0].id), metric
+    subset, covers = queries.subset(store), repr((queries.subset(store), queries.covered(store)))
+    return Model(name, summaries, shown[0].title, subset, scale, shown[0].id, covers), metric
 
 
 def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:

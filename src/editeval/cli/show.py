@@ -108,6 +108,10 @@ def _lines(found: SampleDetail, file: str, known: Known) -> Iterator[str]:
     yield f"category     {printable(found.category)}"
     if found.cluster != found.sample_id:
         yield f"cluster      {printable(found.cluster)}"
+    if found.language:
+        yield f"language     {printable(found.language)}"
+    if found.subset:
+        yield f"subset       {printable(found.subset)}"
     yield f"instruction  {printable(found.instruction)}"
     if found.description:
         yield f"description  {printable(found.description)}"

@@ -147,6 +147,7 @@ def _meaning(found: RunStatus) -> str:
 def _json(found: RunStatus) -> str:
     block = {"run": found.picture.directory, "complete": found.is_complete, "outcome": found.outcome}
     block |= {"subset": asdict(found.subset) if found.subset else None}
+    block |= {f"{by}s": counts for by, counts in found.covered.items() if counts}
     block |= {"judgings": [asdict(judging) for judging in found.judgings]}
     block |= {"unfinished": [asdict(one) for one in found.unfinished]}
     block |= {"reused": [asdict(one) for one in found.reused]}

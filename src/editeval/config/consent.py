@@ -113,7 +113,8 @@ def effects_of(settings: Settings) -> list[Effect]:
     found = [*_type("benchmark", settings), *_results(settings)]
     data = _path(settings.at("benchmark.params.path"))
     repo = settings.at("benchmark.params.repo")
-    if isinstance(repo, str) and repo:  # its `path` is one of the data set's own
+    is_local = data is not None and settings.at("benchmark.type") != "hub_dataset"  # whose `path` is in the data set
+    if isinstance(repo, str) and repo and not is_local:
         found.append(_effect(settings, "contacts", f"the Hugging Face Hub for {repo}", "", "benchmark.params.repo"))
     elif data is not None:
         found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))

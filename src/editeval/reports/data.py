@@ -84,6 +84,20 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleGroup:
+    """The samples of one language, or of one named subset; there is none of what all samples share."""
+
+    by: str  # "language" or "subset"
+    name: str  # empty: the data do not say, or they are in no named subset
+    summaries: tuple[Summary, ...]  # of every metric, as those of the report
+    official: tuple[JsonObject, ...] = ()  # as `run.official`
+
+
+GROUPED_BY = ("language", "subset")
+"""Fields of a SampleRow."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One run, ready to be rendered. Every mapping holds JSON values only.
 
@@ -118,6 +132,7 @@ class Report:
     timeline: JsonObject = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
     histories: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict)  # failed attempts, by sample
     scales: Mapping[str, Metric] = field(default_factory=dict)  # of the metrics that are not 0-10
+    groups: tuple[SampleGroup, ...] = ()  # by language, then by named subset, where there is more than one
     certificate: JsonObject | None = None  # what is known of how far this judge can be trusted
 
     def scale(self, metric: str) -> Metric:

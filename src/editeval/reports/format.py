@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from editeval.reports.data import MACRO, MICRO, JsonObject, Report
+from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report, SampleGroup
 from editeval.reports.i18n import Message, english
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
 from editeval.types import STATISTICS, Metric, Subset, Summary
@@ -71,6 +71,27 @@ def rows_of(report: Report, metric: str) -> tuple[Summary, ...]:
     mine = [s for s in report.summaries if s.metric == metric]
     last = {MACRO: 1, MICRO: 2}
     return tuple(sorted(mine, key=lambda s: last.get(s.category, 0)))
+
+
+GROUP_TITLES = {"language": "by language", "subset": "by named subset"}
+
+
+def group_title(group: SampleGroup) -> str:
+    """What the samples of one language or named subset are called."""
+    return printable(group.name) or {"language": "(no language)", "subset": "(in none)"}[group.by]
+
+
+def group_tables(report: Report) -> Iterator[tuple[str, tuple[Summary, ...]]]:
+    """What is grouped by, and two summaries of each group's headline: over its categories, and over its samples."""
+    for by in GROUPED_BY:
+        rows = tuple(
+            replace(summary, category=f"{group_title(group)}, {summary.category}")
+            for group in report.groups
+            for summary in group.summaries
+            if group.by == by and summary.metric == report.headline_metric and summary.category in (MACRO, MICRO)
+        )
+        if rows:
+            yield by, rows
 
 
 def metrics_of(report: Report) -> tuple[str, ...]:
@@ -284,9 +305,14 @@ def model_line(report: Report) -> Message | None:
 
 def official_lines(report: Report) -> list[tuple[str, str]]:
     """(name, value and rule) of every number made as the authors of the benchmark make it."""
+    told = [("", one) for one in report.run.get("official") or ()]
+    told += [(f" ({group_title(group)})", one) for group in report.groups for one in group.official]
     return [
-        (f"{one['name']}, authors' rule", f"{value} ({one['rule']}); {one['num_scored']} of {one['num_scores']} scores")
-        for one in report.run.get("official") or ()
+        (
+            f"{one['name']}{of}, authors' rule",
+            f"{value} ({one['rule']}); {one['num_scored']} of {one['num_scores']} scores",
+        )
+        for of, one in told
         for value in ("none" if one["value"] is None else f"{one['value']:.6g}",)
     ]
 

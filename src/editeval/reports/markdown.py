@@ -9,9 +9,11 @@ from pathlib import Path
 from editeval.files import write_atomic
 from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
+    GROUP_TITLES,
     category_title,
     columns,
     command,
+    group_tables,
     headline,
     interval_notes,
     metric_title,
@@ -23,6 +25,7 @@ from editeval.reports.format import (
     subset_line,
 )
 from editeval.text import printable, shortened
+from editeval.types import Summary
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")
 
@@ -78,15 +81,22 @@ def _scores(report: Report) -> Iterator[Sequence[str]]:
         summaries = rows_of(report, metric)
         if not summaries:
             continue
-        shown = columns(report, summaries)
         yield [f"## {escaped(metric_title(report, metric))}"]
-        yield _table(
-            ("category", *(column.title for column in shown)),
-            [(escaped(category_title(s.category)), *(column.cell(s) for column in shown)) for s in summaries],
-        )
+        yield _score_table(report, summaries, "category")
         notes = list(interval_notes(summaries)) if "mean" in report.statistics else []
         if notes:
             yield [f"- {escaped(note)}" for note in notes]
+        for by, rows in group_tables(report) if metric == report.headline_metric else ():
+            yield [f"### {escaped(metric_title(report, metric))} {GROUP_TITLES[by]}"]
+            yield _score_table(report, rows, by)
+
+
+def _score_table(report: Report, summaries: Sequence[Summary], first: str) -> list[str]:
+    shown = columns(report, summaries)
+    return _table(
+        (first, *(column.title for column in shown)),
+        [(escaped(category_title(s.category)), *(column.cell(s) for column in shown)) for s in summaries],
+    )
 
 
 def _times(report: Report) -> Iterator[Sequence[str]]:

@@ -9,7 +9,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeAlias
@@ -17,10 +17,10 @@ from typing import BinaryIO, TextIO, TypeAlias
 from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
-from editeval.reports.data import NOT_JUDGED, JsonObject, Report, surveyed
+from editeval.reports.data import GROUPED_BY, NOT_JUDGED, JsonObject, Report, SampleGroup, surveyed
 from editeval.store.records import SampleRow
 from editeval.text import plain
-from editeval.types import Score
+from editeval.types import Score, Summary
 
 Cell: TypeAlias = "str | int | float | None"
 SCHEMA_VERSION = 1
@@ -41,18 +41,28 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "warnings": report.warnings,
         "headline_metric": report.headline_metric,
         "coverage": report.coverage,
-        "summaries": [{**dataclasses.asdict(s), "coverage": s.coverage} for s in report.summaries],
+        "summaries": _summaries(report.summaries),
         "causes": [dataclasses.asdict(cause) for cause in surveyed(report).causes],
         "timing": report.timing,
         "policies": report.policies,
         "batches": report.batches,
         "statistics": report.statistics,
+        **({"groups": [_group(group) for group in report.groups]} if report.groups else {}),
         **({"scales": {m: dataclasses.asdict(scale) for m, scale in report.scales.items()}} if report.scales else {}),
         "certificate": report.certificate,
         "provenance": report.provenance,
     }
     write_atomic(path, (to_json(document, indent=2) + "\n").encode())
     return path
+
+
+def _summaries(summaries: Iterable[Summary]) -> list[dict[str, object]]:
+    return [{**dataclasses.asdict(s), "coverage": s.coverage} for s in summaries]
+
+
+def _group(group: SampleGroup) -> dict[str, object]:
+    official = {"official": group.official} if group.official else {}
+    return {"by": group.by, "name": group.name, "summaries": _summaries(group.summaries), **official}
 
 
 def write_samples_jsonl(report: Report, directory: Path) -> Path:
@@ -72,16 +82,19 @@ def write_samples_jsonl(report: Report, directory: Path) -> Path:
 def write_scores_csv(report: Report, directory: Path) -> Path:
     """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`).
 
-    Of a subset there is a last column, `subset`: "5 of 60".
+    Of samples with a language or a named subset there are columns `language` and `named_subset`; of a subset, such as
+    `--limit` draws, there is a last column, `subset`: "5 of 60".
     """
     path = directory / "scores.csv"
     metrics = surveyed(report).metrics
     judges = judge_cells(report.run.get("judgings") or ())
+    groups = group_columns(report.run)
     part = [f"{report.subset.num} of {report.subset.of}"] if report.subset else []
     with replacing(path) as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         reasons = (f"{metric}_reason" for metric in metrics)
-        writer.writerow([*_COLUMNS, *map(guarded, (*metrics, *reasons, *judges)), *(["subset"] if part else [])])
+        further = [*groups, *(["subset"] if part else [])]
+        writer.writerow([*_COLUMNS, *map(guarded, (*metrics, *reasons, *judges)), *further])
         for row in report.samples():
             scores = [row.scores.get(metric) for metric in metrics]
             writer.writerow(
@@ -89,7 +102,7 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
                     *(_cell(getattr(row, column)) for column in _COLUMNS),
                     *(_cell(score.value if score else None) for score in scores),
                     *(_cell(_reason(row, score)) for score in scores),
-                    *map(_cell, judges.values()),
+                    *map(_cell, (*judges.values(), *group_cells(row, groups).values())),
                     *part,
                 ]
             )
@@ -112,6 +125,21 @@ def judge_cells(score_sets: Iterable[JsonObject]) -> dict[str, str]:
     }
 
 
+GROUP_COLUMNS = ("language", "named_subset")
+"""Of a sample, in files where `subset` says which part of the benchmark was wanted."""
+
+
+def group_cells(row: SampleRow, columns: Container[str]) -> dict[str, str | None]:
+    """The cells of those of GROUP_COLUMNS that are among `columns`."""
+    values = zip(GROUP_COLUMNS, (row.language, row.subset), strict=True)
+    return {name: value or None for name, value in values if name in columns}
+
+
+def group_columns(covered: JsonObject) -> list[str]:
+    """Those of GROUP_COLUMNS that a run has, given its counts `languages` and `subsets`."""
+    return [column for column, by in zip(GROUP_COLUMNS, GROUPED_BY, strict=True) if covered.get(f"{by}s")]
+
+
 def _protocols(report: Report) -> dict[str, str]:
     """The protocol of every metric that has one, by label."""
     score_sets = report.run.get("judgings") or ()
@@ -131,7 +159,8 @@ def _sample(
         name, digest = originals[row.id]
         edit |= {"origin": "imported", "file": name or None, "file_sha256": digest or None, "flags": row.flags}
     scores = {metric: _score(row.scores[metric], protocols.get(metric)) for metric in sorted(row.scores)}
-    return {"id": row.id, "category": row.category, "edit": edit, "scores": scores}
+    named = {name: value for name, value in zip(GROUP_COLUMNS, (row.language, row.subset), strict=True) if value}
+    return {"id": row.id, "category": row.category, **named, "edit": edit, "scores": scores}
 
 
 def _score(score: Score, protocol: str | None) -> dict[str, object]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, JsonObject, Report, surveyed
 from editeval.reports.format import (
+    GROUP_TITLES,
     category_title,
     columns,
     format_interval,
+    group_tables,
     headline,
     interval_notes,
     metric_title,
@@ -33,6 +35,7 @@ from editeval.reports.format import (
 )
 from editeval.reports.judge_trust import CERTIFIED, figures_line
 from editeval.text import NOTHING, fixed, moment, printable, share, shortened
+from editeval.types import Summary
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -69,7 +72,9 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     for warning in report.warnings:
         yield Text(f"! {printable(warning)}", style="yellow")
     if seen.num_scored:
-        yield _score_table(report, console)
+        yield _score_table(report, rows_of(report, report.headline_metric), "", console)
+        for by, summaries in group_tables(report):
+            yield _score_table(report, summaries, GROUP_TITLES[by], console)
         if "mean" in report.statistics:
             yield from map(Text, interval_notes(rows_of(report, report.headline_metric)))
         if len(metrics_of(report)) > 1:
@@ -100,12 +105,13 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     return ((name, line) for name, line in said if line)
 
 
-def _score_table(report: Report, console: Console) -> Table:
-    summaries = rows_of(report, report.headline_metric)
+def _score_table(report: Report, summaries: Sequence[Summary], groups: str, console: Console) -> Table:
+    """Of the headline; `groups`: what its rows are, if they are no categories."""
+    title = " ".join(filter(None, (metric_title(report, report.headline_metric), groups)))
     shown = list(columns(report, summaries))
     for name in (None, *_EXPENDABLE):
         shown = [column for column in shown if column.name != name]
-        table = _table([metric_title(report, report.headline_metric), *(column.title for column in shown)])
+        table = _table([title, *(column.title for column in shown)])
         for summary in summaries:
             _add_row(table, [_title(summary.category), *(column.cell(summary) for column in shown)])
         if _fits(table, console):

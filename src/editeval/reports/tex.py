@@ -38,12 +38,14 @@ class Model:
     subset: Subset | None = None
     scale: Metric = field(default_factory=lambda: Metric(""))
     judging_id: str = ""  # models with another one are judged differently
+    covers: str = ""  # which samples: models with another text cover different ones
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
     """The table of `models`; the best mean of a column is bold if there are several models.
 
-    Models that are judged differently are not compared: no mean is bold, and the caption says whose scores each has.
+    Models that are judged differently, or cover different samples, are not compared: no mean is bold, and the caption
+    says why.
     """
     categories = [c for c in dict.fromkeys(c for m in models for c in m.summaries) if c not in (MACRO, MICRO)]
     columns = [*categories, MACRO, MICRO]
@@ -58,7 +60,7 @@ def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
         r"    \toprule",
         f"    Model & {' & '.join(escaped(column) for column in columns)} \\\\",
     ]
-    is_comparable = len(models) > 1 and not _is_judged_differently(models)
+    is_comparable = len(models) > 1 and not _is_judged_differently(models) and not _covers_differ(models)
     best = {column: _best(models, column) if is_comparable else None for column in columns}
     for model in models:
         found = [model.summaries.get(column) for column in columns]
@@ -86,6 +88,8 @@ def _caption(metric: str, models: Sequence[Model], scale: Metric) -> str:
         judges += "; ".join(f"{escaped(model.name)} by {escaped(model.judge)}" for model in models)
     else:
         judges = "; ".join(dict.fromkeys(escaped(model.judge) for model in models))
+    if _covers_differ(models):
+        subsets += " The models cover different samples, so that the means do not compare."
     ends = escaped(scale.range).replace("-", "--") + ("" if scale.is_higher_better else ", lower is better")
     return (
         f"{escaped(metric)}, {ends}: "
@@ -97,6 +101,10 @@ def _caption(metric: str, models: Sequence[Model], scale: Metric) -> str:
 
 def _is_judged_differently(models: Sequence[Model]) -> bool:
     return len({model.judging_id for model in models}) > 1
+
+
+def _covers_differ(models: Sequence[Model]) -> bool:
+    return len({model.covers for model in models}) > 1
 
 
 def _best(models: Sequence[Model], column: str) -> float | None:

@@ -39,7 +39,9 @@ class Comparing:
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
         comparisons = [
-            asdict(compare(first, other)) | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
+            asdict(compare(first, other))
+            | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
+            | {"is_same_part": _covers(blocks[0]) == _covers(block)}
             for other, block in zip(others, blocks[1:], strict=True)
         ]
         return comparisons, len(set(first).intersection(*others)) if self._intersect else None
@@ -66,6 +68,12 @@ def _written_at(directory: Path) -> int:
         return (directory / FIRST_FILE).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def _covers(block: JsonObject) -> list[object]:
+    """The part of its benchmark, the languages and the named subsets; the number of samples in each."""
+    subset = block["run"].get("subset") or {}
+    return [subset, *(block["run"].get(name) or {} for name in ("languages", "subsets"))]
 
 
 def _judged_by(block: JsonObject) -> tuple[object, object]:

@@ -127,7 +127,11 @@ class RecordedBenchmark(Benchmark):
         super().__init__(None)
         self._fingerprint = str(store.manifest["identity"]["benchmark"])
         self._samples = [
-            Sample(row.id, row.category, (_GONE,), row.instruction, row.description, _GONE, None, row.cluster)
+            Sample(
+                *(row.id, row.category, (_GONE,), row.instruction, row.description, _GONE, None, row.cluster),
+                language=row.language,
+                subset=row.subset,
+            )
             for row in store.rows(None)
         ]
 

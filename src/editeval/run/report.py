@@ -75,7 +75,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about = (*about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
-    official = [counted.official(*one) for one in results.official(store, shown)]
+    authors = list(results.official(store, shown))
+    official = [counted.official(*one) for one in authors]
     also: dict[str, object] = {"official": official} if official else {}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
@@ -98,6 +99,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         scales=scales,
         timeline=worked.chart,
         histories=worked.histories,
+        groups=tuple(counted.groups(authors)),
         certificate=certificate_block(certificates[shown[0].id] if shown else None),
     )
 
@@ -129,18 +131,33 @@ class _Counted:
     def __init__(self, metrics: Sequence[str], scales: Mapping[str, Metric]) -> None:
         self._scales = scales
         self._entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
+        self._names: dict[str, list[str]] = {by: [] for by in data.GROUPED_BY}
 
     def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
         """`samples`, each counted on its way."""
         for row in samples:
             for metric, entries in self._entries.items():
                 entries.append(results.entry_of(row, metric))
+            for by, names in self._names.items():
+                names.append(getattr(row, by))
             yield row
+
+    def groups(self, official: Sequence[tuple[OfficialMean, Sequence[str]]]) -> Iterator[data.SampleGroup]:
+        """The samples by language and by named subset; nothing of one that they all share."""
+        for by, names in self._names.items():
+            found = dict.fromkeys(names)
+            for name in found if len(found) > 1 else ():
+                part = _Counted((), self._scales)
+                for metric, entries in self._entries.items():
+                    part._entries[metric] = [entry for entry, one in zip(entries, names, strict=True) if one == name]
+                means = tuple(part.official(*one) for one in official)
+                yield data.SampleGroup(by, name, tuple(part.summaries()), means)
 
     def official(self, mean: OfficialMean, labels: Sequence[str]) -> dict[str, object]:
         """What report.json says of a number that the authors would print."""
         scores: dict[str, list[float]] = {}
-        entries = [entry for label in labels for entry in self._entries[label] if entry[2] != "not_applicable"]
+        every = (entry for label in labels for entry in self._entries[label] if mean.covers(entry[0]))
+        entries = [entry for entry in every if entry[2] != "not_applicable"]
         for category, _, _, value in entries:
             scores.setdefault(category, []).extend([] if value is None else [value])
         counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
@@ -229,6 +246,7 @@ def _run_block(
         "devices": list(begun[-1].devices) if begun else [],
         "num_samples": len(plan.samples),
         "subset": asdict(plan.subset) if plan.subset else None,
+        **{f"{by}s": counts for by, counts in queries.covered(store).items() if counts},
         "num_in_run": queries.num_edits(store),
         "reused": [asdict(one) for one in reused(store)],
         "planted": asdict(truth) if truth else None,

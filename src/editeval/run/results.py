@@ -156,22 +156,25 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
     """Figures of report.json that do not follow from the ledger; its counts and samples are checked by the store."""
     path = store.dir / "report.json"
     try:
-        told = json.loads(path.read_bytes())["summaries"]
-        keys = dict.fromkeys(str(summary["metric"]) for summary in told)
+        report = json.loads(path.read_bytes())
+        told = [(("", ""), summary) for summary in report["summaries"]]
+        groups = [((str(group["by"]), str(group["name"])), group["summaries"]) for group in report.get("groups", ())]
+        told += [(group, summary) for group, summaries in groups for summary in summaries]
+        keys = dict.fromkeys((group, str(summary["metric"])) for group, summary in told)
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # the store has said so
     known, known_scales = {}, scales(store, shown(store))
-    for metric in keys:
-        entries = (entry_of(row, metric) for row in rows(store))
+    for (by, name), metric in keys:
+        entries = (entry_of(row, metric) for row in rows(store) if not by or getattr(row, by, None) == name)
         for summary in summarise(entries, metric, known_scales.get(metric)):
-            known[metric, summary.category] = asdict(summary)
-    for summary in told:
-        where = f"{summary.get('metric')} of {summary.get('category')}"
+            known[(by, name), metric, summary.category] = asdict(summary)
+    for group, summary in told:
+        where = f"{summary.get('metric')} of {summary.get('category')}{' in ' if group[0] else ''}{' '.join(group)}"
         # a version without `interval_note` printed other intervals: these alone cannot be checked
         unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
-        for name, value in known.get((summary.get("metric"), summary.get("category")), {}).items():
+        for name, value in known.get((group, summary.get("metric"), summary.get("category")), {}).items():
             if name not in unchecked and not _is_equal(summary.get(name), value):
                 detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
                 yield Problem("report", path.name, detail)

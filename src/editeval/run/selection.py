@@ -178,12 +178,21 @@ def category_notes(samples: list[Sample], config: Config) -> list[str]:
 
 
 def part_of(samples: Sequence[Sample], config: Config) -> list[Sample]:
-    """What `first` or `limit` leaves of `samples`, in their order. A larger limit keeps what a smaller one drew."""
+    """What `first` or `limit` leaves of `samples`, in their order. A larger limit keeps what a smaller one drew.
+
+    The strata are the categories, and of samples in several languages each category's languages.
+    """
     chosen = list(samples[: config.first])
     if config.limit is None or config.limit >= len(chosen):
         return chosen
-    known = [(sample.id, config.benchmark.canonical(sample.category)) for sample in chosen]
+    has_languages = len({sample.language for sample in chosen}) > 1
+    strata = [_stratum(config.benchmark.canonical(one.category), one.language * has_languages) for one in chosen]
+    known = [(sample.id, stratum) for sample, stratum in zip(chosen, strata, strict=True)]
     return [chosen[n] for n in stratified(known, config.limit, config.diffusion_model.seed)]
+
+
+def _stratum(category: str, language: str) -> str:
+    return f"{category}\0{language}" if language else category
 
 
 def subset_of(config: Config, everything: Sequence[Sample], num: int) -> Subset | None:
@@ -203,18 +212,18 @@ def subset_of(config: Config, everything: Sequence[Sample], num: int) -> Subset 
 
 
 def stratified(samples: Sequence[tuple[str, str]], num: int, seed: int) -> list[int]:
-    """Positions, ascending, of `num` of these (id, category), drawn at random but evenly over the categories.
+    """Positions, ascending, of `num` of these (id, stratum), drawn at random but evenly over the strata.
 
-    A category of n_k samples gets about num * n_k / n, and one at least if `num` is enough for all. Only `seed`,
-    ids and categories decide, and of the same samples a smaller draw is part of every larger one.
+    A stratum of n_k samples gets about num * n_k / n, and one at least if `num` is enough for all. Only `seed`,
+    ids and strata decide, and of the same samples a smaller draw is part of every larger one.
     """
-    sizes = Counter(category for _, category in samples)
+    sizes = Counter(stratum for _, stratum in samples)
     drawn: Counter[str] = Counter()
     turns: list[tuple[float, str, int]] = []
     for position in sorted(range(len(samples)), key=lambda position: _noise(seed, samples[position][0])):
-        category = samples[position][1]
-        turns.append((drawn[category] / sizes[category], _noise(seed, category), position))
-        drawn[category] += 1
+        stratum = samples[position][1]
+        turns.append((drawn[stratum] / sizes[stratum], _noise(seed, stratum), position))
+        drawn[stratum] += 1
     return sorted(position for *_, position in sorted(turns)[:num])
 
 

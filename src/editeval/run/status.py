@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,6 +81,7 @@ class RunStatus:
     cap: str = ""  # the key of the limit on spending that it met last
     reused: tuple[Reused, ...] = ()  # what was taken over from other runs
     subset: Subset | None = None
+    covered: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # wanted samples by language and subset
 
     @property
     def is_complete(self) -> bool:
@@ -103,13 +104,13 @@ def status_of(directory: Path) -> RunStatus:
         taken = reused(store)
         judgings = tuple(_kept(store, {facts.judging_id: found.counts[facts.key] for facts in told}))
         unfinished = tuple(found.unfinished())
-        subset = queries.subset(store)
+        subset, covered = queries.subset(store), queries.covered(store)
         retry = run_command("retry", directory, names_code=names_code(settings_of(store)))
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = replace(live, is_continued=picture.is_continued)
     known = {stage: why for stage, why in reasons.items() if why}
-    end = found.argv, retry, found.cap, taken, subset
+    end = found.argv, retry, found.cap, taken, subset, covered
     return RunStatus(picture, outcome, writer, counts, known, judgings, unfinished, *end)
 
 

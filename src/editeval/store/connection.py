@@ -288,11 +288,18 @@ def _add_invocations(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _add_groups(db: sqlite3.Connection) -> None:
+    """Language and named subset of a sample; empty where the data do not say, and in runs of versions before."""
+    for name in ("language", "subset"):
+        db.execute(f"ALTER TABLE samples ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _add_flags,
     _add_inputs,
     _add_invocations,
+    _add_groups,
 )
 
 

@@ -23,7 +23,7 @@ from editeval.types import Edit, Outcome, Sample, Score
 NAME = "ledger.sqlite"
 _PAGE = 256  # rows held in memory while streaming
 _SCORE = "judging_id, sample_id, place, judge, metric, value, raw, reason, seconds, inputs"
-_SAMPLE = "position, id, category, cluster, instruction, description"
+_SAMPLE = "position, id, category, cluster, instruction, description, language, subset"
 T = TypeVar("T")
 
 
@@ -103,9 +103,10 @@ class Ledger:
             _insert_event(db, Reselected(num_same))
             db.execute("UPDATE samples SET position = NULL WHERE position >= ?", (num_same,))
             db.executemany(
-                f"INSERT INTO samples ({_SAMPLE}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                f"INSERT INTO samples ({_SAMPLE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
                 "position = excluded.position, category = excluded.category, cluster = excluded.cluster, "
-                "instruction = excluded.instruction, description = excluded.description",
+                "instruction = excluded.instruction, description = excluded.description, "
+                "language = excluded.language, subset = excluded.subset",
                 rows,
             )
             count, last = db.execute("SELECT COUNT(position), MAX(position) FROM samples").fetchone()
@@ -325,7 +326,7 @@ def _sample_row(position: int, sample: Sample) -> tuple[int | str, ...]:
     except UnicodeEncodeError as error:
         raise BenchmarkError(f"benchmark: sample {position}: the id {sample.id!r} is not valid Unicode") from error
     texts = (sample.category, sample.cluster or sample.id, sample.instruction, sample.description)
-    return (position, sample.id, *map(storable_text, texts))
+    return (position, sample.id, *map(storable_text, (*texts, sample.language, sample.subset)))
 
 
 def _score_row(judging_id: str, place: int, score: Score) -> tuple[str | int | float | None, ...]:

@@ -70,6 +70,16 @@ def subset(store: RunStore) -> Subset | None:
     return chosen.event.subset if chosen else None
 
 
+def covered(store: RunStore) -> dict[str, dict[str, int]]:
+    """Wanted samples by language and by named subset, in benchmark order; "" is neither, and alone it is nothing."""
+    found: dict[str, dict[str, int]] = {}
+    for by in ("language", "subset"):
+        sql = f"SELECT {by}, COUNT(*) FROM samples WHERE position IS NOT NULL GROUP BY 1 ORDER BY MIN(position)"
+        counts = dict(store.query(sql))
+        found[by] = counts if any(counts) else {}
+    return found
+
+
 def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:
     """(cluster, headline score) of every wanted sample that this judging has scored."""
     return [
@@ -249,6 +259,8 @@ class SampleDetail:
     instruction: str
     description: str
     position: int | None  # in the latest selection; None: it is not wanted now
+    language: str
+    subset: str
     edit: Edit | None
     attempts: tuple[Attempt, ...]
     judgings: tuple[tuple[ScoreSet, tuple[Score, ...]], ...]  # those that have seen it
@@ -267,11 +279,12 @@ def matching(store: RunStore, text: str) -> list[str]:
 def sample_detail(store: RunStore, sample_id: str) -> SampleDetail:
     """Raises KeyError for a sample that the run never wanted."""
     found = store.query(
-        "SELECT category, cluster, instruction, description, position FROM samples WHERE id = ?", sample_id
+        "SELECT category, cluster, instruction, description, position, language, subset FROM samples WHERE id = ?",
+        sample_id,
     )
     if not found:
         raise KeyError(sample_id)
-    category, cluster, instruction, description, position = found[0]
+    category, cluster, instruction, description, position, language, subset = found[0]
     scored = ((judging, _scores(store, judging, sample_id)) for judging in store.judgings())
     return SampleDetail(
         sample_id=sample_id,
@@ -280,6 +293,8 @@ def sample_detail(store: RunStore, sample_id: str) -> SampleDetail:
         instruction=instruction,
         description=description,
         position=position,
+        language=language,
+        subset=subset,
         edit=store.edit_of(sample_id),
         attempts=tuple(store.attempts(sample_id=sample_id)),
         judgings=tuple((judging, scores) for judging, scores in scored if scores),

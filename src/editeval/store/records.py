@@ -44,12 +44,14 @@ class SampleRow:
     height: int | None = None
     description: str = ""
     peak_memory_gib: float | None = None
+    language: str = ""  # of the instruction, as the benchmark spells it; empty: not said
+    subset: str = ""  # the named part of the benchmark that it is in; empty: in none
 
 
 ROW_COLUMNS = (  # of a SampleRow in the order of its fields, but for the scores
     "s.id, s.category, s.instruction, s.cluster, s.position, COALESCE(e.status, 'pending'), e.sha256, e.seed, "
     "e.reason, e.message, e.seconds, e.device, e.worker, e.attempt, e.path, COALESCE(e.flags, ''), e.started_at, "
-    "e.width, e.height, s.description, e.peak_memory_gib"
+    "e.width, e.height, s.description, e.peak_memory_gib, s.language, s.subset"
 )
 
 

@@ -108,7 +108,9 @@ def scales_in(details: Details) -> dict[str, Metric]:
 
 def official_in(details: Details) -> list[OfficialMean]:
     """How the authors of the score set's questions make one number of its scores."""
-    return [OfficialMean(**{**told, "metrics": tuple(told["metrics"])}) for told in details.get("official", ())]
+    lists = ("metrics", "categories")
+    told = details.get("official", ())
+    return [OfficialMean(**{**one, **{name: tuple(one.get(name, ())) for name in lists}}) for one in told]
 
 
 def settle(wanted: Mapping[str, ScoreSetId], directory: Path) -> dict[str, ScoreSetId]:

@@ -262,6 +262,8 @@ def _line_fault(line: dict[str, Any], row: SampleRow) -> str:
     told = (edit.get("status"), edit.get("sha256")) if edit.get("status") in ("done", "failed") else (None, None)
     if told != recorded:
         return f"edit of {row.id!r} is {told}, {recorded} in the ledger"
+    if (line.get("language", ""), line.get("named_subset", "")) != (row.language, row.subset):
+        return f"language or named subset of {row.id!r} differs from the ledger"
     values = {metric: score.get("value") for metric, score in (line.get("scores") or {}).items()}
     if not _agree(_known(values), _known({metric: score.value for metric, score in row.scores.items()})):
         return f"scores of {row.id!r} differ from the ledger"

@@ -45,9 +45,15 @@ def messages(question: Question, pictures: Mapping[ShownImage, Part]) -> Convers
     for part in question.parts:
         text = part if isinstance(part, str) else part.label
         content += [{"type": "text", "text": text}] if text else []
-        content += [pictures[part.picture]] if isinstance(part, ShownImage) else []
+        content += [_detailed(pictures[part.picture], part.detail)] if isinstance(part, ShownImage) else []
     user = ChatMessage(role="user", content=content)
     return [user] if question.system is None else [ChatMessage(role="system", content=question.system), user]
+
+
+def _detailed(part: Part, detail: str) -> Part:
+    """The picture with the detail that is wanted, in the form of a server's part; others know no such thing."""
+    url = part.get("image_url")
+    return {**part, "image_url": {**url, "detail": detail}} if detail and isinstance(url, Mapping) else part
 
 
 def follow_up(asked: Conversation, answer: str) -> Conversation:
@@ -130,8 +136,11 @@ def _prepared(image: Image, wanted: Preparation, size: tuple[int, int]) -> Image
     """`image` at `size`, then as `wanted` says. Bicubic, as the authors' scripts scale."""
     from PIL import Image
 
-    scale = min(1.0, wanted.max_side / max(size) if wanted.max_side else 1.0)
-    scale = min(scale, math.sqrt(wanted.max_area / (size[0] * size[1])) if wanted.max_area else 1.0)
+    if wanted.max_side:
+        image = image.copy() if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+        image.thumbnail((wanted.max_side, wanted.max_side))
+        size = image.size
+    scale = min(1.0, math.sqrt(wanted.max_area / (size[0] * size[1])) if wanted.max_area else 1.0)
     if scale < 1.0:
         size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     multiple = wanted.multiple

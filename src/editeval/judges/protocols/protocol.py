@@ -38,7 +38,7 @@ class Preparation:
     """What is done to an image before a judge sees it, in this order; nothing, if nothing is said."""
 
     is_stretched: bool = False  # to the size of the first source image, whatever its own aspect
-    max_side: int | None = None  # of the longer side, in pixels; a smaller image stays as it is
+    max_side: int | None = None  # of the longer side, in pixels, as Pillow's `thumbnail`; a smaller image stays
     max_area: int | None = None  # in pixels; likewise
     multiple: int = 1  # both sides are cut down to multiples of it, by scaling
     jpeg_quality: int | None = None  # through JPEG and back: the judge sees what that leaves
@@ -56,11 +56,12 @@ class ShownImage:
     number: int = 0  # of several sources or references
     label: str = ""  # a text in front of it; empty: none
     preparation: Preparation = AS_IS
+    detail: str = ""  # "high" or "low": how closely a server is told to look, where it knows that; empty: not told
 
     @property
     def picture(self) -> ShownImage:
-        """The same image under any label."""
-        return replace(self, label="")
+        """The same image under any label, looked at in any detail."""
+        return replace(self, label="", detail="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
 from editeval.reports.format import (
     command,
+    group_tables,
     metrics_of,
     model_line,
     official_lines,
@@ -47,6 +48,7 @@ _BLAMED = {
 }
 Block: TypeAlias = JsonObject
 """What `run_block` makes, as JSON: of other versions too, so a reader takes nothing in it for granted."""
+_GROUPED = {"language": "by_language", "subset": "by_subset"}
 DETAIL = ("cluster", "seed", "device", "sha256", "message", "started_at", "raws", "history")
 
 
@@ -68,6 +70,10 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "metrics": shown_metrics(report, seen),
         "coverage": plain(report.coverage),
         "summaries": [plain({**asdict(s), "coverage": s.coverage}) for s in report.summaries],
+        "groups": [
+            {"title": _GROUPED[by], "summaries": [plain({**asdict(s), "coverage": s.coverage}) for s in summaries]}
+            for by, summaries in group_tables(report)
+        ],
         "statistics": list(report.statistics),
         "causes": [plain(cause) for cause in seen.causes],
         "histograms": plain(seen.histograms),
