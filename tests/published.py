@@ -5,6 +5,7 @@ Each builder writes one below `place` and returns what a user gives as `path`.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -93,3 +94,82 @@ def gedit_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 def gedit(place: Path, **how: Any) -> Path:
     """A saved data set of GEdit-Bench; `how` as for `gedit_rows`."""
     return saved_dict(place / "GEdit-Bench", gedit_table(gedit_rows(**how)))
+
+
+# ------------------------------------------------------------------------------------------------ OmniContext
+
+OMNICONTEXT_GROUPS = ("single_object", "multi_character", "scene_object")  # names drawn up here: what counts is "scene"
+
+
+def omnicontext_table(per_group: int = 1, language: str = "en") -> pa.Table:
+    """The n-th group has n source images; keys repeat over groups."""
+    rows = [(group, n + 1, number) for n, group in enumerate(OMNICONTEXT_GROUPS) for number in range(per_group)]
+    images = [[picture(f"{group} {number} {k}") for k in range(num)] for group, num, number in rows]
+    return pa.table(
+        {
+            "key": [f"{number:04d}" for _, _, number in rows],
+            "task_type": [group for group, _, _ in rows],
+            "instruction": [f"Put all of {group} {number} on a table." for group, _, number in rows],
+            "instruction_language": [language] * len(rows),
+            "input_images": pa.array(images, pa.list_(IMAGE)),
+        }
+    )
+
+
+# ------------------------------------------------------------------------------------------------ GEditBench v2
+
+
+def gedit_v2(place: Path, keys: Sequence[str] = ("background_change_000000", "line2image_000001")) -> Path:
+    content = {"key": list(keys), "instruction": [f"Wish {key}." for key in keys]}
+    content["source_image"] = pa.array([picture(key) for key in keys], IMAGE)
+    parquet(place / "GEditBench-v2" / "data" / "train-00000-of-00001.parquet", pa.table(content))
+    return place / "GEditBench-v2"
+
+
+# ------------------------------------------------------------------------------------------------ RE-Edit
+
+
+def re_edit_rows(per_group: int = 1) -> list[dict[str, Any]]:
+    groups = ("physical", "environmental", "cultural", "causal", "referential")
+    rows = [(group, number) for group in groups for number in range(per_group)]
+    return [
+        {
+            "subset": group,
+            "original_image_path": f"images/{group}/{number:05d}_{group}_medium.png",
+            "src_img_b64": base64.b64encode(drawn(f"{group} {number}")).decode(),
+            "edit_instruction_en": f"Edit {group} {number}.",
+            "original_description_en": f"A square for {group}.",
+            "rationale_short_en": f"Hard, since it is {group}.",
+        }
+        for group, number in rows
+    ]
+
+
+def re_edit(place: Path, per_group: int = 1) -> Path:
+    (place / "RE-Edit.json").write_text(json.dumps(re_edit_rows(per_group)), encoding="utf-8")
+    return place / "RE-Edit.json"
+
+
+# ------------------------------------------------------------------------------------------------ UnicBench
+
+
+def unicbench_rows() -> list[dict[str, Any]]:
+    """Two subtasks, one with a blank in its name; a row of the second has reasoning points."""
+    rows: list[dict[str, Any]] = [
+        {"key": "a1", "task": "Scene Editing", "subtask": "Background Change", "image_path": "images/a1.png"},
+        {"key": "b2", "task": "Reasoning Editing", "subtask": "Relation Change", "image_path": "images/b2.png"},
+    ]
+    rows[1]["reasoning_points"] = ["the left one moves"]
+    said = {"resolution": [48, 32]}
+    return [{**row, **said, "en": f"Change {row['key']}.", "cn": f"改变 {row['key']}。"} for row in rows]
+
+
+def unicbench(place: Path) -> Path:
+    """A clone's JSONL, with the images beside it."""
+    folder = place / "UnicBench"
+    (folder / "images").mkdir(parents=True)
+    for row in unicbench_rows():
+        (folder / row["image_path"]).write_bytes(drawn(row["key"]))
+    lines = (json.dumps(row, ensure_ascii=False) for row in unicbench_rows())
+    (folder / "test_data.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder

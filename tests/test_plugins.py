@@ -168,7 +168,7 @@ def test_an_installed_package_s_entry_point_needs_no_consent_and_is_listed(
     assert plugins.load("editors", "identity").__module__ == "editeval.editors.identity", "ours cannot be replaced"
     with pytest.raises(ConfigError, match="did you mean 'theirs'"):
         plugins.load("editors", "their")
-    assert list_names(Namespace(what="editors")) == 0
+    assert list_names(Namespace(what="editors", name=None)) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["theirs", "installed", "by", "installed-for-a-test"]
 
 

@@ -78,6 +78,7 @@ class Reason(StrEnum):
     BAD_SOURCE = "bad_source", "image"
     BAD_IMAGE = "bad_image", "image"
     SOURCE_CHANGED = "source_changed", "image"
+    NO_PAIR = "no_pair", "image"
     PREVIOUS_TURN = "previous_turn", "image"
     MISSING = "missing", "image"
     # processes, devices, time, networks, money

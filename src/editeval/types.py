@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 T = TypeVar("T")
-Facts = Mapping[str, str | int | float | bool | None]
-"""What a loaded model says of itself; numbers are finite."""
+Facts = Mapping[str, str | int | float | bool | None]  # what a loaded model says of itself; numbers are finite
 PluginParams = Any
 """An instance of a plug-in's own `Params`: only the plug-in knows its type."""
 WEIGHTS: Mapping[str, bool] = {"weights": True}
 """Metadata of a field of Params that may name a model folder or a weights file: its content is what counts."""
+WHERE_SET: Mapping[str, bool] = {"identity_where_set": True}  # of a newer field: no part of identities while empty
 Progress = Callable[[int, int], None]
 """progress(step, num_steps): an editor may call it after every denoising step; cheap, never raises."""
 
@@ -235,6 +235,9 @@ class Benchmark(ABC):
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """What it was, under these parameters, in older versions whose samples cannot be made any more."""
         return ()
+
+    def notes(self) -> tuple[str, ...]:
+        return ()  # what a user is told of it before a run, one line each
 
 
 class Plugin:

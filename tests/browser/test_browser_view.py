@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from browser_runs import config_of
+from browser_runs import config_of, picture
 from playwright.sync_api import expect
 
 from conftest import Open, made, run_editeval, shot
@@ -54,6 +54,33 @@ def test_two_runs_stand_side_by_side(open_page: Open, runs: dict[str, Path], ser
     text = page.locator("main").inner_text()
     assert "simulated" not in text and "identity" not in text
     shot(page, "two-runs-blind")
+
+
+def test_every_source_and_every_reference_of_a_sample_is_shown(
+    open_page: Open, tmp_path: Path, served: Callable[..., str]
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(4):
+        (images / f"{number}.png").write_bytes(picture(number))
+    rows: list[dict[str, object]] = [
+        {"id": "one", "image_path": "0.png"},
+        {"id": "many", "image_path": ["1.png", "2.png", "3.png"], "ref": ["0.png"]},
+    ]
+    records = [row | {"edit_instruction_en": "mix them", "subset": "c"} for row in rows]
+    (images / "records.json").write_text(json.dumps(records), encoding="utf-8")
+    fields = {"id": "id", "image": "", "image_path": "image_path", "references_path": "ref"}
+    params = {"path": str(images / "records.json"), "fields": fields}
+    run = made(tmp_path, "several", config_of({"type": "json_records", "params": params}, "identity"), 3)
+    page = open_page(served(run), "#page=grid")
+    expect(page.locator(".several img")).to_have_count(4)
+    shot(page, "several-grid")
+    page.locator(".row", has_text="many").locator("[data-column='1']").click()
+    captions = page.locator("figcaption b:first-child")
+    expect(captions).to_have_text(["source 1", "source 2", "source 3", "reference", "edit"])
+    shot(page, "several-compare")
+    page.evaluate("ui.go({id: 'one'})")
+    expect(captions).to_have_text(["source", "edit"])
 
 
 def test_blind_order_differs_between_samples_and_not_between_visits(

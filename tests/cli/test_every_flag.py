@@ -24,6 +24,7 @@ from editeval.cli.main import build_legacy_parser, legacy_main, main
 from editeval.cli.parser import build_parser
 from editeval.errors import UserError
 from editeval.store.run_store import RunStore
+from published import gedit_rows, gedit_table, parquet
 
 PLAIN = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}
@@ -75,6 +76,8 @@ RAISED = "raised"
 TABLE: dict[tuple[str, str], Row] = {
     ("", "--version"): other("list policies", "--version", r"editeval \d"),
     ("run", "config"): other("run", "run absent.yaml", "absent.yaml"),
+    ("run", "--benchmark"): row(RUN, "--benchmark gedit --data gedit.parquet", "language en, source input_image"),
+    ("run", "--data"): row(f"{RUN} --benchmark gedit --data gedit.parquet", "--data not.parquet", "nothing at 'not"),
     ("run", "--set"): row(RUN, "--set evaluation.limit=2", "procedural: 2 samples"),
     ("run", "--categories"): row(RUN, "--categories causal", "procedural: 1 samples"),
     ("run", "--limit"): row(RUN, "--limit 2", "procedural: 2 samples"),
@@ -110,6 +113,10 @@ TABLE: dict[tuple[str, str], Row] = {
     ("import", "--resume"): row(f"{IMPORT} --fresh", "--resume", "--fresh and --resume: .* choose one"),
     ("import", "--display"): row("import made plain.yaml --display none", "--display json", '"event": "run_began"'),
     ("check", "config"): other("check", "check absent.yaml", "absent.yaml"),
+    ("check", "--benchmark"): row(CHECK, "--benchmark gedit --data gedit.parquet", "language en, source input_image"),
+    ("check", "--data"): row(
+        f"{CHECK} --benchmark gedit --data gedit.parquet", "--data not.parquet", "nothing at 'not"
+    ),
     ("check", "--set"): row(CHECK, "--set evaluation.limit=2", "  2 samples"),
     ("check", "--categories"): row(CHECK, "--categories causal", "  1 samples"),
     ("check", "--limit"): row(CHECK, "--limit 2", "  2 samples"),
@@ -159,6 +166,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("doctor", "--output-dir"): row("doctor", "--output-dir there", "there"),
     ("doctor", "--json"): row("doctor", "--json", "(?m)^\\{"),
     ("list", "what"): other("list policies", "list judges", "reference"),
+    ("list", "name"): row("list benchmarks", "gedit", "licence"),
     ("certify", "config"): other("certify", "certify absent.yaml", "absent.yaml"),
     ("certify", "--num-items"): row(CERTIFY, "--num-items 5", "at least 30, got 5"),
     ("certify", "--judge"): row(CERTIFY, "--judge nobody", "has dull, other"),
@@ -172,6 +180,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("score", "run"): other("score plain exact.yaml", "score nobody exact.yaml", NOT_THERE),
     ("score", "config"): other("score plain", "score plain absent.yaml", "absent.yaml"),
     ("score", "--output-dir"): row("score plain", "--output-dir nowhere", NOT_THERE),
+    ("score", "--data"): row("score plain", "--data gedit.parquet", "benchmark.params.path: unknown"),
     ("score", "--set"): row("score plain", "--set reward_model.params.object_share=0.5", "Kept: "),
     ("score", "--allow-code"): row("score coded", CODE, "coded-\\w+  (valid|invalid)"),
     ("score", "--debug"): row("score nobody", "--debug", RAISED),
@@ -190,6 +199,11 @@ TABLE: dict[tuple[str, str], Row] = {
     ("simulate", "--rotate"): row(SIMULATE, "--rotate", r"round_robin +18.00 s"),
     ("simulate", "--max-drift"): row(f"{SIMULATE} --rotate", "--max-drift -1", "--max-drift 0 or more"),
     ("simulate", "--seed"): row(f"{SIMULATE} --cv 0.3 --draws 1", "--seed 3", "ANOTHER"),
+    ("reproduce", "name"): other("reproduce mmrb2 --from .", "reproduce mmrb3 --from .", "did you mean mmrb2"),
+    ("reproduce", "--from"): row("reproduce mmrb2", "--from nowhere", "no such folder"),
+    ("reproduce", "--published"): row("reproduce mmrb2 --from .", "--published accuracy", "must be 'ROW COLUMN=VALUE'"),
+    ("reproduce", "--markdown"): row("reproduce --list", "--markdown", "stands alone"),
+    ("reproduce", "--list"): row("reproduce", "--list", "not recomputable"),
     ("simulate", "--json"): row(SIMULATE, "--json", '"lower_bound_s"'),
 }
 TESTED_BELOW = {("view", "--no-open"), ("status", "--follow")}
@@ -222,6 +236,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER}).items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    parquet(folder / "gedit.parquet", gedit_table(gedit_rows()))
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -30,6 +30,7 @@ def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("$E status nobody <&- >&- 2>&-", 2, ""),
         ("$E status nobody 2>/dev/full", 2, ""),
         ("$E list nothing 2>/dev/full", 2, ""),
+        ("$E --help >/dev/full", 2, "editeval: the output cannot be written: No space left on device"),
         ("$E list policies >/dev/full", 2, "editeval: the output cannot be written: No space left on device"),
     ],
 )

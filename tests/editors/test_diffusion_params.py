@@ -13,12 +13,14 @@ import pytest
 
 from contracts.editor_contract import check_params
 from editeval import plugins
+from editeval.config.schema import Execution, Stage
 from editeval.editors._images_api import DIALECTS
-from editeval.editors.diffusion import checkpoint
+from editeval.editors.diffusion import checkpoint, lora
 from editeval.editors.diffusion.engine import call_arguments
 from editeval.editors.diffusion.families import FAMILIES
 from editeval.editors.diffusion.patches import tell_token_types
 from editeval.errors import ConfigError, MachineError
+from editeval.store.fingerprints import identity_params, inputs_of
 
 TYPES = ("qwen_image_edit", "qwen_image_edit_plus", "diffusers_pipeline")
 
@@ -188,3 +190,51 @@ def test_an_encoder_that_does_not_ask_for_token_types_is_left_alone() -> None:
             return
 
     assert tell_token_types(Encoder()) is None
+
+
+LORA = {"path": "./style.safetensors", "weight": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("lora", "words"),
+    [
+        ([{"weight": 1}], "lora: needs path and may have weight, adapter_name"),
+        ([{"path": "./a", "scale": 1}], "lora: needs path and may have weight, adapter_name"),
+        (["./a"], "lora: must be a list of {path: ..., weight: ...}"),
+        ([{"path": "./a", "weight": True}], "lora.weight: must be a number"),
+        ([{"path": "./a", "adapter_name": "a.b"}], "lora.adapter_name: letters, digits"),
+        ([LORA | {"adapter_name": "x"}] * 2, "lora.adapter_name: must differ"),
+        ([{"path": "owner/name"}], "lora.revision: owner/name is on the Hub: give its commit"),
+        ([{"path": "./a", "revision": "main"}], "lora.revision: ./a is a file or folder"),
+    ],
+)
+def test_a_mistake_in_an_adapter_is_one_line(lora: list[Any], words: str) -> None:
+    cls = plugins.load("editors", "qwen_image_edit")
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        cls.Params(lora=lora)
+    assert "\n" not in str(caught.value)
+
+
+def test_adapters_that_are_not_there_several_and_pickles_are_named_before_anything_loads(tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    for name in ("a.safetensors", "b.safetensors", "c.bin"):
+        (tmp_path / "two" / name).write_bytes(b"")
+    cases = {"none": "no safetensors file there", "two": "2 files (a.safetensors, b.safetensors)"}
+    cases |= {"two/c.bin": "a pickle, which can run code"}
+    for path, words in cases.items():
+        with pytest.raises(MachineError, match=re.escape(words)):
+            lora.check([{"path": str(tmp_path / path)}])
+    lora.check([{"path": str(tmp_path / "two"), "weight_name": "a.safetensors"}])
+
+
+def test_the_content_of_an_adapter_is_part_of_the_identity_and_none_changes_no_identity(tmp_path: Path) -> None:
+    adapter = tmp_path / "a.safetensors"
+    cls = plugins.load("editors", "diffusers_pipeline")
+    assert "lora" not in identity_params(cls.Params())
+    kind, given = "diffusers_pipeline", cls.Params(lora=({"path": str(adapter)},))
+    stage = Stage("diffusion_model", kind, kind, "", given, 0, Execution())
+    digests = []
+    for content in (b"1", b"2"):
+        adapter.write_bytes(content)
+        digests.append(inputs_of(stage, cls).weights["lora.0.path"])
+    assert len(set(digests)) == 2

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,7 +26,7 @@ from editeval.images import BytesImage
 from editeval.judges.protocols import protocol as protocols
 from editeval.plugins import load
 from editeval.prompts import Prompt
-from editeval.types import JudgeRequest, Sample
+from editeval.types import Sample
 
 SOURCES = sorted(Path(str(editeval.__file__)).parent.rglob("*.py"))
 
@@ -195,10 +196,14 @@ def test_no_instruction_leaves_its_field_or_adds_a_line_in_any_protocol(name: st
         sample = Sample("a", "physical", (BytesImage(b""),), said, said)
         fields = "<description>{original_description}</description> <instruction>{edit_instruction}</instruction>"
         prompt = Prompt("You grade.", f"{fields}\nGrade it.").render(sample)
-        request = JudgeRequest(
-            "a", (b"",), b"", said, prompt=prompt, metadata={"category": "physical", "rationale": said}
-        )
-        return [(q.system, q.text) for q in protocols.load(name).questions(request)]
+        protocol = protocols.load(name)
+        requests = [
+            replace(
+                one, instruction=said, reference_text=said, prompt=prompt, metadata={**one.metadata, "rationale": said}
+            )
+            for one in protocol.examples()
+        ]
+        return [(q.system, q.text) for request in requests for q in protocol.questions(request)]
 
     for (system, user), (plain_system, plain_user) in zip(asked(instruction), asked("PLAIN"), strict=True):
         assert system == plain_system, "no text of a data set is in a system prompt"

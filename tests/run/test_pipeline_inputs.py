@@ -15,8 +15,10 @@ from pipeline_fakes import fake_editor, log_of, report_of, run, samples_of
 from command_line import cli
 from editeval.errors import BenchmarkError, ConfigError
 from editeval.images import decode, encode_png
+from editeval.reports.site.payload import data_of, read_block
 from editeval.run.pipeline import RunResult
-from editeval.run.recorded import settings_of
+from editeval.run.recorded import plan_of, settings_of
+from editeval.run.report import build_report, republish
 from editeval.store.run_store import RunStore
 
 CHINESE = ("物理", "环境", "社会", "因果", "指代")
@@ -251,7 +253,39 @@ def test_images_first_is_another_run_and_the_judge_sees_every_source(tmp_path: P
     ours = run(tmp_path / "out", benchmark=benchmark, diffusion_model=every)
     assert "images" not in ours.plan.identity
     words = "1 sample has several source images: a judge is shown the first one only."
-    assert words in report_of(ours)["warnings"] and words not in report_of(result)["warnings"]
+    assert words in report_of(ours)["warnings"] and words not in report_of(result)["warnings"], "it compares pixels"
+
+
+def test_the_report_has_a_picture_of_every_source_and_of_the_references(tmp_path: Path) -> None:
+    folder(tmp_path, {})
+    two, texts = ["sound.png", "target.png"], {"edit_instruction_en": "make it blue", "subset": "c"}
+    rows = {"one": {"p": "sound.png"}, "two": {"p": two}, "ref": {"p": two, "r": ["target.png"]}}
+    path = tmp_path / "photos" / "records.json"
+    path.write_text(json.dumps([{"id": key, **row, **texts} for key, row in rows.items()]))
+    fields = {"id": "id", "image": "", "image_path": "p", "references_path": "r"}
+    benchmark = {"type": "json_records", "params": {"path": str(path), "fields": fields}}
+    every = {**FIRST, "type": "identity", "params": {"device_ids": ["cpu"]}}
+    result = run(tmp_path / "out", benchmark=benchmark, diffusion_model=every)
+
+    def shown() -> dict[str, list[str]]:
+        names = read_block(result.plan.dir)["row"]
+        rows = [dict(zip(names, row, strict=True)) for row in json.loads(data_of(result.plan.dir, "rows", 0))]
+        for row in rows:
+            for _, stem, extension, *_ in row["further"] or ():
+                assert (result.plan.dir / f"report/thumbs/{stem}.webp").is_file()
+                assert (result.plan.dir / f"report/pictures/{stem}.{extension}").is_file()
+        return {row["id"]: [role for role, *_ in row["further"] or ()] for row in rows}
+
+    expected = {"one": [], "two": ["source"], "ref": ["source", "reference"]}
+    assert shown() == expected
+    with RunStore.reopen(result.plan.dir) as store:
+        republish(build_report(result.plan, store), result.plan, store)
+    assert shown() == expected, "written again from what is known"
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    with RunStore.reopen(result.plan.dir) as store:
+        plan = plan_of(store, allow_code=False, is_looking=True)
+        republish(build_report(plan, store), plan, store)
+    assert shown() == expected, "written again from the run alone"
 
 
 def test_a_changed_second_source_is_another_source(tmp_path: Path) -> None:

@@ -86,10 +86,16 @@ class FilePart:
 
 
 def read_records(
-    path: Path, part: FilePart | None = None, *, window: int = _WINDOW, pending: int = _PENDING
+    path: Path,
+    part: FilePart | None = None,
+    *,
+    is_nan_null: bool = False,
+    window: int = _WINDOW,
+    pending: int = _PENDING,
 ) -> Iterator[JsonRecord]:
     """Every record of a list, of an object of lists or of records, or (.jsonl, .ndjson) of lines, in order.
 
+    `is_nan_null` takes NaN and infinities, which pandas writes and JSON does not have, for null.
     `window` (bytes) and `pending` (characters) set how much is looked at at a time; the records do not depend on them.
     Raises BenchmarkError with file, line and byte if the file is missing, empty, malformed or of another shape.
     """
@@ -100,6 +106,8 @@ def read_records(
                 raise BenchmarkError(f"{path}: an empty file; expected a list of records")
             with contextlib.closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as view:
                 document = _Document(path, part, view, window, pending)
+                if is_nan_null:
+                    document.decoder = json.JSONDecoder(parse_constant=lambda name: None)
                 yield from document.records(is_lines=part.name.lower().endswith((".jsonl", ".ndjson")))
     except OSError as error:
         raise BenchmarkError(f"{path}: cannot be read: {error.strerror or error}; check the path") from error
@@ -123,7 +131,7 @@ class _Document:
         self._at = 0
         self._pieces: list[tuple[int, int]] = []  # (position in `_text`, byte in the file) of every piece
         self._mark = f"{secrets.token_hex(16)}:"  # drawn after the file was written: it cannot be in it
-        self._decoder = json.JSONDecoder(parse_constant=refuse_constant)
+        self.decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
     def records(self, is_lines: bool) -> Iterator[JsonRecord]:
         if self._view[self._start : self._start + 4] == b"PAR1":
@@ -209,7 +217,7 @@ class _Document:
         """Decode the object or string at `_at`, of which an incomplete one never decodes; and whether it is short."""
         while True:
             try:
-                value, end = self._decoder.raw_decode(self._text, self._at)
+                value, end = self.decoder.raw_decode(self._text, self._at)
                 break
             except json.JSONDecodeError as error:
                 if error.pos < len(self._text) - _LITERAL or not self._fill():

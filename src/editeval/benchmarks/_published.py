@@ -30,7 +30,7 @@ from editeval.types import Benchmark, PluginParams, Sample
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MADE = ("index", "category", "key")  # placeholders of id_template that need no field
-_PLACE = ("path", "repo", "revision")  # parameters that say where the data are, and not which
+_PLACE = ("path", "repo", "revision", "images")  # parameters that say where the data are, and not which
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class BenchmarkCard:
     citation: str
     protocol: str  # name of its official protocol
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Samples of the known version by "language/category", category, or language where no more is known."""
+    """Samples of the known version by "language/category", category, or, where no more is known, language or "all"."""
     layouts: tuple[str, ...] = ()
     """Of edits made elsewhere, such as "{task_type}/{language}/{key}.png": fields of Sample.metadata, {id}, {category}
     and {language}."""
@@ -153,24 +153,35 @@ class PublishedBenchmark(Benchmark):
     def fingerprint(self) -> str:
         """Hash of the files and of the parameters that decide which samples they give."""
         usual = {f.name: f.default for f in fields(self.params)}
-        said = {name: value for name, value in asdict(self.params).items() if name not in _PLACE}
-        changed = {name: value for name, value in said.items() if value != usual[name]}
+        changed = {name: value for name, value in self._chosen().items() if value != usual[name]}
         read = {group: reader.fingerprint() for group, reader in self._found().items()}
         return hashlib.sha256(json.dumps([type(self).__name__, read, changed], sort_keys=True).encode()).hexdigest()
 
     def differs(self) -> tuple[str, ...]:
         """How the data differ from the known version, one short phrase each; nothing: they do not."""
         expected = self.expected()
-        found = Counter(_group(sample, expected) for sample in self) if expected else Counter[str]()
+        if not expected:
+            return ("how many samples the published version has is not on record here",)
+        found = Counter(_group(sample, expected) for sample in self)
         wanted, total = sum(expected.values()), sum(found.values())
         said = [f"{wanted} samples expected, found {total}"] if total != wanted else []
-        said += [f"group {name} has {found[name]} of {num}" for name, num in expected.items() if found[name] != num]
+        parts = {name: num for name, num in expected.items() if name != "all"}
+        said += [f"group {name} has {found[name]} of {num}" for name, num in parts.items() if found[name] != num]
         said += [f"group {name} is not in the known version" for name in found if name not in expected]
         for name, known in self.card.hashes.items():
             file = next(iter(_under(self._root or Path(), name)), None)
             if file is not None and hashlib.sha256(file.read_bytes()).hexdigest() != known:
                 said.append(f"{name} is another version")
         return tuple(said)
+
+    def notes(self) -> tuple[str, ...]:
+        """The parameters that decide which samples there are, and how the data differ from the known version."""
+        said, differs = ", ".join(f"{name} {value}" for name, value in self._chosen().items()), self.differs()
+        version = f"not the known version of {self.card.title}: {'; '.join(differs)}" if differs else ""
+        return tuple(filter(None, (said, version)))
+
+    def _chosen(self) -> dict[str, object]:
+        return {name: value for name, value in asdict(self.params).items() if name not in _PLACE}
 
     def _found(self) -> Mapping[str, Benchmark]:
         if not self._readers:
@@ -212,8 +223,7 @@ class PublishedBenchmark(Benchmark):
         """That the parameters leave nothing, and what there would be."""
         has = Counter(sample.language for reader in self._found().values() for sample in reader)
         listed = ", ".join(f"{number} in {name!r}" if name else str(number) for name, number in has.items())
-        said = {f.name: getattr(self.params, f.name) for f in fields(self.params) if f.name not in _PLACE}
-        asked = ", ".join(f"{name} {value!r}" for name, value in said.items())
+        asked = ", ".join(f"{name} {value!r}" for name, value in self._chosen().items())
         return f"no sample with {asked}; the data have {listed}"
 
 
@@ -229,5 +239,5 @@ def _split(folder: Path) -> str:
 
 def _group(sample: Sample, expected: Mapping[str, int]) -> str:
     """The group of `expected` in which `sample` counts."""
-    names = (f"{sample.language}/{sample.category}", sample.category, sample.language)
+    names = (f"{sample.language}/{sample.category}", sample.category, sample.language, "all")
     return next((name for name in names if name in expected), names[0].lstrip("/"))

@@ -12,17 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from editeval.benchmarks._files import ImageDirectory, fingerprint_files, name_problem, optional_text
-from editeval.benchmarks._json_stream import FilePart, JsonRecord, read_records
-from editeval.benchmarks._records import ROLES, RecordReader, did_you_mean, field_names, read_samples
-from editeval.errors import BenchmarkError, ImageError
-from editeval.images import FileImage
-from editeval.types import Benchmark, ImageRef, Sample
+from editeval.benchmarks._files import ImageDirectory, fingerprint_files
+from editeval.benchmarks._json_stream import FilePart, read_records
+from editeval.benchmarks._records import ROLES, did_you_mean, field_names, read_samples
+from editeval.benchmarks._tar_files import MemberReader, TarMembers, members_of
+from editeval.errors import BenchmarkError
+from editeval.types import Benchmark, Sample
 
 _MANIFESTS = (".json", ".jsonl", ".ndjson")
 
@@ -43,29 +42,6 @@ class TarParams:
     """How ids are made, such as "{task_type}/{key}": fields, {category}, {index} and {key}; empty: by `id`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TarImage:
-    """A member of a tar file."""
-
-    path: Path
-    part: FilePart
-
-    @property
-    def name(self) -> str:
-        return self.part.name
-
-    def read(self) -> bytes:
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.part.offset)
-                data = file.read(self.part.length)
-        except OSError as error:
-            raise ImageError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-        if len(data) < self.part.length:
-            raise ImageError(f"{self.path}: ends within {self.part.name!r}; was it changed after the start?")
-        return data
-
-
 class Tar(Benchmark):
     """The records of a manifest as samples, with members of a tar file as images."""
 
@@ -79,12 +55,12 @@ class Tar(Benchmark):
     def __iter__(self) -> Iterator[Sample]:
         if not self._samples:
             archive = _archive(self.params.path)
-            members = _indexed(archive)
+            members = members_of(archive)
             file, part = _manifest(archive, members, self.params.manifest)
             folder = "" if part is None else posixpath.dirname(part.name)
             root = folder if self.params.root is None else self.params.root.strip("/")
             names = field_names({role: role for role in ROLES}, self.params.fields)
-            reading = _MemberReader(file, names, _Members(archive, members, root), self.params.id_template)
+            reading = MemberReader(file, names, TarMembers(archive, members, root), self.params.id_template)
             reading.is_category_needed = "category" in self.params.fields
             self._samples = read_samples(file, read_records(file, part), reading)
         return iter(self._samples)
@@ -96,7 +72,7 @@ class Tar(Benchmark):
         """
         if not self._fingerprint:
             archive = _archive(self.params.path)
-            file, part = _manifest(archive, _indexed(archive), self.params.manifest)
+            file, part = _manifest(archive, members_of(archive), self.params.manifest)
             content = fingerprint_files([archive] if part else [archive, file])
             parts = [
                 content,
@@ -109,32 +85,6 @@ class Tar(Benchmark):
         return self._fingerprint
 
 
-class _MemberReader(RecordReader):
-    """Reads records whose images are names."""
-
-    def images(self, where: str, record: JsonRecord, role: str) -> tuple[ImageRef, ...]:
-        label = repr(self.names[role])
-        named = [optional_text(where, label, self._loaded(where, value)) for value in self.listed(record, role)]
-        return tuple(self.place.image(where, label, name) for name in named if name)
-
-
-class _Members:
-    """Hands out members by name from a folder of the tar file."""
-
-    def __init__(self, archive: Path, members: Mapping[str, FilePart], root: str) -> None:
-        self._archive = archive
-        self._members = members
-        self._root = root
-
-    def image(self, where: str, field: str, name: str) -> ImageRef:
-        problem = name_problem(name)
-        if problem:
-            raise BenchmarkError(f"{where}: {field} {problem}, got {name[:200]!r}; name a member of {self._archive}")
-        member = posixpath.normpath(posixpath.join(self._root, name))
-        part = self._members.get(member)
-        return TarImage(self._archive, part) if part else FileImage(self._archive / member)  # the latter is missing
-
-
 def _archive(path: str) -> Path:
     if not path:
         raise BenchmarkError("benchmark.params.path: no file given; set it to the tar file with the images")
@@ -142,31 +92,6 @@ def _archive(path: str) -> Path:
     if not archive.is_file():
         raise BenchmarkError(f"benchmark.params.path: no file {str(archive)!r}; check the path")
     return archive
-
-
-def _indexed(archive: Path) -> dict[str, FilePart]:
-    """Every file in `archive` by name. Raises BenchmarkError for anything in it that is neither file nor folder."""
-    members, size = {}, archive.stat().st_size
-    try:
-        with tarfile.open(archive, "r:") as opened:
-            for member in opened:
-                name = posixpath.normpath(member.name)
-                problem = name_problem(member.name.rstrip("/"))
-                if not problem and (member.issparse() or not (member.isreg() or member.isdir())):
-                    problem = "is a link, a device or a file with holes"
-                if problem:
-                    what = f"a member {problem}, got {member.name[:200]!r}"
-                    raise BenchmarkError(f"{archive}: {what}; nothing of it is read; pack it anew")
-                if member.isreg():
-                    members[name] = FilePart(name, member.offset_data, member.size)
-                if member.offset_data + member.size > size:
-                    raise BenchmarkError(f"{archive}: ends within {name!r}, half a download?; download it again")
-    except tarfile.TarError as error:
-        what = f"not a tar file that can be read in place: {error}"
-        raise BenchmarkError(f"{archive}: {what}; download it again, or unpack a compressed one") from error
-    except OSError as error:
-        raise BenchmarkError(f"{archive}: cannot be read: {error.strerror or error}; check the path") from error
-    return members
 
 
 def _manifest(archive: Path, members: Mapping[str, FilePart], name: str) -> tuple[Path, FilePart | None]:

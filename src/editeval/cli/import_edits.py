@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from editeval.cli.console import overrides_of
@@ -22,7 +21,5 @@ def import_edits(options: argparse.Namespace) -> int:
     name = options.name or (folder.stem if folder.suffix == ".jsonl" else folder.resolve().name) or EDITOR
     params = {"folder": options.folder, "layout": options.layout, "name": name}
     sections = {"diffusion_model": {"type": EDITOR, "params": params, "execution": {"policy": "dynamic"}}}
-    given = {"benchmark.type": options.benchmark, "benchmark.params.path": options.data}
-    overrides = replace(overrides_of(options), values={key: value for key, value in given.items() if value is not None})
     path = Path(options.config) if options.config is not None else None
-    return carried_out(load_with(sections, name, path, overrides, options.allow_code), options)
+    return carried_out(load_with(sections, name, path, overrides_of(options), options.allow_code), options)

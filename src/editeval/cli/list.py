@@ -1,21 +1,27 @@
-"""`editeval list`: editors, judges, benchmarks and policies, one line each."""
+"""`editeval list`: editors, judges, benchmarks and policies, one line each, and all that is known of one benchmark."""
 
 from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import sys
+import textwrap
+from dataclasses import MISSING, fields
 from importlib.util import find_spec
 from pathlib import Path
 
 from editeval import plugins
 from editeval.config.schema import POLICIES
+from editeval.errors import ConfigError
 
 
 def list_names(options: argparse.Namespace) -> int:
     """One line per name, the first of its class's or its module's docstring; for an editor, what it covers as well."""
     what = options.what
     names = list(POLICIES) if what == "policies" else plugins.available(what)
+    if options.name is not None:
+        return _describe(what, options.name, names)
     width = max(map(len, names), default=0)
     for name in names:
         about = POLICIES[name] if what == "policies" else _first_line(what, name)
@@ -25,6 +31,28 @@ def list_names(options: argparse.Namespace) -> int:
     for name, points in plugins.installed(what).items() if what != "policies" else ():
         packages = ", ".join(str(point.dist and point.dist.name) for point in points)
         sys.stdout.write(f"{name:{width}}  installed by {packages}\n")
+    return 0
+
+
+def _describe(what: str, name: str, names: list[str]) -> int:
+    if what != "benchmarks":
+        raise ConfigError(f"list {what}: takes no name, got {name!r}; only benchmarks are told one by one")
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(f"benchmarks: no built-in type {name!r}; {hint}there are: {', '.join(names)}")
+    cls = plugins.load(what, name)
+    card = getattr(cls, "card", None)  # of a published benchmark
+    rows = {name: _first_line(what, name).partition(": ")[2]}
+    if card is not None:
+        rows |= {"title": card.title, "size": card.size}
+        rows |= {"groups": ", ".join(f"{group} {number}" for group, number in card.counts.items())}
+        rows |= {"homepage": card.homepage, "Hub": card.hub, "licence": card.licence, "citation": card.citation}
+        rows |= {"protocol": card.protocol, "imports": "  ".join(card.layouts)}
+    rows |= {"parameters": ", ".join(f"{f.name}={f.default!r}" for f in fields(cls.Params) if f.default is not MISSING)}
+    for label, text in rows.items():
+        for number, line in enumerate(textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)):
+            sys.stdout.write(f"{'' if number else label:12}  {line}\n")
     return 0
 
 

@@ -34,7 +34,10 @@ def _ended(build: Callable[[], argparse.ArgumentParser], arguments: list[str], a
     _open_streams()
     _have_home()
     try:
-        code = _guarded(build().parse_args(arguments), argv)
+        try:
+            code = _guarded(build().parse_args(arguments), argv)
+        except SystemExit as ended:  # of --help and of a mistake in the arguments
+            code = ended.code if isinstance(ended.code, int) else 0
         sys.stdout.flush()
         return code
     except OSError as error:

@@ -119,8 +119,11 @@ _DISPLAY = _flag(
     default="auto",
     help="while it runs: auto is live on a terminal, else plain; json: an event per line on stdout",
 )
+_DATA = "where its data are: the path that it reads"
 _CONFIG_FLAGS = _stage_flags(
     "editor and judges",
+    _flag("--benchmark", metavar="NAME", help="this benchmark, whatever CONFIG has: see `editeval list benchmarks`"),
+    _flag("--data", metavar="PATH", help=_DATA),
     _flag("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)"),
     _flag("--limit", type=int, metavar="N", help="only N samples, drawn evenly over the categories"),
     _flag("--first", type=int, metavar="N", help="only the first N samples"),
@@ -204,8 +207,6 @@ def _add_imports(commands: Commands[Parser]) -> None:
         "edits made elsewhere become a run: judge, compare and verify them like any other",
         _flag("folder", metavar="FOLDER", help="with the edits; or a .jsonl of {id, image}, or a gallery of the Hub"),
         _flag("config", nargs="?", metavar="CONFIG", help="whose benchmark, judges and prompts; not its editor"),
-        _flag("--benchmark", metavar="TYPE", help="whose samples these are edits of (default: that of CONFIG)"),
-        _flag("--data", metavar="PATH", help="where the benchmark's data are"),
         _flag("--name", metavar="MODEL", help="what made the edits: begins the run's name (default: that of FOLDER)"),
         _flag("--layout", default="", metavar="PATTERN", help=layout),
         module="import_edits",
@@ -280,6 +281,7 @@ def _add_scores(commands: Commands[Parser]) -> None:
         _RUN,
         _flag("config", nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"),
         _flag("--set", action="append", default=[], metavar="A.B=C", help="of judges or prompts; repeatable"),
+        _flag("--data", metavar="PATH", help="where the data of the run's benchmark are now"),
         *(_CODE, _DEBUG, _DISPLAY),
         epilog="example:\n  editeval score latest other_judge.yaml\n"
         "  editeval score latest --set reward_model.params.protocol=pointwise\n",
@@ -305,14 +307,27 @@ def _add_scores(commands: Commands[Parser]) -> None:
         _flag("--judge", metavar="NAME", help="of several judges, this one alone"),
         *(_JSON, _stage_flags("the judges")),
     )
-    certify.set_defaults(categories=None, limit=None, first=None, sample=None)
+    certify.set_defaults(benchmark=None, data=None, categories=None, limit=None, first=None, sample=None)
 
 
 def _add_others(commands: Commands[Parser]) -> None:
     output_dir = _flag("--output-dir", default="outputs", metavar="DIR", help="whose disk is looked at")
     _add(commands, "doctor", "this machine: devices, libraries, caches, disks, bad combinations", output_dir, _JSON)
-    names = _add(commands, "list", "list editors, judges, benchmarks and policies", _flag("what", choices=PLUGINS))
+    one = _flag("name", nargs="?", metavar="NAME", help="all that is known of this benchmark")
+    names = _add(commands, "list", "list editors, judges, benchmarks and policies", _flag("what", choices=PLUGINS), one)
     names.set_defaults(command="list_names")
+    _add(
+        commands,
+        "reproduce",
+        "results that authors publish, through our parser and means, beside their numbers",
+        _flag("name", nargs="?", metavar="NAME", help="a format of --list; all: those whose results are public"),
+        _flag("--from", dest="folder", metavar="FOLDER", help="a clone of the authors' repository, or your results"),
+        _flag("--published", action="append", default=[], metavar="X=V", help="'ROW COLUMN=VALUE' to compare with"),
+        _switch("--markdown", "as a page"),
+        _switch("--list", "the formats, and what cannot be recomputed"),
+        epilog="exit codes:\n  0    every published number is reached\n  1    some differ\n"
+        "  2    usage, or the folder is not what the authors publish\n",
+    )
     workers = "2.0,2.1,2.0,2.0,2.0,2.0"
     _add(
         commands,

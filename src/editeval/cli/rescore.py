@@ -32,6 +32,8 @@ def score(options: argparse.Namespace) -> int:
     directory = run_dirs(options)[0]
     with RunStore.read(directory) as store:
         settings, name, found_in = settings_here(store), str(store.manifest["name"]), stranger_of(store)
+    if options.data is not None:
+        settings["benchmark"].setdefault("params", {})["path"] = options.data
     path = Path(options.config) if options.config else None
     config = load_judges(settings, name, path, options.set, options.allow_code, found_in)
     with interruptible() as interrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from editeval.execution.policy import AT_END
 from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.reports.format import subset_line
-from editeval.run import chains, recorded
+from editeval.run import chains, forecast, recorded
 from editeval.run.plan import Plan, device_warnings, look_at, make_plan
 from editeval.run.prepare import new_run_line, recorded_so_far
 from editeval.run.selection import missing_images, unused_prompts
@@ -172,7 +173,22 @@ def _dry_run(config: Config, fresh: bool) -> int:
         out(f"judge          {judging.name}, {judging.stage.execution.batch_size} at a time: ")
         num_left = len(plan.samples) - states["failed"] - scored - unscored
         out(f"{scored} scored, {unscored} unscored, {num_left} to judge\n")
+    _print_calls(plan)
     return 0
+
+
+def _print_calls(plan: Plan) -> None:
+    """What judges that follow a protocol will be asked, before anything is spent; in all, if there are several."""
+    with RunStore.read(plan.dir) if directories.is_run(plan.dir) else contextlib.nullcontext() as store:
+        left = {judging.name: forecast.left_to_judge(plan, judging, store) for judging in plan.judgings}
+    found: list[forecast.CallForecast] = []
+    for judging in plan.judgings:
+        samples = left[judging.name]
+        for line in forecast.lines(plan, judging, samples):
+            sys.stdout.write(f"calls          {judging.name}: {one_line(line)}\n")
+        found += filter(None, [forecast.forecast(plan, judging, samples)])
+    if len(found) > 1:
+        sys.stdout.write(f"               in all: {sum(found, forecast.CallForecast())}\n")
 
 
 def _changed_setting(plan: Plan) -> str:

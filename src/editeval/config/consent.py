@@ -112,18 +112,18 @@ def effects_of(settings: Settings) -> list[Effect]:
     """What these settings execute, read, write and contact. Imports and runs nothing of theirs."""
     found = [*_type("benchmark", settings), *_results(settings)]
     data = _path(settings.at("benchmark.params.path"))
-    repo = settings.at("benchmark.params.repo")
     is_local = data is not None and settings.at("benchmark.type") != "hub_dataset"  # whose `path` is in the data set
-    if isinstance(repo, str) and repo and not is_local:
+    if isinstance(repo := settings.at("benchmark.params.repo"), str) and repo and not is_local:
         found.append(_effect(settings, "contacts", f"the Hugging Face Hub for {repo}", "", "benchmark.params.repo"))
-    elif data is not None:
-        found.append(_effect(settings, "reads", str(data), "", "benchmark.params.path"))
+        data = None
+    for key, place in (("path", data), ("images", _path(settings.at("benchmark.params.images")))):
+        found += [_effect(settings, "reads", str(place), "", f"benchmark.params.{key}")] if place else []
     for section in _sections(settings):
         params, execution = (_mapping(settings.at(f"{section}.{name}")) for name in ("params", "execution"))
-        found += _type(section, settings)
-        found += _execution(section, execution, settings)
-        found += _model(section, params, settings)
-        found += _servers(section, params, settings)
+        found += [*_type(section, settings), *_execution(section, execution, settings)]
+        found += [*_model(section, params, settings), *_servers(section, params, settings)]
+        named = {f"{section}.params.{key}": params.get(key) for key in ("prompts_from", "against")}
+        found += [_effect(settings, "reads", str(place), "", key) for key, place in named.items() if place]
     return found
 
 
@@ -195,12 +195,12 @@ def _model(section: str, params: Mapping[str, object], settings: Settings) -> It
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
         yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
-    if isinstance(model, str) and model:
-        pickle, key, path = _pickle_of(model), f"{section}.params.model_name", _path(model)
-        if path is not None and path.exists():
-            yield _effect(settings, "reads", model, "", key)
-        else:
-            yield _effect(settings, "contacts", f"the Hugging Face Hub for {model}", "", key)
+    named = [("model_name", model), *(("lora", _mapping(one).get("path")) for one in _list(params.get("lora")))]
+    for name, model in [(name, model) for name, model in named if isinstance(model, str) and model]:
+        pickle, key, path = _pickle_of(model), f"{section}.params.{name}", _path(model)
+        is_here = path is not None and path.exists()
+        subject = model if is_here else f"the Hugging Face Hub for {model}"
+        yield _effect(settings, "reads" if is_here else "contacts", subject, "", key)
         if pickle:
             why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
             yield _effect(settings, "executes", pickle, why, key)

@@ -222,6 +222,9 @@ class _Layers:
         dropped = [name for name, node in old.items() if name not in kept and node.rank < new.rank]
         for name in dropped:
             low = without(low, *section, "params", name)
+        chosen = child(low, *section, "categories")
+        if new.where == "--benchmark" and chosen is not None and chosen.rank < new.rank:
+            low, dropped = without(low, *section, "categories"), [*dropped, "categories"]
         if dropped:
             said = f"{'.'.join(section)}.type is another one now; dropped its old params: {', '.join(dropped)}"
             self.warnings.append(f"{new.where}: {said}")

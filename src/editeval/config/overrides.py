@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import chain
@@ -29,6 +29,8 @@ PREFIX = "EDITEVAL_"
 CONSENT = f"{PREFIX}ALLOW_CODE"
 _STAGES = ("diffusion_model", "reward_model")
 _FLAGS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {  # field of Overrides -> (flag, where its value goes)
+    "benchmark": ("--benchmark", (("benchmark", "type"),)),
+    "data": ("--data", (("benchmark", "params", "path"),)),
     "categories": ("--categories", (("benchmark", "categories"),)),
     "limit": ("--limit", (("evaluation", "limit"),)),
     "first": ("--first", (("evaluation", "first"),)),
@@ -47,6 +49,8 @@ class Overrides:
 
     sets: tuple[str, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    benchmark: str | None = None
+    data: str | None = None
     categories: tuple[str, ...] | None = None
     limit: int | None = None
     first: int | None = None
@@ -58,37 +62,31 @@ class Overrides:
 
 def above_the_file(overrides: Overrides, environ: Mapping[str, str], problems: Problems) -> Iterator[Node]:
     """The environment, every `--set` and the flags, in this order: of two that say the same thing the later wins."""
-    more = sets_of(overrides.sets, problems), _values(overrides.values, problems)
-    return chain(_environment(environ, problems), *more, _flags(overrides))
+    given = sets_of([*overrides.sets, *overrides.values.items()], problems)
+    return chain(_environment(environ, problems), given, _flags(overrides))
 
 
 def _flags(overrides: Overrides) -> Iterator[Node]:
-    """A tree for each flag that was given."""
+    """A tree for each flag that was given. Another benchmark does not drop what `--set` says of its parameters."""
     for name, (flag, paths) in _FLAGS.items():
         if (value := getattr(overrides, name)) is not None:
-            node = make(value, "", Source(flag, f"flag {flag}", FLAG))
+            node = make(value, "", Source(flag, f"flag {flag}", SET if name == "benchmark" else FLAG))
             yield from (_single(node, path) for path in paths)
 
 
-def sets_of(texts: Sequence[str], problems: Problems) -> Iterator[Node]:
-    """One tree per `--set`, in order: of two that say the same thing the later wins."""
-    for text in texts:
+def sets_of(given: Iterable[str | tuple[str, object]], problems: Problems) -> Iterator[Node]:
+    """One tree per `--set`, and per key and value from Python, in order: of two that say the same the later wins."""
+    source = Source("--set", "--set", SET)
+    for one in given:
         with problems.collect():
-            key, equals, value = text.partition("=")
+            key, equals, value = one.partition("=") if isinstance(one, str) else (one[0].strip(), "=", one[1])
             path = key_parts(key.strip())
             if not equals or not all(path):
-                raise ConfigError(f"--set: must be section.key=value, got {quoted(text)}")
-            yield _single(read_text(value, Source("--set", "--set", SET), ".".join(path)), path)
-
-
-def _values(values: Mapping[str, object], problems: Problems) -> Iterator[Node]:
-    """One tree per value that Python code sets."""
-    for key, value in values.items():
-        with problems.collect():
-            path = key_parts(key)
-            if not all(path):
-                raise ConfigError(f"--set: must be section.key=value, got {quoted(key)}")
-            yield _single(make(value, key, Source("--set", "--set", SET)), path)
+                raise ConfigError(
+                    f"--set: must be section.key=value, got {quoted(one if isinstance(one, str) else key)}"
+                )
+            is_text = isinstance(one, str)
+            yield _single(read_text(str(value), source, ".".join(path)) if is_text else make(value, key, source), path)
 
 
 def _environment(environ: Mapping[str, str], problems: Problems) -> Iterator[Node]:

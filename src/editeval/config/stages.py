@@ -210,6 +210,9 @@ def stage(kind: str, section: str, written: Node, record: Resolution) -> Stage |
         record.keep(f"{section}.params.images", images, chosen)
     for param, value in named.defaults:
         own = own if child(own, param) is not None else placed(own, make(value, "", _DEFAULT), param)
+    place, words = child(own, "prompts_from"), child(own, "words")
+    if place is not None and words is not None and place.rank > words.rank:
+        own = without(own, "words")  # of a run: another place is named now
     if one_by_one and "use_batch_inference" not in fields:
         own = without(own, "use_batch_inference")
     params = _params(plugin.Params, section, own, record)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from editeval.editors.diffusion import checkpoint
+from editeval.editors.diffusion import checkpoint, lora
 from editeval.editors.diffusion.engine import DiffusionEngine
 from editeval.editors.diffusion.families import FAMILIES
 from editeval.editors.diffusion.loading import PipelineParams
@@ -120,6 +120,7 @@ class DiffusersPipeline(Editor):
         """A folder must hold a checkpoint; what is on the Hub is looked up afterwards."""
         if checkpoint.is_path(params.model_name):
             checkpoint.read_index(params.model_name, params.revision)
+        lora.check(params.lora)
 
     @classmethod
     def hub_model(cls, params: PipelineParams) -> HubModel | None:

@@ -84,12 +84,12 @@ class OpenaiChatJudge(ProtocolJudge[Conversation]):
         from PIL import Image
 
         p = self.params
-        question = protocols.example_questions(p.protocol)[0]
+        question = protocols.example_questions(p.asking)[0]
         grey = session.part(Image.new("RGB", (64, 64), "grey"))
         asked = session.encode(chat.messages(question, {shown.picture: grey for shown in question.shown}))
         session.find_out(asked, p.sampling(question, "probe", 0, session.gives_probabilities))
         if question.answer == "labels" and p.scoring != "samples" and not session.gives_probabilities:
-            will = "every answer is left unscored" if p.scoring == "expected" else f"taking {p.num_samples} samples"
+            will = "every answer is left unscored" if p.scoring == "expected" else f"taking {p.num_replies} samples"
             log.warning("%s gives no token probabilities: %s", session.server.url, will)
             if p.scoring == "auto":
                 session.find_out(asked, p.sampling(question, "probe", 0, False))
@@ -100,4 +100,4 @@ class OpenaiChatJudge(ProtocolJudge[Conversation]):
 def _scored_as(params: OpenaiChatParams) -> str:
     """Everything that decides a score, in one text."""
     deciding = {f.name: getattr(params, f.name) for f in fields(params) if f.metadata.get("identity", True)}
-    return json.dumps([deciding, protocols.fingerprint(params.protocol)], default=dict, sort_keys=True)
+    return json.dumps([deciding, protocols.fingerprint(params.asking)], default=dict, sort_keys=True)

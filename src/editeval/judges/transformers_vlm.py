@@ -13,8 +13,9 @@ and only safetensors weights are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from editeval.errors import ConfigError
 from editeval.judges.chat.params import AskParams
@@ -34,12 +35,10 @@ class TransformersVlmParams(AskParams):
     model_name: str = field(default="Qwen/Qwen3-VL-30B-A3B-Instruct", metadata=WEIGHTS)  # on the hub, or a local path
     revision: str | None = None  # commit, tag or branch of the hub repository; None: the newest that is at hand
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
-    max_new_tokens: int = field(
-        default=128, kw_only=True
-    )  # of a written reply; one that reaches it is unscored as truncated
     use_flash_attention: bool = False  # attention by the package flash_attn instead of torch's own
-    num_samples: int = field(default=1, kw_only=True)  # replies to each written question; 1: the likeliest, more: drawn
     sampling_temperature: float | None = None  # of drawn replies; None: 0.7. (v2's `temperature` has no effect)
+
+    defaults: ClassVar[Mapping[str, int | float]] = {**AskParams.defaults, "num_samples": 1, "max_new_tokens": 128}
 
     def __post_init__(self) -> None:
         if not self.model_name.strip():
@@ -47,16 +46,16 @@ class TransformersVlmParams(AskParams):
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         super().__post_init__()
-        if self.num_samples > 1 and not self.answer_formats & set(TEXT_FORMATS):
+        if self.num_replies > 1 and not self.answer_formats & set(TEXT_FORMATS):
             raise ConfigError(f"num_samples: {self.protocol} reads probabilities, which need no samples; leave it out")
-        if self.num_samples == 1 and self.sampling_temperature is not None:
+        if self.num_replies == 1 and self.sampling_temperature is not None:
             raise ConfigError("sampling_temperature: has no effect with num_samples: 1; leave it out")
 
     @property
     def temperature(self) -> float:
         """Of drawn replies; 0: each is the likeliest one."""
         drawn = 0.7 if self.sampling_temperature is None else self.sampling_temperature
-        return drawn if self.num_samples > 1 else 0.0
+        return drawn if self.num_replies > 1 else 0.0
 
     @property
     def wanted(self) -> ModelRequest:

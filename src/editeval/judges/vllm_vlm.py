@@ -29,6 +29,7 @@ from editeval.judges.chat.params import DrawnParams, SamplingParams
 from editeval.judges.chat.runner import Backend, Call, ProtocolJudge
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder
 from editeval.judges.parsing.reply import Reply
+from editeval.judges.protocols import protocol as protocols
 from editeval.types import WEIGHTS, Facts, HubModel
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
             "tensor_parallel_size": len(devices),
             "max_model_len": p.max_model_len,
             "gpu_memory_utilization": p.gpu_memory_utilization,
-            "limit_mm_per_prompt": {"image": 2, "video": 0},
+            "limit_mm_per_prompt": {"image": protocols.max_images(p.asking), "video": 0},
             "logprobs_mode": "raw_logprobs",  # before temperature and grammar: what the model itself thinks
             "generation_config": "vllm",  # not the checkpoint's samplers and penalties
             "trust_remote_code": False,
@@ -214,7 +215,8 @@ class VllmEngine(Backend[Conversation]):
 
     def _sampling(self, wanted: SamplingParams) -> object:
         """A reply is forced into the form of its answer format; labels and reasons never are."""
-        options: dict[str, object] = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature}
+        options: dict[str, object] = {"max_tokens": wanted.max_tokens}
+        options |= {} if wanted.temperature is None else {"temperature": wanted.temperature}
         options["seed"] = wanted.seed
         if wanted.is_expected:
             options["logprobs"] = chat.NUM_LOGPROBS

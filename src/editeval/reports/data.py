@@ -15,7 +15,7 @@ from editeval.images import FLAGS, FLAGS_OF_FILES
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
-from editeval.types import Metric, Subset, Summary
+from editeval.types import ImageRef, Metric, Subset, Summary
 
 ANOTHER_BENCHMARK = Message("another_benchmark")
 VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
@@ -36,6 +36,16 @@ Images = Callable[[str], tuple[bytes | str | None, bytes | None]]
 
 Several threads may call it.
 """
+
+
+Further = Callable[[str], Sequence[tuple[str, ImageRef]]]
+"""further(sample id) -> (role, image) of its sources after the first, then of its references; not read yet."""
+
+
+def nothing_further(sample_id: str) -> tuple[()]:
+    """Every sample has one source and no reference."""
+    del sample_id
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,7 @@ class Report:
     timeline: JsonObject = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
     histories: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict)  # failed attempts, by sample
     scales: Mapping[str, Metric] = field(default_factory=dict)  # of the metrics that are not 0-10
+    further: Further = nothing_further
     groups: tuple[SampleGroup, ...] = ()  # by language, then by named subset, where there is more than one
     certificate: JsonObject | None = None  # what is known of how far this judge can be trusted
 

@@ -57,7 +57,7 @@ def certify(config: Config, judging: ScoreSetPlan, interrupt: Interrupt, suite: 
     suite = suite or Suite()
     installed = _checked(config, judging.stage, suite)
     samples = _samples(suite, _categories(config, judging))
-    _refuse_open_scales(config, judging)
+    _refuse_unfit(config, judging)
     work = _Work(config, judging, samples)
     path = certificate.path_of(config.evaluation.output_dir, judging.id)
     began = time.time()
@@ -121,7 +121,11 @@ def _on_ten(score: Score, scales: Mapping[str, Metric]) -> Score:
     return score if scale is None or score.value is None else replace(score, value=scale.goodness(score.value))
 
 
-def _refuse_open_scales(config: Config, judging: ScoreSetPlan) -> None:
+def _refuse_unfit(config: Config, judging: ScoreSetPlan) -> None:
+    if getattr(judging.stage.params, "against", ""):
+        raise ConfigError(
+            f"{config.path}: the judge {judging.name!r} compares two runs, and a certificate is about single edits"
+        )
     open_ends = [name for name, scale in judging.known.scales.items() if scale.place(0.0) is None]
     if open_ends:
         raise ConfigError(

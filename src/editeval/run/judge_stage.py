@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from editeval import images
 from editeval.display.observer import RequestCompleted, StageFacts
-from editeval.errors import BudgetError, ImageError, MachineError, Reason
+from editeval.errors import BudgetError, ConfigError, ImageError, MachineError, Reason
 from editeval.execution.pool import Pool
 from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import ProgressLine
@@ -21,6 +21,7 @@ from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.store import queries
 from editeval.store.fingerprints import judge_request, shown_inputs, sources_digest
+from editeval.store.opponent import NoPairError, Opponent, comes_first
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import details_of
 from editeval.text import run_command
@@ -62,6 +63,10 @@ class JudgeStage(RunningStage):
         self._plan = plan
         self._judging = judging
         self._completed = completed
+        against = getattr(stage.params, "against", "")
+        self._opponent = Opponent.read(against) if against else None
+        if self._opponent is not None and self._opponent.store.dir.resolve() == plan.dir.resolve():
+            raise ConfigError(f"{stage.section}.params.against: {against}: is this run itself; name another one")
         self._samples = {s.id: s for s in plan.samples}
         self._unreadable: dict[str, Failure] = {}  # written by the pool's threads, one key each
         self._shown: dict[str, str] = {}  # digest of what the judge was shown, by sample; likewise
@@ -90,7 +95,7 @@ class JudgeStage(RunningStage):
         for edit in self._completed.wait(self._batches[key], self.judging_id):
             try:
                 requests.append(self._request(self._samples[edit.sample_id], edit))
-            except SourceChangedError as error:
+            except (SourceChangedError, NoPairError) as error:
                 self._unreadable[edit.sample_id] = Failure(error.reason, str(error))
             except ImageError as error:
                 self._unreadable[edit.sample_id] = Failure("bad_image", str(error))
@@ -109,6 +114,12 @@ class JudgeStage(RunningStage):
             )
         category = self._plan.config.benchmark.canonical(sample.category)
         request = judge_request(replace(sample, category=category), sources, edited, prompt)
+        if self._opponent is not None:
+            other = self._opponent.edit_of(
+                sample.id, sample.instruction, sources_digest(list(map(images.sha256, sources)))
+            )
+            first = comes_first(self._plan.config.name, self._opponent.name)
+            request = replace(request, edited_b=other, metadata={**request.metadata, "comes_first": first})
         self._thumbnails.offer(Found(sample.id, sources[0], request.target, edited, edit.sha256))
         return request
 

@@ -166,7 +166,11 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
         inputs=inputs,
         lineage=found,
         can_reuse=not fresh and directory is None,
-        notes=(*category_notes(content.everything, config), *(files.notes() if files else ())),
+        notes=(
+            *content.benchmark.notes(),
+            *category_notes(content.everything, config),
+            *(files.notes() if files else ()),
+        ),
         files=files,
         subset=subset_of(config, content.everything, len(content.samples)),
     )

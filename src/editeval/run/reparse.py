@@ -13,7 +13,7 @@ from editeval.errors import ConfigError
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.store import manifest
-from editeval.store.records import Details, SampleRow, ScoreSet
+from editeval.store.records import Details, Json, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import recorded_scales
 from editeval.types import JudgeRequest, Outcome, Score
@@ -31,11 +31,16 @@ class Reparse:
     min_label_mass: float
 
     @property
+    def loaded(self) -> protocols.Protocol:
+        """The protocol in the words, and with the switches, of the run."""
+        return protocols.as_recorded(self.parent.details.get("params", {}), self.protocol)
+
+    @property
     def id(self) -> str:
         parts = {
             "parent": self.parent.id,
             "protocol": self.protocol,
-            "code": protocols.fingerprint(self.protocol),
+            "code": protocols.fingerprint(self.loaded),
             "min_label_mass": self.min_label_mass,
         }
         return manifest.run_id(parts)[:16]
@@ -68,7 +73,7 @@ def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | N
             "`editeval score RUN CONFIG` asks a judge again"
         )
     wanted = protocol or asked
-    if _asked(wanted) != _asked(asked):
+    if _asked(wanted, params) != _asked(asked, params):
         raise ConfigError(
             f"--protocol {wanted}: asks other questions than {asked} did, so the kept replies do not answer them; "
             "`editeval score RUN CONFIG` asks them"
@@ -79,9 +84,9 @@ def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | N
     return Reparse(parent, wanted, float(mass))
 
 
-def _asked(name: str) -> list[tuple[str, str | None, tuple[str | protocols.ShownImage, ...]]]:
+def _asked(name: str, params: Json) -> list[tuple[str, str | None, tuple[str | protocols.ShownImage, ...]]]:
     """What a protocol asks, less the form of the answer: that is a matter of reading."""
-    return [(q.name, q.system, q.parts) for q in protocols.example_questions(name)]
+    return [(q.name, q.system, q.parts) for q in protocols.example_questions(protocols.as_recorded(params, name))]
 
 
 def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]:
@@ -107,7 +112,7 @@ def keep(store: RunStore, reading: Reparse) -> None:
     read_as = {"protocol": reading.protocol, "min_label_mass": reading.min_label_mass}
     params = {**parent.details.get("params", {}), **read_as}
     details: Details = {**parent.details, "name": reading.name, "params": params, "parent": parent.id}
-    wanted = protocols.load(reading.protocol)
+    wanted = reading.loaded
     details["scales"] = recorded_scales(wanted.scales)
     details["official"] = [asdict(one) for one in wanted.official]
     store.add_judging(reading.id, parent.judge, details)
@@ -123,7 +128,7 @@ def _outcome(sample_id: str) -> Outcome[str]:
 
 def _read_rows(store: RunStore, reading: Reparse) -> Iterator[tuple[SampleRow, list[Score]]]:
     """Every row that the parent has judged, and its scores under the other reading."""
-    protocol = protocols.load(reading.protocol)
+    protocol = reading.loaded
     for row in store.rows(reading.parent.id):
         if row.scores:
             yield row, _read(row, protocol, reading.min_label_mass)

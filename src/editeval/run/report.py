@@ -10,15 +10,13 @@ from pathlib import Path
 
 from editeval import plugins
 from editeval.certificates.certificate import certificate_of
-from editeval.errors import ImageError
-from editeval.images import sha256
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
 from editeval.reports.i18n import Message
 from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings
 from editeval.reports.site import write
-from editeval.run import imports, recorded, results
+from editeval.run import imports, pictures, recorded, results
 from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
 from editeval.run.replayed import replayed
@@ -27,7 +25,6 @@ from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
-from editeval.store.fingerprints import sources_digest
 from editeval.store.ledger_events import (
     BatchEnd,
     Event,
@@ -42,7 +39,7 @@ from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import duration
-from editeval.types import ImageRef, Metric, OfficialMean, Summary
+from editeval.types import Metric, OfficialMean, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
 _Certificates = Mapping[str, dict[str, object] | None]
@@ -93,7 +90,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
-        images=_images(plan, store, is_same),
+        images=pictures.images_of(plan, store, is_same),
         originals=lineage.files_of_edits(store),
         survey=seen,
         scales=scales,
@@ -105,10 +102,10 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
 
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
-    """Of several source images our own judges are shown the first one."""
+    """Of several source images our own judge of pixels is shown the first one."""
     num = sum(len(sample.images) > 1 for sample in plan.samples)
-    is_ours = any(not plugins.is_foreign(judging.stage.type) for judging in plan.judgings)
-    return (Message("several_sources", (num,)),) if num and is_ours else ()
+    ours = [one.judge for one in plan.judgings if not plugins.is_foreign(one.stage.type)]
+    return (Message("several_sources", (num,)),) if num and not all(one.reads_instruction for one in ours) else ()
 
 
 def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
@@ -189,7 +186,9 @@ def republish(report: Report, plan: Plan, store: RunStore) -> None:
 
 def state_of(report: Report, plan: Plan, store: RunStore) -> ReportWritten:
     """Everything that shapes the files: what the report holds, the samples and attempts behind it, who writes them."""
-    held = {field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images")}
+    held = {
+        field: getattr(report, field) for field in report.__slots__ if field not in ("samples", "images", "further")
+    }
     held["run"] = {**report.run, "dir": str(store.dir.resolve())}  # however it was spelt this time
     return ReportWritten(
         shape=hash_of([tables.to_json(held), *(sample.id for sample in plan.samples)]),
@@ -316,28 +315,3 @@ def _num_at_work(events: Sequence[Recorded[Event]]) -> int:
     """Invocations in which a stage began: one that finds nothing to do changes no report."""
     marks = [one.event for one in events if isinstance(one.event, Invocation | StageBegin)]
     return sum(isinstance(mark, Invocation) and isinstance(then, StageBegin) for mark, then in pairwise(marks))
-
-
-def _images(plan: Plan, store: RunStore, is_same: bool) -> data.Images:
-    """Sources that are what was edited; of another benchmark than that only those whose hash the ledger has."""
-    samples = {sample.id: sample for sample in plan.samples}
-    digests = queries.source_digests(store)
-
-    def images(sample_id: str) -> tuple[bytes | str | None, bytes | None]:
-        sample, digest = samples.get(sample_id), digests.get(sample_id)
-        if sample is None or not (is_same or digest):
-            return None, None
-        sources = [_bytes(image) for image in sample.images]
-        known = [sha256(source) for source in sources if source is not None]
-        is_changed = digest is not None and len(known) == len(sources) and sources_digest(known) != digest
-        return data.CHANGED if is_changed else sources[0], _bytes(sample.target) if is_same else None
-
-    return images
-
-
-def _bytes(ref: ImageRef | None) -> bytes | None:
-    """Encoded bytes for the gallery; None for a picture that cannot be read (its sample failed for that reason)."""
-    try:
-        return ref.read() if ref is not None else None
-    except ImageError:
-        return None

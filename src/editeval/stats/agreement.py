@@ -1,4 +1,7 @@
-"""The statistics of a certificate; of nothing they are None. Samples come from scenes of their own: no clusters."""
+"""How well scores agree: with other scores, with people, with what is known. Of nothing they are None.
+
+Those of a certificate take samples as independent: they come from scenes of their own, there are no clusters.
+"""
 
 from __future__ import annotations
 
@@ -59,3 +62,51 @@ def modal_share(values: Sequence[float]) -> float | None:
         return None
     rounded = [round(value, 3) for value in values]
     return max(rounded.count(value) for value in set(rounded)) / len(rounded)
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Rank correlation; ties share their mean rank. None where one side is constant."""
+    if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    _, places, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    means = np.cumsum(counts) - (counts - 1) / 2
+    return [float(rank) for rank in means[places]]
+
+
+def fisher_mean(correlations: Sequence[float]) -> float | None:
+    """Mean of correlations by way of Fisher's z; a perfect one is taken as nearly so."""
+    ends = [max(-1 + 1e-12, min(1 - 1e-12, r)) for r in correlations]
+    average = mean([math.atanh(r) for r in ends])
+    return None if average is None else math.tanh(average)
+
+
+def fleiss_kappa(ratings: Sequence[Sequence[float]]) -> float | None:
+    """Agreement of raters beyond chance; a row per subject, as many ratings in each. None if all are the same value."""
+    values = sorted({value for row in ratings for value in row})
+    if len(values) < 2:
+        return None
+    counts = np.array([[row.count(value) for value in values] for row in map(list, ratings)], dtype=float)
+    num_raters = counts.sum(axis=1)[0]
+    observed = ((counts**2).sum(axis=1) - num_raters) / (num_raters * (num_raters - 1))
+    chance = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
+    return float((observed.mean() - chance) / (1 - chance))
+
+
+def krippendorff_alpha(ratings: Sequence[Sequence[float]]) -> float | None:
+    """Krippendorff's alpha on an ordinal scale; a row per subject, without gaps. None if all are the same value."""
+    values = sorted({value for row in ratings for value in row})
+    if len(values) < 2:
+        return None
+    pairs = np.zeros((len(values), len(values)))
+    for row in map(list, ratings):
+        counts = np.array([row.count(value) for value in values], dtype=float)
+        pairs += (np.outer(counts, counts) - np.diag(counts)) / (len(row) - 1)
+    totals = pairs.sum(axis=1)
+    reached = np.cumsum(totals) - totals / 2  # the middle of a value's ranks
+    distance = (reached[:, None] - reached[None, :]) ** 2
+    expected = (np.outer(totals, totals) * distance).sum() / (totals.sum() - 1)
+    return float(1 - (pairs * distance).sum() / expected)

@@ -67,8 +67,12 @@ def json_params(params: Any) -> dict[str, object]:
 
 
 def identity_params(params: object) -> dict[str, object]:
-    """The parameters that decide what an image looks like: all but fields with the metadata {"identity": False}."""
+    """The parameters that decide what an image looks like: all but fields with the metadata {"identity": False}.
+
+    Those with WHERE_SET are left out while they are empty: what older versions did not have changes no identity.
+    """
     hidden = {name for name, marks in _marks(params) if marks.get("identity") is False}
+    hidden |= {n for n, marks in _marks(params) if marks.get("identity_where_set") and not getattr(params, n)}
     return {name: value for name, value in json_params(params).items() if name not in hidden}
 
 
@@ -219,7 +223,7 @@ def _named_paths(plugin: type[Editor] | type[Judge], params: object) -> Iterator
     declared = {name for name, marks in _marks(params) if marks.get("weights") is True}
     is_free = not declared and not _is_built_in(plugin)
     for name, text in _leaves(identity_params(params)):
-        is_declared = name in declared
+        is_declared = name.partition(".")[0] in declared
         if not text or "\0" in text or not (is_declared or is_free or text.startswith(("/", "./", "../", "~"))):
             continue
         try:
@@ -300,7 +304,7 @@ def _shown(request: JudgeRequest) -> str:
     shown = [None if data is None else hashlib.sha256(data).hexdigest() for data in pictures]
     prompt = list(request.prompt) if request.prompt else None
     further = {
-        "sources": [hashlib.sha256(data).hexdigest() for data in request.sources[1:]],
+        "all_sources": [hashlib.sha256(data).hexdigest() for data in request.sources[1:]],
         "references": [hashlib.sha256(data).hexdigest() for data in request.references],
         "edited_b": hashlib.sha256(request.edited_b).hexdigest() if request.edited_b is not None else "",
         "reference_text": request.reference_text,

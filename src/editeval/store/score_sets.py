@@ -12,6 +12,7 @@ from editeval.errors import UserError
 from editeval.prompts import Prompt
 from editeval.store import directories, fingerprints, manifest
 from editeval.store.fingerprints import COMMIT, Inputs
+from editeval.store.opponent import Opponent
 from editeval.store.records import Details, Json, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.types import Judge, Metric, OfficialMean
@@ -62,6 +63,8 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
         words = {name: canonical(name) for name in prompts}  # ids are older than categories of one's own
         is_plain = len(set(words.values())) == len(words)
         parts["prompts"] = {words[name] if is_plain else name: asdict(prompt) for name, prompt in prompts.items()}
+    if against := getattr(stage.params, "against", ""):
+        parts["against"] = Opponent.read(against).digest
     size = {"batch_size": stage.execution.batch_size}
     own = parts | {"params": fingerprints.deciding_params(stage.params, inputs)} | fingerprints.extras(judge, inputs)
     return ScoreSetId(

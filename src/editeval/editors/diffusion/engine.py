@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from editeval.editors.diffusion import checkpoint, families
+from editeval.editors.diffusion import checkpoint, families, lora
 from editeval.editors.diffusion.families import FAMILIES, Family
 from editeval.editors.diffusion.loading import PARAMS, PipelineParams, denoiser_of, load_pipeline
 from editeval.errors import BadOutputError, ConfigError, EditRefusedError
@@ -270,6 +270,7 @@ def facts_of(pipeline: DiffusionPipeline) -> Facts:
         "dtype": str(denoiser.dtype).removeprefix("torch."),
         "device": _name_of(str(pipeline._execution_device)),  # where it computes, also if weights wait elsewhere
         "compiled": any(getattr(part, "_compiled_call_impl", None) is not None for part in denoiser.modules()),
+        **({"lora": said} if (said := lora.facts(pipeline)) else {}),
     }
 
 

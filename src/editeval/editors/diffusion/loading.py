@@ -16,13 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from editeval.editors.diffusion import checkpoint
+from editeval.editors.diffusion import checkpoint, lora
 from editeval.editors.diffusion.families import parse_size
 from editeval.editors.diffusion.patches import rotate_in_real_numbers, tell_token_types, without_torchvision
 from editeval.errors import ConfigError, MachineError
 from editeval.machine.gpus import most_free_bytes
 from editeval.text import brief
-from editeval.types import WEIGHTS
+from editeval.types import WEIGHTS, WHERE_SET
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -54,8 +54,11 @@ class PipelineParams:
     acceleration: str = "none"  # none | exact: compiled blocks and real rotations; other rounding, the same mathematics
     cpu_offload: str = "none"  # none | model | sequential: weights stay in host memory and visit the GPU; slow
     vae_tiling: bool = False  # decode in tiles: less memory, faint seams
+    lora: tuple[Mapping[str, object], ...] = field(default=(), metadata={**WEIGHTS, **WHERE_SET})
+    """Adapters: a list of {path, weight, adapter_name, weight_name, revision}; see diffusion/lora.py."""
 
     def __post_init__(self) -> None:
+        lora.adapters(self.lora)
         if not self.model_name:
             raise ValueError("model_name: empty; give a Hub id or the folder of a checkpoint")
         for name, allowed in (("dtype", DTYPES), ("cpu_offload", OFFLOADS), ("acceleration", ACCELERATIONS)):
@@ -95,6 +98,7 @@ def load_pipeline(params: PipelineParams, device: str, allow_pickles: bool = Fal
     pipeline = _from_folder((torch, diffusers), folder, params, device, allow_pickles)
     _place(pipeline, params, device)
     _correct(pipeline)
+    lora.load(pipeline, params.lora)
     _accelerate(pipeline, params)
     return pipeline
 

@@ -207,7 +207,9 @@ class Capabilities:
 def body(model: str, asked: Conversation, sampling: SamplingParams, abilities: Capabilities) -> dict[str, object]:
     """The JSON of one call."""
     fields: dict[str, object] = {"model": model, "messages": asked, abilities.limit_field: sampling.max_tokens}
-    fields |= {"temperature": sampling.temperature, "seed": sampling.seed, **NEUTRAL}
+    fields["seed"] = sampling.seed
+    if sampling.temperature is not None:  # else the server's own sampling is asked for, as it is
+        fields |= {"temperature": sampling.temperature, **NEUTRAL, "top_p": sampling.top_p}
     if sampling.is_expected and abilities.top_logprobs:
         fields |= {"logprobs": True, "top_logprobs": abilities.top_logprobs}
     if sampling.is_structured and sampling.answer in JSON_SCHEMAS:

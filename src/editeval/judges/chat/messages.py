@@ -109,8 +109,8 @@ MAX_ASPECT = 100.0
 """Longer side by shorter side; the image processors of the Qwen-VL family refuse more than 200."""
 
 
-def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int) -> dict[ShownImage, Image]:
-    """Every picture that the questions show, once each, as it is to be prepared; by default `max_side` pixels at most.
+def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int | None) -> dict[ShownImage, Image]:
+    """Every picture that the questions show, once each, as it is to be prepared; `max_side` as `judge.max_image_side`.
 
     Raises ImageError, also for an image that the sample does not have.
     """
@@ -118,7 +118,7 @@ def pictures(request: JudgeRequest, questions: Sequence[Question], max_side: int
     return {one: _picture(request, one, max_side) for one in shown}
 
 
-def _picture(request: JudgeRequest, shown: ShownImage, max_side: int) -> Image:
+def _picture(request: JudgeRequest, shown: ShownImage, max_side: int | None) -> Image:
     several = {"source": request.sources, "reference": request.references}.get(shown.role)
     if several is not None and shown.number >= len(several):
         raise ImageError(f"{shown.role} {shown.number + 1}: the sample has {len(several)} of them")
@@ -129,7 +129,7 @@ def _picture(request: JudgeRequest, shown: ShownImage, max_side: int) -> Image:
     if max(image.size) > MAX_ASPECT * min(image.size):
         raise ImageError(f"{shown.role}: {image.width}x{image.height} pixels: too narrow for the judge")
     image = _prepared(image, wanted, decode(request.source).size if wanted.is_stretched else image.size)
-    return shrunk(image, max_side) if wanted.is_limited else image
+    return shrunk(image, max_side) if wanted.is_limited and max_side is not None else image
 
 
 def _prepared(image: Image, wanted: Preparation, size: tuple[int, int]) -> Image:
@@ -142,7 +142,7 @@ def _prepared(image: Image, wanted: Preparation, size: tuple[int, int]) -> Image
         size = image.size
     scale = min(1.0, math.sqrt(wanted.max_area / (size[0] * size[1])) if wanted.max_area else 1.0)
     if scale < 1.0:
-        size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+        size = (max(1, int(size[0] * scale)), max(1, int(size[1] * scale)))
     multiple = wanted.multiple
     size = (max(multiple, size[0] // multiple * multiple), max(multiple, size[1] // multiple * multiple))
     image = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)

@@ -3,33 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from editeval.errors import ConfigError
 from editeval.judges.chat.messages import NUM_TOKENS
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols.protocol import Question
+from editeval.judges.protocols.protocol import Protocol, Question
 
 SCORINGS = ("auto", "expected", "samples")
 OUTPUTS = ("auto", "plain", "structured")
 MAX_SAMPLES = 64
+AMPLE_TOKENS = 2048
+"""Of a reply where a protocol's authors set no limit."""
+_BY_INPUTS = {"identity": False}  # what decides is the content of its edits, a part of the identity of its own
+_BY_PROTOCOL = {"identity": False}  # it decides through the protocol, whose fingerprint is part of an identity
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskParams:
-    """How a judge asks and what counts as an answer. Raises ConfigError for what makes no sense."""
+    """How a judge asks and what counts as an answer. Raises ConfigError for what makes no sense.
 
-    protocol: str = "pointwise"  # how to ask: pointwise, pointwise_mean, rubric (the YAML's prompts), viescore, re_edit
-    num_samples: int = 4  # replies to each question that is not scored by probabilities
+    What is None is set to what the protocol's authors asked with, or else to a default of `defaults`.
+    """
+
+    protocol: str = "pointwise"  # how to ask: a name of judges/protocols; rubric: the YAML's prompts
+    prompts_from: str = field(default="", metadata=_BY_PROTOCOL)  # clone or file of the authors' words; empty: our own
+    match_published: tuple[str, ...] = field(default=(), metadata=_BY_PROTOCOL)  # published bugs to repeat, by name
+    words: Mapping[str, str] = field(default_factory=dict, metadata=_BY_PROTOCOL)  # read from prompts_from; not to set
+    against: str = field(default="", metadata=_BY_INPUTS)  # run with whose edits these are compared: gedit_v2 alone
+    num_samples: int | None = None  # replies to each question not scored by probabilities; None: the authors', or 4
     seed: int = 0  # of samples, together with the sample's id, the question and the number
-    max_new_tokens: int = 256  # of a written reply; one that reaches it is unscored as truncated
-    max_image_side: int = 1024  # pictures with a longer side than this many pixels are shrunk to it
+    max_new_tokens: int | None = None  # of a written reply, which is else unscored; None: the authors', or 256
+    max_image_side: int | None = None  # longer sides in pixels are shrunk to it; None: as the authors do, or 1024
     min_label_mass: float = 0.9  # a score by probabilities needs at least this much probability on the labels
     reasons: bool = False  # True: another call, after the score, asks for one sentence; it changes no score
 
+    defaults: ClassVar[Mapping[str, int | float]] = {"num_samples": 4, "max_new_tokens": 256, "max_image_side": 1024}
+
     def __post_init__(self) -> None:
-        if self.protocol not in protocols.PROTOCOLS:
-            raise ConfigError(f"protocol: must be one of {', '.join(protocols.PROTOCOLS)}, got {self.protocol!r}")
+        object.__setattr__(self, "match_published", tuple(self.match_published))  # a worker gets them as a list
+        if self.prompts_from and not self.words:
+            object.__setattr__(self, "words", protocols.authors_words(self.protocol, self.prompts_from))
+        settings = self.asking.settings
+        theirs = {} if settings is None else {name: getattr(settings, name, None) for name in self.defaults}
+        if settings is not None and settings.max_new_tokens is None:
+            theirs["max_new_tokens"] = AMPLE_TOKENS
+        for name, value in {**self.defaults, **theirs}.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)  # what the authors leave out is not sent, or not done
+        self._check()
+
+    def _check(self) -> None:
+        if self.asking.is_pairwise and not self.against:
+            raise ConfigError(f"against: protocol {self.protocol} compares with the edits of another run; name it")
+        if self.against and not self.asking.is_pairwise:
+            raise ConfigError(f"against: protocol {self.protocol} looks at one run alone; leave it out")
         if self.scoring not in SCORINGS:
             raise ConfigError(f"scoring: must be one of {', '.join(SCORINGS)}, got {self.scoring!r}")
         if self.scoring == "expected" and "labels" not in self.answer_formats:
@@ -38,22 +68,39 @@ class AskParams:
             )
         if self.output not in OUTPUTS:
             raise ConfigError(f"output: must be one of {', '.join(OUTPUTS)}, got {self.output!r}")
-        if not 1 <= self.num_samples <= MAX_SAMPLES:
+        if not 1 <= self.num_replies <= MAX_SAMPLES:
             raise ConfigError(f"num_samples: must be between 1 and {MAX_SAMPLES}, got {self.num_samples}")
-        if not 0.0 <= self.temperature <= 2.0:
+        if self.temperature is not None and not 0.0 <= self.temperature <= 2.0:
             raise ConfigError(f"temperature: must be between 0 and 2, got {self.temperature}")
-        if self.num_samples > 1 and self.temperature == 0.0:
+        if self.num_replies > 1 and self.temperature == 0.0:
             raise ConfigError(
                 "temperature: at 0 all samples are the same; set num_samples: 1, or a temperature above 0"
             )
-        if self.max_new_tokens < 1 or self.max_image_side < 32:
+        if self.max_tokens < 1 or (self.max_image_side is not None and self.max_image_side < 32):
             raise ConfigError("max_new_tokens must be at least 1 and max_image_side at least 32")
         if not 0.0 <= self.min_label_mass <= 1.0:
             raise ConfigError(f"min_label_mass: must be between 0 and 1, got {self.min_label_mass}")
 
     @property
-    def temperature(self) -> float:
-        """Of samples; 0: each reply is the likeliest one."""
+    def asking(self) -> Protocol:
+        """The protocol, in the words and with the switches of these parameters."""
+        return protocols.load(self.protocol, match_published=self.match_published, words=self.words)
+
+    @property
+    def num_replies(self) -> int:
+        """`num_samples`, which is set by now."""
+        assert self.num_samples is not None
+        return self.num_samples
+
+    @property
+    def max_tokens(self) -> int:
+        """`max_new_tokens`, which is set by now."""
+        assert self.max_new_tokens is not None
+        return self.max_new_tokens
+
+    @property
+    def temperature(self) -> float | None:
+        """Of samples; 0: each reply is the likeliest one; None: the engine's own default, nothing is sent."""
         return 0.0
 
     @property
@@ -69,7 +116,7 @@ class AskParams:
     @property
     def answer_formats(self) -> set[str]:
         """Those of the protocol's questions."""
-        return protocols.answer_formats(self.protocol)
+        return protocols.answer_formats(self.asking)
 
     def sampling(self, question: Question, key: str, number: int, gives_probabilities: bool) -> SamplingParams:
         """How sample `number` of the reply to `question` about the sample `key` is wanted."""
@@ -77,7 +124,8 @@ class AskParams:
             return SamplingParams(question.answer, NUM_TOKENS, is_expected=True)
         is_structured = self.output != "plain"
         seed = sample_seed(self.seed, key, question.name, number)
-        return SamplingParams(question.answer, self.max_new_tokens, False, self.temperature, seed, is_structured)
+        top_p = 1.0 if self.asking.settings is None else self.asking.settings.top_p
+        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, top_p)
 
     def is_expected(self, question: Question, gives_probabilities: bool) -> bool:
         """Whether the question is scored by probabilities (under `expected` it is, even where none will come)."""
@@ -90,8 +138,10 @@ class DrawnParams(AskParams):
     """The same for an engine that draws its written replies and can force their form."""
 
     scoring: str = "auto"  # expected: by token probabilities | samples: mean of num_samples | auto: the first if it can
-    temperature: float = 0.7  # of samples
+    temperature: float | None = None  # of samples; None: as the protocol's authors, who may send none, or 0.7
     output: str = "auto"  # structured: force the answer format | plain: never | auto: where the engine can
+
+    defaults: ClassVar[Mapping[str, int | float]] = {**AskParams.defaults, "temperature": 0.7}
 
 
 def sample_seed(seed: int, key: str, question: str, number: int) -> int:
@@ -107,11 +157,12 @@ class SamplingParams:
     answer: str  # an answer format, or "rationale"
     max_tokens: int
     is_expected: bool = False  # True: probabilities of the first token
-    temperature: float = 0.0
+    temperature: float | None = 0.0  # None: none is sent, the engine's default holds
     seed: int = 0
     is_structured: bool = False  # True: the answer format's JSON is forced, where it has one
+    top_p: float = 1.0  # as the protocol's authors draw
 
     @property
     def needed(self) -> frozenset[str]:
         """Fields without which the reply would not be the one that is wanted."""
-        return frozenset() if self.is_expected else frozenset({"temperature"})
+        return frozenset() if self.is_expected or self.temperature is None else frozenset({"temperature"})

@@ -94,7 +94,7 @@ class ProtocolRunner(Generic[P]):
     """How the judge called `name` asks `backend` and reads its replies."""
 
     def __init__(self, name: str, params: AskParams, backend: Backend[P]) -> None:
-        self.protocol = protocols.load(params.protocol)
+        self.protocol = params.asking
         self.backend = backend
         self._name = name
         self._params = params
@@ -157,7 +157,7 @@ class ProtocolRunner(Generic[P]):
 
     def _num_replies(self, question: Question) -> int:
         is_expected = self._params.is_expected(question, self.backend.gives_probabilities)
-        return 1 if is_expected else self._params.num_samples
+        return 1 if is_expected else self._params.num_replies
 
     def _replies(self, i: int, plan: PlannedRequest[P], completed: dict[Place, Reply]) -> dict[str, Reply]:
         replies = {}
@@ -175,7 +175,7 @@ class ProtocolRunner(Generic[P]):
         replies: Sequence[dict[str, Reply]],
     ) -> Iterator[Call[P]]:
         """A call for every question that got a score, if the backend takes it."""
-        sampling = SamplingParams("rationale", self._params.max_new_tokens)
+        sampling = SamplingParams("rationale", self._params.max_tokens)
         for i, plan in enumerate(plans):
             for question, conversation, _ in plan.asked:
                 answer = answer_of(self.protocol, question, replies[i][question.name], self._params.min_label_mass)
@@ -216,30 +216,30 @@ class ProtocolJudge(Judge, Generic[P]):
     """A judge that asks what `params.protocol` asks; metrics, prompts and fingerprint are those of the protocol."""
 
     name: ClassVar[str]
-    metrics = protocols.load(AskParams.protocol).metrics  # those of the default protocol
+    metrics = protocols.class_of(AskParams.protocol).metrics  # those of the default protocol
     params: AskParams
     runner: ProtocolRunner[P] | None = None
 
     @classmethod
     def metrics_of(cls, params: AskParams) -> tuple[str, ...]:
-        return protocols.load(params.protocol).metrics
+        return params.asking.metrics
 
     @classmethod
     def scales_of(cls, params: AskParams) -> Mapping[str, Metric]:
-        return protocols.load(params.protocol).scales
+        return params.asking.scales
 
     @classmethod
     def official_of(cls, params: AskParams) -> tuple[OfficialMean, ...]:
-        return protocols.load(params.protocol).official
+        return params.asking.official
 
     @classmethod
     def uses_prompts_of(cls, params: AskParams) -> bool:
-        return protocols.load(params.protocol).uses_prompts
+        return params.asking.uses_prompts
 
     @classmethod
     def fingerprint_of(cls, params: AskParams) -> str:
         """Hash of everything in the code that decides a score; part of the identity of its scores."""
-        return protocols.fingerprint(params.protocol)
+        return protocols.fingerprint(params.asking)
 
     @abstractmethod
     def backend(self, devices: Sequence[str]) -> Backend[P]:

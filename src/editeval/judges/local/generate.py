@@ -152,8 +152,9 @@ class LocalModel(Backend[EncodedPrompt]):
         import torch
 
         by_label = sampling[0].is_expected
-        is_drawn = sampling[0].temperature > 0
-        drawing = [GumbelSampler([one.seed for one in sampling], sampling[0].temperature)] if is_drawn else None
+        temperature = sampling[0].temperature or 0.0
+        is_drawn = temperature > 0
+        drawing = [GumbelSampler([one.seed for one in sampling], temperature)] if is_drawn else None
         inputs = collate(prompts, self.checkpoint)
         with torch.inference_mode():
             made = self.checkpoint.model.generate(

@@ -22,7 +22,7 @@ import math
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, field, first_reason, images_first
+from editeval.judges.protocols.protocol import Protocol, Question, every_source, field, first_reason, images_first
 from editeval.types import JudgeRequest
 
 _SYSTEM = """\
@@ -83,7 +83,8 @@ class Pointwise(Protocol):
         instruction = field("instruction", request.instruction)
         preservation = _PRESERVATION.format(instruction=instruction)
         both = ("source", "edited")
-        return (
+        return every_source(
+            request,
             images_first("following", _SYSTEM, _FOLLOWING.format(instruction=instruction) + _ANSWER, both, "labels"),
             images_first("preservation", _SYSTEM, preservation + _ANSWER, both, "labels"),
             images_first("quality", _SYSTEM, _QUALITY + _ANSWER, ("edited",), "labels"),
@@ -98,4 +99,4 @@ class Pointwise(Protocol):
         return {"overall": ParsedReply((math.sqrt(worse * quality.values[0]),)), **readings}
 
 
-PROTOCOL = Pointwise()
+PROTOCOL = Pointwise

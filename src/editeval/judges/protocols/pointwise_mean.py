@@ -28,4 +28,4 @@ class PointwiseMean(Pointwise):
         return {"overall": overall, **readings}
 
 
-PROTOCOL = PointwiseMean()
+PROTOCOL = PointwiseMean

@@ -13,20 +13,23 @@ import hashlib
 import importlib
 import json
 import pkgutil
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from editeval.errors import ConfigError, Reason
 from editeval.judges.parsing import answers
+from editeval.judges.parsing.prompt_files import PromptSource as PromptSource
+from editeval.judges.parsing.prompt_files import text_digest as text_digest
 from editeval.judges.parsing.reply import ParsedReply, Reply
 from editeval.prompts import CATEGORIES
 from editeval.types import JudgeRequest, Metric, OfficialMean, Score
 
 _MODULES = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
-PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol"))
+PROTOCOLS = tuple(sorted(name for name in _MODULES if name != "protocol" and not name.startswith("_")))
 """Modules of this package with one subclass of Protocol each: a file beside this one is a protocol."""
 
 SHOWN_AS = {"source": "Original picture:", "edited": "Edited picture:"}
@@ -42,7 +45,7 @@ class Preparation:
     max_area: int | None = None  # in pixels; likewise
     multiple: int = 1  # both sides are cut down to multiples of it, by scaling
     jpeg_quality: int | None = None  # through JPEG and back: the judge sees what that leaves
-    is_limited: bool = True  # by the judge's own `max_image_side`
+    is_limited: bool = True  # by the judge's own `max_image_side`, where that is given
 
 
 AS_IS = Preparation()
@@ -88,6 +91,36 @@ def images_first(name: str, system: str, text: str, roles: tuple[str, ...], answ
     return Question(name, system, (*(ShownImage(role, label=SHOWN_AS[role]) for role in roles), text), answer)
 
 
+MAX_SOURCES = 5
+"""Source images of a sample that an engine is made ready for, where a protocol shows all of them."""
+
+
+def every_source(request: JudgeRequest, *questions: Question) -> tuple[Question, ...]:
+    """The questions; of several source images each shows all in place of the first, numbered, and says so."""
+    num = len(request.sources)
+    if num == 1:
+        return questions
+    first = ShownImage("source", label=SHOWN_AS["source"])
+    all_of_them = tuple(ShownImage("source", n, SHOWN_AS["source"].replace(":", f" {n + 1}:")) for n in range(num))
+    note = f"There are {num} original pictures, and the edit was made from all of them. Whatever is said here of the "
+    note += "original, or of the first picture, is meant of all of them; the edited picture is the last one."
+    return tuple(
+        replace(question, parts=_replaced(question.parts, first, (*all_of_them,), note))
+        if first in question.parts
+        else question
+        for question in questions
+    )
+
+
+def _replaced(
+    parts: tuple[str | ShownImage, ...], first: ShownImage, images: tuple[ShownImage, ...], note: str
+) -> tuple[str | ShownImage, ...]:
+    place = parts.index(first)
+    shown = [*parts[:place], *images, *parts[place + 1 :]]
+    text = next(number for number, part in enumerate(shown) if isinstance(part, str))
+    return (*shown[:text], note, *shown[text:])
+
+
 def described(question: Question) -> dict[str, object]:
     """Everything that a question is, as JSON values; one of `images_first` as versions before `parts` wrote it."""
     roles, text = tuple(shown.role for shown in question.shown), question.text
@@ -98,16 +131,47 @@ def described(question: Question) -> dict[str, object]:
     return asdict(question)
 
 
+@dataclass(frozen=True, slots=True)
+class OfficialSettings:
+    """With which settings the authors asked."""
+
+    judges: tuple[str, ...]  # names of models that count as official; the first one is that of the published tables
+    temperature: float | None  # None: their script sends none, the server's default holds
+    max_new_tokens: int | None = None  # None: their script sends none
+    num_samples: int = 1
+    top_p: float = 1.0  # asked of servers
+
+
 class Protocol(ABC):
     """Questions, the images that go with them, and the rule that makes scores of the readings."""
 
+    benchmark: ClassVar[str] = ""  # name of the benchmark whose protocol it is
+    own_words: ClassVar[Mapping[str, str]] = {}  # our wording, under the authors' names of constants; same placeholders
+    prompt_source: ClassVar[PromptSource | None] = None
+    settings: ClassVar[OfficialSettings | None] = None
+    switches: ClassVar[Mapping[str, str]] = {}  # name for `match_published` -> the published bug that it repeats
+
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
-    scales: ClassVar[Mapping[str, Metric]] = {}  # of the metrics that are not 0-10
+    scales: Mapping[str, Metric] = {}  # of the metrics that are not 0-10
+    is_pairwise: ClassVar[bool] = False  # True: it compares an edit with that of another run, `edited_b`
     version: ClassVar[int] = 1  # goes up whenever `combine` or one of `grammars` changes
     uses_prompts: ClassVar[bool] = False
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {}
     """Answer formats of its own: what a reply's text says; raises UnparsableReply where it says nothing."""
     official: ClassVar[tuple[OfficialMean, ...]] = ()  # the numbers that the authors print, the main one first
+
+    def __init__(self, words: Mapping[str, str] | None = None, match_published: frozenset[str] = frozenset()) -> None:
+        """`words`: the authors' texts, in place of ours of the same names. Raises ConfigError for an unknown switch."""
+        for switch in sorted(match_published - self.switches.keys()):
+            known = f"must be of {', '.join(self.switches)}" if self.switches else f"{self.name} has no switch"
+            raise ConfigError(f"match_published: {known}, got {switch!r}")
+        self.words: Mapping[str, str] = {**self.own_words, **(words or {})}
+        self.match_published = match_published
+
+    @property
+    def name(self) -> str:
+        """That of its module: what `protocol:` says."""
+        return type(self).__module__.rpartition(".")[2]
 
     @abstractmethod
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
@@ -127,33 +191,80 @@ class Protocol(ABC):
             yield JudgeRequest("KEY", (b"",), b"", "INSTRUCTION", prompt=("SYSTEM", "USER"), metadata=metadata)
 
 
-def load(name: str) -> Protocol:
+def class_of(name: str) -> type[Protocol]:
     """The protocol called `name`. Raises ConfigError for an unknown one."""
     if name not in PROTOCOLS:
         raise ConfigError(f"protocol: must be one of {', '.join(PROTOCOLS)}, got {name!r}")
-    module = importlib.import_module(f"editeval.judges.protocols.{name}")
-    protocol: Protocol = module.PROTOCOL
-    return protocol
+    found: type[Protocol] = importlib.import_module(f"editeval.judges.protocols.{name}").PROTOCOL
+    return found
 
 
-def example_questions(name: str) -> tuple[Question, ...]:
-    """What the protocol called `name` asks about a sample that has everything."""
-    protocol = load(name)
+def load(
+    name: str,
+    prompts_from: str = "",
+    match_published: Iterable[str] = (),
+    words: Mapping[str, str] | None = None,
+) -> Protocol:
+    """The protocol called `name`, with the authors' words in `prompts_from`, a clone or a file of theirs.
+
+    words            those that were read before, in place of `prompts_from`
+    match_published  published bugs to repeat: names of its `switches`
+
+    Raises ConfigError for an unknown name or switch, and for a place without the authors' words.
+    """
+    if prompts_from and not words:
+        words = authors_words(name, prompts_from)
+    return class_of(name)(words, frozenset(match_published))
+
+
+def as_recorded(params: Mapping[str, object], name: str = "") -> Protocol:
+    """The protocol of a judge whose parameters a run has, in the words that were in use; or that called `name`."""
+    asked = str(params.get("protocol"))
+    if name and name != asked:
+        return load(name)
+    words, switches = params.get("words"), params.get("match_published")
+    own = {str(key): str(text) for key, text in words.items()} if isinstance(words, Mapping) else None
+    return load(asked, match_published=map(str, switches if isinstance(switches, list | tuple) else ()), words=own)
+
+
+def authors_words(name: str, prompts_from: str) -> dict[str, str]:
+    """The constants of the protocol called `name` that are in a clone, or a file, of its authors. ConfigError: none."""
+    source = class_of(name).prompt_source
+    if source is None:
+        raise ConfigError(f"prompts_from: protocol {name} asks in words of its own, got {prompts_from}; leave it out")
+    return source.read(Path(prompts_from).expanduser())
+
+
+def example_questions(protocol: Protocol) -> tuple[Question, ...]:
+    """What it asks about a sample that has everything."""
     return protocol.questions(next(iter(protocol.examples())))
 
 
-def answer_formats(name: str) -> set[str]:
-    """Those of all questions of the protocol called `name`."""
-    protocol = load(name)
+def answer_formats(protocol: Protocol) -> set[str]:
+    """Those of all its questions."""
     return {question.answer for request in protocol.examples() for question in protocol.questions(request)}
 
 
-def fingerprint(name: str) -> str:
-    """Hash of everything that a protocol decides, as 16 hex digits."""
-    protocol = load(name)
+def max_images(protocol: Protocol) -> int:
+    """The most that one question shows, of all its examples."""
+    examples = list(protocol.examples())
+    if not protocol.benchmark:  # of our own: it shows every source
+        examples = [replace(request, sources=request.sources * MAX_SOURCES) for request in examples]
+    asked = [question for request in examples for question in protocol.questions(request)]
+    return max([2, *(len(question.shown) for question in asked)])
+
+
+def fingerprint(protocol: Protocol) -> str:
+    """Hash of everything that a protocol decides, as 16 hex digits: its words and switches as well."""
     asked = [[described(question) for question in protocol.questions(request)] for request in protocol.examples()]
-    further = [{n: asdict(scale) for n, scale in protocol.scales.items()}] if protocol.scales else []
-    parts = [name, protocol.metrics, protocol.version, answers.VERSION, SHOWN_AS, asked, *further]
+    further: list[object] = []  # what a protocol without it does not have: fingerprints of before stay
+    if protocol.scales:
+        further.append({n: asdict(scale) for n, scale in protocol.scales.items()})
+    if protocol.words:
+        further.append({"words": dict(protocol.words)})
+    if protocol.match_published:
+        further.append({"match_published": sorted(protocol.match_published)})
+    parts = [protocol.name, protocol.metrics, protocol.version, answers.VERSION, SHOWN_AS, asked, *further]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -204,6 +315,13 @@ def field(name: str, text: str) -> str:
     escaped = escaped.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
     return f"<{name}>{escaped}</{name}>"
 
+
+def formatted(template: str, **values: str) -> str:
+    """`template` as `str.format` fills plain names in braces; what stands in other braces stays as it is."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]) if found[1] else found[0][0], template)
+
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 
 NOT_APPLICABLE = ParsedReply(reason=Reason.NOT_APPLICABLE)
 """The reading of a metric that is none of this sample's."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, field, images_first
+from editeval.judges.protocols.protocol import Protocol, Question, every_source, field, images_first
 from editeval.types import JudgeRequest
 
 _SYSTEM = """\
@@ -74,7 +74,8 @@ class ReEdit(Protocol):
         rationale = f"What makes it difficult:\n{field('challenge', challenge)}\n" if challenge else ""
         reasoning = _REASONING.format(instruction=instruction, rationale=rationale, demands=demands)
         both = ("source", "edited")
-        return (
+        return every_source(
+            request,
             images_first("reasoning", _SYSTEM, reasoning, both, "verdict"),
             images_first("instruction_following", _SYSTEM, _FOLLOWING.format(instruction=instruction), both, "number"),
             images_first("semantic_consistency", _SYSTEM, _CONSISTENCY.format(instruction=instruction), both, "pair"),
@@ -89,4 +90,4 @@ class ReEdit(Protocol):
         }
 
 
-PROTOCOL = ReEdit()
+PROTOCOL = ReEdit

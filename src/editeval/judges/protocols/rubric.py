@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, images_first
+from editeval.judges.protocols.protocol import Protocol, Question, every_source, images_first
 from editeval.types import JudgeRequest
 
 
@@ -26,10 +26,10 @@ class Rubric(Protocol):
         if request.prompt is None:
             return ()
         system, user = request.prompt
-        return (images_first("overall", system, user, ("source", "edited"), "number"),)
+        return every_source(request, images_first("overall", system, user, ("source", "edited"), "number"))
 
     def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         return {"overall": readings["overall"]}
 
 
-PROTOCOL = Rubric()
+PROTOCOL = Rubric

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, field, first_reason, images_first
+from editeval.judges.protocols.protocol import Protocol, Question, every_source, field, first_reason, images_first
 from editeval.types import JudgeRequest
 
 _SYSTEM = """\
@@ -50,7 +50,8 @@ class VieScore(Protocol):
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         consistency = _CONSISTENCY.format(instruction=field("instruction", request.instruction))
-        return (
+        return every_source(
+            request,
             images_first("semantic_consistency", _SYSTEM, consistency + _FORMAT, ("source", "edited"), "pair"),
             images_first("perceptual_quality", _SYSTEM, _QUALITY + _FORMAT, ("edited",), "pair"),
         )
@@ -67,4 +68,4 @@ def _smaller(reading: ParsedReply) -> ParsedReply:
     return reading if reading.reason else ParsedReply((min(reading.values),))
 
 
-PROTOCOL = VieScore()
+PROTOCOL = VieScore

@@ -136,6 +136,7 @@ class GridRow:
     path: str | None
     complaints: list[str]
     notes: dict[str, str] | None  # by role, why a picture is not shown
+    further: list[list[str | int]] | None  # [role, ...picture] of sources after the first and of references
 
     def cells(self) -> list[object]:
         """In the order of ROW."""
@@ -168,6 +169,7 @@ def row_of(
         path=None if "edited" in pictures.notes else row.edited_path,
         complaints=complaints(row, pictures, metrics, scales),
         notes=pictures.notes or None,
+        further=[[role, *(_packed(image) or ())] for role, image in pictures.further] or None,
     )
 
 

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -64,6 +64,12 @@ class Pictures:
     target: SampleImages | None
     edited: SampleImages | None
     notes: dict[str, str] = field(default_factory=dict, compare=False)
+    further: tuple[tuple[str, SampleImages], ...] = ()  # (role, image): sources after the first, references
+
+    def all(self) -> list[SampleImages]:
+        """Every one that is shown."""
+        three = (self.source, self.target, self.edited)
+        return [one for one in (*three, *(image for _, image in self.further)) if one is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Found:
     edited_sha256: str | None
     source_sha256: str | None = None
     notes: dict[str, str] = field(default_factory=dict)  # why an image is left out
+    further: Sequence[tuple[str, ImageRef]] = ()  # (role, image): sources after the first, references
 
 
 def _known(stem: str, extension: str, width: int, height: int) -> SampleImages:
@@ -96,17 +103,19 @@ class ThumbnailStore:
         path = self._folder / INDEX
         for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
             with contextlib.suppress(ValueError, TypeError):  # a line cut short by a kill: its images are made again
-                sample_id, digest, *three = from_json(line)
-                source, target, edited = (_known(*image) if image else None for image in three)
-                self._index[sample_id] = digest, Pictures(source, target, edited)
+                sample_id, digest, *images = from_json(line)
+                source, target, edited = (_known(*image) if image else None for image in images[:3])
+                further = tuple((str(role), _known(*image)) for role, *image in (images[3] if images[3:] else ()))
+                self._index[sample_id] = digest, Pictures(source, target, edited, further=further)
 
     def find(self, sample_id: str, edited_sha256: str | None) -> Pictures | None:
         """What was made for this very edit, if all of it is still there."""
         digest, pictures = self._index.get(sample_id, ("", None))
         if pictures is None or digest != edited_sha256 or (digest is not None and pictures.edited is None):
             return None
-        full = [f"pictures/{p.stem}.{p.extension}" for p in (pictures.source, pictures.target) if p is not None]
-        thumbs = [f"thumbs/{p.stem}.webp" for p in (pictures.source, pictures.target, pictures.edited) if p is not None]
+        kept = [p for p in (pictures.source, pictures.target, *(one for _, one in pictures.further)) if p is not None]
+        full = [f"pictures/{p.stem}.{p.extension}" for p in kept]
+        thumbs = [f"thumbs/{p.stem}.webp" for p in pictures.all()]
         return pictures if all(map(self._is_there, (*full, *thumbs))) else None
 
     def add(self, found: Found) -> Pictures:
@@ -115,16 +124,19 @@ class ThumbnailStore:
         One that has changed since it was edited, or is too large, is not shown, and looked at again the next time.
         """
         notes = dict(found.notes)
+        further = ((role, self._keep(_read(image), role, None, notes)) for role, image in found.further)
         pictures = Pictures(
             source=self._keep(_read(found.source), "source", found.source_sha256, notes),
             target=self._keep(_read(found.target), "target", None, notes),
             edited=self._keep_edit(_read(found.edited), found.edited_sha256, notes),
             notes=notes,
+            further=tuple((role, image) for role, image in further if image is not None),
         )
         if notes:
             return pictures
         three = (pictures.source, pictures.target, pictures.edited)
-        line = json.dumps([found.sample_id, found.edited_sha256, *(image and astuple(image) for image in three)])
+        more = [[[role, *astuple(image)] for role, image in pictures.further]] if pictures.further else []
+        line = json.dumps([found.sample_id, found.edited_sha256, *(one and astuple(one) for one in three), *more])
         with self._lock:
             self._index[found.sample_id] = (found.edited_sha256, pictures)
             with (self._folder / INDEX).open("a", encoding="utf-8") as file:

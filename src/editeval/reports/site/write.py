@@ -31,7 +31,6 @@ from editeval.reports.site.thumbnails import (
     FOLDER,
     Found,
     Pictures,
-    SampleImages,
     ThumbnailStore,
 )
 from editeval.reports.tables import replacing, to_json
@@ -126,8 +125,8 @@ def _batched(rows: Iterable[SampleRow]) -> Iterator[tuple[SampleRow, ...]]:
 
 
 def _pictures(report: Report, directory: Path, shelf: ThumbnailStore, row: SampleRow) -> Pictures:
-    known = shelf.find(row.id, row.sha256)
-    if known is not None:
+    known, further = shelf.find(row.id, row.sha256), report.further(row.id)
+    if known is not None and (not further or [role for role, _ in further] == [role for role, _ in known.further]):
         place = Path(str(report.run.get("dir") or directory)) / (row.edited_path or "")
         if known.edited is None or not shelf.is_touched(place, known.edited.stem):
             return known
@@ -137,7 +136,8 @@ def _pictures(report: Report, directory: Path, shelf: ThumbnailStore, row: Sampl
     source, target = report.images(row.id)
     notes = {"source": source} if isinstance(source, str) else {}
     found = None if isinstance(source, str) else source
-    return shelf.add(Found(row.id, found, target, _edited(report, directory, row), row.sha256, notes=notes))
+    edited, shown = _edited(report, directory, row), () if source is None or isinstance(source, str) else further
+    return shelf.add(Found(row.id, found, target, edited, row.sha256, notes=notes, further=shown))
 
 
 def _edited(report: Report, directory: Path, row: SampleRow) -> bytes | None:
@@ -152,8 +152,7 @@ def _edited(report: Report, directory: Path, row: SampleRow) -> bytes | None:
 
 def _stems(report: Report, directory: Path) -> Iterator[str]:
     for _, pictures in _illustrated(report, directory):
-        for three in pictures:
-            yield from (p.stem for p in (three.source, three.target, three.edited) if isinstance(p, SampleImages))
+        yield from (image.stem for mine in pictures for image in mine.all())
 
 
 @contextlib.contextmanager

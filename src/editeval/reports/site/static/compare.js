@@ -9,8 +9,15 @@
     const runs = isBlind ? [...ui.runs].sort((a, b) => noise(sample.id, a) - noise(sample.id, b)) : ui.runs;
     const name = (one, place) => (isBlind ? String.fromCharCode(65 + place) : ui.runs.length > 1 ? ui.called(one) : t("edited"));
     const edits = runs.map((one, place) => ({ role: "edited", run: one, row: sample.rows[one.index], name: name(one, place), key: String(one.index) }));
-    return [...["source", ...(row.target ? ["target"] : [])].map((role) => ({ role, run, row, name: t(role), key: role })), ...edits];
+    const { source, reference } = row.shown, number = (names, role) => (names.length > 1 ? ` ${names.indexOf(role) + 1}` : "");
+    const column = (role, name) => ({ role, run, row, name, key: role });
+    const [first, ...sources] = source.map((role) => column(role, t("source") + number(source, role)));
+    const references = reference.map((role) => column(role, t("reference") + number(reference, role)));
+    return [first, ...(row.target ? [column("target", t("target"))] : []), ...edits, ...sources, ...references];  // as in the grid, then more
   }
+
+  /** From left to right. */
+  const inOrder = (columns) => ["s", "t", "r", "e"].flatMap((letter) => columns.filter(({ role }) => role[0] === letter));
 
   /** The same order for a sample every time, and another one for the next. */
   const noise = (id, run) => [...`${id}:${run.info.run.id}:${run.index}`].reduce((hash, c) => Math.imul(hash ^ c.codePointAt(0), 16777619), 2166136261) >>> 0;
@@ -23,7 +30,7 @@
     const base = columns.find(({ key }) => key === state.base) ?? columns[0], active = columns[state.column] ?? edits[0];
     const page = ui.clone("compare"), stage = page.querySelector(".stage"), find = (name) => page.querySelector(name);
     const zoom = ui.zoomable(stage);
-    const shown = state.mode === "side" ? columns : edits.filter((column) => column !== base);
+    const shown = state.mode === "side" ? inOrder(columns) : edits.filter((column) => column !== base);
     const step = (by) => list[list.indexOf(sample) + by] && ui.go({ id: list[list.indexOf(sample) + by].id });
 
     root.append(page);

@@ -30,6 +30,13 @@
 
   function addRow(run, row, index) {
     row.index = index;
+    row.shown = { source: ["source"], reference: [] };  // the names under which `row` has its pictures, by role
+    (row.further ?? []).forEach(([role, ...picture]) => {
+      const names = row.shown[role];
+      if (!names) return;
+      names.push(`${role}${names.length + 1}`);
+      row[names.at(-1)] = picture;
+    });
     run.rows[index] = row;
     if (!byId.has(row.id)) {
       const { id, category, instruction } = row;

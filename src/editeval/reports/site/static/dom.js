@@ -90,7 +90,7 @@
   /** A thumbnail, or a word for why there is none. */
   ui.picture = (run, row, role) => {
     const src = ui.thumb(run, row?.[role]);
-    if (src) return h("img", { src, alt: `${t(role)}: ${row.instruction}`, loading: "lazy", decoding: "async", draggable: "false" });
+    if (src) return h("img", { src, alt: `${t(role.replace(/\d+$/, ""))}: ${row.instruction}`, loading: "lazy", decoding: "async", draggable: "false" });
     if (role === "edited" && row?.status !== "done") return h("div.nothing", {}, t(row?.status ?? "absent"));
     const note = row?.notes?.[role] ?? "no_picture";
     return h("div.nothing", {}, /^[a-z_]+$/.test(note) ? t(note) : note);

@@ -59,7 +59,9 @@
 
     function cell(sample, [, run, role], at) {
       const mine = sample.rows[run.index], shownRow = role === "edited" ? mine : mine ?? sample.rows.find(Boolean);
-      return h("div.cell", { "data-column": at }, ui.picture(run, shownRow, role), role === "edited" && mine && verdict(run, mine));
+      const roles = role === "source" && shownRow ? [...shownRow.shown.source, ...shownRow.shown.reference] : [role];
+      const pictures = roles.map((one) => ui.picture(run, shownRow, one));
+      return h("div.cell", { "data-column": at }, pictures.length > 1 ? h("div.several", {}, pictures) : pictures, role === "edited" && mine && verdict(run, mine));
     }
 
     function verdict(run, row) {

@@ -1,0 +1,70 @@
+"""The run whose edits a judge compares with: read there, checked against its ledger, and never written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from editeval.errors import ConfigError, ImageError, Reason, UserError
+from editeval.store import manifest
+from editeval.store.run_store import RunStore
+from editeval.types import Edit
+
+_WORD = re.compile(r"[0-9]+|[a-z]+")
+
+
+class NoPairError(ImageError):
+    """The other run has no edit to compare this one with."""
+
+    reason = Reason.NO_PAIR
+
+
+@dataclass(frozen=True, slots=True)
+class Opponent:
+    """The done edits of another run, as they are on record there."""
+
+    store: RunStore  # closed: its pictures are read, and its ledger is not
+    name: str
+    edits: Mapping[str, tuple[str, Edit]]  # by sample: the instruction, the edit
+
+    @classmethod
+    def read(cls, against: str) -> Opponent:
+        """Of the run directory `against`. Raises ConfigError if it is none."""
+        try:
+            with RunStore.read(Path(against).expanduser()) as store:
+                instructions = dict(store.query("SELECT id, instruction FROM samples"))
+                edits = {e.sample_id: (instructions[e.sample_id], e) for e in store.edits() if e.path is not None}
+                return cls(store, str(store.manifest["name"]), edits)
+        except UserError as error:
+            raise ConfigError(f"against: {error}; name the directory of a run of the same benchmark") from None
+
+    @property
+    def digest(self) -> str:
+        """Hash of its edits: part of the identity of the scores."""
+        return manifest.run_id({sample_id: edit.sha256 for sample_id, (_, edit) in sorted(self.edits.items())})[:16]
+
+    def edit_of(self, sample_id: str, instruction: str, sources: str) -> bytes:
+        """Its edit of the same sample. Raises NoPairError if there is none, ImageError if its file was altered.
+
+        sources   digest of the source images, as `fingerprints.sources_digest` has it
+        """
+        theirs, edit = self.edits.get(sample_id, ("", None))
+        where = f"{sample_id}: the run {self.store.dir.name}"
+        if edit is None:
+            raise NoPairError(f"{where} has no edit of it")
+        if theirs != instruction or (edit.made is not None and edit.made.source_sha256 != sources):
+            raise NoPairError(f"{where} edited another {'image' if theirs == instruction else 'instruction'}")
+        return self.store.read_edit(edit)
+
+
+def comes_first(mine: str, theirs: str) -> str:
+    """Whose edit is image A where the names of the models decide: "edited" or "edited_b"."""
+    return "edited" if _order(mine) <= _order(theirs) else "edited_b"
+
+
+def _order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """As GEditBench v2 sorts names: words and numbers in them one by one, numbers first."""
+    words = _WORD.findall(name.lower())
+    return [(not word.isdigit(), int(word) if word.isdigit() else 0, word) for word in words], name

@@ -1,0 +1,95 @@
+"""Every file of configs/ is sound by itself, and what its comments compute is right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from editeval import plugins
+from editeval.config.load import load_config
+from editeval.config.schema import Config
+from editeval.editors.diffusion.families import FAMILIES
+from editeval.judges.chat.params import AskParams
+
+ROOT = Path(__file__).parent.parent.parent
+FILES = sorted((ROOT / "configs").glob("*/*.yaml"))
+MODELS = [path for path in FILES if path.parent.name == "models"]
+BENCHMARKS = [path for path in FILES if path.parent.name == "benchmarks"]
+FORMULA = re.compile(r"^#   (judge calls|edit time|memory) +([^=]+) = ([0-9.]+)", re.MULTILINE)
+NAMED = {
+    "flux2_dev": "flux2",
+    "qwen_image_edit_2509": "qwen_image_edit_plus",
+    "qwen_image_edit_2511": "qwen_image_edit_plus",
+}
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def formulas(path: Path) -> dict[str, tuple[str, str]]:
+    return {name: (text, result) for name, text, result in FORMULA.findall(path.read_text(encoding="utf-8"))}
+
+
+def value_of(text: str) -> float:
+    assert re.fullmatch(r"[0-9.e x/()+^]+", text), text
+    return float(eval(text.replace("x", "*").replace("^", "**"), {"__builtins__": {}}))
+
+
+def loaded(path: Path) -> Config:
+    return load_config(path, environ={})
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_is_sound_alone_and_warns_of_nothing(path: Path) -> None:
+    config = loaded(path)
+    assert not config.warnings
+    assert config.reward_model is not None and config.reward_model.type == "openai_chat"
+    plugins.load("benchmarks", config.benchmark.type, False)
+    assert f"configs/{name_of(path)}.yaml --dry-run" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_its_arithmetic_is_marked_and_right(path: Path) -> None:
+    assert "Arithmetic, not measured" in path.read_text(encoding="utf-8")
+    found = formulas(path)
+    assert set(found) == {"judge calls", "edit time", "memory"}
+    for text, result in found.values():
+        digits = len(result.partition(".")[2])
+        assert f"{value_of(text):.{digits}f}" == result, text
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_judge_calls_are_those_of_the_benchmark_and_its_protocol(path: Path) -> None:
+    config = loaded(path)
+    benchmark = plugins.load("benchmarks", config.benchmark.type, False)(config.benchmark.params)
+    params = config.reward_model.params if config.reward_model else None
+    assert isinstance(params, AskParams) and params.protocol == benchmark.card.protocol
+    text, _ = formulas(path)["judge calls"]
+    samples, questions = map(int, text.split(" x "))
+    asked = {len(params.asking.questions(request)) for request in params.asking.examples()}
+    assert questions == max(asked) * params.num_replies
+    counts = dict(benchmark.expected())
+    assert samples == sum(counts.values()) if counts else "not on record" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", MODELS, ids=name_of)
+def test_steps_and_guidance_are_those_of_the_family(path: Path) -> None:
+    params, family = loaded(path).diffusion_model.params, FAMILIES[NAMED.get(path.stem, path.stem)]
+    assert params is not None
+    steps = family.distilled_steps or family.num_inference_steps
+    assert params.num_inference_steps == steps
+    stated = re.findall(r"^    (\w*guidance_scale|true_cfg_scale): ([0-9.]+)$", path.read_text(encoding="utf-8"), re.M)
+    assert {name: float(value) for name, value in stated}.items() <= family.guidance.items()
+    text, _ = formulas(path)["edit time"]
+    passes = 2 if stated and ("true_cfg_scale" in dict(stated) or "negative_prompt" in family.guidance) else 1
+    passes = 1 if family.name == "flux_kontext" else passes
+    assert text.startswith(f"606 x {steps} x {passes} x 2 x ")
+
+
+def test_there_is_a_file_for_every_benchmark_with_a_protocol_of_single_edits_and_for_the_models_that_run() -> None:
+    assert {path.stem for path in BENCHMARKS} >= {"gedit", "imgedit", "rededit", "omnicontext", "re_edit"}
+    families = {NAMED.get(path.stem, path.stem) for path in MODELS}
+    assert set(FAMILIES) - families == {"instruct_pix2pix", "qwen_image_2_1"}, "no checkpoint of theirs is named here"
