@@ -251,8 +251,7 @@ class Plugin:
     variants: ClassVar[tuple[str, ...]] = ()  # what it covers, and how far each was tested: lines of `editeval list`
     worker: int = 0  # its number among the workers of its stage, known before `load`
     allow_code: bool = False  # the user consents to code, also in the weights that it loads; set before `load`
-    # of paid calls, asked before each; set before `load`
-    request_budget: RequestBudget = staticmethod(grant_all_requests)
+    request_budget: RequestBudget = staticmethod(grant_all_requests)  # asked before each paid call; set before `load`
 
     def __init__(self, params: PluginParams) -> None:
         self.params = params
@@ -329,9 +328,8 @@ class Judge(Plugin, ABC):
 
     @classmethod
     def roles_of(cls, params: PluginParams) -> Mapping[str, str]:
-        """What a certificate checks -> the metric that measures it: following, preservation; and, where the metric
-        measures nothing else, "preservation alone" and "quality alone". What is left out goes by the usual names of
-        metrics (certificates/conditions.py), then it is the headline, or nothing."""
+        """What a certificate checks -> the metric that measures it: following, preservation; where it measures nothing
+        else, "preservation alone", "quality alone". The rest goes by usual names (certificates/conditions.py)."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Which file is whose edit: layouts with and without upper folders, lists, galleries, and everything that is refused."""
+"""Which file is whose edit: layouts with and without upper folders, lists, galleries, and what is refused."""
 
 from __future__ import annotations
 
