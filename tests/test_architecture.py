@@ -31,19 +31,19 @@ ALLOWED = {
     "http": ("text",),
     "benchmarks": ("config", "images", "machine", "plugins", "prompts", "rungs"),
     "editors": ("http", "images", "machine", "rungs", "text"),
-    "judges": ("http", "images", "prompts", "text"),
+    "judges": ("http", "images", "metrics", "prompts", "text"),
     # the parts of a run
     "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),
     "stats": ("store",),
     "certificates": ("files", "images", "prompts", "stats"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
-    "store": ("config", "files", "images", "machine", "prompts", "text"),
+    "store": ("config", "files", "images", "machine", "metrics", "prompts", "text"),
     "display": ("files", "machine", "text"),
     "reports": ("files", "images", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (
-        *("benchmarks", "certificates", "config", "display", "execution", "images", "judges", "machine"),
+        *("benchmarks", "certificates", "config", "display", "execution", "images", "judges", "machine", "metrics"),
         *("plugin_errors", "plugins", "prompts", "redaction", "reports", "stats", "store", "text"),
     ),
     "reproduce": ("files", "judges", "metrics", "stats"),

@@ -98,6 +98,16 @@ class OfficialMean:
 
 
 @dataclass(frozen=True, slots=True)
+class OfficialUse:
+    """How a judge asks the questions of a published benchmark."""
+
+    benchmark: str  # whose questions they are, by its name here
+    protocol: str
+    judge: str  # the model that answers, as it is asked for
+    differs: tuple[str, ...]  # from how the authors ask, one short phrase each; nothing: it does not
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One metric of one sample, on the metric's own scale. `value` is None if and only if `reason` says why; never NaN.
 

@@ -71,7 +71,8 @@ def test_re_edit_gives_what_json_records_gives(tmp_path: Path) -> None:
     named, plain = list(ReEditBenchmark(ReEditParams(path))), list(JsonRecords(JsonRecordsParams(path)))
     assert [replace(s, language="", metadata={}) for s in named] == [replace(s, metadata={}) for s in plain]
     assert named[0].id == "00000_physical_medium"
-    assert named[0].metadata == {"subset": "physical", "rationale": "Hard, since it is physical."}
+    told = {"subset": "physical", "rationale": "Hard, since it is physical.", "description": named[0].description}
+    assert named[0].metadata == told and named[0].description
     assert list(ReEditBenchmark(ReEditParams(str(tmp_path)))) == named
     assert ReEditBenchmark(ReEditParams(path)).differs() == ("1000 samples expected, found 10",)
 

@@ -12,6 +12,8 @@ from editeval import plugins
 from editeval.benchmarks._official_files import OfficialBenchmark
 from editeval.benchmarks._published import PublishedBenchmark
 from editeval.errors import BenchmarkError
+from editeval.judges.protocols import protocol
+from editeval.store.fingerprints import judge_request
 from published import drawn
 from published_folders import emu_edit, imgedit, kris, kris_flat, magicbrush, packed, rededit, rise
 
@@ -126,3 +128,16 @@ def test_images_elsewhere_are_read_and_are_no_part_of_what_the_samples_are_calle
     assert usual.fingerprint() == apart.fingerprint()
     with pytest.raises(BenchmarkError, match=r"benchmark\.params\.images: no folder and no file"):
         list(cls(cls.Params(path=str(listed), images=str(tmp_path / "nowhere"))))
+
+
+@pytest.mark.parametrize("name", [name for name in FOLDERS if name != "magicbrush"])
+def test_its_protocol_has_questions_about_every_sample(tmp_path: Path, name: str) -> None:
+    benchmark = made(name, FOLDERS[name][0](tmp_path))
+    asked = protocol.load(benchmark.card.protocol)
+    for sample in benchmark:
+        request = judge_request(sample, [image.read() for image in sample.images], b"", None)
+        questions = asked.questions(request)
+        assert questions, sample.id
+        shown = {(image.role, image.number) for question in questions for image in question.shown}
+        if len(sample.images) > 1:
+            assert {number for role, number in shown if role == "source"} == set(range(len(sample.images))), sample.id

@@ -203,6 +203,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("reproduce", "--from"): row("reproduce mmrb2", "--from nowhere", "no such folder"),
     ("reproduce", "--published"): row("reproduce mmrb2 --from .", "--published accuracy", "must be 'ROW COLUMN=VALUE'"),
     ("reproduce", "--markdown"): row("reproduce --list", "--markdown", "stands alone"),
+    ("reproduce", "--chinese"): row("reproduce mmrb2 --from .", "--chinese", "only the page is in Chinese"),
     ("reproduce", "--list"): row("reproduce", "--list", "not recomputable"),
     ("simulate", "--json"): row(SIMULATE, "--json", '"lower_bound_s"'),
 }

@@ -95,3 +95,16 @@ def test_all_that_is_known_of_every_named_benchmark_is_listed(tmp_path: Path) ->
     wrong = cli("list", "benchmarks", "gedot", cwd=tmp_path)
     assert wrong.returncode == 2 and "did you mean 'gedit'?" in wrong.stderr
     assert cli("list", "policies", "gedit", cwd=tmp_path).returncode == 2
+
+
+def test_the_pages_have_a_row_for_every_published_benchmark_that_agrees_with_its_card() -> None:
+    for page in ("benchmarks.md", "benchmarks.zh-CN.md"):
+        lines = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8").splitlines()
+        rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+        classes = {name: plugins.load("benchmarks", name) for name in plugins.available("benchmarks")}
+        cards = {name: cls.card for name, cls in classes.items() if issubclass(cls, PublishedBenchmark)}
+        assert rows.keys() == cards.keys()
+        for name, card in cards.items():
+            cells = [cell.strip(" `") for cell in rows[name].strip("|").split("|")]
+            assert card.hub in cells[2] and cells[4] == card.protocol
+            assert cells[5] in card.layouts, name

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from editeval.benchmarks.kris import Kris
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.types import JudgeRequest
@@ -195,4 +196,5 @@ def test_switches_change_what_a_score_is_compared_with() -> None:
 
 def test_every_category_has_an_example_of_its_own() -> None:
     asked: list[JudgeRequest] = list(protocols.load("kris").examples())
+    assert {str(one.metadata["category"]) for one in asked} == set(Kris.card.counts)
     assert len(asked) == 20 and all(protocols.load("kris").questions(one) for one in asked)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from editeval.benchmarks.unicbench import UnicBench
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from judges.asking import ask, asked_about, authors_file, parts
@@ -66,11 +67,13 @@ def test_what_is_no_number_on_the_scale_is_no_grade(grade: object) -> None:
 
 def test_official_means_are_over_samples_by_task_and_by_grade() -> None:
     means = {mean.name: mean for mean in protocols.load("unicbench").official}
-    found = {"Relation Change": [1.0], "Color Alteration": [4.0, 4.00003]}
+    found = {"Relation_Change": [1.0], "Color_Alteration": [4.0, 4.00003]}
     assert means["UnicBench overall"].of(found) == 3.0
     assert means["UnicBench Attribute Editing"].of(found) == 4.0
     assert means["UnicBench Reasoning Editing"].of(found) == 1.0
+    assert {f"en/{name}" for mean in means.values() for name in mean.categories} <= set(UnicBench.card.counts)
     assert sum(len(mean.categories) for mean in means.values()) == 22
+    assert UnicBench.card.protocol == "unicbench"
     assert [name for name in means if name.endswith("_accuracy")] == ["UnicBench reasoning_accuracy"]
 
 

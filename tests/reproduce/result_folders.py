@@ -79,3 +79,122 @@ def mmrb2(root: Path) -> Path:
 
 
 NAMES = ("t2i", "edit", "interleaved", "reasoning")
+
+
+def gedit(root: Path) -> Path:
+    """Two groups; the second has one sample outside the intersection, and one in Chinese."""
+    head = "source_image,edited_image,instruction,sementics_score,quality_score,intersection_exist,instruction_language"
+    rows = {
+        "background_change": ("4,9,True,en", "1,4,True,en"),
+        "subject-add": ("9,4,False,en", "10,10,True,cn"),
+    }
+    return write(
+        root,
+        {
+            f"my_model_{group}_gpt_score.csv": "\n".join([head, *(f"s.png,e.png,Do it,{row}" for row in given)]) + "\n"
+            for group, given in rows.items()
+        },
+    )
+
+
+def imgedit(root: Path) -> Path:
+    """Two kinds: three grades; three grades and a line too many; no grade; a failed call; no reply."""
+    labels = ("Prompt Compliance", "Visual Naturalness", "Physical & Detail Integrity")
+    kinds = {"1": "add", "2": "remove", "3": "add", "4": "remove", "5": "remove"}
+    replies: dict[str, object] = {
+        "1": "Brief reasoning: fine.\n"
+        + "\n".join(f"{label}: {n}" for label, n in zip(labels, (5, 4, 4), strict=True)),
+        "2": "\n".join(f"{label}: {n}" for label, n in zip((*labels, "Bonus"), (2, 2, 2, 6), strict=True)),
+        "3": "I cannot say.",
+        "4": {"error": "a failed call"},
+    }
+    known = {key: {"id": "a/b.jpg", "prompt": "Do it.", "edit_type": kind} for key, kind in kinds.items()}
+    return write(root, {"basic_edit.json": known, "result.json": replies})
+
+
+def kris(root: Path) -> Path:
+    """A category with knowledge, whose second sample lacks a score, and one without."""
+    full = {"consistency_score": 5, "instruction_score": 3, "quality_score": 4, "knowledge_score": 1}
+    return write(
+        root,
+        {
+            "biology/metrics.json": {"1": full, "2": full | {"knowledge_score": None, "quality_score": 2}},
+            "count_change/metrics.json": {"1": {"consistency_score": 5, "instruction_score": 5, "quality_score": 5}},
+        },
+    )
+
+
+def rise(root: Path) -> Path:
+    """Temporal: all three; consistency-free; one unreadable. Logical: right or wrong, 0 and 1."""
+    head = "index,category,consistency_free,judge_cons,judge_reas,judge_qua"
+    rows = (
+        "a,temporal_reasoning,,**Final Score:** **1**,**Final Score:** **5**,**Final Score:** **5**",
+        "b,temporal_reasoning,1.0,,Final Score: 5,Final Score: 5",
+        "c,temporal_reasoning,,Final Score: 5,I cannot say,Final Score: 5",
+        "d,logical_reasoning,,Final Score: 1,Final Score: 1,",
+    )
+    return write(root, {"my_model_judge.csv": "\n".join([head, *rows]) + "\n"})
+
+
+def omnicontext(root: Path) -> Path:
+    """Two kinds of tasks, one sample each, in English."""
+    files: dict[str, object] = {}
+    for task, following, consistency in (("single_character", 4, 9), ("scene_object", 10, 10)):
+        line = {"key": "k", "task_type": task, "instruction_language": "en", "output_image_path": "o.png"}
+        files[f"{task}/score.jsonl"] = json.dumps(line | {"PF_score": following, "SC_score": consistency}) + "\n"
+    return write(root, files)
+
+
+def gedit_v2(root: Path) -> Path:
+    """Verdicts on three models in two dimensions; one line has none."""
+    winners = {"a_vs_z": ["Image A"] * 6 + ["Tie"], "a_vs_m": ["Image B", "Image A", "Tie"], "m_vs_z": ["Image A"] * 4}
+    lines = [
+        json.dumps({"key": f"query_{i}_pair_{pair}", "results": {"winner": winner}})
+        for pair, said in winners.items()
+        for i, winner in enumerate([*said, "Failed"] if pair == "m_vs_z" else said)
+    ]
+    files = [f"{folder}/1.jsonl" for folder in ("eval_if_metadata", "eval_vq_metadata")]
+    return write(root, dict.fromkeys(files, "\n".join(lines) + "\n"))
+
+
+GEDIT_HEAD = "BG<br>Change | Color<br>Alt. | Mat. | Motion | Portrait | Style | Add | Remove | Replace | Text | Tone"
+IMGEDIT_HEAD = "Add | Adjust | Extract | Replace | Remove | Background | Style | Hybrid | Action"
+
+
+def gpt_image_edit(root: Path) -> Path:
+    """Three tables; one row's overall number is another mean, one row has no groups."""
+    readme = f"""# A model
+| Model | {GEDIT_HEAD} | Avg |
+|---|{"---|" * 12}
+| **Ours** | **7.00** | {"6.00 | " * 10} 6.09 |
+| No groups | {"- | " * 11} 5.00 |
+
+| Method | IF | IP | PQ | Overall |
+| :--- | :---: | :---: | :---: | :---: |
+| Ours | 9.00 | 8.00 | 7.00 | 8.00 |
+
+| Model | {IMGEDIT_HEAD} | Overall |
+|---|{"---|" * 10}
+| Ours | 3.10 | {"4.00 | " * 8} 3.90 |
+| Other | 3.10 | {"4.00 | " * 8} 4.10 |
+"""
+    return write(root, {"README.md": readme})
+
+
+def ovis_u1(root: Path) -> Path:
+    readme = f"""
+| Model | Overall | {IMGEDIT_HEAD} |
+|---|{"---|" * 10}
+| Ovis-U1 | <ins>4.00</ins> | {"4.00 | " * 9}
+
+| Model | Avg | Background Change | {" | ".join("abcdefghij")} |
+|---|{"---|" * 12}
+| Ovis-U1 | 6.420 | {"6.420 | " * 11}
+"""
+    return write(root, {"README.md": readme})
+
+
+def risebench(root: Path) -> Path:
+    head = "".join(f"<th>{name} (%)</th>" for name in ("Temporal", "Causal", "Spatial", "Logical", "Overall"))
+    row = "".join(f"<td>{cell}</td>" for cell in ("<b>20.0</b>", "10.0", "50.0", "0.0", "21.1"))
+    return write(root, {"README.md": f"<table><tr><th>Model</th>{head}</tr>\n<tr><td>Mine</td>{row}</tr></table>"})

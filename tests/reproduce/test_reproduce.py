@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from result_folders import answer, imagenhub, mmrb2, viescore, write
+from result_folders import answer, gpt_image_edit, imagenhub, mmrb2, ovis_u1, risebench, viescore, write
 
 from editeval.cli.main import main
 from editeval.reproduce import catalog
@@ -18,7 +18,10 @@ from editeval.reproduce.published import Compared, Recomputed, compare
 DOCS = Path(__file__).parents[2] / "docs"
 MEANS = "means of Gemini, 0shot"
 RATERS = "means of each rater"
-VARYING = ("| ", "- `", "Numbers that", "Published bugs", "The same replies", "|---|---")  # of a page, with the results
+VARYING = (  # lines of a page that come with the results
+    *("| ", "- `", "|---|---", "Numbers that", "Published bugs", "The same replies"),
+    *("不一致的数字", "已公布的缺陷", "同样的回答"),
+)
 
 
 def number(name: str, folder: Path, table: str, key: str) -> Recomputed:
@@ -181,6 +184,9 @@ def clones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     viescore(folder / "VIEScore")
     imagenhub(folder / "ImagenHub")
     mmrb2(folder / "MMRB2")
+    gpt_image_edit(folder / "GPT-Image-Edit")
+    ovis_u1(folder / "Ovis-U1")
+    risebench(folder / "RISEBench")
     return folder
 
 
@@ -191,19 +197,52 @@ def fixed_lines(page: str) -> list[str]:
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 9:
             found.append(" | ".join(cells[:3]))
-        elif (
-            not line.startswith(("| ", "- `", "Numbers that", "Published bugs", "The same replies", "|---|---"))
-            or len(cells) == 3
-        ):
+        elif len(cells) == 3 or not line.startswith(VARYING):
             found.append(line)
     return [line for line in found if line]
 
 
-def test_the_committed_page_is_what_the_command_prints(clones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("page", "flags"), [("reproduced.md", ()), ("reproduced.zh-CN.md", ("--chinese",))])
+def test_the_committed_page_is_what_the_command_prints(
+    page: str, flags: tuple[str, ...], clones: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its results come from the authors' clones; everything else is compared with a page of results of ours."""
-    assert ended("reproduce", "all", "--from", str(clones), "--markdown") == 1
+    assert ended("reproduce", "all", "--from", str(clones), "--markdown", *flags) == 1
     printed = capsys.readouterr().out
-    assert fixed_lines(printed) == fixed_lines((DOCS / "reproduced.md").read_text(encoding="utf-8"))
+    assert fixed_lines(printed) == fixed_lines((DOCS / page).read_text(encoding="utf-8"))
+
+
+def test_the_chinese_page_has_the_same_numbers() -> None:
+    """And no English text is left in it but names."""
+    pages = [(DOCS / name).read_text(encoding="utf-8") for name in ("reproduced.md", "reproduced.zh-CN.md")]
+    numbers = [re.findall(r"(?<=\| )[-+]?[0-9][0-9.,]*[0-9]|(?<=\| )[0-9]", page) for page in pages]
+    assert numbers[0] == numbers[1]
+    for results in catalog.FORMATS.values():
+        for text in (results.title, results.words, results.rule, *results.tables()):
+            assert len(text) < 20 or text not in pages[1]  # shorter ones are names
+
+
+def test_an_overall_number_is_made_of_its_groups_up_to_their_rounding(tmp_path: Path) -> None:
+    rows = compare(catalog.FORMATS["gpt_image_edit"], Clone(gpt_image_edit(tmp_path)), {"Ours overall": "6.09"})
+    found = {(row.table, row.row): row for row in rows if row.ours}
+    gedit = found["GEdit-Bench-EN, full set", "Ours"]
+    assert gedit.ours is not None
+    assert (gedit.ours.value, gedit.ours.num_read, gedit.verdict) == (pytest.approx(6.091), 11, "same")
+    assert ("GEdit-Bench-EN, full set", "No groups") not in found
+    assert found["Complex-Edit", "Ours"].ours == Recomputed("Complex-Edit", "Ours", "overall", 8.0, 3, slack=0.005)
+    near = Recomputed("t", "r", "c", 4.185, 11, slack=0.005)
+    assert Compared("t", "r", "c", 2, 4.19, near).verdict == "same up to rounding"
+    assert Compared("t", "r", "c", 2, 4.20, near).verdict == "differs"
+
+
+def test_the_accuracy_of_the_leaderboard_is_over_samples_not_categories(tmp_path: Path) -> None:
+    found = number("risebench", risebench(tmp_path), "leaderboard", "Mine overall")
+    assert found.value == pytest.approx(21.1)  # 17, 9, 50 and 0 of 85, 90, 100 and 85; the mean of categories is 20
+
+
+def test_a_readme_without_the_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PublishedDataError, match=r"must hold the table leaderboard \(Model"):
+        compare(catalog.FORMATS["risebench"], Clone(write(tmp_path, {"README.md": "nothing"})), {})
 
 
 def test_the_page_counts_every_published_number(clones: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,9 @@ class GEdit(PublishedBenchmark):
     def differs(self) -> tuple[str, ...]:
         if self.params.intersection_only:  # of which no counts are published: the whole is looked at
             return GEdit(replace(self.params, intersection_only=False)).differs()
-        return super().differs()
+        usual = GEditParams().source
+        other = () if self.params.source == usual else (f"source is {self.params.source}",)
+        return (*super().differs(), *other)
 
     def expected(self) -> Mapping[str, int]:
         wanted = self.params.language

@@ -2,7 +2,7 @@
 
 `path` is RE-Edit.json or its folder; without it the file is downloaded. Samples, ids included, are those that
 `json_records` gives for the same file. What is difficult about an edit (`rationale_short_en`) is in the metadata, as
-`rationale`.
+`rationale`, and what its source shows, for the judge's questions in the authors' words, as `description`.
 
 Licence of the code: MIT by its README; of the data: see their page. Cost: images stay in the file until wanted.
 """
@@ -63,4 +63,4 @@ class ReEditBenchmark(PublishedBenchmark):
             known, hint = ", ".join(_GROUPS), did_you_mean(sample.category, _GROUPS)
             what = f"subset: expected one of {known}, got {sample.category!r}"
             raise BenchmarkError(f"{self.card.title}: sample {sample.id}: {what}; {hint}correct the data")
-        return replace(sample, language="en")
+        return replace(sample, language="en", metadata={**sample.metadata, "description": sample.description})

@@ -50,7 +50,7 @@ class UnicBench(OfficialBenchmark):
         hub="xiaotanhua/UnicBench",
         licence="Apache-2.0 (code and prompts); data: see their page",
         citation="UnicEdit-10M and UnicBench, arXiv:2512.02790, 2025",
-        protocol="",
+        protocol="unicbench",
         counts={f"{language}/{name}": 50 for language in ("en", "cn") for name in _GROUPS},
         layouts=("{category}/{language}/{key}.png",),
     )

@@ -324,6 +324,7 @@ def _add_others(commands: Commands[Parser]) -> None:
         _flag("--from", dest="folder", metavar="FOLDER", help="a clone of the authors' repository, or your results"),
         _flag("--published", action="append", default=[], metavar="X=V", help="'ROW COLUMN=VALUE' to compare with"),
         _switch("--markdown", "as a page"),
+        _switch("--chinese", "the page in Chinese"),
         _switch("--list", "the formats, and what cannot be recomputed"),
         epilog="exit codes:\n  0    every published number is reached\n  1    some differ\n"
         "  2    usage, or the folder is not what the authors publish\n",

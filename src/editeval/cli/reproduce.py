@@ -23,9 +23,11 @@ def reproduce(options: argparse.Namespace) -> int:
         return 0
     if not options.name or not options.folder:
         raise ConfigError("reproduce: name a format and its folder: `reproduce NAME --from FOLDER`; --list shows names")
+    if options.chinese and not options.markdown:
+        raise ConfigError("--chinese: only the page is in Chinese; with --markdown")
     sections = _sections(options)
     if options.markdown:
-        sys.stdout.write(reproduced_page.page(sections))
+        sys.stdout.write(reproduced_page.page(sections, options.chinese))
     else:
         for name, rows in sections.items():
             sys.stdout.write("\n".join(printed.lines(catalog.FORMATS[name], rows)) + "\n")
@@ -69,6 +71,6 @@ def _refuse_unknown(given: dict[str, str], rows: list[Compared]) -> None:
 
 
 def _refuse(options: argparse.Namespace, flag: str) -> None:
-    used = [options.name, options.folder, options.markdown, options.published]
+    used = [options.name, options.folder, options.markdown, options.chinese, options.published]
     if any(used):
         raise ConfigError(f"{flag}: stands alone; name no format, folder or other flag with it")

@@ -9,6 +9,7 @@ from editeval.cli.console import run_dirs
 from editeval.errors import MachineError, UserError
 from editeval.plugins import names_code
 from editeval.run import results
+from editeval.run.official import stale_claim
 from editeval.run.recorded import plan_of, settings_of
 from editeval.run.same_inputs import InputsCheck, check_inputs
 from editeval.store import verify as checks
@@ -29,7 +30,12 @@ def verify(options: argparse.Namespace) -> int:
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
         made_of = _inputs(store, options.allow_code)
         prefixes = results.prefixes(results.shown(store))
-        problems = [*checks.verify(store, prefixes), *results.stale_summaries(store), *made_of.problems]
+        problems = [
+            *checks.verify(store, prefixes),
+            *results.stale_summaries(store),
+            *stale_claim(store),
+            *made_of.problems,
+        ]
         repaired, advice = _repaired(store, problems, options) if should_repair else ([], "")
         num_pending = sum(_is_image(one) and store.edit_of(str(one.sample_id)) is None for one in repaired)
         num_images = sum(edit.path is not None for edit in store.edits(wanted_only=False))

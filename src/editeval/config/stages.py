@@ -64,6 +64,7 @@ class Resolution:
         self.problems = problems
         self.resolved: dict[str, object] = {}
         self.origins: dict[str, str] = {}
+        self.protocol = make("", "", _DEFAULT)  # that the benchmark's authors judge by
         self.meant: set[str] = set()  # keys that a misspelt one stands for: they are not missing besides
 
     def keep(self, key: str, value: object, node: Node | None) -> None:
@@ -138,7 +139,9 @@ def benchmark(written: Node, record: Resolution) -> BenchmarkConfig | None:
     named, said = legacy.resolve("benchmarks", node, "benchmark")
     loaded = plugins.absolute(named.type, record.path.parent)
     record.keep("benchmark.type", loaded, said)
-    params = _params(_load("benchmarks", loaded, "benchmark", said, record).Params, "benchmark", given, record)
+    plugin = _load("benchmarks", loaded, "benchmark", said, record)
+    record.protocol = make(getattr(getattr(plugin, "card", None), "protocol", ""), "", Source("", "benchmark", 0))
+    params = _params(plugin.Params, "benchmark", given, record)
     if params is None:
         return None
     aliases = legacy.category_aliases(named.type, getattr(params, "fields", {}))
@@ -210,6 +213,9 @@ def stage(kind: str, section: str, written: Node, record: Resolution) -> Stage |
         record.keep(f"{section}.params.images", images, chosen)
     for param, value in named.defaults:
         own = own if child(own, param) is not None else placed(own, make(value, "", _DEFAULT), param)
+    can_ask = getattr(plugin, "can_ask", None) if child(own, "protocol") is None else None
+    if can_ask is not None and can_ask(record.protocol.value):
+        own = placed(own, record.protocol, "protocol")
     place, words = child(own, "prompts_from"), child(own, "words")
     if place is not None and words is not None and place.rank > words.rank:
         own = without(own, "words")  # of a run: another place is named now

@@ -303,16 +303,19 @@ def model_line(report: Report) -> Message | None:
     return Message("simulated_model") if said.startswith("simulated:") else None
 
 
+def claim_lines(report: Report) -> list[str]:
+    """Whether the official number is official, or what differs: one line for each language; what comes first."""
+    return [printable(line) for line in (report.run.get("official_claim") or {}).get("lines") or ()]
+
+
 def official_lines(report: Report) -> list[tuple[str, str]]:
-    """(name, value and rule) of every number made as the authors of the benchmark make it."""
-    told = [("", one) for one in report.run.get("official") or ()]
-    told += [(f" ({group_title(group)})", one) for group in report.groups for one in group.official]
+    """(name, value and rule) of every number made as the benchmark's authors make it; the main one of each group."""
+    told = [("", f" ({one['rule']})", one) for one in report.run.get("official") or ()]
+    for group in report.groups:
+        told += [(f" ({group_title(group).strip('()')})", "", one) for one in group.official[:1]]
     return [
-        (
-            f"{one['name']}{of}, authors' rule",
-            f"{value} ({one['rule']}); {one['num_scored']} of {one['num_scores']} scores",
-        )
-        for of, one in told
+        (f"{one['name']}{of}, authors' rule", f"{value}{rule}; {one['num_scored']} of {one['num_scores']} scores")
+        for of, rule, one in told
         for value in ("none" if one["value"] is None else f"{one['value']:.6g}",)
     ]
 

@@ -11,6 +11,7 @@ from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
     GROUP_TITLES,
     category_title,
+    claim_lines,
     columns,
     command,
     group_tables,
@@ -49,6 +50,7 @@ def escaped(text: object) -> str:
 
 def _blocks(report: Report, seen: Survey) -> Iterator[Sequence[str]]:
     yield [f"# {escaped(report.run.get('name') or report.run.get('id') or 'run')}"]
+    yield from ([f"**{escaped(line)}**"] for line in claim_lines(report))
     yield [f"**{report.badge}**. {escaped(headline(report))}"]
     if report.subset is not None:
         yield [f"**{escaped(subset_line(report.subset))}**"]

@@ -13,6 +13,7 @@ from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, JsonObject, 
 from editeval.reports.format import (
     GROUP_TITLES,
     category_title,
+    claim_lines,
     columns,
     format_interval,
     group_tables,
@@ -64,6 +65,7 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     style = _STYLES.get(report.badge.removesuffix(OF_SUBSET), "bold yellow")
     title.append(f"  {report.badge}", style=style)
     yield title
+    yield from (Text(line, style="green" if line.startswith("official") else "yellow") for line in claim_lines(report))
     yield Text(headline(report))
     if report.subset is not None:
         yield Text(subset_line(report.subset), style="yellow")

@@ -6,12 +6,24 @@ import difflib
 from dataclasses import dataclass
 
 from editeval.errors import ConfigError
-from editeval.reproduce import imagenhub_ratings, mmrb2_judgements, viescore_answers
+from editeval.reproduce import (
+    gedit_scores,
+    gedit_v2_verdicts,
+    imagenhub_ratings,
+    imgedit_replies,
+    kris_metrics,
+    leaderboards,
+    mmrb2_judgements,
+    omnicontext_scores,
+    rise_replies,
+    viescore_answers,
+)
 from editeval.reproduce.published import ResultFormat
 
-FORMATS: dict[str, ResultFormat] = {
-    module.RESULTS.name: module.RESULTS for module in (viescore_answers, imagenhub_ratings, mmrb2_judgements)
-}
+_PUBLIC = (viescore_answers, imagenhub_ratings, mmrb2_judgements)
+_OF_USERS = (gedit_scores, imgedit_replies, kris_metrics, rise_replies, omnicontext_scores, gedit_v2_verdicts)
+_ALL = (*(one.RESULTS for one in _PUBLIC), *leaderboards.RESULTS, *(one.RESULTS for one in _OF_USERS))
+FORMATS: dict[str, ResultFormat] = {results.name: results for results in _ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +40,12 @@ NOT_PUBLIC = (
     NotPublic("GEdit-Bench, official table", "github.com/stepfun-ai/Step1X-Edit", _NO_SCORES),
     NotPublic("GEdit-Bench and ImgEdit", "github.com/ByteDance-Seed/Bagel, README", _NO_SCORES),
     NotPublic("KRIS and RISE of BAGEL", "github.com/ByteDance-Seed/Bagel, README", _NO_SCORES),
-    NotPublic("GEdit-Bench, ImgEdit, Complex-Edit", "github.com/wyhlovecpp/GPT-Image-Edit, README", _NO_SCORES),
+    NotPublic("GEdit-Bench, ImgEdit, Complex-Edit: groups", "github.com/wyhlovecpp/GPT-Image-Edit, README", _NO_SCORES),
+    NotPublic("GEdit-Bench, ImgEdit: groups", "github.com/AIDC-AI/Ovis-U1, README", _NO_SCORES),
     NotPublic("GEdit-Bench, ImgEdit, REDEdit", "github.com/FireRedTeam/FireRed-Image-Edit, README", _NO_SCORES),
     NotPublic("ImgEdit leaderboard", "github.com/PKU-YuanGroup/ImgEdit, README", _NO_SCORES),
     NotPublic(
-        "RISEBench leaderboard",
+        "RISEBench leaderboard: categories",
         "github.com/PhoenixZ810/RISEBench, README",
         "edits are on the Hub (zpy777/RISEBench_Outputs), the judge's replies are not public",
     ),
@@ -44,7 +57,7 @@ NOT_PUBLIC = (
     NotPublic(
         "GEditBench v2, Elo",
         "github.com/ZhangqiJiang07/GEditBench_v2, data/e_openedit_pair_res",
-        "verdicts are public as two archives; editeval has no reader of them yet",
+        "verdicts are public as two archives: unpack geditv2.zip and name its folder for `gedit_v2`",
     ),
     NotPublic(
         "MMRB2, table of judges",

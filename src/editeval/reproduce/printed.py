@@ -76,8 +76,9 @@ def summary(rows: Iterable[Compared]) -> str:
 
 
 def counted(rows: Iterable[Compared]) -> Counter[str]:
-    """Published numbers by verdict; `same with` whatever the bug."""
-    verdicts = ("same with" if row.verdict.startswith("same with") else row.verdict for row in rows)
+    """Published numbers by verdict; `same with` whatever the bug, `same` also up to rounding."""
+    short = {"same up to": "same", "same with": "same with"}
+    verdicts = (next((short[start] for start in short if row.verdict.startswith(start)), row.verdict) for row in rows)
     return Counter(verdict for verdict in verdicts if verdict != "not published")
 
 

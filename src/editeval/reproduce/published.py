@@ -35,6 +35,7 @@ class Recomputed:
     own: float | None = None  # of the replies as editeval's own grammar reads them, where there are replies ...
     num_own: int | None = None  # ... and how many those are
     notes: tuple[str, ...] = ()  # what else has to be known
+    slack: float = 0.0  # how far off `value` may be, because what it is made of was printed rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,15 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """`same`, `same with SWITCH`, `differs`, `not recomputed`, or `not published`."""
+        """`same`, `same up to rounding`, `same with SWITCH`, `differs`, `not recomputed`, or `not published`."""
         if self.published is None:
             return "not published"
         if self.ours is None or self.ours.value is None:
             return "not recomputed"
         if self.printed(self.ours.value) == self.printed(self.published):
             return "same"
+        if self.ours.slack and abs(self.ours.value - self.published) <= self.ours.slack + 0.5 * 10.0**-self.digits:
+            return "same up to rounding"
         if self.ours.matched is not None and self.printed(self.ours.matched) == self.printed(self.published):
             return f"same with {self.ours.switch}"
         return "differs"

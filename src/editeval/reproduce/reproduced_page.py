@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
 
 from editeval.reproduce.catalog import FORMATS, NOT_PUBLIC
 from editeval.reproduce.printed import Sections, counted, tables_of
@@ -19,68 +22,113 @@ This page is printed by a command and is not edited by hand:
 results that the authors publish there, runs them through its own protocol and its own means, and puts its numbers
 beside the printed ones. Nothing of the clones is run, and nothing of them is part of editeval; the printed numbers are.
 
-Columns: *same* - the printed digits are ours. *with a bug* - ours are others, and a published bug, named below, gives
-the printed ones. *differ* - neither; *gap* - what is left then. *read* - the most scores or replies behind a number."""
+Columns: *same* - the printed digits are ours, or as near as the rounding of published groups allows. *with a bug* -
+ours are others, and a published bug, named below, gives the printed ones. *differ* - neither; *gap* - what is left
+then. *read* - the most scores or replies behind a number."""
+_OWN_FOLDERS = """\
+No results of single samples are public for these. Whoever has such a folder gets its numbers, and names published ones
+with `--published 'ROW COLUMN=VALUE'`."""
+_HEADS = (
+    *("published table", "source", "numbers", "same", "with a bug", "differ", "not recomputed", "largest gap", "read"),
+)
+_KINDS = ("same", "same with", "differs", "not recomputed")
 
 
-def page(sections: Sections) -> str:
+def page(sections: Sections, is_chinese: bool = False) -> str:
     """All of it, as Markdown."""
-    parts = [_INTRO]
-    for name, rows in sections.items():
-        parts.append("\n".join(_section(FORMATS[name], rows)))
-    parts.append("\n".join(_own_folders()))
-    parts.append("\n".join(_not_public()))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join("\n".join(part) for part in _Page(_chinese() if is_chinese else {}).parts(sections)) + "\n"
 
 
-def _section(results: ResultFormat, rows: Sequence[Compared]) -> Iterator[str]:
-    yield f"## {results.title} (`{results.name}`)\n"
-    yield f"{results.repository} @{results.commit}, `{results.layout}`. Words: {results.words}. Rule: {results.rule}.\n"
-    heads = "published table | source | numbers | same | with a bug | differ | not recomputed | largest gap | read"
-    yield f"| {heads} |"
-    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
-    found = dict(tables_of(rows))
-    for title, table in results.tables().items():
-        yield _table_row(title, table.source, found[title])
-    used = sorted({row.ours.switch for row in rows if row.verdict.startswith("same with") and row.ours})
-    if used:
-        yield "\nPublished bugs:\n"
-        yield from (f"- `{name}`: {results.switches[name]}." for name in used)
-    differing = sorted((row for row in rows if row.verdict in ("differs", "not recomputed")), key=_gap, reverse=True)
-    if differing:
-        yield "\nNumbers that differ:\n"
-        yield "| table | number | published | ours | with the bugs | gap |"
-        yield "|---|---|---:|---:|---:|---:|"
-        yield from map(_differing, differing)
-    if own := [row for row in rows if row.ours and row.ours.num_own is not None]:
-        yield "\nThe same replies as editeval's own grammar reads them; a random integer is no reply:\n"
-        yield "| number | published | ours | read | by editeval's grammar | read |"
-        yield "|---|---:|---:|---:|---:|---:|"
-        yield from map(_own, own)
+def _chinese() -> dict[str, str]:
+    """English -> Chinese, of everything on the page but names and numbers."""
+    found: dict[str, str] = json.loads((files("editeval.reproduce") / "chinese.json").read_text(encoding="utf-8"))
+    return found
 
 
-def _table_row(title: str, source: str, rows: Sequence[Compared]) -> str:
-    counts = counted(rows)
-    largest = max((row for row in rows if row.verdict == "differs"), key=_gap, default=None)
-    cells = [counts[kind] for kind in ("same", "same with", "differs", "not recomputed")]
-    gap = f"{largest.gap:+.{largest.digits}f}" if largest else "-"
-    most = max((row.ours for row in rows if row.ours), key=lambda ours: ours.num_read, default=None)
-    read = f"{most.num_read:,}" if most and most.num_read else "-"
-    dropped = max((row.ours.num_unreadable for row in rows if row.ours), default=0)
-    read += f", up to {dropped:,} missing" if dropped else ""
-    return f"| {title} | {source} | {sum(cells)} | " + " | ".join(map(str, cells)) + f" | {gap} | {read} |"
+@dataclass(frozen=True, slots=True)
+class _Page:
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def say(self, text: str) -> str:
+        """`text` in the page's language; what has no translation stays."""
+        return self.words.get(text, text)
+
+    def head(self, *cells: str, numbers_from: int = 0) -> Iterator[str]:
+        yield "| " + " | ".join(map(self.say, cells)) + " |"
+        yield "|" + "|".join("---:" if numbers_from and i >= numbers_from else "---" for i in range(len(cells))) + "|"
+
+    def parts(self, sections: Sections) -> Iterator[Iterator[str]]:
+        yield iter([self.say(_INTRO)])
+        for name, rows in sections.items():
+            yield self.section(FORMATS[name], rows)
+        yield self.own_folders()
+        yield self.not_public()
+
+    def section(self, results: ResultFormat, rows: Sequence[Compared]) -> Iterator[str]:
+        yield f"## {self.say(results.title)} (`{results.name}`)\n"
+        where = f"{results.repository} @{results.commit}, `{results.layout}`"
+        stop = self.say(". ")
+        words = f"{self.say('Words: ')}{self.say(results.words)}"
+        yield f"{where}{stop}{words}{stop}{self.say('Rule: ')}{self.say(results.rule)}{stop}".rstrip() + "\n"
+        yield from self.head(*_HEADS, numbers_from=2)
+        found = dict(tables_of(rows))
+        for title, table in results.tables().items():
+            yield self.table_row(title, table.source, found[title])
+        used = sorted({row.ours.switch for row in rows if row.verdict.startswith("same with") and row.ours})
+        if used:
+            yield f"\n{self.say('Published bugs:')}\n"
+            yield from (f"- `{name}`: {self.say(results.switches[name])}" for name in used)
+        differing = [row for row in rows if row.verdict in _KINDS[2:]]
+        if differing:
+            yield f"\n{self.say('Numbers that differ:')}\n"
+            yield from self.head("table", "number", "published", "ours", "with the bugs", "gap", numbers_from=2)
+            yield from map(self.differing, sorted(differing, key=_gap, reverse=True))
+        if own := [row for row in rows if row.ours and row.ours.num_own is not None]:
+            yield (
+                "\n"
+                + self.say("The same replies as editeval's own grammar reads them; a random integer is no reply:")
+                + "\n"
+            )
+            yield from self.head("number", "published", "ours", "read", "by our grammar", "read", numbers_from=1)
+            yield from map(_own, own)
+
+    def table_row(self, title: str, source: str, rows: Sequence[Compared]) -> str:
+        counts = counted(rows)
+        cells = [counts[kind] for kind in _KINDS]
+        largest = max((row for row in rows if row.verdict == "differs"), key=_gap, default=None)
+        ours = [row.ours for row in rows if row.ours]
+        read = max((one.num_read for one in ours), default=0)
+        dropped = max((one.num_unreadable for one in ours), default=0)
+        coverage = f"{read:,}" + (self.say(", up to {0} missing").replace("{0}", f"{dropped:,}") if dropped else "")
+        numbers = " | ".join(map(str, [sum(cells), *cells]))
+        return f"| {self.say(title)} | {source} | {numbers} | {_signed(largest) if largest else '-'} | {coverage} |"
+
+    def differing(self, row: Compared) -> str:
+        ours = row.ours
+        numbers = (row.published, ours.value if ours else None, ours.matched if ours else None)
+        cells = " | ".join(row.printed(number) for number in numbers)
+        return f"| {self.say(row.table)} | {row.row} {row.column} | {cells} | {_signed(row)} |"
+
+    def own_folders(self) -> Iterator[str]:
+        yield f"## {self.say('Folders of your own')}\n"
+        yield self.say(_OWN_FOLDERS) + "\n"
+        yield from self.head("name", "FOLDER", "rule")
+        for results in FORMATS.values():
+            if not results.repository:
+                yield f"| `{results.name}` | {results.layout} | {self.say(results.rule)} |"
+
+    def not_public(self) -> Iterator[str]:
+        yield f"## {self.say('Tables that cannot be recomputed')}\n"
+        yield from self.head("table", "where", "why not")
+        yield from (f"| {table.table} | {table.where} | {self.say(table.reason)} |" for table in NOT_PUBLIC)
 
 
 def _gap(row: Compared) -> float:
     return abs(row.gap or 0.0)
 
 
-def _differing(row: Compared) -> str:
-    ours = row.ours
-    gap = "-" if row.gap is None else f"{row.gap:+.{row.digits}f}"
-    numbers = (row.published, ours.value if ours else None, ours.matched if ours else None)
-    cells = " | ".join(row.printed(number) for number in numbers)
-    return f"| {row.table} | {row.row} {row.column} | {cells} | {gap} |"
+def _signed(row: Compared) -> str:
+    return "-" if row.gap is None else f"{row.gap:+.{row.digits}f}"
 
 
 def _own(row: Compared) -> str:
@@ -88,21 +136,3 @@ def _own(row: Compared) -> str:
     assert ours is not None
     values = f"{row.printed(row.published)} | {row.printed(ours.value)} | {ours.num_read}"
     return f"| {row.row} {row.column} | {values} | {row.printed(ours.own)} | {ours.num_own} |"
-
-
-def _own_folders() -> Iterator[str]:
-    yield "## Folders of your own\n"
-    yield "No results of single samples are public for these; whoever has such a folder gets its numbers, and names"
-    yield "published ones with `--published 'ROW COLUMN=VALUE'`.\n"
-    yield "| name | FOLDER | rule |"
-    yield "|---|---|---|"
-    for results in FORMATS.values():
-        if not results.repository:
-            yield f"| `{results.name}` | {results.layout} | {results.rule} |"
-
-
-def _not_public() -> Iterator[str]:
-    yield "## Tables that cannot be recomputed\n"
-    yield "| table | where | why not |"
-    yield "|---|---|---|"
-    yield from (f"| {table.table} | {table.where} | {table.reason} |" for table in NOT_PUBLIC)

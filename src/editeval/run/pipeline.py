@@ -16,7 +16,7 @@ from editeval.errors import MachineError, Problems
 from editeval.redaction import redacted
 from editeval.reports.data import Report
 from editeval.reports.format import subset_line
-from editeval.run import forecast, imports, planted, recorded, results
+from editeval.run import forecast, imports, official, planted, recorded, results
 from editeval.run.chains import outdated
 from editeval.run.plan import Plan, make_plan
 from editeval.run.prepare import (
@@ -129,6 +129,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         if plan.is_editing:
             results.configure(store, plan.judgings)
         store.record_event(SubsetChosen.of_run(plan.subset))
+        official.record(config.benchmark, plan.benchmark, store)
         check_disk_space(plan, store)
         _announce(plan, store)
         announce(plan, store, session.observer)

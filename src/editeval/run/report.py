@@ -17,6 +17,7 @@ from editeval.reports.i18n import Message
 from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings
 from editeval.reports.site import write
 from editeval.run import imports, pictures, recorded, results
+from editeval.run.official import claim_of
 from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
 from editeval.run.replayed import replayed
@@ -76,6 +77,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     official = [counted.official(*one) for one in authors]
     also: dict[str, object] = {"official": official} if official else {}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
+    claim = claim_of(store, shown)
+    also |= {"official_claim": claim} if claim else {}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     return Report(
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),

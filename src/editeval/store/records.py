@@ -84,6 +84,7 @@ class Details(TypedDict, total=False):
     inputs: Listed  # weights and code, file by file
     parent: str  # of a score set that reads the replies of another one again
     official: Sequence[Mapping[str, Any]]  # the fields of every OfficialMean
+    official_use: Mapping[str, Any]  # the fields of an OfficialUse
     scales: Mapping[str, Mapping[str, Any]]  # of the metrics that are not 0-10: the fields of a Metric
 
 

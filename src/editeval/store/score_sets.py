@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from editeval.config.legacy import canonical
 from editeval.config.schema import Stage
 from editeval.errors import UserError
+from editeval.metrics import OfficialUse
 from editeval.prompts import Prompt
 from editeval.store import directories, fingerprints, manifest
 from editeval.store.fingerprints import COMMIT, Inputs
@@ -28,6 +29,7 @@ class ScoreSetId:
     settled: str = ""  # the id that a run has for it
     unrecorded: tuple[str, ...] = ()  # parts that the run has no record of
     official: tuple[OfficialMean, ...] = ()
+    official_use: OfficialUse | None = None
     scales: Mapping[str, Metric] = field(default_factory=dict)  # of the metrics that are not 0-10
     replaces: tuple[str, ...] = ()  # why the run's scores of the judge of this name are not its
 
@@ -72,8 +74,15 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
         former=parts | {"params": fingerprints.identity_params(stage.params)} | size,
         inputs=inputs,
         official=judge.official_of(stage.params),
+        official_use=_official_use(judge, stage),
         scales=judge.scales_of(stage.params),
     )
+
+
+def _official_use(judge: type[Judge], stage: Stage) -> OfficialUse | None:
+    """What the judge's class method `official_use_of` says; None for a judge without one."""
+    told: Callable[[object], OfficialUse | None] | None = getattr(judge, "official_use_of", None)
+    return told(stage.params) if told is not None else None
 
 
 def depends_on_calls(judge: type[Judge]) -> bool:
@@ -96,7 +105,15 @@ def details_of(name: str, stage: Stage, known: ScoreSetId) -> Details:
         details["scales"] = recorded_scales(known.scales)
     if known.official:
         details["official"] = [asdict(one) for one in known.official]
+    if known.official_use:
+        details["official_use"] = asdict(known.official_use)
     return details
+
+
+def official_use_in(details: Details) -> OfficialUse | None:
+    """Whose questions they were, and what differed from how the authors ask; None in older runs."""
+    told = details.get("official_use")
+    return OfficialUse(**{**told, "differs": tuple(told["differs"])}) if told else None
 
 
 def recorded_scales(scales: Mapping[str, Metric]) -> dict[str, dict[str, object]]:

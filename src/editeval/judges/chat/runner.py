@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from editeval.errors import BudgetError, ImageError
 from editeval.judges.chat import messages as chat
 from editeval.judges.chat.messages import Conversation, Part
+from editeval.judges.chat.official_use import official_use
 from editeval.judges.chat.params import AskParams, SamplingParams
 from editeval.judges.parsing.reply import LABELS, Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.protocol import Protocol, Question
+from editeval.metrics import OfficialUse
 from editeval.types import Facts, Judge, JudgeRequest, Metric, OfficialMean, Score
 
 if TYPE_CHECKING:
@@ -231,6 +233,18 @@ class ProtocolJudge(Judge, Generic[P]):
     @classmethod
     def official_of(cls, params: AskParams) -> tuple[OfficialMean, ...]:
         return params.asking.official
+
+    @classmethod
+    def can_ask(cls, name: str) -> bool:
+        """Whether `name` is a protocol that asks about one edit: a benchmark's own is then the default."""
+        if name not in protocols.PROTOCOLS:
+            return False
+        protocol = protocols.load(name)
+        return any(protocol.questions(replace(one, edited_b=None)) for one in protocol.examples())
+
+    @classmethod
+    def official_use_of(cls, params: AskParams) -> OfficialUse | None:
+        return official_use(params)
 
     @classmethod
     def uses_prompts_of(cls, params: AskParams) -> bool:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from editeval.errors import ConfigError, Reason
+from editeval.errors import FAMILIES, ConfigError, Reason
 from editeval.judges.parsing import answers
 from editeval.judges.parsing.prompt_files import PromptSource as PromptSource
 from editeval.judges.parsing.prompt_files import text_digest as text_digest
@@ -325,6 +325,9 @@ _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 
 NOT_APPLICABLE = ParsedReply(reason=Reason.NOT_APPLICABLE)
 """The reading of a metric that is none of this sample's."""
+
+UNREADABLE = FAMILIES["parse"] | FAMILIES["unseen"] | FAMILIES["refusal"]
+"""Reasons of a reply that is there and gives no value."""
 
 
 def first_reason(*readings: ParsedReply) -> ParsedReply | None:

@@ -1,24 +1,45 @@
-"""Protocol `re_edit`: the sample's own kind of reasoning as a yes or no, and two graded questions, after RE-Edit.
+"""Protocol `re_edit`: the sample's own kind of reasoning as a yes or no, and graded questions, after RE-Edit.
 
 reasoning              yes 10, no 0: does the edit meet the demands of the sample's category (physical, environmental,
-                       cultural, causal, referential)? The headline; its mean times ten is the published yes-rate.
+                       cultural, causal, referential)? The headline; its mean times ten is the published yes-rate
 instruction_following  one number 0-10: full marks less deductions
 semantic_consistency   min of two numbers 0-10: success of the edit, absence of overediting
-All show the source, then the edited image. Where a sample's metadata has a `rationale`, the first question contains it.
+With the authors' words, as their pipeline asks with them, also
+semantic_consistency_pair  the mean of the same two numbers: the authors publish both ways
+perceptual_quality         min of two numbers 0-10: naturalness, absence of artefacts
 
-Deviations from the published one (arXiv 2606.05172): the wording is our own; a reply that cannot be read is unscored
-(published: "no", 5.0 and [5.0, 5.0]); samples of other categories cannot be asked and are unscored. transformers_vlm
-takes one greedy reply, as published; the other judges draw num_samples unless set otherwise: `reasoning` is then ten
-times the share of yes, and the smaller of two grades is the smaller of their means.
+All show the source, then the edited image. A sample's metadata may have a `rationale`, which the first question then
+contains; the authors' words want its `description` too (benchmark `re_edit` has both).
+
+Deviations from the published one (arXiv 2606.05172): a reply that cannot be read is unscored (`switches`: published,
+"no", 5 and [5, 5]); samples of other categories cannot be asked and are unscored. In our own wording, the judges draw
+num_samples unless set otherwise (transformers_vlm one): `reasoning` is then ten times the share of yes, and the smaller
+of two grades is the smaller of their means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import ClassVar
 
+from editeval.errors import ConfigError
+from editeval.judges.parsing.answers import read_number, read_pair, read_verdict
 from editeval.judges.parsing.reply import ParsedReply
-from editeval.judges.protocols.protocol import Protocol, Question, every_source, field, images_first
-from editeval.types import JudgeRequest
+from editeval.judges.protocols.protocol import (
+    UNREADABLE,
+    OfficialSettings,
+    Preparation,
+    PromptSource,
+    Protocol,
+    Question,
+    ShownImage,
+    every_source,
+    field,
+    formatted,
+    images_first,
+)
+from editeval.types import JudgeRequest, OfficialMean
 
 _SYSTEM = """\
 You are a strict examiner of edited pictures. The first picture is the original, the second one the edit. You answer
@@ -60,10 +81,41 @@ Answer in exactly this form, with two numbers from 0 to 10 in place of A and B, 
 Only if you are shown no pictures, put "cannot judge" in place of [A, B]."""
 
 
-class ReEdit(Protocol):
-    """A verdict on the sample's category, and two grades."""
+_GIVEN_UP = {"reasoning": (0.0,), "instruction_following": (5.0,)}
+"""What the published pipeline takes an unreadable reply for; of every pair, (5, 5)."""
+_HASHES = {
+    "physical": ("cfa136ed8cf846ad", "78fc4fc7d677fba8", "734762eecb5dcaca"),
+    "environmental": ("171874854e78f3c7", "8ee77aeeee11fab4", "2c93acfa75b8a660"),
+    "cultural": ("a9cb2a5be82fc020", "106be0f37359a9c1", "3f30e6979ab95ee2"),
+    "causal": ("71fa3e2c9a55755a", "73e52c349aefa4ec", "15a31b926daded51"),
+    "referential": ("2c6c29bfa60a4003", "4fa4fd758b723aa6", "6251929d985c9343"),
+    "instruction_following": ("3169ff0047777262", "2d860a8e2965fb90"),
+    "sc_metric": ("877ab769d995bc6d", "125bb43dc2411879"),
+    "pq_metric": ("92b08fef8947318c", "e2a62ef3a2a82e2b"),
+}
+"""First the system prompt, then the user's, which has two official texts per category: without and with rationale."""
 
-    metrics = ("reasoning", "instruction_following", "semantic_consistency")
+
+class ReEdit(Protocol):
+    """A verdict on the sample's category, and two grades, in our own words."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("reasoning", "instruction_following", "semantic_consistency")
+    benchmark = "re_edit"
+    prompt_source = PromptSource(
+        "github.com/Yixuan-Ding-ZJU/RE-Edit",
+        ("config/config_iterative_refinement.yaml", "single_scoring_part_vllm/scoring_config.yaml"),
+        {
+            **{f"prompts.{name}.system_prompt": known[:1] for name, known in _HASHES.items()},
+            **{f"prompts.{name}.user_prompt_template": known[1:] for name, known in _HASHES.items()},
+        },
+    )
+    switches: ClassVar[Mapping[str, str]] = {"re_edit_failures": "an unreadable reply counts: as no, 5, or twice 5"}
+
+    def __new__(cls, words: Mapping[str, str] | None = None, match_published: frozenset[str] = frozenset()) -> ReEdit:
+        """With the authors' words, the protocol that asks all they ask."""
+        del match_published
+        wanted: type[ReEdit] = _PublishedReEdit if words else cls
+        return super().__new__(wanted)
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         demands = _DEMANDS.get(str(request.metadata.get("category", "")))
@@ -82,12 +134,97 @@ class ReEdit(Protocol):
         )
 
     def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
-        verdict, pair = readings["reasoning"], readings["semantic_consistency"]
+        read = self._taken(readings)
+        verdict = read["reasoning"]
         return {
             "reasoning": verdict if verdict.reason else ParsedReply((10.0 * verdict.values[0],)),
-            "instruction_following": readings["instruction_following"],
-            "semantic_consistency": pair if pair.reason else ParsedReply((min(pair.values),)),
+            "instruction_following": read["instruction_following"],
+            "semantic_consistency": _one(min, read["semantic_consistency"]),
         }
+
+    def _taken(self, readings: Mapping[str, ParsedReply]) -> Mapping[str, ParsedReply]:
+        """The readings, with what unreadable replies count as, if they do."""
+        if "re_edit_failures" not in self.match_published:
+            return readings
+        given_up = {name: ParsedReply(_GIVEN_UP.get(name, (5.0, 5.0))) for name in readings}
+        return {name: given_up[name] if one.reason in UNREADABLE else one for name, one in readings.items()}
+
+
+class _PublishedReEdit(ReEdit):
+    """The same in the authors' words, with the quality of the edit, as their pipeline asks a local Qwen3-VL."""
+
+    metrics = (*ReEdit.metrics, "semantic_consistency_pair", "perceptual_quality")
+    settings = OfficialSettings(
+        ("Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen3-VL-30B-A3B-Instruct"), temperature=0.0, max_new_tokens=128
+    )
+    grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {  # as ours, but never forced on an engine
+        "written_verdict": read_verdict,
+        "written_number": read_number,
+        "written_pair": read_pair,
+    }
+    official = (
+        OfficialMean("RE-Edit yes rate (%)", ("reasoning",), "samples", digits=2, factor=10.0),
+        *(
+            OfficialMean(f"RE-Edit {name} (%)", ("reasoning",), "samples", digits=2, factor=10.0, categories=(name,))
+            for name in _DEMANDS
+        ),
+        *(
+            OfficialMean(f"RE-Edit {title}", (metric,), "samples", digits=2)
+            for title, metric in (
+                ("IF", "instruction_following"),
+                ("SC (mean of minima)", "semantic_consistency"),
+                ("SC (mean of pairs)", "semantic_consistency_pair"),
+                ("PQ (mean of minima)", "perceptual_quality"),
+            )
+        ),
+    )
+
+    def __init__(self, words: Mapping[str, str] | None = None, match_published: frozenset[str] = frozenset()) -> None:
+        super().__init__(words, match_published)
+        assert self.prompt_source is not None
+        absent = [name for name in self.prompt_source.hashes if name not in self.words]
+        if absent:
+            raise ConfigError(
+                f"prompts_from: expected every text of RE-Edit, found no {', '.join(absent)}; fix the file"
+            )
+
+    def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
+        category = str(request.metadata.get("category", ""))
+        if category not in _DEMANDS:
+            return ()
+        rationale = str(request.metadata.get("rationale") or "")
+        return (
+            self._question("reasoning", category, request, rationale, "written_verdict"),
+            self._question("instruction_following", "instruction_following", request, "", "written_number"),
+            self._question("semantic_consistency", "sc_metric", request, "", "written_pair"),
+            self._question("perceptual_quality", "pq_metric", request, "", "written_pair"),
+        )
+
+    def _question(self, name: str, words: str, request: JudgeRequest, rationale: str, answer: str) -> Question:
+        template = self.words[f"prompts.{words}.user_prompt_template"]
+        text = formatted(
+            template,
+            edit_instruction=request.instruction,
+            original_description=str(request.metadata.get("description") or ""),
+            rationale=rationale,
+        )
+        if rationale and "{rationale}" not in template:  # which is then a note at the end
+            text += f"\n\nTask Challenge: {rationale}"
+        shown = (ShownImage(role, preparation=Preparation(is_limited=False)) for role in ("source", "edited"))
+        return Question(name, self.words[f"prompts.{words}.system_prompt"], (*shown, text), answer)
+
+    def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
+        read = self._taken(readings)
+        return {
+            **super().combine(readings, request),
+            "semantic_consistency_pair": _one(fmean, read["semantic_consistency"]),
+            "perceptual_quality": _one(min, read["perceptual_quality"]),
+        }
+
+
+def _one(of: Callable[[Sequence[float]], float], pair: ParsedReply) -> ParsedReply:
+    """One value of two, if they could be read."""
+    return pair if pair.reason else ParsedReply((of(pair.values),))
 
 
 PROTOCOL = ReEdit

@@ -7,8 +7,8 @@ visual_quality         0-10: does the edit look natural?
 reasoning_accuracy     0-10, of task "Reasoning Editing" only: does the edit meet the sample's `reasoning_points`?
 
 Text first, then source and edit, each through JPEG 75. Metadata `task` and `reasoning_points` say what applies; the
-category is the subtask. Deviation from the published script, unless `switches` say otherwise: a reply that cannot be
-read is unscored; published, it is a 0, and with it the geometric mean.
+category is the subtask, with `_` for blanks. Deviation from the published script, unless `switches` say otherwise: a
+reply that cannot be read is unscored; published, it is a 0, and with it the geometric mean.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
-from editeval.errors import FAMILIES
 from editeval.judges.parsing.answers import read_number
 from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols.protocol import (
     NOT_APPLICABLE,
+    UNREADABLE,
     OfficialSettings,
     Preparation,
     PromptSource,
@@ -37,18 +37,18 @@ from editeval.types import JudgeRequest, OfficialMean
 _REASONING = "Reasoning Editing"
 _TASKS = {
     "Object Editing": (
-        *("Counting Change", "Object Extraction", "Portrait Editing", "Subject Addition", "Subject Removal"),
-        *("Subject Replacement", "Text Modification"),
+        *("Counting_Change", "Object_Extraction", "Portrait_Editing", "Subject_Addition", "Subject_Removal"),
+        *("Subject_Replacement", "Text_Modification"),
     ),
     "Attribute Editing": (
-        *("Color Alteration", "Material Modification", "Motion Change", "Shape-Size Alteration", "Texture Editing"),
+        *("Color_Alteration", "Material_Modification", "Motion_Change", "Shape-Size_Alteration", "Texture_Editing"),
     ),
     "Scene Editing": (
-        *("Background Change", "Lens Zooming", "Style Transfer", "Tone Transformation", "Viewpoint Transformation"),
+        *("Background_Change", "Lens_Zooming", "Style_Transfer", "Tone_Transformation", "Viewpoint_Transformation"),
     ),
     _REASONING: (
-        *("Compound Operation Edits", "Implicit Change Edits", "Multi-object Coordination", "Relation Change"),
-        "Spatial Reasoning Edits",
+        *("Compound_Operation_Edits", "Implicit_Change_Edits", "Multi-object_Coordination", "Relation_Change"),
+        "Spatial_Reasoning_Edits",
     ),
 }
 _WORDS_OF = {
@@ -58,7 +58,6 @@ _WORDS_OF = {
     "reasoning_accuracy": "_prompts_ra",
 }
 _PARTS = tuple(_WORDS_OF)
-_UNREADABLE = FAMILIES["parse"] | FAMILIES["unseen"] | FAMILIES["refusal"]
 _JPEG = Preparation(jpeg_quality=75, is_limited=False)
 
 _INTRODUCTION = """\
@@ -148,7 +147,7 @@ that is not met. 0: nothing was edited, or nothing of it is right.
 
     def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
         if "unicbench_zero" in self.match_published:
-            readings = {n: ParsedReply((0.0,)) if one.reason in _UNREADABLE else one for n, one in readings.items()}
+            readings = {n: ParsedReply((0.0,)) if one.reason in UNREADABLE else one for n, one in readings.items()}
         parts = {name: readings.get(name, NOT_APPLICABLE) for name in _PARTS}
         overall = first_reason(*readings.values())
         if overall is None:

@@ -19,6 +19,7 @@ from editeval.images import FLAGS, FLAGS_OF_FILES
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
 from editeval.reports.format import (
+    claim_lines,
     command,
     group_tables,
     metrics_of,
@@ -61,6 +62,7 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "benchmark": _benchmark(report),
         "badge": report.badge,
         "model": _both(model_line(report)),
+        "claim": claim_lines(report),
         "official": official_lines(report),
         "planted": _both(planted_line(report)),
         "subset": plain(report.subset),

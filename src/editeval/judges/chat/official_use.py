@@ -1,0 +1,67 @@
+"""How a judge asks, against how the authors of its protocol asked: what differs, one short phrase each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from editeval.judges.chat.messages import JSON_SCHEMAS
+from editeval.judges.chat.params import AskParams, DrawnParams
+from editeval.judges.protocols.protocol import OfficialSettings, Protocol
+from editeval.metrics import OfficialUse
+
+
+def official_use(params: AskParams) -> OfficialUse | None:
+    """Whose protocol it is, who answers, and what differs; None for a protocol that is no benchmark's."""
+    protocol = params.asking
+    if protocol.settings is None:
+        return None
+    differs = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
+    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), differs)
+
+
+def _judge(params: AskParams) -> str:
+    return str(getattr(params, "model", "") or getattr(params, "model_name", ""))
+
+
+def _words(protocol: Protocol, has_theirs: bool) -> Iterator[str]:
+    source = protocol.prompt_source
+    if source is None:  # their words are not known here, so that ours cannot be theirs
+        yield "words (own wording)"
+        return
+    unknown = source.unknown(protocol.words)
+    if unknown and not has_theirs:
+        yield "words (own wording)"
+    elif unknown:
+        also = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        verb = "are no known versions" if also else "is not a known version"
+        yield f"words (constant {unknown[0]}{also} of {source.files[0]} {verb})"
+
+
+def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
+    judge = _judge(params)
+    if judge not in theirs.judges:
+        yield f"judge ({judge} instead of {theirs.judges[0] if theirs.judges else 'none'})"
+    if params.temperature != theirs.temperature:
+        yield f"temperature ({_degree(params.temperature)} instead of {_degree(theirs.temperature)})"
+    if theirs.max_new_tokens not in (None, params.max_tokens):
+        yield f"max_new_tokens ({params.max_tokens} instead of {theirs.max_new_tokens})"
+    if params.num_replies != theirs.num_samples:
+        yield f"num_samples ({params.num_replies} instead of {theirs.num_samples})"
+    extra = getattr(params, "extra", {})
+    if extra:
+        yield f"extra ({', '.join(sorted(extra))})"
+    if isinstance(params, DrawnParams) and params.output != "plain" and params.answer_formats & JSON_SCHEMAS.keys():
+        yield "output (the form of replies is forced)"
+    if params.match_published:
+        yield f"match_published ({', '.join(sorted(params.match_published))})"
+
+
+def _degree(temperature: float | None) -> str:
+    return "the server's default" if temperature is None else f"{temperature:g}"
+
+
+def _shown(params: AskParams, protocol: Protocol) -> Iterator[str]:
+    asked = (question for request in protocol.examples() for question in protocol.questions(request))
+    is_limited = any(shown.preparation.is_limited for question in asked for shown in question.shown)
+    if params.max_image_side is not None and is_limited:
+        yield f"preparation (pictures are shrunk to {params.max_image_side} pixels)"

@@ -1,0 +1,186 @@
+"""Is a number of this run the official one? The one list of what differs, from what the run itself has on record.
+
+A score set says how its judge asked, against how the authors do; the run says which benchmark its samples are of, how
+these differ from the published ones, which of them were wanted, and what became of each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from editeval import plugins
+from editeval.config.schema import BenchmarkConfig
+from editeval.metrics import OfficialMean, OfficialUse
+from editeval.run import results
+from editeval.run.plan import Plan, ScoreSetPlan
+from editeval.run.results import ShownScoreSet
+from editeval.store import queries
+from editeval.store.records import SampleRow
+from editeval.store.run_store import RunStore
+from editeval.store.score_sets import official_in, official_use_in
+from editeval.store.verify import AGAIN, Problem
+from editeval.types import Benchmark, Subset
+
+FACT = "benchmark_used"
+FULL_SET = "full set"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkUsed:
+    """Which benchmark the samples are of, and how they differ from the published ones."""
+
+    name: str
+    title: str = ""  # what its authors call it
+    differs: tuple[str, ...] = ()
+
+
+def benchmark_used(config: BenchmarkConfig, benchmark: Benchmark) -> BenchmarkUsed:
+    """What there is to say of `benchmark`, which `config` names."""
+    name = Path(config.type).name if plugins.is_foreign(config.type) else plugins.short_name(config.type)
+    differs = getattr(benchmark, "differs", None)  # of a published one
+    title = str(getattr(getattr(benchmark, "card", None), "title", ""))
+    return BenchmarkUsed(name, title, tuple(map(str, differs())) if callable(differs) else ())
+
+
+def record(config: BenchmarkConfig, benchmark: Benchmark, store: RunStore) -> None:
+    """The benchmark is on record in the run from now on."""
+    said = json.dumps(asdict(benchmark_used(config, benchmark)), sort_keys=True)
+    if store.fact(FACT) != said:
+        store.set_fact(FACT, said)
+
+
+def recorded(store: RunStore) -> BenchmarkUsed | None:
+    """The benchmark on record; None in runs of older versions."""
+    said = json.loads(store.fact(FACT) or "null")
+    return BenchmarkUsed(**{**said, "differs": tuple(said["differs"])}) if said else None
+
+
+def differences(use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | None) -> Iterator[str]:
+    """What is known to differ before a single sample is judged."""
+    yield from use.differs
+    if used is None:
+        yield "data (the run has no record of its benchmark)"
+    elif used.name != use.benchmark:
+        yield f"benchmark ({used.name} instead of {use.benchmark})"
+    elif used.differs:
+        more = f"; {len(used.differs) - 3} more" if len(used.differs) > 3 else ""
+        yield f"data ({'; '.join(used.differs[:3])}{more})"
+    if subset is not None:
+        yield f"subset ({subset.num} of {subset.of})"
+
+
+def expected(plan: Plan, judging: ScoreSetPlan) -> str:
+    """In words: whose protocol a judge will ask, and what is known to differ; empty where nobody publishes it."""
+    use = judging.known.official_use
+    if use is None:
+        return ""
+    told = list(differences(use, benchmark_used(plan.config.benchmark, plan.benchmark), plan.subset))
+    said = f"not official: differs in: {', '.join(told)}" if told else "official, if every sample is scored"
+    return f"protocol {use.protocol}, {said}"
+
+
+def claim_of(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, object] | None:
+    """What reports say of the official numbers of the first score set that has any; None: none has."""
+    kept = {judging.id: judging.details for judging in store.judgings()}
+    for one in shown:
+        details = kept.get(one.id, {})
+        use, means = official_use_in(details), official_in(details)
+        if use is not None and means:
+            return _claim(store, one, use, means)
+    return None
+
+
+def _claim(
+    store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: Sequence[OfficialMean]
+) -> dict[str, object]:
+    used = recorded(store)
+    common = list(differences(use, used, queries.subset(store)))
+    parts = list(_parts(list(results.rows(store, (score_set,)))))
+    numbers = [(part, _number(mean, part, score_set.prefix)) for mean in means for part in parts]
+    title = used.title if used is not None and used.title and used.name == use.benchmark else use.benchmark
+    main = [one for part, one in numbers if one["name"] == means[0].name and not part.is_within]
+    told = dict.fromkeys([*common, *(text for _, one in numbers for text in _missing(one))])
+    return {
+        "benchmark": use.benchmark,
+        "title": title,
+        "protocol": use.protocol,
+        "judge": use.judge,
+        "is_official": not told,
+        "differs": list(told),
+        "lines": [_line(title, use.judge, one, [*common, *_missing(one)]) for one in main],
+        "numbers": [one for _, one in numbers],
+    }
+
+
+class _Part(NamedTuple):
+    """Samples of which there is a number of its own: it is published for one language at a time."""
+
+    language: str
+    subset: str  # named; "": all samples of the language
+    is_within: bool  # of a larger part
+    rows: Sequence[SampleRow]
+
+
+def _parts(rows: Sequence[SampleRow]) -> Iterator[_Part]:
+    for language in dict.fromkeys(row.language for row in rows):
+        spoken = [row for row in rows if row.language == language]
+        names = dict.fromkeys(row.subset for row in spoken)
+        if len(names) > 1 or "" in names:
+            yield _Part(language, "", False, spoken)
+        for name in filter(None, names):
+            yield _Part(language, name, len(names) > 1, [row for row in spoken if row.subset == name])
+
+
+def _number(mean: OfficialMean, part: _Part, prefix: str) -> dict[str, object]:
+    scores: dict[str, list[float]] = {}
+    num = 0
+    for row in part.rows:
+        for metric in mean.metrics if mean.covers(row.category) else ():
+            _, _, state, value = results.entry_of(row, prefix + metric)
+            if state != "not_applicable":
+                num += 1
+                scores.setdefault(row.category, []).extend([] if value is None else [value])
+    return {
+        "name": mean.name,
+        "language": part.language,
+        "subset": part.subset,
+        "value": mean.of(scores),
+        "rule": mean.rule,
+        "num_scored": sum(map(len, scores.values())),
+        "num_scores": num,
+    }
+
+
+def _missing(number: Mapping[str, object]) -> list[str]:
+    if number["num_scored"] == number["num_scores"]:
+        return []
+    said = [f"coverage ({number['num_scored']} of {number['num_scores']} scores)"]
+    return said + (["mean (a group has no score)"] if number["value"] is None and number["num_scored"] else [])
+
+
+def _line(title: str, judge: str, number: Mapping[str, object], differs: Sequence[str]) -> str:
+    """`official: GEdit-Bench Avg 6.42 (en, full set; judge gpt-4.1)`, or what differs."""
+    value = number["value"]
+    told = "none" if value is None else f"{value:.6g}"
+    where = ", ".join(filter(None, (str(number["language"]), str(number["subset"]) or FULL_SET)))
+    said = f"{title} {number['name']} {told} ({where}; judge {judge})"
+    return f"not official: {said} differs in: {', '.join(dict.fromkeys(differs))}" if differs else f"official: {said}"
+
+
+def stale_claim(store: RunStore) -> Iterator[Problem]:
+    """What report.json says of official numbers, where it does not follow from the ledger."""
+    path = store.dir / "report.json"
+    try:
+        run = json.loads(path.read_bytes())["run"]
+        told = run.get("official_claim")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # it is not there, or the store has said so
+    known = json.loads(json.dumps(claim_of(store, results.shown(store))))
+    if told != known and "official_claim" in run:
+        first = next((name for name in known or told if (told or {}).get(name) != (known or {}).get(name)), "")
+        detail = f"official_claim: {first} {(told or {}).get(first)!r}, {(known or {}).get(first)!r} by the ledger"
+        yield Problem("report", path.name, f"{detail}; {AGAIN}")

@@ -1,0 +1,144 @@
+"""`editeval reproduce` of folders that the published scripts of a benchmark leave: numbers by hand, bugs by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from result_folders import gedit, gedit_v2, imgedit, kris, omnicontext, rise, write
+
+from editeval.cli.main import main
+from editeval.reproduce import catalog
+from editeval.reproduce.clone import Clone, PublishedDataError
+from editeval.reproduce.published import Recomputed, compare
+
+FOLDERS = {
+    "gedit": gedit,
+    "imgedit": imgedit,
+    "kris": kris,
+    "rise": rise,
+    "omnicontext": omnicontext,
+    "gedit_v2": gedit_v2,
+}
+
+
+def numbers(name: str, folder: Path) -> dict[str, Recomputed]:
+    """Ours by "TABLE: ROW COLUMN"."""
+    rows = compare(catalog.FORMATS[name], Clone(folder), {})
+    return {f"{row.table}: {row.row} {row.column}": row.ours for row in rows if row.ours}
+
+
+def test_gedit_is_the_mean_of_groups_of_roots_for_one_language_and_subset(tmp_path: Path) -> None:
+    found = numbers("gedit", gedit(tmp_path))
+    assert found["en, full set: background_change overall"].value == pytest.approx((6 + 2) / 2)
+    average = found["en, full set: all Avg"]
+    assert (average.value, average.num_read) == (pytest.approx((4 + 6) / 2), 3)
+    assert found["en, intersection: all Avg"].value == pytest.approx(4)
+    assert found["cn, full set: all Avg"].value == pytest.approx(10)
+    assert "random integers cannot be told from scores" in average.notes
+    assert any("NaN" in note and "tone_transfer" in note for note in average.notes)
+
+
+def test_a_gedit_score_that_is_none_is_left_out_and_counted(tmp_path: Path) -> None:
+    gedit(tmp_path)
+    file = tmp_path / "my_model_subject-add_gpt_score.csv"
+    file.write_text(file.read_text().replace("9,4,False", "nan,4,False"))
+    found = numbers("gedit", tmp_path)["en, full set: subject-add overall"]
+    assert (found.value, found.num_read, found.num_unreadable) == (None, 0, 1)
+
+
+def test_imgedit_reads_three_grades_and_repeats_the_published_reading_beside(tmp_path: Path) -> None:
+    found = numbers("imgedit", imgedit(tmp_path))
+    add = found["basic: add overall"]
+    assert (add.value, add.num_read, add.num_unreadable) == (4.33, 1, 1)
+    remove = found["basic: remove overall"]
+    assert (remove.value, remove.matched, remove.switch) == (None, 3.0, "any_numbers")
+    assert (remove.num_read, remove.num_unreadable) == (0, 3)
+
+
+def test_kris_pools_every_score_and_repeats_the_published_loss_beside(tmp_path: Path) -> None:
+    found = numbers("kris", kris(tmp_path))
+    overall = found["all categories: all KRIS overall"]
+    right = [100, 50, 75, 0, 100, 50, 25, 100, 100, 100]
+    assert overall.value == pytest.approx(sum(right) / 10)
+    assert (overall.num_read, overall.num_unreadable) == (10, 1)
+    assert overall.matched == pytest.approx(round((100 + 50 + 75 + 0 + 300) / 7, 2))
+
+
+def test_rise_counts_consistency_and_repeats_the_published_nan_beside(tmp_path: Path) -> None:
+    found = numbers("rise", rise(tmp_path))
+    accuracy = found["all samples: all RISE temporal accuracy (%)"]
+    assert (accuracy.value, accuracy.num_read, accuracy.num_unreadable) == (50.0, 2, 1)
+    assert accuracy.matched == 33.3  # the sample that is not read is wrong
+    score = found["all samples: all RISE temporal score (%)"]
+    assert score.value == pytest.approx(85.0)  # 25 * (mean(3.8, 5) - 1)
+    assert score.matched == pytest.approx(100.0)
+    assert found["all samples: all RISE logical accuracy (%)"].value == 100.0
+
+
+def test_omnicontext_is_the_mean_of_kinds_of_roots(tmp_path: Path) -> None:
+    found = numbers("omnicontext", omnicontext(tmp_path))
+    assert found["en: all Average Overall"].value == pytest.approx(8.0)
+    assert found["en: single_character prompt_following"].value == 4.0
+
+
+def test_gedit_v2_is_the_elo_of_pairs_and_repeats_the_prior_by_name_beside(tmp_path: Path) -> None:
+    found = numbers("gedit_v2", gedit_v2(tmp_path))
+    models = ["a", "m", "z"]
+    ours, theirs = zip(
+        *((n.value, n.matched) for n in (found[f"Elo of the models: {m} Elo"] for m in models)), strict=True
+    )
+    assert sum(ours) == pytest.approx(3000) == pytest.approx(sum(theirs))
+    assert min(ours) == ours[2] < theirs[2], "the last one by name is drawn less far from the middle, as published"
+    last = found["Elo of the models: z Elo"]
+    assert (last.num_read, last.num_unreadable, last.switch) == (28, 2, "prior_by_name")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_without_results_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PublishedDataError, match="must"):
+        numbers(name, write(tmp_path, {"readme.txt": "nothing"}))
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_without_a_published_number_the_command_says_so_and_ends_with_0(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(("reproduce", name, "--from", str(FOLDERS[name](tmp_path))))
+    assert not end.value.code
+    assert "nothing is published to compare with" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("value", "code"), [("5.00", 0), ("5.01", 1)])
+def test_a_number_that_the_user_names_is_compared_in_its_own_digits(
+    value: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = gedit(tmp_path)
+    (folder / "my_model_subject-add_gpt_score.csv").write_text(
+        (folder / "my_model_subject-add_gpt_score.csv").read_text().replace("10,10,True,cn", "9,4,True,en")
+    )
+    with pytest.raises(SystemExit) as end:
+        main(("reproduce", "gedit", "--from", str(folder), "--published", f"all Avg={value}"))
+    assert (end.value.code or 0) == code, capsys.readouterr().out
+
+
+def spoiled(name: str) -> Callable[[Path], Path]:
+    """A folder of the format with one file that is a link out of it."""
+
+    def make(root: Path) -> Path:
+        folder = FOLDERS[name](root / "folder")
+        file = next(path for path in sorted(folder.rglob("*")) if path.is_file() and "basic_edit" not in path.name)
+        (root / "outside").write_bytes(file.read_bytes())
+        file.unlink()
+        file.symlink_to(root / "outside")
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_link_out_of_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PublishedDataError, match="no link"):
+        numbers(name, spoiled(name)(tmp_path))

@@ -1,0 +1,175 @@
+"""The first line of a report: official, or what differs; from the ledger alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_fakes import config, report_of, run
+
+from editeval.benchmarks.gedit import GEdit
+from editeval.judges.protocols import protocol as protocols
+from editeval.judges.protocols.gedit import GEditProtocol
+from editeval.judges.protocols.protocol import PromptSource
+from editeval.run import official
+from editeval.run.pipeline import RunResult
+from editeval.run.plan import make_plan
+from editeval.store.run_store import RunStore
+from fakes.chat_server import ChatServer, Handler, saying
+from published import GEDIT_GROUPS, gedit
+
+SAID = '{"score": [8, 6], "reasoning": "x"}'
+WORDS = {name: f"Words for {name}: <instruction>" for name in GEditProtocol.own_words}
+FILE = "GEdit-Bench/viescore/vie_prompts.py"
+OWN_WORDS = "words (own wording)"
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words above are the official ones, and eleven samples in each language are the whole benchmark."""
+    hashes = {name: (protocols.text_digest(text),) for name, text in WORDS.items()}
+    monkeypatch.setattr(GEditProtocol, "prompt_source", PromptSource("github.com/a/b", (FILE,), hashes))
+    counts = {**{f"en/{name}": 1 for name in GEDIT_GROUPS}, "cn": 11}
+    monkeypatch.setattr(GEdit, "card", replace(GEdit.card, counts=counts))
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with ChatServer() as running:
+        yield running.will(saying(SAID), repeats=True)
+
+
+def clone(folder: Path, **changed: str) -> str:
+    file = folder / "clone" / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{name} = {text!r}\n" for name, text in {**WORDS, **changed}.items()))
+    return str(folder / "clone")
+
+
+def settings(tmp_path: Path, server: ChatServer, **params: Any) -> dict[str, Any]:
+    data = tmp_path / "GEdit-Bench"
+    judge = {"base_url": server.url, "model": "gpt-4.1", "max_retries": 0, **params}
+    return {
+        "benchmark": {"type": "gedit", "params": {"path": str(data if data.exists() else gedit(tmp_path))}},
+        "reward_model": {"type": "openai_chat", "params": judge, "execution": {"backend": "inprocess"}},
+    }
+
+
+def judged(tmp_path: Path, server: ChatServer, changes: dict[str, Any] | None = None, **params: Any) -> RunResult:
+    return run(tmp_path / "out", **settings(tmp_path, server, **params), **(changes or {}))
+
+
+def claim(result: RunResult) -> dict[str, Any]:
+    found: dict[str, Any] = report_of(result)["run"]["official_claim"]
+    with RunStore.read(result.plan.dir) as store:
+        assert not list(official.stale_claim(store)), "it follows from the ledger"
+    return found
+
+
+def test_the_authors_words_judge_settings_data_and_every_score_make_it_official(
+    tmp_path: Path, server: ChatServer
+) -> None:
+    result = judged(tmp_path, server, prompts_from=clone(tmp_path))
+    found = claim(result)
+    line = "official: GEdit-Bench Avg 6 (en, intersection; judge gpt-4.1)"
+    assert (found["is_official"], found["differs"], found["lines"]) == (True, [], [line])
+    assert found["protocol"] == "gedit", "the benchmark's own, without a word of the configuration"
+    assert result.plan.config.origins["reward_model.params.protocol"] == "benchmark"
+    texts = [(result.plan.dir / name).read_text() for name in ("report.md", "report.html")]
+    assert texts[0].splitlines()[2] == f"**{line}**".replace("_", "\\_")
+    assert line in texts[1]
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({}, OWN_WORDS),
+        ({"model": "gpt-4o"}, "judge (gpt-4o instead of gpt-4.1)"),
+        ({"temperature": 0.0}, "temperature (0 instead of the server's default)"),
+        ({"max_new_tokens": 1000}, "max_new_tokens (1000 instead of 1400)"),
+        ({"num_samples": 2}, "num_samples (2 instead of 1)"),
+        ({"max_image_side": 64}, "preparation (pictures are shrunk to 64 pixels)"),
+        ({"extra": {"reasoning_effort": "low"}}, "extra (reasoning_effort)"),
+    ],
+)
+def test_each_setting_that_differs_is_named(
+    tmp_path: Path, server: ChatServer, params: dict[str, Any], says: str
+) -> None:
+    theirs = {"prompts_from": clone(tmp_path)} if params else {}
+    plan = make_plan(config(tmp_path / "out", **settings(tmp_path, server, **theirs, **params)))
+    assert official.expected(plan, plan.judgings[0]) == f"protocol gedit, not official: differs in: {says}"
+
+
+def test_a_changed_character_is_named_and_the_words_are_used(tmp_path: Path, server: ChatServer) -> None:
+    name = "_prompts_0shot_rule_PQ"
+    path = clone(tmp_path, **{name: WORDS[name] + "."})
+    found = claim(judged(tmp_path, server, prompts_from=path))
+    assert found["differs"] == [f"words (constant {name} of {FILE} is not a known version)"]
+    assert any(WORDS[name] + "." in str(call["messages"]) for call in server.calls)
+
+
+def test_words_that_change_between_two_commands_are_asked_anew_and_old_ones_need_no_clone(
+    tmp_path: Path, server: ChatServer
+) -> None:
+    path = clone(tmp_path)
+    first = judged(tmp_path, server, prompts_from=path)
+    num_calls = len(server.calls)
+    clone(tmp_path, _context_no_delimit="Other words.")
+    second = judged(tmp_path, server, prompts_from=path)
+    assert second.plan.dir == first.plan.dir and len(server.calls) >= 2 * num_calls - 2
+    assert claim(second)["is_official"] is False
+    (tmp_path / "clone" / FILE).unlink()
+    with RunStore.read(first.plan.dir) as store:
+        told = {judging.id: judging.details["official_use"]["differs"] for judging in store.judgings()}
+    assert [len(told[one.plan.judging_id]) for one in (first, second)] == [0, 1]
+
+
+def test_one_reply_that_cannot_be_read_is_named(tmp_path: Path, server: ChatServer) -> None:
+    def judge(handler: Handler) -> None:
+        is_odd = "draw ps_human 0" in str(handler.fields["messages"])
+        saying("No idea at all." if is_odd else SAID)(handler)
+
+    server.will(judge, repeats=True)
+    found = claim(judged(tmp_path, server, prompts_from=clone(tmp_path)))
+    says = ["coverage (10 of 11 scores)", "mean (a group has no score)"]
+    assert (found["is_official"], found["differs"]) == (False, says)
+    assert found["lines"] == [
+        "not official: GEdit-Bench Avg none (en, intersection; judge gpt-4.1) differs in: " + ", ".join(says)
+    ]
+
+
+def test_a_subset_other_data_and_another_benchmark_are_named(tmp_path: Path, server: ChatServer) -> None:
+    path = clone(tmp_path)
+    found = claim(judged(tmp_path, server, {"evaluation__first": 5}, prompts_from=path))
+    assert found["differs"] == ["subset (5 of 11)"]
+    raw = judged(tmp_path, server, {"benchmark__params__source": "input_image_raw"}, prompts_from=path)
+    assert claim(raw)["differs"] == ["data (source is input_image_raw)"]
+    other = run(
+        tmp_path / "out",
+        reward_model=settings(tmp_path, server, prompts_from=path, protocol="gedit")["reward_model"],
+    )
+    assert claim(other)["differs"] == ["benchmark (procedural instead of gedit)"]
+
+
+def test_each_language_has_a_number_of_its_own(tmp_path: Path, server: ChatServer) -> None:
+    found = claim(judged(tmp_path, server, {"benchmark__params__language": "both"}, prompts_from=clone(tmp_path)))
+    assert [line.partition("(")[2] for line in found["lines"]] == [
+        "en, intersection; judge gpt-4.1)",
+        "cn, intersection; judge gpt-4.1)",
+    ]
+
+
+def test_a_claim_that_does_not_follow_from_the_ledger_is_a_problem(tmp_path: Path, server: ChatServer) -> None:
+    result = judged(tmp_path, server)
+    path = result.plan.dir / "report.json"
+    content = report_of(result)
+    assert OWN_WORDS in claim(result)["differs"]
+    content["run"]["official_claim"] |= {"is_official": True, "differs": []}
+    path.write_text(json.dumps(content))
+    with RunStore.read(result.plan.dir) as store:
+        (problem,) = official.stale_claim(store)
+    assert "official_claim: is_official True, False by the ledger" in str(problem)
