@@ -94,6 +94,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         provenance=_provenance(plan, store, shown),
         samples=samples,
         images=pictures.images_of(plan, store, is_same),
+        further=pictures.further_of(plan, is_same),
         originals=lineage.files_of_edits(store),
         survey=seen,
         scales=scales,
