@@ -145,6 +145,18 @@ def omnicontext(root: Path) -> Path:
     return write(root, files)
 
 
+def gedit_v2(root: Path) -> Path:
+    """Verdicts on three models in two dimensions; one line has none."""
+    winners = {"a_vs_z": ["Image A"] * 6 + ["Tie"], "a_vs_m": ["Image B", "Image A", "Tie"], "m_vs_z": ["Image A"] * 4}
+    lines = [
+        json.dumps({"key": f"query_{i}_pair_{pair}", "results": {"winner": winner}})
+        for pair, said in winners.items()
+        for i, winner in enumerate([*said, "Failed"] if pair == "m_vs_z" else said)
+    ]
+    files = [f"{folder}/1.jsonl" for folder in ("eval_if_metadata", "eval_vq_metadata")]
+    return write(root, dict.fromkeys(files, "\n".join(lines) + "\n"))
+
+
 GEDIT_HEAD = "BG<br>Change | Color<br>Alt. | Mat. | Motion | Portrait | Style | Add | Remove | Replace | Text | Tone"
 IMGEDIT_HEAD = "Add | Adjust | Extract | Replace | Remove | Background | Style | Hybrid | Action"
 

@@ -6,14 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from result_folders import gedit, imgedit, kris, omnicontext, rise, write
+from result_folders import gedit, gedit_v2, imgedit, kris, omnicontext, rise, write
 
 from editeval.cli.main import main
 from editeval.reproduce import catalog
 from editeval.reproduce.clone import Clone, PublishedDataError
 from editeval.reproduce.published import Recomputed, compare
 
-FOLDERS = {"gedit": gedit, "imgedit": imgedit, "kris": kris, "rise": rise, "omnicontext": omnicontext}
+FOLDERS = {
+    "gedit": gedit,
+    "imgedit": imgedit,
+    "kris": kris,
+    "rise": rise,
+    "omnicontext": omnicontext,
+    "gedit_v2": gedit_v2,
+}
 
 
 def numbers(name: str, folder: Path) -> dict[str, Recomputed]:
@@ -74,6 +81,18 @@ def test_omnicontext_is_the_mean_of_kinds_of_roots(tmp_path: Path) -> None:
     found = numbers("omnicontext", omnicontext(tmp_path))
     assert found["en: all Average Overall"].value == pytest.approx(8.0)
     assert found["en: single_character prompt_following"].value == 4.0
+
+
+def test_gedit_v2_is_the_elo_of_pairs_and_repeats_the_prior_by_name_beside(tmp_path: Path) -> None:
+    found = numbers("gedit_v2", gedit_v2(tmp_path))
+    models = ["a", "m", "z"]
+    ours, theirs = zip(
+        *((n.value, n.matched) for n in (found[f"Elo of the models: {m} Elo"] for m in models)), strict=True
+    )
+    assert sum(ours) == pytest.approx(3000) == pytest.approx(sum(theirs))
+    assert min(ours) == ours[2] < theirs[2], "the last one by name is drawn less far from the middle, as published"
+    last = found["Elo of the models: z Elo"]
+    assert (last.num_read, last.num_unreadable, last.switch) == (28, 2, "prior_by_name")
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from editeval.errors import ConfigError
 from editeval.reproduce import (
     gedit_scores,
+    gedit_v2_verdicts,
     imagenhub_ratings,
     imgedit_replies,
     kris_metrics,
@@ -20,7 +21,7 @@ from editeval.reproduce import (
 from editeval.reproduce.published import ResultFormat
 
 _PUBLIC = (viescore_answers, imagenhub_ratings, mmrb2_judgements)
-_OF_USERS = (gedit_scores, imgedit_replies, kris_metrics, rise_replies, omnicontext_scores)
+_OF_USERS = (gedit_scores, imgedit_replies, kris_metrics, rise_replies, omnicontext_scores, gedit_v2_verdicts)
 _ALL = (*(one.RESULTS for one in _PUBLIC), *leaderboards.RESULTS, *(one.RESULTS for one in _OF_USERS))
 FORMATS: dict[str, ResultFormat] = {results.name: results for results in _ALL}
 
@@ -56,7 +57,7 @@ NOT_PUBLIC = (
     NotPublic(
         "GEditBench v2, Elo",
         "github.com/ZhangqiJiang07/GEditBench_v2, data/e_openedit_pair_res",
-        "verdicts are public as two archives; editeval has no reader of them yet",
+        "verdicts are public as two archives: unpack geditv2.zip and name its folder for `gedit_v2`",
     ),
     NotPublic(
         "MMRB2, table of judges",
