@@ -46,7 +46,7 @@ ADDRESSES = {
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
-    *("params.prompts_from", "params.against"),
+    *("params.prompts_from", "params.against", "params.folder"),
     *("evaluation.output_dir", "evaluation.results_dir", "logging.log_file", "logging.log_dir"),
 }
 _PARAMS = """
@@ -57,7 +57,7 @@ dtype disable_progress_bar attention_backend compile acceleration cpu_offload va
 num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
 model timeout_s deadline_s max_retries backoff_s max_calls max_usd usd_per_mtok_in usd_per_mtok_out
 max_reply_mib concurrency images protocol num_samples max_new_tokens max_image_side min_label_mass reasons
-match_published words
+match_published words layout name num_workers
 scoring temperature output use_flash_attention sampling_temperature max_model_len gpu_memory_utilization
 forgiven_distance unseen_difference full_difference object_share max_aspect_error forgiven_shift
 forgiven_zoom forgiven_tone engine

@@ -235,8 +235,14 @@ def score_titles(run: JsonObject) -> list[str]:
 
 
 def policy_shares(run: JsonObject) -> str:
-    """Which policy made how many edits, "round_robin 20 (66.7 %), dynamic 10 (33.3 %)"; empty before the first."""
+    """Which policy made how many edits, "round_robin 20 (66.7 %), dynamic 10 (33.3 %)"; empty before the first.
+
+    Of edits made elsewhere, where they are.
+    """
     made = run.get("edits_by_policy") or ()
+    if elsewhere := run.get("imported"):
+        counts = f"{elsewhere['num_missing']} missing, {elsewhere['num_surplus']} files of no sample"
+        return printable(f"made elsewhere: {elsewhere['folder']} ({elsewhere['how']}); {counts}")
     return printable(", ".join(f"{one['policy']} {one['num_edits']} ({share(one['share'])})" for one in made))
 
 
@@ -319,7 +325,7 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     run = report.run
     known = [(name, run.get(name)) for name in ("editor", "judge", "benchmark", "policy", "devices")]
     facts = [(name, ", ".join(map(str, v)) if isinstance(v, list | tuple) else v) for name, v in known]
-    facts += [("edits made under", policy_shares(run)), *score_lines(report)]
+    facts += [("edits" if run.get("imported") else "edits made under", policy_shares(run)), *score_lines(report)]
     facts += [
         ("model", model_line(report)),
         ("planted", planted_line(report)),

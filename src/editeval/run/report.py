@@ -16,7 +16,7 @@ from editeval.reports.data import Report
 from editeval.reports.i18n import Message
 from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings
 from editeval.reports.site import write
-from editeval.run import pictures, recorded, results
+from editeval.run import imports, pictures, recorded, results
 from editeval.run.official import claim_of
 from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
@@ -76,24 +76,25 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     authors = list(results.official(store, shown))
     official = [counted.official(*one) for one in authors]
     also: dict[str, object] = {"official": official} if official else {}
+    times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     claim = claim_of(store, shown)
     also |= {"official_claim": claim} if claim else {}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     return Report(
-        run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also,
+        run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
         coverage=data.coverage_of(seen),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
-        timing={**worked.seconds, "cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
+        timing=times | {"cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
         policies=replays.policies,
         batches=_batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
         images=pictures.images_of(plan, store, is_same),
-        further=pictures.further_of(plan, is_same),
+        originals=lineage.files_of_edits(store),
         survey=seen,
         scales=scales,
         timeline=worked.chart,

@@ -15,8 +15,8 @@ def official_use(params: AskParams) -> OfficialUse | None:
     protocol = params.asking
     if protocol.settings is None:
         return None
-    differs = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
-    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), differs)
+    asked = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
+    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
 
 
 def _judge(params: AskParams) -> str:
@@ -34,7 +34,8 @@ def _words(protocol: Protocol, has_theirs: bool) -> Iterator[str]:
     elif unknown:
         also = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         verb = "are no known versions" if also else "is not a known version"
-        yield f"words (constant {unknown[0]}{also} of {source.files[0]} {verb})"
+        file = next((file for constant, file, _ in source.elsewhere if constant == unknown[0]), source.files[0])
+        yield f"words (constant {unknown[0]}{also} of {file} {verb})"
 
 
 def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:

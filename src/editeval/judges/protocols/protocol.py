@@ -169,6 +169,11 @@ class Protocol(ABC):
         self.match_published = match_published
 
     @property
+    def departs(self) -> tuple[str, ...]:
+        """In what it differs from the authors' way whatever the settings, one short phrase each."""
+        return ()
+
+    @property
     def name(self) -> str:
         """That of its module: what `protocol:` says."""
         return type(self).__module__.rpartition(".")[2]
