@@ -201,7 +201,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("simulate", "--seed"): row(f"{SIMULATE} --cv 0.3 --draws 1", "--seed 3", "ANOTHER"),
     ("reproduce", "name"): other("reproduce mmrb2 --from .", "reproduce mmrb3 --from .", "did you mean mmrb2"),
     ("reproduce", "--from"): row("reproduce mmrb2", "--from nowhere", "no such folder"),
-    ("reproduce", "--published"): row("reproduce mmrb2 --from .", "--published accuracy", "must be 'ROW COLUMN=VALUE'"),
+    ("reproduce", "--published"): row("reproduce mmrb2 --from .", "--published accuracy", "ROW COLUMN=VALUE' with"),
     ("reproduce", "--markdown"): row("reproduce --list", "--markdown", "stands alone"),
     ("reproduce", "--chinese"): row("reproduce mmrb2 --from .", "--chinese", "only the page is in Chinese"),
     ("reproduce", "--list"): row("reproduce", "--list", "not recomputable"),

@@ -322,7 +322,7 @@ def _add_others(commands: Commands[Parser]) -> None:
         "results that authors publish, through our parser and means, beside their numbers",
         _flag("name", nargs="?", metavar="NAME", help="a format of --list; all: those whose results are public"),
         _flag("--from", dest="folder", metavar="FOLDER", help="a clone of the authors' repository, or your results"),
-        _flag("--published", action="append", default=[], metavar="X=V", help="'ROW COLUMN=VALUE' to compare with"),
+        _flag("--published", action="append", default=[], metavar="X=V", help="'[TABLE: ]ROW COLUMN=VALUE' to compare"),
         _switch("--markdown", "as a page"),
         _switch("--chinese", "the page in Chinese"),
         _switch("--list", "the formats, and what cannot be recomputed"),
