@@ -151,7 +151,7 @@ class _Counted:
                 part = _Counted((), self._scales)
                 for metric, entries in self._entries.items():
                     part._entries[metric] = [entry for entry, one in zip(entries, names, strict=True) if one == name]
-                means = tuple(part.official(*one) for one in official)
+                means = tuple(part.official(*one) for one in official if name)  # the rest of a benchmark has no name
                 yield data.SampleGroup(by, name, tuple(part.summaries()), means)
 
     def official(self, mean: OfficialMean, labels: Sequence[str]) -> dict[str, object]:
