@@ -169,8 +169,9 @@ class _Counted:
             for category, _, _, value in entries:
                 scores.setdefault(category, []).extend([] if value is None else [value])
             counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
-            told = {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule, **counts}
-            yield told | ({"language": language} if several else {})
+            said = {"language": language} if several else {}
+            named = {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule}
+            yield {**named, **counts, **said}
 
     def summaries(self) -> Iterator[Summary]:
         for metric, entries in self._entries.items():
