@@ -47,7 +47,7 @@ ALLOWED = {
         *("plugin_errors", "plugins", "prompts", "redaction", "reports", "stats", "store", "text"),
     ),
     "reproduce": ("files", "judges", "metrics", "stats"),
-    "api": ("config", "execution", "images", "machine", "plugins", "run"),
+    "api": ("config", "execution", "images", "machine", "plugins", "run", "store"),
     "cli": (
         *("config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
         *("redaction", "reports", "reproduce", "run", "stats", "store", "text", "viewer"),

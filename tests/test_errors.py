@@ -14,8 +14,8 @@ from editeval.errors import FAMILIES, Reason
 from editeval.execution.policy import RETRIED
 
 ROOT = Path(__file__).parent.parent
-INTERNAL = {"not_edited"}
-"""Never on record: a judgement that was not asked for, because there is no edit."""
+INTERNAL = {"guessed", "not_edited"}
+"""Never on record: no judgement was asked for, because there is no edit; a random number that authors took."""
 
 
 def literal_reasons(path: Path) -> set[str]:

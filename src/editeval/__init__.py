@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__all__ = ["EditBatchError", "EditevalError", "evaluate", "load_config", "load_editor"]
+__all__ = ["EditBatchError", "EditevalError", "evaluate", "judge", "load_config", "load_editor"]
 
 _HOMES = {
     "evaluate": "editeval.api",
+    "judge": "editeval.api",
     "load_editor": "editeval.api",
     "load_config": "editeval.config.load",
     "EditBatchError": "editeval.errors",

@@ -1,4 +1,4 @@
-"""What Python code uses: `evaluate` a configuration, `load_editor` and its `batch_edit`."""
+"""What Python code uses: `evaluate` a configuration, `load_editor` and its `batch_edit`, `judge` edits at hand."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.machine import gpus
 from editeval.run import pipeline
 from editeval.run.plan import device_warnings, stage_devices, worker_spec
+from editeval.run.prepare import check_machine, check_stages
 from editeval.run.stage import launcher, pool_spec, say
-from editeval.types import Editor, EditRequest, Outcome
+from editeval.store.fingerprints import judge_request
+from editeval.types import Editor, EditRequest, Judge, JudgeRequest, Outcome, Sample, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -176,7 +178,115 @@ class BatchEditor:
         self.close()
 
 
-def _source(position: int, image: object) -> Callable[[], bytes]:
+_OF_AN_EDIT = ("target", "mask", "references", "reference_text", "metadata", "category")
+
+
+def judge(
+    source: Any,
+    edited: Any,
+    instruction: str | Sequence[str],
+    judge: Config | str | Path = "openai_chat",
+    protocol: str | None = None,
+    **params: Any,
+) -> Any:
+    """The scores of an edit, one `Score` per metric on its own scale; of lists of edits, a list of such lists.
+
+    Pictures are paths, PIL images or bytes; a sample with several source images has a list of them. `judge` is a type,
+    a configuration file or a Config, whose first judge is asked; `params` are those of the judge. Besides, and one each
+    where there are lists: `target` and `mask` (of the judge "reference"), `references`, `reference_text`, `metadata`
+    and `category`, as a benchmark would give them. What cannot be read as a score has no value, and `reason` and `raw`
+    say why. Raises ConfigError, ImageError or MachineError. The judge works as in a run, and no file is left behind.
+    """
+    also = {name: params.pop(name) for name in _OF_AN_EDIT if name in params}
+    given = params if protocol is None else {**params, "protocol": protocol}
+    is_one = isinstance(instruction, str)
+    columns: dict[str, Any] = {"source": source, "edited": edited, "instruction": instruction, **also}
+    rows = [columns] if is_one else _rows(columns)
+    config = _judging(judge, given)
+    stage = config.reward_model
+    if stage is None:
+        raise ConfigError(f"judge: {config.path}: has no reward_model; name the judge")
+    cls: type[Judge] = plugins.load("judges", stage.type, config.allow_code)
+    asked = [_asked(number, row, cls.uses_prompts_of(stage.params), config) for number, row in enumerate(rows)]
+    found = _scores(config, stage, cls, asked) if asked else []
+    return found[0] if is_one else found
+
+
+def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One mapping per edit. Raises ConfigError unless all lists are equally long."""
+    for name, column in columns.items():
+        if isinstance(column, str | bytes | Mapping) or not isinstance(column, Sequence):
+            raise ConfigError(f"judge: {name}: must be a list, as instruction is, got {type(column).__name__}")
+    sizes = {name: len(column) for name, column in columns.items()}
+    if len(set(sizes.values())) > 1:
+        raise ConfigError(f"judge: lists of different lengths: {', '.join(f'{n} {size}' for n, size in sizes.items())}")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _judging(judge: Config | str | Path, params: Mapping[str, Any]) -> Config:
+    _check_plain("", params)
+    if isinstance(judge, str) and not judge.endswith((".yaml", ".yml")):
+        tree = {name: {"type": kind} for name, kind in (("benchmark", "procedural"), ("diffusion_model", "identity"))}
+        return load_mapping({**tree, "reward_model": {"type": judge, "params": params}}, "judge")
+    return _config(judge, {f"reward_model.params.{key}": value for key, value in params.items()})
+
+
+def _asked(number: int, row: Mapping[str, Any], uses_prompts: bool, config: Config) -> JudgeRequest:
+    """The request about one edit. Raises ConfigError and ImageError."""
+
+    def read(name: str, picture: object) -> bytes:
+        return _source(number, picture, f"judge: {name}")()
+
+    several = row["source"] if isinstance(row["source"], list | tuple) else [row["source"]]
+    sources = tuple(BytesImage(read("source", one)) for one in several)
+    if not sources or not isinstance(row["instruction"], str):
+        raise ConfigError(f"judge: edit {number}: needs a source image and an instruction that is a text")
+    target, mask = (row.get(name) for name in ("target", "mask"))
+    sample = Sample(
+        id=str(number),
+        category=row.get("category") or "",
+        images=sources,
+        instruction=row["instruction"],
+        target=None if target is None else BytesImage(read("target", target)),
+        mask=None if mask is None else BytesImage(read("mask", mask)),
+        metadata=row.get("metadata") or {},
+        references=tuple(BytesImage(read("references", one)) for one in row.get("references") or ()),
+        reference_text=row.get("reference_text") or "",
+    )
+    prompt = config.prompt_of(sample.category)
+    if prompt is None and uses_prompts:
+        raise ConfigError(f"judge: edit {number}: no prompt for the category {sample.category!r}; give a `protocol`")
+    return judge_request(sample, [image.read() for image in sources], read("edited", row["edited"]), prompt)
+
+
+def _scores(config: Config, stage: Stage, cls: type[Judge], asked: Sequence[JudgeRequest]) -> list[list[Score]]:
+    """One list per request, of workers that live as long as this call."""
+    gpus.forget()
+    check_machine(config, [stage])
+    check_stages(config, [stage])
+    size = stage.execution.batch_size
+    batches = {str(at): tuple(asked[at : at + size]) for at in range(0, len(asked), size)}
+    spec = pool_spec(worker_spec(stage, config.allow_code), stage_devices(stage, cls)[: len(batches)], stage.execution)
+    budget, found = BudgetLedger(), dict[str, list[Score]]()
+
+    def hear(notice: PoolEvent) -> None:
+        if notice.kind == "pay":
+            pool.answer(notice, budget.settle(notice.data["bill"]))
+
+    with tempfile.TemporaryDirectory(prefix="editeval-judge-") as folder:
+        pool = Pool(spec, launcher(Path(folder), "judge", stage.execution), hear)
+        with pool:
+            for outcome in pool.run(list(batches), batches.__getitem__, stage.execution.policy):
+                found |= {scores[0].sample_id: scores for scores in outcome.value or ()}
+                if outcome.error is not None:
+                    why, metrics = outcome.error, cls.metrics_of(stage.params)
+                    for request in batches[outcome.key]:
+                        row = [Score(request.key, stage.type, name, None, why.message, why.reason) for name in metrics]
+                        found[request.key] = row
+    return [found[request.key] for request in asked]
+
+
+def _source(position: int, image: object, where: str = "batch_edit: image") -> Callable[[], bytes]:
     """How to get the encoded bytes of an image: when a worker is about to need them, not before."""
     from PIL.Image import Image
 
@@ -187,7 +297,7 @@ def _source(position: int, image: object) -> Callable[[], bytes]:
     if isinstance(image, Image):
         kept = image
         return lambda: encode_png(kept if kept.mode in _PNG_MODES else kept.convert("RGB"))
-    raise ConfigError(f"batch_edit: image {position}: must be a PIL image, bytes or a path, got {type(image).__name__}")
+    raise ConfigError(f"{where} {position}: must be a PIL image, bytes or a path, got {type(image).__name__}")
 
 
 def _heard(settings: Logging) -> AbstractContextManager[None]:

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     SOURCE_CHANGED = "source_changed", "image"
     NO_PAIR = "no_pair", "image"
     PREVIOUS_TURN = "previous_turn", "image"
+    MISSING = "missing", "image"
     # processes, devices, time, networks, money
     BAD_OUTPUT = "bad_output", "output"
     EXCEPTION = "exception", "error", True

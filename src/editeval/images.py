@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import hashlib
 import io
+import itertools
 import os
 import re
 import stat
@@ -33,6 +34,7 @@ MAX_PIXELS = 64_000_000
 MAX_FILE_BYTES = 128 << 20
 MAX_BLACK = 8  # of 255; a picture without any value above is black to the eye
 FLAGS = ("black", "constant", "unchanged")
+FLAGS_OF_FILES = ("exif_rotated", "transparent", "other_size")  # of edits made elsewhere
 FORMATS = ("PNG", "JPEG", "WEBP")
 _UNREADABLE = (OSError, SyntaxError, ValueError, struct.error)  # what Pillow raises for damaged files
 
@@ -82,14 +84,19 @@ class DecodedBytes(bytes):
     """Encoded bytes that carry their RGB pixels along, decoded ahead of time; equal to the plain bytes in every way."""
 
     pixels: Image
+    flags: tuple[str, ...] = ()  # of FLAGS_OF_FILES: what decoding has changed
 
 
 def predecode(data: bytes) -> bytes:
     """`data`, decoded already if it can be: the next `decode` of it costs a copy. Never raises for broken images."""
     with contextlib.suppress(ImageError):
-        pixels = decode(data)
+        with _opened(data) as image:
+            image.load()
+            upright = _upright(image)
+            pixels = normalised(upright, "RGB")
+            changed = (upright is not image, image.has_transparency_data)
         data = DecodedBytes(data)
-        data.pixels = pixels
+        data.pixels, data.flags = pixels, tuple(itertools.compress(FLAGS_OF_FILES, changed))
     return data
 
 
@@ -292,6 +299,16 @@ def flags_of(image: Image, source: Image) -> tuple[str, ...]:
     is_unchanged = image.size == source.size and ImageChops.difference(image, source).getbbox() is None
     found = {"black": is_black, "constant": is_constant and not is_black, "unchanged": is_unchanged}
     return tuple(word for word, is_so in found.items() if is_so)
+
+
+def flags_of_file(file: bytes, image: Image, source: Image) -> tuple[str, ...]:
+    """What is odd about the file of an edit made elsewhere: it was turned, had transparency, is no size of its source.
+
+    All of it is put right or allowed for; each is a sign that something else was exported than was made.
+    """
+    known = file if isinstance(file, DecodedBytes) else predecode(file)
+    changed = known.flags if isinstance(known, DecodedBytes) else ()
+    return (*changed, *(("other_size",) if image.size != source.size else ()))
 
 
 def warm_up() -> None:

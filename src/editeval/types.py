@@ -92,6 +92,7 @@ class EditRequest:
     seed: int  # 0 <= seed < 2**31
     overrides: Mapping[str, object] = field(default_factory=dict)  # per-call parameters of `batch_edit`
     target: bytes | None = None  # encoded; only for a control that asks for it
+    found: bytes | None = None  # the edit itself, encoded, that was made elsewhere; only for an editor that imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class Edit:
     seconds: float
     attempt: int
     peak_memory_gib: float | None = None
-    flags: tuple[str, ...] = ()  # what is odd about a done edit: black | constant | unchanged
+    flags: tuple[str, ...] = ()  # what is odd about a done edit, of images.FLAGS and images.FLAGS_OF_FILES
     made: Made | None = None  # None: not recorded
     origin: str = ""  # name of the run from which the edit was taken over; empty: it was made here
 
@@ -250,8 +251,7 @@ class Plugin:
     variants: ClassVar[tuple[str, ...]] = ()  # what it covers, and how far each was tested: lines of `editeval list`
     worker: int = 0  # its number among the workers of its stage, known before `load`
     allow_code: bool = False  # the user consents to code, also in the weights that it loads; set before `load`
-    # of paid calls, asked before each; set before `load`
-    request_budget: RequestBudget = staticmethod(grant_all_requests)
+    request_budget: RequestBudget = staticmethod(grant_all_requests)  # asked before each paid call; set before `load`
 
     def __init__(self, params: PluginParams) -> None:
         self.params = params
@@ -282,6 +282,7 @@ class Editor(Plugin, ABC):
     sees_target: ClassVar[bool] = False  # True only for controls: a request holds the target
     max_images: ClassVar[int | None] = 1  # source images that it takes in one request; None: any number
     is_control: ClassVar[bool] = False  # its scores are known beforehand: equal ones are no warning
+    is_import: ClassVar[bool] = False  # True: its edits are files that were made elsewhere; a request holds one
 
     @classmethod
     def max_images_of(cls, params: PluginParams) -> int | None:
@@ -327,9 +328,8 @@ class Judge(Plugin, ABC):
 
     @classmethod
     def roles_of(cls, params: PluginParams) -> Mapping[str, str]:
-        """What a certificate checks -> the metric that measures it: following, preservation; and, where the metric
-        measures nothing else, "preservation alone" and "quality alone". What is left out goes by the usual names of
-        metrics (certificates/conditions.py), then it is the headline, or nothing."""
+        """What a certificate checks -> the metric that measures it: following, preservation; where it measures nothing
+        else, "preservation alone", "quality alone". The rest goes by usual names (certificates/conditions.py)."""
         return {}
 
     @classmethod

@@ -119,3 +119,11 @@ def test_unicbench_is_the_same_from_a_table_and_from_the_jsonl_with_images_elsew
     (folder / "test_data.jsonl").rename(tmp_path / "clone" / "data" / "test_data.jsonl")
     for params in (UnicBenchParams(str(table)), UnicBenchParams(str(tmp_path / "clone"), images=str(folder))):
         assert [(s.id, s.instruction, s.image.read()) for s in UnicBench(params)] == wanted
+
+
+def test_a_json_file_that_is_a_link_out_of_its_folder_is_refused_unless_the_user_named_it(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "RE-Edit.json").symlink_to(re_edit(tmp_path))
+    with pytest.raises(BenchmarkError, match="a link that leads out of"):
+        list(ReEditBenchmark(ReEditParams(str(tmp_path / "data"))))
+    assert len(list(ReEditBenchmark(ReEditParams(str(tmp_path / "data" / "RE-Edit.json"))))) == 5

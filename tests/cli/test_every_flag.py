@@ -66,6 +66,8 @@ def other(without: str, with_flag: str, wanted: str) -> Row:
 
 RUN = "run plain.yaml --dry-run"
 CHECK = "check plain.yaml"
+IMPORT = "import made plain.yaml --dry-run"
+IMPORT_ALONE = "import made --dry-run --output-dir there"
 CERTIFY = f"certify ladder.yaml --judge dull --num-items 30 {CODE}"
 SIMULATE = "simulate --requests 12 --durations 2.0,4.0"
 NOT_THERE = "no run directory of this name"
@@ -90,6 +92,26 @@ TABLE: dict[tuple[str, str], Row] = {
     ("run", "--fresh"): row(RUN, "--fresh", r"-2 \(new\)"),
     ("run", "--resume"): row(f"{RUN} --fresh", "--resume", "--fresh and --resume: .* choose one"),
     ("run", "--display"): row("run plain.yaml --display none", "--display json", '"event": "run_began"'),
+    ("import", "folder"): other(IMPORT, "import absent plain.yaml --dry-run", "there is no such folder"),
+    ("import", "config"): other(IMPORT, "import made absent.yaml --dry-run", "absent.yaml"),
+    ("import", "--benchmark"): row(IMPORT_ALONE, "--benchmark procedural", "procedural: 270 samples"),
+    ("import", "--data"): row(f"{IMPORT_ALONE} --benchmark image_folder", "--data absent", "absent"),
+    ("import", "--name"): row(IMPORT, "--name mine", "outputs/mine-"),
+    ("import", "--layout"): row(IMPORT, "--layout {category}.png", r"looked for .* \(layout {category}.png\)"),
+    ("import", "--set"): row(IMPORT, "--set evaluation.limit=2", "procedural: 2 samples"),
+    ("import", "--categories"): row(IMPORT, "--categories causal", "procedural: 1 samples"),
+    ("import", "--limit"): row(IMPORT, "--limit 2", "procedural: 2 samples"),
+    ("import", "--first"): row(IMPORT, "--first 2", "procedural: 2 samples"),
+    ("import", "--sample"): row(IMPORT, "--sample causal/0000", "procedural: 1 samples"),
+    ("import", "--output-dir"): row(IMPORT, "--output-dir there", "run directory  there/"),
+    ("import", "--device-ids"): row(IMPORT, "--device-ids cpu cpu cpu", "3 workers"),
+    ("import", "--seed"): row(IMPORT, "--seed 7", "base seed 7"),
+    ("import", "--allow-code"): row("import made coded.yaml --dry-run", CODE, "run directory"),
+    ("import", "--debug"): row("import made absent.yaml", "--debug", RAISED),
+    ("import", "--dry-run"): row("import made plain.yaml", "--dry-run", "policy         dynamic"),
+    ("import", "--fresh"): row(IMPORT, "--fresh", r"-2 \(new\)"),
+    ("import", "--resume"): row(f"{IMPORT} --fresh", "--resume", "--fresh and --resume: .* choose one"),
+    ("import", "--display"): row("import made plain.yaml --display none", "--display json", '"event": "run_began"'),
     ("check", "config"): other("check", "check absent.yaml", "absent.yaml"),
     ("check", "--benchmark"): row(CHECK, "--benchmark gedit --data gedit.parquet", "language en, source input_image"),
     ("check", "--data"): row(
@@ -179,7 +201,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("simulate", "--seed"): row(f"{SIMULATE} --cv 0.3 --draws 1", "--seed 3", "ANOTHER"),
     ("reproduce", "name"): other("reproduce mmrb2 --from .", "reproduce mmrb3 --from .", "did you mean mmrb2"),
     ("reproduce", "--from"): row("reproduce mmrb2", "--from nowhere", "no such folder"),
-    ("reproduce", "--published"): row("reproduce mmrb2 --from .", "--published accuracy", "must be 'ROW COLUMN=VALUE'"),
+    ("reproduce", "--published"): row("reproduce mmrb2 --from .", "--published accuracy", "ROW COLUMN=VALUE' with"),
     ("reproduce", "--markdown"): row("reproduce --list", "--markdown", "stands alone"),
     ("reproduce", "--chinese"): row("reproduce mmrb2 --from .", "--chinese", "only the page is in Chinese"),
     ("reproduce", "--list"): row("reproduce", "--list", "not recomputable"),
@@ -221,6 +243,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         for name in RUNS:
             called(["run", f"{name}.yaml", CODE])
+            if name == "plain":
+                (plain,) = (folder / "outputs").glob("plain-*")
+                shutil.copytree(plain / "edits", folder / "made")
+                called(["import", "made", "plain.yaml"])
         (broken,) = (folder / "outputs").glob("broken-*")
         (broken / ".half.tmp").write_bytes(b"?")
         (stale,) = (folder / "outputs").glob("stale-*")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from command_line import cli
 from editeval import plugins
 from editeval.benchmarks._published import PublishedBenchmark
-from published import gedit, gedit_rows, gedit_table, saved
+from editeval.benchmarks.gedit import GEdit
+from editeval.judges.protocols.gedit import GEditProtocol
+from editeval.judges.protocols.protocol import PromptSource, text_digest
+from fakes.chat_server import ChatServer, Handler, saying
+from published import GEDIT_GROUPS, gedit, gedit_rows, gedit_table, saved
 
 OTHER = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}, categories: [causal]}
@@ -108,3 +116,52 @@ def test_the_pages_have_a_row_for_every_published_benchmark_that_agrees_with_its
             cells = [cell.strip(" `") for cell in rows[name].strip("|").split("|")]
             assert card.hub in cells[2] and cells[4] == card.protocol
             assert cells[5] in card.layouts, name
+
+
+GROUP = '{"score": [%d, 9], "reasoning": "x"}'
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """The words in `clone` are the authors', and one English sample of each group is the whole benchmark."""
+    words = {name: f"Words of {name} on <instruction>" for name in GEditProtocol.own_words}
+    hashes = {name: (text_digest(text),) for name, text in words.items()}
+    source = PromptSource("github.com/a/b", ("vie_prompts.py",), hashes)
+    monkeypatch.setattr(GEditProtocol, "prompt_source", source)
+    monkeypatch.setattr(GEdit, "card", replace(GEdit.card, counts={f"en/{name}": 1 for name in GEDIT_GROUPS}))
+    (folder / "clone").mkdir()
+    lines = (f"{name} = {text!r}\n" for name, text in words.items())
+    (folder / "clone" / "vie_prompts.py").write_text("".join(lines), encoding="utf-8")
+    return folder / "clone" / "vie_prompts.py"
+
+
+def test_an_official_number_ends_the_run_and_one_changed_character_of_the_words_ends_it(
+    folder: Path, known: Path
+) -> None:
+    """Each group gets another grade, so the mean of the groups' means is one number and no other."""
+
+    def grade(handler: Handler) -> None:
+        text = str(handler.fields["messages"])
+        number = next((n for n, name in enumerate(GEDIT_GROUPS) if f"draw {name} 0" in text), None)
+        saying(GROUP % (9 if number is None else number % 5 + 4))(handler)
+
+    with ChatServer() as server:
+        server.will(grade, repeats=True)
+        judge = {"base_url": server.url, "model": "gpt-4.1", "prompts_from": "clone"}
+        config = yaml.safe_load(OTHER)
+        config["reward_model"] = {"type": "openai_chat", "params": judge, "execution": {"backend": "inprocess"}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        done = cli("run", "--benchmark", "gedit", "--data", "GEdit-Bench", cwd=folder)
+        assert done.returncode == 0, done
+        grades = [math.sqrt(9 * (number % 5 + 4)) for number in range(len(GEDIT_GROUPS))]
+        line = f"official: GEdit-Bench Avg {round(sum(grades) / len(grades), 3):g} (en, intersection; judge gpt-4.1)"
+        assert line in " ".join(done.stdout.split())
+        report = json.loads((folder / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
+        assert report["run"]["official_claim"]["lines"] == [line]
+        known.write_text(
+            known.read_text(encoding="utf-8").replace("Words of _prompts_0shot_r", "words of _prompts_0shot_r")
+        )
+        changed = cli("run", "--benchmark", "gedit", "--data", "GEdit-Bench", cwd=folder)
+        report = json.loads((folder / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
+        (differs,) = report["run"]["official_claim"]["differs"]
+        assert changed.returncode == 0 and "constant _prompts_0shot_rule_PQ" in differs, changed

@@ -46,18 +46,19 @@ ADDRESSES = {
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
-    *("params.prompts_from", "params.against"),
+    *("params.prompts_from", "params.against", "params.folder"),
     *("evaluation.output_dir", "evaluation.results_dir", "logging.log_file", "logging.log_dir"),
 }
 _PARAMS = """
 seed device_ids device enable_batch_sync batch_size timeout use_batch_inference
 allow_patterns format params fields language split id_template num_per_category size
+intersection_only mode source suite
 hue_tolerance min_saturation min_share chances latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
 num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
 model timeout_s deadline_s max_retries backoff_s max_calls max_usd usd_per_mtok_in usd_per_mtok_out
 max_reply_mib concurrency images protocol num_samples max_new_tokens max_image_side min_label_mass reasons
-match_published words
+match_published words layout name num_workers
 scoring temperature output use_flash_attention sampling_temperature max_model_len gpu_memory_utilization
 forgiven_distance unseen_difference full_difference object_share max_aspect_error forgiven_shift
 forgiven_zoom forgiven_tone engine
@@ -128,6 +129,7 @@ def test_a_program_from_a_file_needs_consent(key: str) -> None:
 
 def test_every_key_is_explained() -> None:
     pages = "".join(
-        (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("configuration", "editing", "report")
+        (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+        for page in ("configuration", "editing", "report", "benchmarks", "import")
     )
     assert not [key for key in sorted(keys()) if not re.search(rf"\b{key.rpartition('.')[2]}\b", pages)]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from editeval.errors import ConfigError, Reason
+from editeval.judges.chat.official_use import official_use
+from editeval.judges.chat.params import AskParams
 from editeval.judges.parsing.reply import UnparsableReply
-from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.gedit_v2 import DIMENSIONS, winner_in
 from editeval.types import JudgeRequest
 from fakes.shown import judged, parts, picture
@@ -116,4 +117,8 @@ def test_the_other_run_is_named_exactly_where_two_edits_are_compared() -> None:
 
 
 def test_nothing_official_follows_from_two_runs() -> None:
-    assert protocols.load("gedit_v2").official == ()
+    use = official_use(AskParams(protocol="gedit_v2", against="other"))
+    assert use is not None and "mean (a win rate instead of an Elo of 17 models)" in use.differs
+    assert "order of images (both instead of one)" in use.differs
+    single = official_use(AskParams(protocol="gedit_v2", against="other", match_published=("single_order",)))
+    assert single is not None and "order of images (both instead of one)" not in single.differs

@@ -81,8 +81,9 @@ def test_the_corpora_of_unseen_and_of_near_misses_are_large() -> None:
 def test_every_form_has_a_value_for_a_judge_that_cannot_judge() -> None:
     import re
 
-    assert set(JSON_SCHEMAS) == {"pair", "verdict"} == set(answers.TEXT_FORMATS) - {"number"}
-    for name, schema in JSON_SCHEMAS.items():
+    general = {name: schema for name, schema in JSON_SCHEMAS.items() if name in answers.TEXT_FORMATS}
+    assert set(general) == set(answers.TEXT_FORMATS) - {"number"}
+    for name, schema in general.items():
         assert CANNOT_JUDGE in json.dumps(schema["properties"]["score"])
         assert read(name, json.dumps({"score": CANNOT_JUDGE, "reasoning": "?"})).reason == Reason.CANNOT_JUDGE
         unseen = json.dumps({"score": CANNOT_JUDGE, "reasoning": "No image was provided."})

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from editeval.errors import ConfigError, Reason
+from editeval.judges.chat.official_use import official_use
+from editeval.judges.openai_chat import OpenaiChatParams
 from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols import imgedit
 from editeval.judges.protocols import protocol as protocols
@@ -98,6 +100,23 @@ def test_one_changed_character_is_another_text(tmp_path: Path) -> None:
     theirs["style"] += " "
     (clone / source.files[0]).write_text(json.dumps(theirs))
     assert source.unknown(protocols.authors_words("imgedit", str(clone))) == ["style"]
+
+
+@pytest.mark.parametrize(("name", "judge"), [("imgedit", "gpt-4.1"), ("rededit", "gemini-3-flash-preview")])
+def test_with_the_authors_judge_and_settings_nothing_differs_but_the_words(
+    name: str, judge: str, tmp_path: Path
+) -> None:
+    def differs(**changes: str) -> tuple[str, ...]:
+        asked: dict[str, str] = {"base_url": "http://127.0.0.1:9", "protocol": name, "model": judge, **changes}
+        use = official_use(OpenaiChatParams(**asked))  # type: ignore[arg-type]
+        assert use is not None
+        return use.differs
+
+    assert differs() == ("words (own wording)",)
+    clone = file_of(tmp_path, name, {"add": "Grade <edit_prompt>."})
+    (words,) = differs(prompts_from=str(clone))
+    assert words.startswith("words (constant ") and "known version" in words
+    assert differs(model="gpt-4o") == ("words (own wording)", f"judge (gpt-4o instead of {judge})")
 
 
 def test_our_own_words_are_never_taken_for_the_authors() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from editeval.benchmarks.gedit import GEdit, GEditParams
 from editeval.benchmarks.hub_dataset import HubDataset, HubDatasetParams
 from editeval.benchmarks.json_records import JsonRecords, JsonRecordsParams
 from editeval.errors import BenchmarkError, MachineError
@@ -70,6 +71,17 @@ def test_a_data_set_is_downloaded_and_read_as_the_format_says(hub: HubServer) ->
     assert [(s.id, s.instruction) for s in found] == [("s0", "Edit 0."), ("s1", "Edit 1.")]
     assert found[1].image.read() == (hub.folder / "images" / "1.png").read_bytes()
     assert benchmark().fingerprint() == benchmark().fingerprint()
+
+
+def test_a_named_benchmark_without_a_path_is_downloaded_and_is_the_same_as_with_one(hub: HubServer) -> None:
+    pytest.importorskip("pyarrow")
+    from published import gedit  # draws with pyarrow
+
+    path = gedit(hub.folder)
+    here, there = GEdit(GEditParams(str(path))), GEdit(GEditParams(repo=REPO, revision=COMMIT))
+    assert [s.id for s in there] == [s.id for s in here] and len(list(there)) == 11
+    assert next(iter(there)).image.read() == next(iter(here)).image.read()
+    assert there.fingerprint() == here.fingerprint()
 
 
 def test_without_a_revision_the_commit_that_was_found_is_in_the_fingerprint(hub: HubServer) -> None:

@@ -82,11 +82,14 @@ NAMES = ("t2i", "edit", "interleaved", "reasoning")
 
 
 def gedit(root: Path) -> Path:
-    """Two groups; the second has one sample outside the intersection, and one in Chinese."""
+    """Eleven groups; of two of them a sample is outside the intersection, or in Chinese."""
     head = "source_image,edited_image,instruction,sementics_score,quality_score,intersection_exist,instruction_language"
+    plain = ("color_alter", "material_alter", "motion_change", "ps_human", "style_change")
+    further = ("subject-remove", "subject-replace", "text_change", "tone_transfer")
     rows = {
         "background_change": ("4,9,True,en", "1,4,True,en"),
         "subject-add": ("9,4,False,en", "10,10,True,cn"),
+        **dict.fromkeys((*plain, *further), ("5,5,True,en",)),
     }
     return write(
         root,

@@ -223,7 +223,11 @@ def test_the_chinese_page_has_the_same_numbers() -> None:
 
 
 def test_an_overall_number_is_made_of_its_groups_up_to_their_rounding(tmp_path: Path) -> None:
-    rows = compare(catalog.FORMATS["gpt_image_edit"], Clone(gpt_image_edit(tmp_path)), {"Ours overall": "6.09"})
+    rows = compare(
+        catalog.FORMATS["gpt_image_edit"],
+        Clone(gpt_image_edit(tmp_path)),
+        {"GEdit-Bench-EN, full set: Ours overall": "6.09"},
+    )
     found = {(row.table, row.row): row for row in rows if row.ours}
     gedit = found["GEdit-Bench-EN, full set", "Ours"]
     assert gedit.ours is not None
@@ -283,4 +287,4 @@ def test_a_wrong_command_line_is_one_line(
 
 def test_a_published_number_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("reproduce", "mmrb2", "--from", str(mmrb2(tmp_path)), "--published", "edits accuracy=55") == 2
-    assert "no such number; there are image accuracy" in capsys.readouterr().err
+    assert "no such number; there are accuracy of the sample judgements, %: image accuracy" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,17 @@ import pytest
 from pipeline_fakes import config, report_of, run
 
 from editeval.benchmarks.gedit import GEdit
+from editeval.cli.export import _model as table_of
+from editeval.errors import BenchmarkError, ConfigError
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.gedit import GEditProtocol
 from editeval.judges.protocols.protocol import PromptSource
+from editeval.reports.tex import render_tex
 from editeval.run import official
 from editeval.run.pipeline import RunResult
 from editeval.run.plan import make_plan
+from editeval.run.recorded import plan_of
+from editeval.run.reparse import changes, reparse_of, with_samples
 from editeval.store.run_store import RunStore
 from fakes.chat_server import ChatServer, Handler, saying
 from published import GEDIT_GROUPS, gedit
@@ -128,6 +134,31 @@ def test_words_that_change_between_two_commands_are_asked_anew_and_old_ones_need
     assert [len(told[one.plan.judging_id]) for one in (first, second)] == [0, 1]
 
 
+def test_replies_are_read_again_in_the_words_of_the_run_and_with_its_data_or_not_at_all(
+    tmp_path: Path, server: ChatServer
+) -> None:
+    result = judged(tmp_path, server, prompts_from=clone(tmp_path))
+    (tmp_path / "clone" / FILE).unlink()
+    with RunStore.read(result.plan.dir) as store:
+        reading = reparse_of(store.judgings()[0], None, None)
+        whole = with_samples(reading, store, lambda: plan_of(store, False))
+        assert changes(store, whole) == ([], 33)
+        assert whole.loaded.words == WORDS
+        shutil.rmtree(tmp_path / "GEdit-Bench")
+        with pytest.raises(BenchmarkError, match="nothing at"):
+            with_samples(reading, store, lambda: plan_of(store, False))
+        gedit(tmp_path, per_group=2)
+        with pytest.raises(ConfigError, match=r"protocol gedit: .* not the data that were judged"):
+            with_samples(reading, store, lambda: plan_of(store, False))
+
+
+def test_the_table_for_a_paper_says_it(tmp_path: Path, server: ChatServer) -> None:
+    result = judged(tmp_path, server, prompts_from=clone(tmp_path))
+    with RunStore.read(result.plan.dir) as store:
+        model, metric = table_of(store)
+    assert "official: GEdit-Bench Avg 6 (en, intersection; judge gpt-4.1)" in render_tex([model], metric, "x")
+
+
 def test_one_reply_that_cannot_be_read_is_named(tmp_path: Path, server: ChatServer) -> None:
     def judge(handler: Handler) -> None:
         is_odd = "draw ps_human 0" in str(handler.fields["messages"])
@@ -156,11 +187,17 @@ def test_a_subset_other_data_and_another_benchmark_are_named(tmp_path: Path, ser
 
 
 def test_each_language_has_a_number_of_its_own(tmp_path: Path, server: ChatServer) -> None:
-    found = claim(judged(tmp_path, server, {"benchmark__params__language": "both"}, prompts_from=clone(tmp_path)))
+    result = judged(tmp_path, server, {"benchmark__params__language": "both"}, prompts_from=clone(tmp_path))
+    found = claim(result)
     assert [line.partition("(")[2] for line in found["lines"]] == [
         "en, intersection; judge gpt-4.1)",
         "cn, intersection; judge gpt-4.1)",
     ]
+    told = report_of(result)
+    numbers = [(one["name"], one["language"], one["num_scores"]) for one in told["run"]["official"]]
+    assert numbers[:2] == [("Avg", "en", 11), ("Avg", "cn", 11)] and len(numbers) == 6
+    of_groups = [one for group in told["groups"] for one in group.get("official", ())]
+    assert of_groups and {one["num_scores"] for one in of_groups} == {11}, "no number mixes languages"
 
 
 def test_a_claim_that_does_not_follow_from_the_ledger_is_a_problem(tmp_path: Path, server: ChatServer) -> None:

@@ -57,6 +57,8 @@ def test_a_judge_that_prefers_a_place_makes_a_draw_and_a_sample_without_pair_is_
     assert len(shown) == 9 * 6, "three questions, two orders, and none about the sample without a pair"
     report = report_of(result)
     assert report["scales"]["overall"]["high"] == 1.0
+    (line,) = report["run"]["official_claim"]["lines"]
+    assert line.startswith("not official: gedit_v2 win rate 0.5 (") and "an Elo of 17 models" in line
     assert next(s for s in report["summaries"] if s["category"] == "micro")["num_unscored"] == 1
 
 

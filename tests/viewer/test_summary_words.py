@@ -10,7 +10,7 @@ import pytest
 
 from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, WARNED
 from editeval.editors import simulated
-from editeval.images import FLAGS
+from editeval.images import FLAGS, FLAGS_OF_FILES
 from editeval.reports import i18n
 from editeval.reports.data import CHANGED
 from editeval.reports.i18n import Message, is_word, vocabulary
@@ -31,7 +31,7 @@ def test_no_message_is_missing_and_none_is_there_for_nothing() -> None:
     reports = Path(i18n.__file__).parent
     files = (*reports.rglob("*.py"), *reports.with_name("run").glob("*.py"))
     code = "".join(path.read_text(encoding="utf-8") for path in files)
-    asked = set(re.findall(r'"(\w+)"', code)) | {f"edits_{flag}" for flag in FLAGS}
+    asked = set(re.findall(r'"(\w+)"', code)) | {f"edits_{flag}" for flag in (*FLAGS, *FLAGS_OF_FILES)}
     asked |= {f"status_{name.replace(' ', '_')}" for name in (PASSED, WARNED, FAILED, NOT_MEASURED)}
     assert set(vocabulary()["messages"]) <= asked
     assert set(re.findall(r'Message\("(\w+)"', code)) <= set(vocabulary()["messages"])

@@ -20,7 +20,7 @@ from editeval.benchmarks._files import refuse_duplicates
 from editeval.benchmarks._json_stream import read_records
 from editeval.benchmarks._records import did_you_mean
 from editeval.benchmarks._table_files import opened
-from editeval.benchmarks._tables import TableBenchmark
+from editeval.benchmarks._tables import TableBenchmark, complete
 from editeval.benchmarks.arrow_folder import ArrowFolder, ArrowFolderParams
 from editeval.benchmarks.hub_dataset import HubDatasetParams, downloaded
 from editeval.benchmarks.json_records import FIELDS, FURTHER, JsonRecords, JsonRecordsParams
@@ -120,6 +120,8 @@ class PublishedBenchmark(Benchmark):
         template = self.id_template if id_template is None else id_template
         if not file.is_file():
             raise self.unlike(file.parent, repr(file.name))
+        if file != Path(self.params.path).expanduser():  # which is the user's word, link or not
+            complete([file], file.parent)
         first = next(iter(islice(read_records(file), 1)), None)
         if first is not None:
             self._need(file, list(first.value), names, template)

@@ -18,6 +18,7 @@ from editeval.reports.tables import Flat, group_cells, group_columns, judge_cell
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
 from editeval.run import results
+from editeval.run.official import claim_of
 from editeval.run.recorded import editor_of, plan_of
 from editeval.run.trace_events import trace_of
 from editeval.stats.summary import summarise
@@ -179,7 +180,8 @@ def _model(store: RunStore) -> tuple[Model, str]:
     summaries = {s.category: s for s in summarise(entries, metric, scale)}
     name = editor_of(store)
     subset, covers = queries.subset(store), repr((queries.subset(store), queries.covered(store)))
-    return Model(name, summaries, shown[0].title, subset, scale, shown[0].id, covers), metric
+    claims = tuple(map(str, (claim_of(store, shown) or {}).get("lines", ())))
+    return Model(name, summaries, shown[0].title, subset, scale, shown[0].id, claims, covers), metric
 
 
 def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:

@@ -20,7 +20,18 @@ PLUGINS = ("editors", "judges", "benchmarks", "policies")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one line per mistake, that suggests the flag you meant and guesses none from its beginning."""
+    """argparse with one line per mistake, that suggests the flag you meant and guesses none from its beginning.
+
+    `last` names an optional argument, None if it is not given, that may also stand behind the flags.
+    """
+
+    last = ""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        found, rest = super().parse_known_args(args, namespace)
+        if self.last and rest and not rest[0].startswith("-") and getattr(found, self.last) is None:
+            setattr(found, self.last, rest.pop(0))
+        return found, rest
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
@@ -142,7 +153,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_looks, _add_scores, _add_others):
+    for add in (_add_runs, _add_imports, _add_looks, _add_scores, _add_others):
         add(commands)
     return parser
 
@@ -186,6 +197,25 @@ def _add_runs(commands: Commands[Parser]) -> None:
         *(_RUN, _flag("--only", default="", metavar="REASON,...", help=only), _CODE, _DEBUG, _DISPLAY),
         epilog=EXIT_CODES,
     )
+
+
+def _add_imports(commands: Commands[Parser]) -> None:
+    layout = "how the files are named, such as {category}/{id}.png (default: found out)"
+    imports = _add(
+        commands,
+        "import",
+        "edits made elsewhere become a run: judge, compare and verify them like any other",
+        _flag("folder", metavar="FOLDER", help="with the edits; or a .jsonl of {id, image}, or a gallery of the Hub"),
+        _flag("config", nargs="?", metavar="CONFIG", help="whose benchmark, judges and prompts; not its editor"),
+        _flag("--name", metavar="MODEL", help="what made the edits: begins the run's name (default: that of FOLDER)"),
+        _flag("--layout", default="", metavar="PATTERN", help=layout),
+        module="import_edits",
+        epilog="examples:\n  editeval import edits/ --benchmark gedit --data GEdit-Bench --name my-model judge.yaml\n"
+        "  editeval import edits.jsonl config.yaml --name my-model\n\n" + EXIT_CODES,
+    )
+    _run_flags(imports)
+    imports.set_defaults(command="import_edits")
+    imports.last = "config"
 
 
 def _add_looks(commands: Commands[Parser]) -> None:
@@ -292,7 +322,7 @@ def _add_others(commands: Commands[Parser]) -> None:
         "results that authors publish, through our parser and means, beside their numbers",
         _flag("name", nargs="?", metavar="NAME", help="a format of --list; all: those whose results are public"),
         _flag("--from", dest="folder", metavar="FOLDER", help="a clone of the authors' repository, or your results"),
-        _flag("--published", action="append", default=[], metavar="X=V", help="'ROW COLUMN=VALUE' to compare with"),
+        _flag("--published", action="append", default=[], metavar="X=V", help="'[TABLE: ]ROW COLUMN=VALUE' to compare"),
         _switch("--markdown", "as a page"),
         _switch("--chinese", "the page in Chinese"),
         _switch("--list", "the formats, and what cannot be recomputed"),

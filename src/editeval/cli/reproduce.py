@@ -31,7 +31,8 @@ def reproduce(options: argparse.Namespace) -> int:
         sys.stdout.write(printable(reproduced_page.page(sections, options.chinese), keep_lines=True))
     else:
         for name, rows in sections.items():
-            sys.stdout.write(printable("\n".join(printed.lines(catalog.FORMATS[name], rows)), keep_lines=True) + "\n")
+            said = "\n".join(printed.lines(catalog.FORMATS[name], rows))
+            sys.stdout.write(printable(said, keep_lines=True) + "\n")
     return 0 if all(printed.agrees(rows) for rows in sections.values()) else 1
 
 
@@ -58,17 +59,20 @@ def _published(words: list[str]) -> dict[str, str]:
         except ValueError:
             is_number = False
         if not key or not is_number:
-            raise ConfigError(f"--published: must be 'ROW COLUMN=VALUE' with the printed digits, got {word!r}")
+            raise ConfigError(f"--published: must be '[TABLE: ]ROW COLUMN=VALUE' with the printed digits, got {word!r}")
         given[key.strip()] = text
     return given
 
 
 def _refuse_unknown(given: dict[str, str], rows: list[Compared]) -> None:
-    known = [f"{row.row} {row.column}" for row in rows]
+    names = [(f"{row.row} {row.column}", f"{row.table}: {row.row} {row.column}") for row in rows]
     for key in given:
-        if key not in known:
-            shown = ", ".join(known[:8])
-            raise ConfigError(f"--published {key!r}: no such number; there are {shown}{' ...' if known[8:] else ''}")
+        found = [long for short, long in names if key in (short, long)]
+        shown = ", ".join(found[:4] or [long for _, long in names[:4]]) + (" ..." if len(found or names) > 4 else "")
+        if not found:
+            raise ConfigError(f"--published {key!r}: no such number; there are {shown}")
+        if len(found) > 1:
+            raise ConfigError(f"--published {key!r}: several tables have it; name one of {shown}")
 
 
 def _refuse(options: argparse.Namespace, flag: str) -> None:

@@ -16,7 +16,7 @@ from editeval.errors import ConfigError
 from editeval.run import results
 from editeval.run.pipeline import score as judge_again
 from editeval.run.recorded import plan_of, settings_here, stranger_of
-from editeval.run.reparse import ChangedScore, Reparse, changes, keep, reparse_of
+from editeval.run.reparse import ChangedScore, Reparse, changes, keep, reparse_of, with_samples
 from editeval.run.report import publish
 from editeval.store.ledger_events import Reparsed
 from editeval.store.records import ScoreSet
@@ -69,6 +69,7 @@ def reparse(options: argparse.Namespace) -> int:
     with RunStore.reopen(run_dirs(options)[0]) as store:
         parent = _parent(store, options.scores)
         reading = reparse_of(parent, options.protocol, options.min_label_mass)
+        reading = with_samples(reading, store, lambda: plan_of(store, options.allow_code))
         found, total = changes(store, reading)
         if not found:
             _tell(reading, found, total)

@@ -22,9 +22,9 @@ from editeval.redaction import redacted
 from editeval.reports.format import subset_line
 from editeval.run import chains, forecast, recorded
 from editeval.run.official import expected
-from editeval.run.plan import Plan, device_warnings, look_at, make_plan, unused_prompts
+from editeval.run.plan import Plan, device_warnings, look_at, make_plan
 from editeval.run.prepare import new_run_line, recorded_so_far
-from editeval.run.selection import missing_images
+from editeval.run.selection import missing_images, unused_prompts
 from editeval.store import directories
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Run, or with --dry-run print the plan. Returns the exit code."""
-    config = configuration(options, is_run=not options.dry_run)
+    return carried_out(configuration(options, is_run=not options.dry_run), options)
+
+
+def carried_out(config: Config, options: argparse.Namespace) -> int:
+    """Run `config` as the flags of a run say. Returns the exit code."""
     if options.fresh and options.resume:
         raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
     if options.dry_run:

@@ -18,6 +18,7 @@ from editeval.errors import ConfigError
 from editeval.files import StrangeFileError, from_json
 from editeval.run import results
 from editeval.run.results import ShownScoreSet
+from editeval.store.lineage import files_of_edits
 from editeval.store.queries import SampleDetail, matching, sample_detail
 from editeval.store.records import Attempt
 from editeval.store.run_store import RunStore, relative_path
@@ -38,11 +39,16 @@ def show(options: argparse.Namespace) -> int:
         for position, sample_id in enumerate(ids):
             found = sample_detail(store, sample_id)
             file = _file(store, found)
+            original = files_of_edits(store).get(sample_id)
             if options.json:
-                sys.stdout.write(json.dumps(_block(found, file, known), ensure_ascii=False, allow_nan=False) + "\n")
-            else:
-                sys.stdout.write("\n" if position else "")
-                sys.stdout.writelines(f"{line}\n" for line in _lines(found, file, known))
+                block = _block(found, file, known) | _original(original)
+                sys.stdout.write(json.dumps(block, ensure_ascii=False, allow_nan=False) + "\n")
+                continue
+            sys.stdout.write("\n" if position else "")
+            sys.stdout.writelines(f"{line}\n" for line in _lines(found, file, known))
+            if original is not None:
+                where = printable(original[0]) or "no file"
+                sys.stdout.write(f"original     {where}, sha256 {original[1] or 'none'}\n")
     return 0
 
 
@@ -78,6 +84,11 @@ def _block(found: SampleDetail, file: str, known: Known) -> dict[str, Any]:
     ]
     values = asdict(found) | {"file": file, "judgings": judgings}
     return {name: plain(value) for name, value in values.items()}
+
+
+def _original(original: tuple[str, str] | None) -> dict[str, object]:
+    """What is known of the file of an edit that was made elsewhere."""
+    return {} if original is None else {"origin": "imported", "original": {"file": original[0], "sha256": original[1]}}
 
 
 def _score(score: Score) -> dict[str, Any]:

@@ -188,7 +188,9 @@ def _execution(section: str, execution: Mapping[str, object], settings: Settings
 
 
 def _model(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
-    model, revision = params.get("model_name"), params.get("revision")
+    model, revision, folder = (params.get(name) for name in ("model_name", "revision", "folder"))
+    if isinstance(folder, str) and folder:  # with edits made elsewhere
+        yield _effect(settings, "reads", folder, "", f"{section}.params.folder")
     if params.get("trust_remote_code") not in (None, False):
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
@@ -263,10 +265,8 @@ def _odd_file(place: Path) -> str:
 
 def _strange_folders(settings: Settings) -> list[Path]:
     """Folders that may be a stranger's: of the configuration, of the data and of checkpoints."""
-    named = [
-        settings.at("benchmark.params.path"),
-        *(settings.at(f"{s}.params.model_name") for s in _sections(settings)),
-    ]
+    keys = (f"{section}.params.{name}" for section in _sections(settings) for name in ("model_name", "folder"))
+    named = map(settings.at, ("benchmark.params.path", *keys))
     found = [path for path in map(_path, named) if path is not None and path.exists()]
     return [settings.folder, *(path if path.is_dir() else path.parent for path in found)]
 

@@ -6,22 +6,20 @@ put into today's spelling by itself, and laid over the one below it.
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from editeval.config import legacy, resolve, stages
 from editeval.config.consent import consent, effects_of, settings_of
-from editeval.config.schema import SECTIONS, Config
+from editeval.config.overrides import CONSENT, above_the_file, sets_of
+from editeval.config.overrides import Overrides as Overrides
+from editeval.config.schema import Config
 from editeval.config.yaml_tree import (
     ENVIRONMENT,
     FILE,
     FLAG,
-    SET,
     Node,
     Plain,
     Source,
@@ -38,46 +36,10 @@ from editeval.config.yaml_tree import (
 )
 from editeval.errors import ConfigError, Problems
 from editeval.redaction import secret_in
-from editeval.text import key_parts
 
-PREFIX = "EDITEVAL_"
-CONSENT = f"{PREFIX}ALLOW_CODE"
 _JUDGES = ("reward_model", "reward_models")
 _OF_CERTIFICATES = ("prompts.", "logging.", "evaluation.output_dir")  # what else a certificate uses
 _STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
-_STAGES = ("diffusion_model", "reward_model")
-_FLAGS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {  # field of Overrides -> (flag, where its value goes)
-    "benchmark": ("--benchmark", (("benchmark", "type"),)),
-    "data": ("--data", (("benchmark", "params", "path"),)),
-    "categories": ("--categories", (("benchmark", "categories"),)),
-    "limit": ("--limit", (("evaluation", "limit"),)),
-    "first": ("--first", (("evaluation", "first"),)),
-    "samples": ("--sample", (("evaluation", "samples"),)),
-    "output_dir": ("--output-dir", (("evaluation", "output_dir"),)),
-    "device_ids": ("--device-ids", tuple((stage, "execution", "device_ids") for stage in _STAGES)),
-    "seed": ("--seed", tuple((stage, "params", "seed") for stage in _STAGES)),
-}
-_SHORT = {"output_dir": True, "device_ids": True, "seed": False, "limit": False, "first": False}
-"""The variables without a section. True: taken as text, since a folder called 2025 is text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """What the command line says; None = not said. `sets` are "a.b=c" with c in YAML; `values` the same from Python."""
-
-    sets: tuple[str, ...] = ()
-    values: Mapping[str, object] = field(default_factory=dict)
-    benchmark: str | None = None
-    data: str | None = None
-    categories: tuple[str, ...] | None = None
-    limit: int | None = None
-    first: int | None = None
-    samples: tuple[str, ...] | None = None
-    output_dir: Path | str | None = None
-    device_ids: tuple[str, ...] | None = None
-    seed: int | None = None
-
-
 _NO_OVERRIDES = Overrides()
 
 
@@ -147,6 +109,24 @@ def load_mapping(
     return _sound(layers.config(Path(name), allow_code, found_in), layers.problems)
 
 
+def load_with(
+    sections: Mapping[str, object], name: str, path: Path | None, overrides: Overrides, allow_code: bool = False
+) -> Config:
+    """The configuration in `path` (None: an empty one) with `sections` in place of its own, and `overrides` above.
+
+    The sections are the user's own word, as flags are; `name` is that of the configuration.
+    """
+    layers = _Layers(os.environ, Problems(path or name))
+    if path is not None:
+        layers.add(_file(path, layers.problems))
+    for section in sections:
+        layers.tree = without(layers.tree, section)
+    layers.put_over(layers.translated(make(sections, "", Source("command line", "flag import", FLAG))))
+    layers.add_above(overrides)
+    found = layers.config(path or Path(name), allow_code, path.parent if path is not None else None)
+    return replace(_sound(found, layers.problems), name=name)
+
+
 def load_judges(
     mapping: Mapping[str, object],
     name: str,
@@ -173,7 +153,7 @@ def load_judges(
             layers.warnings.append(f"{path}: {what}")
         rest = {name: below for name, below in layers.tree.children.items() if name not in _JUDGES}
         layers.tree = replace(layers.tree, value=rest | given)
-    for layer in _sets(sets, layers.problems):
+    for layer in sets_of(sets, layers.problems):
         translated = layers.translated(layer)
         stranger = next((section for section in translated.children if section not in (*_JUDGES, "prompts")), None)
         if stranger is not None:
@@ -195,59 +175,6 @@ def _file(path: Path, problems: Problems) -> Node:
     return read_file(Path(path), Source(str(path), f"file {path}", FILE, numbered=True), problems)
 
 
-def _flags(overrides: Overrides) -> Iterator[Node]:
-    """A tree for each flag that was given. Another benchmark does not drop what `--set` says of its parameters."""
-    for name, (flag, paths) in _FLAGS.items():
-        if (value := getattr(overrides, name)) is not None:
-            node = make(value, "", Source(flag, f"flag {flag}", SET if name == "benchmark" else FLAG))
-            yield from (_single(node, path) for path in paths)
-
-
-def _sets(given: Iterable[str | tuple[str, object]], problems: Problems) -> Iterator[Node]:
-    """One tree per `--set`, and per key and value from Python, in order: of two that say the same the later wins."""
-    source = Source("--set", "--set", SET)
-    for one in given:
-        with problems.collect():
-            key, equals, value = one.partition("=") if isinstance(one, str) else (one[0].strip(), "=", one[1])
-            path = key_parts(key.strip())
-            if not equals or not all(path):
-                raise ConfigError(
-                    f"--set: must be section.key=value, got {quoted(one if isinstance(one, str) else key)}"
-                )
-            is_text = isinstance(one, str)
-            yield _single(read_text(str(value), source, ".".join(path)) if is_text else make(value, key, source), path)
-
-
-def _environment(environ: Mapping[str, str], problems: Problems) -> Iterator[Node]:
-    """The short variables as one tree, the `SECTION__KEY` ones as another above it. Unknown ones are problems."""
-    names = sorted(name for name in environ if name.startswith(PREFIX) and name != CONSENT)
-    for is_long in (False, True):
-        own = [name for name in names if ("__" in name) == is_long]
-        trees = [tree for name in own for tree in _variable(name, environ[name], problems)]
-        yield from [reduce(merge, trees)] if trees else []
-
-
-def _variable(name: str, text: str, problems: Problems) -> Iterator[Node]:
-    source = Source(name, f"env {name}", ENVIRONMENT)
-    path = name.removeprefix(PREFIX).lower().split("__")
-    with problems.collect():
-        if path[0] in _SHORT and len(path) == 1:
-            node = make(text, "", source) if _SHORT[path[0]] else read_text(text, source)
-            yield from (_single(node, place) for place in _FLAGS[path[0]][1])
-        elif path[0] in SECTIONS and all(path):
-            yield _single(read_text(text, source, ".".join(path)), path)
-        else:
-            known = [PREFIX + word.upper() for word in (*_SHORT, "allow_code")]
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            listed = f"{', '.join(known)} and {PREFIX}<SECTION>__<KEY>"
-            raise ConfigError(f"{name}: unknown variable; {hint}known: {listed}")
-
-
-def _single(node: Node, path: Sequence[str]) -> Node:
-    return placed(replace(node, value={}, key=""), node, *path)
-
-
 class _Layers:
     """The tree of everything that was added so far, in today's spelling, and the warnings about it."""
 
@@ -260,8 +187,11 @@ class _Layers:
     def add_all(self, path: Path, overrides: Overrides) -> None:
         """The file, and above it the environment, every `--set` and the flags."""
         self.add(_file(path, self.problems))
-        sets = _sets([*overrides.sets, *overrides.values.items()], self.problems)
-        for tree in chain(_environment(self.environ, self.problems), sets, _flags(overrides)):
+        self.add_above(overrides)
+
+    def add_above(self, overrides: Overrides) -> None:
+        """The environment, every `--set` and the flags."""
+        for tree in above_the_file(overrides, self.environ, self.problems):
             self.add(tree)
 
     def add(self, layer: Node) -> None:

@@ -52,8 +52,8 @@ from editeval.types import Editor, EditRequest, Failure, Judge, Progress, Score,
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Computed = tuple["Image", bytes] | list[list[Score]]
-"""An edited image and its encoded source, or the scores of a batch."""
+Computed = tuple["Image", bytes, bytes | None] | list[list[Score]]
+"""An edited image, its encoded source and the file that it was made elsewhere as; or the scores of a batch."""
 PROGRESS_INTERVAL_S = 0.25
 PATIENCE_S = 0.05
 """How long an image may wait to be encoded for the next request to start: encoding takes cores that the start needs.
@@ -200,7 +200,7 @@ class Worker:
         failure = None
         try:
             if isinstance(model, Editor) and isinstance(unit, EditRequest):
-                value = checked_image(model.edit(unit, self._progress(key))), unit.images[0]
+                value = checked_image(model.edit(unit, self._progress(key))), unit.images[0], unit.found
             elif isinstance(model, Judge) and isinstance(unit, tuple):
                 value = judged(model, unit)
             else:
@@ -264,8 +264,9 @@ def _encoded(value: Computed) -> Value:
     """What can be sent: the PNG of an image; scores whose raw replies hold no secret."""
     if isinstance(value, list):
         return [[replace(score, raw=redacted(score.raw)) for score in row] for row in value]
-    image, source = value
-    flags = tuple(images.flags_of(image, images.decode(source)))
+    image, encoded_source, file = value
+    source = images.decode(encoded_source)
+    flags = (*images.flags_of(image, source), *(images.flags_of_file(file, image, source) if file else ()))
     return EncodedEdit(images.encode_png(image), image.width, image.height, flags)
 
 

@@ -265,6 +265,8 @@ def unpack_spec(header: Header) -> tuple[WorkerSpec, list[str], int]:
     return WorkerSpec(**_get(header, "spec", dict)), _get(header, "devices", list), _get(header, "worker", int)
 
 
+_OF_EDITS = ("target", "found")
+"""Fields of an EditRequest that are one encoded image, if they are there."""
 _PICTURES = ("edited", "target", "mask", "edited_b")
 _LISTS = ("sources", "references")
 """Fields of a JudgeRequest that are one encoded image, and several."""
@@ -274,8 +276,9 @@ def pack_unit(key: str, unit: Unit) -> Frame:
     """The frame that carries `unit`."""
     if isinstance(unit, EditRequest):
         edit = {"key": unit.key, "instruction": unit.instruction, "seed": unit.seed, "overrides": dict(unit.overrides)}
-        target = [] if unit.target is None else [unit.target]
-        return {"type": "request", "key": key, "edit": edit, "num_images": len(unit.images)}, [*unit.images, *target]
+        more = {name: data for name in _OF_EDITS if (data := getattr(unit, name)) is not None}
+        header = {"type": "request", "key": key, "edit": edit, "num_images": len(unit.images), "also": list(more)}
+        return header, [*unit.images, *more.values()]
     blobs: list[bytes] = []
     rows = []
     for request in unit:
@@ -303,8 +306,8 @@ def unpack_unit(header: Header, blobs: Sequence[bytes]) -> Unit:
     """The unit that `pack_unit` packed."""
     if "edit" in header:
         num = _get(header, "num_images", int)
-        target = blobs[num] if num < len(blobs) else None
-        return EditRequest(images=tuple(blobs[:num]), target=target, **_get(header, "edit", dict))
+        more = dict(zip(_get(header, "also", list), blobs[num:], strict=True))
+        return EditRequest(images=tuple(blobs[:num]), **more, **_get(header, "edit", dict))
     return tuple(_judge_request(dict(row), blobs) for row in _get(header, "judge", list))
 
 

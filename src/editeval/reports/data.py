@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from editeval.errors import Reason
-from editeval.images import FLAGS
+from editeval.images import FLAGS, FLAGS_OF_FILES
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
@@ -137,6 +137,7 @@ class Report:
     provenance: JsonObject
     samples: Callable[[], Iterator[SampleRow]]
     images: Images
+    originals: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # sample -> (name, sha256) of the file
     survey: Survey | None = None  # spares the renderers a pass each
     timeline: JsonObject = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
     histories: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict)  # failed attempts, by sample
@@ -186,6 +187,7 @@ def coverage_of(seen: Survey) -> JsonObject:
         "parse_rate": seen.parse_rate,
         "num_duplicates": seen.num_duplicates,
         **{f"num_{flag}": seen.num_flagged.get(flag, 0) for flag in FLAGS},
+        **{f"num_{flag}": seen.num_flagged[flag] for flag in FLAGS_OF_FILES if flag in seen.num_flagged},
     }
 
 
@@ -228,6 +230,8 @@ def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[Messa
     if seen.num_duplicates:
         yield Message("edits_identical", (seen.num_duplicates, done))
     for flag, count in seen.num_flagged.items():
+        if flag == "other_size":  # many models answer in a size of their own: counted, and no reason to doubt
+            continue
         yield Message(f"edits_{flag}", (count, done))
     if seen.num_scored > 1 and seen.lowest == seen.highest:
         yield Message("all_scores_equal", (f"{seen.lowest:.2f}",))
@@ -320,7 +324,7 @@ class _Tally:
             num_scored=self.num_scored,
             num_unscored=done - self.num_scored,
             num_duplicates=_num_repeated(self.hashes),
-            num_flagged={flag: self.flagged[flag] for flag in FLAGS if flag in self.flagged},
+            num_flagged={flag: self.flagged[flag] for flag in (*FLAGS, *FLAGS_OF_FILES) if flag in self.flagged},
             num_answers=self.num_answers,
             num_unparsed=self.num_unparsed,
             lowest=self.lowest,

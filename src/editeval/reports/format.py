@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report, SampleGroup
 from editeval.reports.i18n import Message, english
+from editeval.reports.official_numbers import official_lines
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
 from editeval.types import STATISTICS, Metric, Subset, Summary
 
@@ -235,8 +236,14 @@ def score_titles(run: JsonObject) -> list[str]:
 
 
 def policy_shares(run: JsonObject) -> str:
-    """Which policy made how many edits, "round_robin 20 (66.7 %), dynamic 10 (33.3 %)"; empty before the first."""
+    """Which policy made how many edits, "round_robin 20 (66.7 %), dynamic 10 (33.3 %)"; empty before the first.
+
+    Of edits made elsewhere, where they are.
+    """
     made = run.get("edits_by_policy") or ()
+    if elsewhere := run.get("imported"):
+        counts = f"{elsewhere['num_missing']} missing, {elsewhere['num_surplus']} files of no sample"
+        return printable(f"made elsewhere: {elsewhere['folder']} ({elsewhere['how']}); {counts}")
     return printable(", ".join(f"{one['policy']} {one['num_edits']} ({share(one['share'])})" for one in made))
 
 
@@ -297,29 +304,12 @@ def model_line(report: Report) -> Message | None:
     return Message("simulated_model") if said.startswith("simulated:") else None
 
 
-def claim_lines(report: Report) -> list[str]:
-    """Whether the official number is official, or what differs: one line for each language; what comes first."""
-    return [printable(line) for line in (report.run.get("official_claim") or {}).get("lines") or ()]
-
-
-def official_lines(report: Report) -> list[tuple[str, str]]:
-    """(name, value and rule) of every number made as the benchmark's authors make it; the main one of each group."""
-    told = [("", f" ({one['rule']})", one) for one in report.run.get("official") or ()]
-    for group in report.groups:
-        told += [(f" ({group_title(group).strip('()')})", "", one) for one in group.official[:1]]
-    return [
-        (f"{one['name']}{of}, authors' rule", f"{value}{rule}; {one['num_scored']} of {one['num_scores']} scores")
-        for of, rule, one in told
-        for value in ("none" if one["value"] is None else f"{one['value']:.6g}",)
-    ]
-
-
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     run = report.run
     known = [(name, run.get(name)) for name in ("editor", "judge", "benchmark", "policy", "devices")]
     facts = [(name, ", ".join(map(str, v)) if isinstance(v, list | tuple) else v) for name, v in known]
-    facts += [("edits made under", policy_shares(run)), *score_lines(report)]
+    facts += [("edits" if run.get("imported") else "edits made under", policy_shares(run)), *score_lines(report)]
     facts += [
         ("model", model_line(report)),
         ("planted", planted_line(report)),

@@ -75,7 +75,7 @@ def write_samples_jsonl(report: Report, directory: Path) -> Path:
     part = {"subset": dataclasses.asdict(report.subset)} if report.subset else {}
     with replacing(path) as file:
         for row in report.samples():
-            file.write(to_json(_sample(row, protocols) | part) + "\n")
+            file.write(to_json(_sample(row, protocols, report.originals) | part) + "\n")
     return path
 
 
@@ -148,11 +148,16 @@ def _protocols(report: Report) -> dict[str, str]:
     }
 
 
-def _sample(row: SampleRow, protocols: Mapping[str, str]) -> dict[str, object]:
+def _sample(
+    row: SampleRow, protocols: Mapping[str, str], originals: Mapping[str, tuple[str, str]]
+) -> dict[str, object]:
     error = None
     if row.error_reason or row.error_message:
         error = {"reason": row.error_reason, "message": row.error_message}
-    edit = {"status": row.status, "sha256": row.sha256, "seed": row.seed, "error": error}
+    edit: dict[str, object] = {"status": row.status, "sha256": row.sha256, "seed": row.seed, "error": error}
+    if row.id in originals:
+        name, digest = originals[row.id]
+        edit |= {"origin": "imported", "file": name or None, "file_sha256": digest or None, "flags": row.flags}
     scores = {metric: _score(row.scores[metric], protocols.get(metric)) for metric in sorted(row.scores)}
     named = {name: value for name, value in zip(GROUP_COLUMNS, (row.language, row.subset), strict=True) if value}
     return {"id": row.id, "category": row.category, **named, "edit": edit, "scores": scores}

@@ -38,6 +38,7 @@ class Model:
     subset: Subset | None = None
     scale: Metric = field(default_factory=lambda: Metric(""))
     judging_id: str = ""  # models with another one are judged differently
+    claims: tuple[str, ...] = ()  # whether its official numbers are official, or what differs
     covers: str = ""  # which samples: models with another text cover different ones
 
 
@@ -51,6 +52,7 @@ def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
     columns = [*categories, MACRO, MICRO]
     lines = [
         f"% {printable(origin)}",
+        *(f"% {printable(model.name)}: {printable(line)}" for model in models for line in model.claims),
         r"% \usepackage{booktabs}",
         r"\begin{table}[t]",
         r"  \centering",
@@ -83,6 +85,7 @@ def _caption(metric: str, models: Sequence[Model], scale: Metric) -> str:
     notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
     why = "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
     subsets = "".join(f" {escaped(m.name)} is a {escaped(subset_line(m.subset))}." for m in models if m.subset)
+    subsets += "".join(f" {escaped(m.name)}: {escaped(line)}." for m in models for line in m.claims)
     if _is_judged_differently(models):
         judges = "judged differently, so that the means do not compare: "
         judges += "; ".join(f"{escaped(model.name)} by {escaped(model.judge)}" for model in models)

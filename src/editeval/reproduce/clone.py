@@ -82,7 +82,7 @@ class Clone:
         reader = csv.DictReader(io.StringIO(self.text(name)), delimiter=delimiter)
         missing = [column for column in needed if column not in (reader.fieldnames or ())]
         if missing:
-            found = ", ".join(map(str, reader.fieldnames or ())) or "nothing"
+            found = ", ".join(map(str, reader.fieldnames or ()))[:200] or "nothing"
             raise PublishedDataError(f"{self.root / name}: must have the columns {', '.join(needed)}, got {found}")
         try:
             for row in reader:

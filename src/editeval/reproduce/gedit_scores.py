@@ -40,8 +40,9 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
                 subsets.setdefault(f"{language}, intersection", []).append(sample)
     absent = sorted(set(_GROUPS) - set(files.values()))
     notes = (_NOTE, *([f"no file of {', '.join(absent)}: published, the average would be NaN"] if absent else []))
+    nothing = [SampleScores(group, {}) for group in _GROUPS]  # a group without scores leaves no average
     for subset in sorted(subsets):
-        yield from rows_of(subset, gedit, subsets[subset], notes=notes)
+        yield from rows_of(subset, gedit, [*subsets[subset], *nothing], notes=notes)
 
 
 RESULTS = ResultFormat(

@@ -52,13 +52,13 @@ class Bug:
 def rows_of(
     table: str, protocol: Protocol, samples: Sequence[SampleScores], bug: Bug | None = None, notes: tuple[str, ...] = ()
 ) -> Iterator[Recomputed]:
-    """The mean of every metric in every category, then the official means."""
+    """The mean of every metric in every category, then the official means, the first of them with `notes`."""
     for category in sorted({sample.category for sample in samples}):
         for metric in protocol.metrics:
             mean = _rounding(OfficialMean(metric, (metric,), "samples", categories=(category,)), protocol)
             yield _row((table, category, metric), mean, samples, bug)
-    for mean in protocol.official:
-        yield _row((table, "all", mean.name), mean, samples, bug, notes)
+    for number, mean in enumerate(protocol.official):
+        yield _row((table, "all", mean.name), mean, samples, bug, () if number else notes)
 
 
 def _rounding(mean: OfficialMean, protocol: Protocol) -> OfficialMean:

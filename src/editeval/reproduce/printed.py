@@ -37,21 +37,23 @@ def lines(results: ResultFormat, rows: Sequence[Compared]) -> Iterator[str]:
         source = f" ({tables[title].source})" if title in tables else ""
         yield f"\n{title}{source}"
         yield f"{'':{width}} {'published':>10} {'ours':>10} {'difference':>10} {'read':>12}"
-        yield from (_line(row, width) for row in found)
+        remarks = tables[title].remarks if title in tables else {}
+        yield from (_line(row, width, remarks.get(f"{row.row} {row.column}", "")) for row in found)
     yield ""
     for name in sorted({row.ours.switch for row in rows if row.verdict.startswith("same with") and row.ours}):
         yield f"{name}: {results.switches.get(name, '')}"
     yield summary(rows)
 
 
-def _line(row: Compared, width: int) -> str:
+def _line(row: Compared, width: int, remark: str) -> str:
     ours = row.ours
     difference = "-" if row.difference is None else f"{row.difference:+.{row.digits}f}"
     verdict = "" if row.verdict == "same" else row.verdict
     if row.verdict.startswith("same with") and ours:
         verdict += f" ({row.printed(ours.matched)})"
     own = f"as editeval reads them {row.printed(ours.own)} of {ours.num_own}" if ours and ours.num_own else ""
-    further = "; ".join(part for part in (verdict, own, *(ours.notes if ours else ())) if part)
+    remark = remark if row.verdict == "differs" else ""
+    further = "; ".join(part for part in (verdict, remark, own, *(ours.notes if ours else ())) if part)
     numbers = f"{row.printed(row.published):>10} {row.printed(ours.value if ours else None):>10} {difference:>10}"
     return f"{row.row + ' ' + row.column:{width}} {numbers} {_coverage(row):>12}  {further}".rstrip()
 
@@ -70,7 +72,7 @@ def summary(rows: Iterable[Compared]) -> str:
     counts = counted(rows)
     published = sum(counts.values())
     if not published:
-        return "nothing is published to compare with; name it with --published 'ROW COLUMN=VALUE'"
+        return "nothing is published to compare with; name it with --published '[TABLE: ]ROW COLUMN=VALUE'"
     kinds = [f"{counts[kind]} {kind}" for kind in (*_SAME, "differs", "not recomputed") if counts[kind]]
     return f"{published} published numbers: " + ", ".join(kinds).replace("same with", "same with a published bug")
 

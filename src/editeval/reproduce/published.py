@@ -18,6 +18,7 @@ class PublishedTable:
     source: str  # file and commit
     digits: int  # after the point
     numbers: Mapping[tuple[str, str], float]  # by row and column
+    remarks: Mapping[str, str]  # why one differs, where that is known, by "ROW COLUMN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +113,16 @@ class ResultFormat:
                 for column, value in zip(table["columns"], values, strict=True)
                 if value is not None
             }
-            found[table["title"]] = PublishedTable(table["title"], table["source"], table["digits"], numbers)
+            found[table["title"]] = PublishedTable(
+                table["title"], table["source"], table["digits"], numbers, table.get("remarks", {})
+            )
         return found
 
 
 def compare(results: ResultFormat, clone: Clone, given: Mapping[str, str]) -> list[Compared]:
     """Every published number beside ours, in our order, then those that could not be recomputed.
 
-    `given`: published numbers that the user names, as "ROW COLUMN" -> as printed; they count for every table.
+    `given`: published numbers that the user names, as "TABLE: ROW COLUMN" or "ROW COLUMN" -> as printed.
     """
     tables = results.tables()
     left = {title: dict(table.numbers) for title, table in tables.items()}
@@ -128,7 +131,7 @@ def compare(results: ResultFormat, clone: Clone, given: Mapping[str, str]) -> li
         key = (ours.row, ours.column)
         digits = tables[ours.table].digits if ours.table in tables else results.digits
         published = left.get(ours.table, {}).pop(key, None)
-        if text := given.get(" ".join(key)):
+        if text := given.get(" ".join(key)) or given.get(f"{ours.table}: {' '.join(key)}"):
             published, digits = float(text), len(text.partition(".")[2])
         rows.append(Compared(ours.table, *key, digits, published, ours))
     return [*rows, *_missing(tables, left)]

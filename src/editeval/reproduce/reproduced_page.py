@@ -27,7 +27,7 @@ ours are others, and a published bug, named below, gives the printed ones. *diff
 then. *read* - the most scores or replies behind a number."""
 _OWN_FOLDERS = """\
 No results of single samples are public for these. Whoever has such a folder gets its numbers, and names published ones
-with `--published 'ROW COLUMN=VALUE'`."""
+with `--published '[TABLE: ]ROW COLUMN=VALUE'`."""
 _HEADS = (
     *("published table", "source", "numbers", "same", "with a bug", "differ", "not recomputed", "largest gap", "read"),
 )
@@ -81,8 +81,12 @@ class _Page:
         differing = [row for row in rows if row.verdict in _KINDS[2:]]
         if differing:
             yield f"\n{self.say('Numbers that differ:')}\n"
-            yield from self.head("table", "number", "published", "ours", "with the bugs", "gap", numbers_from=2)
-            yield from map(self.differing, sorted(differing, key=_gap, reverse=True))
+            yield from self.head(
+                "table", "number", "published", "ours", "with the bugs", "gap", "remark", numbers_from=2
+            )
+            remarks = {title: table.remarks for title, table in results.tables().items()}
+            for row in sorted(differing, key=_gap, reverse=True):
+                yield self.differing(row, remarks[row.table].get(f"{row.row} {row.column}", ""))
         if own := [row for row in rows if row.ours and row.ours.num_own is not None]:
             yield (
                 "\n"
@@ -103,11 +107,11 @@ class _Page:
         numbers = " | ".join(map(str, [sum(cells), *cells]))
         return f"| {self.say(title)} | {source} | {numbers} | {_signed(largest) if largest else '-'} | {coverage} |"
 
-    def differing(self, row: Compared) -> str:
+    def differing(self, row: Compared, remark: str) -> str:
         ours = row.ours
         numbers = (row.published, ours.value if ours else None, ours.matched if ours else None)
         cells = " | ".join(row.printed(number) for number in numbers)
-        return f"| {self.say(row.table)} | {row.row} {row.column} | {cells} | {_signed(row)} |"
+        return f"| {self.say(row.table)} | {row.row} {row.column} | {cells} | {_signed(row)} | {self.say(remark)} |"
 
     def own_folders(self) -> Iterator[str]:
         yield f"## {self.say('Folders of your own')}\n"

@@ -30,6 +30,10 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
             f"{clone.root}: must hold one *_judge.csv, the workbook saved as CSV, got {len(found)}"
         )
     rows = list(clone.table(found[0], ",", ("category", *_REPLIES.values())))
+    known = {category for mean in protocol.load("rise").official for category in mean.categories}
+    if unknown := sorted({row["category"] for row in rows} - known):
+        shown = ", ".join(sorted(known))
+        raise PublishedDataError(f"{clone.root / found[0]}: category must be one of {shown}, got {unknown[0][:40]!r}")
     right, published = protocol.load("rise"), protocol.load("rise", match_published=_SWITCHES)
     samples, repeated = ([_scored(one, row) for row in rows] for one in (right, published))
     yield from rows_of("all samples", right, samples, Bug("rise_nan", repeated))

@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 
 from editeval import images
 from editeval.display.observer import EDIT, RequestCompleted, StageFacts
-from editeval.errors import BudgetError, ImageError
+from editeval.errors import BudgetError, ImageError, Reason
 from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import EditLog, cost_line
 from editeval.execution.simulate import Setting, SimulatedRun, cost_of
 from editeval.execution.worker_messages import EncodedEdit
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
-from editeval.run import chains
+from editeval.run import chains, imports
 from editeval.run.plan import Plan, seed_of, worker_spec
 from editeval.run.selection import shown_images
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
@@ -61,6 +61,7 @@ class EditStage(RunningStage):
 
     def build(self, key: str) -> EditRequest:
         sample, seed = self._samples[key], seed_of(self._stage.seed, key)
+        found = self._plan.files.read(key) if self._plan.files is not None else None
         before = self._wait_for(sample) if sample.after else None
         sources, target = [image.read() for image in sample.images], None
         if before is not None and images.sha256(sources[0]) != before.sha256:
@@ -72,11 +73,11 @@ class EditStage(RunningStage):
             target = sample.target.read()
         shown = sources[: len(shown_images(self._plan.config, sample))]
         digests = [images.sha256(picture) for picture in sources]
-        given = [*digests[: len(shown)], *([] if target is None else [images.sha256(target)])]
+        given = [*digests[: len(shown)], *(images.sha256(image) for image in (target, found) if image is not None)]
         self._made[key] = Made(sources_digest(digests), edit_inputs(given, sample.instruction, seed), "")
         if not is_stored(sample.image) and len(self._shown) < MAX_KEPT:
             self._shown[key] = (sources[0], target)
-        return EditRequest(key, tuple(shown), sample.instruction, seed, target=target)
+        return EditRequest(key, tuple(shown), sample.instruction, seed, target=target, found=found)
 
     def _wait_for(self, sample: Sample) -> Edit:
         """The edit of the previous turn, once it is on record. Raises PreviousTurnError if there is none."""
@@ -102,7 +103,7 @@ class EditStage(RunningStage):
             encoded.flags if encoded else (),
             self._made_of(outcome.key),
         )
-        if outcome.error is not None:
+        if outcome.error is not None and outcome.error.reason != Reason.MISSING:  # those were listed, in one line
             what = f"{outcome.error.message}{self.traceback_at(outcome)}"
             log.warning("%s: edit failed (%s): %s", outcome.key, outcome.error.reason, what)
         self.observer.settled(EDIT, completed_edit(outcome))
@@ -138,7 +139,7 @@ class EditStage(RunningStage):
     def finished(self) -> None:
         """What the policy and the failures cost, and what the other policies would have taken, is on record."""
         history, execution = self._log.history, self._stage.execution
-        if not history.measured:
+        if not history.measured or self._plan.files is not None:  # what decoding took says nothing about a model
             return
         history.close(time.time())
         setting = Setting(len(self.workers.spec.devices), execution.max_drift, execution.retry)
@@ -167,7 +168,7 @@ def edit_facts(plan: Plan, store: RunStore) -> StageFacts:
     return StageFacts(
         key=EDIT,
         kind="edit",
-        title=plan.log_name,
+        title=imports.title(plan.files, plan.log_name),
         total=counts.num_wanted,
         done=counts.num_edited,
         failed=counts.num_failed,

@@ -97,7 +97,7 @@ def _asked(params: AskParams, question: Question, gives_probabilities: bool) -> 
 
 
 def _text_tokens(text: str) -> int:
-    num_ascii = sum(char.isascii() for char in text)
+    num_ascii = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     return math.ceil(num_ascii / CHARS_PER_TOKEN) + len(text) - num_ascii
 
 

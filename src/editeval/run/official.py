@@ -15,6 +15,7 @@ from typing import NamedTuple
 from editeval import plugins
 from editeval.config.schema import BenchmarkConfig
 from editeval.metrics import OfficialMean, OfficialUse
+from editeval.reports.data import JsonObject
 from editeval.run import results
 from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.run.results import ShownScoreSet
@@ -83,7 +84,7 @@ def expected(plan: Plan, judging: ScoreSetPlan) -> str:
     return f"protocol {use.protocol}, {said}"
 
 
-def claim_of(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, object] | None:
+def claim_of(store: RunStore, shown: Sequence[ShownScoreSet]) -> JsonObject | None:
     """What reports say of the official numbers of the first score set that has any; None: none has."""
     kept = {judging.id: judging.details for judging in store.judgings()}
     for one in shown:
@@ -94,9 +95,7 @@ def claim_of(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, objec
     return None
 
 
-def _claim(
-    store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: Sequence[OfficialMean]
-) -> dict[str, object]:
+def _claim(store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: Sequence[OfficialMean]) -> JsonObject:
     used = recorded(store)
     common = list(differences(use, used, queries.subset(store)))
     parts = list(_parts(list(results.rows(store, (score_set,)))))

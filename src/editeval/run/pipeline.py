@@ -16,9 +16,9 @@ from editeval.errors import MachineError, Problems
 from editeval.redaction import redacted
 from editeval.reports.data import Report
 from editeval.reports.format import subset_line
-from editeval.run import forecast, official, planted, recorded, results
+from editeval.run import forecast, imports, official, planted, recorded, results
 from editeval.run.chains import outdated
-from editeval.run.plan import Plan, make_plan, unused_prompts
+from editeval.run.plan import Plan, make_plan
 from editeval.run.prepare import (
     check_disk_space,
     check_machine,
@@ -29,6 +29,7 @@ from editeval.run.prepare import (
 )
 from editeval.run.same_inputs import reuse
 from editeval.run.scheduler import Interrupt, announce, run_stages, stage_groups
+from editeval.run.selection import unused_prompts
 from editeval.stats.summary import running_interval
 from editeval.store import directories, lineage
 from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
@@ -120,6 +121,8 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         directories.point_latest(plan.dir)
         record_inputs(plan, store)
         store.select(plan.samples)
+        if plan.is_editing:
+            imports.record(plan.files, store)
         if plan.is_editing:
             store.forget_edits(outdated(plan.samples, store))
         reuse(plan, store, lambda: interrupt.signum is not None)

@@ -15,6 +15,7 @@ from editeval.execution.devices import deal_devices, device_problem, group_devic
 from editeval.execution.ray import cluster
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.run.chains import linked
+from editeval.run.imports import FoundEdits, found_edits
 from editeval.run.selection import (
     category_notes,
     check_number_of_images,
@@ -97,6 +98,7 @@ class Plan:
     can_reuse: bool = True  # False: nothing is taken over from another run
     notes: tuple[str, ...] = ()  # one line each: what was left out of the benchmark, or is called otherwise
     subset: Subset | None = None  # None: all samples of the benchmark are wanted
+    files: FoundEdits | None = None  # of edits made elsewhere, if anything is edited; None: an editor makes them
 
     @property
     def log_name(self) -> str:
@@ -144,7 +146,9 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
     model = config.diffusion_model
     inputs = inputs_of(model, content.editor)
     identity = of_run(content.benchmark.fingerprint(), model, content.editor, inputs)
-    wanted = WantedRun(config.name, identity, identity_params(model.params), inputs, content.samples)
+    files = found_edits(content.editor, model.params, content.benchmark, content.samples) if is_editing else None
+    digests = files.digests if files else {}
+    wanted = WantedRun(config.name, identity, identity_params(model.params), inputs, content.samples, digests)
     if directory is None:
         found = lineage.choose(config.evaluation.output_dir, wanted, fresh)
     else:
@@ -162,7 +166,12 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
         inputs=inputs,
         lineage=found,
         can_reuse=not fresh and directory is None,
-        notes=(*content.benchmark.notes(), *category_notes(content.everything, config)),
+        notes=(
+            *content.benchmark.notes(),
+            *category_notes(content.everything, config),
+            *(files.notes() if files else ()),
+        ),
+        files=files,
         subset=subset_of(config, content.everything, len(content.samples)),
     )
 
@@ -240,20 +249,6 @@ def judging_plans(config: Config) -> tuple[ScoreSetPlan, ...]:
                 raise ConfigError(f"{where}: a metric called {label!r} is one of {owner or name!r} too; rename a judge")
         plans.append(plan)
     return tuple(plans)
-
-
-def unused_prompts(config: Config) -> list[str]:
-    """One warning if prompts are given that no judge asks."""
-    stages = config.judges.values()
-    if not config.prompts or not stages or any(_uses_prompts(config, stage) for stage in stages):
-        return []
-    asked = ", ".join(repr(stage.requested_type) for stage in stages)
-    return [f"{config.path}: prompts: has no effect: {asked} asks in its own words"]
-
-
-def _uses_prompts(config: Config, stage: Stage) -> bool:
-    judge: type[Judge] = plugins.load("judges", stage.type, config.allow_code)
-    return judge.uses_prompts_of(stage.params)
 
 
 def editor_of(config: Config) -> type[Editor]:

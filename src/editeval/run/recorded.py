@@ -16,7 +16,7 @@ from typing import Any
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError
 from editeval.images import FileImage
-from editeval.run import results
+from editeval.run import imports, results
 from editeval.run.plan import Plan, make_plan
 from editeval.store import queries
 from editeval.store.ledger_events import RUN, SCORE, Invocation, ReportWritten
@@ -73,8 +73,8 @@ def settings_here(store: RunStore, invocation: Invocation | None = None) -> dict
 
 
 def editor_of(store: RunStore) -> str:
-    """The editor's type."""
-    return str(store.manifest["identity"]["editor"])
+    """The editor's type; of edits made elsewhere, what made them."""
+    return str(imports.run_block(store).get("editor") or store.manifest["identity"]["editor"])
 
 
 def origins_of(store: RunStore) -> dict[str, str]:

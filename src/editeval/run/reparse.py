@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 
 from editeval.config.legacy import canonical
 from editeval.errors import ConfigError
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
+from editeval.run.plan import Plan
+from editeval.run.same_inputs import is_same_benchmark
 from editeval.store import manifest
+from editeval.store.fingerprints import judge_request
 from editeval.store.records import Details, Json, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import recorded_scales
-from editeval.types import JudgeRequest, Outcome, Score
+from editeval.types import JudgeRequest, Outcome, Sample, Score
 
 _PAGE = 256
 _SAME = 1e-9  # two readings of one reply that differ by less are equal
@@ -29,6 +32,7 @@ class Reparse:
     parent: ScoreSet
     protocol: str
     min_label_mass: float
+    samples: Mapping[str, Sample] = field(default_factory=dict, repr=False)  # of the benchmark, where they decide
 
     @property
     def loaded(self) -> protocols.Protocol:
@@ -89,6 +93,22 @@ def _asked(name: str, params: Json) -> list[tuple[str, str | None, tuple[str | p
     return [(q.name, q.system, q.parts) for q in protocols.example_questions(protocols.as_recorded(params, name))]
 
 
+def with_samples(reading: Reparse, store: RunStore, plan_of: Callable[[], Plan]) -> Reparse:
+    """`reading` with what a published protocol reads of a sample besides its texts: only the data set has it.
+
+    Raises UserError if the data are not there, or are not those that were judged.
+    """
+    if reading.loaded.default_settings is None:
+        return reading
+    plan = plan_of()
+    if not is_same_benchmark(plan, store):
+        raise ConfigError(
+            f"protocol {reading.protocol}: which questions apply is decided by the benchmark's data, and these are not "
+            "the data that were judged; put those back, or judge again: `editeval score RUN CONFIG`"
+        )
+    return replace(reading, samples={sample.id: sample for sample in plan.benchmark})
+
+
 def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]:
     """What another reading would change, most frequent first, and how many scores there are. Changes nothing."""
     found: dict[tuple[str, str], ChangedScore] = {}
@@ -115,6 +135,8 @@ def keep(store: RunStore, reading: Reparse) -> None:
     wanted = reading.loaded
     details["scales"] = recorded_scales(wanted.scales)
     details["official"] = [asdict(one) for one in wanted.official]
+    if reading.protocol != parent.details.get("params", {}).get("protocol"):
+        details.pop("official_use", None)  # it said how the other protocol was asked
     store.add_judging(reading.id, parent.judge, details)
     pending = set(store.pending_scores(reading.id))
     fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in pending)
@@ -131,26 +153,29 @@ def _read_rows(store: RunStore, reading: Reparse) -> Iterator[tuple[SampleRow, l
     protocol = reading.loaded
     for row in store.rows(reading.parent.id):
         if row.scores:
-            yield row, _read(row, protocol, reading.min_label_mass)
+            yield row, _read(row, protocol, reading)
 
 
-def _read(row: SampleRow, protocol: protocols.Protocol, min_label_mass: float) -> list[Score]:
+def _read(row: SampleRow, protocol: protocols.Protocol, reading: Reparse) -> list[Score]:
     """The scores of one row; what has no reply (the model was never asked, or failed) stays without a score."""
     replies = _replies(row.scores)
     some = next(iter(row.scores.values()))
     if not replies:
         return [Score(row.id, some.judge, m, None, some.raw, some.reason) for m in protocol.metrics]
-    # the form of an answer depends on neither pictures nor prompts
-    request = JudgeRequest(
-        row.id, (b"",), b"", row.instruction, prompt=("", ""), metadata={"category": canonical(row.category)}
-    )
+    sample = reading.samples.get(row.id)
+    if sample is not None:
+        sample = replace(sample, category=canonical(sample.category))
+        request = judge_request(sample, [b""] * len(sample.images), b"", None)
+    else:  # the form of an answer depends on neither pictures nor prompts
+        metadata = {"category": canonical(row.category)}
+        request = JudgeRequest(row.id, (b"",), b"", row.instruction, prompt=("", ""), metadata=metadata)
     names = [question.name for question in protocol.questions(request)]
     if sorted(names) != sorted(replies):
         raise ConfigError(
             f"{row.id}: kept are the replies to {', '.join(sorted(replies))}, and this editeval asks "
             f"{', '.join(sorted(names)) or 'nothing'}; read them with the version that asked, or judge again"
         )
-    return protocols.scores(protocol, some.judge, request, replies, min_label_mass)
+    return protocols.scores(protocol, some.judge, request, replies, reading.min_label_mass)
 
 
 def _replies(scores: Mapping[str, Score]) -> dict[str, Reply]:

@@ -17,7 +17,9 @@ from itertools import islice
 from pathlib import Path
 
 from editeval.errors import ImageError, UserError
+from editeval.run import imports
 from editeval.run.chains import linked, turns
+from editeval.run.layouts import named
 from editeval.run.plan import Plan, ScoreSetPlan, seed_of
 from editeval.run.selection import shown_images
 from editeval.store import fingerprints, lineage, queries, reused
@@ -115,9 +117,10 @@ def _inputs(plan: Plan, sample: Sample) -> str:
     """As editing would record it; empty for what cannot be read."""
     shown = [*shown_images(plan.config, sample), *([sample.target] if plan.editor.sees_target else [])]
     digests = [lineage.image_digest(image) if image is not None else None for image in shown]
+    digests += [plan.files.digests[sample.id] or None] if plan.files is not None else []
     seed = seed_of(plan.config.diffusion_model.seed, sample.id)
     known = [digest for digest in digests if digest is not None]
-    return edit_inputs(known, sample.instruction, seed) if len(known) == len(shown) else ""
+    return edit_inputs(known, sample.instruction, seed) if len(known) == len(digests) else ""
 
 
 def _take_scores(plan: Plan, judging: ScoreSetPlan, store: RunStore, other: RunStore, mine: frozenset[str]) -> None:
@@ -183,6 +186,7 @@ def check_inputs(plan: Plan, store: RunStore) -> InputsCheck:
         _compare(found, "diffusion_model", fingerprints.recorded(store), plan.inputs, old, f"{num_edits} edits")
         _check_editors(found, store)
         _check_sources(found, plan, store)
+        _check_files(found, plan, store)
     details = {judging.id: judging.details for judging in store.judgings()}
     for judging in plan.judgings:
         if judging.id in details:
@@ -211,6 +215,20 @@ def _check_editors(found: InputsCheck, store: RunStore) -> None:
     if len(ids) > 1:
         said = f"edits of {len(ids)} editors in one run: {', '.join(sorted(ids))}; begin a new run with --fresh"
         found.problems.append(Problem("inputs", store.path.name, said))
+
+
+def _check_files(found: InputsCheck, plan: Plan, store: RunStore) -> None:
+    """Of edits made elsewhere: are the files still those that were imported?"""
+    where = imports.FOLDER
+    try:
+        files = imports.found_edits(plan.editor, plan.config.diffusion_model.params, plan.benchmark, plan.samples)
+    except UserError as error:
+        found.unknown.append(f"edits made elsewhere: {one_line(error)}")
+        return
+    changed = lineage.changed_files(store, files.digests) if files is not None else []
+    if changed:
+        said = f"edits made elsewhere: {len(changed)} files are not what was imported: {named(changed)}"
+        found.problems.append(Problem("inputs", where, f"{said}; the same command makes another run of them"))
 
 
 def is_same_benchmark(plan: Plan, store: RunStore) -> bool:

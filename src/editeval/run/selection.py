@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from editeval import plugins
 from editeval.config import legacy
-from editeval.config.schema import BenchmarkConfig, Config
+from editeval.config.schema import BenchmarkConfig, Config, Stage
 from editeval.errors import BenchmarkError, ConfigError, Problems
 from editeval.images import file_of
 from editeval.plugin_errors import with_safe_images
 from editeval.run.chains import PreviousEdit, with_previous_turns
-from editeval.types import Editor, ImageRef, Sample, Subset
+from editeval.types import Editor, ImageRef, Judge, Sample, Subset
 
 NAMED = 5  # missing images
 RESERVED = ("macro", "micro")  # what the report calls the rows over all categories
@@ -101,6 +102,20 @@ def check_prompts(config: Config, samples: Sequence[Sample]) -> None:
         has = ", ".join(config.prompts) or "none"
         names = ", ".join(repr(name) + did_you_mean(name, list(config.prompts)) for name in missing)
         raise ConfigError(f"{config.path}: prompts: no prompt for {names}; it has: {has}")
+
+
+def unused_prompts(config: Config) -> list[str]:
+    """One warning if prompts are given that no judge asks."""
+    stages = config.judges.values()
+    if not config.prompts or not stages or any(_uses_prompts(config, stage) for stage in stages):
+        return []
+    asked = ", ".join(repr(stage.requested_type) for stage in stages)
+    return [f"{config.path}: prompts: has no effect: {asked} asks in its own words"]
+
+
+def _uses_prompts(config: Config, stage: Stage) -> bool:
+    judge: type[Judge] = plugins.load("judges", stage.type, config.allow_code)
+    return judge.uses_prompts_of(stage.params)
 
 
 def with_one_spelling(samples: list[Sample], benchmark: BenchmarkConfig) -> list[Sample]:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from editeval import images
 from editeval.errors import ImageError, RunConflictError, UserError
+from editeval.files import from_json
 from editeval.store import directories, fingerprints, manifest
 from editeval.store.fingerprints import Inputs, sources_digest
 from editeval.store.records import Json
@@ -18,6 +20,8 @@ from editeval.text import stem_of
 from editeval.types import ImageRef, Sample
 
 CHECKED_AT = "sources checked at"
+FILES = "edits made elsewhere"
+"""Fact: {folder, how, num_surplus, files: sample -> [name, sha256]}; a sample without a file has two empty texts."""
 EDITS_OF_OTHERS = "edits of others"  # how many the user who continued the run found in it
 """Fact: until then (unix seconds) the sources of this run's edits were found to be what was edited."""
 _ID = re.compile(r"-[0-9a-f]{8}(-[1-9][0-9]*)?")
@@ -32,6 +36,7 @@ class WantedRun:
     params: Json  # of the editor, those included that a digest stands for in the identity
     inputs: Inputs
     samples: Sequence[Sample] = field(repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)  # sample -> digest of an edit made elsewhere
 
     @property
     def ids(self) -> list[str]:
@@ -98,6 +103,8 @@ def examine(directory: Path, wanted: WantedRun, is_editing: bool = True) -> Line
         moved = changed_samples(store, wanted.samples) if not reasons else []
         if moved:
             reasons = [_counted(len(moved), len(wanted.samples))]
+        others = changed_files(store, wanted.files)
+        reasons += [f"edits made elsewhere: {len(others)} of {len(wanted.files)} files"] if others else []
         return Lineage(
             dir=directory,
             identity=told,
@@ -159,6 +166,25 @@ def changed_samples(store: RunStore, samples: Sequence[Sample]) -> list[str]:
         )
     }
     return [s.id for s in samples if s.id in edited and _has_changed(s, *edited[s.id])]
+
+
+def about_files(store: RunStore) -> dict[str, Any]:
+    """What FILES says, where the run's edits were made elsewhere; else empty. A stranger's may be anything."""
+    said = from_json(store.fact(FILES) or "{}")
+    return said if isinstance(said, dict) and isinstance(said.get("files"), dict) else {}
+
+
+def files_of_edits(store: RunStore) -> dict[str, tuple[str, str]]:
+    """Sample -> (name, sha256) of the file that was found for its edit, made elsewhere; two empty texts: none was."""
+    files = about_files(store).get("files", {})
+    return {key: (str(pair[0]), str(pair[1])) for key, pair in files.items() if len(pair) == 2}
+
+
+def changed_files(store: RunStore, now: Mapping[str, str]) -> list[str]:
+    """Samples whose edit is on record, and whose file is another one now, or gone."""
+    known = files_of_edits(store) if now else {}
+    done = {edit.sample_id for edit in store.edits(wanted_only=False) if edit.path is not None} if now else set()
+    return [key for key, digest in now.items() if key in done and known.get(key, ("", ""))[1] != digest]
 
 
 def _has_changed(sample: Sample, instruction: str, source_sha256: str | None, known_at: float) -> bool:

@@ -96,7 +96,16 @@ def _object(score: Mapping[str, object]) -> dict[str, object]:
     }
 
 
+def _levels(*names: str) -> dict[str, object]:
+    """The names in order, reasons first where they are asked for, each of them a level from 0 to 10 as a text."""
+    level = {"type": "string", "enum": [*map(str, range(11)), CANNOT_JUDGE]}
+    properties = {name: {"type": "string"} if name == "reasoning" else level for name in names}
+    return {"type": "object", "properties": properties, "required": list(names), "additionalProperties": False}
+
+
 JSON_SCHEMAS: Mapping[str, Mapping[str, object]] = {
+    "alignment": _levels("reasoning", "instruction_following", "identity_preservation"),
+    "perceptual_quality": _levels("perceptual_quality"),
     "pair": _object({"anyOf": [{"type": "array", "items": _GRADE, "minItems": 2, "maxItems": 2}, _ABSTAINED]}),
     "verdict": _object({"type": "string", "enum": ["yes", "no", CANNOT_JUDGE]}),
 }

@@ -15,8 +15,8 @@ def official_use(params: AskParams) -> OfficialUse | None:
     protocol = params.asking
     if protocol.settings is None:
         return None
-    differs = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
-    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), differs)
+    asked = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
+    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
 
 
 def _judge(params: AskParams) -> str:
@@ -34,7 +34,8 @@ def _words(protocol: Protocol, has_theirs: bool) -> Iterator[str]:
     elif unknown:
         also = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         verb = "are no known versions" if also else "is not a known version"
-        yield f"words (constant {unknown[0]}{also} of {source.files[0]} {verb})"
+        file = next((file for constant, file, _ in source.elsewhere if constant == unknown[0]), source.files[0])
+        yield f"words (constant {unknown[0]}{also} of {file} {verb})"
 
 
 def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
@@ -50,8 +51,10 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
     extra = getattr(params, "extra", {})
     if extra:
         yield f"extra ({', '.join(sorted(extra))})"
-    if isinstance(params, DrawnParams) and params.output != "plain" and params.answer_formats & JSON_SCHEMAS.keys():
-        yield "output (the form of replies is forced)"
+    may_force = isinstance(params, DrawnParams) and params.output != "plain"
+    is_forced = may_force and bool(params.answer_formats & JSON_SCHEMAS.keys())
+    if is_forced != theirs.is_form_forced:
+        yield f"output (the form of replies is {'' if is_forced else 'not '}forced)"
     if params.match_published:
         yield f"match_published ({', '.join(sorted(params.match_published))})"
 

@@ -237,7 +237,7 @@ class ProtocolJudge(Judge, Generic[P]):
     @classmethod
     def can_ask(cls, name: str) -> bool:
         """Whether `name` is a protocol that asks about one edit: a benchmark's own is then the default."""
-        if name not in protocols.PROTOCOLS:
+        if name not in protocols.PROTOCOLS or protocols.class_of(name).is_pairwise:
             return False
         protocol = protocols.load(name)
         return any(protocol.questions(replace(one, edited_b=None)) for one in protocol.examples())

@@ -126,8 +126,14 @@ def _of_python(text: str) -> dict[str, str]:
 
 
 def _listed_in(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    """(function, name and number, joined by points; string) of the lists that are assigned to a name in it."""
+    """(function, name and number, joined by points; string) of the lists that are assigned to a name in it.
+
+    Of a string that is added to a name (`name += "..."`), (function and name; string).
+    """
     for statement in ast.walk(function):
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            added = _literal(statement.value)
+            yield from [] if added is None else [(f"{function.name}.{statement.target.id}", added)]
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.List):
             names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
             strings = [(i, _literal(one)) for i, one in enumerate(statement.value.elts)]

@@ -32,7 +32,7 @@ from editeval.judges.protocols.protocol import (
     field,
     first_reason,
 )
-from editeval.types import JudgeRequest, Metric
+from editeval.types import JudgeRequest, Metric, OfficialMean
 
 SHRUNK = Preparation(max_side=1024, is_limited=False)
 DIMENSIONS = ("instruction_following", "visual_consistency", "visual_quality")
@@ -148,6 +148,17 @@ class GEditV2Protocol(Protocol):
     )
     settings = OfficialSettings(("gpt-4o",), temperature=None, max_new_tokens=2048)
     switches = {"single_order": "one order alone is asked: image A is the model whose name comes first"}  # noqa: RUF012
+
+    official = (OfficialMean("win rate", ("overall",), "samples"),)
+
+    @property
+    def departs(self) -> tuple[str, ...]:
+        order = () if "single_order" in self.match_published else ("order of images (both instead of one)",)
+        return (
+            *order,
+            "judge of visual_consistency (theirs: PVC-Judge)",
+            "mean (a win rate instead of an Elo of 17 models)",
+        )
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         orders: tuple[str, ...] = (AS_A, AS_B)

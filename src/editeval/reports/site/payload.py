@@ -15,22 +15,21 @@ from typing import TypeAlias
 
 from editeval.errors import UserError
 from editeval.files import Folder, from_json
-from editeval.images import FLAGS
+from editeval.images import FLAGS, FLAGS_OF_FILES
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
 from editeval.reports.format import (
-    claim_lines,
     command,
     group_tables,
     metrics_of,
     model_line,
-    official_lines,
     planted_line,
     policy_shares,
     scale_words,
     score_titles,
 )
 from editeval.reports.i18n import Message
+from editeval.reports.official_numbers import claim_lines, official_lines
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.store.records import SampleRow
 from editeval.text import plain, run_command
@@ -40,7 +39,7 @@ CHUNK = 500  # samples per file
 MAX_SAMPLES = 100_000_000
 LOW = 4  # of 10, on any scale: a component below it is named as what went wrong
 NUM_WORST = 6
-_WHAT_BECAME_OF_IT = ("failed", "unscored", "pending", *FLAGS)
+_WHAT_BECAME_OF_IT = ("failed", "unscored", "pending", *FLAGS, *FLAGS_OF_FILES[:2])  # the last one is `size`
 COMPLAINTS = (*_WHAT_BECAME_OF_IT, "missing", "spoilt", "damaged", "low", "size")
 _BLAMED = {
     "missing": {"completeness", "following", "instruction_following", "instruction", "success", "sc"},
@@ -183,7 +182,7 @@ def complaints(
         return [row.status]
     values = {metric: value for metric in metrics if (value := scored_value(row, metric)) is not None}
     found = ["unscored"] if metrics and metrics[0] not in values else []
-    found += row.flags
+    found += [flag for flag in row.flags if flag in COMPLAINTS]
     source, edited = pictures.source, pictures.edited
     if source and edited and (source.width, source.height) != (edited.width, edited.height):
         found.append("size")
