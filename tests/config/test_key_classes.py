@@ -52,6 +52,7 @@ PLACES = {
 _PARAMS = """
 seed device_ids device enable_batch_sync batch_size timeout use_batch_inference
 allow_patterns format params fields language split id_template num_per_category size
+intersection_only mode source suite
 hue_tolerance min_saturation min_share chances latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
 num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
@@ -128,6 +129,7 @@ def test_a_program_from_a_file_needs_consent(key: str) -> None:
 
 def test_every_key_is_explained() -> None:
     pages = "".join(
-        (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("configuration", "editing", "report")
+        (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+        for page in ("configuration", "editing", "report", "benchmarks", "import")
     )
     assert not [key for key in sorted(keys()) if not re.search(rf"\b{key.rpartition('.')[2]}\b", pages)]

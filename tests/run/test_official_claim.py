@@ -207,11 +207,17 @@ def test_a_subset_other_data_and_another_benchmark_are_named(tmp_path: Path, ser
 
 
 def test_each_language_has_a_number_of_its_own(tmp_path: Path, server: ChatServer) -> None:
-    found = claim(judged(tmp_path, server, {"benchmark__params__language": "both"}, prompts_from=clone(tmp_path)))
+    result = judged(tmp_path, server, {"benchmark__params__language": "both"}, prompts_from=clone(tmp_path))
+    found = claim(result)
     assert [line.partition("(")[2] for line in found["lines"]] == [
         "en, intersection; judge gpt-4.1; data compared by counts)",
         "cn, intersection; judge gpt-4.1; data compared by counts)",
     ]
+    told = report_of(result)
+    numbers = [(one["name"], one["language"], one["num_scores"]) for one in told["run"]["official"]]
+    assert numbers[:2] == [("Avg", "en", 11), ("Avg", "cn", 11)] and len(numbers) == 6
+    of_groups = [one for group in told["groups"] for one in group.get("official", ())]
+    assert of_groups and {one["num_scores"] for one in of_groups} == {11}, "no number mixes languages"
 
 
 def test_a_claim_that_does_not_follow_from_the_ledger_is_a_problem(tmp_path: Path, server: ChatServer) -> None:
