@@ -9,6 +9,8 @@ from editeval.judges.chat.params import AskParams, DrawnParams
 from editeval.judges.protocols.protocol import OfficialSettings, Protocol
 from editeval.metrics import OfficialUse
 
+_ANOTHER_MODEL = frozenset({"quantization", "kv_cache_dtype"})  # what vLLM may be told: the weights are others then
+
 
 def official_use(params: AskParams) -> OfficialUse | None:
     """Whose protocol it is, who answers, and what differs; None for a protocol that is no benchmark's."""
@@ -51,6 +53,9 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
     extra = getattr(params, "extra", {})
     if extra:
         yield f"extra ({', '.join(sorted(extra))})"
+    engine = sorted(_ANOTHER_MODEL & getattr(params, "engine", {}).keys())
+    if engine:
+        yield f"engine ({', '.join(engine)})"
     may_force = isinstance(params, DrawnParams) and params.output != "plain"
     is_forced = may_force and bool(params.answer_formats & JSON_SCHEMAS.keys())
     if is_forced != theirs.is_form_forced:
