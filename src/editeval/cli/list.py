@@ -15,14 +15,13 @@ from pathlib import Path
 from editeval import plugins
 from editeval.config.schema import POLICIES
 from editeval.errors import ConfigError
-from editeval.judges.protocols import protocol as protocols
-from editeval.types import Metric
+from editeval.run import protocol_facts
 
 
 def list_names(options: argparse.Namespace) -> int:
     """One line per name, the first of its class's or its module's docstring; for an editor, what it covers as well."""
     what = options.what
-    own = {"policies": POLICIES, "protocols": protocols.PROTOCOLS}  # all others may be installed as well
+    own = {"policies": POLICIES, "protocols": protocol_facts.PROTOCOLS}  # all others may be installed as well
     names = list(own[what]) if what in own else plugins.available(what)
     if options.name is not None:
         return _describe(what, options.name, names)
@@ -64,53 +63,17 @@ def _benchmark(name: str) -> Iterator[tuple[str, str]]:
     yield from rows.items()
 
 
-def _protocol(name: str) -> Iterator[tuple[str, str]]:
-    protocol = theirs = protocols.load(name)
-    source, settings = protocol.prompt_source, protocol.settings
-    if source is not None:  # it may ask more in the authors' words
-        theirs = protocols.load(name, words=dict.fromkeys(source.hashes, ""))
-    yield name, _first_line("protocols", name).partition(": ")[2]
-    if protocol.benchmark:
-        yield "benchmark", protocol.benchmark
-    scales = {metric: theirs.scales.get(metric, Metric(metric)).range for metric in theirs.metrics}
-    more = [metric for metric in theirs.metrics if metric not in protocol.metrics]
-    yield "metrics", "; ".join(f"{metric} {scales[metric]}" for metric in protocol.metrics)
-    if more:
-        yield "", f"with the authors' words also: {'; '.join(f'{metric} {scales[metric]}' for metric in more)}"
-    shown: dict[str, dict[str, None]] = {}  # roles by question, in order
-    for question in (one for request in theirs.examples() for one in theirs.questions(request)):
-        shown.setdefault(question.name, {}).update(dict.fromkeys(image.role for image in question.shown))
-    yield "questions", "; ".join(f"{question} ({', '.join(roles)})" for question, roles in shown.items())
-    if source is not None:
-        files = dict.fromkeys((*source.files, *(file for _, file, _ in source.elsewhere)))
-        yield "their words", f"{source.repository}: {', '.join(files)} (prompts_from: a clone of it)"
-    if settings is not None:
-        yield "their judges", ", ".join(settings.judges)
-        yield "settings", _settings(settings)
-    if protocol.departs:
-        yield "by default", f"differs in: {'; '.join(protocol.departs)}"
-    for switch, meaning in protocol.switches.items():
-        yield "switch", f"{switch}: {meaning}"
-    for mean in theirs.official:
-        yield "their number", f"{mean.name}: {mean.rule}"
-
-
-def _settings(settings: protocols.OfficialSettings) -> str:
-    said = {name: getattr(settings, name) for name in ("temperature", "max_new_tokens", "num_samples", "top_p")}
-    told = [f"{name} {'not sent' if value is None else format(value, 'g')}" for name, value in said.items()]
-    return ", ".join([*told, "the form of replies is forced" if settings.is_form_forced else "replies in plain text"])
-
-
 _DESCRIBED: Mapping[str, Callable[[str], Iterator[tuple[str, str]]]] = {
     "benchmarks": _benchmark,
-    "protocols": _protocol,
+    "protocols": protocol_facts.facts_of,
 }
 """(label, text) of what there is to say of one."""
 
 
 def _first_line(kind: str, name: str) -> str:
-    is_protocol = kind == "protocols"
-    module, cls = (f"{protocols.__package__}.{name}", "") if is_protocol else plugins.built_in(kind, name)
+    if kind == "protocols":
+        return protocol_facts.about(name)
+    module, cls = plugins.built_in(kind, name)
     spec = find_spec(module)
     assert spec is not None and spec.origin is not None, module
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))

@@ -83,7 +83,8 @@ def reparse_of(
             "`editeval score RUN CONFIG` asks a judge again"
         )
     wanted = protocol or asked
-    before = tuple(map(str, params.get("match_published") or ()))
+    told = params.get("match_published")
+    before = tuple(map(str, told)) if isinstance(told, list | tuple) else ()
     switches = (before if wanted == asked else ()) if match_published is None else tuple(match_published)
     if _asked(_loaded(params, wanted, switches)) != _asked(_loaded(params, asked, before)):
         flag = f"--protocol {wanted}" if wanted != asked else f"--match-published {' '.join(switches)}".rstrip()
