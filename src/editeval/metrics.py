@@ -67,7 +67,9 @@ class OfficialMean:
     def rule(self) -> str:
         """In words."""
         how = "mean of the categories' means" if self.over == "categories" else "mean of all scores"
-        scaled = f", each {self.factor:g} * (score - {self.offset:g})" if (self.factor, self.offset) != (1, 0) else ""
+        score = f"(score - {self.offset:g})" if self.offset else "score"
+        times = f"{self.factor:g} * " if self.factor != 1 else ""
+        scaled = f", each {times}{score}" if times or self.offset else ""
         steps = {"scores": self.score_digits, "categories": self.category_digits, "result": self.digits}
         rounded = [f"{what} to {digits}" for what, digits in steps.items() if digits is not None]
         where = f" in {', '.join(self.categories)}" if self.categories else ""

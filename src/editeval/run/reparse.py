@@ -98,7 +98,7 @@ def with_samples(reading: Reparse, store: RunStore, plan_of: Callable[[], Plan])
 
     Raises UserError if the data are not there, or are not those that were judged.
     """
-    if reading.loaded.settings is None:
+    if reading.loaded.default_settings is None:
         return reading
     plan = plan_of()
     if not is_same_benchmark(plan, store):

@@ -51,8 +51,10 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
     extra = getattr(params, "extra", {})
     if extra:
         yield f"extra ({', '.join(sorted(extra))})"
-    if isinstance(params, DrawnParams) and params.output != "plain" and params.answer_formats & JSON_SCHEMAS.keys():
-        yield "output (the form of replies is forced)"
+    may_force = isinstance(params, DrawnParams) and params.output != "plain"
+    is_forced = may_force and bool(params.answer_formats & JSON_SCHEMAS.keys())
+    if is_forced != theirs.is_form_forced:
+        yield f"output (the form of replies is {'' if is_forced else 'not '}forced)"
     if params.match_published:
         yield f"match_published ({', '.join(sorted(params.match_published))})"
 
