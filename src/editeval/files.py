@@ -205,7 +205,7 @@ class Folder:
         return error
 
     def _strange(self, name: str) -> StrangeFileError:
-        what = "a link, a device or the like; editeval follows and opens no such thing in a run directory"
+        what = "a link, a device or the like; editeval follows and opens no such thing here"
         return StrangeFileError(f"{self.root / name}: {what}: remove it, or put the file itself there")
 
 

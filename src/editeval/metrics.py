@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -67,7 +67,9 @@ class OfficialMean:
     def rule(self) -> str:
         """In words."""
         how = "mean of the categories' means" if self.over == "categories" else "mean of all scores"
-        scaled = f", each {self.factor:g} * (score - {self.offset:g})" if (self.factor, self.offset) != (1, 0) else ""
+        score = f"(score - {self.offset:g})" if self.offset else "score"
+        times = f"{self.factor:g} * " if self.factor != 1 else ""
+        scaled = f", each {times}{score}" if times or self.offset else ""
         steps = {"scores": self.score_digits, "categories": self.category_digits, "result": self.digits}
         rounded = [f"{what} to {digits}" for what, digits in steps.items() if digits is not None]
         where = f" in {', '.join(self.categories)}" if self.categories else ""
@@ -105,6 +107,15 @@ class OfficialUse:
     protocol: str
     judge: str  # the model that answers, as it is asked for
     differs: tuple[str, ...]  # from how the authors ask, one short phrase each; nothing: it does not
+
+    def with_switches(self, match_published: Iterable[str]) -> OfficialUse:
+        """The same where published bugs are repeated, by the names of their switches; a difference like any other."""
+        others = tuple(one for one in self.differs if not one.startswith(_SWITCHES))
+        said = f"{_SWITCHES}{', '.join(sorted(match_published))})"
+        return replace(self, differs=(*others, said) if match_published else others)
+
+
+_SWITCHES = "match_published ("
 
 
 @dataclass(frozen=True, slots=True)

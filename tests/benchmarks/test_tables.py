@@ -338,6 +338,22 @@ def test_ids_that_occur_twice_are_refused(file: Path) -> None:
     assert "ids must be unique" in refusal(write(file, table(2, id=["a", "a"])))
 
 
+def test_a_list_of_millions_in_a_file_of_a_few_kilobytes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = pa.Array.from_buffers(pa.int8(), 9_000_002, [None, pa.py_buffer(bytes(9_000_002))])
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 9_000_001, 9_000_002], pa.int32()), zeros)
+    path = write(tmp_path / "a.parquet", table(3, more=lists))
+    assert path.stat().st_size < 100_000
+    assert refusal(path) == (
+        f"{path}: row 1: 'more': 9,000,004 bytes, at most 8,388,608 are read; shorten it, or leave that column out"
+    )
+    monkeypatch.setattr(_table_files, "_MAX_VALUES", 1000)
+    assert "'more.list.element': 9,000,001 values in a row group" in refusal(
+        write(tmp_path / "b.parquet", table(3, more=lists))
+    )
+
+
 def test_a_picture_of_100000_pixels_a_side_fails_alone(file: Path) -> None:
     header = bytearray(png(0))
     header[16:24] = (100_000).to_bytes(4, "big") * 2

@@ -15,6 +15,7 @@ from rich.console import Console
 from editeval.reports.data import Report
 from editeval.reports.format import policy_line
 from editeval.reports.markdown import render_report_md, write_report_md
+from editeval.reports.official_numbers import official_lines
 from editeval.reports.terminal import render_terminal
 from editeval.store.records import SampleRow
 from editeval.text import duration, printable, share
@@ -152,3 +153,18 @@ def test_policy_line_compares_every_policy_with_the_one_used(make_report: Make, 
     used = {"policy": "batch_sync", "makespan_s": 15.3, "failures_s": 4.0, "idle_fraction": None, "max_drift": None}
     line = policy_line(make_report(rows, policies=(used, policies[1] | {"makespan_s": 11.3, "failures_s": 0.1})))
     assert line.startswith("batch_sync 15.3 s, 4.00 s of it waiting for failures; replayed from")
+
+
+def test_many_numbers_of_the_authors_are_counted_and_the_main_one_is_shown(make_report: Make) -> None:
+    def numbers(count: int) -> list[dict[str, object]]:
+        common = {"rule": "mean of all scores of x", "num_scored": 3, "num_scores": 4}
+        return [{"name": f"N{i}", "value": i + 0.5, **common} for i in range(count)]
+
+    report = make_report([row_of(0)])
+    few = official_lines(replace(report, run={**report.run, "official": numbers(3)}))
+    assert [name for name, _ in few] == [f"N{i}, authors' rule" for i in range(3)]
+    many = official_lines(replace(report, run={**report.run, "official": numbers(13)}))
+    assert many == [
+        ("N0, authors' rule", "0.5 (mean of all scores of x); 3 of 4 scores"),
+        ("further numbers, authors' rule", "12, in report.json: run.official"),
+    ]

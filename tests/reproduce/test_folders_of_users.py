@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,3 +170,26 @@ def test_what_a_folder_says_cannot_move_the_cursor(tmp_path: Path, capsys: pytes
     with pytest.raises(SystemExit):
         main(("reproduce", "gedit", "--from", str(tmp_path)))
     assert "\x1b" not in capsys.readouterr().out
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "pattern", "new"),
+    [
+        ("kris", "metrics.json", '(_score": )[0-9]+', rf"\g<1>{HUGE}"),
+        ("omnicontext", "score.jsonl", '("PF_score": )[0-9]+', rf"\g<1>{HUGE}"),
+    ],
+)
+def test_what_nobody_publishes_does_not_end_the_command(
+    name: str, file: str, pattern: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = FOLDERS[name](tmp_path)
+    path = next(folder.rglob(file))
+    text, count = re.subn(pattern, new, path.read_text())
+    assert count
+    path.write_text(text)
+    with pytest.raises(SystemExit) as end:
+        main(("reproduce", name, "--from", str(folder)))
+    assert end.value.code == 0, capsys.readouterr().err

@@ -134,6 +134,19 @@ def test_later_turns_are_made_again_if_the_one_before_is_another_edit_now(bench:
     assert sorted(tries) == sorted([*IDS, "b1", "b2", "b3"])
 
 
+def test_a_picture_put_in_the_place_of_an_earlier_turn_is_edited_by_nobody(bench: Chains) -> None:
+    first = bench.run(evaluation__samples=["a1"])
+    (first.plan.dir / edits_of(first)["a1"].path).write_bytes(encode_png(Image.new("RGB", (16, 12), (1, 2, 3))))
+    result = bench.run()
+    reasons = {key: edit.error and edit.error.reason for key, edit in edits_of(result).items()}
+    assert reasons == {**dict.fromkeys(IDS), "a2": "previous_turn", "a3": "previous_turn"}
+    with RunStore.reopen(first.plan.dir) as store:
+        store.forget_edits(["a1"])  # as `verify --repair` does
+    again = bench.run()
+    assert again.exit_code == 0 and {edit.error for edit in edits_of(again).values()} == {None}
+    check_chains(again)
+
+
 def test_an_interrupted_run_goes_on_with_the_turns_that_are_left(bench: Chains) -> None:
     interrupt = Interrupt()
     interrupt.request(15)

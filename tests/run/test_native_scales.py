@@ -113,6 +113,8 @@ def test_an_official_mean_of_some_categories_counts_those_alone_and_says_so() ->
     assert mean.of({"a": [1.0, 3.0], "b": [5.0], "c": [9.0], "d": []}) == 3.0
     assert mean.of({"c": [9.0]}) is None
     assert mean.rule == "mean of all scores of o, p in a, b"
+    scaled = [OfficialMean("m", ("o",), "samples", factor=f, offset=o).rule for f, o in ((100, 0), (1, 1), (25, 1))]
+    assert [rule.partition("each ")[2] for rule in scaled] == ["100 * score", "(score - 1)", "25 * (score - 1)"]
 
 
 def test_intervals_are_cut_at_the_ends_of_the_scale_and_nowhere_else() -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _BATCH_BYTES = 4 << 20  # decoded at a time, unless one row has more
 _KEPT_BYTES = 32 << 20  # of the rows read last, for each column and file
 _MAX_BATCH_ROWS = 1024
+_MAX_REPEATED = 1 << 30  # bytes of a batch, if every row had all that its column chunk holds
+_MAX_VALUES = 100_000_000  # of a column in one row group: as a run of equal ones, a billion take a kilobyte of the file
 
 
 class Table(Protocol):
@@ -87,6 +89,7 @@ class _ParquetTable:
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as pq
 
+        self._path = path
         self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
         self.schema = self._file.schema_arrow
         groups = (self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups))
@@ -105,7 +108,8 @@ class _ParquetTable:
         """The rows of a group, few at a time. `leaves`: name -> bytes in this group."""
         num_rows = self._starts[group + 1] - self._starts[group]
         fitting = _BATCH_BYTES * num_rows // max(1, sum(leaves.values()))
-        size = max(1, min(_MAX_BATCH_ROWS, fitting))
+        repeated = _MAX_REPEATED // max(1, max(leaves.values(), default=1))  # the file may hold one value for all rows
+        size = max(1, min(_MAX_BATCH_ROWS, fitting, repeated))
         yield from self._file.iter_batches(size, row_groups=[group], columns=list(leaves), use_threads=False)
 
     def cell(self, column: str, row: int) -> object:
@@ -134,7 +138,13 @@ class _ParquetTable:
     def _chunks(self, group: int, names: Sequence[str]) -> list[pq.ColumnChunkMetaData]:
         about = self._file.metadata.row_group(group)
         chunks = [about.column(i) for i in range(about.num_columns)]
-        return [c for c in chunks if any(c.path_in_schema == n or c.path_in_schema.startswith(f"{n}.") for n in names)]
+        found = [c for c in chunks if any(c.path_in_schema == n or c.path_in_schema.startswith(f"{n}.") for n in names)]
+        if huge := next((c for c in found if c.num_values > _MAX_VALUES), None):
+            what = (
+                f"{huge.path_in_schema!r}: {huge.num_values:,} values in a row group, at most {_MAX_VALUES:,} are read"
+            )
+            raise BenchmarkError(f"{self._path}: {what}; leave that column out")
+        return found
 
 
 class _ColumnReader:

@@ -33,6 +33,8 @@ from editeval.types import Benchmark, ImageRef, PluginParams, Sample
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MAX_TEXT_BYTES = 128 << 20  # of a cell, such as a picture in base64
+MAX_NESTED_BYTES = 8 << 20  # of a cell of lists or structs
 IMAGE_ROLES = ("image", "reference", "mask", "references")
 _SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.")
 
@@ -180,6 +182,8 @@ def _rows(files: Sequence[Path], schema: pa.Schema, reading: _RowReader) -> Iter
         reading.path, reading.place, reading.row = file, ImageDirectory(file.parent), -1
         with refusing(file):
             for batch in table.batches(plain, pictures):
+                for name in plain:
+                    _check_cells(file, reading.row + 1, name, batch.column(name))
                 columns = {n: [_json(classes.get(n), v) for v in batch.column(n).to_pylist()] for n in plain}
                 columns |= {n: _marks(batch.column(n)) for n in pictures if n in batch.schema.names}
                 for row in range(batch.num_rows):
@@ -187,6 +191,19 @@ def _rows(files: Sequence[Path], schema: pa.Schema, reading: _RowReader) -> Iter
                     value = {**dict.fromkeys(pictures, True), **{name: c[row] for name, c in columns.items()}}
                     yield JsonRecord(None, index, value, is_short=False)
                     index += 1
+
+
+def _check_cells(file: Path, first_row: int, name: str, array: pa.Array) -> None:
+    """Raises BenchmarkError for a cell that is no text or list of a benchmark: Python takes far more memory for it."""
+    limit = MAX_NESTED_BYTES if array.type.num_fields else MAX_TEXT_BYTES
+    if array.nbytes <= limit:
+        return
+    for row in range(len(array)):
+        if (size := array.slice(row, 1).nbytes) > limit:
+            what = f"{size:,} bytes, at most {limit:,} are read"
+            raise BenchmarkError(
+                f"{file}: row {first_row + row}: {name!r}: {what}; shorten it, or leave that column out"
+            )
 
 
 def _marks(array: pa.Array) -> list[object]:

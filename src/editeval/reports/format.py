@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report, SampleGroup
 from editeval.reports.i18n import Message, english
+from editeval.reports.official_numbers import official_lines
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
 from editeval.types import STATISTICS, Metric, Subset, Summary
 
@@ -301,23 +302,6 @@ def model_line(report: Report) -> Message | None:
     loaded = report.provenance.get("models") or {}
     said = str((loaded.get("edit") or {}).get("model") or "")
     return Message("simulated_model") if said.startswith("simulated:") else None
-
-
-def claim_lines(report: Report) -> list[str]:
-    """Whether the official number is official, or what differs: one line for each language; what comes first."""
-    return [printable(line) for line in (report.run.get("official_claim") or {}).get("lines") or ()]
-
-
-def official_lines(report: Report) -> list[tuple[str, str]]:
-    """(name, value and rule) of every number made as the benchmark's authors make it; the main one of each group."""
-    told = [("", f" ({one['rule']})", one) for one in report.run.get("official") or ()]
-    for group in report.groups:
-        told += [(f" ({group_title(group).strip('()')})", "", one) for one in group.official[:1]]
-    return [
-        (f"{one['name']}{of}, authors' rule", f"{value}{rule}; {one['num_scored']} of {one['num_scores']} scores")
-        for of, rule, one in told
-        for value in ("none" if one["value"] is None else f"{one['value']:.6g}",)
-    ]
 
 
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:

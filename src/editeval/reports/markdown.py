@@ -11,7 +11,6 @@ from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
     GROUP_TITLES,
     category_title,
-    claim_lines,
     columns,
     command,
     group_tables,
@@ -25,6 +24,7 @@ from editeval.reports.format import (
     stage_times,
     subset_line,
 )
+from editeval.reports.official_numbers import claim_lines
 from editeval.text import printable, shortened
 from editeval.types import Summary
 

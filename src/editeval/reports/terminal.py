@@ -13,7 +13,6 @@ from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, JsonObject, 
 from editeval.reports.format import (
     GROUP_TITLES,
     category_title,
-    claim_lines,
     columns,
     format_interval,
     group_tables,
@@ -22,7 +21,6 @@ from editeval.reports.format import (
     metric_title,
     metrics_of,
     model_line,
-    official_lines,
     planted_line,
     policy_line,
     policy_shares,
@@ -35,6 +33,7 @@ from editeval.reports.format import (
     trust_lines,
 )
 from editeval.reports.judge_trust import CERTIFIED, figures_line
+from editeval.reports.official_numbers import claim_lines, official_lines
 from editeval.text import NOTHING, fixed, moment, printable, share, shortened
 from editeval.types import Summary
 

@@ -22,7 +22,7 @@ def number_of(value: object) -> float | None:
     """A finite number, also where it is written as text; else None."""
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-    except ValueError:
+    except (ValueError, OverflowError):  # an integer of 400 digits
         return None
     return number if number is not None and abs(number) < 1e9 else None
 

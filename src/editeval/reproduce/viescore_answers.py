@@ -18,6 +18,7 @@ from editeval.judges.protocols import protocol
 from editeval.metrics import OfficialMean
 from editeval.reproduce.clone import Clone, PublishedDataError
 from editeval.reproduce.imagenhub_ratings import METRICS, Ratings, read_ratings
+from editeval.reproduce.official_means import number_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 from editeval.stats.agreement import fisher_mean, spearman
 from editeval.types import JudgeRequest
@@ -108,13 +109,15 @@ def _judge(clone: Clone, judge: str, folder: str, ratings: Mapping[str, Mapping[
 
 
 def _answers(clone: Clone, folder: str, is_read: bool) -> _Answers | None:
-    """None if one of the files is missing. `is_read`: editeval's own grammar reads the answers as well."""
+    """None if a file is missing, or no answer in both. `is_read`: editeval's own grammar reads the answers as well."""
     if not (clone.has(f"{folder}/SC.json") and clone.has(f"{folder}/PQ.json")):
         return None
     files = [clone.records(f"{folder}/{name}.json") for name in METRICS[:2]]
     both, either = set(files[0]) & set(files[1]), set(files[0]) | set(files[1])
     pairs = {key: [_published_score(file[key].get("score")) for file in files] for key in sorted(both)}
     ids = tuple(key for key, pair in pairs.items() if None not in pair)
+    if not ids:
+        return None
     scores: Columns = {name: [] for name in METRICS}
     own: Columns = {name: [] for name in METRICS}
     for key in ids:
@@ -140,7 +143,7 @@ def _published_score(score: object) -> float | None:
     """0-10: the least of whole numbers, each cut off behind the point, a number alone as it is; None if it is none."""
     try:
         value = float(score) if isinstance(score, int | float) else float(min(int(one) for one in _listed(score)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return min(10.0, max(0.0, value)) if math.isfinite(value) else None
 
@@ -268,7 +271,8 @@ def _without_judge(clone: Clone, ratings: Mapping[str, Mapping[str, Ratings]]) -
             values = clone.records(f"{folder}/{name}/{file}")
             for metric in dict.fromkeys(metric for entry in values.values() for metric in entry):
                 sign = -1.0 if metric in _DISTANCES else 1.0
-                known = {key: sign * float(str(entry[metric])) for key, entry in values.items() if metric in entry}
+                read = {key: number_of(entry.get(metric)) for key, entry in values.items()}
+                known = {key: sign * value for key, value in read.items() if value is not None}
                 scores: Columns = {column: list(known.values()) for column in METRICS}
                 rated = ratings.get(task, {}).get(model, {})
                 found.setdefault(metric, []).append(_with_raters(task, tuple(known), scores, rated))

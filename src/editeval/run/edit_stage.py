@@ -62,9 +62,11 @@ class EditStage(RunningStage):
     def build(self, key: str) -> EditRequest:
         sample, seed = self._samples[key], seed_of(self._stage.seed, key)
         found = self._plan.files.read(key) if self._plan.files is not None else None
-        if sample.after:
-            self._wait_for(sample)
+        before = self._wait_for(sample) if sample.after else None
         sources, target = [image.read() for image in sample.images], None
+        if before is not None and images.sha256(sources[0]) != before.sha256:
+            what = f"the file of its previous turn {sample.after!r} is not the edit that was recorded"
+            raise chains.PreviousTurnError(f"{key}: {what}; `editeval verify {self.store.dir} --repair`, and run again")
         if self._plan.editor.sees_target:
             if sample.target is None:
                 raise ImageError(f"{key}: the benchmark has no target for it")
@@ -77,10 +79,10 @@ class EditStage(RunningStage):
             self._shown[key] = (sources[0], target)
         return EditRequest(key, tuple(shown), sample.instruction, seed, target=target, found=found)
 
-    def _wait_for(self, sample: Sample) -> None:
-        """Until the edit of the previous turn is on record. Raises PreviousTurnError if there is none."""
+    def _wait_for(self, sample: Sample) -> Edit:
+        """The edit of the previous turn, once it is on record. Raises PreviousTurnError if there is none."""
         try:
-            self._completed.wait([sample.after], judging_id="")
+            return self._completed.wait([sample.after], judging_id="")[0]
         except NotEditedError as error:
             raise chains.PreviousTurnError(f"{sample.id}: its previous turn {sample.after!r} has no edit") from error
 

@@ -74,7 +74,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
-    official = [counted.official(*one) for one in authors]
+    official = [number for one in authors for number in counted.official(*one)]
     also: dict[str, object] = {"official": official} if official else {}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     claim = claim_of(store, shown)
@@ -151,18 +151,27 @@ class _Counted:
                 part = _Counted((), self._scales)
                 for metric, entries in self._entries.items():
                     part._entries[metric] = [entry for entry, one in zip(entries, names, strict=True) if one == name]
-                means = tuple(part.official(*one) for one in official if name)  # the rest of a benchmark has no name
+                for other, all_names in self._names.items():
+                    part._names[other] = [n for n, one in zip(all_names, names, strict=True) if one == name]
+                told = (number for one in official for number in part.official(*one))
+                means = tuple(told) if name else ()  # the rest of a benchmark has no name
                 yield data.SampleGroup(by, name, tuple(part.summaries()), means)
 
-    def official(self, mean: OfficialMean, labels: Sequence[str]) -> dict[str, object]:
-        """What report.json says of a number that the authors would print."""
-        scores: dict[str, list[float]] = {}
-        every = (entry for label in labels for entry in self._entries[label] if mean.covers(entry[0]))
-        entries = [entry for entry in every if entry[2] != "not_applicable"]
-        for category, _, _, value in entries:
-            scores.setdefault(category, []).extend([] if value is None else [value])
-        counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
-        return {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule, **counts}
+    def official(self, mean: OfficialMean, labels: Sequence[str]) -> Iterator[dict[str, object]]:
+        """What report.json says of a number that the authors would print: one for each language, as with them."""
+        languages = self._names["language"]
+        several = dict.fromkeys(languages) if len(set(languages)) > 1 else {}
+        for language in several or ("",):
+            scores: dict[str, list[float]] = {}
+            pairs = (pair for label in labels for pair in zip(self._entries[label], languages, strict=True))
+            spoken = (entry for entry, one in pairs if not several or one == language)
+            entries = [entry for entry in spoken if mean.covers(entry[0]) and entry[2] != "not_applicable"]
+            for category, _, _, value in entries:
+                scores.setdefault(category, []).extend([] if value is None else [value])
+            counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
+            said = {"language": language} if several else {}
+            named = {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule}
+            yield {**named, **counts, **said}
 
     def summaries(self) -> Iterator[Summary]:
         for metric, entries in self._entries.items():

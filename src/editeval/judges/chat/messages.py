@@ -99,7 +99,7 @@ def _object(score: Mapping[str, object]) -> dict[str, object]:
 def _levels(*names: str) -> dict[str, object]:
     """The names in order, reasons first where they are asked for, each of them a level from 0 to 10 as a text."""
     level = {"type": "string", "enum": [*map(str, range(11)), CANNOT_JUDGE]}
-    properties = {name: dict(_REASONING) if name == "reasoning" else level for name in names}
+    properties = {name: {"type": "string"} if name == "reasoning" else level for name in names}
     return {"type": "object", "properties": properties, "required": list(names), "additionalProperties": False}
 
 

@@ -16,7 +16,8 @@ def official_use(params: AskParams) -> OfficialUse | None:
     if protocol.settings is None:
         return None
     asked = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
-    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
+    use = OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
+    return use.with_switches(params.match_published)
 
 
 def _judge(params: AskParams) -> str:
@@ -51,10 +52,10 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
     extra = getattr(params, "extra", {})
     if extra:
         yield f"extra ({', '.join(sorted(extra))})"
-    if isinstance(params, DrawnParams) and params.output != "plain" and params.answer_formats & JSON_SCHEMAS.keys():
-        yield "output (the form of replies is forced)"
-    if params.match_published:
-        yield f"match_published ({', '.join(sorted(params.match_published))})"
+    may_force = isinstance(params, DrawnParams) and params.output != "plain"
+    is_forced = may_force and bool(params.answer_formats & JSON_SCHEMAS.keys())
+    if is_forced != theirs.is_form_forced:
+        yield f"output (the form of replies is {'' if is_forced else 'not '}forced)"
 
 
 def _degree(temperature: float | None) -> str:

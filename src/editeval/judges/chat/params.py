@@ -46,7 +46,7 @@ class AskParams:
         object.__setattr__(self, "match_published", tuple(self.match_published))  # a worker gets them as a list
         if self.prompts_from and not self.words:
             object.__setattr__(self, "words", protocols.authors_words(self.protocol, self.prompts_from))
-        settings = self.asking.settings
+        settings = self.asking.default_settings
         theirs = {} if settings is None else {name: getattr(settings, name, None) for name in self.defaults}
         if settings is not None and settings.max_new_tokens is None:
             theirs["max_new_tokens"] = AMPLE_TOKENS
@@ -124,7 +124,8 @@ class AskParams:
             return SamplingParams(question.answer, NUM_TOKENS, is_expected=True)
         is_structured = self.output != "plain"
         seed = sample_seed(self.seed, key, question.name, number)
-        top_p = 1.0 if self.asking.settings is None else self.asking.settings.top_p
+        settings = self.asking.default_settings
+        top_p = 1.0 if settings is None else settings.top_p
         return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, top_p)
 
     def is_expected(self, question: Question, gives_probabilities: bool) -> bool:

@@ -5,7 +5,8 @@ instruction_following  0-10: do the changes that were asked for occur?
 identity_preservation  0-10: is everything else the same? In one reply with the score above, behind reasons
 perceptual_quality     0-10: the edit alone, without the instruction
 
-A system message, then the images as they are, then the instruction; the form of a reply is forced where the engine can.
+A system message, then the images as they are, then the instruction; the form of a reply is forced, as by the authors,
+where the engine can.
 Official: the mean over samples of each. Deviation from the published script: it pairs edits with rows by the order of
 sorted file names; here an edit belongs to its sample.
 """
@@ -108,7 +109,9 @@ Only if you are shown no picture, put "cannot judge" in place of N.
             (_QUALITY, f"{_FOLDER}/prompt_quality.py", _QUALITY),
         ),
     )
-    settings = OfficialSettings(("gpt-4o-2024-11-20",), temperature=1.0, max_new_tokens=512, num_samples=20)
+    settings = OfficialSettings(
+        ("gpt-4o-2024-11-20",), temperature=1.0, max_new_tokens=512, num_samples=20, is_form_forced=True
+    )
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
         "alignment": partial(_read, _PARTS[:2]),
         "perceptual_quality": partial(_read, _PARTS[2:]),

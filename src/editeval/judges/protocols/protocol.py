@@ -140,6 +140,7 @@ class OfficialSettings:
     max_new_tokens: int | None = None  # None: their script sends none
     num_samples: int = 1
     top_p: float = 1.0  # asked of servers
+    is_form_forced: bool = False  # True: their script has the engine force the form of replies
 
 
 class Protocol(ABC):
@@ -167,6 +168,11 @@ class Protocol(ABC):
             raise ConfigError(f"match_published: {known}, got {switch!r}")
         self.words: Mapping[str, str] = {**self.own_words, **(words or {})}
         self.match_published = match_published
+
+    @property
+    def default_settings(self) -> OfficialSettings | None:
+        """What holds where a judge's parameters say nothing; None: the defaults of the judge."""
+        return self.settings
 
     @property
     def departs(self) -> tuple[str, ...]:
@@ -223,7 +229,7 @@ def load(
 
 
 def as_recorded(params: Mapping[str, object], name: str = "") -> Protocol:
-    """The protocol of a judge whose parameters a run has, in the words that were in use; or that called `name`."""
+    """The protocol of a judge whose parameters a run has, in the words in use; or that called `name`."""
     asked = str(params.get("protocol"))
     if name and name != asked:
         return load(name)

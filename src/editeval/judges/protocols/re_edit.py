@@ -95,6 +95,18 @@ _HASHES = {
 }
 """First the system prompt, then the user's, which has two official texts per category: without and with rationale."""
 
+_FURTHER = {"SC (mean of pairs)": "semantic_consistency_pair", "PQ (mean of minima)": "perceptual_quality"}
+
+
+def _means(
+    metrics: Mapping[str, str], factor: float = 1.0, categories: tuple[str, ...] = ()
+) -> tuple[OfficialMean, ...]:
+    """The authors' number of each metric, under the name that they give it."""
+    return tuple(
+        OfficialMean(f"RE-Edit {name}", (metric,), "samples", digits=2, factor=factor, categories=categories)
+        for name, metric in metrics.items()
+    )
+
 
 class ReEdit(Protocol):
     """A verdict on the sample's category, and two grades, in our own words."""
@@ -109,6 +121,14 @@ class ReEdit(Protocol):
             **{f"prompts.{name}.user_prompt_template": known[1:] for name, known in _HASHES.items()},
         },
     )
+    settings = OfficialSettings(
+        ("Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen3-VL-30B-A3B-Instruct"), temperature=0.0, max_new_tokens=128
+    )
+    official = (
+        *_means({"yes rate (%)": "reasoning"}, factor=10.0),
+        *(mean for name in _DEMANDS for mean in _means({f"{name} (%)": "reasoning"}, factor=10.0, categories=(name,))),
+        *_means({"IF": "instruction_following", "SC (mean of minima)": "semantic_consistency"}),
+    )
     switches: ClassVar[Mapping[str, str]] = {"re_edit_failures": "an unreadable reply counts: as no, 5, or twice 5"}
 
     def __new__(cls, words: Mapping[str, str] | None = None, match_published: frozenset[str] = frozenset()) -> ReEdit:
@@ -116,6 +136,11 @@ class ReEdit(Protocol):
         del match_published
         wanted: type[ReEdit] = _PublishedReEdit if words else cls
         return super().__new__(wanted)
+
+    @property
+    def default_settings(self) -> OfficialSettings | None:
+        """None in our own words, which were asked before these settings were known: scores of then stay valid."""
+        return None
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         demands = _DEMANDS.get(str(request.metadata.get("category", "")))
@@ -154,30 +179,12 @@ class _PublishedReEdit(ReEdit):
     """The same in the authors' words, with the quality of the edit, as their pipeline asks a local Qwen3-VL."""
 
     metrics = (*ReEdit.metrics, "semantic_consistency_pair", "perceptual_quality")
-    settings = OfficialSettings(
-        ("Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen3-VL-30B-A3B-Instruct"), temperature=0.0, max_new_tokens=128
-    )
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {  # as ours, but never forced on an engine
         "written_verdict": read_verdict,
         "written_number": read_number,
         "written_pair": read_pair,
     }
-    official = (
-        OfficialMean("RE-Edit yes rate (%)", ("reasoning",), "samples", digits=2, factor=10.0),
-        *(
-            OfficialMean(f"RE-Edit {name} (%)", ("reasoning",), "samples", digits=2, factor=10.0, categories=(name,))
-            for name in _DEMANDS
-        ),
-        *(
-            OfficialMean(f"RE-Edit {title}", (metric,), "samples", digits=2)
-            for title, metric in (
-                ("IF", "instruction_following"),
-                ("SC (mean of minima)", "semantic_consistency"),
-                ("SC (mean of pairs)", "semantic_consistency_pair"),
-                ("PQ (mean of minima)", "perceptual_quality"),
-            )
-        ),
-    )
+    official = (*ReEdit.official, *_means(_FURTHER))
 
     def __init__(self, words: Mapping[str, str] | None = None, match_published: frozenset[str] = frozenset()) -> None:
         super().__init__(words, match_published)
@@ -187,6 +194,10 @@ class _PublishedReEdit(ReEdit):
             raise ConfigError(
                 f"prompts_from: expected every text of RE-Edit, found no {', '.join(absent)}; fix the file"
             )
+
+    @property
+    def default_settings(self) -> OfficialSettings | None:
+        return self.settings
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         category = str(request.metadata.get("category", ""))

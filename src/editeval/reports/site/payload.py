@@ -19,18 +19,17 @@ from editeval.images import FLAGS, FLAGS_OF_FILES
 from editeval.plugins import names_code
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
 from editeval.reports.format import (
-    claim_lines,
     command,
     group_tables,
     metrics_of,
     model_line,
-    official_lines,
     planted_line,
     policy_shares,
     scale_words,
     score_titles,
 )
 from editeval.reports.i18n import Message
+from editeval.reports.official_numbers import claim_lines, official_lines
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.store.records import SampleRow
 from editeval.text import plain, run_command
