@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from command_line import cli
 from editeval import plugins
 from editeval.benchmarks._published import PublishedBenchmark
 from editeval.benchmarks.gedit import GEdit
+from editeval.cli.list import list_names
+from editeval.errors import ConfigError
+from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.gedit import GEditProtocol
 from editeval.judges.protocols.protocol import PromptSource, text_digest
 from fakes.chat_server import ChatServer, Handler, saying
@@ -103,6 +107,25 @@ def test_all_that_is_known_of_every_named_benchmark_is_listed(tmp_path: Path) ->
     wrong = cli("list", "benchmarks", "gedot", cwd=tmp_path)
     assert wrong.returncode == 2 and "did you mean 'gedit'?" in wrong.stderr
     assert cli("list", "policies", "gedit", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("name", protocols.PROTOCOLS)
+def test_all_that_is_known_of_a_protocol_is_printed(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    protocol = protocols.load(name)
+    assert list_names(Namespace(what="protocols", name=name)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    questions = {one.name for request in protocol.examples() for one in protocol.questions(request)}
+    assert all(text in said for text in (*protocol.metrics, *questions, *protocol.switches))
+    assert all(f"{mean.name}: {mean.rule}" in said.replace(" their number", "") for mean in protocol.official)
+    if protocol.settings and protocol.prompt_source:
+        assert protocol.settings.judges[0] in said and protocol.prompt_source.files[0] in said
+
+
+def test_protocols_are_listed_and_a_wrong_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list_names(Namespace(what="protocols", name=None)) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*protocols.PROTOCOLS]
+    with pytest.raises(ConfigError, match="did you mean 'gedit'"):
+        list_names(Namespace(what="protocols", name="gedt"))
 
 
 def test_the_pages_have_a_row_for_every_published_benchmark_that_agrees_with_its_card() -> None:

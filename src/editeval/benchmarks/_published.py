@@ -177,7 +177,8 @@ class PublishedBenchmark(Benchmark):
     def notes(self) -> tuple[str, ...]:
         """The parameters that decide which samples there are, and how the data differ from the known version."""
         said, differs = ", ".join(f"{name} {value}" for name, value in self._chosen().items()), self.differs()
-        version = f"not the known version of {self.card.title}: {'; '.join(differs)}" if differs else ""
+        more = f"; {len(differs) - 3} more" if len(differs) > 3 else ""
+        version = f"not the known version of {self.card.title}: {'; '.join(differs[:3])}{more}" if differs else ""
         return tuple(filter(None, (said, version)))
 
     def _chosen(self) -> dict[str, object]:

@@ -18,7 +18,8 @@ def official_use(params: AskParams) -> OfficialUse | None:
     if protocol.settings is None:
         return None
     asked = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
-    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
+    use = OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
+    return use.with_switches(params.match_published)
 
 
 def _judge(params: AskParams) -> str:
@@ -60,8 +61,6 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
     is_forced = may_force and bool(params.answer_formats & JSON_SCHEMAS.keys())
     if is_forced != theirs.is_form_forced:
         yield f"output (the form of replies is {'' if is_forced else 'not '}forced)"
-    if params.match_published:
-        yield f"match_published ({', '.join(sorted(params.match_published))})"
 
 
 def _degree(temperature: float | None) -> str:
