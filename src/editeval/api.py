@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from editeval import plugins
-from editeval.config.load import Overrides, load_config, load_mapping
+from editeval.config.load import Overrides, load_config, load_mapping, load_with
 from editeval.config.schema import Config, Logging, Stage
 from editeval.errors import ConfigError, EditBatchError, MachineError, UserError
 from editeval.execution.pool import BudgetLedger, Pool
@@ -225,10 +225,13 @@ def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _judging(judge: Config | str | Path, params: Mapping[str, Any]) -> Config:
     _check_plain("", params)
+    above = {f"reward_model.params.{key}": value for key, value in params.items()}
+    if isinstance(judge, Config):
+        return _config(judge, above)
+    tree = {name: {"type": kind} for name, kind in (("benchmark", "procedural"), ("diffusion_model", "identity"))}
     if isinstance(judge, str) and not judge.endswith((".yaml", ".yml")):
-        tree = {name: {"type": kind} for name, kind in (("benchmark", "procedural"), ("diffusion_model", "identity"))}
         return load_mapping({**tree, "reward_model": {"type": judge, "params": params}}, "judge")
-    return _config(judge, {f"reward_model.params.{key}": value for key, value in params.items()})
+    return load_with(tree, "judge", Path(judge), Overrides(values=above))  # a file with nothing but a judge is enough
 
 
 def _asked(number: int, row: Mapping[str, Any], uses_prompts: bool, config: Config) -> JudgeRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -107,6 +107,15 @@ class OfficialUse:
     protocol: str
     judge: str  # the model that answers, as it is asked for
     differs: tuple[str, ...]  # from how the authors ask, one short phrase each; nothing: it does not
+
+    def with_switches(self, match_published: Iterable[str]) -> OfficialUse:
+        """The same where published bugs are repeated, by the names of their switches; a difference like any other."""
+        others = tuple(one for one in self.differs if not one.startswith(_SWITCHES))
+        said = f"{_SWITCHES}{', '.join(sorted(match_published))})"
+        return replace(self, differs=(*others, said) if match_published else others)
+
+
+_SWITCHES = "match_published ("
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,12 @@ def test_no_edits_ask_nobody(server: ChatServer) -> None:
 
 
 def test_a_configuration_names_the_judge_too(tmp_path: Path) -> None:
-    text = "benchmark: {type: procedural}\ndiffusion_model: {type: identity}\n"
-    text += "reward_model: {type: reference, params: {device_ids: [cpu]}}\n"
-    (tmp_path / "judge.yaml").write_text(text, encoding="utf-8")
-    found = editeval.judge(SOURCE, TARGET, "", judge=tmp_path / "judge.yaml", target=TARGET, mask=MASK)
-    assert found[0].value == pytest.approx(10)
+    judge = "reward_model: {type: reference, params: {device_ids: [cpu]}}\n"
+    whole = "benchmark: {type: image_folder, params: {path: gone}}\ndiffusion_model: {type: identity}\n"
+    for text in (judge, whole + judge):  # one with nothing but a judge is enough, as for `editeval import`
+        (tmp_path / "judge.yaml").write_text(text, encoding="utf-8")
+        found = editeval.judge(SOURCE, TARGET, "", judge=tmp_path / "judge.yaml", target=TARGET, mask=MASK)
+        assert found[0].value == pytest.approx(10)
 
 
 def test_mistakes_are_one_line_each(tmp_path: Path) -> None:

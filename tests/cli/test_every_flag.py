@@ -190,6 +190,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("reparse", "--scores"): row(f"reparse coded {CODE}", "--scores nobody", "no such score set"),
     ("reparse", "--judging"): row(f"reparse coded {CODE}", "--judging nobody", "no such score set"),
     ("reparse", "--protocol"): row(f"reparse coded {CODE}", "--protocol viescore", "asks other questions"),
+    ("reparse", "--match-published"): row(f"reparse coded {CODE}", "--match-published nobody", "has no switch"),
     ("reparse", "--min-label-mass"): row(f"reparse coded {CODE}", "--min-label-mass 0", "kept as the score set"),
     ("reparse", "--allow-code"): row("reparse coded --min-label-mass 0", CODE, "kept as the score set"),
     ("simulate", "--requests"): row(SIMULATE, "--requests 14", "14 requests"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from command_line import cli
 from editeval import plugins
 from editeval.benchmarks._published import PublishedBenchmark
 from editeval.benchmarks.gedit import GEdit
+from editeval.cli.list import list_names
+from editeval.errors import ConfigError
+from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.gedit import GEditProtocol
 from editeval.judges.protocols.protocol import PromptSource, text_digest
 from fakes.chat_server import ChatServer, Handler, saying
@@ -105,6 +109,25 @@ def test_all_that_is_known_of_every_named_benchmark_is_listed(tmp_path: Path) ->
     assert cli("list", "policies", "gedit", cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize("name", protocols.PROTOCOLS)
+def test_all_that_is_known_of_a_protocol_is_printed(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    protocol = protocols.load(name)
+    assert list_names(Namespace(what="protocols", name=name)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    questions = {one.name for request in protocol.examples() for one in protocol.questions(request)}
+    assert all(text in said for text in (*protocol.metrics, *questions, *protocol.switches))
+    assert all(f"{mean.name}: {mean.rule}" in said.replace(" their number", "") for mean in protocol.official)
+    if protocol.settings and protocol.prompt_source:
+        assert protocol.settings.judges[0] in said and protocol.prompt_source.files[0] in said
+
+
+def test_protocols_are_listed_and_a_wrong_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list_names(Namespace(what="protocols", name=None)) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*protocols.PROTOCOLS]
+    with pytest.raises(ConfigError, match="did you mean 'gedit'"):
+        list_names(Namespace(what="protocols", name="gedt"))
+
+
 def test_the_pages_have_a_row_for_every_published_benchmark_that_agrees_with_its_card() -> None:
     for page in ("benchmarks.md", "benchmarks.zh-CN.md"):
         lines = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8").splitlines()
@@ -154,7 +177,8 @@ def test_an_official_number_ends_the_run_and_one_changed_character_of_the_words_
         done = cli("run", "--benchmark", "gedit", "--data", "GEdit-Bench", cwd=folder)
         assert done.returncode == 0, done
         grades = [math.sqrt(9 * (number % 5 + 4)) for number in range(len(GEDIT_GROUPS))]
-        line = f"official: GEdit-Bench Avg {round(sum(grades) / len(grades), 3):g} (en, intersection; judge gpt-4.1)"
+        where = "(en, intersection; judge gpt-4.1; data compared by counts)"
+        line = f"official: GEdit-Bench Avg {round(sum(grades) / len(grades), 3):g} {where}"
         assert line in " ".join(done.stdout.split())
         report = json.loads((folder / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
         assert report["run"]["official_claim"]["lines"] == [line]

@@ -132,6 +132,8 @@ def test_what_is_no_category_of_the_benchmark_is_not_asked_about() -> None:
         ("I give it 2/5.", 2.0),
         ("It gets 2 out of 5", 2.0),
         ('{"consistency_score": 2} or {"consistency_score": 3}', "ambiguous"),
+        ("Consistency Score: 4/10", "unparsable"),
+        ("Consistency Score: 4 out of 50", "unparsable"),
         ("consistency_score: 1-5", "unparsable"),
         ("4 of the 3 hats are red.", "unparsable"),
         ('{"consistency_score": 2.5}', "unparsable"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,18 @@ from PIL import Image
 from editeval import plugins
 from editeval.errors import ConfigError, MachineError
 from editeval.judges.chat.messages import shrunk
+from editeval.judges.chat.official_use import official_use
 from editeval.judges.openai_chat import OpenaiChatJudge
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
-from editeval.judges.vllm_vlm import VllmVlmJudge
+from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
 from editeval.types import Judge
+
+
+def test_a_model_that_is_made_coarser_is_not_the_authors_judge() -> None:
+    plain = VllmVlmParams(protocol="rise", model_name="gpt-4.1-2025-04-14", engine={"enforce_eager": True})
+    coarse = replace(plain, engine={"quantization": "fp8"})
+    told = [use.differs for params in (plain, coarse) if (use := official_use(params)) is not None]
+    assert told == [("words (own wording)",), ("words (own wording)", "engine (quantization)")]
 
 
 def test_it_is_a_plug_in_and_its_parts_are_not() -> None:

@@ -14,6 +14,7 @@ from editeval.run import results
 from editeval.run.pipeline import RunResult
 from editeval.stats.summary import summarise
 from editeval.store.run_store import RunStore
+from editeval.store.verify import verify
 from editeval.types import Metric, OfficialMean, Score
 
 ONE_TO_FIVE = Metric("overall", 1.0, 5.0)
@@ -79,6 +80,8 @@ def test_a_metric_that_does_not_apply_counts_neither_as_scored_nor_as_missing(tm
     assert [care[k] for k in ("num_samples", "num_scored", "num_unscored", "coverage")] == [8, 8, 0, 1.0]
     told = {s["id"]: s["scores"]["care"] for s in samples_of(result)}
     assert [told[key]["reason"] for key in skipped] == ["not_applicable"] * 2
+    with RunStore.read(result.plan.dir) as store:
+        assert verify(store, results.prefixes(results.shown(store))) == [], "its report counts as the ledger does"
     assert report_of(result)["coverage"]["parse_rate"] == 1.0
     with RunStore.read(result.plan.dir) as store:
         assert not list(results.stale_summaries(store))

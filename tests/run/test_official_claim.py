@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_fakes import config, report_of, run
+from pipeline_fakes import config, log_of, report_of, run
 
 from editeval.benchmarks.gedit import GEdit
 from editeval.cli.export import _model as table_of
@@ -81,7 +81,7 @@ def test_the_authors_words_judge_settings_data_and_every_score_make_it_official(
 ) -> None:
     result = judged(tmp_path, server, prompts_from=clone(tmp_path))
     found = claim(result)
-    line = "official: GEdit-Bench Avg 6 (en, intersection; judge gpt-4.1)"
+    line = "official: GEdit-Bench Avg 6 (en, intersection; judge gpt-4.1; data compared by counts)"
     assert (found["is_official"], found["differs"], found["lines"]) == (True, [], [line])
     assert found["protocol"] == "gedit", "the benchmark's own, without a word of the configuration"
     assert result.plan.config.origins["reward_model.params.protocol"] == "benchmark"
@@ -156,7 +156,26 @@ def test_the_table_for_a_paper_says_it(tmp_path: Path, server: ChatServer) -> No
     result = judged(tmp_path, server, prompts_from=clone(tmp_path))
     with RunStore.read(result.plan.dir) as store:
         model, metric = table_of(store)
-    assert "official: GEdit-Bench Avg 6 (en, intersection; judge gpt-4.1)" in render_tex([model], metric, "x")
+    assert "official: GEdit-Bench Avg 6 (en, intersection; judge gpt-4.1; data compared by counts)" in render_tex(
+        [model], metric, "x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "is_other"),
+    [("gpt-4.1-2025-04-14", False), ("openai/gpt-4.1", False), ("gpt-4.1-mini", True), ("tiny", True), ("", False)],
+)
+def test_a_server_that_names_another_model_than_the_judge_is_believed(
+    tmp_path: Path, server: ChatServer, name: str, is_other: bool
+) -> None:
+    def judge(handler: Handler) -> None:
+        answer = {"finish_reason": "stop", "message": {"role": "assistant", "content": SAID}}
+        handler.json(200, {"choices": [answer], "model": name})
+
+    result = judged(tmp_path, server.will(judge, repeats=True), prompts_from=clone(tmp_path))
+    found = claim(result)
+    assert found["differs"] == ([f"judge ({name} answered instead of gpt-4.1)"] if is_other else [])
+    assert ("answers as" in log_of(result)) is is_other
 
 
 def test_one_reply_that_cannot_be_read_is_named(tmp_path: Path, server: ChatServer) -> None:
@@ -169,7 +188,8 @@ def test_one_reply_that_cannot_be_read_is_named(tmp_path: Path, server: ChatServ
     says = ["coverage (10 of 11 scores)", "mean (a group has no score)"]
     assert (found["is_official"], found["differs"]) == (False, says)
     assert found["lines"] == [
-        "not official: GEdit-Bench Avg none (en, intersection; judge gpt-4.1) differs in: " + ", ".join(says)
+        "not official: GEdit-Bench Avg none (en, intersection; judge gpt-4.1; data compared by counts) differs in: "
+        + ", ".join(says)
     ]
 
 
@@ -190,8 +210,8 @@ def test_each_language_has_a_number_of_its_own(tmp_path: Path, server: ChatServe
     result = judged(tmp_path, server, {"benchmark__params__language": "both"}, prompts_from=clone(tmp_path))
     found = claim(result)
     assert [line.partition("(")[2] for line in found["lines"]] == [
-        "en, intersection; judge gpt-4.1)",
-        "cn, intersection; judge gpt-4.1)",
+        "en, intersection; judge gpt-4.1; data compared by counts)",
+        "cn, intersection; judge gpt-4.1; data compared by counts)",
     ]
     told = report_of(result)
     numbers = [(one["name"], one["language"], one["num_scores"]) for one in told["run"]["official"]]

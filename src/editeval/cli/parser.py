@@ -16,7 +16,7 @@ Flags = Callable[[Group], object]
 """Adds one flag or several."""
 DISPLAYS = ("auto", "live", "plain", "json", "none")
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
-PLUGINS = ("editors", "judges", "benchmarks", "policies")
+PLUGINS = ("editors", "judges", "benchmarks", "protocols", "policies")
 
 
 class Parser(argparse.ArgumentParser):
@@ -294,6 +294,7 @@ def _add_scores(commands: Commands[Parser]) -> None:
         _RUN,
         _scores("whose replies; needed if the run has several score sets"),
         _flag("--protocol", metavar="NAME", help="another protocol that asks the same questions"),
+        _flag("--match-published", nargs="*", metavar="BUG", help="published bugs to repeat; none: repeats no more"),
         _flag("--min-label-mass", type=float, metavar="X", help="least probability on the labels, 0 to 1"),
         _CODE,
         module="rescore",
@@ -313,8 +314,9 @@ def _add_scores(commands: Commands[Parser]) -> None:
 def _add_others(commands: Commands[Parser]) -> None:
     output_dir = _flag("--output-dir", default="outputs", metavar="DIR", help="whose disk is looked at")
     _add(commands, "doctor", "this machine: devices, libraries, caches, disks, bad combinations", output_dir, _JSON)
-    one = _flag("name", nargs="?", metavar="NAME", help="all that is known of this benchmark")
-    names = _add(commands, "list", "list editors, judges, benchmarks and policies", _flag("what", choices=PLUGINS), one)
+    one = _flag("name", nargs="?", metavar="NAME", help="all that is known of this benchmark or protocol")
+    what = _flag("what", choices=PLUGINS)
+    names = _add(commands, "list", "list editors, judges, benchmarks, protocols and policies", what, one)
     names.set_defaults(command="list_names")
     _add(
         commands,

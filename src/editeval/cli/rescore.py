@@ -68,7 +68,7 @@ def reparse(options: argparse.Namespace) -> int:
     """
     with RunStore.reopen(run_dirs(options)[0]) as store:
         parent = _parent(store, options.scores)
-        reading = reparse_of(parent, options.protocol, options.min_label_mass)
+        reading = reparse_of(parent, options.protocol, options.min_label_mass, options.match_published)
         reading = with_samples(reading, store, lambda: plan_of(store, options.allow_code))
         found, total = changes(store, reading)
         if not found:
@@ -101,7 +101,8 @@ def _tell(reading: Reparse, found: Sequence[ChangedScore], total: int) -> None:
 
     count = sum(change.count for change in found)
     out = sys.stdout.write
-    out(f"{reading.parent.id} read again: {reading.protocol}, min_label_mass {reading.min_label_mass:g}\n")
+    switches = "".join(f", {switch}" for switch in reading.match_published)
+    out(f"{reading.parent.id} read again: {reading.protocol}, min_label_mass {reading.min_label_mass:g}{switches}\n")
     if not found:
         out(f"0 of {total} scores change; nothing was added\n")
         return

@@ -37,6 +37,7 @@ class BenchmarkUsed:
     name: str
     title: str = ""  # what its authors call it
     differs: tuple[str, ...] = ()
+    compared_by: str = ""  # by what the published samples are known: "counts", or their content
 
 
 def benchmark_used(config: BenchmarkConfig, benchmark: Benchmark) -> BenchmarkUsed:
@@ -44,7 +45,10 @@ def benchmark_used(config: BenchmarkConfig, benchmark: Benchmark) -> BenchmarkUs
     name = Path(config.type).name if plugins.is_foreign(config.type) else plugins.short_name(config.type)
     differs = getattr(benchmark, "differs", None)  # of a published one
     title = str(getattr(getattr(benchmark, "card", None), "title", ""))
-    return BenchmarkUsed(name, title, tuple(map(str, differs())) if callable(differs) else ())
+    if not callable(differs):
+        return BenchmarkUsed(name, title)
+    compared_by = getattr(benchmark, "compared_by", str)
+    return BenchmarkUsed(name, title, tuple(map(str, differs())), str(compared_by()))
 
 
 def record(config: BenchmarkConfig, benchmark: Benchmark, store: RunStore) -> None:
@@ -79,8 +83,10 @@ def expected(plan: Plan, judging: ScoreSetPlan) -> str:
     use = judging.known.official_use
     if use is None:
         return ""
-    told = list(differences(use, benchmark_used(plan.config.benchmark, plan.benchmark), plan.subset))
-    said = f"not official: differs in: {', '.join(told)}" if told else "official, if every sample is scored"
+    used = benchmark_used(plan.config.benchmark, plan.benchmark)
+    told = list(differences(use, used, plan.subset))
+    said = f"official, if every sample is scored{_by_counts(used)}"
+    said = f"not official: differs in: {', '.join(told)}" if told else said
     return f"protocol {use.protocol}, {said}"
 
 
@@ -98,7 +104,9 @@ def claim_of(store: RunStore, shown: Sequence[ShownScoreSet]) -> JsonObject | No
 def _claim(store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: Sequence[OfficialMean]) -> JsonObject:
     used = recorded(store)
     common = list(differences(use, used, queries.subset(store)))
-    parts = list(_parts(list(results.rows(store, (score_set,)))))
+    rows = list(results.rows(store, (score_set,)))
+    parts = list(_parts(rows))
+    common += [f"judge ({name} answered instead of {use.judge})" for name in _answered_by(rows)]
     numbers = [(part, _number(mean, part, score_set.prefix)) for mean in means for part in parts]
     title = used.title if used is not None and used.title and used.name == use.benchmark else use.benchmark
     main = [one for part, one in numbers if one["name"] == means[0].name and not part.is_within]
@@ -110,9 +118,28 @@ def _claim(store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: S
         "judge": use.judge,
         "is_official": not told,
         "differs": list(told),
-        "lines": [_line(title, use.judge, one, [*common, *_missing(one)]) for one in main],
+        "lines": [_line(title, use.judge + _by_counts(used), one, [*common, *_missing(one)]) for one in main],
         "numbers": [one for _, one in numbers],
     }
+
+
+def _by_counts(used: BenchmarkUsed | None) -> str:
+    """That nothing of the data is known but how many samples there are, if so."""
+    return "; data compared by counts" if used is not None and used.compared_by == "counts" else ""
+
+
+def _answered_by(rows: Sequence[SampleRow]) -> list[str]:
+    """The models other than the one that was asked for that gave a reply, as the server names them."""
+    raws = (score.raw for row in rows for score in row.scores.values() if '"answered_by"' in score.raw)
+    return sorted({name for raw in raws for name in _named(json.loads(raw))})
+
+
+def _named(kept: object) -> Iterator[str]:
+    for key, value in kept.items() if isinstance(kept, dict) else enumerate(kept) if isinstance(kept, list) else ():
+        if key == "answered_by":
+            yield str(value)
+        else:
+            yield from _named(value)
 
 
 class _Part(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 
@@ -18,7 +18,7 @@ from editeval.store import manifest
 from editeval.store.fingerprints import judge_request
 from editeval.store.records import Details, Json, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
-from editeval.store.score_sets import recorded_scales
+from editeval.store.score_sets import official_use_in, recorded_scales
 from editeval.types import JudgeRequest, Outcome, Sample, Score
 
 _PAGE = 256
@@ -32,12 +32,13 @@ class Reparse:
     parent: ScoreSet
     protocol: str
     min_label_mass: float
+    match_published: tuple[str, ...] = ()  # switches of the protocol
     samples: Mapping[str, Sample] = field(default_factory=dict, repr=False)  # of the benchmark, where they decide
 
     @property
     def loaded(self) -> protocols.Protocol:
-        """The protocol in the words, and with the switches, of the run."""
-        return protocols.as_recorded(self.parent.details.get("params", {}), self.protocol)
+        """The protocol in the words of the run."""
+        return _loaded(self.parent.details.get("params", {}), self.protocol, self.match_published)
 
     @property
     def id(self) -> str:
@@ -67,7 +68,12 @@ class ChangedScore:
     after: str
 
 
-def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | None) -> Reparse:
+def reparse_of(
+    parent: ScoreSet,
+    protocol: str | None,
+    min_label_mass: float | None,
+    match_published: Sequence[str] | None = None,
+) -> Reparse:
     """How to read `parent` again; what is None stays as it was. Raises ConfigError if its replies do not allow it."""
     params = parent.details.get("params", {})
     asked = str(params.get("protocol"))
@@ -77,20 +83,32 @@ def reparse_of(parent: ScoreSet, protocol: str | None, min_label_mass: float | N
             "`editeval score RUN CONFIG` asks a judge again"
         )
     wanted = protocol or asked
-    if _asked(wanted, params) != _asked(asked, params):
+    told = params.get("match_published")
+    before = tuple(map(str, told)) if isinstance(told, list | tuple) else ()
+    switches = (before if wanted == asked else ()) if match_published is None else tuple(match_published)
+    if _asked(_loaded(params, wanted, switches)) != _asked(_loaded(params, asked, before)):
+        flag = f"--protocol {wanted}" if wanted != asked else f"--match-published {' '.join(switches)}".rstrip()
         raise ConfigError(
-            f"--protocol {wanted}: asks other questions than {asked} did, so the kept replies do not answer them; "
+            f"{flag}: asks other questions than {asked} did, so the kept replies do not answer them; "
             "`editeval score RUN CONFIG` asks them"
         )
     mass = params["min_label_mass"] if min_label_mass is None else min_label_mass
     if not isinstance(mass, int | float) or not 0.0 <= mass <= 1.0:
         raise ConfigError(f"--min-label-mass: must be between 0 and 1, got {mass}")
-    return Reparse(parent, wanted, float(mass))
+    return Reparse(parent, wanted, float(mass), switches)
 
 
-def _asked(name: str, params: Json) -> list[tuple[str, str | None, tuple[str | protocols.ShownImage, ...]]]:
-    """What a protocol asks, less the form of the answer: that is a matter of reading."""
-    return [(q.name, q.system, q.parts) for q in protocols.example_questions(protocols.as_recorded(params, name))]
+def _loaded(params: Json, name: str, switches: Sequence[str]) -> protocols.Protocol:
+    """The protocol called `name`; if it is that of a judge with `params`, in the words that were in use."""
+    if name != params.get("protocol"):
+        return protocols.load(name, match_published=switches)
+    return protocols.as_recorded({**params, "match_published": list(switches)})
+
+
+def _asked(protocol: protocols.Protocol) -> list[tuple[str, str | None, tuple[str | protocols.ShownImage, ...]]]:
+    """What a protocol asks of any kind of sample, less the form of the answer: that is a matter of reading."""
+    asked = (question for request in protocol.examples() for question in protocol.questions(request))
+    return [(question.name, question.system, question.parts) for question in asked]
 
 
 def with_samples(reading: Reparse, store: RunStore, plan_of: Callable[[], Plan]) -> Reparse:
@@ -131,12 +149,16 @@ def keep(store: RunStore, reading: Reparse) -> None:
     parent = reading.parent
     read_as = {"protocol": reading.protocol, "min_label_mass": reading.min_label_mass}
     params = {**parent.details.get("params", {}), **read_as}
+    if "match_published" in params or reading.match_published:
+        params["match_published"] = list(reading.match_published)
     details: Details = {**parent.details, "name": reading.name, "params": params, "parent": parent.id}
     wanted = reading.loaded
     details["scales"] = recorded_scales(wanted.scales)
     details["official"] = [asdict(one) for one in wanted.official]
     if reading.protocol != parent.details.get("params", {}).get("protocol"):
         details.pop("official_use", None)  # it said how the other protocol was asked
+    elif use := official_use_in(details):
+        details["official_use"] = asdict(use.with_switches(reading.match_published))
     store.add_judging(reading.id, parent.judge, details)
     pending = set(store.pending_scores(reading.id))
     fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in pending)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editeval.errors import MachineError
+from editeval.errors import MachineError, Reason
 from editeval.files import StrangeFileError
 from editeval.store import barrier, connection, directories, manifest
 from editeval.store.ledger_events import Repaired
@@ -293,14 +293,14 @@ def _report_fault(store: RunStore, path: Path, prefixes: Prefixes) -> str | None
         return f"shows the scores {', '.join(ids) or 'of no judge'}, the run {', '.join(prefixes) or 'none'}; {AGAIN}"
     if told != recorded:
         return f"(samples, samples, edited, failed, pending) {told}, {recorded} in the ledger; {AGAIN}"
-    scored = Counter(
-        metric
-        for row in store.labelled_rows(prefixes)
-        for metric, score in row.scores.items()
-        if score.value is not None
-    )
+    scored: Counter[str] = Counter()
+    inapplicable: Counter[str] = Counter()
+    for row in store.labelled_rows(prefixes):
+        scored.update(metric for metric, score in row.scores.items() if score.value is not None)
+        inapplicable.update(m for m, score in row.scores.items() if score.reason == Reason.NOT_APPLICABLE)
     for summary in summaries:
-        wanted = (counts.num_wanted, counts.num_failed, scored[str(summary.get("metric"))])
+        metric = str(summary.get("metric"))
+        wanted = (counts.num_wanted - inapplicable[metric], counts.num_failed, scored[metric])
         found = (summary.get("num_samples"), summary.get("num_failed"), summary.get("num_scored"))
         if found != wanted:
             return f"{summary.get('metric')}: (samples, failed, scored) {found}, {wanted} in the ledger; {AGAIN}"

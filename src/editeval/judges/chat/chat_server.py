@@ -32,12 +32,15 @@ from editeval.judges.chat.messages import JSON_SCHEMAS, NUM_LOGPROBS, Conversati
 from editeval.judges.chat.params import SamplingParams
 from editeval.judges.chat.runner import Backend, Call
 from editeval.judges.parsing.reply import Reply
+from editeval.text import shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 log = logging.getLogger("editeval")
 MAX_REFUSED_FIELDS = 12
+MAX_MODEL_NAME = 80  # characters that are kept
+_DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 FINISHED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist"})
 BROKEN = frozenset({"abort", "aborted", "error"})
@@ -93,6 +96,11 @@ class ChatSession(Backend[Conversation]):
                 raise MachineError(f"openai_chat: {self.server.url}: the first question was {error}") from None
             except TransportError as error:
                 raise MachineError(f"openai_chat: {error}; start the server, or fix base_url") from None
+            if found.answered_by:
+                said = "no number of it is called official"
+                log.warning(
+                    "%s answers as %s, not as %s: %s", self.server.url, found.answered_by, self._target.model, said
+                )
             if sampling.is_expected and found.problem == "no_probabilities":
                 self.abilities = self.abilities.without("logprobs")
             self.gives_probabilities = self.abilities.top_logprobs > 0
@@ -145,7 +153,7 @@ class ChatSession(Backend[Conversation]):
                 if names:
                     raise _FieldRefusedError(names, self.server.quote(said))
             check(self.server, answer)
-            return read_reply(self.server, answer, sampling.is_expected)
+            return read_reply(self.server, answer, sampling.is_expected, self._target.model)
 
         jitter = random.Random(f"{sampling.seed}:{name[0]}")
         found = ask(self.server, message, self._bounds, read, jitter, self._usage.begin)
@@ -223,12 +231,26 @@ def named(fields: Collection[str], said: str) -> list[str]:
     return [name for name in fields if re.search(rf"(?<![A-Za-z0-9_]){name}(?![A-Za-z0-9_])", said)]
 
 
-def read_reply(server: Server, answer: HttpReply, is_expected: bool) -> Reply:
-    """The reply in a sound answer. Raises PassingError for one that holds none."""
+def read_reply(server: Server, answer: HttpReply, is_expected: bool, model: str) -> Reply:
+    """The reply in a sound answer of `model`. Raises PassingError for one that holds none."""
     try:
         data = parse(answer.body)
     except PassingError:
         raise PassingError(f"{answer.status} without JSON: {server.quote(snippet(answer))}") from None
+    name = data.get("model")
+    is_other = isinstance(name, str) and bool(name) and not _is_same(name, model)
+    other = shortened(server.quote(str(name)), MAX_MODEL_NAME) if is_other else ""
+    return replace(_reply_in(server, answer, data, is_expected), answered_by=other)
+
+
+def _is_same(answered: str, asked: str) -> bool:
+    """Whether two names mean one model: servers add its owner, or the date of the snapshot that it is."""
+    names = [name.rpartition("/")[2].casefold() for name in (answered, asked)]
+    undated = [_DATE.sub("", name) for name in names]
+    return names[0] == names[1] or (undated[0] == undated[1] and any(name in undated for name in names))
+
+
+def _reply_in(server: Server, answer: HttpReply, data: Mapping[str, object], is_expected: bool) -> Reply:
     choice = mapping(next(iter(listing(data.get("choices"))), None))
     message = choice.get("message")
     if not isinstance(message, dict):

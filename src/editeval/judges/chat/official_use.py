@@ -9,6 +9,8 @@ from editeval.judges.chat.params import AskParams, DrawnParams
 from editeval.judges.protocols.protocol import OfficialSettings, Protocol
 from editeval.metrics import OfficialUse
 
+_ANOTHER_MODEL = frozenset({"quantization", "kv_cache_dtype"})  # what vLLM may be told: the weights are others then
+
 
 def official_use(params: AskParams) -> OfficialUse | None:
     """Whose protocol it is, who answers, and what differs; None for a protocol that is no benchmark's."""
@@ -16,7 +18,8 @@ def official_use(params: AskParams) -> OfficialUse | None:
     if protocol.settings is None:
         return None
     asked = (*_words(protocol, bool(params.words)), *_settings(params, protocol.settings), *_shown(params, protocol))
-    return OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
+    use = OfficialUse(protocol.benchmark, protocol.name, _judge(params), (*asked, *protocol.departs))
+    return use.with_switches(params.match_published)
 
 
 def _judge(params: AskParams) -> str:
@@ -51,12 +54,13 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
     extra = getattr(params, "extra", {})
     if extra:
         yield f"extra ({', '.join(sorted(extra))})"
+    engine = sorted(_ANOTHER_MODEL & getattr(params, "engine", {}).keys())
+    if engine:
+        yield f"engine ({', '.join(engine)})"
     may_force = isinstance(params, DrawnParams) and params.output != "plain"
     is_forced = may_force and bool(params.answer_formats & JSON_SCHEMAS.keys())
     if is_forced != theirs.is_form_forced:
         yield f"output (the form of replies is {'' if is_forced else 'not '}forced)"
-    if params.match_published:
-        yield f"match_published ({', '.join(sorted(params.match_published))})"
 
 
 def _degree(temperature: float | None) -> str:

@@ -39,6 +39,7 @@ class Reply:
     problem: str = ""  # one word, where the engine itself says that this is no answer: refused | transport | ...
     message: str = ""  # one line about the problem
     usage: tuple[int, int] | None = None  # tokens of prompts and of replies, where the engine counts them
+    answered_by: str = ""  # the model that the server names, where it is not the one that was asked for
     rationale: Reply | None = None  # why, in its own words, asked after the score; nothing is ever read from it
 
     def to_json(self) -> dict[str, object]:
@@ -56,6 +57,8 @@ class Reply:
             found |= {"problem": self.problem, "message": self.message}
         if self.usage is not None:
             found["usage"] = {"prompt": self.usage[0], "reply": self.usage[1]}
+        if self.answered_by:
+            found["answered_by"] = self.answered_by
         if self.rationale is not None:
             found["rationale"] = self.rationale.to_json()
         return found
@@ -74,6 +77,7 @@ class Reply:
             str(data.get("problem", "")),
             str(data.get("message", "")),
             (usage["prompt"], usage["reply"]) if isinstance(usage, dict) else None,
+            str(data.get("answered_by", "")),
             cls.from_json(rationale) if isinstance(rationale, dict) else None,
         )
 

@@ -80,6 +80,7 @@ _WHOLE = Preparation(is_limited=False)
 _FRAME = Preparation(is_limited=False, jpeg_quality=85)
 _KEYS = {name: f"{name}_score" for name in _METRICS}
 _NUMBER = r"(?<![\d.])(-?\d{1,9}(?:\.\d{1,9})?)(?![\d.]*\d)"
+_OTHER_SCALE = r"(?!\s*(?:/|out\s+of)\s*(?!5(?![\d.]*\d))\d)"
 _OBJECT = re.compile(r"\{[^{}]*\}")
 
 
@@ -113,7 +114,7 @@ def _stated(key: str, text: str) -> list[object]:
             found += [value for name, value in json.loads(match[0], strict=False).items() if name == key]
     label = key.replace("_", r"[_\s]*")
     gap = r"[\s\"'*_`]{0,6}"
-    return found or re.findall(rf"{label}{gap}[:：=]{gap}{_NUMBER}(?!\s*[-–]\s*\d)", text, re.IGNORECASE)
+    return found or re.findall(rf"{label}{gap}[:：=]{gap}{_NUMBER}(?!\s*[-–]\s*\d){_OTHER_SCALE}", text, re.IGNORECASE)
 
 
 def _only(stated: Sequence[object]) -> float:

@@ -229,7 +229,7 @@ def load(
 
 
 def as_recorded(params: Mapping[str, object], name: str = "") -> Protocol:
-    """The protocol of a judge whose parameters a run has, in the words that were in use; or that called `name`."""
+    """The protocol of a judge whose parameters a run has, in the words in use; or that called `name`."""
     asked = str(params.get("protocol"))
     if name and name != asked:
         return load(name)

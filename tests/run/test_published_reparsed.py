@@ -1,0 +1,81 @@
+"""Kept replies of published protocols: read again with the data that decide, with other switches, or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_fakes import run
+
+from editeval.errors import BenchmarkError, ConfigError
+from editeval.run.pipeline import RunResult
+from editeval.run.recorded import plan_of
+from editeval.run.reparse import Reparse, changes, keep, reparse_of, with_samples
+from editeval.store.run_store import RunStore
+from fakes.chat_server import ChatServer, saying
+from published import unicbench
+from published_folders import kris, rise
+
+SCORES = json.dumps({f"{name}_score": 4 for name in ("consistency", "instruction", "knowledge", "quality")})
+
+
+def judged(folder: Path, name: str, write: Callable[[Path], Path], reply: str, **params: Any) -> RunResult:
+    with ChatServer() as server:
+        server.will(saying(reply), repeats=True)
+        judge = {"base_url": server.url, "model": "m", "max_retries": 0, **params}
+        data = {"type": name, "params": {"path": str(write(folder / "data"))}}
+        asked = {"type": "openai_chat", "params": judge, "execution": {"backend": "inprocess"}}
+        return run(folder / "out", benchmark=data, reward_model=asked)
+
+
+def reading_of(store: RunStore, switches: tuple[str, ...] | None = None) -> Reparse:
+    return with_samples(reparse_of(store.judgings()[0], None, None, switches), store, lambda: plan_of(store, False))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "reply"),
+    [("rise", rise, "It is right.\nFinal Score: 1"), ("kris", kris, SCORES), ("unicbench", unicbench, "7")],
+)
+def test_the_data_decide_which_replies_count_and_without_them_nothing_is_read(
+    tmp_path: Path, name: str, write: Callable[[Path], Path], reply: str
+) -> None:
+    result = judged(tmp_path, name, write, reply)
+    with RunStore.reopen(result.plan.dir) as store:
+        found, total = changes(store, reading_of(store))
+        assert found == [] and total > 0
+        shutil.rmtree(tmp_path / "data")
+        with pytest.raises((BenchmarkError, ConfigError)) as caught:
+            reading_of(store)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_published_bug_is_switched_on_and_off_over_the_same_replies(tmp_path: Path) -> None:
+    result = judged(tmp_path, "unicbench", unicbench, "No idea.")
+    with RunStore.reopen(result.plan.dir) as store:
+        on = reading_of(store, ("unicbench_zero",))
+        found, _ = changes(store, on)
+        assert found and {change.what for change in found} == {"now scored, was unparsable"}
+        keep(store, on)
+        parent, child = store.judgings()
+        assert child.id == on.id != parent.id
+        theirs, ours = (one.details["official_use"]["differs"] for one in (child, parent))
+        assert [*theirs] == [*ours, "match_published (unicbench_zero)"]
+        off = with_samples(reparse_of(child, None, None, ()), store, lambda: plan_of(store, False))
+        assert {change.what for change in changes(store, off)[0]} == {"now unscored: unparsable"}
+        again = reparse_of(child, None, None)
+        assert again.match_published == ("unicbench_zero",), "what is not said stays"
+        with pytest.raises(ConfigError, match="match_published: must be of unicbench_zero, got 'nobody'"):
+            reparse_of(parent, None, None, ("nobody",))
+
+
+def test_a_switch_that_asks_otherwise_is_refused(tmp_path: Path) -> None:
+    result = judged(tmp_path, "kris", kris, SCORES)
+    with RunStore.reopen(result.plan.dir) as store:
+        (parent,) = store.judgings()
+        with pytest.raises(ConfigError, match="--match-published kris_quality_label: asks other questions") as caught:
+            reparse_of(parent, None, None, ("kris_quality_label",))
+        assert "\n" not in str(caught.value)
