@@ -14,7 +14,7 @@ from PIL import Image
 
 from editeval.cli.show import show
 from editeval.config.load import load_mapping
-from editeval.errors import RunConflictError, UserError
+from editeval.errors import ConfigError, RunConflictError, UserError
 from editeval.run.pipeline import RunResult, evaluate
 from editeval.run.same_inputs import check_inputs
 from editeval.run.status import status_of
@@ -236,3 +236,8 @@ def test_show_names_the_original(data: Path, capsys: pytest.CaptureFixture[str])
     )
     show(options)
     assert "original     add/k 1.png, sha256 " in capsys.readouterr().out
+
+
+def test_an_import_without_a_folder_is_one_line(data: Path) -> None:
+    with pytest.raises(ConfigError, match="diffusion_model.params.folder: missing; name the folder with the edits"):
+        evaluate(config(data, params={"folder": ""}), ["editeval", "test"])

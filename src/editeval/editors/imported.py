@@ -33,8 +33,6 @@ class ImportedParams:
     """Processes that decode."""
 
     def __post_init__(self) -> None:
-        if not self.folder:
-            raise ConfigError("folder: missing; name the folder with the edits")
         if not 1 <= self.num_workers <= 64:
             raise ConfigError(f"num_workers: must be 1-64, got {self.num_workers!r}")
 

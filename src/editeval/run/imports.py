@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from editeval import images
 from editeval.benchmarks._files import FolderImage
-from editeval.errors import EditevalError, ImageError, Reason
+from editeval.errors import ConfigError, EditevalError, ImageError, Reason
 from editeval.run.layouts import filled, find_files, named
 from editeval.store import lineage
 from editeval.store.run_store import RunStore
@@ -87,6 +87,8 @@ def found_edits(
         return None
     everything = list(benchmark)
     layouts: Sequence[str] = getattr(getattr(benchmark, "card", None), "layouts", ())
+    if not params.folder:
+        raise ConfigError(f"{FOLDER}: missing; name the folder with the edits")
     found = find_files(params.folder, params.layout, params.name, layouts, everything)
     ids = [sample.id for sample in wanted]
     with ThreadPoolExecutor(NUM_THREADS, "import") as executor:
