@@ -111,6 +111,9 @@ def test_links_out_of_the_folder_are_refused_and_pipes_are_not_waited_for(tmp_pa
     assert list(find(folder).files) == ["cn/add/a"]
     (folder / "add/cn/c.png").symlink_to("a.png")
     assert find(folder).surplus == ["add/cn/c.png"]
+    (folder / "add/cn/round.png").symlink_to("round.png")
+    (folder / "round").symlink_to("round")
+    assert find(folder).surplus == ["add/cn/c.png"], "a link to itself is no file"
     (tmp_path / "outside.png").write_bytes(b"any")
     (folder / "add/cn/d.png").symlink_to(tmp_path / "outside.png")
     (folder / "more").symlink_to(tmp_path)

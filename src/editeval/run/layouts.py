@@ -115,11 +115,12 @@ def _walk(root: str, folder: str, outside: list[str], depth: int) -> Iterator[st
         is_image = entry.name.lower().endswith(SUFFIXES)
         if entry.name.startswith(".") or not name.isprintable():
             continue
-        if entry.is_symlink() and (is_image or entry.is_dir()) and not is_inside(os.path.realpath(entry.path), root):
+        is_outside = entry.is_symlink() and not is_inside(os.path.realpath(entry.path), root)
+        if is_outside and (is_image or os.path.isdir(entry.path)):  # noqa: PTH112 - False for a link that leads nowhere
             outside.append(name)
         elif entry.is_dir(follow_symlinks=False) and depth:
             yield from _walk(root, name, outside, depth - 1)
-        elif is_image and entry.is_file():
+        elif is_image and os.path.isfile(entry.path):  # noqa: PTH113 - likewise
             yield name
 
 

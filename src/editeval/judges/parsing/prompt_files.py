@@ -156,6 +156,11 @@ def _of_yaml(text: str) -> dict[str, str]:
     import yaml
 
     try:
+        for count, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError("has aliases, with which a small file is endless; write what they stand for")
+            if count > 4 * MAX_VALUES:
+                raise ValueError(f"has more than {MAX_VALUES} values")
         return dict(_strings(yaml.safe_load(text)))
     except yaml.YAMLError as error:
         raise ValueError(shortened(str(error), 120)) from None
