@@ -223,6 +223,12 @@ def test_each_language_has_a_number_of_its_own(tmp_path: Path, server: ChatServe
 def test_a_claim_that_does_not_follow_from_the_ledger_is_a_problem(tmp_path: Path, server: ChatServer) -> None:
     result = judged(tmp_path, server)
     path = result.plan.dir / "report.json"
+    page = result.plan.dir / "report.md"
+    sound = page.read_text()
+    page.write_text(sound.replace("**not official", "**official", 1))
+    with RunStore.read(result.plan.dir) as store:
+        assert [problem.where for problem in official.stale_claim(store)] == ["report.md"]
+    page.write_text(sound)
     content = report_of(result)
     assert OWN_WORDS in claim(result)["differs"]
     content["run"]["official_claim"] |= {"is_official": True, "differs": []}

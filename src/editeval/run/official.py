@@ -16,6 +16,7 @@ from editeval import plugins
 from editeval.config.schema import BenchmarkConfig
 from editeval.metrics import OfficialMean, OfficialUse
 from editeval.reports.data import JsonObject
+from editeval.reports.markdown import escaped
 from editeval.run import results
 from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.run.results import ShownScoreSet
@@ -24,6 +25,7 @@ from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import official_in, official_use_in
 from editeval.store.verify import AGAIN, Problem
+from editeval.text import printable
 from editeval.types import Benchmark, Subset
 
 FACT = "benchmark_used"
@@ -210,3 +212,9 @@ def stale_claim(store: RunStore) -> Iterator[Problem]:
         first = next((name for name in known or told if (told or {}).get(name) != (known or {}).get(name)), "")
         detail = f"official_claim: {first} {(told or {}).get(first)!r}, {(known or {}).get(first)!r} by the ledger"
         yield Problem("report", path.name, f"{detail}; {AGAIN}")
+    page = store.dir / "report.md"
+    if "official_claim" in run and page.is_file():
+        said = page.read_text(encoding="utf-8", errors="replace").splitlines()
+        written = [line for line in said if line.startswith(("**official: ", "**not official: "))]
+        if written != [f"**{escaped(printable(line))}**" for line in (known or {}).get("lines", ())]:
+            yield Problem("report", page.name, f"the official line is not that of the ledger; {AGAIN}")
