@@ -239,5 +239,5 @@ def test_show_names_the_original(data: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_import_without_a_folder_is_one_line(data: Path) -> None:
-    with pytest.raises(ConfigError, match="diffusion_model.params.folder: missing; name the folder with the edits"):
+    with pytest.raises(ConfigError, match=r"diffusion_model\.params\.folder: missing; name the folder with the edits"):
         evaluate(config(data, params={"folder": ""}), ["editeval", "test"])

@@ -236,3 +236,13 @@ def test_a_claim_that_does_not_follow_from_the_ledger_is_a_problem(tmp_path: Pat
     with RunStore.read(result.plan.dir) as store:
         (problem,) = official.stale_claim(store)
     assert "official_claim: is_official True, False by the ledger" in str(problem)
+
+
+def test_each_of_two_judges_has_a_line_of_its_own(tmp_path: Path, server: ChatServer) -> None:
+    given = settings(tmp_path, server, prompts_from=clone(tmp_path))
+    judge = given.pop("reward_model")
+    other = {**judge, "params": {**judge["params"], "model": "gpt-4o"}}
+    result = run(tmp_path / "out", **given, reward_models={"other": other, "authors": judge}, reward_model=None)
+    first, second = claim(result)["lines"]
+    assert first.startswith("not official: ") and "judge (gpt-4o instead of gpt-4.1)" in first
+    assert second.startswith("official: ") and "judge gpt-4.1" in second

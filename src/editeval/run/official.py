@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from editeval import plugins
 from editeval.config.schema import BenchmarkConfig
@@ -93,17 +93,22 @@ def expected(plan: Plan, judging: ScoreSetPlan) -> str:
 
 
 def claim_of(store: RunStore, shown: Sequence[ShownScoreSet]) -> JsonObject | None:
-    """What reports say of the official numbers of the first score set that has any; None: none has."""
-    kept = {judging.id: judging.details for judging in store.judgings()}
+    """What reports say of the official numbers of the first score set that has any; None: none has.
+
+    The lines are those of all score sets: each names its judge.
+    """
+    kept, claims = {judging.id: judging.details for judging in store.judgings()}, list[dict[str, Any]]()
     for one in shown:
         details = kept.get(one.id, {})
         use, means = official_use_in(details), official_in(details)
         if use is not None and means:
-            return _claim(store, one, use, means)
-    return None
+            claims.append(_claim(store, one, use, means))
+    return {**claims[0], "lines": [line for claim in claims for line in claim["lines"]]} if claims else None
 
 
-def _claim(store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: Sequence[OfficialMean]) -> JsonObject:
+def _claim(
+    store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: Sequence[OfficialMean]
+) -> dict[str, Any]:
     used = recorded(store)
     common = list(differences(use, used, queries.subset(store)))
     rows = list(results.rows(store, (score_set,)))
