@@ -358,3 +358,9 @@ def test_a_rating_changes_nothing_but_the_ratings(viewer: Viewer, run_dir: Path)
     before = files()
     assert rate(viewer, {"a": {"stars": 1, "verdict": "bad", "judge_wrong": True}})[0] == 200
     assert files() == before and (run_dir / "ratings.json").exists()
+
+
+def test_ratings_nested_without_end_are_refused_in_words(viewer: Viewer, run_dir: Path) -> None:
+    status, body = rate(viewer, b"[" * 100_000 + b"]" * 100_000)
+    assert status in (400, 413) and b"Traceback" not in body
+    assert not (run_dir / "ratings.json").exists()

@@ -23,7 +23,7 @@ from socket import socket
 from typing import TypeAlias
 
 from editeval.errors import MachineError, UserError
-from editeval.files import Folder, StrangeFileError
+from editeval.files import Folder, StrangeFileError, from_json
 from editeval.reports.site import page
 from editeval.reports.site.first_page import Comparison, RunView, first_page
 from editeval.reports.site.payload import Block, data_of, read_block
@@ -221,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not length.isdecimal() or int(length) > MAX_BODY or "Transfer-Encoding" in self.headers:
             raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes, of a stated length")
         try:
-            changes = json.loads(self.rfile.read(int(length)))
+            changes = from_json(self.rfile.read(int(length)))
         except ValueError as error:
             raise _Refused(HTTPStatus.BAD_REQUEST, f"not JSON: {error}") from error
         if not isinstance(changes, dict):
