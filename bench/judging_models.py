@@ -86,7 +86,11 @@ def tiny_judges() -> Any:
 
 def tokenizer() -> Any:
     """One that knows the words of the questions."""
-    texts = [f"{q.system} {q.text}" for name in protocols.PROTOCOLS for q in protocols.example_questions(name)]
+    texts = [
+        f"{q.system} {q.text}"
+        for name in protocols.PROTOCOLS
+        for q in protocols.example_questions(protocols.load(name))
+    ]
     return tiny_judges().tokenizer([*texts, INSTRUCTION], vocab_size=4000)
 
 

@@ -67,6 +67,15 @@ class PoolEvent:
 Emit = Callable[[Result | PoolEvent], None]
 
 
+def _now() -> tuple[float, float]:
+    """(unix seconds, seconds of the clock that nobody sets) of one moment: another program may run in between."""
+    for _ in range(5):
+        before, at, after = time.monotonic(), time.time(), time.monotonic()
+        if after - before < 1e-4:
+            break
+    return at, after
+
+
 class BatchClock:
     """Times the rounds by the clock of this process; the times of the workers say when devices computed."""
 
@@ -79,7 +88,7 @@ class BatchClock:
     def start(self) -> None:
         """A request is about to start."""
         if self._started_at is None:
-            self._started_at, self._start = time.time(), time.monotonic()
+            self._started_at, self._start = _now()
 
     def close(self, closed: Round, keys: Sequence[str]) -> Batch:
         """`closed` with the keys of its requests, and its times."""
