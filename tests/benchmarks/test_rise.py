@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from contracts.benchmark_contract import check_benchmark
+from editeval.benchmarks._zip_files import ZipImage
 from editeval.benchmarks.rise import GROUPS, Rise, RiseParams
-from editeval.errors import BenchmarkError
+from editeval.errors import BenchmarkError, ImageError
 from editeval.run.selection import missing_images
 from editeval.types import Sample
 from published_folders import rise, rise_first_release, rise_rows, written
@@ -128,6 +129,20 @@ def test_a_zip_file_that_is_half_there_or_leads_out_or_needs_a_password_is_refus
     data[data.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "d.zip").write_bytes(data)
     assert "a member needs a password" in refusal(folder, images=str(tmp_path / "d.zip"))
+
+
+def test_a_zip_file_with_a_name_or_a_stream_that_cannot_be_decoded_is_one_line(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "name.zip", "w") as file:
+        file.writestr("\u00e9.png", "x")
+    data = (tmp_path / "name.zip").read_bytes()
+    (tmp_path / "name.zip").write_bytes(data.replace("\u00e9".encode(), b"\xff\xfe"))
+    assert "not a whole zip file" in refusal(rise(tmp_path), images=str(tmp_path / "name.zip"))
+    with zipfile.ZipFile(tmp_path / "lzma.zip", "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("one.png", b"abc" * 1000)
+    data = (tmp_path / "lzma.zip").read_bytes()
+    (tmp_path / "lzma.zip").write_bytes(data[:49] + b"\xff" * 18 + data[67:])
+    with pytest.raises(ImageError, match=r"'one\.png' cannot be read"):
+        ZipImage(tmp_path / "lzma.zip", "one.png").read()
 
 
 def test_an_unknown_group_no_right_answer_and_no_index_are_one_line_each(tmp_path: Path) -> None:

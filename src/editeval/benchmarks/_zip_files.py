@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import posixpath
 import stat
 import zipfile
@@ -16,7 +17,8 @@ from editeval.errors import BenchmarkError, ImageError
 from editeval.images import MAX_FILE_BYTES, FileImage
 from editeval.types import ImageRef
 
-_UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What `zipfile` raises for a file that is broken or changed: a ValueError for a name that is no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class ZipImage:
                 if size > MAX_FILE_BYTES:
                     raise ImageError(f"{self.path}: {self.name!r} has {size} bytes, more than {MAX_FILE_BYTES}")
                 with archive.open(self.name) as member:
-                    return member.read(size)  # with a bound, or a small header could stand before gigabytes
+                    return member.read(size)  # with a bound: a header may name a smaller size than what follows
         except _UNREADABLE as error:
             raise ImageError(f"{self.path}: {self.name!r} cannot be read: {error}") from error
 
@@ -66,7 +68,7 @@ class ZipFiles:
         return _ZipFolder(self.path, self._names, folder)
 
     def has(self, name: str) -> bool:
-        """False: whatever it is, it cannot be read in place."""
+        """False: only images are read from a zip file."""
         del name
         return False
 
