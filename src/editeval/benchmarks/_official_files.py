@@ -170,7 +170,9 @@ class _Reader(RecordReader):
 class RecordsOf(Benchmark):
     """The records of an annotation file as samples, by the authors' names of fields."""
 
-    def __init__(self, place: Annotations, roles: Mapping[str, str], id_template: str, rows: Rows) -> None:
+    def __init__(
+        self, place: Annotations, roles: Mapping[str, str], id_template: str, rows: Rows | None = None
+    ) -> None:
         """`rows` makes of a record those that become samples; None: the record itself."""
         super().__init__(NoParams())
         self._place = place
@@ -196,7 +198,7 @@ class RecordsOf(Benchmark):
     def _records(self) -> Iterator[JsonRecord]:
         for record in self._place.files.records(self._place.name):
             where = f"{self._place.where}: {record.name}"
-            for row in self._rows(where, record):
+            for row in self._rows(where, record) if self._rows else [record]:
                 yield replace(row, value={key: value for key, value in row.value.items() if value is not None})
 
 

@@ -9,12 +9,11 @@ Needs pyarrow but for the JSONL (`pip install 'editeval[parquet]'`). Licence of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from editeval.benchmarks._json_stream import JsonRecord
 from editeval.benchmarks._official_files import OfficialBenchmark, OfficialParams, RecordsOf
 from editeval.benchmarks._published import BenchmarkCard
 from editeval.types import Benchmark, Sample
@@ -60,7 +59,7 @@ class UnicBench(OfficialBenchmark):
         if root.suffix == ".jsonl" or any((root / name).is_file() for name in _FILES):
             at = self.annotations(root, _FILES)
             roles = {"category": "subtask", "image": "image_path"}
-            return {name: RecordsOf(at, {**roles, "instruction": name}, "{subtask}/{key}", _rows) for name in languages}
+            return {name: RecordsOf(at, {**roles, "instruction": name}, "{subtask}/{key}") for name in languages}
         roles = {"category": "subtask", "image": "image"}
         return {name: self.table(root, {**roles, "instruction": name}, "{subtask}/{key}") for name in languages}
 
@@ -72,8 +71,3 @@ class UnicBench(OfficialBenchmark):
     def expected(self) -> Mapping[str, int]:
         wanted = self.params.language
         return {name: n for name, n in self.card.counts.items() if wanted in ("both", name.partition("/")[0])}
-
-
-def _rows(where: str, record: JsonRecord) -> Iterator[JsonRecord]:
-    del where
-    yield record
