@@ -12,7 +12,7 @@ from PIL import Image
 
 from editeval.errors import UserError
 from editeval.images import BytesImage
-from editeval.run.layouts import FoundFiles, find_files, named
+from editeval.run.layouts import FoundFiles, Listing, find_files, named
 from editeval.store.run_store import relative_path
 from editeval.types import Sample
 
@@ -202,3 +202,9 @@ def test_a_folder_of_real_pictures_is_listed_without_being_opened(tmp_path: Path
     found = find(tmp_path)
     assert (len(found.files), found.surplus) == (2, [])
     assert named(["a"] * 7) == "'a', 'a', 'a', 'a', 'a', and 2 more"
+
+
+def test_a_link_to_where_this_user_may_not_look_leads_out(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("/proc/1/cwd/a.png")  # of the first process: often not even to be resolved
+    with pytest.raises(UserError, match=r"links lead out of it: 'a\.png'"):
+        Listing.of(tmp_path)

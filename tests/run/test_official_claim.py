@@ -236,6 +236,11 @@ def test_a_claim_that_does_not_follow_from_the_ledger_is_a_problem(tmp_path: Pat
     with RunStore.read(result.plan.dir) as store:
         (problem,) = official.stale_claim(store)
     assert "official_claim: is_official True, False by the ledger" in str(problem)
+    content["run"]["official_claim"] = ["official"]
+    path.write_text(json.dumps(content))
+    with RunStore.read(result.plan.dir) as store:
+        (problem,) = official.stale_claim(store)
+    assert "official_claim: benchmark None, " in str(problem)
 
 
 def test_each_of_two_judges_has_a_line_of_its_own(tmp_path: Path, server: ChatServer) -> None:

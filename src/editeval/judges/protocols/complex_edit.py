@@ -59,7 +59,7 @@ def _grade(value: object) -> float:
         raise UnparsableReply(Reason.CANNOT_JUDGE)
     if isinstance(value, bool) or not str(value).isascii() or not str(value).isdigit():
         raise UnparsableReply(Reason.UNPARSABLE)
-    if int(str(value)) > 10:
+    if float(str(value)) > 10:  # of any length
         raise UnparsableReply(Reason.OUT_OF_RANGE)
     return float(str(value))
 

@@ -19,6 +19,7 @@ official. arXiv 2505.20275.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -175,10 +176,10 @@ RUBRICS: Mapping[str, EditRubric] = {
 }
 
 
-def grades_in(text: str) -> list[int]:
+def grades_in(text: str) -> list[float]:
     """The numbers behind `label: `, one a line, as the authors' parser finds them."""
     parts = [line.strip().split(": ") for line in text.splitlines()]
-    return [int(two[1]) for two in parts if len(two) == 2 and two[1].strip().isdecimal()]
+    return [float(two[1]) for two in parts if len(two) == 2 and two[1].strip().isdecimal()]
 
 
 def read_grades(text: str, count: int) -> tuple[float, ...]:
@@ -190,7 +191,7 @@ def read_grades(text: str, count: int) -> tuple[float, ...]:
         raise UnparsableReply(Reason.OUT_OF_RANGE)
     if len(found) != count:
         raise UnparsableReply(Reason.AMBIGUOUS if len(found) > count else Reason.UNPARSABLE)
-    return tuple(map(float, found))
+    return tuple(found)
 
 
 def three_grades(text: str) -> tuple[float, ...]:
@@ -204,11 +205,14 @@ def one_grade(text: str) -> tuple[float, ...]:
 
 
 def any_numbers(text: str) -> tuple[float, ...]:
-    """The mean of all numbers that the authors' parser finds. Raises UnparsableReply where it finds none."""
+    """The mean of all numbers that the authors' parser finds. Raises UnparsableReply for none, or endless ones."""
     found = grades_in(text)
     if not found:
         raise UnparsableReply(Reason.UNPARSABLE)
-    return (sum(found) / len(found),)
+    mean = sum(found) / len(found)
+    if not math.isfinite(mean):
+        raise UnparsableReply(Reason.OUT_OF_RANGE)
+    return (mean,)
 
 
 class ImgEditProtocol(Protocol):

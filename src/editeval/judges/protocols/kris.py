@@ -139,7 +139,7 @@ def _read_first_digit(key: str, text: str) -> tuple[float, ...]:
     """As the published scripts read: JSON, the label, n/5, or the first digit from 1 to 5 that stands by itself."""
     for match in _OBJECT.finditer(text):
         if key in match[0]:
-            with suppress(ValueError, TypeError, RecursionError):
+            with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 return (_grade(int(json.loads(match[0])[key])),)
             break
     label = key.replace("_", r"[_\s]*") + r"\s*[:：]?\s*([1-5])"
