@@ -52,9 +52,10 @@ def refused(folder: Path, layout: str = "", name: str = "", samples: list[Sample
 
 @pytest.mark.parametrize("above", ["", "fullset/", "results/my-model/fullset/"])
 def test_the_official_layout_is_found_with_and_without_upper_folders_in_any_format(tmp_path: Path, above: str) -> None:
-    ours = ("daily object/cn/a.png", "add/cn/a.JPG", "add/cn/b.webp")
+    ours = ("daily object/cn/a.png", "add/cn/a.JPG", "add/cn/b.webp", "add/cn/c.jpeg")
     copies = ("add/cn/a_SRCIMG.png", "add/en/a.png")
-    found = find(folder_of(tmp_path, *(above + name for name in (*ours, *copies))))
+    folder = folder_of(tmp_path, *(above + name for name in (*ours, *copies)))
+    found = find(folder, samples=[*SAMPLES, sample("add", "c")])
     assert list(names(found).values()) == [above + name for name in ours]
     assert found.surplus == [f"{above}add/en/a.png"]  # a copy of the source is no edit, and nothing to mention
     assert found.how == f"layout {OFFICIAL[0]}" + (f" in {above}" if above else "")
@@ -156,6 +157,7 @@ def test_a_list_of_files_by_id_or_by_a_key_that_is_unique(tmp_path: Path) -> Non
     [
         ({"id": "cn/add/a", "image": "../x.png"}, 'leaves the folder with ".."'),
         ({"id": "cn/add/a", "image": "https://example.org/x.png"}, "is a URL"),
+        ({"id": "cn/add/a", "image": "/x.png"}, "is an absolute path"),
         ({"id": "cn/add/a", "image": 7}, "image must be a file name, got '7'"),
         ({"name": "a"}, "must be {id, image} or {key, candidates}, got 'name'"),
         ([1], "must be an object, got '[1]'"),
