@@ -275,7 +275,8 @@ def _compared(category: str, request: JudgeRequest) -> tuple[_Pictures, int]:
 def _frames(request: JudgeRequest) -> dict[int, int]:
     """Number of every given frame -> its place among the sources; empty unless they are three of the frames 1-4."""
     numbers = request.metadata.get("frames")
-    frames = {number: i for i, number in enumerate(numbers)} if isinstance(numbers, list | tuple) else {}
+    listed = numbers if isinstance(numbers, list | tuple) else ()
+    frames = {number: i for i, number in enumerate(listed) if isinstance(number, int | float)}
     is_whole = len(frames) == len(request.sources) == 3 and frames.keys() <= {1, 2, 3, 4}
     return frames if is_whole else {}
 
