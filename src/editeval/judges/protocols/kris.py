@@ -276,7 +276,7 @@ def _frames(request: JudgeRequest) -> dict[int, int]:
     """Number of every given frame -> its place among the sources; empty unless they are three of the frames 1-4."""
     numbers = request.metadata.get("frames")
     listed = numbers if isinstance(numbers, list | tuple) else ()
-    frames = {number: i for i, number in enumerate(listed) if isinstance(number, int | float)}
+    frames = {number: i for i, number in enumerate(listed) if not isinstance(number, list | dict)}
     is_whole = len(frames) == len(request.sources) == 3 and frames.keys() <= {1, 2, 3, 4}
     return frames if is_whole else {}
 
