@@ -251,3 +251,9 @@ def test_each_of_two_judges_has_a_line_of_its_own(tmp_path: Path, server: ChatSe
     first, second = claim(result)["lines"]
     assert first.startswith("not official: ") and "judge (gpt-4o instead of gpt-4.1)" in first
     assert second.startswith("official: ") and "judge gpt-4.1" in second
+
+
+def test_a_number_of_nothing_is_not_official() -> None:
+    assert official._missing({"num_scores": 0, "num_scored": 0, "value": None}) == [
+        "mean (no sample has a score that it is of)"
+    ]

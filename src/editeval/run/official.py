@@ -123,7 +123,7 @@ def _claim(
         "title": title,
         "protocol": use.protocol,
         "judge": use.judge,
-        "is_official": not differs,
+        "is_official": bool(main) and not differs,
         "differs": list(differs),
         "lines": [_line(title, use.judge + _by_counts(used), one, [*common, *_missing(one)]) for one in main],
         "numbers": [one for _, one in numbers],
@@ -189,6 +189,8 @@ def _number(mean: OfficialMean, part: _Part, prefix: str) -> dict[str, object]:
 
 
 def _missing(number: Mapping[str, object]) -> list[str]:
+    if not number["num_scores"]:
+        return ["mean (no sample has a score that it is of)"]
     if number["num_scored"] == number["num_scores"]:
         return []
     said = [f"coverage ({number['num_scored']} of {number['num_scores']} scores)"]
