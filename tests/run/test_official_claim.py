@@ -19,7 +19,7 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.gedit import GEditProtocol
 from editeval.judges.protocols.protocol import PromptSource
 from editeval.reports.tex import render_tex
-from editeval.run import official
+from editeval.run import official, results
 from editeval.run.pipeline import RunResult
 from editeval.run.plan import make_plan
 from editeval.run.recorded import plan_of
@@ -253,7 +253,10 @@ def test_each_of_two_judges_has_a_line_of_its_own(tmp_path: Path, server: ChatSe
     assert second.startswith("official: ") and "judge gpt-4.1" in second
 
 
-def test_a_number_of_nothing_is_not_official() -> None:
-    assert official._missing({"num_scores": 0, "num_scored": 0, "value": None}) == [
-        "mean (no sample has a score that it is of)"
-    ]
+def test_a_run_without_samples_of_the_protocol_has_no_official_number(tmp_path: Path, server: ChatServer) -> None:
+    result = judged(tmp_path, server, prompts_from=clone(tmp_path))
+    with RunStore.reopen(result.plan.dir) as store:
+        store.select([])
+        (shown,) = results.configured_by(result.plan.judgings)
+        found = official.claim_of(store, (shown,))
+    assert found is not None and (found["is_official"], found["lines"]) == (False, [])

@@ -116,7 +116,8 @@ def _claim(
     common += [f"judge ({name} answered instead of {use.judge})" for name in _answered_by(rows)]
     numbers = [(part, _number(mean, part, score_set.prefix)) for mean in means for part in parts]
     title = used.title if used is not None and used.title and used.name == use.benchmark else use.benchmark
-    main = [one for part, one in numbers if one["name"] == means[0].name and not part.is_within]
+    whole = [one for part, one in numbers if one["name"] == means[0].name and not part.is_within]
+    main = [one for one in whole if one["num_scores"]]  # a number of nothing is no number
     differs = dict.fromkeys([*common, *(text for _, one in numbers for text in _missing(one))])
     return {
         "benchmark": use.benchmark,
@@ -189,8 +190,6 @@ def _number(mean: OfficialMean, part: _Part, prefix: str) -> dict[str, object]:
 
 
 def _missing(number: Mapping[str, object]) -> list[str]:
-    if not number["num_scores"]:
-        return ["mean (no sample has a score that it is of)"]
     if number["num_scored"] == number["num_scores"]:
         return []
     said = [f"coverage ({number['num_scored']} of {number['num_scores']} scores)"]
