@@ -22,7 +22,7 @@ from editeval.store.ledger_events import StageEnd
 from editeval.store.run_store import RunStore
 
 ROOT = Path(__file__).parent.parent
-MAX_FRONT_END, MAX_WRITE_S, MAX_OPEN_MS, MAX_GROWTH_MB = 62_000, 5.0, 1000.0, 100.0
+MAX_FRONT_END, MAX_WRITE_S, MAX_OPEN_MS, MAX_GROWTH_MB = 60_000, 5.0, 1000.0, 100.0
 NUM_FULL = 270
 
 WRITE = """

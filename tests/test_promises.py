@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("configuration", "editing", "watching", "report", "certificate", "security", "benchmarks")
+NAMES = ("configuration", "editing", "watching", "report", "certificate", "security", "benchmarks", "import")
 PAGES = ("README.md", *(f"docs/{name}.md" for name in NAMES))
 STRONG = re.compile(r"\b(never|always|nothing|nobody|whatever|every|at most|exactly|at once)\b", re.IGNORECASE)
 ROW = re.compile(r'- "(?P<quote>.+?)" - (?P<tests>`[^`]+`(?:, `[^`]+`)*)')

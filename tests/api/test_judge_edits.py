@@ -12,7 +12,7 @@ from PIL import Image
 import editeval
 from editeval.errors import ConfigError, ImageError
 from editeval.images import encode_png
-from fakes.chat_server import ChatServer, saying
+from fakes.chat_server import ChatServer, parts, saying
 
 ROOT = Path(__file__).parents[2]
 EXACT = {"judge": "reference", "device_ids": ["cpu"]}
@@ -61,7 +61,8 @@ def test_a_served_judge_is_asked_in_its_protocol_and_keeps_raw_replies(server: C
     params = {"base_url": server.url, "model": "tiny-judge", "protocol": "pointwise"}
     found = editeval.judge([SOURCE, picture(1, 2, 3)], TARGET, "make it blue", judge="openai_chat", **params)
     assert found[0].value is not None and all(score.raw for score in found)
-    assert len(server.calls) >= 1
+    asked = [len(pictures) for pictures, text in map(parts, server.calls) if "make it blue" in text]
+    assert asked and max(asked) == 3  # both sources and the edit; the first call only tries the server
 
 
 def test_a_reply_that_is_no_score_has_a_reason_and_is_kept(server: ChatServer) -> None:
@@ -72,7 +73,7 @@ def test_a_reply_that_is_no_score_has_a_reason_and_is_kept(server: ChatServer) -
     assert all(score.reason and "picture of a square" in score.raw for score in found[0])
 
 
-def test_no_edits_ask_nobody(server: ChatServer) -> None:
+def test_no_edits_send_no_request(server: ChatServer) -> None:
     found = editeval.judge([], [], [], judge="openai_chat", base_url=server.url, model="m", protocol="pointwise")
     assert found == [] and not server.calls
 

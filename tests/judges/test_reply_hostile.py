@@ -14,6 +14,7 @@ from editeval.judges.chat.messages import JSON_SCHEMAS, NUMBER
 from editeval.judges.parsing import answers
 from editeval.judges.parsing.answers import CANNOT_JUDGE
 from editeval.judges.parsing.reply import ParsedReply, Reply
+from editeval.judges.protocols import protocol as protocols
 
 
 def read(answer: str, text: str) -> ParsedReply:
@@ -55,6 +56,23 @@ def test_the_check_notices_a_parser_that_takes_the_last_number() -> None:
 
     cases = [case for case in hostile() if case.format == "number"]
     assert sum(bool(last(case)) and last(case) not in case.acceptable for case in cases) > len(cases) // 2
+
+
+@pytest.mark.parametrize("name", protocols.PROTOCOLS)
+def test_endless_numbers_and_other_keys_are_unscored_by_grammars_of_a_protocol(name: str) -> None:
+    endless, large = "9876543210" * 480 + "1", "9876543210" * 40 + "1"
+    keys = ("score", "winner", "instruction_following", "identity_preservation", "perceptual_quality")
+    keys += ("instruction_score", "consistency_score", "quality_score", "knowledge_score")
+    wrong = [endless, large, f'"{endless}"', "1e999", "NaN", "null", "[]", "true", "[" * 480 + "]" * 480]
+    texts = ["{" + ", ".join(f'"{key}": {value}' for key in keys) + "}" for value in wrong]
+    texts += [f'{{"my_{key}": "not a {key}"}}' for key in keys]
+    texts += [f"A: {number}\nB: {number}\nC: {number}" for number in (endless, large)]
+    texts += [f"Final Score: {endless}", endless, f"{endless}/5"]
+    grammars = protocols.class_of(name).grammars
+    for answer in grammars:
+        readings = [answers.read(answer, Reply(text), 0.9, grammars) for text in texts]
+        is_published = answer == "final_numbers" or answer.endswith("first_digit")  # which take digits out of numbers
+        assert is_published or not any(reading.values for reading in readings), readings
 
 
 @pytest.mark.parametrize("text", UNSEEN)

@@ -14,7 +14,7 @@ from editeval.judges.openai_chat import OpenaiChatParams
 from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols import imgedit
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols.imgedit import ImgEditProtocol, any_numbers, one_grade, three_grades
+from editeval.judges.protocols.imgedit import ImgEditProtocol, any_numbers, read_grades
 from editeval.judges.protocols.rededit import RedEditProtocol
 from editeval.types import JudgeRequest, OfficialMean
 from fakes.shown import judged, parts, picture
@@ -167,7 +167,7 @@ def test_a_file_that_is_not_theirs_is_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_three_lines_with_a_whole_number_are_read_whatever_their_labels(text: str, grades: tuple[float, ...]) -> None:
-    assert three_grades(text) == grades
+    assert read_grades(3, text) == grades
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_three_lines_with_a_whole_number_are_read_whatever_their_labels(text: st
 )
 def test_other_replies_are_unscored_with_a_reason(text: str, reason: str) -> None:
     with pytest.raises(UnparsableReply) as caught:
-        three_grades(text)
+        read_grades(3, text)
     assert caught.value.reason == reason
     rows, _ = judged([request("remove")], [text], protocol="imgedit")
     assert set(rows[0].values()) == {reason}
@@ -199,7 +199,7 @@ def test_uge_has_one_grade_and_no_criteria() -> None:
     assert rows == [{"overall": 4.0} | dict.fromkeys(("criterion_1", "criterion_2", "criterion_3"), "not_applicable")]
     assert "Grade: N" in str(parts(calls[0])[0])
     with pytest.raises(UnparsableReply):
-        one_grade(THREE)
+        read_grades(1, THREE)
 
 
 def test_any_numbers_repeats_the_published_parser_and_has_a_scale_without_an_upper_end() -> None:

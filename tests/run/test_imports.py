@@ -78,6 +78,8 @@ def test_a_complete_import_is_judged_and_says_where_its_edits_come_from(data: Pa
     assert report["run"]["imported"]["num_missing"] == 0
     assert "edit_s" not in report["timing"] and not report["policies"]
     assert all(row["scores"]["preservation"]["value"] is not None for row in rows)
+    log = log_of(result)
+    assert f"Reading {NUM} edits made elsewhere" in log and "GPUs" not in log and "Editing images" not in log
     assert "made elsewhere: " in (result.plan.dir / "report.md").read_text(encoding="utf-8")
     status = status_of(result.plan.dir)
     assert status.picture.stages[0].title == f"edits made elsewhere: {data.parent / 'edits'}"

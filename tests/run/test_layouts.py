@@ -12,7 +12,7 @@ from PIL import Image
 
 from editeval.errors import UserError
 from editeval.images import BytesImage
-from editeval.run.layouts import FoundFiles, find_files, named
+from editeval.run.layouts import FoundFiles, Listing, find_files, named
 from editeval.store.run_store import relative_path
 from editeval.types import Sample
 
@@ -52,9 +52,10 @@ def refused(folder: Path, layout: str = "", name: str = "", samples: list[Sample
 
 @pytest.mark.parametrize("above", ["", "fullset/", "results/my-model/fullset/"])
 def test_the_official_layout_is_found_with_and_without_upper_folders_in_any_format(tmp_path: Path, above: str) -> None:
-    ours = ("daily object/cn/a.png", "add/cn/a.JPG", "add/cn/b.webp")
+    ours = ("daily object/cn/a.png", "add/cn/a.JPG", "add/cn/b.webp", "add/cn/c.jpeg")
     copies = ("add/cn/a_SRCIMG.png", "add/en/a.png")
-    found = find(folder_of(tmp_path, *(above + name for name in (*ours, *copies))))
+    folder = folder_of(tmp_path, *(above + name for name in (*ours, *copies)))
+    found = find(folder, samples=[*SAMPLES, sample("add", "c")])
     assert list(names(found).values()) == [above + name for name in ours]
     assert found.surplus == [f"{above}add/en/a.png"]  # a copy of the source is no edit, and nothing to mention
     assert found.how == f"layout {OFFICIAL[0]}" + (f" in {above}" if above else "")
@@ -156,6 +157,7 @@ def test_a_list_of_files_by_id_or_by_a_key_that_is_unique(tmp_path: Path) -> Non
     [
         ({"id": "cn/add/a", "image": "../x.png"}, 'leaves the folder with ".."'),
         ({"id": "cn/add/a", "image": "https://example.org/x.png"}, "is a URL"),
+        ({"id": "cn/add/a", "image": "/x.png"}, "is an absolute path"),
         ({"id": "cn/add/a", "image": 7}, "image must be a file name, got '7'"),
         ({"name": "a"}, "must be {id, image} or {key, candidates}, got 'name'"),
         ([1], "must be an object, got '[1]'"),
@@ -200,3 +202,9 @@ def test_a_folder_of_real_pictures_is_listed_without_being_opened(tmp_path: Path
     found = find(tmp_path)
     assert (len(found.files), found.surplus) == (2, [])
     assert named(["a"] * 7) == "'a', 'a', 'a', 'a', 'a', and 2 more"
+
+
+def test_a_link_to_where_this_user_may_not_look_leads_out(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("/proc/1/cwd/a.png")  # of the first process: often not even to be resolved
+    with pytest.raises(UserError, match=r"links lead out of it: 'a\.png'"):
+        Listing.of(tmp_path)

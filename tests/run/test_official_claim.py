@@ -19,7 +19,7 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.gedit import GEditProtocol
 from editeval.judges.protocols.protocol import PromptSource
 from editeval.reports.tex import render_tex
-from editeval.run import official
+from editeval.run import official, results
 from editeval.run.pipeline import RunResult
 from editeval.run.plan import make_plan
 from editeval.run.recorded import plan_of
@@ -236,6 +236,11 @@ def test_a_claim_that_does_not_follow_from_the_ledger_is_a_problem(tmp_path: Pat
     with RunStore.read(result.plan.dir) as store:
         (problem,) = official.stale_claim(store)
     assert "official_claim: is_official True, False by the ledger" in str(problem)
+    content["run"]["official_claim"] = ["official"]
+    path.write_text(json.dumps(content))
+    with RunStore.read(result.plan.dir) as store:
+        (problem,) = official.stale_claim(store)
+    assert "official_claim: benchmark None, " in str(problem)
 
 
 def test_each_of_two_judges_has_a_line_of_its_own(tmp_path: Path, server: ChatServer) -> None:
@@ -246,3 +251,12 @@ def test_each_of_two_judges_has_a_line_of_its_own(tmp_path: Path, server: ChatSe
     first, second = claim(result)["lines"]
     assert first.startswith("not official: ") and "judge (gpt-4o instead of gpt-4.1)" in first
     assert second.startswith("official: ") and "judge gpt-4.1" in second
+
+
+def test_a_run_without_samples_of_the_protocol_has_no_official_number(tmp_path: Path, server: ChatServer) -> None:
+    result = judged(tmp_path, server, prompts_from=clone(tmp_path))
+    with RunStore.reopen(result.plan.dir) as store:
+        store.select([])
+        (shown,) = results.configured_by(result.plan.judgings)
+        found = official.claim_of(store, (shown,))
+    assert found is not None and (found["is_official"], found["lines"]) == (False, [])

@@ -279,3 +279,11 @@ def test_a_file_system_that_gives_no_lock_is_told_as_that(tmp_path: Path) -> Non
     error.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
     with pytest.raises(MachineError, match="gives no lock; check the mount"), connection.translated(tmp_path):
         raise error
+
+
+def test_a_text_that_the_ledger_cannot_hold_is_no_damage(tmp_path: Path) -> None:
+    with RunStore.open(tmp_path / "run", fakes.manifest()) as store:
+        store._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000)
+        with pytest.raises(MachineError, match="a text of more than 244 MiB, from a sample or a reply") as caught:
+            store.set_fact("long", "x" * 20_000)
+    assert "\n" not in str(caught.value)

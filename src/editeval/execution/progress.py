@@ -70,6 +70,7 @@ class EditLog:
         self._turns = turns
         self._turn = {key: number for number, turn in enumerate(turns) for key in turn} if len(turns) > 1 else {}
         self._num_batches = 0  # that are over
+        self._is_import = False
         self._name = name
         self._num_workers = num_workers
         self._num_left = num_workers  # workers that are not lost for good
@@ -80,10 +81,14 @@ class EditLog:
         self.history = History()
         self.progress = ProgressLine(f"[{'SYNC' if self._is_sync else 'NO-SYNC'}] Editing images", len(keys), say)
 
-    def begin(self) -> None:
-        """The opening lines; the clock of the progress line starts."""
+    def begin(self, is_import: bool = False) -> None:
+        """The opening lines; the clock of the progress line starts. Of an import, nothing is said of GPUs."""
+        self._is_import, count = is_import, len(self._order)
         self.progress.begin()
-        count = len(self._order)
+        if is_import:
+            self.progress.title = "Reading edits"
+            self._say(f"[{self._name}] Reading {count} edits made elsewhere")
+            return
         self._say(f"[{self._name}] Starting batch edit: {count} images on {self._num_workers} GPUs")
         if not self._is_sync:
             self._say("  🔄 Batch synchronization: DISABLED ⚠️")
@@ -109,7 +114,8 @@ class EditLog:
         data = event.data
         if event.kind == "batch":
             batch = self._numbered(data["batch"])
-            self._say_batch(batch)
+            if not self._is_import:
+                self._say_batch(batch)
             return batch
         if event.kind == "attempt":
             self.history.add(self._order[data["outcome"].key], data["outcome"], is_final=False)

@@ -39,7 +39,7 @@ Several threads may call it.
 
 
 Further = Callable[[str], Sequence[tuple[str, ImageRef]]]
-"""further(sample id) -> (role, image) of its sources after the first, then of its references; not read yet."""
+"""further(sample id) -> (role, image): "source_2", ..., "reference", "reference_2", ...; not read yet."""
 
 
 def nothing_further(sample_id: str) -> tuple[()]:

@@ -242,7 +242,7 @@ def policy_shares(run: JsonObject) -> str:
     """
     made = run.get("edits_by_policy") or ()
     if elsewhere := run.get("imported"):
-        counts = f"{elsewhere['num_missing']} missing, {elsewhere['num_surplus']} files of no sample"
+        counts = f"{elsewhere['num_missing']} missing, {elsewhere['num_surplus']} surplus files"
         return printable(f"made elsewhere: {elsewhere['folder']} ({elsewhere['how']}); {counts}")
     return printable(", ".join(f"{one['policy']} {one['num_edits']} ({share(one['share'])})" for one in made))
 

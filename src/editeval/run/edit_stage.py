@@ -88,7 +88,7 @@ class EditStage(RunningStage):
 
     def began(self) -> None:
         super().began()
-        self._log.begin()
+        self._log.begin(self._plan.editor.is_import)
         self._began_at = time.monotonic()
 
     def record(self, outcome: Result) -> None:

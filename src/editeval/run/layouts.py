@@ -115,13 +115,21 @@ def _walk(root: str, folder: str, outside: list[str], depth: int) -> Iterator[st
         is_image = entry.name.lower().endswith(SUFFIXES)
         if entry.name.startswith(".") or not name.isprintable():
             continue
-        is_outside = entry.is_symlink() and not is_inside(os.path.realpath(entry.path), root)
+        is_outside = entry.is_symlink() and _leads_out(entry.path, root)
         if is_outside and (is_image or os.path.isdir(entry.path)):  # noqa: PTH112 - False for a link that leads nowhere
             outside.append(name)
         elif entry.is_dir(follow_symlinks=False) and depth:
             yield from _walk(root, name, outside, depth - 1)
         elif is_image and os.path.isfile(entry.path):  # noqa: PTH113 - likewise
             yield name
+
+
+def _leads_out(link: str, root: str) -> bool:
+    """Whether a link leads out of `root`, or to where this user may not look."""
+    try:
+        return not is_inside(os.path.realpath(link), root)
+    except OSError:
+        return True
 
 
 def filled(pattern: str, sample: Sample) -> str | None:

@@ -81,14 +81,14 @@ def differences(use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | N
 
 
 def expected(plan: Plan, judging: ScoreSetPlan) -> str:
-    """In words: whose protocol a judge will ask, and what is known to differ; empty where nobody publishes it."""
+    """In words: whose protocol a judge will ask, and what is known to differ; empty for a protocol of our own."""
     use = judging.known.official_use
     if use is None:
         return ""
     used = benchmark_used(plan.config.benchmark, plan.benchmark)
-    told = list(differences(use, used, plan.subset))
+    differs = list(differences(use, used, plan.subset))
     said = f"official, if every sample is scored{_by_counts(used)}"
-    said = f"not official: differs in: {', '.join(told)}" if told else said
+    said = f"not official: differs in: {', '.join(differs)}" if differs else said
     return f"protocol {use.protocol}, {said}"
 
 
@@ -116,22 +116,23 @@ def _claim(
     common += [f"judge ({name} answered instead of {use.judge})" for name in _answered_by(rows)]
     numbers = [(part, _number(mean, part, score_set.prefix)) for mean in means for part in parts]
     title = used.title if used is not None and used.title and used.name == use.benchmark else use.benchmark
-    main = [one for part, one in numbers if one["name"] == means[0].name and not part.is_within]
-    told = dict.fromkeys([*common, *(text for _, one in numbers for text in _missing(one))])
+    whole = [one for part, one in numbers if one["name"] == means[0].name and not part.is_within]
+    main = [one for one in whole if one["num_scores"]]  # a number of nothing is no number
+    differs = dict.fromkeys([*common, *(text for _, one in numbers for text in _missing(one))])
     return {
         "benchmark": use.benchmark,
         "title": title,
         "protocol": use.protocol,
         "judge": use.judge,
-        "is_official": not told,
-        "differs": list(told),
+        "is_official": bool(main) and not differs,
+        "differs": list(differs),
         "lines": [_line(title, use.judge + _by_counts(used), one, [*common, *_missing(one)]) for one in main],
         "numbers": [one for _, one in numbers],
     }
 
 
 def _by_counts(used: BenchmarkUsed | None) -> str:
-    """That nothing of the data is known but how many samples there are, if so."""
+    """The note that the data were compared by the number of samples alone, if they were."""
     return "; data compared by counts" if used is not None and used.compared_by == "counts" else ""
 
 
@@ -198,9 +199,9 @@ def _missing(number: Mapping[str, object]) -> list[str]:
 def _line(title: str, judge: str, number: Mapping[str, object], differs: Sequence[str]) -> str:
     """`official: GEdit-Bench Avg 6.42 (en, full set; judge gpt-4.1)`, or what differs."""
     value = number["value"]
-    told = "none" if value is None else f"{value:.6g}"
+    shown = "none" if value is None else f"{value:.6g}"
     where = ", ".join(filter(None, (str(number["language"]), str(number["subset"]) or FULL_SET)))
-    said = f"{title} {number['name']} {told} ({where}; judge {judge})"
+    said = f"{title} {number['name']} {shown} ({where}; judge {judge})"
     return f"not official: {said} differs in: {', '.join(dict.fromkeys(differs))}" if differs else f"official: {said}"
 
 
@@ -209,17 +210,18 @@ def stale_claim(store: RunStore) -> Iterator[Problem]:
     path = store.dir / "report.json"
     try:
         run = json.loads(path.read_bytes())["run"]
-        told = run.get("official_claim")
+        said = run.get("official_claim")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # it is not there, or the store has said so
     known = json.loads(json.dumps(claim_of(store, results.shown(store))))
-    if told != known and "official_claim" in run:
-        first = next((name for name in known or told if (told or {}).get(name) != (known or {}).get(name)), "")
-        detail = f"official_claim: {first} {(told or {}).get(first)!r}, {(known or {}).get(first)!r} by the ledger"
+    if said != known and "official_claim" in run:
+        ours, theirs = known or {}, said if isinstance(said, dict) else {}
+        first = next((name for name in ours or theirs if theirs.get(name) != ours.get(name)), "")
+        detail = f"official_claim: {first} {theirs.get(first)!r}, {ours.get(first)!r} by the ledger"
         yield Problem("report", path.name, f"{detail}; {AGAIN}")
     page = store.dir / "report.md"
     if "official_claim" in run and page.is_file():
-        said = page.read_text(encoding="utf-8", errors="replace").splitlines()
-        written = [line for line in said if line.startswith(("**official: ", "**not official: "))]
+        lines = page.read_text(encoding="utf-8", errors="replace").splitlines()
+        written = [line for line in lines if line.startswith(("**official: ", "**not official: "))]
         if written != [f"**{escaped(printable(line))}**" for line in (known or {}).get("lines", ())]:
             yield Problem("report", page.name, f"the official line is not that of the ledger; {AGAIN}")

@@ -38,8 +38,11 @@ def further_of(plan: Plan, is_same: bool) -> data.Further:
 
     def further(sample_id: str) -> list[tuple[str, ImageRef]]:
         sample = samples.get(sample_id)
-        roles = (("source", sample.images[1:]), ("reference", sample.references)) if sample is not None else ()
-        return [(role, image) for role, images in roles for image in images]
+        if sample is None:
+            return []
+        sources = [(f"source_{number}", image) for number, image in enumerate(sample.images[1:], start=2)]
+        references = enumerate(sample.references, start=1)
+        return [*sources, *((f"reference_{n}" if n > 1 else "reference", image) for n, image in references)]
 
     return further
 

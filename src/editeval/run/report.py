@@ -146,13 +146,17 @@ class _Counted:
     def groups(self, official: Sequence[tuple[OfficialMean, Sequence[str]]]) -> Iterator[data.SampleGroup]:
         """The samples by language and by named subset; nothing of one that they all share."""
         for by, names in self._names.items():
-            found = dict.fromkeys(names)
-            for name in found if len(found) > 1 else ():
-                part = _Counted((), self._scales)
+            if len(set(names)) < 2:
+                continue
+            parts: dict[str, _Counted] = {}
+            for at, name in enumerate(names):
+                if name not in parts:
+                    parts[name] = _Counted(tuple(self._entries), self._scales)
                 for metric, entries in self._entries.items():
-                    part._entries[metric] = [entry for entry, one in zip(entries, names, strict=True) if one == name]
+                    parts[name]._entries[metric].append(entries[at])
                 for other, all_names in self._names.items():
-                    part._names[other] = [n for n, one in zip(all_names, names, strict=True) if one == name]
+                    parts[name]._names[other].append(all_names[at])
+            for name, part in parts.items():
                 told = (number for one in official for number in part.official(*one))
                 means = tuple(told) if name else ()  # the rest of a benchmark has no name
                 yield data.SampleGroup(by, name, tuple(part.summaries()), means)

@@ -161,15 +161,21 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
         groups = [((str(group["by"]), str(group["name"])), group["summaries"]) for group in report.get("groups", ())]
         told += [(group, summary) for group, summaries in groups for summary in summaries]
         keys = dict.fromkeys((group, str(summary["metric"])) for group, summary in told)
+        metrics = dict.fromkeys(metric for _, metric in keys)
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # the store has said so
+    entries: dict[tuple[tuple[str, str], str], list[Entry]] = {key: [] for key in keys}
+    for row in rows(store):  # once, however many figures there are
+        by_metric = {metric: entry_of(row, metric) for metric in metrics}
+        for ((by, name), metric), found in entries.items():
+            if not by or getattr(row, by, None) == name:
+                found.append(by_metric[metric])
     known, known_scales = {}, scales(store, shown(store))
-    for (by, name), metric in keys:
-        entries = (entry_of(row, metric) for row in rows(store) if not by or getattr(row, by, None) == name)
-        for summary in summarise(entries, metric, known_scales.get(metric)):
-            known[(by, name), metric, summary.category] = asdict(summary)
+    for (group, metric), found in entries.items():
+        for summary in summarise(found, metric, known_scales.get(metric)):
+            known[group, metric, summary.category] = asdict(summary)
     for group, summary in told:
         where = f"{summary.get('metric')} of {summary.get('category')}{' in ' if group[0] else ''}{' '.join(group)}"
         # a version without `interval_note` printed other intervals: these alone cannot be checked

@@ -197,7 +197,10 @@ def _translate(path: Path, error: sqlite3.DatabaseError) -> Exception:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     is_unreadable = primary is None and isinstance(error, sqlite3.OperationalError)  # a text that is not UTF-8
-    if is_unreadable or primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG):
+    if primary == sqlite3.SQLITE_TOOBIG:
+        what = f"a text of more than {MAX_CELL >> 20} MiB, from a sample or a reply, or the file is corrupt"
+        return MachineError(f"{path}: {what}; shorten the text; for a corrupt file: {_RESTORE}")
+    if is_unreadable or primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return MachineError(f"{path}: the ledger is corrupt: {error}; {_RESTORE}")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RunConflictError(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 KEY = "diffusion_model.params.lora"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # peft builds module names of it
+_FILE = re.compile(r"[\w.-]+\.safetensors")
 _WEIGHT = re.compile(r"lora(_A|_B|[._]down|[._]up)\b.*weight$")
 
 
@@ -44,6 +45,8 @@ class Lora:
         for name in ("adapter_name", "weight_name", "revision"):
             if not isinstance(getattr(self, name), str | None):
                 raise ValueError(f"lora.{name}: must be a text, got {getattr(self, name)!r}")
+        if self.weight_name and not _FILE.fullmatch(self.weight_name):
+            raise ValueError(f"lora.weight_name: must be the name of a .safetensors file, got {self.weight_name!r}")
         if self.adapter_name and not _NAME.fullmatch(self.adapter_name):
             raise ValueError(f"lora.adapter_name: letters, digits, - and _ only, got {self.adapter_name!r}")
         if not checkpoint.is_path(self.path) and not checkpoint.COMMIT.fullmatch(self.revision or ""):

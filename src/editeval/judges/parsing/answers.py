@@ -110,7 +110,7 @@ def _object_in(before: str, body: str) -> tuple[str, dict[str, object]]:
     if start < 0:
         raise UnparsableReply(Reason.UNPARSABLE)
     decoder = json.JSONDecoder(
-        object_pairs_hook=_object, parse_int=_Number, parse_float=_Number, parse_constant=_constant, strict=False
+        object_pairs_hook=unique_keys, parse_int=_Number, parse_float=_Number, parse_constant=_constant, strict=False
     )
     try:
         found, end = decoder.raw_decode(body, start)
@@ -131,7 +131,8 @@ def _reasons(found: dict[str, object]) -> str:
     return "\n".join(str(found[key]) for key in ("reasoning", "reason") if key in found)
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, of which no key may be repeated. Raises UnparsableReply."""
     if len({key for key, _ in pairs}) != len(pairs):
         raise UnparsableReply(Reason.AMBIGUOUS)
     return dict(pairs)

@@ -162,7 +162,7 @@ def _of_yaml(text: str) -> dict[str, str]:
             if count > 4 * MAX_VALUES:
                 raise ValueError(f"has more than {MAX_VALUES} values")
         return dict(_strings(yaml.safe_load(text)))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, LookupError, AttributeError) as error:  # the last two: !!int '', !!timestamp x
         raise ValueError(shortened(str(error), 120)) from None
 
 

@@ -59,7 +59,7 @@ def _grade(value: object) -> float:
         raise UnparsableReply(Reason.CANNOT_JUDGE)
     if isinstance(value, bool) or not str(value).isascii() or not str(value).isdigit():
         raise UnparsableReply(Reason.UNPARSABLE)
-    if int(str(value)) > 10:
+    if float(str(value)) > 10:  # of any length
         raise UnparsableReply(Reason.OUT_OF_RANGE)
     return float(str(value))
 
@@ -116,10 +116,7 @@ Only if you are shown no picture, put "cannot judge" in place of N.
         "alignment": partial(_read, _PARTS[:2]),
         "perceptual_quality": partial(_read, _PARTS[2:]),
     }
-    official = tuple(
-        OfficialMean(f"Complex-Edit {metric}", (metric,), "samples")
-        for metric in ("overall", "instruction_following", "identity_preservation", "perceptual_quality")
-    )
+    official = tuple(OfficialMean(f"Complex-Edit {metric}", (metric,), "samples") for metric in ("overall", *_PARTS))
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
         source, edited = (ShownImage(role, preparation=_WHOLE, detail="high") for role in ("source", "edited"))

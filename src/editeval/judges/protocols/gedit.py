@@ -76,7 +76,7 @@ _EDITED = ShownImage("edited", preparation=Preparation(is_stretched=True, jpeg_q
 
 
 def smallest_grade(text: str) -> tuple[float, ...]:
-    """The smallest grade of a reply that the authors' parser reads without mending it. Raises UnparsableReply.
+    """The smallest grade of a reply that the authors' parser reads without repairing it. Raises UnparsableReply.
 
     What is between two delimiters, else from the first { to the last }: an object with `score`, a number or a list of
     them; without braces a bare [a, b], or a bare number.

@@ -20,7 +20,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE
+from editeval.judges.parsing.answers import CANNOT_JUDGE, unique_keys
 from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import (
     OfficialSettings,
@@ -100,7 +100,7 @@ def winner_in(text: str) -> tuple[float, ...]:
     """1.0 for image A, 0.0 for image B, 0.5 for a tie, from the one JSON object of `text`. Raises UnparsableReply."""
     start, end = text.find("{"), text.rfind("}") + 1
     try:
-        found = json.loads(text[start:end], strict=False, object_pairs_hook=_once) if 0 <= start < end else None
+        found = json.loads(text[start:end], strict=False, object_pairs_hook=unique_keys) if 0 <= start < end else None
     except (ValueError, RecursionError):
         found = None
     said = found.get("winner") if isinstance(found, dict) else None
@@ -110,12 +110,6 @@ def winner_in(text: str) -> tuple[float, ...]:
     if word not in _WINNERS:
         raise UnparsableReply(Reason.UNPARSABLE)
     return (_WINNERS[word],)
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise UnparsableReply(Reason.AMBIGUOUS)
-    return dict(pairs)
 
 
 def _own(dimension: str, text: str) -> dict[str, str]:

@@ -19,8 +19,10 @@ official. arXiv 2505.20275.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from editeval.errors import Reason
@@ -175,13 +177,13 @@ RUBRICS: Mapping[str, EditRubric] = {
 }
 
 
-def grades_in(text: str) -> list[int]:
+def grades_in(text: str) -> list[float]:
     """The numbers behind `label: `, one a line, as the authors' parser finds them."""
     parts = [line.strip().split(": ") for line in text.splitlines()]
-    return [int(two[1]) for two in parts if len(two) == 2 and two[1].strip().isdecimal()]
+    return [float(two[1]) for two in parts if len(two) == 2 and two[1].strip().isdecimal()]
 
 
-def read_grades(text: str, count: int) -> tuple[float, ...]:
+def read_grades(count: int, text: str) -> tuple[float, ...]:
     """`count` grades 1-5. Raises UnparsableReply for fewer, more, and for others."""
     found = grades_in(text)
     if not found and text.strip(" .").lower() == CANNOT_JUDGE:
@@ -190,25 +192,18 @@ def read_grades(text: str, count: int) -> tuple[float, ...]:
         raise UnparsableReply(Reason.OUT_OF_RANGE)
     if len(found) != count:
         raise UnparsableReply(Reason.AMBIGUOUS if len(found) > count else Reason.UNPARSABLE)
-    return tuple(map(float, found))
-
-
-def three_grades(text: str) -> tuple[float, ...]:
-    """Three grades 1-5. Raises UnparsableReply."""
-    return read_grades(text, NUM_CRITERIA)
-
-
-def one_grade(text: str) -> tuple[float, ...]:
-    """One grade 1-5. Raises UnparsableReply."""
-    return read_grades(text, 1)
+    return tuple(found)
 
 
 def any_numbers(text: str) -> tuple[float, ...]:
-    """The mean of all numbers that the authors' parser finds. Raises UnparsableReply where it finds none."""
+    """The mean of all numbers that the authors' parser finds. Raises UnparsableReply for none, or endless ones."""
     found = grades_in(text)
     if not found:
         raise UnparsableReply(Reason.UNPARSABLE)
-    return (sum(found) / len(found),)
+    mean = sum(found) / len(found)
+    if not math.isfinite(mean):
+        raise UnparsableReply(Reason.OUT_OF_RANGE)
+    return (mean,)
 
 
 class ImgEditProtocol(Protocol):
@@ -218,7 +213,11 @@ class ImgEditProtocol(Protocol):
     kinds: ClassVar[tuple[str, ...]] = (*RUBRICS, _UGE)  # of edits, as the authors spell them
     metrics = ("overall", *(f"criterion_{number + 1}" for number in range(NUM_CRITERIA)))
     scales: Mapping[str, Metric] = {name: Metric(name, LOWEST, HIGHEST) for name in metrics}
-    grammars = {"three_grades": three_grades, "one_grade": one_grade, "any_numbers": any_numbers}  # noqa: RUF012
+    grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
+        "three_grades": partial(read_grades, NUM_CRITERIA),
+        "one_grade": partial(read_grades, 1),
+        "any_numbers": any_numbers,
+    }
     own_words = {name: rubric.text for name, rubric in RUBRICS.items()} | {_UGE: _HOLISTIC.format(guard=_GUARD)}
     prompt_source = PromptSource(
         "github.com/PKU-YuanGroup/ImgEdit",

@@ -139,7 +139,7 @@ def _read_first_digit(key: str, text: str) -> tuple[float, ...]:
     """As the published scripts read: JSON, the label, n/5, or the first digit from 1 to 5 that stands by itself."""
     for match in _OBJECT.finditer(text):
         if key in match[0]:
-            with suppress(ValueError, TypeError, RecursionError):
+            with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 return (_grade(int(json.loads(match[0])[key])),)
             break
     label = key.replace("_", r"[_\s]*") + r"\s*[:：]?\s*([1-5])"
@@ -275,7 +275,8 @@ def _compared(category: str, request: JudgeRequest) -> tuple[_Pictures, int]:
 def _frames(request: JudgeRequest) -> dict[int, int]:
     """Number of every given frame -> its place among the sources; empty unless they are three of the frames 1-4."""
     numbers = request.metadata.get("frames")
-    frames = {number: i for i, number in enumerate(numbers)} if isinstance(numbers, list | tuple) else {}
+    listed = numbers if isinstance(numbers, list | tuple) else ()
+    frames = {number: i for i, number in enumerate(listed) if not isinstance(number, list | dict)}
     is_whole = len(frames) == len(request.sources) == 3 and frames.keys() <= {1, 2, 3, 4}
     return frames if is_whole else {}
 

@@ -1,7 +1,7 @@
 """Protocol `omnicontext`: two grades 0-10 for a picture made of several given ones, as OmniContext asks.
 
 overall               sqrt(prompt_following * subject_consistency), the headline
-prompt_following      was the instruction carried out, whoever and whatever is shown?
+prompt_following      was the instruction carried out, apart from who and what is shown?
 subject_consistency   are they the persons and things of the inputs, and, in tasks named scene, is it their place?
 
 Shown, in each of two messages: text, every input image, the new image. Inputs are scaled to at most 1024*1024 pixels in
@@ -10,7 +10,7 @@ type, then their mean, 3 decimals. Official judge: gpt-4.1; the authors send no 
 
 Read is the one JSON object, or a bare whole number. The authors ask every question three times and keep the last reply
 (their loop has no end in between), and take a random number where none can be read; here it is asked once, and such a
-reply is unscored. What their parser mends (keys without quotes) is unscored, too. arXiv 2506.18871.
+reply is unscored. What their parser repairs (keys without quotes) is unscored, too. arXiv 2506.18871.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE
+from editeval.judges.parsing.answers import CANNOT_JUDGE, unique_keys
 from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import (
     OfficialSettings,
@@ -72,7 +72,9 @@ def score_in(text: str) -> tuple[float, ...]:
     """The score, 0-10, in the one JSON object of `text`, or the whole number that `text` is. Raises UnparsableReply."""
     start, end = text.find("{"), text.rfind("}") + 1
     try:
-        found = json.loads(text[start:end], strict=False, object_pairs_hook=_once) if 0 <= start < end else int(text)
+        found = (
+            json.loads(text[start:end], strict=False, object_pairs_hook=unique_keys) if 0 <= start < end else int(text)
+        )
     except (ValueError, RecursionError):
         is_abstained = text.strip(" .").lower() == CANNOT_JUDGE
         raise UnparsableReply(Reason.CANNOT_JUDGE if is_abstained else Reason.UNPARSABLE) from None
@@ -84,12 +86,6 @@ def score_in(text: str) -> tuple[float, ...]:
     if not LOWEST <= score <= HIGHEST:  # no NaN is
         raise UnparsableReply(Reason.OUT_OF_RANGE)
     return (float(score),)
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise UnparsableReply(Reason.AMBIGUOUS)
-    return dict(pairs)
 
 
 class OmniContextProtocol(Protocol):

@@ -112,7 +112,8 @@ class RunView:
         """What was run, by word."""
         run, subset = self.run, self.block.get("subset") or {}
         values = {"editor": run.get("editor"), "judge_model": "; ".join(run.get("scores") or ()) or run.get("judge")}
-        values |= {"benchmark": run.get("benchmark"), "policy": run.get("policy"), "made_under": run.get("made_under")}
+        values |= {"benchmark": run.get("benchmark"), "policy": run.get("policy")}
+        values |= {"edit" if run.get("imported") else "made_under": run.get("made_under")}
         values |= {"devices": ", ".join(map(str, run.get("devices") or ())), "subset": subset.get("how")}
         values |= {"also_kept": "; ".join(run.get("also_kept") or ())}
         return ((name, str(value)) for name, value in values.items() if value)

@@ -1,5 +1,5 @@
 "use strict";
-/* Third page: the pictures of one sample on one stage, in four modes, and everything that is known beside them. */
+/* Third page: the pictures of one sample in four modes, and what is known of it. */
 (() => {
   const { h, t } = ui;
 
@@ -7,17 +7,14 @@
   function columnsOf(sample) {
     const run = ui.runs.find(({ index }) => sample.rows[index]), row = sample.rows[run.index], isBlind = ui.state.blind;
     const runs = isBlind ? [...ui.runs].sort((a, b) => noise(sample.id, a) - noise(sample.id, b)) : ui.runs;
-    const name = (one, place) => (isBlind ? String.fromCharCode(65 + place) : ui.runs.length > 1 ? ui.called(one) : t("edited"));
+    const name = (one, place) => (isBlind ? String.fromCharCode(65 + place) : t(ui.called(one)));
     const edits = runs.map((one, place) => ({ role: "edited", run: one, row: sample.rows[one.index], name: name(one, place), key: String(one.index) }));
-    const { source, reference } = row.shown, number = (names, role) => (names.length > 1 ? ` ${names.indexOf(role) + 1}` : "");
-    const column = (role, name) => ({ role, run, row, name, key: role });
-    const [first, ...sources] = source.map((role) => column(role, t("source") + number(source, role)));
-    const references = reference.map((role) => column(role, t("reference") + number(reference, role)));
-    return [first, ...(row.target ? [column("target", t("target"))] : []), ...edits, ...sources, ...references];  // as in the grid, then more
+    const given = (roles) => roles.map((role) => ({ role, run, row, name: ui.role(row[`${role}_2`] ? `${role}_1` : role), key: role }));
+    return [...given(row.target ? ["source", "target"] : ["source"]), ...edits, ...given(row.more)];  // as in the grid, then more
   }
 
   /** From left to right. */
-  const inOrder = (columns) => ["s", "t", "r", "e"].flatMap((letter) => columns.filter(({ role }) => role[0] === letter));
+  const inOrder = (columns) => [..."stre"].flatMap((letter) => columns.filter(({ role }) => role[0] === letter));
 
   /** The same order for a sample every time, and another one for the next. */
   const noise = (id, run) => [...`${id}:${run.info.run.id}:${run.index}`].reduce((hash, c) => Math.imul(hash ^ c.codePointAt(0), 16777619), 2166136261) >>> 0;
@@ -31,11 +28,11 @@
     const page = ui.clone("compare"), stage = page.querySelector(".stage"), find = (name) => page.querySelector(name);
     const zoom = ui.zoomable(stage);
     const shown = state.mode === "side" ? inOrder(columns) : edits.filter((column) => column !== base);
-    const step = (by) => list[list.indexOf(sample) + by] && ui.go({ id: list[list.indexOf(sample) + by].id });
+    const at = list.indexOf(sample), next = list[at + 1], step = (by) => list[at + by] && ui.go({ id: list[at + by].id });
 
     root.append(page);
     page.querySelectorAll(".step").forEach((button) => (button.onclick = () => step(Number(button.dataset.step))));
-    find(".place").append(t("place", list.indexOf(sample) + 1, list.length));
+    find(".place").append(t("place", at + 1, list.length));
     find(".id").append(ui.clean(sample.id));
     find(".category").append(ui.clean(ui.category(sample.category)));
     find(".base").hidden = state.mode === "side";
@@ -53,7 +50,7 @@
     stage.style.setProperty("--gain", Number(state.gain));
     stage.append(...shown.map(figure));
     zoom.read();
-    const next = list[list.indexOf(sample) + 1];  // its pictures are fetched, so that the arrow key shows them at once
+    // the pictures of the next sample are fetched, so that the arrow key shows them at once
     if (next) columnsOf(next).forEach((column) => (new Image().src = ui.full(column.run, column.row, column.role) ?? ""));
     ui.keys = keys();
 

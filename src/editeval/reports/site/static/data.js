@@ -30,13 +30,8 @@
 
   function addRow(run, row, index) {
     row.index = index;
-    row.shown = { source: ["source"], reference: [] };  // the names under which `row` has its pictures, by role
-    (row.further ?? []).forEach(([role, ...picture]) => {
-      const names = row.shown[role];
-      if (!names) return;
-      names.push(`${role}${names.length + 1}`);
-      row[names.at(-1)] = picture;
-    });
+    row.more = (row.further ?? []).map(([role]) => role);  // source_2, source_3, reference, reference_2, ...
+    row.further?.forEach(([role, ...picture]) => (row[role] = picture));
     run.rows[index] = row;
     if (!byId.has(row.id)) {
       const { id, category, instruction } = row;
@@ -58,7 +53,7 @@
     });
   }
 
-  /** From the server: JSON, which nothing in it can make a script of. */
+  /** From the server, as JSON. */
   async function fetched(run, name) {
     const answer = await fetch(`${run.root}data/${name}`);
     if (!answer.ok) throw new Error(await answer.text());

@@ -1,7 +1,6 @@
 "use strict";
 /* Elements, addresses and numbers. What comes from a run becomes a text node, never markup. */
 (() => {
-  const SVG = "http://www.w3.org/2000/svg";
   // control, invisible and direction-changing characters: a reader's eye must not be steered by an instruction
   const UNPRINTABLE =
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
@@ -15,7 +14,7 @@
     const [name, ...classes] = tag.split("."), node = document.createElement(name);
     node.classList.add(...classes);
     for (const [key, value] of Object.entries(props ?? {})) {
-      if (value === null || value === undefined || value === false) continue;
+      if ((value ?? false) === false) continue;
       if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
       else if (key === "value") node.value = value;
       else node.setAttribute(key, clean(value));
@@ -87,10 +86,12 @@
     if (role === "edited") return /^edits\/[\w-]+\.png$/.test(row.path) ? run.root + row.path : null;
     return ui.thumb(run, picture) && /^\w+$/.test(picture[1]) ? `${run.root}report/pictures/${picture[0]}.${picture[1]}` : null;
   };
+  /** "source_2" in words. */
+  ui.role = (role) => role.split("_").map((part) => t(part)).join(" ");
   /** A thumbnail, or a word for why there is none. */
   ui.picture = (run, row, role) => {
     const src = ui.thumb(run, row?.[role]);
-    if (src) return h("img", { src, alt: `${t(role.replace(/\d+$/, ""))}: ${row.instruction}`, loading: "lazy", decoding: "async", draggable: "false" });
+    if (src) return h("img", { src, alt: `${ui.role(role)}: ${row.instruction}`, loading: "lazy", decoding: "async", draggable: "false" });
     if (role === "edited" && row?.status !== "done") return h("div.nothing", {}, t(row?.status ?? "absent"));
     const note = row?.notes?.[role] ?? "no_picture";
     return h("div.nothing", {}, /^[a-z_]+$/.test(note) ? t(note) : note);

@@ -59,7 +59,7 @@
 
     function cell(sample, [, run, role], at) {
       const mine = sample.rows[run.index], shownRow = role === "edited" ? mine : mine ?? sample.rows.find(Boolean);
-      const roles = role === "source" && shownRow ? [...shownRow.shown.source, ...shownRow.shown.reference] : [role];
+      const roles = role === "source" && shownRow ? ["source", ...shownRow.more] : [role];
       const pictures = roles.map((one) => ui.picture(run, shownRow, one));
       return h("div.cell", { "data-column": at }, pictures.length > 1 ? h("div.several", {}, pictures) : pictures, role === "edited" && mine && verdict(run, mine));
     }
@@ -96,7 +96,7 @@
   /** [title, run, role] of every column of pictures. */
   function columnsOf() {
     const [run] = ui.runs, hasTarget = ui.runs.some(({ info }) => info.has_target);
-    const edits = ui.runs.map((one) => [ui.runs.length > 1 ? ui.called(one) : "edited", one, "edited"]);
+    const edits = ui.runs.map((one) => [ui.called(one), one, "edited"]);
     return [["source", run, "source"], ...(hasTarget ? [["target", run, "target"]] : []), ...edits];
   }
 

@@ -3,7 +3,7 @@
 (() => {
   const { h } = ui;
   const PAGES = ["summary", "grid", "compare"];
-  const [root] = document.getElementsByClassName("app"), name = root.querySelector(".name").textContent, note = h("p.message", { role: "status" });
+  const root = document.querySelector(".app"), name = root.querySelector(".name").textContent, note = h("p.message", { role: "status" });
   let update = null;
 
   ui.complain = (text) => note.replaceChildren(ui.clean(text));
@@ -20,18 +20,18 @@
   };
 
   function header() {
-    const head = ui.clone("header"), find = (name) => head.querySelector(name);
+    const head = ui.clone("header"), find = (name) => head.querySelector(name), theme = ui.is_dark() ? "light" : "dark";
     find(".name").append(name);
     find(".skip").onclick = () => (document.querySelector("main :is(a, button, input, [tabindex])")?.focus(), false);
-    find("#theme").replaceChildren(ui.t(ui.is_dark() ? "light" : "dark"));
-    find("#theme").onclick = () => (ui.set_theme(ui.is_dark() ? "light" : "dark"), ui.draw());
+    find("#theme").replaceChildren(ui.t(theme));
+    find("#theme").onclick = () => (ui.set_theme(theme), ui.draw());
     find("#language").onclick = () => (ui.set_language(ui.language === "zh" ? "en" : "zh"), ui.draw());
     find("#help").onclick = help;
     return head;
   }
 
   function help() {
-    const [dialog] = document.getElementsByTagName("dialog");
+    const dialog = document.querySelector("dialog");
     ui.translate(dialog);
     dialog.showModal();
   }

@@ -8,7 +8,7 @@
     if (role !== "edited" || !row) return head;
     const more = h("div");
     if (!ui.state.blind) ui.detail(run, row).then((detail) => more.append(...details(run, row, detail)), (error) => ui.complain(error.message));
-    const scores = run.info.metrics.map((metric, index) => h(metric === run.info.headline ? "tr.first" : "tr", {},
+    const scores = run.info.metrics.map((metric, index) => h("tr", {},
       h("th", { scope: "row", title: ui.about(metric) }, metric), h("td", {}, ui.score(run, row, metric)),
       h("td", {}, row.values[index] !== null && h("meter", { min: 0, max: 10, value: row.values[index], "aria-hidden": "true" }))));
     const result = ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores);
@@ -36,12 +36,13 @@
     };
     const tries = (detail.history ?? []).map((one) => h("p.error", {},
       h("b", {}, `${t(one.stage)} ${one.attempt}: ${one.reason}`), ` ${one.device}, ${duration(one.seconds)} · ${one.message}`));
+    const section = (name, found) => found.length > 0 && h("section", {}, h("h2", {}, t(name)), found);
     return [
       detail.message && h("p.error", {}, h("b", {}, row.reason), ` ${detail.message}`),
-      replies.size > 0 && h("section", {}, h("h2", {}, t("reply")),
-        [...replies].map(([raw, scores]) => [replies.size > 1 && h("h3", {}, scores.map(([name]) => name).join(", ")), h("pre", { tabindex: 0 }, raw)])),
-      tries.length > 0 && h("section", {}, h("h2", {}, t("attempts")), tries),
-      ui.pairs(Object.entries(facts).filter(([, value]) => value !== null && value !== undefined && value !== "")),
+      section("reply", [...replies].map(([raw, scores]) =>
+        [replies.size > 1 && h("h3", {}, scores.map(([name]) => name).join(", ")), h("pre", { tabindex: 0 }, raw)])),
+      section("attempts", tries),
+      ui.pairs(Object.entries(facts).filter(([, value]) => (value ?? "") !== "")),
       ui.copier(h("div.copyable", {}, h("code", { tabindex: 0 }, `${run.info.commands.show} '${row.id.replaceAll("'", "'\\''")}'`))),
     ].filter(Boolean);
   }

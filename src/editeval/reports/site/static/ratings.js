@@ -37,9 +37,9 @@
     const ratings = { ...run.ratings, [id]: next };  // a literal: an id may be called __proto__
     if (!next) delete ratings[id];
     keep(run, ratings);
-    await save(run, { [id]: next ?? null });
+    await save(run, { [id]: next });
   };
-  /** The same by a word or a digit; what is so already is taken back. */
+  /** The same by a word or a digit; a second time takes it back. */
   ui.toggle_rating = async (run, id, what) => {
     await run.loading;
     const [name, value] = what === "wrong" ? ["judge_wrong", true] : Number(what) ? ["stars", Number(what)] : ["verdict", what];
@@ -48,8 +48,10 @@
 
   async function save(run, changes) {
     try {
-      if (!ui.served && !ui.remember(key(run), JSON.stringify({ ratings: run.ratings }))) throw new Error("localStorage");
-      if (!ui.served) return;
+      if (!ui.served) {
+        if (ui.remember(key(run), JSON.stringify({ ratings: run.ratings }))) return;
+        throw new Error("localStorage");
+      }
       const headers = { "Content-Type": "application/json" };
       const answer = await fetch(address(run), { method: "POST", headers, body: JSON.stringify(changes) });
       if (!answer.ok) throw new Error(await answer.text());

@@ -1,15 +1,16 @@
 "use strict";
-/* Where the reader is: everything that can be seen is in the address after #, so that a link shows it again. */
+/* What is shown is in the address after #, so that a link shows it again. */
 (() => {
   ui.FILTERS = { q: "", cat: "", show: "", model: "", min: "", max: "", metric: "", sort: "order" };
   const DEFAULTS = {
     page: "summary", run: "0", ...ui.FILTERS, id: "", column: "",
     mode: "side", base: "source", gain: "4", cut: "50", z: "", blind: "",
   };
+  const WHOLE = /^\d+$/, NUMBER = /^\d+(\.\d+)?$/;
   /** What an address may say; anything else in it is as if it were not there. */
   const SHAPES = {
-    page: /^(summary|grid|compare)$/, mode: /^(side|slider|blink|diff)$/, sort: /^(order|worst|best|gap|slow)$/, run: /^\d+$/, model: /^\d*$/, column: /^\d*$/,
-    min: /^(\d+(\.\d+)?)?$/, max: /^(\d+(\.\d+)?)?$/, gain: /^\d+(\.\d+)?$/, cut: /^\d+(\.\d+)?$/, z: /^[\d.,-]*$/, blind: /^1?$/, show: /^\w*$/,
+    page: /^(summary|grid|compare)$/, mode: /^(side|slider|blink|diff)$/, sort: /^(order|worst|best|gap|slow)$/, run: WHOLE, model: WHOLE, column: WHOLE,
+    min: NUMBER, max: NUMBER, gain: NUMBER, cut: NUMBER, z: /^[\d.,-]+$/, blind: /^1$/, show: /^\w+$/,
   };
   const root = document.documentElement;
 
@@ -24,7 +25,7 @@
     return `#${new URLSearchParams(wanted.filter(([name, value]) => value !== DEFAULTS[name]))}`;
   };
 
-  /** Change part of the state. One can go back to another page; a change of view leaves no trace. */
+  /** Change part of the state. Only another page is an entry in the history. */
   ui.go = (patch) => {
     const isNewPage = "page" in patch && patch.page !== ui.state.page;
     history[isNewPage ? "pushState" : "replaceState"](null, "", ui.hash(patch));
@@ -58,7 +59,7 @@
   };
 
   ui.set_language = (language) => {
-    ui.language = root.lang = language === "zh" ? "zh" : "en";
+    ui.language = root.lang = language;
     ui.remember("language", ui.language);
   };
   ui.set_theme = (theme) => {

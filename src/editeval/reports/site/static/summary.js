@@ -1,5 +1,5 @@
 "use strict";
-/* First page: it stands in the page already. It gets its links and its language, and what people think of the edits. */
+/* First page: already in the document. It gets its links, its language, and what people think of the edits. */
 (() => {
   const { h, t } = ui;
   const together = document.querySelector(".runs"), pages = [...document.querySelectorAll("main.summary")];

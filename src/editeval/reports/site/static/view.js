@@ -1,15 +1,14 @@
 "use strict";
 /* What is said of a sample, and which samples are shown in which order. */
 (() => {
-  /** Which of several runs: what edited, and the name of the run, as two runs of one editor are two columns. */
-  ui.called = ({ info: { run } }) => `${run.editor} · ${run.name}`;
+  /** Editor and run, where there are several runs. */
+  ui.called = ({ info: { run } }) => (ui.runs.length > 1 ? `${run.editor} · ${run.name}` : "edited");
   ui.metric_at = (run, name) => Math.max(0, run.info.metrics.indexOf(name || run.info.headline));
   ui.value = (run, row, name) => row?.values[ui.metric_at(run, name)] ?? null;
   /** The choices of a score: the headline stands for itself, whatever it is called. */
   ui.metrics = ({ info }) => info.metrics.map((name) => [name === info.headline ? "" : name, name]);
   function shows(sample, state, runs) {
-    if (state.cat && sample.category !== state.cat) return false;
-    if (!sample.text.includes(state.q.toLowerCase())) return false;
+    if ((state.cat && sample.category !== state.cat) || !sample.text.includes(state.q.toLowerCase())) return false;
     const hasRange = state.min !== "" || state.max !== "";
     if (!state.show && !state.model && !hasRange) return true;
     return runs.some((run) => {

@@ -4,7 +4,7 @@
   const MOST = 40;
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
-  /** Everything of class `pan` on the stage follows. Returns {zoom(factor), move(dx, dy), fit(), one(), read()}. */
+  /** Moves everything of class `pan` on the stage. */
   ui.zoomable = (stage) => {
     let scale = 1, x = 0, y = 0, held = null, timer = 0;
 
@@ -24,14 +24,14 @@
     /** One pixel of the picture on one pixel of the screen. */
     const one = () => {
       const image = stage.querySelector("img.pan");
-      if (image?.naturalWidth) fit();
-      if (image?.naturalWidth) zoom(1 / (Math.min(image.clientWidth / image.naturalWidth, image.clientHeight / image.naturalHeight) * devicePixelRatio));
+      if (!image?.naturalWidth) return;
+      fit();
+      zoom(1 / (Math.min(image.clientWidth / image.naturalWidth, image.clientHeight / image.naturalHeight) * devicePixelRatio));
     };
     /** As the address says. */
     const read = () => {
       const [s, left, top] = ui.state.z.split(",").map(Number);
-      if (s >= 1 && s <= MOST) set(s, left || 0, top || 0);
-      else fit();
+      set(clamp(s || 1, 1, MOST), left || 0, top || 0);
     };
 
     /** (frame, place in it) of an event, as shares of its size; null beside the frames. */
@@ -41,8 +41,9 @@
     };
     stage.addEventListener("wheel", (event) => {
       const at = place(event);
-      if (at) zoom(Math.exp(-event.deltaY * 0.002), at.x, at.y);
-      if (at) event.preventDefault();
+      if (!at) return;
+      zoom(Math.exp(-event.deltaY * 0.002), at.x, at.y);
+      event.preventDefault();
     }, { passive: false });
     stage.onpointerdown = (event) => {
       held = event.button ? null : place(event);
