@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,13 @@ def test_kris_pools_every_score_and_repeats_the_published_loss_beside(tmp_path: 
     assert overall.value == pytest.approx(sum(right) / 10)
     assert (overall.num_read, overall.num_unreadable) == (10, 1)
     assert overall.matched == pytest.approx(round((100 + 50 + 75 + 0 + 300) / 7, 2))
+
+
+def test_a_kris_sample_that_is_no_object_is_counted_as_unread(tmp_path: Path) -> None:
+    file = kris(tmp_path) / "count_change" / "metrics.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "2": "a failed call"}))
+    overall = numbers("kris", tmp_path)["all categories: all KRIS overall"]
+    assert (overall.num_read, overall.num_unreadable) == (10, 1 + 3)
 
 
 def test_rise_counts_consistency_and_repeats_the_published_nan_beside(tmp_path: Path) -> None:

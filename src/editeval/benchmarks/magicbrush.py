@@ -106,7 +106,10 @@ class MagicBrush(OfficialBenchmark):
         """With the turn before, where it is edited on, and with the name of the edit that the authors' script wants."""
         known = {sample.id: sample for sample in samples}
         for sample in samples:
-            session, turn = sample.metadata["img_id"], int(str(sample.metadata["turn_index"]))
+            session, number = sample.metadata["img_id"], str(sample.metadata["turn_index"])
+            if not number.isdecimal():
+                raise BenchmarkError(f"{self._root}: session {session}: turn_index must be 1, 2, ..., got {number!r}")
+            turn = int(number)
             is_later, is_multi = turn > 1, self.params.mode == "multi"
             absent = [n for n in range(1, turn) if f"{session}/turn{n}" not in known]
             if absent:

@@ -43,11 +43,13 @@ class Clone:
         return names
 
     def has(self, name: str) -> bool:
-        """Whether something stands there, be it a link."""
+        """Whether there is such a file. Raises PublishedDataError where that cannot be seen."""
         try:
             return Folder(self.root).stat(name) is not None
-        except (StrangeFileError, OSError, ValueError):
+        except NotADirectoryError:
             return False
+        except (StrangeFileError, OSError, ValueError) as error:
+            raise self._refused(name, error) from error
 
     def text(self, name: str) -> str:
         """The file's text, UTF-8."""
@@ -71,11 +73,11 @@ class Clone:
         return value
 
     def records(self, name: str) -> dict[str, dict[str, object]]:
-        """A JSON file that is an object of objects; entries that are no object are left out."""
+        """A JSON file that is an object of objects; an entry that is no object holds nothing."""
         value = self.json(name)
         if not isinstance(value, dict):
             raise PublishedDataError(f"{self.root / name}: must be an object of objects, got {type(value).__name__}")
-        return {str(key): entry for key, entry in value.items() if isinstance(entry, dict)}
+        return {str(key): entry if isinstance(entry, dict) else {} for key, entry in value.items()}
 
     def table(self, name: str, delimiter: str, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:
         """The rows of a CSV or TSV file with the columns `needed`."""

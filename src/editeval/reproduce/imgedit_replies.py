@@ -24,7 +24,7 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
     replies = clone.json("result.json")
     if not isinstance(replies, dict):
         raise PublishedDataError(f"{clone.root / 'result.json'}: must be an object of replies by key")
-    kinds = {key: str(entry.get("edit_type", "")) for key, entry in clone.records(place).items()}
+    kinds = {key: str(entry["edit_type"]) for key, entry in clone.records(place).items() if entry.get("edit_type")}
     right, published = protocol.load("imgedit"), protocol.load("imgedit", match_published=(_SWITCH,))
     samples = [_scored(right, key, kind, replies.get(key)) for key, kind in kinds.items()]
     repeated = [_scored(published, key, kind, replies.get(key)) for key, kind in kinds.items()]

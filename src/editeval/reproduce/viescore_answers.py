@@ -237,6 +237,10 @@ def _raters(clone: Clone, ratings: Mapping[str, Mapping[str, Ratings]]) -> Itera
     judged = f"{_ROOT}/_answers/results_gemini_0shot"
     for task, models in ratings.items():
         found = []
+        if few := next((model for model, rated in models.items() if any(len(one) < 3 for one in rated.values())), ""):
+            raise PublishedDataError(
+                f"{clone.root}: {task}/{few}: must have the ratings of three people; clone it whole"
+            )
         for model in clone.names(f"{judged}/{_TASK}{task}"):
             average = _average([_one_rater(models[model], number) for number in range(3)]) if model in models else None
             found.append(average)
