@@ -1,4 +1,4 @@
-"""What `editeval reproduce` knows: formats by name, and published tables whose results nobody can have."""
+"""What `editeval reproduce` knows: formats by name, and published tables whose results are not public."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """GEdit-Bench: the CSV files that its scripts leave, one per group, with the two scores of every sample.
 
-The scripts draw a random integer where a reply cannot be read, and keep no reply: which scores those are, nobody can
-tell. An edit that is missing has no row.
+The scripts draw a random integer where a reply cannot be read, and keep no reply: such a score cannot be
+told from a real one. An edit that is missing has no row.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RESULTS = ResultFormat(
     repository="",
     commit="",
     layout="*_{group}_gpt_score.csv, as in {model}/{backbone}/eval_results_new",
-    words="those of whoever ran it",
+    words="those that the run used",
     rule="O = sqrt(SC * PQ) per sample; mean of each group; average of the groups; one language at a time",
     recompute=recompute,
 )

@@ -1,4 +1,4 @@
-"""Scores of single samples, whoever kept them, through the protocol and the official means of a benchmark."""
+"""Scores of single samples of any origin through the protocol and the official means of a benchmark."""
 
 from __future__ import annotations
 

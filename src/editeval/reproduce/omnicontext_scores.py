@@ -49,7 +49,7 @@ RESULTS = ResultFormat(
     repository="",
     commit="",
     layout="{task_type}/score.jsonl, as in {model}/gpt4dot1",
-    words="those of whoever ran it",
+    words="those that the run used",
     rule="O = sqrt(PF * SC) per sample; mean of each kind of task; average of the kinds",
     recompute=recompute,
 )

@@ -91,14 +91,14 @@ class ResultFormat:
 
     name: str  # as `reproduce` takes it
     title: str
-    repository: str  # where they are; empty: whoever ran the benchmark has such a folder
+    repository: str  # where they are; empty: a user has such a folder of a run
     commit: str
     layout: str  # what FOLDER has to hold
     words: str  # with which words the judge was asked
     rule: str  # how replies become scores, and scores numbers
     recompute: Callable[[Clone], Iterable[Recomputed]]
     switches: Mapping[str, str] = field(default_factory=dict)  # published bugs by name: what they do
-    digits: int = 3  # of numbers that nobody has published
+    digits: int = 3  # of numbers that are not published
 
     def tables(self) -> dict[str, PublishedTable]:
         """What is published, by title."""
