@@ -26,7 +26,7 @@ Columns: *same* - the printed digits are ours, or as near as the rounding of pub
 ours are others, and a published bug, named below, gives the printed ones. *differ* - neither; *gap* - what is left
 then. *read* - the most scores or replies behind a number."""
 _OWN_FOLDERS = """\
-No results of single samples are public for these. With such a folder of your own you get its numbers; name published ones
+No results of single samples are public for these. With a folder of your own you get its numbers; name published ones
 with `--published '[TABLE: ]ROW COLUMN=VALUE'`."""
 _HEADS = (
     *("published table", "source", "numbers", "same", "with a bug", "differ", "not recomputed", "largest gap", "read"),
