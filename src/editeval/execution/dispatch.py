@@ -115,6 +115,7 @@ class Dispatcher:
         """Every request becomes exactly one outcome through `emit`; returns early only when draining."""
         self._policy, self._keys, self._build, self._emit, self._is_working = policy, keys, build, emit, True
         self._tries, self._unbuilt, self._left = AttemptTracker(), {}, len(keys)
+        self._batch_clock.begin()
         for worker in self.workers:
             worker.sent.clear()
         try:

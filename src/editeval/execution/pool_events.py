@@ -81,9 +81,13 @@ class BatchClock:
 
     def __init__(self) -> None:
         self.last_worker = -1  # of whom the latest final outcome in the open batch is
-        self._began_at = time.monotonic()
+        self._began_at = 0.0  # of the first work, by a clock that nobody sets
         self._started_at: float | None = None  # unix seconds, first start of the round that is open
-        self._start = self._began_at  # the same by a clock that nobody sets
+        self._start = 0.0  # the same by that clock
+
+    def begin(self) -> None:
+        """Requests come from now on; of several turns, the first counts."""
+        self._began_at = self._began_at or time.monotonic()
 
     def start(self) -> None:
         """A request is about to start."""
