@@ -276,7 +276,7 @@ def test_the_report_has_a_picture_of_every_source_and_of_the_references(tmp_path
                 assert (result.plan.dir / f"report/pictures/{stem}.{extension}").is_file()
         return {row["id"]: [role for role, *_ in row["further"] or ()] for row in rows}
 
-    expected = {"one": [], "two": ["source"], "ref": ["source", "reference"]}
+    expected = {"one": [], "two": ["source_2"], "ref": ["source_2", "reference"]}
     assert shown() == expected
     with RunStore.reopen(result.plan.dir) as store:
         republish(build_report(result.plan, store), result.plan, store)
