@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from editeval.errors import MachineError
+from editeval.judges.local import adapter as adapters
 from editeval.judges.parsing.reply import LABELS
 from editeval.types import Facts, HubModel
 
@@ -36,6 +37,8 @@ class ModelRequest:
     revision: str | None
     dtype: str
     use_flash_attention: bool
+    adapter: str = ""  # a LoRA's folder or name on the hub; empty: none
+    adapter_revision: str | None = None
 
     @property
     def is_path(self) -> bool:
@@ -53,6 +56,11 @@ class ModelRequest:
         is_here = self.is_path or Path(self.model_name).is_dir()
         return None if is_here else HubModel(self.model_name, self.revision, CONFIG)
 
+    @property
+    def hub_adapter(self) -> HubModel | None:
+        """The same for the adapter."""
+        return adapters.hub_model(self.adapter, self.adapter_revision)
+
 
 @dataclass(frozen=True, slots=True)
 class PretrainedModel:
@@ -67,6 +75,7 @@ class PretrainedModel:
     label_ids: tuple[int, ...]  # token of each of LABELS
     pad_id: int
     typed_id: int | None  # token to be marked as an image's, for models that want it marked
+    adapter_facts: Facts = field(default_factory=dict)  # of the adapter in the weights; empty: none
 
 
 def check_folder(wanted: ModelRequest) -> None:
@@ -90,6 +99,7 @@ def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedM
             f"reward_model.type: transformers_vlm needs the package {error.name}; install torch and transformers"
         ) from error
     check_folder(wanted)
+    lora = adapters.read(wanted.adapter, wanted.adapter_revision) if wanted.adapter else None
     config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
     if config.model_type not in FAMILIES:
         raise _problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(FAMILIES)}")
@@ -98,11 +108,13 @@ def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedM
         raise _problem(wanted, f"has a tokenizer without {IMAGE_TOKEN}", "download the snapshot again, completely")
     image_processor = _reading(wanted, lambda: _image_processor(wanted))
     model = _reading(wanted, lambda: _model(wanted, config, devices)).eval()
+    model = model if lora is None else adapters.merged(lora, model, wanted.model_name)
     end_ids, pad_id = _make_greedy(model, tokenizer)
     max_tokens = int(getattr(config.get_text_config(), "max_position_embeddings", 32768))
     typed_id = config.image_token_id if "mm_token_type_ids" in signature(model.forward).parameters else None
     labels = _label_ids(wanted, tokenizer)
-    return PretrainedModel(model, tokenizer, image_processor, devices[0], max_tokens, end_ids, labels, pad_id, typed_id)
+    held = model, tokenizer, image_processor, devices[0], max_tokens, end_ids, labels, pad_id, typed_id
+    return PretrainedModel(*held, adapter_facts={} if lora is None else lora.facts)
 
 
 def _source(wanted: ModelRequest) -> dict[str, str | bool]:
@@ -167,6 +179,16 @@ def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str
             wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download the snapshot again, completely"
         )
     return model
+
+
+def empty_model(wanted: ModelRequest) -> PreTrainedModel:
+    """The model without its weights: names and shapes. Raises MachineError for one that transformers does not know."""
+    import torch
+    import transformers
+
+    config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
+    with torch.device("meta"):
+        return _reading(wanted, lambda: transformers.AutoModelForImageTextToText.from_config(config))
 
 
 def _make_greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[frozenset[int], int]:
