@@ -65,7 +65,7 @@ class TransformersVlmParams(AskParams):
     def wanted(self) -> ModelRequest:
         """What is to be loaded."""
         names = self.model_name, self.revision, self.dtype, self.use_flash_attention
-        return ModelRequest(*names, self.adapter, self.adapter_revision)
+        return ModelRequest(*names, adapter=self.adapter, adapter_revision=self.adapter_revision)
 
 
 class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):

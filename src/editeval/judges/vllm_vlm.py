@@ -148,7 +148,7 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
 
 def _wanted(params: VllmVlmParams) -> ModelRequest:
     names = params.model_name, params.revision, params.dtype
-    return ModelRequest(*names, False, params.adapter, params.adapter_revision)
+    return ModelRequest(*names, False, adapter=params.adapter, adapter_revision=params.adapter_revision)
 
 
 def _package() -> ModuleType:

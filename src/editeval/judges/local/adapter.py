@@ -121,13 +121,11 @@ def read(adapter: str, revision: str | None, is_attached: bool = False) -> Adapt
     """The adapter, from its folder or the Hub. Raises MachineError, one line, for one that cannot be used."""
     try:
         import peft  # noqa: F401
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        import torch
+        from safetensors import SafetensorError  # type: ignore[import-not-found]
+        from safetensors.torch import load_file  # type: ignore[import-not-found]
     except ImportError as error:
-        raise MachineError(
-            f"{KEY}: needs the package {error.name or 'peft'} ({brief(error)}): pip install peft"
-        ) from error
-    import torch
+        raise MachineError(f"{KEY}: needs the package peft ({brief(error)}): pip install peft") from error
 
     check_folder(adapter, is_attached)
     places = [_place(adapter, revision, name) for name in (CONFIG, WEIGHTS_FILE)]
@@ -142,16 +140,14 @@ def read(adapter: str, revision: str | None, is_attached: bool = False) -> Adapt
         raise _problem(adapter, "holds no weights", "download or copy it again")
     spoilt = [name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())]
     if spoilt:
-        raise _problem(
-            adapter, f"has weights that are no finite numbers, such as {spoilt[0]}", "train or save it again"
-        )
+        raise _problem(adapter, f"has weights that are not finite, such as {spoilt[0]}", "train or save it again")
     return Adapter(adapter, config, state, sha256)
 
 
 def _place(adapter: str, revision: str | None, name: str) -> Path:
     if is_folder(adapter):
         return Path(adapter).expanduser() / name
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download  # type: ignore[import-not-found]
 
     try:
         return Path(hf_hub_download(adapter, name, revision=revision))
@@ -302,8 +298,8 @@ def _then(name: str, style: Mapping[str, str]) -> str:
 
 def _renamed(config: LoraConfig, style: _Style) -> LoraConfig:
     """The same in names of now. Patterns may be expressions over the old names, so that each module is named."""
-    from peft.tuners.tuners_utils import check_target_module_exists
-    from peft.utils.other import get_pattern_key
+    from peft.tuners.tuners_utils import check_target_module_exists  # type: ignore[import-not-found]
+    from peft.utils.other import get_pattern_key  # type: ignore[import-not-found]
 
     hit = {then: now for then, now in style.modules.items() if check_target_module_exists(config, then)}
     patterns = {
