@@ -195,7 +195,9 @@ class AttachedLora:
             made: object = vllm.lora.request.LoRARequest("adapter", 1, folder)
             try:
                 is_new = llm.llm_engine.add_lora(made)
-            except Exception as error:  # whatever the engine's process said
+            except Exception as error:  # of its own class where another process raised it
+                if type(error) not in (Exception, ValueError, RuntimeError, OSError):
+                    raise
                 what = " ".join(str(error).split())[:240]
                 raise MachineError(f"{adapters.KEY}: {self.adapter.name!r}: not accepted by vllm: {what}") from error
         if not is_new:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -199,7 +200,9 @@ def placed(adapter: Adapter, model: PreTrainedModel) -> tuple[PeftModel, dict[st
     state = {f"{PREFIX}{style.now(name)}": tensor for name, tensor in adapter.state.items()}
     is_meta = next(model.parameters()).is_meta
     try:
-        prepared = PeftModel(model, config, low_cpu_mem_usage=is_meta)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by names that have newer ones
+            prepared = PeftModel(model, config, low_cpu_mem_usage=is_meta)
         places = get_peft_model_state_dict(prepared, save_embedding_layers=False)
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
