@@ -108,6 +108,12 @@ JSON_SCHEMAS: Mapping[str, Mapping[str, object]] = {
     "perceptual_quality": _levels("perceptual_quality"),
     "pair": _object({"anyOf": [{"type": "array", "items": _GRADE, "minItems": 2, "maxItems": 2}, _ABSTAINED]}),
     "verdict": _object({"type": "string", "enum": ["yes", "no", CANNOT_JUDGE]}),
+    "choice": {
+        "type": "object",
+        "properties": {"winner": {"type": "string", "enum": ["Image A", "Image B", "Tie", CANNOT_JUDGE]}},
+        "required": ["winner"],
+        "additionalProperties": False,
+    },
 }
 """By answer format; those that are not here are written freely."""
 

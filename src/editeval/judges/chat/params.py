@@ -32,7 +32,7 @@ class AskParams:
     prompts_from: str = field(default="", metadata=_BY_PROTOCOL)  # clone or file of the authors' words; empty: our own
     match_published: tuple[str, ...] = field(default=(), metadata=_BY_PROTOCOL)  # published bugs to repeat, by name
     words: Mapping[str, str] = field(default_factory=dict, metadata=_BY_PROTOCOL)  # read from prompts_from; not to set
-    against: str = field(default="", metadata=_BY_INPUTS)  # run with whose edits these are compared: gedit_v2 alone
+    against: str = field(default="", metadata=_BY_INPUTS)  # run with whose edits a pairwise protocol compares these
     num_samples: int | None = None  # replies to each question not scored by probabilities; None: the authors', or 4
     seed: int = 0  # of samples, together with the sample's id, the question and the number
     max_new_tokens: int | None = None  # of a written reply, which is else unscored; None: the authors', or 256
@@ -56,9 +56,7 @@ class AskParams:
         self._check()
 
     def _check(self) -> None:
-        if self.asking.is_pairwise and not self.against:
-            raise ConfigError(f"against: protocol {self.protocol} compares with the edits of another run; name it")
-        if self.against and not self.asking.is_pairwise:
+        if self.against and not self.is_pairwise:
             raise ConfigError(f"against: protocol {self.protocol} looks at one run alone; leave it out")
         if self.scoring not in SCORINGS:
             raise ConfigError(f"scoring: must be one of {', '.join(SCORINGS)}, got {self.scoring!r}")
@@ -85,6 +83,11 @@ class AskParams:
     def asking(self) -> Protocol:
         """The protocol, in the words and with the switches of these parameters."""
         return protocols.load(self.protocol, match_published=self.match_published, words=self.words)
+
+    @property
+    def is_pairwise(self) -> bool:
+        """Whether a request needs two edits: those of a run come from `against`."""
+        return self.asking.is_pairwise
 
     @property
     def num_replies(self) -> int:
