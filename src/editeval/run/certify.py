@@ -93,9 +93,9 @@ def _on_ten(score: Score, scales: Mapping[str, Metric]) -> Score:
 
 
 def _refuse_unfit(config: Config, judging: ScoreSetPlan) -> None:
-    if getattr(judging.stage.params, "against", ""):
+    if getattr(judging.stage.params, "is_pairwise", False):
         raise ConfigError(
-            f"{config.path}: the judge {judging.name!r} compares two runs, and a certificate is about single edits"
+            f"{config.path}: the judge {judging.name!r} compares two edits, and a certificate is about single ones"
         )
     open_ends = [name for name, scale in judging.known.scales.items() if scale.place(0.0) is None]
     if open_ends:
