@@ -38,7 +38,7 @@ _Step = tuple[Pair, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArenaLimits:
     """How much is asked, in which order."""
 
     max_pairs: int | None = None  # requests of two edits each; None: until all neighbours are decided
@@ -89,7 +89,7 @@ def opponents(directories: Sequence[Path]) -> tuple[Opponent, ...]:
 class Arena:
     """The runs, the samples, and what the judge is asked about them."""
 
-    def __init__(self, config: Config, judging: ScoreSetPlan, runs: Sequence[Opponent], limits: Limits) -> None:
+    def __init__(self, config: Config, judging: ScoreSetPlan, runs: Sequence[Opponent], limits: ArenaLimits) -> None:
         self.config, self.judging, self.limits = config, judging, limits
         self._runs = {one.directory_name: one for one in runs}
         load = plugins.load("benchmarks", config.benchmark.type, config.allow_code)

@@ -35,7 +35,7 @@ NUM_DRAWS = 400  # of the bootstrap
 _PRECISION = 0.1  # of the prior of abilities: it decides only where a model wins, or loses, everything
 _TIGHTEST = 50  # source images at which the intervals of abilities for every look are the shortest
 Pair = tuple[str, str]
-Verdicts = Mapping[Pair, Clusters]
+WonByPair = Mapping[Pair, Clusters]
 """By pair and source image, in the order asked: how far the first of the pair won each sample, 1, 0.5 or 0."""
 
 
@@ -83,7 +83,7 @@ class Ranking:
     is_circular: bool = False  # what is decided of pairs leads in a circle somewhere
 
 
-def rank(names: Sequence[str], verdicts: Verdicts, is_sequential: bool, seed: int = 0) -> Ranking:
+def rank(names: Sequence[str], verdicts: WonByPair, is_sequential: bool, seed: int = 0) -> Ranking:
     """The ranking of `names`, two or more.
 
     is_sequential   pairs were asked about until they were decided; else the answers did not decide how much was asked
@@ -154,7 +154,7 @@ def _above(names: Sequence[str], pairs: Sequence[PairResult]) -> tuple[dict[str,
 # ------------------------------------------------------------------------------------------------ abilities
 
 
-def _counts(names: Sequence[str], verdicts: Verdicts) -> tuple[Floats, NDArray[np.intp]]:
+def _counts(names: Sequence[str], verdicts: WonByPair) -> tuple[Floats, NDArray[np.intp]]:
     """(by source image and pair: how often the first won, the second, neither, 1 in all; the pairs as numbers)."""
     known = [pair for pair in combinations(names, 2) if verdicts.get(pair)]
     places = {cluster: n for n, cluster in enumerate(dict.fromkeys(c for pair in known for c in verdicts[pair]))}
@@ -168,7 +168,7 @@ def _counts(names: Sequence[str], verdicts: Verdicts) -> tuple[Floats, NDArray[n
 
 
 def _abilities(
-    names: Sequence[str], verdicts: Verdicts, is_sequential: bool, seed: int
+    names: Sequence[str], verdicts: WonByPair, is_sequential: bool, seed: int
 ) -> tuple[dict[str, float], dict[str, float] | None]:
     """(abilities, half widths of their 95 % intervals or None) by model."""
     counts, pairs = _counts(names, verdicts)
@@ -206,7 +206,7 @@ def _every_look(num: int) -> float:
 # ------------------------------------------------------------------------------------------------ what to ask next
 
 
-def next_round(names: Sequence[str], verdicts: Verdicts, left: Mapping[Pair, int], size: int) -> dict[Pair, int]:
+def next_round(names: Sequence[str], verdicts: WonByPair, left: Mapping[Pair, int], size: int) -> dict[Pair, int]:
     """How many further source images to ask about, by pair: `size` in all, or fewer; none: nothing is left to decide.
 
     left   source images that a pair has not been asked about
@@ -231,7 +231,7 @@ def next_round(names: Sequence[str], verdicts: Verdicts, left: Mapping[Pair, int
     return {pair: num for pair, num in chosen.items() if num}
 
 
-def undecided_neighbours(names: Sequence[str], verdicts: Verdicts) -> list[Pair]:
+def undecided_neighbours(names: Sequence[str], verdicts: WonByPair) -> list[Pair]:
     """Pairs of models next to each other by Elo of which it is not decided who is better."""
     counts, numbered = _counts(names, verdicts)
     if not len(counts):
