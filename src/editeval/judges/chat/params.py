@@ -127,9 +127,12 @@ class AskParams:
             return SamplingParams(question.answer, NUM_TOKENS, is_expected=True)
         is_structured = self.output != "plain"
         seed = sample_seed(self.seed, key, question.name, number)
-        settings = self.asking.default_settings
-        top_p = 1.0 if settings is None else settings.top_p
-        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, top_p)
+        drawn, settings = (1.0, -1), self.asking.default_settings
+        if settings is not None:
+            drawn = (settings.top_p, settings.top_k or -1)
+            if settings.seed is not None and self.seed == 0:
+                seed = settings.seed + number
+        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, *drawn)
 
     def is_expected(self, question: Question, gives_probabilities: bool) -> bool:
         """Whether the question is scored by probabilities (under `expected` it is, even where none will come)."""
@@ -165,8 +168,16 @@ class SamplingParams:
     seed: int = 0
     is_structured: bool = False  # True: the answer format's JSON is forced, where it has one
     top_p: float = 1.0  # as the protocol's authors draw
+    top_k: int = -1  # likewise; -1: of all tokens
 
     @property
     def needed(self) -> frozenset[str]:
         """Fields without which the reply would not be the one that is wanted."""
-        return frozenset() if self.is_expected or self.temperature is None else frozenset({"temperature"})
+        if self.is_expected or self.temperature is None:
+            return frozenset()
+        return frozenset({"temperature", "top_p", "top_k"} if self.is_cut and self.temperature else {"temperature"})
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the unlikely tokens are never drawn, as the authors have it of models that they loaded themselves."""
+        return self.top_k > 0
