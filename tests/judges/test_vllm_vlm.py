@@ -204,7 +204,7 @@ def test_without_vllm_it_says_what_to_install() -> None:
     [
         ({"model_name": " "}, "model_name: must name a checkpoint"),
         ({"dtype": "int4"}, "dtype: must be one of"),
-        ({"protocol": "pairwise"}, "protocol: must be one of"),
+        ({"protocol": "no_such"}, "protocol: must be one of"),
         ({"scoring": "expected", "protocol": "rubric"}, "scoring: expected needs a protocol"),
         ({"temperature": 0.0}, "temperature: at 0 all samples are the same"),
         ({"max_model_len": 8}, "max_model_len must be at least 256"),
