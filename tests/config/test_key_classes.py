@@ -60,7 +60,7 @@ adapter_revision num_inference_steps guidance_scale true_cfg_scale image_guidanc
 model timeout_s deadline_s max_retries backoff_s max_calls max_usd usd_per_mtok_in usd_per_mtok_out
 max_reply_mib concurrency images protocol num_samples max_new_tokens max_image_side min_label_mass reasons
 match_published words layout name num_workers
-scoring temperature output use_flash_attention sampling_temperature max_model_len gpu_memory_utilization
+scoring temperature output use_flash_attention share_prefix sampling_temperature max_model_len gpu_memory_utilization
 forgiven_distance unseen_difference full_difference object_share max_aspect_error forgiven_shift
 forgiven_zoom forgiven_tone engine
 """  # engine has an allow-list of its own: plain numbers and words (tests/judges/test_vllm_vlm.py)
