@@ -18,8 +18,7 @@ from editeval.store.records import SampleRow
 from editeval.types import ImageRef, Metric, Subset, Summary
 
 ANOTHER_BENCHMARK = Message("another_benchmark")
-VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
-INVALID_JUDGE = "invalid judge"
+VALID, WARNED, INVALID, INVALID_JUDGE = "valid", "valid with warnings", "invalid", "invalid judge"
 MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it

@@ -22,27 +22,27 @@ Trust = tuple[Certificate | None, Sequence[Certificate]]
 """Of a judge: its drawn certificate, and the photographic ones, one for each data set of people's judgements."""
 
 
-def certificate_line(trust: Trust) -> Message:
+def certificate_line(certificate: Certificate | None, photographic: Sequence[Certificate] = ()) -> Message:
     """The certificates in one line, for the terminal and the head of a report."""
-    certificate, photographic = trust
     drawn = Message("no_certificate") if certificate is None else Message("judge_trust", (_verdict(certificate),))
     return Message("with_photographs", (drawn, tuple(map(_on_photographs, photographic)))) if photographic else drawn
 
 
-def certificate_warnings(judges: Mapping[str, Trust]) -> list[Message]:
+def certificate_warnings(
+    certificates: Mapping[str, Certificate | None], photographic: Mapping[str, Sequence[Certificate]] | None = None
+) -> list[Message]:
     """One warning for each judge, by name, and each certificate that says that it must not be trusted."""
     found = []
-    for name, (certificate, photographic) in judges.items():
+    for name, certificate in certificates.items():
         if certificate is not None and certificate["verdict"] != CERTIFIED:
             found.append(Message("judge_warning", (printable(name), _verdict(certificate))))
-        bad = [_on_photographs(one) for one in photographic if one["verdict"] != CERTIFIED]
+        bad = [_on_photographs(one) for one in (photographic or {}).get(name, ()) if one["verdict"] != CERTIFIED]
         found += [Message("judge_warning", (printable(name), said)) for said in bad]
     return found
 
 
-def is_trusted(trust: Trust) -> bool:
+def is_trusted(certificate: Certificate | None, photographic: Sequence[Certificate]) -> bool:
     """Whether no certificate of the judge says that it must not be trusted; without any, nothing is known."""
-    certificate, photographic = trust
     return all(one["verdict"] == CERTIFIED for one in (certificate, *photographic) if one is not None)
 
 

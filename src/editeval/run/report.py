@@ -71,7 +71,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     counted = _Counted(metrics, scales)
     seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
-    about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
+    drawn = {one.name: certificates[one.id][0] for one in shown}
+    about_judges = certificate_warnings(drawn, {one.name: certificates[one.id][1] for one in shown})
     is_same = is_same_benchmark(plan, store)
     about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
     worked = timeline_of(store.events(), store.attempts())
@@ -79,7 +80,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     others = store.fact(lineage.EDITS_OF_OTHERS)
     about_others = (Message("edits_of_others", (int(others),)),) if others else ()
     about = (*about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
-    is_good = not shown or is_trusted(certificates[shown[0].id])
+    is_good = not shown or is_trusted(*certificates[shown[0].id])
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
@@ -287,7 +288,7 @@ def _score_set_block(score_set: ShownScoreSet, trust: Trust) -> dict[str, object
     said = {
         "verdict": certificate["verdict"] if certificate else None,
         "created_at": certificate["created_at"] if certificate else None,
-        "line": certificate_line(trust),
+        "line": certificate_line(certificate, photographic),
         **({"photographic": photographic_blocks(photographic)} if photographic else {}),
     }
     return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": said}
