@@ -288,6 +288,17 @@ def test_the_words_of_a_clone_are_asked_and_told_apart_by_hash(copy: Path, tmp_p
         replace(own, words={"INSTRUCTION_EDIT_QUALITY": "no place for the instruction"})
 
 
+def test_both_models_are_looked_up_on_the_hub_and_of_the_base_no_weights(made: Path) -> None:
+    params = EditRewardParams()
+    weights, base = EditRewardJudge.hub_model(params), EditRewardJudge.hub_adapter(params)
+    assert weights is not None and (weights.name, weights.parameter) == (params.model_name, "model_name")
+    assert base is not None and (base.name, base.parameter) == (params.base_model, "base_model")
+    assert weights.needs_weights and not base.needs_weights
+    here = made / "qwen3_vl"
+    local = EditRewardParams(str(here / "weights"), base_model=str(here / "base"))
+    assert (EditRewardJudge.hub_model(local), EditRewardJudge.hub_adapter(local)) == (None, None)
+
+
 def test_a_checkpoint_of_an_unknown_name_needs_its_base_model() -> None:
     assert EditRewardParams().base_model == "Qwen/Qwen2.5-VL-7B-Instruct"
     with pytest.raises(ConfigError, match="base_model: name the model that my/reward was made of"):

@@ -164,10 +164,10 @@ class EditRewardJudge(Judge):
         return None if on_hub is None else replace(on_hub, file=WEIGHTS_FILES[0], is_file_needed=False)
 
     @classmethod
-    def further_hub_models(cls, params: EditRewardParams) -> Mapping[str, HubModel]:
+    def hub_adapter(cls, params: EditRewardParams) -> HubModel | None:
         """The base model, of which no weights are needed."""
         on_hub = params.base.hub_model
-        return {} if on_hub is None else {"base_model": on_hub}
+        return None if on_hub is None else replace(on_hub, parameter="base_model", needs_weights=False)
 
     @classmethod
     def notes_of(cls, params: EditRewardParams) -> tuple[str, ...]:

@@ -139,24 +139,17 @@ def _check_plugin(config: Config, stage: Stage) -> None:
 
 def _check_hub(config: Config, stages: Sequence[Stage], problems: Problems) -> None:
     """Raises MachineError for a model that is neither on this machine nor on the Hub."""
-    wanted = [one for stage in stages for one in _hub_models(config, stage)]
+    plugins = [(stage, plugin_of(config, stage)) for stage in stages]
+    models = [(stage, one) for stage, plugin in plugins for one in (plugin.hub_model, plugin.hub_adapter)]
+    wanted = [(stage, model) for stage, of in models if (model := of(stage.params)) is not None]
     if not wanted:
         return
     with ThreadPoolExecutor(len(wanted), "hub") as executor:  # all at once: each may wait for the network
-        found = executor.map(lambda one: _hub_problem(config, one[0], one[2]), wanted)
-        for (stage, name, _), problem in zip(wanted, found, strict=True):
+        found = executor.map(lambda pair: _hub_problem(config, *pair), wanted)
+        for (stage, model), problem in zip(wanted, found, strict=True):
             if problem:
-                problems.add(MachineError(f"{stage.section}.params.{name}: {problem}"))
+                problems.add(MachineError(f"{stage.section}.params.{model.parameter}: {problem}"))
     problems.check()
-
-
-def _hub_models(config: Config, stage: Stage) -> Iterator[tuple[Stage, str, HubModel]]:
-    """(stage, parameter, model) of `hub_model`, and of the class method `further_hub_models` of plug-ins with one."""
-    plugin = plugin_of(config, stage)
-    further: Callable[[object], Mapping[str, HubModel]] | None = getattr(plugin, "further_hub_models", None)
-    first = plugin.hub_model(stage.params)
-    models = ({"model_name": first} if first else {}) | dict(further(stage.params) if further else {})
-    yield from ((stage, name, model) for name, model in models.items())
 
 
 def _hub_problem(config: Config, stage: Stage, model: HubModel) -> str:
