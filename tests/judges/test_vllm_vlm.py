@@ -73,6 +73,13 @@ def test_a_batch_of_requests_is_one_batch_of_the_engine() -> None:
     assert vars(vllm.params[0]) == expected
 
 
+def test_unlikely_tokens_are_cut_where_authors_of_a_protocol_cut_them() -> None:
+    vllm = FakeVllm()
+    loaded(vllm, protocol="editscore").judge(REQUESTS[:1])
+    drawn = {"max_tokens": 512, "temperature": 0.7, "top_p": 0.9, "top_k": 20, "seed": 42, "structured_outputs": None}
+    assert [vars(one) for one in vllm.params] == [drawn, drawn]
+
+
 def test_the_engine_is_loaded_as_the_parameters_say() -> None:
     vllm = FakeVllm()
     judge = loaded(vllm, ("cuda:0", "cuda:1"), model_name="m", max_model_len=4096, engine={"enforce_eager": True})
