@@ -18,20 +18,22 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import fmean, stdev
 
 from editeval.errors import Reason
 from editeval.judges.parsing import number, prose
 from editeval.judges.parsing.reply import ABSTAINED, EDGES, LABELS, ParsedReply, Reply, UnparsableReply, normalised
 
-VERSION = 4
-"""Goes up whenever a reply may be read differently than before."""
+VERSION, _LABELS_VERSION = 5, 4
+"""Go up whenever a reply may be read differently than before: one in words, and one by its label alone."""
 
 CANNOT_JUDGE = "cannot judge"
 _KEYS = {"score", "reasoning", "reason"}
 _FENCE = re.compile(r"```[ \t]{0,3}(?:json|text|plaintext|markdown)?[ \t]{0,3}\n", re.IGNORECASE)
-_QUOTED = re.compile(r"\"[^\"\n]{0,200}\"|“[^”\n]{0,200}”|「[^」\n]{0,200}」|«[^»\n]{0,200}»")
+_QUOTED = re.compile(
+    r"(?<=[ (])'[A-Za-z][^'\n]{2,60}'(?=[ .,;)])|\"[^\"\n]{0,200}\"|“[^”\n]{0,200}”|「[^」\n]{0,200}」|«[^»\n]{0,200}»"
+)
 
 
 class _Number(str):
@@ -167,6 +169,11 @@ TEXT_FORMATS: Mapping[str, Grammar] = {
     "verdict": read_verdict,
 }
 FORMATS = ("labels", *TEXT_FORMATS)
+
+
+def version_of(formats: Collection[str]) -> int:
+    """That of the parser, as far as it may read a reply in one of `formats` differently."""
+    return VERSION if set(formats) - {"labels"} else _LABELS_VERSION
 
 
 def read(
