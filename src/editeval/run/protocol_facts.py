@@ -50,4 +50,6 @@ def facts_of(name: str) -> Iterator[tuple[str, str]]:
 def _settings(settings: OfficialSettings) -> str:
     said = {name: getattr(settings, name) for name in ("temperature", "max_new_tokens", "num_samples", "top_p")}
     told = [f"{name} {'not sent' if value is None else format(value, 'g')}" for name, value in said.items()]
+    cut = {"top_k": settings.top_k, "seed": settings.seed}
+    told += [f"{name} {value}" for name, value in cut.items() if value is not None]
     return ", ".join([*told, "the form of replies is forced" if settings.is_form_forced else "replies in plain text"])
