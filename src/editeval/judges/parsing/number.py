@@ -78,8 +78,9 @@ _NUMBER = re.compile(
 _ELSEWHERE = re.compile(r">|[\W_]{0,4}(?:user|system|assistant|human|用户|系统|助手)[*_]{0,2}[ ]?:", re.IGNORECASE)
 """A line that is quoted, or spoken in a role: somebody else's."""
 _PROPOSED = re.compile(
-    r"\b(?:(?:it|this|that|score|rating)(?: really| actually)? (?:should|ought to|must|could) (?:be|get)|it is|it['’]s|"
-    rf"this is|thought(?: of)?)(?: an?| about)? (?P<number>{_NUMBER.pattern})(?=[ ]?(?:[,;:)]|$|instead\b|rather\b))",
+    r"\b(?:(?:it|this|that|score|rating|grade|edit|answer)(?: really| actually)? (?:should|ought to|must|could) (?:be|"
+    rf"get)|it is|it['’]s|this is|thought(?: of)?)(?: an?| about)? (?P<number>{_NUMBER.pattern})"
+    r"(?=[ ]?(?:[,;:)]|$|instead\b|rather\b))",
     re.IGNORECASE,
 )
 _DEDUCTED = re.compile(

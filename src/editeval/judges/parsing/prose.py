@@ -80,14 +80,17 @@ _CHANGES = re.compile(
     re.IGNORECASE,
 )
 _TOLD = re.compile(
-    r"\b(?:edit(?:s|ed|ing)?|images?|pictures?|photos?|background|foreground|scene|instruction|objects?|subjects?|"
+    r"(?=[ -~’–—]{1,400}$)(?:the|an?|all|every|both|no|some|most|its|overall|however|there|it|edits?|colou?rs|"
+    r"light(?:ing)?|shadows?|details|minor|slight|small)\b(?:"
+    r".{0,80}\b(?:edit(?:s|ed|ing)?|images?|pictures?|photos?|background|foreground|scene|instruction|objects?|subjects?|"
     r"shadows?|light(?:ing)?|colou?rs?|textures?|details?|art[ei]facts?|composition|removal|addition|replacement|style)\b"
     r".{0,120}\b(?:is|are|was|were|has|have|had|looks?|remains?|match(?:es)?|follows?|shows?|stays?|appears?|fits?|"
     r"blends?|contains?|lacks?)\b|"
-    r"^(?:the|an?|all|every|both|no|some|most|its) [\w -]{2,60} (?:is|are|was|were|has|have) (?:been )?(?:\w{1,12}ly |"
-    r"not |still |now |fully )?(?:gone|removed|added|changed|replaced|kept|preserved|intact|unchanged|missing|visible|"
-    r"recolou?red|moved|blurred|blurry|sharp|natural|distorted|carried out)\b|"
-    r"(?:图|画面|背景|编辑|指令|物体|细节|光影|颜色|阴影|风格).{0,40}(?:了|的|被|自然|完整|一致|完好|清晰|模糊|不变|没有变化)",
+    r" [\w -]{2,60} (?:is|are|was|were|has|have) (?:been )?(?:\w{1,12}ly |not |still |now )?(?:gone|removed|added|"
+    r"changed|replaced|kept|preserved|intact|unchanged|missing|visible|recolou?red|moved|blurred|blurry|sharp|natural|"
+    r"distorted|carried out)\b)|"
+    r"(?=[一-鿿，、；（） ]{1,400}$).{0,20}(?:图|画面|背景|编辑|指令|物体|细节|光影|颜色|阴影|风格).{0,40}"
+    r"(?:了|的|被|自然|完整|一致|完好|清晰|模糊|不变|没有变化)",
     re.IGNORECASE,
 )
 _TAKES_BACK = re.compile(
@@ -97,7 +100,7 @@ _TAKES_BACK = re.compile(
     r"examples?|templates?|formats?|placeholder|hypothetical\w{0,2}|draft|previous|final|sure|unsure|guess|worse|better|"
     r"best|than|that good|for the (?:original|source|first|other)|applies|judge[sd]?|judgement|reply|answer|above|"
     r"below|wrong|mistaken?|error|joke|kidding|nothing|none|pretend|suppose|imagine|second|first|other|another|yes|no[,.]|says|"
-    r"reads|written|text)\b|[\"“”„«»「」'‘:=?？：*#<>|{}\[\]~]|不对|更正|收回|应该|改|等等|如果|例如|格式|原图|第[一二]|抱歉|其实|还是",
+    r"reads|written|text|h{1,5}m{1,5}|u[hm]{1,3}|oh|ah|half|twice|double|quarter|worth|value|less|more|deserves?|ok(?:ay)?)\b|[\"“”„«»「」'‘:=?？：*#<>|{}\[\]~]|不对|更正|收回|应该|改|等等|如果|例如|格式|原图|第[一二]|抱歉|其实|还是",
     re.IGNORECASE,
 )
 _WILLING = re.compile("|".join(_REFUSED), re.IGNORECASE)
@@ -124,7 +127,7 @@ def describes(remark: str) -> bool:
 
 def tells_of_the_edit(sentences: Sequence[str]) -> bool:
     """Whether each of `sentences`, which follow a score, tells of the edit, and none of the score or of another one."""
-    return all(_TOLD.search(sentence) and not _TAKES_BACK.search(sentence) for sentence in sentences)
+    return all(_TOLD.match(sentence) and not _TAKES_BACK.search(sentence) for sentence in sentences)
 
 
 def announces_example(sentence: str) -> bool:
