@@ -15,7 +15,7 @@ from typing import ClassVar
 from editeval.errors import Reason
 from editeval.judges.parsing.answers import CANNOT_JUDGE, unique_keys
 from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
-from editeval.judges.protocols.protocol import Protocol, Question, first_reason
+from editeval.judges.protocols.protocol import Protocol, Question, first_reason, kept_replies, read
 from editeval.types import JudgeRequest, Metric
 
 AS_A, AS_B = "as_a", "as_b"
@@ -77,6 +77,14 @@ def shown_edits(order: str) -> tuple[str, str]:
 def won(order: str, image_a: float) -> float:
     """How far this run's edit won, of how far image A did."""
     return image_a if order == AS_A else 1.0 - image_a
+
+
+def orders_read(protocol: PairwiseProtocol, raw: str, min_label_mass: float) -> dict[str, tuple[float, float]]:
+    """By dimension, how far image A won with this run's edit as A and as B, where both can be read in `raw`."""
+    formats = {one.name: one.answer for request in protocol.examples() for one in protocol.questions(request)}
+    said = {name: read(protocol, formats[name], reply, min_label_mass) for name, reply in kept_replies(raw).items()}
+    both = {one: [said.get(f"{one}.{order}") for order in (AS_A, AS_B)] for one in protocol.dimensions}
+    return {one: (a.values[0], b.values[0]) for one, (a, b) in both.items() if a and b and a.values and b.values}
 
 
 def winner_in(text: str) -> tuple[float, ...]:
