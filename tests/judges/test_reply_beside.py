@@ -68,16 +68,17 @@ LINES = {
     "final_verdict": "{said}\nFinal Score: 1",
     "perceptual_quality": '{said} {{"perceptual_quality": "1"}}',
 }
-KEYS_WITHOUT_REASONS = {"winner", "choice"}
 
 
 def replies(answer: str, said: str) -> list[str]:
-    """How a judge says `said` beside its answer of this form."""
+    """How a judge says `said` beside its answer of this form; of a form that is not known here, in place of it."""
     import json
 
     if answer in LINES:
         sentence = said if said.endswith((".", "。", '"')) else f"{said}."
         return [LINES[answer].format(said=sentence)]
+    if answer not in JSON_KEYS:
+        return [said]
     key = "reason" if answer == "grade" else "reasoning"
     return [
         f'{{{JSON_KEYS[answer]}, "{key}": {json.dumps(said, ensure_ascii=is_ascii)}}}' for is_ascii in (True, False)
@@ -94,7 +95,7 @@ def test_who_saw_nothing_has_no_score_in_the_form_of_any_protocol(name: str) -> 
             for reply in replies(answer, said):
                 reading = protocols.read(protocol, answer, Reply(reply), 0.9)
                 assert reading.reason == Reason.NOT_SEEN, (answer, reply, reading)
-        for said in ABOUT_THE_EDIT[::4]:
+        for said in ABOUT_THE_EDIT[::4] if answer in LINES | JSON_KEYS else ():
             for reply in replies(answer, said):
                 reading = protocols.read(protocol, answer, Reply(reply), 0.9)
                 assert reading.values, (answer, reply, reading)
