@@ -43,6 +43,7 @@ ADDRESSES = {
     "params.allow_url_results",
     "params.repo",
     "params.lora",
+    "params.adapter",
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
@@ -55,7 +56,7 @@ allow_patterns format params fields language split id_template num_per_category 
 intersection_only mode source suite complexity image_type
 hue_tolerance min_saturation min_share chances latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
-num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
+adapter_revision num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
 model timeout_s deadline_s max_retries backoff_s max_calls max_usd usd_per_mtok_in usd_per_mtok_out
 max_reply_mib concurrency images protocol num_samples max_new_tokens max_image_side min_label_mass reasons
 match_published words layout name num_workers
