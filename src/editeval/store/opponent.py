@@ -35,8 +35,9 @@ class Opponent:
         with RunStore.read(directory) as store:
             instructions = dict(store.query("SELECT id, instruction FROM samples"))
             edits = {e.sample_id: (instructions[e.sample_id], e) for e in store.edits() if e.path is not None}
-            editor = store.manifest["config"].get("diffusion_model", {})
-            return cls(store, model_named(editor.get("params"), str(store.manifest["name"])), edits)
+            editor = store.manifest["config"].get("diffusion_model")
+            params = editor.get("params") if isinstance(editor, Mapping) else None
+            return cls(store, model_named(params, str(store.manifest["name"])), edits)
 
     @classmethod
     def read(cls, against: str) -> Opponent:
