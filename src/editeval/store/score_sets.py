@@ -88,6 +88,12 @@ def _official_use(judge: type[Judge], stage: Stage) -> OfficialUse | None:
     return told(stage.params) if told is not None else None
 
 
+def notes_of(judge: type[Judge], stage: Stage) -> tuple[str, ...]:
+    """What a user is told of the judge before a run, one line each: what its class method `notes_of` says."""
+    told: Callable[[object], tuple[str, ...]] | None = getattr(judge, "notes_of", None)
+    return told(stage.params) if told is not None else ()
+
+
 def depends_on_calls(judge: type[Judge]) -> bool:
     """Whether requests that share a call may change each other's scores."""
     return not (judge.is_remote or judge.is_batch_invariant)
