@@ -44,6 +44,8 @@ class SamplingParams:
     temperature: float
     seed: int | None = None
     logprobs: int | None = None
+    top_p: float = 1.0
+    top_k: int = -1
     structured_outputs: StructuredOutputsParams | None = None
 
 
