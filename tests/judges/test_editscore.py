@@ -167,6 +167,7 @@ def test_a_local_judge_draws_one_reply_as_the_authors_do() -> None:
     greedy = TransformersVlmParams(protocol="editscore", sampling_temperature=0.0)
     assert greedy.sampling(question, "s", 0, gives_probabilities=True).temperature == 0.0
     assert TransformersVlmParams(protocol="viescore").temperature == 0.0, "as before"
+    assert TransformersVlmParams(protocol="editscore", num_samples=4).temperature == 0.7
     other = TransformersVlmParams(protocol="editscore", seed=1)
     assert other.sampling(question, "s", 0, True).seed != other.sampling(question, "t", 0, True).seed
 
