@@ -44,25 +44,35 @@ def taught(base: Path, out: Path, protocol: str, reply: str) -> Path:
     more = {"against": "other"} if protocol == "pvc_judge" else {}
     asker = tiny_judges.Asker(tiny_judges.checkpoint(model, processor), protocol, **more)
     rng = np.random.default_rng(0)
-    requests = [
-        replace(tiny_judges.request("k", hue, rng), edited_b=tiny_judges.picture(hue + 1, rng)) for hue in (1, 6)
-    ]
-    prompts = [prompt for request in requests for prompt in asker.prompts(request)]
+    prompts = asker.prompts(replace(tiny_judges.request("k", 1, rng), edited_b=tiny_judges.picture(6, rng)))
     asker.close()
     layers = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=16, lora_alpha=32, target_modules=layers))
-    optimiser = torch.optim.AdamW([one for one in adapted.parameters() if one.requires_grad], lr=2e-2)
+    optimiser = torch.optim.AdamW([one for one in adapted.parameters() if one.requires_grad], lr=5e-3)
     loaded = replace(tiny_judges.checkpoint(model, processor), model=adapted)
-    for _ in range(60):
+    for _ in range(100):
         loss = tiny_judges._loss(loaded, prompts, [f"{reply}{tok.eos_token}"] * len(prompts))
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-        if float(loss.detach()) < 0.005:
+        if float(loss.detach()) < 0.01:
             break
-    print(float(loss.detach()))
+    assert float(loss.detach()) < 0.01
     adapted.save_pretrained(out)
     return out
+
+
+def outspoken(folder: Path) -> Path:
+    """A checkpoint that is sure of what it says, so that an adapter on its layers decides that."""
+    import torch
+    import transformers
+
+    base = build("qwen3_vl", folder)
+    model = transformers.AutoModelForImageTextToText.from_pretrained(base, dtype="float32")
+    with torch.no_grad():
+        model.lm_head.weight.mul_(30.0)
+    model.save_pretrained(base)
+    return base
 
 
 def edits(folder: Path, shade: int) -> str:
@@ -88,7 +98,7 @@ def written(tmp_path: Path, name: str, judges: dict[str, Any]) -> Path:
         **judges,
     }
     path = tmp_path / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(tree), "utf-8")
+    path.write_text(yaml.safe_dump(tree, sort_keys=False), "utf-8")
     return path
 
 
@@ -103,7 +113,7 @@ def scores(result: RunResult) -> list[dict[str, Any]]:
 
 
 def test_one_configuration_scores_imported_edits_with_two_adapted_judges(tmp_path: Path) -> None:
-    base = build("qwen3_vl", tmp_path / "base")
+    base = outspoken(tmp_path / "base")
     grader = taught(base, tmp_path / "grader", "editscore", GRADES)
     chooser = taught(base, tmp_path / "chooser", "pvc_judge", VERDICT)
     other = evaluate(written(tmp_path, "theirs", {"reward_model": None}))
@@ -115,9 +125,8 @@ def test_one_configuration_scores_imported_edits_with_two_adapted_judges(tmp_pat
     for row in scores(result):
         assert {name: row[name]["value"] for name in expected} == expected
         assert row["pairs.visual_consistency"]["value"] == 0.5, "it always prefers the second image: a tie"
-        kept = json.loads(row["overall"]["raw"])["semantic_consistency"]["samples"]
-        assert [sample["text"] for sample in kept] == [GRADES] * 2
-    lines = json.loads((result.plan.dir / "report.json").read_text("utf-8"))["run"]["official_claim"]["lines"]
-    assert "not as its authors ask: editscore overall 6 (" in lines[0] and f"{base} + {grader}" in lines[0]
+    first, second = json.loads((result.plan.dir / "report.json").read_text("utf-8"))["run"]["official_claim"]["lines"]
+    assert first.startswith("not as its authors ask: editscore overall 6 (") and f"{base} + {grader}" in first
+    assert second.startswith("not official: gedit_v2 win rate 0.5 (")
     with RunStore.read(result.plan.dir) as store:
         assert not verify(store) and not list(official.stale_claim(store))
