@@ -27,9 +27,11 @@ OLDER = {"re_edit": {"num_samples": 1, "temperature": 0.0, "max_new_tokens": 128
 DEPARTS = {
     "gedit_v2": [
         "order of images (both instead of one)",
-        "judge of visual_consistency (theirs: PVC-Judge)",
+        "judge of visual_consistency (theirs: PVC-Judge, see protocol pvc_judge)",
         "mean (a win rate instead of an Elo of 17 models)",
-    ]
+    ],
+    "pvc_judge": ["order of images (both instead of one)", "mean (a win rate instead of an Elo of 17 models)"],
+    "unified_reward_pairs": ["order of images (both instead of one)"],
 }
 """What no setting can change."""
 
@@ -109,7 +111,7 @@ def test_only_words_and_data_differ_by_default_and_one_character_is_enough(
 
 
 def test_every_published_benchmark_is_among_them() -> None:
-    assert len(OF_BENCHMARKS) == 10
+    assert len(OF_BENCHMARKS) == 11
 
 
 def test_our_own_re_edit_asks_as_it_always_did_and_says_in_what_it_differs() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from command_line import cli
 from editeval.config.load import load_mapping
 from editeval.run.pipeline import RunResult, evaluate
-from fakes.chat_server import ChatServer, Handler, saying
+from fakes.chat_server import ChatServer, Handler, refuse, saying
 from published_folders import imgedit, kris, rededit, rise
 
 pytestmark = pytest.mark.slow
@@ -54,6 +55,40 @@ def test_imgedit(tmp_path: Path, suite: str) -> None:
     result, calls = run(tmp_path, imgedit(tmp_path), "imgedit", saying(said), suite=suite)
     assert result.exit_code == 0 and shown(calls)[2] >= (9 if suite == "basic" else 2)
     assert numbers(result) == {"Overall": 4.0 if suite == "basic" else 3.0}
+
+
+def test_the_authors_name_of_a_criterion_stands_with_its_scores(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, imgedit(tmp_path), "imgedit", saying(GRADES))
+    folder = result.plan.dir
+    rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+    style = next(row for row in rows if row["category"] == "style")
+    assert style["scores"]["criterion_1"]["authors_name"] == "Style Fidelity"
+    assert "authors_name" not in style["scores"]["overall"]
+    assert "| style (Content Preservation) | 3.00 |" in (folder / "report.md").read_text(encoding="utf-8")
+    assert (
+        json.loads((folder / "report.json").read_text())["authors_names"]["criterion_3"]["extract"] == "Visual Quality"
+    )
+    assert (
+        "  criterion_3        5.00  Rendering Quality\n" in cli("show", str(folder), style["id"], cwd=tmp_path).stdout
+    )
+    told = json.loads(cli("show", str(folder), style["id"], "--json", cwd=tmp_path).stdout)
+    scores = told["judgings"][0]["scores"]
+    assert [score.get("authors_name") for score in scores if score["metric"] == "criterion_2"] == [
+        "Content Preservation"
+    ]
+
+
+def test_a_server_that_takes_no_top_p_is_named_where_the_authors_send_it(tmp_path: Path) -> None:
+    def answer(handler: Handler) -> None:
+        refuse(handler, "top_p") if "top_p" in handler.fields else saying(GRADES)(handler)
+
+    result, calls = run(tmp_path, rededit(tmp_path), "rededit", answer)
+    assert result.exit_code == 0 and "top_p" not in calls[-1]
+    report = json.loads((result.plan.dir / "report.json").read_text(encoding="utf-8"))
+    assert "settings (the server takes no top_p)" in report["run"]["official_claim"]["differs"]
+    imgedit_result, _ = run(tmp_path / "other", imgedit(tmp_path), "imgedit", answer)
+    report = json.loads((imgedit_result.plan.dir / "report.json").read_text(encoding="utf-8"))
+    assert not [one for one in report["run"]["official_claim"]["differs"] if "top_p" in one], "they send none"
 
 
 def test_rededit(tmp_path: Path) -> None:

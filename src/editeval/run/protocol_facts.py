@@ -29,6 +29,8 @@ def facts_of(name: str) -> Iterator[tuple[str, str]]:
     yield "metrics", "; ".join(f"{metric} {scales[metric]}" for metric in protocol.metrics)
     if more:
         yield "", f"with the authors' words also: {'; '.join(f'{metric} {scales[metric]}' for metric in more)}"
+    for category, names in theirs.labels.items():
+        yield "", f"in {category}: {'; '.join(names.values())}"
     shown: dict[str, dict[str, None]] = {}  # roles by question, in order
     for question in (one for request in theirs.examples() for one in theirs.questions(request)):
         shown.setdefault(question.name, {}).update(dict.fromkeys(image.role for image in question.shown))

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping, Sequence
 
 from editeval.judges.parsing import answers
-from editeval.judges.parsing.reply import EDGES
+from editeval.judges.parsing.reply import EDGES, ParsedReply
 
 HIGHEST = 25
 FORMAT = "grades_25"
@@ -71,3 +72,12 @@ def _as_json(text: str) -> str:
             mended = f'{{"reasoning": {json.dumps(found["why"], ensure_ascii=False)}, "score": {found["score"]}}}'
             return text[:start] + mended + text[end:]
     return text
+
+
+def by_pass(
+    asked: Sequence[ParsedReply], combine: Callable[[ParsedReply, ParsedReply], Mapping[str, ParsedReply]]
+) -> dict[str, ParsedReply]:
+    """The means of what `combine` makes of the first replies to the two questions, of the second ones, and so on."""
+    num = max(len(one.samples) for one in asked) or 1
+    passes = [combine(*both) for both in zip(*((one.samples or (one,) * num) for one in asked), strict=True)]
+    return {name: answers.averaged([one[name] for one in passes]) for name in passes[0]}

@@ -23,7 +23,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from editeval.judges.parsing import answers
 from editeval.judges.parsing.reply import ParsedReply
 from editeval.judges.protocols import _grades25 as graded
 from editeval.judges.protocols.protocol import (
@@ -98,10 +97,7 @@ class EditScoreProtocol(Protocol):
         return Question(name, None, (*shown, text), graded.FORMAT)
 
     def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
-        asked = [readings[name] for name in _ASKED]
-        num = max(len(one.samples) for one in asked) or 1
-        passes = [_of_pass(*both) for both in zip(*((one.samples or (one,) * num) for one in asked), strict=True)]
-        return {name: answers.averaged([one[name] for one in passes]) for name in self.metrics}
+        return graded.by_pass([readings[name] for name in _ASKED], _of_pass)
 
 
 def _of_pass(consistency: ParsedReply, quality: ParsedReply) -> dict[str, ParsedReply]:

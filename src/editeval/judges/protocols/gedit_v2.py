@@ -17,6 +17,7 @@ The authors' judges are gpt-4o (instruction, quality) and their own PVC-Judge (c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from editeval.judges.protocols._pairs import AS_A, AS_B, PairwiseProtocol, scales_of, shown_edits, winner_in
 from editeval.judges.protocols.protocol import (
@@ -85,6 +86,13 @@ def _file_of(constant: str) -> str:
     return f"{_FOLDER}/{constant.partition('.')[0]}/pairwise/v1.yaml"
 
 
+def words_of(*dimensions: str) -> PromptSource:
+    """Where the authors' words about these dimensions are."""
+    known = {name: hashes for name, hashes in _HASHES.items() if name.partition(".")[0] in dimensions}
+    places = tuple((name, _file_of(name), name.partition(".")[2]) for name in known)
+    return PromptSource("github.com/ZhangqiJiang07/GEditBench_v2", (_file_of(dimensions[0]),), known, places)
+
+
 def _own(dimension: str, text: str) -> dict[str, str]:
     """Our words for a dimension, under the authors' names."""
     has_source = dimension != "visual_quality"
@@ -98,21 +106,17 @@ class GEditV2Protocol(PairwiseProtocol):
     """Three verdicts on two edits, each in both orders, and their mean."""
 
     benchmark = "gedit_v2"
-    dimensions = DIMENSIONS
-    metrics = ("overall", *DIMENSIONS)
+    dimensions: ClassVar[tuple[str, ...]] = DIMENSIONS
+    shown: ClassVar[Preparation] = SHRUNK  # how images are prepared
+    metrics: ClassVar[tuple[str, ...]] = ("overall", *DIMENSIONS)
     scales = scales_of(metrics)
     grammars = {"winner": winner_in}  # noqa: RUF012
-    own_words = {  # noqa: RUF012
+    own_words: ClassVar[Mapping[str, str]] = {
         **_own("instruction_following", _FOLLOWING),
         **_own("visual_consistency", _CONSISTENCY),
         **_own("visual_quality", _QUALITY),
     }
-    prompt_source = PromptSource(
-        "github.com/ZhangqiJiang07/GEditBench_v2",
-        (_file_of(DIMENSIONS[0]),),
-        _HASHES,
-        tuple((name, _file_of(name), name.partition(".")[2]) for name in _HASHES),
-    )
+    prompt_source = words_of(*DIMENSIONS)
     settings = OfficialSettings(("gpt-4o",), temperature=None, max_new_tokens=2048)
     switches = {"single_order": "one order alone is asked: image A is the model whose name comes first"}  # noqa: RUF012
 
@@ -123,7 +127,7 @@ class GEditV2Protocol(PairwiseProtocol):
         order = () if "single_order" in self.match_published else ("order of images (both instead of one)",)
         return (
             *order,
-            "judge of visual_consistency (theirs: PVC-Judge)",
+            "judge of visual_consistency (theirs: PVC-Judge, see protocol pvc_judge)",
             "mean (a win rate instead of an Elo of 17 models)",
         )
 
@@ -131,7 +135,7 @@ class GEditV2Protocol(PairwiseProtocol):
         if "single_order" not in self.match_published:
             return super().questions(request)
         order = AS_B if request.metadata.get("comes_first") == "edited_b" else AS_A
-        return tuple(self.question(dimension, order, request) for dimension in DIMENSIONS)
+        return tuple(self.question(dimension, order, request) for dimension in self.dimensions)
 
     def question(self, dimension: str, order: str, request: JudgeRequest) -> Question:
         pair = shown_edits(order)
@@ -140,7 +144,7 @@ class GEditV2Protocol(PairwiseProtocol):
         for number, role in enumerate(roles):
             parts += ["\n"] if number else []
             parts += [self._text(f"{dimension}.user_prompt.{2 * number}.text", request.instruction)]
-            parts += [ShownImage(role, preparation=SHRUNK)]
+            parts += [ShownImage(role, preparation=self.shown)]
         return Question(f"{dimension}.{order}", self.words[f"{dimension}.system_prompt"], tuple(parts), "winner")
 
     def _text(self, name: str, instruction: str) -> str:

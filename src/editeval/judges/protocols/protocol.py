@@ -67,6 +67,7 @@ class Protocol(ABC):
 
     metrics: ClassVar[tuple[str, ...]]  # the first is the headline
     scales: Mapping[str, Metric] = {}  # of the metrics that are not 0-10
+    labels: ClassVar[Mapping[str, Mapping[str, str]]] = {}  # category -> metric -> what the authors call it there
     is_pairwise: ClassVar[bool] = False  # True: it compares an edit with that of another run, `edited_b`
     version: ClassVar[int] = 1  # goes up whenever `combine` or one of `grammars` changes
     uses_prompts: ClassVar[bool] = False
