@@ -65,7 +65,7 @@ def judging_of(config: Config) -> ScoreSetPlan:
 def opponents(directories: Sequence[Path]) -> dict[str, Opponent]:
     """The runs by the names of their models, in an order of their own. Raises UserError, one line, if they do not fit.
 
-    Named are the configurations, or the directories where two of these are alike.
+    Where two models are called alike, by their directories.
     """
     found = [Opponent.of(directory) for directory in dict.fromkeys(path.resolve() for path in directories)]
     if len(found) < 2:
@@ -86,9 +86,9 @@ def opponents(directories: Sequence[Path]) -> dict[str, Opponent]:
                 raise UserError(
                     f"{where}: sample {sample_id!r} has another instruction in each; they cannot be compared"
                 )
-    titles = Counter(one.name for one in found)
+    titles = Counter(one.model for one in found)
     ordered = sorted(found, key=lambda one: one.directory_name)
-    return {one.name if titles[one.name] == 1 else one.directory_name: one for one in ordered}
+    return {one.model if titles[one.model] == 1 else one.directory_name: one for one in ordered}
 
 
 class Arena:
