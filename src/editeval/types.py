@@ -188,8 +188,7 @@ class UsageRequest:
     max_usd: float | None = None
 
 
-RequestBudget = Callable[[UsageRequest], str]
-"""request_budget(bill): "" if the budget allows it, and it is recorded; else the reason. Blocks until answered."""
+RequestBudget = Callable[[UsageRequest], str]  # "" if it is allowed, and recorded; else why not. Blocks until answered
 
 
 def grant_all_requests(bill: UsageRequest) -> str:
@@ -208,6 +207,7 @@ class HubModel:
     is_file_needed: bool = True  # False: a model without `file` may be loaded all the same
     cache_dir: str | None = None  # None: where huggingface_hub keeps its own
     parameter: str = "model_name"  # that names it
+    needs_weights: bool = True  # False: only small files are loaded
 
 
 @dataclass(frozen=True, slots=True)
