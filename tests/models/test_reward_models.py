@@ -8,17 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from judge_fixtures import build
 from PIL import Image
 
 from editeval import evaluate
+from editeval.images import encode_png
 from editeval.run import official
 from editeval.run.pipeline import RunResult
 from editeval.store.run_store import RunStore
 from editeval.store.verify import verify
+from editeval.types import JudgeRequest
 
 pytestmark = [
     pytest.mark.models,
@@ -43,8 +44,8 @@ def taught(base: Path, out: Path, protocol: str, reply: str) -> Path:
     processor = type("Both", (), {"tokenizer": tok, "image_processor": images})()
     more = {"against": "other"} if protocol == "pvc_judge" else {}
     asker = tiny_judges.Asker(tiny_judges.checkpoint(model, processor), protocol, **more)
-    rng = np.random.default_rng(0)
-    prompts = asker.prompts(replace(tiny_judges.request("k", 1, rng), edited_b=tiny_judges.picture(6, rng)))
+    shown = [encode_png(Image.new("RGB", (72, 64), (shade, 40, 90))) for shade in (10, 200, 100)]
+    prompts = asker.prompts(JudgeRequest("k", (shown[0],), shown[1], "paint 1 red", edited_b=shown[2]))
     asker.close()
     layers = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=16, lora_alpha=32, target_modules=layers))
