@@ -257,6 +257,11 @@ class Plugin:
         self.params = params
 
     @classmethod
+    def packages_of(cls, params: PluginParams) -> tuple[str, ...]:
+        """Those under these parameters, where they decide."""
+        return cls.packages
+
+    @classmethod
     def check(cls, params: PluginParams) -> None:
         """Raises MachineError for what can be seen without loading: a folder, a variable, a server that is not there.
 
