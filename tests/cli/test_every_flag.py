@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+import human_sets
 from editeval.cli.main import build_legacy_parser, legacy_main, main
 from editeval.cli.parser import build_parser
 from editeval.errors import UserError
@@ -43,6 +44,11 @@ LATEST = "larger"
 RUNS = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED}
 RUNS |= {LATEST: PLAIN.replace("num_per_category: 1", "num_per_category: 2")}
 CODE = "--allow-code"
+RED = """\
+reward_models:
+  red: {type: fakes.redness_judge, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
+  blue: {type: fakes.redness_judge, params: {device_ids: [cpu], blind_from: 0}, execution: {backend: inprocess}}
+"""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ CHECK = "check plain.yaml"
 IMPORT = "import made plain.yaml --dry-run"
 IMPORT_ALONE = "import made --dry-run --output-dir there"
 CERTIFY = f"certify ladder.yaml --judge dull --num-items 30 {CODE}"
+META = f"meta red.yaml --judge red --data own --path people/pairs.jsonl {CODE}"
+NOT_ASKED = r"(?s)\A(?!.*Certificate: )"
 SIMULATE = "simulate --requests 12 --durations 2.0,4.0"
 NOT_THERE = "no run directory of this name"
 RAISED = "raised"
@@ -177,6 +185,20 @@ TABLE: dict[tuple[str, str], Row] = {
     ("certify", "--seed"): row(CERTIFY, "--seed 4", "ANOTHER"),
     ("certify", "--allow-code"): row(CERTIFY.replace(CODE, ""), CODE, "Certificate: "),
     ("certify", "--debug"): row("certify absent.yaml", "--debug", RAISED),
+    ("certify", "--dry-run"): row(CERTIFY, "--dry-run", NOT_ASKED),
+    ("meta", "config"): other(META, META.replace("red.yaml", "absent.yaml"), "absent.yaml"),
+    ("meta", "--data"): row(META.replace(" --data own", ""), "--data own", "agrees with people"),
+    ("meta", "--path"): row(f"meta red.yaml --data own --dry-run {CODE}", "--path people/pairs.jsonl", "8 edits"),
+    ("meta", "--limit"): row(META, "--limit 5", "at least 30, got 5"),
+    ("meta", "--judge"): row(META.replace(" --judge red", ""), "--judge nobody", "has red, blue"),
+    ("meta", "--dry-run"): row(META, "--dry-run", NOT_ASKED),
+    ("meta", "--json"): row(META, "--json", '"kind": "photographic"'),
+    ("meta", "--set"): row(META, "--set reward_models.red.params.nothing=1", "unknown"),
+    ("meta", "--output-dir"): row(META, "--output-dir there", "there/certificates"),
+    ("meta", "--device-ids"): row(META, "--device-ids 97", "cuda:97"),
+    ("meta", "--seed"): row(META, "--seed 4", "ANOTHER"),
+    ("meta", "--allow-code"): row(META.replace(CODE, ""), CODE, "Certificate: "),
+    ("meta", "--debug"): row("meta absent.yaml --data own", "--debug", RAISED),
     ("score", "run"): other("score plain exact.yaml", "score nobody exact.yaml", NOT_THERE),
     ("score", "config"): other("score plain", "score plain absent.yaml", "absent.yaml"),
     ("score", "--output-dir"): row("score plain", "--output-dir nowhere", NOT_THERE),
@@ -236,9 +258,10 @@ def test_the_old_entry_has_the_flags_of_run_and_the_configuration() -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with configurations and finished runs of them."""
     folder = tmp_path_factory.mktemp("finished")
-    for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER}).items():
+    for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER, "red": RED}).items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     parquet(folder / "gedit.parquet", gedit_table(gedit_rows()))
+    human_sets.own(folder / "people", [human_sets.Told(n, 200, 100) for n in range(4)])
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -14,6 +14,10 @@ Flags = Callable[[Group], object]
 """Adds one flag or several."""
 DISPLAYS = ("auto", "live", "plain", "json", "none")
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
+PEOPLE = (
+    *("editreward_bench", "tiger_editreward_bench", "mmrb2", "editreward_compass", "imagenhub", "vcreward"),
+    "own",
+)
 PLUGINS = ("editors", "judges", "benchmarks", "protocols", "policies")
 
 
@@ -252,10 +256,24 @@ def _add_scores(commands: Commands[Parser]) -> None:
         "how far can this judge be trusted? needs no editor and no data",
         _flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
         _flag("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30"),
+        _switch("--dry-run", "how many calls, tokens and dollars; nothing is asked"),
         _flag("--judge", metavar="NAME", help="of several judges, this one alone"),
         *(_JSON, _stage_flags("the judges")),
     )
-    certify.set_defaults(benchmark=None, data=None, categories=None, limit=None, first=None, sample=None)
+    meta = _add(
+        commands,
+        "meta",
+        "how far does this judge agree with people? on pairs or ratings of real edits",
+        _flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
+        _flag("--data", dest="people", required=True, metavar="NAME", help=f"what people said: {', '.join(PEOPLE)}"),
+        _flag("--path", default="", metavar="PATH", help="its file, folder or clone (default: the Hub's data set)"),
+        _flag("--limit", dest="num_pairs", type=int, metavar="N", help="about N pairs, at least 30 (default: all)"),
+        _flag("--judge", metavar="NAME", help="of several judges, this one alone"),
+        _switch("--dry-run", "how many calls, tokens and dollars; nothing is asked"),
+        *(_JSON, _stage_flags("the judges")),
+    )
+    for parser in (certify, meta):
+        parser.set_defaults(benchmark=None, data=None, categories=None, limit=None, first=None, sample=None)
 
 
 def _add_others(commands: Commands[Parser]) -> None:

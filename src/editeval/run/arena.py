@@ -203,7 +203,7 @@ class Arena:
         edited, other = (run.edit_of(sample_id, sample.instruction, digest) for run in (mine, theirs))
         category = self.config.benchmark.canonical(sample.category)
         request = judge_request(replace(sample, category=category), sources, edited, None)
-        about = {**request.metadata, "comes_first": comes_first(mine.name, theirs.name)}
+        about = {**request.metadata, "comes_first": comes_first(mine.model, theirs.model)}
         return replace(request, key=_key(pair, sample_id), edited_b=other, metadata=about)
 
     def _unread(self, pair: Pair, sample_id: str) -> JudgeRequest:
