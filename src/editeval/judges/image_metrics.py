@@ -18,9 +18,9 @@ An edit of another size is resized to the image beside it (bicubic) where the as
 looks at a part: pixel metrics and SSIM count its pixels alone, the others see the rest as it is in the image beside it.
 What a sample does not have (target, mask, caption) leaves the metric unscored: no_reference.
 
-lpips and dists need torch, torchmetrics and torchvision, clip_* and dino torch and transformers. Weights: safetensors of
-the named checkpoints; of lpips and dists torchvision's own, with its hash check. Licences: CLIP ViT-B/32 MIT, DINO and
-torchmetrics Apache-2.0.
+lpips and dists need torch, torchmetrics and torchvision, clip_* and dino torch and transformers. Weights: safetensors
+of the named checkpoints; of lpips and dists torchvision's own, with its hash check. Licences: CLIP ViT-B/32 MIT, DINO
+and torchmetrics Apache-2.0.
 """
 
 from __future__ import annotations
