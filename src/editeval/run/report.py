@@ -132,12 +132,14 @@ def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
 def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust]:
     """By score set: its drawn certificate, if it has one, and the photographic ones."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
-    folder, found = plan.config.evaluation.output_dir, dict[str, Trust]()
-    for one in shown:
-        ids = also.get(one.id) or [one.id]
-        drawn = next((known for key in ids if (known := certificate_of(folder, key))), None)
-        found[one.id] = drawn, next((kept for key in ids if (kept := photographic_of(folder, key))), [])
-    return found
+    folder = plan.config.evaluation.output_dir
+    return {one.id: certificates_in(folder, also.get(one.id) or [one.id]) for one in shown}
+
+
+def certificates_in(output_dir: Path, ids: Sequence[str]) -> Trust:
+    """Those of the first of `ids` that has any: drawn, photographic."""
+    drawn = next((known for key in ids if (known := certificate_of(output_dir, key))), None)
+    return drawn, next((kept for key in ids if (kept := photographic_of(output_dir, key))), [])
 
 
 class _Counted:
