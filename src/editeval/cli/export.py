@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from editeval import files
+from editeval.certificates.photographic import certificates_in
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
 from editeval.reports.data import MACRO, MICRO
@@ -171,8 +172,6 @@ def _cells(row: SampleRow, columns: dict[str, type], metrics: Sequence[str]) -> 
 
 def _model(store: RunStore) -> tuple[Model, str]:
     """The editor of a run with the summaries of its headline, and the headline's name."""
-    from editeval.run.report import certificates_in
-
     shown = results.shown(store)
     if not shown or not any(store.counts(one.id).num_scored for one in shown[:1]):
         raise ConfigError(

@@ -9,8 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from editeval import plugins
-from editeval.certificates.certificate import certificate_of
-from editeval.certificates.photographic import photographic_of
+from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
@@ -134,12 +133,6 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
     return {one.id: certificates_in(folder, also.get(one.id) or [one.id]) for one in shown}
-
-
-def certificates_in(output_dir: Path, ids: Sequence[str]) -> Trust:
-    """Those of the first of `ids` that has any: drawn, photographic."""
-    drawn = next((known for key in ids if (known := certificate_of(output_dir, key))), None)
-    return drawn, next((kept for key in ids if (kept := photographic_of(output_dir, key))), [])
 
 
 class _Counted:
