@@ -59,7 +59,9 @@ ALLOWED = {
 PLUGINS = ("benchmarks", "editors", "judges")
 # library -> packages that may import it; True: inside functions only
 LIBRARIES = {
-    **dict.fromkeys(("torch", "torchvision", "diffusers", "transformers", "accelerate"), (True, PLUGINS)),
+    **dict.fromkeys(
+        ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate"), (True, PLUGINS)
+    ),
     **dict.fromkeys(("vllm", "skimage", "openai", "datasets"), (True, PLUGINS)),
     "scipy": (True, (*PLUGINS, "stats")),
     "pyarrow": (True, (*PLUGINS, "reports")),
