@@ -6,8 +6,9 @@ Report --write_*--> report.json, samples.jsonl, scores.csv, report.md, report.ht
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from editeval.errors import Reason
@@ -80,7 +81,7 @@ class Survey:
     highest: float | None
     metrics: tuple[str, ...]  # in the order they were first seen
     causes: tuple[Cause, ...]  # most frequent first, edits before judgements
-    histograms: Mapping[str, tuple[int, ...]]  # category -> NUM_BINS counts of headline scores
+    histograms: Mapping[str, tuple[int, ...]]  # category -> NUM_BINS counts of headline scores, over Metric.axis
 
     @property
     def coverage(self) -> float:
@@ -261,13 +262,13 @@ def why_unscored(row: SampleRow, metric: str) -> str:
 
 @dataclass(slots=True)
 class _Tally:
-    """Grows by one row at a time; 8 bytes per edit (for duplicates) are all that it keeps of each."""
+    """Grows by one row at a time, by 8 bytes per edit (for duplicates), and as many per score without ends."""
 
     metric: str
     scale: Metric
     statuses: dict[str, int] = field(default_factory=lambda: {"done": 0, "failed": 0, "pending": 0})
     num_scored: int = 0
-    flagged: dict[str, int] = field(default_factory=dict)
+    flagged: Counter[str] = field(default_factory=Counter)
     num_answers: int = 0
     num_unparsed: int = 0
     lowest: float | None = None
@@ -275,6 +276,7 @@ class _Tally:
     metrics: dict[str, None] = field(default_factory=dict)
     causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
     histograms: dict[str, list[int]] = field(default_factory=dict)
+    values: dict[str, array[float]] = field(default_factory=dict)  # where only the end shows how far the bins reach
     hashes: array[int] = field(default_factory=lambda: array("Q"))
 
     def add(self, row: SampleRow) -> None:
@@ -287,32 +289,37 @@ class _Tally:
             self._add_done(row)
 
     def _add_done(self, row: SampleRow) -> None:
-        if row.sha256:
-            self.hashes.append(int(row.sha256[:16], 16))
-        for flag in row.flags:
-            self.flagged[flag] = self.flagged.get(flag, 0) + 1
+        self.hashes.extend([int(row.sha256[:16], 16)] if row.sha256 else [])
+        self.flagged.update(row.flags)
         asked = [score for score in row.scores.values() if score.reason != Reason.NOT_APPLICABLE]
         self.num_answers += len(asked)
         self.num_unparsed += sum(score.value is None for score in asked)
         value = scored_value(row, self.metric)
-        if value is None and not self.metric:
-            return
         if value is None:
-            score = row.scores.get(self.metric)
-            self._count("judge", why_unscored(row, self.metric), row.id, reply_text(score.raw) if score else "")
+            raw = score.raw if (score := row.scores.get(self.metric)) else ""
+            if self.metric:
+                self._count("judge", why_unscored(row, self.metric), row.id, reply_text(raw))
             return
         self.num_scored += 1
         self.lowest = value if self.lowest is None else min(self.lowest, value)
         self.highest = value if self.highest is None else max(self.highest, value)
-        place = self.scale.place(value)
-        if place is not None:
+        if (place := self.scale.place(value)) is not None:
             self.histograms[row.category][min(int(place * NUM_BINS / 10), NUM_BINS - 1)] += 1
+        else:
+            self.values.setdefault(row.category, array("d")).append(value)
 
     def _count(self, stage: str, reason: str, sample_id: str, message: str) -> None:
-        old = self.causes.get((stage, reason))
-        first = old or Cause(stage, reason, 0, sample_id, message[:2000])
-        self.causes[stage, reason] = Cause(
-            stage, reason, first.count + 1, first.example_id, first.example_message or message[:2000]
+        first = self.causes.get((stage, reason)) or Cause(stage, reason, 0, sample_id, "")
+        told = first.example_message or message[:2000]
+        self.causes[stage, reason] = replace(first, count=first.count + 1, example_message=told)
+
+    def _bins(self, category: str) -> tuple[int, ...]:
+        if category not in self.values:
+            return tuple(self.histograms[category])
+        import numpy as np  # the rest of a report needs none
+
+        return tuple(
+            np.histogram(self.values[category], NUM_BINS, self.scale.axis(self.lowest, self.highest))[0].tolist()
         )
 
     def survey(self) -> Survey:
@@ -332,7 +339,7 @@ class _Tally:
             highest=self.highest,
             metrics=tuple(self.metrics),
             causes=tuple(sorted(self.causes.values(), key=lambda cause: (cause.stage, -cause.count, cause.reason))),
-            histograms={category: tuple(bins) for category, bins in self.histograms.items()},
+            histograms={category: self._bins(category) for category in self.histograms},
         )
 
 
