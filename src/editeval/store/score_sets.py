@@ -66,7 +66,10 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
         is_plain = len(set(words.values())) == len(words)
         parts["prompts"] = {words[name] if is_plain else name: asdict(prompt) for name, prompt in prompts.items()}
     if against := getattr(stage.params, "against", ""):
-        parts["against"] = Opponent.read(against).digest
+        opponent = Opponent.read(against)
+        parts["against"] = opponent.digest
+        if "single_order" in getattr(stage.params, "match_published", ()):
+            parts["against_model"] = opponent.model  # its name decides which image is shown first
     size = {"batch_size": stage.execution.batch_size}
     own = parts | {"params": fingerprints.deciding_params(stage.params, inputs)} | fingerprints.extras(judge, inputs)
     return ScoreSetId(
