@@ -32,6 +32,11 @@ class Metric:
             return f"at least {self.low:g}"
         return "no bounds" if self.high is None else f"at most {self.high:g}"
 
+    @property
+    def has_ends(self) -> bool:
+        """Whether it has two."""
+        return self.low is not None and self.high is not None
+
     def has(self, value: float) -> bool:
         """Whether `value` lies on the scale; no NaN and no infinity does."""
         is_above = self.low is None or value >= self.low

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from editeval.errors import Reason
 from editeval.images import FLAGS, FLAGS_OF_FILES
+from editeval.reports.histogram import Histogram
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
@@ -24,7 +25,6 @@ MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
 OF_SUBSET = " (subset)"  # what a badge ends with if only a part of the benchmark was wanted
-NUM_BINS = 50  # of the histogram over the headline's scale: 0.2 each on 0-10
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """JSON values by name, from a ledger of any version: a reader takes nothing in it for granted."""
@@ -170,7 +170,7 @@ def surveyed(report: Report) -> Survey:
 
 def survey(samples: Iterator[SampleRow], headline_metric: str, scale: Metric | None = None) -> Survey:
     """What one pass over `samples` says. `scale`: of the headline; None: 0-10."""
-    tally = _Tally(headline_metric, scale or Metric(headline_metric))
+    tally = _Tally(headline_metric, Histogram(scale or Metric(headline_metric)))
     for row in samples:
         tally.add(row)
     return tally.survey()
@@ -269,26 +269,22 @@ def why_unscored(row: SampleRow, metric: str) -> str:
 
 @dataclass(slots=True)
 class _Tally:
-    """Grows by one row at a time, by 8 bytes per edit (for duplicates), and as many per score without ends."""
+    """Grows by one row at a time; 8 bytes per edit (for duplicates) are all that it keeps of each."""
 
     metric: str
-    scale: Metric
+    histogram: Histogram
     statuses: dict[str, int] = field(default_factory=lambda: {"done": 0, "failed": 0, "pending": 0})
     num_scored: int = 0
     flagged: Counter[str] = field(default_factory=Counter)
     num_answers: int = 0
     num_unparsed: int = 0
-    lowest: float | None = None
-    highest: float | None = None
     metrics: dict[str, None] = field(default_factory=dict)
     causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
-    histograms: dict[str, list[int]] = field(default_factory=dict)
-    values: dict[str, array[float]] = field(default_factory=dict)  # where only the end shows how far the bins reach
     hashes: array[int] = field(default_factory=lambda: array("Q"))
 
     def add(self, row: SampleRow) -> None:
         self.statuses[row.status] += 1
-        self.histograms.setdefault(row.category, [0] * NUM_BINS)
+        self.histogram.begin(row.category)
         self.metrics.update(dict.fromkeys(row.scores))
         if row.status == "failed":
             self._count("edit", row.error_reason or "unknown", row.id, row.error_message or "")
@@ -308,26 +304,12 @@ class _Tally:
                 self._count("judge", why_unscored(row, self.metric), row.id, reply_text(raw))
             return
         self.num_scored += 1
-        self.lowest = value if self.lowest is None else min(self.lowest, value)
-        self.highest = value if self.highest is None else max(self.highest, value)
-        if (place := self.scale.place(value)) is not None:
-            self.histograms[row.category][min(int(place * NUM_BINS / 10), NUM_BINS - 1)] += 1
-        else:
-            self.values.setdefault(row.category, array("d")).append(value)
+        self.histogram.add(row.category, value)
 
     def _count(self, stage: str, reason: str, sample_id: str, message: str) -> None:
         first = self.causes.get((stage, reason)) or Cause(stage, reason, 0, sample_id, "")
         told = first.example_message or message[:2000]
         self.causes[stage, reason] = replace(first, count=first.count + 1, example_message=told)
-
-    def _bins(self, category: str) -> tuple[int, ...]:
-        if category not in self.values:
-            return tuple(self.histograms[category])
-        import numpy as np  # the rest of a report needs none
-
-        return tuple(
-            np.histogram(self.values[category], NUM_BINS, self.scale.axis(self.lowest, self.highest))[0].tolist()
-        )
 
     def survey(self) -> Survey:
         done = self.statuses["done"]
@@ -342,11 +324,11 @@ class _Tally:
             num_flagged={flag: self.flagged[flag] for flag in (*FLAGS, *FLAGS_OF_FILES) if flag in self.flagged},
             num_answers=self.num_answers,
             num_unparsed=self.num_unparsed,
-            lowest=self.lowest,
-            highest=self.highest,
+            lowest=self.histogram.lowest,
+            highest=self.histogram.highest,
             metrics=tuple(self.metrics),
             causes=tuple(sorted(self.causes.values(), key=lambda cause: (cause.stage, -cause.count, cause.reason))),
-            histograms={category: self._bins(category) for category in self.histograms},
+            histograms=self.histogram.bins(),
         )
 
 
