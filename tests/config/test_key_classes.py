@@ -47,7 +47,14 @@ ADDRESSES = {
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
-    *("params.prompts_from", "params.against", "params.folder", "params.base_model"),
+    *(
+        "params.prompts_from",
+        "params.against",
+        "params.folder",
+        "params.base_model",
+        "params.clip_model",
+        "params.dino_model",
+    ),
     *("evaluation.output_dir", "evaluation.results_dir", "logging.log_file", "logging.log_dir"),
 }
 _PARAMS = """
@@ -62,7 +69,8 @@ max_reply_mib concurrency images protocol num_samples max_new_tokens max_image_s
 match_published words layout name num_workers
 scoring temperature output use_flash_attention sampling_temperature max_model_len gpu_memory_utilization
 forgiven_distance unseen_difference full_difference object_share max_aspect_error forgiven_shift
-forgiven_zoom forgiven_tone engine base_revision pixels pooling
+forgiven_zoom forgiven_tone metrics compared_with region lpips_net clip_revision dino_revision source_caption
+engine base_revision pixels pooling
 """  # engine has an allow-list of its own: plain numbers and words (tests/judges/test_vllm_vlm.py)
 _EXECUTION = """
 device_ids policy max_drift retry backend load_concurrency timeout_s stall_s start_timeout_s max_attempts
