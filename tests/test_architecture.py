@@ -51,7 +51,7 @@ ALLOWED = {
     "preferences": ("benchmarks", "files", "reproduce", "stats"),
     "api": ("config", "execution", "images", "machine", "plugins", "run", "store"),
     "cli": (
-        *("config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
+        *("certificates", "config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
         *("preferences", "redaction", "reports", "reproduce", "run", "stats", "store", "text", "viewer"),
     ),
     "__main__": ("cli",),
