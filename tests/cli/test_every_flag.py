@@ -40,6 +40,8 @@ reward_models:
   dull: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: constant}}
   other: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: shuffled}}
 """
+PAIRS = '{base_url: "http://127.0.0.1:9/v1", model: m, protocol: pairwise}'  # of equal edits it is asked nothing
+PEOPLE_SAID = [f'{{"id": {n}, "a": "fox", "b": "ant", "winner": "{"fox" if n % 3 else "ant"}"}}' for n in range(12)]
 LATEST = "larger"
 RUNS = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED}
 RUNS |= {LATEST: PLAIN.replace("num_per_category: 1", "num_per_category: 2")}
@@ -75,6 +77,8 @@ CHECK = "check plain.yaml"
 IMPORT = "import made plain.yaml --dry-run"
 IMPORT_ALONE = "import made --dry-run --output-dir there"
 CERTIFY = f"certify ladder.yaml --judge dull --num-items 30 {CODE}"
+COMPARE = "compare plain broken --judge pairs.yaml"
+PEOPLE = "compare --verdicts people.jsonl"
 META = f"meta red.yaml --judge red --data own --path people/pairs.jsonl {CODE}"
 NOT_ASKED = r"(?s)\A(?!.*Certificate: )"
 SIMULATE = "simulate --requests 12 --durations 2.0,4.0"
@@ -215,6 +219,19 @@ TABLE: dict[tuple[str, str], Row] = {
     ("reparse", "--match-published"): row(f"reparse coded {CODE}", "--match-published nobody", "has no switch"),
     ("reparse", "--min-label-mass"): row(f"reparse coded {CODE}", "--min-label-mass 0", "kept as the score set"),
     ("reparse", "--allow-code"): row("reparse coded --min-label-mass 0", CODE, "kept as the score set"),
+    ("compare", "runs"): other("compare plain broken", "compare plain nobody", NOT_THERE),
+    ("compare", "--judge"): row("compare plain broken", "--judge pairs.yaml", "ranking by overall"),
+    ("compare", "--verdicts"): row("compare", "--verdicts people.jsonl", "ranking by overall"),
+    ("compare", "--max-pairs"): row(COMPARE, "--max-pairs 0", "at least 1, got 0"),
+    ("compare", "--all"): row(f"{COMPARE} --max-pairs 3", "--all", "asks about everything"),
+    ("compare", "--out"): row(PEOPLE, "--out there", "there/comparison.md"),
+    ("compare", "--seed"): row(f"{PEOPLE} --json", "--seed 3", "ANOTHER"),
+    ("compare", "--set"): row(COMPARE, "--set reward_model.params.protocol=pointwise", "looks at one edit"),
+    ("compare", "--data"): row(COMPARE, "--data gedit.parquet", "benchmark.params.path: unknown"),
+    ("compare", "--output-dir"): row(COMPARE, "--output-dir nowhere", NOT_THERE),
+    ("compare", "--json"): row(PEOPLE, "--json", '"schema_version"'),
+    ("compare", "--allow-code"): row(COMPARE.replace("pairs", "paircode"), CODE, "ranking by better"),
+    ("compare", "--debug"): row("compare plain nobody", "--debug", RAISED),
     ("simulate", "--requests"): row(SIMULATE, "--requests 14", "14 requests"),
     ("simulate", "--durations"): row(SIMULATE, "--durations 1.0,1.0,1.0", "on 3 workers"),
     ("simulate", "--cv"): row(SIMULATE, "--cv 0.1", "cv 0.1"),
@@ -261,6 +278,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER, "red": RED}).items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     parquet(folder / "gedit.parquet", gedit_table(gedit_rows()))
+    (folder / "pairs.yaml").write_text(f"reward_model: {{type: openai_chat, params: {PAIRS}}}\n", encoding="utf-8")
+    (folder / "paircode.yaml").write_text("reward_model: {type: fakes.pair_judge}\n", encoding="utf-8")
+    (folder / "people.jsonl").write_text("\n".join(PEOPLE_SAID), encoding="utf-8")
     human_sets.own(folder / "people", [human_sets.Told(n, 200, 100) for n in range(4)])
     before = Path.cwd()
     os.chdir(folder)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 from pipeline_fakes import report_of, run
 
 import human_sets
 from command_line import cli
+from editeval.images import decode, encode_png
+from editeval.preferences.data_sets import human_data
+from editeval.preferences.human_data import ShownEdit
+from editeval.run.meta import Questions
 from fakes import chat_server
 from fakes.chat_server import ChatServer
 from human_sets import Told
@@ -170,6 +176,41 @@ def test_ratings_give_rank_correlations_and_pairs(tmp_path: Path) -> None:
     assert ranked["SC"]["pooled"] > 0 and ranked["PQ"]["within"] is None
 
 
+def test_a_server_that_is_away_and_a_budget_that_is_spent_are_no_failure_of_the_judge(tmp_path: Path) -> None:
+    place = human_sets.own(tmp_path / "set", pairs(3, 0))
+    with ChatServer() as server:
+        server.will(chat_server.saying('{"winner": "Image A"}'), repeats=True)
+        params = {"base_url": server.url, "model": "tiny-judge", "protocol": "pairwise", "max_calls": 9}
+        judge = {"type": "openai_chat", "params": params, "execution": THREADS | {"batch_size": 1}}
+        done = meta(tmp_path, judge, "own", place)
+        assert done.returncode == 3 and "Not kept: not all was answered (2 budget)" in done.stderr, done.stderr
+        assert not list((tmp_path / "out" / "certificates").glob("*.json"))
+        judge["params"] = params | {"max_calls": 99}
+        again = meta(tmp_path, judge, "own", place)
+    assert "Certificate: " in again.stderr and len(list((tmp_path / "out" / "certificates").glob("*.own.json"))) == 1
+
+
+def test_edits_are_shown_in_the_size_of_their_source_where_the_authors_do_so(tmp_path: Path) -> None:
+    place = human_sets.editreward_bench(tmp_path, [Told(0, 200, 100)])
+    data = human_data("editreward_bench", str(place))
+    large = next(iter(data.pairs)).a
+    questions = Questions(replace(data, is_stretched=True), 1, False, {"k": (large, None), "s": (OTHER_SIZE, None)})
+    assert questions.request("k").edited == large.edited.read(), "of the same size: as it is"
+    assert decode(questions.request("s").edited).size == (8, 8)
+    assert decode(replace(questions, data=replace(data, is_stretched=False)).request("s").edited).size == (16, 4)
+
+
+@dataclass(frozen=True)
+class Bytes:
+    data: bytes
+
+    def read(self) -> bytes:
+        return self.data
+
+
+OTHER_SIZE = ShownEdit((Bytes(human_sets.source(1)),), "x", Bytes(encode_png(Image.new("RGB", (16, 4)))))
+
+
 @pytest.mark.parametrize(
     ("judge", "flags", "said"),
     [
@@ -198,6 +239,9 @@ def test_a_judge_that_fails_on_photographs_gives_no_badge_better_than_invalid_ju
     text = (result.plan.dir / "report.md").read_text(encoding="utf-8")
     page = (result.plan.dir / "report.html").read_text(encoding="utf-8")
     assert "**invalid judge**" in text and "photographs of own: NOT CERTIFIED" in text
+    for kind in ("md", "tex"):
+        exported = cli("export", str(result.plan.dir), "--to", kind, "--output", "-", "--allow-code", cwd=tmp_path)
+        assert "photographs of own: NOT CERTIFIED" in exported.stdout, exported.stderr
     assert "photographs of own: NOT CERTIFIED" in page and "own 的照片：未通过认证" in page and "评判模型无效" in page
 
 

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED
+from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED, certificate_of
 from editeval.certificates.checks import FAILED, MIN_COVERAGE, PASSED, Finding
 from editeval.certificates.human_agreement import (
     ALL,
@@ -38,11 +38,12 @@ from editeval.certificates.human_agreement import (
     whole_groups_of,
 )
 from editeval.errors import MachineError
-from editeval.files import write_atomic
+from editeval.files import Folder, from_json, write_atomic
 from editeval.stats import agreement
 
 SCHEMA_VERSION = 1
 KIND = "photographic"
+MAX_BYTES = 16 << 20
 MIN_PAIRS = 30
 """Below it no judge is asked: no verdict could be given."""
 
@@ -117,19 +118,42 @@ def photographic_path(output_dir: Path, score_set_id: str, data: str) -> Path:
 
 
 def photographic_of(output_dir: Path, score_set_id: str) -> list[dict[str, Any]]:
-    """The photographic certificates of a score set, by data set. Raises MachineError for a file that is none."""
-    found = []
-    for path in sorted((output_dir / FOLDER).glob(f"{score_set_id}.*.json")):
+    """The photographic certificates of a score set, by data set. Raises UserError for a file that is none."""
+    folder, found = Folder(output_dir / FOLDER), []
+    for name in folder.names():
+        if not (name.startswith(f"{score_set_id}.") and name.endswith(".json") and name.count(".") > 1):
+            continue
+        path = output_dir / FOLDER / name
         try:
-            content = json.loads(path.read_bytes())
+            content = from_json(folder.read(name, MAX_BYTES))
             is_current = (content["schema_version"], content["kind"]) == (SCHEMA_VERSION, KIND)
             if is_current and content["key"] == score_set_id:
+                _check(content)
                 found.append(dict(content))
         except OSError as error:
             raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError) as error:
             raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
     return found
+
+
+def certificates_in(output_dir: Path, ids: Sequence[str]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Those of the first of `ids` that has any: the drawn one, and the photographic ones."""
+    drawn = next((known for key in ids if (known := certificate_of(output_dir, key))), None)
+    return drawn, next((kept for key in ids if (kept := photographic_of(output_dir, key))), [])
+
+
+def _check(content: Mapping[str, Any]) -> None:
+    """Raises for what reports could not show."""
+    main, coverage = content["checks"][0], content["checks"][-1]
+    counts = coverage["num_compared"], coverage["num_asked"], content["data"]["num_used"]
+    figures = [main[name] for name in ("value", "low", "high")]
+    if not all(isinstance(count, int) for count in counts):
+        raise ValueError("its counts are no whole numbers")
+    if not all(figure is None or isinstance(figure, int | float) for figure in figures):
+        raise ValueError("its figures are no numbers")
+    if not all(isinstance(content["data"][name], str) for name in ("name", "digest")):
+        raise ValueError("its data set has no name")
 
 
 def write_photographic(output_dir: Path, certificate: Mapping[str, Any]) -> Path:

@@ -41,8 +41,8 @@ def meta(options: argparse.Namespace) -> int:
             contents.append(made.content)
             if not options.json:
                 render_photographic(made.content, result_console())
-            kept = "Certificate" if made.is_kept else "Not kept, for the one about more of the same data stays"
-            sys.stderr.write(f"{kept}: {made.path}\n")
+            said = f"Not kept: {made.why_not_kept}" if made.why_not_kept else f"Certificate: {made.path}"
+            sys.stderr.write(f"{said}\n")
     if options.json:
         sys.stdout.write(json.dumps(contents[0] if len(contents) == 1 else contents, ensure_ascii=False) + "\n")
     return 0 if all(content["verdict"] == CERTIFIED for content in contents) else 3

@@ -104,7 +104,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_looks, _add_scores, _add_others):
+    for add in (_add_runs, _add_imports, _add_looks, _add_scores, _add_comparisons, _add_others):
         add(commands)
     return parser
 
@@ -274,6 +274,28 @@ def _add_scores(commands: Commands[Parser]) -> None:
     )
     for parser in (certify, meta):
         parser.set_defaults(benchmark=None, data=None, categories=None, limit=None, first=None, sample=None)
+
+
+def _add_comparisons(commands: Commands[Parser]) -> None:
+    _add(
+        commands,
+        "compare",
+        "which model is better: by a judge of pairs of edits, by people's verdicts, or by the scores of the runs",
+        _flag("runs", nargs="*", default=[], metavar="RUN", help="two or more: run directories, or their names"),
+        _flag("--judge", metavar="FILE", help="configuration whose judge compares two edits (protocol: pairwise, ...)"),
+        _flag(
+            "--verdicts", metavar="FILE", help="people's verdicts instead: .jsonl, MMRB2's .json, ImagenHub's folder"
+        ),
+        _flag("--max-pairs", type=int, metavar="N", help="ask about at most N pairs of edits"),
+        _switch("--all", "ask about every pair of edits, whatever the answers are"),
+        _flag("--out", metavar="FOLDER", help="of comparison.json and .md (default: comparisons/ beside the runs)"),
+        _flag("--seed", type=int, default=0, metavar="N", help="of the order of samples and of the bootstrap"),
+        _flag("--set", action="append", default=[], metavar="A.B=C", help="of the judge; repeatable"),
+        _flag("--data", metavar="PATH", help="where the data of the runs' benchmark are now"),
+        *(_RUNS_IN, _JSON, _CODE, _DEBUG),
+        epilog="examples:\n  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
+        "  editeval compare --verdicts people.jsonl\n\n" + EXIT_CODES,
+    )
 
 
 def _add_others(commands: Commands[Parser]) -> None:

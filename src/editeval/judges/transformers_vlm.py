@@ -24,7 +24,6 @@ from editeval.judges.local import adapter as adapters
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.local.prefix import check_version
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, load_checkpoint
-from editeval.judges.parsing.answers import TEXT_FORMATS
 from editeval.types import WEIGHTS, WHERE_SET, HubModel
 
 NAME = "transformers_vlm"
@@ -41,9 +40,7 @@ class TransformersVlmParams(AskParams):
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
     use_flash_attention: bool = False  # attention by the package flash_attn instead of torch's own
     share_prefix: bool = field(default=False, metadata=WHERE_SET)  # questions about the same pictures read them once
-    sampling_temperature: float | None = (
-        None  # of drawn replies; None: the authors', or 0.7. (v2's `temperature`: none)
-    )
+    sampling_temperature: float | None = None  # of drawn replies; None: the authors', or 0.7. v2's name does nothing
 
     defaults: ClassVar[Mapping[str, int | float]] = {**AskParams.defaults, "num_samples": 1, "max_new_tokens": 128}
 
@@ -56,7 +53,7 @@ class TransformersVlmParams(AskParams):
         if self.share_prefix and self.use_flash_attention:
             raise ConfigError("share_prefix: has not been tried with use_flash_attention: true; leave one of them out")
         super().__post_init__()
-        if self.num_replies > 1 and not self.answer_formats & set(TEXT_FORMATS):
+        if self.num_replies > 1 and self.answer_formats <= {"labels"}:
             raise ConfigError(f"num_samples: {self.protocol} reads probabilities, which need no samples; leave it out")
         if self.num_replies == 1 and self.sampling_temperature is not None and not self._is_drawn_alone:
             raise ConfigError("sampling_temperature: has no effect with num_samples: 1; leave it out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.benchmarks.hub_dataset import HubDatasetParams, downloaded
@@ -27,6 +27,7 @@ class KnownData:
     patterns: tuple[str, ...] = ()
     main: str = ""
     is_macro: bool = False
+    is_stretched: bool = False
 
 
 KNOWN: Mapping[str, KnownData] = {
@@ -36,6 +37,7 @@ KNOWN: Mapping[str, KnownData] = {
         "EditScore/EditReward-Bench",
         main=OVERALL,
         is_macro=True,
+        is_stretched=True,
     ),
     "tiger_editreward_bench": KnownData(
         "EditReward-Bench of TIGER-Lab: rankings of two, three and four edits",
@@ -81,7 +83,8 @@ def human_data(name: str, path: str) -> HumanData:
 
 
 def _ruled(data: HumanData, known: KnownData) -> HumanData:
-    return HumanData(data.name, data.pairs, data.rated, known.main, known.rule, known.is_macro)
+    ways = replace(data, main=known.main, rule=known.rule, is_macro=known.is_macro)
+    return replace(ways, is_stretched=known.is_stretched)
 
 
 def _place(name: str, known: KnownData, path: str) -> Path:

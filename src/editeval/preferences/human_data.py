@@ -68,6 +68,7 @@ class HumanData:
     main: str = ""  # the dimension that decides; empty: all pairs together
     rule: str = "ties wrong"  # of the authors: a name of certificates/photographic.py
     is_macro: bool = False  # True: the authors' number is the mean of the tasks' accuracies
+    is_stretched: bool = False  # True: the authors show every edit in the size of its source
     digest: str = ""  # of all texts, pictures and verdicts that can be read
     missing: tuple[str, ...] = field(default=(), repr=False)  # what cannot be shown: id and why, one line each
     num_all: int = 0  # pairs, or rated edits, before any was left out

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, starmap
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from editeval import images, plugins
 from editeval.config.schema import Config
-from editeval.errors import ConfigError, UserError
+from editeval.errors import ConfigError, MachineError, UserError
 from editeval.judges.chat.params import AskParams
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols._pairs import PairwiseProtocol, orders_read
@@ -33,6 +33,7 @@ _GROWTH = {
     True: 0.25,
     False: 1.0,
 }  # of what was asked, in the next round; of a model that is loaded for each round, more
+_MOST_UNREAD = 0.9  # of the answers; beyond that no further round is asked
 _Step = tuple[Pair, str]
 """A pair of runs, and a source image whose samples are asked about."""
 
@@ -62,8 +63,11 @@ def judging_of(config: Config) -> ScoreSetPlan:
     return found[0]
 
 
-def opponents(directories: Sequence[Path]) -> tuple[Opponent, ...]:
-    """The runs, by name. Raises UserError for runs that cannot be compared, in one line."""
+def opponents(directories: Sequence[Path]) -> dict[str, Opponent]:
+    """The runs by the names of their models, in an order of their own. Raises UserError, one line, if they do not fit.
+
+    Where two models are called alike, by their directories.
+    """
     found = [Opponent.of(directory) for directory in dict.fromkeys(path.resolve() for path in directories)]
     if len(found) < 2:
         raise UserError(f"compare takes two runs or more, got {len(found)}")
@@ -83,18 +87,23 @@ def opponents(directories: Sequence[Path]) -> tuple[Opponent, ...]:
                 raise UserError(
                     f"{where}: sample {sample_id!r} has another instruction in each; they cannot be compared"
                 )
-    return tuple(sorted(found, key=lambda one: one.directory_name))
+    titles = Counter(one.model for one in found)
+    ordered = sorted(found, key=lambda one: one.directory_name)
+    return {one.model if titles[one.model] == 1 else one.directory_name: one for one in ordered}
 
 
 class Arena:
     """The runs, the samples, and what the judge is asked about them."""
 
-    def __init__(self, config: Config, judging: ScoreSetPlan, runs: Sequence[Opponent], limits: ArenaLimits) -> None:
+    def __init__(
+        self, config: Config, judging: ScoreSetPlan, runs: Mapping[str, Opponent], limits: ArenaLimits
+    ) -> None:
         self.config, self.judging, self.limits = config, judging, limits
-        self._runs = {one.directory_name: one for one in runs}
+        self._runs = runs
         load = plugins.load("benchmarks", config.benchmark.type, config.allow_code)
         benchmark: Benchmark = load(config.benchmark.params)
-        self._samples = {one.id: one for one in benchmark if any(one.id in run.edits for run in runs)}
+        edited = set().union(*(run.edits for run in runs.values()))
+        self._samples = {one.id: one for one in benchmark if one.id in edited and not one.after}
         names = tuple(self._runs)
         self._images = {pair: self._shared(pair) for pair in combinations(names, 2)}
         self.verdicts = Verdicts(names, judging.metrics)
@@ -104,7 +113,10 @@ class Arena:
             raise UserError(f"{empty[0][0]} and {empty[0][1]} have no sample in common that both have edited")
 
     def _shared(self, pair: Pair) -> dict[str, list[str]]:
-        """Samples that both have edited, by source image, in an order that the seed decides and no verdict."""
+        """Samples that both have edited, by source image, in an order that the seed decides and no verdict.
+
+        Later turns are left out: each model has edited what it has made itself.
+        """
         found: dict[str, list[str]] = {}
         for sample_id, sample in self._samples.items():
             edits = [self._runs[name].edits.get(sample_id) for name in pair]
@@ -125,6 +137,7 @@ class Arena:
             if not steps:
                 break
             self._ask(steps, kept, interrupt)
+            self._check_readable(kept)
         left = sum(len(found) - self._next[pair] for pair, found in self._images.items())
         self.verdicts.stopped = "max_pairs" if is_cut else "decided" if left else "all"
         return self.verdicts
@@ -162,7 +175,7 @@ class Arena:
 
     def _ask(self, steps: Sequence[_Step], kept: Path, interrupt: Interrupt) -> None:
         asked = {
-            _key(pair, one): (pair, one)
+            self._key(pair, one): (pair, one)
             for pair, cluster in steps
             for one in self._images[pair][cluster]
             if not self._is_equal(pair, one)
@@ -172,13 +185,21 @@ class Arena:
         answers = dict(ask(self.config, self.judging, builders, kept, how)) if builders else {}
         for pair, cluster in () if interrupt.signum else steps:  # in the order settled before, not that of the answers
             for one in self._images[pair][cluster]:
-                if (key := _key(pair, one)) in asked:
+                if (key := self._key(pair, one)) in asked:
                     self.verdicts.asked[pair] += 1
                     self._record(pair, cluster, answers[key])
                 else:
                     self.verdicts.equal[pair] += 1
                     for question in self.verdicts.questions:
                         self.verdicts.add(pair, cluster, question, 0.5)
+
+    def _check_readable(self, kept: Path) -> None:
+        """Raises MachineError for a judge whose answers are hardly ever a verdict: to go on would only cost."""
+        unread = self.verdicts.unread[self.verdicts.questions[0]].total()
+        if unread >= 2 * MIN_PER_MODEL and unread > _MOST_UNREAD * self.verdicts.asked.total():
+            reasons = ", ".join(f"{name} {num}" for name, num in self.verdicts.reasons.most_common(3))
+            what = f"{unread} of {self.verdicts.asked.total()} pairs of edits have no verdict ({reasons})"
+            raise MachineError(f"{self.config.path}: {what}; see the replies in {kept}, and change the judge")
 
     def _record(self, pair: Pair, cluster: str, scores: Sequence[Score]) -> None:
         for score in scores:
@@ -204,15 +225,18 @@ class Arena:
         category = self.config.benchmark.canonical(sample.category)
         request = judge_request(replace(sample, category=category), sources, edited, None)
         about = {**request.metadata, "comes_first": comes_first(mine.model, theirs.model)}
-        return replace(request, key=_key(pair, sample_id), edited_b=other, metadata=about)
+        return replace(request, key=self._key(pair, sample_id), edited_b=other, metadata=about)
+
+    def _key(self, pair: Pair, sample_id: str) -> str:
+        """Of a request. The directories name it: another model that comes in changes no title in it."""
+        one, other = (self._runs[name].directory_name for name in pair)
+        return f"{sample_id}: {one} | {other}"
 
     def _unread(self, pair: Pair, sample_id: str) -> JudgeRequest:
         sample = self._samples[sample_id]
-        return JudgeRequest(_key(pair, sample_id), (b"",) * len(sample.images), b"", sample.instruction, edited_b=b"")
-
-
-def _key(pair: Pair, sample_id: str) -> str:
-    return f"{sample_id}: {pair[0]} | {pair[1]}"
+        return JudgeRequest(
+            self._key(pair, sample_id), (b"",) * len(sample.images), b"", sample.instruction, edited_b=b""
+        )
 
 
 def _noise(seed: int, text: str) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from PIL import Image
+
+from editeval.certificates.certificate import CERTIFIED
 from editeval.certificates.human_agreement import RULES, Counting, PairAnswer, RatedAnswer
 from editeval.certificates.photographic import MIN_PAIRS, assemble, photographic_of, photographic_path
 from editeval.certificates.photographic import write_photographic as write
 from editeval.config.schema import Config
-from editeval.errors import ConfigError, Reason
+from editeval.errors import FAMILIES, ConfigError, Reason
+from editeval.images import decode, encode_png
 from editeval.judges.chat.params import AskParams
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols._pairs import AS_A, AS_B
@@ -42,6 +47,10 @@ _LOOKED_AT: Mapping[str, str] = {
 """Dimensions of data sets by what they are about."""
 
 
+_PASSING = FAMILIES["network"] | FAMILIES["spending"] | FAMILIES["machine"]
+"""Reasons that say nothing of the judge: a certificate without these answers would be none of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """The outcome. `content` is None if it was interrupted: what was answered is kept, and the same command goes on."""
@@ -49,7 +58,7 @@ class Measured:
     content: dict[str, object] | None
     path: Path
     signum: int | None = None
-    is_kept: bool = True  # False: a certificate about more of the same data is there
+    why_not_kept: str = ""  # in words; empty: it is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,18 @@ class Questions:
     def request(self, key: str) -> JudgeRequest:
         """Raises ImageError if a picture cannot be read."""
         one, other = self.shown[key]
-        pictures = tuple(image.read() for image in one.sources), one.edited.read()
-        return replace(self.unread(key), sources=pictures[0], edited=pictures[1], edited_b=_read(other))
+        sources = tuple(image.read() for image in one.sources)
+        edits = [self._edit(sources[0], edit) for edit in (one, other) if edit is not None]
+        edited_b = edits[1] if len(edits) > 1 else None
+        return replace(self.unread(key), sources=sources, edited=edits[0], edited_b=edited_b)
+
+    def _edit(self, source: bytes, shown: ShownEdit) -> bytes:
+        """The picture as the authors of the data show it."""
+        data = shown.edited.read()
+        if not self.data.is_stretched:
+            return data
+        image, size = decode(data), decode(source).size
+        return data if image.size == size else encode_png(image.resize(size, Image.Resampling.BICUBIC))
 
     def unread(self, key: str) -> JudgeRequest:
         """The request with nothing in place of every picture."""
@@ -83,10 +102,6 @@ class Questions:
             language=one.language,
             edited_b=None if other is None else b"",
         )
-
-
-def _read(shown: ShownEdit | None) -> bytes | None:
-    return None if shown is None else shown.edited.read()
 
 
 def questions_about(config: Config, judging: ScoreSetPlan, data: HumanData, limit: int | None = None) -> Questions:
@@ -147,8 +162,10 @@ def measure(config: Config, judging: ScoreSetPlan, questions: Questions, interru
         Counting(data.rule, data.is_macro, data.main),
         about | about_judge(config, judging),
     )
-    if _has_more(config.evaluation.output_dir, judging.id, content):
-        return Measured(content, path, is_kept=False)
+    unfinished = "" if content["verdict"] == CERTIFIED else reading.unfinished()
+    why = unfinished or _has_more(config.evaluation.output_dir, judging.id, content)
+    if why:
+        return Measured(content, path, why_not_kept=why)
     return Measured(content, write(config.evaluation.output_dir, content))
 
 
@@ -166,13 +183,14 @@ def _about(questions: Questions) -> dict[str, object]:
     }
 
 
-def _has_more(output_dir: Path, score_set_id: str, content: Mapping[str, object]) -> bool:
-    """Whether the certificate that is there is about more of the very same data."""
+def _has_more(output_dir: Path, score_set_id: str, content: Mapping[str, object]) -> str:
+    """What is there if it is about more of the very same data; empty if it is not."""
     about = content["data"]
     assert isinstance(about, dict)
     there = [one["data"] for one in photographic_of(output_dir, score_set_id)]
     same = [one for one in there if (one["name"], one["digest"]) == (about["name"], about["digest"])]
-    return any(one["num_used"] > about["num_used"] for one in same)
+    most = max((int(one["num_used"]) for one in same), default=0)
+    return f"the one about {most} of the same data stays" if most > about["num_used"] else ""
 
 
 class _Reading:
@@ -183,6 +201,13 @@ class _Reading:
         self._answers = {key: {score.metric: score for score in scores} for key, scores in answers.items()}
         self._is_pairwise = is_pairwise
         self._roles = judging.judge.roles_of(judging.stage.params)
+
+    def unfinished(self) -> str:
+        """What goes away by itself and kept answers from coming; empty if there is no such thing."""
+        reasons = Counter(next(iter(row.values())).reason for row in self._answers.values())
+        gone = {reason: count for reason, count in reasons.items() if reason in _PASSING}
+        told = ", ".join(f"{count} {reason}" for reason, count in gone.items())
+        return f"not all was answered ({told}); the same command goes on" if told else ""
 
     def metric_for(self, dimension: str) -> tuple[str, bool]:
         """The metric that measures what people looked at, and whether it is one of that dimension's own."""
