@@ -283,7 +283,7 @@ def test_a_run_without_samples_of_the_protocol_has_no_official_number(tmp_path: 
 
 def test_a_number_that_says_whose_it_is_does_not_say_it_twice(tmp_path: Path, server: ChatServer) -> None:
     parquet(tmp_path / "test_real-00000-of-00001.parquet", complex_edit_table("real", 2))
-    grades = {name: "7" for name in ("instruction_following", "identity_preservation", "perceptual_quality")}
+    grades = dict.fromkeys(("instruction_following", "identity_preservation", "perceptual_quality"), "7")
     server.will(saying(json.dumps(grades)), repeats=True)
     changes = {"benchmark": {"type": "complex_edit", "params": {"path": str(tmp_path)}}}
     asked = {"base_urls": [server.url], "model": "tiny", "protocol": "complex_edit", "num_samples": 2}
