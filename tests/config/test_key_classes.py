@@ -64,7 +64,7 @@ intersection_only mode source suite complexity image_type
 hue_tolerance min_saturation min_share chances latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
 adapter_revision num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
-model timeout_s deadline_s max_retries backoff_s max_calls max_usd usd_per_mtok_in usd_per_mtok_out
+model timeout_s deadline_s max_retries backoff_s use_proxy max_calls max_usd usd_per_mtok_in usd_per_mtok_out
 max_reply_mib concurrency images protocol num_samples max_new_tokens max_image_side min_label_mass reasons
 match_published words layout name num_workers
 scoring temperature output use_flash_attention sampling_temperature max_model_len gpu_memory_utilization
