@@ -57,6 +57,7 @@ bench-gpu: $(GPU_READY)        ## seconds per image of the full-size architectur
 
 bench-judge: $(GPU_READY)      ## judgements per second of the full-size Qwen3-VL 8B and 30B-A3B, by batch size
 	PYTHONPATH=src $(GPU_PYTHON) bench/judging.py
+	PYTHONPATH=src $(GPU_PYTHON) bench/rewards.py
 
 chaos-short: $(VENV)/.dev      ## break runs in some thousand ways and print what held; under ten minutes on two cores
 	PYTHONPATH=tests $(BIN)/python -m chaos short
