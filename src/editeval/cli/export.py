@@ -177,7 +177,8 @@ def _model(store: RunStore) -> tuple[Model, str]:
     metric = shown[0].labels[0]
     entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
     scale = results.scales(store, shown[:1]).get(metric) or Metric(metric)
-    summaries = {s.category: s for s in summarise(entries, metric, scale)}
+    bridged = results.equatings(store, shown[:1]).get(metric)
+    summaries = {s.category: s for s in summarise(entries, metric, scale, bridged)}
     name = editor_of(store)
     subset, covers = queries.subset(store), repr((queries.subset(store), queries.covered(store)))
     claims = tuple(map(str, (claim_of(store, shown) or {}).get("lines", ())))

@@ -70,13 +70,29 @@ class Interval:
     note: str = ""
 
 
-def interval(categories: Sequence[Clusters], means: Sequence[float]) -> Interval:
-    """Of the mean of `means`, which are those of `categories`: clusters of values each, none empty, one or more."""
-    note = doubt(categories)
+def interval(
+    categories: Sequence[Clusters], means: Sequence[float], further: StandardError | str | None = None
+) -> Interval:
+    """Of the mean of `means`, which are those of `categories`: clusters of values each, none empty, one or more.
+
+    `further`: an error of the mean that more samples would not lessen, or a note for why that is not known.
+    """
+    note = doubt(categories) or (further if isinstance(further, str) else "")
     error = None if note else of_macro_mean(categories, means)
+    if error is not None and isinstance(further, StandardError):
+        error = _added(error, further)
     if error is None or error.value <= _NO_VARIATION:
         return Interval(None, None, note or NO_VARIATION)
     return Interval(*error.interval(math.fsum(means) / len(means)))
+
+
+def _added(first: StandardError, second: StandardError) -> StandardError:
+    """Of the sum of two independent errors, with Welch-Satterthwaite degrees of freedom."""
+    value = math.hypot(first.value, second.value)
+    if not value:
+        return first
+    df = _welch([(one.value**2, one.df) for one in (first, second)])
+    return StandardError(value, df, first.skew * (first.value / value) ** 3)
 
 
 def doubt(categories: Sequence[Clusters]) -> str:
