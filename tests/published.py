@@ -98,12 +98,12 @@ def gedit(place: Path, **how: Any) -> Path:
 
 # ------------------------------------------------------------------------------------------------ OmniContext
 
-OMNICONTEXT_GROUPS = ("single_object", "multi_character", "scene_object")  # names drawn up here: what counts is "scene"
+OMNICONTEXT_GROUPS = ("single_object", "multi_character", "scene_object")  # three of the eight
 
 
-def omnicontext_table(per_group: int = 1, language: str = "en") -> pa.Table:
+def omnicontext_table(per_group: int = 1, language: str = "en", groups: Sequence[str] = OMNICONTEXT_GROUPS) -> pa.Table:
     """The n-th group has n source images; keys repeat over groups."""
-    rows = [(group, n + 1, number) for n, group in enumerate(OMNICONTEXT_GROUPS) for number in range(per_group)]
+    rows = [(group, n + 1, number) for n, group in enumerate(groups) for number in range(per_group)]
     images = [[picture(f"{group} {number} {k}") for k in range(num)] for group, num, number in rows]
     return pa.table(
         {
@@ -114,6 +114,29 @@ def omnicontext_table(per_group: int = 1, language: str = "en") -> pa.Table:
             "input_images": pa.array(images, pa.list_(IMAGE)),
         }
     )
+
+
+# ------------------------------------------------------------------------------------------------ Complex-Edit
+
+
+def complex_edit_rows(kind: str, num: int = 2, levels: int = 8) -> list[dict[str, Any]]:
+    """Rows as `load_dataset` gives them: an image, and in `edit` the simple steps and an instruction per complexity."""
+    steps = [{"name": "Add Text", "instruction": f"Step {n}."} for n in range(1, levels + 1)]
+
+    def compound(number: int) -> list[dict[str, str]]:
+        texts = [f"{kind} {number}: {n} changes." for n in range(1, levels + 1)]
+        return [{"reasoning": "none", "compound_instruction": text} for text in texts]
+
+    return [
+        {"image": picture(f"{kind} {n}"), "edit": {"reasoning": "So.", "sequence": steps, "compound": compound(n)}}
+        for n in range(num)
+    ]
+
+
+def complex_edit_table(kind: str, num: int = 2, levels: int = 8) -> pa.Table:
+    rows = complex_edit_rows(kind, num, levels)
+    edits = pa.array([row["edit"] for row in rows])
+    return pa.table({"image": pa.array([row["image"] for row in rows], IMAGE), "edit": edits})
 
 
 # ------------------------------------------------------------------------------------------------ GEditBench v2

@@ -43,8 +43,9 @@ ALLOWED = {
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (
-        *("benchmarks", "certificates", "config", "display", "execution", "images", "judges", "machine", "metrics"),
-        *("plugin_errors", "plugins", "prompts", "redaction", "reports", "stats", "store", "text"),
+        *("benchmarks", "certificates", "config", "display", "execution", "files", "images", "judges"),
+        *("machine", "metrics", "plugin_errors", "plugins", "prompts", "redaction"),
+        *("reports", "stats", "store", "text"),
     ),
     "reproduce": ("files", "judges", "metrics", "stats"),
     "api": ("config", "execution", "images", "machine", "plugins", "run", "store"),

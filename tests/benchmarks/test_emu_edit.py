@@ -29,7 +29,7 @@ def test_ids_hold_split_task_and_number_of_which_none_is_unique(tmp_path: Path) 
 
 def test_another_count_and_a_split_that_is_not_there_are_said(tmp_path: Path) -> None:
     folder = emu_edit(tmp_path)
-    assert EmuEdit(EmuEditParams(str(folder))).differs() == ("3589 samples expected in test, found 4",)
+    assert EmuEdit(EmuEditParams(str(folder))).differs() == ("3589 samples expected, found 4",)
     (folder / "data" / "test-00000-of-00001.parquet").unlink()
     with pytest.raises(BenchmarkError, match="no sample with split 'test'"):
         list(EmuEdit(EmuEditParams(str(folder))))

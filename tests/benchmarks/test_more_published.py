@@ -12,7 +12,7 @@ import pytest
 from contracts.benchmark_contract import check_benchmark
 from editeval.benchmarks.gedit_v2 import GEditV2, GEditV2Params
 from editeval.benchmarks.json_records import JsonRecords, JsonRecordsParams
-from editeval.benchmarks.omnicontext import OmniContext, OmniContextParams
+from editeval.benchmarks.omnicontext import GROUPS, OmniContext, OmniContextParams
 from editeval.benchmarks.re_edit import ReEditBenchmark, ReEditParams
 from editeval.benchmarks.unicbench import UnicBench, UnicBenchParams
 from editeval.errors import BenchmarkError
@@ -39,9 +39,11 @@ def test_omnicontext_hands_out_every_source_image_in_order(tmp_path: Path) -> No
     assert found[0].metadata == {"task_type": "single_object", "instruction_language": "en", "key": "0000"}
 
 
-def test_omnicontext_counts_are_not_on_record_and_that_is_said(tmp_path: Path) -> None:
+def test_omnicontext_has_eight_groups_of_fifty(tmp_path: Path) -> None:
+    full = str(parquet(tmp_path / "full.parquet", omnicontext_table(50, groups=GROUPS)))
+    assert OmniContext(OmniContextParams(full)).differs() == ()
     path = str(saved_dict(tmp_path / "saved", omnicontext_table()))
-    assert "not on record" in OmniContext(OmniContextParams(path)).differs()[0]
+    assert OmniContext(OmniContextParams(path)).differs()[0] == "400 samples expected, found 3"
     with pytest.raises(BenchmarkError, match="no sample with language 'zh'; the data have 3 in 'en'"):
         list(OmniContext(OmniContextParams(path, language="zh")))
 

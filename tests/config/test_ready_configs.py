@@ -66,16 +66,15 @@ def test_the_judge_calls_are_those_of_the_benchmark_and_its_protocol(path: Path)
     config = loaded(path)
     benchmark = plugins.load("benchmarks", config.benchmark.type, False)(config.benchmark.params)
     params = config.reward_model.params if config.reward_model else None
-    assert isinstance(params, AskParams) and params.protocol == benchmark.card.protocol
+    assert isinstance(params, AskParams) and params.protocol == (benchmark.card.protocol or "pointwise")
     asked: dict[str, int] = {}
     for request in params.asking.examples():
         category = str(request.metadata.get("category"))
         asked[category] = max(asked.get(category, 0), len(params.asking.questions(request)))
     counts = {group.rpartition("/")[2]: number for group, number in benchmark.expected().items()}
+    if config.benchmark.type == "magicbrush":
+        del counts["test"]  # it is not on the Hub
     text, _ = formulas(path)["judge calls"]
-    if not counts:
-        assert "not on record" in path.read_text(encoding="utf-8")
-        counts = {"all": 400}
     calls = sum(number * asked.get(group, max(asked.values())) for group, number in counts.items())
     assert value_of(text) == calls * params.num_replies
 
@@ -94,15 +93,9 @@ def test_steps_and_guidance_are_those_of_the_family(path: Path) -> None:
     assert text.startswith(f"606 x {steps} x {passes} x 2 x ")
 
 
-def test_there_is_a_file_for_every_benchmark_with_a_protocol_of_single_edits_and_for_the_models_that_run() -> None:
-    assert {path.stem for path in BENCHMARKS} >= {
-        "gedit",
-        "imgedit",
-        "kris",
-        "rise",
-        "rededit",
-        "omnicontext",
-        "re_edit",
-    }
+def test_there_is_a_file_for_every_benchmark_but_the_pairwise_one_and_for_the_models_that_run() -> None:
+    names = plugins.available("benchmarks")
+    published = {name for name in names if hasattr(plugins.load("benchmarks", name, False), "card")}
+    assert published - {path.stem for path in BENCHMARKS} == {"gedit_v2"}
     families = {NAMED.get(path.stem, path.stem) for path in MODELS}
     assert set(FAMILIES) - families == {"instruct_pix2pix", "qwen_image_2_1"}, "no checkpoint of theirs is named here"

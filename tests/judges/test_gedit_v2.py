@@ -11,7 +11,8 @@ from editeval.errors import ConfigError, Reason
 from editeval.judges.chat.official_use import official_use
 from editeval.judges.chat.params import AskParams
 from editeval.judges.parsing.reply import UnparsableReply
-from editeval.judges.protocols.gedit_v2 import DIMENSIONS, winner_in
+from editeval.judges.protocols._pairs import winner_in
+from editeval.judges.protocols.gedit_v2 import DIMENSIONS
 from editeval.types import JudgeRequest
 from fakes.shown import judged, parts, picture
 
@@ -109,9 +110,7 @@ def test_the_authors_words_come_from_three_files_and_are_filled_as_their_templat
     assert parts(calls[4]) == ["Q add a hat", (64, 48), "\n", "B", (32, 24)]
 
 
-def test_the_other_run_is_named_exactly_where_two_edits_are_compared() -> None:
-    with pytest.raises(ConfigError, match="against: protocol gedit_v2 compares with the edits of another run; name it"):
-        judged([], [TIE], protocol="gedit_v2")
+def test_no_other_run_is_named_where_one_edit_is_judged() -> None:
     with pytest.raises(ConfigError, match="against: protocol pointwise looks at one run alone"):
         judged([], [TIE], against="other")
 

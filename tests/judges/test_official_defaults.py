@@ -17,6 +17,8 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.run.official import BenchmarkUsed, differences
 
 PUBLISHED = [name for name in protocols.PROTOCOLS if protocols.class_of(name).settings]
+OF_BENCHMARKS = [name for name in PUBLISHED if protocols.class_of(name).benchmark]
+"""The others are of judges, which may be asked about any data."""
 OWN_WORDS = "words (own wording)"
 DATA = "data (another version)"
 OLDER = {"re_edit": {"num_samples": 1, "temperature": 0.0, "max_new_tokens": 128, "output": "plain"}}
@@ -25,9 +27,11 @@ OLDER = {"re_edit": {"num_samples": 1, "temperature": 0.0, "max_new_tokens": 128
 DEPARTS = {
     "gedit_v2": [
         "order of images (both instead of one)",
-        "judge of visual_consistency (theirs: PVC-Judge)",
+        "judge of visual_consistency (theirs: PVC-Judge, see protocol pvc_judge)",
         "mean (a win rate instead of an Elo of 17 models)",
-    ]
+    ],
+    "pvc_judge": ["order of images (both instead of one)", "mean (a win rate instead of an Elo of 17 models)"],
+    "unified_reward_pairs": ["order of images (both instead of one)"],
 }
 """What no setting can change."""
 
@@ -38,8 +42,8 @@ def differs(protocol: str, **params: Any) -> list[str]:
     also = {"against": "other"} if cls.is_pairwise else {}
     asked = OpenaiChatParams(protocol=protocol, base_url="http://x", model=cls.settings.judges[0], **params, **also)
     use = official_use(asked)
-    assert use is not None and use.benchmark == protocol
-    return list(differences(use, BenchmarkUsed(protocol, differs=("another version",)), None))
+    assert use is not None and use.benchmark in ("", cls.benchmark)
+    return list(differences(use, BenchmarkUsed(use.benchmark, differs=("another version",)), None))
 
 
 def authors_clone(folder: Path, source: PromptSource) -> dict[str, str]:
@@ -93,7 +97,7 @@ def test_only_words_and_data_differ_by_default_and_one_character_is_enough(
 ) -> None:
     own = differs(protocol, **OLDER.get(protocol, {}))
     shrunk = ["preparation (pictures are shrunk to 1024 pixels)"] if protocol in OLDER else []
-    further = [*DEPARTS.get(protocol, []), DATA]
+    further = [*DEPARTS.get(protocol, []), *([DATA] if protocol in OF_BENCHMARKS else [])]
     assert own == [OWN_WORDS, *shrunk, *further]
     source = protocols.class_of(protocol).prompt_source
     assert source is not None
@@ -107,7 +111,7 @@ def test_only_words_and_data_differ_by_default_and_one_character_is_enough(
 
 
 def test_every_published_benchmark_is_among_them() -> None:
-    assert len(PUBLISHED) == 10
+    assert len(OF_BENCHMARKS) == 11
 
 
 def test_our_own_re_edit_asks_as_it_always_did_and_says_in_what_it_differs() -> None:

@@ -35,6 +35,15 @@ def test_top_level_strings_of_python_are_read_and_nothing_is_run(tmp_path: Path)
     assert read(file) == {"one": "cd", "two": "x\ny"}
 
 
+def test_strings_that_are_added_and_f_strings_keep_plain_names_in_braces(tmp_path: Path) -> None:
+    file = tmp_path / "p.py"
+    file.write_text('name = "x"\none = "a {b} " + f"{{c}} {name}\\n" "d"\ntwo = f"{name!r}"\n')
+    assert read(file) == {"one": "a {b} {c} {name}\nd"}
+    for other in ('f"{name.upper()}"', 'f"{name:>3}"', '"a" + str(1)', '"a" * 3', '"a" + f"{1 + 1}"', "1 + 2"):
+        file.write_text(f'one = "a"\ntwo = {other}\n')
+        assert read(file) == {"one": "a"}, other
+
+
 def test_a_constant_that_is_replaced_by_what_is_no_string_is_none(tmp_path: Path) -> None:
     file = tmp_path / "p.py"
     file.write_text('one = "a"\none = one.strip()\ntwo = "b"\n')

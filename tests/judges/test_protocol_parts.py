@@ -197,4 +197,33 @@ def test_everything_about_a_question_is_in_what_describes_it() -> None:
         replace(plain, parts=(source, replace(edited, label=""), text)),
         replace(plain, system=None),
     ]
-    assert [protocols.described(one) for one in others] == [asdict(one) for one in others]
+    assert [protocols.described(one) for one in others] == [as_before(one) for one in others]
+    bounds = {"min_pixels": 1000, "max_pixels": 2000}
+    bounded = replace(plain, parts=(text, replace(edited, preparation=Preparation(**bounds))))
+    assert protocols.described(bounded) == asdict(bounded) != as_before(bounded)
+
+
+def as_before(question: Question) -> dict[str, Any]:
+    """All of a question, less the fields of its images that versions before did not have."""
+    found = asdict(question)
+    for shown in found["parts"]:
+        for newer in ("min_pixels", "max_pixels") if isinstance(shown, dict) else ():
+            del shown["preparation"][newer]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        ((1024, 1024), (1036, 1036)),  # the nearest multiples of 28, within the bounds
+        ((100, 100), (532, 532)),  # up to the lower bound
+        ((4000, 2000), (1596, 784)),  # down to the upper one
+        ((1030, 617), (1036, 616)),
+        ((5000, 60), (5012, 56)),
+    ],
+)
+def test_sides_are_fitted_as_the_loaders_of_the_family_do(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    wanted = Preparation(multiple=28, min_pixels=256 * 32 * 32, max_pixels=1280 * 32 * 32, is_limited=False)
+    image = ShownImage("edited", preparation=wanted)
+    asked = request(edited=encode_png(Image.new("RGB", size)))
+    assert chat.pictures(asked, [Question("q", None, (image,), "number")], 64)[image].size == shown

@@ -46,8 +46,8 @@ def reply_to(question: Question) -> Reply:
 
 
 def test_unknown_protocol_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=f"must be one of {', '.join(protocols.PROTOCOLS)}, got 'pairwise'"):
-        protocols.load("pairwise")
+    with pytest.raises(ConfigError, match=f"must be one of {', '.join(protocols.PROTOCOLS)}, got 'pairs'"):
+        protocols.load("pairs")
 
 
 @pytest.mark.parametrize("name", PLAIN)

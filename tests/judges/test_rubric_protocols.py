@@ -69,6 +69,12 @@ def test_every_kind_has_a_rubric_of_its_own_and_others_are_not_asked(protocol: I
     assert set(protocol.prompt_source.hashes) == set(protocol.own_words)
 
 
+@pytest.mark.parametrize("protocol", [ImgEditProtocol(), RedEditProtocol()], ids=["imgedit", "rededit"])
+def test_the_authors_have_a_name_for_every_criterion_of_a_kind(protocol: ImgEditProtocol) -> None:
+    assert set(protocol.labels) >= set(protocol.kinds) - {"uge"}
+    assert all(tuple(names) == protocol.metrics[1:] for names in protocol.labels.values())
+
+
 def test_the_counts_of_kinds_are_those_of_the_benchmarks() -> None:
     assert (len(imgedit.RUBRICS), len(RedEditProtocol.kinds)) == (9, 15)
 

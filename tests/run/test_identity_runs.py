@@ -234,6 +234,17 @@ def test_a_picture_that_was_altered_in_the_other_run_is_made_again(bench: Bench)
         assert not any(store.edit_path(edit.sample_id).is_symlink() for edit in store.edits())
 
 
+def test_nothing_is_reused_from_a_run_whose_ledger_was_changed(bench: Bench) -> None:
+    first = bench.run()
+    with closing(sqlite3.connect(first.plan.dir / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE scores SET value = 9.9 WHERE value IS NOT NULL")
+    bench.instructions["s07"] = "paint it otherwise, please"
+    bench.write()
+    second = bench.run()
+    assert set(origins(second.plan.dir).values()) == {""}
+    assert files_of(second) == files_of(bench.run(fresh=True))
+
+
 def test_a_damaged_run_is_no_reason_to_stop(bench: Bench) -> None:
     first = bench.run()
     ledger = first.plan.dir / "ledger.sqlite"

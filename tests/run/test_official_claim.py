@@ -253,6 +253,25 @@ def test_each_of_two_judges_has_a_line_of_its_own(tmp_path: Path, server: ChatSe
     assert second.startswith("official: ") and "judge gpt-4.1" in second
 
 
+def test_the_protocol_of_a_judge_is_said_to_be_asked_as_by_its_authors_or_not_and_never_official(
+    tmp_path: Path, server: ChatServer
+) -> None:
+    given = settings(tmp_path, server, prompts_from=clone(tmp_path))
+    judge = given.pop("reward_model")
+    reward = {**judge, "params": {"base_url": server.url, "model": "m", "protocol": "editscore"}}
+    result = run(tmp_path / "out", **given, reward_models={"reward": reward, "authors": judge}, reward_model=None)
+    found = claim(result)
+    first, second = found["lines"]
+    assert first.startswith(
+        "not as its authors ask: editscore overall 2.4 (en, intersection, 11 of 11 scores; judge m)"
+    )
+    assert "differs in: words (own wording), judge (m instead of Qwen/Qwen3-VL-8B-Instruct + EditScore/" in first
+    assert second.startswith("official: ") and (found["protocol"], found["is_official"]) == ("gedit", True)
+    plan = make_plan(result.plan.config)
+    assert official.expected(plan, plan.judgings[0]).startswith("protocol editscore, not as its authors ask: differs")
+    assert official.expected(plan, plan.judgings[1]).startswith("protocol gedit, official, if every sample is scored")
+
+
 def test_a_run_without_samples_of_the_protocol_has_no_official_number(tmp_path: Path, server: ChatServer) -> None:
     result = judged(tmp_path, server, prompts_from=clone(tmp_path))
     with RunStore.reopen(result.plan.dir) as store:

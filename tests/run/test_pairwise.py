@@ -139,3 +139,17 @@ def test_what_is_no_other_run_is_one_line(tmp_path: Path) -> None:
         mine = compared(tmp_path, server, str(against(tmp_path).plan.dir))
         with pytest.raises(ConfigError, match="is this run itself"):
             compared(tmp_path, server, str(mine.plan.dir))
+
+
+def test_a_run_says_whose_edits_its_own_are_compared_with(tmp_path: Path) -> None:
+    with ChatServer() as server, pytest.raises(ConfigError, match="against: the judge compares with the edits of anot"):
+        compared(tmp_path, server, "")
+
+
+def test_the_four_verdicts_of_pairwise_are_scores_of_a_run(tmp_path: Path) -> None:
+    other = against(tmp_path)
+    with ChatServer() as server:
+        result = compared(tmp_path, server, str(other.plan.dir), protocol="pairwise")
+        assert len(server.calls) == 1 + 9 * 8
+    assert values(result)["causal/0000"] == {0.5}
+    assert set(samples_of(result)[0]["scores"]) == {"overall", "following", "preservation", "quality"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from command_line import cli
 from editeval.config.load import load_mapping
 from editeval.run.pipeline import RunResult, evaluate
 from fakes.chat_server import ChatServer, Handler, saying
@@ -54,6 +55,27 @@ def test_imgedit(tmp_path: Path, suite: str) -> None:
     result, calls = run(tmp_path, imgedit(tmp_path), "imgedit", saying(said), suite=suite)
     assert result.exit_code == 0 and shown(calls)[2] >= (9 if suite == "basic" else 2)
     assert numbers(result) == {"Overall": 4.0 if suite == "basic" else 3.0}
+
+
+def test_the_authors_name_of_a_criterion_stands_with_its_scores(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, imgedit(tmp_path), "imgedit", saying(GRADES))
+    folder = result.plan.dir
+    rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+    style = next(row for row in rows if row["category"] == "style")
+    assert style["scores"]["criterion_1"]["authors_name"] == "Style Fidelity"
+    assert "authors_name" not in style["scores"]["overall"]
+    assert "| style (Content Preservation) | 3.00 |" in (folder / "report.md").read_text(encoding="utf-8")
+    assert (
+        json.loads((folder / "report.json").read_text())["authors_names"]["criterion_3"]["extract"] == "Visual Quality"
+    )
+    assert (
+        "  criterion_3        5.00  Rendering Quality\n" in cli("show", str(folder), style["id"], cwd=tmp_path).stdout
+    )
+    told = json.loads(cli("show", str(folder), style["id"], "--json", cwd=tmp_path).stdout)
+    scores = told["judgings"][0]["scores"]
+    assert [score.get("authors_name") for score in scores if score["metric"] == "criterion_2"] == [
+        "Content Preservation"
+    ]
 
 
 def test_rededit(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ CHILD = [sys.executable, str(Path(__file__).with_name("store_child.py"))]
 
 def _sweep(directory: Path, stride: int) -> int:
     done = subprocess.run(
-        [*CHILD, "sweep", str(directory), str(stride)], capture_output=True, text=True, timeout=120, check=False
+        [*CHILD, "sweep", str(directory), str(stride)], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

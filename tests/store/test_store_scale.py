@@ -20,5 +20,5 @@ def test_100_000_samples_cost_little_time_and_memory(tmp_path: Path) -> None:
     figures = json.loads(done.stdout)
     for phase in ("first", "again"):
         assert figures[phase]["pending"] == 100_000
-        assert figures[phase]["cpu_s"] < 2, figures
+        assert figures[phase]["cpu_s"] < 3, figures
         assert figures[phase]["extra_mib"] < 100, figures

@@ -6,6 +6,7 @@ because it is another version of the data: `differs` says how it differs.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import re
@@ -113,6 +114,15 @@ class PublishedBenchmark(Benchmark):
         self._need(file, opened(file).schema.names, names, template)
         return found
 
+    def split(self, root: Path, split: str, names: Mapping[str, str], id_template: str) -> TableBenchmark:
+        """What reads one split of several under `root`: saved, or Parquet files that are named after it."""
+        if (root / "dataset_dict.json").is_file() and (root / split).is_dir():
+            return ArrowFolder(ArrowFolderParams(str(root), split, dict(names), id_template))
+        if any(root.rglob(f"{split}*.parquet")):
+            pattern = f"{glob.escape(str(root))}/**/{split}*.parquet"
+            return Parquet(ParquetParams(pattern, dict(names), id_template))
+        raise self.unlike(root, f"the split {split!r}, saved or in Parquet files,")
+
     def records(self, file: Path, names: Mapping[str, str], id_template: str | None = None) -> JsonRecords:
         """What reads the records of the JSON file `file`: `names` has all roles, and `image_path` where files are."""
         template = self.id_template if id_template is None else id_template
@@ -182,7 +192,7 @@ class PublishedBenchmark(Benchmark):
         return tuple(filter(None, (said, version)))
 
     def _chosen(self) -> dict[str, object]:
-        return {name: value for name, value in asdict(self.params).items() if name not in _PLACE}
+        return {name: value for name, value in asdict(self.params).items() if name not in _PLACE and value != {}}
 
     def _found(self) -> Mapping[str, Benchmark]:
         if not self._readers:
@@ -214,7 +224,8 @@ class PublishedBenchmark(Benchmark):
         roles = [
             names[role] for role in ("image", "image_path", "instruction", "category", "language") if role in names
         ]
-        absent = [name for name in dict.fromkeys([*made, *filter(None, roles)]) if name not in found]
+        wanted = dict.fromkeys([*made, *filter(None, roles)])
+        absent = [name for name in wanted if name not in found and name.split(".")[0] not in found]
         if absent:
             hint = did_you_mean(absent[0], found)
             what = f"expected the field {absent[0]!r} of {self.card.title}, found {', '.join(found)}"

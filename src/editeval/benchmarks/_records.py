@@ -50,6 +50,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
+def field_value(record: Mapping[str, object], name: str) -> object:
+    """The field `name`; where no field is called so, what lies at this path of names and numbers: "edit.steps.0"."""
+    if name in record or "." not in name:
+        return record.get(name)
+    found: object = record
+    for step in name.split("."):
+        if isinstance(found, list):
+            found = found[int(step)] if step.isdecimal() and len(step) < 10 and int(step) < len(found) else None
+        else:
+            found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
 def read_samples(path: Path, records: Iterable[JsonRecord], reading: RecordReader) -> tuple[Sample, ...]:
     """Every record of `path` as a sample. Raises BenchmarkError for none, and for ids that occur twice."""
     samples, places = [], []
@@ -151,18 +164,18 @@ class RecordReader:
             return str(record.index)
         if name == "category":
             return category
-        value = record.value.get(name, record.key or None if name == "key" else None)
+        value = record.key or None if name == "key" and name not in record.value else field_value(record.value, name)
         return required_text(where, f"{name!r} of id_template", self._loaded(where, value))
 
     def _instruction(self, where: str, record: JsonRecord) -> str:
         name = self.names["instruction"]
         if not name:
             raise BenchmarkError("benchmark.params.fields.instruction: empty; name the field with the instruction")
-        return required_text(where, f"{name!r} (instruction)", self._loaded(where, record.value.get(name)))
+        return required_text(where, f"{name!r} (instruction)", self._loaded(where, field_value(record.value, name)))
 
     def _text(self, where: str, record: JsonRecord, role: str) -> str:
         name = self.names[role]
-        value = record.value.get(name) if name else None
+        value = field_value(record.value, name) if name else None
         if value is None:
             return ""
         if isinstance(value, str) and value.isascii():
@@ -186,7 +199,7 @@ class RecordReader:
 
     def listed(self, record: JsonRecord, role: str) -> list[object]:
         name = self.names[role]
-        value = record.value.get(name) if name else None
+        value = field_value(record.value, name) if name else None
         return value if isinstance(value, list) else [] if value is None else [value]
 
     def _inline_image(self, where: str, record: JsonRecord, role: str, value: object) -> ImageRef:

@@ -130,7 +130,7 @@ def _columns(file: Path, schema: pa.Schema, fields: Mapping[str, str], given: Ma
     names = {}
     for role, field in fields.items():
         name = field if role in given else role if role in schema.names else ""
-        if name and name not in schema.names:
+        if name and name not in schema.names and (role in IMAGE_ROLES or name.split(".")[0] not in schema.names):
             hint, known = did_you_mean(name, schema.names), ", ".join(schema.names)
             raise BenchmarkError(
                 f"benchmark.params.fields.{role}: {file} has no column {name!r}; {hint}it has: {known}"

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
@@ -78,7 +78,12 @@ def _file(store: RunStore, found: SampleDetail) -> str:
 
 def _block(found: SampleDetail, file: str, known: Known) -> dict[str, Any]:
     judgings = [
-        {"id": judging.id, "judge": judging.judge, "details": judging.details, "scores": [_score(s) for s in scores]}
+        {
+            "id": judging.id,
+            "judge": judging.judge,
+            "details": judging.details,
+            "scores": [_score(s, _name_of(known[judging.id][0], s, found)) for s in scores],
+        }
         | {"name": known[judging.id][0].name, "is_shown": known[judging.id][1]}
         for judging, scores in found.judgings
     ]
@@ -91,8 +96,15 @@ def _original(original: tuple[str, str] | None) -> dict[str, object]:
     return {} if original is None else {"origin": "imported", "original": {"file": original[0], "sha256": original[1]}}
 
 
-def _score(score: Score) -> dict[str, Any]:
-    return asdict(score) | {"raw": decoded(score.raw)}
+def _score(score: Score, authors_name: str) -> dict[str, Any]:
+    named = {"authors_name": authors_name} if authors_name else {}
+    return asdict(score) | {"raw": decoded(score.raw)} | named
+
+
+def _name_of(score_set: ShownScoreSet, score: Score, found: SampleDetail) -> str:
+    """What the authors of the questions call the metric for such a sample; empty: as we do."""
+    names = results.authors_names([replace(score_set, prefix="")])
+    return names.get(score.metric, {}).get(found.category, "")
 
 
 def decoded(raw: str) -> Any:
@@ -123,7 +135,8 @@ def _lines(found: SampleDetail, file: str, known: Known) -> Iterator[str]:
         score_set, is_shown = known[judging.id]
         yield f"scores       {printable(score_set.title)}{', shown' if is_shown else ''}"
         for raw, group in groupby(scores, key=lambda score: score.raw):  # metrics of one reply share it
-            yield from (_score_line(score) for score in group)
+            for score in group:
+                yield _score_line(score, _name_of(score_set, score, found))
             yield from _value_lines(decoded(raw), 6) if raw else ()
 
 
@@ -153,9 +166,9 @@ def _attempt_lines(attempt: Attempt, judge: str) -> Iterator[str]:
         yield from _block_lines(attempt.error.traceback)
 
 
-def _score_line(score: Score) -> str:
+def _score_line(score: Score, authors_name: str) -> str:
     value = fixed(score.value) if score.value is not None else f"unscored: {printable(score.reason)}"
-    return f"  {printable(score.metric):<18} {value}"
+    return f"  {printable(score.metric):<18} {value}{f'  {authors_name}' if authors_name else ''}"
 
 
 def _value_lines(value: Any, indent: int, name: str = "") -> Iterator[str]:

@@ -15,6 +15,7 @@ from editeval.run.recorded import plan_of, settings_of
 from editeval.run.same_inputs import InputsCheck, check_inputs
 from editeval.store import verify as checks
 from editeval.store.ledger_events import Repaired
+from editeval.store.ledger_seal import ELSEWHERE, UNSEALED
 from editeval.store.run_store import RunStore
 from editeval.store.verify import Problem
 from editeval.text import one_line, run_command
@@ -30,6 +31,8 @@ def verify(options: argparse.Namespace) -> int:
     directory, should_repair = run_dirs(options)[0], options.repair
     with RunStore.reopen(directory) if should_repair else RunStore.read(directory) as store:
         made_of = _inputs(store, options.allow_code)
+        if store.is_own and store.ledger_state() in (ELSEWHERE, UNSEALED):
+            made_of.unknown.append(_UNSEALED)
         prefixes = results.prefixes(results.shown(store))
         problems = [
             *checks.verify(store, prefixes),
@@ -54,6 +57,10 @@ def verify(options: argparse.Namespace) -> int:
     elif not should_repair and any(problem.is_repairable or problem.kind == "report" for problem in problems):
         sys.stdout.write(f"`{fixing}` fixes what can be fixed safely: lost images, reports, temporary files\n")
     return 0 if len(problems) == len(repaired) else 3
+
+
+_UNSEALED = "edits and scores are not known to be as recorded: the run was made before ledgers had a seal, or "
+_UNSEALED += "another user or another machine has written to it since"
 
 
 def _inputs(store: RunStore, allow_code: bool) -> InputsCheck:

@@ -36,7 +36,9 @@ class TransformersVlmParams(AskParams):
     revision: str | None = None  # commit, tag or branch of the hub repository; None: the newest that is at hand
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
     use_flash_attention: bool = False  # attention by the package flash_attn instead of torch's own
-    sampling_temperature: float | None = None  # of drawn replies; None: 0.7. (v2's `temperature` has no effect)
+    sampling_temperature: float | None = (
+        None  # of drawn replies; None: the authors', or 0.7. (v2's `temperature`: none)
+    )
 
     defaults: ClassVar[Mapping[str, int | float]] = {**AskParams.defaults, "num_samples": 1, "max_new_tokens": 128}
 
@@ -48,14 +50,23 @@ class TransformersVlmParams(AskParams):
         super().__post_init__()
         if self.num_replies > 1 and not self.answer_formats & set(TEXT_FORMATS):
             raise ConfigError(f"num_samples: {self.protocol} reads probabilities, which need no samples; leave it out")
-        if self.num_replies == 1 and self.sampling_temperature is not None:
+        if self.num_replies == 1 and self.sampling_temperature is not None and not self._is_drawn_alone:
             raise ConfigError("sampling_temperature: has no effect with num_samples: 1; leave it out")
 
     @property
     def temperature(self) -> float:
         """Of drawn replies; 0: each is the likeliest one."""
-        drawn = 0.7 if self.sampling_temperature is None else self.sampling_temperature
-        return drawn if self.num_replies > 1 else 0.0
+        settings, drawn = self.asking.default_settings, self.sampling_temperature
+        if drawn is None:
+            theirs = settings.temperature if settings is not None and self._is_drawn_alone else None
+            drawn = 0.7 if theirs is None else theirs
+        return drawn if self.num_replies > 1 or self._is_drawn_alone else 0.0
+
+    @property
+    def _is_drawn_alone(self) -> bool:
+        """Whether one reply is drawn as several are: so ask authors whose judges are local models."""
+        settings = self.asking.default_settings
+        return settings is not None and settings.top_k is not None
 
     @property
     def wanted(self) -> ModelRequest:

@@ -217,6 +217,7 @@ class VllmEngine(Backend[Conversation]):
         """A reply is forced into the form of its answer format; labels and reasons never are."""
         options: dict[str, object] = {"max_tokens": wanted.max_tokens}
         options |= {} if wanted.temperature is None else {"temperature": wanted.temperature}
+        options |= {"top_p": wanted.top_p, "top_k": wanted.top_k} if wanted.is_cut and wanted.temperature else {}
         options["seed"] = wanted.seed
         if wanted.is_expected:
             options["logprobs"] = chat.NUM_LOGPROBS

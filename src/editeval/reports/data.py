@@ -142,6 +142,7 @@ class Report:
     timeline: JsonObject = field(default_factory=dict)  # the chart of `stats.timeline`; empty if not asked for
     histories: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict)  # failed attempts, by sample
     scales: Mapping[str, Metric] = field(default_factory=dict)  # of the metrics that are not 0-10
+    authors_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # metric -> category -> name there
     further: Further = nothing_further
     groups: tuple[SampleGroup, ...] = ()  # by language, then by named subset, where there is more than one
     certificate: JsonObject | None = None  # what is known of how far this judge can be trusted

@@ -106,6 +106,12 @@ def category_title(category: str) -> str:
     return printable(category) or "(no category)"
 
 
+def row_title(report: Report, summary: Summary) -> str:
+    """The category, and what its authors call the metric there."""
+    name = report.authors_names.get(summary.metric, {}).get(summary.category, "")
+    return category_title(summary.category) + (f" ({printable(name)})" if name else "")
+
+
 def headline(report: Report) -> str:
     """The result in one sentence; no number at all if nothing was scored."""
     if not report.headline_metric:

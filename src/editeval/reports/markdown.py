@@ -10,7 +10,6 @@ from editeval.files import write_atomic
 from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
     GROUP_TITLES,
-    category_title,
     columns,
     command,
     group_tables,
@@ -19,6 +18,7 @@ from editeval.reports.format import (
     metric_title,
     metrics_of,
     policy_line,
+    row_title,
     rows_of,
     run_facts,
     stage_times,
@@ -97,7 +97,7 @@ def _score_table(report: Report, summaries: Sequence[Summary], first: str) -> li
     shown = columns(report, summaries)
     return _table(
         (first, *(column.title for column in shown)),
-        [(escaped(category_title(s.category)), *(column.cell(s) for column in shown)) for s in summaries],
+        [(escaped(row_title(report, s)), *(column.cell(s) for column in shown)) for s in summaries],
     )
 
 

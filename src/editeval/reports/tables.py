@@ -49,6 +49,7 @@ def write_report_json(report: Report, directory: Path) -> Path:
         "statistics": report.statistics,
         **({"groups": [_group(group) for group in report.groups]} if report.groups else {}),
         **({"scales": {m: dataclasses.asdict(scale) for m, scale in report.scales.items()}} if report.scales else {}),
+        **({"authors_names": report.authors_names} if report.authors_names else {}),
         "certificate": report.certificate,
         "provenance": report.provenance,
     }
@@ -75,7 +76,7 @@ def write_samples_jsonl(report: Report, directory: Path) -> Path:
     part = {"subset": dataclasses.asdict(report.subset)} if report.subset else {}
     with replacing(path) as file:
         for row in report.samples():
-            file.write(to_json(_sample(row, protocols, report.originals) | part) + "\n")
+            file.write(to_json(_sample(row, protocols, report) | part) + "\n")
     return path
 
 
@@ -148,17 +149,18 @@ def _protocols(report: Report) -> dict[str, str]:
     }
 
 
-def _sample(
-    row: SampleRow, protocols: Mapping[str, str], originals: Mapping[str, tuple[str, str]]
-) -> dict[str, object]:
+def _sample(row: SampleRow, protocols: Mapping[str, str], report: Report) -> dict[str, object]:
     error = None
     if row.error_reason or row.error_message:
         error = {"reason": row.error_reason, "message": row.error_message}
     edit: dict[str, object] = {"status": row.status, "sha256": row.sha256, "seed": row.seed, "error": error}
-    if row.id in originals:
-        name, digest = originals[row.id]
+    if row.id in report.originals:
+        name, digest = report.originals[row.id]
         edit |= {"origin": "imported", "file": name or None, "file_sha256": digest or None, "flags": row.flags}
     scores = {metric: _score(row.scores[metric], protocols.get(metric)) for metric in sorted(row.scores)}
+    for metric in scores.keys() & report.authors_names.keys():
+        if name := report.authors_names[metric].get(row.category, ""):
+            scores[metric]["authors_name"] = name
     named = {name: value for name, value in zip(GROUP_COLUMNS, (row.language, row.subset), strict=True) if value}
     return {"id": row.id, "category": row.category, **named, "edit": edit, "scores": scores}
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams, ladder
@@ -16,20 +15,15 @@ from editeval.certificates.checks import DEFAULT_SAMPLES, MIN_SAMPLES
 from editeval.certificates.conditions import Answers, TestCase
 from editeval.config.schema import Config, Stage
 from editeval.errors import ConfigError
-from editeval.execution.pool import BudgetLedger, Pool
-from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent, Result
-from editeval.execution.progress import ProgressLine
 from editeval.machine import host, versions
 from editeval.prompts import CATEGORIES
-from editeval.run.judge_stage import DegenerateReplyWatch
-from editeval.run.plan import ScoreSetPlan, worker_spec
+from editeval.run import forecast
+from editeval.run.plan import ScoreSetPlan
 from editeval.run.prepare import check_machine, check_stages, interpreter_of
+from editeval.run.questions import Asking, ask
 from editeval.run.scheduler import Interrupt
-from editeval.run.stage import Workers, say, workers_of
 from editeval.store.fingerprints import json_params
-from editeval.types import Failure, JudgeRequest, Metric, Sample, Score
-
-log = logging.getLogger("editeval")
+from editeval.types import JudgeRequest, Metric, Sample, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ def certify(config: Config, judging: ScoreSetPlan, interrupt: Interrupt, suite: 
     work = _Work(config, judging, samples)
     path = certificate.path_of(config.evaluation.output_dir, judging.id)
     began = time.time()
-    answers, records = _answers(_workers(config, judging), work, interrupt)
+    answers, records = _answers(config, work, interrupt)
     if interrupt.signum is not None:
         return Certified(None, path, interrupt.signum)
     about = {"seconds": time.time() - began, "versions": installed} | _about(config, judging, samples)
@@ -79,39 +73,16 @@ def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
     return versions.recorded() | interpreter_of(config, stage).versions
 
 
-def _workers(config: Config, judging: ScoreSetPlan) -> Workers:
-    logs = config.evaluation.output_dir / "logs" / f"certify-{judging.id}"
-    spec = worker_spec(judging.stage, config.allow_code)
-    return workers_of(spec, judging.devices(), judging.stage, logs)
-
-
-def _answers(workers: Workers, work: _Work, interrupt: Interrupt) -> tuple[Answers, list[dict[str, object]]]:
+def _answers(config: Config, work: _Work, interrupt: Interrupt) -> tuple[Answers, list[dict[str, object]]]:
     """What the judge answered, and the same as lines of evidence; not all of it after an interrupt."""
-    answers = Answers(work.judging.metrics, work.judging.judge.roles_of(work.judging.stage.params))
+    judging = work.judging
+    answers = Answers(judging.metrics, judging.judge.roles_of(judging.stage.params))
     records: list[dict[str, object]] = []
-    scales = work.judging.known.scales
-    progress = ProgressLine(f"Certifying {work.judging.name}", len(work.requests), say)
-    budget = BudgetLedger()
-    guards = DegenerateReplyWatch(work.judging, "no certificate is kept")
-
-    def on_notice(notice: PoolEvent) -> None:
-        guards.notice(notice)
-        if notice.kind == "pay":
-            pool.answer(notice, budget.settle(notice.data["bill"]))
-        else:
-            _on_notice(notice, progress)
-
-    pool = Pool(workers.spec, workers.launch, on_notice)
-    with interrupt.watches(pool), pool:
-        if interrupt.signum is not None:
-            return answers, records
-        progress.begin()
-        for outcome in pool.run(list(work.batches), work.build):
-            for (arm, sample_id), scores in work.answered(outcome):
-                answers.add(arm, sample_id, [_on_ten(score, scales) for score in scores])
-                records.append(_record(arm, sample_id, scores))
-                progress.add(scores[0].value is None)
-            guards.check(outcome, pool)
+    how = Asking("Certifying", "certify", interrupt, work.unread, "no certificate is kept")
+    for key, scores in ask(config, judging, work.builders(), None, how):
+        arm, sample_id = work.requests[key]
+        answers.add(arm, sample_id, [_on_ten(score, judging.known.scales) for score in scores])
+        records.append(_record(arm, sample_id, scores))
     return answers, records
 
 
@@ -122,9 +93,9 @@ def _on_ten(score: Score, scales: Mapping[str, Metric]) -> Score:
 
 
 def _refuse_unfit(config: Config, judging: ScoreSetPlan) -> None:
-    if getattr(judging.stage.params, "against", ""):
+    if getattr(judging.stage.params, "is_pairwise", False):
         raise ConfigError(
-            f"{config.path}: the judge {judging.name!r} compares two runs, and a certificate is about single edits"
+            f"{config.path}: the judge {judging.name!r} compares two edits, and a certificate is about single ones"
         )
     open_ends = [name for name, scale in judging.known.scales.items() if scale.place(0.0) is None]
     if open_ends:
@@ -161,7 +132,7 @@ def _samples(suite: Suite, categories: Sequence[str]) -> list[Sample]:
 
 
 class _Work:
-    """The requests in batches. Pictures are drawn when they are needed, by the pool's threads."""
+    """The requests by key, in order. Pictures are drawn when they are needed, by the pool's threads."""
 
     def __init__(self, config: Config, judging: ScoreSetPlan, samples: Sequence[Sample]) -> None:
         self.judging = judging
@@ -169,14 +140,18 @@ class _Work:
         self._others = conditions.others(samples)
         self._config = config
         self._drawn = lru_cache(maxsize=16)(self._draw)  # the conditions of a sample follow each other
-        self.requests = conditions.plan(samples, self._others, judging.judge.reads_instruction)
-        self.order = {request: place for place, request in enumerate(self.requests)}
-        size = judging.stage.execution.batch_size
-        starts = range(0, len(self.requests), size)
-        self.batches = {f"batch {i // size}": self.requests[i : i + size] for i in starts}
+        planned = conditions.plan(samples, self._others, judging.judge.reads_instruction)
+        self.requests = {conditions.key_of(*place): place for place in planned}
+        self.order = {place: number for number, place in enumerate(planned)}
 
-    def build(self, batch: str) -> tuple[JudgeRequest, ...]:
-        return tuple(self._request(arm, sample_id) for arm, sample_id in self.batches[batch])
+    def builders(self) -> dict[str, Callable[[], JudgeRequest]]:
+        """What builds the request of each key."""
+        return {key: partial(self._request, *place) for key, place in self.requests.items()}
+
+    def unread(self, key: str) -> JudgeRequest:
+        """The request without its pictures, about the sample's own instruction."""
+        sample = self._samples[self.requests[key][1]]
+        return forecast.unread(sample.category, sample, self._config.prompt_of(sample.category))
 
     def _request(self, arm: str, sample_id: str) -> JudgeRequest:
         specimen = self._drawn(sample_id)
@@ -188,41 +163,11 @@ class _Work:
         pictures = sample.image.read(), sample.target.read(), sample.mask.read()
         return TestCase(sample, *pictures, ladder(sample), self._others.get(sample_id, ""))
 
-    def answered(self, outcome: Result) -> Iterator[tuple[tuple[str, str], list[Score]]]:
-        """((arm, sample id), scores) of every request in the batch; those of a failed batch are unscored."""
-        judged = {row[0].sample_id: row for row in outcome.value or ()}
-        failure = outcome.error or Failure("no_answer", "the judge left it out")
-        name = self.judging.stage.label
-        if outcome.error is not None:
-            log.warning("%s: not judged (%s): %s", outcome.key, failure.reason, failure.message)
-        for arm, sample_id in self.batches[outcome.key]:
-            key = conditions.key_of(arm, sample_id)
-            missing = [Score(key, name, m, None, failure.message, failure.reason) for m in self.judging.metrics]
-            yield (arm, sample_id), judged.get(key, missing)
-
 
 def _record(arm: str, sample_id: str, scores: Sequence[Score]) -> dict[str, object]:
     """One line of the evidence."""
     by_metric = {s.metric: {"value": s.value, "reason": s.reason, "raw": s.raw} for s in scores}
     return {"arm": arm, "sample": sample_id, "scores": by_metric}
-
-
-def _on_notice(notice: PoolEvent, progress: ProgressLine) -> None:
-    data = notice.data
-    if notice.kind == "tick":
-        progress.tick()
-    elif notice.kind == "loading":
-        log.info("Loading judge %d on %s", data["worker"], data["device"])
-    elif notice.kind == "attempt":
-        outcome = data["outcome"]
-        log.warning(
-            "%s: attempt %d failed: %s; trying again",
-            outcome.key,
-            outcome.attempt,
-            outcome.error and outcome.error.message,
-        )
-    elif notice.kind not in ("ready", *PROGRESS_EVENTS):
-        log.warning("Judge %d on %s: %s", data["worker"], data["device"], data.get("how", notice.kind))
 
 
 def _about(config: Config, judging: ScoreSetPlan, samples: Sequence[Sample]) -> dict[str, object]:

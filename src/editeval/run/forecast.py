@@ -10,7 +10,7 @@ counted at their limit, so they are an upper bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from editeval.judges.chat.params import AskParams
@@ -63,12 +63,18 @@ def forecast(
 
     `gives_probabilities`: of labels, which decides how many replies a question takes; a server says so when asked.
     """
+    return of_requests(judging, _unread_requests(plan, judging, samples), gives_probabilities)
+
+
+def of_requests(
+    judging: ScoreSetPlan, requests: Iterable[JudgeRequest], gives_probabilities: bool = True
+) -> CallForecast | None:
+    """The same about requests whose pictures are not looked at."""
     params = judging.stage.params
     if not isinstance(params, AskParams):
         return None
     protocol, total = params.asking, CallForecast()
-    for sample in samples:
-        request = _unread(plan, sample, plan.config.prompt_of(sample.category) if judging.uses_prompts else None)
+    for request in requests:
         for question in protocol.questions(request):
             total += _asked(params, question, gives_probabilities)
     dollars = [getattr(params, name, 0.0) for name in ("usd_per_mtok_in", "usd_per_mtok_out")]
@@ -78,11 +84,16 @@ def forecast(
 
 def lines(plan: Plan, judging: ScoreSetPlan, samples: Sequence[Sample]) -> list[str]:
     """In words; a second line where a server may give no probabilities of labels and that changes the number."""
-    known = forecast(plan, judging, samples)
-    if known is None:
+    return lines_of(judging, lambda: _unread_requests(plan, judging, samples))
+
+
+def lines_of(judging: ScoreSetPlan, requests: Callable[[], Iterable[JudgeRequest]]) -> list[str]:
+    """The same about requests, which are gone through once for each line."""
+    if not isinstance(judging.stage.params, AskParams):
         return []
-    other = forecast(plan, judging, samples, gives_probabilities=False) if judging.judge.is_remote else known
-    differs = other is not None and other.calls != known.calls
+    known = of_requests(judging, requests())
+    other = of_requests(judging, requests(), gives_probabilities=False) if judging.judge.is_remote else known
+    differs = known is not None and other is not None and other.calls != known.calls
     return [str(known)] + ([f"if the server gives no token probabilities: {other}"] if differs else [])
 
 
@@ -108,9 +119,15 @@ def _picture_tokens(params: AskParams, image: ShownImage) -> int:
     return math.ceil(min(side for side in sides if side) / TOKEN_PX) ** 2
 
 
-def _unread(plan: Plan, sample: Sample, prompt: Prompt | None) -> JudgeRequest:
+def _unread_requests(plan: Plan, judging: ScoreSetPlan, samples: Sequence[Sample]) -> Iterator[JudgeRequest]:
+    """About an edit of each of `samples`, with nothing in place of every picture."""
+    for sample in samples:
+        prompt = plan.config.prompt_of(sample.category) if judging.uses_prompts else None
+        yield unread(plan.config.benchmark.canonical(sample.category), sample, prompt)
+
+
+def unread(category: str, sample: Sample, prompt: Prompt | None) -> JudgeRequest:
     """The request about an edit of `sample`, with nothing in place of every picture."""
-    category = plan.config.benchmark.canonical(sample.category)
     return JudgeRequest(
         key=sample.id,
         sources=(b"",) * len(sample.images),

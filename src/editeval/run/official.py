@@ -30,6 +30,9 @@ from editeval.types import Benchmark, Subset
 
 FACT = "benchmark_used"
 FULL_SET = "full set"
+_ASKED_SO = "as its authors ask"
+"""What is said of the protocol of a judge that belongs to no benchmark, in place of "official"."""
+_BEGINNINGS = tuple(f"**{start}{said}: " for said in ("official", _ASKED_SO) for start in ("", "not "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ def recorded(store: RunStore) -> BenchmarkUsed | None:
 def differences(use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | None) -> Iterator[str]:
     """What is known to differ before a single sample is judged."""
     yield from use.differs
+    if not use.benchmark:  # the protocol of a judge, which may be asked about any samples
+        return
     if used is None:
         yield "data (the run has no record of its benchmark)"
     elif used.name != use.benchmark:
@@ -87,8 +92,10 @@ def expected(plan: Plan, judging: ScoreSetPlan) -> str:
         return ""
     used = benchmark_used(plan.config.benchmark, plan.benchmark)
     differs = list(differences(use, used, plan.subset))
-    said = f"official, if every sample is scored{_by_counts(used)}"
-    said = f"not official: differs in: {', '.join(differs)}" if differs else said
+    plain, said = _ASKED_SO, _ASKED_SO
+    if use.benchmark:
+        plain, said = "official", f"official, if every sample is scored{_by_counts(used)}"
+    said = f"not {plain}: differs in: {', '.join(differs)}" if differs else said
     return f"protocol {use.protocol}, {said}"
 
 
@@ -103,7 +110,10 @@ def claim_of(store: RunStore, shown: Sequence[ShownScoreSet]) -> JsonObject | No
         use, means = official_use_in(details), official_in(details)
         if use is not None and means:
             claims.append(_claim(store, one, use, means))
-    return {**claims[0], "lines": [line for claim in claims for line in claim["lines"]]} if claims else None
+    if not claims:
+        return None
+    main = next((claim for claim in claims if claim["benchmark"]), claims[0])
+    return {**main, "lines": [line for claim in claims for line in claim["lines"]]}
 
 
 def _claim(
@@ -124,9 +134,11 @@ def _claim(
         "title": title,
         "protocol": use.protocol,
         "judge": use.judge,
-        "is_official": bool(main) and not differs,
+        "is_official": bool(use.benchmark and main) and not differs,
         "differs": list(differs),
-        "lines": [_line(title, use.judge + _by_counts(used), one, [*common, *_missing(one)]) for one in main],
+        "lines": [_line(title, use.judge + _by_counts(used), one, [*common, *_missing(one)]) for one in main]
+        if use.benchmark
+        else [_asked_line(use, one, common) for one in main],
         "numbers": [one for _, one in numbers],
     }
 
@@ -198,11 +210,21 @@ def _missing(number: Mapping[str, object]) -> list[str]:
 
 def _line(title: str, judge: str, number: Mapping[str, object], differs: Sequence[str]) -> str:
     """`official: GEdit-Bench Avg 6.42 (en, full set; judge gpt-4.1)`, or what differs."""
-    value = number["value"]
-    shown = "none" if value is None else f"{value:.6g}"
     where = ", ".join(filter(None, (str(number["language"]), str(number["subset"]) or FULL_SET)))
-    said = f"{title} {number['name']} {shown} ({where}; judge {judge})"
+    said = f"{title} {number['name']} {_shown(number)} ({where}; judge {judge})"
     return f"not official: {said} differs in: {', '.join(dict.fromkeys(differs))}" if differs else f"official: {said}"
+
+
+def _shown(number: Mapping[str, object]) -> str:
+    return "none" if number["value"] is None else f"{number['value']:.6g}"
+
+
+def _asked_line(use: OfficialUse, number: Mapping[str, object], differs: Sequence[str]) -> str:
+    """`as its authors ask: editscore overall 6.42 (en, 50 of 50 scores; judge ...)`, or what differs."""
+    scored = f"{number['num_scored']} of {number['num_scores']} scores"
+    where = ", ".join(filter(None, (str(number["language"]), str(number["subset"]), scored)))
+    said = f"{use.protocol} {number['name']} {_shown(number)} ({where}; judge {use.judge})"
+    return f"not {_ASKED_SO}: {said} differs in: {', '.join(differs)}" if differs else f"{_ASKED_SO}: {said}"
 
 
 def stale_claim(store: RunStore) -> Iterator[Problem]:
@@ -222,6 +244,6 @@ def stale_claim(store: RunStore) -> Iterator[Problem]:
     page = store.dir / "report.md"
     if "official_claim" in run and page.is_file():
         lines = page.read_text(encoding="utf-8", errors="replace").splitlines()
-        written = [line for line in lines if line.startswith(("**official: ", "**not official: "))]
+        written = [line for line in lines if line.startswith(_BEGINNINGS)]
         if written != [f"**{escaped(printable(line))}**" for line in (known or {}).get("lines", ())]:
             yield Problem("report", page.name, f"the official line is not that of the ledger; {AGAIN}")

@@ -19,6 +19,7 @@ from editeval.run.imports import FoundEdits, found_edits
 from editeval.run.selection import (
     category_notes,
     check_number_of_images,
+    check_opponents,
     check_prompts,
     select,
     setting_at,
@@ -199,6 +200,7 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
         samples = select(everything, config)
     with problems.collect():
         judgings = judging_plans(config)
+        check_opponents(config)
     with problems.collect():
         editor = editor_of(config)
     if not samples:

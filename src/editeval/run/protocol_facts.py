@@ -29,6 +29,8 @@ def facts_of(name: str) -> Iterator[tuple[str, str]]:
     yield "metrics", "; ".join(f"{metric} {scales[metric]}" for metric in protocol.metrics)
     if more:
         yield "", f"with the authors' words also: {'; '.join(f'{metric} {scales[metric]}' for metric in more)}"
+    for category, names in theirs.labels.items():
+        yield "", f"in {category}: {'; '.join(names.values())}"
     shown: dict[str, dict[str, None]] = {}  # roles by question, in order
     for question in (one for request in theirs.examples() for one in theirs.questions(request)):
         shown.setdefault(question.name, {}).update(dict.fromkeys(image.role for image in question.shown))
@@ -50,4 +52,6 @@ def facts_of(name: str) -> Iterator[tuple[str, str]]:
 def _settings(settings: OfficialSettings) -> str:
     said = {name: getattr(settings, name) for name in ("temperature", "max_new_tokens", "num_samples", "top_p")}
     told = [f"{name} {'not sent' if value is None else format(value, 'g')}" for name, value in said.items()]
+    cut = {"top_k": settings.top_k, "seed": settings.seed}
+    told += [f"{name} {value}" for name, value in cut.items() if value is not None]
     return ", ".join([*told, "the form of replies is forced" if settings.is_form_forced else "replies in plain text"])

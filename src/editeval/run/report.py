@@ -100,6 +100,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         originals=lineage.files_of_edits(store),
         survey=seen,
         scales=scales,
+        authors_names=results.authors_names(shown),
         timeline=worked.chart,
         histories=worked.histories,
         groups=tuple(counted.groups(authors)),

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from editeval.errors import ConfigError, Reason
+from editeval.judges.protocols.protocol import PROTOCOLS, class_of
 from editeval.reports.data import scored_value
 from editeval.reports.format import score_set_title
 from editeval.run.plan import ScoreSetPlan
@@ -132,6 +133,16 @@ def official(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> Iterator[t
     told = {judging.id: official_in(judging.details) for judging in store.judgings()}
     for one in score_sets:
         yield from ((mean, [one.prefix + metric for metric in mean.metrics]) for mean in told.get(one.id, ()))
+
+
+def authors_names(score_sets: Sequence[ShownScoreSet]) -> dict[str, dict[str, str]]:
+    """Label -> category -> what the authors of the questions call the metric there, where it has such a name."""
+    found: dict[str, dict[str, str]] = {}
+    for one in score_sets:
+        for category, names in class_of(one.protocol).labels.items() if one.protocol in PROTOCOLS else ():
+            for metric, name in names.items():
+                found.setdefault(one.prefix + metric, {})[category] = name
+    return found
 
 
 def value_of(row: SampleRow, label: str) -> float | None:

@@ -24,6 +24,7 @@ from editeval.run.plan import Plan, ScoreSetPlan, seed_of
 from editeval.run.selection import shown_images
 from editeval.store import fingerprints, lineage, queries, reused
 from editeval.store.fingerprints import Inputs, edit_inputs, judge_request, shown_inputs
+from editeval.store.ledger_seal import CHANGED
 from editeval.store.records import Listed
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import details_of, settle
@@ -81,7 +82,10 @@ def _is_open(plan: Plan, store: RunStore, run: str) -> bool:
 def _opened(directory: Path, stack: contextlib.ExitStack) -> RunStore | None:
     """Another run, to read; None, and that is said, if it is broken."""
     try:
-        return stack.enter_context(RunStore.read(directory))
+        other = stack.enter_context(RunStore.read(directory))
+        if other.ledger_state() == CHANGED:
+            raise UserError("its edits or scores were changed by something other than editeval")
+        return other
     except UserError as error:
         log.warning("Nothing is reused from %s: %s", directory.name, one_line(error))
         return None

@@ -151,6 +151,14 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def check_opponents(config: Config) -> None:
+    """Raises ConfigError for a judge that compares two edits and is not told whose the other ones are."""
+    for stage in config.judges.values():
+        if getattr(stage.params, "is_pairwise", False) and not getattr(stage.params, "against", ""):
+            where = setting_at(config, f"{stage.section}.params.against", f"{stage.section}.params.protocol")
+            raise ConfigError(f"{where}: the judge compares with the edits of another run; name its directory")
+
+
 def setting_at(config: Config, key: str, decided_by: str = "") -> str:
     """`key` with the file and line, the flag or the variable of `decided_by` (the key itself), where there is one."""
     origin = config.origins.get(decided_by or key, "")

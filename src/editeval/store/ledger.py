@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from editeval.errors import BenchmarkError
-from editeval.store import connection, ledger_events, records
+from editeval.store import connection, ledger_events, ledger_seal, records
 from editeval.store.ledger_events import E, EditsForgotten, Event, OtherEvent, Recorded, Reselected, ScoresForgotten
 from editeval.store.records import Attempt, Counts, Details, SampleRow, ScoreSet, read_edit, storable_text, value_of
 from editeval.types import Edit, Outcome, Sample, Score
@@ -30,26 +30,18 @@ T = TypeVar("T")
 class Ledger:
     """What is on record. `RunStore` is one, with the files of its run."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, seal: ledger_seal.LedgerSeal | None = None) -> None:
         self._db = db
+        self._seal = seal  # None: it has none, or is read
         self.path = path  # of the ledger's file
 
     def close(self) -> None:
         with connection.translated(self.path):
             self._db.close()
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """All that is done in it is on record, or nothing. For the files of this package."""
-        with connection.translated(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # a full disk has already rolled back
-                    self._db.execute("ROLLBACK")
-                raise
+        return ledger_seal.transaction(self._db, self.path, self._seal)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows. For the files of this package."""
@@ -99,7 +91,7 @@ class Ledger:
             self._reselect(num_same, itertools.chain([changed] if changed else [], rows))
 
     def _reselect(self, num_same: int, rows: Iterable[tuple[int | str, ...]]) -> None:
-        with self.transaction() as db:
+        with self.transaction() as db, self._seal.samples_change() if self._seal else contextlib.nullcontext():
             _insert_event(db, Reselected(num_same))
             db.execute("UPDATE samples SET position = NULL WHERE position >= ?", (num_same,))
             db.executemany(

@@ -45,6 +45,7 @@ class Content(TypedDict):
     versions: Mapping[str, str]
     host: Json
     devices: Sequence[str]
+    ledger: NotRequired[str]  # "sealed": rows that its seal does not cover were written by another program
     seal: NotRequired[Mapping[str, str]]  # older versions did not make one
 
 
@@ -63,6 +64,7 @@ def run_id(identity: Json) -> str:
 
 def sealed(content: Content) -> Content:
     """`content` with a digest of all of it, and the seal of this user on this machine."""
+    content = {**content, "ledger": "sealed"} if seals.key(is_made=True) else content
     rest = _unsealed(content)
     return {
         **content,

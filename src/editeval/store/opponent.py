@@ -1,4 +1,4 @@
-"""The run whose edits a judge compares with: read there, checked against its ledger, and never written."""
+"""A run whose edits a judge compares with others: read there, checked against its ledger, and never written."""
 
 from __future__ import annotations
 
@@ -23,22 +23,36 @@ class NoPairError(ImageError):
 
 @dataclass(frozen=True, slots=True)
 class Opponent:
-    """The done edits of another run, as they are on record there."""
+    """The done edits of a run, as they are on record there."""
 
     store: RunStore  # closed: its pictures are read, and its ledger is not
     name: str
     edits: Mapping[str, tuple[str, Edit]]  # by sample: the instruction, the edit
 
     @classmethod
+    def of(cls, directory: Path) -> Opponent:
+        """Of the run in `directory`, which another process may be writing to. Raises UserError if it is none."""
+        with RunStore.read(directory) as store:
+            instructions = dict(store.query("SELECT id, instruction FROM samples"))
+            edits = {e.sample_id: (instructions[e.sample_id], e) for e in store.edits() if e.path is not None}
+            return cls(store, str(store.manifest["name"]), edits)
+
+    @classmethod
     def read(cls, against: str) -> Opponent:
-        """Of the run directory `against`. Raises ConfigError if it is none."""
+        """Of the run directory `against` of a configuration. Raises ConfigError if it is none."""
         try:
-            with RunStore.read(Path(against).expanduser()) as store:
-                instructions = dict(store.query("SELECT id, instruction FROM samples"))
-                edits = {e.sample_id: (instructions[e.sample_id], e) for e in store.edits() if e.path is not None}
-                return cls(store, str(store.manifest["name"]), edits)
+            return cls.of(Path(against).expanduser())
         except UserError as error:
             raise ConfigError(f"against: {error}; name the directory of a run of the same benchmark") from None
+
+    @property
+    def directory_name(self) -> str:
+        return self.store.dir.name
+
+    @property
+    def benchmark(self) -> str:
+        """Fingerprint of the benchmark that was edited."""
+        return str(self.store.manifest["identity"]["benchmark"])
 
     @property
     def digest(self) -> str:

@@ -170,9 +170,14 @@ def insert_edit(db: sqlite3.Connection, edit: Edit, invocation: int | None = Non
 KEPT = "judging_id, sample_id, place, judge, metric, value, raw, reason, seconds, inputs, origin"
 
 
+def make_kept_scores(db: sqlite3.Connection) -> None:
+    """The table `kept_scores` is there."""
+    db.execute(f"CREATE TABLE IF NOT EXISTS kept_scores AS SELECT {KEPT}, '' AS edit_sha256 FROM scores WHERE 0")
+
+
 def keep_scores(db: sqlite3.Connection, sample_id: str, sha256: str) -> None:
     """The scores of an edit that is being forgotten move to the table `kept_scores`: replies may have been paid for."""
-    db.execute(f"CREATE TABLE IF NOT EXISTS kept_scores AS SELECT {KEPT}, '' AS edit_sha256 FROM scores WHERE 0")
+    make_kept_scores(db)
     db.execute(f"INSERT INTO kept_scores SELECT {KEPT}, ? FROM scores WHERE sample_id = ?", (sha256, sample_id))
 
 

@@ -17,11 +17,12 @@ from types import TracebackType
 from editeval import images
 from editeval.errors import ImageError, MachineError, RunConflictError, UserError
 from editeval.files import Folder
-from editeval.store import connection, directories, manifest
+from editeval.store import connection, directories, ledger_seal, manifest
 from editeval.store import ledger as ledgers
 from editeval.store.directories import Lock
 from editeval.store.ledger import Ledger
 from editeval.store.ledger_events import Invocation
+from editeval.store.ledger_seal import LedgerSeal
 from editeval.store.manifest import Content, Manifest
 from editeval.store.records import Json
 from editeval.store.seal import is_sealed, seal_of
@@ -35,8 +36,15 @@ _OF_STRANGE_DATA = (TypeError, LookupError, AttributeError, ValueError, Arithmet
 class RunStore(Ledger):
     """Made by `open` (create or continue, exclusive), `reopen` (continue, exclusive) or `read`; a context manager."""
 
-    def __init__(self, directory: Path, content: Content, db: sqlite3.Connection, lock: Lock | None) -> None:
-        super().__init__(db, directory / ledgers.NAME)
+    def __init__(
+        self,
+        directory: Path,
+        content: Content,
+        db: sqlite3.Connection,
+        seal: LedgerSeal | None,
+        lock: Lock | None,
+    ) -> None:
+        super().__init__(db, directory / ledgers.NAME, seal)
         self.dir = directory
         self.folder = Folder(directory)
         self.manifest = content
@@ -64,7 +72,7 @@ class RunStore(Ledger):
         try:
             _sweep(directory)
             content = _settle(directory, manifest)
-            store = cls(directory, content, _open_ledger(directory, content["run_id"]), lock)
+            store = cls(directory, content, *_open_ledger(directory, content["run_id"]), lock)
         except BaseException:
             lock.release()
             raise
@@ -77,7 +85,7 @@ class RunStore(Ledger):
         content = _existing(directory)
         lock = Lock.acquire(directory)
         try:
-            return cls(directory, content, _open_ledger(directory, content["run_id"]), lock)
+            return cls(directory, content, *_open_ledger(directory, content["run_id"]), lock)
         except BaseException:
             lock.release()
             raise
@@ -86,7 +94,7 @@ class RunStore(Ledger):
     def read(cls, directory: Path) -> RunStore:
         """An existing run, to look at; also while another process writes. Raises UserError if it is no run."""
         content = _existing(directory)
-        store = cls(directory, content, connection.open_reader(directory / ledgers.NAME), None)
+        store = cls(directory, content, connection.open_reader(directory / ledgers.NAME), None, None)
         _check_owner(store, content["run_id"])
         return store
 
@@ -127,6 +135,13 @@ class RunStore(Ledger):
             return False
         changes = ((one.event.config_changes, one.event.seal) for one in self.events_of(Invocation))
         return all(is_sealed([self.manifest["run_id"], told], seal) for told, seal in changes if told)
+
+    def ledger_state(self) -> str:
+        """Whether its edits and scores are as they were recorded here: a word of ledger_seal. Reads every row."""
+        with connection.translated(self.path):
+            found = ledger_seal.state(self._db, self.manifest["run_id"])
+        is_lost = found == ledger_seal.UNSEALED and "ledger" in self.manifest and manifest.is_own(self.manifest)
+        return ledger_seal.CHANGED if is_lost else found
 
     def record_edit(
         self, outcome: Outcome[bytes], seed: int, flags: Sequence[str] = (), made: Made | None = None
@@ -229,7 +244,7 @@ def _settle(directory: Path, wanted: Manifest) -> Content:
     if not (directory / ledgers.NAME).exists():
         connection.create(directory / ledgers.NAME)
     content = manifest.sealed(wanted.as_dict())
-    _open_ledger(directory, wanted.run_id).close()
+    _open_ledger(directory, wanted.run_id)[0].close()
     with connection.translated(path):
         Folder(directory).write(manifest.NAME, manifest.to_json(content))
     return content
@@ -246,19 +261,22 @@ def check_identity(directory: Path, content: Content, wanted: Json) -> None:
     )
 
 
-def _open_ledger(directory: Path, run_id: str) -> sqlite3.Connection:
-    """Ready to write, and the one of this run."""
+def _open_ledger(directory: Path, run_id: str) -> tuple[sqlite3.Connection, LedgerSeal | None]:
+    """Ready to write, and the one of this run; with its seal, if it has one."""
     path = directory / ledgers.NAME
     db = connection.open_writer(path)
     ledger = Ledger(db, path)
     try:
         if ledger.fact("run_id") is None:
-            ledger.set_fact("run_id", run_id)
+            with ledger.transaction():
+                db.execute("INSERT INTO facts VALUES ('run_id', ?)", (run_id,))
+                ledger_seal.begin(db, run_id)
         _check_owner(ledger, run_id)
+        seal = ledger_seal.attach(db, run_id)
     except BaseException:
         db.close()
         raise
-    return db
+    return db, seal
 
 
 def _check_owner(ledger: Ledger, run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Who wrote a manifest: the seal of this user on this machine, which nobody else can make.
+"""Who wrote a manifest or a ledger: the seal of this user on this machine, which nobody else can make.
 
 A random key in the user's configuration folder; the seal is an HMAC with it. A run directory from somewhere else, one
 that was changed, and one of an older version have no seal that fits: their settings execute nothing without consent.
@@ -27,16 +27,16 @@ def canonical(value: object) -> bytes:
 
 def seal_of(value: object) -> str:
     """The seal of a JSON value; empty where there is no place for a key, so that the value counts as a stranger's."""
-    key = _key(is_made=True)
-    return hmac.new(key, canonical(value), hashlib.sha256).hexdigest() if key else ""
+    own = key(is_made=True)
+    return hmac.new(own, canonical(value), hashlib.sha256).hexdigest() if own else ""
 
 
 def is_sealed(value: object, seal: object) -> bool:
     """Whether `seal` is the one that this user on this machine gives to `value`."""
-    key = _key(is_made=False)
-    if not key or not isinstance(seal, str):
+    own = key(is_made=False)
+    if not own or not isinstance(seal, str):
         return False
-    return hmac.compare_digest(hmac.new(key, canonical(value), hashlib.sha256).hexdigest().encode(), seal.encode())
+    return hmac.compare_digest(hmac.new(own, canonical(value), hashlib.sha256).hexdigest().encode(), seal.encode())
 
 
 def key_file() -> Path:
@@ -44,7 +44,7 @@ def key_file() -> Path:
     return user_folder() / "key"
 
 
-def _key(is_made: bool) -> bytes:
+def key(is_made: bool) -> bytes:
     """The key, made now if there is none and `is_made`; empty if there is none."""
     with contextlib.suppress(OSError, RuntimeError):
         path = key_file()
@@ -58,6 +58,6 @@ def _key(is_made: bool) -> bytes:
                     os.link(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)
-        key = path.read_bytes()
-        return key if len(key) == NUM_BYTES else b""
+        found = path.read_bytes()
+        return found if len(found) == NUM_BYTES else b""
     return b""

@@ -21,7 +21,7 @@ from typing import Any
 
 from editeval.errors import MachineError, Reason
 from editeval.files import StrangeFileError
-from editeval.store import barrier, connection, directories, manifest
+from editeval.store import barrier, connection, directories, ledger_seal, manifest
 from editeval.store.ledger_events import Repaired
 from editeval.store.records import SampleRow
 from editeval.store.reused import content_of
@@ -63,6 +63,9 @@ def verify(store: RunStore, prefixes: Mapping[str, str] | None = None) -> list[P
     problems = [Problem("ledger", store.path.name, found) for found in store.problems()]
     if manifest.is_changed(store.manifest):
         problems.append(Problem("manifest", manifest.NAME, "is not as editeval wrote it"))
+    if store.ledger_state() == ledger_seal.CHANGED:
+        what = "edits or scores in it were changed by something other than editeval; take the run from a backup"
+        problems.append(Problem("ledger", store.path.name, what))
     problems += [Problem("barrier", store.path.name, found) for found in barrier.crossed(store).values()]
     problems += _check_images(store)
     if is_settled:

@@ -217,7 +217,7 @@ def body(model: str, asked: Conversation, sampling: SamplingParams, abilities: C
     fields: dict[str, object] = {"model": model, "messages": asked, abilities.limit_field: sampling.max_tokens}
     fields["seed"] = sampling.seed
     if sampling.temperature is not None:  # else the server's own sampling is asked for, as it is
-        fields |= {"temperature": sampling.temperature, **NEUTRAL, "top_p": sampling.top_p}
+        fields |= {"temperature": sampling.temperature, **NEUTRAL, "top_p": sampling.top_p, "top_k": sampling.top_k}
     if sampling.is_expected and abilities.top_logprobs:
         fields |= {"logprobs": True, "top_logprobs": abilities.top_logprobs}
     if sampling.is_structured and sampling.answer in JSON_SCHEMAS:

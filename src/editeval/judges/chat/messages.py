@@ -108,6 +108,12 @@ JSON_SCHEMAS: Mapping[str, Mapping[str, object]] = {
     "perceptual_quality": _levels("perceptual_quality"),
     "pair": _object({"anyOf": [{"type": "array", "items": _GRADE, "minItems": 2, "maxItems": 2}, _ABSTAINED]}),
     "verdict": _object({"type": "string", "enum": ["yes", "no", CANNOT_JUDGE]}),
+    "choice": {
+        "type": "object",
+        "properties": {"winner": {"type": "string", "enum": ["Image A", "Image B", "Tie", CANNOT_JUDGE]}},
+        "required": ["winner"],
+        "additionalProperties": False,
+    },
 }
 """By answer format; those that are not here are written freely."""
 
@@ -149,17 +155,35 @@ def _prepared(image: Image, wanted: Preparation, size: tuple[int, int]) -> Image
         image = image.copy() if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
         image.thumbnail((wanted.max_side, wanted.max_side))
         size = image.size
-    scale = min(1.0, math.sqrt(wanted.max_area / (size[0] * size[1])) if wanted.max_area else 1.0)
-    if scale < 1.0:
-        size = (max(1, int(size[0] * scale)), max(1, int(size[1] * scale)))
-    multiple = wanted.multiple
-    size = (max(multiple, size[0] // multiple * multiple), max(multiple, size[1] // multiple * multiple))
+    size = _fitted(size, wanted) if wanted.min_pixels and wanted.max_pixels else _cut_down(size, wanted)
     image = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
     if wanted.jpeg_quality is not None:
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=wanted.jpeg_quality)
         image = decode(buffer.getvalue())
     return image
+
+
+def _cut_down(size: tuple[int, int], wanted: Preparation) -> tuple[int, int]:
+    scale = min(1.0, math.sqrt(wanted.max_area / (size[0] * size[1])) if wanted.max_area else 1.0)
+    if scale < 1.0:
+        size = (max(1, int(size[0] * scale)), max(1, int(size[1] * scale)))
+    multiple = wanted.multiple
+    return max(multiple, size[0] // multiple * multiple), max(multiple, size[1] // multiple * multiple)
+
+
+def _fitted(size: tuple[int, int], wanted: Preparation) -> tuple[int, int]:
+    """Each side to the nearest multiple; where the area is out of bounds, scaled, then rounded towards the bounds."""
+    assert wanted.min_pixels and wanted.max_pixels
+    multiple, area = wanted.multiple, size[0] * size[1]
+    width, height = (max(multiple, round(side / multiple) * multiple) for side in size)
+    if width * height > wanted.max_pixels:
+        scale = math.sqrt(area / wanted.max_pixels)
+        width, height = (max(multiple, math.floor(side / scale / multiple) * multiple) for side in size)
+    elif width * height < wanted.min_pixels:
+        scale = math.sqrt(wanted.min_pixels / area)
+        width, height = (math.ceil(side * scale / multiple) * multiple for side in size)
+    return width, height
 
 
 def shrunk(image: Image, max_side: int) -> Image:

@@ -23,7 +23,9 @@ def official_use(params: AskParams) -> OfficialUse | None:
 
 
 def _judge(params: AskParams) -> str:
-    return str(getattr(params, "model", "") or getattr(params, "model_name", ""))
+    """The model that answers, with its adapter: as `model + adapter`."""
+    names = (getattr(params, "model", "") or getattr(params, "model_name", ""), getattr(params, "adapter", ""))
+    return " + ".join(map(str, filter(None, names)))
 
 
 def _words(protocol: Protocol, has_theirs: bool) -> Iterator[str]:
@@ -51,6 +53,8 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
         yield f"max_new_tokens ({params.max_tokens} instead of {theirs.max_new_tokens})"
     if params.num_replies != theirs.num_samples:
         yield f"num_samples ({params.num_replies} instead of {theirs.num_samples})"
+    if theirs.seed is not None and params.seed != 0:
+        yield f"seed ({params.seed} of our own instead of {theirs.seed})"
     extra = getattr(params, "extra", {})
     if extra:
         yield f"extra ({', '.join(sorted(extra))})"

@@ -32,7 +32,7 @@ class AskParams:
     prompts_from: str = field(default="", metadata=_BY_PROTOCOL)  # clone or file of the authors' words; empty: our own
     match_published: tuple[str, ...] = field(default=(), metadata=_BY_PROTOCOL)  # published bugs to repeat, by name
     words: Mapping[str, str] = field(default_factory=dict, metadata=_BY_PROTOCOL)  # read from prompts_from; not to set
-    against: str = field(default="", metadata=_BY_INPUTS)  # run with whose edits these are compared: gedit_v2 alone
+    against: str = field(default="", metadata=_BY_INPUTS)  # run with whose edits a pairwise protocol compares these
     num_samples: int | None = None  # replies to each question not scored by probabilities; None: the authors', or 4
     seed: int = 0  # of samples, together with the sample's id, the question and the number
     max_new_tokens: int | None = None  # of a written reply, which is else unscored; None: the authors', or 256
@@ -56,9 +56,7 @@ class AskParams:
         self._check()
 
     def _check(self) -> None:
-        if self.asking.is_pairwise and not self.against:
-            raise ConfigError(f"against: protocol {self.protocol} compares with the edits of another run; name it")
-        if self.against and not self.asking.is_pairwise:
+        if self.against and not self.is_pairwise:
             raise ConfigError(f"against: protocol {self.protocol} looks at one run alone; leave it out")
         if self.scoring not in SCORINGS:
             raise ConfigError(f"scoring: must be one of {', '.join(SCORINGS)}, got {self.scoring!r}")
@@ -85,6 +83,11 @@ class AskParams:
     def asking(self) -> Protocol:
         """The protocol, in the words and with the switches of these parameters."""
         return protocols.load(self.protocol, match_published=self.match_published, words=self.words)
+
+    @property
+    def is_pairwise(self) -> bool:
+        """Whether a request needs two edits: those of a run come from `against`."""
+        return self.asking.is_pairwise
 
     @property
     def num_replies(self) -> int:
@@ -124,9 +127,12 @@ class AskParams:
             return SamplingParams(question.answer, NUM_TOKENS, is_expected=True)
         is_structured = self.output != "plain"
         seed = sample_seed(self.seed, key, question.name, number)
-        settings = self.asking.default_settings
-        top_p = 1.0 if settings is None else settings.top_p
-        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, top_p)
+        drawn, settings = (1.0, -1), self.asking.default_settings
+        if settings is not None:
+            drawn = (settings.top_p, settings.top_k or -1)
+            if settings.seed is not None and self.seed == 0:
+                seed = settings.seed + number
+        return SamplingParams(question.answer, self.max_tokens, False, self.temperature, seed, is_structured, *drawn)
 
     def is_expected(self, question: Question, gives_probabilities: bool) -> bool:
         """Whether the question is scored by probabilities (under `expected` it is, even where none will come)."""
@@ -162,8 +168,16 @@ class SamplingParams:
     seed: int = 0
     is_structured: bool = False  # True: the answer format's JSON is forced, where it has one
     top_p: float = 1.0  # as the protocol's authors draw
+    top_k: int = -1  # likewise; -1: of all tokens
 
     @property
     def needed(self) -> frozenset[str]:
         """Fields without which the reply would not be the one that is wanted."""
-        return frozenset() if self.is_expected or self.temperature is None else frozenset({"temperature"})
+        if self.is_expected or self.temperature is None:
+            return frozenset()
+        return frozenset({"temperature", "top_p", "top_k"} if self.is_cut and self.temperature else {"temperature"})
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the unlikely tokens are never drawn, as the authors have it of models that they loaded themselves."""
+        return self.top_k > 0

@@ -24,6 +24,7 @@ from editeval.types import Facts
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Generator, Tensor
+    from transformers import LogitsProcessor
 
 log = logging.getLogger("editeval")
 
@@ -154,7 +155,7 @@ class LocalModel(Backend[EncodedPrompt]):
         by_label = sampling[0].is_expected
         temperature = sampling[0].temperature or 0.0
         is_drawn = temperature > 0
-        drawing = [GumbelSampler([one.seed for one in sampling], temperature)] if is_drawn else None
+        drawing = _drawing(sampling) if is_drawn else None
         inputs = collate(prompts, self.checkpoint)
         with torch.inference_mode():
             made = self.checkpoint.model.generate(
@@ -203,6 +204,19 @@ class LocalModel(Backend[EncodedPrompt]):
             ends = sum(share for share, text in zip(row, texts, strict=True) if chat.is_end(text))
             endings.append(min(1.0, round(ends, 6)) if math.isfinite(ends) else 0.0)
         return endings
+
+
+def _drawing(sampling: Sequence[SamplingParams]) -> list[LogitsProcessor | GumbelSampler]:
+    """What makes draws of greedy choices, in the order in which transformers' own sampling cuts and draws."""
+    import transformers
+
+    one, seeds = sampling[0], [each.seed for each in sampling]
+    temperature = one.temperature or 0.0
+    if not one.is_cut:
+        return [GumbelSampler(seeds, temperature)]
+    scaled = transformers.TemperatureLogitsWarper(temperature)
+    cut = [transformers.TopKLogitsWarper(one.top_k), transformers.TopPLogitsWarper(one.top_p)]
+    return [scaled, *cut, GumbelSampler(seeds, 1.0)]
 
 
 class GumbelSampler:

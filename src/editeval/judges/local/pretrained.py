@@ -36,6 +36,7 @@ class ModelRequest:
     revision: str | None
     dtype: str
     use_flash_attention: bool
+    parameter: str = "model_name"  # that names it, for messages
 
     @property
     def is_path(self) -> bool:
@@ -75,13 +76,22 @@ def check_folder(wanted: ModelRequest) -> None:
         return
     folder = Path(wanted.model_name).expanduser()
     if not folder.is_dir():
-        raise _problem(wanted, "is not a folder", "check the path")
+        raise problem(wanted, "is not a folder", "check the path")
     if not (folder / CONFIG).is_file():
-        raise _problem(wanted, "has no config.json in it", "give the folder of a complete snapshot")
+        raise problem(wanted, "has no config.json in it", "give the folder of a complete snapshot")
 
 
-def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedModel:
-    """The checkpoint on `devices` (several: its layers are spread over them), in greedy mode. Raises MachineError."""
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Of a checkpoint, what turns messages and images into a model's inputs."""
+
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    image_processor: BaseImageProcessor
+
+
+def load_preprocessing(wanted: ModelRequest, families: Sequence[str] = FAMILIES) -> Preprocessing:
+    """Configuration, tokenizer and image processor of a checkpoint of one of `families`. Raises MachineError."""
     try:
         import torch  # noqa: F401  transformers imports without it, and fails later
         import transformers
@@ -90,14 +100,20 @@ def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedM
             f"reward_model.type: transformers_vlm needs the package {error.name}; install torch and transformers"
         ) from error
     check_folder(wanted)
-    config = _reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
-    if config.model_type not in FAMILIES:
-        raise _problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(FAMILIES)}")
-    tokenizer = _reading(wanted, lambda: _tokenizer(wanted))
+    config = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
+    if config.model_type not in families:
+        raise problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(families)}")
+    tokenizer = reading(wanted, lambda: _tokenizer(wanted))
     if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) != config.image_token_id:
-        raise _problem(wanted, f"has a tokenizer without {IMAGE_TOKEN}", "download the snapshot again, completely")
-    image_processor = _reading(wanted, lambda: _image_processor(wanted))
-    model = _reading(wanted, lambda: _model(wanted, config, devices)).eval()
+        raise problem(wanted, f"has a tokenizer without {IMAGE_TOKEN}", "download the snapshot again, completely")
+    return Preprocessing(config, tokenizer, reading(wanted, lambda: _image_processor(wanted)))
+
+
+def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedModel:
+    """The checkpoint on `devices` (several: its layers are spread over them), in greedy mode. Raises MachineError."""
+    found = load_preprocessing(wanted)
+    config, tokenizer, image_processor = found.config, found.tokenizer, found.image_processor
+    model = reading(wanted, lambda: _model(wanted, config, devices)).eval()
     end_ids, pad_id = _make_greedy(model, tokenizer)
     max_tokens = int(getattr(config.get_text_config(), "max_position_embeddings", 32768))
     typed_id = config.image_token_id if "mm_token_type_ids" in signature(model.forward).parameters else None
@@ -131,7 +147,7 @@ def _old_template(wanted: ModelRequest) -> str:
     )
     template = json.loads(Path(path).read_text(encoding="utf-8")).get("chat_template") if path else None
     if not isinstance(template, str):
-        raise _problem(wanted, "has no chat template for images", "use an instruction-tuned (Instruct) checkpoint")
+        raise problem(wanted, "has no chat template for images", "use an instruction-tuned (Instruct) checkpoint")
     return template
 
 
@@ -139,7 +155,8 @@ def _image_processor(wanted: ModelRequest) -> BaseImageProcessor:
     """Always the one on Pillow: what the judge sees must not depend on whether torchvision is installed."""
     import transformers
 
-    return transformers.AutoImageProcessor.from_pretrained(wanted.place, backend="pil", **_source(wanted))
+    on_pillow = {"backend": "pil"} if hasattr(transformers, "Qwen2VLImageProcessorPil") else {"use_fast": False}
+    return transformers.AutoImageProcessor.from_pretrained(wanted.place, **on_pillow, **_source(wanted))
 
 
 def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str]) -> PreTrainedModel:
@@ -163,7 +180,7 @@ def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str
     )
     gaps = [*report["missing_keys"], *report["mismatched_keys"]]
     if gaps:
-        raise _problem(
+        raise problem(
             wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download the snapshot again, completely"
         )
     return model
@@ -186,11 +203,11 @@ def _make_greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
 def _label_ids(wanted: ModelRequest, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
     encoded = [tokenizer(label, add_special_tokens=False)["input_ids"] for label in LABELS]
     if any(len(ids) != 1 for ids in encoded):
-        raise _problem(wanted, "has a tokenizer that splits digits", "use one where every digit is one token")
+        raise problem(wanted, "has a tokenizer that splits digits", "use one where every digit is one token")
     return tuple(ids[0] for ids in encoded)
 
 
-def _reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
+def reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
     """What `read` returns; whatever the libraries raise for a bad checkpoint becomes one line."""
     broken_weights: type[Exception] = importlib.import_module("safetensors").SafetensorError
 
@@ -198,12 +215,12 @@ def _reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
         return read()
     except ImportError as error:
         advice = "install what it names" + (", or set use_flash_attention: false" if wanted.use_flash_attention else "")
-        raise _problem(wanted, _first_sentence(error), advice) from error
+        raise problem(wanted, _first_sentence(error), advice) from error
     except (OSError, ValueError, KeyError, RuntimeError, broken_weights, json.JSONDecodeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
         advice = "give the path of a complete local snapshot, or a name on the hub while it can be reached"
-        raise _problem(wanted, f"cannot be loaded: {_first_sentence(error)}", advice) from error
+        raise problem(wanted, f"cannot be loaded: {_first_sentence(error)}", advice) from error
 
 
 def _first_sentence(error: BaseException) -> str:
@@ -212,9 +229,9 @@ def _first_sentence(error: BaseException) -> str:
     return text if len(text) <= 240 else text[:237] + "..."
 
 
-def _problem(wanted: ModelRequest, what: str, advice: str) -> MachineError:
+def problem(wanted: ModelRequest, what: str, advice: str) -> MachineError:
     revision = f" (revision {wanted.revision})" if wanted.revision else ""
-    return MachineError(f"reward_model.params.model_name: {wanted.model_name!r}{revision} {what}; {advice}")
+    return MachineError(f"reward_model.params.{wanted.parameter}: {wanted.model_name!r}{revision} {what}; {advice}")
 
 
 def facts_of(model: PreTrainedModel) -> Facts:

@@ -48,9 +48,9 @@ def read_number(text: str) -> tuple[float, ...]:
     return number.read(before + body)
 
 
-def read_pair(text: str) -> tuple[float, ...]:
-    """Two numbers. Raises UnparsableReply."""
-    return _read_object(*_unfenced(text), 2)
+def read_pair(text: str, highest: float = number.HIGHEST) -> tuple[float, ...]:
+    """Two numbers, 0 to `highest`. Raises UnparsableReply."""
+    return _read_object(*_unfenced(text), 2, highest)
 
 
 def read_verdict(text: str) -> tuple[float, ...]:
@@ -81,27 +81,27 @@ def _unfenced(text: str) -> tuple[str, str]:
     return parts[0], body
 
 
-def _read_object(before: str, body: str, arity: int) -> tuple[float, ...]:
+def _read_object(before: str, body: str, arity: int, highest: float = number.HIGHEST) -> tuple[float, ...]:
     before, found = _object_in(before, body)
     score = found["score"]
     listed = [score] if arity == 1 else score
     if not isinstance(listed, list) or len(listed) != arity:
         raise UnparsableReply(Reason.NOT_A_NUMBER if score is None else Reason.UNPARSABLE)
-    values = tuple(_number(entry) for entry in listed)
+    values = tuple(_number(entry, highest) for entry in listed)
     if arity == 1:
         number.check_before(before, values)
     elif not number.is_introduction(before):
         raise UnparsableReply(Reason.AMBIGUOUS)
-    number.check_prose(_QUOTED.sub("", _reasons(found)), values)
+    number.check_prose(_QUOTED.sub("", _reasons(found)), values, highest)
     return values
 
 
-def _number(value: object) -> float:
+def _number(value: object, highest: float) -> float:
     if value is None:
         raise UnparsableReply(Reason.NOT_A_NUMBER)
     if not isinstance(value, _Number):
         raise UnparsableReply(Reason.UNPARSABLE)
-    return number.value_of(value)
+    return number.value_of(value, highest)
 
 
 def _object_in(before: str, body: str) -> tuple[str, dict[str, object]]:
@@ -177,7 +177,7 @@ def read(
         return ParsedReply(reason=reply.problem)
     if reply.samples:
         grammar = (grammars or {}).get(answer) or TEXT_FORMATS.get(answer, _read_label)
-        return _averaged([_written(grammar, sample) for sample in reply.samples])
+        return averaged([_written(grammar, sample) for sample in reply.samples])
     if answer == "labels":
         return _expected(reply, min_label_mass)
     return _written((grammars or {}).get(answer) or TEXT_FORMATS[answer], reply)
@@ -194,15 +194,16 @@ def _written(grammar: Callable[[str], tuple[float, ...]], reply: Reply) -> Parse
         return ParsedReply(reason=unparsable.reason)
 
 
-def _averaged(readings: Sequence[ParsedReply]) -> ParsedReply:
+def averaged(readings: Sequence[ParsedReply]) -> ParsedReply:
     """Means and spread over the samples that could be read; the commonest reason if they are fewer than half."""
     rows = [reading.values for reading in readings if reading.values]
     if 2 * len(rows) < len(readings):
         reasons = Counter(reading.reason for reading in readings if reading.reason)
-        return ParsedReply(reason=reasons.most_common(1)[0][0], num_read=len(rows))
+        return ParsedReply(reason=reasons.most_common(1)[0][0], num_read=len(rows), samples=tuple(readings))
     columns = list(zip(*rows, strict=True))
     spread = tuple(stdev(column) for column in columns) if len(rows) > 1 else ()
-    return ParsedReply(tuple(fmean(column) for column in columns), num_read=len(rows), spread=spread)
+    means = tuple(fmean(column) for column in columns)
+    return ParsedReply(means, num_read=len(rows), spread=spread, samples=tuple(readings))
 
 
 def _expected(reply: Reply, min_label_mass: float) -> ParsedReply:

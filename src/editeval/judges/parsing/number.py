@@ -111,13 +111,13 @@ _SCORE_WORD = re.compile(
 )
 
 
-def value_of(written: str) -> float:
+def value_of(written: str, highest: float = HIGHEST) -> float:
     """The number that `written` is. Raises UnparsableReply: out_of_range, or unparsable for odd spellings."""
     match = _SPELLING.fullmatch(written[:40])
     if match is None or match["sign"] == "+":
         raise UnparsableReply(Reason.UNPARSABLE)
     value = float(match["number"])
-    if match["sign"] or not LOWEST <= value <= HIGHEST:
+    if match["sign"] or not LOWEST <= value <= highest:
         raise UnparsableReply(Reason.OUT_OF_RANGE)
     return value
 
@@ -189,21 +189,21 @@ def is_introduction(before: str) -> bool:
     return not before.strip() or bool(_INTRODUCTION.fullmatch(before.strip()))
 
 
-def check_prose(text: str, values: Collection[float]) -> None:
+def check_prose(text: str, values: Collection[float], highest: float = HIGHEST) -> None:
     """Raises UnparsableReply where a sentence of `text` states another scale or another score than `values`."""
-    bounds = {float(LOWEST), float(HIGHEST)}
+    bounds = {float(LOWEST), float(highest)}
     for said in sentences(text):
         sentence = said if _SCORE_WORD.search(said) else _COUNTED.sub("some of them", said)
         if not {n for m in _PROPOSED.finditer(sentence) for n in _numbers(m["number"])} <= set(values):
             raise UnparsableReply(Reason.AMBIGUOUS)
         deducted = {n for m in _DEDUCTED.finditer(sentence) for n in _numbers(m["number"])}
-        numbers = [n for n in _numbers(sentence) if n not in deducted or HIGHEST - n not in values]
-        if _states_range(sentence):
+        numbers = [n for n in _numbers(sentence) if n not in deducted or highest - n not in values]
+        if _states_range(sentence, highest):
             raise UnparsableReply(Reason.WRONG_SCALE)
         if not numbers or set(numbers) <= bounds:
             continue
         is_known = set(numbers) <= bounds | set(values)
-        if _SCALE_WORD.search(sentence) and not (is_known and HIGHEST in numbers):
+        if _SCALE_WORD.search(sentence) and not (is_known and highest in numbers):
             raise UnparsableReply(Reason.WRONG_SCALE)
         is_note = len(sentence.split()) in (2, 3)  # too short to be about the picture: "Points available: 5"
         if not is_known and (is_note or _SCORE_WORD.search(sentence)):
@@ -224,7 +224,7 @@ def _holds_number(text: str) -> bool:
     return any(c.isdecimal() for c in text) or bool(_NUMBER.search(text))
 
 
-def _states_range(sentence: str) -> bool:
+def _states_range(sentence: str, highest: float) -> bool:
     """Whether numbers close to each other, one of them 0 or 1, may be the ends of another scale, or its steps."""
     runs: list[list[float]] = []
     end = 0
@@ -237,7 +237,7 @@ def _states_range(sentence: str) -> bool:
                 runs.append([float(match[0])])
             end = match.end()
     ends = {(min(run), max(run)) for run in runs if len(run) > 1}
-    return any(low in (0, 1) and high >= 3 - 2 * (low == 0) for low, high in ends - {(LOWEST, HIGHEST)})
+    return any(low in (0, 1) and high >= 3 - 2 * (low == 0) for low, high in ends - {(LOWEST, highest)})
 
 
 def _check_behind(behind: str) -> None:

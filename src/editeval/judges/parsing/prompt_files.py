@@ -1,7 +1,7 @@
 """The words of a benchmark's authors, out of a file of theirs that the user has: read as data, never imported or run.
 
-.py            strings that are assigned to a name at the top level: also in parentheses, or several in a row; an
-               f-string or a call is none
+.py            strings that are assigned to a name at the top level: also in parentheses, several in a row, or added;
+               an f-string keeps the plain names in it in their braces, another expression makes it none, as a call
 .json, .yaml   strings by key; a string further down by the keys and numbers on the way to it: system.0.text
 """
 
@@ -141,11 +141,23 @@ def _listed_in(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
 
 
 def _literal(value: ast.expr | None) -> str | None:
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        sides = (_literal(value.left), _literal(value.right))
+        return None if None in sides else "".join(filter(None, sides))
+    if isinstance(value, ast.JoinedStr):
+        parts = [_named(part) if isinstance(part, ast.FormattedValue) else _literal(part) for part in value.values]
+        return None if None in parts else "".join(filter(None, parts))
     try:
         found = None if value is None else ast.literal_eval(value)
     except (ValueError, TypeError):
         return None
     return found if isinstance(found, str) else None
+
+
+def _named(part: ast.FormattedValue) -> str | None:
+    """`{name}`, for what an f-string puts there as it is."""
+    is_plain = isinstance(part.value, ast.Name) and part.conversion == -1 and part.format_spec is None
+    return f"{{{part.value.id}}}" if is_plain and isinstance(part.value, ast.Name) else None
 
 
 def _of_json(text: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from editeval.errors import Reason
 
@@ -90,6 +90,7 @@ class ParsedReply:
     reason: str = ""  # one of errors.Reason, or the problem of the reply
     num_read: int | None = None  # of the samples, where there are any
     spread: tuple[float, ...] = ()  # standard deviation (n - 1) of each value over the samples, where two were read
+    samples: tuple[ParsedReply, ...] = field(default=(), repr=False, compare=False)  # what each of them says
 
     def __post_init__(self) -> None:
         if bool(self.values) == bool(self.reason):

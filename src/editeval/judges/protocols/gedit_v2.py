@@ -16,32 +16,22 @@ The authors' judges are gpt-4o (instruction, quality) and their own PVC-Judge (c
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE, unique_keys
-from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
+from editeval.judges.protocols._pairs import AS_A, AS_B, PairwiseProtocol, scales_of, shown_edits, winner_in
 from editeval.judges.protocols.protocol import (
     OfficialSettings,
     Preparation,
     PromptSource,
-    Protocol,
     Question,
     ShownImage,
     field,
-    first_reason,
 )
-from editeval.types import JudgeRequest, Metric, OfficialMean
+from editeval.types import JudgeRequest, OfficialMean
 
 SHRUNK = Preparation(max_side=1024, is_limited=False)
 DIMENSIONS = ("instruction_following", "visual_consistency", "visual_quality")
-AS_A, AS_B = "as_a", "as_b"  # ends of a question's name: as which image this run's edit is shown
-_WINNERS = {
-    **dict.fromkeys(("image a", "image_a", "a"), 1.0),
-    **dict.fromkeys(("image b", "image_b", "b"), 0.0),
-    **dict.fromkeys(("tie", "equal", "both", "none"), 0.5),
-}
 _PLACEHOLDER = "{{ instruction }}"
 _FOLDER = "src/prompts/assets/vlm/assessment"
 
@@ -96,20 +86,11 @@ def _file_of(constant: str) -> str:
     return f"{_FOLDER}/{constant.partition('.')[0]}/pairwise/v1.yaml"
 
 
-def winner_in(text: str) -> tuple[float, ...]:
-    """1.0 for image A, 0.0 for image B, 0.5 for a tie, from the one JSON object of `text`. Raises UnparsableReply."""
-    start, end = text.find("{"), text.rfind("}") + 1
-    try:
-        found = json.loads(text[start:end], strict=False, object_pairs_hook=unique_keys) if 0 <= start < end else None
-    except (ValueError, RecursionError):
-        found = None
-    said = found.get("winner") if isinstance(found, dict) else None
-    word = said.strip().lower() if isinstance(said, str) else ""
-    if CANNOT_JUDGE in (word, text.strip(" .").lower()):
-        raise UnparsableReply(Reason.CANNOT_JUDGE)
-    if word not in _WINNERS:
-        raise UnparsableReply(Reason.UNPARSABLE)
-    return (_WINNERS[word],)
+def words_of(*dimensions: str) -> PromptSource:
+    """Where the authors' words about these dimensions are."""
+    known = {name: hashes for name, hashes in _HASHES.items() if name.partition(".")[0] in dimensions}
+    places = tuple((name, _file_of(name), name.partition(".")[2]) for name in known)
+    return PromptSource("github.com/ZhangqiJiang07/GEditBench_v2", (_file_of(dimensions[0]),), known, places)
 
 
 def _own(dimension: str, text: str) -> dict[str, str]:
@@ -121,25 +102,21 @@ def _own(dimension: str, text: str) -> dict[str, str]:
     return {f"{dimension}.system_prompt": _SYSTEM, **blocks}
 
 
-class GEditV2Protocol(Protocol):
+class GEditV2Protocol(PairwiseProtocol):
     """Three verdicts on two edits, each in both orders, and their mean."""
 
     benchmark = "gedit_v2"
-    is_pairwise = True
-    metrics = ("overall", *DIMENSIONS)
-    scales: Mapping[str, Metric] = {name: Metric(name, 0.0, 1.0) for name in metrics}
+    dimensions: ClassVar[tuple[str, ...]] = DIMENSIONS
+    shown: ClassVar[Preparation] = SHRUNK  # how images are prepared
+    metrics: ClassVar[tuple[str, ...]] = ("overall", *DIMENSIONS)
+    scales = scales_of(metrics)
     grammars = {"winner": winner_in}  # noqa: RUF012
-    own_words = {  # noqa: RUF012
+    own_words: ClassVar[Mapping[str, str]] = {
         **_own("instruction_following", _FOLLOWING),
         **_own("visual_consistency", _CONSISTENCY),
         **_own("visual_quality", _QUALITY),
     }
-    prompt_source = PromptSource(
-        "github.com/ZhangqiJiang07/GEditBench_v2",
-        (_file_of(DIMENSIONS[0]),),
-        _HASHES,
-        tuple((name, _file_of(name), name.partition(".")[2]) for name in _HASHES),
-    )
+    prompt_source = words_of(*DIMENSIONS)
     settings = OfficialSettings(("gpt-4o",), temperature=None, max_new_tokens=2048)
     switches = {"single_order": "one order alone is asked: image A is the model whose name comes first"}  # noqa: RUF012
 
@@ -150,26 +127,24 @@ class GEditV2Protocol(Protocol):
         order = () if "single_order" in self.match_published else ("order of images (both instead of one)",)
         return (
             *order,
-            "judge of visual_consistency (theirs: PVC-Judge)",
+            "judge of visual_consistency (theirs: PVC-Judge, see protocol pvc_judge)",
             "mean (a win rate instead of an Elo of 17 models)",
         )
 
     def questions(self, request: JudgeRequest) -> tuple[Question, ...]:
-        orders: tuple[str, ...] = (AS_A, AS_B)
-        if "single_order" in self.match_published:
-            orders = (AS_B if request.metadata.get("comes_first") == "edited_b" else AS_A,)
-        return tuple(
-            self._question(dimension, order, request.instruction) for dimension in DIMENSIONS for order in orders
-        )
+        if "single_order" not in self.match_published:
+            return super().questions(request)
+        order = AS_B if request.metadata.get("comes_first") == "edited_b" else AS_A
+        return tuple(self.question(dimension, order, request) for dimension in self.dimensions)
 
-    def _question(self, dimension: str, order: str, instruction: str) -> Question:
-        pair = ("edited", "edited_b") if order == AS_A else ("edited_b", "edited")
+    def question(self, dimension: str, order: str, request: JudgeRequest) -> Question:
+        pair = shown_edits(order)
         roles = pair if dimension == "visual_quality" else ("source", *pair)
         parts: list[str | ShownImage] = []
         for number, role in enumerate(roles):
             parts += ["\n"] if number else []
-            parts += [self._text(f"{dimension}.user_prompt.{2 * number}.text", instruction)]
-            parts += [ShownImage(role, preparation=SHRUNK)]
+            parts += [self._text(f"{dimension}.user_prompt.{2 * number}.text", request.instruction)]
+            parts += [ShownImage(role, preparation=self.shown)]
         return Question(f"{dimension}.{order}", self.words[f"{dimension}.system_prompt"], tuple(parts), "winner")
 
     def _text(self, name: str, instruction: str) -> str:
@@ -178,21 +153,8 @@ class GEditV2Protocol(Protocol):
         filling = field("instruction", instruction) if text == self.own_words[name] else instruction
         return text.removesuffix("\n").replace(_PLACEHOLDER, filling)
 
-    def combine(self, readings: Mapping[str, ParsedReply], request: JudgeRequest) -> dict[str, ParsedReply]:
-        verdicts = {dimension: _verdict(dimension, readings) for dimension in DIMENSIONS}
-        missing = first_reason(*verdicts.values())
-        overall = missing or ParsedReply((sum(one.values[0] for one in verdicts.values()) / len(verdicts),))
-        return {"overall": overall, **verdicts}
-
-    def examples(self) -> Iterator[JudgeRequest]:
-        yield JudgeRequest("KEY", (b"",), b"", "INSTRUCTION", edited_b=b"")
-
-
-def _verdict(dimension: str, readings: Mapping[str, ParsedReply]) -> ParsedReply:
-    """How far this run's edit wins, over the orders that were asked."""
-    asked = {order: readings[name] for order in (AS_A, AS_B) if (name := f"{dimension}.{order}") in readings}
-    won = [one.values[0] if order == AS_A else 1.0 - one.values[0] for order, one in asked.items() if one.values]
-    return first_reason(*asked.values()) or ParsedReply((sum(won) / len(won),))
+    def agreed(self, orders: Sequence[float]) -> float:
+        return sum(orders) / len(orders)
 
 
 PROTOCOL = GEditV2Protocol

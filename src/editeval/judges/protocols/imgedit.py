@@ -20,7 +20,7 @@ official. arXiv 2505.20275.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -176,6 +176,26 @@ RUBRICS: Mapping[str, EditRubric] = {
     ),
 }
 
+_THEIRS: Mapping[str, tuple[str, str, str]] = {  # what the authors call the three
+    "replace": ("Prompt Compliance", "Visual Naturalness", "Physical & Detail Integrity"),
+    "add": ("Prompt Compliance", "Visual Naturalness", "Physical & Detail Coherence"),
+    "adjust": ("Prompt Compliance", "Visual Seamlessness", "Physical & Detail Fidelity"),
+    "remove": ("Prompt Compliance", "Visual Naturalness", "Physical & Detail Integrity"),
+    "style": ("Style Fidelity", "Content Preservation", "Rendering Quality"),
+    "action": ("Action Fidelity", "Identity Preservation", "Visual & Anatomical Coherence"),
+    "extract": ("Object Identity", "Mask Precision", "Visual Quality"),
+    "background": ("Instruction Compliance", "Visual Seamlessness", "Physical Consistency"),
+    "compose": ("Instruction Compliance", "Visual Naturalness", "Physical Consistency & Fine Detail"),
+}
+
+
+def criteria_of(names: Iterable[str]) -> dict[str, str]:
+    """Metric -> its name among `names`, in order."""
+    return {f"criterion_{number}": name for number, name in enumerate(names, start=1)}
+
+
+LABELS = {kind: criteria_of(names) for kind, names in _THEIRS.items()}
+
 
 def grades_in(text: str) -> list[float]:
     """The numbers behind `label: `, one a line, as the authors' parser finds them."""
@@ -213,6 +233,7 @@ class ImgEditProtocol(Protocol):
     kinds: ClassVar[tuple[str, ...]] = (*RUBRICS, _UGE)  # of edits, as the authors spell them
     metrics = ("overall", *(f"criterion_{number + 1}" for number in range(NUM_CRITERIA)))
     scales: Mapping[str, Metric] = {name: Metric(name, LOWEST, HIGHEST) for name in metrics}
+    labels = LABELS | {former: LABELS[kind] for former, kind in _FORMER.items()}
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
         "three_grades": partial(read_grades, NUM_CRITERIA),
         "one_grade": partial(read_grades, 1),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from editeval.judges.protocols.imgedit import RUBRICS, UNTOUCHED, EditRubric, ImgEditProtocol
+from editeval.judges.protocols.imgedit import LABELS, RUBRICS, UNTOUCHED, EditRubric, ImgEditProtocol, criteria_of
 from editeval.judges.protocols.protocol import OfficialSettings, PromptSource, ShownImage
 from editeval.types import OfficialMean
 
@@ -81,12 +81,26 @@ _RUBRICS: Mapping[str, EditRubric] = {
     ),
 }
 
+_THEIRS: Mapping[str, tuple[str, str, str]] = {  # where they are not those of ImgEdit
+    "motion": ("Motion Fidelity", "Identity Preservation", "Visual & Anatomical Coherence"),
+    "text": ("Text Instruction Compliance", "Text Visual Quality", "Overall Edit Quality"),
+    "color": ("Instruction Compliance", "Visual Seamlessness", "Physical Consistency"),
+    "beauty": ("Instruction Compliance", "Visual Seamlessness", "Visual & Anatomical Coherence"),
+    "lowlevel": ("Instruction Compliance", "Visual Naturalness", "Physical & Detail Consistency"),
+    "viewpoint": ("Instruction Compliance", "Visual Seamlessness", "Physical Consistency"),
+    "portrait": ("Identity Consistency", "Structural Stability", "Overall Realism & Image Quality"),
+}
+
 
 class RedEditProtocol(ImgEditProtocol):
     """Three grades by the rubric of the sample's task, and their mean."""
 
     benchmark = "rededit"
     kinds = tuple(_RUBRICS)
+    labels = {  # noqa: RUF012
+        task: criteria_of(_THEIRS[task]) if task in _THEIRS else LABELS["style" if task == "stylize" else task]
+        for task in kinds
+    }
     own_words = {  # noqa: RUF012
         **{task: rubric.text for task, rubric in _RUBRICS.items()},
         _SOURCE_CAPTION: "This was the original picture.",

@@ -69,6 +69,7 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "trust": [_both((one.get("certificate") or {}).get("line")) for one in report.run.get("judgings") or ()],
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),
+        "authors_names": plain(report.authors_names),
         "coverage": plain(report.coverage),
         "summaries": [plain({**asdict(s), "coverage": s.coverage}) for s in report.summaries],
         "groups": [

@@ -8,8 +8,9 @@
     if (role !== "edited" || !row) return head;
     const more = h("div");
     if (!ui.state.blind) ui.detail(run, row).then((detail) => more.append(...details(run, row, detail)), (error) => ui.complain(error.message));
+    const names = (metric) => [run.info.authors_names?.[metric]?.[sample.category]].map((name) => name && ` (${name})`);
     const scores = run.info.metrics.map((metric, index) => h("tr", {},
-      h("th", { scope: "row", title: ui.about(metric) }, metric), h("td", {}, ui.score(run, row, metric)),
+      h("th", { scope: "row", title: ui.about(metric) }, metric, names(metric)), h("td", {}, ui.score(run, row, metric)),
       h("td", {}, row.values[index] !== null && h("meter", { min: 0, max: 10, value: row.values[index], "aria-hidden": "true" }))));
     const result = ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores);
     return [...head, result, rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
