@@ -66,12 +66,12 @@ def _tell(metrics: tuple[BridgedMetric, ...]) -> None:
 
 
 def _cells(one: BridgedMetric) -> tuple[str, ...]:
-    """Errors of a sample are root mean squares; that of an editor's mean is half of a 95 % interval."""
+    """Errors of a sample are root mean squares; that of the mean of a run like an anchor is half of a 95 % interval."""
     found = one.equating
-    counts: dict[str, int] = {}
+    counts: dict[str, float] = {}
     for error in found.errors:
-        counts[error.category] = counts.get(error.category, 0) + error.num
-    total = sum(counts.values()) or 1
+        counts[error.category] = counts.get(error.category, 0.0) + error.num / len(found.means)
+    total = sum(counts.values()) or 1.0
     shown = found.mean_error({name: num / total for name, num in counts.items()}, counts)
     return (
         one.wanted if one.given == one.wanted else f"{one.given} -> {one.wanted}",
@@ -95,8 +95,8 @@ def _doubts(one: BridgedMetric) -> Iterator[str]:
     found = one.equating
     if len(found.means) == 1:
         yield (
-            f"{one.wanted}: one editor: what the judges make of another editor cannot be measured, so equated means get "
-            "no interval; three editors or more do"
+            f"{one.wanted}: one editor: how far the judges differ about another editor cannot be measured, so equated "
+            "means get no interval; with three editors or more they do"
         )
     elif len(found.means) == 2:
         yield f"{one.wanted}: two editors: intervals are very wide; each further anchor makes them narrower"

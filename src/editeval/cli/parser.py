@@ -265,9 +265,7 @@ def _add_bridge(commands: Commands[Parser]) -> None:
         commands,
         "bridge",
         "carry a new judge's scores over to an old judge's scale, from what both judged",
-        _flag(
-            "--anchor", nargs="+", required=True, metavar="RUN", help="runs, or tables .csv .jsonl, that both judged"
-        ),
+        _flag("--anchor", nargs="+", required=True, metavar="RUN", help="what both judged: runs, or tables"),
         _flag("--from", dest="source", required=True, metavar="NEW", help="judge whose scores are carried over"),
         _flag("--to", dest="target", required=True, metavar="OLD", help="judge on whose scale they are to be"),
         _flag("--metric", action="append", default=[], metavar="TO[=FROM]", help="only these; default: all in common"),

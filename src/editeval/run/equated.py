@@ -7,7 +7,6 @@ through is kept with it, so that each score and interval can be computed again.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
@@ -154,7 +153,7 @@ def _are_same(wanted: Mapping[str, Score], made: Mapping[str, Score]) -> bool:
 
 
 def _outcome(sample_id: str) -> Outcome[str]:
-    return Outcome(sample_id, "equated", None, 0, "cpu", 1, time.time(), 0.0)
+    return Outcome(sample_id, "equated", None, 0, "cpu", 1, 0.0, 0.0)  # no work of the run: it has no time
 
 
 # -- told ----------------------------------------------------------------------------------------------------------
@@ -254,6 +253,8 @@ def _stale_block(store: RunStore) -> Iterator[Problem]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # it is not there, or the store has said so
     shown = results.shown(store)
+    if not said and not any(one.is_equated for one in shown):
+        return
     entries: dict[str, list[Entry]] = {label: [] for label in results.labels(shown)}
     for row in results.rows(store, shown):
         for label, found in entries.items():

@@ -77,7 +77,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
-    also: dict[str, object] = ({"official": official} if official else {}) | ({"equated": bridges} if bridges else {})
+    also: dict[str, object] = {"official": official} if official else {}
+    also |= {"equated": bridges} if bridges else {}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     claim = claim_of(store, shown)
     also |= {"official_claim": claim} if claim else {}

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from editeval.stats import intervals
-from editeval.stats.intervals import StandardError
+from editeval.stats.intervals import CATEGORY_WITHOUT_ANCHOR, ONE_ANCHOR_EDITOR, StandardError
 
 MIN_SAMPLES = 30  # that both judges scored
 MIN_PER_EDITOR = 10
@@ -35,8 +35,6 @@ MAX_KNOTS = 40
 MAX_OUTSIDE = 0.02  # share of the scores that may lie outside the anchors' range; they get the value of its end
 MAX_BEYOND = 0.5  # how far a mean may lie outside the means of the anchors' editors, in widths of these
 NUM_FOLDS = 5
-ONE_EDITOR = "one_anchor_editor"  # notes in place of an interval
-NEW_CATEGORY = "category_without_anchor"
 _EVEN = 1e-12  # a spread below this is rounding
 _Array = npt.NDArray[np.float64]
 
@@ -106,7 +104,7 @@ class Equating:
     new_samples: RootMeanSquare  # of the same editors, by leaving a fifth of the clusters out at a time
     new_editor: RootMeanSquare | None  # by leaving an editor out at a time
 
-    def mean_error(self, shares: Mapping[str, float], counts: Mapping[str, int]) -> StandardError | str:
+    def mean_error(self, shares: Mapping[str, float], counts: Mapping[str, float]) -> StandardError | str:
         """Of the equated mean of an editor that is none of these; a note where it cannot be known.
 
         `shares`: the weight of each category in that mean, adding up to 1; `counts`: its samples in each.
@@ -115,11 +113,11 @@ class Equating:
         for one in self.errors:
             known.setdefault(one.editor, {})[one.category] = one.error
         if len(known) < 2:
-            return ONE_EDITOR
+            return ONE_ANCHOR_EDITOR
         weighed = {category: share for category, share in shares.items() if share}
         whole = [errors for errors in known.values() if errors.keys() >= weighed.keys()]
         if len(whole) < 2:
-            return NEW_CATEGORY
+            return CATEGORY_WITHOUT_ANCHOR
         missed = [math.fsum(share * errors[name] for name, share in weighed.items()) for errors in whole]
         num = len(missed)
         editors = math.fsum(d * d for d in missed) / num * (1 - 1 / num**2)

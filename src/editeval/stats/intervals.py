@@ -20,7 +20,11 @@ FEW_DISTINCT = "few_distinct"  # fewer than MIN_OFF_MODE values differ from the 
 DOMINANT_CLUSTER = "dominant_cluster"  # one cluster has more than MAX_WEIGHT of the weight in the mean
 FEW_CLUSTERS = "few_clusters"  # fewer than two, or a mean of categories with one of fewer than MIN_PER_CATEGORY
 NO_VARIATION = "no_variation"  # the means of the clusters are all the same
-NOTES = (FEW_DISTINCT, DOMINANT_CLUSTER, FEW_CLUSTERS, NO_VARIATION)
+ONE_ANCHOR_EDITOR = "one_anchor_editor"  # of equated scores: the error of the map for another editor is not known
+CATEGORY_WITHOUT_ANCHOR = "category_without_anchor"  # nor is it for this category
+EQUATED = "equated"  # nor is it for the difference of two editors
+_OF_SAMPLES = (FEW_DISTINCT, DOMINANT_CLUSTER, FEW_CLUSTERS, NO_VARIATION)
+NOTES = (*_OF_SAMPLES, ONE_ANCHOR_EDITOR, CATEGORY_WITHOUT_ANCHOR, EQUATED)
 MIN_OFF_MODE = 10
 MAX_WEIGHT = 0.2
 MIN_PER_CATEGORY = 3
@@ -79,20 +83,13 @@ def interval(
     """
     note = doubt(categories) or (further if isinstance(further, str) else "")
     error = None if note else of_macro_mean(categories, means)
-    if error is not None and isinstance(further, StandardError):
-        error = _added(error, further)
     if error is None or error.value <= _NO_VARIATION:
         return Interval(None, None, note or NO_VARIATION)
-    return Interval(*error.interval(math.fsum(means) / len(means)))
-
-
-def _added(first: StandardError, second: StandardError) -> StandardError:
-    """Of the sum of two independent errors, with Welch-Satterthwaite degrees of freedom."""
-    value = math.hypot(first.value, second.value)
-    if not value:
-        return first
-    df = _welch([(one.value**2, one.df) for one in (first, second)])
-    return StandardError(value, df, first.skew * (first.value / value) ** 3)
+    mean = math.fsum(means) / len(means)
+    low, high = error.interval(mean)
+    if isinstance(further, StandardError):  # never narrower than either, as with Welch's degrees of freedom it could be
+        low, high = (mean + sign * math.hypot(end - mean, further.half_width) for sign, end in ((-1, low), (1, high)))
+    return Interval(low, high)
 
 
 def doubt(categories: Sequence[Clusters]) -> str:
