@@ -44,14 +44,15 @@ ALLOWED = {
     # what puts them together
     "run": (
         *("benchmarks", "certificates", "config", "display", "execution", "files", "images", "judges"),
-        *("machine", "metrics", "plugin_errors", "plugins", "prompts", "redaction"),
+        *("machine", "metrics", "plugin_errors", "plugins", "preferences", "prompts", "redaction"),
         *("reports", "stats", "store", "text"),
     ),
     "reproduce": ("files", "judges", "metrics", "stats"),
+    "preferences": ("benchmarks", "files", "reproduce", "stats"),
     "api": ("config", "execution", "images", "machine", "plugins", "run", "store"),
     "cli": (
         *("config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
-        *("redaction", "reports", "reproduce", "run", "stats", "store", "text", "viewer"),
+        *("preferences", "redaction", "reports", "reproduce", "run", "stats", "store", "text", "viewer"),
     ),
     "__main__": ("cli",),
 }

@@ -10,8 +10,18 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("configuration", "editing", "watching", "report", "certificate", "security", "benchmarks", "import")
-PAGES = ("README.md", *(f"docs/{name}.md" for name in NAMES))
+NAMES = (
+    "configuration",
+    "editing",
+    "watching",
+    "report",
+    "certificate",
+    "security",
+    "benchmarks",
+    "import",
+    "reproduced",
+)
+PAGES = ("README.md", "configs/README.md", *(f"docs/{name}.md" for name in NAMES))
 STRONG = re.compile(r"\b(never|always|nothing|nobody|whatever|every|at most|exactly|at once)\b", re.IGNORECASE)
 ROW = re.compile(r'- "(?P<quote>.+?)" - (?P<tests>`[^`]+`(?:, `[^`]+`)*)')
 CODE = re.compile(r"```[\s\S]*?```|^    .*$", re.MULTILINE)

@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Facts = Mapping[str, str | int | float | bool | None]  # what a loaded model says of itself; numbers are finite
-PluginParams = Any
-"""An instance of a plug-in's own `Params`: only the plug-in knows its type."""
+PluginParams = Any  # an instance of a plug-in's own `Params`: only the plug-in knows its type
 WEIGHTS: Mapping[str, bool] = {"weights": True}
 """Metadata of a field of Params that may name a model folder or a weights file: its content is what counts."""
 WHERE_SET: Mapping[str, bool] = {"identity_where_set": True}  # of a newer field: no part of identities while empty
-Progress = Callable[[int, int], None]
-"""progress(step, num_steps): an editor may call it after every denoising step; cheap, never raises."""
+Progress = Callable[[int, int], None]  # (step, num_steps): an editor may call it after every step; never raises
 
 
 class ImageRef(Protocol):
@@ -190,8 +188,7 @@ class UsageRequest:
     max_usd: float | None = None
 
 
-RequestBudget = Callable[[UsageRequest], str]
-"""request_budget(bill): "" if the budget allows it, and it is recorded; else the reason. Blocks until answered."""
+RequestBudget = Callable[[UsageRequest], str]  # "" if it is allowed, and recorded; else why not. Blocks until answered
 
 
 def grant_all_requests(bill: UsageRequest) -> str:
@@ -209,6 +206,8 @@ class HubModel:
     file: str  # small, and in every model of the kind: who may read it may load the model
     is_file_needed: bool = True  # False: a model without `file` may be loaded all the same
     cache_dir: str | None = None  # None: where huggingface_hub keeps its own
+    parameter: str = "model_name"  # that names it
+    needs_weights: bool = True  # False: only small files are loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,15 +257,16 @@ class Plugin:
 
     @classmethod
     def check(cls, params: PluginParams) -> None:
-        """Raises MachineError for what can be seen without loading: a folder, a variable, a server that is not there.
-
-        Called once, in the parent, before anything starts; takes seconds at most and costs nothing.
-        """
+        """Raises MachineError for what can be seen without loading. Once, in the parent, in seconds, at no cost."""
 
     @classmethod
     def hub_model(cls, params: PluginParams) -> HubModel | None:
         """What its workers would get from the Hub; it is looked up before anything starts. None: nothing."""
         return None
+
+    @classmethod
+    def hub_adapter(cls, params: PluginParams) -> HubModel | None:
+        return None  # the same for an adapter of that model
 
     def facts(self) -> Facts:
         """What the loaded model says of itself: commit, attention, dtype, device; on record in the run."""

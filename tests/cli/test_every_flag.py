@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+import human_sets
 from editeval.cli.main import build_legacy_parser, legacy_main, main
 from editeval.cli.parser import build_parser
 from editeval.errors import UserError
@@ -39,10 +40,17 @@ reward_models:
   dull: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: constant}}
   other: {type: fakes.ladder_judge, params: {device_ids: [cpu], batch_size: 30, broken: shuffled}}
 """
+PAIRS = '{base_url: "http://127.0.0.1:9/v1", model: m, protocol: pairwise}'  # of equal edits it is asked nothing
+PEOPLE_SAID = [f'{{"id": {n}, "a": "fox", "b": "ant", "winner": "{"fox" if n % 3 else "ant"}"}}' for n in range(12)]
 LATEST = "larger"
 RUNS = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED}
 RUNS |= {LATEST: PLAIN.replace("num_per_category: 1", "num_per_category: 2")}
 CODE = "--allow-code"
+RED = """\
+reward_models:
+  red: {type: fakes.redness_judge, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
+  blue: {type: fakes.redness_judge, params: {device_ids: [cpu], blind_from: 0}, execution: {backend: inprocess}}
+"""
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,10 @@ IMPORT_ALONE = "import made --dry-run --output-dir there"
 CERTIFY = f"certify ladder.yaml --judge dull --num-items 30 {CODE}"
 BRIDGE = "bridge --anchor judged.csv --from new --to old"
 JUDGED = "\n".join(f"e{n // 12},s{n},{n % 9},{n % 7}" for n in range(36))
+COMPARE = "compare plain broken --judge pairs.yaml"
+PEOPLE = "compare --verdicts people.jsonl"
+META = f"meta red.yaml --judge red --data own --path people/pairs.jsonl {CODE}"
+NOT_ASKED = r"(?s)\A(?!.*Certificate: )"
 SIMULATE = "simulate --requests 12 --durations 2.0,4.0"
 NOT_THERE = "no run directory of this name"
 RAISED = "raised"
@@ -181,6 +193,20 @@ TABLE: dict[tuple[str, str], Row] = {
     ("certify", "--seed"): row(CERTIFY, "--seed 4", "ANOTHER"),
     ("certify", "--allow-code"): row(CERTIFY.replace(CODE, ""), CODE, "Certificate: "),
     ("certify", "--debug"): row("certify absent.yaml", "--debug", RAISED),
+    ("certify", "--dry-run"): row(CERTIFY, "--dry-run", NOT_ASKED),
+    ("meta", "config"): other(META, META.replace("red.yaml", "absent.yaml"), "absent.yaml"),
+    ("meta", "--data"): row(META.replace(" --data own", ""), "--data own", "agrees with people"),
+    ("meta", "--path"): row(f"meta red.yaml --data own --dry-run {CODE}", "--path people/pairs.jsonl", "8 edits"),
+    ("meta", "--limit"): row(META, "--limit 5", "at least 30, got 5"),
+    ("meta", "--judge"): row(META.replace(" --judge red", ""), "--judge nobody", "has red, blue"),
+    ("meta", "--dry-run"): row(META, "--dry-run", NOT_ASKED),
+    ("meta", "--json"): row(META, "--json", '"kind": "photographic"'),
+    ("meta", "--set"): row(META, "--set reward_models.red.params.nothing=1", "unknown"),
+    ("meta", "--output-dir"): row(META, "--output-dir there", "there/certificates"),
+    ("meta", "--device-ids"): row(META, "--device-ids 97", "cuda:97"),
+    ("meta", "--seed"): row(META, "--seed 4", "ANOTHER"),
+    ("meta", "--allow-code"): row(META.replace(CODE, ""), CODE, "Certificate: "),
+    ("meta", "--debug"): row("meta absent.yaml --data own", "--debug", RAISED),
     ("score", "run"): other("score plain exact.yaml", "score nobody exact.yaml", NOT_THERE),
     ("score", "config"): other("score plain", "score plain absent.yaml", "absent.yaml"),
     ("score", "--output-dir"): row("score plain", "--output-dir nowhere", NOT_THERE),
@@ -204,6 +230,19 @@ TABLE: dict[tuple[str, str], Row] = {
     ("bridge", "--out"): row(BRIDGE, "--out mine.json", "mine.json"),
     ("bridge", "--output-dir"): row(BRIDGE.replace("judged.csv", "plain"), "--output-dir nowhere", NOT_THERE),
     ("bridge", "--debug"): row(BRIDGE.replace("judged", "absent"), "--debug", RAISED),
+    ("compare", "runs"): other("compare plain broken", "compare plain nobody", NOT_THERE),
+    ("compare", "--judge"): row("compare plain broken", "--judge pairs.yaml", "ranking by overall"),
+    ("compare", "--verdicts"): row("compare", "--verdicts people.jsonl", "ranking by overall"),
+    ("compare", "--max-pairs"): row(COMPARE, "--max-pairs 0", "at least 1, got 0"),
+    ("compare", "--all"): row(f"{COMPARE} --max-pairs 3", "--all", "asks about everything"),
+    ("compare", "--out"): row(PEOPLE, "--out there", "there/comparison.md"),
+    ("compare", "--seed"): row(f"{PEOPLE} --json", "--seed 3", "ANOTHER"),
+    ("compare", "--set"): row(COMPARE, "--set reward_model.params.protocol=pointwise", "looks at one edit"),
+    ("compare", "--data"): row(COMPARE, "--data gedit.parquet", "benchmark.params.path: unknown"),
+    ("compare", "--output-dir"): row(COMPARE, "--output-dir nowhere", NOT_THERE),
+    ("compare", "--json"): row(PEOPLE, "--json", '"schema_version"'),
+    ("compare", "--allow-code"): row(COMPARE.replace("pairs", "paircode"), CODE, "ranking by better"),
+    ("compare", "--debug"): row("compare plain nobody", "--debug", RAISED),
     ("simulate", "--requests"): row(SIMULATE, "--requests 14", "14 requests"),
     ("simulate", "--durations"): row(SIMULATE, "--durations 1.0,1.0,1.0", "on 3 workers"),
     ("simulate", "--cv"): row(SIMULATE, "--cv 0.1", "cv 0.1"),
@@ -247,10 +286,14 @@ def test_the_old_entry_has_the_flags_of_run_and_the_configuration() -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with configurations and finished runs of them."""
     folder = tmp_path_factory.mktemp("finished")
-    for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER}).items():
+    for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER, "red": RED}).items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     (folder / "judged.csv").write_text(f"editor,sample,from,to\n{JUDGED}\n", encoding="utf-8")
     parquet(folder / "gedit.parquet", gedit_table(gedit_rows()))
+    (folder / "pairs.yaml").write_text(f"reward_model: {{type: openai_chat, params: {PAIRS}}}\n", encoding="utf-8")
+    (folder / "paircode.yaml").write_text("reward_model: {type: fakes.pair_judge}\n", encoding="utf-8")
+    (folder / "people.jsonl").write_text("\n".join(PEOPLE_SAID), encoding="utf-8")
+    human_sets.own(folder / "people", [human_sets.Told(n, 200, 100) for n in range(4)])
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -124,7 +124,8 @@ class ChatServer(ThreadingHTTPServer):
 def parts(fields: dict[str, Any]) -> tuple[list[bytes], str]:
     """(pictures, text) of the first user message; the pictures really are."""
     pictures, text = [], ""
-    for part in fields["messages"][1]["content"]:
+    user = next(message for message in fields["messages"] if message["role"] == "user")
+    for part in user["content"] if isinstance(user["content"], list) else [{"type": "text", "text": user["content"]}]:
         if part["type"] == "text":
             text += part["text"] + "\n"
         else:
@@ -147,7 +148,7 @@ def opinion(fields: dict[str, Any], off_labels: float) -> dict[str, float]:
 
 def text_of(fields: dict[str, Any], shares: dict[str, float]) -> str:
     """What it writes: likeliest at temperature 0, drawn by the seed otherwise, in the form the question asks for."""
-    if fields["messages"][-1]["role"] == "user" and len(fields["messages"]) > 2:
+    if [message["role"] for message in fields["messages"]][-2:] == ["assistant", "user"]:
         return f"Because I said {fields['messages'][-2]['content']}."
     drawn = random.Random(fields.get("seed"))
     is_greedy = fields.get("temperature") == 0
@@ -170,6 +171,13 @@ def after(goes_on: float) -> list[dict[str, Any]]:
 # -- behaviours --------------------------------------------------------------------------------------------------------
 
 
+def refuse(handler: Handler, name: str) -> None:
+    """That it does not take the field `name`."""
+    message = f"Unsupported parameter: '{name}' is not supported with this model."
+    error = {"message": message, "type": "invalid_request_error"}
+    handler.json(handler.server.quirks.refusal_status, {"error": error})
+
+
 def judge(handler: Handler) -> None:
     """The normal answer, less what this server cannot do."""
     quirks, fields = handler.server.quirks, handler.fields
@@ -179,8 +187,7 @@ def judge(handler: Handler) -> None:
         return
     unwanted = sorted((set(fields) & quirks.refuses) | (set(fields) - COMMON))
     if unwanted:
-        message = f"Unsupported parameter: '{unwanted[0]}' is not supported with this model."
-        handler.json(quirks.refusal_status, {"error": {"message": message, "type": "invalid_request_error"}})
+        refuse(handler, unwanted[0])
         return
     if fields.get("top_logprobs", 0) > quirks.most_logprobs:
         message = f"top_logprobs must be at most {quirks.most_logprobs}"

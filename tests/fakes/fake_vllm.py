@@ -10,6 +10,7 @@ import math
 import random
 import zlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,7 +44,16 @@ class SamplingParams:
     temperature: float
     seed: int | None = None
     logprobs: int | None = None
+    top_p: float = 1.0
+    top_k: int = -1
     structured_outputs: StructuredOutputsParams | None = None
+
+
+@dataclass
+class LoRARequest:
+    lora_name: str
+    lora_int_id: int
+    lora_path: str
 
 
 @dataclass
@@ -59,6 +69,10 @@ class FakeVllm:
     batches: list[list[Any]] = field(default_factory=list)
     params: list[Any] = field(default_factory=list)
     num_closed: int = 0
+    refuses_adapters: str = ""  # what the engine's process says of an adapter
+    adapters: list[dict[str, list[int]]] = field(default_factory=list)  # shapes of the weights of each, by name
+    lora_requests: list[Any] = field(default_factory=list)  # (name, number) in each call of chat that has one
+    lora: Any = field(default_factory=lambda: SimpleNamespace(request=SimpleNamespace(LoRARequest=LoRARequest)))
     SamplingParams: type = SamplingParams
     sampling_params: Any = field(
         default_factory=lambda: SimpleNamespace(StructuredOutputsParams=StructuredOutputsParams)
@@ -86,13 +100,32 @@ def _config(options: dict[str, Any]) -> SimpleNamespace:
 class FakeLlm:
     def __init__(self, package: FakeVllm) -> None:
         self.package = package
-        self.llm_engine = SimpleNamespace(engine_core=self, vllm_config=_config(package.loaded[-1]))
+        config = _config(package.loaded[-1])
+        self.llm_engine = SimpleNamespace(engine_core=self, vllm_config=config, add_lora=self.add_lora)
 
     def shutdown(self) -> None:
         self.package.num_closed += 1
 
-    def chat(self, messages: list[Any], sampling_params: list[SamplingParams], use_tqdm: bool = True) -> list[Any]:
+    def add_lora(self, request: LoRARequest) -> bool:
+        assert self.package.loaded[-1]["enable_lora"]
+        if self.package.refuses_adapters:
+            raise Exception(self.package.refuses_adapters)  # as the client of its process does
+        with Path(request.lora_path, "adapter_model.safetensors").open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        self.package.adapters.append({name: one["shape"] for name, one in header.items() if name != "__metadata__"})
+        assert json.loads(Path(request.lora_path, "adapter_config.json").read_text())["peft_type"] == "LORA"
+        return True
+
+    def chat(
+        self,
+        messages: list[Any],
+        sampling_params: list[SamplingParams],
+        use_tqdm: bool = True,
+        lora_request: LoRARequest | None = None,
+    ) -> list[Any]:
         package = self.package
+        if lora_request is not None:
+            package.lora_requests.append((lora_request.lora_name, lora_request.lora_int_id))
         assert not use_tqdm and len(messages) == len(sampling_params)
         package.batches.append(messages)
         package.params += sampling_params

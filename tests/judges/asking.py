@@ -67,7 +67,7 @@ def parts(call: Mapping[str, Any]) -> list[str]:
             if part["type"] == "text":
                 found.append(f"{message['role']}: {part['text']}")
                 continue
-            (one,), _ = chat_server.parts({"messages": [None, {"content": [part]}]})
+            (one,), _ = chat_server.parts({"messages": [{"role": "user", "content": [part]}]})
             found.append(" ".join(filter(None, (_name(one), part["image_url"].get("detail")))))
     return found
 

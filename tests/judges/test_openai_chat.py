@@ -575,7 +575,7 @@ def test_the_randomness_of_the_process_is_left_alone(server: ChatServer, load: L
         ({"base_url": "127.0.0.1:8000"}, "base_url: must be an http or https address"),
         ({"base_urls": ("http://a", "ftp://b")}, r"base_urls\[1\]: must be"),
         ({"model": " "}, "model: is empty"),
-        ({"protocol": "pairwise"}, "protocol: must be one of"),
+        ({"protocol": "pairs"}, "protocol: must be one of"),
         ({"scoring": "greedy"}, "scoring: must be one of auto, expected, samples"),
         ({"scoring": "expected", "protocol": "viescore"}, "scoring: expected needs a protocol"),
         ({"num_samples": 0}, "num_samples: must be between 1 and 64"),

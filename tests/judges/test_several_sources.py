@@ -17,9 +17,9 @@ THREE = replace(ONE, sources=(b"a", b"b", b"c"))
 FINGERPRINTS = {
     "pointwise": "bbef3367f456dcba",
     "pointwise_mean": "9e19fdd545bae936",
-    "viescore": "3d66283f09d8f087",
-    "rubric": "aa91d9e7a325e541",
-    "re_edit": "7b2acecf36a878d3",
+    "viescore": "900f26ab4dd1a817",
+    "rubric": "45b0eb5c31a8ddb3",
+    "re_edit": "a6ded2092f0dc9ed",
 }
 
 

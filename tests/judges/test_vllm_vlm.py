@@ -70,7 +70,14 @@ def test_a_batch_of_requests_is_one_batch_of_the_engine() -> None:
     loaded(vllm).judge(REQUESTS)
     assert [len(batch) for batch in vllm.batches] == [9], "three requests, three questions"
     expected = {"max_tokens": 2, "temperature": 0.0, "seed": 0, "logprobs": 20, "structured_outputs": None}
-    assert vars(vllm.params[0]) == expected
+    assert vars(vllm.params[0]) == expected | {"top_p": 1.0, "top_k": -1}
+
+
+def test_unlikely_tokens_are_cut_where_authors_of_a_protocol_cut_them() -> None:
+    vllm = FakeVllm()
+    loaded(vllm, protocol="editscore").judge(REQUESTS[:1])
+    drawn = {"max_tokens": 512, "temperature": 0.7, "top_p": 0.9, "top_k": 20, "seed": 42}
+    assert [vars(one) for one in vllm.params] == [drawn | {"logprobs": None, "structured_outputs": None}] * 2
 
 
 def test_the_engine_is_loaded_as_the_parameters_say() -> None:
@@ -204,7 +211,7 @@ def test_without_vllm_it_says_what_to_install() -> None:
     [
         ({"model_name": " "}, "model_name: must name a checkpoint"),
         ({"dtype": "int4"}, "dtype: must be one of"),
-        ({"protocol": "pairwise"}, "protocol: must be one of"),
+        ({"protocol": "pairs"}, "protocol: must be one of"),
         ({"scoring": "expected", "protocol": "rubric"}, "scoring: expected needs a protocol"),
         ({"temperature": 0.0}, "temperature: at 0 all samples are the same"),
         ({"max_model_len": 8}, "max_model_len must be at least 256"),

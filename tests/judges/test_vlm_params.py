@@ -40,7 +40,7 @@ def test_it_is_a_plug_in_and_its_parts_are_not() -> None:
         ({"dtype": "int4"}, "dtype: must be one of auto, bfloat16, float16, float32, got 'int4'"),
         (
             {"protocol": "pairs"},
-            "protocol: must be one of .*pointwise, pointwise_mean, re_edit.*rubric.*viescore, got 'pairs'",
+            "protocol: must be one of .*pointwise, pointwise_mean.*re_edit.*rubric.*viescore, got 'pairs'",
         ),
         ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
         ({"max_image_side": 8}, "max_image_side at least 32"),

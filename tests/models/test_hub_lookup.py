@@ -15,7 +15,7 @@ import yaml
 
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
-from fakes.hub_server import HubServer
+from fakes.hub_server import COMMIT, HubServer
 
 pytestmark = pytest.mark.models
 
@@ -105,6 +105,19 @@ def test_a_gated_judge_and_a_wrong_revision_are_told_before_anything_starts(mode
     with HubServer(REPO, model) as hub:
         (said,) = Place(tmp_path, {"HF_ENDPOINT": hub.url}).run(IDENTITY, judge(revision="v9"))
     assert said.endswith(f"{REPO} has no revision 'v9'; fix revision")
+
+
+def test_an_adapter_that_the_hub_does_not_have_is_named_as_such(model: Path, tmp_path: Path) -> None:
+    with HubServer(REPO, model) as hub:
+        place = Place(tmp_path, {"HF_ENDPOINT": hub.url})
+        lines = place.run(IDENTITY, judge(adapter="somebody/lora", adapter_revision="a" * 40))
+        (said,) = lines
+        assert said.startswith("editeval: reward_model.params.adapter: the Hub knows no somebody/lora;")
+        given = {"model_name": str(model), "adapter": REPO, "adapter_revision": COMMIT}
+        (said,) = place.run(IDENTITY, judge(**given))
+        assert (
+            f"reward_model.params.adapter: {REPO} has no adapter_config.json; it is no checkpoint of this kind" in said
+        )
 
 
 def test_a_hub_that_is_silent_is_named_for_each_model(model: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from judge_fixtures import PROMPT, build, trained
 
 from editeval import evaluate
 from editeval.run.pipeline import RunResult
+from editeval.store.ledger_events import Load
+from editeval.store.run_store import RunStore
 
 pytestmark = pytest.mark.models
 
@@ -76,6 +79,38 @@ def test_one_at_a_time_and_in_batches_give_the_same_scores(tmp_path: Path) -> No
         folder.mkdir()
         found.append(scores(evaluate(write_run(folder, trained(), **params))))
     assert found[0] == found[1]
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # of plain peft in this test
+def test_a_judge_with_an_adapter_scores_as_its_base_and_adapter_together(tmp_path: Path) -> None:
+    """Half of what was trained is in the adapter: the base alone gives other scores, both give the trained ones."""
+    import peft
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    model = transformers.AutoModelForImageTextToText.from_pretrained(trained(), dtype="float32")
+    names = ["q_proj", "v_proj", "down_proj"]
+    made = peft.get_peft_model(
+        model, peft.LoraConfig(r=8, lora_alpha=128, target_modules=names, init_lora_weights=False)
+    )
+    made.save_pretrained(tmp_path / "lora")
+    base = tmp_path / "base"
+    shutil.copytree(trained(), base)
+    for module in (part for part in made.modules() if isinstance(part, peft.tuners.lora.Linear)):
+        module.base_layer.weight.data -= module.get_delta_weight("default")
+    made.unload().save_pretrained(base)
+
+    found = []
+    for name, params in (("alone", {}), ("both", {"adapter": str(tmp_path / "lora")})):
+        (tmp_path / name).mkdir()
+        result = evaluate(write_run(tmp_path / name, base, **params))
+        found.append({key: row["overall"]["value"] for key, row in scores(result).items()})
+        with RunStore.read(result.plan.dir) as store:
+            (facts,) = [one.event.facts for one in store.events_of(Load) if "adapter_rank" in one.event.facts] or [{}]
+        assert facts.get("adapter_rank") == (8 if params else None)
+    assert found[1] == {f"plain_{i}.png": float(hue) for i, hue in enumerate(HUES)}
+    assert found[0] != found[1]
 
 
 def test_an_untrained_judge_leaves_everything_unscored(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,10 +61,10 @@ def vllm() -> Iterator[Any]:
         engines[0].llm_engine.engine_core.shutdown()
 
 
-def judge(vllm: Any, **params: Any) -> VllmVlmJudge:
+def judge(vllm: Any = None, **params: Any) -> VllmVlmJudge:
     engine = {"enforce_eager": True, "max_num_seqs": 8}
     given = {"max_model_len": 2048, "max_new_tokens": 8, **params}
-    made = VllmVlmJudge(VllmVlmParams(str(trained()), dtype="float32", engine=engine, **given), vllm)
+    made = VllmVlmJudge(VllmVlmParams(model_name=str(trained()), dtype="float32", engine=engine, **given), vllm)
     made.load(["cpu"])
     return made
 
@@ -125,3 +126,35 @@ def test_the_engine_says_what_it_loaded(vllm: Any) -> None:
     assert (facts["model"], facts["commit"]) == ("Qwen3VLForConditionalGeneration", None), "a folder has no commit"
     assert (facts["dtype"], facts["num_devices"]) == ("float32", 1)
     assert are_facts(facts), facts
+
+
+@pytest.mark.parametrize("target_modules", [["q_proj", "v_proj", "down_proj"], ["o_proj", "qkv", "linear_fc1"]])
+def test_an_adapter_scores_as_merged_by_transformers(
+    requests: list[JudgeRequest], tmp_path: Path, target_modules: list[str]
+) -> None:
+    """In the language model alone, and in the vision tower too. An engine of its own each."""
+    import peft
+    import torch
+    import transformers
+
+    torch.manual_seed(3)
+    model = transformers.AutoModelForImageTextToText.from_pretrained(trained(), dtype="float32")
+    config = peft.LoraConfig(r=4, lora_alpha=4, target_modules=target_modules, init_lora_weights=False)
+    peft.get_peft_model(model, config).save_pretrained(tmp_path / "lora")
+    lora = str(tmp_path / "lora")
+
+    def labels(rows: list[list[Any]]) -> list[list[float]]:
+        return [json.loads(score.raw)[score.metric]["labels"] for row in rows for score in row[1:]]
+
+    without = loaded(trained(), protocol="pointwise", min_label_mass=0.0)
+    plain = labels(without.judge(requests))
+    without.unload()
+    here = loaded(trained(), protocol="pointwise", min_label_mass=0.0, adapter=lora)
+    expected = labels(here.judge(requests))
+    here.unload()
+    there = judge(min_label_mass=0.0, adapter=lora)
+    found = labels(there.judge(requests))
+    assert there.facts()["adapter_rank"] == 4
+    there.unload()
+    assert np.abs(np.array(expected) - np.array(plain)).max() > 0.05, "the adapter changes what is thought"
+    assert np.abs(np.array(found) - np.array(expected)).max() < 0.005

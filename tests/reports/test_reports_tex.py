@@ -74,6 +74,30 @@ def test_the_caption_names_every_judge_once() -> None:
     assert text.count("Scores: exact (reference, 1f0c).") == 1
 
 
+def test_languages_have_a_table_of_their_own() -> None:
+    def spoken(name: str, en: float, cn: float) -> Model:
+        parts = {f"{at}, macro": model(name, value).summaries["macro"] for at, value in (("en", en), ("cn", cn))}
+        return replace(model(name, en, cn), groups={"language": parts})
+
+    text = render_tex([spoken("a", 4.0, 6.0), spoken("b", 5.0, 3.0)], "overall", "")
+    first, second = text.split(r"\end{table}")[:2]
+    assert r"\label{tab:editeval}" in first and "en, macro" not in first
+    assert r"\label{tab:editeval-language}" in second and r"overall by language; as Table~\ref{tab:editeval}." in second
+    assert [row for row in rows(second) if row[0] in ("Model", "a", "b")] == [
+        ["Model", "en, macro", "cn, macro"],
+        ["a", "4.00", r"\textbf{6.00}"],
+        ["b", r"\textbf{5.00}", "3.00"],
+    ]
+
+
+def test_what_differs_from_the_official_numbers_of_several_models_is_said_once() -> None:
+    line = "not official: X Avg {} (full set; judge j) differs in: words (own wording), judge (j)"
+    models = [replace(model(name, value), claims=(line.format(value),)) for name, value in {"a": 4, "b": 5}.items()]
+    text = render_tex(models, "overall", "")
+    numbers = "a: not official: X Avg 4 (full set; judge j); b: not official: X Avg 5 (full set; judge j)"
+    assert text.count(f"{numbers} differs in: words (own wording), judge (j).") == 1 == text.count("own wording")
+
+
 def test_what_a_model_lacks_is_a_dash_and_never_a_zero() -> None:
     text = render_tex([model("a", None), model("b", 3.0, category="causal")], "overall", "")
     found = {row[0]: row[1:] for row in rows(text)}

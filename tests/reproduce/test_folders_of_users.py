@@ -92,6 +92,21 @@ def test_rise_counts_consistency_and_repeats_the_published_nan_beside(tmp_path: 
     assert found["all samples: all RISE logical accuracy (%)"].value == 100.0
 
 
+@pytest.mark.parametrize(
+    ("flag", "is_set"), [("1.0", True), ("TRUE", True), ("0.0", False), ("False", False), ("nan", False)]
+)
+def test_flags_mean_the_same_however_a_table_was_saved(tmp_path: Path, flag: str, is_set: bool) -> None:
+    for file in gedit(tmp_path / "gedit").glob("*.csv"):
+        file.write_text(file.read_text().replace("False", flag))
+    found = numbers("gedit", tmp_path / "gedit")
+    counted = found["en, intersection: subject-add overall"].num_read
+    assert counted == (1 if is_set else 0)
+    file = rise(tmp_path / "rise") / "my_model_judge.csv"
+    file.write_text(file.read_text().replace("b,temporal_reasoning,1.0,", f"b,temporal_reasoning,{flag},"))
+    accuracy = numbers("rise", tmp_path / "rise")["all samples: all RISE temporal accuracy (%)"]
+    assert (accuracy.num_read, accuracy.num_unreadable) == ((2, 1) if is_set else (1, 2)), "b has no consistency"
+
+
 def test_omnicontext_is_the_mean_of_kinds_of_roots(tmp_path: Path) -> None:
     found = numbers("omnicontext", omnicontext(tmp_path))
     assert found["en: all Average Overall"].value == pytest.approx(8.0)

@@ -38,6 +38,14 @@ def ended(*arguments: str) -> int:
     return int(end.value.code or 0)
 
 
+def test_a_readme_of_open_rows_is_read_in_one_go(tmp_path: Path) -> None:
+    folder = gpt_image_edit(tmp_path)
+    readme = folder / "README.md"
+    open_rows = "<tr>\n" * 100_000 + "<tr><td " * 50_000 + "\n"
+    readme.write_text(open_rows + readme.read_text(encoding="utf-8"), encoding="utf-8")
+    assert compare(catalog.FORMATS["gpt_image_edit"], Clone(folder), {})
+
+
 def test_viescore_means_are_of_the_least_score_and_guesses_are_counted(tmp_path: Path) -> None:
     found = number("viescore", viescore(tmp_path), MEANS, "Text-Guided_IE/MagicBrush O mean")
     assert found.value == pytest.approx((math.sqrt(40) + math.sqrt(16) + math.sqrt(36)) / 30)

@@ -62,7 +62,7 @@ reward_models:
 """
 OLD = '  old: {type: "plugins.py:Old", params: {device_ids: [cpu]}, execution: {backend: inprocess}}\n'
 NEW = '  new: {type: "plugins.py:New", params: {device_ids: [cpu]}, execution: {backend: inprocess}}\n'
-LEVELS = {"a": 40, "b": 80, "c": 120}
+LEVELS = {"dim": 40, "mid": 80, "lit": 120}
 BRIDGE = "bridge-new-to-old.json"
 ANCHORS = ("bridge", "--anchor", *LEVELS, "--from", "new", "--to", "old")
 SHOW = ("report", "mine", "--scale-of", "old", "--bridge", BRIDGE, "--allow-code")
@@ -115,7 +115,7 @@ def whole(content: dict[str, Any]) -> dict[str, Any]:
 def test_equated_scores_are_near_those_that_the_old_judge_gives(folder: Path) -> None:
     shown = ok(folder, *SHOW)
     equated = whole(report(folder))
-    ok(folder, "score", "mine", "a.yaml", "--allow-code", "--display", "none")
+    ok(folder, "score", "mine", "dim.yaml", "--allow-code", "--display", "none")
     ok(folder, "report", "mine", "--scores", "old", "--allow-code")
     assert equated["mean"] == pytest.approx(whole(report(folder))["mean"], abs=0.15)
     assert "equated-old.overall" in shown
@@ -197,18 +197,18 @@ def test_the_same_anchors_give_the_same_file(folder: Path) -> None:
     before = (folder / BRIDGE).read_bytes()
     ok(folder, *ANCHORS)
     assert (folder / BRIDGE).read_bytes() == before
-    said = refused(folder, "bridge", "--anchor", "a", "b", "--from", "new", "--to", "old")
+    said = refused(folder, "bridge", "--anchor", "dim", "mid", "--from", "new", "--to", "old")
     assert "another file is there" in said
     assert (folder / BRIDGE).read_bytes() == before
 
 
 def test_a_run_once_named_twice_is_one_anchor(folder: Path) -> None:
-    ok(folder, *ANCHORS[:2], "a", "b", "c", "a", *ANCHORS[5:], "--out", "again.json")
+    ok(folder, *ANCHORS[:2], "dim", "mid", "lit", "dim", *ANCHORS[5:], "--out", "again.json")
     assert (folder / "again.json").read_bytes() == (folder / BRIDGE).read_bytes()
 
 
 def test_one_editor_gives_means_without_an_interval(folder: Path) -> None:
-    assert "a map needs 30" in refused(folder, *ANCHORS[:2], "b", *ANCHORS[5:], "--out", "one.json")
+    assert "a map needs 30" in refused(folder, *ANCHORS[:2], "mid", *ANCHORS[5:], "--out", "one.json")
     rows = [f"only,s{n},{n % 10},{n % 10}\n" for n in range(40)]
     (folder / "one.csv").write_text("editor,sample,from,to\n" + "".join(rows))
     said = ok(folder, "bridge", "--anchor", "one.csv", "--from", "new", "--to", "old", "--out", "one.json")
@@ -252,7 +252,7 @@ REFUSED = {
     "a judge that is not there": ((*ANCHORS[:-1], "nobody"), "--to nobody: no such score set"),
     "one judge twice": ((*ANCHORS[:-1], "new"), "must be two judges"),
     "a metric of one side": ((*ANCHORS, "--metric", "style"), "--metric style=style: old gives overall"),
-    "runs and tables": ((*ANCHORS[:2], "a", "t.csv", *ANCHORS[5:]), "not both"),
+    "runs and tables": ((*ANCHORS[:2], "dim", "t.csv", *ANCHORS[5:]), "not both"),
 }
 
 

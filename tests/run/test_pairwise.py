@@ -84,12 +84,33 @@ def test_both_edits_of_the_same_sample_are_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("winner", "verdict"), [("Image A", 1.0), ("Image B", 0.0), ("Tie", 0.5)])
-def test_single_order_decides_by_the_names_of_the_runs(tmp_path: Path, winner: str, verdict: float) -> None:
+def test_single_order_decides_by_the_names_of_the_models_else_of_the_runs(
+    tmp_path: Path, winner: str, verdict: float
+) -> None:
     other = against(tmp_path)
     with ChatServer() as server:
         result = compared(tmp_path, server, str(other.plan.dir), winner, match_published=["single_order"])
         assert len(server.calls) == 1 + 9 * 3
     assert values(result)["physical/0001"] == {verdict}, "equal names: this run is image A"
+
+
+def imported(tmp_path: Path, edits: Path, name: str, **changes: Any) -> RunResult:
+    """The edits of a run under another model's name."""
+    editor = {"type": "imported", "params": {"folder": str(edits), "name": name, "num_workers": 1}}
+    return run(tmp_path / f"by {name}", diffusion_model={**editor, "execution": THREADS}, **changes)
+
+
+@pytest.mark.parametrize(("theirs", "verdict"), [("alpha", 0.0), ("zeta", 1.0)])
+def test_an_import_has_its_place_by_the_name_it_was_given(tmp_path: Path, theirs: str, verdict: float) -> None:
+    made = against(tmp_path, evaluation__first=2)
+    other = imported(tmp_path, made.plan.dir / "edits", theirs, reward_model=None, evaluation__first=2)
+    with ChatServer() as server:
+        server.will(chat_server.saying('{"winner": "Image A"}'), repeats=True)
+        asked = {"base_url": server.url, "model": "tiny-judge", "protocol": "gedit_v2", "against": str(other.plan.dir)}
+        asked["match_published"] = ["single_order"]
+        judge = {"type": "openai_chat", "params": asked, "execution": {**THREADS, "device_ids": ["cpu"]}}
+        mine = imported(tmp_path, made.plan.dir / "edits", "model", reward_model=judge, evaluation__first=2)
+    assert values(mine)["physical/0001"] == {verdict}, "image A wins: the edit of the model that comes first"
 
 
 def test_names_are_ordered_word_by_word_and_numbers_as_numbers() -> None:

@@ -34,14 +34,14 @@ def content(key: str, verdict: str, status: str) -> dict[str, Any]:
     }
 
 
-def test_a_failed_certificate_is_a_warning_and_the_next_run_shows_it(tmp_path: Path) -> None:
+def test_a_judge_that_failed_its_certificate_gives_no_valid_badge_and_the_next_run_shows_it(tmp_path: Path) -> None:
     first = run(tmp_path)
     assert report_of(first)["badge"] == "valid"
     trust = report_of(first)["run"]["judgings"][0]["certificate"]
     assert trust["verdict"] is None and "no certificate" in trust["line"]
     certificate.write(tmp_path, content(first.plan.judging_id, "not certified", "failed"), [])
     second = report_of(run(tmp_path))
-    assert second["badge"] == "valid with warnings"
+    assert second["badge"] == "invalid judge"
     assert any("NOT CERTIFIED" in warning for warning in second["warnings"])
     assert second["certificate"]["verdict"] == "not certified"
     text = (first.plan.dir / "report.md").read_text(encoding="utf-8")

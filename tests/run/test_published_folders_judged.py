@@ -13,7 +13,7 @@ import pytest
 from command_line import cli
 from editeval.config.load import load_mapping
 from editeval.run.pipeline import RunResult, evaluate
-from fakes.chat_server import ChatServer, Handler, saying
+from fakes.chat_server import ChatServer, Handler, refuse, saying
 from published_folders import imgedit, kris, rededit, rise
 
 pytestmark = pytest.mark.slow
@@ -76,6 +76,19 @@ def test_the_authors_name_of_a_criterion_stands_with_its_scores(tmp_path: Path) 
     assert [score.get("authors_name") for score in scores if score["metric"] == "criterion_2"] == [
         "Content Preservation"
     ]
+
+
+def test_a_server_that_takes_no_top_p_is_named_where_the_authors_send_it(tmp_path: Path) -> None:
+    def answer(handler: Handler) -> None:
+        refuse(handler, "top_p") if "top_p" in handler.fields else saying(GRADES)(handler)
+
+    result, calls = run(tmp_path, rededit(tmp_path), "rededit", answer)
+    assert result.exit_code == 0 and "top_p" not in calls[-1]
+    report = json.loads((result.plan.dir / "report.json").read_text(encoding="utf-8"))
+    assert "settings (the server takes no top_p)" in report["run"]["official_claim"]["differs"]
+    imgedit_result, _ = run(tmp_path / "other", imgedit(tmp_path), "imgedit", answer)
+    report = json.loads((imgedit_result.plan.dir / "report.json").read_text(encoding="utf-8"))
+    assert not [one for one in report["run"]["official_claim"]["differs"] if "top_p" in one], "they send none"
 
 
 def test_rededit(tmp_path: Path) -> None:

@@ -23,7 +23,11 @@ def certify(options: argparse.Namespace) -> int:
 
     config = load_for_certificate(Path(options.config), overrides_of(options), options.allow_code)
     suite, contents = certify.Suite(num_samples=options.num_items), []
-    judgings = _chosen(config, options.judge)
+    judgings = chosen_judges(config, options.judge)
+    if options.dry_run:
+        for judging in judgings:
+            sys.stderr.writelines(f"{judging.name}: {line}\n" for line in certify.cost(config, judging, suite))
+        return 0
     with interruptible() as interrupt, logs(config.logging, logging.StreamHandler(sys.stderr)):
         for judging in judgings:
             made = certify.certify(config, judging, interrupt, suite)
@@ -39,7 +43,8 @@ def certify(options: argparse.Namespace) -> int:
     return 0 if all(content["verdict"] == "certified" for content in contents) else 3
 
 
-def _chosen(config: Config, name: str | None) -> list[ScoreSetPlan]:
+def chosen_judges(config: Config, name: str | None) -> list[ScoreSetPlan]:
+    """Every judge of the configuration, or the one called `name`. Raises ConfigError for none."""
     judgings = judging_plans(config)
     if not judgings:
         raise ConfigError(f"{config.path}: reward_model: missing; there is no judge to certify")

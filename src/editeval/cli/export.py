@@ -13,7 +13,8 @@ from typing import BinaryIO, TextIO
 from editeval import files
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
-from editeval.reports.format import subset_line
+from editeval.reports.data import MACRO, MICRO
+from editeval.reports.format import group_title, subset_line
 from editeval.reports.tables import Flat, group_cells, group_columns, judge_cells, replacing, write_csv, write_parquet
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
@@ -21,12 +22,12 @@ from editeval.run import results
 from editeval.run.official import claim_of
 from editeval.run.recorded import editor_of, plan_of
 from editeval.run.trace_events import trace_of
-from editeval.stats.summary import summarise
+from editeval.stats.summary import Entry, summarise
 from editeval.store import connection, queries
 from editeval.store.archive import write_archive
 from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
-from editeval.types import Metric
+from editeval.types import Metric, Summary
 
 NAMES = {
     "csv": "samples.csv",
@@ -175,14 +176,33 @@ def _model(store: RunStore) -> tuple[Model, str]:
             f"{store.dir}: nothing is scored, so there is no table; `editeval status` shows how far it is"
         )
     metric = shown[0].labels[0]
-    entries = (results.entry_of(row, metric) for row in results.rows(store, shown[:1]))
     scale = results.scales(store, shown[:1]).get(metric) or Metric(metric)
     bridged = results.equatings(store, shown[:1]).get(metric)
-    summaries = {s.category: s for s in summarise(entries, metric, scale, bridged)}
-    name = editor_of(store)
-    subset, covers = queries.subset(store), repr((queries.subset(store), queries.covered(store)))
+    covered = queries.covered(store)
+    several = [by for by, counts in covered.items() if len(counts) > 1]
+    entries: list[Entry] = []
+    parts: dict[tuple[str, str], list[Entry]] = {}
+    for row in results.rows(store, shown[:1]):
+        entries.append(results.entry_of(row, metric))
+        for by in several:
+            parts.setdefault((by, getattr(row, by)), []).append(entries[-1])
+    groups: dict[str, dict[str, Summary]] = {by: {} for by in several}
+    for (by, name), part in parts.items():
+        found = (s for s in summarise(part, metric, scale, bridged) if s.category in (MACRO, MICRO))
+        groups[by] |= {f"{group_title(by, name)}, {s.category}": s for s in found}
     claims = tuple(map(str, (claim_of(store, shown) or {}).get("lines", ())))
-    return Model(name, summaries, shown[0].title, subset, scale, shown[0].id, claims, covers), metric
+    model = Model(
+        editor_of(store),
+        {s.category: s for s in summarise(entries, metric, scale, bridged)},
+        judge=shown[0].title,
+        subset=queries.subset(store),
+        scale=scale,
+        judging_id=shown[0].id,
+        claims=claims,
+        covers=repr((queries.subset(store), covered)),
+        groups=groups,
+    )
+    return model, metric
 
 
 def _told_apart(models: Sequence[Model], directories: Sequence[Path]) -> list[Model]:

@@ -14,6 +14,10 @@ Flags = Callable[[Group], object]
 """Adds one flag or several."""
 DISPLAYS = ("auto", "live", "plain", "json", "none")
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
+PEOPLE = (
+    *("editreward_bench", "tiger_editreward_bench", "mmrb2", "editreward_compass", "imagenhub", "vcreward"),
+    "own",
+)
 PLUGINS = ("editors", "judges", "benchmarks", "protocols", "policies")
 
 
@@ -100,7 +104,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_looks, _add_scores, _add_bridge, _add_others):
+    for add in (_add_runs, _add_imports, _add_looks, _add_scores, _add_comparisons, _add_others):
         add(commands)
     return parser
 
@@ -254,13 +258,46 @@ def _add_scores(commands: Commands[Parser]) -> None:
         "how far can this judge be trusted? needs no editor and no data",
         _flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
         _flag("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30"),
+        _switch("--dry-run", "how many calls, tokens and dollars; nothing is asked"),
         _flag("--judge", metavar="NAME", help="of several judges, this one alone"),
         *(_JSON, _stage_flags("the judges")),
     )
-    certify.set_defaults(benchmark=None, data=None, categories=None, limit=None, first=None, sample=None)
+    meta = _add(
+        commands,
+        "meta",
+        "how far does this judge agree with people? on pairs or ratings of real edits",
+        _flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
+        _flag("--data", dest="people", required=True, metavar="NAME", help=f"what people said: {', '.join(PEOPLE)}"),
+        _flag("--path", default="", metavar="PATH", help="its file, folder or clone (default: the Hub's data set)"),
+        _flag("--limit", dest="num_pairs", type=int, metavar="N", help="about N pairs, at least 30 (default: all)"),
+        _flag("--judge", metavar="NAME", help="of several judges, this one alone"),
+        _switch("--dry-run", "how many calls, tokens and dollars; nothing is asked"),
+        *(_JSON, _stage_flags("the judges")),
+    )
+    for parser in (certify, meta):
+        parser.set_defaults(benchmark=None, data=None, categories=None, limit=None, first=None, sample=None)
 
 
-def _add_bridge(commands: Commands[Parser]) -> None:
+def _add_comparisons(commands: Commands[Parser]) -> None:
+    _add(
+        commands,
+        "compare",
+        "which model is better: by a judge of pairs of edits, by people's verdicts, or by the scores of the runs",
+        _flag("runs", nargs="*", default=[], metavar="RUN", help="two or more: run directories, or their names"),
+        _flag("--judge", metavar="FILE", help="configuration whose judge compares two edits (protocol: pairwise, ...)"),
+        _flag(
+            "--verdicts", metavar="FILE", help="people's verdicts instead: .jsonl, MMRB2's .json, ImagenHub's folder"
+        ),
+        _flag("--max-pairs", type=int, metavar="N", help="ask about at most N pairs of edits"),
+        _switch("--all", "ask about every pair of edits, whatever the answers are"),
+        _flag("--out", metavar="FOLDER", help="of comparison.json and .md (default: comparisons/ beside the runs)"),
+        _flag("--seed", type=int, default=0, metavar="N", help="of the order of samples and of the bootstrap"),
+        _flag("--set", action="append", default=[], metavar="A.B=C", help="of the judge; repeatable"),
+        _flag("--data", metavar="PATH", help="where the data of the runs' benchmark are now"),
+        *(_RUNS_IN, _JSON, _CODE, _DEBUG),
+        epilog="examples:\n  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
+        "  editeval compare --verdicts people.jsonl\n\n" + EXIT_CODES,
+    )
     _add(
         commands,
         "bridge",

@@ -188,14 +188,15 @@ def _execution(section: str, execution: Mapping[str, object], settings: Settings
 
 
 def _model(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
-    model, revision, folder = (params.get(name) for name in ("model_name", "revision", "folder"))
+    model, revision, folder, adapter, lora = map(params.get, ("model_name", "revision", "folder", "adapter", "lora"))
     if isinstance(folder, str) and folder:  # with edits made elsewhere
         yield _effect(settings, "reads", folder, "", f"{section}.params.folder")
     if params.get("trust_remote_code") not in (None, False):
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
         yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
-    named = [("model_name", model), *(("lora", _mapping(one).get("path")) for one in _list(params.get("lora")))]
+    named = [("model_name", model), ("base_model", params.get("base_model")), ("adapter", adapter)]
+    named += [("lora", _mapping(one).get("path")) for one in _list(lora)]
     for name, model in [(name, model) for name, model in named if isinstance(model, str) and model]:
         pickle, key, path = _pickle_of(model), f"{section}.params.{name}", _path(model)
         is_here = path is not None and path.exists()
@@ -247,9 +248,6 @@ def _results(settings: Settings) -> Iterator[Effect]:
         yield _effect(settings, "writes", os.path.realpath(file), why, "logging.log_file", "logging.log_dir")
 
 
-# ------------------------------------------------------------------------------------------------ places
-
-
 def _is_usual(path: Path, places: Sequence[Path]) -> bool:
     """Whether `path`, its links followed, is beneath one of `places`, in no hidden folder there."""
     real = Path(os.path.realpath(path))
@@ -265,7 +263,8 @@ def _odd_file(place: Path) -> str:
 
 def _strange_folders(settings: Settings) -> list[Path]:
     """Folders that may be a stranger's: of the configuration, of the data and of checkpoints."""
-    keys = (f"{section}.params.{name}" for section in _sections(settings) for name in ("model_name", "folder"))
+    names = ("model_name", "base_model", "adapter", "folder")
+    keys = (f"{one}.params.{name}" for one in _sections(settings) for name in names)
     named = map(settings.at, ("benchmark.params.path", *keys))
     found = [path for path in map(_path, named) if path is not None and path.exists()]
     return [settings.folder, *(path if path.is_dir() else path.parent for path in found)]

@@ -8,7 +8,7 @@ Cost     one prompt per question of the protocol; `rubric` writes a few tokens e
 
 One call of `judge` is one batch: batch_size prompts at a time, padded on the left, answered by the likeliest tokens
 unless num_samples says otherwise. A batch that does not fit into memory is halved. Code of a checkpoint is never run,
-and only safetensors weights are read.
+and only safetensors weights are read. `adapter`: a LoRA that peft saved, merged into the weights as peft does it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import ClassVar
 from editeval.errors import ConfigError
 from editeval.judges.chat.params import AskParams
 from editeval.judges.chat.runner import ProtocolJudge
+from editeval.judges.local import adapter as adapters
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, load_checkpoint
 from editeval.judges.parsing.answers import TEXT_FORMATS
-from editeval.types import WEIGHTS, HubModel
+from editeval.types import WEIGHTS, WHERE_SET, HubModel
 
 NAME = "transformers_vlm"
 
@@ -34,6 +35,8 @@ class TransformersVlmParams(AskParams):
 
     model_name: str = field(default="Qwen/Qwen3-VL-30B-A3B-Instruct", metadata=WEIGHTS)  # on the hub, or a local path
     revision: str | None = None  # commit, tag or branch of the hub repository; None: the newest that is at hand
+    adapter: str = field(default="", metadata={**WEIGHTS, **WHERE_SET})  # a LoRA: a folder, or a name on the hub
+    adapter_revision: str | None = field(default=None, metadata=WHERE_SET)  # its commit there, of 40 hex digits
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
     use_flash_attention: bool = False  # attention by the package flash_attn instead of torch's own
     sampling_temperature: float | None = (
@@ -45,6 +48,7 @@ class TransformersVlmParams(AskParams):
     def __post_init__(self) -> None:
         if not self.model_name.strip():
             raise ConfigError("model_name: must name a checkpoint, got nothing")
+        adapters.check_values(self.adapter, self.adapter_revision)
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         super().__post_init__()
@@ -71,7 +75,8 @@ class TransformersVlmParams(AskParams):
     @property
     def wanted(self) -> ModelRequest:
         """What is to be loaded."""
-        return ModelRequest(self.model_name, self.revision, self.dtype, self.use_flash_attention)
+        names = self.model_name, self.revision, self.dtype, self.use_flash_attention
+        return ModelRequest(*names, adapter=self.adapter, adapter_revision=self.adapter_revision)
 
 
 class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):
@@ -86,10 +91,15 @@ class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):
     def check(cls, params: TransformersVlmParams) -> None:
         """A folder must be there; what is on the hub is looked up afterwards."""
         check_folder(params.wanted)
+        adapters.check_folder(params.adapter)
 
     @classmethod
     def hub_model(cls, params: TransformersVlmParams) -> HubModel | None:
         return params.wanted.hub_model
+
+    @classmethod
+    def hub_adapter(cls, params: TransformersVlmParams) -> HubModel | None:
+        return params.wanted.hub_adapter
 
     def backend(self, devices: Sequence[str]) -> LocalModel:
         """The checkpoint. Raises MachineError if it cannot be found, is incomplete or is not of a supported family."""

@@ -7,7 +7,8 @@ Cost     one prompt per question of the protocol, or num_samples; what two quest
 
 One call of `judge` is one batch of vLLM's: a larger reward_model.execution.batch_size (64) keeps the device busy, and
 scores still land batch by batch. A worker with several devices (devices_per_worker) spreads the model over them. vLLM
-pins a torch of its own: give it an environment of its own. Code of a checkpoint is never run.
+pins a torch of its own: give it an environment of its own. Code of a checkpoint is never run. `adapter`: a LoRA that
+peft saved, attached to every request; needs peft too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import importlib
 import logging
 import math
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,13 +29,15 @@ from editeval.judges.chat import messages as chat
 from editeval.judges.chat.messages import JSON_SCHEMAS, NUMBER, Conversation, Part
 from editeval.judges.chat.params import DrawnParams, SamplingParams
 from editeval.judges.chat.runner import Backend, Call, ProtocolJudge
-from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder
+from editeval.judges.local import adapter as adapters
+from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, empty_model
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
-from editeval.types import WEIGHTS, Facts, HubModel
+from editeval.types import WEIGHTS, WHERE_SET, Facts, HubModel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
     from vllm import LLM, RequestOutput
     from vllm.logprobs import Logprob
 
@@ -60,6 +64,8 @@ class VllmVlmParams(DrawnParams):
 
     model_name: str = field(default="Qwen/Qwen3-VL-8B-Instruct", metadata=WEIGHTS)  # on the hub, or a local path
     revision: str | None = None  # commit, tag or branch of the hub repository; None: the newest
+    adapter: str = field(default="", metadata={**WEIGHTS, **WHERE_SET})  # a LoRA: a folder, or a name on the hub
+    adapter_revision: str | None = field(default=None, metadata=WHERE_SET)  # its commit there, of 40 hex digits
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
     max_model_len: int = 8192  # tokens of a prompt and its reply; a longer prompt is unscored
     gpu_memory_utilization: float = 0.9  # share of each device's memory that vLLM takes
@@ -68,6 +74,7 @@ class VllmVlmParams(DrawnParams):
     def __post_init__(self) -> None:
         if not self.model_name.strip():
             raise ConfigError("model_name: must name a checkpoint, got nothing")
+        adapters.check_values(self.adapter, self.adapter_revision)
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         super().__post_init__()
@@ -100,6 +107,7 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
         wanted = _wanted(params)
         if not Path(wanted.place).is_file():
             check_folder(wanted)
+        adapters.check_folder(params.adapter, is_attached=True)
 
     @classmethod
     def hub_model(cls, params: VllmVlmParams) -> HubModel | None:
@@ -108,6 +116,10 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
             return None
         model = _wanted(params).hub_model
         return model and replace(model, is_file_needed=False)
+
+    @classmethod
+    def hub_adapter(cls, params: VllmVlmParams) -> HubModel | None:
+        return _wanted(params).hub_adapter
 
     def backend(self, devices: Sequence[str]) -> VllmEngine:
         """The model, spread over `devices`. Raises MachineError if vLLM is not installed, or cannot load it."""
@@ -128,11 +140,15 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
             "seed": 0,
             **p.engine,
         }
-        return VllmEngine(self._vllm or _package(), options)
+        if not p.adapter:
+            return VllmEngine(self._vllm or _package(), options)
+        lora = AttachedLora.fitting(_wanted(p))
+        return VllmEngine(self._vllm or _package(), {**options, **lora.options}, lora)
 
 
 def _wanted(params: VllmVlmParams) -> ModelRequest:
-    return ModelRequest(params.model_name, params.revision, params.dtype, use_flash_attention=False)
+    names = params.model_name, params.revision, params.dtype
+    return ModelRequest(*names, False, adapter=params.adapter, adapter_revision=params.adapter_revision)
 
 
 def _package() -> ModuleType:
@@ -141,6 +157,52 @@ def _package() -> ModuleType:
         return importlib.import_module("vllm")
     except ModuleNotFoundError as error:
         raise MachineError(f"reward_model.type: {NAME} needs the package {error.name}; {INSTALL}") from error
+
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What vLLM takes as `max_lora_rank`."""
+
+
+@dataclass(frozen=True)
+class AttachedLora:
+    """An adapter that fits the model, for vLLM to compute beside its weights: vLLM has no way to merge one."""
+
+    adapter: adapters.Adapter
+    state: Mapping[str, Tensor]  # its weights, called as transformers calls them now
+
+    @classmethod
+    def fitting(cls, wanted: ModelRequest) -> AttachedLora:
+        """Raises MachineError, one line, for one that does not fit: vLLM passes over weights without a place."""
+        adapter = adapters.read(wanted.adapter, wanted.adapter_revision, is_attached=True)
+        if adapter.rank > RANKS[-1]:
+            raise MachineError(f"{adapters.KEY}: {adapter.name!r} has the rank {adapter.rank}; vLLM takes {RANKS[-1]}")
+        adapters.warn_of_base(adapter, wanted.model_name)
+        return cls(adapter, adapters.placed(adapter, empty_model(wanted))[1])
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What `vllm.LLM` has to be told."""
+        rank = next(rank for rank in RANKS if rank >= self.adapter.rank)
+        options: dict[str, object] = {"enable_lora": True, "max_loras": 1, "max_lora_rank": rank}
+        if any(".visual." in name for name in self.state):
+            options["enable_tower_connector_lora"] = True
+        return options
+
+    def attach(self, vllm: Any, llm: LLM) -> object:
+        """The adapter is in the engine, which keeps it; returns what names it in a request."""
+        with tempfile.TemporaryDirectory(prefix="editeval-adapter-") as folder:
+            adapters.write_for_vllm(self.adapter, self.state, Path(folder))
+            made: object = vllm.lora.request.LoRARequest("adapter", 1, folder)
+            try:
+                is_new = llm.llm_engine.add_lora(made)
+            except Exception as error:  # of its own class where another process raised it
+                if type(error) not in (Exception, ValueError, RuntimeError, OSError):
+                    raise
+                what = " ".join(str(error).split())[:240]
+                raise MachineError(f"{adapters.KEY}: {self.adapter.name!r}: not accepted by vllm: {what}") from error
+        if not is_new:
+            raise MachineError(f"{adapters.KEY}: {self.adapter.name!r}: vllm did not load it")
+        return made
 
 
 FINISHED = "stop"
@@ -158,14 +220,16 @@ class EngineLostError(EditevalError):
 class VllmEngine(Backend[Conversation]):
     """A loaded `vllm.LLM`; `vllm` is the package. Written for vLLM 0.32 and 0.33."""
 
-    def __init__(self, vllm: Any, options: Mapping[str, object]) -> None:
-        """Raises MachineError if the model cannot be loaded."""
+    def __init__(self, vllm: Any, options: Mapping[str, object], lora: AttachedLora | None = None) -> None:
+        """Raises MachineError if the model or its adapter cannot be loaded."""
         self._vllm = vllm
         try:
             self._llm: LLM = vllm.LLM(**options)
         except (OSError, ValueError) as error:
             first = " ".join(str(error).split())[:240]
             raise MachineError(f"reward_model.params.model_name: {options['model']!r}: {first}") from error
+        self._adapter = {} if lora is None else lora.adapter.facts
+        self._attached = {} if lora is None else {"lora_request": lora.attach(vllm, self._llm)}
 
     def facts(self) -> Facts:
         """What vLLM's own configuration says; `attention` is "auto" where vLLM chooses, which its log then names."""
@@ -178,6 +242,7 @@ class VllmEngine(Backend[Conversation]):
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": config.device_config.device_type,
             "num_devices": config.parallel_config.world_size,
+            **self._adapter,
         }
 
     def close(self) -> None:
@@ -198,7 +263,7 @@ class VllmEngine(Backend[Conversation]):
         """All in one batch or, if the engine refuses one of them, one by one."""
         asked, sampling = [call.prompt for call in calls], [self._sampling(call.sampling) for call in calls]
         try:
-            outputs = self._llm.chat(asked, sampling, use_tqdm=False)
+            outputs = self._llm.chat(asked, sampling, use_tqdm=False, **self._attached)
         except Exception as error:
             kinds = {cls.__name__ for cls in type(error).__mro__}
             if kinds & _OF_ENGINE:

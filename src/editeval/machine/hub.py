@@ -68,12 +68,12 @@ def problem_of(model: HubModel) -> str:
 
 
 def is_cached(model: HubModel) -> bool:
-    """Whether that revision is in the cache, with every weight that it says it has. Asks no server."""
+    """Whether that revision is in the cache, with every weight that it names, if any is needed. Asks no server."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(model.name, model.file, cache_dir=model.cache_dir, revision=model.revision)
-    if not isinstance(found, str):
-        return False
+    if not isinstance(found, str) or not model.needs_weights:
+        return isinstance(found, str)
     folder = Path(found).parent
     weights = {path for path in folder.rglob("*") if path.suffix in WEIGHTS and path.exists()}
     return bool(weights) and all(path in weights for path in _promised(folder)) and _has_components(Path(found))

@@ -18,7 +18,7 @@ from editeval.store.records import SampleRow
 from editeval.types import ImageRef, Metric, Subset, Summary
 
 ANOTHER_BENCHMARK = Message("another_benchmark")
-VALID, WARNED, INVALID = "valid", "valid with warnings", "invalid"
+VALID, WARNED, INVALID, INVALID_JUDGE = "valid", "valid with warnings", "invalid", "invalid judge"
 MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
@@ -193,11 +193,16 @@ def coverage_of(seen: Survey) -> JsonObject:
 
 
 def decide_badge(
-    seen: Survey, is_judged: bool = True, is_control: bool = False, about_judges: Sequence[Message] = ()
+    seen: Survey,
+    is_judged: bool = True,
+    is_control: bool = False,
+    about_judges: Sequence[Message] = (),
+    is_judge_trusted: bool = True,
 ) -> tuple[str, tuple[Message, ...]]:
     """(badge, warnings): invalid below MIN_COVERAGE or with nothing scored, else with warnings if there are any.
 
-    `about_judges` are further warnings, such as a certificate that a judge failed.
+    `about_judges` are further warnings, such as a certificate that a judge failed. Where the headline's judge failed
+    one, `is_judge_trusted` is False and the badge is INVALID_JUDGE at best.
 
     Without a judge the edits are what counts: their share takes the place of the coverage. A control (`identity`,
     `target`) is meant to give equal scores and unchanged pictures: that is no warning.
@@ -209,6 +214,8 @@ def decide_badge(
         is_enough = seen.num_done > 0 and seen.num_done >= MIN_COVERAGE * seen.num_samples
     if not is_enough:
         return INVALID, warnings
+    if not is_judge_trusted:
+        return INVALID_JUDGE, warnings
     return (WARNED if warnings else VALID), warnings
 
 

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report, SampleGroup
+from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
 from editeval.reports.official_numbers import official_lines
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
@@ -77,16 +77,16 @@ def rows_of(report: Report, metric: str) -> tuple[Summary, ...]:
 GROUP_TITLES = {"language": "by language", "subset": "by named subset"}
 
 
-def group_title(group: SampleGroup) -> str:
+def group_title(by: str, name: str) -> str:
     """What the samples of one language or named subset are called."""
-    return printable(group.name) or {"language": "(no language)", "subset": "(in none)"}[group.by]
+    return printable(name) or {"language": "(no language)", "subset": "(in none)"}[by]
 
 
 def group_tables(report: Report) -> Iterator[tuple[str, tuple[Summary, ...]]]:
     """What is grouped by, and two summaries of each group's headline: over its categories, and over its samples."""
     for by in GROUPED_BY:
         rows = tuple(
-            replace(summary, category=f"{group_title(group)}, {summary.category}")
+            replace(summary, category=f"{group_title(group.by, group.name)}, {summary.category}")
             for group in report.groups
             for summary in group.summaries
             if group.by == by and summary.metric == report.headline_metric and summary.category in (MACRO, MICRO)

@@ -18,18 +18,48 @@ _SHOWN_FAILURES = 4
 Certificate = JsonObject
 
 
-def certificate_line(certificate: Certificate | None) -> Message:
-    """The certificate in one line, for the terminal and the head of a report."""
-    return Message("no_certificate") if certificate is None else Message("judge_trust", (_verdict(certificate),))
+Trust = tuple[Certificate | None, Sequence[Certificate]]
+"""Of a judge: its drawn certificate, and the photographic ones, one for each data set of people's judgements."""
 
 
-def certificate_warnings(certificates: Mapping[str, Certificate | None]) -> list[Message]:
-    """One warning for each judge, by name, whose certificate says that it must not be trusted."""
-    return [
-        Message("judge_warning", (printable(name), _verdict(certificate)))
-        for name, certificate in certificates.items()
-        if certificate is not None and certificate["verdict"] != CERTIFIED
-    ]
+def certificate_line(certificate: Certificate | None, photographic: Sequence[Certificate] = ()) -> Message:
+    """The certificates in one line, for the terminal and the head of a report."""
+    drawn = Message("no_certificate") if certificate is None else Message("judge_trust", (_verdict(certificate),))
+    return Message("with_photographs", (drawn, tuple(map(_on_photographs, photographic)))) if photographic else drawn
+
+
+def certificate_warnings(
+    certificates: Mapping[str, Certificate | None], photographic: Mapping[str, Sequence[Certificate]] | None = None
+) -> list[Message]:
+    """One warning for each judge, by name, and each certificate that says that it must not be trusted."""
+    found = []
+    for name, certificate in certificates.items():
+        if certificate is not None and certificate["verdict"] != CERTIFIED:
+            found.append(Message("judge_warning", (printable(name), _verdict(certificate))))
+        bad = [_on_photographs(one) for one in (photographic or {}).get(name, ()) if one["verdict"] != CERTIFIED]
+        found += [Message("judge_warning", (printable(name), said)) for said in bad]
+    return found
+
+
+def is_trusted(certificate: Certificate | None, photographic: Sequence[Certificate]) -> bool:
+    """Whether no certificate of the judge says that it must not be trusted; without any, nothing is known."""
+    return all(one["verdict"] == CERTIFIED for one in (certificate, *photographic) if one is not None)
+
+
+def _on_photographs(certificate: Certificate) -> Message:
+    main, coverage = certificate["checks"][0], certificate["checks"][-1]
+    span = f"{fixed(main['low'])} - {fixed(main['high'])}"
+    values = printable(certificate["data"]["name"]), fixed(main["value"]), span
+    counts = coverage["num_compared"], coverage["num_asked"]
+    if certificate["verdict"] == CERTIFIED:
+        return Message("photographs", (*values, *counts))
+    return Message("photographs_failed", (*values, *counts, tuple(_failures(certificate["checks"]))))
+
+
+def photographic_blocks(photographic: Sequence[Certificate]) -> list[JsonObject]:
+    """What report.json says of them: everything but what their own files keep alone."""
+    left_out = ("versions", "host", "judge", "devices", "seconds")
+    return [{name: value for name, value in one.items() if name not in left_out} for one in photographic]
 
 
 def _verdict(certificate: Certificate) -> Message:

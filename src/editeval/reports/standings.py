@@ -6,33 +6,57 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from editeval.reports.data import JsonObject
+from editeval.reports.format import format_interval
 from editeval.reports.markdown import escaped
-from editeval.text import NOTHING, printable, share
+from editeval.text import NOTHING, fixed, printable, share
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 Rows = Sequence[Sequence[str]]
 _STANDINGS = ("place", "model", "Elo", "95 % interval", "true place", "verdicts")
-_PAIRS = ("pair", "wins", "ties", "losses", "won", "interval of all pairs", "read", "asked of all")
+_PAIRS = ("question", "pair", "images", "wins", "ties", "losses", "first won", "interval", "read", "asked of all")
+_SCORES = ("pair", "metric", "shared", "wins", "ties", "losses", "difference", "95 % interval", "scored", "scored")
 _POSITION = ("question", "both orders read", "flip with the order", "first image won", "95 % interval")
 
 
 def render_comparison(document: JsonObject, console: Console) -> None:
     """Prints it; texts from data are never markup."""
-    from rich.table import Table
     from rich.text import Text
 
     for title, header, rows in _tables(document):
-        table = Table(title=Text(title), title_justify="left")
-        for number, name in enumerate(header):
-            is_text = name in ("model", "pair", "question")
-            table.add_column(name, justify="left" if is_text else "right", overflow="fold", no_wrap=number == 0)
-        for row in rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
+        console.print(_table(title, header, rows))
     for line in (*_notes(document), *_sentences(document)):
         console.print(Text(line), highlight=False)
+
+
+def render_scores(pairs: Sequence[JsonObject], console: Console) -> None:
+    """Prints runs compared by their scores."""
+    console.print(_table("differences of scores", _SCORES, [_scored(one) for one in pairs]))
+    if not all(one["is_same_judge"] for one in pairs):
+        console.print("Not all runs were scored by the same judge in the same way.", highlight=False)
+
+
+def _table(title: str, header: Sequence[str], rows: Rows) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left")
+    for name in header:
+        is_text = name in ("model", "pair", "question", "metric")
+        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _scored(one: JsonObject) -> list[str]:
+    name = printable(f"{one['a']} : {one['b']}")
+    counted = [str(one[what]) for what in ("num_shared", "wins", "ties", "losses")]
+    interval = format_interval(one["low"], one["high"]) or one["interval_note"].replace("_", " ") or NOTHING
+    covered = [f"{one[what]['num_scored']}/{one[what]['num_samples']}" for what in ("first", "second")]
+    return [name, printable(one["metric"]), *counted, fixed(one["difference"]), interval, *covered]
 
 
 def comparison_markdown(document: JsonObject) -> str:
@@ -60,10 +84,10 @@ def _about(document: JsonObject) -> Iterator[str]:
 
 
 def _tables(document: JsonObject) -> Iterator[tuple[str, Sequence[str], Rows]]:
-    first, *others = document["questions"]
-    yield f"{first['name']}: ranking", _STANDINGS, [_standing(n, one) for n, one in enumerate(first["standings"], 1)]
-    for question in (first, *others):
-        yield f"{question['name']}: pairs", _PAIRS, [_pair(one) for one in question["pairs"]]
+    first = document["questions"][0]
+    yield f"ranking by {first['name']}", _STANDINGS, [_standing(n, one) for n, one in enumerate(first["standings"], 1)]
+    pairs = [_pair(question["name"], one) for question in document["questions"] for one in question["pairs"]]
+    yield "pairs", _PAIRS, pairs
     if document["position"]:
         yield "position bias", _POSITION, [_position(one) for one in document["position"]]
 
@@ -74,14 +98,15 @@ def _standing(place: int, one: JsonObject) -> list[str]:
     return [str(place), printable(one["name"]), f"{one['elo']:.0f}", interval, true_place, str(one["num_verdicts"])]
 
 
-def _pair(one: JsonObject) -> list[str]:
+def _pair(question: str, one: JsonObject) -> list[str]:
     name = printable(f"{one['a']} : {one['b']}")
     num_read = one["wins"] + one["ties"] + one["losses"]
     counted = [str(one[what]) for what in ("wins", "ties", "losses")]
     expected = num_read + one["num_unread"]
     won = NOTHING if one["share"] is None else share(one["share"])
     interval = NOTHING if one["share"] is None else _percent(one["low"], one["high"])
-    return [name, *counted, won, interval, f"{num_read}/{expected}", f"{expected}/{one['num_possible']}"]
+    about = [printable(question), name, str(one["num_images"])]
+    return [*about, *counted, won, interval, f"{num_read}/{expected}", f"{expected}/{one['num_possible']}"]
 
 
 def _position(one: JsonObject) -> list[str]:
@@ -97,6 +122,8 @@ def _percent(low: float, high: float) -> str:
 
 def _notes(document: JsonObject) -> Iterator[str]:
     counts, method = document["counts"], document["method"]
+    if left_out := (document.get("verdicts") or {}).get("num_left_out"):
+        yield f"{left_out} further verdicts are on two edits of one model, and left out."
     asked = f"{counts['asked']} of {counts['possible']} pairs of edits were asked about"
     equal = f", {counts['equal']} more are the same picture twice: a tie" if counts["equal"] else ""
     yield f"{asked}{equal}; {_WHY[method['stopped']]}."

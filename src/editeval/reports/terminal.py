@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.reports.data import INVALID, OF_SUBSET, VALID, Cause, JsonObject, Report, surveyed
+from editeval.reports.data import INVALID, INVALID_JUDGE, OF_SUBSET, VALID, Cause, JsonObject, Report, surveyed
 from editeval.reports.format import (
     GROUP_TITLES,
     category_title,
@@ -46,7 +46,7 @@ _EXPENDABLE = ("median", "std", "min", "max", "count")
 
 MAX_TITLE = 40  # characters of a category
 
-_STYLES = {VALID: "bold green", INVALID: "bold red"}
+_STYLES = {VALID: "bold green", INVALID: "bold red", INVALID_JUDGE: "bold red"}
 _STATUS_STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "not measured": "bold red"}
 
 

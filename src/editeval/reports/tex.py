@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from editeval.reports.data import MACRO, MICRO
-from editeval.reports.format import subset_line
+from editeval.reports.format import GROUP_TITLES, subset_line
 from editeval.reports.i18n import english
 from editeval.text import printable
 from editeval.types import Metric, Subset, Summary
@@ -26,6 +26,7 @@ _SPECIAL = {
 }
 _PATTERN = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")
 NOTHING = "--"
+DIFFERS = " differs in: "  # in a line about an official number
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +41,32 @@ class Model:
     judging_id: str = ""  # models with another one are judged differently
     claims: tuple[str, ...] = ()  # whether its official numbers are official, or what differs
     covers: str = ""  # which samples: models with another text cover different ones
+    groups: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict)  # "language" or "subset" -> column
 
 
 def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
-    """The table of `models`; the best mean of a column is bold if there are several models.
+    """The table of `models`, and one each for languages and named subsets; the best of several means is bold.
 
     Models that are judged differently, or cover different samples, are not compared: no mean is bold, and the caption
     says why.
     """
     categories = [c for c in dict.fromkeys(c for m in models for c in m.summaries) if c not in (MACRO, MICRO)]
-    columns = [*categories, MACRO, MICRO]
+    lines = [f"% {printable(origin)}", r"% \usepackage{booktabs}"]
+    lines += _table(models, [*categories, MACRO, MICRO], _caption(metric, models, models[0].scale), "editeval")
+    for by in dict.fromkeys(by for model in models for by in model.groups):
+        parts = [replace(model, summaries=model.groups.get(by, {})) for model in models]
+        columns = list(dict.fromkeys(column for part in parts for column in part.summaries))
+        caption = f"{escaped(metric)} {GROUP_TITLES[by]}; as Table~\\ref{{tab:editeval}}.{_why(parts)}"
+        lines += ["", *_table(parts, columns, caption, f"editeval-{by}")]
+    return "\n".join([*lines, ""])
+
+
+def _table(models: Sequence[Model], columns: Sequence[str], caption: str, label: str) -> list[str]:
     lines = [
-        f"% {printable(origin)}",
-        *(f"% {printable(model.name)}: {printable(line)}" for model in models for line in model.claims),
-        r"% \usepackage{booktabs}",
         r"\begin{table}[t]",
         r"  \centering",
-        f"  \\caption{{{_caption(metric, models, models[0].scale)}}}",
-        r"  \label{tab:editeval}",
+        f"  \\caption{{{caption}}}",
+        f"  \\label{{tab:{label}}}",
         f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"    \toprule",
         f"    Model & {' & '.join(escaped(column) for column in columns)} \\\\",
@@ -73,7 +82,7 @@ def render_tex(models: Sequence[Model], metric: str, origin: str) -> str:
             f"    {{\\scriptsize 95\\,\\% interval}} & {' & '.join(map(_interval, found))} \\\\",
             f"    {{\\scriptsize scored}} & {' & '.join(map(_coverage, found))} \\\\",
         ]
-    return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
+    return [*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
 
 
 def escaped(text: object) -> str:
@@ -82,10 +91,8 @@ def escaped(text: object) -> str:
 
 
 def _caption(metric: str, models: Sequence[Model], scale: Metric) -> str:
-    notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
-    why = "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
     subsets = "".join(f" {escaped(m.name)} is a {escaped(subset_line(m.subset))}." for m in models if m.subset)
-    subsets += "".join(f" {escaped(m.name)}: {escaped(line)}." for m in models for line in m.claims)
+    subsets += _claims(models)
     if _is_judged_differently(models):
         judges = "judged differently, so that the means do not compare: "
         judges += "; ".join(f"{escaped(model.name)} by {escaped(model.judge)}" for model in models)
@@ -98,8 +105,25 @@ def _caption(metric: str, models: Sequence[Model], scale: Metric) -> str:
         f"{escaped(metric)}, {ends}: "
         r"mean, 95\,\% interval (cluster-robust, Student's $t$) and scored of all samples. "
         r"\emph{macro}: mean of the categories; \emph{micro}: over all samples. Samples without a score enter no mean. "
-        f"Scores: {judges}.{why}{subsets}"
+        f"Scores: {judges}.{_why(models)}{subsets}"
     )
+
+
+def _why(models: Sequence[Model]) -> str:
+    """Why intervals are unreliable."""
+    notes = dict.fromkeys(s.interval_note for m in models for s in m.summaries.values() if s.interval_note)
+    return "".join(f" {escaped(english(f'why_{note}'))}" for note in notes)
+
+
+def _claims(models: Sequence[Model]) -> str:
+    """The lines about official numbers; what differs is said once for all models that have it in common."""
+    by_difference: dict[str, list[str]] = {}
+    for model in models:
+        for line in model.claims:
+            number, differs, what = line.partition(DIFFERS)
+            by_difference.setdefault(differs + what, []).append(f"{model.name}: {number}")
+    told = ("; ".join(numbers) + what for what, numbers in by_difference.items())
+    return "".join(f" {escaped(text)}." for text in told)
 
 
 def _is_judged_differently(models: Sequence[Model]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from editeval.judges.protocols import protocol
 from editeval.reproduce.clone import Clone, PublishedDataError
-from editeval.reproduce.official_means import SampleScores, as_reading, request_of, rows_of
+from editeval.reproduce.official_means import SampleScores, as_reading, is_yes, request_of, rows_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 
 _ENDING = "_gpt_score.csv"
@@ -36,7 +36,7 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
             sample = SampleScores(group, gedit.combine(readings, request_of(name, {"category": group})))
             language = row["instruction_language"]
             subsets.setdefault(f"{language}, full set", []).append(sample)
-            if row["intersection_exist"].strip().lower() in ("true", "1"):
+            if is_yes(row["intersection_exist"]):
                 subsets.setdefault(f"{language}, intersection", []).append(sample)
     absent = sorted(set(_GROUPS) - set(files.values()))
     notes = (_NOTE, *([f"no file of {', '.join(absent)}: published, the average would be NaN"] if absent else []))

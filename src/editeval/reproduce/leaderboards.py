@@ -22,6 +22,10 @@ _README = "README.md"
 _MAX_CHARACTERS = 2_000_000
 _HEADS = ("Model", "Method", "Models")
 _TAG, _MARK = re.compile(r"<[^<>]*>"), re.compile(r"[*_`\\]")
+_ROW = re.compile(  # each <tr> is looked at up to the next one, and no further
+    r"^[ \t]*\|([^\n]*)\|[ \t]*$|<tr>((?:(?!</?tr>).)*)</tr>", re.MULTILINE | re.DOTALL
+)
+_CELL = re.compile(r"<t[dh][^<>]*>((?:(?!</?t[dh]).)*)</t[dh]>", re.DOTALL)
 _NUM_RISE = {"Temporal": 85, "Causal": 90, "Spatial": 100, "Logical": 85}  # samples of each category
 
 
@@ -65,12 +69,8 @@ def _of_row(board: _Board, row: Sequence[str]) -> Iterator[Recomputed]:
 
 def _rows(text: str) -> Iterator[list[str]]:
     """The rows of all Markdown and HTML tables, each cell without marks."""
-    for match in re.finditer(r"^[ \t]*\|([^\n]*)\|[ \t]*$|<tr>(.*?)</tr>", text, re.MULTILINE | re.DOTALL):
-        cells = (
-            match[1].split("|")
-            if match[1] is not None
-            else re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", match[2], re.DOTALL)
-        )
+    for match in _ROW.finditer(text):
+        cells = match[1].split("|") if match[1] is not None else _CELL.findall(match[2])
         row = [
             " ".join(re.sub(r"[^\x20-\x7e]", "", _MARK.sub("", html.unescape(_TAG.sub(" ", cell)))).split())
             for cell in cells
@@ -104,7 +104,7 @@ _RULES: Mapping[str, str] = {
 
 def _results(name: str, title: str, repository: str, commit: str, rule: str, *boards: _Board) -> ResultFormat:
     recompute = partial(_recompute, boards)
-    words = "whatever the table's authors used"
+    words = "those of the table's authors"
     return ResultFormat(name, title, repository, commit, _README, words, _RULES[rule], recompute)
 
 

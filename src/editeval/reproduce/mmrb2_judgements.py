@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from editeval.reproduce.clone import Clone, PublishedDataError
 from editeval.reproduce.published import Recomputed, ResultFormat
+from editeval.stats.agreement import readable_verdicts
 
 _TABLE = "accuracy of the sample judgements, %"
 _TASKS = {"image": "t2i", "edit": "edit", "interleaved": "interleaved", "reasoning": "reasoning"}
@@ -45,9 +46,9 @@ def _counts(chosen: dict[str, str], verdicts: dict[str, dict[str, object]]) -> t
     right = read = 0
     for pair, wanted in chosen.items():
         asked = verdicts.get(pair, {})
-        said = [_verdict(asked.get("forward")), _FLIPPED.get(_verdict(asked.get("reverse")), "")]
-        read += sum(map(bool, said))
-        right += said.count(wanted)
+        said = [_verdict(asked.get("forward")) or None, _FLIPPED.get(_verdict(asked.get("reverse")))]
+        counts = readable_verdicts(wanted, said)
+        right, read = right + counts[0], read + counts[1]
     return right, read, 2 * len(chosen) - read
 
 

@@ -27,6 +27,12 @@ def number_of(value: object) -> float | None:
     return number if number is not None and abs(number) < 1e9 else None
 
 
+def is_yes(text: str) -> bool:
+    """What a cell of a saved table says; nothing, NaN, 0 and 0.0 are no."""
+    word = text.strip().lower()
+    return word not in ("", "nan", "none", "false", "no") and number_of(word) != 0
+
+
 def as_reading(protocol: Protocol, metric: str, value: object) -> ParsedReply:
     """A kept score as what a reply said; one off the metric's scale is none."""
     number, scale = number_of(value), protocol.scales.get(metric) or Metric(metric)

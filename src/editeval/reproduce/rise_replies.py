@@ -13,7 +13,7 @@ from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol
 from editeval.judges.protocols.protocol import NOT_APPLICABLE, Protocol
 from editeval.reproduce.clone import Clone, PublishedDataError
-from editeval.reproduce.official_means import Bug, SampleScores, request_of, rows_of
+from editeval.reproduce.official_means import Bug, SampleScores, is_yes, request_of, rows_of
 from editeval.reproduce.published import Recomputed, ResultFormat
 
 _REPLIES = {"consistency": "judge_cons", "reasoning": "judge_reas", "plausibility": "judge_qua"}
@@ -41,7 +41,7 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
 
 def _scored(rise: Protocol, row: Mapping[str, str]) -> SampleScores:
     category = row["category"]
-    is_free = row.get("consistency_free", "").strip().lower() not in (*_EMPTY, "0", "false")
+    is_free = is_yes(row.get("consistency_free", ""))
     asked = {name: row[column] for name, column in _REPLIES.items()}
     if category == _LOGICAL:
         del asked["plausibility"]

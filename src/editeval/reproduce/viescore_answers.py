@@ -20,7 +20,7 @@ from editeval.reproduce.clone import Clone, PublishedDataError
 from editeval.reproduce.imagenhub_ratings import METRICS, Ratings, read_ratings
 from editeval.reproduce.official_means import number_of
 from editeval.reproduce.published import Recomputed, ResultFormat
-from editeval.stats.agreement import fisher_mean, spearman
+from editeval.stats.agreement import fisher_mean, spearman, tanh_of_mean, without_last_bits
 from editeval.types import JudgeRequest
 
 _ROOT = "paper_implementation"
@@ -220,16 +220,14 @@ def _with_raters(
         summed = [sum(row[i] for i in order) if len(order) == len(row) else sum(row) for row in rated]
         theirs = [(floats or scores)[column][number] for number in known]
         as_published = spearman(theirs, [total / len(row) for total, row in zip(summed, rated, strict=True)])
-        exact = spearman(_ties([scores[column][number] for number in known]), _ties([fmean(row) for row in rated]))
+        exact = spearman(
+            without_last_bits([scores[column][number] for number in known]),
+            without_last_bits([fmean(row) for row in rated]),
+        )
         if as_published is None or exact is None:
             return None
         found[column] = exact, as_published
     return found
-
-
-def _ties(values: Sequence[float]) -> list[float]:
-    """Equal numbers are equal, whatever the order in which they were added up."""
-    return [round(value, 9) for value in values]
 
 
 def _average(found: Sequence[Correlations | None], digits: int = 15) -> Correlations | None:
@@ -240,8 +238,9 @@ def _average(found: Sequence[Correlations | None], digits: int = 15) -> Correlat
     averages = {}
     for column in METRICS:
         right = fisher_mean([one[column][0] for one in known])
-        assert right is not None
-        averages[column] = right, math.tanh(fmean(round(one[column][1], digits) for one in known))
+        printed = tanh_of_mean([round(one[column][1], digits) for one in known])
+        assert right is not None and printed is not None
+        averages[column] = right, printed
     return averages
 
 
@@ -283,7 +282,7 @@ def _one_rater(ratings: Ratings, number: int) -> Correlations | None:
         others = [
             fmean(one[metric] for other, one in enumerate(rated) if other != number) for rated in ratings.values()
         ]
-        correlation = spearman(_ties(mine), _ties(others))
+        correlation = spearman(without_last_bits(mine), without_last_bits(others))
         if correlation is None:
             return None
         found[column] = correlation, correlation

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, starmap
@@ -62,8 +62,11 @@ def judging_of(config: Config) -> ScoreSetPlan:
     return found[0]
 
 
-def opponents(directories: Sequence[Path]) -> tuple[Opponent, ...]:
-    """The runs, by name. Raises UserError for runs that cannot be compared, in one line."""
+def opponents(directories: Sequence[Path]) -> dict[str, Opponent]:
+    """The runs by the names of their models, in an order of their own. Raises UserError, one line, if they do not fit.
+
+    Where two models are called alike, by their directories.
+    """
     found = [Opponent.of(directory) for directory in dict.fromkeys(path.resolve() for path in directories)]
     if len(found) < 2:
         raise UserError(f"compare takes two runs or more, got {len(found)}")
@@ -83,18 +86,22 @@ def opponents(directories: Sequence[Path]) -> tuple[Opponent, ...]:
                 raise UserError(
                     f"{where}: sample {sample_id!r} has another instruction in each; they cannot be compared"
                 )
-    return tuple(sorted(found, key=lambda one: one.directory_name))
+    titles = Counter(one.model for one in found)
+    ordered = sorted(found, key=lambda one: one.directory_name)
+    return {one.model if titles[one.model] == 1 else one.directory_name: one for one in ordered}
 
 
 class Arena:
     """The runs, the samples, and what the judge is asked about them."""
 
-    def __init__(self, config: Config, judging: ScoreSetPlan, runs: Sequence[Opponent], limits: ArenaLimits) -> None:
+    def __init__(
+        self, config: Config, judging: ScoreSetPlan, runs: Mapping[str, Opponent], limits: ArenaLimits
+    ) -> None:
         self.config, self.judging, self.limits = config, judging, limits
-        self._runs = {one.directory_name: one for one in runs}
+        self._runs = runs
         load = plugins.load("benchmarks", config.benchmark.type, config.allow_code)
         benchmark: Benchmark = load(config.benchmark.params)
-        self._samples = {one.id: one for one in benchmark if any(one.id in run.edits for run in runs)}
+        self._samples = {one.id: one for one in benchmark if any(one.id in run.edits for run in runs.values())}
         names = tuple(self._runs)
         self._images = {pair: self._shared(pair) for pair in combinations(names, 2)}
         self.verdicts = Verdicts(names, judging.metrics)
@@ -162,7 +169,7 @@ class Arena:
 
     def _ask(self, steps: Sequence[_Step], kept: Path, interrupt: Interrupt) -> None:
         asked = {
-            _key(pair, one): (pair, one)
+            self._key(pair, one): (pair, one)
             for pair, cluster in steps
             for one in self._images[pair][cluster]
             if not self._is_equal(pair, one)
@@ -172,7 +179,7 @@ class Arena:
         answers = dict(ask(self.config, self.judging, builders, kept, how)) if builders else {}
         for pair, cluster in () if interrupt.signum else steps:  # in the order settled before, not that of the answers
             for one in self._images[pair][cluster]:
-                if (key := _key(pair, one)) in asked:
+                if (key := self._key(pair, one)) in asked:
                     self.verdicts.asked[pair] += 1
                     self._record(pair, cluster, answers[key])
                 else:
@@ -203,16 +210,19 @@ class Arena:
         edited, other = (run.edit_of(sample_id, sample.instruction, digest) for run in (mine, theirs))
         category = self.config.benchmark.canonical(sample.category)
         request = judge_request(replace(sample, category=category), sources, edited, None)
-        about = {**request.metadata, "comes_first": comes_first(mine.name, theirs.name)}
-        return replace(request, key=_key(pair, sample_id), edited_b=other, metadata=about)
+        about = {**request.metadata, "comes_first": comes_first(mine.model, theirs.model)}
+        return replace(request, key=self._key(pair, sample_id), edited_b=other, metadata=about)
+
+    def _key(self, pair: Pair, sample_id: str) -> str:
+        """Of a request. The directories name it: another model that comes in changes no title in it."""
+        one, other = (self._runs[name].directory_name for name in pair)
+        return f"{sample_id}: {one} | {other}"
 
     def _unread(self, pair: Pair, sample_id: str) -> JudgeRequest:
         sample = self._samples[sample_id]
-        return JudgeRequest(_key(pair, sample_id), (b"",) * len(sample.images), b"", sample.instruction, edited_b=b"")
-
-
-def _key(pair: Pair, sample_id: str) -> str:
-    return f"{sample_id}: {pair[0]} | {pair[1]}"
+        return JudgeRequest(
+            self._key(pair, sample_id), (b"",) * len(sample.images), b"", sample.instruction, edited_b=b""
+        )
 
 
 def _noise(seed: int, text: str) -> str:

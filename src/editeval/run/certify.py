@@ -64,10 +64,23 @@ def certify(config: Config, judging: ScoreSetPlan, interrupt: Interrupt, suite: 
     return Certified(content, certificate.write(config.evaluation.output_dir, content, records), None)
 
 
-def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
-    """The versions that the judge runs with. Raises UserError for too few samples, and for what this machine lacks."""
+def cost(config: Config, judging: ScoreSetPlan, suite: Suite) -> list[str]:
+    """What a certificate would cost, in words. Raises UserError for what cannot be certified."""
+    _check_number(suite)
+    samples = _samples(suite, _categories(config, judging))
+    _refuse_unfit(config, judging)
+    work = _Work(config, judging, samples)
+    return [f"{len(work.requests):,} edits", *forecast.lines_of(judging, lambda: map(work.unread, work.requests))]
+
+
+def _check_number(suite: Suite) -> None:
     if suite.num_samples < MIN_SAMPLES:
         raise ConfigError(f"--num-items: a verdict takes at least {MIN_SAMPLES}, got {suite.num_samples}")
+
+
+def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
+    """The versions that the judge runs with. Raises UserError for too few samples, and for what this machine lacks."""
+    _check_number(suite)
     check_machine(config, [stage])
     check_stages(config, [stage])
     return versions.recorded() | interpreter_of(config, stage).versions
@@ -172,12 +185,16 @@ def _record(arm: str, sample_id: str, scores: Sequence[Score]) -> dict[str, obje
 
 def _about(config: Config, judging: ScoreSetPlan, samples: Sequence[Sample]) -> dict[str, object]:
     """What a certificate says besides its checks."""
+    categories = list(dict.fromkeys(sample.category for sample in samples))
+    return {"num_samples": len(samples), "categories": categories} | about_judge(config, judging)
+
+
+def about_judge(config: Config, judging: ScoreSetPlan) -> dict[str, object]:
+    """What a certificate says of the judge, and of where and when it was asked."""
     stage = judging.stage
     prompts = {config.benchmark.canonical(name): asdict(prompt) for name, prompt in config.prompts.items()}
     return {
         "created_at": time.time(),
-        "num_samples": len(samples),
-        "categories": list(dict.fromkeys(sample.category for sample in samples)),
         "judge": {
             "type": stage.type,
             "requested_type": stage.requested_type,

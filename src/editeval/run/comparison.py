@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,6 +12,7 @@ from editeval.errors import UserError
 from editeval.reports.data import JsonObject
 from editeval.reports.site.write import FIRST_FILE
 from editeval.run import results
+from editeval.run.results import ShownScoreSet
 from editeval.stats.compare import Scored, compare
 from editeval.stats.intervals import EQUATED
 from editeval.store.run_store import RunStore
@@ -60,9 +62,37 @@ def scored(directory: Path, block: JsonObject) -> dict[Hashable, Scored]:
         told, ids = block["run"].get("judging_id"), [score_set.id for score_set in shown]
         if [told] * (told is not None) != ids:
             raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
-        label = next(iter(results.labels(shown)), "")
-        rows = results.rows(store, shown)
-        return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
+        return _headline(store, shown)
+
+
+def _headline(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[Hashable, Scored]:
+    label = next(iter(results.labels(shown)), "")
+    rows = results.rows(store, shown)
+    return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
+
+
+def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
+    """Every pair of runs, the first less the second, by the headline scores that each shows, on shared samples.
+
+    Raises UserError for a run that shows no scores, and for scores of different metrics.
+    """
+    known: dict[str, tuple[ShownScoreSet, dict[Hashable, Scored]]] = {}
+    for directory in directories:
+        with RunStore.read(directory) as store:
+            shown = results.shown(store)[:1]
+            if not shown:
+                raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
+            known[directory.name] = shown[0], _headline(store, shown)
+    found: list[JsonObject] = []
+    for (a, (first, mine)), (b, (second, theirs)) in combinations(known.items(), 2):
+        if first.metrics[0] != second.metrics[0]:
+            what = f"{a} shows {first.metrics[0]} and {b} {second.metrics[0]}"
+            raise UserError(
+                f"{what}; their scores cannot be compared: `editeval report RUN --scores NAME` shows others"
+            )
+        about = {"a": a, "b": b, "metric": first.metrics[0], "is_same_judge": first.id == second.id}
+        found.append(about | asdict(compare(mine, theirs)))
+    return found
 
 
 def _written_at(directory: Path) -> int:

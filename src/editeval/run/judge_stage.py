@@ -20,8 +20,8 @@ from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.store import queries
-from editeval.store.fingerprints import judge_request, shown_inputs, sources_digest
-from editeval.store.opponent import NoPairError, Opponent, comes_first
+from editeval.store.fingerprints import json_params, judge_request, shown_inputs, sources_digest
+from editeval.store.opponent import NoPairError, Opponent, comes_first, model_named
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import details_of
 from editeval.text import run_command
@@ -118,7 +118,8 @@ class JudgeStage(RunningStage):
             other = self._opponent.edit_of(
                 sample.id, sample.instruction, sources_digest(list(map(images.sha256, sources)))
             )
-            first = comes_first(self._plan.config.name, self._opponent.name)
+            made_by = json_params(self._plan.config.diffusion_model.params)
+            first = comes_first(model_named(made_by, self._plan.config.name), self._opponent.model)
             request = replace(request, edited_b=other, metadata={**request.metadata, "comes_first": first})
         self._thumbnails.offer(Found(sample.id, sources[0], request.target, edited, edit.sha256))
         return request

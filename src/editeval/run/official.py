@@ -123,7 +123,8 @@ def _claim(
     common = list(differences(use, used, queries.subset(store)))
     rows = list(results.rows(store, (score_set,)))
     parts = list(_parts(rows))
-    common += [f"judge ({name} answered instead of {use.judge})" for name in _answered_by(rows)]
+    common += [f"judge ({name} answered instead of {use.judge})" for name in _kept(rows, "answered_by")]
+    common += [f"settings (the server takes no {name})" for name in _kept(rows, "sent_without")]
     numbers = [(part, _number(mean, part, score_set.prefix)) for mean in means for part in parts]
     title = used.title if used is not None and used.title and used.name == use.benchmark else use.benchmark
     whole = [one for part, one in numbers if one["name"] == means[0].name and not part.is_within]
@@ -148,18 +149,18 @@ def _by_counts(used: BenchmarkUsed | None) -> str:
     return "; data compared by counts" if used is not None and used.compared_by == "counts" else ""
 
 
-def _answered_by(rows: Sequence[SampleRow]) -> list[str]:
-    """The models other than the one that was asked for that gave a reply, as the server names them."""
-    raws = (score.raw for row in rows for score in row.scores.values() if '"answered_by"' in score.raw)
-    return sorted({name for raw in raws for name in _named(json.loads(raw))})
+def _kept(rows: Sequence[SampleRow], name: str) -> list[str]:
+    """What the replies have under `name`: the models that answered in place of the one asked for; what was not sent."""
+    raws = {score.raw for row in rows for score in row.scores.values() if f'"{name}"' in score.raw}
+    return sorted({value for raw in raws for value in _under(name, json.loads(raw))})
 
 
-def _named(kept: object) -> Iterator[str]:
+def _under(name: str, kept: object) -> Iterator[str]:
     for key, value in kept.items() if isinstance(kept, dict) else enumerate(kept) if isinstance(kept, list) else ():
-        if key == "answered_by":
-            yield str(value)
+        if key == name:
+            yield from map(str, value if isinstance(value, list) else [value])
         else:
-            yield from _named(value)
+            yield from _under(name, value)
 
 
 class _Part(NamedTuple):

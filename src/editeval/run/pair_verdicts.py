@@ -100,24 +100,26 @@ def _sentence(question: str, ranking: Ranking) -> str:
     for one, other in pairwise(standing.name for standing in ranking.standings):
         pair = by_pair[frozenset((one, other))]
         if pair.better:
-            parts.append(_better(pair, question if not parts else ""))
-        elif open_groups and open_groups[-1][-1] == one:
+            parts.append(_better(pair))
+        elif open_groups and open_groups[-1][-1] == one and not _is_any_decided(by_pair, open_groups[-1], other):
             open_groups[-1].append(other)
         else:
             open_groups.append([one, other])
-    told = f" on {question}" if not parts else ""
-    parts += [f"{_listed(group)} are not distinguishable{told}" for group in open_groups]
+    parts += [f"{_listed(group)} are not distinguishable" for group in open_groups]
     circle = "; what is decided leads in a circle, so that not all places follow from it" if ranking.is_circular else ""
-    return f"{'; '.join(parts)}{circle}."
+    return f"On {question}, {'; '.join(parts)}{circle}."
 
 
-def _better(pair: PairResult, question: str) -> str:
+def _is_any_decided(by_pair: Mapping[frozenset[str], PairResult], group: Sequence[str], other: str) -> bool:
+    return any(by_pair[frozenset((name, other))].better for name in group)
+
+
+def _better(pair: PairResult) -> str:
     assert pair.share is not None, "nothing is decided of no verdicts"
     is_a = pair.better == pair.a
     ends = (pair.share, pair.low, pair.high) if is_a else (1 - pair.share, 1 - pair.high, 1 - pair.low)
     share, low, high = (f"{100 * end:.0f}" for end in ends)
-    what = f" on {question}" if question else ""
-    return f"{pair.better} is better than {pair.b if is_a else pair.a}{what}: won {share} % (95 % {low} to {high})"
+    return f"{pair.better} is better than {pair.b if is_a else pair.a}: won {share} % (95 % {low} to {high})"
 
 
 def _listed(names: Sequence[str]) -> str:

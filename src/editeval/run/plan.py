@@ -28,7 +28,7 @@ from editeval.run.selection import (
 from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
-from editeval.store.score_sets import ScoreSetId, depends_on_calls, score_set_id, settle
+from editeval.store.score_sets import ScoreSetId, depends_on_calls, notes_of, score_set_id, settle
 from editeval.types import Benchmark, Editor, Judge, Sample, Subset
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
             *content.benchmark.notes(),
             *category_notes(content.everything, config),
             *(files.notes() if files else ()),
+            *(note for judging in content.judgings for note in notes_of(judging.judge, judging.stage)),
         ),
         files=files,
         subset=subset_of(config, content.everything, len(content.samples)),

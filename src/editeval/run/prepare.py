@@ -139,15 +139,16 @@ def _check_plugin(config: Config, stage: Stage) -> None:
 
 def _check_hub(config: Config, stages: Sequence[Stage], problems: Problems) -> None:
     """Raises MachineError for a model that is neither on this machine nor on the Hub."""
-    models = [(stage, plugin_of(config, stage).hub_model(stage.params)) for stage in stages]
-    wanted = [(stage, model) for stage, model in models if model is not None]
+    plugins = [(stage, plugin_of(config, stage)) for stage in stages]
+    models = [(stage, one) for stage, plugin in plugins for one in (plugin.hub_model, plugin.hub_adapter)]
+    wanted = [(stage, model) for stage, of in models if (model := of(stage.params)) is not None]
     if not wanted:
         return
     with ThreadPoolExecutor(len(wanted), "hub") as executor:  # all at once: each may wait for the network
         found = executor.map(lambda pair: _hub_problem(config, *pair), wanted)
-        for (stage, _), problem in zip(wanted, found, strict=True):
+        for (stage, model), problem in zip(wanted, found, strict=True):
             if problem:
-                problems.add(MachineError(f"{stage.section}.params.model_name: {problem}"))
+                problems.add(MachineError(f"{stage.section}.params.{model.parameter}: {problem}"))
     problems.check()
 
 

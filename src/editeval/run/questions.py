@@ -217,6 +217,9 @@ class _KeptAnswers:
         except BlockingIOError as error:
             self._file.close()
             raise RunConflictError(f"{self.path}: another process is asking; wait for it or stop it") from error
+        except OSError as error:
+            self._file.close()
+            raise MachineError(f"{self.path}: cannot be read or locked: {error.strerror or error}") from error
         except BaseException:
             self._file.close()
             raise

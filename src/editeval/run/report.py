@@ -10,17 +10,25 @@ from pathlib import Path
 
 from editeval import plugins
 from editeval.certificates.certificate import certificate_of
+from editeval.certificates.photographic import photographic_of
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
 from editeval.reports.i18n import Message
-from editeval.reports.judge_trust import certificate_block, certificate_line, certificate_warnings
+from editeval.reports.judge_trust import (
+    Trust,
+    certificate_block,
+    certificate_line,
+    certificate_warnings,
+    is_trusted,
+    photographic_blocks,
+)
 from editeval.reports.site import write
 from editeval.run import equated, imports, pictures, recorded, results
 from editeval.run.official import claim_of
 from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
-from editeval.run.replayed import replayed
+from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats.equating import Equating
@@ -28,7 +36,6 @@ from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
 from editeval.store.ledger_events import (
-    BatchEnd,
     Event,
     InterpreterUsed,
     Invocation,
@@ -44,8 +51,8 @@ from editeval.text import duration
 from editeval.types import Metric, OfficialMean, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
-_Certificates = Mapping[str, dict[str, object] | None]
-"""By score set id; None for one that has none."""
+_Certificates = Mapping[str, Trust]
+"""By score set id."""
 
 
 def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet] | None = None) -> Report:
@@ -64,7 +71,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     counted = _Counted(metrics, scales, results.equatings(store, shown))
     seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
-    about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
+    drawn = {one.name: certificates[one.id][0] for one in shown}
+    about_judges = certificate_warnings(drawn, {one.name: certificates[one.id][1] for one in shown})
     is_same = is_same_benchmark(plan, store)
     about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
     worked = timeline_of(store.events(), store.attempts())
@@ -73,15 +81,14 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about_others = (Message("edits_of_others", (int(others),)),) if others else ()
     about_bridges, bridges = equated.told(store, shown, counted.entries)
     about = (*about_bridges, *about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
-    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about)
+    is_good = not shown or is_trusted(*certificates[shown[0].id])
+    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
-    also: dict[str, object] = {"official": official} if official else {}
-    also |= {"equated": bridges} if bridges else {}
+    also: dict[str, object] = {"official": official, "official_claim": claim_of(store, shown), "equated": bridges}
+    also = {name: value for name, value in also.items() if value}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
-    claim = claim_of(store, shown)
-    also |= {"official_claim": claim} if claim else {}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     return Report(
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
@@ -93,7 +100,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         statistics=plan.config.evaluation.metrics,
         timing=times | {"cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
         policies=replays.policies,
-        batches=_batches(store),
+        batches=batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
         images=pictures.images_of(plan, store, is_same),
@@ -105,7 +112,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         timeline=worked.chart,
         histories=worked.histories,
         groups=tuple(counted.groups(authors)),
-        certificate=certificate_block(certificates[shown[0].id] if shown else None),
+        certificate=certificate_block(certificates[shown[0].id][0] if shown else None),
     )
 
 
@@ -122,12 +129,16 @@ def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
     return shown if shown or results.is_decided(store) else results.configured_by(plan.judgings)
 
 
-def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, dict[str, object] | None]:
-    """By score set; None for one that has none."""
+def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust]:
+    """By score set: its drawn certificate, if it has one, and the photographic ones."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
-    folder = plan.config.evaluation.output_dir
-    found = {one.id: [certificate_of(folder, known) for known in also.get(one.id) or [one.id]] for one in shown}
-    return {key: next((one for one in certificates if one), None) for key, certificates in found.items()}
+    folder, found = plan.config.evaluation.output_dir, dict[str, Trust]()
+    for one in shown:
+        judge = one.parent if one.is_equated else one.id  # equated scores are as good as the judge that gave them
+        ids = also.get(judge) or [judge]
+        drawn = next((known for key in ids if (known := certificate_of(folder, key))), None)
+        found[one.id] = drawn, next((kept for key in ids if (kept := photographic_of(folder, key))), [])
+    return found
 
 
 class _Counted:
@@ -275,31 +286,15 @@ def _run_block(
     }
 
 
-def _score_set_block(score_set: ShownScoreSet, certificate: dict[str, object] | None) -> dict[str, object]:
-    trust = {
+def _score_set_block(score_set: ShownScoreSet, trust: Trust) -> dict[str, object]:
+    certificate, photographic = trust
+    said = {
         "verdict": certificate["verdict"] if certificate else None,
         "created_at": certificate["created_at"] if certificate else None,
-        "line": certificate_line(certificate),
+        "line": certificate_line(certificate, photographic),
+        **({"photographic": photographic_blocks(photographic)} if photographic else {}),
     }
-    return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": trust}
-
-
-def _batches(store: RunStore) -> tuple[dict[str, object], ...]:
-    """Every batch of every invocation, numbered on; which requests were in it, the ledger knows."""
-    return tuple(_batch(number, recorded.event) for number, recorded in enumerate(store.events_of(BatchEnd), start=1))
-
-
-def _batch(number: int, batch: BatchEnd) -> dict[str, object]:
-    row = {
-        "index": number,
-        "num_requests": None if batch.members is None else len(batch.members),
-        "started_at": batch.started_at,
-        "seconds": batch.seconds,
-        "slowest_worker": batch.slowest_worker,
-        "num_workers": batch.num_workers,
-        "deferred": batch.deferred,
-    }
-    return {name: value for name, value in row.items() if value is not None}
+    return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": said}
 
 
 def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, object]:

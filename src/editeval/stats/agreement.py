@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 _Z = 1.959963984540054  # of a 95 % interval
 
 
-def wilson(count: int, total: int) -> tuple[float, float]:
+def wilson(count: float, total: int) -> tuple[float, float]:
     """Wilson's 95 % interval of the share `count` of `total`; `total` is at least 1."""
     share, spread = count / total, _Z * _Z / total
     centre = (share + spread / 2) / (1 + spread)
@@ -82,6 +85,52 @@ def fisher_mean(correlations: Sequence[float]) -> float | None:
     ends = [max(-1 + 1e-12, min(1 - 1e-12, r)) for r in correlations]
     average = mean([math.atanh(r) for r in ends])
     return None if average is None else math.tanh(average)
+
+
+def tanh_of_mean(correlations: Sequence[float]) -> float | None:
+    """What VIEScore and EditReward print as an average of correlations: Fisher's way back without the way there."""
+    average = mean(correlations)
+    return None if average is None else math.tanh(average)
+
+
+def without_last_bits(values: Sequence[float]) -> list[float]:
+    """Equal numbers are equal, whatever the order in which they were added up."""
+    return [round(value, 9) for value in values]
+
+
+def credit(people: float, margin: float, tied: float = 0.0, threshold: float = 0.0) -> float:
+    """1 for a judge that says what people said about a pair, 0 for one that does not; `tied` if only one says a tie.
+
+    people  1 if the first edit is better, 0 if the second is, 0.5 for a tie
+    margin  how much better the judge finds the first; a tie up to `threshold` on either side
+    """
+    said = TIE if abs(margin) <= threshold else float(margin > 0)
+    return 1.0 if said == people else tied if TIE in (said, people) else 0.0
+
+
+TIE = 0.5
+
+
+def tie_threshold(people: Sequence[float], margins: Sequence[float]) -> float:
+    """The margin up to which to call ties so that most pairs are right (tie calibration, arXiv 2305.14324).
+
+    Of equally good ones the least. It is chosen on the pairs that it is measured on: what it gives is an upper bound.
+    """
+    sizes = np.abs(np.asarray(margins, dtype=float))
+    order = np.argsort(sizes, kind="stable")
+    is_tie = np.asarray(people, dtype=float)[order] == TIE
+    is_right = np.asarray([credit(p, m, threshold=-1.0) for p, m in zip(people, margins, strict=True)])[order]
+    sizes = sizes[order]
+    right = np.concatenate([[0], np.cumsum(is_tie)]) + np.concatenate([np.cumsum(is_right[::-1])[::-1], [0]])
+    places = np.unique(np.concatenate([[0.0], sizes]))
+    called = np.searchsorted(sizes, places, side="right")  # how many are ties at each threshold
+    return float(places[int(np.argmax(right[called]))])
+
+
+def readable_verdicts(chosen: T, verdicts: Iterable[T | None]) -> tuple[int, int]:
+    """(right, readable) of the verdicts about one pair, as MMRB2 counts them: each order's verdict is one."""
+    said = [verdict for verdict in verdicts if verdict is not None]
+    return said.count(chosen), len(said)
 
 
 def fleiss_kappa(ratings: Sequence[Sequence[float]]) -> float | None:

@@ -107,7 +107,7 @@ def rank(names: Sequence[str], verdicts: WonByPair, is_sequential: bool, seed: i
         )
         for name in names
     ]
-    return Ranking(tuple(sorted(standings, key=lambda one: -one.elo)), pairs, is_circular)
+    return Ranking(tuple(sorted(standings, key=lambda one: -round(one.elo, 6))), pairs, is_circular)
 
 
 def pair_result(pair: Pair, clusters: Clusters, alpha: float, is_sequential: bool) -> PairResult:

@@ -26,7 +26,7 @@ class Opponent:
     """The done edits of a run, as they are on record there."""
 
     store: RunStore  # closed: its pictures are read, and its ledger is not
-    name: str
+    model: str  # the name of what made the edits
     edits: Mapping[str, tuple[str, Edit]]  # by sample: the instruction, the edit
 
     @classmethod
@@ -35,7 +35,9 @@ class Opponent:
         with RunStore.read(directory) as store:
             instructions = dict(store.query("SELECT id, instruction FROM samples"))
             edits = {e.sample_id: (instructions[e.sample_id], e) for e in store.edits() if e.path is not None}
-            return cls(store, str(store.manifest["name"]), edits)
+            editor = store.manifest["config"].get("diffusion_model")
+            params = editor.get("params") if isinstance(editor, Mapping) else None
+            return cls(store, model_named(params, str(store.manifest["name"])), edits)
 
     @classmethod
     def read(cls, against: str) -> Opponent:
@@ -71,6 +73,16 @@ class Opponent:
         if theirs != instruction or (edit.made is not None and edit.made.source_sha256 != sources):
             raise NoPairError(f"{where} edited another {'image' if theirs == instruction else 'instruction'}")
         return self.store.read_edit(edit)
+
+
+def model_named(params: object, run: str) -> str:
+    """What made the edits of a run, by its editor's parameters: the name given to an import, or the checkpoint's.
+
+    An editor that names no model is called as its `run` is.
+    """
+    told = params if isinstance(params, Mapping) else {}
+    names = [str(told.get(key) or "").rstrip("/") for key in ("name", "model_name", "model")]
+    return next((name.rpartition("/")[2] for name in names if name), run)
 
 
 def comes_first(mine: str, theirs: str) -> str:

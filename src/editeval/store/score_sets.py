@@ -66,7 +66,10 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
         is_plain = len(set(words.values())) == len(words)
         parts["prompts"] = {words[name] if is_plain else name: asdict(prompt) for name, prompt in prompts.items()}
     if against := getattr(stage.params, "against", ""):
-        parts["against"] = Opponent.read(against).digest
+        opponent = Opponent.read(against)
+        parts["against"] = opponent.digest
+        if "single_order" in getattr(stage.params, "match_published", ()):
+            parts["against_model"] = opponent.model  # its name decides which image is shown first
     size = {"batch_size": stage.execution.batch_size}
     own = parts | {"params": fingerprints.deciding_params(stage.params, inputs)} | fingerprints.extras(judge, inputs)
     return ScoreSetId(
@@ -83,6 +86,12 @@ def _official_use(judge: type[Judge], stage: Stage) -> OfficialUse | None:
     """What the judge's class method `official_use_of` says; None for a judge without one."""
     told: Callable[[object], OfficialUse | None] | None = getattr(judge, "official_use_of", None)
     return told(stage.params) if told is not None else None
+
+
+def notes_of(judge: type[Judge], stage: Stage) -> tuple[str, ...]:
+    """What a user is told of the judge before a run, one line each: what its class method `notes_of` says."""
+    told: Callable[[object], tuple[str, ...]] | None = getattr(judge, "notes_of", None)
+    return told(stage.params) if told is not None else ()
 
 
 def depends_on_calls(judge: type[Judge]) -> bool:

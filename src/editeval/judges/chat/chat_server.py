@@ -162,7 +162,7 @@ class ChatSession(Backend[Conversation]):
             self._num_calls += 1
             for i, count in enumerate(found.usage or ()):
                 self._num_tokens[i] += count
-        return found
+        return replace(found, sent_without=lacking(sampling, self.abilities))
 
     def _drop(self, names: list[str], sampling: SamplingParams, said: str) -> None:
         """Go on without what the server refuses. Raises MachineError for what is needed, or cannot be left out."""
@@ -224,6 +224,16 @@ def body(model: str, asked: Conversation, sampling: SamplingParams, abilities: C
         schema = {"name": sampling.answer, "schema": JSON_SCHEMAS[sampling.answer], "strict": True}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
     return {name: value for name, value in fields.items() if name not in abilities.refused}
+
+
+def lacking(sampling: SamplingParams, abilities: Capabilities) -> tuple[str, ...]:
+    """What decides how a reply is drawn or written, is not at its default here, and is not sent to this server."""
+    is_drawn = sampling.temperature and not sampling.is_expected
+    wanted = {
+        "top_p": bool(is_drawn and sampling.top_p != NEUTRAL["top_p"]),
+        "response_format": sampling.is_structured and sampling.answer in JSON_SCHEMAS,
+    }
+    return tuple(name for name, is_wanted in wanted.items() if is_wanted and name in abilities.refused)
 
 
 def named(fields: Collection[str], said: str) -> list[str]:

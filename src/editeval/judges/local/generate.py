@@ -70,8 +70,8 @@ class LocalModel(Backend[EncodedPrompt]):
         return self._checkpoint
 
     def facts(self) -> Facts:
-        """Class, commit, attention, dtype, devices."""
-        return facts_of(self.checkpoint.model)
+        """Class, commit, attention, dtype, devices, adapter."""
+        return {**facts_of(self.checkpoint.model), **self.checkpoint.adapter_facts}
 
     def close(self) -> None:
         """Lets go of the model and of the device memory it held."""

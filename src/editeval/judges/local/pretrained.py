@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from editeval.errors import MachineError
+from editeval.judges.local import adapter as adapters
 from editeval.judges.parsing.reply import LABELS
 from editeval.types import Facts, HubModel
 
@@ -37,6 +38,8 @@ class ModelRequest:
     dtype: str
     use_flash_attention: bool
     parameter: str = "model_name"  # that names it, for messages
+    adapter: str = ""  # a LoRA's folder or name on the hub; empty: none
+    adapter_revision: str | None = None
 
     @property
     def is_path(self) -> bool:
@@ -54,6 +57,11 @@ class ModelRequest:
         is_here = self.is_path or Path(self.model_name).is_dir()
         return None if is_here else HubModel(self.model_name, self.revision, CONFIG)
 
+    @property
+    def hub_adapter(self) -> HubModel | None:
+        """The same for the adapter."""
+        return adapters.hub_model(self.adapter, self.adapter_revision)
+
 
 @dataclass(frozen=True, slots=True)
 class PretrainedModel:
@@ -68,6 +76,7 @@ class PretrainedModel:
     label_ids: tuple[int, ...]  # token of each of LABELS
     pad_id: int
     typed_id: int | None  # token to be marked as an image's, for models that want it marked
+    adapter_facts: Facts = field(default_factory=dict)  # of the adapter in the weights; empty: none
 
 
 def check_folder(wanted: ModelRequest) -> None:
@@ -113,12 +122,15 @@ def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedM
     """The checkpoint on `devices` (several: its layers are spread over them), in greedy mode. Raises MachineError."""
     found = load_preprocessing(wanted)
     config, tokenizer, image_processor = found.config, found.tokenizer, found.image_processor
+    lora = adapters.read(wanted.adapter, wanted.adapter_revision) if wanted.adapter else None
     model = reading(wanted, lambda: _model(wanted, config, devices)).eval()
+    model = model if lora is None else adapters.merged(lora, model, wanted.model_name)
     end_ids, pad_id = _make_greedy(model, tokenizer)
     max_tokens = int(getattr(config.get_text_config(), "max_position_embeddings", 32768))
     typed_id = config.image_token_id if "mm_token_type_ids" in signature(model.forward).parameters else None
     labels = _label_ids(wanted, tokenizer)
-    return PretrainedModel(model, tokenizer, image_processor, devices[0], max_tokens, end_ids, labels, pad_id, typed_id)
+    held = model, tokenizer, image_processor, devices[0], max_tokens, end_ids, labels, pad_id, typed_id
+    return PretrainedModel(*held, adapter_facts={} if lora is None else lora.facts)
 
 
 def _source(wanted: ModelRequest) -> dict[str, str | bool]:
@@ -184,6 +196,16 @@ def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str
             wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download the snapshot again, completely"
         )
     return model
+
+
+def empty_model(wanted: ModelRequest) -> PreTrainedModel:
+    """The model without its weights: names and shapes. Raises MachineError for one that transformers does not know."""
+    import torch
+    import transformers
+
+    config = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
+    with torch.device("meta"):
+        return reading(wanted, lambda: transformers.AutoModelForImageTextToText.from_config(config))
 
 
 def _make_greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[frozenset[int], int]:

@@ -18,20 +18,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from editeval.errors import Reason
 from editeval.judges.parsing import number, prose
 from editeval.judges.parsing.reply import ABSTAINED, EDGES, LABELS, ParsedReply, Reply, UnparsableReply, normalised
 
-VERSION = 4
-"""Goes up whenever a reply may be read differently than before."""
+VERSION, _LABELS_VERSION = 5, 4
+"""Go up whenever a reply may be read differently than before: one in words, and one by its label alone."""
 
 CANNOT_JUDGE = "cannot judge"
 _KEYS = {"score", "reasoning", "reason"}
 _FENCE = re.compile(r"```[ \t]{0,3}(?:json|text|plaintext|markdown)?[ \t]{0,3}\n", re.IGNORECASE)
-_QUOTED = re.compile(r"\"[^\"\n]{0,200}\"|“[^”\n]{0,200}”|「[^」\n]{0,200}」|«[^»\n]{0,200}»")
+_QUOTED = re.compile(
+    r"(?<=[ (])'[A-Za-z][^'\n]{2,60}'(?=[ .,;)])|\"[^\"\n]{0,200}\"|“[^”\n]{0,200}”|「[^」\n]{0,200}」|«[^»\n]{0,200}»"
+)
 
 
 class _Number(str):
@@ -161,12 +165,29 @@ def _read_label(text: str) -> tuple[float, ...]:
 
 
 Grammar = Callable[[str], tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class AsPublished:
+    """How the authors of a benchmark read: what they take for a number counts, whatever is said beside it."""
+
+    grammar: Grammar
+
+    def __call__(self, text: str) -> tuple[float, ...]:
+        return self.grammar(text)
+
+
 TEXT_FORMATS: Mapping[str, Grammar] = {
     "number": read_number,
     "pair": read_pair,
     "verdict": read_verdict,
 }
 FORMATS = ("labels", *TEXT_FORMATS)
+
+
+def version_of(formats: Collection[str]) -> int:
+    """That of the parser, as far as it may read a reply in one of `formats` differently."""
+    return VERSION if set(formats) - {"labels"} else _LABELS_VERSION
 
 
 def read(
@@ -188,10 +209,22 @@ def _written(grammar: Callable[[str], tuple[float, ...]], reply: Reply) -> Parse
         return ParsedReply(reason=reply.problem)
     try:
         text = normalised(reply)
-        prose.check(text)
+        if not isinstance(grammar, AsPublished):
+            prose.check(_spoken(text))
         return ParsedReply(grammar(text))
     except UnparsableReply as unparsable:
         return ParsedReply(reason=unparsable.reason)
+
+
+def _spoken(text: str) -> str:
+    """`text`, and further the texts in its JSON object, each on a line of its own and without escapes."""
+    start, end = text.find("{"), text.rfind("}") + 1
+    found: object = None
+    if 0 <= start < end:
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text[start:end], strict=False)
+    texts = [value for value in found.values() if isinstance(value, str)] if isinstance(found, dict) else []
+    return "\n".join([text, *texts])
 
 
 def averaged(readings: Sequence[ParsedReply]) -> ParsedReply:

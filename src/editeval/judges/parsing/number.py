@@ -5,8 +5,9 @@
     Score: 8    **Score (0-10):** 8/10 (a good match)    评分：8    the last line, or the last sentence, once
     ### Score:                                                     ... with the number on the next line
     8
-Prose may come before the last line; behind it, at most one sentence `Reason: ...` without a number. Bold and code
-marks are ignored. Nothing is read where the prose states another scale or another score, or announces an example.
+Prose may come before the last line; behind it, a sentence `Reason: ...`, or sentences that tell of the edit and of
+nothing else, all without a number. Bold and code marks are ignored. Nothing is read where the prose states another
+scale or another score, or announces an example.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from editeval.judges.parsing import prose
 from editeval.judges.parsing.reply import EDGES, UnparsableReply
 
 LOWEST, HIGHEST = 0, 10
+_MAX_SCALE = 1000  # a greater number is a year or a size: no scale that a judge may have in mind
 _SPELLING = re.compile(r"(?P<sign>[-+−]?)(?P<number>(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,39})?)")
 _MARK = re.compile(r"(?<![0-9.])(?:\*\*|(?<!`)`(?!`))|(?:\*\*|(?<!`)`(?!`))(?![0-9.])")
 """Bold and code marks; never between two digits, which would make one number of two."""
@@ -42,7 +44,8 @@ _LABEL = re.compile(
 )
 _LINE_START = re.compile(r"[ \t]{0,8}(?:[-*•#]{1,6}[ \t]{0,3}){0,3}")  # no ">": what is quoted is somebody else's
 _REASON = re.compile(
-    r"[\W_]{0,8}(?:reason(?:ing)?|rationale|explanation|justification|理由|原因|说明)[ \t]{0,2}:", re.IGNORECASE
+    r"[\W_]{0,8}(?:reason(?:ing)?|rationale|explanation|justification|理由|原因|说明)[ \t]{0,2}(?::|(?=\n))",
+    re.IGNORECASE,
 )
 _INTRODUCTION = re.compile(
     r"[\W_]{0,8}(?:(?:sure|certainly|okay|ok)[,.! ]{1,2})?(?:here(?:['’]s| is| are) )?(?:the |my )?(?:final |"
@@ -75,12 +78,18 @@ _NUMBER = re.compile(
 _ELSEWHERE = re.compile(r">|[\W_]{0,4}(?:user|system|assistant|human|用户|系统|助手)[*_]{0,2}[ ]?:", re.IGNORECASE)
 """A line that is quoted, or spoken in a role: somebody else's."""
 _PROPOSED = re.compile(
-    r"\b(?:(?:it|this|that|score|rating)(?: really| actually)? (?:should|ought to|must|could) (?:be|get)|it is|it['’]s|"
-    rf"this is|thought(?: of)?)(?: an?| about)? (?P<number>{_NUMBER.pattern})(?=[ ]?(?:[,;:)]|$|instead\b|rather\b))",
+    r"\b(?:(?:it|this|that|score|rating|grade|edit|answer)(?: really| actually)? (?:should|ought to|must|could) (?:be|"
+    rf"get)|it is|it['’]s|this is|thought(?: of)?)(?: an?| about)? (?P<number>{_NUMBER.pattern})"
+    r"(?=[ ]?(?:[,;:)]|$|instead\b|rather\b))",
     re.IGNORECASE,
 )
 _DEDUCTED = re.compile(
     rf"\b(?:reduc|lower|drop|cut)(?:e|es|ed|s|ping)? the (?:score|rating) by (?P<number>{_NUMBER.pattern})",
+    re.IGNORECASE,
+)
+_DEDUCTED_BY = re.compile(
+    rf"\b(?:los(?:es|t|ing)|deduct(?:s|ed|ing)?|docks?|by) (?:{_NUMBER.pattern}) points?\b|"
+    rf"(?:{_NUMBER.pattern}) points? (?:(?:is|was|are|were) )?deducted\b",
     re.IGNORECASE,
 )
 _FLAW = r"(?:flaw|error|mistake|art[ei]fact|issue|problem|defect|seam|glitch|change|difference|detail)(?:s|es)?\b"
@@ -94,6 +103,29 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 """Numbers that count or name what is in the picture, so that no word beside them makes a scale of them."""
+_ALWAYS_COUNTED = re.compile(
+    rf"(?:{_NUMBER.pattern})(?: (?:provided|given|different|identical|separate|other|small|large|new))? "
+    r"(?:images|pictures|photos|photographs|scenes|subjects|objects|people|persons|women|men|children|animals|figures|"
+    r"characters|versions|elements|plushies|toys|cats|dogs)\b|"
+    r"\bone (?:of (?:the|its|his|her|their|them)|another|(?:would|might|could|can|may) expect|in the (?:first|second|"
+    r"third|token|original|edited|source|guidance))\b|"
+    r"\b(?:the|each|every|no|exact|realistic|natural|extra|first|second|new|this|that) one\b(?! (?:points?|stars?|"
+    r"marks?|out)\b)|\b(?:three|3)[ -]point (?:light|set-?up)",
+    re.IGNORECASE,
+)
+"""Numbers that are none of a score, whatever else their sentence says."""
+_NO_SCALE = re.compile(
+    r"\bout of (?:place|focus|frame|control|line|proportion|nowhere|context|character)\b|\bgr[ae]y-?scale|"
+    r"\b(?:measuring|perspective and|size and|proportions? and) scale\b",
+    re.IGNORECASE,
+)
+_OF_ITS_OWN = re.compile(
+    r"(?:\b(?:not|near|nearly|almost|less than|close to|rather than|no|far from)|n['’]t)[ -](?:(?:an?|the|quite|yet|be|"
+    r"get|receive|earn|achieve|entirely|completely) ){0,2}perfect\b|"
+    r"\b(?:score|rating|grade) of (?:[6-9](?:\.[0-9])?|10) (?:indicates?|shows|suggests|means)",
+    re.IGNORECASE,
+)
+"""No scale either, beside the judge's own numbers: how far from perfect, and what a score of more than 5 says."""
 _SCALE_WORD = re.compile(
     r"scale|likert|\bout of\b|\bpercentage|[0-9a-z]-(?:point|star|level)\b|\bstars?\b|\bmax\b|m[aá]xim|максим|"
     r"\bbest\b|"
@@ -145,12 +177,20 @@ def _labelled(text: str, label: re.Match[str]) -> float:
         raise UnparsableReply(Reason.AMBIGUOUS)
     if label["scale"] and _numbers(label["scale"]) not in ([LOWEST, HIGHEST], [HIGHEST]):
         raise UnparsableReply(Reason.WRONG_SCALE)
-    stated, _, behind = text[label.end() :].lstrip().partition("\n")
-    value = _value(stated.strip())
+    stated, behind = _parted(*text[label.end() :].lstrip().partition("\n")[::2])
+    value = _value(stated)
     before = text[:start] if is_line else text[: label.start()]
     check_before(before, {value})
-    _check_behind(behind.strip())
+    _check_behind(behind)
     return value
+
+
+def _parted(stated: str, behind: str) -> tuple[str, str]:
+    """What is in the number's place, and what is said behind it, on the same line as well."""
+    number, point, said = stated.strip().partition(". ")
+    if point and _STATED.fullmatch(number) and not _STATED.fullmatch(stated.strip()):
+        return number, f"{said}\n{behind}".strip()
+    return stated.strip(), behind.strip()
 
 
 def _value(stated: str) -> float:
@@ -193,18 +233,23 @@ def check_prose(text: str, values: Collection[float], highest: float = HIGHEST) 
     """Raises UnparsableReply where a sentence of `text` states another scale or another score than `values`."""
     bounds = {float(LOWEST), float(highest)}
     for said in sentences(text):
-        sentence = said if _SCORE_WORD.search(said) else _COUNTED.sub("some of them", said)
+        sentence = _NO_SCALE.sub("so", _ALWAYS_COUNTED.sub("some of them", said))
+        sentence = sentence if _SCORE_WORD.search(sentence) else _COUNTED.sub("some of them", sentence)
         if not {n for m in _PROPOSED.finditer(sentence) for n in _numbers(m["number"])} <= set(values):
             raise UnparsableReply(Reason.AMBIGUOUS)
-        deducted = {n for m in _DEDUCTED.finditer(sentence) for n in _numbers(m["number"])}
+        deducted = {n for by in (_DEDUCTED, _DEDUCTED_BY) for m in by.finditer(sentence) for n in _numbers(m[0])}
         numbers = [n for n in _numbers(sentence) if n not in deducted or highest - n not in values]
         if _states_range(sentence, highest):
             raise UnparsableReply(Reason.WRONG_SCALE)
         if not numbers or set(numbers) <= bounds:
             continue
         is_known = set(numbers) <= bounds | set(values)
-        if _SCALE_WORD.search(sentence) and not (is_known and highest in numbers):
+        is_own = is_known and highest == HIGHEST
+        if _SCALE_WORD.search(_OF_ITS_OWN.sub("so", sentence) if is_own else sentence) and not (
+            is_known and highest in numbers
+        ):
             raise UnparsableReply(Reason.WRONG_SCALE)
+        is_known = is_known or all(n in bounds | set(values) or n > _MAX_SCALE for n in numbers)
         is_note = len(sentence.split()) in (2, 3)  # too short to be about the picture: "Points available: 5"
         if not is_known and (is_note or _SCORE_WORD.search(sentence)):
             raise UnparsableReply(Reason.AMBIGUOUS)
@@ -241,6 +286,11 @@ def _states_range(sentence: str, highest: float) -> bool:
 
 
 def _check_behind(behind: str) -> None:
-    """Nothing may follow an answer but one sentence that says why, without a number."""
-    if behind and (not _REASON.match(behind) or len(sentences(behind)) > 1 or _holds_number(behind)):
+    """Nothing may follow an answer but a sentence that says why, or several that tell of the edit; without numbers."""
+    reason = _REASON.match(behind)
+    if not behind or (reason and len(sentences(behind)) == 1 and not _holds_number(behind)):
+        return
+    said = [sentence.lstrip("-•* ") for sentence in sentences(behind[reason.end() if reason else 0 :])]
+    has_score = _holds_number(behind) or _SCORE_WORD.search(behind) or _SCALE_WORD.search(behind)
+    if has_score or not prose.tells_of_the_edit(said):
         raise UnparsableReply(Reason.AMBIGUOUS)

@@ -41,6 +41,7 @@ class Reply:
     usage: tuple[int, int] | None = None  # tokens of prompts and of replies, where the engine counts them
     answered_by: str = ""  # the model that the server names, where it is not the one that was asked for
     rationale: Reply | None = None  # why, in its own words, asked after the score; nothing is ever read from it
+    sent_without: tuple[str, ...] = ()  # what the server refuses of the wanted way of asking: it was asked without
 
     def to_json(self) -> dict[str, object]:
         """JSON values."""
@@ -59,6 +60,8 @@ class Reply:
             found["usage"] = {"prompt": self.usage[0], "reply": self.usage[1]}
         if self.answered_by:
             found["answered_by"] = self.answered_by
+        if self.sent_without:
+            found["sent_without"] = list(self.sent_without)
         if self.rationale is not None:
             found["rationale"] = self.rationale.to_json()
         return found
@@ -67,7 +70,7 @@ class Reply:
     def from_json(cls, data: Mapping[str, object]) -> Reply:
         """The reply that `to_json` described; other keys are ignored."""
         labels, ends, usage = data.get("labels"), data.get("ends"), data.get("usage")
-        samples, rationale = data.get("samples"), data.get("rationale")
+        samples, rationale, lacking = data.get("samples"), data.get("rationale"), data.get("sent_without")
         return cls(
             str(data.get("text", "")),
             bool(data.get("finished", True)),
@@ -79,6 +82,7 @@ class Reply:
             (usage["prompt"], usage["reply"]) if isinstance(usage, dict) else None,
             str(data.get("answered_by", "")),
             cls.from_json(rationale) if isinstance(rationale, dict) else None,
+            tuple(map(str, lacking)) if isinstance(lacking, list) else (),
         )
 
 

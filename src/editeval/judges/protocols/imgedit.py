@@ -26,7 +26,7 @@ from functools import partial
 from typing import ClassVar
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE
+from editeval.judges.parsing.answers import CANNOT_JUDGE, AsPublished
 from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import (
     NOT_APPLICABLE,
@@ -237,7 +237,7 @@ class ImgEditProtocol(Protocol):
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
         "three_grades": partial(read_grades, NUM_CRITERIA),
         "one_grade": partial(read_grades, 1),
-        "any_numbers": any_numbers,
+        "any_numbers": AsPublished(any_numbers),
     }
     own_words = {name: rubric.text for name, rubric in RUBRICS.items()} | {_UGE: _HOLISTIC.format(guard=_GUARD)}
     prompt_source = PromptSource(

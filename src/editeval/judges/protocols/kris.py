@@ -26,7 +26,7 @@ from functools import partial
 from typing import ClassVar
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE
+from editeval.judges.parsing.answers import CANNOT_JUDGE, AsPublished
 from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
 from editeval.judges.protocols._kris_words import LABELS, PUBLISHED_LABELS, WORDS
 from editeval.judges.protocols.protocol import (
@@ -176,7 +176,7 @@ class KrisProtocol(Protocol):
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
         "dual": _read_both,
         **{name: partial(_read, _KEYS[name]) for name in _ALONE},
-        **{f"{name}_first_digit": partial(_read_first_digit, _KEYS[name]) for name in _ALONE},
+        **{f"{name}_first_digit": AsPublished(partial(_read_first_digit, _KEYS[name])) for name in _ALONE},
     }
     settings = OfficialSettings(("gpt-4o", "gpt-4o-2024-11-20"), temperature=None, max_new_tokens=1000)
     switches: ClassVar[Mapping[str, str]] = {

@@ -179,6 +179,11 @@ def max_images(protocol: Protocol) -> int:
     return max([2, *(len(question.shown) for question in asked)])
 
 
+def reader(protocol: Protocol) -> int:
+    """The version of the parser that reads its answers."""
+    return answers.version_of(answer_formats(protocol))
+
+
 def fingerprint(protocol: Protocol) -> str:
     """Hash of everything that a protocol decides, as 16 hex digits: its words and switches as well."""
     asked = [[described(question) for question in protocol.questions(request)] for request in protocol.examples()]
@@ -189,7 +194,8 @@ def fingerprint(protocol: Protocol) -> str:
         further.append({"words": dict(protocol.words)})
     if protocol.match_published:
         further.append({"match_published": sorted(protocol.match_published)})
-    parts = [protocol.name, protocol.metrics, protocol.version, answers.VERSION, SHOWN_AS, asked, *further]
+    read_by = reader(protocol)
+    parts = [protocol.name, protocol.metrics, protocol.version, read_by, SHOWN_AS, asked, *further]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

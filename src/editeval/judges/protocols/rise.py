@@ -25,6 +25,7 @@ from itertools import product
 from typing import ClassVar
 
 from editeval.errors import Reason
+from editeval.judges.parsing.answers import AsPublished
 from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
 from editeval.judges.protocols._rise_words import WORDS
 from editeval.judges.protocols.protocol import (
@@ -122,7 +123,7 @@ class RiseProtocol(Protocol):
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
         "final_grade": _read_grade,
         "final_verdict": _read_verdict,
-        "final_numbers": _read_published,
+        "final_numbers": AsPublished(_read_published),
     }
     settings = OfficialSettings(("gpt-4.1-2025-04-14",), temperature=0.0, max_new_tokens=4096)
     switches: ClassVar[Mapping[str, str]] = {

@@ -24,7 +24,7 @@ WHOLE = ("macro", "micro")
 _STEM = re.compile(r"[0-9a-f]{32}")
 _PHASES = ("load_s", "edit_s", "both_s", "swap_s", "judge_s")
 _CHECK_STATUSES = ("passed", "warned", "failed", "not measured")
-_MEANS = {"valid": "valid_means", "invalid": "invalid_means"}
+_MEANS = {"valid": "valid_means", "invalid": "invalid_means", "invalid judge": "invalid_judge_means"}
 
 Summary: TypeAlias = Block
 Comparison: TypeAlias = Block

@@ -1,0 +1,162 @@
+"""The photographic certificate: how far a judge agrees with people about real edits, beside the drawn certificate.
+
+schema_version, kind ("photographic"), key, verdict ("certified" | "not certified")
+data         name, digest, num_pairs, num_used, num_missing, missing[]; counted: as the authors do; rule: that in words
+judge        as in a drawn certificate
+checks[]     as in a drawn certificate
+groups[]     dimension, task, metric, num_pairs, num_scored, num_clusters, ties, and of each way of counting ties
+             ("ties wrong", "ties half", "ties calibrated", and the authors' own): value, low, high
+controls     chance; always the first edit, in one order and in both
+position     of a pairwise judge: first, low, high, num_verdicts, contradictions, num_pairs
+whole_groups of rankings of several edits: those in which every pair is right
+rankings     of ratings: dimension, metric, within (Fisher's mean), low, high, as_printed, pooled, editors
+unscored     {reason: number of pairs}
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED
+from editeval.certificates.checks import FAILED, MIN_COVERAGE, PASSED, Finding
+from editeval.certificates.human_agreement import (
+    ALL,
+    CHANCE,
+    HALF,
+    Counting,
+    PairAnswer,
+    RatedAnswer,
+    controls_of,
+    groups_of,
+    position_of,
+    rankings_of,
+    whole_groups_of,
+)
+from editeval.errors import MachineError
+from editeval.files import Folder, from_json, write_atomic
+from editeval.stats import agreement
+
+SCHEMA_VERSION = 1
+KIND = "photographic"
+MAX_BYTES = 16 << 20
+MIN_PAIRS = 30
+"""Below it no judge is asked: no verdict could be given."""
+
+
+def assemble(
+    key: str,
+    pairs: Sequence[PairAnswer],
+    rated: Sequence[RatedAnswer],
+    counting: Counting,
+    about: Mapping[str, object],
+) -> dict[str, object]:
+    """The certificate of the score set `key`; `about` is what the caller adds: data, judge, time."""
+    groups = list(groups_of(pairs, counting))
+    found = findings(pairs, groups, counting)
+    is_good = all(finding.status == PASSED for finding in found)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": KIND,
+        "key": key,
+        "verdict": CERTIFIED if is_good else NOT_CERTIFIED,
+        **about,
+        "checks": [asdict(finding) for finding in found],
+        "groups": groups,
+        "controls": controls_of(pairs),
+        "position": position_of(pairs),
+        "rankings": list(rankings_of(rated)),
+        "whole_groups": whole_groups_of(pairs),
+        "unscored": dict(Counter(pair.reason for pair in pairs if pair.margin is None).most_common()),
+    }
+
+
+def findings(pairs: Sequence[PairAnswer], groups: Sequence[Mapping[str, Any]], counting: Counting) -> list[Finding]:
+    """What decides: agreement above chance in the main dimension and for every metric of its own, and the coverage."""
+    found = []
+    own = {pair.dimension for pair in pairs if pair.is_own_metric}
+    for group in groups:
+        decides = group["dimension"] == counting.main or group["dimension"] in own
+        if group["task"] != ALL or not (decides or len({pair.dimension for pair in pairs}) == 1):
+            continue
+        half, num = group[HALF], group["num_scored"]
+        is_met = half["low"] is not None and half["low"] > CHANCE
+        named = f"agrees with people: {group['dimension']}"
+        found.append(
+            Finding(
+                named,
+                group["metric"],
+                PASSED if is_met else FAILED,
+                f"interval above {CHANCE:.2f}",
+                num,
+                group["num_pairs"],
+                half["value"],
+                half["low"],
+                half["high"],
+                group["ties"],
+                f"{HALF}; {group['num_clusters']} clusters",
+            )
+        )
+    scored = sum(pair.margin is not None for pair in pairs)
+    share = scored / len(pairs)
+    status = PASSED if share >= MIN_COVERAGE else FAILED
+    low, high = agreement.wilson(scored, len(pairs))
+    needed = f">= {MIN_COVERAGE:.2f}"
+    return [*found, Finding("coverage", "", status, needed, scored, len(pairs), share, low, high)]
+
+
+# ------------------------------------------------------------------------------------------------ the files
+
+
+def photographic_path(output_dir: Path, score_set_id: str, data: str) -> Path:
+    """Where the certificate of a score set on the data set `data` is, or would be."""
+    return output_dir / FOLDER / f"{score_set_id}.{data}.json"
+
+
+def photographic_of(output_dir: Path, score_set_id: str) -> list[dict[str, Any]]:
+    """The photographic certificates of a score set, by data set. Raises UserError for a file that is none."""
+    folder, found = Folder(output_dir / FOLDER), []
+    for name in folder.names():
+        if not (name.startswith(f"{score_set_id}.") and name.endswith(".json") and name.count(".") > 1):
+            continue
+        path = output_dir / FOLDER / name
+        try:
+            content = from_json(folder.read(name, MAX_BYTES))
+            is_current = (content["schema_version"], content["kind"]) == (SCHEMA_VERSION, KIND)
+            if is_current and content["key"] == score_set_id:
+                _check(content)
+                found.append(dict(content))
+        except OSError as error:
+            raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
+    return found
+
+
+def _check(content: Mapping[str, Any]) -> None:
+    """Raises for what reports could not show."""
+    main, coverage = content["checks"][0], content["checks"][-1]
+    counts = coverage["num_compared"], coverage["num_asked"], content["data"]["num_used"]
+    figures = [main[name] for name in ("value", "low", "high")]
+    if not all(isinstance(count, int) for count in counts):
+        raise ValueError("its counts are no whole numbers")
+    if not all(figure is None or isinstance(figure, int | float) for figure in figures):
+        raise ValueError("its figures are no numbers")
+    if not all(isinstance(content["data"][name], str) for name in ("name", "digest")):
+        raise ValueError("its data set has no name")
+
+
+def write_photographic(output_dir: Path, certificate: Mapping[str, Any]) -> Path:
+    """The path of the certificate, which is now on disk."""
+    path = photographic_path(output_dir, certificate["key"], certificate["data"]["name"])
+    text = json.dumps(certificate, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise MachineError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return path
