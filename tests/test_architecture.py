@@ -51,7 +51,7 @@ ALLOWED = {
     "preferences": ("benchmarks", "files", "reproduce", "stats"),
     "api": ("config", "execution", "images", "machine", "plugins", "run", "store"),
     "cli": (
-        *("config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
+        *("certificates", "config", "display", "execution", "files", "images", "machine", "plugin_errors", "plugins"),
         *("preferences", "redaction", "reports", "reproduce", "run", "stats", "store", "text", "viewer"),
     ),
     "__main__": ("cli",),
@@ -59,7 +59,9 @@ ALLOWED = {
 PLUGINS = ("benchmarks", "editors", "judges")
 # library -> packages that may import it; True: inside functions only
 LIBRARIES = {
-    **dict.fromkeys(("torch", "torchvision", "diffusers", "transformers", "accelerate"), (True, PLUGINS)),
+    **dict.fromkeys(
+        ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate"), (True, PLUGINS)
+    ),
     **dict.fromkeys(("vllm", "skimage", "openai", "datasets"), (True, PLUGINS)),
     "scipy": (True, (*PLUGINS, "stats")),
     "pyarrow": (True, (*PLUGINS, "reports")),

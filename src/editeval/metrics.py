@@ -32,6 +32,11 @@ class Metric:
             return f"at least {self.low:g}"
         return "no bounds" if self.high is None else f"at most {self.high:g}"
 
+    @property
+    def has_ends(self) -> bool:
+        """Whether it has two."""
+        return self.low is not None and self.high is not None
+
     def has(self, value: float) -> bool:
         """Whether `value` lies on the scale; no NaN and no infinity does."""
         is_above = self.low is None or value >= self.low
@@ -42,6 +47,16 @@ class Metric:
         if self.low is None or self.high is None:
             return None
         return value if (self.low, self.high) == (0, 10) else (value - self.low) / (self.high - self.low) * 10.0
+
+    def axis(self, lowest: float | None, highest: float | None) -> tuple[float, float]:
+        """Where an axis of scores between these two begins and ends: an open end is a round number past the scores."""
+        low = self.low if self.low is not None else lowest or 0.0
+        high = self.high if self.high is not None else highest or 0.0
+        if not low < high:
+            low, high = (low if self.low is not None else high - 0.5), (high if self.high is not None else low + 0.5)
+        step = 10.0 ** math.floor(math.log10(high - low))
+        round_low, round_high = math.floor(low / step) * step, math.ceil(high / step) * step
+        return low if self.low is not None else round_low, high if self.high is not None else round_high
 
     def goodness(self, value: float) -> float | None:
         """0-10, more is better; None without two ends."""

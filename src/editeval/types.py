@@ -192,9 +192,7 @@ RequestBudget = Callable[[UsageRequest], str]  # "" if it is allowed, and record
 
 
 def grant_all_requests(bill: UsageRequest) -> str:
-    """No budget: every request is allowed."""
-    del bill
-    return ""
+    return ""  # no budget: every request is allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +230,7 @@ class Benchmark(ABC):
         """Hash of the content: equal if and only if the samples (ids, texts, images) are."""
 
     def earlier_fingerprints(self) -> tuple[str, ...]:
-        """What it was, under these parameters, in older versions whose samples cannot be made any more."""
-        return ()
+        return ()  # what it was, under these parameters, in older versions whose samples cannot be made any more
 
     def notes(self) -> tuple[str, ...]:
         return ()  # what a user is told of it before a run, one line each
@@ -254,6 +251,10 @@ class Plugin:
 
     def __init__(self, params: PluginParams) -> None:
         self.params = params
+
+    @classmethod
+    def packages_of(cls, params: PluginParams) -> tuple[str, ...]:
+        return cls.packages  # under these parameters, where they decide
 
     @classmethod
     def check(cls, params: PluginParams) -> None:
@@ -286,8 +287,7 @@ class Editor(Plugin, ABC):
 
     @classmethod
     def max_images_of(cls, params: PluginParams) -> int | None:
-        """How many source images it takes under these parameters, where they decide."""
-        return cls.max_images
+        return cls.max_images  # source images under these parameters, where they decide
 
     def load(self, device: str) -> None:
         """Make the model ready on `device` ("cpu", "cuda:0"). Called once, before the first edit."""

@@ -96,6 +96,27 @@ def test_unscored_replies_are_counted_and_never_guessed() -> None:
     assert few["verdict"] == CERTIFIED and status_of(few, "coverage") == "passed"
 
 
+def test_scores_without_ends_are_compared_with_each_other_alone() -> None:
+    def shifted(arm: str, metric: str, number: int) -> float:
+        return 7 * sound(arm, metric, number) - 300
+
+    def made(value_of: Callable[[str, str, int], float]) -> dict[str, Any]:
+        answers = answered(ONE, value_of)
+        answers.without_ends = frozenset(ONE)
+        return content(answers)
+
+    found, on_ten = made(shifted), content(answered(ONE, sound))
+    left_out = {check.name for check in CHECKS if check.needs_ends}
+    assert {name for name in left_out if status_of(found, name) == NOT_APPLICABLE} == left_out
+    assert [c["status"] for c in found["checks"] if c["name"] not in left_out] == [
+        c["status"] for c in on_ten["checks"] if c["name"] not in left_out
+    ]
+    assert found["verdict"] == CERTIFIED
+    backwards = made(lambda arm, metric, number: -shifted(arm, metric, number))
+    assert backwards["verdict"] == NOT_CERTIFIED and status_of(backwards, "target > identity") == "failed"
+    assert made(lambda *_: 3.0)["verdict"] == NOT_CERTIFIED
+
+
 def test_low_coverage_warns_and_then_fails() -> None:
     def mute(share: float) -> dict[str, Any]:
         return content(answered(ONE, lambda a, m, n: None if n < share * NUM_SAMPLES else sound(a, m, n)))

@@ -71,6 +71,16 @@ def test_a_sound_judge_passes_every_check(sound: Certified) -> None:
     assert all(rung["num_asked"] == NUM_SAMPLES for rung in made["rungs"])
 
 
+def test_a_judge_without_ends_has_the_checks_that_compare(tmp_path: Path, sound: Certified) -> None:
+    made = certified(tmp_path, ladder_judge(has_ends=False)).content
+    assert made is not None and sound.content is not None and made["verdict"] == "certified", spoilt(made or {})
+    passed = [c for c in made["checks"] if c["status"] == "passed"]
+    assert {c["name"] for c in passed} >= ORDERS | {"another instruction", "scores differ", "coverage"}
+    theirs = {c["name"]: c["value"] for c in sound.content["checks"]}
+    assert all(c["value"] == theirs[c["name"]] for c in passed)
+    assert "is on a scale without ends" in next(c["note"] for c in made["checks"] if c["name"] == "target is good")
+
+
 @pytest.mark.parametrize(
     ("broken", "found"),
     [

@@ -168,6 +168,18 @@ def test_a_server_that_goes_away_in_between_costs_nothing_twice(place: Path, ser
     assert document["counts"]["asked"] == NUM and 0 < len(server.calls) - 1 < 8 * NUM and kept
 
 
+def test_a_judge_that_gives_no_verdicts_is_given_up_after_the_first_round(place: Path, server: ChatServer) -> None:
+    for name in ("grey", "white"):
+        (place / f"{name}.jsonl").write_text(
+            (place / "light.jsonl").read_text().replace("light-", "medium-", 1 + len(name))
+        )
+        assert cli("import", f"{name}.jsonl", "config.yaml", "--name", name, cwd=place).returncode == 0
+    server.will(chat_server.saying("I like both."), repeats=True)
+    done = compare(place, *RUNS, "grey", "white", "--judge", judge(place, server))
+    assert done.returncode == 2 and "pairs of edits have no verdict (unparsable " in done.stderr.splitlines()[-1]
+    assert len(server.calls) < 1 + 8 * 10 * NUM
+
+
 def test_max_pairs_is_never_exceeded_and_is_said(place: Path, server: ChatServer) -> None:
     document = found(compare(place, *RUNS, "--judge", judge(place, server), "--max-pairs", "7", "--json"))
     assert document["counts"]["asked"] <= 7 and document["method"]["stopped"] == "max_pairs"

@@ -22,7 +22,7 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols.gedit import GEditProtocol
 from editeval.judges.protocols.protocol import PromptSource, text_digest
 from fakes.chat_server import ChatServer, Handler, saying
-from published import GEDIT_GROUPS, gedit, gedit_rows, gedit_table, saved
+from published import GEDIT_GROUPS, gedit, gedit_rows, gedit_table, parquet, saved
 
 OTHER = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}, categories: [causal]}
@@ -47,6 +47,18 @@ def test_a_benchmark_is_named_beside_whatever_the_configuration_has_and_without_
         assert "dropped its old params: num_per_category, size, categories" in done.stderr
         assert "language en, source input_image, intersection_only False" in done.stdout
         assert "not the known version of GEdit-Bench: 606 samples expected, found 11; group" in done.stdout
+
+
+@pytest.mark.parametrize("written", ["~/GEdit-Bench", "~/*.parquet"])
+def test_check_refuses_data_that_are_there_and_wrong_however_their_place_is_written(folder: Path, written: str) -> None:
+    parquet(folder / "odd.parquet", gedit_table(gedit_rows(per_group=1)).drop_columns(["instruction"]))
+    shutil.rmtree(folder / "GEdit-Bench")
+    (folder / "GEdit-Bench").mkdir()
+    kind = "gedit" if written.endswith("Bench") else "parquet"
+    there = cli("check", "--benchmark", kind, "--data", written, "--allow-code", cwd=folder, HOME=str(folder))
+    assert there.returncode == 2, there
+    absent = cli("check", "--benchmark", "gedit", "--data", "~/elsewhere", "--allow-code", cwd=folder, HOME=str(folder))
+    assert absent.returncode == 0 and "needed by `editeval run`" in absent.stderr, absent
 
 
 def test_what_set_says_of_the_named_benchmark_holds(folder: Path) -> None:

@@ -47,7 +47,14 @@ ADDRESSES = {
 }
 PLACES = {
     *("params.path", "params.root", "params.manifest", "data.path", "data_path"),
-    *("params.prompts_from", "params.against", "params.folder", "params.base_model"),
+    *(
+        "params.prompts_from",
+        "params.against",
+        "params.folder",
+        "params.base_model",
+        "params.clip_model",
+        "params.dino_model",
+    ),
     *("evaluation.output_dir", "evaluation.results_dir", "logging.log_file", "logging.log_dir"),
 }
 _PARAMS = """
@@ -57,12 +64,13 @@ intersection_only mode source suite complexity image_type
 hue_tolerance min_saturation min_share chances latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
 adapter_revision num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
-model timeout_s deadline_s max_retries backoff_s max_calls max_usd usd_per_mtok_in usd_per_mtok_out
+model timeout_s deadline_s max_retries backoff_s use_proxy max_calls max_usd usd_per_mtok_in usd_per_mtok_out
 max_reply_mib concurrency images protocol num_samples max_new_tokens max_image_side min_label_mass reasons
 match_published words layout name num_workers
 scoring temperature output use_flash_attention sampling_temperature max_model_len gpu_memory_utilization
 forgiven_distance unseen_difference full_difference object_share max_aspect_error forgiven_shift
-forgiven_zoom forgiven_tone engine base_revision pixels pooling
+forgiven_zoom forgiven_tone metrics compared_with region lpips_net clip_revision dino_revision source_caption
+engine base_revision pixels pooling
 """  # engine has an allow-list of its own: plain numbers and words (tests/judges/test_vllm_vlm.py)
 _EXECUTION = """
 device_ids policy max_drift retry backend load_concurrency timeout_s stall_s start_timeout_s max_attempts

@@ -369,7 +369,9 @@ def test_what_no_retry_can_cure_stops_after_one_call(server: ImageServer, name: 
     assert len(messages) == 1 and server.url in messages.pop()
 
 
-def test_a_proxy_of_the_environment_is_not_used(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
+    server: ImageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from editeval.certificates.conditions import PLEA, written_on
 from editeval.images import decode
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
-from editeval.types import Judge, JudgeRequest, Score
+from editeval.types import Judge, JudgeRequest, Metric, Score
 
 METRICS = ("overall", "following", "preservation", "quality")
 
@@ -29,6 +29,7 @@ class LadderJudgeParams:
     broken: str = ""  # constant, hash, swapped, blind, deaf, obeys_instruction, obeys_picture, ... ; empty: sound
     share: float = 1.0  # of the requests that `mute` leaves unscored
     seconds: float = 0.0  # per call
+    has_ends: bool = True  # False: the same scores, stretched and shifted, on a scale without ends
 
 
 class LadderJudge(Judge):
@@ -41,6 +42,10 @@ class LadderJudge(Judge):
         super().__init__(params)
         self._ruler = ReferenceJudge(ReferenceParams())
         self._dice = random.Random(5)
+
+    @classmethod
+    def scales_of(cls, params: LadderJudgeParams) -> dict[str, Metric]:
+        return {} if params.has_ends else {name: Metric(name, None, None) for name in METRICS}
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
         time.sleep(self.params.seconds)
@@ -55,6 +60,8 @@ class LadderJudge(Judge):
         values = self._broken(request) if broken else self._sound(request)
         overall = math.sqrt(min(values["following"], values["preservation"]) * values["quality"])
         rows = {"overall": overall, **values}
+        if not self.params.has_ends:
+            rows = {name: 7 * value - 50 for name, value in rows.items()}
         return [Score(request.key, "fakes.ladder_judge", m, rows[m], f"raw {m}") for m in METRICS]
 
     def _sound(self, request: JudgeRequest) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 from report_fakes import believable_rows, row_of
 
 from editeval.reports.data import INVALID, VALID, WARNED, Survey, coverage_of, decide_badge, survey
-from editeval.types import Score
+from editeval.types import Metric, Score
 
 
 def seen(*rows: object) -> Survey:
@@ -47,6 +47,24 @@ def test_causes_carry_their_number_and_one_example() -> None:
 def test_scores_at_both_ends_are_in_the_histogram() -> None:
     bins = seen(row_of(0, value=0.0), row_of(5, value=10.0)).histograms["physical"]
     assert (bins[0], bins[-1], sum(bins)) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("values", [(-3.25, -1.0, 2.5), (0.001, 0.002), (-7.0, -7.0), (0.0,), (9.5, -1e9)])
+def test_scores_without_ends_are_all_in_a_histogram_as_wide_as_they_reach(values: tuple[float, ...]) -> None:
+    scale = Metric("overall", None, None)
+    found = survey(iter([row_of(5 * i, value=value) for i, value in enumerate(values)]), "overall", scale)
+    low, high = scale.axis(found.lowest, found.highest)
+    assert low <= min(values) <= max(values) <= high and low < high
+    bins = found.histograms["physical"]
+    assert sum(bins) == len(values)
+    assert bins[min(49, int((values[0] - low) / (high - low) * 50))] >= 1
+
+
+def test_an_axis_keeps_the_ends_that_a_scale_has() -> None:
+    assert Metric("score").axis(3.0, 4.0) == (0.0, 10.0)
+    assert Metric("sigma", 0.0, None).axis(0.31, 0.97) == (0.0, 1.0)
+    assert Metric("loss", None, 0.0).axis(-2.5, -2.5) == (-3.0, 0.0)
+    assert Metric("reward", None, None).axis(None, None) == (-1.0, 1.0)
 
 
 def test_complete_run_without_oddities_is_valid() -> None:

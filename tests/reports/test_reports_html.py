@@ -23,7 +23,7 @@ from editeval.reports.site import page, payload
 from editeval.reports.site.thumbnails import Found, ThumbnailStore
 from editeval.reports.site.write import FIRST_FILE, write_embedded_html, write_report_html
 from editeval.store.records import SampleRow
-from editeval.types import Score
+from editeval.types import Metric, Score
 
 Make = Callable[..., Report]
 PAYLOADS = [
@@ -178,6 +178,17 @@ def test_complaints_are_counted_and_the_lowest_of_every_category_shown(make_repo
     worst = [dict(zip(run["row"], row, strict=True)) for _, row in run["worst"]]
     assert [row["id"] for row in worst] == [row.id for row in rows[:5]] + [rows[5].id]
     assert run["histograms"]["physical"][0] == 1
+
+
+def test_a_page_of_scores_without_ends_speaks_of_no_ends(make_report: Make, tmp_path: Path) -> None:
+    rows = [row_of(index, value=index / 4 - 3) for index in range(20)] + [row_of(20, value=None)]
+    scales = {"overall": Metric("overall", None, None)}
+    write_report_html(make_report(rows, images=lambda _: (None, None), scales=scales), tmp_path)
+    run, page = told(tmp_path, "run"), (tmp_path / "report.html").read_text("utf-8")
+    assert run["scale"] == {"low": -3.0, "high": 2.0, "words": "(no bounds)", "is_open": True}
+    assert run["ends"] == {"overall": [], "completeness": [0.0, 10.0], "preservation": [0.0, 10.0]}
+    assert sum(map(sum, run["histograms"].values())) == 20
+    assert 'data-t="no_bounds"' in page and "of 10" not in page.partition("<script")[0]
 
 
 @pytest.mark.parametrize(("count", "chunks"), [(0, 0), (1, 1), (500, 1), (501, 2)])

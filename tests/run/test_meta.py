@@ -239,6 +239,9 @@ def test_a_judge_that_fails_on_photographs_gives_no_badge_better_than_invalid_ju
     text = (result.plan.dir / "report.md").read_text(encoding="utf-8")
     page = (result.plan.dir / "report.html").read_text(encoding="utf-8")
     assert "**invalid judge**" in text and "photographs of own: NOT CERTIFIED" in text
+    for kind in ("md", "tex"):
+        exported = cli("export", str(result.plan.dir), "--to", kind, "--output", "-", "--allow-code", cwd=tmp_path)
+        assert "photographs of own: NOT CERTIFIED" in exported.stdout, exported.stderr
     assert "photographs of own: NOT CERTIFIED" in page and "own 的照片：未通过认证" in page and "评判模型无效" in page
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -200,9 +200,11 @@ was changed, but does not rise when nothing was: it measures preservation, but n
 class Answers:
     """Scores of every request that was put. A request without scores was put as well, and is unscored."""
 
-    def __init__(self, metrics: Sequence[str], roles: Mapping[str, str]) -> None:
-        """`roles`: which metric measures what a check concerns, see `Judge.roles_of`."""
+    def __init__(self, metrics: Sequence[str], roles: Mapping[str, str], without_ends: Collection[str] = ()) -> None:
+        """`roles`: which metric measures what a check concerns, see `Judge.roles_of`; `without_ends`: whose scores can
+        be compared with each other alone, the others are on 0-10. Of all metrics, more is better."""
         self.metrics = tuple(metrics)
+        self.without_ends = frozenset(without_ends)
         self.roles = roles
         self._rows: dict[str, dict[str, Mapping[str, Score]]] = {}
 

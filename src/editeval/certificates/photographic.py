@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED
+from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED, certificate_of
 from editeval.certificates.checks import FAILED, MIN_COVERAGE, PASSED, Finding
 from editeval.certificates.human_agreement import (
     ALL,
@@ -135,6 +135,12 @@ def photographic_of(output_dir: Path, score_set_id: str) -> list[dict[str, Any]]
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
     return found
+
+
+def certificates_in(output_dir: Path, ids: Sequence[str]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Those of the first of `ids` that has any: the drawn one, and the photographic ones."""
+    drawn = next((known for key in ids if (known := certificate_of(output_dir, key))), None)
+    return drawn, next((kept for key in ids if (kept := photographic_of(output_dir, key))), [])
 
 
 def _check(content: Mapping[str, Any]) -> None:

@@ -57,6 +57,8 @@ def _judged(options: argparse.Namespace) -> int:
     judging = judging_of(config)
     limits = ArenaLimits(options.max_pairs, options.all, options.seed)
     with interruptible() as interrupt, logs(config.logging, logging.StreamHandler(sys.stderr)):
+        for warning in config.warnings:
+            logging.getLogger("editeval").warning("%s", warning)
         arena = Arena(config, judging, runs, limits)
         kept = place / "comparisons" / f"answers-{judging.id}.jsonl"
         verdicts = arena.run(kept, interrupt)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from editeval import files
+from editeval.certificates.photographic import certificates_in
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
 from editeval.reports.data import MACRO, MICRO
 from editeval.reports.format import group_title, subset_line
+from editeval.reports.judge_trust import certificate_warnings
 from editeval.reports.tables import Flat, group_cells, group_columns, judge_cells, replacing, write_csv, write_parquet
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
@@ -191,6 +193,8 @@ def _model(store: RunStore) -> tuple[Model, str]:
         found = (s for s in summarise(part, metric, scale, bridged) if s.category in (MACRO, MICRO))
         groups[by] |= {f"{group_title(by, name)}, {s.category}": s for s in found}
     claims = tuple(map(str, (claim_of(store, shown) or {}).get("lines", ())))
+    drawn, photographic = certificates_in(store.dir.parent, [shown[0].id])
+    doubts = certificate_warnings({shown[0].title: drawn}, {shown[0].title: photographic})
     model = Model(
         editor_of(store),
         {s.category: s for s in summarise(entries, metric, scale, bridged)},
@@ -198,7 +202,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
         subset=queries.subset(store),
         scale=scale,
         judging_id=shown[0].id,
-        claims=claims,
+        claims=(*claims, *(str(doubt).removesuffix(".") for doubt in doubts)),
         covers=repr((queries.subset(store), covered)),
         groups=groups,
     )

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,8 @@ def _effects(config: Config) -> list[str]:
 def _is_absent(config: Config) -> bool:
     """Whether the benchmark's data are simply not on this machine."""
     path = str(getattr(config.benchmark.params, "path", ""))
-    return bool(path) and not Path(path).exists()
+    place = Path(path).expanduser()
+    return bool(path) and not place.exists() and not glob(str(place), recursive=True)  # noqa: PTH207 - or a pattern
 
 
 def _dry_run(config: Config, fresh: bool) -> int:

@@ -195,7 +195,8 @@ def _model(section: str, params: Mapping[str, object], settings: Settings) -> It
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
         yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
-    named = [("model_name", model), ("base_model", params.get("base_model")), ("adapter", adapter)]
+    others = [(name, params.get(name)) for name in ("base_model", "clip_model", "dino_model")]
+    named = [("model_name", model), *others, ("adapter", adapter)]
     named += [("lora", _mapping(one).get("path")) for one in _list(lora)]
     for name, model in [(name, model) for name, model in named if isinstance(model, str) and model]:
         pickle, key, path = _pickle_of(model), f"{section}.params.{name}", _path(model)
@@ -263,7 +264,7 @@ def _odd_file(place: Path) -> str:
 
 def _strange_folders(settings: Settings) -> list[Path]:
     """Folders that may be a stranger's: of the configuration, of the data and of checkpoints."""
-    names = ("model_name", "base_model", "adapter", "folder")
+    names = ("model_name", "base_model", "clip_model", "dino_model", "adapter", "folder")
     keys = (f"{one}.params.{name}" for one in _sections(settings) for name in names)
     named = map(settings.at, ("benchmark.params.path", *keys))
     found = [path for path in map(_path, named) if path is not None and path.exists()]

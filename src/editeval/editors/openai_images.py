@@ -5,8 +5,8 @@ Several `base_urls` are several devices: worker i talks to address i mod n. Ever
 because the servers' defaults differ. Keys come from the environment variable named in `api_key_env`, and from nowhere
 else. OpenAI's own models take no seed: with `dialect: openai` the same run twice gives other images. vLLM-Omni 0.30
 conditions Qwen-Image-Edit wrongly (it drops the 3-D positions of the image tokens); SGLang 0.5.23 does not.
-Connects directly: the environment's proxy settings are not used. Proven against a local server that imitates the three;
-with the real ones: untested.
+A proxy that the environment names is used, but for this machine, unless `use_proxy: false`. Proven against a local
+server that imitates the three; with the real ones: untested.
 """
 
 from __future__ import annotations

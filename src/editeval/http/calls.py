@@ -104,6 +104,7 @@ class ServerParams:
     deadline_s: float = field(default=600.0, metadata=NOT_IDENTITY)  # one result, with every retry and pause
     max_retries: int = field(default=4, metadata=NOT_IDENTITY)  # after 408, 409, 425, 429, 5xx, resets and timeouts
     backoff_s: float = field(default=1.0, metadata=NOT_IDENTITY)  # the first pause; each further one is twice as long
+    use_proxy: bool = field(default=True, metadata=NOT_IDENTITY)  # that of HTTPS_PROXY, HTTP_PROXY and NO_PROXY
     max_calls: int | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, retries included; then it stops
     max_usd: float | None = field(default=None, metadata=NOT_IDENTITY)  # of a run, by these prices; then it stops
     usd_per_mtok_in: float = field(default=0.0, metadata=NOT_IDENTITY)  # US dollars per million tokens sent
@@ -159,9 +160,9 @@ class ServerParams:
 
     def servers(self) -> list[Server]:
         """Every server, without its key."""
-        if self.base_urls:
-            return [parse_url(f"base_urls[{i}]", url) for i, url in enumerate(self.base_urls)]
-        return [parse_url("base_url", self.base_url or DEFAULT_URL)]
+        urls = [(f"base_urls[{i}]", url) for i, url in enumerate(self.base_urls)]
+        urls = urls or [("base_url", self.base_url or DEFAULT_URL)]
+        return [replace(parse_url(where, url), use_proxy=self.use_proxy) for where, url in urls]
 
     def check_servers(self, where: str) -> None:
         """The key's variable is set, and every address answers. Raises MachineError."""

@@ -1,24 +1,26 @@
-"""One HTTP exchange with hard bounds: a deadline for the whole of it, a cap on the reply, no redirects, no proxies.
+"""One HTTP exchange with hard bounds: a deadline for the whole of it, a cap on the reply, no redirects.
 
 The standard library's client, because every library measures its time limits per read: a server that sends one byte a
-second would hold a worker for ever. Here a timer cuts the connection when the time is up, whatever it is doing.
+second would hold a worker for ever. Here a timer cuts the connection when the time is up, whatever it is doing. See
+`connections` for how long one is kept, and for proxies.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
-import ssl
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
-from socket import SHUT_RDWR, create_connection, socket
+from socket import create_connection
 from urllib.parse import urlsplit
 
 from editeval.errors import ConfigError, EditevalError, MachineError
+from editeval.http import connections
+from editeval.http.connections import Route
 from editeval.text import brief
 
 REACH_S = 3.0  # for a server to be seen before anything starts
@@ -63,6 +65,13 @@ class Server:
     port: int
     prefix: str  # path that every address of the API begins with, such as /v1
     key: str = field(default="", repr=False)
+    use_proxy: bool = True  # that of the environment, if it names one for this server
+
+    def route(self) -> Route:
+        """How it is reached: this machine directly. Raises MachineError for a proxy that is none."""
+        is_direct = self.is_loopback or not self.use_proxy
+        proxy = None if is_direct else connections.proxy_for(self.scheme, self.host, self.port)
+        return Route(self.scheme, self.host, self.port, proxy)
 
     @property
     def url(self) -> str:
@@ -132,12 +141,13 @@ class HttpReply:
 
 
 def check_reachable(where: str, server: Server) -> None:
-    """Somebody listens at the server's address; nothing is sent. Raises MachineError, within REACH_S."""
+    """Somebody listens at the server's address, or at its proxy's; nothing is sent. MachineError, within REACH_S."""
+    route = server.route()
     found: list[OSError | UnicodeError | None] = []
 
     def reach() -> None:
         try:
-            create_connection((server.host, server.port), REACH_S).close()
+            create_connection(route.first_stop, REACH_S).close()
             found.append(None)
         except (OSError, UnicodeError) as error:
             found.append(error)
@@ -148,70 +158,63 @@ def check_reachable(where: str, server: Server) -> None:
     if found and found[0] is None:
         return
     why = getattr(found[0], "strerror", None) or str(found[0]) if found else f"no answer within {REACH_S:g} s"
-    advice = "start the server, or fix base_url"
-    raise MachineError(f"{where}: {server.url} cannot be reached: {server.quote(why)}; {advice}")
+    through = f" through the proxy {route.proxy.url}" if route.proxy else ""
+    advice = (
+        "fix the proxy of the environment, or set use_proxy: false" if through else "start the server, or fix base_url"
+    )
+    raise MachineError(f"{where}: {server.url} cannot be reached{through}: {server.quote(why)}; {advice}")
 
 
 def exchange(server: Server, message: HttpRequest, seconds: float, max_bytes: int) -> HttpReply:
     """The server's reply, complete and within `seconds` and `max_bytes`.
 
-    Raises PassingError if it does not come, breaks off or takes too long; BadReplyError if it is too big.
+    Raises PassingError if it does not come, breaks off or takes too long; BadReplyError if it is too big;
+    TransportError where a proxy does not let through.
     """
-    end, late = time.monotonic() + seconds, f"no whole reply within {seconds:.3g} s"
-    if server.scheme == "http":
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=seconds)
-    else:
-        context = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(server.host, server.port, timeout=seconds, context=context)
-    with closing(connection):
-        try:
-            connection.connect()
-        except (OSError, UnicodeError) as error:
-            raise PassingError(f"cannot be reached: {server.quote(error)}") from None
-        with _cut_at(connection.sock, end) as is_cut:
-            try:
-                reply = _converse(connection, server, message, max_bytes)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                if is_cut.is_set() or isinstance(error, TimeoutError):
-                    raise PassingError(late) from None
-                raise PassingError(f"connection broke: {type(error).__name__}: {server.quote(error)}") from None
-            if is_cut.is_set():
-                raise PassingError(late)
-            return reply
-
-
-@contextmanager
-def _cut_at(wire: socket, end: float) -> Iterator[threading.Event]:
-    """While inside, a timer shuts `wire` down at `end`; the event says whether it had to."""
-    is_cut = threading.Event()
-
-    def cut() -> None:
-        is_cut.set()
-        with suppress(OSError):
-            wire.shutdown(SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, end - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
+    late = f"no whole reply within {seconds:.3g} s"
+    reached: list[bool] = []  # whether there was a connection
+    route = server.route()
+    talk = partial(_converse, server, route, message, max_bytes, reached)
     try:
-        yield is_cut
-    finally:
-        timer.cancel()
-        timer.join()  # it must not cut a descriptor that somebody else has got by then
-        wire.close()
+        return connections.converse(route, seconds, talk)
+    except connections.ProxyError as error:
+        if error.is_final:
+            raise TransportError(f"{server.url}: {error}") from None
+        raise PassingError(str(error)) from None
+    except TimeoutError:
+        raise PassingError(late if reached else f"cannot be reached: {late}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if not reached:
+            raise PassingError(f"cannot be reached: {server.quote(error)}") from None
+        cause = error.__cause__ if isinstance(error, connections.NoByteError) else error
+        raise PassingError(f"connection broke: {type(cause).__name__}: {server.quote(cause)}") from None
 
 
 def _converse(
-    connection: http.client.HTTPConnection, server: Server, message: HttpRequest, max_bytes: int
+    server: Server,
+    route: Route,
+    message: HttpRequest,
+    max_bytes: int,
+    reached: list[bool],
+    connection: http.client.HTTPConnection,
 ) -> HttpReply:
-    headers = {"User-Agent": "editeval", "Accept": "application/json", "Connection": "close", **message.headers}
+    reached.append(True)
+    headers = {"User-Agent": "editeval", "Accept": "application/json", **route.headers(), **message.headers}
     if message.content_type:
         headers["Content-Type"] = message.content_type
     if server.key and not message.is_anonymous:
         headers["Authorization"] = f"Bearer {server.key}"
-    with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had read everything
-        connection.request(message.method, server.prefix + message.path, message.body or None, headers)
-    with connection.getresponse() as response:
+    try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had read everything
+            connection.request(
+                message.method, route.target(server.prefix + message.path), message.body or None, headers
+            )
+        response = connection.getresponse()
+    except connections.CLOSED as error:
+        raise connections.NoByteError from error
+    with response:
+        if route.proxy and route.is_forwarded and response.status == http.client.PROXY_AUTHENTICATION_REQUIRED:
+            raise connections.ProxyError(route.proxy, response.status)
         received = {name.lower(): value for name, value in response.getheaders()}
         return HttpReply(response.status, received, _read(response, max_bytes))
 

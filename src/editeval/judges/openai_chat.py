@@ -7,8 +7,9 @@ One call of `judge` is one batch, whose calls go out `concurrency` at a time: a 
 keeps them flowing. Several `base_urls` are several workers: worker i talks to address i mod n; all must serve the same
 model with the same engine. Before the first judgement each worker asks one question about two grey pictures, and so
 finds out what its server can do. Keys come from the environment variable named in `api_key_env`, and from nowhere else.
-Connects directly: the environment's proxy settings are not used. Pictures are sent as PNG without metadata, inside the
-request. Proven against `transformers serve` 5.23, `vllm serve` 0.32 and a scripted server; SGLang, OpenAI: untested.
+A proxy that the environment names is used, but for this machine, unless `use_proxy: false`. Pictures are sent as
+PNG without metadata, inside the request. Proven against `transformers serve` 5.23, `vllm serve` 0.32 and a scripted
+server; SGLang, OpenAI: untested.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ from editeval.judges.chat.runner import ProtocolJudge
 from editeval.judges.local import adapter as adapters
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, load_checkpoint
-from editeval.judges.parsing.answers import TEXT_FORMATS
 from editeval.types import WEIGHTS, WHERE_SET, HubModel
 
 NAME = "transformers_vlm"
@@ -39,9 +38,7 @@ class TransformersVlmParams(AskParams):
     adapter_revision: str | None = field(default=None, metadata=WHERE_SET)  # its commit there, of 40 hex digits
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
     use_flash_attention: bool = False  # attention by the package flash_attn instead of torch's own
-    sampling_temperature: float | None = (
-        None  # of drawn replies; None: the authors', or 0.7. (v2's `temperature`: none)
-    )
+    sampling_temperature: float | None = None  # of drawn replies; None: the authors', or 0.7. v2's name does nothing
 
     defaults: ClassVar[Mapping[str, int | float]] = {**AskParams.defaults, "num_samples": 1, "max_new_tokens": 128}
 
@@ -52,7 +49,7 @@ class TransformersVlmParams(AskParams):
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         super().__post_init__()
-        if self.num_replies > 1 and not self.answer_formats & set(TEXT_FORMATS):
+        if self.num_replies > 1 and self.answer_formats <= {"labels"}:
             raise ConfigError(f"num_samples: {self.protocol} reads probabilities, which need no samples; leave it out")
         if self.num_replies == 1 and self.sampling_temperature is not None and not self._is_drawn_alone:
             raise ConfigError("sampling_temperature: has no effect with num_samples: 1; leave it out")

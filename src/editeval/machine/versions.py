@@ -17,7 +17,7 @@ Release = tuple[int, ...]
 LIBRARIES = (
     *("accelerate", "bitsandbytes", "cache-dit", "diffusers", "flash-attn", "huggingface-hub", "kernels", "numpy"),
     *("pillow", "pydantic", "ray", "rich", "safetensors", "scipy", "sglang", "tokenizers"),
-    *("torch", "torchvision", "transformers", "triton", "vllm", "vllm-omni"),
+    *("torch", "torchmetrics", "torchvision", "transformers", "triton", "vllm", "vllm-omni"),
 )
 """What decides whether a machine is fit, and what an edit looks like."""
 _RECORDED = (*LIBRARIES, "pooch", "pyyaml", "scikit-image")

@@ -6,12 +6,14 @@ Report --write_*--> report.json, samples.jsonl, scores.csv, report.md, report.ht
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from editeval.errors import Reason
 from editeval.images import FLAGS, FLAGS_OF_FILES
+from editeval.reports.histogram import Histogram
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
@@ -23,7 +25,6 @@ MICRO, MACRO = "micro", "macro"
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 NOT_JUDGED = "not_judged"  # an edit exists, but the ledger has no score for it
 OF_SUBSET = " (subset)"  # what a badge ends with if only a part of the benchmark was wanted
-NUM_BINS = 50  # of the histogram over the headline's scale: 0.2 each on 0-10
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """JSON values by name, from a ledger of any version: a reader takes nothing in it for granted."""
@@ -80,7 +81,7 @@ class Survey:
     highest: float | None
     metrics: tuple[str, ...]  # in the order they were first seen
     causes: tuple[Cause, ...]  # most frequent first, edits before judgements
-    histograms: Mapping[str, tuple[int, ...]]  # category -> NUM_BINS counts of headline scores
+    histograms: Mapping[str, tuple[int, ...]]  # category -> NUM_BINS counts of headline scores, over Metric.axis
 
     @property
     def coverage(self) -> float:
@@ -169,7 +170,7 @@ def surveyed(report: Report) -> Survey:
 
 def survey(samples: Iterator[SampleRow], headline_metric: str, scale: Metric | None = None) -> Survey:
     """What one pass over `samples` says. `scale`: of the headline; None: 0-10."""
-    tally = _Tally(headline_metric, scale or Metric(headline_metric))
+    tally = _Tally(headline_metric, Histogram(scale or Metric(headline_metric)))
     for row in samples:
         tally.add(row)
     return tally.survey()
@@ -271,22 +272,19 @@ class _Tally:
     """Grows by one row at a time; 8 bytes per edit (for duplicates) are all that it keeps of each."""
 
     metric: str
-    scale: Metric
+    histogram: Histogram
     statuses: dict[str, int] = field(default_factory=lambda: {"done": 0, "failed": 0, "pending": 0})
     num_scored: int = 0
-    flagged: dict[str, int] = field(default_factory=dict)
+    flagged: Counter[str] = field(default_factory=Counter)
     num_answers: int = 0
     num_unparsed: int = 0
-    lowest: float | None = None
-    highest: float | None = None
     metrics: dict[str, None] = field(default_factory=dict)
     causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
-    histograms: dict[str, list[int]] = field(default_factory=dict)
     hashes: array[int] = field(default_factory=lambda: array("Q"))
 
     def add(self, row: SampleRow) -> None:
         self.statuses[row.status] += 1
-        self.histograms.setdefault(row.category, [0] * NUM_BINS)
+        self.histogram.begin(row.category)
         self.metrics.update(dict.fromkeys(row.scores))
         if row.status == "failed":
             self._count("edit", row.error_reason or "unknown", row.id, row.error_message or "")
@@ -294,33 +292,24 @@ class _Tally:
             self._add_done(row)
 
     def _add_done(self, row: SampleRow) -> None:
-        if row.sha256:
-            self.hashes.append(int(row.sha256[:16], 16))
-        for flag in row.flags:
-            self.flagged[flag] = self.flagged.get(flag, 0) + 1
+        self.hashes.extend([int(row.sha256[:16], 16)] if row.sha256 else [])
+        self.flagged.update(row.flags)
         asked = [score for score in row.scores.values() if score.reason != Reason.NOT_APPLICABLE]
         self.num_answers += len(asked)
         self.num_unparsed += sum(score.value is None for score in asked)
         value = scored_value(row, self.metric)
-        if value is None and not self.metric:
-            return
         if value is None:
-            score = row.scores.get(self.metric)
-            self._count("judge", why_unscored(row, self.metric), row.id, reply_text(score.raw) if score else "")
+            raw = score.raw if (score := row.scores.get(self.metric)) else ""
+            if self.metric:
+                self._count("judge", why_unscored(row, self.metric), row.id, reply_text(raw))
             return
         self.num_scored += 1
-        self.lowest = value if self.lowest is None else min(self.lowest, value)
-        self.highest = value if self.highest is None else max(self.highest, value)
-        place = self.scale.place(value)
-        if place is not None:
-            self.histograms[row.category][min(int(place * NUM_BINS / 10), NUM_BINS - 1)] += 1
+        self.histogram.add(row.category, value)
 
     def _count(self, stage: str, reason: str, sample_id: str, message: str) -> None:
-        old = self.causes.get((stage, reason))
-        first = old or Cause(stage, reason, 0, sample_id, message[:2000])
-        self.causes[stage, reason] = Cause(
-            stage, reason, first.count + 1, first.example_id, first.example_message or message[:2000]
-        )
+        first = self.causes.get((stage, reason)) or Cause(stage, reason, 0, sample_id, "")
+        told = first.example_message or message[:2000]
+        self.causes[stage, reason] = replace(first, count=first.count + 1, example_message=told)
 
     def survey(self) -> Survey:
         done = self.statuses["done"]
@@ -335,11 +324,11 @@ class _Tally:
             num_flagged={flag: self.flagged[flag] for flag in (*FLAGS, *FLAGS_OF_FILES) if flag in self.flagged},
             num_answers=self.num_answers,
             num_unparsed=self.num_unparsed,
-            lowest=self.lowest,
-            highest=self.highest,
+            lowest=self.histogram.lowest,
+            highest=self.histogram.highest,
             metrics=tuple(self.metrics),
             causes=tuple(sorted(self.causes.values(), key=lambda cause: (cause.stage, -cause.count, cause.reason))),
-            histograms={category: tuple(bins) for category, bins in self.histograms.items()},
+            histograms=self.histogram.bins(),
         )
 
 

@@ -122,7 +122,8 @@ def headline(report: Report) -> str:
         return "Nothing was scored, so there is no result."
     figures = [_statistic_phrase(report, whole)] if set(report.statistics) & set(STATISTICS[:-1]) else []
     figures.append(f"{whole.num_scored} of {whole.num_samples} samples scored ({share(whole.coverage)})")
-    if whole.num_scored < whole.num_samples and "mean" in report.statistics:
+    has_bounds = whole.lowest is not None and whole.highest is not None
+    if whole.num_scored < whole.num_samples and "mean" in report.statistics and has_bounds:
         figures.append(f"between {fixed(whole.lowest)} and {fixed(whole.highest)} if all were scored")
     return f"{printable(report.headline_metric)}: {'; '.join(figures)}."
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from editeval import images, plugins
 from editeval.config.schema import Config
-from editeval.errors import ConfigError, UserError
+from editeval.errors import ConfigError, MachineError, UserError
 from editeval.judges.chat.params import AskParams
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols._pairs import PairwiseProtocol, orders_read
@@ -33,6 +33,7 @@ _GROWTH = {
     True: 0.25,
     False: 1.0,
 }  # of what was asked, in the next round; of a model that is loaded for each round, more
+_MOST_UNREAD = 0.9  # of the answers; beyond that no further round is asked
 _Step = tuple[Pair, str]
 """A pair of runs, and a source image whose samples are asked about."""
 
@@ -101,7 +102,8 @@ class Arena:
         self._runs = runs
         load = plugins.load("benchmarks", config.benchmark.type, config.allow_code)
         benchmark: Benchmark = load(config.benchmark.params)
-        self._samples = {one.id: one for one in benchmark if any(one.id in run.edits for run in runs.values())}
+        edited = set().union(*(run.edits for run in runs.values()))
+        self._samples = {one.id: one for one in benchmark if one.id in edited and not one.after}
         names = tuple(self._runs)
         self._images = {pair: self._shared(pair) for pair in combinations(names, 2)}
         self.verdicts = Verdicts(names, judging.metrics)
@@ -111,7 +113,10 @@ class Arena:
             raise UserError(f"{empty[0][0]} and {empty[0][1]} have no sample in common that both have edited")
 
     def _shared(self, pair: Pair) -> dict[str, list[str]]:
-        """Samples that both have edited, by source image, in an order that the seed decides and no verdict."""
+        """Samples that both have edited, by source image, in an order that the seed decides and no verdict.
+
+        Later turns are left out: each model has edited what it has made itself.
+        """
         found: dict[str, list[str]] = {}
         for sample_id, sample in self._samples.items():
             edits = [self._runs[name].edits.get(sample_id) for name in pair]
@@ -132,6 +137,7 @@ class Arena:
             if not steps:
                 break
             self._ask(steps, kept, interrupt)
+            self._check_readable(kept)
         left = sum(len(found) - self._next[pair] for pair, found in self._images.items())
         self.verdicts.stopped = "max_pairs" if is_cut else "decided" if left else "all"
         return self.verdicts
@@ -186,6 +192,14 @@ class Arena:
                     self.verdicts.equal[pair] += 1
                     for question in self.verdicts.questions:
                         self.verdicts.add(pair, cluster, question, 0.5)
+
+    def _check_readable(self, kept: Path) -> None:
+        """Raises MachineError for a judge whose answers are hardly ever a verdict: to go on would only cost."""
+        unread = self.verdicts.unread[self.verdicts.questions[0]].total()
+        if unread >= 2 * MIN_PER_MODEL and unread > _MOST_UNREAD * self.verdicts.asked.total():
+            reasons = ", ".join(f"{name} {num}" for name, num in self.verdicts.reasons.most_common(3))
+            what = f"{unread} of {self.verdicts.asked.total()} pairs of edits have no verdict ({reasons})"
+            raise MachineError(f"{self.config.path}: {what}; see the replies in {kept}, and change the judge")
 
     def _record(self, pair: Pair, cluster: str, scores: Sequence[Score]) -> None:
         for score in scores:

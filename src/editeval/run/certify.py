@@ -89,7 +89,8 @@ def _checked(config: Config, stage: Stage, suite: Suite) -> dict[str, str]:
 def _answers(config: Config, work: _Work, interrupt: Interrupt) -> tuple[Answers, list[dict[str, object]]]:
     """What the judge answered, and the same as lines of evidence; not all of it after an interrupt."""
     judging = work.judging
-    answers = Answers(judging.metrics, judging.judge.roles_of(judging.stage.params))
+    without_ends = [name for name, scale in judging.known.scales.items() if not scale.has_ends]
+    answers = Answers(judging.metrics, judging.judge.roles_of(judging.stage.params), without_ends)
     records: list[dict[str, object]] = []
     how = Asking("Certifying", "certify", interrupt, work.unread, "no certificate is kept")
     for key, scores in ask(config, judging, work.builders(), None, how):
@@ -100,21 +101,18 @@ def _answers(config: Config, work: _Work, interrupt: Interrupt) -> tuple[Answers
 
 
 def _on_ten(score: Score, scales: Mapping[str, Metric]) -> Score:
-    """`score` as the checks have it: 0-10, more is better."""
+    """`score` as the checks have it: more is better, and 0-10 if its scale has two ends."""
     scale = scales.get(score.metric)
-    return score if scale is None or score.value is None else replace(score, value=scale.goodness(score.value))
+    if scale is None or score.value is None:
+        return score
+    signed = score.value if scale.is_higher_better else -score.value
+    return replace(score, value=scale.goodness(score.value) if scale.has_ends else signed)
 
 
 def _refuse_unfit(config: Config, judging: ScoreSetPlan) -> None:
     if getattr(judging.stage.params, "is_pairwise", False):
         raise ConfigError(
             f"{config.path}: the judge {judging.name!r} compares two edits, and a certificate is about single ones"
-        )
-    open_ends = [name for name, scale in judging.known.scales.items() if scale.place(0.0) is None]
-    if open_ends:
-        raise ConfigError(
-            f"{config.path}: the judge {judging.name!r} scores {', '.join(open_ends)} on a scale without ends; "
-            "the checks of a certificate need one with two ends"
         )
 
 

@@ -53,28 +53,31 @@ def interpreter_of(config: Config, stage: Stage) -> Interpreter:
 
     Raises MachineError if one cannot be built, or cannot serve.
     """
-    execution = stage.execution
+    execution, plugin = stage.execution, plugin_of(config, stage)
+    libraries = (*versions.LIBRARIES, *plugin.packages_of(stage.params))
     if execution.backend == "ray":
         where = f"{stage.section}.execution.{'python' if execution.python else 'backend'}"
-        return _of_cluster(where, execution.ray_address, is_on_gpus(stage, plugin_of(config, stage)), execution.python)
+        return _of_cluster(where, execution.ray_address, is_on_gpus(stage, plugin), execution.python, libraries)
     if execution.requirements:
         where = f"{stage.section}.execution.requirements"
         if not interpreters.is_built(execution.requirements):
             log.warning("%s: building the environment in %s", where, interpreters.path_of(execution.requirements))
-        return _inspected(where, interpreters.build(where, execution.requirements).python)
+        return _inspected(where, interpreters.build(where, execution.requirements).python, libraries)
     if execution.python:
-        return _inspected(f"{stage.section}.execution.python", execution.python)
-    return Interpreter(sys.executable, versions.installed())
+        return _inspected(f"{stage.section}.execution.python", execution.python, libraries)
+    return Interpreter(sys.executable, versions.installed(libraries))
 
 
 @cache
-def _inspected(where: str, python: str) -> Interpreter:
-    return inspect(where, python, versions.LIBRARIES)
+def _inspected(where: str, python: str, libraries: tuple[str, ...]) -> Interpreter:
+    return inspect(where, python, libraries)
 
 
 @cache
-def _of_cluster(where: str, address: str | None, on_gpus: bool, python: str | None) -> Interpreter:
-    return cluster.survey(where, address, on_gpus, python, versions.LIBRARIES)
+def _of_cluster(
+    where: str, address: str | None, on_gpus: bool, python: str | None, libraries: tuple[str, ...]
+) -> Interpreter:
+    return cluster.survey(where, address, on_gpus, python, libraries)
 
 
 def unfinished_stages(plan: Plan) -> list[Stage]:
@@ -118,7 +121,7 @@ def check_stages(config: Config, stages: Sequence[Stage]) -> None:
     problems.check()
     for stage in stages:
         found = interpreter_of(config, stage)
-        missing = [name for name in plugin_of(config, stage).packages if name not in found.versions]
+        missing = [name for name in plugin_of(config, stage).packages_of(stage.params) if name not in found.versions]
         if missing:
             what = f"{stage.requested_type} needs the package {', '.join(missing)}, which {found.path} lacks"
             advice = "install it there, or name another interpreter in execution.python"

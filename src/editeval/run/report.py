@@ -9,8 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from editeval import plugins
-from editeval.certificates.certificate import certificate_of
-from editeval.certificates.photographic import photographic_of
+from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
@@ -132,13 +131,9 @@ def _shown(plan: Plan, store: RunStore) -> tuple[ShownScoreSet, ...]:
 def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust]:
     """By score set: its drawn certificate, if it has one, and the photographic ones."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
-    folder, found = plan.config.evaluation.output_dir, dict[str, Trust]()
-    for one in shown:
-        judge = one.parent if one.is_equated else one.id  # equated scores are as good as the judge that gave them
-        ids = also.get(judge) or [judge]
-        drawn = next((known for key in ids if (known := certificate_of(folder, key))), None)
-        found[one.id] = drawn, next((kept for key in ids if (kept := photographic_of(folder, key))), [])
-    return found
+    folder = plan.config.evaluation.output_dir
+    judges = {one.id: one.parent if one.is_equated else one.id for one in shown}  # equated: the judge that was asked
+    return {name: certificates_in(folder, also.get(judge) or [judge]) for name, judge in judges.items()}
 
 
 class _Counted:

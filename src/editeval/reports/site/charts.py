@@ -19,8 +19,8 @@ Ends = tuple[float, float]
 
 
 def axis(ends: Ends) -> Html:
-    texts = [h("text", f"{tick:g}", x=_x(tick, ends), y=11, text_anchor="middle") for tick in _ticks(ends)]
-    return _drawing("strip", _WIDTH, 14, texts, aria_label=f"{ends[0]:g} \u2013 {ends[1]:g}")
+    texts = [h("text", f"{tick:.2g}", x=_x(tick, ends), y=11, text_anchor="middle") for tick in _ticks(ends)]
+    return _drawing("strip", _WIDTH, 14, texts, aria_label=f"{ends[0]:.3g} \u2013 {ends[1]:.3g}")
 
 
 def _ticks(ends: Ends) -> list[float]:
@@ -44,7 +44,7 @@ def _histogram(bins: Sequence[int], ends: Ends) -> Iterator[Html]:
     for place, count in enumerate(bins):
         if count > 0:
             high = max(2.0, count / most * _HIGH)
-            title = h("title", f"{low + place * step:g} \u2013 {low + (place + 1) * step:g}: {count}")
+            title = h("title", f"{low + place * step:.4g} \u2013 {low + (place + 1) * step:.4g}: {count}")
             yield _rect("bin", _EDGE + place * wide + 0.4, _BASE - 4 - high, wide - 0.8, high, title)
 
 
@@ -130,7 +130,8 @@ def _apart(places: Iterator[float]) -> Iterator[float]:
 
 
 def _x(score: float, ends: Ends) -> float:
-    return _EDGE + (score - ends[0]) / (ends[1] - ends[0]) * (_WIDTH - 2 * _EDGE)
+    share = (score - ends[0]) / (ends[1] - ends[0])
+    return _EDGE + min(max(share, 0.0), 1.0) * (_WIDTH - 2 * _EDGE)  # an interval may reach past the scores
 
 
 def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Html:

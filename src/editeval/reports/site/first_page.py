@@ -159,6 +159,11 @@ def _marks(runs: Sequence[RunView], category: str) -> list[tuple[Summary, int]]:
     return [(summary, run.colour) for run in runs if (summary := run.summary(category)) is not None]
 
 
+def _reach(runs: Sequence[RunView]) -> tuple[float, float]:
+    """Where an axis begins and ends on which the headlines of all runs have a place."""
+    return min(run.ends[0] for run in runs), max(run.ends[1] for run in runs)
+
+
 def _longest(lanes: Sequence[Block]) -> float:
     return max(float(lane["busy_s"] + lane["idle_s"]) for lane in lanes)
 
@@ -195,6 +200,6 @@ def _place(lane: Block) -> str:
 
 _TEXTS = (t, markup.category, markup.message, fixed, share, span, duration, moment)
 _CHARTS = (charts.axis, charts.strip, charts.stacked, charts.bar, charts.gantt)
-_OURS = (_marks, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
+_OURS = (_marks, _reach, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
 _GLOBALS: dict[str, object] = {one.__name__.removeprefix("_"): one for one in (*_TEXTS, *_CHARTS, *_OURS)}
 _GLOBALS |= {"WHOLE": WHOLE, "NOTHING": NOTHING}

@@ -69,6 +69,7 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "trust": [_both((one.get("certificate") or {}).get("line")) for one in report.run.get("judgings") or ()],
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),
+        "ends": {metric: _ends(report.scale(metric)) for metric in shown_metrics(report, seen)},
         "authors_names": plain(report.authors_names),
         "coverage": plain(report.coverage),
         "summaries": [plain({**asdict(s), "coverage": s.coverage}) for s in report.summaries],
@@ -99,12 +100,17 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
     }
 
 
+def _ends(scale: Metric) -> list[float]:
+    """The scale's two ends; empty if it has not both."""
+    return [] if scale.low is None or scale.high is None else [scale.low, scale.high]
+
+
 def _scale(report: Report, seen: Survey) -> dict[str, object]:
     """Of the headline: where its axis begins and ends, and its words; an open end is as far as the scores reach."""
     scale = report.scale(report.headline_metric)
-    low = scale.low if scale.low is not None else min(seen.lowest or 0.0, seen.highest or 0.0)
-    high = scale.high if scale.high is not None else max(seen.highest or 0.0, low + 1.0)
-    return {"low": low, "high": high if high > low else low + 1.0, "words": scale_words(scale)}
+    low, high = scale.axis(seen.lowest, seen.highest)
+    is_open = scale.low is None and scale.high is None
+    return {"low": low, "high": high, "words": scale_words(scale), "is_open": is_open}
 
 
 def _both(message: Message | str | None) -> list[str] | str | None:

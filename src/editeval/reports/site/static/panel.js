@@ -11,10 +11,16 @@
     const names = (metric) => [run.info.authors_names?.[metric]?.[sample.category]].map((name) => name && ` (${name})`);
     const scores = run.info.metrics.map((metric, index) => h("tr", {},
       h("th", { scope: "row", title: ui.about(metric) }, metric, names(metric)), h("td", {}, ui.score(run, row, metric)),
-      h("td", {}, row.values[index] !== null && h("meter", { min: 0, max: 10, value: row.values[index], "aria-hidden": "true" }))));
+      h("td", {}, row.values[index] !== null && meter(run, metric, row.values[index]))));
     const result = ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores);
     return [...head, result, rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
   };
+
+  /** How far a score is up its scale; nothing on one without two ends. */
+  function meter(run, metric, value) {
+    const [low, high] = run.info.ends?.[metric] ?? [0, 10];
+    return high !== undefined && h("meter", { min: low, max: high, value, "aria-hidden": "true" });
+  }
 
   function rating(run, sample) {
     const node = ui.clone("rating"), now = ui.rating(run, sample.id) ?? {}, comment = node.querySelector("textarea");

@@ -1,0 +1,324 @@
+"""Judge `image_metrics`: an edit beside its target, or its source, in the metrics of MagicBrush, Emu Edit and others.
+
+l1 l2     mean absolute and mean squared difference of the pixels; 0-1, less is better
+psnr      -10 log10 of l2, in dB, at most 100; more is better
+ssim      structural similarity (Wang 2004: Gaussian window, sigma 1.5, of each colour; their mean); more is better
+lpips     learned perceptual distance (torchmetrics, with torchvision's weights of `lpips_net`); less is better
+dists     structure and texture distance (likewise, VGG16); less is better
+clip_i    cosine of the CLIP embeddings of the two images; more is better
+dino      cosine of the DINO embeddings of the two images; more is better
+clip_t    cosine of the CLIP embeddings of the edit and the caption of the wanted result; more is better
+clip_dir  cosine of the change from source to edit and the change from caption to caption, in CLIP; 0 where nothing
+          changes; more is better
+
+Each has its native scale; none is averaged with another. They are diagnostics: pixel metrics and SSIM punish a good
+edit that was re-encoded more than none at all (docs/judges.md), so do not rank models by them.
+
+An edit of another size is resized to the image beside it (bicubic) where the aspects differ by at most 2 %. `region`
+looks at a part: pixel metrics and SSIM count its pixels alone, the others see the rest as it is in the image beside it.
+What a sample does not have (target, mask, caption) leaves the metric unscored: no_reference.
+
+lpips and dists need torch, torchmetrics and torchvision, clip_* and dino torch and transformers. Weights: safetensors
+of the named checkpoints; of lpips and dists torchvision's own, with its hash check. Licences: CLIP ViT-B/32 MIT, DINO
+and torchmetrics Apache-2.0.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from editeval.errors import ConfigError, ImageError, MachineError, Reason
+from editeval.images import decode
+from editeval.judges.local import encoders
+from editeval.judges.local.pretrained import ModelRequest, check_folder
+from editeval.text import brief
+from editeval.types import WEIGHTS, Facts, HubModel, Judge, JudgeRequest, Metric, Score
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NAME = "image_metrics"
+VERSION = 1
+"""Raise it whenever a score changes for the same pictures and parameters."""
+Pixels = npt.NDArray[np.float64]
+Part = npt.NDArray[np.bool_]
+
+SCALES: Mapping[str, Metric] = {
+    one.name: one
+    for one in (
+        Metric("l1", 0.0, 1.0, is_higher_better=False),
+        Metric("l2", 0.0, 1.0, is_higher_better=False),
+        Metric("psnr", 0.0, 100.0),
+        Metric("ssim", -1.0, 1.0),
+        Metric("lpips", 0.0, None, is_higher_better=False),
+        Metric("dists", 0.0, None, is_higher_better=False),
+        Metric("clip_i", -1.0, 1.0),
+        Metric("dino", -1.0, 1.0),
+        Metric("clip_t", -1.0, 1.0),
+        Metric("clip_dir", -1.0, 1.0),
+    )
+}
+PIXELS, PERCEPTUAL = ("l1", "l2", "psnr", "ssim"), ("lpips", "dists")
+OF_TEXT = ("clip_t", "clip_dir")
+COMPARED = ("target", "source")
+REGIONS = ("whole", "outside_mask", "inside_mask")
+LPIPS_NETS = ("alex", "vgg", "squeeze")
+MAX_PSNR = 100.0
+MAX_ASPECT_ERROR = 0.02
+_COMMIT_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class ImageMetricsParams:
+    """Which metrics, beside which image, and the checkpoints of those that have one."""
+
+    metrics: tuple[str, ...] = PIXELS  # the first is the headline
+    compared_with: str = "target"  # target | source: the image beside the edit
+    region: str = "whole"  # whole | outside_mask | inside_mask, by the mask of the sample
+    lpips_net: str = "alex"  # alex | vgg | squeeze
+    clip_model: str = field(default="openai/clip-vit-base-patch32", metadata=WEIGHTS)  # on the hub, or a local path
+    clip_revision: str | None = None  # its commit, if it is on the hub
+    dino_model: str = field(default="facebook/dino-vits16", metadata=WEIGHTS)  # likewise; DINOv2 too
+    dino_revision: str | None = None
+    source_caption: str = (
+        "input_caption"  # the field of a sample's metadata with the caption of the source, for clip_dir
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", tuple(self.metrics))  # a worker gets them as a list
+        unknown = [name for name in self.metrics if name not in SCALES]
+        if unknown or not self.metrics or len(set(self.metrics)) < len(self.metrics):
+            raise ConfigError(f"metrics: must be different ones of {', '.join(SCALES)}, got {list(self.metrics)}")
+        for name, values in (("compared_with", COMPARED), ("region", REGIONS), ("lpips_net", LPIPS_NETS)):
+            if getattr(self, name) not in values:
+                raise ConfigError(f"{name}: must be one of {', '.join(values)}, got {getattr(self, name)!r}")
+        of_text = [name for name in self.metrics if name in OF_TEXT]
+        if of_text and self.region != "whole":
+            raise ConfigError(
+                f"region: {of_text[0]} looks at the whole edit; leave it out, or use another judge for it"
+            )
+        for kind, wanted in self.checkpoints.items():
+            if wanted.hub_model is not None and len(wanted.revision or "") != _COMMIT_LENGTH:
+                where = f"{kind}_revision: {wanted.model_name} is on the Hub"
+                raise ConfigError(f"{where}: give its commit of 40 hex digits, got {wanted.revision!r}")
+
+    @property
+    def checkpoints(self) -> dict[str, ModelRequest]:
+        """By kind (clip, dino), those that the metrics need."""
+        found = {}
+        if any(name.startswith("clip") for name in self.metrics):
+            found["clip"] = ModelRequest(self.clip_model, self.clip_revision, "float32", False, "clip_model")
+        if "dino" in self.metrics:
+            found["dino"] = ModelRequest(self.dino_model, self.dino_revision, "float32", False, "dino_model")
+        return found
+
+
+class _Unscored(Exception):  # noqa: N818 - not an error: it is the result
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An edit and the image beside it, of one size."""
+
+    edited: Image.Image
+    beside: Image.Image
+    part: Part | None  # pixels that count; None: all
+
+    @property
+    def masked(self) -> Image.Image:
+        """The edit with what does not count as it is in the image beside it."""
+        if self.part is None:
+            return self.edited
+        return Image.composite(self.edited, self.beside, Image.fromarray(self.part.astype(np.uint8) * 255, "L"))
+
+
+class ImageMetricsJudge(Judge):
+    """Measures how far an edit is from its target or its source; asks nothing and reads no instruction."""
+
+    Params = ImageMetricsParams
+    metrics = PIXELS
+    reads_instruction = False
+    default_device = "cpu"
+    params: ImageMetricsParams
+    variants: ClassVar[tuple[str, ...]] = (
+        "l1, l2, psnr, ssim: numpy and scipy; CLIP, DINO: tested with real library code on tiny models",
+        "LPIPS, DISTS: torchmetrics' own code, tested on a stand-in of torchvision with random weights",
+    )
+
+    def __init__(self, params: ImageMetricsParams) -> None:
+        super().__init__(params)
+        self._device = "cpu"
+        self._encoders: dict[str, encoders.Encoder] = {}
+        self._distances: dict[str, Callable[[Tensor, Tensor], float]] = {}
+
+    @classmethod
+    def packages_of(cls, params: ImageMetricsParams) -> tuple[str, ...]:
+        learned = ("torch", "torchmetrics", "torchvision") if set(params.metrics) & set(PERCEPTUAL) else ()
+        return tuple(dict.fromkeys((*learned, *(("torch", "transformers") if params.checkpoints else ()))))
+
+    @classmethod
+    def metrics_of(cls, params: ImageMetricsParams) -> tuple[str, ...]:
+        return params.metrics
+
+    @classmethod
+    def scales_of(cls, params: ImageMetricsParams) -> Mapping[str, Metric]:
+        return {name: SCALES[name] for name in params.metrics}
+
+    @classmethod
+    def fingerprint_of(cls, params: ImageMetricsParams) -> str:
+        """Scores of another version of this file are never mixed with these."""
+        return f"{NAME} {VERSION}"
+
+    @classmethod
+    def check(cls, params: ImageMetricsParams) -> None:
+        for wanted in params.checkpoints.values():
+            check_folder(wanted)
+
+    @classmethod
+    def hub_model(cls, params: ImageMetricsParams) -> HubModel | None:
+        return next((one.hub_model for one in params.checkpoints.values() if one.hub_model is not None), None)
+
+    def load(self, devices: Sequence[str]) -> None:
+        """Raises MachineError, one line, for a package or weights that are not there."""
+        self._device = devices[0]
+        loaders = {"clip": encoders.load_clip, "dino": encoders.load_dino}
+        self._encoders = {kind: loaders[kind](one, devices[0]) for kind, one in self.params.checkpoints.items()}
+        wanted = [name for name in self.params.metrics if name in PERCEPTUAL]
+        self._distances = {name: encoders.load_distance(name, self.params.lpips_net, devices[0]) for name in wanted}
+
+    def facts(self) -> Facts:
+        return {kind: encoder.said for kind, encoder in self._encoders.items()} | {"device": self._device}
+
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
+        return [self._scores(request) for request in requests]
+
+    def _scores(self, request: JudgeRequest) -> list[Score]:
+        started = time.perf_counter()
+        found: dict[str, float | _Unscored] = {}
+        try:
+            pair = self._pair(request)
+        except _Unscored as unscored:
+            found = dict.fromkeys((name for name in self.params.metrics if name not in OF_TEXT), unscored)
+            pair = None
+        for name in self.params.metrics:
+            if name not in found:
+                try:
+                    found[name] = self._measured(name, request, pair)
+                except _Unscored as unscored:
+                    found[name] = unscored
+        seconds = (time.perf_counter() - started) / len(found)
+        return [_score(request.key, name, found[name], seconds) for name in self.params.metrics]
+
+    def _pair(self, request: JudgeRequest) -> _Pair:
+        data = request.target if self.params.compared_with == "target" else request.source
+        if data is None:
+            raise _Unscored(Reason.NO_REFERENCE, "the sample has no target")
+        beside = _image(data, self.params.compared_with)
+        part = None
+        if self.params.region != "whole":
+            if request.mask is None:
+                raise _Unscored(Reason.NO_REFERENCE, f"region: {self.params.region}: the sample has no mask")
+            mask = _image(request.mask, "mask", "L")
+            if mask.size != beside.size:
+                mask = mask.resize(beside.size, Image.Resampling.NEAREST)
+            inside = np.asarray(mask) >= 128
+            part = inside if self.params.region == "inside_mask" else ~inside
+            if not part.any():
+                raise _Unscored(Reason.NO_REFERENCE, f"region: {self.params.region}: the mask leaves no pixel of it")
+        return _Pair(_fitted(_image(request.edited, "edited"), beside), beside, part)
+
+    def _measured(self, name: str, request: JudgeRequest, pair: _Pair | None) -> float:
+        if name in OF_TEXT:
+            return self._by_text(name, request)
+        assert pair is not None, "what needs a pair is unscored without one"
+        if name in ("clip_i", "dino"):
+            encoder = self._encoders["dino" if name == "dino" else "clip"]
+            return _cosine(encoder.image(pair.masked), encoder.image(pair.beside))
+        if name in PERCEPTUAL:
+            return self._distances[name](*(encoders.pixels(one, self._device) for one in (pair.masked, pair.beside)))
+        edited, beside = (np.asarray(one, dtype=np.float64) / 255.0 for one in (pair.edited, pair.beside))
+        return _of_pixels(name, edited, beside, pair.part)
+
+    def _by_text(self, name: str, request: JudgeRequest) -> float:
+        clip = self._encoders["clip"]
+        if not request.reference_text:
+            raise _Unscored(Reason.NO_REFERENCE, "the sample has no caption of the wanted result")
+        wanted, edited = clip.text(request.reference_text), clip.image(_image(request.edited, "edited"))
+        if name == "clip_t":
+            return _cosine(edited, wanted)
+        caption = request.metadata.get(self.params.source_caption)
+        if not isinstance(caption, str) or not caption:
+            where = f"source_caption: the sample's metadata has no text {self.params.source_caption!r}"
+            raise _Unscored(Reason.NO_REFERENCE, where)
+        return _cosine(edited - clip.image(_image(request.source, "source")), wanted - clip.text(caption))
+
+
+def _score(key: str, name: str, found: float | _Unscored, seconds: float) -> Score:
+    if isinstance(found, _Unscored):
+        return Score(key, NAME, name, None, json.dumps({"message": str(found)}), found.reason, seconds)
+    if not math.isfinite(found):
+        raise MachineError(f"{NAME}: {name} of {key} is {found}: the weights or the images hold no numbers")
+    return Score(key, NAME, name, found, seconds=seconds)
+
+
+def _image(data: bytes, name: str, mode: str = "RGB") -> Image.Image:
+    try:
+        return decode(data, mode)
+    except ImageError as error:
+        raise _Unscored(Reason.BAD_IMAGE, f"{name}: {brief(error)}") from error
+
+
+def _fitted(edited: Image.Image, beside: Image.Image) -> Image.Image:
+    """The edit at the size of the image beside it."""
+    if edited.size == beside.size:
+        return edited
+    (width, height), (w, h) = edited.size, beside.size
+    if abs(width * h - height * w) / (height * w) > MAX_ASPECT_ERROR:
+        raise _Unscored(Reason.SIZE_MISMATCH, f"edited is {width}x{height}, the image beside it {w}x{h}")
+    return edited.resize(beside.size, Image.Resampling.BICUBIC)
+
+
+def _of_pixels(name: str, edited: Pixels, beside: Pixels, part: Part | None) -> float:
+    """Of values 0-1, height x width x 3."""
+    if name == "ssim":
+        each = _ssim(edited, beside)
+        return float((each if part is None else each[part]).mean())
+    difference = (edited - beside) if part is None else (edited - beside)[part]
+    if name == "l1":
+        return float(np.abs(difference).mean())
+    squared = float((difference**2).mean())
+    if name == "l2":
+        return squared
+    return MAX_PSNR if squared == 0.0 else max(0.0, min(MAX_PSNR, -10.0 * math.log10(squared)))
+
+
+def _ssim(one: Pixels, other: Pixels) -> Pixels:
+    """At each pixel and colour; the borders are mirrored, as torchmetrics has it."""
+    from scipy.ndimage import gaussian_filter
+
+    def mean(values: Pixels) -> Pixels:
+        return np.asarray(gaussian_filter(values, (1.5, 1.5, 0), mode="mirror", truncate=3.5))
+
+    mean_one, mean_other = mean(one), mean(other)
+    spread = np.maximum(0.0, mean(one * one) - mean_one**2) + np.maximum(0.0, mean(other * other) - mean_other**2)
+    shared = mean(one * other) - mean_one * mean_other
+    level = (2 * mean_one * mean_other + 1e-4) / (mean_one**2 + mean_other**2 + 1e-4)
+    return np.asarray(level * (2 * shared + 9e-4) / (spread + 9e-4))
+
+
+def _cosine(one: Pixels, other: Pixels) -> float:
+    """0 for a vector without a length: where nothing changes there is no direction."""
+    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return max(-1.0, min(1.0, float(one @ other) / lengths)) if lengths > 1e-12 else 0.0

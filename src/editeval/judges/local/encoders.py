@@ -1,0 +1,154 @@
+"""Networks that compare images: CLIP and DINO of transformers, LPIPS and DISTS of torchmetrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from editeval.errors import MachineError
+from editeval.judges.local.pretrained import ModelRequest, problem, reading
+from editeval.text import brief
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+    from torch.nn import Module
+    from transformers import BaseImageProcessor, PretrainedConfig, PreTrainedModel
+
+Vector = npt.NDArray[np.float64]
+DINO_TYPES = ("vit", "dinov2", "dinov2_with_registers", "dinov3_vit")
+"""Values of `model_type` whose first token is the image's embedding."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Embeds one image, or one text, at a time: what shares a call changes nothing. Vectors have length 1."""
+
+    image: Callable[[Image], Vector]
+    text: Callable[[str], Vector]
+    said: str  # class and commit, for the record
+
+
+def load_clip(wanted: ModelRequest, device: str) -> Encoder:
+    """A CLIP checkpoint: images as its own processor has them, texts cut at its length. Raises MachineError."""
+    import torch
+    import transformers
+
+    model, processor = _loaded(wanted, device, ("clip",), transformers.CLIPModel)
+    tokenizer = reading(wanted, lambda: transformers.AutoTokenizer.from_pretrained(wanted.place, **_source(wanted)))
+
+    def image(picture: Image) -> Vector:
+        with torch.inference_mode():
+            shown = model.vision_model(**processor(images=picture, return_tensors="pt").to(device))
+            return _unit(model.visual_projection(shown.pooler_output)[0])
+
+    def text(caption: str) -> Vector:
+        tokens = tokenizer(caption, truncation=True, max_length=77, return_tensors="pt").to(device)
+        with torch.inference_mode():
+            return _unit(model.text_projection(model.text_model(**tokens).pooler_output)[0])
+
+    return Encoder(image, text, _said(model))
+
+
+def load_dino(wanted: ModelRequest, device: str) -> Encoder:
+    """A DINO or DINOv2 checkpoint: the first token behind the last norm. Raises MachineError."""
+    import torch
+    import transformers
+
+    model, processor = _loaded(wanted, device, DINO_TYPES, transformers.AutoModel)
+
+    def image(picture: Image) -> Vector:
+        with torch.inference_mode():
+            shown = model(**processor(images=picture, return_tensors="pt").to(device))
+            return _unit(shown.last_hidden_state[0, 0])
+
+    def text(caption: str) -> Vector:
+        raise NotImplementedError(f"DINO knows no texts, got {caption[:20]!r}")
+
+    return Encoder(image, text, _said(model))
+
+
+def _loaded(
+    wanted: ModelRequest, device: str, types: tuple[str, ...], cls: type[PreTrainedModel]
+) -> tuple[PreTrainedModel, BaseImageProcessor]:
+    import torch
+    import transformers
+
+    source = _source(wanted)
+    config: PretrainedConfig = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **source))
+    if config.model_type not in types:
+        raise problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(types)}")
+    model, report = reading(
+        wanted,
+        lambda: cls.from_pretrained(
+            wanted.place, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **source
+        ),
+    )
+    gaps = [name for name in (*report["missing_keys"], *report["mismatched_keys"]) if "pooler" not in str(name)]
+    if gaps:
+        raise problem(wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download it again, completely")
+    on_pillow = {"backend": "pil"} if hasattr(transformers, "Qwen2VLImageProcessorPil") else {"use_fast": False}
+    processor = reading(
+        wanted, lambda: transformers.AutoImageProcessor.from_pretrained(wanted.place, **on_pillow, **source)
+    )
+    return model.eval().to(device), processor
+
+
+def _source(wanted: ModelRequest) -> dict[str, str | bool]:
+    return {"revision": wanted.revision or "main", "trust_remote_code": False}
+
+
+def _said(model: PreTrainedModel) -> str:
+    return f"{type(model).__name__} {getattr(model.config, '_commit_hash', None) or 'local'}"
+
+
+def _unit(vector: Tensor) -> Vector:
+    found = vector.double().cpu().numpy()
+    return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12))
+
+
+def pixels(image: Image, device: str) -> Tensor:
+    """1 x 3 x height x width, 0-1."""
+    import torch
+
+    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255.0).permute(2, 0, 1)[None].to(device)
+
+
+def load_distance(name: str, net: str, device: str) -> Callable[[Tensor, Tensor], float]:
+    """`lpips` or `dists` of torchmetrics, with torchvision's weights. Raises MachineError where they are not there."""
+    import torch
+
+    where = "reward_model.params.metrics"
+    try:
+        network = (_lpips(net) if name == "lpips" else _dists()).to(device).eval()
+    except ModuleNotFoundError as error:
+        advice = "install torchmetrics, and the torchvision that fits your torch"
+        raise MachineError(f"{where}: {name}: {brief(error)}; {advice}") from error
+    except (OSError, RuntimeError) as error:  # URLError is an OSError
+        advice = "download.pytorch.org must be reached once, or its files lie in TORCH_HOME"
+        raise MachineError(f"{where}: {name}: no weights: {brief(error)}; {advice}") from error
+
+    def distance(one: Tensor, other: Tensor) -> float:
+        with torch.inference_mode():
+            return max(0.0, float(network(one, other)))
+
+    return distance
+
+
+def _lpips(net: str) -> Module:
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    found: Module = LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True)
+    return found
+
+
+def _dists() -> Module:
+    """The network itself: torchmetrics' metric would build it anew for each pair."""
+    from torchmetrics.functional.image.dists import DISTSNetwork
+
+    found: Module = DISTSNetwork()
+    return found
