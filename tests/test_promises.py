@@ -20,6 +20,7 @@ NAMES = (
     "benchmarks",
     "import",
     "reproduced",
+    "judges",
     "comparing",
 )
 PAGES = ("README.md", "configs/README.md", *(f"docs/{name}.md" for name in NAMES))

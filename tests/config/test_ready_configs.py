@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from editeval import plugins
-from editeval.config.load import load_config
+from editeval.config.load import Overrides, load_config
 from editeval.config.schema import Config
 from editeval.editors.diffusion.families import FAMILIES
+from editeval.judges.chat.official_use import official_use
 from editeval.judges.chat.params import AskParams
 
 ROOT = Path(__file__).parent.parent.parent
-FILES = sorted((ROOT / "configs").glob("*/*.yaml"))
+EVERY = sorted((ROOT / "configs").glob("*/*.yaml"))
+JUDGES = [path for path in EVERY if path.parent.name == "judges"]
+FILES = [path for path in EVERY if path not in JUDGES]
 MODELS = [path for path in FILES if path.parent.name == "models"]
 BENCHMARKS = [path for path in FILES if path.parent.name == "benchmarks"]
 FORMULA = re.compile(r"^#   (judge calls|edit time|memory) +([^=]+) = ([0-9.]+)", re.MULTILINE)
@@ -77,6 +80,24 @@ def test_the_judge_calls_are_those_of_the_benchmark_and_its_protocol(path: Path)
     text, _ = formulas(path)["judge calls"]
     calls = sum(number * asked.get(group, max(asked.values())) for group, number in counts.items())
     assert value_of(text) == calls * params.num_replies
+
+
+@pytest.mark.parametrize("path", JUDGES, ids=name_of)
+def test_a_judge_is_that_of_its_authors_with_what_its_command_adds(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    command = next(line for line in text.splitlines() if f"editeval score RUN configs/{name_of(path)}.yaml" in line)
+    sets: dict[str, str] = dict(re.findall(r"--set ([a-z_.]+)=(\S+)", command))
+    assert set(sets.values()) <= {"COMMIT", "OTHER_RUN"}
+    said = tuple(f"{name}={value.replace('COMMIT', 'a1' * 20)}" for name, value in sets.items())
+    config = load_config(path, Overrides(sets=said), environ={})
+    params = config.reward_model.params if config.reward_model else None
+    assert isinstance(params, AskParams) and not config.warnings
+    use = official_use(params)
+    assert use is not None and use.differs == ("words (own wording)", *params.asking.departs)
+    for name, (formula, result) in formulas(path).items():
+        assert f"{value_of(formula):.{len(result.partition('.')[2])}f}" == result, name
+    request = next(iter(params.asking.examples()))
+    assert value_of(formulas(path)["judge calls"][0]) == len(params.asking.questions(request)) * params.num_replies
 
 
 @pytest.mark.parametrize("path", MODELS, ids=name_of)

@@ -163,7 +163,7 @@ class FakeLlm:
 
     def _opinion(self, conversation: Any) -> list[float]:
         data = b""
-        for part in conversation[1]["content"]:
+        for part in next(said["content"] for said in conversation if said["role"] == "user"):
             image = part.get("image_pil")
             assert part["type"] in ("text", "image_pil") and (image is None or isinstance(image, Image))
             data += part["text"].encode() if image is None else image.tobytes()

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from asking import authors_file
 
-from editeval.errors import Reason
+from editeval.errors import MachineError, Reason
 from editeval.judges.chat.official_use import official_use
 from editeval.judges.chat.params import AskParams
-from editeval.judges.openai_chat import OpenaiChatParams
+from editeval.judges.openai_chat import OpenaiChatJudge, OpenaiChatParams
 from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols._grades25 import grades
 from editeval.judges.transformers_vlm import TransformersVlmParams
 from editeval.types import JudgeRequest
+from fakes.chat_server import ChatServer
 from fakes.shown import judged, parts, picture
 
 SOURCE, EDITED = (1300, 40), (64, 48)
@@ -167,13 +168,18 @@ def test_a_local_judge_draws_one_reply_as_the_authors_do() -> None:
     greedy = TransformersVlmParams(protocol="editscore", sampling_temperature=0.0)
     assert greedy.sampling(question, "s", 0, gives_probabilities=True).temperature == 0.0
     assert TransformersVlmParams(protocol="viescore").temperature == 0.0, "as before"
+    assert TransformersVlmParams(protocol="editscore", num_samples=4).temperature == 0.7
     other = TransformersVlmParams(protocol="editscore", seed=1)
     assert other.sampling(question, "s", 0, True).seed != other.sampling(question, "t", 0, True).seed
 
 
 def test_a_server_that_refuses_top_k_cannot_draw_as_they_do() -> None:
-    needed = OpenaiChatParams(base_url="http://x", protocol="editscore")
-    question = needed.asking.questions(request())[0]
-    assert needed.sampling(question, "s", 0, False).needed == {"temperature", "top_p", "top_k"}
-    greedy = OpenaiChatParams(base_url="http://x", protocol="editscore", temperature=0.0)
-    assert greedy.sampling(question, "s", 0, False).needed == {"temperature"}
+    with ChatServer(refuses=frozenset({"top_k"})) as server:
+        given = {"base_url": server.url, "model": "tiny-judge", "max_retries": 0}
+        with pytest.raises(MachineError, match="does not take top_k as it was asked") as caught:
+            OpenaiChatJudge(OpenaiChatParams(protocol="editscore", **given)).load(["cpu"])
+        assert "\n" not in str(caught.value)
+        for params in ({"protocol": "editscore", "temperature": 0.0}, {"protocol": "viescore"}):
+            judge = OpenaiChatJudge(OpenaiChatParams(**given, **params))
+            judge.load(["cpu"])
+            judge.unload()

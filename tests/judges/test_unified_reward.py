@@ -11,8 +11,12 @@ from PIL import Image
 
 from editeval.errors import Reason
 from editeval.images import decode, encode_png
+from editeval.judges.chat.official_use import official_use
+from editeval.judges.openai_chat import OpenaiChatParams
 from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols.unified_reward_pairs import better, first_decimals, higher
+from editeval.judges.transformers_vlm import TransformersVlmParams
+from editeval.judges.vllm_vlm import VllmVlmParams
 from editeval.types import JudgeRequest
 from fakes.shown import judged, parts, picture, pixels
 
@@ -54,6 +58,19 @@ def test_two_calls_show_the_images_first_and_set_no_temperature(clone: str) -> N
     for call in calls:
         assert call["max_tokens"] == 4096 and not {"temperature", "top_p", "top_k", "response_format"} & call.keys()
         assert [message["role"] for message in call["messages"]] == ["user"]
+
+
+def test_a_server_draws_as_the_checkpoint_says_and_other_engines_do_not() -> None:
+    model = "CodeGoat24/UnifiedReward-Edit-qwen3vl-8b"
+    served = OpenaiChatParams(base_url="http://x", model=model, protocol="unified_reward")
+    inside = VllmVlmParams(model_name=model, protocol="unified_reward")
+    likeliest = TransformersVlmParams(model_name=model, protocol="unified_reward")
+    told = [use.differs[1:] for params in (served, inside, likeliest) if (use := official_use(params)) is not None]
+    assert told == [
+        (),
+        ("temperature (1, vLLM's own default, instead of the server's)",),
+        ("temperature (0 instead of the server's default)",),
+    ]
 
 
 def test_images_are_seen_through_jpeg_of_quality_95() -> None:

@@ -193,9 +193,9 @@ def checkpoint(model: Any, processor: Any) -> PretrainedModel:
 class Asker:
     """Prompts as the judge puts them."""
 
-    def __init__(self, loaded: PretrainedModel, protocol: str) -> None:
+    def __init__(self, loaded: PretrainedModel, protocol: str, **params: Any) -> None:
         self.model = LocalModel(loaded)
-        self._runner = ProtocolRunner("tiny", TransformersVlmParams(protocol=protocol), self.model)
+        self._runner = ProtocolRunner("tiny", TransformersVlmParams(protocol=protocol, **params), self.model)
 
     def prompts(self, request: JudgeRequest) -> list[EncodedPrompt]:
         """One for each question of the protocol."""

@@ -49,6 +49,8 @@ def _settings(params: AskParams, theirs: OfficialSettings) -> Iterator[str]:
         yield f"judge ({judge} instead of {theirs.judges[0] if theirs.judges else 'none'})"
     if params.temperature != theirs.temperature:
         yield f"temperature ({_degree(params.temperature)} instead of {_degree(theirs.temperature)})"
+    elif params.temperature is None and hasattr(params, "engine"):
+        yield "temperature (1, vLLM's own default, instead of the server's)"
     if theirs.max_new_tokens not in (None, params.max_tokens):
         yield f"max_new_tokens ({params.max_tokens} instead of {theirs.max_new_tokens})"
     if params.num_replies != theirs.num_samples:
