@@ -13,7 +13,7 @@ import pytest
 
 from editeval.certificates.human_agreement import ALL, MEAN, Counting, PairAnswer, RatedAnswer
 from editeval.certificates.photographic import assemble, photographic_of, write_photographic
-from editeval.errors import MachineError
+from editeval.errors import MachineError, UserError
 from editeval.stats.agreement import credit, tie_threshold
 
 PLAIN = Counting("ties wrong", is_macro=False, main="")
@@ -158,3 +158,14 @@ def test_a_certificate_is_kept_by_score_set_and_data_set_and_a_damaged_one_is_na
     path.write_text("{}")
     with pytest.raises(MachineError, match="not a certificate"):
         photographic_of(tmp_path, "key")
+    write_photographic(tmp_path, content | {"checks": [{"value": "high"}]})
+    with pytest.raises(MachineError, match="not a certificate"):
+        photographic_of(tmp_path, "key")
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(UserError, match="a link"):
+        photographic_of(tmp_path, "key")
+    (tmp_path / "file" / "certificates").parent.mkdir()
+    (tmp_path / "file" / "certificates").write_text("")
+    with pytest.raises(MachineError, match="cannot be read"):
+        photographic_of(tmp_path / "file", "key")

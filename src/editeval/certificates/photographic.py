@@ -120,7 +120,11 @@ def photographic_path(output_dir: Path, score_set_id: str, data: str) -> Path:
 def photographic_of(output_dir: Path, score_set_id: str) -> list[dict[str, Any]]:
     """The photographic certificates of a score set, by data set. Raises UserError for a file that is none."""
     folder, found = Folder(output_dir / FOLDER), []
-    for name in folder.names():
+    try:
+        names = folder.names()
+    except OSError as error:
+        raise MachineError(f"{output_dir / FOLDER}: cannot be read: {error.strerror or error}") from error
+    for name in names:
         if not (name.startswith(f"{score_set_id}.") and name.endswith(".json") and name.count(".") > 1):
             continue
         path = output_dir / FOLDER / name
