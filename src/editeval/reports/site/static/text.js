@@ -22,7 +22,6 @@ const ui = { language: "en" };
     chinese: (node, text) => (node.textContent = isChinese() ? text : node.dataset.english),
     label: (node, key) => (node.ariaLabel = node.placeholder = ui.t(key)),
   };
-  /** All words of ours in `root`, in the present language. */
   ui.translate = (root) => {
     for (const [name, say] of Object.entries(SAY)) {
       for (const node of [root, ...root.querySelectorAll(`[data-${name}]`)]) {
