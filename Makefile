@@ -57,6 +57,7 @@ bench-gpu: $(GPU_READY)        ## seconds per image of the full-size architectur
 
 bench-judge: $(GPU_READY)      ## judgements per second of the full-size Qwen3-VL 8B and 30B-A3B, by batch size
 	PYTHONPATH=src $(GPU_PYTHON) bench/judging.py
+	PYTHONPATH=src $(GPU_PYTHON) bench/rewards.py
 
 bench-judge-tiny: $(MODELS)/.done  ## ratios of a tiny judge on the CPU: a batch against one by one, common beginnings once
 	PYTHONPATH=src $(MODELS)/bin/python bench/judging.py --tiny --engines transformers --batches 1,4,16 --reply-tokens 16
