@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -165,8 +165,14 @@ def check_reachable(where: str, server: Server) -> None:
     raise MachineError(f"{where}: {server.url} cannot be reached{through}: {server.quote(why)}; {advice}")
 
 
-def exchange(server: Server, message: HttpRequest, seconds: float, max_bytes: int) -> HttpReply:
-    """The server's reply, complete and within `seconds` and `max_bytes`.
+def exchange(
+    server: Server,
+    message: HttpRequest,
+    seconds: float,
+    max_bytes: int,
+    before_again: Callable[[], None] = lambda: None,
+) -> HttpReply:
+    """The server's reply, complete and within `seconds` and `max_bytes`; see `connections.converse` for `before_again`.
 
     Raises PassingError if it does not come, breaks off or takes too long; BadReplyError if it is too big;
     TransportError where a proxy does not let through.
@@ -176,7 +182,7 @@ def exchange(server: Server, message: HttpRequest, seconds: float, max_bytes: in
     route = server.route()
     talk = partial(_converse, server, route, message, max_bytes, reached)
     try:
-        return connections.converse(route, seconds, talk)
+        return connections.converse(route, seconds, talk, before_again)
     except connections.ProxyError as error:
         if error.is_final:
             raise TransportError(f"{server.url}: {error}") from None
