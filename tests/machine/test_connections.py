@@ -172,6 +172,8 @@ def test_no_proxy_and_use_proxy_false_and_this_machine_go_past_it(monkeypatch: p
             assert Server("https", host, 443, "/v1").route().proxy is None
         assert Server("https", "server.test", 443, "/v1").route().proxy is not None
         assert Server("https", "server.test", 443, "/v1", use_proxy=False).route().proxy is None
+        for host in ("localhost.", "0.0.0.0", "::", "127.1", "127.0.0.9", "::ffff:127.0.0.1"):
+            assert Server("http", host, 8000, "/v1").route().proxy is None, host
         ask(here(server))
         connections.forget()
     assert used(server) == [1] and proxy.num_connections == 0
