@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-install-recommends
 
-.PHONY: bench bench-gpu bench-judge bench-stats browser-environment chaos chaos-short check clean demo environments lock photos test test-browser \
+.PHONY: bench bench-gpu bench-judge bench-judge-tiny bench-stats browser-environment chaos chaos-short check clean demo environments lock photos test test-browser \
 	test-cluster test-gpu test-models test-slow test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
@@ -57,6 +57,10 @@ bench-gpu: $(GPU_READY)        ## seconds per image of the full-size architectur
 
 bench-judge: $(GPU_READY)      ## judgements per second of the full-size Qwen3-VL 8B and 30B-A3B, by batch size
 	PYTHONPATH=src $(GPU_PYTHON) bench/judging.py
+	PYTHONPATH=src $(GPU_PYTHON) bench/rewards.py
+
+bench-judge-tiny: $(MODELS)/.done  ## ratios of a tiny judge on the CPU: a batch against one by one, common beginnings once
+	PYTHONPATH=src $(MODELS)/bin/python bench/judging.py --tiny --engines transformers --batches 1,4,16 --reply-tokens 16
 
 chaos-short: $(VENV)/.dev      ## break runs in some thousand ways and print what held; under ten minutes on two cores
 	PYTHONPATH=tests $(BIN)/python -m chaos short
@@ -86,7 +90,7 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 
 bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed intervals, by simulation
 	$(BIN)/python bench/interval_coverage.py
-	$(BIN)/python bench/pair_ranking.py --draws 200 --sizes 50 200
+	$(BIN)/python bench/pair_ranking.py --draws 100 --sizes 50 200
 
 environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each
 browser-environment: $(VENV)/.browser

@@ -2,7 +2,7 @@
 
 The full-size architectures of Qwen3-VL with random weights drawn on the device; nothing is fetched. Each part (a model
 on an engine) is a process of its own. Run: `make bench-judge` on a machine with a GPU (an H100 holds both models), or
-`python bench/judging.py --tiny` to see the bench itself work on a CPU.
+`make bench-judge-tiny` for the ratios of a tiny model on a CPU: batches against one by one, common beginnings once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import judging_models
+import judging_ratios
 import judging_table
 from bench_fakes import machine
 from editeval.judges.chat.messages import NUM_TOKENS
@@ -113,6 +114,8 @@ class Transformers:
                 f"the whole judge at batch 4, preparing alongside: {rate:.2f} judgements / s, "
                 f"{rate / alone:.0%} of the device's own rate"
             )
+        if self.device == "cpu":
+            part["ratios"] = judging_ratios.ratios(self.checkpoint)
         return part
 
 
@@ -211,6 +214,7 @@ def main() -> None:
         "reply_tokens": options.reply_tokens,
     }
     print(judging_table.markdown(result))
+    print("\n".join(line for one in parts if "ratios" in one for line in judging_ratios.lines(one["ratios"])))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2), "utf-8")
     missed = not options.tiny and any(not holds for one in parts for _, holds in judging_table.verdicts(one))

@@ -40,7 +40,7 @@ def image_folders(place: Path) -> Path:
         for number, row in enumerate(complex_edit_rows(kind)):
             (folder / "images" / f"{number:04}.png").write_bytes(drawn(f"{kind} {number}"))
             lines.append(json.dumps({"file_name": f"images/{number:04}.png", "edit": row["edit"]}))
-        (folder / "metadata.jsonl").write_text("\n".join(lines))
+        (folder / "metadata.jsonl").write_text("\n".join(reversed(lines)))
     return place
 
 
@@ -48,7 +48,7 @@ def image_folders(place: Path) -> Path:
 def test_each_form_of_the_data_gives_the_same_samples(tmp_path: Path, form: object) -> None:
     path = form(tmp_path / "data of [them]")  # type: ignore[operator]
     check_benchmark(ComplexEdit, ComplexEditParams(str(path), complexity=3))
-    real, syn = read(path, complexity=3), read(path, complexity=3, image_type="syn")
+    real, syn = (sorted(read(path, complexity=3, image_type=kind), key=lambda s: s.id) for kind in ("real", "syn"))
     assert [s.id for s in real] == ["real/C3/0000", "real/C3/0001"]
     assert [s.instruction for s in syn] == ["syn 0: 3 changes.", "syn 1: 3 changes."]
     assert {s.category for s in real} == {"C3"} and {s.language for s in real} == {"en"}
@@ -105,6 +105,8 @@ def test_other_data_are_one_line_each(tmp_path: Path) -> None:
     (one / "dataset_dict.json").write_text(json.dumps({"splits": ["test_syn"]}))
     with pytest.raises(BenchmarkError, match=r"expected the split 'test_real', .* found dataset_dict\.json, test_syn"):
         read(one)
+    with pytest.raises(BenchmarkError, match=r"expected the split 'test_real' and not 'test_syn\.parquet' alone"):
+        read(parquet(tmp_path / "test_syn.parquet", complex_edit_table("syn")))
     with pytest.raises(BenchmarkError, match="complexity: must be 1 to 8, or 0 for all, got 9"):
         read(one, complexity=9)
     with pytest.raises(BenchmarkError, match=r"record 0: 'edit\.compound\.7\.compound_instruction' .* missing"):

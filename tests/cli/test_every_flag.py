@@ -77,6 +77,8 @@ CHECK = "check plain.yaml"
 IMPORT = "import made plain.yaml --dry-run"
 IMPORT_ALONE = "import made --dry-run --output-dir there"
 CERTIFY = f"certify ladder.yaml --judge dull --num-items 30 {CODE}"
+BRIDGE = "bridge --anchor judged.csv --from new --to old"
+JUDGED = "\n".join(f"e{n // 12},s{n},{n % 9},{n % 7}" for n in range(36))
 COMPARE = "compare plain broken --judge pairs.yaml"
 PEOPLE = "compare --verdicts people.jsonl"
 META = f"meta red.yaml --judge red --data own --path people/pairs.jsonl {CODE}"
@@ -163,6 +165,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("report", "--scores"): row("report plain", "--scores nobody", "no such score set"),
     ("report", "--judging"): row("report plain", "--judging nobody", "no such score set"),
     ("report", "--allow-code"): row("report coded", CODE, "coded-\\w+  (valid|invalid)"),
+    ("report", "--scale-of"): row("report plain", "--scale-of old", "go together"),
+    ("report", "--bridge"): row("report plain --scale-of old", "--bridge absent.json", "absent.json: cannot be read"),
     ("report", "--embed"): row("report plain", "--embed all.html", "all.html"),
     ("retry", "run"): other("retry plain", "retry nobody", NOT_THERE),
     ("retry", "--output-dir"): row("retry plain", "--output-dir nowhere", NOT_THERE),
@@ -219,6 +223,13 @@ TABLE: dict[tuple[str, str], Row] = {
     ("reparse", "--match-published"): row(f"reparse coded {CODE}", "--match-published nobody", "has no switch"),
     ("reparse", "--min-label-mass"): row(f"reparse coded {CODE}", "--min-label-mass 0", "kept as the score set"),
     ("reparse", "--allow-code"): row("reparse coded --min-label-mass 0", CODE, "kept as the score set"),
+    ("bridge", "--anchor"): other(BRIDGE, BRIDGE.replace("judged", "absent"), "absent.csv: cannot be read"),
+    ("bridge", "--from"): other(BRIDGE, BRIDGE.replace("new", "z"), "bridge-z-to-old.json"),
+    ("bridge", "--to"): other(BRIDGE, BRIDGE.replace("old", "z"), "bridge-new-to-z.json"),
+    ("bridge", "--metric"): row(BRIDGE, "--metric style", "leave --metric out"),
+    ("bridge", "--out"): row(BRIDGE, "--out mine.json", "mine.json"),
+    ("bridge", "--output-dir"): row(BRIDGE.replace("judged.csv", "plain"), "--output-dir nowhere", NOT_THERE),
+    ("bridge", "--debug"): row(BRIDGE.replace("judged", "absent"), "--debug", RAISED),
     ("compare", "runs"): other("compare plain broken", "compare plain nobody", NOT_THERE),
     ("compare", "--judge"): row("compare plain broken", "--judge pairs.yaml", "ranking by overall"),
     ("compare", "--verdicts"): row("compare", "--verdicts people.jsonl", "ranking by overall"),
@@ -277,6 +288,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     for name, text in (RUNS | {"exact": EXACT, "ladder": LADDER, "red": RED}).items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "judged.csv").write_text(f"editor,sample,from,to\n{JUDGED}\n", encoding="utf-8")
     parquet(folder / "gedit.parquet", gedit_table(gedit_rows()))
     (folder / "pairs.yaml").write_text(f"reward_model: {{type: openai_chat, params: {PAIRS}}}\n", encoding="utf-8")
     (folder / "paircode.yaml").write_text("reward_model: {type: fakes.pair_judge}\n", encoding="utf-8")

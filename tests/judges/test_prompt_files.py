@@ -103,3 +103,14 @@ def test_a_configuration_of_before_identifies_its_scores_as_before(judge: str, s
     tree = {"benchmark": {"type": "procedural"}, "diffusion_model": {"type": "identity"}}
     config = load_mapping({**tree, "reward_model": {"type": judge, "params": params}}, "x", environ={})
     assert [one.id for one in judging_plans(config)] == [score_set]
+
+
+@pytest.mark.parametrize(("judge", "is_same"), [("openai_chat", True), ("transformers_vlm", False)])
+def test_how_many_requests_share_a_call_is_no_part_of_a_served_judges_identity(judge: str, is_same: bool) -> None:
+    def score_set(batch_size: int) -> str:
+        execution = {"batch_size": batch_size}
+        tree = {"benchmark": {"type": "procedural"}, "diffusion_model": {"type": "identity"}}
+        asked = {"type": judge, "execution": execution}
+        return judging_plans(load_mapping({**tree, "reward_model": asked}, "x", environ={}))[0].id
+
+    assert (score_set(1) == score_set(32)) is is_same

@@ -111,6 +111,7 @@ def test_an_adapter_that_the_hub_does_not_have_is_named_as_such(model: Path, tmp
     with HubServer(REPO, model) as hub:
         place = Place(tmp_path, {"HF_ENDPOINT": hub.url})
         lines = place.run(IDENTITY, judge(adapter="somebody/lora", adapter_revision="a" * 40))
+        assert len(lines) == 1, lines
         (said,) = lines
         assert said.startswith("editeval: reward_model.params.adapter: the Hub knows no somebody/lora;")
         given = {"model_name": str(model), "adapter": REPO, "adapter_revision": COMMIT}

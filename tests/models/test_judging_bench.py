@@ -72,3 +72,5 @@ def test_the_whole_bench_runs_on_a_tiny_model(tmp_path: Path) -> None:
     assert measured["rows"][0]["judgements_ratio"] == 1.0
     assert "reached" not in done.stdout and "MISSED" not in done.stdout, "a tiny model reaches and misses nothing"
     assert "preparing alongside" in done.stdout
+    assert [one["to_reach"] for one in measured["ratios"]] == [2.0, None, None]
+    assert all(one["ratio"] > 0 for one in measured["ratios"]) and "share_prefix" in done.stdout

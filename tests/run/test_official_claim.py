@@ -26,7 +26,7 @@ from editeval.run.recorded import plan_of
 from editeval.run.reparse import changes, reparse_of, with_samples
 from editeval.store.run_store import RunStore
 from fakes.chat_server import ChatServer, Handler, saying
-from published import GEDIT_GROUPS, gedit
+from published import GEDIT_GROUPS, complex_edit_table, gedit, parquet
 
 SAID = '{"score": [8, 6], "reasoning": "x"}'
 WORDS = {name: f"Words for {name}: <instruction>" for name in GEditProtocol.own_words}
@@ -279,3 +279,14 @@ def test_a_run_without_samples_of_the_protocol_has_no_official_number(tmp_path: 
         (shown,) = results.configured_by(result.plan.judgings)
         found = official.claim_of(store, (shown,))
     assert found is not None and (found["is_official"], found["lines"]) == (False, [])
+
+
+def test_a_number_that_says_whose_it_is_does_not_say_it_twice(tmp_path: Path, server: ChatServer) -> None:
+    parquet(tmp_path / "test_real-00000-of-00001.parquet", complex_edit_table("real", 2))
+    grades = dict.fromkeys(("instruction_following", "identity_preservation", "perceptual_quality"), "7")
+    server.will(saying(json.dumps(grades)), repeats=True)
+    changes = {"benchmark": {"type": "complex_edit", "params": {"path": str(tmp_path)}}}
+    asked = {"base_urls": [server.url], "model": "tiny", "protocol": "complex_edit", "num_samples": 2}
+    judge = {"type": "openai_chat", "params": asked, "execution": {"device_ids": ["cpu"], "backend": "inprocess"}}
+    (line,) = claim(run(tmp_path / "out", reward_model=judge, **changes))["lines"]
+    assert line.startswith("not official: Complex-Edit overall 7 (en, full set; judge tiny; data compared by counts)")

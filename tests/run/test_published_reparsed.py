@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_fakes import run
+from pipeline_fakes import log_of, run
 
 from editeval.errors import BenchmarkError, ConfigError
+from editeval.judges.parsing import answers
+from editeval.judges.protocols import protocol as protocols
 from editeval.run.pipeline import RunResult
 from editeval.run.recorded import plan_of
 from editeval.run.reparse import Reparse, changes, keep, reparse_of, with_samples
@@ -108,3 +110,26 @@ def test_a_switch_that_asks_otherwise_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="--match-published kris_quality_label: asks other questions") as caught:
             reparse_of(parent, None, None, ("kris_quality_label",))
         assert "\n" not in str(caught.value)
+
+
+def test_scores_that_an_older_parser_read_stay_and_are_named_and_their_replies_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = unicbench(tmp_path / "data")
+    with monkeypatch.context() as before:
+        before.setattr(answers, "VERSION", answers.VERSION - 1)
+        first = judged(tmp_path, "unicbench", lambda _: data, "7")
+    with RunStore.read(first.plan.dir) as store:
+        (old,) = store.judgings()
+        raw = {row.id: {name: score.raw for name, score in row.scores.items()} for row in store.rows(old.id)}
+    second = judged(tmp_path, "unicbench", lambda _: data, "7")
+    assert second.plan.dir == first.plan.dir
+    logged = log_of(second)
+    assert "how replies are read, or the questions" in logged and "`editeval reparse`" in logged
+    with RunStore.reopen(second.plan.dir) as store:
+        assert store.judgings()[0].id == old.id and len(store.judgings()) == 2
+        kept = {row.id: {name: score.raw for name, score in row.scores.items()} for row in store.rows(old.id)}
+        assert kept == raw and all(protocols.kept_replies(text) for row in raw.values() for text in row.values())
+        again = with_samples(reparse_of(old, None, None), store, lambda: plan_of(store, False))
+        found, total = changes(store, again)
+        assert found == [] and total > 0 and again.id not in {one.id for one in store.judgings()}

@@ -146,6 +146,16 @@ def test_every_model_is_compared_first_and_then_undecided_neighbours_alone() -> 
     assert next_round(names, known, {**left, ("b", "c"): 0}, 30) == {}
 
 
+def test_of_two_models_alike_each_is_compared_with_the_next_one() -> None:
+    names, won = ["a", "b", "c"], clusters([1.0] * 30)
+    even = clusters([0.5, 1.0, 0.0] * 20)
+    known = {("a", "b"): even, ("b", "c"): won, ("a", "c"): clusters([1.0, 1.0, 0.5])}
+    assert undecided_neighbours(names, known) == [("a", "b"), ("a", "c")]
+    assert undecided_neighbours(names, {**known, ("a", "c"): won}) == [("a", "b")]
+    open_pairs = {("a", "b"): even, ("a", "c"): clusters([1.0] * 3), ("b", "c"): clusters([1.0, 0.5])}
+    assert len(undecided_neighbours(names, open_pairs)) == 2, "nothing is decided: neighbours alone"
+
+
 def test_of_two_open_pairs_the_less_certain_one_gets_more() -> None:
     names = ["a", "b", "c"]
     calm, restless = [0.5] * 18 + [1.0, 1.0], [0.0, 1.0] * 8 + [1.0] * 4

@@ -2,8 +2,8 @@
 
 Reads UCSC-VLAA/Complex-Edit, or downloads it: the saved data set or Parquet files with the splits test_real and
 test_syn, or folders of images with metadata.jsonl. A row is an image with all its instructions; a sample is one of
-them, its group the complexity. The number of a row is its key. The authors' results are of one kind of images and one
-complexity at a time.
+them, its group the complexity. Its key is the number of the row, or of its image. The authors' results are of one kind
+of images and one complexity at a time.
 
 Needs pyarrow (`pip install 'editeval[parquet]'`). Licence: see their page; the repository of the code has none.
 """
@@ -75,15 +75,19 @@ class ComplexEdit(PublishedBenchmark):
             if (folder / kind / "metadata.jsonl").is_file():
                 image = {"image_path": "file_name"} if "image" not in self.params.fields else {}
                 kept = {role: name for role, name in names.items() if role != "image" or not image}
-                return self.records(folder / kind / "metadata.jsonl", {**kept, **image}, "{index}")
+                return self.records(folder / kind / "metadata.jsonl", {"id": "file_name", **kept, **image}, "")
         if root.suffix == ".parquet" or (root / "state.json").is_file():
+            other = "test_syn" if kind == "real" else "test_real"
+            if other in root.name or self.params.image_type == "both":
+                raise self.unlike(root.parent, f"the split 'test_{kind}' and not {root.name!r} alone,")
             return self.table(root, names, "{index}")
         return self.split(root, f"test_{kind}", names, "{index}")
 
     def adapted(self, group: str, sample: Sample) -> Sample | None:
         kind, _, level = group.partition("/")
-        key = f"{int(sample.id):04}"
-        metadata = {"key": key, "number": f"{int(sample.id):05}", "image_type": kind, "complexity": int(level)}
+        name = Path(sample.id).stem  # the number of its row, which is also what its image is called
+        key, number = (f"{int(name):04}", f"{int(name):05}") if name.isdecimal() and len(name) < 10 else (name, name)
+        metadata = {"key": key, "number": number, "image_type": kind, "complexity": int(level)}
         return replace(
             sample,
             id=f"{kind}/C{level}/{key}",

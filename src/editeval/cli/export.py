@@ -179,6 +179,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
         )
     metric = shown[0].labels[0]
     scale = results.scales(store, shown[:1]).get(metric) or Metric(metric)
+    bridged = results.equatings(store, shown[:1]).get(metric)
     covered = queries.covered(store)
     several = [by for by, counts in covered.items() if len(counts) > 1]
     entries: list[Entry] = []
@@ -189,14 +190,14 @@ def _model(store: RunStore) -> tuple[Model, str]:
             parts.setdefault((by, getattr(row, by)), []).append(entries[-1])
     groups: dict[str, dict[str, Summary]] = {by: {} for by in several}
     for (by, name), part in parts.items():
-        found = (s for s in summarise(part, metric, scale) if s.category in (MACRO, MICRO))
+        found = (s for s in summarise(part, metric, scale, bridged) if s.category in (MACRO, MICRO))
         groups[by] |= {f"{group_title(by, name)}, {s.category}": s for s in found}
     claims = tuple(map(str, (claim_of(store, shown) or {}).get("lines", ())))
     drawn, photographic = certificates_in(store.dir.parent, [shown[0].id])
     doubts = certificate_warnings({shown[0].title: drawn}, {shown[0].title: photographic})
     model = Model(
         editor_of(store),
-        {s.category: s for s in summarise(entries, metric, scale)},
+        {s.category: s for s in summarise(entries, metric, scale, bridged)},
         judge=shown[0].title,
         subset=queries.subset(store),
         scale=scale,

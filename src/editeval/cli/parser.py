@@ -216,6 +216,8 @@ def _add_looks(commands: Commands[Parser]) -> None:
         "regenerate the reports of a run and print its table",
         *(_RUN, _scores(shown, action="append", default=[]), _CODE),
         _flag("--embed", metavar="FILE", help="also write everything but full-size pictures into one file"),
+        _flag("--scale-of", metavar="JUDGE", help="show a judge's scores on the scale of JUDGE; needs --bridge"),
+        _flag("--bridge", metavar="FILE", help="from `editeval bridge`: leads to the scale of JUDGE"),
     )
     repairs = (
         _switch("--repair", "fix what is safe: lost images, reports, temporary files"),
@@ -295,6 +297,20 @@ def _add_comparisons(commands: Commands[Parser]) -> None:
         *(_RUNS_IN, _JSON, _CODE, _DEBUG),
         epilog="examples:\n  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
         "  editeval compare --verdicts people.jsonl\n\n" + EXIT_CODES,
+    )
+    _add(
+        commands,
+        "bridge",
+        "carry a new judge's scores over to an old judge's scale, from what both judged",
+        _flag("--anchor", nargs="+", required=True, metavar="RUN", help="what both judged: runs, or tables"),
+        _flag("--from", dest="source", required=True, metavar="NEW", help="judge whose scores are carried over"),
+        _flag("--to", dest="target", required=True, metavar="OLD", help="judge on whose scale they are to be"),
+        _flag("--metric", action="append", default=[], metavar="TO[=FROM]", help="only these; default: all in common"),
+        _flag("--out", metavar="FILE", help="default: bridge-NEW-to-OLD.json here"),
+        *(_RUNS_IN, _DEBUG),
+        epilog="examples:\n  editeval bridge --anchor runA runB runC --from qwen --to gpt-4.1\n"
+        "  editeval report new-run --scale-of gpt-4.1 --bridge bridge-qwen-to-gpt-4.1.json\n\n"
+        "Tables have the columns editor, sample, from, to, and metric, cluster, category if there are several.\n",
     )
 
 

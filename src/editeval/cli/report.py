@@ -8,6 +8,8 @@ from pathlib import Path
 from editeval.cli.console import result_console, run_dirs
 from editeval.errors import ConfigError
 from editeval.run import results
+from editeval.run.bridge import read as read_bridge
+from editeval.run.equated import equate
 from editeval.run.plan import Plan
 from editeval.run.recorded import plan_of
 from editeval.store import queries
@@ -18,8 +20,11 @@ from editeval.store.run_store import RunStore
 def report(options: argparse.Namespace) -> int:
     """Write every report of the run again and print its table.
 
-    The score sets that --scores means are what the run shows from now on, here and in every other output.
+    The score sets that --scores means are what the run shows from now on, here and in every other output; with
+    --scale-of and --bridge it is a judge's scores on the scale of another one.
     """
+    if bool(options.scale_of) != bool(options.bridge):
+        raise ConfigError("--scale-of JUDGE and --bridge FILE: go together; `editeval bridge` makes the file")
     embed = options.embed
     if embed is not None and not Path(embed).absolute().parent.is_dir():
         raise ConfigError(f"--embed {embed}: no folder {Path(embed).parent}; make it, or name another file")
@@ -27,7 +32,10 @@ def report(options: argparse.Namespace) -> int:
         plan = plan_of(
             store, options.allow_code, is_looking=True
         )  # what it refuses is refused before anything is chosen
-        if options.scores:
+        if options.bridge:
+            bridge = read_bridge(Path(options.bridge))
+            results.choose(store, [equate(store, bridge, options.scale_of, options.scores)])
+        elif options.scores:
             results.choose(store, options.scores)
         return _show_reports(plan, store, embed)
 

@@ -9,6 +9,7 @@ from editeval.cli.console import run_dirs
 from editeval.errors import MachineError, UserError
 from editeval.plugins import names_code
 from editeval.run import results
+from editeval.run.equated import stale_equated
 from editeval.run.official import stale_claim
 from editeval.run.recorded import plan_of, settings_of
 from editeval.run.same_inputs import InputsCheck, check_inputs
@@ -37,6 +38,7 @@ def verify(options: argparse.Namespace) -> int:
             *checks.verify(store, prefixes),
             *results.stale_summaries(store),
             *stale_claim(store),
+            *stale_equated(store),
             *made_of.problems,
         ]
         repaired, advice = _repaired(store, problems, options) if should_repair else ([], "")

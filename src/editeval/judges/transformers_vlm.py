@@ -22,6 +22,7 @@ from editeval.judges.chat.params import AskParams
 from editeval.judges.chat.runner import ProtocolJudge
 from editeval.judges.local import adapter as adapters
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
+from editeval.judges.local.prefix import check_version
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, load_checkpoint
 from editeval.types import WEIGHTS, WHERE_SET, HubModel
 
@@ -38,6 +39,7 @@ class TransformersVlmParams(AskParams):
     adapter_revision: str | None = field(default=None, metadata=WHERE_SET)  # its commit there, of 40 hex digits
     dtype: str = "bfloat16"  # of the weights: bfloat16, float16, float32, or auto for the checkpoint's own
     use_flash_attention: bool = False  # attention by the package flash_attn instead of torch's own
+    share_prefix: bool = field(default=False, metadata=WHERE_SET)  # questions about the same pictures read them once
     sampling_temperature: float | None = None  # of drawn replies; None: the authors', or 0.7. v2's name does nothing
 
     defaults: ClassVar[Mapping[str, int | float]] = {**AskParams.defaults, "num_samples": 1, "max_new_tokens": 128}
@@ -48,6 +50,8 @@ class TransformersVlmParams(AskParams):
         adapters.check_values(self.adapter, self.adapter_revision)
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.share_prefix and self.use_flash_attention:
+            raise ConfigError("share_prefix: has not been tried with use_flash_attention: true; leave one of them out")
         super().__post_init__()
         if self.num_replies > 1 and self.answer_formats <= {"labels"}:
             raise ConfigError(f"num_samples: {self.protocol} reads probabilities, which need no samples; leave it out")
@@ -100,4 +104,6 @@ class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):
 
     def backend(self, devices: Sequence[str]) -> LocalModel:
         """The checkpoint. Raises MachineError if it cannot be found, is incomplete or is not of a supported family."""
-        return LocalModel(load_checkpoint(self.params.wanted, devices))
+        if self.params.share_prefix:
+            check_version()
+        return LocalModel(load_checkpoint(self.params.wanted, devices), self.params.share_prefix)

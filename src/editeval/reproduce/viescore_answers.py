@@ -80,6 +80,31 @@ def recompute(clone: Clone) -> Iterator[Recomputed]:
     yield from _without_judge(clone, ratings)
 
 
+def judgements(clone: Clone) -> Iterator[tuple[str, str, str, dict[str, dict[str, float]]]]:
+    """(judge, task, model, metric -> id -> score, 0-10) of all answers that are no random integers."""
+    for judge, short in _JUDGES.items():
+        for shots in ("0shot", "1shot"):
+            folder = f"{_ROOT}/_answers/results_{short}_{shots}"
+            for name in clone.names(folder):
+                for model in clone.names(f"{folder}/{name}"):
+                    yield (
+                        f"{judge} {shots}",
+                        name.removeprefix(_TASK),
+                        model,
+                        _judged(clone, f"{folder}/{name}/{model}"),
+                    )
+
+
+def _judged(clone: Clone, folder: str) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for metric in METRICS[:2]:
+        file = clone.records(f"{folder}/{metric}.json") if clone.has(f"{folder}/{metric}.json") else {}
+        read = {key: _published_score(one.get("score")) for key, one in file.items() if not _is_guess(one)}
+        found[metric] = {key: score for key, score in read.items() if score is not None}
+    first, second = found.values()
+    return found | {METRICS[2]: {key: math.sqrt(score * second[key]) for key, score in first.items() if key in second}}
+
+
 def _judge(clone: Clone, judge: str, folder: str, ratings: Mapping[str, Mapping[str, Ratings]]) -> Iterator[Recomputed]:
     table = "rank correlation with raters, Gemini, 0shot"
     by_task, read = {}, dict[str, tuple[int, ...]]()

@@ -14,6 +14,7 @@ from editeval.reports.site.write import FIRST_FILE
 from editeval.run import results
 from editeval.run.results import ShownScoreSet
 from editeval.stats.compare import Scored, compare
+from editeval.stats.intervals import EQUATED
 from editeval.store.run_store import RunStore
 
 Told: TypeAlias = "tuple[list[dict[str, object]], int | None]"
@@ -40,8 +41,10 @@ class Comparing:
 
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
+        are_equated = any(_is_equated(block) for block in blocks)
         comparisons = [
             asdict(compare(first, other))
+            | ({"low": None, "high": None, "interval_note": EQUATED} if are_equated else {})
             | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
             | {"is_same_part": _covers(blocks[0]) == _covers(block)}
             for other, block in zip(others, blocks[1:], strict=True)
@@ -104,6 +107,11 @@ def _covers(block: JsonObject) -> list[object]:
     """The part of its benchmark, the languages and the named subsets; the number of samples in each."""
     subset = block["run"].get("subset") or {}
     return [subset, *(block["run"].get(name) or {} for name in ("languages", "subsets"))]
+
+
+def _is_equated(block: JsonObject) -> bool:
+    """Whether its headline went through a bridge, whose error for each editor no pair of samples shows."""
+    return any(str(one["judge"]).startswith(results.EQUATED) for one in (block["run"].get("judgings") or ())[:1])
 
 
 def _judged_by(block: JsonObject) -> tuple[object, object]:

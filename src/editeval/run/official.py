@@ -212,7 +212,8 @@ def _missing(number: Mapping[str, object]) -> list[str]:
 def _line(title: str, judge: str, number: Mapping[str, object], differs: Sequence[str]) -> str:
     """`official: GEdit-Bench Avg 6.42 (en, full set; judge gpt-4.1)`, or what differs."""
     where = ", ".join(filter(None, (str(number["language"]), str(number["subset"]) or FULL_SET)))
-    said = f"{title} {number['name']} {_shown(number)} ({where}; judge {judge})"
+    name = str(number["name"]).removeprefix(f"{title} ")  # some say whose number it is
+    said = f"{title} {name} {_shown(number)} ({where}; judge {judge})"
     return f"not official: {said} differs in: {', '.join(dict.fromkeys(differs))}" if differs else f"official: {said}"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from editeval.store import queries
-from editeval.store.ledger_events import Invocation, Recorded, Replay
+from editeval.store.ledger_events import BatchEnd, Invocation, Recorded, Replay
 from editeval.store.run_store import RunStore
 
 
@@ -121,3 +121,21 @@ def _policies(parts: Sequence[Recorded[Replay]], covered: EditsCovered) -> list[
             **covered,
         }
     return list(rows.values())
+
+
+def batches(store: RunStore) -> tuple[dict[str, object], ...]:
+    """Every batch of every invocation, numbered on; which requests were in it, the ledger knows."""
+    return tuple(_batch(number, recorded.event) for number, recorded in enumerate(store.events_of(BatchEnd), start=1))
+
+
+def _batch(number: int, batch: BatchEnd) -> dict[str, object]:
+    row = {
+        "index": number,
+        "num_requests": None if batch.members is None else len(batch.members),
+        "started_at": batch.started_at,
+        "seconds": batch.seconds,
+        "slowest_worker": batch.slowest_worker,
+        "num_workers": batch.num_workers,
+        "deferred": batch.deferred,
+    }
+    return {name: value for name, value in row.items() if value is not None}

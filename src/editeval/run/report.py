@@ -23,18 +23,18 @@ from editeval.reports.judge_trust import (
     photographic_blocks,
 )
 from editeval.reports.site import write
-from editeval.run import imports, pictures, recorded, results
+from editeval.run import equated, imports, pictures, recorded, results
 from editeval.run.official import claim_of
 from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
-from editeval.run.replayed import replayed
+from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
+from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
 from editeval.store.ledger_events import (
-    BatchEnd,
     Event,
     InterpreterUsed,
     Invocation,
@@ -67,7 +67,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         return results.rows(store, shown)
 
     scales = results.scales(store, shown)
-    counted = _Counted(metrics, scales)
+    counted = _Counted(metrics, scales, results.equatings(store, shown))
     seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
     drawn = {one.name: certificates[one.id][0] for one in shown}
@@ -78,16 +78,16 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about_clock = (Message("clock_set_back", (duration(worked.set_back_s),)),) if worked.set_back_s else ()
     others = store.fact(lineage.EDITS_OF_OTHERS)
     about_others = (Message("edits_of_others", (int(others),)),) if others else ()
-    about = (*about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
+    about_bridges, bridges = equated.told(store, shown, counted.entries)
+    about = (*about_bridges, *about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
     is_good = not shown or is_trusted(*certificates[shown[0].id])
     badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
-    also: dict[str, object] = {"official": official} if official else {}
+    also: dict[str, object] = {"official": official, "official_claim": claim_of(store, shown), "equated": bridges}
+    also = {name: value for name, value in also.items() if value}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
-    claim = claim_of(store, shown)
-    also |= {"official_claim": claim} if claim else {}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     return Report(
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
@@ -99,7 +99,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         statistics=plan.config.evaluation.metrics,
         timing=times | {"cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
         policies=replays.policies,
-        batches=_batches(store),
+        batches=batches(store),
         provenance=_provenance(plan, store, shown),
         samples=samples,
         images=pictures.images_of(plan, store, is_same),
@@ -132,21 +132,24 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust
     """By score set: its drawn certificate, if it has one, and the photographic ones."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
-    return {one.id: certificates_in(folder, also.get(one.id) or [one.id]) for one in shown}
+    judges = {one.id: one.parent if one.is_equated else one.id for one in shown}  # equated: the judge that was asked
+    return {name: certificates_in(folder, also.get(judge) or [judge]) for name, judge in judges.items()}
 
 
 class _Counted:
     """The entries of every metric, gathered in one pass over the samples."""
 
-    def __init__(self, metrics: Sequence[str], scales: Mapping[str, Metric]) -> None:
-        self._scales = scales
-        self._entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
+    def __init__(
+        self, metrics: Sequence[str], scales: Mapping[str, Metric], bridged: Mapping[str, Equating] | None = None
+    ) -> None:
+        self._scales, self._bridged = scales, bridged or {}
+        self.entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
         self._names: dict[str, list[str]] = {by: [] for by in data.GROUPED_BY}
 
     def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
         """`samples`, each counted on its way."""
         for row in samples:
-            for metric, entries in self._entries.items():
+            for metric, entries in self.entries.items():
                 entries.append(results.entry_of(row, metric))
             for by, names in self._names.items():
                 names.append(getattr(row, by))
@@ -160,9 +163,9 @@ class _Counted:
             parts: dict[str, _Counted] = {}
             for at, name in enumerate(names):
                 if name not in parts:
-                    parts[name] = _Counted(tuple(self._entries), self._scales)
-                for metric, entries in self._entries.items():
-                    parts[name]._entries[metric].append(entries[at])
+                    parts[name] = _Counted(tuple(self.entries), self._scales, self._bridged)
+                for metric, entries in self.entries.items():
+                    parts[name].entries[metric].append(entries[at])
                 for other, all_names in self._names.items():
                     parts[name]._names[other].append(all_names[at])
             for name, part in parts.items():
@@ -176,7 +179,7 @@ class _Counted:
         several = dict.fromkeys(languages) if len(set(languages)) > 1 else {}
         for language in several or ("",):
             scores: dict[str, list[float]] = {}
-            pairs = (pair for label in labels for pair in zip(self._entries[label], languages, strict=True))
+            pairs = (pair for label in labels for pair in zip(self.entries[label], languages, strict=True))
             spoken = (entry for entry, one in pairs if not several or one == language)
             entries = [entry for entry in spoken if mean.covers(entry[0]) and entry[2] != "not_applicable"]
             for category, _, _, value in entries:
@@ -187,8 +190,8 @@ class _Counted:
             yield {**named, **counts, **said}
 
     def summaries(self) -> Iterator[Summary]:
-        for metric, entries in self._entries.items():
-            yield from summarise(entries, metric, self._scales.get(metric))
+        for metric, entries in self.entries.items():
+            yield from summarise(entries, metric, self._scales.get(metric), self._bridged.get(metric))
 
 
 def publish(plan: Plan, store: RunStore) -> Report:
@@ -287,24 +290,6 @@ def _score_set_block(score_set: ShownScoreSet, trust: Trust) -> dict[str, object
         **({"photographic": photographic_blocks(photographic)} if photographic else {}),
     }
     return asdict(score_set) | {"metrics": list(score_set.metrics), "certificate": said}
-
-
-def _batches(store: RunStore) -> tuple[dict[str, object], ...]:
-    """Every batch of every invocation, numbered on; which requests were in it, the ledger knows."""
-    return tuple(_batch(number, recorded.event) for number, recorded in enumerate(store.events_of(BatchEnd), start=1))
-
-
-def _batch(number: int, batch: BatchEnd) -> dict[str, object]:
-    row = {
-        "index": number,
-        "num_requests": None if batch.members is None else len(batch.members),
-        "started_at": batch.started_at,
-        "seconds": batch.seconds,
-        "slowest_worker": batch.slowest_worker,
-        "num_workers": batch.num_workers,
-        "deferred": batch.deferred,
-    }
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[str, object]:

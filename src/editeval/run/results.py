@@ -5,6 +5,7 @@ when something is done to the run, and recorded in its ledger:
 
 - `run` and `retry` show the score sets of the configuration's judges;
 - `report --scores NAME` shows others, until the configuration names other judges;
+- `report --scale-of JUDGE` shows scores that a bridge carries over to that judge's scale;
 - `score` and `reparse` only add score sets; the first one of a run that shows none is shown.
 """
 
@@ -21,11 +22,12 @@ from editeval.judges.protocols.protocol import PROTOCOLS, class_of
 from editeval.reports.data import scored_value
 from editeval.reports.format import score_set_title
 from editeval.run.plan import ScoreSetPlan
+from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, State, summarise
 from editeval.store import queries
 from editeval.store.fingerprints import json_params
 from editeval.store.ledger_events import ScoreSetsChosen, Stages
-from editeval.store.records import SampleRow, ScoreSet, ScoreSetEntry
+from editeval.store.records import SampleRow, ScoreSet, ScoreSetEntry, parsed
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import official_in, scales_in
 from editeval.store.verify import AGAIN, Problem, reported_ids
@@ -33,6 +35,7 @@ from editeval.text import one_line
 from editeval.types import Metric, OfficialMean
 
 TOLERANCE = 1e-9  # of a figure in report.json
+EQUATED = "equated by bridge "  # what a score set has in place of a judge's type if its scores went through a bridge
 _MIN_PREFIX = 4  # characters of an id that are enough to mean it
 
 
@@ -46,12 +49,17 @@ class ShownScoreSet:
     protocol: str  # empty: the judge follows none
     metrics: tuple[str, ...]  # the first one is its headline
     parent: str = ""  # id of the score set whose replies it reads again; empty: it asked a judge
-    prefix: str = ""  # of its metrics' labels; empty for the first one that is shown
+    prefix: str = ""  # of its metrics' labels; empty for the first one that is shown, unless its scores are equated
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The metrics as outputs call them."""
         return tuple(self.prefix + metric for metric in self.metrics)
+
+    @property
+    def is_equated(self) -> bool:
+        """Whether these are another judge's scores, carried over by a bridge."""
+        return self.judge.startswith(EQUATED)
 
     @property
     def title(self) -> str:
@@ -108,6 +116,16 @@ def scales(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> dict[str, Me
     """Label -> scale of every metric that is not 0-10."""
     told = {judging.id: scales_in(judging.details) for judging in store.judgings()}
     return {one.prefix + name: scale for one in score_sets for name, scale in told.get(one.id, {}).items()}
+
+
+def equatings(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> dict[str, Equating]:
+    """Label -> what the scores went through, of every metric that is equated."""
+    kept_by = {judging.id: judging.details.get("bridge", {}) for judging in store.judgings()}
+    return {
+        one.prefix + metric["wanted"]: parsed(Equating, metric["equating"])
+        for one in score_sets
+        for metric in kept_by.get(one.id, {}).get("metrics", ())
+    }
 
 
 def official(store: RunStore, score_sets: Sequence[ShownScoreSet]) -> Iterator[tuple[OfficialMean, list[str]]]:
@@ -183,9 +201,9 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
         for ((by, name), metric), found in entries.items():
             if not by or getattr(row, by, None) == name:
                 found.append(by_metric[metric])
-    known, known_scales = {}, scales(store, shown(store))
+    known, known_scales, bridged = {}, scales(store, shown(store)), equatings(store, shown(store))
     for (group, metric), found in entries.items():
-        for summary in summarise(found, metric, known_scales.get(metric)):
+        for summary in summarise(found, metric, known_scales.get(metric), bridged.get(metric)):
             known[group, metric, summary.category] = asdict(summary)
     for group, summary in told:
         where = f"{summary.get('metric')} of {summary.get('category')}{' in ' if group[0] else ''}{' '.join(group)}"
@@ -301,7 +319,8 @@ def _named(found: Sequence[ShownScoreSet], first: set[str]) -> list[ShownScoreSe
 
 
 def _labelled(score_sets: Sequence[ShownScoreSet]) -> tuple[ShownScoreSet, ...]:
-    return tuple(replace(one, prefix=f"{one.name}." if place else "") for place, one in enumerate(score_sets))
+    labelled = enumerate(score_sets)
+    return tuple(replace(one, prefix=f"{one.name}." if place or one.is_equated else "") for place, one in labelled)
 
 
 def _meant(word: str, known: Sequence[ShownScoreSet], flag: str) -> ShownScoreSet:

@@ -20,7 +20,11 @@ FEW_DISTINCT = "few_distinct"  # fewer than MIN_OFF_MODE values differ from the 
 DOMINANT_CLUSTER = "dominant_cluster"  # one cluster has more than MAX_WEIGHT of the weight in the mean
 FEW_CLUSTERS = "few_clusters"  # fewer than two, or a mean of categories with one of fewer than MIN_PER_CATEGORY
 NO_VARIATION = "no_variation"  # the means of the clusters are all the same
-NOTES = (FEW_DISTINCT, DOMINANT_CLUSTER, FEW_CLUSTERS, NO_VARIATION)
+ONE_ANCHOR_EDITOR = "one_anchor_editor"  # of equated scores: the error of the map for another editor is not known
+CATEGORY_WITHOUT_ANCHOR = "category_without_anchor"  # nor is it for this category
+EQUATED = "equated"  # nor is it for the difference of two editors
+_OF_SAMPLES = (FEW_DISTINCT, DOMINANT_CLUSTER, FEW_CLUSTERS, NO_VARIATION)
+NOTES = (*_OF_SAMPLES, ONE_ANCHOR_EDITOR, CATEGORY_WITHOUT_ANCHOR, EQUATED)
 MIN_OFF_MODE = 10
 MAX_WEIGHT = 0.2
 MIN_PER_CATEGORY = 3
@@ -70,13 +74,22 @@ class Interval:
     note: str = ""
 
 
-def interval(categories: Sequence[Clusters], means: Sequence[float]) -> Interval:
-    """Of the mean of `means`, which are those of `categories`: clusters of values each, none empty, one or more."""
-    note = doubt(categories)
+def interval(
+    categories: Sequence[Clusters], means: Sequence[float], further: StandardError | str | None = None
+) -> Interval:
+    """Of the mean of `means`, which are those of `categories`: clusters of values each, none empty, one or more.
+
+    `further`: an error of the mean that more samples would not lessen, or a note for why that is not known.
+    """
+    note = doubt(categories) or (further if isinstance(further, str) else "")
     error = None if note else of_macro_mean(categories, means)
     if error is None or error.value <= _NO_VARIATION:
         return Interval(None, None, note or NO_VARIATION)
-    return Interval(*error.interval(math.fsum(means) / len(means)))
+    mean = math.fsum(means) / len(means)
+    low, high = error.interval(mean)
+    if isinstance(further, StandardError):  # never narrower than either, as with Welch's degrees of freedom it could be
+        low, high = (mean + sign * math.hypot(end - mean, further.half_width) for sign, end in ((-1, low), (1, high)))
+    return Interval(low, high)
 
 
 def doubt(categories: Sequence[Clusters]) -> str:

@@ -19,7 +19,7 @@ import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,8 +211,8 @@ def next_round(names: Sequence[str], verdicts: WonByPair, left: Mapping[Pair, in
 
     left   source images that a pair has not been asked about
 
-    First every model is compared on MIN_PER_MODEL images. Then the next image goes to the pair of neighbours by Elo
-    that is not decided and whose interval it is expected to shorten most.
+    First every model is compared on MIN_PER_MODEL images. Then the next image goes to that one of the pairs of
+    `undecided_neighbours` whose interval it is expected to shorten most.
     """
     first = math.ceil(MIN_PER_MODEL / (len(names) - 1))
     short = {pair: min(first - len(verdicts.get(pair, {})), num) for pair, num in left.items()}
@@ -232,7 +232,11 @@ def next_round(names: Sequence[str], verdicts: WonByPair, left: Mapping[Pair, in
 
 
 def undecided_neighbours(names: Sequence[str], verdicts: WonByPair) -> list[Pair]:
-    """Pairs of models next to each other by Elo of which it is not decided who is better."""
+    """Pairs of models of which it is not decided who is better, and which are asked about next.
+
+    They are next to each other by Elo, or one of them is decided against a model between them: of two models alike
+    only one gets decided against the next one as its neighbour.
+    """
     counts, numbered = _counts(names, verdicts)
     if not len(counts):
         return list(combinations(names, 2))
@@ -241,7 +245,12 @@ def undecided_neighbours(names: Sequence[str], verdicts: WonByPair) -> list[Pair
     pairs = [pair_result(pair, verdicts.get(pair, {}), alpha, True) for pair in combinations(names, 2)]
     above, _ = _above(names, pairs)
     order = sorted(names, key=lambda name: -theta[names.index(name)])
-    found = [(a, b) for a, b in pairwise(order) if a not in above[b] and b not in above[a]]
+    found = [
+        (order[i], order[j])
+        for i, j in combinations(range(len(order)), 2)
+        if order[i] not in above[order[j]] and order[j] not in above[order[i]]
+        if j == i + 1 or any(order[i] in above[k] or k in above[order[j]] for k in order[i + 1 : j])
+    ]
     return [(a, b) if names.index(a) < names.index(b) else (b, a) for a, b in found]
 
 

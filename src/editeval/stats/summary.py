@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from editeval.stats import intervals
-from editeval.stats.intervals import Interval
+from editeval.stats.equating import Equating
+from editeval.stats.intervals import Interval, StandardError
 from editeval.types import Metric, Summary
 
 State = Literal["scored", "failed", "unscored", "not_applicable"]
@@ -22,12 +23,15 @@ Entry = tuple[str, str, State, float | None]
 """(category, cluster, state, value): value is a number if and only if state is "scored"; cluster "" stands alone."""
 
 
-def summarise(entries: Iterable[Entry], metric: str, scale: Metric | None = None) -> list[Summary]:
+def summarise(
+    entries: Iterable[Entry], metric: str, scale: Metric | None = None, bridged: Equating | None = None
+) -> list[Summary]:
     """One summary per category in order of first appearance, then "macro", then "micro". Order of entries is no matter.
 
     `std` is the population's. The macro row's spread is over category means, its counts are totals; it has a mean only
     if every category has one. Intervals are cut at the ends of `scale` (None: 0-10); where there is none,
-    `interval_note` says why. What is "not_applicable" is counted nowhere.
+    `interval_note` says why. What is "not_applicable" is counted nowhere. `bridged`: what the values went through; its
+    error is in the intervals.
     """
     scale = scale or Metric(metric)
     categories: dict[str, _Group] = {}
@@ -41,11 +45,17 @@ def summarise(entries: Iterable[Entry], metric: str, scale: Metric | None = None
             categories[category] = _Group()
         for group in (categories[category], everything):
             group.add(cluster or f"\0{number}", state, value)
+    counts = {name: group.states["scored"] for name, group in categories.items()}
+
+    def further(weights: Mapping[str, int]) -> StandardError | str | None:
+        total = sum(weights.values()) or 1
+        return bridged.mean_error({name: num / total for name, num in weights.items()}, counts) if bridged else None
+
     groups = list(categories.values())
     return [
-        *(_summary(scale, metric, name, group) for name, group in categories.items()),
-        _summary(scale, metric, "macro", everything, groups),
-        _summary(scale, metric, "micro", everything),
+        *(_summary(scale, metric, name, group, None, further({name: 1})) for name, group in categories.items()),
+        _summary(scale, metric, "macro", everything, groups, further(dict.fromkeys(counts, 1))),
+        _summary(scale, metric, "micro", everything, None, further(counts)),
     ]
 
 
@@ -74,7 +84,12 @@ class _Group:
 
 
 def _summary(
-    scale: Metric, metric: str, category: str, counted: _Group, categories: Sequence[_Group] | None = None
+    scale: Metric,
+    metric: str,
+    category: str,
+    counted: _Group,
+    categories: Sequence[_Group] | None,
+    further: StandardError | str | None,
 ) -> Summary:
     """`counted` gives the counts and, without `categories`, the statistics; else these do, all equally weighted."""
     groups = [counted] if categories is None else categories
@@ -82,7 +97,7 @@ def _summary(
     is_complete = bool(groups) and len(means) == len(groups)
     values = counted.values() if categories is None else means if is_complete else []
     mean = _mean(values) if values else None
-    found = _interval(groups, scale) if mean is not None else Interval(None, None)
+    found = _interval(groups, scale, further) if mean is not None else Interval(None, None)
     return Summary(
         metric=metric,
         category=category,
@@ -103,8 +118,8 @@ def _summary(
     )
 
 
-def _interval(groups: Sequence[_Group], scale: Metric) -> Interval:
-    found = intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups])
+def _interval(groups: Sequence[_Group], scale: Metric, further: StandardError | str | None) -> Interval:
+    found = intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups], further)
     return on_scale(found, scale)
 
 

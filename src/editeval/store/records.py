@@ -86,6 +86,7 @@ class Details(TypedDict, total=False):
     official: Sequence[Mapping[str, Any]]  # the fields of every OfficialMean
     official_use: Mapping[str, Any]  # the fields of an OfficialUse
     scales: Mapping[str, Mapping[str, Any]]  # of the metrics that are not 0-10: the fields of a Metric
+    bridge: Mapping[str, Any]  # that the scores of `parent` went through: the fields of a Bridge
 
 
 class Listed(TypedDict, total=False):

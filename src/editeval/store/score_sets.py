@@ -177,7 +177,17 @@ def _differences(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[
         if judging.details.get("name") == name and _bare(told) == _bare(wanted.identity):
             changed = fingerprints.changed(fingerprints.recorded(store, "judge", judging.id), wanted.inputs.parts)
             return _in_words(changed, judging, wanted)
+    for judging in reversed(list(there.values())):
+        told = judging.details.get("identity", {})
+        if judging.details.get("name") == name and _bare(told) | {"code": ""} == _bare(wanted.identity) | {"code": ""}:
+            return [_READ_BEFORE]
     return []
+
+
+_READ_BEFORE = (
+    "how replies are read, or the questions: those there are of another version of editeval (`editeval reparse` reads "
+    "their kept replies again without asking)"
+)
 
 
 def _in_words(changed: list[str], old: ScoreSet, wanted: ScoreSetId) -> list[str]:

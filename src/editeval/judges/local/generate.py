@@ -17,6 +17,7 @@ from editeval.judges.chat import messages as chat
 from editeval.judges.chat.messages import Conversation, Part
 from editeval.judges.chat.params import SamplingParams
 from editeval.judges.chat.runner import Backend, Call, Place, PromptError
+from editeval.judges.local.prefix import SharedPrefix
 from editeval.judges.local.pretrained import IMAGE_TOKEN, PretrainedModel, facts_of
 from editeval.judges.parsing.reply import Reply
 from editeval.types import Facts
@@ -54,8 +55,9 @@ class LocalModel(Backend[EncodedPrompt]):
 
     lists_single_samples = False
 
-    def __init__(self, checkpoint: PretrainedModel) -> None:
+    def __init__(self, checkpoint: PretrainedModel, shares_prefix: bool = False) -> None:
         self._checkpoint: PretrainedModel | None = checkpoint
+        self._shares_prefix = shares_prefix
         self._tokenizer = checkpoint.tokenizer
         self._image_processor = checkpoint.image_processor
         self._max_tokens = checkpoint.max_tokens
@@ -119,10 +121,39 @@ class LocalModel(Backend[EncodedPrompt]):
         batches: dict[tuple[str, int], list[Call[EncodedPrompt]]] = {}
         for call in calls:
             batches.setdefault(call.place[1:], []).append(call)
+        groups: dict[object, list[list[Call[EncodedPrompt]]]] = {}
+        for name, batch in batches.items():
+            groups.setdefault(_shown(batch) if self._shares_prefix else name, []).append(batch)
         replies: dict[Place, Reply] = {}
-        for batch in batches.values():
-            replies.update(zip((call.place for call in batch), self._answered(batch), strict=True))
+        for group in groups.values():
+            for batch, answered in zip(group, self._answered_group(group), strict=True):
+                replies.update(zip((call.place for call in batch), answered, strict=True))
         return [replies[call.place] for call in calls]
+
+    def _answered_group(self, group: Sequence[Sequence[Call[EncodedPrompt]]]) -> list[list[Reply]]:
+        """Of questions about the same pictures of the same requests: what they begin with is computed once."""
+        num = len(group[0])
+        size = min(self.fits or num, num)
+        if size < num:
+            parts = [self._answered_group([b[i : i + size] for b in group]) for i in range(0, num, size)]
+            return [[reply for part in parts for reply in part[k]] for k in range(len(group))]
+        together = self._together(group) if len(group) > 1 else None
+        return together or [self._answered(batch) for batch in group]
+
+    def _together(self, group: Sequence[Sequence[Call[EncodedPrompt]]]) -> list[list[Reply]] | None:
+        """Replies, or None if the prompts do not begin alike or memory ran out; nothing of the attempt is held then."""
+        import torch
+
+        asked = [[call.prompt for call in batch] for batch in group]
+        try:
+            prefix = SharedPrefix.of(asked, self.checkpoint)
+            if prefix is None:
+                return None
+            drawn = [[call.sampling for call in batch] for batch in group]
+            return [self._generated(*one, prefix) for one in zip(asked, drawn, strict=True)]
+        except torch.OutOfMemoryError:
+            log.warning("out of memory with a common beginning of %d prompts; each question by itself", len(asked[0]))
+            return None
 
     def _answered(self, calls: Sequence[Call[EncodedPrompt]]) -> list[Reply]:
         size = min(self.fits or len(calls), len(calls))
@@ -149,17 +180,20 @@ class LocalModel(Backend[EncodedPrompt]):
         except torch.OutOfMemoryError:
             return None
 
-    def _generated(self, prompts: Sequence[EncodedPrompt], sampling: Sequence[SamplingParams]) -> list[Reply]:
+    def _generated(
+        self, prompts: Sequence[EncodedPrompt], sampling: Sequence[SamplingParams], prefix: SharedPrefix | None = None
+    ) -> list[Reply]:
         import torch
 
         by_label = sampling[0].is_expected
         temperature = sampling[0].temperature or 0.0
         is_drawn = temperature > 0
         drawing = _drawing(sampling) if is_drawn else None
-        inputs = collate(prompts, self.checkpoint)
+        inputs = prefix.going_on(prompts, self.checkpoint) if prefix else collate(prompts, self.checkpoint)
         with torch.inference_mode():
             made = self.checkpoint.model.generate(
                 **inputs,
+                **({"past_key_values": prefix.state()} if prefix else {}),
                 max_new_tokens=sampling[0].max_tokens,
                 return_dict_in_generate=True,
                 output_logits=by_label,
@@ -217,6 +251,11 @@ def _drawing(sampling: Sequence[SamplingParams]) -> list[LogitsProcessor | Gumbe
     scaled = transformers.TemperatureLogitsWarper(temperature)
     cut = [transformers.TopKLogitsWarper(one.top_k), transformers.TopPLogitsWarper(one.top_p)]
     return [scaled, *cut, GumbelSampler(seeds, 1.0)]
+
+
+def _shown(batch: Sequence[Call[EncodedPrompt]]) -> object:
+    """Which pictures are shown about which requests: equal for questions that can begin alike."""
+    return tuple((call.place[0], tuple(map(id, call.prompt.pictures))) for call in batch)
 
 
 class GumbelSampler:
