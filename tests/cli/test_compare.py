@@ -316,3 +316,7 @@ def test_scores_of_runs_are_compared_without_a_judge(place: Path) -> None:
     assert "differences of scores" in compare(place, "dark", "light").stdout
     with RunStore.read(next((place / "outputs").glob("dark-*"))) as store:
         assert store.manifest["name"] == "dark"
+    one = next((place / "outputs").glob("dark-*"))
+    shutil.copytree(one, place / "copy" / one.name)
+    refused = compare(place, str(one), f"copy/{one.name}")
+    assert refused.returncode == 2 and f"two runs are called {one.name}" in refused.stderr and not refused.stdout
