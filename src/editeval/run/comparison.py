@@ -75,7 +75,7 @@ def _headline(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[Hashable,
 def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
     """Every pair of runs, the first less the second, by the headline scores that each shows, on shared samples.
 
-    Raises UserError for a run that shows no scores, for scores of different metrics, and for runs that are called alike.
+    Raises UserError for a run that shows no scores, for scores of different metrics, and for runs called alike.
     """
     known: dict[str, tuple[ShownScoreSet, dict[Hashable, Scored]]] = {}
     for directory in directories:
@@ -94,7 +94,9 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
                 f"{what}; their scores cannot be compared: `editeval report RUN --scores NAME` shows others"
             )
         about = {"a": a, "b": b, "metric": first.metrics[0], "is_same_judge": first.id == second.id}
-        found.append(about | asdict(compare(mine, theirs)) | (_NO_INTERVAL if first.is_equated or second.is_equated else {}))
+        found.append(
+            about | asdict(compare(mine, theirs)) | (_NO_INTERVAL if first.is_equated or second.is_equated else {})
+        )
     return found
 
 
