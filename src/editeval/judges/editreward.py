@@ -164,10 +164,10 @@ class EditRewardJudge(Judge):
         return None if on_hub is None else replace(on_hub, file=WEIGHTS_FILES[0], is_file_needed=False)
 
     @classmethod
-    def hub_adapter(cls, params: EditRewardParams) -> HubModel | None:
+    def hub_others(cls, params: EditRewardParams) -> tuple[HubModel, ...]:
         """The base model, of which no weights are needed."""
         on_hub = params.base.hub_model
-        return None if on_hub is None else replace(on_hub, parameter="base_model", needs_weights=False)
+        return () if on_hub is None else (replace(on_hub, needs_weights=False),)
 
     @classmethod
     def notes_of(cls, params: EditRewardParams) -> tuple[str, ...]:

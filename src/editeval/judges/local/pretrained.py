@@ -55,12 +55,12 @@ class ModelRequest:
     def hub_model(self) -> HubModel | None:
         """What is loaded from the Hub; None if it is a folder of this machine."""
         is_here = self.is_path or Path(self.model_name).is_dir()
-        return None if is_here else HubModel(self.model_name, self.revision, CONFIG)
+        return None if is_here else HubModel(self.model_name, self.revision, CONFIG, parameter=self.parameter)
 
     @property
-    def hub_adapter(self) -> HubModel | None:
-        """The same for the adapter."""
-        return adapters.hub_model(self.adapter, self.adapter_revision)
+    def hub_adapters(self) -> tuple[HubModel, ...]:
+        """The same for the adapter, if there is one."""
+        return adapters.hub_models(self.adapter, self.adapter_revision)
 
 
 @dataclass(frozen=True, slots=True)
