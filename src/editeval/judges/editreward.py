@@ -31,7 +31,7 @@ from typing import ClassVar
 
 from editeval.errors import ConfigError, ImageError
 from editeval.judges.local import reward_checkpoint, reward_model
-from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder
+from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, empty_cache
 from editeval.judges.local.reward_checkpoint import WEIGHTS_FILES
 from editeval.judges.local.reward_model import EditPrompts, RewardModel
 from editeval.judges.parsing.prompt_files import PromptSource
@@ -203,7 +203,7 @@ class EditRewardJudge(Judge):
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
         self._model = self._threads = None
-        reward_model.empty_cache()
+        empty_cache()
 
     def prepare(self, requests: Sequence[JudgeRequest]) -> None:
         """Begin to read and resize; the newest two batches are kept: one is judged, one waits."""
@@ -246,7 +246,7 @@ class EditRewardJudge(Judge):
         found = self._model.within_memory(edits) if edits else []
         if found is not None:
             return found
-        reward_model.empty_cache()
+        empty_cache()
         if len(edits) == 1:
             return [[]]
         self._fits = (len(edits) + 1) // 2
