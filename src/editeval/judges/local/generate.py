@@ -17,7 +17,7 @@ from editeval.judges.chat import messages as chat
 from editeval.judges.chat.messages import Conversation, Part
 from editeval.judges.chat.params import SamplingParams
 from editeval.judges.chat.runner import Backend, Call, Place, PromptError
-from editeval.judges.local.prefix import SharedPrefix
+from editeval.judges.local.prefix import SharedPrefix, padded
 from editeval.judges.local.pretrained import IMAGE_TOKEN, PretrainedModel, empty_cache, facts_of
 from editeval.judges.parsing.reply import Reply
 from editeval.types import Facts
@@ -286,18 +286,11 @@ def collate(prompts: Sequence[EncodedPrompt], checkpoint: PretrainedModel) -> di
     """Inputs of the model for `prompts`, padded on the left, on its device."""
     import torch
 
-    width = max(len(prompt.token_ids) for prompt in prompts)
-    ids = torch.full((len(prompts), width), checkpoint.pad_id, dtype=torch.long)
-    mask = torch.zeros((len(prompts), width), dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-        mask[row, width - len(prompt.token_ids) :] = 1
     inputs = {
-        "input_ids": ids,
-        "attention_mask": mask,
+        **padded([prompt.token_ids for prompt in prompts], checkpoint.pad_id),
         "pixel_values": torch.cat([picture.pixels for prompt in prompts for picture in prompt.pictures]),
         "image_grid_thw": torch.cat([picture.grid for prompt in prompts for picture in prompt.pictures]),
     }
     if checkpoint.typed_id is not None:
-        inputs["mm_token_type_ids"] = (ids == checkpoint.typed_id).to(torch.int)
+        inputs["mm_token_type_ids"] = (inputs["input_ids"] == checkpoint.typed_id).to(torch.int)
     return {name: tensor.to(checkpoint.device) for name, tensor in inputs.items()}
