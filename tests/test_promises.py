@@ -15,6 +15,7 @@ NAMES = (
     "editing",
     "watching",
     "report",
+    "bridge",
     "certificate",
     "security",
     "benchmarks",

@@ -84,6 +84,9 @@ def test_half_a_download_a_renamed_field_and_a_wrong_folder_are_one_line_each(tm
     assert "has 3 files, got 2: no 00001" in refusal(shards[0].parent)
     renamed = parquet(tmp_path / "renamed.parquet", table.rename_columns(["task", *table.column_names[1:]]))
     assert "expected the field 'task_type' of GEdit-Bench, found task, key" in refusal(renamed)
+    names = [name if name != "key" else "kye" for name in table.column_names]
+    keyless = parquet(tmp_path / "keyless.parquet", table.rename_columns(names))
+    assert "expected the field 'key' of GEdit-Bench, found task_type, kye" in refusal(keyless)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("x")
     expected = "expected Parquet or Arrow files of GEdit-Bench, found notes.txt; docs/benchmarks.md"

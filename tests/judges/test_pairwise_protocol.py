@@ -12,7 +12,7 @@ from editeval.errors import Reason
 from editeval.judges.chat.messages import JSON_SCHEMAS
 from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
 from editeval.judges.protocols import protocol as protocols
-from editeval.judges.protocols._pairs import winner_in
+from editeval.judges.protocols._pairs import only_winner_in, winner_in
 from editeval.types import JudgeRequest
 from fakes.shown import judged, parts, picture
 
@@ -84,3 +84,13 @@ def test_the_forced_form_says_all_that_can_be_read_and_no_more() -> None:
         except UnparsableReply as unread:
             readings.append(unread.reason)
     assert readings == [1.0, 0.0, 0.5, Reason.CANNOT_JUDGE]
+
+
+@pytest.mark.parametrize(
+    "text", [f"{A} On second thought, Image B.", f"I would not say {A}", f"```json\n{A}\n```\nNo, Image B.", f"{A} {{"]
+)
+def test_a_verdict_with_something_said_around_it_is_none(text: str) -> None:
+    with pytest.raises(UnparsableReply) as caught:
+        only_winner_in(text)
+    assert caught.value.reason == Reason.AMBIGUOUS
+    assert [only_winner_in(one) for one in (A, f"```json\n{B}\n```", f"My verdict:\n{TIE}")] == [(1.0,), (0.0,), (0.5,)]

@@ -147,6 +147,10 @@ def test_no_other_sentence_is_a_rank(text: str, reason: Reason) -> None:
         ("The score of Image 1 is 1.20 and that of Image 2 is 1.20.", 0.5),
         ("[1.25, 3.00]", 0.0),
         ("Scores: −1.25 and 0.00", 0.0),
+        ("Image 1: 3.75 Image 2: 3.25", 1.0),
+        ("Image 1: 3.75 points, Image 2: 3.25 points", 1.0),
+        ("Image 1: –1.25\nImage 2: –0.50", 0.0),
+        ("–1.25, 0.50", 0.0),
     ],
 )
 def test_the_higher_of_two_signed_scores_wins(text: str, verdict: float) -> None:
@@ -161,6 +165,10 @@ def test_the_higher_of_two_signed_scores_wins(text: str, verdict: float) -> None
         ("Image 1: 1.25", Reason.AMBIGUOUS),
         ("1.25 2.50 3.75", Reason.AMBIGUOUS),
         ("3 and 4", Reason.UNPARSABLE),
+        ("Image 1: 1.25 to 1.50\nImage 2: 1.30", Reason.AMBIGUOUS),
+        ("Image 1: 1,25\nImage 2: 1,50", Reason.UNPARSABLE),
+        ("minus 1.25, 0.50", Reason.UNPARSABLE),
+        ("Image 1 - 1.25\nImage 2 - 0.50", Reason.UNPARSABLE),
         (
             "The edits differ by 0.25 in a picture of 1.50 by 2 metres, and the better one " + "is large. " * 9,
             "unparsable",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import threading
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from editeval.errors import MachineError
-from editeval.http import connections
+from editeval.errors import BudgetError, MachineError
+from editeval.http import calls, connections
 from editeval.http.client import (
     HttpReply,
     HttpRequest,
@@ -86,6 +87,27 @@ def test_a_kept_connection_that_ends_before_a_byte_is_replaced_once_with_the_sam
     assert all(PAID.headers["Idempotency-Key"] in head for _, head in server.requests)
 
 
+def test_what_is_sent_once_more_is_in_the_books_before_and_a_spent_budget_forbids_it() -> None:
+    books: list[int] = []
+
+    def book() -> None:
+        if len(books) == 3:
+            raise BudgetError("max_calls is reached")
+        books.append(1)
+
+    def paid(server: WireServer) -> bytes:
+        bounds = calls.Bounds(5.0, 5.0, 0, 0.0, 1 << 20)
+        return calls.ask(here(server), PAID, bounds, lambda reply: reply.body, random.Random(0), book)
+
+    with WireServer(answer, leave, answer, leave) as server:
+        assert [paid(server) for _ in range(2)] == [b"fine"] * 2
+        assert len(server.requests) == len(books) == 3
+        with pytest.raises(BudgetError):
+            paid(server)
+        connections.forget()
+    assert len(server.requests) == 3
+
+
 def test_what_ends_before_a_byte_on_a_new_connection_is_not_sent_again() -> None:
     with WireServer(leave) as server, pytest.raises(PassingError, match="connection broke: RemoteDisconnected"):
         ask(here(server))
@@ -150,6 +172,8 @@ def test_no_proxy_and_use_proxy_false_and_this_machine_go_past_it(monkeypatch: p
             assert Server("https", host, 443, "/v1").route().proxy is None
         assert Server("https", "server.test", 443, "/v1").route().proxy is not None
         assert Server("https", "server.test", 443, "/v1", use_proxy=False).route().proxy is None
+        for host in ("localhost.", "0.0.0.0", "::", "127.1", "127.0.0.9", "::ffff:127.0.0.1"):
+            assert Server("http", host, 8000, "/v1").route().proxy is None, host
         ask(here(server))
         connections.forget()
     assert used(server) == [1] and proxy.num_connections == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from editeval.judges.protocols import protocol as protocols
 from editeval.run.pipeline import RunResult
 from editeval.run.recorded import plan_of
 from editeval.run.reparse import Reparse, changes, keep, reparse_of, with_samples
+from editeval.store.ledger_events import ScoresForgotten
 from editeval.store.run_store import RunStore
+from editeval.types import Outcome, Score
 from fakes.chat_server import ChatServer, saying
 from published import unicbench
 from published_folders import kris, rise
@@ -72,6 +75,32 @@ def test_a_published_bug_is_switched_on_and_off_over_the_same_replies(tmp_path: 
         assert again.match_published == ("unicbench_zero",), "what is not said stays"
         with pytest.raises(ConfigError, match="match_published: must be of unicbench_zero, got 'nobody'"):
             reparse_of(parent, None, None, ("nobody",))
+
+
+def test_what_a_retry_answered_is_read_again_and_the_rest_stays(tmp_path: Path) -> None:
+    result = judged(tmp_path, "unicbench", unicbench, "7")
+    with RunStore.reopen(result.plan.dir) as store:
+        reading = reading_of(store, ("unicbench_zero",))
+        first, *others = [row for row in store.rows(reading.parent.id) if row.scores]
+        failed = [
+            replace(one, value=None, raw='{"message": "busy"}', reason="transport") for one in first.scores.values()
+        ]
+
+        def ask_again(scores: list[Score]) -> dict[str, dict[str, Score]]:
+            store.forget_scores(reading.parent.id, [first.id])
+            outcome = Outcome(first.id, "asked", None, 0, "cpu", 1, 0.0, 0.0)
+            store.record_score_batch(reading.parent.id, [(scores, outcome)])
+            keep(store, reading)
+            return {row.id: dict(row.scores) for row in store.rows(reading.id)}
+
+        before = ask_again(failed)
+        assert {one.reason for one in before[first.id].values()} == {"transport"}
+        after = ask_again(list(first.scores.values()))
+        assert {name: one.value for name, one in after[first.id].items()} == {
+            name: one.value for name, one in first.scores.items()
+        }
+        assert others and all(after[row.id] == before[row.id] for row in others)
+        assert len(store.events_of(ScoresForgotten)) == 3, "one of the child: nothing else was forgotten"
 
 
 def test_a_switch_that_asks_otherwise_is_refused(tmp_path: Path) -> None:

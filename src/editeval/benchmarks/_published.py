@@ -30,7 +30,7 @@ from editeval.errors import BenchmarkError
 from editeval.types import Benchmark, PluginParams, Sample
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_MADE = ("index", "category", "key")  # placeholders of id_template that need no field
+_MADE = ("index", "category")  # placeholders of id_template that need no field
 _PLACE = ("path", "repo", "revision", "images")  # parameters that say where the data are, and not which
 
 
@@ -132,7 +132,8 @@ class PublishedBenchmark(Benchmark):
             complete([file], file.parent)
         first = next(iter(islice(read_records(file), 1)), None)
         if first is not None:
-            self._need(file, list(first.value), names, template)
+            own = ["key"] if first.key else []  # of an object of records
+            self._need(file, [*first.value, *own], names, template)
         every = {**dict.fromkeys((*FIELDS, *FURTHER), ""), **names}
         return JsonRecords(JsonRecordsParams(str(file), every, id_template=template))
 

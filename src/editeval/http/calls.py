@@ -57,7 +57,7 @@ def ask(
 ) -> T:
     """What `read` makes of the server's reply; asked again as long as that, or the exchange, is a PassingError.
 
-    `before_try` is called before each; whatever it raises ends the asking.
+    `before_try` is called before each request that is sent; whatever it raises ends the asking.
 
     Raises TransportError when tries or time are used up, and at once whatever else `read` raises.
     """
@@ -71,7 +71,7 @@ def ask(
         before_try()
         num_calls += 1
         try:
-            return read(exchange(server, message, min(bounds.timeout_s, left), bounds.max_bytes))
+            return read(exchange(server, message, min(bounds.timeout_s, left), bounds.max_bytes, before_try))
         except PassingError as error:
             last = str(error)
             pause = pause_s(attempt, error.wait_s, bounds.backoff_s, jitter)

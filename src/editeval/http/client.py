@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import http.client
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
-from socket import create_connection
+from socket import create_connection, inet_aton
 from urllib.parse import urlsplit
 
 from editeval.errors import ConfigError, EditevalError, MachineError
@@ -69,7 +69,7 @@ class Server:
 
     def route(self) -> Route:
         """How it is reached: this machine directly. Raises MachineError for a proxy that is none."""
-        is_direct = self.is_loopback or not self.use_proxy
+        is_direct = self._is_here or not self.use_proxy
         proxy = None if is_direct else connections.proxy_for(self.scheme, self.host, self.port)
         return Route(self.scheme, self.host, self.port, proxy)
 
@@ -85,6 +85,19 @@ class Server:
         with suppress(ValueError):
             return ip_address(self.host).is_loopback
         return self.host == "localhost"
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether it is this machine however that is written: 0.0.0.0, 127.1 and localhost. too."""
+        try:
+            found = ip_address(self.host)
+        except ValueError:
+            try:
+                found = ip_address(inet_aton(self.host))
+            except OSError:
+                return self.host.removesuffix(".") == "localhost"
+        mapped = getattr(found, "ipv4_mapped", None) or found
+        return bool(mapped.is_loopback or mapped.is_unspecified)
 
     def quote(self, text: object) -> str:
         """`text` as one short printable line in which the key does not occur."""
@@ -165,8 +178,14 @@ def check_reachable(where: str, server: Server) -> None:
     raise MachineError(f"{where}: {server.url} cannot be reached{through}: {server.quote(why)}; {advice}")
 
 
-def exchange(server: Server, message: HttpRequest, seconds: float, max_bytes: int) -> HttpReply:
-    """The server's reply, complete and within `seconds` and `max_bytes`.
+def exchange(
+    server: Server,
+    message: HttpRequest,
+    seconds: float,
+    max_bytes: int,
+    before_again: Callable[[], None] = lambda: None,
+) -> HttpReply:
+    """The server's reply, complete and within `seconds` and `max_bytes`; see `connections.converse` for `before_again`.
 
     Raises PassingError if it does not come, breaks off or takes too long; BadReplyError if it is too big;
     TransportError where a proxy does not let through.
@@ -176,7 +195,7 @@ def exchange(server: Server, message: HttpRequest, seconds: float, max_bytes: in
     route = server.route()
     talk = partial(_converse, server, route, message, max_bytes, reached)
     try:
-        return connections.converse(route, seconds, talk)
+        return connections.converse(route, seconds, talk, before_again)
     except connections.ProxyError as error:
         if error.is_final:
             raise TransportError(f"{server.url}: {error}") from None

@@ -171,8 +171,15 @@ def forget() -> None:
     _thread.kept.close()
 
 
-def converse(route: Route, seconds: float, talk: Callable[[http.client.HTTPConnection], T]) -> T:
+def converse(
+    route: Route,
+    seconds: float,
+    talk: Callable[[http.client.HTTPConnection], T],
+    before_again: Callable[[], None] = lambda: None,
+) -> T:
     """What `talk` returns, which has `seconds` over a connection to `route`. It closes one that is not to be kept.
+
+    `before_again` is called before the same is sent once more; what it raises ends it.
 
     Raises TimeoutError when the time is up, and OSError where there is no connection; whatever `talk` raises besides.
     """
@@ -185,6 +192,7 @@ def converse(route: Route, seconds: float, talk: Callable[[http.client.HTTPConne
         except NoByteError:
             if time.monotonic() - begin > _AT_ONCE_S:
                 raise
+        before_again()
     return _talk(route, _open(route, end), end, talk)
 
 

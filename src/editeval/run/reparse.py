@@ -145,7 +145,10 @@ def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]
 
 
 def keep(store: RunStore, reading: Reparse) -> None:
-    """The scores of another reading are a judging of their own, that names its parent; what is there already stays."""
+    """The scores of another reading are a judging of their own, that names its parent.
+
+    What is there already stays, unless the parent was asked again since.
+    """
     parent = reading.parent
     read_as = {"protocol": reading.protocol, "min_label_mass": reading.min_label_mass}
     params = {**parent.details.get("params", {}), **read_as}
@@ -160,10 +163,20 @@ def keep(store: RunStore, reading: Reparse) -> None:
     elif use := official_use_in(details):
         details["official_use"] = asdict(use.with_switches(reading.match_published))
     store.add_judging(reading.id, parent.judge, details)
+    if outdated := list(_outdated(store, reading)):
+        store.forget_scores(reading.id, outdated)
     pending = set(store.pending_scores(reading.id))
     fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in pending)
     while page := list(islice(fresh, _PAGE)):
         store.record_score_batch(reading.id, [(scores, _outcome(row.id)) for row, scores in page])
+
+
+def _outdated(store: RunStore, reading: Reparse) -> Iterator[str]:
+    """Samples whose kept scores of this reading are not those of the replies that the parent has by now."""
+    protocol = reading.loaded
+    for row, had in zip(store.rows(reading.parent.id), store.rows(reading.id), strict=True):
+        if had.scores and [*had.scores.values()] != (_read(row, protocol, reading) if row.scores else []):
+            yield row.id
 
 
 def _outcome(sample_id: str) -> Outcome[str]:

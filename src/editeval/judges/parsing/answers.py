@@ -46,7 +46,7 @@ class _Number(str):
 
 def read_number(text: str) -> tuple[float, ...]:
     """One number in any shape. Raises UnparsableReply."""
-    before, body = _unfenced(text)
+    before, body = unfenced(text)
     if "{" in body:
         return _read_object(before, body, 1)
     return number.read(before + body)
@@ -54,12 +54,12 @@ def read_number(text: str) -> tuple[float, ...]:
 
 def read_pair(text: str, highest: float = number.HIGHEST) -> tuple[float, ...]:
     """Two numbers, 0 to `highest`. Raises UnparsableReply."""
-    return _read_object(*_unfenced(text), 2, highest)
+    return _read_object(*unfenced(text), 2, highest)
 
 
 def read_verdict(text: str) -> tuple[float, ...]:
     """1.0 for yes, 0.0 for no. Raises UnparsableReply."""
-    before, found = _object_in(*_unfenced(text))
+    before, found = _object_in(*unfenced(text))
     if not number.is_introduction(before):
         raise UnparsableReply(Reason.AMBIGUOUS)
     score = found["score"]
@@ -69,7 +69,7 @@ def read_verdict(text: str) -> tuple[float, ...]:
     return (1.0 if word == "yes" else 0.0,)
 
 
-def _unfenced(text: str) -> tuple[str, str]:
+def unfenced(text: str) -> tuple[str, str]:
     """What comes before the one fence of `text`, and what is in it; without a fence, nothing and all of it."""
     if "```" not in text or text.startswith("{"):
         return "", text

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE, unique_keys
-from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
+from editeval.judges.parsing import number
+from editeval.judges.parsing.answers import CANNOT_JUDGE, unfenced, unique_keys
+from editeval.judges.parsing.reply import EDGES, ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import Protocol, Question, first_reason, kept_replies, read
 from editeval.types import JudgeRequest, Metric
 
@@ -101,6 +102,16 @@ def winner_in(text: str) -> tuple[float, ...]:
     if word not in _WINNERS:
         raise UnparsableReply(Reason.UNPARSABLE)
     return (_WINNERS[word],)
+
+
+def only_winner_in(text: str) -> tuple[float, ...]:
+    """The same where nothing is said around the object but an introduction. Raises UnparsableReply."""
+    before, body = unfenced(text)
+    found = winner_in(body)
+    start, end = body.find("{"), body.rfind("}") + 1
+    if body[end:].strip(EDGES) or not number.is_introduction(before + body[:start]):
+        raise UnparsableReply(Reason.AMBIGUOUS)
+    return found
 
 
 def _mean(values: Iterable[float]) -> ParsedReply:

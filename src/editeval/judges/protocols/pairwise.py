@@ -16,7 +16,7 @@ the form of the answer is forced where the engine can.
 
 from __future__ import annotations
 
-from editeval.judges.protocols._pairs import PairwiseProtocol, scales_of, shown_edits, winner_in
+from editeval.judges.protocols._pairs import PairwiseProtocol, only_winner_in, scales_of, shown_edits
 from editeval.judges.protocols.protocol import (
     SHOWN_AS,
     OfficialSettings,
@@ -79,9 +79,10 @@ class Pairwise(PairwiseProtocol):
     """Overall, following, preservation and quality of one edit against another."""
 
     dimensions = tuple(_QUESTIONS)
+    version = 2  # nothing may be said around the object
     metrics = dimensions
     scales = scales_of(metrics)
-    grammars = {"choice": winner_in}  # noqa: RUF012
+    grammars = {"choice": only_winner_in}  # noqa: RUF012
 
     @property
     def default_settings(self) -> OfficialSettings:

@@ -38,10 +38,12 @@ _BETTER = re.compile(
 )
 _LABELLED = re.compile(
     r"\bimage[ ]?(?P<image>[12])(?:['’]s)?[\s*_]{0,4}(?:score|rating)?[\s*_]{0,4}(?:is|[:=])[\s*_]{0,4}"
-    r"(?P<value>[-+−]?[0-9]{1,3}(?:\.[0-9]{1,6})?)(?=[\s*_]{0,4}(?:[,;.)\n]|and\b|$))",
+    r"(?P<value>[-+−–]?[0-9]{1,3}(?:\.[0-9]{1,6})?)(?![.,]?[0-9])(?=[\s*_]{0,4}(?:[,;.)\n]|and\b|image\b|$))",
     re.IGNORECASE,
 )
-_DECIMAL = re.compile(r"(?<![0-9.])[-+−]?[0-9]{1,3}\.[0-9]{1,6}(?![0-9.]*[0-9/%])")
+_DECIMAL = re.compile(r"(?<![0-9.])[-+−–]?[0-9]{1,3}\.[0-9]{1,6}(?![0-9.]*[0-9/%])")
+_MAYBE_SIGN = re.compile(r"[-+−–—][ ]{1,3}[0-9]|[0-9][-−–—][0-9]|—[0-9]|\b(?:minus|negative)\b", re.IGNORECASE)
+"""What is a sign, or parts two numbers: without a label in front nobody can tell."""
 _MAX_BESIDE = 80  # characters of a reply beside two decimals without a label
 _UNSIGNED = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 
@@ -91,7 +93,8 @@ def higher(text: str) -> tuple[float, ...]:
     labelled = [(found["image"], found["value"]) for found in _LABELLED.finditer(text)]
     written = [value for _, value in labelled]
     if not labelled:
-        written = _DECIMAL.findall(text) if len(_DECIMAL.sub("", text)) <= _MAX_BESIDE else []
+        is_plain = len(_DECIMAL.sub("", text)) <= _MAX_BESIDE and not _MAYBE_SIGN.search(text)
+        written = _DECIMAL.findall(text) if is_plain else []
     elif [image for image, _ in labelled] != ["1", "2"]:
         raise UnparsableReply(Reason.AMBIGUOUS)
     return _compared(written, Reason.AMBIGUOUS if len(written) > 2 else Reason.UNPARSABLE)
@@ -110,7 +113,7 @@ def _check_able(text: str) -> None:
 def _compared(written: list[str], otherwise: Reason) -> tuple[float, ...]:
     if len(written) != 2:
         raise UnparsableReply(otherwise)
-    first, second = (float(value.replace("−", "-")) for value in written)
+    first, second = (float(value.replace("−", "-").replace("–", "-")) for value in written)
     return ((first > second) + 0.5 * (first == second),)
 
 
@@ -118,6 +121,7 @@ class UnifiedRewardPairs(PairwiseProtocol):
     """A verdict in words and one by scores, each in both orders."""
 
     dimensions = ("rank", "scores")
+    version = 2  # a labelled score is read to its last digit, and a dash is a sign or nothing
     metrics = dimensions
     scales = scales_of(metrics)
     own_words: ClassVar[Mapping[str, str]] = {"pairwise_rank.problem": _RANK, "paiwise_score.problem": _SCORES}
