@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from editeval.errors import MachineError
-from editeval.judges.local.pretrained import ModelRequest, problem, reading
+from editeval.judges.local.pretrained import ModelRequest, check_alone, problem, reading
 from editeval.text import brief
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _loaded(
     import torch
     import transformers
 
+    check_alone(wanted)
     source = _source(wanted)
     config: PretrainedConfig = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **source))
     if config.model_type not in types:
@@ -88,6 +89,7 @@ def _loaded(
             wanted.place, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **source
         ),
     )
+    check_alone(wanted, model)
     gaps = [name for name in (*report["missing_keys"], *report["mismatched_keys"]) if "pooler" not in str(name)]
     if gaps:
         raise problem(wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download it again, completely")
