@@ -100,6 +100,13 @@ def test_the_hub_is_asked_for_the_adapter_beside_the_model(judge: type[Judge], p
     assert judge.hub_adapter(params(model_name="owner/base", adapter=str(lora))) is None
 
 
+def test_a_configuration_that_cannot_be_read_is_one_line(lora: Path) -> None:
+    (lora / "adapter_config.json").write_text("[" * 100_000)
+    with pytest.raises(MachineError, match=r"adapter_config\.json cannot be read: .*recursion") as caught:
+        TransformersVlmJudge.check(TransformersVlmParams(model_name="owner/base", adapter=str(lora)))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_checkpoint_with_an_adapter_beside_its_weights_is_refused_as_transformers_would_attach_it(lora: Path) -> None:
     (lora / "config.json").write_text("{}")
     given = {"clip_model": str(lora), "metrics": ("clip_i",)}
@@ -108,7 +115,7 @@ def test_a_checkpoint_with_an_adapter_beside_its_weights_is_refused_as_transform
         lambda: ImageMetricsJudge.check(ImageMetricsParams(**given)),
     ):
         with pytest.raises(
-            MachineError, match="has an adapter beside its weights .adapter_config.json.; keep"
+            MachineError, match=r"has an adapter beside its weights .adapter_config\.json.; keep"
         ) as caught:
             check()
         assert "\n" not in str(caught.value)
