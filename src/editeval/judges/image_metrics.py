@@ -39,7 +39,7 @@ from PIL import Image
 from editeval.errors import ConfigError, ImageError, MachineError, Reason
 from editeval.images import decode
 from editeval.judges.local import encoders
-from editeval.judges.local.pretrained import ModelRequest, check_folder
+from editeval.judges.local.pretrained import ModelRequest, check_alone, check_folder
 from editeval.text import brief
 from editeval.types import WEIGHTS, Facts, HubModel, Judge, JudgeRequest, Metric, Score
 
@@ -190,6 +190,7 @@ class ImageMetricsJudge(Judge):
     def check(cls, params: ImageMetricsParams) -> None:
         for wanted in params.checkpoints.values():
             check_folder(wanted)
+            check_alone(wanted)
 
     @classmethod
     def hub_model(cls, params: ImageMetricsParams) -> HubModel | None:

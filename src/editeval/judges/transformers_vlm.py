@@ -23,7 +23,7 @@ from editeval.judges.chat.runner import ProtocolJudge
 from editeval.judges.local import adapter as adapters
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.local.prefix import check_version
-from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, load_checkpoint
+from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_alone, check_folder, load_checkpoint
 from editeval.types import WEIGHTS, WHERE_SET, HubModel
 
 NAME = "transformers_vlm"
@@ -92,6 +92,7 @@ class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):
     def check(cls, params: TransformersVlmParams) -> None:
         """A folder must be there; what is on the hub is looked up afterwards."""
         check_folder(params.wanted)
+        check_alone(params.wanted)
         adapters.check_folder(params.adapter)
 
     @classmethod

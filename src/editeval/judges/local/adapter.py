@@ -161,7 +161,7 @@ def _checked(adapter: str, path: Path, is_attached: bool) -> dict[str, Any]:
     """The configuration. Raises MachineError for one of another kind, or that says what cannot be done here."""
     try:
         config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _problem(adapter, f"{CONFIG} cannot be read: {brief(error)}", "download or copy it again") from error
     kind = config.get("peft_type") if isinstance(config, dict) else None
     if kind != "LORA":

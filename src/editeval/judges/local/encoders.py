@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from editeval.errors import MachineError
-from editeval.judges.local.pretrained import ModelRequest, load_config, load_image_processor, problem, reading, source
+from editeval.judges.local.pretrained import (
+    ModelRequest,
+    check_alone,
+    load_config,
+    load_image_processor,
+    problem,
+    reading,
+    source,
+)
 from editeval.text import brief
 
 if TYPE_CHECKING:
@@ -77,6 +85,7 @@ def _loaded(
 ) -> tuple[PreTrainedModel, BaseImageProcessor]:
     import torch
 
+    check_alone(wanted)
     config, given = load_config(wanted, types), source(wanted)
     model, report = reading(
         wanted,
@@ -84,6 +93,7 @@ def _loaded(
             wanted.place, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **given
         ),
     )
+    check_alone(wanted, model)
     gaps = [name for name in (*report["missing_keys"], *report["mismatched_keys"]) if "pooler" not in str(name)]
     if gaps:
         raise problem(wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download it again, completely")

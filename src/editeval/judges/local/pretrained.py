@@ -90,6 +90,16 @@ def check_folder(wanted: ModelRequest) -> None:
         raise problem(wanted, "has no config.json in it", "give the folder of a complete snapshot")
 
 
+def check_alone(wanted: ModelRequest, model: object = None) -> None:
+    """Raises MachineError if transformers attaches an adapter unasked, or did so to `model`: one beside the weights.
+
+    It would, without a word, where peft is installed, and pass over weights that fit nothing.
+    """
+    if (Path(wanted.place) / adapters.CONFIG).is_file() or getattr(model, "_hf_peft_config_loaded", False):
+        advice = "keep the adapter in a folder of its own, and name that in adapter where the judge has it"
+        raise problem(wanted, f"has an adapter beside its weights ({adapters.CONFIG})", advice)
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """Of a checkpoint, what turns messages and images into a model's inputs."""
@@ -185,6 +195,7 @@ def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str
     import torch
     import transformers
 
+    check_alone(wanted)
     dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
     placement: dict[str, object] = {}
     if devices[0] != "cpu":
@@ -199,6 +210,7 @@ def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str
         **placement,
         **source(wanted),
     )
+    check_alone(wanted, model)
     gaps = [*report["missing_keys"], *report["mismatched_keys"]]
     if gaps:
         raise problem(
