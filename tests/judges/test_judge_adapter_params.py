@@ -92,12 +92,12 @@ def test_another_commit_of_an_adapter_is_another_score_set() -> None:
 @pytest.mark.parametrize(("judge", "params"), JUDGES)
 def test_the_hub_is_asked_for_the_adapter_beside_the_model(judge: type[Judge], params: type[Any], lora: Path) -> None:
     both = params(model_name="owner/base", adapter="somebody/lora", adapter_revision=COMMIT)
-    base, found = judge.hub_model(both), judge.hub_adapter(both)
+    base, [found] = judge.hub_model(both), judge.hub_others(both)
     assert base is not None and (base.name, base.parameter) == ("owner/base", "model_name")
-    assert found is not None and (found.name, found.revision) == ("somebody/lora", COMMIT)
+    assert (found.name, found.revision) == ("somebody/lora", COMMIT)
     assert (found.file, found.parameter) == ("adapter_config.json", "adapter")
-    assert judge.hub_adapter(params(model_name="owner/base")) is None
-    assert judge.hub_adapter(params(model_name="owner/base", adapter=str(lora))) is None
+    assert judge.hub_others(params(model_name="owner/base")) == ()
+    assert judge.hub_others(params(model_name="owner/base", adapter=str(lora))) == ()
 
 
 def test_a_configuration_that_cannot_be_read_is_one_line(lora: Path) -> None:

@@ -121,6 +121,11 @@ class ImageMetricsParams:
             found["dino"] = ModelRequest(self.dino_model, self.dino_revision, "float32", False, "dino_model")
         return found
 
+    @property
+    def hub_models(self) -> tuple[HubModel, ...]:
+        """Those of the checkpoints that are on the Hub."""
+        return tuple(model for one in self.checkpoints.values() if (model := one.hub_model) is not None)
+
 
 class _Unscored(Exception):  # noqa: N818 - not an error: it is the result
     def __init__(self, reason: Reason, message: str) -> None:
@@ -189,7 +194,11 @@ class ImageMetricsJudge(Judge):
 
     @classmethod
     def hub_model(cls, params: ImageMetricsParams) -> HubModel | None:
-        return next((one.hub_model for one in params.checkpoints.values() if one.hub_model is not None), None)
+        return next(iter(params.hub_models), None)
+
+    @classmethod
+    def hub_others(cls, params: ImageMetricsParams) -> tuple[HubModel, ...]:
+        return params.hub_models[1:]
 
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError, one line, for a package or weights that are not there."""

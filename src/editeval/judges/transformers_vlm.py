@@ -100,8 +100,8 @@ class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):
         return params.wanted.hub_model
 
     @classmethod
-    def hub_adapter(cls, params: TransformersVlmParams) -> HubModel | None:
-        return params.wanted.hub_adapter
+    def hub_others(cls, params: TransformersVlmParams) -> tuple[HubModel, ...]:
+        return params.wanted.hub_adapters
 
     def backend(self, devices: Sequence[str]) -> LocalModel:
         """The checkpoint. Raises MachineError if it cannot be found, is incomplete or is not of a supported family."""

@@ -74,9 +74,9 @@ def is_folder(adapter: str) -> bool:
     return adapter.startswith((".", "~", "/")) or not _HUB_ID.fullmatch(adapter)
 
 
-def hub_model(adapter: str, revision: str | None) -> HubModel | None:
-    """What is loaded from the Hub; None if there is no adapter or it is a folder of this machine."""
-    return HubModel(adapter, revision, CONFIG, parameter="adapter") if adapter and not is_folder(adapter) else None
+def hub_models(adapter: str, revision: str | None) -> tuple[HubModel, ...]:
+    """What is loaded from the Hub; nothing if there is no adapter or it is a folder of this machine."""
+    return (HubModel(adapter, revision, CONFIG, parameter="adapter"),) if adapter and not is_folder(adapter) else ()
 
 
 def check_folder(adapter: str, is_attached: bool = False) -> None:

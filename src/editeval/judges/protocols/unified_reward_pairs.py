@@ -21,7 +21,7 @@ from typing import ClassVar
 
 from editeval.errors import Reason
 from editeval.judges.parsing import number
-from editeval.judges.parsing.answers import CANNOT_JUDGE
+from editeval.judges.parsing.answers import CANNOT_JUDGE, AsPublished
 from editeval.judges.parsing.reply import UnparsableReply
 from editeval.judges.protocols._pairs import PairwiseProtocol, check_seen, scales_of, shown_edits
 from editeval.judges.protocols.protocol import Question, ShownImage, field
@@ -130,7 +130,7 @@ class UnifiedRewardPairs(PairwiseProtocol):
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
         "better_image": better,
         "higher_score": higher,
-        _SWITCH: first_decimals,
+        _SWITCH: AsPublished(first_decimals),
     }
     settings = SETTINGS
     switches: ClassVar[Mapping[str, str]] = {
