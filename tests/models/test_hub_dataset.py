@@ -117,6 +117,16 @@ def test_half_a_download_is_said_offline(hub: HubServer, monkeypatch: pytest.Mon
     assert samples()[1].image.read(), "and the same command goes on with it"
 
 
+def test_a_connection_that_ends_halfway_and_an_answer_that_is_none_are_one_line(hub: HubServer) -> None:
+    hub.is_cut = True
+    assert "cannot be downloaded" in refusal(MachineError) and "goes on with it" in refusal(MachineError)
+    hub.is_cut = False
+    assert len(samples()) == 2, "it does"
+    for about in (b"[]", b"[[", b'{"id": "x", "sha": null}'):
+        hub.about = about
+        assert "cannot be downloaded" in refusal(MachineError, revision="")
+
+
 def test_offline_and_out_of_reach_are_said_in_one_line(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     set_offline(monkeypatch, True)
     assert f"{REPO} at {COMMIT} is not in the cache, or only in part, and HF_HUB_OFFLINE is set" in refusal(

@@ -48,6 +48,13 @@ def refusal(model: HubModel, error: BaseException) -> str:
     return ""
 
 
+def client_errors() -> tuple[type[Exception], ...]:
+    """What the Hub's client raises for a refusal or a connection that ends; of which library, its version decides."""
+    from huggingface_hub import errors
+
+    return tuple(cls for cls in errors.HfHubHTTPError.__mro__ if issubclass(cls, Exception) and cls is not Exception)
+
+
 def problem_of(model: HubModel) -> str:
     """Why `model` cannot be loaded, and what to do; empty if it is in the cache or the Hub has it."""
     try:
