@@ -19,7 +19,7 @@ IMAGENHUB = "imagenhub"
 
 @dataclass(frozen=True, slots=True)
 class KnownData:
-    """One data set. `rule`: how its authors count, a name of certificates/photographic.RULES."""
+    """One data set. `rule`: how its authors count, a name of certificates/human_agreement.RULES."""
 
     what: str
     rule: str
