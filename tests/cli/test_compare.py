@@ -265,6 +265,15 @@ def test_peoples_verdicts_are_ranked_without_any_run(tmp_path: Path) -> None:
     assert (tmp_path / "there" / "comparison.md").is_file()
 
 
+def test_a_question_with_more_verdicts_than_the_first_is_not_asked_more_than_is_possible(tmp_path: Path) -> None:
+    rows = [{"id": n, "a": "fox", "b": "ant", "winner": "fox"} for n in range(10)]
+    rows += [{"id": n, "a": "ant", "b": "fox", "winner": "fox", "question": "quality"} for n in range(30)]
+    (tmp_path / "people.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    document = found(compare(tmp_path, "--verdicts", "people.jsonl", "--json"))
+    assert {pairs_of(document, name)["ant fox"]["num_possible"] for name in ("overall", "quality")} == {30}
+    assert document["counts"]["possible"] == document["counts"]["asked"] == 30
+
+
 def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
     pair = {"response_a": {"model_name": "fox"}, "response_b": {"model_name": "ant"}, "chosen": "B"}
     same = pair | {"id": "same", "response_b": {"model_name": "fox"}}
@@ -314,5 +323,9 @@ def test_scores_of_runs_are_compared_without_a_judge(place: Path) -> None:
     (one,) = json.loads(done.stdout)["scores"]
     assert (one["num_shared"], one["is_same_judge"]) == (NUM, True) and one["wins"] + one["ties"] + one["losses"] == NUM
     assert "differences of scores" in compare(place, "dark", "light").stdout
-    with RunStore.read(next((place / "outputs").glob("dark-*"))) as store:
+    dark = next((place / "outputs").glob("dark-*"))
+    shutil.copytree(dark, place / "copies" / dark.name)
+    twice = compare(place, "dark", f"copies/{dark.name}")
+    assert twice.returncode == 2 and f"two runs are called {dark.name}" in twice.stderr
+    with RunStore.read(dark) as store:
         assert store.manifest["name"] == "dark"

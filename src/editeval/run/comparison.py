@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -41,10 +41,8 @@ class Comparing:
 
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
-        are_equated = any(_is_equated(block) for block in blocks)
         comparisons = [
-            asdict(compare(first, other))
-            | ({"low": None, "high": None, "interval_note": EQUATED} if are_equated else {})
+            _difference(first, other, _is_equated(blocks[0]) or _is_equated(block))
             | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
             | {"is_same_part": _covers(blocks[0]) == _covers(block)}
             for other, block in zip(others, blocks[1:], strict=True)
@@ -71,6 +69,14 @@ def _headline(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[Hashable,
     return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
 
 
+def _difference(
+    first: Mapping[Hashable, Scored], second: Mapping[Hashable, Scored], are_equated: bool
+) -> dict[str, object]:
+    """`are_equated`: some went through a bridge, whose error for each editor no pair of samples shows."""
+    without = {"low": None, "high": None, "interval_note": EQUATED} if are_equated else {}
+    return asdict(compare(first, second)) | without
+
+
 def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
     """Every pair of runs, the first less the second, by the headline scores that each shows, on shared samples.
 
@@ -82,6 +88,8 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
             shown = results.shown(store)[:1]
             if not shown:
                 raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
+            if directory.name in known:
+                raise UserError(f"two runs are called {directory.name}; rename the directory of one")
             known[directory.name] = shown[0], _headline(store, shown)
     found: list[JsonObject] = []
     for (a, (first, mine)), (b, (second, theirs)) in combinations(known.items(), 2):
@@ -91,7 +99,7 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
                 f"{what}; their scores cannot be compared: `editeval report RUN --scores NAME` shows others"
             )
         about = {"a": a, "b": b, "metric": first.metrics[0], "is_same_judge": first.id == second.id}
-        found.append(about | asdict(compare(mine, theirs)))
+        found.append(about | _difference(mine, theirs, first.is_equated or second.is_equated))
     return found
 
 
@@ -110,7 +118,7 @@ def _covers(block: JsonObject) -> list[object]:
 
 
 def _is_equated(block: JsonObject) -> bool:
-    """Whether its headline went through a bridge, whose error for each editor no pair of samples shows."""
+    """Whether its headline went through a bridge."""
     return any(str(one["judge"]).startswith(results.EQUATED) for one in (block["run"].get("judgings") or ())[:1])
 
 
