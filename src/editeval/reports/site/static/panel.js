@@ -11,7 +11,7 @@
     const scores = run.info.metrics.map((metric, index) => {
       const name = run.info.authors_names[metric]?.[sample.category], value = row.values[index], [low, high] = run.info.ends[metric];
       return h("tr", {}, h("th", { scope: "row", title: ui.about(metric) }, metric, name && ` (${name})`), h("td", {}, ui.score(run, row, metric)),
-        h("td", {}, value !== null && high !== undefined && h("meter", { min: low, max: high, value, "aria-hidden": "true" })));
+        h("td", {}, value !== null && high > low && h("meter", { min: low, max: high, value, "aria-hidden": "true" })));
     });
     const result = ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores);
     return [...head, result, rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
