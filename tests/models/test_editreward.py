@@ -290,13 +290,13 @@ def test_the_words_of_a_clone_are_asked_and_told_apart_by_hash(copy: Path, tmp_p
 
 def test_both_models_are_looked_up_on_the_hub_and_of_the_base_no_weights(made: Path) -> None:
     params = EditRewardParams()
-    weights, base = EditRewardJudge.hub_model(params), EditRewardJudge.hub_adapter(params)
+    weights, [base] = EditRewardJudge.hub_model(params), EditRewardJudge.hub_others(params)
     assert weights is not None and (weights.name, weights.parameter) == (params.model_name, "model_name")
-    assert base is not None and (base.name, base.parameter) == (params.base_model, "base_model")
+    assert (base.name, base.parameter) == (params.base_model, "base_model")
     assert weights.needs_weights and not base.needs_weights
     here = made / "qwen3_vl"
     local = EditRewardParams(str(here / "weights"), base_model=str(here / "base"))
-    assert (EditRewardJudge.hub_model(local), EditRewardJudge.hub_adapter(local)) == (None, None)
+    assert (EditRewardJudge.hub_model(local), EditRewardJudge.hub_others(local)) == (None, ())
 
 
 def test_a_checkpoint_of_an_unknown_name_needs_its_base_model() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_rewards
 import yaml
 from judge_fixtures import build
 from PIL import Image
@@ -26,6 +29,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning"),  # of plain peft in these tests
 ]
 NUM = 3
+OTHER_PYTHON = os.environ.get("EDITEVAL_TEST_OTHER_PYTHON", sys.executable)  # one with other versions of the libraries
 GRADES, VERDICT = "[20, 15]", '{"winner": "B"}'
 """What the adapters are taught to answer, whatever they see."""
 
@@ -108,24 +112,34 @@ def judge(base: Path, adapter: Path, protocol: str, **params: Any) -> dict[str, 
     return {"type": "transformers_vlm", "params": {**given, "protocol": protocol, "max_new_tokens": 24, **params}}
 
 
+def editreward(folder: Path) -> dict[str, Any]:
+    """A judge in an environment of its own."""
+    base = tiny_rewards.base("qwen3_vl", folder / "reward_base")
+    weights = tiny_rewards.save(folder / "reward_weights", tiny_rewards.weights(base))
+    given = {"model_name": str(weights), "base_model": str(base), "dtype": "float32", "device_ids": ["cpu"]}
+    return {"type": "editreward", "params": given, "execution": {"batch_size": 2, "python": OTHER_PYTHON}}
+
+
 def scores(result: RunResult) -> list[dict[str, Any]]:
     lines = (result.plan.dir / "samples.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line)["scores"] for line in lines]
 
 
-def test_one_configuration_scores_imported_edits_with_two_adapted_judges(tmp_path: Path) -> None:
+def test_one_configuration_scores_imported_edits_with_two_adapted_judges_and_a_reward(tmp_path: Path) -> None:
     base = outspoken(tmp_path / "base")
     grader = taught(base, tmp_path / "grader", "editscore", GRADES)
     chooser = taught(base, tmp_path / "chooser", "pvc_judge", VERDICT)
     other = evaluate(written(tmp_path, "theirs", {"reward_model": None}))
     pair = judge(base, chooser, "pvc_judge", against=str(other.plan.dir))
-    both = {"reward": judge(base, grader, "editscore", num_samples=2), "pairs": pair}
-    result = evaluate(written(tmp_path, "mine", {"reward_models": both}))
+    three = {"reward": judge(base, grader, "editscore", num_samples=2), "pairs": pair, "scalar": editreward(tmp_path)}
+    result = evaluate(written(tmp_path, "mine", {"reward_models": three}))
     assert result.exit_code == 0
     expected = {"prompt_following": 8.0, "consistency": 6.0, "perceptual_quality": 6.0, "overall": math.sqrt(36)}
     for row in scores(result):
         assert {name: row[name]["value"] for name in expected} == expected
         assert row["pairs.visual_consistency"]["value"] == 0.5, "it always prefers the second image: a tie"
+    rewards = [row["scalar.reward"]["value"] for row in scores(result)]
+    assert len({*rewards}) == NUM and all(math.isfinite(one) for one in rewards)
     first, second = json.loads((result.plan.dir / "report.json").read_text("utf-8"))["run"]["official_claim"]["lines"]
     assert first.startswith("not as its authors ask: editscore overall 6 (") and f"{base} + {grader}" in first
     assert second.startswith("not official: gedit_v2 win rate 0.5 (")

@@ -2,7 +2,7 @@
 /* The runs and their samples. A page on a disk may not fetch anything: there, data are scripts that call `receive`. */
 (() => {
   const byId = new Map();
-  const policy = globalThis.trustedTypes?.createPolicy("editeval", { createScriptURL: checked }) ?? { createScriptURL: checked };
+  const policy = globalThis.trustedTypes?.createPolicy("editeval", { createScriptURL: checked });
   const settings = JSON.parse(document.getElementById("editeval-runs").textContent);
 
   ui.embedded = settings.embedded;
@@ -46,7 +46,7 @@
       const node = document.createElement("script");
       const address = `${run.root}report/data/${name}.js`;
       node.dataset.run = run.index;
-      node.src = policy.createScriptURL(address);
+      node.src = policy ? policy.createScriptURL(address) : checked(address);
       node.onload = () => (node.remove(), done());
       node.onerror = () => failed(new Error(ui.t("missing_file", address, "editeval report")));
       document.head.append(node);

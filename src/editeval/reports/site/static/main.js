@@ -47,11 +47,12 @@
     if (target.matches("textarea, select, input:not([type=range])")) return void (key === "Escape" && target.blur());
     if (target.matches("button, a, summary") && [" ", "Enter"].includes(key)) return;
     if (target.matches("[type=range]") && key.startsWith("Arrow")) return;
-    const button = [...root.querySelectorAll("button")].find(({ title }) => title === key);
-    const action = ui.keys[event.shiftKey && key.startsWith("Arrow") ? `Shift${key}` : key] ?? GLOBAL[key] ?? button?.click.bind(button);
-    if (!action) return;
+    const action = ui.keys[event.shiftKey && key.startsWith("Arrow") ? `Shift${key}` : key] ?? GLOBAL[key];
+    const button = [...root.querySelectorAll("button")].find(({ title }) => title === key);  // it tells its key
+    if (!action && !button) return;
     event.preventDefault();
-    action();
+    if (action) action();
+    else button.click();
   });
   addEventListener("keyup", ({ key }) => key === " " && ui.keys.released?.());
 

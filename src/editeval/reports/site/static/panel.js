@@ -8,14 +8,18 @@
     if (role !== "edited" || !row) return head;
     const more = h("div");
     if (!ui.state.blind) ui.detail(run, row).then((detail) => more.append(...details(run, row, detail)), (error) => ui.complain(error.message));
-    const scores = run.info.metrics.map((metric, index) => {
-      const name = run.info.authors_names[metric]?.[sample.category], value = row.values[index], [low, high] = run.info.ends[metric];
-      return h("tr", {}, h("th", { scope: "row", title: ui.about(metric) }, metric, name && ` (${name})`), h("td", {}, ui.score(run, row, metric)),
-        h("td", {}, value !== null && high > low && h("meter", { min: low, max: high, value, "aria-hidden": "true" })));
-    });
+    const authors = (metric) => run.info.authors_names?.[metric]?.[sample.category];
+    const scores = run.info.metrics.map((metric, index) => h("tr", {},
+      h("th", { scope: "row", title: ui.about(metric) }, metric, authors(metric) && ` (${authors(metric)})`), h("td", {}, ui.score(run, row, metric)),
+      h("td", {}, row.values[index] !== null && meter(run, metric, row.values[index]))));
     const result = ui.state.blind ? h("p.soft", {}, t("blind_hint")) : h("table.plain.components", {}, scores);
     return [...head, result, rating(run, sample), more, ui.embedded ? h("p.soft", {}, t("thumbs_only")) : ""];
   };
+
+  function meter(run, metric, value) {
+    const [min, max] = run.info.ends?.[metric] ?? [0, 10];  // empty: a scale without two ends
+    return max !== undefined && h("meter", { min, max, value, "aria-hidden": "true" });
+  }
 
   function rating(run, sample) {
     const node = ui.clone("rating"), now = ui.rating(run, sample.id) ?? {}, comment = node.querySelector("textarea");

@@ -67,7 +67,7 @@
   };
 
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  /** Twice the places, those of equal values averaged: what scale they are on does not change a correlation. */
+  /** Twice the places, those of equal values averaged. */
   const ranks = (values) => values.map((value) => values.filter((other) => other < value).length + values.filter((other) => other <= value).length);
   function correlation(a, b) {
     const centred = (values) => values.map((value) => value - mean(values));

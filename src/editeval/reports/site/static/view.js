@@ -22,7 +22,7 @@
     });
   }
 
-  /** A number to sort by, smallest first: what has no score is first among the worst and last among the best. */
+  /** To sort by, smallest first: no score is first among the worst and last among the best. */
   const SORTS = {
     order: (sample) => sample.position,
     worst: (sample, values) => (values.length ? Math.min(...values) : -1),

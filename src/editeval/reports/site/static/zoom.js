@@ -4,7 +4,6 @@
   const MOST = 40;
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
-  /** Moves everything of class `pan` on the stage. */
   ui.zoomable = (stage) => {
     let scale = 1, x = 0, y = 0, held = null, timer = 0;
 
@@ -21,14 +20,12 @@
     };
     const move = (dx, dy) => set(scale, x + dx, y + dy);
     const fit = () => set(1, 0, 0);
-    /** One pixel of the picture on one pixel of the screen. */
-    const one = () => {
+    const one = () => {  // one pixel of the picture on one of the screen
       const image = stage.querySelector("img.pan");
       if (!image?.naturalWidth) return;
       fit();
       zoom(1 / (Math.min(image.clientWidth / image.naturalWidth, image.clientHeight / image.naturalHeight) * devicePixelRatio));
     };
-    /** As the address says. */
     const read = () => {
       const [s, left, top] = ui.state.z.split(",").map(Number);
       set(clamp(s || 1, 1, MOST), left || 0, top || 0);
