@@ -281,6 +281,10 @@ def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
     (tmp_path / "edit.json").write_text(json.dumps({"pairs": pairs}))
     document = found(compare(tmp_path, "--verdicts", "edit.json", "--json"))
     assert pairs_of(document)["ant fox"]["wins"] == 20 and document["verdicts"]["num_left_out"] == 1
+    for content, said in ((5, "must be JSON with `pairs`"), ([pair], "edit.json: pairs[0]: must have id, response_a")):
+        (tmp_path / "edit.json").write_text(json.dumps({"pairs": content}))
+        wrong = compare(tmp_path, "--verdicts", "edit.json")
+        assert wrong.returncode == 2 and said in wrong.stderr, "without an id all pairs would be of one source image"
     folder = tmp_path / "Task"
     folder.mkdir()
     for rater in range(2):
