@@ -142,10 +142,6 @@ def test_equated_values_are_marked_in_every_output(folder: Path) -> None:
         assert "equated-old.overall" in (directory / name).read_text()
     assert "equated by bridge" in ok(folder, "export", "mine", "--to", "tex", "--output", "-")
     assert "equated-old.overall" in ok(folder, "status", "mine")
-    (difference,) = json.loads(ok(folder, "compare", "mine", "dim", "--json"))["scores"]
-    assert (difference["low"], difference["interval_note"]) == (None, "equated") and difference[
-        "difference"
-    ] is not None
 
 
 def test_a_certificate_that_the_asked_judge_failed_is_said_of_its_equated_scores(folder: Path) -> None:
@@ -158,6 +154,14 @@ def test_a_certificate_that_the_asked_judge_failed_is_said_of_its_equated_scores
     ok(folder, *SHOW)
     assert report(folder)["badge"] == "invalid judge"
     assert "photographs of own: NOT CERTIFIED" in ok(folder, "export", "mine", "--to", "tex", "--output", "-")
+
+
+def test_a_comparison_of_equated_scores_has_no_interval(folder: Path) -> None:
+    ok(folder, *SHOW)
+    (one,) = json.loads(ok(folder, "compare", "mine", "mid", "--json"))["scores"]
+    assert (one["low"], one["high"], one["interval_note"]) == (None, None, "equated") and one["difference"] > 0
+    (own,) = json.loads(ok(folder, "compare", "dim", "mid", "--json"))["scores"]
+    assert own["high"] < 0 and own["interval_note"] == ""
 
 
 def test_the_interval_holds_the_error_of_the_map_and_of_the_samples(folder: Path) -> None:

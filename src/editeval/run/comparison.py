@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +17,7 @@ from editeval.stats.compare import Scored, compare
 from editeval.stats.intervals import EQUATED
 from editeval.store.run_store import RunStore
 
+_NO_INTERVAL = {"low": None, "high": None, "interval_note": EQUATED}
 Told: TypeAlias = "tuple[list[dict[str, object]], int | None]"
 """A comparison for every run but the first, and the number of samples that all have, if it was asked for."""
 
@@ -42,7 +43,8 @@ class Comparing:
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
         comparisons = [
-            _difference(first, other, _is_equated(blocks[0]) or _is_equated(block))
+            asdict(compare(first, other))
+            | (_NO_INTERVAL if _is_equated(blocks[0]) or _is_equated(block) else {})
             | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
             | {"is_same_part": _covers(blocks[0]) == _covers(block)}
             for other, block in zip(others, blocks[1:], strict=True)
@@ -69,18 +71,10 @@ def _headline(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[Hashable,
     return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
 
 
-def _difference(
-    first: Mapping[Hashable, Scored], second: Mapping[Hashable, Scored], are_equated: bool
-) -> dict[str, object]:
-    """`are_equated`: some went through a bridge, whose error for each editor no pair of samples shows."""
-    without = {"low": None, "high": None, "interval_note": EQUATED} if are_equated else {}
-    return asdict(compare(first, second)) | without
-
-
 def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
     """Every pair of runs, the first less the second, by the headline scores that each shows, on shared samples.
 
-    Raises UserError for a run that shows no scores, and for scores of different metrics.
+    Raises UserError for a run that shows no scores, for scores of different metrics, and for runs called alike.
     """
     known: dict[str, tuple[ShownScoreSet, dict[Hashable, Scored]]] = {}
     for directory in directories:
@@ -99,7 +93,9 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
                 f"{what}; their scores cannot be compared: `editeval report RUN --scores NAME` shows others"
             )
         about = {"a": a, "b": b, "metric": first.metrics[0], "is_same_judge": first.id == second.id}
-        found.append(about | _difference(mine, theirs, first.is_equated or second.is_equated))
+        found.append(
+            about | asdict(compare(mine, theirs)) | (_NO_INTERVAL if first.is_equated or second.is_equated else {})
+        )
     return found
 
 
@@ -118,7 +114,7 @@ def _covers(block: JsonObject) -> list[object]:
 
 
 def _is_equated(block: JsonObject) -> bool:
-    """Whether its headline went through a bridge."""
+    """Whether its headline went through a bridge, whose error for each editor no pair of samples shows."""
     return any(str(one["judge"]).startswith(results.EQUATED) for one in (block["run"].get("judgings") or ())[:1])
 
 
