@@ -76,8 +76,8 @@ def judge(place: Path, server: ChatServer, **params: Any) -> str:
     return "judge.yaml"
 
 
-def compare(place: Path, *arguments: str) -> CompletedProcess[str]:
-    return cli("compare", *arguments, cwd=place)
+def compare(place: Path, *arguments: str, **environment: str) -> CompletedProcess[str]:
+    return cli("compare", *arguments, cwd=place, **environment)
 
 
 def found(done: CompletedProcess[str]) -> dict[str, Any]:
@@ -178,6 +178,21 @@ def test_a_judge_that_gives_no_verdicts_is_given_up_after_the_first_round(place:
     done = compare(place, *RUNS, "grey", "white", "--judge", judge(place, server))
     assert done.returncode == 2 and "pairs of edits have no verdict (unparsable " in done.stderr.splitlines()[-1]
     assert len(server.calls) < 1 + 8 * 10 * NUM
+
+
+def test_nothing_is_kept_beside_a_strangers_runs_or_written_through_a_link(place: Path, server: ChatServer) -> None:
+    logs, elsewhere = place / "outputs" / "logs", place / "elsewhere"
+    elsewhere.write_text("mine")
+    logs.mkdir(exist_ok=True)
+    (logs / "compare.log").unlink(missing_ok=True)
+    (logs / "compare.log").symlink_to(elsewhere)
+    refused = compare(place, "dark", "light", "--judge", judge(place, server))
+    assert refused.returncode == 2 and "compare.log is a link" in refused.stderr and not server.calls
+    runs = [str(next((place / "outputs").glob(f"{name}-*"))) for name in ("dark", "light")]
+    asked = (*runs, "--judge", "judge.yaml", "--output-dir", "here")
+    done = compare(place, *asked, XDG_CONFIG_HOME=str(place / "another"))
+    assert done.returncode == 0 and list((place / "here" / "comparisons").glob("answers-*.jsonl"))
+    assert elsewhere.read_text() == "mine" and not (place / "outputs" / "comparisons").exists()
 
 
 def test_max_pairs_is_never_exceeded_and_is_said(place: Path, server: ChatServer) -> None:
@@ -316,3 +331,7 @@ def test_scores_of_runs_are_compared_without_a_judge(place: Path) -> None:
     assert "differences of scores" in compare(place, "dark", "light").stdout
     with RunStore.read(next((place / "outputs").glob("dark-*"))) as store:
         assert store.manifest["name"] == "dark"
+    one = next((place / "outputs").glob("dark-*"))
+    shutil.copytree(one, place / "copy" / one.name)
+    refused = compare(place, str(one), f"copy/{one.name}")
+    assert refused.returncode == 2 and f"two runs are called {one.name}" in refused.stderr and not refused.stdout

@@ -143,6 +143,14 @@ def test_equated_values_are_marked_in_every_output(folder: Path) -> None:
     assert "equated-old.overall" in ok(folder, "status", "mine")
 
 
+def test_a_comparison_of_equated_scores_has_no_interval(folder: Path) -> None:
+    ok(folder, *SHOW)
+    (one,) = json.loads(ok(folder, "compare", "mine", "mid", "--json"))["scores"]
+    assert (one["low"], one["high"], one["interval_note"]) == (None, None, "equated") and one["difference"] > 0
+    (own,) = json.loads(ok(folder, "compare", "dim", "mid", "--json"))["scores"]
+    assert own["high"] < 0 and own["interval_note"] == ""
+
+
 def test_the_interval_holds_the_error_of_the_map_and_of_the_samples(folder: Path) -> None:
     ok(folder, *SHOW)
     content = report(folder)
