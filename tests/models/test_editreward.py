@@ -233,6 +233,16 @@ def test_a_file_that_was_cut_off_is_refused(copy: Path) -> None:
     assert "cannot be loaded" in refusal(copy)
 
 
+def test_a_pickle_of_more_than_weights_and_an_unreadable_listing_are_refused(copy: Path) -> None:
+    file = copy / "weights" / "model.safetensors"
+    torch.save({"model": load_file(file), "trainer": Path("x")}, file.with_name("model.pth"))
+    file.unlink()
+    assert "has more than weights in model.pth" in refusal(copy, allow_code=True)
+    for text in ("[]", '{"weight_map": ["model.safetensors"]}'):
+        file.with_name("model.safetensors.index.json").write_text(text)
+        assert "cannot be loaded" in refusal(copy)
+
+
 def test_folders_that_are_not_there_are_seen_before_anything_starts(copy: Path, tmp_path: Path) -> None:
     def problem(**params: str) -> str:
         given = {"model_name": str(copy / "weights"), "base_model": str(copy / "base")} | params
