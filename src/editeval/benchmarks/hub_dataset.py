@@ -120,7 +120,7 @@ def downloaded(params: HubDatasetParams) -> Path:
             allow_patterns=list(params.allow_patterns) or None,
             cache_dir=hub.cache_folder(os.environ),
         )
-    except (ValueError, TypeError, AssertionError, *hub.client_errors()) as error:  # the middle two: no answer of a Hub
+    except hub.client_errors(ValueError, TypeError, AssertionError) as error:  # the last two: no answer of a Hub
         raise MachineError(f"benchmark: {_why(params, error, huggingface_hub)}") from error
     return Path(folder)
 

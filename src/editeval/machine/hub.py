@@ -48,17 +48,18 @@ def refusal(model: HubModel, error: BaseException) -> str:
     return ""
 
 
-def client_errors() -> tuple[type[Exception], ...]:
+def client_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """What the Hub's client raises for a refusal or a connection that ends; of which library, its version decides."""
-    from huggingface_hub import errors
+    from huggingface_hub import errors  # type: ignore[import-not-found]
 
-    return tuple(cls for cls in errors.HfHubHTTPError.__mro__ if issubclass(cls, Exception) and cls is not Exception)
+    raised = errors.HfHubHTTPError.__mro__
+    return (*others, *(cls for cls in raised if issubclass(cls, Exception) and cls is not Exception))
 
 
 def problem_of(model: HubModel) -> str:
     """Why `model` cannot be loaded, and what to do; empty if it is in the cache or the Hub has it."""
     try:
-        import huggingface_hub  # type: ignore[import-not-found]
+        import huggingface_hub
     except ImportError:
         return f"{model.name} is no folder, and {sys.executable} has no huggingface_hub to get it; install it there"
     if is_cached(model):

@@ -173,7 +173,7 @@ def find_index(model_name: str, revision: str | None) -> Path:
 
     try:
         found = hf_hub_download(model_name, INDEX, revision=revision, local_files_only=bool(why))
-    except (ValueError, RuntimeError, *hub.client_errors()) as error:
+    except hub.client_errors(ValueError, RuntimeError) as error:
         raise MachineError(f"{KEY}: {problem(model_name, revision, error, why)}") from error
     return Path(found)
 
@@ -183,7 +183,7 @@ def download(diffusers: ModuleType, model_name: str, revision: str | None, how: 
     why = why_offline(model_name, revision)
     try:
         folder = diffusers.DiffusionPipeline.download(model_name, revision=revision, local_files_only=bool(why), **how)
-    except (ValueError, RuntimeError, *hub.client_errors()) as error:
+    except hub.client_errors(ValueError, RuntimeError) as error:
         has_pickles_only = how["use_safetensors"] and "safetensors" in str(error)
         said = f"{model_name}: {SAFETENSORS}" if has_pickles_only else problem(model_name, revision, error, why)
         raise MachineError(f"{KEY}: {said}") from error

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 from editeval.errors import MachineError
 from editeval.judges.local import adapter as adapters
 from editeval.judges.parsing.reply import LABELS
-from editeval.machine import hub
 from editeval.types import Facts, HubModel
 
 if TYPE_CHECKING:
@@ -260,7 +259,7 @@ def reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
     except ImportError as error:
         advice = "install what it names" + (", or set use_flash_attention: false" if wanted.use_flash_attention else "")
         raise problem(wanted, _first_sentence(error), advice) from error
-    except (ValueError, KeyError, RuntimeError, broken_weights, *hub.client_errors()) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, broken_weights, json.JSONDecodeError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
         advice = "give the path of a complete local snapshot, or a name on the hub while it can be reached"
