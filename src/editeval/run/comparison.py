@@ -19,6 +19,8 @@ from editeval.store.run_store import RunStore
 
 Told: TypeAlias = "tuple[list[dict[str, object]], int | None]"
 """A comparison for every run but the first, and the number of samples that all have, if it was asked for."""
+_NO_INTERVAL = {"low": None, "high": None, "interval_note": EQUATED}
+"""Of scores that went through a bridge: its error for each editor shows in no pair of samples."""
 
 
 class Comparing:
@@ -44,7 +46,7 @@ class Comparing:
         are_equated = any(_is_equated(block) for block in blocks)
         comparisons = [
             asdict(compare(first, other))
-            | ({"low": None, "high": None, "interval_note": EQUATED} if are_equated else {})
+            | (_NO_INTERVAL if are_equated else {})
             | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
             | {"is_same_part": _covers(blocks[0]) == _covers(block)}
             for other, block in zip(others, blocks[1:], strict=True)
@@ -82,6 +84,8 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
             shown = results.shown(store)[:1]
             if not shown:
                 raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
+            if directory.name in known:
+                raise UserError(f"two runs are called {directory.name}; rename the directory of one")
             known[directory.name] = shown[0], _headline(store, shown)
     found: list[JsonObject] = []
     for (a, (first, mine)), (b, (second, theirs)) in combinations(known.items(), 2):
@@ -90,8 +94,9 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
             raise UserError(
                 f"{what}; their scores cannot be compared: `editeval report RUN --scores NAME` shows others"
             )
+        are_equated = first.is_equated or second.is_equated
         about = {"a": a, "b": b, "metric": first.metrics[0], "is_same_judge": first.id == second.id}
-        found.append(about | asdict(compare(mine, theirs)))
+        found.append(about | asdict(compare(mine, theirs)) | (_NO_INTERVAL if are_equated else {}))
     return found
 
 
