@@ -266,8 +266,8 @@ class Plugin:
         return None
 
     @classmethod
-    def hub_adapter(cls, params: PluginParams) -> HubModel | None:
-        return None  # the same for an adapter of that model
+    def hub_others(cls, params: PluginParams) -> tuple[HubModel, ...]:
+        return ()  # likewise, beside it: an adapter, a base model, a second network
 
     def facts(self) -> Facts:
         """What the loaded model says of itself: commit, attention, dtype, device; on record in the run."""

@@ -77,8 +77,8 @@ def judge(place: Path, server: ChatServer, **params: Any) -> str:
     return "judge.yaml"
 
 
-def compare(place: Path, *arguments: str) -> CompletedProcess[str]:
-    return cli("compare", *arguments, cwd=place)
+def compare(place: Path, *arguments: str, **environment: str) -> CompletedProcess[str]:
+    return cli("compare", *arguments, cwd=place, **environment)
 
 
 def found(done: CompletedProcess[str]) -> dict[str, Any]:
@@ -182,6 +182,21 @@ def test_a_judge_that_gives_no_verdicts_is_given_up_after_the_first_round(place:
     assert len(server.calls) < 1 + 8 * 10 * NUM
 
 
+def test_nothing_is_kept_beside_a_strangers_runs_or_written_through_a_link(place: Path, server: ChatServer) -> None:
+    logs, elsewhere = place / "outputs" / "logs", place / "elsewhere"
+    elsewhere.write_text("mine")
+    logs.mkdir(exist_ok=True)
+    (logs / "compare.log").unlink(missing_ok=True)
+    (logs / "compare.log").symlink_to(elsewhere)
+    refused = compare(place, "dark", "light", "--judge", judge(place, server))
+    assert refused.returncode == 2 and "compare.log is a link" in refused.stderr and not server.calls
+    runs = [str(next((place / "outputs").glob(f"{name}-*"))) for name in ("dark", "light")]
+    asked = (*runs, "--judge", "judge.yaml", "--output-dir", "here")
+    done = compare(place, *asked, XDG_CONFIG_HOME=str(place / "another"))
+    assert done.returncode == 0 and list((place / "here" / "comparisons").glob("answers-*.jsonl"))
+    assert elsewhere.read_text() == "mine" and not (place / "outputs" / "comparisons").exists()
+
+
 def test_max_pairs_is_never_exceeded_and_is_said(place: Path, server: ChatServer) -> None:
     document = found(compare(place, *RUNS, "--judge", judge(place, server), "--max-pairs", "7", "--json"))
     assert document["counts"]["asked"] <= 7 and document["method"]["stopped"] == "max_pairs"
@@ -283,6 +298,15 @@ def test_peoples_verdicts_are_ranked_without_any_run(tmp_path: Path) -> None:
     assert (tmp_path / "there" / "comparison.md").is_file()
 
 
+def test_a_question_with_more_verdicts_than_the_first_is_not_asked_more_than_is_possible(tmp_path: Path) -> None:
+    rows = [{"id": n, "a": "fox", "b": "ant", "winner": "fox"} for n in range(10)]
+    rows += [{"id": n, "a": "ant", "b": "fox", "winner": "fox", "question": "quality"} for n in range(30)]
+    (tmp_path / "people.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    document = found(compare(tmp_path, "--verdicts", "people.jsonl", "--json"))
+    assert {pairs_of(document, name)["ant fox"]["num_possible"] for name in ("overall", "quality")} == {30}
+    assert document["counts"]["possible"] == document["counts"]["asked"] == 30
+
+
 def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
     pair = {"response_a": {"model_name": "fox"}, "response_b": {"model_name": "ant"}, "chosen": "B"}
     same = pair | {"id": "same", "response_b": {"model_name": "fox"}}
@@ -290,6 +314,10 @@ def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
     (tmp_path / "edit.json").write_text(json.dumps({"pairs": pairs}))
     document = found(compare(tmp_path, "--verdicts", "edit.json", "--json"))
     assert pairs_of(document)["ant fox"]["wins"] == 20 and document["verdicts"]["num_left_out"] == 1
+    for content, said in ((5, "must be JSON with `pairs`"), ([pair], "edit.json: pairs[0]: must have id, response_a")):
+        (tmp_path / "edit.json").write_text(json.dumps({"pairs": content}))
+        wrong = compare(tmp_path, "--verdicts", "edit.json")
+        assert wrong.returncode == 2 and said in wrong.stderr, "without an id all pairs would be of one source image"
     folder = tmp_path / "Task"
     folder.mkdir()
     for rater in range(2):
@@ -338,3 +366,7 @@ def test_scores_of_runs_are_compared_without_a_judge(place: Path) -> None:
     assert twice.returncode == 2 and f"two runs are called {dark.name}; rename" in twice.stderr
     with RunStore.read(dark) as store:
         assert store.manifest["name"] == "dark"
+    one = next((place / "outputs").glob("dark-*"))
+    shutil.copytree(one, place / "copy" / one.name)
+    refused = compare(place, str(one), f"copy/{one.name}")
+    assert refused.returncode == 2 and f"two runs are called {one.name}" in refused.stderr and not refused.stdout

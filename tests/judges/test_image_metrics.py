@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,18 @@ def test_less_is_better_where_a_distance_is_measured() -> None:
     less = {name for name, scale in SCALES.items() if not scale.is_higher_better}
     assert less == {"l1", "l2", "lpips", "dists"}
     assert ImageMetricsJudge.scales_of(ImageMetricsParams(metrics=("lpips",))) == {"lpips": SCALES["lpips"]}
+
+
+def test_each_network_of_the_hub_is_looked_up_under_its_own_parameter(tmp_path: Path) -> None:
+    revisions = {"clip_revision": "a" * 40, "dino_revision": "b" * 40}
+    params = ImageMetricsParams(metrics=("clip_i", "dino"), **revisions)
+    found = [ImageMetricsJudge.hub_model(params), *ImageMetricsJudge.hub_others(params)]
+    assert [(one.parameter, one.revision) for one in found if one] == [
+        ("clip_model", "a" * 40),
+        ("dino_model", "b" * 40),
+    ]
+    local = ImageMetricsParams(metrics=("l1", "dino"), dino_model=str(tmp_path))
+    assert (ImageMetricsJudge.hub_model(local), ImageMetricsJudge.hub_others(local)) == (None, ())
 
 
 @pytest.mark.parametrize(

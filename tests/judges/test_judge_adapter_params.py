@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from editeval.config.load import load_mapping
-from editeval.errors import ConfigError
+from editeval.errors import ConfigError, MachineError
+from editeval.judges.image_metrics import ImageMetricsJudge, ImageMetricsParams
 from editeval.judges.transformers_vlm import TransformersVlmJudge, TransformersVlmParams
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
 from editeval.store.fingerprints import identity_params
@@ -91,9 +92,32 @@ def test_another_commit_of_an_adapter_is_another_score_set() -> None:
 @pytest.mark.parametrize(("judge", "params"), JUDGES)
 def test_the_hub_is_asked_for_the_adapter_beside_the_model(judge: type[Judge], params: type[Any], lora: Path) -> None:
     both = params(model_name="owner/base", adapter="somebody/lora", adapter_revision=COMMIT)
-    base, found = judge.hub_model(both), judge.hub_adapter(both)
+    base, [found] = judge.hub_model(both), judge.hub_others(both)
     assert base is not None and (base.name, base.parameter) == ("owner/base", "model_name")
-    assert found is not None and (found.name, found.revision) == ("somebody/lora", COMMIT)
+    assert (found.name, found.revision) == ("somebody/lora", COMMIT)
     assert (found.file, found.parameter) == ("adapter_config.json", "adapter")
-    assert judge.hub_adapter(params(model_name="owner/base")) is None
-    assert judge.hub_adapter(params(model_name="owner/base", adapter=str(lora))) is None
+    assert judge.hub_others(params(model_name="owner/base")) == ()
+    assert judge.hub_others(params(model_name="owner/base", adapter=str(lora))) == ()
+
+
+def test_a_configuration_that_cannot_be_read_is_one_line(lora: Path) -> None:
+    (lora / "adapter_config.json").write_text("[" * 100_000)
+    with pytest.raises(MachineError, match=r"adapter_config\.json cannot be read: .*recursion") as caught:
+        TransformersVlmJudge.check(TransformersVlmParams(model_name="owner/base", adapter=str(lora)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_with_an_adapter_beside_its_weights_is_refused_as_transformers_would_attach_it(lora: Path) -> None:
+    (lora / "config.json").write_text("{}")
+    given = {"clip_model": str(lora), "metrics": ("clip_i",)}
+    for check in (
+        lambda: TransformersVlmJudge.check(TransformersVlmParams(model_name=str(lora))),
+        lambda: ImageMetricsJudge.check(ImageMetricsParams(**given)),
+    ):
+        with pytest.raises(
+            MachineError, match=r"has an adapter beside its weights .adapter_config\.json.; keep"
+        ) as caught:
+            check()
+        assert "\n" not in str(caught.value)
+    (lora / "adapter_config.json").unlink()
+    TransformersVlmJudge.check(TransformersVlmParams(model_name=str(lora)))

@@ -10,7 +10,7 @@ import pytest
 
 from editeval.errors import Reason
 from editeval.judges.chat.messages import JSON_SCHEMAS
-from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
+from editeval.judges.parsing.reply import ParsedReply, Reply, UnparsableReply
 from editeval.judges.protocols import protocol as protocols
 from editeval.judges.protocols._pairs import only_winner_in, winner_in
 from editeval.types import JudgeRequest
@@ -87,10 +87,32 @@ def test_the_forced_form_says_all_that_can_be_read_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [f"{A} On second thought, Image B.", f"I would not say {A}", f"```json\n{A}\n```\nNo, Image B.", f"{A} {{"]
+    "text",
+    [
+        f"{A} On second thought, Image B.",
+        f"I would not say {A}",
+        f"```json\n{A}\n```\nNo, Image B is better.",
+        f"{A} {{",
+    ],
 )
 def test_a_verdict_with_something_said_around_it_is_none(text: str) -> None:
     with pytest.raises(UnparsableReply) as caught:
         only_winner_in(text)
     assert caught.value.reason == Reason.AMBIGUOUS
     assert [only_winner_in(one) for one in (A, f"```json\n{B}\n```", f"My verdict:\n{TIE}")] == [(1.0,), (0.0,), (0.5,)]
+
+
+@pytest.mark.parametrize("said", ["I cannot see Image B.", "Image B was not provided.", "Image 2 is missing."])
+def test_who_misses_an_image_by_its_name_has_no_verdict(said: str) -> None:
+    replies = {
+        ("pairwise", "choice"): f'{{"reasoning": "{said}", "winner": "Image A"}}',
+        ("pvc_judge", "winner"): f'{said} {{"winner": "Image A"}}',
+        ("unified_reward_pairs", "better_image"): f"{said}\nImage 1 is better than Image 2.",
+        ("unified_reward_pairs", "higher_score"): f"{said}\nImage 1: 1.25\nImage 2: -0.50",
+    }
+    about_the_edit = said.rstrip(".") + " the hat."
+    for (name, answer), text in replies.items():
+        protocol = protocols.load(name)
+        assert protocols.read(protocol, answer, Reply(text, True), 0.9).reason == Reason.NOT_SEEN, name
+        if "missing" in said:
+            assert protocols.read(protocol, answer, Reply(text.replace(said, about_the_edit), True), 0.9).values, name

@@ -107,6 +107,7 @@ def test_who_saw_nothing_has_no_score_in_the_form_of_any_protocol(name: str) -> 
         ("imgedit", "any_numbers", "any_numbers", "No image was provided.\nA: 1\nB: 1\nC: 1"),
         ("rededit", "any_numbers", "any_numbers", "I cannot see the image.\nA: 1"),
         ("rise", "rise_numbers", "final_numbers", "No image was provided. Final Score: 1"),
+        ("unified_reward_pairs", "unsigned_scores", "unsigned_scores", "No image was provided. A: 1.00, B: 2.00"),
         ("kris", "kris_first_digit", "quality_first_digit", "No image was provided: 1"),
     ],
 )

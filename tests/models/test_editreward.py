@@ -233,6 +233,16 @@ def test_a_file_that_was_cut_off_is_refused(copy: Path) -> None:
     assert "cannot be loaded" in refusal(copy)
 
 
+def test_a_pickle_of_more_than_weights_and_an_unreadable_listing_are_refused(copy: Path) -> None:
+    file = copy / "weights" / "model.safetensors"
+    torch.save({"model": load_file(file), "trainer": Path("x")}, file.with_name("model.pth"))
+    file.unlink()
+    assert "has more than weights in model.pth" in refusal(copy, allow_code=True)
+    for text in ("[]", '{"weight_map": ["model.safetensors"]}'):
+        file.with_name("model.safetensors.index.json").write_text(text)
+        assert "cannot be loaded" in refusal(copy)
+
+
 def test_folders_that_are_not_there_are_seen_before_anything_starts(copy: Path, tmp_path: Path) -> None:
     def problem(**params: str) -> str:
         given = {"model_name": str(copy / "weights"), "base_model": str(copy / "base")} | params
@@ -290,13 +300,13 @@ def test_the_words_of_a_clone_are_asked_and_told_apart_by_hash(copy: Path, tmp_p
 
 def test_both_models_are_looked_up_on_the_hub_and_of_the_base_no_weights(made: Path) -> None:
     params = EditRewardParams()
-    weights, base = EditRewardJudge.hub_model(params), EditRewardJudge.hub_adapter(params)
+    weights, [base] = EditRewardJudge.hub_model(params), EditRewardJudge.hub_others(params)
     assert weights is not None and (weights.name, weights.parameter) == (params.model_name, "model_name")
-    assert base is not None and (base.name, base.parameter) == (params.base_model, "base_model")
+    assert (base.name, base.parameter) == (params.base_model, "base_model")
     assert weights.needs_weights and not base.needs_weights
     here = made / "qwen3_vl"
     local = EditRewardParams(str(here / "weights"), base_model=str(here / "base"))
-    assert (EditRewardJudge.hub_model(local), EditRewardJudge.hub_adapter(local)) == (None, None)
+    assert (EditRewardJudge.hub_model(local), EditRewardJudge.hub_others(local)) == (None, ())
 
 
 def test_a_checkpoint_of_an_unknown_name_needs_its_base_model() -> None:

@@ -8,9 +8,12 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from editeval.cli.console import interruptible, result_console, run_dirs
+from editeval.config.consent import odd_file
 from editeval.config.load import load_judges
 from editeval.config.schema import Config
 from editeval.errors import ConfigError, UserError
@@ -52,7 +55,7 @@ def _judged(options: argparse.Namespace) -> int:
         raise ConfigError(f"--max-pairs: must be at least 1, got {options.max_pairs}")
     runs = opponents(run_dirs(options))
     first = next(iter(runs.values())).store.dir
-    place = first.parent
+    place = _place(options, runs)
     config = _config(options, first, place)
     judging = judging_of(config)
     limits = ArenaLimits(options.max_pairs, options.all, options.seed)
@@ -70,6 +73,23 @@ def _judged(options: argparse.Namespace) -> int:
     found = document(verdicts, is_sequential=not options.all, seed=options.seed, about=about)
     mark = run_id({"judge": judging.id, "runs": [one["run_id"] for one in models], "seed": options.seed})
     return _shown(options, found, place / "comparisons" / mark[:12])
+
+
+def _place(options: argparse.Namespace, runs: Mapping[str, Opponent]) -> Path:
+    """Where answers, logs and the result are kept: beside a run that was made here, else in the output folder.
+
+    The folder of a stranger's runs may hold answers that nobody gave. Raises ConfigError where a link leads elsewhere.
+    """
+    place = Path(options.output_dir or "outputs").absolute()
+    for directory in (one.store.dir for one in runs.values()):
+        with RunStore.read(directory) as store:
+            if store.is_own:
+                place = directory.parent
+                break
+    for folder in (place / "comparisons", place / "logs"):
+        if (odd := odd_file(folder)) and not options.allow_code:
+            raise ConfigError(f"{folder}: {odd} is a link or no ordinary file; remove it, or add --allow-code")
+    return place
 
 
 def _config(options: argparse.Namespace, directory: Path, place: Path) -> Config:
@@ -115,12 +135,13 @@ def _of_people(options: argparse.Namespace) -> JsonObject:
     file = read_verdicts(path)
     names = sorted({name for one in file.verdicts for name in (one.said.a, one.said.b)})
     verdicts = Verdicts(tuple(names), tuple(dict.fromkeys(one.question for one in file.verdicts)))
-    possible = Counter[tuple[str, str]]()
+    counts = {question: Counter[tuple[str, str]]() for question in verdicts.questions}
     for one in file.verdicts:
         is_turned = one.said.a > one.said.b
         pair = (one.said.b, one.said.a) if is_turned else (one.said.a, one.said.b)
         verdicts.add(pair, one.cluster, one.question, 1 - one.said.won if is_turned else one.said.won)
-        possible[pair] += one.question == verdicts.questions[0]
+        counts[one.question][pair] += 1
+    possible = reduce(or_, counts.values())  # of each pair, as many as the question with the most
     verdicts.possible, verdicts.asked = possible, possible.copy()
     num = {name: sum(count for pair, count in possible.items() if name in pair) for name in names}
     about = {

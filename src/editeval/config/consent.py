@@ -244,7 +244,7 @@ def _results(settings: Settings) -> Iterator[Effect]:
     if file is not None:
         is_usual = file.suffix == ".log" and _is_usual(file, [*places, output])
         why = "" if is_usual else f"appends to {file}, which is no .log file beneath the output folder"
-        odd = _odd_file(output / "logs") or _odd_file(file)
+        odd = odd_file(output / "logs") or odd_file(file)
         why = why or (f"writes logs to {output / 'logs'}, where {odd} is a link or no ordinary file" if odd else "")
         yield _effect(settings, "writes", os.path.realpath(file), why, "logging.log_file", "logging.log_dir")
 
@@ -256,7 +256,7 @@ def _is_usual(path: Path, places: Sequence[Path]) -> bool:
     return any(not any(part.startswith(".") for part in way.parts) for way in inside)
 
 
-def _odd_file(place: Path) -> str:
+def odd_file(place: Path) -> str:
     """The name of `place`, or of what is in it, if that is a link or neither a file nor a folder; else empty."""
     found = [place, *_entries(place)] if os.path.lexists(place) else []
     return next((path.name for path in found if path.is_symlink() or not (path.is_file() or path.is_dir())), "")

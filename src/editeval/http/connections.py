@@ -37,7 +37,7 @@ CLOSED = (
 )
 """What is raised where the other side has closed the connection."""
 _AT_ONCE_S = 1.0
-"""Who closes later than that after a request had it, and may have worked on it."""
+"""A server that closes later than that after a request may have worked on it."""
 
 
 class NoByteError(ConnectionError):
@@ -193,8 +193,7 @@ def converse(
             if time.monotonic() - begin > _AT_ONCE_S:
                 raise
         before_again()
-    left = end - time.monotonic()
-    return _talk(route, _open(route, end, left), end, talk)
+    return _talk(route, _open(route, end), end, talk)
 
 
 def _talk(
@@ -203,15 +202,10 @@ def _talk(
     connection.sock.settimeout(max(0.001, end - time.monotonic()))
     wire = _Wire(connection.sock)
     try:
-        with _cut_at(wire, end):
+        with _until(end, wire):
             result = talk(connection)
-        if wire.is_cut:
-            raise TimeoutError
-    except BaseException as error:
-        wire.socket.close()
+    except BaseException:
         connection.close()
-        if wire.is_cut and isinstance(error, Exception):
-            raise TimeoutError from None
         raise
     if connection.sock is not None:
         _thread.kept.open[route] = connection
@@ -220,26 +214,18 @@ def _talk(
     return result
 
 
-def _open(route: Route, end: float, seconds: float) -> http.client.HTTPConnection:
+def _open(route: Route, end: float) -> http.client.HTTPConnection:
     """A new connection, through the tunnel and encrypted where that is wanted."""
-    wire = _Wire(socket.create_connection(route.first_stop, timeout=max(0.001, seconds)))
-    try:
+    wire = _Wire(socket.create_connection(route.first_stop, timeout=max(0.001, end - time.monotonic())))
+    with _until(end, wire):
         wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body are sent one after the other
-        with _cut_at(wire, end):
-            if route.proxy and not route.is_forwarded:
-                _tunnel(route.proxy, route, wire.socket)
-            if route.scheme == "https":
-                context = ssl.create_default_context()
-                encrypted = context.wrap_socket(wire.socket, server_hostname=route.host, do_handshake_on_connect=False)
-                wire.socket = encrypted
-                encrypted.do_handshake()
-        if wire.is_cut:
-            raise TimeoutError
-    except BaseException as error:
-        wire.socket.close()
-        if wire.is_cut and isinstance(error, Exception):
-            raise TimeoutError from None
-        raise
+        if route.proxy and not route.is_forwarded:
+            _tunnel(route.proxy, route, wire.socket)
+        if route.scheme == "https":
+            context = ssl.create_default_context()
+            encrypted = context.wrap_socket(wire.socket, server_hostname=route.host, do_handshake_on_connect=False)
+            wire.socket = encrypted
+            encrypted.do_handshake()
     connection = http.client.HTTPConnection(route.host, route.port)
     connection.default_port = 443 if route.scheme == "https" else 80  # the one that the header Host leaves out
     connection.sock = wire.socket
@@ -269,20 +255,28 @@ class _Wire:
         self.is_cut = False
 
     def cut(self) -> None:
-        """Whoever waits for it stops waiting."""
+        """Ends every read and write that waits."""
         self.is_cut = True
         with suppress(OSError, ValueError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def _cut_at(wire: _Wire, end: float) -> Iterator[None]:
-    """While inside, a timer cuts `wire` at `end`."""
+def _until(end: float, wire: _Wire) -> Iterator[None]:
+    """While inside, a timer cuts `wire` at `end`: TimeoutError then. What is raised inside closes it."""
     timer = threading.Timer(max(0.0, end - time.monotonic()), wire.cut)
     timer.daemon = True
     timer.start()
     try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()  # it must not cut a descriptor that somebody else has got by then
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()  # it must not cut a descriptor that is another connection's by then
+        if wire.is_cut:
+            raise TimeoutError
+    except BaseException as error:
+        wire.socket.close()
+        if wire.is_cut and isinstance(error, Exception):
+            raise TimeoutError from None
+        raise

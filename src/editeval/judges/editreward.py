@@ -31,7 +31,7 @@ from typing import ClassVar
 
 from editeval.errors import ConfigError, ImageError
 from editeval.judges.local import reward_checkpoint, reward_model
-from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder
+from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, empty_cache
 from editeval.judges.local.reward_checkpoint import WEIGHTS_FILES
 from editeval.judges.local.reward_model import EditPrompts, RewardModel
 from editeval.judges.parsing.prompt_files import PromptSource
@@ -164,10 +164,10 @@ class EditRewardJudge(Judge):
         return None if on_hub is None else replace(on_hub, file=WEIGHTS_FILES[0], is_file_needed=False)
 
     @classmethod
-    def hub_adapter(cls, params: EditRewardParams) -> HubModel | None:
+    def hub_others(cls, params: EditRewardParams) -> tuple[HubModel, ...]:
         """The base model, of which no weights are needed."""
         on_hub = params.base.hub_model
-        return None if on_hub is None else replace(on_hub, parameter="base_model", needs_weights=False)
+        return () if on_hub is None else (replace(on_hub, needs_weights=False),)
 
     @classmethod
     def notes_of(cls, params: EditRewardParams) -> tuple[str, ...]:
@@ -203,7 +203,7 @@ class EditRewardJudge(Judge):
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
         self._model = self._threads = None
-        reward_model.empty_cache()
+        empty_cache()
 
     def prepare(self, requests: Sequence[JudgeRequest]) -> None:
         """Begin to read and resize; the newest two batches are kept: one is judged, one waits."""
@@ -246,7 +246,7 @@ class EditRewardJudge(Judge):
         found = self._model.within_memory(edits) if edits else []
         if found is not None:
             return found
-        reward_model.empty_cache()
+        empty_cache()
         if len(edits) == 1:
             return [[]]
         self._fits = (len(edits) + 1) // 2

@@ -39,7 +39,7 @@ from PIL import Image
 from editeval.errors import ConfigError, ImageError, MachineError, Reason
 from editeval.images import decode
 from editeval.judges.local import encoders
-from editeval.judges.local.pretrained import ModelRequest, check_folder
+from editeval.judges.local.pretrained import ModelRequest, check_alone, check_folder
 from editeval.text import brief
 from editeval.types import WEIGHTS, Facts, HubModel, Judge, JudgeRequest, Metric, Score
 
@@ -121,6 +121,11 @@ class ImageMetricsParams:
             found["dino"] = ModelRequest(self.dino_model, self.dino_revision, "float32", False, "dino_model")
         return found
 
+    @property
+    def hub_models(self) -> tuple[HubModel, ...]:
+        """Those of the checkpoints that are on the Hub."""
+        return tuple(model for one in self.checkpoints.values() if (model := one.hub_model) is not None)
+
 
 class _Unscored(Exception):  # noqa: N818 - not an error: it is the result
     def __init__(self, reason: Reason, message: str) -> None:
@@ -185,10 +190,15 @@ class ImageMetricsJudge(Judge):
     def check(cls, params: ImageMetricsParams) -> None:
         for wanted in params.checkpoints.values():
             check_folder(wanted)
+            check_alone(wanted)
 
     @classmethod
     def hub_model(cls, params: ImageMetricsParams) -> HubModel | None:
-        return next((one.hub_model for one in params.checkpoints.values() if one.hub_model is not None), None)
+        return next(iter(params.hub_models), None)
+
+    @classmethod
+    def hub_others(cls, params: ImageMetricsParams) -> tuple[HubModel, ...]:
+        return params.hub_models[1:]
 
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError, one line, for a package or weights that are not there."""

@@ -23,7 +23,7 @@ from editeval.judges.chat.runner import ProtocolJudge
 from editeval.judges.local import adapter as adapters
 from editeval.judges.local.generate import EncodedPrompt, LocalModel
 from editeval.judges.local.prefix import check_version
-from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, load_checkpoint
+from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_alone, check_folder, load_checkpoint
 from editeval.types import WEIGHTS, WHERE_SET, HubModel
 
 NAME = "transformers_vlm"
@@ -92,6 +92,7 @@ class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):
     def check(cls, params: TransformersVlmParams) -> None:
         """A folder must be there; what is on the hub is looked up afterwards."""
         check_folder(params.wanted)
+        check_alone(params.wanted)
         adapters.check_folder(params.adapter)
 
     @classmethod
@@ -99,8 +100,8 @@ class TransformersVlmJudge(ProtocolJudge[EncodedPrompt]):
         return params.wanted.hub_model
 
     @classmethod
-    def hub_adapter(cls, params: TransformersVlmParams) -> HubModel | None:
-        return params.wanted.hub_adapter
+    def hub_others(cls, params: TransformersVlmParams) -> tuple[HubModel, ...]:
+        return params.wanted.hub_adapters
 
     def backend(self, devices: Sequence[str]) -> LocalModel:
         """The checkpoint. Raises MachineError if it cannot be found, is incomplete or is not of a supported family."""

@@ -118,8 +118,8 @@ class VllmVlmJudge(ProtocolJudge[Conversation]):
         return model and replace(model, is_file_needed=False)
 
     @classmethod
-    def hub_adapter(cls, params: VllmVlmParams) -> HubModel | None:
-        return _wanted(params).hub_adapter
+    def hub_others(cls, params: VllmVlmParams) -> tuple[HubModel, ...]:
+        return _wanted(params).hub_adapters
 
     def backend(self, devices: Sequence[str]) -> VllmEngine:
         """The model, spread over `devices`. Raises MachineError if vLLM is not installed, or cannot load it."""

@@ -17,10 +17,9 @@ from editeval.stats.compare import Scored, compare
 from editeval.stats.intervals import EQUATED
 from editeval.store.run_store import RunStore
 
+_NO_INTERVAL = {"low": None, "high": None, "interval_note": EQUATED}
 Told: TypeAlias = "tuple[list[dict[str, object]], int | None]"
 """A comparison for every run but the first, and the number of samples that all have, if it was asked for."""
-_NO_INTERVAL = {"low": None, "high": None, "interval_note": EQUATED}
-"""Of scores that went through a bridge: its error for each editor shows in no pair of samples."""
 
 
 class Comparing:
@@ -43,10 +42,9 @@ class Comparing:
 
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
-        are_equated = any(_is_equated(block) for block in blocks)
         comparisons = [
             asdict(compare(first, other))
-            | (_NO_INTERVAL if are_equated else {})
+            | (_NO_INTERVAL if _is_equated(blocks[0]) or _is_equated(block) else {})
             | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
             | {"is_same_part": _covers(blocks[0]) == _covers(block)}
             for other, block in zip(others, blocks[1:], strict=True)
@@ -76,7 +74,7 @@ def _headline(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[Hashable,
 def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
     """Every pair of runs, the first less the second, by the headline scores that each shows, on shared samples.
 
-    Raises UserError for a run that shows no scores, and for scores of different metrics.
+    Raises UserError for a run that shows no scores, for scores of different metrics, and for runs called alike.
     """
     known: dict[str, tuple[ShownScoreSet, dict[Hashable, Scored]]] = {}
     for directory in directories:
@@ -94,9 +92,10 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
             raise UserError(
                 f"{what}; their scores cannot be compared: `editeval report RUN --scores NAME` shows others"
             )
-        are_equated = first.is_equated or second.is_equated
         about = {"a": a, "b": b, "metric": first.metrics[0], "is_same_judge": first.id == second.id}
-        found.append(about | asdict(compare(mine, theirs)) | (_NO_INTERVAL if are_equated else {}))
+        found.append(
+            about | asdict(compare(mine, theirs)) | (_NO_INTERVAL if first.is_equated or second.is_equated else {})
+        )
     return found
 
 

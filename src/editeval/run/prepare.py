@@ -143,8 +143,8 @@ def _check_plugin(config: Config, stage: Stage) -> None:
 def _check_hub(config: Config, stages: Sequence[Stage], problems: Problems) -> None:
     """Raises MachineError for a model that is neither on this machine nor on the Hub."""
     plugins = [(stage, plugin_of(config, stage)) for stage in stages]
-    models = [(stage, one) for stage, plugin in plugins for one in (plugin.hub_model, plugin.hub_adapter)]
-    wanted = [(stage, model) for stage, of in models if (model := of(stage.params)) is not None]
+    named = [(stage, (of.hub_model(stage.params), *of.hub_others(stage.params))) for stage, of in plugins]
+    wanted = [(stage, model) for stage, models in named for model in models if model is not None]
     if not wanted:
         return
     with ThreadPoolExecutor(len(wanted), "hub") as executor:  # all at once: each may wait for the network

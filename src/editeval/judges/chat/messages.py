@@ -155,7 +155,10 @@ def _prepared(image: Image, wanted: Preparation, size: tuple[int, int]) -> Image
         image = image.copy() if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
         image.thumbnail((wanted.max_side, wanted.max_side))
         size = image.size
-    size = _fitted(size, wanted) if wanted.min_pixels and wanted.max_pixels else _cut_down(size, wanted)
+    if wanted.min_pixels and wanted.max_pixels:
+        size = fitted(size, wanted.multiple, wanted.min_pixels, wanted.max_pixels)
+    else:
+        size = _cut_down(size, wanted)
     image = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
     if wanted.jpeg_quality is not None:
         buffer = io.BytesIO()
@@ -172,16 +175,15 @@ def _cut_down(size: tuple[int, int], wanted: Preparation) -> tuple[int, int]:
     return max(multiple, size[0] // multiple * multiple), max(multiple, size[1] // multiple * multiple)
 
 
-def _fitted(size: tuple[int, int], wanted: Preparation) -> tuple[int, int]:
+def fitted(size: tuple[int, int], multiple: int, least: int, most: int) -> tuple[int, int]:
     """Each side to the nearest multiple; where the area is out of bounds, scaled, then rounded towards the bounds."""
-    assert wanted.min_pixels and wanted.max_pixels
-    multiple, area = wanted.multiple, size[0] * size[1]
+    area = size[0] * size[1]
     width, height = (max(multiple, round(side / multiple) * multiple) for side in size)
-    if width * height > wanted.max_pixels:
-        scale = math.sqrt(area / wanted.max_pixels)
+    if width * height > most:
+        scale = math.sqrt(area / most)
         width, height = (max(multiple, math.floor(side / scale / multiple) * multiple) for side in size)
-    elif width * height < wanted.min_pixels:
-        scale = math.sqrt(wanted.min_pixels / area)
+    elif width * height < least:
+        scale = math.sqrt(least / area)
         width, height = (math.ceil(side * scale / multiple) * multiple for side in size)
     return width, height
 

@@ -74,9 +74,9 @@ def is_folder(adapter: str) -> bool:
     return adapter.startswith((".", "~", "/")) or not _HUB_ID.fullmatch(adapter)
 
 
-def hub_model(adapter: str, revision: str | None) -> HubModel | None:
-    """What is loaded from the Hub; None if there is no adapter or it is a folder of this machine."""
-    return HubModel(adapter, revision, CONFIG, parameter="adapter") if adapter and not is_folder(adapter) else None
+def hub_models(adapter: str, revision: str | None) -> tuple[HubModel, ...]:
+    """What is loaded from the Hub; nothing if there is no adapter or it is a folder of this machine."""
+    return (HubModel(adapter, revision, CONFIG, parameter="adapter"),) if adapter and not is_folder(adapter) else ()
 
 
 def check_folder(adapter: str, is_attached: bool = False) -> None:
@@ -161,7 +161,7 @@ def _checked(adapter: str, path: Path, is_attached: bool) -> dict[str, Any]:
     """The configuration. Raises MachineError for one of another kind, or that says what cannot be done here."""
     try:
         config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _problem(adapter, f"{CONFIG} cannot be read: {brief(error)}", "download or copy it again") from error
     kind = config.get("peft_type") if isinstance(config, dict) else None
     if kind != "LORA":

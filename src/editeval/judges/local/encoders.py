@@ -10,14 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from editeval.errors import MachineError
-from editeval.judges.local.pretrained import ModelRequest, problem, reading
+from editeval.judges.local.pretrained import (
+    ModelRequest,
+    check_alone,
+    load_config,
+    load_image_processor,
+    problem,
+    reading,
+    source,
+)
 from editeval.text import brief
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
     from torch.nn import Module
-    from transformers import BaseImageProcessor, PretrainedConfig, PreTrainedModel
+    from transformers import BaseImageProcessor, PreTrainedModel
 
 Vector = npt.NDArray[np.float64]
 DINO_TYPES = ("vit", "dinov2", "dinov2_with_registers", "dinov3_vit")
@@ -39,7 +47,7 @@ def load_clip(wanted: ModelRequest, device: str) -> Encoder:
     import transformers
 
     model, processor = _loaded(wanted, device, ("clip",), transformers.CLIPModel)
-    tokenizer = reading(wanted, lambda: transformers.AutoTokenizer.from_pretrained(wanted.place, **_source(wanted)))
+    tokenizer = reading(wanted, lambda: transformers.AutoTokenizer.from_pretrained(wanted.place, **source(wanted)))
 
     def image(picture: Image) -> Vector:
         with torch.inference_mode():
@@ -76,30 +84,20 @@ def _loaded(
     wanted: ModelRequest, device: str, types: tuple[str, ...], cls: type[PreTrainedModel]
 ) -> tuple[PreTrainedModel, BaseImageProcessor]:
     import torch
-    import transformers
 
-    source = _source(wanted)
-    config: PretrainedConfig = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **source))
-    if config.model_type not in types:
-        raise problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(types)}")
+    check_alone(wanted)
+    config, given = load_config(wanted, types), source(wanted)
     model, report = reading(
         wanted,
         lambda: cls.from_pretrained(
-            wanted.place, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **source
+            wanted.place, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **given
         ),
     )
+    check_alone(wanted, model)
     gaps = [name for name in (*report["missing_keys"], *report["mismatched_keys"]) if "pooler" not in str(name)]
     if gaps:
         raise problem(wanted, f"lacks {len(gaps)} of its weights, such as {gaps[0]}", "download it again, completely")
-    on_pillow = {"backend": "pil"} if hasattr(transformers, "Qwen2VLImageProcessorPil") else {"use_fast": False}
-    processor = reading(
-        wanted, lambda: transformers.AutoImageProcessor.from_pretrained(wanted.place, **on_pillow, **source)
-    )
-    return model.eval().to(device), processor
-
-
-def _source(wanted: ModelRequest) -> dict[str, str | bool]:
-    return {"revision": wanted.revision or "main", "trust_remote_code": False}
+    return model.eval().to(device), reading(wanted, lambda: load_image_processor(wanted))
 
 
 def _said(model: PreTrainedModel) -> str:

@@ -17,8 +17,8 @@ from editeval.judges.chat import messages as chat
 from editeval.judges.chat.messages import Conversation, Part
 from editeval.judges.chat.params import SamplingParams
 from editeval.judges.chat.runner import Backend, Call, Place, PromptError
-from editeval.judges.local.prefix import SharedPrefix
-from editeval.judges.local.pretrained import IMAGE_TOKEN, PretrainedModel, facts_of
+from editeval.judges.local.prefix import SharedPrefix, padded
+from editeval.judges.local.pretrained import IMAGE_TOKEN, PretrainedModel, empty_cache, facts_of
 from editeval.judges.parsing.reply import Reply
 from editeval.types import Facts
 
@@ -78,7 +78,7 @@ class LocalModel(Backend[EncodedPrompt]):
     def close(self) -> None:
         """Lets go of the model and of the device memory it held."""
         self._checkpoint = None
-        _empty_cache()
+        empty_cache()
 
     def part(self, image: Image) -> Part:
         made = self._image_processor(images=[image], return_tensors="pt")
@@ -162,7 +162,7 @@ class LocalModel(Backend[EncodedPrompt]):
         answered = self._within_memory(calls)
         if answered is not None:
             return answered
-        _empty_cache()
+        empty_cache()
         if len(calls) == 1:
             log.warning("%s: out of memory with this prompt alone; it is left unscored", calls[0].key)
             message = "the device has not enough memory for this prompt alone; lower max_image_side"
@@ -286,25 +286,11 @@ def collate(prompts: Sequence[EncodedPrompt], checkpoint: PretrainedModel) -> di
     """Inputs of the model for `prompts`, padded on the left, on its device."""
     import torch
 
-    width = max(len(prompt.token_ids) for prompt in prompts)
-    ids = torch.full((len(prompts), width), checkpoint.pad_id, dtype=torch.long)
-    mask = torch.zeros((len(prompts), width), dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-        mask[row, width - len(prompt.token_ids) :] = 1
     inputs = {
-        "input_ids": ids,
-        "attention_mask": mask,
+        **padded([prompt.token_ids for prompt in prompts], checkpoint.pad_id),
         "pixel_values": torch.cat([picture.pixels for prompt in prompts for picture in prompt.pictures]),
         "image_grid_thw": torch.cat([picture.grid for prompt in prompts for picture in prompt.pictures]),
     }
     if checkpoint.typed_id is not None:
-        inputs["mm_token_type_ids"] = (ids == checkpoint.typed_id).to(torch.int)
+        inputs["mm_token_type_ids"] = (inputs["input_ids"] == checkpoint.typed_id).to(torch.int)
     return {name: tensor.to(checkpoint.device) for name, tensor in inputs.items()}
-
-
-def _empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()

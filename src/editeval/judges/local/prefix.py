@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from editeval.errors import MachineError
@@ -43,8 +43,6 @@ class SharedPrefix:
     @classmethod
     def of(cls, asked: Sequence[Sequence[EncodedPrompt]], checkpoint: PretrainedModel) -> SharedPrefix | None:
         """Of `asked`: for each question the prompts of the same requests. None if the pictures are not all in it."""
-        from dataclasses import replace
-
         import torch
 
         from editeval.judges.local.generate import collate
@@ -69,19 +67,26 @@ class SharedPrefix:
         import torch
 
         rests = [prompt.token_ids[n:] for prompt, n in zip(prompts, self.lengths, strict=True)]
-        width = max(map(len, rests))
-        ids = torch.full((len(rests), width), checkpoint.pad_id, dtype=torch.long)
-        mask = torch.zeros((len(rests), width), dtype=torch.long)
-        for row, rest in enumerate(rests):
-            ids[row, width - len(rest) :] = torch.tensor(rest)
-            mask[row, width - len(rest) :] = 1
         joined = {
             name: torch.cat([self.inputs[name], more.to(self.inputs[name])], dim=1)
-            for name, more in (("input_ids", ids), ("attention_mask", mask))
+            for name, more in padded(rests, checkpoint.pad_id).items()
         }
         if checkpoint.typed_id is not None:
             joined["mm_token_type_ids"] = (joined["input_ids"] == checkpoint.typed_id).to(torch.int)
         return {**joined, "image_grid_thw": self.inputs["image_grid_thw"]}
+
+
+def padded(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, Tensor]:
+    """Token ids of all rows, padded on the left, and the mask of those that are no padding."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, width - len(row) :] = torch.tensor(row)
+        mask[i, width - len(row) :] = 1
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def _common(rows: Sequence[Sequence[int]]) -> int:

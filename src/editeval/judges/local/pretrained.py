@@ -55,12 +55,12 @@ class ModelRequest:
     def hub_model(self) -> HubModel | None:
         """What is loaded from the Hub; None if it is a folder of this machine."""
         is_here = self.is_path or Path(self.model_name).is_dir()
-        return None if is_here else HubModel(self.model_name, self.revision, CONFIG)
+        return None if is_here else HubModel(self.model_name, self.revision, CONFIG, parameter=self.parameter)
 
     @property
-    def hub_adapter(self) -> HubModel | None:
-        """The same for the adapter."""
-        return adapters.hub_model(self.adapter, self.adapter_revision)
+    def hub_adapters(self) -> tuple[HubModel, ...]:
+        """The same for the adapter, if there is one."""
+        return adapters.hub_models(self.adapter, self.adapter_revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,16 @@ def check_folder(wanted: ModelRequest) -> None:
         raise problem(wanted, "has no config.json in it", "give the folder of a complete snapshot")
 
 
+def check_alone(wanted: ModelRequest, model: object = None) -> None:
+    """Raises MachineError if transformers attaches an adapter unasked, or did so to `model`: one beside the weights.
+
+    It would, without a word, where peft is installed, and pass over weights that fit nothing.
+    """
+    if (Path(wanted.place) / adapters.CONFIG).is_file() or getattr(model, "_hf_peft_config_loaded", False):
+        advice = "keep the adapter in a folder of its own, and name that in adapter where the judge has it"
+        raise problem(wanted, f"has an adapter beside its weights ({adapters.CONFIG})", advice)
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """Of a checkpoint, what turns messages and images into a model's inputs."""
@@ -103,19 +113,27 @@ def load_preprocessing(wanted: ModelRequest, families: Sequence[str] = FAMILIES)
     """Configuration, tokenizer and image processor of a checkpoint of one of `families`. Raises MachineError."""
     try:
         import torch  # noqa: F401  transformers imports without it, and fails later
-        import transformers
+        import transformers  # noqa: F401
     except ModuleNotFoundError as error:
         raise MachineError(
-            f"reward_model.type: transformers_vlm needs the package {error.name}; install torch and transformers"
+            f"reward_model.type: needs the package {error.name}; install torch and transformers"
         ) from error
     check_folder(wanted)
-    config = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
-    if config.model_type not in families:
-        raise problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(families)}")
+    config = load_config(wanted, families)
     tokenizer = reading(wanted, lambda: _tokenizer(wanted))
     if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) != config.image_token_id:
         raise problem(wanted, f"has a tokenizer without {IMAGE_TOKEN}", "download the snapshot again, completely")
-    return Preprocessing(config, tokenizer, reading(wanted, lambda: _image_processor(wanted)))
+    return Preprocessing(config, tokenizer, reading(wanted, lambda: load_image_processor(wanted)))
+
+
+def load_config(wanted: ModelRequest, types: Sequence[str] = ()) -> PretrainedConfig:
+    """The configuration of a checkpoint of one of `types`; none: of any. Raises MachineError."""
+    import transformers
+
+    config = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **source(wanted)))
+    if types and config.model_type not in types:
+        raise problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(types)}")
+    return config
 
 
 def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedModel:
@@ -133,14 +151,15 @@ def load_checkpoint(wanted: ModelRequest, devices: Sequence[str]) -> PretrainedM
     return PretrainedModel(*held, adapter_facts={} if lora is None else lora.facts)
 
 
-def _source(wanted: ModelRequest) -> dict[str, str | bool]:
+def source(wanted: ModelRequest) -> dict[str, str | bool]:
+    """What every `from_pretrained` is told."""
     return {"revision": wanted.revision or "main", "trust_remote_code": False}
 
 
 def _tokenizer(wanted: ModelRequest) -> PreTrainedTokenizerBase:
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(wanted.place, **_source(wanted))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(wanted.place, **source(wanted))
     template = tokenizer.chat_template
     if not isinstance(template, str) or "image" not in template:
         tokenizer.chat_template = _old_template(wanted)
@@ -163,12 +182,12 @@ def _old_template(wanted: ModelRequest) -> str:
     return template
 
 
-def _image_processor(wanted: ModelRequest) -> BaseImageProcessor:
+def load_image_processor(wanted: ModelRequest) -> BaseImageProcessor:
     """Always the one on Pillow: what the judge sees must not depend on whether torchvision is installed."""
     import transformers
 
     on_pillow = {"backend": "pil"} if hasattr(transformers, "Qwen2VLImageProcessorPil") else {"use_fast": False}
-    return transformers.AutoImageProcessor.from_pretrained(wanted.place, **on_pillow, **_source(wanted))
+    return transformers.AutoImageProcessor.from_pretrained(wanted.place, **on_pillow, **source(wanted))
 
 
 def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str]) -> PreTrainedModel:
@@ -176,6 +195,7 @@ def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str
     import torch
     import transformers
 
+    check_alone(wanted)
     dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
     placement: dict[str, object] = {}
     if devices[0] != "cpu":
@@ -188,8 +208,9 @@ def _model(wanted: ModelRequest, config: PretrainedConfig, devices: Sequence[str
         use_safetensors=True,
         output_loading_info=True,
         **placement,
-        **_source(wanted),
+        **source(wanted),
     )
+    check_alone(wanted, model)
     gaps = [*report["missing_keys"], *report["mismatched_keys"]]
     if gaps:
         raise problem(
@@ -203,7 +224,7 @@ def empty_model(wanted: ModelRequest) -> PreTrainedModel:
     import torch
     import transformers
 
-    config = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **_source(wanted)))
+    config = load_config(wanted)
     with torch.device("meta"):
         return reading(wanted, lambda: transformers.AutoModelForImageTextToText.from_config(config))
 
@@ -276,3 +297,11 @@ def _name_of(device: str) -> str:
     import torch
 
     return str(torch.cuda.get_device_name(device))
+
+
+def empty_cache() -> None:
+    """Gives back what torch keeps of a device's memory."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -84,12 +84,18 @@ def _state(wanted: ModelRequest, file: Path, may_unpickle: bool) -> dict[str, Te
         if not may_unpickle:
             what = f"has its weights in {file.name}, a pickle, which can run code"
             raise problem(wanted, what, "convert it to model.safetensors, or allow it with --allow-code")
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:
+            if type(error).__name__ != "UnpicklingError":
+                raise
+            what = f"has more than weights in {file.name}, which is not read"
+            raise problem(wanted, what, "convert it to model.safetensors") from error
         state = state.get("model", state) if isinstance(state, dict) else {}
         return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     if file.suffix == ".json":
-        names = sorted(set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values()))
-        parts = [load_file(file.parent / Path(name).name) for name in names]
+        listed = dict(dict(json.loads(file.read_text(encoding="utf-8")))["weight_map"])
+        parts = [load_file(file.parent / Path(name).name) for name in sorted(set(listed.values()))]
         return {name: tensor for part in parts for name, tensor in part.items()}
     whole: dict[str, Tensor] = load_file(file)
     return whole

@@ -15,7 +15,6 @@ pictures     Qwen2.5-VL and MiMo-VL: about 200,704 pixels each. Qwen3-VL: the li
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
@@ -26,7 +25,7 @@ from PIL import Image
 
 from editeval.errors import ImageError
 from editeval.images import decode
-from editeval.judges.chat.messages import MAX_ASPECT
+from editeval.judges.chat.messages import MAX_ASPECT, fitted
 from editeval.judges.local.pretrained import IMAGE_TOKEN, Preprocessing, facts_of
 from editeval.types import Facts
 
@@ -101,7 +100,7 @@ class RewardModel:
             raise ImageError(f"{image.width}x{image.height} pixels: too narrow for the judge")
         pixels = pixels or (PIXELS if self.has_flat_positions else None)
         if pixels is not None:
-            size = resized(*image.size, pixels, processor.patch_size * processor.merge_size)
+            size = fitted(image.size, processor.patch_size * processor.merge_size, pixels, pixels)
             image = image.resize(size, BICUBIC)
         made = processor(images=[image], return_tensors="pt", do_resize=pixels is None)
         return made["pixel_values"], made["image_grid_thw"]
@@ -170,25 +169,3 @@ def outputs_of(model: RewardModel, inputs: Mapping[str, Tensor], heads: Sequence
         at_token = hidden[inputs["input_ids"] == model.reward_id].float()
         read = [model.heads[HEADS[head]](row) for head, row in zip(heads, at_token, strict=True)]
         return [(float(mu), float(log_sigma)) for mu, log_sigma in torch.stack(read).tolist()]
-
-
-def resized(width: int, height: int, pixels: int, multiple: int) -> tuple[int, int]:
-    """(width, height) with about `pixels` pixels and sides that are multiples of `multiple`, as Qwen-VL rounds them.
-
-    One whose rounded size has just as many keeps it; a larger one is rounded down from there, a smaller one up.
-    """
-    sides = [max(multiple, round(side / multiple) * multiple) for side in (width, height)]
-    area = sides[0] * sides[1]
-    if area != pixels:
-        scale = math.sqrt(pixels / (width * height))
-        rounded = math.floor if area > pixels else math.ceil
-        sides = [max(multiple, rounded(side * scale / multiple) * multiple) for side in (width, height)]
-    return sides[0], sides[1]
-
-
-def empty_cache() -> None:
-    """Gives back what torch keeps of a device's memory."""
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()

@@ -210,13 +210,13 @@ def _written(grammar: Callable[[str], tuple[float, ...]], reply: Reply) -> Parse
     try:
         text = normalised(reply)
         if not isinstance(grammar, AsPublished):
-            prose.check(_spoken(text))
+            prose.check(spoken(text))
         return ParsedReply(grammar(text))
     except UnparsableReply as unparsable:
         return ParsedReply(reason=unparsable.reason)
 
 
-def _spoken(text: str) -> str:
+def spoken(text: str) -> str:
     """`text`, and further the texts in its JSON object, each on a line of its own and without escapes."""
     start, end = text.find("{"), text.rfind("}") + 1
     found: object = None

@@ -8,19 +8,21 @@ is no verdict.
 from __future__ import annotations
 
 import json
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from editeval.errors import Reason
-from editeval.judges.parsing import number
-from editeval.judges.parsing.answers import CANNOT_JUDGE, unfenced, unique_keys
+from editeval.judges.parsing import number, prose
+from editeval.judges.parsing.answers import CANNOT_JUDGE, spoken, unfenced, unique_keys
 from editeval.judges.parsing.reply import EDGES, ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import Protocol, Question, first_reason, kept_replies, read
 from editeval.types import JudgeRequest, Metric
 
 AS_A, AS_B = "as_a", "as_b"
 """The order of a question, and the end of its name: as which image this run's edit is shown."""
+_NAMED = re.compile(r"\b(image|picture|photo) (?:[AB12]|one|two)\b", re.IGNORECASE)
 _WINNERS = {
     **dict.fromkeys(("image a", "image_a", "a"), 1.0),
     **dict.fromkeys(("image b", "image_b", "b"), 0.0),
@@ -104,8 +106,20 @@ def winner_in(text: str) -> tuple[float, ...]:
     return (_WINNERS[word],)
 
 
+def check_seen(text: str) -> None:
+    """Raises UnparsableReply where `text` says that one of the images, by its name, was not shown."""
+    prose.check(_NAMED.sub(r"the \1", spoken(text)))
+
+
+def seen_winner_in(text: str) -> tuple[float, ...]:
+    """`winner_in` of a judge that misses neither image. Raises UnparsableReply."""
+    check_seen(text)
+    return winner_in(text)
+
+
 def only_winner_in(text: str) -> tuple[float, ...]:
     """The same where nothing is said around the object but an introduction. Raises UnparsableReply."""
+    check_seen(text)
     before, body = unfenced(text)
     found = winner_in(body)
     start, end = body.find("{"), body.rfind("}") + 1

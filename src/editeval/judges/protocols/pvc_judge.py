@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from editeval.judges.protocols._pairs import PairwiseProtocol, scales_of
+from editeval.judges.protocols._pairs import PairwiseProtocol, scales_of, seen_winner_in
 from editeval.judges.protocols.gedit_v2 import GEditV2Protocol, words_of
 from editeval.judges.protocols.protocol import OfficialSettings, Preparation
 from editeval.types import OfficialMean
@@ -29,6 +29,8 @@ class PvcJudgeProtocol(GEditV2Protocol):
     """One verdict on two edits, in both orders."""
 
     dimensions = ("visual_consistency",)
+    version = 2  # who says that image A or B was not shown has no verdict
+    grammars = {"winner": seen_winner_in}  # noqa: RUF012
     metrics = dimensions
     scales = scales_of(metrics)
     own_words: ClassVar[Mapping[str, str]] = {

@@ -21,9 +21,9 @@ from typing import ClassVar
 
 from editeval.errors import Reason
 from editeval.judges.parsing import number
-from editeval.judges.parsing.answers import CANNOT_JUDGE
+from editeval.judges.parsing.answers import CANNOT_JUDGE, AsPublished
 from editeval.judges.parsing.reply import UnparsableReply
-from editeval.judges.protocols._pairs import PairwiseProtocol, scales_of, shown_edits
+from editeval.judges.protocols._pairs import PairwiseProtocol, check_seen, scales_of, shown_edits
 from editeval.judges.protocols.protocol import Question, ShownImage, field
 from editeval.judges.protocols.unified_reward import SETTINGS, SHOWN, source_of
 from editeval.types import JudgeRequest, OfficialMean
@@ -106,6 +106,7 @@ def first_decimals(text: str) -> tuple[float, ...]:
 
 
 def _check_able(text: str) -> None:
+    check_seen(text)
     if CANNOT_JUDGE in text.lower():
         raise UnparsableReply(Reason.CANNOT_JUDGE)
 
@@ -129,7 +130,7 @@ class UnifiedRewardPairs(PairwiseProtocol):
     grammars: ClassVar[Mapping[str, Callable[[str], tuple[float, ...]]]] = {
         "better_image": better,
         "higher_score": higher,
-        _SWITCH: first_decimals,
+        _SWITCH: AsPublished(first_decimals),
     }
     settings = SETTINGS
     switches: ClassVar[Mapping[str, str]] = {
