@@ -117,6 +117,32 @@ def test_a_metric_of_its_own_must_agree_with_people_about_its_own_dimension() ->
     assert made(good + standing_in, counting)["verdict"] == "certified", "the headline is asked about the whole"
 
 
+def test_the_main_dimension_is_the_first_check_in_whatever_order_the_data_have_them() -> None:
+    other = [answer(1.0, 1.0, f"o{n}", dimension="VC") for n in range(60)]
+    main = [answer(1.0, 1.0 if n % 4 else -1.0, str(n)) for n in range(60)]
+    content = made(other + main, Counting("ties wrong", False, "overall"))
+    assert [check["name"] for check in content["checks"]][:2] == [f"agrees with people: {d}" for d in ("overall", "VC")]
+    assert content["checks"][0]["value"] == 0.75, "what reports show of the certificate"
+
+
+def test_without_a_main_dimension_and_a_metric_of_its_own_all_dimensions_decide() -> None:
+    pairs = [
+        answer(1.0, 1.0 if n % 2 else -1.0, f"{d}{n}", dimension=d, is_own_metric=False)
+        for n in range(60)
+        for d in "xy"
+    ]
+    content = made(pairs)
+    assert content["verdict"] == "not certified"
+    assert [check["status"] for check in content["checks"]] == ["failed", "failed", "passed"]
+
+
+def test_a_few_pairs_certify_nothing() -> None:
+    few = made([answer(1.0, 1.0, str(n)) for n in range(29)])
+    assert few["verdict"] == "not certified" and few["checks"][-1]["status"] == "not measured"
+    assert few["checks"][-1]["note"] == "a verdict takes at least 30 pairs, got 29"
+    assert made([answer(1.0, 1.0, str(n)) for n in range(30)])["verdict"] == "certified"
+
+
 def test_each_order_of_a_pairwise_judge_counts_and_its_liking_for_a_place_is_measured() -> None:
     always_a = [answer(1.0, 0.0, str(n), orders=((True, 1.0), (False, 1.0))) for n in range(40)]
     content = made(always_a, Counting("each order's verdict", False, ""))

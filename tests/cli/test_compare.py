@@ -280,6 +280,15 @@ def test_peoples_verdicts_are_ranked_without_any_run(tmp_path: Path) -> None:
     assert (tmp_path / "there" / "comparison.md").is_file()
 
 
+def test_a_question_with_more_verdicts_than_the_first_is_not_asked_more_than_is_possible(tmp_path: Path) -> None:
+    rows = [{"id": n, "a": "fox", "b": "ant", "winner": "fox"} for n in range(10)]
+    rows += [{"id": n, "a": "ant", "b": "fox", "winner": "fox", "question": "quality"} for n in range(30)]
+    (tmp_path / "people.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    document = found(compare(tmp_path, "--verdicts", "people.jsonl", "--json"))
+    assert {pairs_of(document, name)["ant fox"]["num_possible"] for name in ("overall", "quality")} == {30}
+    assert document["counts"]["possible"] == document["counts"]["asked"] == 30
+
+
 def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
     pair = {"response_a": {"model_name": "fox"}, "response_b": {"model_name": "ant"}, "chosen": "B"}
     same = pair | {"id": "same", "response_b": {"model_name": "fox"}}
@@ -287,6 +296,10 @@ def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
     (tmp_path / "edit.json").write_text(json.dumps({"pairs": pairs}))
     document = found(compare(tmp_path, "--verdicts", "edit.json", "--json"))
     assert pairs_of(document)["ant fox"]["wins"] == 20 and document["verdicts"]["num_left_out"] == 1
+    for content, said in ((5, "must be JSON with `pairs`"), ([pair], "edit.json: pairs[0]: must have id, response_a")):
+        (tmp_path / "edit.json").write_text(json.dumps({"pairs": content}))
+        wrong = compare(tmp_path, "--verdicts", "edit.json")
+        assert wrong.returncode == 2 and said in wrong.stderr, "without an id all pairs would be of one source image"
     folder = tmp_path / "Task"
     folder.mkdir()
     for rater in range(2):

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import human_sets
+from editeval.certificates.human_agreement import RULES
+from editeval.cli.parser import PEOPLE
 from editeval.errors import BenchmarkError, ConfigError, MachineError
-from editeval.preferences.data_sets import human_data
+from editeval.preferences.data_sets import KNOWN, human_data
 from editeval.preferences.human_data import HumanData, limited, pairs_of
 from human_sets import Told
 
@@ -144,3 +146,7 @@ def test_what_is_not_there_says_what_would_be(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(MachineError, match=r"not in the cache|needs the package huggingface_hub"):
         human_data("vcreward", "")
+
+
+def test_the_command_line_knows_every_data_set_and_every_one_is_counted_in_a_known_way() -> None:
+    assert tuple(KNOWN) == PEOPLE and {known.rule for known in KNOWN.values()} <= RULES.keys()

@@ -191,6 +191,25 @@ def test_a_page_of_scores_without_ends_speaks_of_no_ends(make_report: Make, tmp_
     assert 'data-t="no_bounds"' in page and "of 10" not in page.partition("<script")[0]
 
 
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        (Metric("overall", 0.0, 25.0), "none scored below 10."),
+        (Metric("overall", 0.0, 1.0), "none scored below 0.4."),
+        (Metric("overall", 0.0, 1.0, is_higher_better=False), "no edit failed"),
+    ],
+)
+def test_the_bound_of_low_scores_is_told_on_their_own_scale(
+    scale: Metric, said: str, make_report: Make, tmp_path: Path
+) -> None:
+    value = 0.0 if not scale.is_higher_better else scale.high
+    rows = [row_of(index, value=value) for index in range(3)]
+    rows = [replace(row, scores={"overall": row.scores["overall"]}) for row in rows]
+    write_report_html(make_report(rows, images=lambda _: (None, None), scales={"overall": scale}), tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert said in page and "below 4" not in page
+
+
 @pytest.mark.parametrize(("count", "chunks"), [(0, 0), (1, 1), (500, 1), (501, 2)])
 def test_samples_come_in_chunks_and_old_ones_go(make_report: Make, tmp_path: Path, count: int, chunks: int) -> None:
     stale = tmp_path / "report" / "data" / "rows-7.js"

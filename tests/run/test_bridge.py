@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import command_line
+from editeval.certificates.photographic import write_photographic
 from editeval.store.run_store import RunStore
 
 PLUGINS = '''
@@ -143,6 +144,18 @@ def test_equated_values_are_marked_in_every_output(folder: Path) -> None:
     assert "equated-old.overall" in ok(folder, "status", "mine")
 
 
+def test_a_certificate_that_the_asked_judge_failed_is_said_of_its_equated_scores(folder: Path) -> None:
+    key = json.loads((folder / BRIDGE).read_text())["source"]["id"]
+    counts = {"name": "x", "metric": "overall", "required": "x", "num_compared": 40, "num_asked": 40}
+    check = counts | {"status": "failed", "value": 0.5, "low": 0.4, "high": 0.6}
+    data = {"name": "own", "digest": "d", "num_used": 40}
+    content = {"schema_version": 1, "kind": "photographic", "key": key, "verdict": "not certified", "data": data}
+    write_photographic(folder / "outputs", {**content, "checks": [check, check]})
+    ok(folder, *SHOW)
+    assert report(folder)["badge"] == "invalid judge"
+    assert "photographs of own: NOT CERTIFIED" in ok(folder, "export", "mine", "--to", "tex", "--output", "-")
+
+
 def test_a_comparison_of_equated_scores_has_no_interval(folder: Path) -> None:
     ok(folder, *SHOW)
     (one,) = json.loads(ok(folder, "compare", "mine", "mid", "--json"))["scores"]
@@ -224,6 +237,9 @@ def test_one_editor_gives_means_without_an_interval(folder: Path) -> None:
     ok(folder, *SHOW[:5], "one.json", "--allow-code", "--scores", "new")
     row = whole(report(folder))
     assert row["mean"] is not None and row["ci_low"] is None and row["interval_note"] == "one_anchor_editor"
+    assert "went through a bridge already" in refused(
+        folder, *SHOW[:5], "one.json", "--allow-code", "--scores", "equated-old"
+    )
     said = " ".join(report(folder)["warnings"])
     assert "Error of the map, part of every interval: overall not known" in said
     assert "fitted on a table" in said

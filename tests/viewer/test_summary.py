@@ -188,7 +188,7 @@ def test_every_warning_is_said_in_both_languages(tmp_path: Path) -> None:
     rows = [row_of(0, value=None), row_of(1, "failed"), row_of(2, "pending"), row_of(3), row_of(4)]
     rows += [replace(row_of(n), flags=(flag,), sha256="0" * 64) for n, flag in ((5, "black"), (6, "constant"))]
     rows += [replace(row_of(7), flags=("unchanged",))]
-    about_judges = certificate_warnings({"exact": certificate()})
+    about_judges = certificate_warnings({"exact": (certificate(), ())})
     unfinished = [replace(row_of(8), scores={}), row_of(9)]
     for chosen in (rows, rows[:1], unfinished):
         _, warnings = decide_badge(survey(iter(chosen), "overall"), about_judges=about_judges)

@@ -3,7 +3,7 @@
 schema_version, kind ("photographic"), key, verdict ("certified" | "not certified")
 data         name, digest, num_pairs, num_used, num_missing, missing[]; counted: as the authors do; rule: that in words
 judge        as in a drawn certificate
-checks[]     as in a drawn certificate
+checks[]     as in a drawn certificate; the main dimension comes first, the coverage last
 groups[]     dimension, task, metric, num_pairs, num_scored, num_clusters, ties, and of each way of counting ties
              ("ties wrong", "ties half", "ties calibrated", and the authors' own): value, low, high
 controls     chance; always the first edit, in one order and in both
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED, certificate_of
-from editeval.certificates.checks import FAILED, MIN_COVERAGE, PASSED, Finding
+from editeval.certificates.checks import FAILED, MIN_COVERAGE, NOT_MEASURED, PASSED, Finding
 from editeval.certificates.human_agreement import (
     ALL,
     CHANCE,
@@ -45,7 +45,7 @@ SCHEMA_VERSION = 1
 KIND = "photographic"
 MAX_BYTES = 16 << 20
 MIN_PAIRS = 30
-"""Below it no judge is asked: no verdict could be given."""
+"""With fewer pairs a judge is not certified, whatever it says of them."""
 
 
 def assemble(
@@ -76,12 +76,15 @@ def assemble(
 
 
 def findings(pairs: Sequence[PairAnswer], groups: Sequence[Mapping[str, Any]], counting: Counting) -> list[Finding]:
-    """What decides: agreement above chance in the main dimension and for every metric of its own, and the coverage."""
-    found = []
+    """What decides: agreement above chance in the main dimension and for every metric of its own, and the coverage.
+
+    Where there is neither such a dimension nor such a metric, all dimensions decide.
+    """
+    found, dimensions = [], {pair.dimension for pair in pairs}
     own = {pair.dimension for pair in pairs if pair.is_own_metric}
-    for group in groups:
-        decides = group["dimension"] == counting.main or group["dimension"] in own
-        if group["task"] != ALL or not (decides or len({pair.dimension for pair in pairs}) == 1):
+    deciding = (own | {counting.main}) & dimensions or dimensions
+    for group in sorted(groups, key=lambda group: group["dimension"] != counting.main):
+        if group["task"] != ALL or group["dimension"] not in deciding:
             continue
         half, num = group[HALF], group["num_scored"]
         is_met = half["low"] is not None and half["low"] > CHANCE
@@ -103,10 +106,12 @@ def findings(pairs: Sequence[PairAnswer], groups: Sequence[Mapping[str, Any]], c
         )
     scored = sum(pair.margin is not None for pair in pairs)
     share = scored / len(pairs)
-    status = PASSED if share >= MIN_COVERAGE else FAILED
+    status, note = (PASSED if share >= MIN_COVERAGE else FAILED), ""
+    if len(pairs) < MIN_PAIRS:
+        status, note = NOT_MEASURED, f"a verdict takes at least {MIN_PAIRS} pairs, got {len(pairs)}"
     low, high = agreement.wilson(scored, len(pairs))
     needed = f">= {MIN_COVERAGE:.2f}"
-    return [*found, Finding("coverage", "", status, needed, scored, len(pairs), share, low, high)]
+    return [*found, Finding("coverage", "", status, needed, scored, len(pairs), share, low, high, note=note)]
 
 
 # ------------------------------------------------------------------------------------------------ the files

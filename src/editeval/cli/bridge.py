@@ -33,7 +33,7 @@ def bridge(options: argparse.Namespace) -> int:
     else:
         runs = [resolve_run(word, Path(options.output_dir)) for word in options.anchor]
         gathered = anchored.of_runs(runs, options.source, options.target, metrics)
-    found = anchored.fitted(gathered, metrics)
+    found = anchored.fitted(gathered)
     names = (re.sub(r"[^\w.-]+", "_", name) for name in (found.source.name, found.target.name))
     path = Path(options.out or f"bridge-{'-to-'.join(names)}.json")
     bridges.write(found, path)

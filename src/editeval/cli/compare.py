@@ -8,6 +8,8 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from editeval.cli.console import interruptible, result_console, run_dirs
@@ -133,12 +135,13 @@ def _of_people(options: argparse.Namespace) -> JsonObject:
     file = read_verdicts(path)
     names = sorted({name for one in file.verdicts for name in (one.said.a, one.said.b)})
     verdicts = Verdicts(tuple(names), tuple(dict.fromkeys(one.question for one in file.verdicts)))
-    possible = Counter[tuple[str, str]]()
+    counts = {question: Counter[tuple[str, str]]() for question in verdicts.questions}
     for one in file.verdicts:
         is_turned = one.said.a > one.said.b
         pair = (one.said.b, one.said.a) if is_turned else (one.said.a, one.said.b)
         verdicts.add(pair, one.cluster, one.question, 1 - one.said.won if is_turned else one.said.won)
-        possible[pair] += one.question == verdicts.questions[0]
+        counts[one.question][pair] += 1
+    possible = reduce(or_, counts.values())  # of each pair, as many as the question with the most
     verdicts.possible, verdicts.asked = possible, possible.copy()
     num = {name: sum(count for pair, count in possible.items() if name in pair) for name in names}
     about = {

@@ -193,8 +193,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
         found = (s for s in summarise(part, metric, scale, bridged) if s.category in (MACRO, MICRO))
         groups[by] |= {f"{group_title(by, name)}, {s.category}": s for s in found}
     claims = tuple(map(str, (claim_of(store, shown) or {}).get("lines", ())))
-    drawn, photographic = certificates_in(store.dir.parent, [shown[0].id])
-    doubts = certificate_warnings({shown[0].title: drawn}, {shown[0].title: photographic})
+    doubts = certificate_warnings({shown[0].title: certificates_in(store.dir.parent, [shown[0].judged_in])})
     model = Model(
         editor_of(store),
         {s.category: s for s in summarise(entries, metric, scale, bridged)},

@@ -19,9 +19,8 @@ IMAGENHUB = "imagenhub"
 
 @dataclass(frozen=True, slots=True)
 class KnownData:
-    """One data set. `rule`: how its authors count, a name of certificates/photographic.RULES."""
+    """One data set. `rule`: how its authors count, a name of certificates/human_agreement.RULES."""
 
-    what: str
     rule: str
     repo: str = ""  # on the Hub; empty: it is not there as a whole
     patterns: tuple[str, ...] = ()
@@ -32,34 +31,18 @@ class KnownData:
 
 KNOWN: Mapping[str, KnownData] = {
     "editreward_bench": KnownData(
-        "EditReward-Bench of EditScore: pairs of 13 tasks in three dimensions",
-        "ties wrong",
-        "EditScore/EditReward-Bench",
-        main=OVERALL,
-        is_macro=True,
-        is_stretched=True,
+        "ties wrong", "EditScore/EditReward-Bench", main=OVERALL, is_macro=True, is_stretched=True
     ),
-    "tiger_editreward_bench": KnownData(
-        "EditReward-Bench of TIGER-Lab: rankings of two, three and four edits",
-        "ties calibrated",
-        "TIGER-Lab/EditReward-Bench",
-    ),
+    "tiger_editreward_bench": KnownData("ties calibrated", "TIGER-Lab/EditReward-Bench"),
     "mmrb2": KnownData(
-        "MMRB2, task edit: 1,000 pairs on which experts agree",
         "each order's verdict",
         "rl-research/multimodal-rewardbench-2",
         ("edit/*.parquet", "*/edit-*.parquet", "edit-*.parquet"),
     ),
-    "editreward_compass": KnownData(
-        "EditReward-Compass: pairs in three dimensions, with ties",
-        "ties below 1e-5",
-        "DogNeverSleep/EditReward-Compass",
-    ),
-    IMAGENHUB: KnownData("ImagenHub, text-guided: edits of nine models, rated by three people", "ties wrong", main="O"),
-    "vcreward": KnownData(
-        "VCReward-Bench of GEditBench v2: pairs, visual consistency alone", "ties wrong", "GEditBench-v2/VCReward-Bench"
-    ),
-    OWN: KnownData("a JSON-lines file of your own: source, a, b, instruction, winner", "ties wrong"),
+    "editreward_compass": KnownData("ties below 1e-5", "DogNeverSleep/EditReward-Compass"),
+    IMAGENHUB: KnownData("ties wrong", main="O"),
+    "vcreward": KnownData("ties wrong", "GEditBench-v2/VCReward-Bench"),
+    OWN: KnownData("ties wrong"),
 }
 
 
@@ -79,12 +62,8 @@ def human_data(name: str, path: str) -> HumanData:
         found = HumanData(name, tuple(pairs_in(file)))
     else:
         found = HumanData(name, tuple(LAYOUTS[name].pairs(place)))
-    return with_keys(_ruled(found, known))
-
-
-def _ruled(data: HumanData, known: KnownData) -> HumanData:
-    ways = replace(data, main=known.main, rule=known.rule, is_macro=known.is_macro)
-    return replace(ways, is_stretched=known.is_stretched)
+    ways = {name: getattr(known, name) for name in ("main", "rule", "is_macro", "is_stretched")}
+    return with_keys(replace(found, **ways))
 
 
 def _place(name: str, known: KnownData, path: str) -> Path:

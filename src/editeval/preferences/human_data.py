@@ -66,7 +66,7 @@ class HumanData:
     pairs: tuple[HumanPair, ...] = ()
     rated: tuple[RatedEdit, ...] = ()
     main: str = ""  # the dimension that decides; empty: all pairs together
-    rule: str = "ties wrong"  # of the authors: a name of certificates/photographic.py
+    rule: str = "ties wrong"  # of the authors: a name of certificates/human_agreement.RULES
     is_macro: bool = False  # True: the authors' number is the mean of the tasks' accuracies
     is_stretched: bool = False  # True: the authors show every edit in the size of its source
     digest: str = ""  # of all texts, pictures and verdicts that can be read

@@ -16,8 +16,6 @@ _FAILURES = ("failed", "not measured")
 _SHOWN_FAILURES = 4
 
 Certificate = JsonObject
-
-
 Trust = tuple[Certificate | None, Sequence[Certificate]]
 """Of a judge: its drawn certificate, and the photographic ones, one for each data set of people's judgements."""
 
@@ -28,15 +26,13 @@ def certificate_line(certificate: Certificate | None, photographic: Sequence[Cer
     return Message("with_photographs", (drawn, tuple(map(_on_photographs, photographic)))) if photographic else drawn
 
 
-def certificate_warnings(
-    certificates: Mapping[str, Certificate | None], photographic: Mapping[str, Sequence[Certificate]] | None = None
-) -> list[Message]:
+def certificate_warnings(judges: Mapping[str, Trust]) -> list[Message]:
     """One warning for each judge, by name, and each certificate that says that it must not be trusted."""
     found = []
-    for name, certificate in certificates.items():
+    for name, (certificate, photographic) in judges.items():
         if certificate is not None and certificate["verdict"] != CERTIFIED:
             found.append(Message("judge_warning", (printable(name), _verdict(certificate))))
-        bad = [_on_photographs(one) for one in (photographic or {}).get(name, ()) if one["verdict"] != CERTIFIED]
+        bad = [_on_photographs(one) for one in photographic if one["verdict"] != CERTIFIED]
         found += [Message("judge_warning", (printable(name), said)) for said in bad]
     return found
 

@@ -37,7 +37,8 @@ def _photographic_parts(certificate: JsonObject) -> Iterator[RenderableType]:
     for check in certificate["checks"]:
         style = "green" if check["status"] == "passed" else "bold red"
         required = f"{printable(check['name'])}: {fixed(check['value'])} {_span(check)}, {printable(check['required'])}"
-        yield Text(f"{required}: {printable(check['status'])}", style=style)
+        note = f" ({printable(check['note'])})" if check["note"] else ""
+        yield Text(f"{required}: {printable(check['status'])}{note}", style=style)
     yield Text("controls: " + ", ".join(f"{printable(k)} {fixed(v)}" for k, v in certificate["controls"].items()))
     yield from map(Text, _position_lines(certificate))
     yield from map(Text, _ranking_lines(certificate))

@@ -79,16 +79,16 @@ def _own(path: Path, text: str) -> Iterator[PeoplesVerdict]:
 
 def _mmrb2(path: Path, text: str) -> Iterator[PeoplesVerdict]:
     try:
-        pairs = from_json(text)["pairs"]
+        pairs = [*from_json(text)["pairs"]]
     except (ValueError, TypeError, KeyError) as error:
         raise PublishedDataError(f"{path}: must be JSON with `pairs`, as MMRB2's benchmark: {error!r}") from error
     for number, entry in enumerate(pairs):
         try:
-            key = str(entry.get("id", entry.get("pair_id")))
+            key = str(entry["id"] if "id" in entry else entry["pair_id"])
             a, b = (str(entry[name]["model_name"]) for name in ("response_a", "response_b"))
             won = _CHOSEN[entry["chosen"]]
         except (TypeError, KeyError, AttributeError) as error:
-            what = "must have response_a and response_b with model_name, and chosen A or B"
+            what = "must have id, response_a and response_b with model_name, and chosen A or B"
             raise PublishedDataError(f"{path}: pairs[{number}]: {what}: {error!r}") from error
         yield PeoplesVerdict(OVERALL, key.partition(f"_{a}_")[0], PairVerdict(a, b, won))
 

@@ -42,13 +42,13 @@ class Anchors:
     official_use: OfficialUse | None = None
 
 
-def fitted(anchors: Anchors, metrics: Mapping[str, str]) -> Bridge:
-    """The bridge over `anchors`, of `metrics` (target's -> source's), or of all that both judges give.
+def fitted(anchors: Anchors) -> Bridge:
+    """The bridge over `anchors`.
 
     Raises ConfigError, a line for each metric that cannot be fitted.
     """
     found, mistakes = [], []
-    for wanted, given in (metrics or anchors.given).items():
+    for wanted, given in anchors.given.items():
         pairs = equating.with_enough(anchors.pairs.get(wanted, ()))
         if why := equating.too_little(pairs):
             mistakes.append(ConfigError(f"--anchor: {wanted}: {why}; name more runs or rows that both judged"))

@@ -29,10 +29,8 @@ from editeval.store.opponent import Opponent, comes_first
 from editeval.types import Benchmark, JudgeRequest, Score
 
 log = logging.getLogger("editeval")
-_GROWTH = {
-    True: 0.25,
-    False: 1.0,
-}  # of what was asked, in the next round; of a model that is loaded for each round, more
+_GROWTH = {True: 0.25, False: 1.0}
+"""By whether a server is asked: the next round, of what was asked. A model of our own is loaded for each round."""
 _MOST_UNREAD = 0.9  # of the answers; beyond that no further round is asked
 _Step = tuple[Pair, str]
 """A pair of runs, and a source image whose samples are asked about."""
@@ -59,7 +57,7 @@ def judging_of(config: Config) -> ScoreSetPlan:
         what = f"the judge {found[0].name!r}{asks} looks at one edit; set a protocol that compares two"
         raise ConfigError(f"{config.path}: {what}: {known}")
     if getattr(params, "against", ""):
-        raise ConfigError(f"{config.path}: against: compare is told the runs on its command line; leave it out")
+        raise ConfigError(f"{config.path}: against: compare takes its runs from the command line; leave it out")
     return found[0]
 
 

@@ -42,10 +42,9 @@ class Comparing:
 
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
-        are_equated = any(_is_equated(block) for block in blocks)
         comparisons = [
             asdict(compare(first, other))
-            | (_NO_INTERVAL if are_equated else {})
+            | (_NO_INTERVAL if _is_equated(blocks[0]) or _is_equated(block) else {})
             | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
             | {"is_same_part": _covers(blocks[0]) == _covers(block)}
             for other, block in zip(others, blocks[1:], strict=True)

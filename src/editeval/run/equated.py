@@ -63,7 +63,10 @@ def _parent(store: RunStore, bridge: Bridge, words: Sequence[str]) -> ShownScore
                 f"--scores: bridge {bridge.short} was fitted on a table and knows {bridge.source.name} by name alone; "
                 "name the score set that holds its scores"
             )
-        return results.meant(store, words)[0]
+        parent = results.meant(store, words)[0]
+        if parent.is_equated:
+            raise ConfigError(f"--scores {words[0]}: these went through a bridge already; name a judge's own scores")
+        return parent
     if words:
         raise ConfigError(f"--scores: bridge {bridge.short} knows which score set it is for; leave --scores out")
     found = next((one for one in known if one.id == bridge.source.id), None)

@@ -70,8 +70,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     counted = _Counted(metrics, scales, results.equatings(store, shown))
     seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
-    drawn = {one.name: certificates[one.id][0] for one in shown}
-    about_judges = certificate_warnings(drawn, {one.name: certificates[one.id][1] for one in shown})
+    about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
     is_same = is_same_benchmark(plan, store)
     about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
     worked = timeline_of(store.events(), store.attempts())
@@ -132,8 +131,7 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust
     """By score set: its drawn certificate, if it has one, and the photographic ones."""
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
-    judges = {one.id: one.parent if one.is_equated else one.id for one in shown}  # equated: the judge that was asked
-    return {name: certificates_in(folder, also.get(judge) or [judge]) for name, judge in judges.items()}
+    return {one.id: certificates_in(folder, also.get(one.judged_in) or [one.judged_in]) for one in shown}
 
 
 class _Counted:

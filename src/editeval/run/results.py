@@ -62,6 +62,11 @@ class ShownScoreSet:
         return self.judge.startswith(EQUATED)
 
     @property
+    def judged_in(self) -> str:
+        """The id of the score set by whose judge these are, which has the certificates."""
+        return self.parent if self.is_equated else self.id
+
+    @property
     def title(self) -> str:
         """`words (openai_chat, protocol rubric, 1f0c...)`: which scores these are."""
         return score_set_title(self.name, self.judge, self.protocol, self.id)

@@ -92,12 +92,19 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "complaints": [[why, tally.counts[why]] for why in COMPLAINTS if tally.counts[why]],
         "worst": tally.worst(),
         "has_target": tally.has_target,
-        "low": LOW,
+        "low": _low(report.scale(report.headline_metric)),
         "scale": _scale(report, seen),
         "num_samples": seen.num_samples,
         "chunk": CHUNK,
         "written_at": written_at,
     }
+
+
+def _low(scale: Metric) -> float | None:
+    """The score of the headline that is LOW of 10; None where that is no lower bound: open scales, less is better."""
+    if scale.low is None or scale.high is None or not scale.is_higher_better:
+        return None
+    return round(scale.low + (scale.high - scale.low) * LOW / 10, 6)
 
 
 def _ends(scale: Metric) -> list[float]:
