@@ -322,6 +322,9 @@ def test_edits_and_scores_of_a_run_that_somebody_else_made_are_never_taken_witho
     cli("run", "small.yaml", cwd=folder, XDG_CONFIG_HOME=str(folder / "me"))
     report = json.loads((folder / "outputs" / "latest" / "report.json").read_text(encoding="utf-8"))
     assert report["badge"] == "valid with warnings", "it stays on record that somebody else continued it"
+    (folder / "small.yaml").write_text(text.replace("category: 2", "category: 4"), encoding="utf-8")
+    mixed = cli("run", "small.yaml", cwd=folder, XDG_CONFIG_HOME=str(folder / "me"))
+    assert "another user or another machine has written to it; --allow-code reuses it" in mixed.stderr
 
 
 def test_every_editor_is_listed_and_how_far_families_and_servers_were_tested(called: Called) -> None:

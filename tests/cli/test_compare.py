@@ -15,6 +15,7 @@ from PIL import Image
 
 from command_line import cli
 from editeval.images import decode, encode_png
+from editeval.run.pair_verdicts import Verdicts, document
 from editeval.store.run_store import RunStore
 from fakes import chat_server
 from fakes.chat_server import ChatServer, parts
@@ -116,6 +117,7 @@ def test_every_pair_is_asked_in_both_orders_and_ranked(place: Path, server: Chat
 def test_a_judge_that_prefers_a_place_makes_ties_and_is_found_out(place: Path, server: ChatServer) -> None:
     server.will(lambda handler: says(handler, "Image A"), repeats=True)
     done = compare(place, "dark", "light", "--judge", judge(place, server))
+    assert " hold with 95 % for every look at once" in " ".join(done.stdout.split())
     assert done.returncode == 0 and "On overall, dark and light are not distinguishable." in " ".join(
         done.stdout.split()
     )
@@ -200,6 +202,22 @@ def test_max_pairs_is_never_exceeded_and_is_said(place: Path, server: ChatServer
     assert document["counts"]["asked"] <= 7 and document["method"]["stopped"] == "max_pairs"
     assert len(server.calls) == 1 + 8 * document["counts"]["asked"]
     assert {one["num_possible"] for one in pairs_of(document).values()} == {NUM}
+
+
+def test_an_edit_that_is_not_as_recorded_has_no_verdict_and_stops_nothing(place: Path, server: ChatServer) -> None:
+    edit = next((place / "outputs").glob("dark-*/edits/*.png"))
+    edit.write_bytes(next((place / "outputs").glob("light-*/edits/*.png")).read_bytes())
+    done = compare(place, "dark", "light", "--judge", judge(place, server), "--json")
+    assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
+    assert json.loads(done.stdout)["counts"]["reasons"] == {"bad_image": 4}
+
+
+def test_a_source_image_counts_once_in_the_position_too() -> None:
+    verdicts = Verdicts(("x", "y"), ("overall",))
+    verdicts.orders["overall"] = {"large": [(1.0, 1.0)] * 90} | {f"s{n}": [(1.0, 0.0)] for n in range(30)}
+    (position,) = document(verdicts, is_sequential=True, seed=0, about={})["position"]
+    assert position["flipped_low"] <= position["flipped"] <= position["flipped_high"]
+    assert position["first_low"] <= position["first_won"] <= position["first_high"]
 
 
 def test_all_asks_for_everything_at_one_look(place: Path, server: ChatServer) -> None:
@@ -342,7 +360,11 @@ def test_scores_of_runs_are_compared_without_a_judge(place: Path) -> None:
     (one,) = json.loads(done.stdout)["scores"]
     assert (one["num_shared"], one["is_same_judge"]) == (NUM, True) and one["wins"] + one["ties"] + one["losses"] == NUM
     assert "differences of scores" in compare(place, "dark", "light").stdout
-    with RunStore.read(next((place / "outputs").glob("dark-*"))) as store:
+    dark = next((place / "outputs").glob("dark-*"))
+    shutil.copytree(dark, place / "elsewhere" / dark.name)
+    twice = compare(place, str(dark), f"elsewhere/{dark.name}")
+    assert twice.returncode == 2 and f"two runs are called {dark.name}; rename" in twice.stderr
+    with RunStore.read(dark) as store:
         assert store.manifest["name"] == "dark"
     one = next((place / "outputs").glob("dark-*"))
     shutil.copytree(one, place / "copy" / one.name)

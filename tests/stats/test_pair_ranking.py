@@ -107,8 +107,26 @@ def test_models_that_win_everything_have_finite_abilities() -> None:
     verdicts = {("a", "b"): clusters([1.0] * 30), ("a", "c"): clusters([1.0] * 30), ("b", "c"): clusters([0.5] * 30)}
     found = rank(["a", "b", "c"], verdicts, is_sequential=True)
     assert [one.name for one in found.standings] == ["a", "b", "c"]
-    assert all(np.isfinite([one.elo, one.low, one.high]).all() for one in found.standings)
+    assert np.isfinite([one.elo for one in found.standings]).all()
     assert [(one.best, one.worst) for one in found.standings] == [(1, 1), (2, 3), (2, 3)]
+
+
+@pytest.mark.parametrize("is_sequential", [True, False])
+def test_an_elo_has_an_interval_only_where_no_model_is_without_a_loss(is_sequential: bool) -> None:
+    for values in ([1.0] * 40, [0.5] * 40, [1.0] * 30 + [0.5] * 10):
+        found = rank(["a", "b"], {("a", "b"): clusters(values)}, is_sequential)
+        assert {one.low for one in found.standings} == {one.high for one in found.standings} == {None}
+    for one in rank(["a", "b"], {("a", "b"): clusters([1.0] * 39 + [0.0])}, is_sequential).standings:
+        true = 1000 + (1 if one.name == "a" else -1) * ELO * 3  # one loss in 400 games is as likely as one in 40
+        assert one.low is not None and one.high is not None and one.low < true < one.high
+    two_and_two = {
+        ("a", "c"): [1.0] * 20,
+        ("b", "d"): [1.0] * 20,
+        ("a", "b"): [1.0, 0.0] * 10,
+        ("c", "d"): [0.0, 1.0] * 10,
+    }
+    found = rank(["a", "b", "c", "d"], {pair: clusters(won) for pair, won in two_and_two.items()}, is_sequential)
+    assert {one.low for one in found.standings} == {None}
 
 
 def test_a_circle_decides_no_place() -> None:

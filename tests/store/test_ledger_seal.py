@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import store_fakes as fakes
 
+from editeval.errors import UserError
 from editeval.store import ledger_seal, seal
 from editeval.store.ledger_seal import CHANGED, ELSEWHERE, SEALED, UNSEALED
 from editeval.store.run_store import RunStore
@@ -71,6 +72,7 @@ def test_a_transaction_that_is_taken_back_leaves_the_seal_as_it_was(run: Path) -
     [
         "UPDATE scores SET value = value + 1 WHERE value IS NOT NULL",
         "UPDATE scores SET raw = 'another'",
+        "UPDATE scores SET raw = x'00ff'",
         "DELETE FROM scores WHERE sample_id = 's001'",
         "INSERT INTO scores SELECT judging_id, 's003', place, judge, metric, value, raw, reason, seconds, inputs, "
         "origin FROM scores WHERE sample_id = 's001'",
@@ -92,6 +94,12 @@ def test_what_another_program_changes_is_seen_and_stays_seen(run: Path, change: 
         store.select(fakes.samples(5))
         store.record_edit(fakes.done("s004"), seed=1)
     assert _state(run) == CHANGED
+
+
+def test_a_value_that_no_score_can_have_is_one_line_also_in_ones_own_run(run: Path) -> None:
+    _sql(run, "UPDATE scores SET value = 9e999 WHERE value IS NOT NULL")
+    with pytest.raises(UserError, match="holds what editeval does not write"), RunStore.read(run) as store:
+        list(store.scores(fakes.JUDGING))
 
 
 def test_a_score_that_was_changed_while_it_was_kept_aside_is_seen(run: Path) -> None:

@@ -108,7 +108,7 @@ class Route:
 
     @property
     def is_forwarded(self) -> bool:
-        """Whether the proxy reads the requests: it is told the whole address in each."""
+        """Whether the proxy reads the requests: each names the whole address."""
         return self.proxy is not None and self.scheme == "http"
 
     def target(self, path: str) -> str:

@@ -12,7 +12,7 @@ clip_dir  cosine of the change from source to edit and the change from caption t
           changes; more is better
 
 Each has its native scale; none is averaged with another. They are diagnostics: pixel metrics and SSIM punish a good
-edit that was re-encoded more than none at all (docs/judges.md), so do not rank models by them.
+edit that was re-encoded more than none at all (docs/configuration.md), so do not rank models by them.
 
 An edit of another size is resized to the image beside it (bicubic) where the aspects differ by at most 2 %. `region`
 looks at a part: pixel metrics and SSIM count its pixels alone, the others see the rest as it is in the image beside it.

@@ -130,7 +130,7 @@ def _notes(document: JsonObject) -> Iterator[str]:
     if counts["reasons"]:
         reasons = ", ".join(f"{name} {num}" for name, num in sorted(counts["reasons"].items()))
         yield f"Questions without a verdict: {reasons}."
-    looks = "at every look at once, so that stopping early makes them no less true" if method["is_sequential"] else ""
+    looks = "every look at once, so that stopping early makes them no less true" if method["is_sequential"] else ""
     pairs = f"all {method['num_intervals']} pairs at once" if method["num_intervals"] > 1 else ""
     holds = " and ".join(filter(None, (pairs, looks)))
     yield f"Intervals of pairs hold with 95 %{f' for {holds}' if holds else ''}; every source image counts once."

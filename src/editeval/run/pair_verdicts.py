@@ -134,17 +134,18 @@ def _position(verdicts: Verdicts, question: str) -> JsonObject | None:
     both = [one for several in orders.values() for one in several]
     flipped = [[float(_flips(*one)) for one in several] for several in orders.values()]
     first = [found for several in orders.values() if (found := list(_first_won(several)))]
-    low, high = betting.interval([sum(one) / len(one) for one in first], ALPHA)
-    flip_low, flip_high = betting.interval([sum(one) / len(one) for one in flipped], ALPHA)
+    by_image, flips_by_image = ([sum(one) / len(one) for one in several] for several in (first, flipped))
+    low, high = betting.interval(by_image, ALPHA)
+    flip_low, flip_high = betting.interval(flips_by_image, ALPHA)
     num_first = sum(map(len, first))
     return {
         "question": question,
         "num_both": len(both),
-        "flipped": sum(map(sum, flipped)) / len(both),
+        "flipped": sum(flips_by_image) / len(flips_by_image),
         "flipped_low": flip_low,
         "flipped_high": flip_high,
         "num_decided": num_first,
-        "first_won": sum(map(sum, first)) / num_first if num_first else None,
+        "first_won": sum(by_image) / len(by_image) if by_image else None,
         "first_low": low if num_first else None,
         "first_high": high if num_first else None,
     }

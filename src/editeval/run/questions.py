@@ -179,8 +179,8 @@ class _Questions:
                 yield key, judged.get(key) or self._unscored(key, self._unreadable.get(key, failure))
 
     def _unscored(self, key: str, failure: Failure) -> list[Score]:
-        name = self._judging.stage.label
-        return [Score(key, name, metric, None, failure.message, failure.reason) for metric in self._judging.metrics]
+        name, raw = self._judging.stage.label, json.dumps({"message": failure.message}, ensure_ascii=False)
+        return [Score(key, name, metric, None, raw, failure.reason) for metric in self._judging.metrics]
 
 
 def _is_answer(scores: Sequence[Score]) -> bool:

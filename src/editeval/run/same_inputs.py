@@ -24,7 +24,7 @@ from editeval.run.plan import Plan, ScoreSetPlan, seed_of
 from editeval.run.selection import shown_images
 from editeval.store import fingerprints, lineage, queries, reused
 from editeval.store.fingerprints import Inputs, edit_inputs, judge_request, shown_inputs
-from editeval.store.ledger_seal import CHANGED
+from editeval.store.ledger_seal import CHANGED, ELSEWHERE
 from editeval.store.records import Listed
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import details_of, settle
@@ -50,13 +50,8 @@ def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: 
             continue
         before = reused.reused(store)
         with contextlib.ExitStack() as stack:
-            other = _opened(directory, stack)
+            other = _opened(directory, stack, plan.config.allow_code)
             if other is None:
-                continue
-            if not other.is_own and not plan.config.allow_code:
-                log.warning(
-                    "Nothing is reused from %s: not made by you on this machine; --allow-code reuses it", other.dir
-                )
                 continue
             for turn in turns(plan.samples, store.pending_edits()):
                 same = _same(plan, set(turn), other, editor_id)
@@ -79,12 +74,17 @@ def _is_open(plan: Plan, store: RunStore, run: str) -> bool:
     return any(mine.intersection(store.pending_scores(judging.id)) for judging in plan.judgings)
 
 
-def _opened(directory: Path, stack: contextlib.ExitStack) -> RunStore | None:
-    """Another run, to read; None, and that is said, if it is broken."""
+def _opened(directory: Path, stack: contextlib.ExitStack, allow_code: bool) -> RunStore | None:
+    """Another run, to read; None, and that is said, if it is broken, or a stranger's without consent."""
     try:
         other = stack.enter_context(RunStore.read(directory))
-        if other.ledger_state() == CHANGED:
+        state = other.ledger_state()
+        if state == CHANGED:
             raise UserError("its edits or scores were changed by something other than editeval")
+        if not (allow_code or other.is_own):
+            raise UserError("not made by you on this machine; --allow-code reuses it")
+        if state == ELSEWHERE and not allow_code:
+            raise UserError("another user or another machine has written to it; --allow-code reuses it")
         return other
     except UserError as error:
         log.warning("Nothing is reused from %s: %s", directory.name, one_line(error))

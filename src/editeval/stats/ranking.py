@@ -32,7 +32,7 @@ ALPHA = 1 - intervals.LEVEL
 MIN_PER_MODEL = 20  # images that a model is compared on before pairs are chosen
 MIN_FOR_ABILITIES = 10  # source images, of which an interval of an ability is made
 NUM_DRAWS = 400  # of the bootstrap
-_PRECISION = 0.1  # of the prior of abilities: it decides only where a model wins, or loses, everything
+_PRECISION = 0.01  # of the prior of abilities: it decides only where a model wins, or loses, everything
 _TIGHTEST = 50  # source images at which the intervals of abilities for every look are the shortest
 Pair = tuple[str, str]
 WonByPair = Mapping[Pair, Clusters]
@@ -63,7 +63,7 @@ class PairResult:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A model's place. Its `elo` has no interval where there are too few source images."""
+    """A model's place. Its `elo` has no interval on too few source images, nor where a model, or some, never lost."""
 
     name: str
     elo: float
@@ -182,11 +182,24 @@ def _abilities(
     weighted = np.einsum("bc,cki->bki", weights, counts)[:, None]
     theta = abilities(weighted, pairs, len(names), _PRECISION)
     found = dict(zip(names, map(float, theta[0]), strict=True))
-    if num < MIN_FOR_ABILITIES:
+    if num < MIN_FOR_ABILITIES or not _is_bounded(counts.sum(axis=0), pairs, len(names)):
         return found, None
     width = _every_look(num) if is_sequential else _one_look(num)
     errors = theta[1:].std(axis=0, ddof=1)
     return found, {name: width * float(error) for name, error in zip(names, errors, strict=True)}
+
+
+def _is_bounded(counts: Floats, pairs: NDArray[np.intp], num_models: int) -> bool:
+    """Whether each model has lost to each other one, directly or through others: only then has the likelihood an
+    optimum (Ford 1957; ties are free and hold nobody back), and an ability is more than what the prior makes of it.
+    """
+    has_won = np.eye(num_models, dtype=bool)
+    for (a, b), (won, lost, _) in zip(pairs, counts, strict=True):
+        has_won[a, b] |= won > 0
+        has_won[b, a] |= lost > 0
+    for middle in range(num_models):
+        has_won |= np.outer(has_won[:, middle], has_won[middle])
+    return bool(has_won.all())
 
 
 def _one_look(num: int) -> float:

@@ -172,7 +172,7 @@ def _key_name(key: bytes) -> str:
 
 
 def _row(key: bytes, table: str, values: tuple[object, ...]) -> int:
-    return int.from_bytes(hmac.digest(key, json.dumps([table, *values]).encode(), "sha256"))
+    return int.from_bytes(hmac.digest(key, json.dumps([table, *values], default=bytes.hex).encode(), "sha256"))
 
 
 def _mask(key: bytes, number: int) -> int:

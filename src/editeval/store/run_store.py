@@ -112,15 +112,16 @@ class RunStore(Ledger):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        is_strange = isinstance(error, _OF_STRANGE_DATA) and not self._is_surely_own()
+        is_strange = isinstance(error, _OF_STRANGE_DATA) and not self._is_as_written()
         self.close()
         if is_strange:
             what = f"it holds what editeval does not write ({type(error).__name__}: {error})"
-            raise UserError(f"{self.dir}: {what}; it is not from this machine: ask for a sound copy") from error
+            raise UserError(f"{self.dir}: {what}; take a sound copy, or the run from a backup") from error
 
-    def _is_surely_own(self) -> bool:
+    def _is_as_written(self) -> bool:
+        """Whether this user has made it here, and no other program has changed it since."""
         try:
-            return self.is_own
+            return self.is_own and self.ledger_state() != ledger_seal.CHANGED
         except (UserError, *_OF_STRANGE_DATA):
             return False
 

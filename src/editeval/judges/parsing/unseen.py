@@ -2,7 +2,7 @@
 
 The picture must be what is lacking, and the judge the one who lacks it. A phrase about the *edit* is none ("no image
 artefacts", "I see no change", "no image that shows a dog was provided"), and neither is one beside words about how the
-edit, or both pictures, look ("both images are of a dog", "the image is completely black"): who says that saw them.
+edit, or both pictures, look ("both images are of a dog", "the image is completely black"): such a judge saw them.
 Every pattern has a bounded width and is searched once.
 """
 

@@ -69,8 +69,8 @@ def _as_json(text: str) -> str:
     except (ValueError, RecursionError):
         found = _OBJECT.fullmatch(body)
         if found is not None and '"score"' not in found["why"]:
-            mended = f'{{"reasoning": {json.dumps(found["why"], ensure_ascii=False)}, "score": {found["score"]}}}'
-            return text[:start] + mended + text[end:]
+            repaired = f'{{"reasoning": {json.dumps(found["why"], ensure_ascii=False)}, "score": {found["score"]}}}'
+            return text[:start] + repaired + text[end:]
     return text
 
 

@@ -43,7 +43,7 @@ _LABELLED = re.compile(
 )
 _DECIMAL = re.compile(r"(?<![0-9.])[-+−–]?[0-9]{1,3}\.[0-9]{1,6}(?![0-9.]*[0-9/%])")
 _MAYBE_SIGN = re.compile(r"[-+−–—][ ]{1,3}[0-9]|[0-9][-−–—][0-9]|—[0-9]|\b(?:minus|negative)\b", re.IGNORECASE)
-"""What is a sign, or parts two numbers: without a label in front nobody can tell."""
+"""What is a sign, or parts two numbers: without a label in front it cannot be known."""
 _MAX_BESIDE = 80  # characters of a reply beside two decimals without a label
 _UNSIGNED = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 
