@@ -183,6 +183,16 @@ def test_a_gallery_of_the_hub_gives_the_model_that_is_named(tmp_path: Path) -> N
     assert "no model 'other' in this gallery; --name one of 'm1', 'm2'" in refused(tmp_path, name="other")
 
 
+def test_a_gallery_with_other_instructions_is_refused(tmp_path: Path) -> None:
+    folder_of(tmp_path, "m1/b.png")
+    row = {"key": "b", "candidates": [{"model": "m1", "image": "m1/b.png"}]}
+    lines(tmp_path / "metadata.jsonl", {**row, "prompt": "paint it all black"})
+    assert "'b' was edited by another instruction: 'paint it all black' there" in refused(tmp_path, name="m1")
+    same = next(sample for sample in SAMPLES if sample.id == "cn/add/b").instruction
+    lines(tmp_path / "metadata.jsonl", {**row, "instruction": f" {same}\n"})
+    assert names(find(tmp_path, name="m1")) == {"cn/add/b": "m1/b.png"}
+
+
 def test_a_gallery_of_one_model_needs_no_name(tmp_path: Path) -> None:
     folder_of(tmp_path, "m1/b.png")
     lines(tmp_path / "metadata.jsonl", {"key": "b", "candidates": [{"model": "m1", "image": {"path": "m1/b.png"}}]})

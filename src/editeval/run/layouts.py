@@ -248,6 +248,7 @@ class _Rows:
     kind: str = ""
     images: dict[str, FolderImage] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)  # key -> line
+    instructions: dict[str, str] = field(default_factory=dict)  # by which they were edited, where the rows say so
     is_meant: bool = False  # at least one row is of one of the two kinds
 
     @classmethod
@@ -257,6 +258,9 @@ class _Rows:
         for number, row in _json_rows(path):
             where = f"{path}:{number}"
             candidates = row.get("candidates")
+            said = row.get("instruction", row.get("prompt"))
+            if isinstance(said, str):
+                found.instructions[str(row.get("id", row.get("key")))] = said.strip()
             if isinstance(candidates, list):
                 found.kind = f"gallery {path.name}, model {model}"
                 of_model = {str(c.get("model")): c.get("image") for c in candidates if isinstance(c, Mapping)}
@@ -301,6 +305,7 @@ class _Rows:
             name = sample.id if sample.id in self.places else key if keys[key] == 1 else sample.id
             if name in self.places:
                 used.add(name)
+                self._check_instruction(name, sample)
                 files |= {sample.id: self.images[name]} if name in self.images else {}
         if not used:
             has = f"{len(self.places)} rows: {named(list(self.places))}" if self.places else "no row"
@@ -308,6 +313,12 @@ class _Rows:
                 f"{self.path}: no row is of the {len(samples)} samples: looked for {samples[0].id!r}; it has {has}"
             )
         return FoundFiles(self.kind, files, [key for key in self.places if key not in used])
+
+    def _check_instruction(self, name: str, sample: Sample) -> None:
+        said = self.instructions.get(name, sample.instruction.strip())
+        if said != sample.instruction.strip():
+            where = f"{self.path}:{self.places[name]}: {name!r} was edited by another instruction"
+            raise BenchmarkError(f"{where}: {said[:80]!r} there, {sample.instruction[:80]!r} in the benchmark")
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
