@@ -204,6 +204,23 @@ def test_max_pairs_is_never_exceeded_and_is_said(place: Path, server: ChatServer
     assert {one["num_possible"] for one in pairs_of(document).values()} == {NUM}
 
 
+def test_max_pairs_below_the_samples_of_the_first_source_image_is_refused(tmp_path: Path, server: ChatServer) -> None:
+    (tmp_path / "source.png").write_bytes(encode_png(Image.new("RGB", (16, 16))))
+    lines = [{"id": str(n), "image": "source.png", "instruction": f"Edit {n}."} for n in range(3)]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "config.yaml").write_text("benchmark: {type: image_folder, params: {path: .}}\n")
+    for name in ("dark", "light"):
+        for n in range(3):
+            (tmp_path / f"{name}{n}.png").write_bytes(encode_png(Image.new("RGB", (16, 16), (SHADES[name] + n,) * 3)))
+        edits = [{"id": str(n), "image": f"{name}{n}.png"} for n in range(3)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, edits)))
+        assert cli("import", f"{name}.jsonl", "config.yaml", "--name", name, cwd=tmp_path).returncode == 0
+    asked = ("dark", "light", "--judge", judge(tmp_path, server), "--json", "--max-pairs")
+    done = compare(tmp_path, *asked, "2")
+    assert (done.returncode, done.stdout) == (2, "") and "give at least 3, got 2" in done.stderr
+    assert found(compare(tmp_path, *asked, "3"))["counts"]["asked"] == 3
+
+
 def test_an_edit_that_is_not_as_recorded_has_no_verdict_and_stops_nothing(place: Path, server: ChatServer) -> None:
     edit = next((place / "outputs").glob("dark-*/edits/*.png"))
     edit.write_bytes(next((place / "outputs").glob("light-*/edits/*.png")).read_bytes())
@@ -332,6 +349,13 @@ def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
         for name in ("consistency", "quality")
     }
     assert [(one["num_images"], one["ties"]) for one in counted.values()] == [(15, 0), (15, 15)]
+    for content, said in (("uid\tfox\n1\t[7, 0]", "1: ratings must be 0 to 1"), ("fox", "must have the columns uid")):
+        (folder / "rater0.tsv").write_text(content)
+        wrong = compare(tmp_path, "--verdicts", "Task")
+        assert wrong.returncode == 2 and f" Task/rater0.tsv: {said}" in wrong.stderr
+
+
+MANY = "\n".join(f'{{"id": {n}, "a": "m0", "b": "m{n}", "winner": "a"}}' for n in range(1, 51))
 
 
 @pytest.mark.parametrize(
@@ -340,6 +364,9 @@ def test_published_layouts_of_peoples_verdicts_are_read(tmp_path: Path) -> None:
         ('{"id": 1, "a": "x", "b": "y", "winner": "z"}', "people.jsonl:1: winner: must be x, y, a, b or tie, got 'z'"),
         ('\n{"id": 1, "a": "x", "b": "y"}', "people.jsonl:2: must be an object with id, a, b and winner"),
         ("[1]", "people.jsonl:1: must be an object"),
+        ('{"id": 1, "a": 7, "b": "y", "winner": "a"}', "a: must be text, got 7"),
+        ('{"id": 1, "a": "x", "b": ["y"], "winner": "a"}', "b: must be text, got ['y']"),
+        (MANY, "at most 50 models can be ranked at once, got 51; leave some out"),
         ("", "has no verdict on two models"),
     ],
 )

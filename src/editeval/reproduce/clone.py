@@ -98,4 +98,4 @@ class Clone:
                 f"{self.root / name}: must be a file of at most {self.max_file_bytes:,} bytes, or a folder, and no link"
             )
         said = error.strerror if isinstance(error, OSError) else str(error)
-        return PublishedDataError(f"{self.root / name}: {said}; is --from the folder that the authors publish?")
+        return PublishedDataError(f"{self.root / name}: {said}; is it the folder that the authors publish?")

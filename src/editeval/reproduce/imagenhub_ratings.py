@@ -26,24 +26,24 @@ def read_ratings(clone: Clone, folder: str) -> dict[str, Ratings]:
     models: dict[str, Ratings] = {}
     names = [name for name in clone.names(folder) if name.endswith(".tsv")]
     for name in names:
-        where = f"{folder}/{name}"
-        for row in clone.table(where, "\t", ("uid",)):
+        file = f"{folder}/{name}" if folder else name
+        for row in clone.table(file, "\t", ("uid",)):
             uid = row.pop("uid")
             for model, cell in row.items():
-                models.setdefault(model, {}).setdefault(uid, []).append(_cell(cell, where, uid))
+                models.setdefault(model, {}).setdefault(uid, []).append(_cell(cell, f"{clone.root / file}: {uid}"))
     for ratings in models.values():
         if any(len(rated) != len(names) for rated in ratings.values()):
             raise PublishedDataError(f"{clone.root / folder}: every rater must rate every image once")
     return models
 
 
-def _cell(cell: str, where: str, uid: str) -> tuple[float, float, float]:
+def _cell(cell: str, where: str) -> tuple[float, float, float]:
     try:
         consistency, quality = (float(value) for value in from_json(cell))
     except (ValueError, TypeError) as error:
-        raise PublishedDataError(f"{where}: {uid}: must be [SC, PQ], got {cell[:40]!r}") from error
+        raise PublishedDataError(f"{where}: must be [SC, PQ], got {cell[:40]!r}") from error
     if not (0 <= consistency <= 1 and 0 <= quality <= 1):
-        raise PublishedDataError(f"{where}: {uid}: ratings must be 0 to 1, got {cell[:40]!r}")
+        raise PublishedDataError(f"{where}: ratings must be 0 to 1, got {cell[:40]!r}")
     return consistency, quality, math.sqrt(consistency * quality)
 
 

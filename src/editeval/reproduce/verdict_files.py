@@ -11,7 +11,7 @@ imagenhub   FOLDER with a .tsv per rater, a column per model, in each cell [SC, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -66,8 +66,9 @@ def _own(path: Path, text: str) -> Iterator[PeoplesVerdict]:
             continue
         try:
             entry = from_json(line)
-            a, b, winner = (str(entry[name]) for name in ("a", "b", "winner"))
-            cluster, question = str(entry.get("cluster") or entry["id"]), str(entry.get("question") or OVERALL)
+            a, b, winner = (_word(entry, name) for name in ("a", "b", "winner"))
+            question = _word(entry, "question") if entry.get("question") else OVERALL
+            cluster = str(entry.get("cluster") or entry["id"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             what = "must be an object with id, a, b and winner"
             raise PublishedDataError(f"{path}:{number}: {what}: {error!r}") from error
@@ -75,6 +76,14 @@ def _own(path: Path, text: str) -> Iterator[PeoplesVerdict]:
         if won is None:
             raise PublishedDataError(f"{path}:{number}: winner: must be {a}, {b}, a, b or tie, got {winner[:40]!r}")
         yield PeoplesVerdict(question, cluster, PairVerdict(a, b, won))
+
+
+def _word(entry: Mapping[str, object], name: str) -> str:
+    """Raises TypeError for anything but text: a number is not called like the text that looks like it."""
+    found = entry[name]
+    if not isinstance(found, str) or not found.strip():
+        raise TypeError(f"{name}: must be text, got {found!r:.40}")
+    return found
 
 
 def _mmrb2(path: Path, text: str) -> Iterator[PeoplesVerdict]:
@@ -85,7 +94,7 @@ def _mmrb2(path: Path, text: str) -> Iterator[PeoplesVerdict]:
     for number, entry in enumerate(pairs):
         try:
             key = str(entry["id"] if "id" in entry else entry["pair_id"])
-            a, b = (str(entry[name]["model_name"]) for name in ("response_a", "response_b"))
+            a, b = (_word(entry[name], "model_name") for name in ("response_a", "response_b"))
             won = _CHOSEN[entry["chosen"]]
         except (TypeError, KeyError, AttributeError) as error:
             what = "must have id, response_a and response_b with model_name, and chosen A or B"

@@ -163,9 +163,12 @@ class Arena:
         steps: list[_Step] = []
         for turn in range(max(wanted.values(), default=0)):
             for pair in [pair for pair, many in wanted.items() if turn < many]:
-                cluster = list(self._images[pair])[self._next[pair]]
+                cluster, before = list(self._images[pair])[self._next[pair]], num
                 num += sum(not self._is_equal(pair, one) for one in self._images[pair][cluster])
                 if self.limits.max_pairs is not None and num > self.limits.max_pairs:
+                    if not before:
+                        what = f"the samples of a source image are asked together, and the first image has {num}"
+                        raise ConfigError(f"--max-pairs: {what}; give at least {num}, got {self.limits.max_pairs}")
                     return steps, True
                 self._next[pair] += 1
                 steps.append((pair, cluster))

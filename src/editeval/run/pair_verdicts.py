@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations, pairwise
 
+from editeval.errors import UserError
 from editeval.reports.data import JsonObject
 from editeval.stats import betting
 from editeval.stats.ranking import ALPHA, Pair, PairResult, Ranking, rank
 
 SCHEMA_VERSION = 1
+MAX_MODELS = 50
+"""What a ranking costs grows with the fourth power of it: minutes here, hours with twice as many."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,9 @@ class Verdicts:
     stopped: str = "all"  # or "decided", all neighbours in rank are; or "max_pairs"
 
     def __post_init__(self) -> None:
+        if len(self.names) > MAX_MODELS:
+            what = f"at most {MAX_MODELS} models can be ranked at once, got {len(self.names):,}"
+            raise UserError(f"compare: {what}; leave some out")
         for question in self.questions:
             self.won[question] = {pair: {} for pair in combinations(self.names, 2)}
             self.unread[question] = Counter()
