@@ -1,0 +1,41 @@
+"""The command line of the commands that decide: which model is better, and on whose scale."""
+
+from __future__ import annotations
+
+from editeval.cli.arguments import Parser
+from editeval.cli.console import EXIT_CODES
+from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command, flag, switch
+
+
+def add_comparisons(commands: Commands[Parser]) -> None:
+    add_command(
+        commands,
+        "compare",
+        "which model is better: by a judge of pairs of edits, by people's verdicts, or by the scores of the runs",
+        flag("runs", nargs="*", default=[], metavar="RUN", help="two or more: run directories, or their names"),
+        flag("--judge", metavar="FILE", help="configuration whose judge compares two edits (protocol: pairwise, ...)"),
+        flag("--verdicts", metavar="FILE", help="people's verdicts instead: .jsonl, MMRB2's .json, ImagenHub's folder"),
+        flag("--max-pairs", type=int, metavar="N", help="ask about at most N pairs of edits"),
+        switch("--all", "ask about every pair of edits, whatever the answers are"),
+        flag("--out", metavar="FOLDER", help="of comparison.json and .md (default: comparisons/ beside the runs)"),
+        flag("--seed", type=int, default=0, metavar="N", help="of the order of samples and of the bootstrap"),
+        flag("--set", action="append", default=[], metavar="A.B=C", help="of the judge; repeatable"),
+        flag("--data", metavar="PATH", help="where the data of the runs' benchmark are now"),
+        *(RUNS_IN, JSON, CODE, DEBUG),
+        epilog="examples:\n  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
+        "  editeval compare --verdicts people.jsonl\n\n" + EXIT_CODES,
+    )
+    add_command(
+        commands,
+        "bridge",
+        "carry a new judge's scores over to an old judge's scale, from what both judged",
+        flag("--anchor", nargs="+", required=True, metavar="RUN", help="what both judged: runs, or tables"),
+        flag("--from", dest="source", required=True, metavar="NEW", help="judge whose scores are carried over"),
+        flag("--to", dest="target", required=True, metavar="OLD", help="judge on whose scale they are to be"),
+        flag("--metric", action="append", default=[], metavar="TO[=FROM]", help="only these; default: all in common"),
+        flag("--out", metavar="FILE", help="default: bridge-NEW-to-OLD.json here"),
+        *(RUNS_IN, DEBUG),
+        epilog="examples:\n  editeval bridge --anchor runA runB runC --from qwen --to gpt-4.1\n"
+        "  editeval report new-run --scale-of gpt-4.1 --bridge bridge-qwen-to-gpt-4.1.json\n\n"
+        "Tables have the columns editor, sample, from, to, and metric, cluster, category if there are several.\n",
+    )
