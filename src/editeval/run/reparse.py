@@ -19,6 +19,7 @@ from editeval.store.fingerprints import judge_request
 from editeval.store.records import Details, Json, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import official_use_in, recorded_scales
+from editeval.text import fixed
 from editeval.types import JudgeRequest, Outcome, Sample, Score
 
 _PAGE = 256
@@ -237,4 +238,4 @@ def _what(before: Score | None, after: Score) -> str:
 def _said(score: Score | None) -> str:
     if score is None:
         return "-"
-    return score.reason if score.value is None else f"{score.value:.2f}"
+    return score.reason if score.value is None else fixed(score.value)
