@@ -10,7 +10,6 @@ import pytest
 
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
-
 from editeval.judges.parsing import answers
 from editeval.judges.protocols import protocol as protocols
 from editeval.run import forecast
