@@ -11,6 +11,7 @@ from pathlib import Path
 from editeval import plugins
 from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
+from editeval.reports import badge as badges
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
 from editeval.reports.i18n import Message
@@ -30,6 +31,7 @@ from editeval.run.planted import planted
 from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
+from editeval.stats import rates
 from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
@@ -80,7 +82,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about_bridges, bridges = equated.told(store, shown, counted.entries)
     about = (*about_bridges, *about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
     is_good = not shown or is_trusted(*certificates[shown[0].id])
-    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
+    badge, warnings = badges.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
@@ -92,7 +94,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
-        coverage=data.coverage_of(seen),
+        coverage=_coverage(seen),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
@@ -112,6 +114,18 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         groups=tuple(counted.groups(authors)),
         certificate=certificate_block(certificates[shown[0].id][0] if shown else None),
     )
+
+
+def _coverage(seen: data.Survey) -> data.JsonObject:
+    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted."""
+    counted = {"scored": (seen.num_scored, seen.num_samples), "failed": (seen.num_failed, seen.num_samples)}
+    counted["parse_rate"] = (seen.num_answers - seen.num_unparsed, seen.num_answers)
+    found = {name: rates.of_share(*pair) for name, pair in counted.items() if pair[1]}
+    return {
+        **data.coverage_of(seen),
+        "intervals": {name: [one.low, one.high] for name, one in found.items()},
+        "is_headline": badges.is_headline(seen.num_scored, seen.num_samples),
+    }
 
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:

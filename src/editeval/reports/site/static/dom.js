@@ -60,11 +60,7 @@
     select.hidden = choices.length < 2;
   };
 
-  /** As `fixed` in editeval/text.py: below 0.1 in size two significant figures, in at most four decimals. */
-  const fixed = (value) => {
-    const exponent = Number(value.toExponential(1).split("e")[1]), small = value !== 0 && Math.abs(value) < 0.1;
-    return value.toFixed(small ? Math.max(2, Math.min(4, 1 - exponent)) : 2).replace(/^-(?=[0.]*$)/, "");
-  };
+  const fixed = (v) => v.toFixed(v && Math.abs(v) < 0.1 ? Math.max(2, Math.min(4, 1 - v.toExponential(1).split("e")[1])) : 2).replace(/^-(?=[0.]*$)/, "");
   const duration = (seconds) => (seconds === null ? "" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`);
 
   /** Beside a command or a configuration: a button that copies it. */
