@@ -27,6 +27,7 @@ from editeval.reports.format import (
     subset_line,
 )
 from editeval.reports.i18n import english
+from editeval.reports.judge_trust import control_lines
 from editeval.reports.official_numbers import claim_lines
 from editeval.text import printable, shortened
 from editeval.types import Summary
@@ -60,7 +61,7 @@ def _blocks(report: Report, seen: Survey) -> Iterator[Sequence[str]]:
     if report.warnings:
         yield [f"- {escaped(warning)}" for warning in report.warnings]
     shares = [("shares, 95 % intervals", line)] if (line := coverage_line(report)) else []
-    yield [f"- {name}: {escaped(value)}" for name, value in (*shares, *run_facts(report))]
+    yield [f"- {name}: {escaped(value)}" for name, value in (*shares, *control_lines(report.run), *run_facts(report))]
     if seen.num_scored:
         yield from _scores(report)
     if seen.causes:

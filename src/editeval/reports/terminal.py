@@ -46,7 +46,7 @@ from editeval.reports.format import (
     trust_lines,
 )
 from editeval.reports.i18n import english
-from editeval.reports.judge_trust import CERTIFIED, figures_line
+from editeval.reports.judge_trust import CERTIFIED, control_lines, figures_line
 from editeval.reports.official_numbers import claim_lines, official_lines
 from editeval.text import NOTHING, fixed, moment, printable, share, shortened
 from editeval.types import Summary
@@ -113,6 +113,7 @@ def _lines(report: Report, seen: Survey) -> Iterator[tuple[str, str]]:
         ("edits", policy_shares(report.run)),
         *score_lines(report),
         *trust_lines(report),
+        *((name, str(line)) for name, line in control_lines(report.run)),
         *official_lines(report),
         ("policy", policy_line(report)),
         ("reused", reused_line(report)),

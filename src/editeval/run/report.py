@@ -24,7 +24,8 @@ from editeval.reports.judge_trust import (
     photographic_blocks,
 )
 from editeval.reports.site import write
-from editeval.run import equated, imports, pictures, recorded, results
+from editeval.run import control_checks, equated, imports, pictures, recorded, results
+from editeval.run.counted import Counted
 from editeval.run.official import claim_of
 from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
@@ -32,8 +33,6 @@ from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
 from editeval.stats import rates
-from editeval.stats.equating import Equating
-from editeval.stats.summary import Entry, summarise
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
 from editeval.store.ledger_events import (
@@ -49,7 +48,6 @@ from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import duration
-from editeval.types import Metric, OfficialMean, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
 _Certificates = Mapping[str, Trust]
@@ -69,7 +67,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         return results.rows(store, shown)
 
     scales = results.scales(store, shown)
-    counted = _Counted(metrics, scales, results.equatings(store, shown))
+    counted = Counted(metrics, scales, results.equatings(store, shown))
     seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
     about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
@@ -81,12 +79,19 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     about_others = (Message("edits_of_others", (int(others),)),) if others else ()
     about_bridges, bridges = equated.told(store, shown, counted.entries)
     about = (*about_bridges, *about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
-    is_good = not shown or is_trusted(*certificates[shown[0].id])
+    controls = control_checks.told(plan, store, shown[0], counted) if shown else None
+    about = (*about, *control_checks.warnings(shown[0].name if shown else "", controls))
+    is_good = not shown or _is_good(plan, shown[0], certificates[shown[0].id], controls)
     badge, warnings = badges.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
-    also: dict[str, object] = {"official": official, "official_claim": claim_of(store, shown), "equated": bridges}
+    also: dict[str, object] = {
+        "official": official,
+        "official_claim": claim_of(store, shown),
+        "equated": bridges,
+        "controls": controls,
+    }
     also = {name: value for name, value in also.items() if value}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
@@ -128,6 +133,12 @@ def _coverage(seen: data.Survey) -> data.JsonObject:
     }
 
 
+def _is_good(plan: Plan, shown: ShownScoreSet, trust: Trust, controls: data.JsonObject | None) -> bool:
+    """Whether neither a certificate nor a control of this run shows that the judge's scores mean nothing."""
+    reads = next((one.judge.reads_instruction for one in plan.judgings if one.id == shown.judged_in), True)
+    return is_trusted(*trust) and control_checks.is_sound(controls, reads)
+
+
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
     """Of several source images our own judge of pixels is shown the first one."""
     num = sum(len(sample.images) > 1 for sample in plan.samples)
@@ -146,64 +157,6 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
     return {one.id: certificates_in(folder, also.get(one.judged_in) or [one.judged_in]) for one in shown}
-
-
-class _Counted:
-    """The entries of every metric, gathered in one pass over the samples."""
-
-    def __init__(
-        self, metrics: Sequence[str], scales: Mapping[str, Metric], bridged: Mapping[str, Equating] | None = None
-    ) -> None:
-        self._scales, self._bridged = scales, bridged or {}
-        self.entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
-        self._names: dict[str, list[str]] = {by: [] for by in data.GROUPED_BY}
-
-    def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
-        """`samples`, each counted on its way."""
-        for row in samples:
-            for metric, entries in self.entries.items():
-                entries.append(results.entry_of(row, metric))
-            for by, names in self._names.items():
-                names.append(getattr(row, by))
-            yield row
-
-    def groups(self, official: Sequence[tuple[OfficialMean, Sequence[str]]]) -> Iterator[data.SampleGroup]:
-        """The samples by language and by named subset; nothing of one that they all share."""
-        for by, names in self._names.items():
-            if len(set(names)) < 2:
-                continue
-            parts: dict[str, _Counted] = {}
-            for at, name in enumerate(names):
-                if name not in parts:
-                    parts[name] = _Counted(tuple(self.entries), self._scales, self._bridged)
-                for metric, entries in self.entries.items():
-                    parts[name].entries[metric].append(entries[at])
-                for other, all_names in self._names.items():
-                    parts[name]._names[other].append(all_names[at])
-            for name, part in parts.items():
-                told = (number for one in official for number in part.official(*one))
-                means = tuple(told) if name else ()  # the rest of a benchmark has no name
-                yield data.SampleGroup(by, name, tuple(part.summaries()), means)
-
-    def official(self, mean: OfficialMean, labels: Sequence[str]) -> Iterator[dict[str, object]]:
-        """What report.json says of a number that the authors would print: one for each language, as with them."""
-        languages = self._names["language"]
-        several = dict.fromkeys(languages) if len(set(languages)) > 1 else {}
-        for language in several or ("",):
-            scores: dict[str, list[float]] = {}
-            pairs = (pair for label in labels for pair in zip(self.entries[label], languages, strict=True))
-            spoken = (entry for entry, one in pairs if not several or one == language)
-            entries = [entry for entry in spoken if mean.covers(entry[0]) and entry[2] != "not_applicable"]
-            for category, _, _, value in entries:
-                scores.setdefault(category, []).extend([] if value is None else [value])
-            counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
-            said = {"language": language} if several else {}
-            named = {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule}
-            yield {**named, **counts, **said}
-
-    def summaries(self) -> Iterator[Summary]:
-        for metric, entries in self.entries.items():
-            yield from summarise(entries, metric, self._scales.get(metric), self._bridged.get(metric))
 
 
 def publish(plan: Plan, store: RunStore) -> Report:

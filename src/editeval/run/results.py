@@ -213,10 +213,9 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
             known[group, metric, summary.category] = asdict(summary)
     for group, summary in told:
         where = f"{summary.get('metric')} of {summary.get('category')}{' in ' if group[0] else ''}{' '.join(group)}"
-        found_now = known.get((group, summary.get("metric"), summary.get("category")), {})
-        unchecked = _unchecked(summary, found_now)
-        for name, value in found_now.items():
-            if name not in unchecked and not _is_equal(summary.get(name), value):
+        now = known.get((group, summary.get("metric"), summary.get("category")), {})
+        for name, value in now.items():
+            if name not in _unchecked(summary, now) and not _is_equal(summary.get(name), value):
                 detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
                 yield Problem("report", path.name, detail)
                 return
