@@ -50,6 +50,7 @@ CODE = switch("--allow-code", "a `type` that is a file or a module may be run")
 DEBUG = switch("--debug", "errors keep their traceback")
 JSON = switch("--json", "machine-readable")
 CONFIG = flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="default: config.yaml")
+NAME = flag("--name", metavar="NAME", help="what tables call the run, and commands may; it decides nothing else")
 RUNS_IN = flag("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
 RUN = several(
     flag("run", nargs="?", default="latest", metavar="RUN", help="a run directory, its name, or latest"), RUNS_IN

@@ -11,6 +11,7 @@ from editeval.cli.flags import (
     DEBUG,
     DISPLAY,
     JSON,
+    NAME,
     RUN,
     RUNS_IN,
     Commands,
@@ -40,7 +41,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_looks, _add_scores, add_comparisons, _add_others):
+    for add in (_add_runs, _add_imports, _add_lists, _add_looks, _add_scores, add_comparisons, _add_others):
         add(commands)
     return parser
 
@@ -50,6 +51,7 @@ def build_legacy_parser() -> Parser:
     parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
     default = "config.yaml"
     parser.add_argument("--config", default=default, metavar="CONFIG", help=f"configuration (default: {default})")
+    NAME(parser)
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
     return parser
@@ -59,6 +61,7 @@ def _add_runs(commands: Commands[Parser]) -> None:
     run = add_command(
         commands, "run", "edit, judge and report; the same command again continues", CONFIG, epilog=EXIT_CODES
     )
+    NAME(run)
     run_flags(run)
     add_command(commands, "check", "is this configuration sound? starts nothing", CONFIG, CONFIG_FLAGS, module="run")
     add_command(
@@ -95,6 +98,19 @@ def _add_imports(commands: Commands[Parser]) -> None:
     run_flags(imports)
     imports.set_defaults(command="import_edits")
     imports.last = "config"
+
+
+def _add_lists(commands: Commands[Parser]) -> None:
+    add_command(
+        commands,
+        "runs",
+        "the runs of a folder, the newest first: model, benchmark, mean, interval, coverage, badge",
+        flag("folder", nargs="?", default="outputs", metavar="FOLDER", help="default: outputs"),
+        flag("--benchmark", metavar="TEXT", help="only those whose benchmark's name contains TEXT"),
+        flag("--model", metavar="TEXT", help="only those whose model contains TEXT"),
+        flag("--last", type=int, metavar="N", help="only the N newest"),
+        JSON,
+    )
 
 
 def _add_looks(commands: Commands[Parser]) -> None:
