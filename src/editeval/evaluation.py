@@ -87,7 +87,9 @@ def _loaded(
 ) -> Config:
     if isinstance(config, Config):
         if sections or overrides:
-            raise ConfigError("editor, judge, benchmark and overrides go with a configuration file, not with a resolved Config")
+            raise ConfigError(
+                "editor, judge, benchmark and overrides go with a configuration file, not with a resolved Config"
+            )
         return config
     check_plain("", overrides)
     if isinstance(config, str | Path):
