@@ -12,7 +12,7 @@ colour     distance to the target per pixel, summed over a slightly blurred pict
 edges      the same share for the slopes of a finer picture; strong edges count alike, so that places decide.
 agreement  the contrast and structure term of SSIM (Wang et al., 2004), pooled: do light and dark vary together?
 
-All sums are of whole numbers below 2 ** 53, and results are rounded: every machine finds the same. `ssim`, for the judge
+All sums are of whole numbers below 2 ** 53, and results are rounded: every machine finds the same. `ssim`, of the judge
 `image_metrics`, is plain floating point.
 """
 
@@ -322,7 +322,7 @@ def agreement(target: Whole, edited: Whole, mask: Mask) -> tuple[int, int]:
 
 
 def ssim(one: Grey, other: Grey) -> Grey:
-    """Structural similarity at each pixel and colour of values 0-1; the borders are mirrored, as torchmetrics has it."""
+    """At each pixel and colour of values 0-1; the borders are mirrored, as torchmetrics has it."""
     from scipy.ndimage import gaussian_filter
 
     def mean(values: Grey) -> Grey:
