@@ -32,7 +32,7 @@ ALLOWED = {
     "http": ("text",),
     "benchmarks": ("config", "images", "machine", "plugins", "prompts", "rungs"),
     "editors": ("http", "images", "machine", "rungs", "text"),
-    "judges": ("http", "images", "metrics", "prompts", "text"),
+    "judges": ("http", "images", "machine", "metrics", "prompts", "text"),
     # the parts of a run
     "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),
     "stats": ("store",),
