@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from editeval.errors import MachineError
 from editeval.judges.local import adapter as adapters
 from editeval.judges.parsing.reply import LABELS
+from editeval.machine.versions import to_install
 from editeval.types import Facts, HubModel
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def load_preprocessing(wanted: ModelRequest, families: Sequence[str] = FAMILIES)
         import transformers  # noqa: F401
     except ModuleNotFoundError as error:
         raise MachineError(
-            f"reward_model.type: needs the package {error.name}; install torch and transformers"
+            f"reward_model.type: needs the package {error.name}; {to_install('judge')}"
         ) from error
     check_folder(wanted)
     config = load_config(wanted, families)
