@@ -38,7 +38,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(sdist) as archive:
         archive.extractall(folder, filter="data")
     unpacked = folder / sdist.name.removesuffix(".tar.gz")
-    for name in ("Makefile", "CHANGELOG.md", "main.py", "docs/glossary.md", "requirements/dev.txt", "tests/conftest.py"):
+    for name in (
+        "Makefile",
+        "CHANGELOG.md",
+        "main.py",
+        "docs/glossary.md",
+        "requirements/dev.txt",
+        "tests/conftest.py",
+    ):
         assert (unpacked / name).read_bytes() == (ROOT / name).read_bytes(), name
     done(sys.executable, "-c", build, "wheel", folder, cwd=unpacked)
     return next(folder.glob("*.whl"))
@@ -96,7 +103,9 @@ def test_what_is_to_be_installed_is_named_by_its_packages_and_for_this_python() 
     assert command.endswith("install 'pyarrow>=19'") and "editeval" not in command.replace(sys.executable, "")
     for path in (*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("README*.md")):
         text = path.read_text(encoding="utf-8")
-        assert path.name == "decisions.md" or not re.search(r"pip install[^\n]*['\" ]editeval(\[|==)", text), f"{path}: no index has editeval"
+        assert path.name == "decisions.md" or not re.search(r"pip install[^\n]*['\" ]editeval(\[|==)", text), (
+            f"{path}: no index has editeval"
+        )
 
 
 def test_a_name_that_is_neither_here_nor_ready_is_one_line(tmp_path: Path) -> None:

@@ -179,9 +179,7 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MachineError(
-            f"benchmark: needs the package pyarrow ({error}): {to_install('parquet')}"
-        ) from error
+        raise MachineError(f"benchmark: needs the package pyarrow ({error}): {to_install('parquet')}") from error
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -51,7 +51,12 @@ CODE = switch("--allow-code", "a `type` that is a file or a module may be run")
 DEBUG = switch("--debug", "errors keep their traceback")
 JSON = switch("--json", "machine-readable")
 CONFIG = flag(
-    "config", type=located, nargs="?", default="config.yaml", metavar="CONFIG", help="default: config.yaml, here or ours"
+    "config",
+    type=located,
+    nargs="?",
+    default="config.yaml",
+    metavar="CONFIG",
+    help="default: config.yaml, here or ours",
 )
 RUNS_IN = flag("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
 RUN = several(

@@ -50,7 +50,9 @@ def build_legacy_parser() -> Parser:
     """The command line of main.py."""
     parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
     default = "config.yaml"
-    parser.add_argument("--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})")
+    parser.add_argument(
+        "--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})"
+    )
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
     return parser
@@ -86,7 +88,13 @@ def _add_imports(commands: Commands[Parser]) -> None:
         "import",
         "edits made elsewhere become a run: judge, compare and verify them like any other",
         flag("folder", metavar="FOLDER", help="with the edits; or a .jsonl of {id, image}, or a gallery of the Hub"),
-        flag("config", type=located, nargs="?", metavar="CONFIG", help="whose benchmark, judges and prompts; not its editor"),
+        flag(
+            "config",
+            type=located,
+            nargs="?",
+            metavar="CONFIG",
+            help="whose benchmark, judges and prompts; not its editor",
+        ),
         flag("--name", metavar="MODEL", help="what made the edits: begins the run's name (default: that of FOLDER)"),
         flag("--layout", default="", metavar="PATTERN", help=layout),
         module="import_edits",
@@ -163,7 +171,9 @@ def _add_scores(commands: Commands[Parser]) -> None:
         "score",
         "judge a run again, with another judge; edits nothing, and earlier scores stay",
         RUN,
-        flag("config", type=located, nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"),
+        flag(
+            "config", type=located, nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"
+        ),
         flag("--set", action="append", default=[], metavar="A.B=C", help="of judges or prompts; repeatable"),
         flag("--data", metavar="PATH", help="where the data of the run's benchmark are now"),
         *(CODE, DEBUG, DISPLAY),

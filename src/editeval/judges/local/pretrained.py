@@ -116,9 +116,7 @@ def load_preprocessing(wanted: ModelRequest, families: Sequence[str] = FAMILIES)
         import torch  # noqa: F401  transformers imports without it, and fails later
         import transformers  # noqa: F401
     except ModuleNotFoundError as error:
-        raise MachineError(
-            f"reward_model.type: needs the package {error.name}; {to_install('judge')}"
-        ) from error
+        raise MachineError(f"reward_model.type: needs the package {error.name}; {to_install('judge')}") from error
     check_folder(wanted)
     config = load_config(wanted, families)
     tokenizer = reading(wanted, lambda: _tokenizer(wanted))
