@@ -12,8 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from command_line import cli
 
+from command_line import cli
 from editeval.config import ready
 from editeval.machine.versions import to_install
 
