@@ -103,9 +103,9 @@ def test_what_is_to_be_installed_is_named_by_its_packages_and_for_this_python() 
     assert command.endswith("install 'pyarrow>=19'") and "editeval" not in command.replace(sys.executable, "")
     for path in (*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("README*.md")):
         text = path.read_text(encoding="utf-8")
-        assert path.name == "decisions.md" or not re.search(r"pip install(?![^\n]*--no-index)[^\n]*['\" ]editeval(\[|==)", text), (
-            f"{path}: no index has editeval"
-        )
+        assert path.name == "decisions.md" or not re.search(
+            r"pip install(?![^\n]*--no-index)[^\n]*['\" ]editeval(\[|==)", text
+        ), f"{path}: no index has editeval"
 
 
 def test_a_name_that_is_neither_here_nor_ready_is_one_line(tmp_path: Path) -> None:
