@@ -2,8 +2,9 @@
 
     classical               built in: the module of that name in editeval.editors
     their_editor            an entry point of the group editeval.editors in an installed package
-    my_editor.py            a file, relative to the configuration, then to the current folder; the one Editor in it
-    my_editor.py:MyEditor   a class of it
+    my_editor.py            a file, relative to the configuration, then to the current folder; the one Editor in it,
+                            or its function `edit` (`judge`, `samples`)
+    my_editor.py:MyEditor   a class of it, or a function (editeval.own_code)
     package.module          a module on the Python path or in the current folder; package.module:MyEditor
 
 Files and modules run code that nobody has installed, and need the user's consent. No registry; listing imports nothing.
@@ -24,9 +25,10 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from editeval.errors import ConfigError
+from editeval.own_code import callables, signatures
 from editeval.plugin_errors import Origin, from_here, guarded, origins
 from editeval.redaction import watch
 from editeval.types import Benchmark, Editor, Judge
@@ -46,6 +48,13 @@ CLASSES = {
     }
 }
 """Built-in names that share a module: the module and the class in it."""
+
+
+GIVEN = "_in_python"
+"""What the name of a plug-in ends with that a Python program has given as an object."""
+_given: dict[tuple[str, str], PluginClass] = {}
+_made: dict[tuple[str, int], PluginClass] = {}
+"""The plug-ins that callables of somebody's own became, which they keep: kind and id of the callable."""
 
 
 def available(kind: str) -> list[str]:
@@ -127,11 +136,16 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
             sys.path.append(str(Path.cwd()))  # code that the user trusts is found where the user is; last, or a file
             # there would be taken for the module of a library that has the same name
         return _foreign(kind, name)
+    if (kind, name) in _given:
+        return _given[kind, name]
     if name in available(kind):
         place, cls_name = built_in(kind, name)
         module = importlib.import_module(place)
         return _named(kind, module, cls_name) if cls_name else _the_class(kind, module, name)
     points = installed(kind)
+    if name not in points and name.endswith(GIVEN):
+        what = f"{name.removesuffix(GIVEN)!r} was given by a Python program, which alone can run it"
+        raise ConfigError(f"{kind}: {what}; put it into a file to name it here: my_{callables.NAMES[kind]}.py")
     if name not in points:
         names = [*available(kind), *points]
         close = difflib.get_close_matches(name, names, n=1)
@@ -143,6 +157,20 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
     return _foreign(kind, points[name][0].value.partition(" ")[0])
 
 
+def give(kind: str, name: str, found: object, where: str, token: str) -> None:
+    """From now on `name` means `found`, an object of this program. `token` stands for its code in identities."""
+    if isinstance(found, type) and issubclass(found, KINDS[kind]):
+        plugin: PluginClass | None = type(found.__name__, (found,), {"__module__": found.__module__})
+    else:
+        plugin = callables.plugin_class(kind, name.removesuffix(GIVEN), found, f"{kind}: {where}", Path.cwd(), True)
+    if plugin is None:
+        raise ConfigError(f"{kind}: {where}: must be callable, or a class with `__call__`, got {found!r}")
+    plugin.code_token = token
+    if Path(where).is_absolute():
+        origins[plugin] = _of_file(Path(where))
+    _given[kind, name] = plugin
+
+
 def _split(name: str) -> tuple[str, str]:
     """(file or module, class or nothing)."""
     place, _, cls = name.partition(":")
@@ -152,7 +180,9 @@ def _split(name: str) -> tuple[str, str]:
 def _foreign(kind: str, name: str) -> PluginClass:
     place, cls_name = _split(name)
     module = _from_file(kind, Path(place)) if is_file(name) else _from_path(kind, place)
-    found = _named(kind, module, cls_name) if cls_name else _the_class(kind, module, place)
+    found = _of_callable(kind, module, cls_name, name)
+    if found is None:
+        found = _named(kind, module, cls_name) if cls_name else _the_class(kind, module, place)
     file = Path(str(module.__file__)).resolve()
     origins[found] = _of_file(file) if is_file(name) else Origin.of_module(file, place)
     if hasattr(found, "sees_reference"):
@@ -166,6 +196,26 @@ def _foreign(kind: str, name: str) -> PluginClass:
     return found
 
 
+def _of_callable(kind: str, module: ModuleType, cls_name: str, name: str) -> PluginClass | None:
+    """The plug-in that a function, a callable or an iterable of `module` is; None if a class of KINDS is meant."""
+    if not cls_name and _classes(kind, module):
+        return None
+    word = cls_name or callables.NAMES[kind]
+    value = getattr(module, word, None)
+    if value is None or (isinstance(value, type) and issubclass(value, KINDS[kind])):
+        return None
+    known = _made.get((kind, id(value)))
+    if known is None:
+        file = Path(str(module.__file__))
+        line = f":{inspect.getsourcelines(value)[1]}" if inspect.isfunction(value) or inspect.isclass(value) else ""
+        called = word if cls_name else short_name(name)
+        known = callables.plugin_class(kind, called, value, f"{kind}: {from_here(file)}{line}", file.parent)
+        if known is not None:
+            known.__module__ = module.__name__
+            _made[kind, id(value)] = known
+    return known
+
+
 def _from_file(kind: str, path: Path) -> ModuleType:
     """The module in the file at `path`; files beside it can be imported, by `import x` and by `from . import x`."""
     path = path.expanduser().resolve()
@@ -174,7 +224,9 @@ def _from_file(kind: str, path: Path) -> ModuleType:
     folder = f"editeval_plugin_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"
     name = f"{folder}.{path.stem}"
     if name in sys.modules:
-        return sys.modules[name]
+        if not callables.has_changed(name):
+            return sys.modules[name]
+        callables.forget(name)
     if folder not in sys.modules:
         package = ModuleType(folder)
         package.__path__ = [str(path.parent)]
@@ -190,6 +242,7 @@ def _from_file(kind: str, path: Path) -> ModuleType:
     except ConfigError:
         del sys.modules[name]
         raise
+    callables.remember(name)
     return module
 
 
@@ -219,7 +272,7 @@ def _named(kind: str, module: ModuleType, cls_name: str) -> PluginClass:
     base = KINDS[kind]
     found = getattr(module, cls_name, None)
     if not (isinstance(found, type) and issubclass(found, base)):
-        has = ", ".join(cls.__name__ for cls in _classes(kind, module)) or "none"
+        has = ", ".join([*(cls.__name__ for cls in _classes(kind, module)), *_functions(module)]) or "none"
         raise ConfigError(f"{kind}: {cls_name!r} is no {base.__name__} subclass in {_shown(module)}; it has: {has}")
     if inspect.isabstract(found):
         raise _unfinished(kind, found)
@@ -233,7 +286,9 @@ def _the_class(kind: str, module: ModuleType, name: str) -> PluginClass:
     if len(whole) != 1:
         if not whole and len(found) == 1:
             raise _unfinished(kind, found[0])
-        several = f"; name one: {name}:{whole[0].__name__}" if whole else ""
+        several = f"; name one: {name}:{whole[0].__name__}" if whole else f", and no function `{callables.NAMES[kind]}`"
+        others = [] if whole else _functions(module)
+        several += f"; it has {', '.join(others)}: name one, {name}:{others[0]}" if others else ""
         what = f"must define exactly one {base.__name__} subclass, got {len(whole)}{several}"
         raise ConfigError(f"{kind}: {name} {what}")
     return whole[0]
@@ -242,6 +297,12 @@ def _the_class(kind: str, module: ModuleType, name: str) -> PluginClass:
 def _classes(kind: str, module: ModuleType) -> list[PluginClass]:
     members = inspect.getmembers(module, inspect.isclass)
     return [cls for _, cls in members if issubclass(cls, KINDS[kind]) and cls.__module__ == module.__name__]
+
+
+def _functions(module: ModuleType) -> list[str]:
+    """The functions that a module defines for others."""
+    members = inspect.getmembers(module, inspect.isfunction)
+    return [name for name, one in members if one.__module__ == module.__name__ and not name.startswith("_")]
 
 
 def _unfinished(kind: str, cls: PluginClass) -> ConfigError:
@@ -255,25 +316,7 @@ def _unfinished(kind: str, cls: PluginClass) -> ConfigError:
 def params_of(cls: PluginClass, values: Mapping[str, Any]) -> Any:
     """The parameters of a plug-in from JSON values: what travelled to a worker is what the parent had checked."""
     watch(str(values.get("api_key_env")))
-    return _revived(cls.Params, values)
-
-
-def _revived(cls: PluginClass, values: Mapping[str, Any]) -> Any:
-    if not is_dataclass(cls):
-        return cls.model_validate(dict(values))
-    hints = get_type_hints(cls)
-    return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    """JSON has no paths, tuples and records."""
-    if hint is Path and isinstance(value, str):
-        return Path(value)
-    if isinstance(value, list) and (hint is tuple or get_origin(hint) is tuple):
-        return tuple(value)
-    if isinstance(value, dict) and isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "model_validate")):
-        return _revived(hint, value)
-    return value
+    return signatures.revived(cls.Params, values)
 
 
 def _of_file(file: Path) -> Origin:
