@@ -101,6 +101,7 @@ class Evaluation:
 
     output_dir: Path
     metrics: tuple[str, ...]
+    name: str | None = None  # what the run is called in tables; decides nothing else
     controls: Controls = "auto"  # samples of each control; auto: where they cost no money
 
 
