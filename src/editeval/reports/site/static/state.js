@@ -6,7 +6,7 @@
     page: "summary", run: "0", ...ui.FILTERS, id: "", column: "",
     mode: "side", base: "source", gain: "4", cut: "50", z: "", blind: "",
   };
-  const WHOLE = /^\d+$/, NUMBER = /^\d+(\.\d+)?$/;
+  const WHOLE = /^\d+$/, NUMBER = /^-?\d+(\.\d+)?$/;
   /** What an address may say; anything else in it is as if it were not there. */
   const SHAPES = {
     page: /^(summary|grid|compare)$/, mode: /^(side|slider|blink|diff)$/, sort: /^(order|worst|best|gap|slow)$/, run: WHOLE, model: WHOLE, column: WHOLE,

@@ -1,0 +1,103 @@
+"""Several comparisons at once: p that hold for all of them together, what is decided, and the places that follow.
+
+Holm's method (1979): wrong anywhere in the family in at most 5 % of families, whatever depends on what.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from editeval.stats import intervals
+from editeval.stats.compare import Comparison
+
+ALPHA = 1 - intervals.LEVEL
+POWER = 0.8
+MAX_TIMES = 100  # as many samples as there are; where it would take more, no number of samples is named
+NOTHING_SHARED, IDENTICAL, UNRELIABLE = "nothing_shared", "identical", "unreliable"
+NOT_IDENTIFIED, NOT_DISTINGUISHABLE = "not_identified", "not_distinguishable"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison decides as one of its family: which is `better`, or in `reason` why neither is."""
+
+    better: str  # first | second, or empty
+    reason: str  # one of the words above, or empty
+    p_holm: float | None
+    detectable: float | None = None  # the difference that as many samples find 80 % of the time, if nothing is decided
+    num_more: int | None = None  # samples that would decide, were the difference as observed: an estimate
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p, in the order given."""
+    adjusted, worst = [0.0] * len(p_values), 0.0
+    for place, number in enumerate(sorted(range(len(p_values)), key=lambda n: p_values[n])):
+        worst = max(worst, min(1.0, (len(p_values) - place) * p_values[number]))
+        adjusted[number] = worst
+    return adjusted
+
+
+def rank_intervals(names: Sequence[str], better: Collection[tuple[str, str]]) -> dict[str, tuple[int, int]]:
+    """By name (best, worst) place: 1 + as many as are better, and as many fewer than all as are worse.
+
+    better   (the better one, the worse one), of every pair that is decided
+    """
+    return {
+        name: (1 + sum(loser == name for _, loser in better), len(names) - sum(winner == name for winner, _ in better))
+        for name in names
+    }
+
+
+def decide(family: Sequence[Comparison], is_higher_better: bool) -> list[Verdict]:
+    """The verdict on each; those without a p are not of the family.
+
+    Decided is what Holm's p allows and the interval agrees with; where there are too few differences for an interval,
+    p alone. A sign that the missing scores could turn decides nothing.
+    """
+    tested = [n for n, one in enumerate(family) if one.p is not None]
+    adjusted = dict(zip(tested, holm([p for one in family if (p := one.p) is not None]), strict=True))
+    level = ALPHA / max(len(tested), 1)
+    return [_verdict(one, adjusted.get(n), level, is_higher_better) for n, one in enumerate(family)]
+
+
+def _verdict(one: Comparison, p: float | None, level: float, is_higher_better: bool) -> Verdict:
+    if not one.num_shared or one.difference is None:
+        return Verdict("", NOTHING_SHARED, None)
+    if not one.wins and not one.losses:
+        return Verdict("", IDENTICAL, p)
+    if p is None:
+        return Verdict("", UNRELIABLE, None)
+    is_agreed = one.interval_note == intervals.FEW_DISTINCT or (
+        one.low is not None and one.high is not None and not one.low <= 0 <= one.high
+    )
+    if p <= ALPHA and is_agreed:
+        if not one.is_identified:
+            return Verdict("", NOT_IDENTIFIED, p)
+        return Verdict("first" if (one.difference > 0) == is_higher_better else "second", "", p)
+    least = None if one.error is None or one.df is None else detectable(one.error, one.df, level)
+    return Verdict("", NOT_DISTINGUISHABLE, p, least, _num_more(one, least))
+
+
+def detectable(error: float, df: float, level: float) -> float | None:
+    """The true difference that a two-sided t test at `level` finds with probability POWER; None without an error."""
+    if not error > 0:
+        return None
+    from scipy.special import nctdtr, stdtrit
+
+    critical = float(stdtrit(df, 1 - level / 2))
+    low, high = 0.0, 2 * critical + 10.0
+    while high - low > 1e-13 * high:
+        middle = (low + high) / 2
+        power = 1 - float(nctdtr(df, middle, critical)) + float(nctdtr(df, middle, -critical))
+        low, high = (middle, high) if power < POWER else (low, middle)
+    return error * high
+
+
+def _num_more(one: Comparison, least: float | None) -> int | None:
+    """The standard error falls with the root of the number of samples, and the spread stays as it is."""
+    if least is None or not one.difference:
+        return None
+    times = (least / abs(one.difference)) ** 2
+    return max(1, math.ceil(one.num_shared * (times - 1))) if times <= MAX_TIMES else None
