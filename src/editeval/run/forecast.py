@@ -51,7 +51,7 @@ def left_to_judge(plan: Plan, judging: ScoreSetPlan, store: RunStore | None) -> 
     if store is None:
         return list(plan.samples)
     edits = {edit.sample_id: edit.status for edit in store.edits(wanted_only=False)}
-    seen = queries.has_value(store, judging.id)
+    seen = queries.has_value(store, judging.id, judging.known.parent)
     to_be = "done" if plan.is_editing else ""
     return [one for one in plan.samples if one.id not in seen and edits.get(one.id, to_be) == "done"]
 

@@ -16,7 +16,7 @@ from editeval.errors import MachineError, Problems
 from editeval.redaction import redacted
 from editeval.reports.data import Report
 from editeval.reports.format import subset_line
-from editeval.run import forecast, imports, official, planted, recorded, results
+from editeval.run import forecast, imports, official, planted, recorded, reparse, results
 from editeval.run.chains import outdated
 from editeval.run.plan import Plan, make_plan
 from editeval.run.prepare import (
@@ -126,6 +126,7 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         if plan.is_editing:
             store.forget_edits(outdated(plan.samples, store))
         reuse(plan, store, lambda: interrupt.signum is not None)
+        reparse.adopt(plan, store)
         if plan.is_editing:
             results.configure(store, plan.judgings)
         store.record_event(SubsetChosen.of_run(plan.subset))

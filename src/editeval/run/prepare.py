@@ -88,7 +88,11 @@ def unfinished_stages(plan: Plan) -> list[Stage]:
         edited = {edit.sample_id: edit.status for edit in store.edits(wanted_only=False)}
         is_edited = all(sample.id in edited for sample in plan.samples)
         done = {sample.id for sample in plan.samples if edited.get(sample.id) == "done"}
-        judging = [j.stage for j in plan.judgings if not is_edited or done - queries.has_value(store, j.id).keys()]
+        judging = [
+            j.stage
+            for j in plan.judgings
+            if not is_edited or done - queries.has_value(store, j.id, j.known.parent).keys()
+        ]
     return judging if is_edited or not plan.is_editing else [plan.config.diffusion_model, *judging]
 
 
@@ -102,7 +106,7 @@ def recorded_so_far(plan: Plan) -> tuple[list[str], Counter[str]]:
         edits = {e.sample_id: e.status for e in store.edits(wanted_only=False)}
         states.update(edits[i] for i in ids if i in edits)
         for judging in plan.judgings:
-            seen = queries.has_value(store, judging.id)
+            seen = queries.has_value(store, judging.id, judging.known.parent)
             marks = [seen[i] for i in ids if i in seen]
             states[f"{judging.id} scored"] = sum(marks)
             states[f"{judging.id} unscored"] = len(marks) - sum(marks)

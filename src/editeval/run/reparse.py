@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,13 +15,15 @@ from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.run.plan import Plan
 from editeval.run.same_inputs import is_same_benchmark
-from editeval.store import manifest
+from editeval.store import fingerprints, manifest, queries
 from editeval.store.fingerprints import judge_request
 from editeval.store.records import Details, Json, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
-from editeval.store.score_sets import official_use_in, recorded_scales
+from editeval.store.score_sets import details_of, official_use_in, recorded_scales
+from editeval.text import fixed
 from editeval.types import JudgeRequest, Outcome, Sample, Score
 
+log = logging.getLogger("editeval")
 _PAGE = 256
 _SAME = 1e-9  # two readings of one reply that differ by less are equal
 
@@ -171,6 +174,30 @@ def keep(store: RunStore, reading: Reparse) -> None:
         store.record_score_batch(reading.id, [(scores, _outcome(row.id)) for row, scores in page])
 
 
+def adopt(plan: Plan, store: RunStore) -> None:
+    """Scores of a judge that asks what it asked, and reads the replies in a new way, come from the replies kept there.
+
+    May be cut short at any moment: the next start goes on.
+    """
+    for judging in plan.judgings:
+        parent = next((one for one in store.judgings() if one.id == judging.known.parent), None)
+        if parent is None:
+            continue
+        reading = replace(reparse_of(parent, None, None), samples={sample.id: sample for sample in plan.samples})
+        store.add_judging(judging.id, parent.judge, details_of(judging.name, judging.stage, judging.known))
+        fingerprints.record(store, fingerprints.recorded(store, "judge", parent.id), "judge", judging.id)
+        kept = queries.kept_inputs(store, judging.id, parent.id)
+        shown = {key: inputs for key, inputs in kept.items() if inputs is not None}
+        fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in kept)
+        while page := list(islice(fresh, _PAGE)):
+            batch = [(scores, _outcome(row.id)) for row, scores in page]
+            store.record_score_batch(judging.id, batch, inputs=shown)
+        if kept:
+            log.info(
+                "Judge %s: the replies of %d samples are read in a new way: nothing is asked", judging.name, len(kept)
+            )
+
+
 def _outdated(store: RunStore, reading: Reparse) -> Iterator[str]:
     """Samples whose kept scores of this reading are not those of the replies that the parent has by now."""
     protocol = reading.loaded
@@ -237,4 +264,4 @@ def _what(before: Score | None, after: Score) -> str:
 def _said(score: Score | None) -> str:
     if score is None:
         return "-"
-    return score.reason if score.value is None else f"{score.value:.2f}"
+    return score.reason if score.value is None else fixed(score.value)

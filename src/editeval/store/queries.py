@@ -58,10 +58,27 @@ def metrics(store: RunStore, judging_id: str) -> tuple[str, ...]:
     return tuple(row[0] for row in found)
 
 
-def has_value(store: RunStore, judging_id: str) -> dict[str, bool]:
-    """By sample, those that are not wanted now included: whether its headline is a score, or was left unscored."""
+def has_value(store: RunStore, judging_id: str, parent: str = "") -> dict[str, bool]:
+    """By sample, those that are not wanted now included: whether its headline is a score, or was left unscored.
+
+    Those that `parent` has replies for, which are still to be read for this score set, count as they stand there.
+    """
     sql = "SELECT sample_id, value IS NOT NULL FROM scores WHERE judging_id = ? AND place = 0"
-    return {sample_id: bool(scored) for sample_id, scored in store.query(sql, judging_id)}
+    found = {sample_id: bool(scored) for sample_id, scored in store.query(sql, judging_id)}
+    if parent:
+        left = kept_inputs(store, judging_id, parent)
+        found |= {sample_id: bool(scored) for sample_id, scored in store.query(sql, parent) if sample_id in left}
+    return found
+
+
+def kept_inputs(store: RunStore, judging_id: str, parent: str) -> dict[str, str | None]:
+    """By sample, what the judge was shown for `parent`: samples that were never tried for `judging_id`."""
+    sql = (
+        "SELECT c.sample_id, c.inputs FROM scores c WHERE c.judging_id = ?1 AND c.place = 0 AND NOT EXISTS "
+        "(SELECT 1 FROM scores o WHERE o.judging_id = ?2 AND o.sample_id = c.sample_id)"
+    )
+    tried = {key for (key,) in store.query("SELECT sample_id FROM attempts WHERE judging_id = ?", judging_id)}
+    return {sample_id: inputs for sample_id, inputs in store.query(sql, parent, judging_id) if sample_id not in tried}
 
 
 def subset(store: RunStore) -> Subset | None:

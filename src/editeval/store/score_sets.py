@@ -32,6 +32,8 @@ class ScoreSetId:
     official_use: OfficialUse | None = None
     scales: Mapping[str, Metric] = field(default_factory=dict)  # of the metrics that are not 0-10
     replaces: tuple[str, ...] = ()  # why the run's scores of the judge of this name are not its
+    earlier: frozenset[str] = frozenset()  # the judge's fingerprints while it asked the same and read otherwise
+    parent: str = ""  # scores that the run has of such a version: their kept replies can be read again
 
     @property
     def id(self) -> str:
@@ -79,6 +81,7 @@ def score_set_id(stage: Stage, judge: type[Judge], prompts: Mapping[str, Prompt]
         official=judge.official_of(stage.params),
         official_use=_official_use(judge, stage),
         scales=judge.scales_of(stage.params),
+        earlier=_earlier(judge, stage),
     )
 
 
@@ -86,6 +89,12 @@ def _official_use(judge: type[Judge], stage: Stage) -> OfficialUse | None:
     """What the judge's class method `official_use_of` says; None for a judge without one."""
     told: Callable[[object], OfficialUse | None] | None = getattr(judge, "official_use_of", None)
     return told(stage.params) if told is not None else None
+
+
+def _earlier(judge: type[Judge], stage: Stage) -> frozenset[str]:
+    """What the judge's class method `earlier_fingerprints_of` says; none for a judge without one."""
+    told: Callable[[object], frozenset[str]] | None = getattr(judge, "earlier_fingerprints_of", None)
+    return told(stage.params) if told is not None else frozenset()
 
 
 def notes_of(judge: type[Judge], stage: Stage) -> tuple[str, ...]:
@@ -164,10 +173,26 @@ def _settled(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str,
         known = fingerprints.recorded(store, "judge", candidate)
         changed = fingerprints.changed(known, now)
         if not changed:
-            return replace(wanted, settled=candidate, unrecorded=tuple(fingerprints.unrecorded(known, now)))
+            unrecorded = tuple(fingerprints.unrecorded(known, now))
+            parent = _read_otherwise(wanted, store, there)
+            return replace(wanted, settled=candidate, unrecorded=unrecorded, parent=parent)
         reasons += _in_words(changed, there[candidate], wanted)
     free = next((candidate for candidate in wanted.ids() if candidate not in there), wanted.own_id)
+    if not reasons and (parent := _read_otherwise(wanted, store, there)):
+        return replace(wanted, settled=free, parent=parent)
     return replace(wanted, settled=free, replaces=tuple(reasons or _differences(name, wanted, store, there)))
+
+
+def _read_otherwise(wanted: ScoreSetId, store: RunStore, there: Mapping[str, ScoreSet]) -> str:
+    """The newest score set of the same judge, asked the same, whose replies were read in an earlier way; or ""."""
+    for judging in reversed(list(there.values())):
+        told = judging.details.get("identity", {})
+        if told.get("code") in wanted.earlier and {**told, "code": ""} == {**wanted.identity, "code": ""}:
+            known = fingerprints.recorded(store, "judge", judging.id)
+            now = wanted.inputs.parts
+            if "parent" not in judging.details and not fingerprints.changed(known, now):
+                return judging.id
+    return ""
 
 
 def _differences(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[str, ScoreSet]) -> list[str]:
@@ -180,14 +205,11 @@ def _differences(name: str, wanted: ScoreSetId, store: RunStore, there: Mapping[
     for judging in reversed(list(there.values())):
         told = judging.details.get("identity", {})
         if judging.details.get("name") == name and _bare(told) | {"code": ""} == _bare(wanted.identity) | {"code": ""}:
-            return [_READ_BEFORE]
+            return [_OTHER_VERSION]
     return []
 
 
-_READ_BEFORE = (
-    "how replies are read, or the questions: those there are of another version of editeval (`editeval reparse` reads "
-    "their kept replies again without asking)"
-)
+_OTHER_VERSION = "what it asks or how it counts: the scores there are of another version of editeval"
 
 
 def _in_words(changed: list[str], old: ScoreSet, wanted: ScoreSetId) -> list[str]:

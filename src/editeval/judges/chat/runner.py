@@ -255,6 +255,11 @@ class ProtocolJudge(Judge, Generic[P]):
         """Hash of everything in the code that decides a score; part of the identity of its scores."""
         return protocols.fingerprint(params.asking)
 
+    @classmethod
+    def earlier_fingerprints_of(cls, params: AskParams) -> frozenset[str]:
+        """Those that it had while it asked the same and read the replies in another way."""
+        return protocols.earlier_fingerprints(params.asking)
+
     @abstractmethod
     def backend(self, devices: Sequence[str]) -> Backend[P]:
         """What answers, loaded. Raises MachineError if it cannot be used."""

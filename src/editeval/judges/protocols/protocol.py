@@ -17,6 +17,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import ClassVar
 
@@ -186,6 +187,17 @@ def reader(protocol: Protocol) -> int:
 
 def fingerprint(protocol: Protocol) -> str:
     """Hash of everything that a protocol decides, as 16 hex digits: its words and switches as well."""
+    return _fingerprint(protocol, protocol.version, reader(protocol))
+
+
+def earlier_fingerprints(protocol: Protocol) -> frozenset[str]:
+    """Those of versions of editeval that asked the very same and read the replies in another way."""
+    now = protocol.version, reader(protocol)
+    before = product(range(1, now[0] + 1), range(1, now[1] + 1))
+    return frozenset(_fingerprint(protocol, *versions) for versions in before if versions != now)
+
+
+def _fingerprint(protocol: Protocol, version: int, read_by: int) -> str:
     asked = [[described(question) for question in protocol.questions(request)] for request in protocol.examples()]
     further: list[object] = []  # what a protocol without it does not have: fingerprints of before stay
     if protocol.scales:
@@ -194,8 +206,7 @@ def fingerprint(protocol: Protocol) -> str:
         further.append({"words": dict(protocol.words)})
     if protocol.match_published:
         further.append({"match_published": sorted(protocol.match_published)})
-    read_by = reader(protocol)
-    parts = [protocol.name, protocol.metrics, protocol.version, read_by, SHOWN_AS, asked, *further]
+    parts = [protocol.name, protocol.metrics, version, read_by, SHOWN_AS, asked, *further]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
