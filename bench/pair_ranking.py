@@ -1,8 +1,8 @@
 """How often rankings from pairs are right, by simulation: `python bench/pair_ranking.py`, minutes; prints Markdown.
 
 Models have abilities, every source image likes each model more or less than others do, and verdicts are Davidson's.
-Pairs are asked about as `editeval compare` does, in the rounds of
-a judge on a server, until all neighbours are decided or nothing is left.
+Pairs are asked about as `editeval compare` does, in the rounds of a judge on a server, until all
+neighbours are decided or nothing is left.
 """
 
 from __future__ import annotations

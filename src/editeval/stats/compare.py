@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from editeval.stats import intervals, signflip
 from editeval.stats.intervals import Clusters
+from editeval.stats.power import Spread, spread_of
 from editeval.types import Metric
 
 MIN_CLUSTERS = 6  # with fewer, no pattern of signs is rare enough to be beyond chance
@@ -61,8 +62,7 @@ class Comparison:
     mcnemar: float | None = None  # exact p of a metric with two values, as if no two samples shared an image
     effect: float | None = None  # d_z: difference / standard deviation of the differences; None without spread
     superiority: float | None = None  # share of samples where the first is better + half of the ties
-    error: float | None = None  # standard error of the difference, cluster-robust, ...
-    df: float | None = None  # ... with so many degrees of freedom
+    spread: Spread | None = None  # of the differences: how much one sample tells
     lowest: float | None = None  # the difference if every missing score of the first were as low as can be, and every
     highest: float | None = None  # one of the second as high; and the other way round
     is_bounded_by_scale: bool = True  # False: the metric has no such end, and the scores that were seen stand in for it
@@ -113,7 +113,7 @@ def _compared(
     wins, losses = (above, below) if metric.is_higher_better else (below, above)
     ties = len(differences) - wins - losses
     mean = math.fsum(differences) / len(differences)
-    interval, error = intervals.interval([clusters], [mean]), intervals.of_mean(clusters, mean)
+    interval = intervals.interval([clusters], [mean])
     lowest, highest, is_by_scale = _bounds(first, second, metric)
     told = Comparison(
         num_shared=len(differences),
@@ -129,8 +129,7 @@ def _compared(
         num_clusters=len(clusters),
         effect=_effect(differences, mean),
         superiority=(wins + ties / 2) / len(differences),
-        error=error.value if error else None,
-        df=error.df if error else None,
+        spread=spread_of(clusters),
         lowest=lowest,
         highest=highest,
         is_bounded_by_scale=is_by_scale,

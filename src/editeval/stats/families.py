@@ -5,15 +5,13 @@ Holm's method (1979): wrong anywhere in the family in at most 5 % of families, w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from editeval.stats import intervals
 from editeval.stats.compare import Comparison
+from editeval.stats.power import ALPHA, POWER, Spread, detectable, power_of, samples_for
 
-ALPHA = 1 - intervals.LEVEL
-POWER = 0.8
 MAX_TIMES = 100  # as many samples as there are; where it would take more, no number of samples is named
 NOTHING_SHARED, IDENTICAL, UNRELIABLE = "nothing_shared", "identical", "unreliable"
 NOT_IDENTIFIED, NOT_DISTINGUISHABLE = "not_identified", "not_distinguishable"
@@ -76,28 +74,15 @@ def _verdict(one: Comparison, p: float | None, level: float, is_higher_better: b
         if not one.is_identified:
             return Verdict("", NOT_IDENTIFIED, p)
         return Verdict("first" if (one.difference > 0) == is_higher_better else "second", "", p)
-    least = None if one.error is None or one.df is None else detectable(one.error, one.df, level)
-    return Verdict("", NOT_DISTINGUISHABLE, p, least, _num_more(one, least))
+    if one.spread is None:
+        return Verdict("", NOT_DISTINGUISHABLE, p)
+    least = detectable(one.spread, one.num_shared, level)
+    return Verdict("", NOT_DISTINGUISHABLE, p, least, _num_more(one.spread, one.difference, level))
 
 
-def detectable(error: float, df: float, level: float) -> float | None:
-    """The true difference that a two-sided t test at `level` finds with probability POWER; None without an error."""
-    if not error > 0:
+def _num_more(spread: Spread, difference: float, level: float) -> int | None:
+    """One or more; None where it takes more than MAX_TIMES as many."""
+    if power_of(spread, MAX_TIMES * spread.num, difference, level) < POWER:
         return None
-    from scipy.special import nctdtr, stdtrit
-
-    critical = float(stdtrit(df, 1 - level / 2))
-    low, high = 0.0, 2 * critical + 10.0
-    while high - low > 1e-13 * high:
-        middle = (low + high) / 2
-        power = 1 - float(nctdtr(df, middle, critical)) + float(nctdtr(df, middle, -critical))
-        low, high = (middle, high) if power < POWER else (low, middle)
-    return error * high
-
-
-def _num_more(one: Comparison, least: float | None) -> int | None:
-    """The standard error falls with the root of the number of samples, and the spread stays as it is."""
-    if least is None or not one.difference:
-        return None
-    times = (least / abs(one.difference)) ** 2
-    return max(1, math.ceil(one.num_shared * (times - 1))) if times <= MAX_TIMES else None
+    needed = samples_for(spread, difference, level)
+    return None if needed is None else max(1, needed - spread.num)

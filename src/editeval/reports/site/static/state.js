@@ -42,21 +42,15 @@
   addEventListener("popstate", changed);
 
   /** What this browser remembers; one that forbids it forgets. */
-  ui.recall = (key) => {
+  const stored = (use) => {
     try {
-      return localStorage.getItem(`editeval:${key}`);
+      return use(localStorage);
     } catch {
       return null;
     }
   };
-  ui.remember = (key, value) => {
-    try {
-      localStorage.setItem(`editeval:${key}`, value);
-      return true;
-    } catch {
-      return false;
-    }
-  };
+  ui.recall = (key) => stored((kept) => kept.getItem(`editeval:${key}`));
+  ui.remember = (key, value) => stored((kept) => (kept.setItem(`editeval:${key}`, value), true));
 
   ui.set_language = (language) => {
     ui.language = root.lang = language;

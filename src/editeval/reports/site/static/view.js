@@ -10,7 +10,7 @@
     const value = ui.value(run, row, name);
     return value && run.info.lower?.includes(name || run.info.headline) ? -value : value;
   };
-  /** The choices of a score: the headline stands for itself, whatever it is called. */
+  /** The choices of a score; "" is the headline. */
   ui.metrics = ({ info }) => info.metrics.map((name) => [name === info.headline ? "" : name, name]);
   function shows(sample, state, runs) {
     if ((state.cat && sample.category !== state.cat) || !sample.text.includes(state.q.toLowerCase())) return false;
@@ -45,8 +45,7 @@
   /** The samples that the filters leave, in the order asked for. */
   ui.listed = () => {
     const state = ui.state;
-    const ratings = state.show === "is_rated" || state.show === "wrong" ? ui.ratings_version : 0;
-    const key = JSON.stringify([Object.keys(ui.FILTERS).map((name) => state[name]), ui.complete, ui.samples.length, ratings]);
+    const key = JSON.stringify([Object.keys(ui.FILTERS).map((name) => state[name]), ui.complete, ui.samples.length, ui.ratings_version]);
     if (cached.key !== key) {
       const runs = state.model === "" ? ui.runs : ui.runs.filter((run) => String(run.index) === state.model);
       const ranked = ui.samples.filter((sample) => shows(sample, state, runs)).map((sample) => [SORTS[state.sort](sample, valuesOf(sample, state, runs), runs), sample]);
