@@ -81,11 +81,11 @@ def test_places_follow_from_what_is_decided_alone() -> None:
 def test_what_could_have_been_found_is_at_the_first_step_of_its_family() -> None:
     chance = np.random.default_rng(2)
     told = compare_all([runs_of([[x] for x in chance.normal(0, 1, 40)]) for _ in range(28)], SCALE)
-    for one, verdict in zip(told, families.decide(told, True), strict=True):
-        if verdict.better:
+    for one, decision in zip(told, families.decide(told, True), strict=True):
+        if decision.better:
             continue
-        assert one.spread is not None and verdict.detectable is not None
-        critical, noncentral = stats.t.ppf(1 - 0.05 / 28 / 2, 39), verdict.detectable / (one.spread.sd / 40**0.5)
+        assert one.spread is not None and decision.detectable is not None
+        critical, noncentral = stats.t.ppf(1 - 0.05 / 28 / 2, 39), decision.detectable / (one.spread.sd / 40**0.5)
         power = stats.nct.sf(critical, 39, noncentral) + stats.nct.cdf(-critical, 39, noncentral)
         assert power == pytest.approx(0.8, abs=1e-10)
 
@@ -93,11 +93,11 @@ def test_what_could_have_been_found_is_at_the_first_step_of_its_family() -> None
 def test_so_many_more_samples_bring_what_can_be_found_down_to_what_was_seen() -> None:
     chance = np.random.default_rng(8)
     told = compare(*runs_of([[x] for x in chance.normal(0.15, 1, 100)]), SCALE)
-    (verdict,) = families.decide([told], True)
-    assert verdict.reason == families.NOT_DISTINGUISHABLE and verdict.num_more and verdict.detectable
+    (decision,) = families.decide([told], True)
+    assert decision.reason == families.NOT_DISTINGUISHABLE and decision.num_more and decision.detectable
     assert told.difference is not None
-    ratio = (100 + verdict.num_more) / 100
-    assert verdict.detectable / ratio**0.5 == pytest.approx(abs(told.difference), rel=0.01)
+    ratio = (100 + decision.num_more) / 100
+    assert decision.detectable / ratio**0.5 == pytest.approx(abs(told.difference), rel=0.01)
     near_nothing = compare(*runs_of([[x] for x in (1.0, -1.0) * 50]), SCALE)
     assert families.decide([near_nothing], True)[0].num_more is None
 
@@ -115,10 +115,10 @@ def test_so_many_more_samples_bring_what_can_be_found_down_to_what_was_seen() ->
 )
 def test_what_decides_nothing_says_why(differences: list[list[float]], reason: str) -> None:
     told = compare(*runs_of(differences), SCALE)
-    (verdict,) = families.decide([told], True)
-    assert (verdict.better, verdict.reason) == ("", reason)
+    (decision,) = families.decide([told], True)
+    assert (decision.better, decision.reason) == ("", reason)
     assert (told.p is None) == (reason in (families.NOTHING_SHARED, families.UNRELIABLE)) == bool(told.p_note)
-    assert (verdict.detectable is not None) == (reason == families.NOT_DISTINGUISHABLE)
+    assert (decision.detectable is not None) == (reason == families.NOT_DISTINGUISHABLE)
 
 
 def with_missing(metric: Metric, num_missing: int) -> Comparison:

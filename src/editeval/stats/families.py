@@ -18,7 +18,7 @@ NOT_IDENTIFIED, NOT_DISTINGUISHABLE = "not_identified", "not_distinguishable"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """What a comparison decides as one of its family: which is `better`, or in `reason` why neither is."""
 
     better: str  # first | second, or empty
@@ -48,8 +48,8 @@ def rank_intervals(names: Sequence[str], better: Collection[tuple[str, str]]) ->
     }
 
 
-def decide(family: Sequence[Comparison], is_higher_better: bool) -> list[Verdict]:
-    """The verdict on each; those without a p are not of the family.
+def decide(family: Sequence[Comparison], is_higher_better: bool) -> list[Decision]:
+    """The decision on each; those without a p are not of the family.
 
     Decided is what Holm's p allows and the interval agrees with; where there are too few differences for an interval,
     p alone. A sign that the missing scores could turn decides nothing.
@@ -57,27 +57,27 @@ def decide(family: Sequence[Comparison], is_higher_better: bool) -> list[Verdict
     tested = [n for n, one in enumerate(family) if one.p is not None]
     adjusted = dict(zip(tested, holm([p for one in family if (p := one.p) is not None]), strict=True))
     level = ALPHA / max(len(tested), 1)
-    return [_verdict(one, adjusted.get(n), level, is_higher_better) for n, one in enumerate(family)]
+    return [_decision(one, adjusted.get(n), level, is_higher_better) for n, one in enumerate(family)]
 
 
-def _verdict(one: Comparison, p: float | None, level: float, is_higher_better: bool) -> Verdict:
+def _decision(one: Comparison, p: float | None, level: float, is_higher_better: bool) -> Decision:
     if not one.num_shared or one.difference is None:
-        return Verdict("", NOTHING_SHARED, None)
+        return Decision("", NOTHING_SHARED, None)
     if not one.wins and not one.losses:
-        return Verdict("", IDENTICAL, p)
+        return Decision("", IDENTICAL, p)
     if p is None:
-        return Verdict("", UNRELIABLE, None)
+        return Decision("", UNRELIABLE, None)
     is_agreed = one.interval_note == intervals.FEW_DISTINCT or (
         one.low is not None and one.high is not None and not one.low <= 0 <= one.high
     )
     if p <= ALPHA and is_agreed:
         if not one.is_identified:
-            return Verdict("", NOT_IDENTIFIED, p)
-        return Verdict("first" if (one.difference > 0) == is_higher_better else "second", "", p)
+            return Decision("", NOT_IDENTIFIED, p)
+        return Decision("first" if (one.difference > 0) == is_higher_better else "second", "", p)
     if one.spread is None:
-        return Verdict("", NOT_DISTINGUISHABLE, p)
+        return Decision("", NOT_DISTINGUISHABLE, p)
     least = detectable(one.spread, one.num_shared, level)
-    return Verdict("", NOT_DISTINGUISHABLE, p, least, _num_more(one.spread, one.difference, level))
+    return Decision("", NOT_DISTINGUISHABLE, p, least, _num_more(one.spread, one.difference, level))
 
 
 def _num_more(spread: Spread, difference: float, level: float) -> int | None:
