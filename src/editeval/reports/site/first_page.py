@@ -111,7 +111,8 @@ class RunView:
     def facts(self) -> Iterator[tuple[str, str]]:
         """What was run, by word."""
         run, subset = self.run, self.block.get("subset") or {}
-        values = {"editor": run.get("editor"), "judge_model": "; ".join(run.get("scores") or ()) or run.get("judge")}
+        values = {"model_is": run.get("model"), "editor": run.get("editor")}
+        values |= {"judge_model": "; ".join(run.get("scores") or ()) or run.get("judge")}
         values |= {"benchmark": run.get("benchmark"), "policy": run.get("policy")}
         values |= {"edit" if run.get("imported") else "made_under": run.get("made_under")}
         values |= {"devices": ", ".join(map(str, run.get("devices") or ())), "subset": subset.get("how")}

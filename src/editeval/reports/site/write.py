@@ -25,6 +25,7 @@ from pathlib import Path
 from editeval.files import Folder
 from editeval.images import sha256
 from editeval.reports.data import CHANGED, Report, surveyed
+from editeval.reports.format import run_title
 from editeval.reports.site import page, payload
 from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.thumbnails import (
@@ -199,5 +200,4 @@ def _is_alive(pid: int) -> bool:
 
 
 def _title(report: Report) -> str:
-    name = str(report.run.get("name") or report.run.get("id") or "run")
-    return f"{name.encode('utf-8', 'replace').decode()} - editeval"
+    return f"{run_title(report).encode('utf-8', 'replace').decode()} - editeval"
