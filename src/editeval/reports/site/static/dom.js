@@ -1,7 +1,7 @@
 "use strict";
 /* Elements, addresses and numbers. What comes from a run becomes a text node, never markup. */
 (() => {
-  // control, invisible and direction-changing characters: a reader's eye must not be steered by an instruction
+  // control, invisible and direction-changing characters: they would steer a reader's eye
   const UNPRINTABLE =
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
   const { t } = ui;
@@ -60,7 +60,7 @@
     select.hidden = choices.length < 2;
   };
 
-  const fixed = (v) => v.toFixed(v && Math.abs(v) < 0.1 ? Math.max(2, Math.min(4, 1 - v.toExponential(1).split("e")[1])) : 2).replace(/^-(?=[0.]*$)/, "");
+  const fixed = (value) => value.toFixed(Math.max(2, Math.min(4, 1 - value.toExponential(1).split("e")[1]))).replace(/^-(?=[0.]*$)/, "");
   const duration = (seconds) => (seconds === null ? "" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`);
 
   /** Beside a command or a configuration: a button that copies it. */
