@@ -76,11 +76,14 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     is_same = is_same_benchmark(plan, store)
     about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
     worked = timeline_of(store.events(), store.attempts())
-    about_clock = (Message("clock_set_back", (duration(worked.set_back_s),)),) if worked.set_back_s else ()
-    others = store.fact(lineage.EDITS_OF_OTHERS)
-    about_others = (Message("edits_of_others", (int(others),)),) if others else ()
     about_bridges, bridges = equated.told(store, shown, counted.entries)
-    about = (*about_bridges, *about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
+    about = (
+        *about_bridges,
+        *about_benchmark,
+        *_about_run(store, worked.set_back_s),
+        *_about_sources(plan),
+        *about_judges,
+    )
     controls = control_checks.told(plan, store, shown[0], counted) if shown else None
     about = (*about, *control_checks.warnings(shown[0].name if shown else "", controls))
     is_good = not shown or _is_good(plan, shown[0], certificates[shown[0].id], controls)
@@ -88,12 +91,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     badge += data.OF_SUBSET if plan.subset else ""
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
-    also: dict[str, object] = {
-        "official": official,
-        "official_claim": claim_of(store, shown),
-        "equated": bridges,
-        "controls": controls,
-    }
+    also: dict[str, object] = {"official": official, "official_claim": claim_of(store, shown)}
+    also |= {"equated": bridges, "controls": controls}
     also = {name: value for name, value in also.items() if value}
     times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
@@ -139,6 +138,14 @@ def _is_good(plan: Plan, shown: ShownScoreSet, trust: Trust, controls: data.Json
     """Whether neither a certificate nor a control of this run shows that the judge's scores mean nothing."""
     reads = next((one.judge.reads_instruction for one in plan.judgings if one.id == shown.judged_in), True)
     return is_trusted(*trust) and control_checks.is_sound(controls, reads)
+
+
+def _about_run(store: RunStore, set_back_s: float) -> Iterator[Message]:
+    """What happened to the run: edits of somebody else in it, a clock that was set back."""
+    if others := store.fact(lineage.EDITS_OF_OTHERS):
+        yield Message("edits_of_others", (int(others),))
+    if set_back_s:
+        yield Message("clock_set_back", (duration(set_back_s),))
 
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
