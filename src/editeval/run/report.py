@@ -74,27 +74,16 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     certificates = _certificates(plan, shown)
     about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
     is_same = is_same_benchmark(plan, store)
-    about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
     worked = timeline_of(store.events(), store.attempts())
     about_bridges, bridges = equated.told(store, shown, counted.entries)
-    about = (
-        *about_bridges,
-        *about_benchmark,
-        *_about_run(store, worked.set_back_s),
-        *_about_sources(plan),
-        *about_judges,
-    )
+    about = (*about_bridges, *_about_run(plan, store, is_same, worked.set_back_s), *about_judges)
     controls = control_checks.told(plan, store, shown[0], counted) if shown else None
-    about = (*about, *control_checks.warnings(shown[0].name if shown else "", controls))
-    is_good = not shown or _is_good(plan, shown[0], certificates[shown[0].id], controls)
-    badge, warnings = badges.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
-    badge += data.OF_SUBSET if plan.subset else ""
+    badge, warnings = _badge(plan, seen, shown, (certificates, controls), about)
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
     also: dict[str, object] = {"official": official, "official_claim": claim_of(store, shown)}
     also |= {"equated": bridges, "controls": controls}
     also = {name: value for name, value in also.items() if value}
-    times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     return Report(
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
@@ -104,7 +93,8 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
-        timing=times | {"cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
+        timing={**imports.timing(worked.seconds, store)}
+        | {"cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
         policies=replays.policies,
         batches=batches(store),
         provenance=_provenance(plan, store, shown),
@@ -134,18 +124,33 @@ def _coverage(seen: data.Survey) -> data.JsonObject:
     }
 
 
-def _is_good(plan: Plan, shown: ShownScoreSet, trust: Trust, controls: data.JsonObject | None) -> bool:
-    """Whether neither a certificate nor a control of this run shows that the judge's scores mean nothing."""
-    reads = next((one.judge.reads_instruction for one in plan.judgings if one.id == shown.judged_in), True)
-    return is_trusted(*trust) and control_checks.is_sound(controls, reads)
+def _badge(
+    plan: Plan,
+    seen: data.Survey,
+    shown: Sequence[ShownScoreSet],
+    tested: tuple[_Certificates, data.JsonObject | None],
+    about: Sequence[Message],
+) -> tuple[str, tuple[Message, ...]]:
+    """(badge, warnings). `tested`: the certificates and the controls of the judges; the headline's decide the badge."""
+    certificates, controls = tested
+    is_good = True
+    if shown:
+        reads = next((one.judge.reads_instruction for one in plan.judgings if one.id == shown[0].judged_in), True)
+        is_good = is_trusted(*certificates[shown[0].id]) and control_checks.is_sound(controls, reads)
+        about = (*about, *control_checks.warnings(shown[0].name, controls))
+    badge, warnings = badges.decide_badge(seen, bool(shown), plan.editor.is_control, about, is_good)
+    return badge + (data.OF_SUBSET if plan.subset else ""), warnings
 
 
-def _about_run(store: RunStore, set_back_s: float) -> Iterator[Message]:
-    """What happened to the run: edits of somebody else in it, a clock that was set back."""
+def _about_run(plan: Plan, store: RunStore, is_same: bool, set_back_s: float) -> Iterator[Message]:
+    """What happened to the run: another benchmark (not `is_same`), edits of others, a clock that was set back."""
+    if not is_same:
+        yield data.ANOTHER_BENCHMARK
     if others := store.fact(lineage.EDITS_OF_OTHERS):
         yield Message("edits_of_others", (int(others),))
     if set_back_s:
         yield Message("clock_set_back", (duration(set_back_s),))
+    yield from _about_sources(plan)
 
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
