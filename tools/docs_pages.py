@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import inspect
 import io
+import json
 import re
 import sys
 import tokenize
@@ -32,9 +33,13 @@ KINDS = {"benchmarks": "benchmark", "editors": "diffusion_model", "judges": "rew
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in lines
-    )
+    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in lines)
+
+
+def _cell(text: str) -> str:
+    """In one line; a bar ends no cell where it is code."""
+    parts = re.split(r"(`[^`]*`)", text.replace("\n", " "))
+    return "".join(part if part.startswith("`") else part.replace("|", "\\|") for part in parts)
 
 
 # commands -------------------------------------------------------------------------------------------------------------
@@ -295,6 +300,16 @@ MARKS: Mapping[str, Callable[[], str]] = {"<!-- old keys -->": old_keys}
 
 HOMES = {"index.md": "README.md", "index.zh-CN.md": "README.zh-CN.md"}
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+
+
+def on_config(config: Any) -> Any:
+    """A page that the navigation does not name stands at its end, so that none is lost."""
+    named = json.dumps(config.nav)
+    for page in pages():
+        if page.parent.name == "docs" and f'"{page.name}"' not in named and page.name != "promises.md":
+            section = "中文" if page.name.endswith(".zh-CN.md") else "Reference"
+            next(part[section] for part in config.nav if section in part).append(page.name)
+    return config
 
 
 def on_files(files: Any, config: Any) -> Any:
