@@ -65,13 +65,23 @@ def run_command(verb: str, directory: object, *flags: str, names_code: bool) -> 
 NOTHING = "-"
 
 
+_SMALL, _MOST_DECIMALS = 0.1, 4
+
+
 def fixed(value: float | None, digits: int = 2) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
+    """`value` with `digits` decimals; below 0.1 in size with two significant figures, in at most four decimals."""
+    if value is None:
+        return NOTHING
+    if 0 < abs(value) < _SMALL:
+        exponent = int(f"{value:.1e}".partition("e")[2])  # of the rounded value: 0.0999 is 0.10
+        digits = max(digits, min(_MOST_DECIMALS, 1 - exponent))
+    shown = f"{value:.{digits}f}"
+    return shown if shown.strip("-0.") else shown.removeprefix("-")
 
 
 def span(low: float | None, high: float | None) -> str:
     """An interval, on a page."""
-    return NOTHING if low is None or high is None else f"{low:.2f} \u2013 {high:.2f}"
+    return NOTHING if low is None or high is None else f"{fixed(low)} \u2013 {fixed(high)}"
 
 
 def share(value: float | None) -> str:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from scipy.stats import spearmanr
 
 from conftest import Open, address_of, shot
+from editeval.text import fixed
 
 
 def hash_of(page: Page) -> str:
@@ -290,6 +291,12 @@ def test_narrow_windows_need_no_sideways_scrolling(open_page: Open, runs: dict[s
     page.wait_for_timeout(200)
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
     shot(page, f"narrow-{name}", full_page=name != "grid")
+
+
+def test_the_page_rounds_numbers_as_every_other_output_does(open_page: Open, runs: dict[str, Path]) -> None:
+    values = [0.0, -0.0, 0.1, 0.0999, 0.0994, 0.05, -0.0123, 0.00126, 2e-9, -2e-9, 7.256, -0.25, 10.0]
+    page = open_page(address_of(runs["simulated"]))
+    assert page.evaluate("values => values.map(ui.fixed)", values) == [fixed(value) for value in values]
 
 
 def test_every_word_is_there_in_both_languages(open_page: Open, runs: dict[str, Path]) -> None:

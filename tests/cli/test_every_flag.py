@@ -43,7 +43,11 @@ reward_models:
 PAIRS = '{base_url: "http://127.0.0.1:9/v1", model: m, protocol: pairwise}'  # of equal edits it is asked nothing
 PEOPLE_SAID = [f'{{"id": {n}, "a": "fox", "b": "ant", "winner": "{"fox" if n % 3 else "ant"}"}}' for n in range(12)]
 LATEST = "larger"
-RUNS = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED}
+VARIED = PLAIN.replace("num_per_category: 1", "num_per_category: 2").replace(
+    "{type: identity, params: {device_ids: [cpu]}",
+    "{type: simulated, params: {device_ids: [cpu], latency_s: 0, chances: {default: {identity: 0.4}}}",
+)
+RUNS = {"plain": PLAIN, "coded": CODED, "broken": PLAIN, "stale": CODED, "varied": VARIED}
 RUNS |= {LATEST: PLAIN.replace("num_per_category: 1", "num_per_category: 2")}
 CODE = "--allow-code"
 RED = """\
@@ -252,6 +256,15 @@ TABLE: dict[tuple[str, str], Row] = {
     ("gate", "--output-dir"): row(GATE, "--output-dir nowhere", NOT_THERE),
     ("gate", "--json"): row(GATE, "--json", '"outcome"'),
     ("gate", "--debug"): row(GATE.replace("plain", "nobody"), "--debug", RAISED),
+    ("plan", "--pilot"): other("plan --pilot varied", "plan --pilot nobody", NOT_THERE),
+    ("plan", "--difference"): row("plan --pilot varied", "--difference 2", "To find a true difference of 2: "),
+    ("plan", "--samples"): row("plan --pilot varied", "--samples 99", "99 samples find a true difference"),
+    ("plan", "--power"): row("plan --pilot varied", "--power 0.9", "in 90 % of such runs"),
+    ("plan", "--comparisons"): row("plan --pilot varied", "--comparisons 10", "10 comparisons"),
+    ("plan", "--correlation"): row("plan --pilot varied", "--correlation 0.5", "correlation of 0.5"),
+    ("plan", "--output-dir"): row("plan --pilot varied", "--output-dir nowhere", NOT_THERE),
+    ("plan", "--json"): row("plan --pilot varied", "--json", '"num_benchmark": 10'),
+    ("plan", "--debug"): row("plan --pilot nobody", "--debug", RAISED),
     ("simulate", "--requests"): row(SIMULATE, "--requests 14", "14 requests"),
     ("simulate", "--durations"): row(SIMULATE, "--durations 1.0,1.0,1.0", "on 3 workers"),
     ("simulate", "--cv"): row(SIMULATE, "--cv 0.1", "cv 0.1"),

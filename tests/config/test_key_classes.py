@@ -61,7 +61,7 @@ _PARAMS = """
 seed device_ids device enable_batch_sync batch_size timeout use_batch_inference
 allow_patterns format params fields language split id_template num_per_category size
 intersection_only mode source suite complexity image_type
-hue_tolerance min_saturation min_share chances latency_s
+hue_tolerance min_saturation min_share chances skill latency_s
 dtype disable_progress_bar attention_backend compile acceleration cpu_offload vae_tiling family
 adapter_revision num_inference_steps guidance_scale true_cfg_scale image_guidance_scale negative_prompt dialect
 model timeout_s deadline_s max_retries backoff_s use_proxy max_calls max_usd usd_per_mtok_in usd_per_mtok_out

@@ -44,6 +44,16 @@ def test_it_keeps_the_editor_contract() -> None:
     check_editor(Simulated, params, [request(i) for i in range(4)])
 
 
+def test_skill_turns_wrong_edits_right_and_leaves_failures_as_they_are() -> None:
+    given = {"a": {"partial": 0.2, "identity": 0.2, "failed": 0.2, "target": 0.4}}
+    before, half, all_right = (chances_of(SimulatedParams(given, skill=s), "a/1") for s in (0.0, 0.5, 1.0))
+    assert before == pytest.approx({"target": 0.4, "partial": 0.2, "identity": 0.2, "failed": 0.2})
+    assert half == pytest.approx({"target": 0.6, "partial": 0.1, "identity": 0.1, "failed": 0.2})
+    assert all_right == pytest.approx({"target": 0.8, "failed": 0.2})
+    with pytest.raises(ConfigError, match=r"skill: must be from 0 to 1, got 1\.5"):
+        SimulatedParams(skill=1.5)
+
+
 @pytest.mark.parametrize("name", [name for name in RUNGS if name != "identity"])
 def test_rungs_are_scored_in_their_order_by_the_known_target(name: str) -> None:
     judge, below = ReferenceJudge(ReferenceParams()), RUNGS[RUNGS.index(name) + 1]

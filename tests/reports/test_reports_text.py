@@ -18,7 +18,7 @@ from editeval.reports.markdown import render_report_md, write_report_md
 from editeval.reports.official_numbers import official_lines
 from editeval.reports.terminal import render_terminal
 from editeval.store.records import SampleRow
-from editeval.text import duration, printable, share
+from editeval.text import duration, fixed, printable, share, span
 
 Make = Callable[..., Report]
 HOSTILE = "[red]x[/red] [link=http://evil]y[/link] \x1b[2J\x1b]8;;http://evil\x07 \u202eabc\u2066 \x9b31m `a` <b> | *c* [d](http://e)"
@@ -168,3 +168,17 @@ def test_many_numbers_of_the_authors_are_counted_and_the_main_one_is_shown(make_
         ("N0, authors' rule", "0.5 (mean of all scores of x); 3 of 4 scores"),
         ("further numbers, authors' rule", "12, in report.json: run.official"),
     ]
+
+
+def test_a_small_score_keeps_two_significant_figures_in_at_most_four_decimals() -> None:
+    exact = {0.1: "0.10", 0.0999: "0.10", 0.0994: "0.099", 0.05: "0.050", -0.0123: "-0.012", 0.00126: "0.0013"}
+    assert {value: fixed(value) for value in exact} == exact
+    assert [fixed(value) for value in (0, -0.0, 2e-9, -2e-9, None)] == ["0.00", "0.00", "0.0000", "0.0000", "-"]
+    assert (fixed(7.256), fixed(-0.25), fixed(0.0456, 3), fixed(0.5, 3)) == ("7.26", "-0.25", "0.046", "0.500")
+    assert span(0.004, 0.31) == "0.0040 \u2013 0.31"
+
+
+def test_a_table_of_small_scores_shows_them(make_report: Make) -> None:
+    report = make_report([row_of(i, value=0.001 * (i + 1)) for i in range(20)])
+    for text in (render_report_md(report), shown(report, width=200)):
+        assert "0.011" in text and "0.01 " not in text and "0.00 to" not in text

@@ -80,7 +80,7 @@ def _cells(one: BridgedMetric) -> tuple[str, ...]:
         fixed(found.correlation),
         _root(found.new_samples),
         _root(found.new_editor),
-        NOTHING if isinstance(shown, str) else f"± {shown.half_width:.2f}",
+        NOTHING if isinstance(shown, str) else f"± {fixed(shown.half_width)}",
     )
 
 
@@ -88,7 +88,7 @@ def _root(found: RootMeanSquare | None) -> str:
     if found is None:
         return NOTHING
     between = format_interval(found.low, found.high)
-    return f"{found.value:.2f} ({between})" if between else f"{found.value:.2f}"
+    return f"{fixed(found.value)} ({between})" if between else fixed(found.value)
 
 
 def _doubts(one: BridgedMetric) -> Iterator[str]:
@@ -101,4 +101,4 @@ def _doubts(one: BridgedMetric) -> Iterator[str]:
     elif len(found.means) == 2:
         yield f"{one.wanted}: two editors: intervals are very wide; each further anchor makes them narrower"
     if found.correlation < _WEAK:
-        yield f"{one.wanted}: the judges hardly agree (correlation {found.correlation:.2f}): the map says little"
+        yield f"{one.wanted}: the judges hardly agree (correlation {fixed(found.correlation)}): the map says little"

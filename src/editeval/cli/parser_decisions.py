@@ -60,3 +60,19 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         "  editeval report new-run --scale-of gpt-4.1 --bridge bridge-qwen-to-gpt-4.1.json\n\n"
         "Tables have the columns editor, sample, from, to, and metric, cluster, category if there are several.\n",
     )
+    add_command(
+        commands,
+        "plan",
+        "how many samples a wanted difference takes, from a pilot run, or from two that are paired",
+        flag("--pilot", nargs="+", required=True, metavar="RUN", help="one run, or two scored by the same judge"),
+        flag("--difference", type=float, metavar="D", help="of two means, on the scale of the pilot's headline"),
+        flag("--samples", dest="num_samples", type=int, metavar="N", help="the other way round: what N samples show"),
+        flag("--power", type=float, default=0.8, metavar="P", help="how often it is to be found (default: 0.8)"),
+        flag(
+            "--comparisons", type=int, default=1, metavar="M", help="of how many at once, as Holm's first step has it"
+        ),
+        flag("--correlation", type=float, metavar="R", help="of the two models' scores, with one pilot (default: 0)"),
+        *(RUNS_IN, JSON, DEBUG),
+        epilog="examples:\n  editeval plan --pilot base --difference 0.2\n"
+        "  editeval plan --pilot base tuned --samples 1000\n",
+    )

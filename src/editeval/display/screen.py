@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from editeval.display import snapshot as views
 from editeval.display.snapshot import RunSnapshot, ScoreSoFar, StageView, WorkerView
-from editeval.text import NOTHING, bar, clock, fit, number, one_line
+from editeval.text import NOTHING, bar, clock, fit, fixed, number, one_line
 
 Line = list[tuple[str, str]]
 """(text, rich style) parts; a line is never wider than it was asked to be."""
@@ -95,11 +95,11 @@ def _counts(stage: StageView) -> str:
 
 def _score(score: ScoreSoFar, stage: StageView) -> Line:
     is_known = score.low is not None and score.high is not None
-    interval = f"{score.low:.2f} to {score.high:.2f}" if is_known else "interval unreliable"
+    interval = f"{fixed(score.low)} to {fixed(score.high)}" if is_known else "interval unreliable"
     said = f"  95 % {interval}  n {score.num_scored} of {stage.total}  "
     warning = "" if stage.state == "ended" else "provisional"
     whose = f"{warning and '  '}{one_line(score.score_set)}"
-    value = f"{one_line(score.metric)} {score.mean:.2f}"
+    value = f"{one_line(score.metric)} {fixed(score.mean)}"
     return [("score  ", ""), (value, "bold"), (said, ""), (warning, "yellow"), (whose, "dim")]
 
 
@@ -277,9 +277,9 @@ def _stage_text(stage: StageView) -> str:
         parts.append(f"batch {stage.batch}/{stage.num_batches}")
     if score := stage.score:
         is_known = score.low is not None and score.high is not None
-        interval = f"95 % {score.low:.2f} to {score.high:.2f}" if is_known else "95 % interval unreliable"
+        interval = f"95 % {fixed(score.low)} to {fixed(score.high)}" if is_known else "95 % interval unreliable"
         whose = f", scores {one_line(score.score_set)}" if score.score_set else ""
-        parts.append(f"{score.metric} {score.mean:.2f} ({interval}), n {score.num_scored}{whose}, provisional")
+        parts.append(f"{score.metric} {fixed(score.mean)} ({interval}), n {score.num_scored}{whose}, provisional")
     return ", ".join(parts)
 
 

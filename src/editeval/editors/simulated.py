@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from editeval.errors import BenchmarkError, ConfigError, EditRefusedError, ImageError
 from editeval.images import decode
-from editeval.types import Editor, EditRequest, Facts, Progress
+from editeval.types import WHERE_SET, Editor, EditRequest, Facts, Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 RUNGS = ("target", "target_reencoded", "partial", "over_edit", "wrong_object", "identity")  # of editeval.rungs
 FAILURES = ("failed", "refused", "unreadable")
+WRONG = frozenset(RUNGS) - {"target", "target_reencoded"}
 OTHERS = "default"  # the category of samples whose own is not listed
 NUM_STEPS = 4  # that are reported, as denoising steps would be
 
@@ -56,10 +57,16 @@ class SimulatedParams:
     over_edit, wrong_object, identity) and of `failed` (an exception), `refused` and `unreadable` (its source).
     What is not listed is 0; `target` gets what is left of 1, and all of it in a category without any entry."""
 
+    skill: float = field(default=0.0, metadata=WHERE_SET)
+    """0: as `chances` says; 1: every edit that is made is right. Between them that share of the wrong rungs becomes
+    the target. Failures stay as they are."""
+
     latency_s: float = 0.02
     """Seconds that an edit takes besides its computation."""
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.skill <= 1.0:
+            raise ConfigError(f"skill: must be from 0 to 1, got {self.skill!r}")
         if not 0.0 <= self.latency_s <= 3600.0:
             raise ConfigError(f"latency_s: must be from 0 to 3600, got {self.latency_s!r}")
         wrong = [f"{category}: {said}" for category, given in self.chances.items() if (said := _mistake(given))]
@@ -84,7 +91,11 @@ def _mistake(given: Chances) -> str:
 def chances_of(params: SimulatedParams, sample_id: str) -> dict[str, float]:
     """The probability of every answer to this sample, those that are possible only; they add up to 1."""
     category, slash, _ = sample_id.partition("/")
-    given = params.chances.get(category if slash else OTHERS, params.chances.get(OTHERS, {}))
+    given = dict(params.chances.get(category if slash else OTHERS, params.chances.get(OTHERS, {})))
+    for rung in WRONG & given.keys():
+        given[rung] *= 1 - params.skill
+    if params.skill:
+        given.pop("target", None)  # it gets the rest
     rest = max(0.0, 1.0 - math.fsum(given.values()))
     found = {name: given.get(name, 0.0) for name in (*RUNGS, *FAILURES)}
     found["target"] += rest

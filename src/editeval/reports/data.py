@@ -17,6 +17,7 @@ from editeval.reports.histogram import Histogram
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
+from editeval.text import fixed
 from editeval.types import ImageRef, Metric, Subset, Summary
 
 ANOTHER_BENCHMARK = Message("another_benchmark")
@@ -243,7 +244,7 @@ def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[Messa
             continue
         yield Message(f"edits_{flag}", (count, done))
     if seen.num_scored > 1 and seen.lowest == seen.highest:
-        yield Message("all_scores_equal", (f"{seen.lowest:.2f}",))
+        yield Message("all_scores_equal", (fixed(seen.lowest),))
 
 
 def _unscored(seen: Survey) -> Iterator[Message]:

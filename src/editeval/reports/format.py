@@ -19,7 +19,7 @@ from editeval.types import STATISTICS, Metric, Subset, Summary
 
 def format_interval(low: float | None, high: float | None) -> str:
     """An interval, "6.11 to 6.73"; empty if there is none."""
-    return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+    return "" if low is None or high is None else f"{fixed(low)} to {fixed(high)}"
 
 
 def interval_cell(summary: Summary) -> str:

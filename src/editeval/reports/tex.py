@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from editeval.reports.data import MACRO, MICRO
 from editeval.reports.format import GROUP_TITLES, subset_line
 from editeval.reports.i18n import english
-from editeval.text import printable
+from editeval.text import fixed, printable
 from editeval.types import Metric, Subset, Summary
 
 _SPECIAL = {
@@ -143,8 +143,8 @@ def _best(models: Sequence[Model], column: str) -> float | None:
 def _mean(summary: Summary | None, best: float | None) -> str:
     if summary is None or summary.mean is None:
         return NOTHING
-    text = f"{summary.mean:.2f}"
-    return f"\\textbf{{{text}}}" if best is not None and text == f"{best:.2f}" else text
+    text = fixed(summary.mean)
+    return f"\\textbf{{{text}}}" if best is not None and text == fixed(best) else text
 
 
 def _interval(summary: Summary | None) -> str:
@@ -152,7 +152,7 @@ def _interval(summary: Summary | None) -> str:
         return f"{{\\scriptsize {english('unreliable')}}}"
     if summary is None or summary.ci_low is None or summary.ci_high is None:
         return NOTHING
-    return f"{{\\scriptsize {summary.ci_low:.2f}--{summary.ci_high:.2f}}}"
+    return f"{{\\scriptsize {fixed(summary.ci_low)}--{fixed(summary.ci_high)}}}"
 
 
 def _coverage(summary: Summary | None) -> str:

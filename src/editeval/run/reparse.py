@@ -20,6 +20,7 @@ from editeval.store.fingerprints import judge_request
 from editeval.store.records import Details, Json, SampleRow, ScoreSet
 from editeval.store.run_store import RunStore
 from editeval.store.score_sets import details_of, official_use_in, recorded_scales
+from editeval.text import fixed
 from editeval.types import JudgeRequest, Outcome, Sample, Score
 
 log = logging.getLogger("editeval")
@@ -263,4 +264,4 @@ def _what(before: Score | None, after: Score) -> str:
 def _said(score: Score | None) -> str:
     if score is None:
         return "-"
-    return score.reason if score.value is None else f"{score.value:.2f}"
+    return score.reason if score.value is None else fixed(score.value)

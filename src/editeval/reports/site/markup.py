@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from editeval.reports.i18n import chinese_category, clean, english, is_word
+from editeval.text import fixed
 
 
 class Html(str):
@@ -26,9 +27,9 @@ Child: TypeAlias = "str | int | Iterable[Child] | None"
 
 
 def shown(value: object) -> object:
-    """A value of a run as a text that hides nothing; numbers to a hundredth, nothing for None."""
+    """A value of a run as a text that hides nothing; numbers as `fixed`, nothing for None."""
     if isinstance(value, float):
-        return f"{value:.2f}".rstrip("0").rstrip(".")
+        return fixed(value).rstrip("0").rstrip(".")
     if value is None or hasattr(value, "__html__"):
         return "" if value is None else value
     return clean(value)

@@ -60,6 +60,11 @@
     select.hidden = choices.length < 2;
   };
 
+  /** As `fixed` in editeval/text.py: below 0.1 in size two significant figures, in at most four decimals. */
+  const fixed = (value) => {
+    const exponent = Number(value.toExponential(1).split("e")[1]), small = value !== 0 && Math.abs(value) < 0.1;
+    return value.toFixed(small ? Math.max(2, Math.min(4, 1 - exponent)) : 2).replace(/^-(?=[0.]*$)/, "");
+  };
   const duration = (seconds) => (seconds === null ? "" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`);
 
   /** Beside a command or a configuration: a button that copies it. */
@@ -73,7 +78,7 @@
     return node;
   };
 
-  Object.assign(ui, { h, clean, pairs, tag, bind, clone, options, duration, copier });
+  Object.assign(ui, { h, clean, pairs, tag, bind, clone, options, fixed, duration, copier });
 
   /** Address of a thumbnail or a full-size picture of a run; null for anything not named as we name files. */
   ui.thumb = (run, picture) => {
@@ -98,7 +103,7 @@
   };
   ui.score = (run, row, metric) => {
     const value = ui.value(run, row, metric);
-    if (value !== null) return h("b.value", {}, value.toFixed(2));
+    if (value !== null) return h("b.value", {}, ui.fixed(value));
     return h("b.value.none", {}, row?.reason ?? row?.whys?.[ui.metric_at(run, metric)] ?? "-");
   };
 })();

@@ -20,10 +20,10 @@
     controls.querySelector(".export").onclick = ui.export_ratings;
     controls.querySelector("span").append(t(ui.served ? "saved_run" : "saved_here"));
     if (!found.num) return [h("p.soft", {}, t("ratings_none")), controls];
-    const interval = found.interval ? ` (${found.interval.map((end) => end.toFixed(2)).join(" – ")})` : "";
+    const interval = found.interval ? ` (${found.interval.map((end) => ui.fixed(end)).join(" – ")})` : "";
     const entries = [
       ["rated", `${found.num}; ${t("blindly", found.num_blind)}`],
-      [t("rank_agreement", run.info.headline), found.rho === null ? t("too_few") : `${found.rho.toFixed(2)}${interval}, n = ${found.n}`],
+      [t("rank_agreement", run.info.headline), found.rho === null ? t("too_few") : `${ui.fixed(found.rho)}${interval}, n = ${found.n}`],
       ["pair_agreement", found.in_order === null ? t("too_few") : `${(found.in_order * 100).toFixed(1)} %, ${t("pairs", found.num_pairs)}`],
       ["wrong", h("a", { "data-find": "page=grid&show=wrong" }, found.num_wrong)],
     ];

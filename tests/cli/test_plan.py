@@ -1,0 +1,144 @@
+"""`editeval plan`: what a further run can show, from the scores of one pilot or two."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from command_line import cli
+from editeval.run import results
+from editeval.store.run_store import RunStore
+
+CONFIG = """\
+benchmark: {type: procedural, params: {num_per_category: 4, size: 64}}
+diffusion_model:
+  type: simulated
+  params: {device_ids: [cpu], latency_s: 0, chances: {default: {partial: 0.5, identity: 0.3}}}
+  execution: {backend: inprocess}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
+logging: {console_output: false}
+"""
+SAID = {"perfect": "{type: target, params: {device_ids: [cpu]}, execution: {backend: inprocess}}"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs of twenty samples: two of mediocre models, and one whose scores are all ten."""
+    root = tmp_path_factory.mktemp("plan")
+    (root / "one.yaml").write_text(CONFIG)
+    (root / "two.yaml").write_text(
+        CONFIG.replace("partial: 0.5, identity", "wrong_object: 0.4, over_edit: 0.3, identity")
+    )
+    head, _, tail = CONFIG.partition("diffusion_model:")
+    (root / "perfect.yaml").write_text(
+        f"{head}diffusion_model: {SAID['perfect']}\n{tail[tail.index('reward_model') :]}"
+    )
+    for name in ("one", "two", "perfect"):
+        done = cli("run", f"{name}.yaml", "--display", "none", cwd=root)
+        assert done.returncode == 0, done.stderr
+        shutil.move(next(p for p in (root / "outputs").iterdir() if p.name.startswith(f"{name}-")), root / name)
+    shutil.rmtree(root / "outputs")
+    return root
+
+
+def plan(place: Path, *arguments: str) -> dict[str, Any]:
+    done = cli("plan", "--pilot", *arguments, "--json", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def scores(directory: Path) -> dict[str, tuple[str, float]]:
+    with RunStore.read(directory) as store:
+        rows = [(row.id, row.cluster, results.value_of(row, "overall")) for row in results.rows(store)]
+    return {sample_id: (cluster, value) for sample_id, cluster, value in rows if value is not None}
+
+
+def standard_error(values: list[tuple[str, float]]) -> float:
+    """Cluster-robust, written out."""
+    mean = sum(value for _, value in values) / len(values)
+    sums = [sum(v - mean for c, v in values if c == name) for name in sorted({c for c, _ in values})]
+    return math.sqrt(len(sums) / (len(sums) - 1) * sum(s * s for s in sums)) / len(values)
+
+
+def test_two_pilots_plan_with_the_differences_of_the_samples_that_both_scored(made: Path) -> None:
+    one, two = scores(made / "one"), scores(made / "two")
+    differences = [(cluster, value - two[key][1]) for key, (cluster, value) in one.items()]
+    found = plan(made, "one", "two", "--difference", "1.5")
+    spread, needed = found["spread"], found["needed"]
+    assert spread["sd"] == pytest.approx(np.std([value for _, value in differences], ddof=1))
+    assert spread["sd"] * math.sqrt(spread["effect"] / 20) == pytest.approx(standard_error(differences))
+    shift = 1.5 / standard_error(differences) * math.sqrt(needed["num"] / 20)
+    df = (spread["df"] + 1) * needed["num"] / 20 - 1
+    assert stats.nct.sf(stats.t.ppf(0.975, df), df, shift) == pytest.approx(0.8, abs=0.01)
+    assert needed["low"] < needed["num"] < needed["high"]
+    assert [one["num"] for one in found["shows"]] == [20] == [found["num_benchmark"]]
+
+
+def test_what_is_planned_is_what_that_number_shows(made: Path) -> None:
+    needed = plan(made, "one", "two", "--difference", "0.7")["needed"]["num"]
+    assert plan(made, "one", "two", "--samples", str(needed))["shows"][0]["difference"] == pytest.approx(0.7, rel=0.01)
+
+
+def test_one_pilot_says_what_it_assumes_of_the_other_model(made: Path) -> None:
+    alone = " ".join(cli("plan", "--pilot", "one", "--difference", "1", cwd=made).stdout.split())
+    assert "Assumed of the other model: scores as far apart, and a correlation of 0 with these" in alone
+    assert "The benchmark has 20." in alone and "design effect" in alone
+    free, bound = plan(made, "one"), plan(made, "one", "--correlation", "0.5")
+    assert free["spread"]["sd"] == pytest.approx(math.sqrt(2) * bound["spread"]["sd"])
+    assert "Assumed" not in cli("plan", "--pilot", "one", "two", "--difference", "1", cwd=made).stdout
+
+
+def test_more_comparisons_and_more_power_take_more_samples(made: Path) -> None:
+    numbers = [
+        plan(made, "one", "--difference", "1", *more)["needed"]["num"]
+        for more in ((), ("--power", "0.9"), ("--power", "0.9", "--comparisons", "10"))
+    ]
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("perfect --difference 1", "--pilot perfect: its scores: are all alike; without any spread nothing can be"),
+        ("one one", "takes one run, or two different ones"),
+        ("one two perfect", "takes one run, or two different ones"),
+        ("one two --correlation 0", "--correlation: two pilots show how their scores go together; leave it out"),
+        ("one --difference 0", "--difference: must be above 0, got 0"),
+        ("one --difference nan", "--difference: must be above 0, got nan"),
+        ("one --power 1", "--power: must be from 0.5 to below 1, got 1"),
+        ("one --samples 1", "--samples: must be at least 2, got 1"),
+        ("one --comparisons 0", "--comparisons: must be at least 1, got 0"),
+        ("one --correlation 1", "--correlation: must be from -1 to below 1, got 1"),
+        ("absent", "no run directory of this name"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_line(made: Path, arguments: str, said: str) -> None:
+    done = cli("plan", "--pilot", *arguments.split(), cwd=made)
+    assert done.returncode == 2 and said in done.stderr
+    assert done.stderr.count("\n") == 1 and not done.stdout
+
+
+def test_a_pilot_of_few_samples_and_one_of_another_judge_are_refused(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    assert (
+        cli("run", "one.yaml", "--first", "5", "--output-dir", "few", "--display", "none", cwd=tmp_path).returncode == 0
+    )
+    few = cli("plan", "--pilot", "latest", "--output-dir", "few", cwd=tmp_path)
+    assert "its scores: there are 5; a plan takes at least 10 scored samples" in few.stderr
+    other = (
+        (tmp_path / "one.yaml")
+        .read_text()
+        .replace("type: reference, params: {", "type: reference, params: {object_share: 0.4, ")
+    )
+    (tmp_path / "other.yaml").write_text(other)
+    assert cli("run", "other.yaml", "--display", "none", cwd=tmp_path).returncode == 0
+    mixed = cli("plan", "--pilot", "one", "latest", cwd=tmp_path)
+    assert "shows the same judge's of both" in mixed.stderr and mixed.returncode == 2
