@@ -72,10 +72,7 @@ def pairs(shape: Shape, chance: np.random.Generator, count: int, mean: float) ->
     if shape.per_image > 1:
         shared = chance.normal(0, 0.35, count // shape.per_image + 1)
         found = found + shared[np.arange(count) // shape.per_image]
-    return [
-        ScorePair(str(number // shape.per_image), 5.0, 5.0 + float(one))
-        for number, one in enumerate(found)
-    ]
+    return [ScorePair(str(number // shape.per_image), 5.0, 5.0 + float(one)) for number, one in enumerate(found)]
 
 
 def outcomes(shape: Shape, count: int, mean: float, num_draws: int) -> Counter[str]:
