@@ -42,14 +42,14 @@ def gate(first: Path, second: Path, margin: str, has_pixels: bool = True) -> Jso
         label = results.labels(results.shown(a)[:1])[0], results.labels(results.shown(b)[:1])[0]
         pairs = [_pair(row, others[key], label) for key, row in rows.items()]
         verdict = noninferiority.judge(pairs, metric, allowed)
-        found: JsonObject = {
+        return {
             "outcome": verdict.outcome,
             "runs": {name: _about(store) for name, store in (("a", a), ("b", b))},
             "metric": asdict(metric),
             "scores": asdict(verdict),
             "edits": _edits(a, b, rows, others, label) if has_pixels else None,
+            "sentence": _sentence(a.dir.name, b.dir.name, metric, verdict),
         }
-        return found | {"sentence": _sentence(a.dir.name, b.dir.name, metric, verdict)}
 
 
 def margin_of(text: str, metric: Metric) -> float:
