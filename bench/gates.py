@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from editeval.stats.noninferiority import ScorePair, judge
+from editeval.stats.noninferiority import GatePair, judge
 from editeval.types import Metric
 
 Numbers = NDArray[np.float64]
@@ -66,13 +66,13 @@ SHAPES = (
 CASES = {"alike": 0.0, "at the margin": -MARGIN, "worse": -3 * MARGIN}
 
 
-def pairs(shape: Shape, chance: np.random.Generator, count: int, mean: float) -> list[ScorePair]:
+def pairs(shape: Shape, chance: np.random.Generator, count: int, mean: float) -> list[GatePair]:
     """Half of a difference belongs to the image where an image has several edits."""
     found = shape.draw(chance, count, mean)
     if shape.per_image > 1:
         shared = chance.normal(0, 0.35, count // shape.per_image + 1)
         found = found + shared[np.arange(count) // shape.per_image]
-    return [ScorePair(str(number // shape.per_image), 5.0, 5.0 + float(one)) for number, one in enumerate(found)]
+    return [GatePair(str(number // shape.per_image), 5.0, 5.0 + float(one)) for number, one in enumerate(found)]
 
 
 def outcomes(shape: Shape, count: int, mean: float, num_draws: int) -> Counter[str]:

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from editeval.stats.noninferiority import ScorePair, judge
+from editeval.stats.noninferiority import GatePair, judge
 from editeval.types import Metric
 
 SCALE = Metric("overall")
 ERROR = Metric("lpips", 0.0, 1.0, is_higher_better=False)
 
 
-def pairs_of(differences: np.ndarray, first: float = 5.0) -> list[ScorePair]:
-    return [ScorePair(str(n), first, first + float(one)) for n, one in enumerate(differences)]
+def pairs_of(differences: np.ndarray, first: float = 5.0) -> list[GatePair]:
+    return [GatePair(str(n), first, first + float(one)) for n, one in enumerate(differences)]
 
 
 def some(mean: float = 0.0, count: int = 80, seed: int = 0) -> np.ndarray:
@@ -77,12 +77,12 @@ def test_an_edit_that_failed_has_the_worst_score_and_a_missing_score_widens_both
 
 def test_samples_that_the_first_run_has_no_score_of_say_nothing() -> None:
     known = pairs_of(some())
-    more = [*known, ScorePair("x", None, 0.0), ScorePair("y", None, None, has_failed=True)]
+    more = [*known, GatePair("x", None, 0.0), GatePair("y", None, None, has_failed=True)]
     assert judge(more, SCALE, 0.2) == dataclasses.replace(judge(known, SCALE, 0.2), num_left_out=2)
 
 
-@pytest.mark.parametrize("pairs", [[], [ScorePair("a", 5.0, 5.0)], [ScorePair("a", 5.0, float(n)) for n in range(9)]])
-def test_one_source_image_or_none_decides_nothing(pairs: list[ScorePair]) -> None:
+@pytest.mark.parametrize("pairs", [[], [GatePair("a", 5.0, 5.0)], [GatePair("a", 5.0, float(n)) for n in range(9)]])
+def test_one_source_image_or_none_decides_nothing(pairs: list[GatePair]) -> None:
     told = judge(pairs, SCALE, 0.1)
     assert (told.outcome, told.low, told.p, told.note) == ("undecided", None, None, "few_clusters")
 
@@ -91,5 +91,5 @@ def test_without_a_worst_value_a_failed_edit_leaves_it_open() -> None:
     open_ended = Metric("reward", None, None)
     pairs = pairs_of(some(0.0, 200) / 10)
     assert judge(pairs, open_ended, 0.1).outcome == "passes"
-    told = judge([*pairs, ScorePair("x", 5.0, None, has_failed=True)], open_ended, 0.1)
+    told = judge([*pairs, GatePair("x", 5.0, None, has_failed=True)], open_ended, 0.1)
     assert (told.outcome, told.note) == ("undecided", "no_scale")

@@ -14,7 +14,7 @@ from editeval.errors import ConfigError, ImageError, UserError
 from editeval.reports.data import JsonObject
 from editeval.run import results
 from editeval.stats import noninferiority
-from editeval.stats.noninferiority import ScorePair, Verdict
+from editeval.stats.noninferiority import GatePair, GateVerdict
 from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
 from editeval.text import one_line
@@ -115,9 +115,9 @@ def _check_same(a: RunStore, b: RunStore, rows: Mapping[str, SampleRow], others:
         raise UserError(f"gate: {names} have other base seeds, {seeds}; run both with the same --seed")
 
 
-def _pair(row: SampleRow, other: SampleRow, labels: tuple[str, str]) -> ScorePair:
+def _pair(row: SampleRow, other: SampleRow, labels: tuple[str, str]) -> GatePair:
     values = results.value_of(row, labels[0]), results.value_of(other, labels[1])
-    return ScorePair(row.cluster, *values, has_failed=other.status == "failed")
+    return GatePair(row.cluster, *values, has_failed=other.status == "failed")
 
 
 def _about(store: RunStore) -> JsonObject:
@@ -189,7 +189,7 @@ def _median(values: Sequence[float]) -> float | None:
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
-def _sentence(a: str, b: str, metric: Metric, told: Verdict) -> str:
+def _sentence(a: str, b: str, metric: Metric, told: GateVerdict) -> str:
     """What was decided, and what would decide."""
     margin = f"{told.margin:g}"
     if told.outcome == "passes":
@@ -200,7 +200,7 @@ def _sentence(a: str, b: str, metric: Metric, told: Verdict) -> str:
     return f"{head}{metric.name}{_why_undecided(told)}"
 
 
-def _why_undecided(told: Verdict) -> str:
+def _why_undecided(told: GateVerdict) -> str:
     if told.note == "no_scale":
         return ": the metric has no worst value that could stand in for what is missing or seldom."
     if told.note:

@@ -36,7 +36,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ScorePair:
+class GatePair:
     """One sample of two runs. `first` and `second` None: not scored; `has_failed`: the second run's edit failed."""
 
     cluster: str
@@ -46,7 +46,7 @@ class ScorePair:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateVerdict:
     """`difference`: mean of second - first in the metric's numbers; [low, high]: both ends at 95 %, one-sided.
 
     Of the samples that the first run scored, an edit that the second one failed to make has the worst score; a score
@@ -82,7 +82,7 @@ class _Ends:
     needed: Callable[[float], float]  # clusters that decide about a margin, as a multiple of those there are; or inf
 
 
-def judge(pairs: Sequence[ScorePair], metric: Metric, margin: float) -> Verdict:
+def judge(pairs: Sequence[GatePair], metric: Metric, margin: float) -> GateVerdict:
     """`margin` > 0 in the metric's numbers; where lower is better, worse by the margin is higher by it."""
     kept = [pair for pair in pairs if pair.first is not None]
     worst, best = (metric.low, metric.high) if metric.is_higher_better else (metric.high, metric.low)
@@ -96,7 +96,7 @@ def judge(pairs: Sequence[ScorePair], metric: Metric, margin: float) -> Verdict:
             found.append(_ends(_differences(kept, metric, worst, filler), metric))
     bad, good = found
     mean = _mean(_differences(kept, metric, worst, None))
-    told = Verdict(
+    told = GateVerdict(
         outcome="undecided",
         margin=margin,
         difference=None if mean is None else _raw(mean, metric),
@@ -116,7 +116,7 @@ def judge(pairs: Sequence[ScorePair], metric: Metric, margin: float) -> Verdict:
     return told if isinstance(bad, str) or isinstance(good, str) else _decided(told, bad, good, metric)
 
 
-def _decided(told: Verdict, bad: _Ends, good: _Ends, metric: Metric) -> Verdict:
+def _decided(told: GateVerdict, bad: _Ends, good: _Ends, metric: Metric) -> GateVerdict:
     low, high = bad.low(ALPHA), good.high(ALPHA)
     outcome: Outcome = "passes" if low > -told.margin else "fails" if high < -told.margin else "undecided"
     ends = sorted((_raw(low, metric), _raw(high, metric)))
@@ -134,7 +134,7 @@ def _decided(told: Verdict, bad: _Ends, good: _Ends, metric: Metric) -> Verdict:
     )
 
 
-def _differences(kept: Sequence[ScorePair], metric: Metric, worst: float | None, filler: float | None) -> Clusters:
+def _differences(kept: Sequence[GatePair], metric: Metric, worst: float | None, filler: float | None) -> Clusters:
     """second - first by cluster, larger is better; `filler` for scores that are missing, None leaves them out."""
     clusters: dict[str, list[float]] = {}
     for pair in kept:
