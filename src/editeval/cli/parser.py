@@ -22,6 +22,7 @@ from editeval.cli.flags import (
     switch,
 )
 from editeval.cli.parser_decisions import add_comparisons, add_gate
+from editeval.config.ready import located
 
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
 PEOPLE = (
@@ -49,7 +50,9 @@ def build_legacy_parser() -> Parser:
     """The command line of main.py."""
     parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
     default = "config.yaml"
-    parser.add_argument("--config", default=default, metavar="CONFIG", help=f"configuration (default: {default})")
+    parser.add_argument(
+        "--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})"
+    )
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
     return parser
@@ -85,7 +88,13 @@ def _add_imports(commands: Commands[Parser]) -> None:
         "import",
         "edits made elsewhere become a run: judge, compare and verify them like any other",
         flag("folder", metavar="FOLDER", help="with the edits; or a .jsonl of {id, image}, or a gallery of the Hub"),
-        flag("config", nargs="?", metavar="CONFIG", help="whose benchmark, judges and prompts; not its editor"),
+        flag(
+            "config",
+            type=located,
+            nargs="?",
+            metavar="CONFIG",
+            help="whose benchmark, judges and prompts; not its editor",
+        ),
         flag("--name", metavar="MODEL", help="what made the edits: begins the run's name (default: that of FOLDER)"),
         flag("--layout", default="", metavar="PATTERN", help=layout),
         module="import_edits",
@@ -162,7 +171,9 @@ def _add_scores(commands: Commands[Parser]) -> None:
         "score",
         "judge a run again, with another judge; edits nothing, and earlier scores stay",
         RUN,
-        flag("config", nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"),
+        flag(
+            "config", type=located, nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"
+        ),
         flag("--set", action="append", default=[], metavar="A.B=C", help="of judges or prompts; repeatable"),
         flag("--data", metavar="PATH", help="where the data of the run's benchmark are now"),
         *(CODE, DEBUG, DISPLAY),
@@ -186,7 +197,7 @@ def _add_scores(commands: Commands[Parser]) -> None:
         commands,
         "certify",
         "how far can this judge be trusted? needs no editor and no data",
-        flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
+        flag("config", type=located, nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
         flag("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30"),
         switch("--dry-run", "how many calls, tokens and dollars; nothing is asked"),
         flag("--judge", metavar="NAME", help="of several judges, this one alone"),
@@ -196,7 +207,7 @@ def _add_scores(commands: Commands[Parser]) -> None:
         commands,
         "meta",
         "how far does this judge agree with people? on pairs or ratings of real edits",
-        flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
+        flag("config", type=located, nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
         flag("--data", dest="people", required=True, metavar="NAME", help=f"what people said: {', '.join(PEOPLE)}"),
         flag("--path", default="", metavar="PATH", help="its file, folder or clone (default: the Hub's data set)"),
         flag("--limit", dest="num_pairs", type=int, metavar="N", help="about N pairs, at least 30 (default: all)"),

@@ -17,6 +17,7 @@ from typing import BinaryIO, TextIO, TypeAlias
 from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
+from editeval.machine.versions import to_install
 from editeval.reports.data import GROUPED_BY, NOT_JUDGED, JsonObject, Report, SampleGroup, surveyed
 from editeval.store.records import SampleRow
 from editeval.text import plain
@@ -248,7 +249,7 @@ def write_parquet(flat: Flat, out: BinaryIO) -> None:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MachineError(
-            f"export --to parquet: needs the package pyarrow ({error}): pip install 'editeval[parquet]'"
+            f"export --to parquet: needs the package pyarrow ({error}): {to_install('parquet')}"
         ) from error
     kinds = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     fields = [pa.field(name, kinds[kind]) for name, kind in flat.columns.items()]
