@@ -11,6 +11,7 @@ from editeval.cli.flags import (
     DEBUG,
     DISPLAY,
     JSON,
+    NAME,
     RUN,
     RUNS_IN,
     Commands,
@@ -21,7 +22,7 @@ from editeval.cli.flags import (
     stage_flags,
     switch,
 )
-from editeval.cli.parser_decisions import add_comparisons, add_gate
+from editeval.cli.parser_decisions import add_comparisons
 from editeval.config.ready import located
 
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
@@ -41,7 +42,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_looks, _add_scores, add_comparisons, add_gate, _add_others):
+    for add in (_add_runs, _add_imports, _add_lists, _add_looks, _add_scores, add_comparisons, _add_others):
         add(commands)
     return parser
 
@@ -53,6 +54,7 @@ def build_legacy_parser() -> Parser:
     parser.add_argument(
         "--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})"
     )
+    NAME(parser)
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
     return parser
@@ -62,6 +64,7 @@ def _add_runs(commands: Commands[Parser]) -> None:
     run = add_command(
         commands, "run", "edit, judge and report; the same command again continues", CONFIG, epilog=EXIT_CODES
     )
+    NAME(run)
     run_flags(run)
     add_command(commands, "check", "is this configuration sound? starts nothing", CONFIG, CONFIG_FLAGS, module="run")
     add_command(
@@ -104,6 +107,19 @@ def _add_imports(commands: Commands[Parser]) -> None:
     run_flags(imports)
     imports.set_defaults(command="import_edits")
     imports.last = "config"
+
+
+def _add_lists(commands: Commands[Parser]) -> None:
+    add_command(
+        commands,
+        "runs",
+        "the runs of a folder, the newest first: model, benchmark, mean, interval, coverage, badge",
+        flag("folder", nargs="?", default="outputs", metavar="FOLDER", help="default: outputs"),
+        flag("--benchmark", metavar="TEXT", help="only those whose benchmark's name contains TEXT"),
+        flag("--model", metavar="TEXT", help="only those whose model contains TEXT"),
+        flag("--last", type=int, metavar="N", help="only the N newest"),
+        JSON,
+    )
 
 
 def _add_looks(commands: Commands[Parser]) -> None:

@@ -30,6 +30,7 @@ def add_gate(commands: Commands[Parser]) -> None:
 
 
 def add_comparisons(commands: Commands[Parser]) -> None:
+    add_gate(commands)
     add_command(
         commands,
         "compare",
