@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from editeval.run.scheduler import Interrupt
 
 USAGE = 2
+REGRESSED = 4
 PIPE_WIDTH = 140
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXIT_CODES = """exit codes:
@@ -30,6 +31,7 @@ EXIT_CODES = """exit codes:
   1    internal error
   2    usage, configuration, benchmark or this machine: one line says how to fix it
   3    finished, but some samples failed or could not be scored; a judge that is not certified; a cluster that was lost
+  4    a decision went against the run: worse than the margin allows, or a gate that it failed
   130  interrupted (143: terminated, 129: its terminal was closed); the same command continues
 """
 

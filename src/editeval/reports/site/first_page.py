@@ -120,7 +120,7 @@ class RunView:
         return ((name, str(value)) for name, value in values.items() if value)
 
     def worst(self) -> list[dict[str, object]]:
-        """The rows of the lowest scores, by name."""
+        """The rows of the worst scores, by name."""
         return [dict(zip(self.block["row"], row, strict=True)) for _, row in self.block["worst"]]
 
     def picture(self, packed: object) -> str | None:
