@@ -76,7 +76,7 @@ def test_a_run_is_compared_with_another_one(run: editeval.Run) -> None:
     darker = editeval.evaluate(
         editor=lambda image, text: image.point(lambda value: value // 2), judge=bright, benchmark=ROWS, progress=False
     )
-    found = run.compare(darker.path)
+    found = run.compare(darker.path)["pairs"][0]["overall"]
     assert (found["wins"], found["losses"]) == (5, 0) and found["num_shared"] == 6
 
 
