@@ -121,7 +121,7 @@ SAID = {
     "own_judge": "^changed: 0.00, 100% scored$",
     "own_benchmark": "^0000 light 10.0$",
     "judge_images": r"^a.png \{'l1': 0.41",
-    "compare_two": r"^wins \d+, ties \d+, losses \d+, of \d+ samples$",
+    "compare_two": r"^evaluate-\w+ and evaluate-\w+ on overall: difference ",
 }
 
 

@@ -46,10 +46,10 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         "  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
         "  editeval compare --verdicts people.jsonl\n\n" + EXIT_CODES,
     )
-    _add_bridge(commands)
+    _add_bridge_and_plan(commands)
 
 
-def _add_bridge(commands: Commands[Parser]) -> None:
+def _add_bridge_and_plan(commands: Commands[Parser]) -> None:
     add_command(
         commands,
         "bridge",

@@ -81,7 +81,7 @@ def _why(one: JsonObject) -> str:
 
 
 def _parts(a: str, b: str, categories: Sequence[JsonObject]) -> str:
-    if not categories:
+    if all(one["reason"] == "identical" for one in categories):
         return ""
     better = [one for one in categories if one["better"]]
     told = [f"on {one['category']} {_better(a, b, one)[0]} better {_evidence(one)}" for one in better]
@@ -140,7 +140,9 @@ def _p(value: float | None) -> str:
 
 
 def _interval(one: JsonObject, low: str = "low", high: str = "high") -> str:
-    return format_interval(one[low], one[high]) or ("unreliable" if one.get("interval_note") else NOTHING)
+    return format_interval(one[low], one[high]) or (
+        NOTHING if one.get("reason") == "identical" or not one["interval_note"] else "unreliable"
+    )
 
 
 def _result(pair: JsonObject, one: JsonObject) -> str:
@@ -183,10 +185,11 @@ def _part_rows(document: JsonObject, row: object = None) -> list[list[str]]:
 def _notes(document: JsonObject) -> Iterator[str]:
     metric, families = document["metric"], document["families"]
     yield from (f"Differs: {remark}." for remark in document["remarks"])
+    parts = f" and over {families['categories']} by category" if families["categories"] else ""
     direction = "" if metric["is_higher_better"] else "; lower is better"
     yield (
         f"Differences of means over the samples that both scored{direction}. p: signs of whole source images flipped, "
-        f"Holm over {families['overall']} overall and over {families['categories']} by category. Detectable: found "
+        f"Holm over {families['overall']} overall{parts}. Detectable: found "
         "80 % of the time at the first step of Holm."
     )
 
@@ -197,7 +200,13 @@ def render_scores(document: JsonObject, console: Console) -> None:
 
     metric = printable(document["metric"]["name"])
     console.print(_table(f"{metric}, mean over samples", _RUN_HEAD, _run_rows(document)))
-    console.print(_table(f"{metric}, overall", _HEAD, [_row(pair, pair["overall"]) for pair in document["pairs"]]))
+    console.print(
+        _table(
+            f"{metric}, differences over all samples",
+            _HEAD,
+            [_row(pair, pair["overall"]) for pair in document["pairs"]],
+        )
+    )
     if rows := _part_rows(document):
         console.print(_table(f"{metric}, by category", ("category", *_HEAD), rows))
     for line in (*_notes(document), *document["sentences"]):

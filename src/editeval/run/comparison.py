@@ -44,7 +44,11 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
     runs that do not fit, and for a run without scores or without the metric.
     """
     plan = plan or ComparisonPlan()
-    runs = [read_scores(directory, plan.metric) for directory in dict.fromkeys(directories)]
+    places = list(dict.fromkeys(directories))
+    if not 2 <= len(places) <= MAX_RUNS:
+        what = "takes two runs or more" if len(places) < 2 else f"takes at most {MAX_RUNS} runs at once"
+        raise ConfigError(f"compare {what}, got {len(places)}")
+    runs = [read_scores(directory, plan.metric) for directory in places]
     remarks = _fitting(runs, plan)
     letters = {run.name: _letter(number) for number, run in enumerate(runs)}
     base = next((run for run in runs if run.directory == plan.baseline), None)
@@ -58,7 +62,7 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
     parts = [(n, name) for n, (a, _) in enumerate(pairs) for name in a.categories()] if _has_parts(runs) else []
     by_part = _family([_part(pairs[n], name) for n, name in parts], metric)
     better = {order for pair, (_, said) in zip(pairs, overall, strict=True) for order in _order(*pair, said)}
-    places = {} if base else rank_intervals([run.name for run in runs], better)
+    ranks = {} if base else rank_intervals([run.name for run in runs], better)
     told = [
         {
             "a": letters[a.name],
@@ -77,7 +81,7 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
         "is_intersected": plan.is_intersected,
         "remarks": remarks,
         "families": {"overall": _size(overall), "categories": _size(by_part)},
-        "runs": [{"letter": letters[run.name], **run.block(places.get(run.name))} for run in runs],
+        "runs": [{"letter": letters[run.name], **run.block(ranks.get(run.name))} for run in runs],
         "pairs": told,
         "gate": _gate(told, metric, plan.margin) if plan.margin is not None and base else None,
     }
@@ -86,10 +90,6 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
 
 def _fitting(runs: Sequence[RunScores], plan: ComparisonPlan) -> list[str]:
     """What differs between the runs, one line each; raises UserError for it unless that is asked for."""
-    if len(runs) < 2:
-        raise ConfigError(f"compare takes two runs or more, got {len(runs)}")
-    if len(runs) > MAX_RUNS:
-        raise UserError(f"compare: at most {MAX_RUNS} runs are compared at once, got {len(runs)}; leave some out")
     names = [run.name for run in runs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"two runs are called {twice[0]}; rename the directory of one")
