@@ -149,6 +149,14 @@ TABLE: dict[tuple[str, str], Row] = {
     ("migrate", "config"): other("migrate plain.yaml", "migrate absent.yaml", "absent.yaml"),
     ("migrate", "-o"): row("migrate plain.yaml", "-o today.yaml", "today.yaml"),
     ("migrate", "--output"): row("migrate plain.yaml", "--output today.yaml", "today.yaml"),
+    ("submit", "run"): other("submit -o a", "submit nobody -o a", NOT_THERE),
+    ("submit", "--output-dir"): row("submit -o a", "--output-dir nowhere", NOT_THERE),
+    ("submit", "-o"): other("submit -o a", "submit -o absent/a", "no folder absent"),
+    ("submit", "--output"): other("submit -o a", "submit --output absent/a", "no folder absent"),
+    ("submit", "--with-images"): row("submit -o a", "--with-images", "ANOTHER"),
+    ("verify-submission", "file"): other(
+        "verify-submission people.jsonl", "verify-submission absent", "absent: No such"
+    ),
     ("leaderboard", "runs"): other("leaderboard", "leaderboard nobody", NOT_THERE),
     ("leaderboard", "--output-dir"): row("leaderboard", "--output-dir nowhere", "nowhere: no such folder"),
     ("leaderboard", "--to"): row("leaderboard", "--to csv", '"best_place"'),
