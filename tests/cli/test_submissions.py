@@ -262,7 +262,11 @@ def test_hostile_members_are_refused_before_they_are_written(
     assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(b"x" * 100), gzip.compress(b"x" * 4096)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no gzip", gzip.compress(b"x" * 100), gzip.compress(b"x" * 4096)],
+    ids=["empty", "text", "short", "no tar"],
+)
 def test_any_other_file_is_one_line(made: Path, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "file").write_bytes(data)
     done = verified(made, tmp_path / "file", tmp_path)
