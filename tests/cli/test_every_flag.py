@@ -155,9 +155,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("submit", "-o"): other("submit -o a", "submit -o absent/a", "no folder absent"),
     ("submit", "--output"): other("submit -o a", "submit --output absent/a", "no folder absent"),
     ("submit", "--with-images"): row("submit -o a", "--with-images", "ANOTHER"),
-    ("verify-submission", "file"): other(
-        "verify-submission people.jsonl", "verify-submission absent", "absent: No such"
-    ),
+    ("verify-submission", "file"): other("verify-submission people.jsonl", "verify-submission absent", "No such file"),
     ("leaderboard", "runs"): other("leaderboard", "leaderboard nobody", NOT_THERE),
     ("leaderboard", "--output-dir"): row("leaderboard", "--output-dir nowhere", "nowhere: no such folder"),
     ("leaderboard", "--to"): row("leaderboard", "--to csv", '"best_place"'),

@@ -291,7 +291,10 @@ def _read_again(store: RunStore, one: ShownScoreSet) -> tuple[int, list[Problem]
         return 0, [], f"{one.title}: keeps no replies, its values are taken as they are"
     if reading.loaded.default_settings is not None:
         return 0, [], f"{one.title}: which questions apply is decided by the benchmark's data, which are not in it"
-    found, num = changes(store, reading)
+    try:
+        found, num = changes(store, reading)
+    except ConfigError as error:  # the replies are not those to the protocol's questions
+        return 0, [Problem("ledger", ledgers.NAME, f"{one.title}: {error}")], ""
     said = (f"{c.count} of {c.metric}: {c.what}, {c.example_id!r}: {c.before}, read again {c.after}" for c in found)
     return num, [Problem("ledger", ledgers.NAME, f"{one.title}: {text}") for text in said], ""
 
