@@ -193,7 +193,9 @@ def test_the_timelines_are_those_that_simulate_draws(tmp_path: Path) -> None:
     assert drawn == 3
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("README", "docs/first", "docs/your", "docs/batch"))])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name.startswith(("README", "docs/first", "docs/your", "docs/batch"))]
+)
 def test_the_chinese_guide_shows_the_same_files_and_commands(name: str) -> None:
     english, chinese = (
         ROOT / name.replace(".zh-CN", ""),
