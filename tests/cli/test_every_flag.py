@@ -259,7 +259,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("compare", "--json"): row(PEOPLE, "--json", '"schema_version"'),
     ("compare", "--allow-code"): row(COMPARE.replace("pairs", "paircode"), CODE, "ranking by better"),
     ("compare", "--metric"): row("compare plain broken", "--metric nope", "nope"),
-    ("compare", "--intersect"): row(f"compare plain {LATEST}", "--intersect", "5 in common"),
+    ("compare", "--intersect"): row(f"compare plain {LATEST}", "--intersect", "Differs: "),
     ("compare", "--baseline"): row("compare plain broken", "--baseline nobody", "nobody"),
     ("compare", "--fail-on-regression"): row("compare plain broken", "--fail-on-regression -1", "fail-on-regression"),
     ("compare", "--to"): row("compare plain broken", "--to md", r"\| ?---"),
