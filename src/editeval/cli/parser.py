@@ -21,7 +21,7 @@ from editeval.cli.flags import (
     stage_flags,
     switch,
 )
-from editeval.cli.parser_decisions import add_comparisons, add_gate
+from editeval.cli.parser_decisions import add_comparisons, add_gate, add_sweep
 
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
 PEOPLE = (
@@ -40,7 +40,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_looks, _add_scores, add_comparisons, add_gate, _add_others):
+    for add in (_add_runs, _add_imports, _add_looks, _add_scores, add_comparisons, add_gate, add_sweep, _add_others):
         add(commands)
     return parser
 
