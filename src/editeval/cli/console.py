@@ -49,10 +49,10 @@ def run_dirs(options: argparse.Namespace) -> list[Path]:
     """The directories that RUN means, where the command takes several or one."""
     from pathlib import Path
 
-    from editeval.store.directories import resolve_run
+    from editeval.run.index import find_run
 
     words = options.runs if hasattr(options, "runs") else [options.run]
-    return [resolve_run(word, Path(options.output_dir)) for word in words]
+    return [find_run(word, Path(options.output_dir)) for word in words]
 
 
 def overrides_of(options: argparse.Namespace) -> Overrides:
@@ -68,6 +68,7 @@ def overrides_of(options: argparse.Namespace) -> Overrides:
         limit=options.limit,
         first=options.first,
         samples=tuple(options.sample) if options.sample else None,
+        name=getattr(options, "name", None),
         output_dir=options.output_dir,
         device_ids=words(options.device_ids),
         seed=options.seed,

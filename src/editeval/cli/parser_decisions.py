@@ -18,6 +18,7 @@ from editeval.cli.flags import (
     several,
     switch,
 )
+from editeval.config.ready import located
 
 
 def add_sweep(commands: Commands[Parser]) -> None:
@@ -66,12 +67,19 @@ def add_gate(commands: Commands[Parser]) -> None:
 
 
 def add_comparisons(commands: Commands[Parser]) -> None:
+    add_gate(commands)
+    add_sweep(commands)
     add_command(
         commands,
         "compare",
         "which model is better: by a judge of pairs of edits, by people's verdicts, or by the scores of the runs",
         flag("runs", nargs="*", default=[], metavar="RUN", help="two or more: run directories, or their names"),
-        flag("--judge", metavar="FILE", help="configuration whose judge compares two edits (protocol: pairwise, ...)"),
+        flag(
+            "--judge",
+            type=located,
+            metavar="FILE",
+            help="configuration whose judge compares two edits (protocol: pairwise, ...)",
+        ),
         flag("--verdicts", metavar="FILE", help="people's verdicts instead: .jsonl, MMRB2's .json, ImagenHub's folder"),
         flag("--max-pairs", type=int, metavar="N", help="ask about at most N pairs of edits"),
         switch("--all", "ask about every pair of edits, whatever the answers are"),
