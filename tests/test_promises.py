@@ -23,6 +23,7 @@ NAMES = (
     "reproduced",
     "judges",
     "comparing",
+    "sweep",
     "runs",
 )
 PAGES = ("README.md", "configs/README.md", *(f"docs/{name}.md" for name in NAMES))

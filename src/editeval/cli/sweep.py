@@ -14,6 +14,7 @@ from pathlib import Path
 from editeval.cli.console import continuing, interruptible, overrides_of, result_console
 from editeval.config.load import load_config
 from editeval.config.schema import Config
+from editeval.config.values import MAX_NAME
 from editeval.errors import ConfigError
 from editeval.reports.sweep_tables import render_sweep, write_sweep
 from editeval.reports.tables import to_json
@@ -40,7 +41,7 @@ def sweep(options: argparse.Namespace) -> int:
     stopping = _stopping(options, None if is_open else len(found) - 1)
     running = Sweep(lambda sets: _config(options, sets), stopping, options.argv, options.display)
     for label, (_, sets) in zip(labels, found, strict=True):
-        running.add(label, sets)
+        running.add(label, (*sets, _named(base, label)))
     with interruptible() as interrupt:
         while running.advance(interrupt):
             pass
@@ -51,7 +52,7 @@ def sweep(options: argparse.Namespace) -> int:
     write_sweep(told, folder)
     if options.json:
         sys.stdout.write(to_json(told) + "\n")
-    else:
+    elif options.display != "json":
         render_sweep(told, result_console())
     sys.stderr.write(f"Sweep: {folder / 'sweep.json'}\n")
     if interrupt.signum is not None:
@@ -74,6 +75,8 @@ def _check(options: argparse.Namespace) -> None:
             raise ConfigError(f"--{name.replace('_', '-')}: is about --watch; leave it out")
         if getattr(options, name) is not None and not 0 < getattr(options, name) < 1e6:
             raise ConfigError(f"--{name.replace('_', '-')}: must be above 0, got {getattr(options, name):g}")
+    if options.json and options.display == "json":
+        raise ConfigError("--json and --display json: both would write to stdout; choose one")
     if options.margin is not None and not options.stop_early:
         raise ConfigError("--margin: is about --stop-early; add it, or leave --margin out")
 
@@ -123,6 +126,12 @@ def _sets(options: argparse.Namespace, base: Config, path: str) -> tuple[str, ..
     return (f"{PARAMS}.{names[0]}={json.dumps(path)}",)
 
 
+def _named(base: Config, label: str) -> str:
+    """What tables call its run: the label, behind the name that the configuration gives."""
+    name = f"{base.evaluation.name} {label}" if base.evaluation.name else label
+    return f"evaluation.name={json.dumps(name[-MAX_NAME:].strip())}"
+
+
 def _labels(words: Sequence[str]) -> list[str]:
     """The last part of each path, and as much before it as tells them apart."""
     parts = [Path(word).parts if "=" not in word else (word,) for word in words]
@@ -144,7 +153,8 @@ def _watch(options: argparse.Namespace, base: Config, running: Sweep, taken: lis
     while interrupt.signum is None:
         for path in arrivals.look(taken):
             taken.append(path)
-            running.add(_free_label(path, running), _sets(options, base, str(path)))
+            label = _free_label(path, running)
+            running.add(label, (*_sets(options, base, str(path)), _named(base, label)))
         while running.advance(interrupt):
             pass
         if time.monotonic() >= ends_at:

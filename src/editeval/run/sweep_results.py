@@ -10,7 +10,7 @@ from editeval.reports.data import JsonObject
 from editeval.run.gating import margin_of
 from editeval.run.sweep import Contestant, Sweep
 from editeval.stats import intervals
-from editeval.stats.checkpoints import ALPHA, Standing, standings
+from editeval.stats.checkpoints import ALPHA, CheckpointStanding, standings
 from editeval.stats.compare import Scored
 
 NOTES = {
@@ -48,13 +48,13 @@ def document(sweep: Sweep, name: str, margin: str | None) -> JsonObject:
     }
 
 
-def _row(one: Contestant, standing: Standing | None, sweep: Sweep) -> JsonObject:
+def _row(one: Contestant, standing: CheckpointStanding | None, sweep: Sweep) -> JsonObject:
     scored = [score for score in one.scores.values() if score.value is not None]
     num_samples = len(one.plan.samples) if one.plan else 0
     is_over = one.num_looks == len(sweep.looks)
     status = "failed" if one.error else "stopped" if one.worse_than else "complete" if is_over else "incomplete"
     low, high = _interval(scored) if status == "complete" else (None, None)
-    told = asdict(standing) if standing else dict.fromkeys(field for field in Standing.__slots__)
+    told = asdict(standing) if standing else dict.fromkeys(field for field in CheckpointStanding.__slots__)
     return {
         "checkpoint": one.label,
         "sets": list(one.sets),
@@ -70,7 +70,7 @@ def _row(one: Contestant, standing: Standing | None, sweep: Sweep) -> JsonObject
         "mean": math.fsum(score.value or 0.0 for score in scored) / len(scored) if scored else None,
         "low": low,
         "high": high,
-        **{name: told[name] for name in Standing.__slots__ if name not in ("mean", "num_scored", "note")},
+        **{name: told[name] for name in CheckpointStanding.__slots__ if name not in ("mean", "num_scored", "note")},
         "may_be_best": bool(told["may_be_best"]),
         "note": told["note"] or "",
     }

@@ -29,7 +29,7 @@ Scores = Mapping[Hashable, Scored]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CheckpointStanding:
     """One of several models. Differences are in the metric's numbers, as measured on the samples that both have.
 
     `to_first`: model - first with its interval; `to_best`: model - the best of the others in [low, high]. None, and a
@@ -48,7 +48,7 @@ class Standing:
     note: str = ""
 
 
-def standings(models: Sequence[Scores], metric: Metric) -> list[Standing]:
+def standings(models: Sequence[Scores], metric: Metric) -> list[CheckpointStanding]:
     """In the order of `models`; each against the first, and against the best of the others."""
     sign = 1.0 if metric.is_higher_better else -1.0
     level = 1 - ALPHA / max(1, len(models) - 1)
@@ -65,7 +65,7 @@ def standings(models: Sequence[Scores], metric: Metric) -> list[Standing]:
         first = ends[i, 0] if i else (-math.inf, math.inf)
         low, high = _to_best(i, may_be_best, ends, others[i])
         found.append(
-            Standing(
+            CheckpointStanding(
                 mean=math.fsum(values) / len(values) if values else None,
                 num_scored=len(values),
                 to_first=_shown(sign * means[0]) if i else None,
