@@ -313,6 +313,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("reproduce", "--markdown"): row("reproduce --list", "--markdown", "stands alone"),
     ("reproduce", "--chinese"): row("reproduce mmrb2 --from .", "--chinese", "only the page is in Chinese"),
     ("reproduce", "--list"): row("reproduce", "--list", "not recomputable"),
+    ("simulate", "--svg"): row(SIMULATE, "--svg drawn.svg", r"drawn\.svg"),
     ("simulate", "--json"): row(SIMULATE, "--json", '"lower_bound_s"'),
 }
 TESTED_BELOW = {("view", "--no-open"), ("status", "--follow")}
