@@ -47,15 +47,14 @@ def scores(values: NDArray[np.float64], count: int) -> dict[Hashable, Scored]:
 
 def stopped(values: list[NDArray[np.float64]], count: int) -> dict[int, int]:
     """Checkpoint -> samples that it was edited for, of those that stopped; the first is the reference."""
-    order = [str(n) for n in range(count // PER_IMAGE + 1)]
     found: dict[int, int] = {}
-    alpha = ALPHA / (len(values) - 1)
+    alpha = ALPHA / (len(values) - 1) / (len(LOOKS) - 1)
     for share in LOOKS[:-1]:
         seen = int(share * count)
         sets = [scores(one, min(seen, found.get(i, seen))) for i, one in enumerate(values)]
         for i in range(1, len(values)):
             if i not in found and any(
-                is_worse(sets[i], sets[j], order, SCALE, MARGIN, alpha) for j in range(len(values)) if j != i
+                is_worse(sets[i], sets[j], SCALE, MARGIN, alpha) for j in range(len(values)) if j != i
             ):
                 found[i] = seen
     return found

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from editeval.stats.betting import is_exceeded
 from editeval.stats.checkpoints import ALPHA, is_worse, standings
 from editeval.stats.compare import Scored
 from editeval.types import Metric
@@ -69,36 +68,32 @@ def test_one_checkpoint_or_equal_ones_have_no_interval_and_may_be_best() -> None
     assert found[1].to_first == 0.0 and found[2].mean is None and found[2].to_best is None and found[1].note
 
 
-def test_a_checkpoint_no_worse_than_the_margin_is_stopped_in_5_percent_however_often_one_looks() -> None:
-    chance, num, count = np.random.default_rng(4), 400, 150
-    order = [str(n) for n in range(count)]
+def test_a_checkpoint_no_worse_than_the_margin_is_stopped_in_5_percent_over_all_looks() -> None:
+    chance, num, looks = np.random.default_rng(4), 400, (20, 40, 80)
     stopped = {"at the margin": 0, "worse": 0}
     for _ in range(num):
-        rival = chance.normal(6, 1, count)
-        for name, lead in (("at the margin", 0.2), ("worse", 1.5)):
-            model = rival - lead + chance.normal(0, 0.8, count)
-            stopped[name] += is_worse(scores(model), scores(rival), order, SCALE, 0.2, ALPHA)
-    assert stopped["at the margin"] <= num * ALPHA + 3 * np.sqrt(num * ALPHA), "the look at the end is all looks"
+        rival = np.round(chance.normal(6, 1, looks[-1]))
+        for name, lead in (("at the margin", 0.2), ("worse", 1.0)):
+            model = rival - lead + chance.normal(0, 0.8, looks[-1])
+            stopped[name] += any(
+                is_worse(scores(model[:n]), scores(rival[:n]), SCALE, 0.2, ALPHA / len(looks)) for n in looks
+            )
+    assert stopped["at the margin"] <= num * ALPHA + 3 * np.sqrt(num * ALPHA)
     assert stopped["worse"] > 0.95 * num
 
 
-def test_a_later_look_takes_nothing_back() -> None:
-    values = [0.9] * 40 + [0.0] * 400
-    assert is_exceeded(values[:40], 0.5, ALPHA) and is_exceeded(values, 0.5, ALPHA)
-    assert not is_exceeded([], 0.5, ALPHA) and not is_exceeded(values, 1.0, ALPHA)
+def test_samples_of_one_source_image_count_as_one_image() -> None:
+    chance = np.random.default_rng(5)
+    few = {(n, k): Scored(str(n % 4), float(chance.normal(2, 0.5))) for n in range(12) for k in range(5)}
+    rival = {key: Scored(one.cluster, 6.0) for key, one in few.items()}
+    assert not is_worse(few, rival, SCALE, 0.1, ALPHA)
+    apart = {key: Scored(str(key), one.value) for key, one in few.items()}
+    assert is_worse(apart, {key: Scored(str(key), 6.0) for key in few}, SCALE, 0.1, ALPHA)
 
 
-def test_samples_of_one_source_image_count_once() -> None:
-    count = 12
-    model = {(n, k): Scored(str(n), 2.0) for n in range(count) for k in range(30)}
-    rival = {(n, k): Scored(str(n), 4.0) for n in range(count) for k in range(30)}
-    order = [str(n) for n in range(count)]
-    assert not is_worse(model, rival, order, SCALE, 0.1, ALPHA)
-    apart = {key: Scored(str(key), one.value) for key, one in model.items()}
-    others = {key: Scored(str(key), one.value) for key, one in rival.items()}
-    assert is_worse(apart, others, [str(key) for key in model], SCALE, 0.1, ALPHA)
-
-
-def test_a_metric_without_two_ends_has_no_test() -> None:
-    with pytest.raises(ValueError, match="has no two ends"):
-        is_worse({}, {}, [], Metric("reward", None, None), 0.1, ALPHA)
+def test_where_all_differences_are_the_same_the_exact_limit_decides() -> None:
+    same, better = np.full(40, 3.0), np.full(40, 9.0)
+    assert is_worse(scores(same), scores(better), SCALE, 0.1, ALPHA)
+    assert not is_worse(scores(same), scores(np.full(40, 3.5)), SCALE, 0.1, ALPHA), "one of 40 may lose the whole scale"
+    assert not is_worse(scores(same), scores(better), Metric("reward", None, None), 0.1, ALPHA)
+    assert not is_worse({}, scores(same), SCALE, 0.1, ALPHA) and not is_worse({}, {}, SCALE, 0.1, ALPHA)

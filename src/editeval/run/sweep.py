@@ -59,8 +59,9 @@ class Stopping:
     num_rivals: int | None
 
     def alpha(self, place: int) -> float:
-        """Of the test against the rival at `place` (from 1): all of them together have ALPHA."""
-        return ALPHA / self.num_rivals if self.num_rivals else ALPHA / (place * (place + 1))
+        """Of one look at the rival at `place` (from 1): all looks at all rivals together have ALPHA."""
+        mine = ALPHA / self.num_rivals if self.num_rivals else ALPHA / (place * (place + 1))
+        return mine / (len(LOOKS) - 1)
 
 
 class Sweep:
@@ -80,7 +81,6 @@ class Sweep:
         self._stopping = stopping
         self._argv = argv
         self._display = display
-        self._order: list[str] = []  # of clusters
 
     def add(self, label: str, sets: tuple[str, ...]) -> None:
         """One more; labels are unique."""
@@ -152,21 +152,18 @@ class Sweep:
             return
         if self.metric is None:
             raise ConfigError(f"{plan.config.path}: --stop-early: the configuration has no judge; add one")
-        if not self.metric.has_ends:
-            what = f"--stop-early: {self.metric.name} has {self.metric.range}, and the test needs both ends"
-            raise ConfigError(f"{plan.config.path}: {what}; leave --stop-early out")
         self._stopping.margin(self.metric)
 
     def _part(self, plan: Plan, share: float) -> list[Sample]:
         """The samples of the first source images, in the benchmark's order: `share` of all, MIN_PER_LOOK at least."""
         clusters = clusters_of(plan.samples)
         seed = plan.config.diffusion_model.seed
-        self._order = sorted(set(clusters.values()), key=lambda name: _noise(seed, name))
-        sizes = dict.fromkeys(self._order, 0)
+        order = sorted(set(clusters.values()), key=lambda name: _noise(seed, name))
+        sizes = dict.fromkeys(order, 0)
         for name in clusters.values():
             sizes[name] += 1
         wanted, chosen, num = max(MIN_PER_LOOK, math.ceil(share * len(plan.samples))), set[str](), 0
-        for name in self._order:
+        for name in order:
             if num >= wanted:
                 break
             chosen.add(name)
@@ -213,7 +210,7 @@ class Sweep:
                 if (
                     one is not reference
                     and one.is_open
-                    and is_worse(one.scores, other.scores, self._order, self.metric, margin, alpha)
+                    and is_worse(one.scores, other.scores, self.metric, margin, alpha)
                 ):
                     one.worse_than = other.label
                     log.info("%s: worse than %s by more than %g: stopped", one.label, other.label, margin)

@@ -17,8 +17,8 @@ NOTES = {
     "first": "against the first: paired, all at once (Bonferroni), 95 %",
     "best": "against the best of the others: multiple comparisons with the best (Hsu), all at once, 95 %; "
     "that the best was chosen in these very data is accounted for",
-    "early": f"stopped early: a betting confidence sequence for each rival, together {ALPHA:g}; "
-    "a checkpoint within the margin of the best is stopped with that probability at most",
+    "early": f"stopped early: one-sided t at planned looks; the errors of all rivals and looks are {ALPHA:g} together; "
+    "a checkpoint within the margin of the best is stopped with that probability or less",
 }
 
 

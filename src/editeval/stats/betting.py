@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 _GRID: Floats = np.linspace(0.0, 1.0, 1001)  # 0.5 is one of its points
 _MAX_SHARE = 0.5  # of the capital that a bet may lose
-_MAX_SHARE_ONE_SIDED = 0.9
 
 
 def interval(values: Sequence[float], alpha: float) -> tuple[float, float]:
@@ -37,18 +36,6 @@ def interval(values: Sequence[float], alpha: float) -> tuple[float, float]:
 def is_ruled_out(values: Sequence[float], mean: float, alpha: float) -> bool:
     """Whether `mean` was ruled out at one of the looks."""
     return bool(_ruled_out(values, np.array([mean]), alpha)[0])
-
-
-def is_exceeded(values: Sequence[float], mean: float, alpha: float) -> bool:
-    """Whether one of the looks has shown that the values' mean is above `mean`; wrongly with probability alpha at most.
-
-    One-sided: nothing is bet on the other side, and a bet may lose more of the capital.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    if not len(x) or mean >= 1.0:
-        return False
-    bets = np.minimum(_bets(x, 2 * alpha), _MAX_SHARE_ONE_SIDED / max(mean, 1e-9))
-    return bool(np.cumsum(np.log1p(bets * (x - mean))).max() >= -math.log(alpha))
 
 
 def _ruled_out(values: Sequence[float], means: Floats, alpha: float) -> NDArray[np.bool_]:
