@@ -201,9 +201,7 @@ def print_time(num_models: int = 10, num_samples: int = 10_000, num_categories: 
     whole, cpu = time.perf_counter() - start, time.process_time() - cpu
     about = f"{num_samples:,} samples, {num_categories} categories, {signflip.NUM_DRAWS:,} draws of signs"
     print(f"\n{num_models} models x {about}:")
-    print(
-        f"{len(pairs)} pairs overall {overall:.1f} s, with {len(by_part)} by category {whole:.1f} s ({cpu:.1f} s of CPU time)"
-    )
+    print(f"{len(pairs)} pairs {overall:.1f} s, with {len(by_part)} by category {whole:.1f} s; {cpu:.1f} s of CPU time")
 
 
 def main() -> None:
