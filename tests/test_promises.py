@@ -23,6 +23,7 @@ NAMES = (
     "reproduced",
     "judges",
     "comparing",
+    "sweep",
     "runs",
     "how_it_works",
 )
