@@ -134,6 +134,7 @@ def _add_looks(commands: Commands[Parser]) -> None:
         flag("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest"),
         RUNS_IN,
         flag("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)"),
+        flag("--rater", default="", metavar="NAME", help="who rates: kept apart from what others have rated"),
         switch("--no-open", "print the address, open nothing"),
         switch("--intersect", "runs of different benchmarks: the samples all have"),
     )

@@ -6,6 +6,8 @@ from editeval.cli.arguments import Parser
 from editeval.cli.console import EXIT_CODES
 from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command, flag, switch
 
+RATINGS = "of people, .csv or .tsv: sample, rating, model, rater; or the page's .json (default: those of `view`)"
+
 
 def add_comparisons(commands: Commands[Parser]) -> None:
     add_command(
@@ -54,4 +56,16 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         *(RUNS_IN, JSON, DEBUG),
         epilog="examples:\n  editeval plan --pilot base --difference 0.2\n"
         "  editeval plan --pilot base tuned --samples 1000\n",
+    )
+    add_command(
+        commands,
+        "agreement",
+        "how far judges and people agree about the edits of runs, and what people would give all of them",
+        flag("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, or their names"),
+        flag("--ratings", action="append", default=[], metavar="FILE", help=RATINGS),
+        flag("--judges", nargs="+", default=[], metavar="NAME", help="score sets of the runs (default: all)"),
+        flag("--metric", default="", metavar="NAME", help="of every judge (default: the headline of each)"),
+        *(RUNS_IN, JSON, DEBUG),
+        epilog="examples:\n  editeval agreement runA runB --ratings people.csv\n"
+        "  editeval agreement runA --judges qwen gpt-4.1\n",
     )
