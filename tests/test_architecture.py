@@ -25,8 +25,9 @@ ALLOWED = {
     "images": (),
     "prompts": (),
     "plugin_errors": (),
-    "plugins": ("plugin_errors", "redaction"),
     "machine": (),
+    "own_code": ("images", "machine"),
+    "plugins": ("own_code", "plugin_errors", "redaction"),
     # what a user can replace; plug-ins import no other plug-in
     "http": ("text",),
     "benchmarks": ("config", "images", "machine", "plugins", "prompts", "rungs"),

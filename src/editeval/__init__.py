@@ -5,20 +5,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__all__ = ["EditBatchError", "EditevalError", "evaluate", "judge", "load_config", "load_editor"]
-
 _HOMES = {
-    "evaluate": "editeval.api",
-    "judge": "editeval.api",
-    "load_editor": "editeval.api",
-    "load_config": "editeval.config.load",
-    "EditBatchError": "editeval.errors",
-    "EditevalError": "editeval.errors",
+    "editeval.api": ("evaluate", "judge", "load_editor"),
+    "editeval.config.load": ("load_config",),
+    "editeval.errors": ("EditBatchError", "EditevalError"),
+    "editeval.types": (
+        *("Benchmark", "Editor", "EditRequest", "ImageRef", "Judge", "JudgeRequest", "Metric", "Sample", "Score"),
+    ),
+    "editeval.judges.protocols.protocol": ("Protocol",),
 }
+__all__ = sorted(name for names in _HOMES.values() for name in names)
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first asked for, so that a worker imports nothing it does not need."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is not None:
+        return getattr(import_module(home), name)
     raise AttributeError(f"module 'editeval' has no attribute {name!r}")

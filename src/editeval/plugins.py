@@ -2,8 +2,9 @@
 
     classical               built in: the module of that name in editeval.editors
     their_editor            an entry point of the group editeval.editors in an installed package
-    my_editor.py            a file, relative to the configuration, then to the current folder; the one Editor in it
-    my_editor.py:MyEditor   a class of it
+    my_editor.py            a file, relative to the configuration, then to the current folder; the one Editor in it,
+                            or its function `edit` (`judge`, `samples`)
+    my_editor.py:MyEditor   a class of it, or a function (editeval.own_code)
     package.module          a module on the Python path or in the current folder; package.module:MyEditor
 
 Files and modules run code that nobody has installed, and need the user's consent. No registry; listing imports nothing.
@@ -27,6 +28,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from editeval.errors import ConfigError
+from editeval.own_code import callables
 from editeval.plugin_errors import Origin, from_here, guarded, origins
 from editeval.redaction import watch
 from editeval.types import Benchmark, Editor, Judge
@@ -46,6 +48,10 @@ CLASSES = {
     }
 }
 """Built-in names that share a module: the module and the class in it."""
+
+
+_made: dict[tuple[str, int], PluginClass] = {}
+"""The plug-ins that callables of somebody's own became, which they keep: kind and id of the callable."""
 
 
 def available(kind: str) -> list[str]:
@@ -152,7 +158,9 @@ def _split(name: str) -> tuple[str, str]:
 def _foreign(kind: str, name: str) -> PluginClass:
     place, cls_name = _split(name)
     module = _from_file(kind, Path(place)) if is_file(name) else _from_path(kind, place)
-    found = _named(kind, module, cls_name) if cls_name else _the_class(kind, module, place)
+    found = _of_callable(kind, module, cls_name, name)
+    if found is None:
+        found = _named(kind, module, cls_name) if cls_name else _the_class(kind, module, place)
     file = Path(str(module.__file__)).resolve()
     origins[found] = _of_file(file) if is_file(name) else Origin.of_module(file, place)
     if hasattr(found, "sees_reference"):
@@ -166,6 +174,26 @@ def _foreign(kind: str, name: str) -> PluginClass:
     return found
 
 
+def _of_callable(kind: str, module: ModuleType, cls_name: str, name: str) -> PluginClass | None:
+    """The plug-in that a function, a callable or an iterable of `module` is; None if a class of KINDS is meant."""
+    if not cls_name and _classes(kind, module):
+        return None
+    word = cls_name or callables.NAMES[kind]
+    value = getattr(module, word, None)
+    if value is None or (isinstance(value, type) and issubclass(value, KINDS[kind])):
+        return None
+    known = _made.get((kind, id(value)))
+    if known is None:
+        file = Path(str(module.__file__))
+        line = f":{inspect.getsourcelines(value)[1]}" if inspect.isfunction(value) or inspect.isclass(value) else ""
+        called = word if cls_name else short_name(name)
+        known = callables.plugin_class(kind, called, value, f"{kind}: {from_here(file)}{line}", file.parent)
+        if known is not None:
+            known.__module__ = module.__name__
+            _made[kind, id(value)] = known
+    return known
+
+
 def _from_file(kind: str, path: Path) -> ModuleType:
     """The module in the file at `path`; files beside it can be imported, by `import x` and by `from . import x`."""
     path = path.expanduser().resolve()
@@ -174,7 +202,9 @@ def _from_file(kind: str, path: Path) -> ModuleType:
     folder = f"editeval_plugin_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"
     name = f"{folder}.{path.stem}"
     if name in sys.modules:
-        return sys.modules[name]
+        if not callables.has_changed(name):
+            return sys.modules[name]
+        callables.forget(name)
     if folder not in sys.modules:
         package = ModuleType(folder)
         package.__path__ = [str(path.parent)]
@@ -190,6 +220,7 @@ def _from_file(kind: str, path: Path) -> ModuleType:
     except ConfigError:
         del sys.modules[name]
         raise
+    callables.remember(name)
     return module
 
 
@@ -219,7 +250,7 @@ def _named(kind: str, module: ModuleType, cls_name: str) -> PluginClass:
     base = KINDS[kind]
     found = getattr(module, cls_name, None)
     if not (isinstance(found, type) and issubclass(found, base)):
-        has = ", ".join(cls.__name__ for cls in _classes(kind, module)) or "none"
+        has = ", ".join([*(cls.__name__ for cls in _classes(kind, module)), *_functions(module)]) or "none"
         raise ConfigError(f"{kind}: {cls_name!r} is no {base.__name__} subclass in {_shown(module)}; it has: {has}")
     if inspect.isabstract(found):
         raise _unfinished(kind, found)
@@ -233,7 +264,9 @@ def _the_class(kind: str, module: ModuleType, name: str) -> PluginClass:
     if len(whole) != 1:
         if not whole and len(found) == 1:
             raise _unfinished(kind, found[0])
-        several = f"; name one: {name}:{whole[0].__name__}" if whole else ""
+        several = f"; name one: {name}:{whole[0].__name__}" if whole else f", and no function `{callables.NAMES[kind]}`"
+        others = [] if whole else _functions(module)
+        several += f"; it has {', '.join(others)}: name one, {name}:{others[0]}" if others else ""
         what = f"must define exactly one {base.__name__} subclass, got {len(whole)}{several}"
         raise ConfigError(f"{kind}: {name} {what}")
     return whole[0]
@@ -242,6 +275,12 @@ def _the_class(kind: str, module: ModuleType, name: str) -> PluginClass:
 def _classes(kind: str, module: ModuleType) -> list[PluginClass]:
     members = inspect.getmembers(module, inspect.isclass)
     return [cls for _, cls in members if issubclass(cls, KINDS[kind]) and cls.__module__ == module.__name__]
+
+
+def _functions(module: ModuleType) -> list[str]:
+    """The functions that a module defines for others."""
+    members = inspect.getmembers(module, inspect.isfunction)
+    return [name for name, one in members if one.__module__ == module.__name__ and not name.startswith("_")]
 
 
 def _unfinished(kind: str, cls: PluginClass) -> ConfigError:

@@ -39,7 +39,11 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
     runtime = child(tree, "runtime")
     if runtime is not None:
         record.close("runtime", record.mapping(runtime), ())
-    record.close("", without(tree, "runtime"), SECTIONS)
+    asked = child(tree, "allow_code")
+    if asked is not None:
+        what = "a configuration cannot consent to its own code; run `editeval check` once at a terminal and answer y,"
+        problems.add(problem(asked, f"{what} or add --allow-code"))
+    record.close("", without(without(tree, "runtime"), "allow_code"), SECTIONS)
     for section in ("benchmark", "diffusion_model"):
         if child(tree, section) is None and section not in record.meant:
             problems.add(ConfigError(f"{path}: {section}: missing; give it at least a type"))
