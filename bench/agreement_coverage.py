@@ -1,4 +1,4 @@
-"""How often the intervals of agreement and of prediction-powered means cover the truth: `make bench-stats`; Markdown.
+"""How often the intervals of agreement, of noise and of prediction-powered means cover the truth: Markdown.
 
 Scores have the shape of judges' and people's: half of them at the bottom, edits of one source image alike. The truth is
 the value in a population of 50,000 source images.
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editeval.stats import agreement
+from editeval.stats.noise import components
 from editeval.stats.prediction_powered import predicted_mean
 from editeval.stats.resampling import estimate
 
@@ -63,6 +64,20 @@ def agreement_errors(measure: Measure, images: int, closeness: float, num_draws:
     return printed, missed
 
 
+def share_errors(samples: int, seeds: float, num_draws: int) -> tuple[int, int, float]:
+    """(intervals that are printed, those that miss, the true share of the seeds); two seeds, two repeats."""
+    chance, truth = np.random.default_rng([SEED, samples]), seeds / (1 + seeds + 0.3)
+    printed = missed = 0
+    for _ in range(num_draws):
+        table = chance.normal(0, 1, (samples, 1, 1)) + chance.normal(0, np.sqrt(seeds), (samples, 2, 1))
+        table = table + chance.normal(0, np.sqrt(0.3), (samples, 2, 2))
+        found = components(table, [str(n) for n in range(samples)])[1].share
+        if found.low is not None and found.high is not None:
+            printed += 1
+            missed += not found.low <= truth <= found.high
+    return printed, missed, truth
+
+
 def mean_errors(rated: int, others: int, closeness: float, num_draws: int) -> tuple[int, int, float]:
     """(intervals that are printed, those that miss, their mean width by that of the ratings alone)."""
     chance = np.random.default_rng([SEED, rated, others])
@@ -85,25 +100,31 @@ def mean_errors(rated: int, others: int, closeness: float, num_draws: int) -> tu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=400, metavar="N", help="a row; the error of .95 is .011 with 400")
+    parser.add_argument("--draws", type=int, default=200, metavar="N", help="a row; the error of .95 is .015 with 200")
     num = parser.parse_args().draws
     print(f"\nAgreement: coverage of the 95 % interval ({num} draws a row, {PER_IMAGE} edits for each source image)\n")
-    print("| statistic | closeness | source images | printed | coverage |\n|:--|--:|--:|--:|--:|")
+    print("| statistic | source images | printed | coverage |\n|:--|--:|--:|--:|")
     for name, measure in MEASURES.items():
-        for closeness in (0.3, 0.9):
-            for images in (12, 20, 49, 54, 150):
-                printed, missed = agreement_errors(measure, images, closeness, num)
-                covered = f"{1 - missed / printed:.3f}" if printed else "-"
-                print(f"| {name} | {closeness} | {images} | {printed / num:.3f} | {covered} |", flush=True)
-    print(f"\nPrediction-powered mean: coverage of the 95 % interval ({num * 4} draws a row)\n")
+        for images in (12, 20, 49, 54):
+            printed, missed = agreement_errors(measure, images, 0.7, num)
+            covered = f"{1 - missed / printed:.3f}" if printed else "-"
+            print(f"| {name} | {images} | {printed / num:.3f} | {covered} |", flush=True)
+    print(f"\nNoise: coverage of the 95 % interval of the seeds' share of the variance ({num * 2} draws a row)\n")
+    print("| samples | share | printed | coverage |\n|--:|--:|--:|--:|")
+    for samples in (20, 50, 100):
+        for seeds in (0.2, 1.0):
+            printed, missed, truth = share_errors(samples, seeds, num * 2)
+            covered = f"{1 - missed / printed:.3f}" if printed else "-"
+            print(f"| {samples} | {truth:.2f} | {printed / num / 2:.3f} | {covered} |", flush=True)
+    print(f"\nPrediction-powered mean: coverage of the 95 % interval ({num * 10} draws a row)\n")
     print("| rated | others | closeness | printed | coverage | width, by that of the ratings alone |")
     print("|--:|--:|--:|--:|--:|--:|")
     for rated, others in ((21, 180), (30, 270), (54, 216), (100, 500), (200, 700)):
         for closeness in (0.3, 0.9):
-            printed, missed, width = mean_errors(rated, others, closeness, num * 4)
+            printed, missed, width = mean_errors(rated, others, closeness, num * 10)
             covered = f"{1 - missed / printed:.3f}" if printed else "-"
             print(
-                f"| {rated} | {others} | {closeness} | {printed / num / 4:.3f} | {covered} | {width:.2f} |", flush=True
+                f"| {rated} | {others} | {closeness} | {printed / num / 10:.3f} | {covered} | {width:.2f} |", flush=True
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from editeval.cli.arguments import Parser
 from editeval.cli.console import EXIT_CODES
-from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command, flag, switch
+from editeval.cli.flags import CODE, DEBUG, JSON, RUN, RUNS_IN, Commands, add_command, flag, switch
 
 RATINGS = "of people, .csv or .tsv: sample, rating, model, rater; or the page's .json (default: those of `view`)"
 
@@ -68,4 +68,16 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         *(RUNS_IN, JSON, DEBUG),
         epilog="examples:\n  editeval agreement runA runB --ratings people.csv\n"
         "  editeval agreement runA --judges qwen gpt-4.1\n",
+    )
+    add_command(
+        commands,
+        "noise",
+        "how much of a run's scores comes from samples, seeds and repeats of the judge: makes and judges repeats",
+        RUN,
+        flag("--seeds", type=int, default=2, metavar="N", help="edits of each sample, the run's own with them"),
+        flag("--draws", type=int, default=2, metavar="N", help="judgements of each edit"),
+        flag("--samples", dest="num_samples", type=int, default=50, metavar="N", help="drawn at random (default: 50)"),
+        switch("--dry-run", "say what would be made; make nothing"),
+        *(JSON, CODE, DEBUG),
+        epilog=EXIT_CODES,
     )
