@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "editeval.api": ("evaluate", "judge", "load_editor"),
+    "editeval.api": ("judge", "load_editor"),
+    "editeval.evaluation": ("Run", "evaluate", "open_run"),
     "editeval.config.load": ("load_config",),
     "editeval.errors": ("EditBatchError", "EditevalError"),
     "editeval.types": (

@@ -1,4 +1,4 @@
-"""What Python code uses: `evaluate` a configuration, `load_editor` and its `batch_edit`, `judge` edits at hand."""
+"""What Python code uses without a run: `load_editor` and its `batch_edit`, `judge` edits at hand."""
 
 from __future__ import annotations
 
@@ -38,13 +38,6 @@ log = logging.getLogger("editeval")
 _PNG_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 
 
-def evaluate(config: Config | str | Path, overrides: Mapping[str, object] | None = None) -> pipeline.RunResult:
-    """Run a whole evaluation; `overrides` maps dotted keys to values, as `--set` does. Raises UserError."""
-    gpus.forget()
-    argv = ["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv
-    return pipeline.evaluate(_config(config, overrides or {}), argv)
-
-
 def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
     """An editor with its models loaded on all its devices, ready for `batch_edit`.
 
@@ -53,7 +46,7 @@ def load_editor(config: Config | str | Path, **params: Any) -> BatchEditor:
     Logs go where the configuration says; without that nothing is written into your folder (see BatchEditor.logs).
     Raises ConfigError or MachineError. Use it as a context manager, or call `close`: that frees the devices.
     """
-    _check_plain("", params)
+    check_plain("", params)
     if isinstance(config, str) and not config.endswith((".yaml", ".yml")):
         model = {"type": config, "params": params}
         loaded = load_mapping({"benchmark": {"type": "procedural"}, "diffusion_model": model}, "load_editor")
@@ -140,7 +133,7 @@ class BatchEditor:
             raise ConfigError(f"batch_edit: {len(images)} images with {len(instructions)} instructions; one each")
         base_seed = overrides.pop("seed", self.stage.seed)
         _check_arguments(instructions, enable_batch_sync, on_error, base_seed)
-        _check_plain("batch_edit: ", overrides)
+        check_plain("batch_edit: ", overrides)
         sources = [_source(i, image) for i, image in enumerate(images)]
         policy = self.stage.execution.policy
         if enable_batch_sync is not None:
@@ -224,7 +217,7 @@ def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _judging(judge: Config | str | Path, params: Mapping[str, Any]) -> Config:
-    _check_plain("", params)
+    check_plain("", params)
     above = {f"reward_model.params.{key}": value for key, value in params.items()}
     if isinstance(judge, Config):
         return _config(judge, above)
@@ -319,7 +312,7 @@ def _check_arguments(instructions: Sequence[object], enable_batch_sync: object, 
         raise ConfigError(f"batch_edit: seed: must be a whole number from 0 on, got {seed!r}")
 
 
-def _check_plain(where: str, values: Mapping[str, object]) -> None:
+def check_plain(where: str, values: Mapping[str, object]) -> None:
     """Raises ConfigError for what no configuration could hold; in a call of `batch_edit`, for paths as well."""
     for key, value in values.items():
         try:
@@ -334,5 +327,5 @@ def _config(config: Config | str | Path, overrides: Mapping[str, object]) -> Con
         if overrides:
             raise ConfigError("overrides go with a configuration file, not with a Config that is already resolved")
         return config
-    _check_plain("", overrides)
+    check_plain("", overrides)
     return load_config(Path(config), Overrides(values=overrides))

@@ -25,10 +25,10 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from editeval.errors import ConfigError
-from editeval.own_code import callables
+from editeval.own_code import callables, signatures
 from editeval.plugin_errors import Origin, from_here, guarded, origins
 from editeval.redaction import watch
 from editeval.types import Benchmark, Editor, Judge
@@ -50,6 +50,9 @@ CLASSES = {
 """Built-in names that share a module: the module and the class in it."""
 
 
+GIVEN = "_in_python"
+"""What the name of a plug-in ends with that a Python program has given as an object."""
+_given: dict[tuple[str, str], PluginClass] = {}
 _made: dict[tuple[str, int], PluginClass] = {}
 """The plug-ins that callables of somebody's own became, which they keep: kind and id of the callable."""
 
@@ -133,11 +136,16 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
             sys.path.append(str(Path.cwd()))  # code that the user trusts is found where the user is; last, or a file
             # there would be taken for the module of a library that has the same name
         return _foreign(kind, name)
+    if (kind, name) in _given:
+        return _given[kind, name]
     if name in available(kind):
         place, cls_name = built_in(kind, name)
         module = importlib.import_module(place)
         return _named(kind, module, cls_name) if cls_name else _the_class(kind, module, name)
     points = installed(kind)
+    if name not in points and name.endswith(GIVEN):
+        what = f"{name.removesuffix(GIVEN)!r} was given by a Python program, which alone can run it"
+        raise ConfigError(f"{kind}: {what}; put it into a file to name it here: my_{callables.NAMES[kind]}.py")
     if name not in points:
         names = [*available(kind), *points]
         close = difflib.get_close_matches(name, names, n=1)
@@ -147,6 +155,20 @@ def load(kind: str, name: str, allow_code: bool = False) -> PluginClass:
         packages = ", ".join(sorted(str(point.dist and point.dist.name) for point in points[name]))
         raise ConfigError(f"{kind}: {name!r} is a plug-in of several packages: {packages}; write package.module:Class")
     return _foreign(kind, points[name][0].value.partition(" ")[0])
+
+
+def give(kind: str, name: str, found: object, where: str, token: str) -> None:
+    """From now on `name` means `found`, an object of this program. `token` stands for its code in identities."""
+    if isinstance(found, type) and issubclass(found, KINDS[kind]):
+        plugin: PluginClass | None = type(found.__name__, (found,), {"__module__": found.__module__})
+    else:
+        plugin = callables.plugin_class(kind, name.removesuffix(GIVEN), found, f"{kind}: {where}", Path.cwd(), True)
+    if plugin is None:
+        raise ConfigError(f"{kind}: {where}: must be callable, or a class with `__call__`, got {found!r}")
+    plugin.code_token = token
+    if Path(where).is_absolute():
+        origins[plugin] = _of_file(Path(where))
+    _given[kind, name] = plugin
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -294,25 +316,7 @@ def _unfinished(kind: str, cls: PluginClass) -> ConfigError:
 def params_of(cls: PluginClass, values: Mapping[str, Any]) -> Any:
     """The parameters of a plug-in from JSON values: what travelled to a worker is what the parent had checked."""
     watch(str(values.get("api_key_env")))
-    return _revived(cls.Params, values)
-
-
-def _revived(cls: PluginClass, values: Mapping[str, Any]) -> Any:
-    if not is_dataclass(cls):
-        return cls.model_validate(dict(values))
-    hints = get_type_hints(cls)
-    return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    """JSON has no paths, tuples and records."""
-    if hint is Path and isinstance(value, str):
-        return Path(value)
-    if isinstance(value, list) and (hint is tuple or get_origin(hint) is tuple):
-        return tuple(value)
-    if isinstance(value, dict) and isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "model_validate")):
-        return _revived(hint, value)
-    return value
+    return signatures.revived(cls.Params, values)
 
 
 def _of_file(file: Path) -> Origin:

@@ -245,6 +245,7 @@ class Plugin:
     is_remote: ClassVar[bool] = False  # asks a server: it needs no device of this machine
     packages: ClassVar[tuple[str, ...]] = ()  # that its workers need besides editeval's own
     variants: ClassVar[tuple[str, ...]] = ()  # what it covers, and how far each was tested: lines of `editeval list`
+    code_token: ClassVar[str] = ""  # in place of its source, where nobody can read that
     worker: int = 0  # its number among the workers of its stage, known before `load`
     allow_code: bool = False  # the user consents to code, also in the weights that it loads; set before `load`
     request_budget: RequestBudget = staticmethod(grant_all_requests)  # asked before each paid call; set before `load`
@@ -270,8 +271,7 @@ class Plugin:
         return ()  # likewise, beside it: an adapter, a base model, a second network
 
     def facts(self) -> Facts:
-        """What the loaded model says of itself: commit, attention, dtype, device; on record in the run."""
-        return {}
+        return {}  # what the loaded model says of itself: commit, attention, dtype, device; on record in the run
 
     def unload(self) -> None:
         """Give the devices back."""

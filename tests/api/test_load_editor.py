@@ -332,8 +332,8 @@ def test_evaluate_takes_a_file_and_overrides(tmp_path: Path) -> None:
         "diffusion_model.type": "identity",
     }
     result = editeval.evaluate("small.yaml", overrides)
-    assert result.exit_code == 0 and result.plan.dir.parent == tmp_path / "there..."
-    samples = (result.plan.dir / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert result.exit_code == 0 and result.path.parent == tmp_path / "there..."
+    samples = (result.path / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["scores"]["overall"]["value"] for line in samples] == [0.0, 0.0]
 
 
@@ -347,7 +347,7 @@ def test_wrong_overrides_are_one_line(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=words) as caught:
             editeval.evaluate("small.yaml", overrides)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ConfigError, match="overrides go with a configuration file"):
+    with pytest.raises(ConfigError, match="overrides go with a configuration file, not with a resolved Config"):
         editeval.evaluate(
             load_mapping({"benchmark": {"type": "procedural"}, "diffusion_model": {"type": "identity"}}, "x"),
             {"evaluation.limit": 2},

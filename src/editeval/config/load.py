@@ -110,18 +110,27 @@ def load_mapping(
 
 
 def load_with(
-    sections: Mapping[str, object], name: str, path: Path | None, overrides: Overrides, allow_code: bool = False
+    sections: Mapping[str, object],
+    name: str,
+    path: Path | None,
+    overrides: Overrides,
+    allow_code: bool = False,
+    origin: str = "flag import",
 ) -> Config:
     """The configuration in `path` (None: an empty one) with `sections` in place of its own, and `overrides` above.
 
-    The sections are the user's own word, as flags are; `name` is that of the configuration.
+    The sections are the user's own word, as flags are; `name` is that of the configuration, `origin` says
+    where they are from.
     """
     layers = _Layers(os.environ, Problems(path or name))
     if path is not None:
         layers.add(_file(path, layers.problems))
     for section in sections:
         layers.tree = without(layers.tree, section)
-    layers.put_over(layers.translated(make(sections, "", Source("command line", "flag import", FLAG))))
+        if section == "reward_model":
+            layers.tree = without(layers.tree, "reward_models")
+    place = "command line" if origin.startswith("flag") else origin
+    layers.put_over(layers.translated(make(sections, "", Source(place, origin, FLAG))))
     layers.add_above(overrides)
     found = layers.config(path or Path(name), allow_code, path.parent if path is not None else None)
     return replace(_sound(found, layers.problems), name=name)

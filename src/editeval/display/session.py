@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from editeval.display.observer import Observer
 from editeval.display.recorder import EventLines, Recorder
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 DISPLAYS = ("auto", "live", "plain", "json", "none")
 """auto: live on a terminal that can, else plain. json: events on stdout. none: nothing but the result."""
+LINE = "line"
+"""For notebooks, where no terminal is: one line of stdout that is written anew each second, and warnings on stderr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ def watching(
         elif shown == "plain":
             with PlainDisplay(tracker.picture, say):
                 yield DisplaySession(tracker, logging.StreamHandler(sys.stderr))
+        elif shown == LINE:
+            warnings = logging.StreamHandler(sys.stderr)
+            warnings.addFilter(lambda record: record.levelno >= logging.WARNING)
+            with LineDisplay(tracker.picture, sys.stdout):
+                yield DisplaySession(tracker, warnings)
         else:
             yield DisplaySession(tracker, None)
 
@@ -194,6 +201,37 @@ class PlainDisplay:
         picture = self._look()
         if self._rhythm.is_due(picture) and picture.workers:
             self._say(status_line(picture))
+
+
+class LineDisplay:
+    """A context manager: the status on one line, over the one before."""
+
+    def __init__(self, look: Callable[[], RunSnapshot], out: TextIO) -> None:
+        self._look = look
+        self._out = out
+        self._width = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="display", daemon=True)
+
+    def __enter__(self) -> LineDisplay:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(LOOK_S)
+        self._show("\n")
+
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK_S):
+            self._show("")
+
+    def _show(self, end: str) -> None:
+        line = status_line(self._look())
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            self._out.write(f"\r{line.ljust(self._width)}{end}")
+            self._out.flush()
+        self._width = len(line)
 
 
 class Rhythm:

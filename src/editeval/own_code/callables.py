@@ -71,11 +71,13 @@ class _Own:
         return instance
 
 
-def plugin_class(kind: str, name: str, found: object, where: str, folder: Path) -> type[Any] | None:
+def plugin_class(
+    kind: str, name: str, found: object, where: str, folder: Path, is_given: bool = False
+) -> type[Any] | None:
     """The plug-in class of `kind` that calls `found`; None if it cannot be called so.
 
-    `where` is file:line for messages; paths of images are relative to `folder`. Raises ConfigError for a
-    signature that does not fit.
+    `where` is file:line for messages; paths of images are relative to `folder`. `is_given`: as an object,
+    for threads, which share what they see. Raises ConfigError for a signature that does not fit.
     """
     if kind == "benchmarks":
         return _benchmark(name, found, where, folder)
@@ -94,13 +96,14 @@ def plugin_class(kind: str, name: str, found: object, where: str, folder: Path) 
         raise ConfigError(f"{where}: {word}{call.signature}: takes no {needed[0]}; it is called as {word}({listed})")
     own = _Own(found, call, init)
     given = init.own if init is not None else call.own
+    asks = "device" in {*call.roles.values(), *(init.roles.values() if init is not None else ())}
     base: type[Any] = _OwnEditor if kind == "editors" else _OwnJudge
     members = {
         "__module__": getattr(found, "__module__", None) or __name__,
         "__doc__": found.__doc__,
         "Params": params_class(given),
         "own": own,
-        "default_device": "cuda" if gpus.num_gpus() else "cpu",
+        "default_device": "cuda" if gpus.num_gpus() and (asks or not is_given) else "cpu",
     }
     if kind == "editors":
         members["max_images"] = None if "images" in call.roles.values() else 1

@@ -6,9 +6,9 @@ import inspect
 import json
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from editeval.errors import ConfigError
 from editeval.types import PluginParams
@@ -113,3 +113,22 @@ def _is_json(value: object) -> bool:
 
 def values_of(params: PluginParams) -> dict[str, object]:
     return {one.name: getattr(params, one.name) for one in fields(params)}
+
+
+def revived(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    """An instance of a plug-in's Params from JSON values that were checked."""
+    if not is_dataclass(cls):
+        return cls.model_validate(dict(values))
+    hints = get_type_hints(cls)
+    return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """JSON has no paths, tuples and records."""
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if isinstance(value, list) and (hint is tuple or get_origin(hint) is tuple):
+        return tuple(value)
+    if isinstance(value, dict) and isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "model_validate")):
+        return revived(hint, value)
+    return value

@@ -98,7 +98,7 @@ def inputs_of(stage: Stage, plugin: type[Editor] | type[Judge]) -> Inputs:
     return Inputs(
         weights={name: one.text for name, one in found.items()},
         files={name: one.files for name, one in found.items()},
-        sources={} if _is_built_in(plugin) else digest.sources_of(sys.modules[plugin.__module__]),
+        sources=_sources(plugin),
         commit=hub.commit_in_cache(model) if model is not None and not is_elsewhere else None,
         is_on_hub=model is not None,
     )
@@ -257,6 +257,12 @@ def _kept(value: object, names: Mapping[str, str], name: str) -> object:
     if isinstance(value, list):
         return [None if f"{name}.{n}" in names else _kept(part, names, f"{name}.{n}") for n, part in enumerate(value)]
     return value
+
+
+def _sources(plugin: type[Editor] | type[Judge]) -> Mapping[str, str]:
+    if plugin.code_token:
+        return {plugin.__name__: plugin.code_token}
+    return {} if _is_built_in(plugin) else digest.sources_of(sys.modules[plugin.__module__])
 
 
 def _is_built_in(plugin: type[Editor] | type[Judge]) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from editeval.errors import MachineError
 from editeval.judges.local import adapter as adapters
 from editeval.judges.parsing.reply import LABELS
+from editeval.machine import hub
 from editeval.types import Facts, HubModel
 
 if TYPE_CHECKING:
@@ -253,13 +254,14 @@ def _label_ids(wanted: ModelRequest, tokenizer: PreTrainedTokenizerBase) -> tupl
 def reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
     """What `read` returns; whatever the libraries raise for a bad checkpoint becomes one line."""
     broken_weights: type[Exception] = importlib.import_module("safetensors").SafetensorError
+    read_errors = hub.client_errors(OSError, ValueError, KeyError, RuntimeError, broken_weights)
 
     try:
         return read()
     except ImportError as error:
         advice = "install what it names" + (", or set use_flash_attention: false" if wanted.use_flash_attention else "")
         raise problem(wanted, _first_sentence(error), advice) from error
-    except (OSError, ValueError, KeyError, RuntimeError, broken_weights, json.JSONDecodeError) as error:
+    except read_errors as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
         advice = "give the path of a complete local snapshot, or a name on the hub while it can be reached"
