@@ -60,6 +60,14 @@ def test_what_is_undefined_or_stands_on_few_clusters_has_no_interval() -> None:
     assert (one.value, one.low, one.note) == (1.0, None, "no_variation")
 
 
+def test_a_correlation_of_nearly_1_has_an_interval_that_says_something() -> None:
+    first, _, clusters = scores(20)
+    second = first.copy()
+    second[:2] = second[1::-1]  # one pair changes places: without its image the correlation is 1
+    found = estimate(lambda at: agreement.spearman(first[at], second[at]), clusters)
+    assert found.value is not None and found.low is not None and 0.5 < found.low < found.value < 1
+
+
 def powered(tuning: float, people: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> tuple[float, float]:
     """(mean, variance of it) of PPI++ with this tuning, for independent edits: equation 5 of arXiv 2311.01453."""
     mean = people.mean() + tuning * (unseen.mean() - seen.mean())

@@ -96,6 +96,8 @@ def _noise_lines(found: JsonObject) -> Iterator[str]:
     for one in found["components"]:
         if one["is_negative"]:
             yield f"The estimate for {one['name']} was below 0; it is taken as 0."
+    if any(one["share"]["note"] == "few_clusters" for one in found["components"]):
+        yield f"No intervals of the shares: the samples are of {found['num_clusters']} source images, fewer than 10."
     if found["is_same_edits"] and found["seeds"] > 1:
         yield "Every seed gave the same pictures: this editor does not depend on the seed."
     if found["is_same_scores"] and found["draws"] > 1:

@@ -2,7 +2,7 @@
 
 From MIN_FOR_BOOTSTRAP clusters on, percentiles of a bootstrap that draws whole clusters; with fewer, where percentiles
 are too narrow, a jackknife that leaves out one cluster at a time, with Student's t. What lies between -1 and 1 is
-jackknifed on Fisher's scale. `bench/agreement_coverage.py` prints how often they cover the truth.
+jackknifed on Fisher's scale, unless it is nearly 1. `bench/agreement_coverage.py` prints how often it is right.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from editeval.stats.intervals import FEW_CLUSTERS, LEVEL, NO_VARIATION
 MIN_FOR_BOOTSTRAP = 50
 MIN_CLUSTERS = 10  # with fewer there is no interval
 NUM_DRAWS = 1000
-_END = 1 - 1e-9  # of Fisher's scale
+_MOST_FOR_FISHER = 0.99  # beyond it one cluster moves Fisher's scale without end
 _MAX_UNDEFINED = 0.05  # share of draws in which a statistic may be undefined
 Places = NDArray[np.int64]
 Statistic = Callable[[Places], float | None]
@@ -82,16 +82,14 @@ def _jackknife(
     from scipy.special import stdtrit
 
     without = [statistic(np.concatenate([*members[:n], *members[n + 1 :]])) for n in range(len(members))]
-    known = [_scaled(one, is_correlation) for one in without if one is not None]
-    if len(known) < len(members):
+    defined = [one for one in without if one is not None]
+    if len(defined) < len(members):
         return None
+    is_fisher = is_correlation and max(map(abs, (value, *defined))) < _MOST_FOR_FISHER
+    known = [math.atanh(one) if is_fisher else one for one in defined]
     num, centre = len(known), math.fsum(known) / len(known)
     error = math.sqrt((num - 1) / num * math.fsum((one - centre) ** 2 for one in known))
     half = float(stdtrit(num - 1, (1 + LEVEL) / 2)) * error
-    middle = _scaled(value, is_correlation)
+    middle = math.atanh(value) if is_fisher else value
     ends = middle - half, middle + half
-    return (math.tanh(ends[0]), math.tanh(ends[1])) if is_correlation else ends
-
-
-def _scaled(value: float, is_correlation: bool) -> float:
-    return math.atanh(max(-_END, min(_END, value))) if is_correlation else value
+    return (math.tanh(ends[0]), math.tanh(ends[1])) if is_fisher else ends
