@@ -163,7 +163,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("view", "runs"): other("view plain --port 99999", "view nobody --port 99999", NOT_THERE),
     ("view", "--output-dir"): row("view plain --port 99999", "--output-dir nowhere", NOT_THERE),
     ("view", "--port"): row("view nobody", "--port 99999x", "invalid int value"),
-    ("view", "--rater"): row("view plain", "--rater a/b", "--rater: must be up to 40 letters"),
+    ("view", "--rater"): row("view plain --port 99999", "--rater a/b", "--rater: must be up to 40 letters"),
     ("view", "--intersect"): row("view plain larger --port 99999", "--intersect", "--port: must be from 0"),
     ("report", "run"): other("report plain", "report nobody", NOT_THERE),
     ("report", "--output-dir"): row("report plain", "--output-dir nowhere", NOT_THERE),

@@ -100,6 +100,7 @@ def test_tau_b_is_scipys_and_undefined_for_a_constant() -> None:
     first, second = chance.integers(0, 4, 40).tolist(), chance.integers(0, 6, 40).tolist()
     assert kendall_tau_b(first, second) == pytest.approx(float(kendalltau(first, second)[0]), abs=1e-10)
     assert kendall_tau_b(first, [1.0] * 40) is None
+    assert (kendall_tau_b([1, 2], [5, 3]), kendall_tau_b([1, 2], [3, 3])) == (-1.0, None)
 
 
 def test_the_calibrated_share_is_the_best_of_all_thresholds() -> None:

@@ -184,4 +184,5 @@ def kendall_tau_b(first: Sequence[float] | Floats, second: Sequence[float] | Flo
 
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
-    return float(kendalltau(first, second, method="asymptotic").statistic)
+    how = "asymptotic" if len(first) > 2 else "exact"  # of a p that is not used; each fails where the other does not
+    return float(kendalltau(first, second, method=how).statistic)
