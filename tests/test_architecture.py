@@ -40,7 +40,7 @@ ALLOWED = {
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
     "store": ("config", "files", "images", "machine", "metrics", "prompts", "text"),
     "display": ("files", "machine", "text"),
-    "reports": ("files", "images", "plugins", "store", "text"),
+    "reports": ("files", "images", "machine", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (

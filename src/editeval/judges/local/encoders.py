@@ -21,6 +21,7 @@ from editeval.judges.local.pretrained import (
     reading,
     source,
 )
+from editeval.machine.versions import to_install
 from editeval.text import brief
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def load_distance(name: str, net: str, device: str) -> Callable[[Tensor, Tensor]
     try:
         network = (_lpips(net) if name == "lpips" else _dists()).to(device).eval()
     except ModuleNotFoundError as error:
-        advice = "install torchmetrics, and the torchvision that fits your torch"
+        advice = f"{to_install('metrics')}, with the torchvision that fits your torch"
         raise MachineError(f"{where}: {name}: {brief(error)}; {advice}") from error
     except (OSError, RuntimeError, HTTPException) as error:  # URLError is an OSError
         advice = "download.pytorch.org must be reached once, or its files lie in TORCH_HOME"

@@ -14,6 +14,7 @@ from editeval.errors import MachineError
 from editeval.judges.local import adapter as adapters
 from editeval.judges.parsing.reply import LABELS
 from editeval.machine import hub
+from editeval.machine.versions import to_install
 from editeval.types import Facts, HubModel
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ def load_preprocessing(wanted: ModelRequest, families: Sequence[str] = FAMILIES)
         import torch  # noqa: F401  transformers imports without it, and fails later
         import transformers  # noqa: F401
     except ModuleNotFoundError as error:
-        raise MachineError(
-            f"reward_model.type: needs the package {error.name}; install torch and transformers"
-        ) from error
+        raise MachineError(f"reward_model.type: needs the package {error.name}; {to_install('judge')}") from error
     check_folder(wanted)
     config = load_config(wanted, families)
     tokenizer = reading(wanted, lambda: _tokenizer(wanted))
