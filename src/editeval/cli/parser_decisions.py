@@ -47,6 +47,10 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         "  editeval report new-run --scale-of gpt-4.1 --bridge bridge-qwen-to-gpt-4.1.json\n\n"
         "Tables have the columns editor, sample, from, to, and metric, cluster, category if there are several.\n",
     )
+
+
+def add_reliability(commands: Commands[Parser]) -> None:
+    """What figures are worth: how many samples, whose agreement, how much noise."""
     add_command(
         commands,
         "plan",
