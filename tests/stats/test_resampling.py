@@ -56,7 +56,7 @@ def test_what_is_undefined_or_stands_on_few_clusters_has_no_interval() -> None:
     first, _, clusters = scores(20)
     same = estimate(lambda at: agreement.spearman(first[at], first[at]), clusters)
     assert (same.value, same.low, same.note) == (pytest.approx(1), None, "no_variation")
-    one = estimate(lambda at: 1.0, [str(n) for n in range(60)], is_correlation=False)
+    one = estimate(lambda at: 1.0, [str(n) for n in range(60)], kind="share")
     assert (one.value, one.low, one.note) == (1.0, None, "no_variation")
 
 
@@ -66,6 +66,20 @@ def test_a_correlation_of_nearly_1_has_an_interval_that_says_something() -> None
     second[:2] = second[1::-1]  # one pair changes places: without its image the correlation is 1
     found = estimate(lambda at: agreement.spearman(first[at], second[at]), clusters)
     assert found.value is not None and found.low is not None and 0.5 < found.low < found.value < 1
+
+
+def test_a_share_of_a_variance_is_jackknifed_on_log_odds_however_many_clusters() -> None:
+    values, clusters = np.random.default_rng(4).normal(0, 1, (80, 2)), [f"image{n}" for n in range(80)]
+
+    def share(rows: np.ndarray) -> float:
+        return float(rows[:, 0].var() / rows.var(axis=0).sum())
+
+    found = estimate(lambda at: share(values[at]), clusters, kind="share of variance")
+    without = [math.log(s / (1 - s)) for n in range(80) if (s := share(np.delete(values, n, axis=0)))]
+    error = math.sqrt(79 / 80 * sum((x - np.mean(without)) ** 2 for x in without))
+    middle = math.log(share(values) / (1 - share(values)))
+    ends = [1 / (1 + math.exp(-middle - sign * stats.t.ppf(0.975, 79) * error)) for sign in (-1, 1)]
+    assert [found.low, found.high] == pytest.approx(ends)
 
 
 def powered(tuning: float, people: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> tuple[float, float]:

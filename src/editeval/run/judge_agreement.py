@@ -267,10 +267,8 @@ def _ordered(judged: Judged, both: Places, a: Floats, b: Floats) -> OrderedPairs
     people, margins = 0.5 + 0.5 * np.sign(np.round(right, 9)), np.round(margins, 9)
     credits = 1 - np.abs(people - (0.5 + 0.5 * np.sign(margins)))
     clusters = [judged.clusters[both[first]] for first, _ in pairs]
-    half = estimate(lambda at: float(credits[at].mean()), clusters, is_correlation=False)
-    calibrated = estimate(
-        lambda at: agreement.calibrated_share(people[at], margins[at]), clusters, is_correlation=False
-    )
+    half = estimate(lambda at: float(credits[at].mean()), clusters, kind="share")
+    calibrated = estimate(lambda at: agreement.calibrated_share(people[at], margins[at]), clusters, kind="share")
     return OrderedPairs(len(pairs), half, calibrated)
 
 

@@ -48,7 +48,7 @@ def components(table: Floats, clusters: Sequence[str]) -> tuple[Component, ...]:
             found = np.maximum(_variances(folded[at]), 0.0)
             return float(found[level] / found.sum()) if found.sum() > 0 else None
 
-        return estimate(of, clusters, is_correlation=False)
+        return estimate(of, clusters, kind="share of variance")
 
     return tuple(
         Component(name, max(0.0, float(variance)), bool(variance < -1e-12 * np.abs(variances).max()), share(level))

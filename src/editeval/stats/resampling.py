@@ -2,7 +2,8 @@
 
 From MIN_FOR_BOOTSTRAP clusters on, percentiles of a bootstrap that draws whole clusters; with fewer, where percentiles
 are too narrow, a jackknife that leaves out one cluster at a time, with Student's t. What lies between -1 and 1 is
-jackknifed on Fisher's scale, unless it is nearly 1. `bench/agreement_coverage.py` prints how often it is right.
+jackknifed on Fisher's scale, unless it is nearly 1; a share of a variance, however many clusters, on that of log odds,
+where percentiles of 50 samples covered the truth in .91. `bench/agreement_coverage.py` prints how often it is right.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ MIN_FOR_BOOTSTRAP = 50
 MIN_CLUSTERS = 10  # with fewer there is no interval
 NUM_DRAWS = 1000
 _MOST_FOR_FISHER = 0.99  # beyond it one cluster moves Fisher's scale without end
+_LEAST_ODDS = 0.001  # a share of less counts as that much
 _MAX_UNDEFINED = 0.05  # share of draws in which a statistic may be undefined
 Places = NDArray[np.int64]
 Statistic = Callable[[Places], float | None]
@@ -36,10 +39,13 @@ class Estimate:
     note: str = ""  # one of the words of `intervals`
 
 
-def estimate(statistic: Statistic, clusters: Sequence[str], is_correlation: bool = True) -> Estimate:
+Kind = Literal["correlation", "share", "share of variance"]
+
+
+def estimate(statistic: Statistic, clusters: Sequence[str], kind: Kind = "correlation") -> Estimate:
     """Of `statistic` over rows that lie in `clusters`, one name for each row.
 
-    `is_correlation`: it lies between -1 and 1; else between 0 and 1.
+    A correlation lies between -1 and 1, a share between 0 and 1.
     """
     members = _members(clusters)
     value = statistic(np.arange(len(clusters)))
@@ -47,10 +53,11 @@ def estimate(statistic: Statistic, clusters: Sequence[str], is_correlation: bool
         return Estimate(None)
     if len(members) < MIN_CLUSTERS:
         return Estimate(value, note=FEW_CLUSTERS)
-    found = (_bootstrap if len(members) >= MIN_FOR_BOOTSTRAP else _jackknife)(statistic, members, value, is_correlation)
+    is_drawn = len(members) >= MIN_FOR_BOOTSTRAP and kind != "share of variance"
+    found = _bootstrap(statistic, members) if is_drawn else _jackknife(statistic, members, value, kind)
     if found is None or found[1] - found[0] < 1e-12:
         return Estimate(value, note=NO_VARIATION)
-    least = -1.0 if is_correlation else 0.0
+    least = -1.0 if kind == "correlation" else 0.0
     return Estimate(value, max(least, min(found[0], value)), min(1.0, max(found[1], value)))
 
 
@@ -61,9 +68,7 @@ def _members(clusters: Sequence[str]) -> list[Places]:
     return np.split(order, np.cumsum(np.bincount(numbers))[:-1]) if len(clusters) else []
 
 
-def _bootstrap(
-    statistic: Statistic, members: Sequence[Places], _: float, is_correlation: bool
-) -> tuple[float, float] | None:
+def _bootstrap(statistic: Statistic, members: Sequence[Places]) -> tuple[float, float] | None:
     chance = np.random.default_rng(0)
     draws = [
         statistic(np.concatenate([members[place] for place in chance.integers(0, len(members), len(members))]))
@@ -76,20 +81,31 @@ def _bootstrap(
     return float(low), float(high)
 
 
-def _jackknife(
-    statistic: Statistic, members: Sequence[Places], value: float, is_correlation: bool
-) -> tuple[float, float] | None:
+def _jackknife(statistic: Statistic, members: Sequence[Places], value: float, kind: Kind) -> tuple[float, float] | None:
     from scipy.special import stdtrit
 
     without = [statistic(np.concatenate([*members[:n], *members[n + 1 :]])) for n in range(len(members))]
     defined = [one for one in without if one is not None]
     if len(defined) < len(members):
         return None
-    is_fisher = is_correlation and max(map(abs, (value, *defined))) < _MOST_FOR_FISHER
-    known = [math.atanh(one) if is_fisher else one for one in defined]
+    to, back = _SCALES[kind]
+    if kind == "correlation" and max(map(abs, (value, *defined))) >= _MOST_FOR_FISHER:
+        to, back = _SCALES["share"]
+    known = [to(one) for one in defined]
     num, centre = len(known), math.fsum(known) / len(known)
     error = math.sqrt((num - 1) / num * math.fsum((one - centre) ** 2 for one in known))
     half = float(stdtrit(num - 1, (1 + LEVEL) / 2)) * error
-    middle = math.atanh(value) if is_fisher else value
-    ends = middle - half, middle + half
-    return (math.tanh(ends[0]), math.tanh(ends[1])) if is_fisher else ends
+    return back(to(value) - half), back(to(value) + half)
+
+
+def _log_odds(share: float) -> float:
+    kept = min(1 - _LEAST_ODDS, max(_LEAST_ODDS, share))
+    return math.log(kept / (1 - kept))
+
+
+_SCALES: dict[Kind, tuple[Callable[[float], float], Callable[[float], float]]] = {
+    "correlation": (math.atanh, math.tanh),
+    "share": (float, float),
+    "share of variance": (_log_odds, lambda odds: 1 / (1 + math.exp(-max(-700.0, min(700.0, odds))))),
+}
+"""Where a statistic is jackknifed, and the way back."""
