@@ -250,6 +250,14 @@ TABLE: dict[tuple[str, str], Row] = {
     ("compare", "runs"): other("compare plain broken", "compare plain nobody", NOT_THERE),
     ("compare", "--judge"): row("compare plain broken", "--judge pairs.yaml", "ranking by overall"),
     ("compare", "--verdicts"): row("compare", "--verdicts people.jsonl", "ranking by overall"),
+    ("compare", "--metric"): row("compare plain broken", "--metric style", "--metric style: "),
+    ("compare", "--intersect"): row(
+        "compare plain larger", "--intersect", r"(?s)\A(?!.*--intersect).*mean over samples"
+    ),
+    ("compare", "--baseline"): row("compare plain broken", "--baseline nobody", NOT_THERE),
+    ("compare", "--fail-on-regression"): row("compare plain broken", "--fail-on-regression 1", "--baseline"),
+    ("compare", "--to"): row("compare plain broken", "--to csv", "first,second,metric"),
+    ("compare", "--output"): row("compare plain broken --to csv", "--output mine.csv", "mine.csv"),
     ("compare", "--max-pairs"): row(COMPARE, "--max-pairs 0", "at least 1, got 0"),
     ("compare", "--all"): row(f"{COMPARE} --max-pairs 3", "--all", "asks about everything"),
     ("compare", "--out"): row(PEOPLE, "--out there", "there/comparison.md"),
