@@ -25,6 +25,7 @@ NAMES = (
     "comparing",
     "noise",
     "runs",
+    "how_it_works",
 )
 PAGES = ("README.md", "configs/README.md", *(f"docs/{name}.md" for name in NAMES))
 STRONG = re.compile(r"\b(never|always|nothing|nobody|whatever|every|at most|exactly|at once)\b", re.IGNORECASE)
