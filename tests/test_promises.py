@@ -24,6 +24,7 @@ NAMES = (
     "judges",
     "comparing",
     "noise",
+    "sweep",
     "runs",
     "how_it_works",
 )
