@@ -141,6 +141,23 @@ def _add_lists(commands: Commands[Parser]) -> None:
         flag("-o", "--output", metavar="FILE", help="of --to; default: stdout"),
         epilog="example:\n  editeval leaderboard outputs --to html -o leaderboard.html\n",
     )
+    add_command(
+        commands,
+        "submit",
+        "a run in one file from which anybody computes its numbers again",
+        RUN,
+        flag("-o", "--output", required=True, metavar="FILE.tar.gz", help="the file to write"),
+        switch("--with-images", "with the edits; without, only their hashes"),
+    )
+    add_command(
+        commands,
+        "verify-submission",
+        "compute every number of a submission again, offline; what was changed is named",
+        flag("file", metavar="FILE", help="from `editeval submit`"),
+        module="submit",
+        epilog="exit codes:\n  0    every number follows from what the file holds\n"
+        "  2    not a submission, or changed so that it cannot be read\n  3    something differs\n",
+    ).set_defaults(command="verify_submission")
 
 
 def _add_looks(commands: Commands[Parser]) -> None:
