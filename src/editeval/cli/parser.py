@@ -22,7 +22,7 @@ from editeval.cli.flags import (
     stage_flags,
     switch,
 )
-from editeval.cli.parser_decisions import add_comparisons
+from editeval.cli.parser_decisions import add_comparisons, add_reliability
 from editeval.config.ready import located
 
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
@@ -42,7 +42,16 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_lists, _add_looks, _add_scores, add_comparisons, _add_others):
+    for add in (
+        _add_runs,
+        _add_imports,
+        _add_lists,
+        _add_looks,
+        _add_scores,
+        add_comparisons,
+        add_reliability,
+        _add_others,
+    ):
         add(commands)
     return parser
 
@@ -188,6 +197,7 @@ def _add_looks(commands: Commands[Parser]) -> None:
         flag("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest"),
         RUNS_IN,
         flag("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)"),
+        flag("--rater", default="", metavar="NAME", help="who rates: kept apart from what others have rated"),
         switch("--no-open", "print the address, open nothing"),
         switch("--intersect", "runs of different benchmarks: the samples all have"),
     )
