@@ -229,7 +229,7 @@ def test_gpu_samples_are_counters_of_the_trace(finished: Path) -> None:
 def test_the_table_for_papers_takes_several_runs_and_markdown_is_the_report(finished: Path) -> None:
     run = (finished / "outputs" / "latest").resolve().name
     table = export(finished, "tex", run, run)
-    assert table.count(r"\midrule") == 2 and r"fakes.fake\_editor (small-" in table and "14/15" in table
+    assert table.count(r"\midrule") == 2 and r"fake\_editor (small) (small-" in table and "14/15" in table
     assert export(finished, "md", "--allow-code") == (finished / "outputs" / "latest" / "report.md").read_text("utf-8")
 
 

@@ -59,6 +59,7 @@ CONFIG = flag(
     metavar="CONFIG",
     help="default: config.yaml, here or ours",
 )
+NAME = flag("--name", metavar="NAME", help="what tables call the run, and commands may; it decides nothing else")
 RUNS_IN = flag("--output-dir", default="outputs", metavar="DIR", help="where runs are looked for")
 RUN = several(
     flag("run", nargs="?", default="latest", metavar="RUN", help="a run directory, its name, or latest"), RUNS_IN

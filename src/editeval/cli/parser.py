@@ -14,6 +14,7 @@ from editeval.cli.flags import (
     JSON,
     JUDGE,
     MODEL,
+    NAME,
     RUN,
     RUNS_IN,
     Commands,
@@ -50,7 +51,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_looks, _add_scores, add_comparisons, _add_others):
+    for add in (_add_runs, _add_imports, _add_lists, _add_looks, _add_scores, add_comparisons, _add_others):
         add(commands)
     return parser
 
@@ -63,6 +64,7 @@ def build_legacy_parser() -> Parser:
         "--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})"
     )
     MODEL(parser)
+    NAME(parser)
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
     return parser
@@ -77,6 +79,7 @@ def _add_runs(commands: Commands[Parser]) -> None:
         epilog=ONE_LINE + EXIT_CODES,
     )
     MODEL(run)
+    NAME(run)
     run_flags(run)
     init = "write a commented configuration to start from; overwrites nothing"
     start = (MODEL, flag("--benchmark", metavar="NAME", help="see `editeval list benchmarks`"), JUDGE)
@@ -125,6 +128,19 @@ def _add_imports(commands: Commands[Parser]) -> None:
     run_flags(imports)
     imports.set_defaults(command="import_edits")
     imports.last = "config"
+
+
+def _add_lists(commands: Commands[Parser]) -> None:
+    add_command(
+        commands,
+        "runs",
+        "the runs of a folder, the newest first: model, benchmark, mean, interval, coverage, badge",
+        flag("folder", nargs="?", default="outputs", metavar="FOLDER", help="default: outputs"),
+        flag("--benchmark", metavar="TEXT", help="only those whose benchmark's name contains TEXT"),
+        flag("--model", metavar="TEXT", help="only those whose model contains TEXT"),
+        flag("--last", type=int, metavar="N", help="only the N newest"),
+        JSON,
+    )
 
 
 def _add_looks(commands: Commands[Parser]) -> None:

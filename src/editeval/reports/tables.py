@@ -89,7 +89,7 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
     """
     path = directory / "scores.csv"
     metrics = surveyed(report).metrics
-    judges = judge_cells(report.run.get("judgings") or ())
+    judges = model_cells(report.run) | judge_cells(report.run.get("judgings") or ())
     groups = group_columns(report.run)
     part = [f"{report.subset.num} of {report.subset.of}"] if report.subset else []
     with replacing(path) as file:
@@ -125,6 +125,11 @@ def judge_cells(score_sets: Iterable[JsonObject]) -> dict[str, str]:
         for one in score_sets
         for name, value in (("judge", f"{one['judge']} ({one['id']})"), ("protocol", str(one["protocol"])))
     }
+
+
+def model_cells(run: JsonObject) -> dict[str, str]:
+    """The cell `model` of every row: what tables call the run."""
+    return {"model": str(run["model"])} if run.get("model") else {}
 
 
 GROUP_COLUMNS = ("language", "named_subset")
