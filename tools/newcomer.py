@@ -68,9 +68,13 @@ class Newcomer:
         self.num_commands += 1
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("EDITEVAL_", "PYTHON"))}
         env = {**kept, "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}", "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(command, cwd=self.work, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        done = subprocess.run(
+            command, cwd=self.work, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
         if done.returncode not in allowed:
-            raise StepError(f"$ {' '.join(command)}\nexit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+            raise StepError(
+                f"$ {' '.join(command)}\nexit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            )
         return done.stdout + done.stderr
 
     def write(self, name: str, text: str) -> None:
