@@ -1,7 +1,7 @@
-"""`make newcomer`: what a newcomer does first, in an empty folder with a fresh environment; time and commands of each step.
+"""`make newcomer`: what a newcomer does first, in an empty folder with a fresh environment, timed step by step.
 
 The wheel is built from this checkout and installed. Its dependencies are those of the Python that runs this script, so
-nothing is downloaded; with `--download` pip fetches them, as it does for a user. A step that fails ends the script with 1.
+no package is downloaded; with `--download` pip fetches them, as it does for a user. A step that fails ends the script.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from PIL import Image, ImageOps
 
 Path("photos").mkdir()
 Path("edits").mkdir()
-rows = ["image,instruction,category"]
+rows = ["id,image,instruction,category"]
 for number in range(6):
     picture = Image.linear_gradient("L").rotate(15 * number).convert("RGB")
-    picture.save(f"photos/{number}.png")
-    ImageOps.mirror(picture).save(f"edits/{number}.png")
-    rows.append(f"{number}.png,mirror the picture,{'even' if number % 2 == 0 else 'odd'}")
+    picture.save(f"photos/photo-{number}.png")
+    ImageOps.mirror(picture).save(f"edits/scene-{number}.png")
+    rows.append(f"scene-{number},photo-{number}.png,mirror the picture,{'even' if number % 2 == 0 else 'odd'}")
 Path("photos/manifest.csv").write_text("\\n".join(rows) + "\\n")
 """
 
