@@ -126,7 +126,7 @@ class Newcomer:
         self.type("editeval", "run", "--model", "target", "--gpus", "cpu", "--limit", "10", "--name", "best")
         self.type("editeval", "run", "--model", "identity", "--gpus", "cpu", "--limit", "10", "--name", "nothing")
         said = self.type("editeval", "compare", "best", "nothing")
-        if "best" not in said or "nothing" not in said:
+        if "difference +10.00" not in said:
             raise StepError(said)
         self.type("editeval", "runs")
 

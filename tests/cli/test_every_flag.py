@@ -308,6 +308,8 @@ TABLE: dict[tuple[str, str], Row] = {
 }
 TESTED_BELOW = {("view", "--no-open"), ("status", "--follow")}
 TESTED_BELOW |= {("init", "--data"), ("init", "--gpus"), ("completion", "shell")}  # tests/cli/test_front_door.py
+BY_SCORES = ("--metric", "--baseline", "--fail-on-regression", "--intersect", "--to", "--output")
+TESTED_BELOW |= {("compare", flag) for flag in BY_SCORES}  # tests/run/test_comparison.py
 SLOW = [key for key in TABLE if key[0] == "certify"]
 
 
