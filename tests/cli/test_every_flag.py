@@ -340,6 +340,7 @@ TESTED_BELOW = {("view", "--no-open"), ("status", "--follow")}
 TESTED_BELOW |= {("init", "--data"), ("init", "--gpus"), ("completion", "shell")}  # tests/cli/test_front_door.py
 BY_SCORES = ("--metric", "--baseline", "--fail-on-regression", "--intersect", "--to", "--output")
 TESTED_BELOW |= {("compare", flag) for flag in BY_SCORES}  # tests/run/test_comparison.py
+TESTED_BELOW |= {("sweep", "--gpus"), ("sweep", "--judge")}  # as of `run`: read by overrides_of
 SLOW = [key for key in TABLE if key[0] == "certify"]
 
 
