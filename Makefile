@@ -103,6 +103,7 @@ bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed inter
 	$(BIN)/python bench/gates.py
 	$(BIN)/python bench/sweeps.py
 	$(BIN)/python bench/pair_ranking.py --draws 100 --sizes 50 200
+	$(BIN)/python bench/agreement_coverage.py
 
 environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each
 browser-environment: $(VENV)/.browser

@@ -159,6 +159,12 @@ TABLE: dict[tuple[str, str], Row] = {
     ("migrate", "config"): other("migrate plain.yaml", "migrate absent.yaml", "absent.yaml"),
     ("migrate", "-o"): row("migrate plain.yaml", "-o today.yaml", "today.yaml"),
     ("migrate", "--output"): row("migrate plain.yaml", "--output today.yaml", "today.yaml"),
+    ("submit", "run"): other("submit -o a", "submit nobody -o a", NOT_THERE),
+    ("submit", "--output-dir"): row("submit -o a", "--output-dir nowhere", NOT_THERE),
+    ("submit", "-o"): other("submit -o a", "submit -o absent/a", "no folder absent"),
+    ("submit", "--output"): other("submit -o a", "submit --output absent/a", "no folder absent"),
+    ("submit", "--with-images"): row("submit -o a", "--with-images", "ANOTHER"),
+    ("verify-submission", "file"): other("verify-submission people.jsonl", "verify-submission absent", "No such file"),
     ("leaderboard", "runs"): other("leaderboard", "leaderboard nobody", NOT_THERE),
     ("leaderboard", "--output-dir"): row("leaderboard", "--output-dir nowhere", "nowhere: no such folder"),
     ("leaderboard", "--to"): row("leaderboard", "--to csv", '"best_place"'),
@@ -184,6 +190,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("view", "runs"): other("view plain --port 99999", "view nobody --port 99999", NOT_THERE),
     ("view", "--output-dir"): row("view plain --port 99999", "--output-dir nowhere", NOT_THERE),
     ("view", "--port"): row("view nobody", "--port 99999x", "invalid int value"),
+    ("view", "--rater"): row("view plain --port 99999", "--rater a/b", "--rater: must be up to 40 letters"),
     ("view", "--intersect"): row("view plain larger --port 99999", "--intersect", "--port: must be from 0"),
     ("report", "run"): other("report plain", "report nobody", NOT_THERE),
     ("report", "--output-dir"): row("report plain", "--output-dir nowhere", NOT_THERE),
@@ -320,6 +327,22 @@ TABLE: dict[tuple[str, str], Row] = {
     ("plan", "--output-dir"): row("plan --pilot varied", "--output-dir nowhere", NOT_THERE),
     ("plan", "--json"): row("plan --pilot varied", "--json", '"num_benchmark": 10'),
     ("plan", "--debug"): row("plan --pilot nobody", "--debug", RAISED),
+    ("agreement", "runs"): other("agreement varied", "agreement nobody", NOT_THERE),
+    ("agreement", "--ratings"): row("agreement varied", "--ratings stars.csv", "reference and people"),
+    ("agreement", "--judges"): row("agreement varied --ratings stars.csv", "--judges nobody", "no such score set"),
+    ("agreement", "--metric"): row("agreement varied --ratings stars.csv", "--metric nothing", "gives overall"),
+    ("agreement", "--output-dir"): row("agreement varied", "--output-dir nowhere", NOT_THERE),
+    ("agreement", "--json"): row("agreement varied --ratings stars.csv", "--json", '"num_strange"'),
+    ("agreement", "--debug"): row("agreement nobody", "--debug", RAISED),
+    ("noise", "run"): other("noise varied --samples 10 --dry-run", "noise nobody", NOT_THERE),
+    ("noise", "--seeds"): row("noise varied --samples 10 --dry-run", "--seeds 3", "to make: 20 edits"),
+    ("noise", "--draws"): row("noise varied --samples 10 --dry-run", "--draws 3", "60 judgements"),
+    ("noise", "--samples"): row("noise varied --dry-run", "--samples 9", "--samples: must be at least 10, got 9"),
+    ("noise", "--dry-run"): row("noise varied --samples 10", "--dry-run", r"(?s)\A(?!.*share)"),
+    ("noise", "--output-dir"): row("noise varied --dry-run", "--output-dir nowhere", NOT_THERE),
+    ("noise", "--json"): row("noise varied", "--json", '"is_same_scores": true'),
+    ("noise", "--allow-code"): row("noise coded --dry-run", CODE, "0 scored|scored samples to draw from"),
+    ("noise", "--debug"): row("noise nobody", "--debug", RAISED),
     ("simulate", "--requests"): row(SIMULATE, "--requests 14", "14 requests"),
     ("simulate", "--durations"): row(SIMULATE, "--durations 1.0,1.0,1.0", "on 3 workers"),
     ("simulate", "--cv"): row(SIMULATE, "--cv 0.1", "cv 0.1"),
@@ -374,6 +397,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parquet(folder / "gedit.parquet", gedit_table(gedit_rows()))
     (folder / "pairs.yaml").write_text(f"reward_model: {{type: openai_chat, params: {PAIRS}}}\n", encoding="utf-8")
     (folder / "paircode.yaml").write_text("reward_model: {type: fakes.pair_judge}\n", encoding="utf-8")
+    stars = "\n".join(f"causal/000{n},{n}" for n in range(2))
+    (folder / "stars.csv").write_text(f"sample,rating\n{stars}\n", encoding="utf-8")
     (folder / "people.jsonl").write_text("\n".join(PEOPLE_SAID), encoding="utf-8")
     human_sets.own(folder / "people", [human_sets.Told(n, 200, 100) for n in range(4)])
     before = Path.cwd()

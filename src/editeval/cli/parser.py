@@ -25,7 +25,7 @@ from editeval.cli.flags import (
     stage_flags,
     switch,
 )
-from editeval.cli.parser_decisions import add_comparisons
+from editeval.cli.parser_decisions import add_comparisons, add_reliability
 from editeval.config.ready import located
 
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
@@ -51,7 +51,16 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_lists, _add_looks, _add_scores, add_comparisons, _add_others):
+    for add in (
+        _add_runs,
+        _add_imports,
+        _add_lists,
+        _add_looks,
+        _add_scores,
+        add_comparisons,
+        add_reliability,
+        _add_others,
+    ):
         add(commands)
     return parser
 
@@ -153,6 +162,23 @@ def _add_lists(commands: Commands[Parser]) -> None:
         flag("-o", "--output", metavar="FILE", help="of --to; default: stdout"),
         epilog="example:\n  editeval leaderboard outputs --to html -o leaderboard.html\n",
     )
+    add_command(
+        commands,
+        "submit",
+        "a run in one file from which anybody computes its numbers again",
+        RUN,
+        flag("-o", "--output", required=True, metavar="FILE.tar.gz", help="the file to write"),
+        switch("--with-images", "with the edits; without, only their hashes"),
+    )
+    add_command(
+        commands,
+        "verify-submission",
+        "compute every number of a submission again, offline; what was changed is named",
+        flag("file", metavar="FILE", help="from `editeval submit`"),
+        module="submit",
+        epilog="exit codes:\n  0    every number follows from what the file holds\n"
+        "  2    not a submission, or changed so that it cannot be read\n  3    something differs\n",
+    ).set_defaults(command="verify_submission")
 
 
 def _add_looks(commands: Commands[Parser]) -> None:
@@ -192,6 +218,7 @@ def _add_looks(commands: Commands[Parser]) -> None:
         flag("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest"),
         RUNS_IN,
         flag("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)"),
+        flag("--rater", default="", metavar="NAME", help="who rates: kept apart from what others have rated"),
         switch("--no-open", "print the address, open nothing"),
         switch("--intersect", "runs of different benchmarks: the samples all have"),
     )
