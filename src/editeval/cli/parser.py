@@ -8,9 +8,12 @@ from editeval.cli.flags import (
     CODE,
     CONFIG,
     CONFIG_FLAGS,
+    DATA,
     DEBUG,
     DISPLAY,
     JSON,
+    JUDGE,
+    MODEL,
     NAME,
     RUN,
     RUNS_IN,
@@ -30,6 +33,12 @@ PEOPLE = (
     *("editreward_bench", "tiger_editreward_bench", "mmrb2", "editreward_compass", "imagenhub", "vcreward"),
     "own",
 )
+ONE_LINE = """examples:
+  editeval run                               the default: built-in benchmark, no model, on this CPU
+  editeval run my.yaml --limit 10            `editeval init my.yaml` writes one
+  editeval run --model Qwen/Qwen-Image-Edit-2511 --benchmark gedit --data PATH --judge qwen3-vl-8b --gpus 0-5
+
+"""
 PLUGINS = ("editors", "judges", "benchmarks", "protocols", "policies")
 
 
@@ -63,6 +72,7 @@ def build_legacy_parser() -> Parser:
     parser.add_argument(
         "--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})"
     )
+    MODEL(parser)
     NAME(parser)
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
@@ -71,11 +81,22 @@ def build_legacy_parser() -> Parser:
 
 def _add_runs(commands: Commands[Parser]) -> None:
     run = add_command(
-        commands, "run", "edit, judge and report; the same command again continues", CONFIG, epilog=EXIT_CODES
+        commands,
+        "run",
+        "edit, judge and report; the same command again continues",
+        CONFIG,
+        epilog=ONE_LINE + EXIT_CODES,
     )
+    MODEL(run)
     NAME(run)
     run_flags(run)
-    add_command(commands, "check", "is this configuration sound? starts nothing", CONFIG, CONFIG_FLAGS, module="run")
+    init = "write a commented configuration to start from; overwrites nothing"
+    start = (MODEL, flag("--benchmark", metavar="NAME", help="see `editeval list benchmarks`"), JUDGE)
+    file = flag("file", nargs="?", default="editeval.yaml", metavar="FILE", help="default: editeval.yaml")
+    gpus = flag("--gpus", metavar="IDS", help="0-5, 0,2, all or cpu")
+    add_command(commands, "init", init, file, *start, flag("--data", metavar="PATH", help=DATA), gpus)
+    check = "is this configuration sound? starts nothing"
+    add_command(commands, "check", check, CONFIG, MODEL, CONFIG_FLAGS, module="run")
     add_command(
         commands,
         "migrate",
@@ -283,6 +304,8 @@ def _add_others(commands: Commands[Parser]) -> None:
     what = flag("what", choices=PLUGINS)
     names = add_command(commands, "list", "list editors, judges, benchmarks, protocols and policies", what, one)
     names.set_defaults(command="list_names")
+    shell = flag("shell", choices=("bash", "zsh", "tcsh"))
+    add_command(commands, "completion", "print what makes a shell complete commands and flags", shell, module="init")
     add_command(
         commands,
         "reproduce",
