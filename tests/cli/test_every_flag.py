@@ -110,6 +110,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("run", "--fresh"): row(RUN, "--fresh", r"-2 \(new\)"),
     ("run", "--resume"): row(f"{RUN} --fresh", "--resume", "--fresh and --resume: .* choose one"),
     ("run", "--display"): row("run plain.yaml --display none", "--display json", '"event": "run_began"'),
+    ("run", "--track"): row("run plain.yaml", "--track wandbb", "--track: must be trackio, "),
+    ("import", "--track"): row(f"{IMPORT} --dry-run", "--track wandbb", "--track: must be trackio, "),
     ("import", "folder"): other(IMPORT, "import absent plain.yaml --dry-run", "there is no such folder"),
     ("import", "config"): other(IMPORT, "import made absent.yaml --dry-run", "absent.yaml"),
     ("import", "--benchmark"): row(IMPORT_ALONE, "--benchmark procedural", "procedural: 270 samples"),

@@ -16,6 +16,7 @@ from editeval.cli.console import continuing, interruptible, overrides_of, result
 from editeval.config.consent import VERBS
 from editeval.config.load import read_config
 from editeval.config.schema import Config, Execution
+from editeval.config.trackers import of_flag
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
 from editeval.execution.policy import AT_END
 from editeval.plugins import names_code
@@ -44,6 +45,8 @@ def carried_out(config: Config, options: argparse.Namespace) -> int:
     """Run `config` as the flags of a run say. Returns the exit code."""
     if options.fresh and options.resume:
         raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
+    flagged = tuple(of_flag(text) for text in options.track)
+    config = replace(config, trackers=tuple(dict.fromkeys((*config.trackers, *flagged))))
     if options.dry_run:
         return _dry_run(config, options.fresh)
     from editeval.run.pipeline import evaluate
