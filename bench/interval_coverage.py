@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from editeval.stats import intervals
 from editeval.stats.compare import Scored, compare
 from editeval.stats.summary import Entry, summarise
+from editeval.types import Metric
 
 Numbers = NDArray[np.float64]
 Sizes = Callable[[np.random.Generator, int], NDArray[np.int64]]
 ALPHA = 1 - intervals.LEVEL
 NUM_CLUSTERS = (5, 12, 20, 54, 270)
 IMAGE_SHARE = 0.3  # of the variance, common to the edits of one source image
+SCALE = Metric("simulated", None, None)
 SEED = 20261129
 MIN_SHARE = 0.5  # of draws with an interval, for a share of them to be shown
 
@@ -102,7 +104,7 @@ def comparison_errors(sizes: Sizes, num_clusters: int, num_draws: int, is_scored
             {key: Scored(str(c), float(x)) for key, c, x in zip(keys, clusters, values, strict=True)}
             for values in (one, other)
         )
-        told = compare(first, second)
+        told = compare(first, second, SCALE)
         if told.low is not None and told.high is not None:
             errors.add(not told.low <= 0 <= told.high, "")
         else:

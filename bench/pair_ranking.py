@@ -1,7 +1,8 @@
 """How often rankings from pairs are right, by simulation: `python bench/pair_ranking.py`, minutes; prints Markdown.
 
 Models have abilities, every source image likes each model more or less than others do, and verdicts are Davidson's.
-Pairs are asked about as `editeval compare` does, in rounds, until all neighbours are decided or nothing is left.
+Pairs are asked about as `editeval compare` does, in the rounds of a judge on a server, until all
+neighbours are decided or nothing is left.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editeval.stats.elo import ELO, abilities
-from editeval.stats.ranking import MIN_PER_MODEL, Pair, Ranking, next_round, rank
+from editeval.stats.ranking import GROWTH, MIN_PER_MODEL, Pair, Ranking, next_round, rank
 
 SEED = 20261130
-GROWTH = 0.5  # of what was asked, in the next round
 POPULATION = 20_000  # source images that stand for all
 
 
@@ -76,7 +76,7 @@ def arena(
     num = 0
     while True:
         left = {pair: num_images - len(asked) for pair, asked in verdicts.items()}
-        size = max(MIN_PER_MODEL, math.ceil(GROWTH * num))
+        size = max(MIN_PER_MODEL, math.ceil(GROWTH[True] * num))
         wanted = next_round(world.names, verdicts, left, size if max_pairs is None else min(size, max_pairs - num))
         if not wanted:
             return rank(world.names, verdicts, is_sequential=True), num

@@ -32,7 +32,7 @@ ALLOWED = {
     "http": ("text",),
     "benchmarks": ("config", "images", "machine", "plugins", "prompts", "rungs"),
     "editors": ("http", "images", "machine", "rungs", "text"),
-    "judges": ("http", "images", "metrics", "prompts", "text"),
+    "judges": ("http", "images", "machine", "metrics", "prompts", "text"),
     # the parts of a run
     "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),
     "stats": ("store",),
@@ -41,7 +41,7 @@ ALLOWED = {
     "store": ("config", "files", "images", "machine", "metrics", "prompts", "text"),
     "display": ("files", "machine", "text"),
     "trackers": ("config", "display", "images", "redaction", "text"),
-    "reports": ("files", "images", "plugins", "store", "text"),
+    "reports": ("files", "images", "machine", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (

@@ -23,6 +23,7 @@ NAMES = (
     "reproduced",
     "judges",
     "comparing",
+    "runs",
 )
 PAGES = ("README.md", "configs/README.md", *(f"docs/{name}.md" for name in NAMES))
 STRONG = re.compile(r"\b(never|always|nothing|nobody|whatever|every|at most|exactly|at once)\b", re.IGNORECASE)

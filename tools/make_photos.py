@@ -218,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--max-side: at least 16 pixels, got {options.max_side}")
     data = bundled_data()
     if data is None:
-        print("make_photos: scikit-image is not installed; pip install 'editeval[photos]'", file=sys.stderr)
+        print("make_photos: scikit-image is not installed; pip install '.[photos]'", file=sys.stderr)
         return 2
     photos = [photo for photo in PHOTOS if photo.name in options.photos]
     try:

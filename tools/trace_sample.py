@@ -17,12 +17,22 @@ import tempfile
 import threading
 from collections import Counter
 from dataclasses import replace
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SRC = str(ROOT / "src" / "editeval") + os.sep
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module of ours is being imported: what it calls meanwhile is no step of the sample."""
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_code.co_filename.startswith(SRC):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Trace:
@@ -34,7 +44,9 @@ class Trace:
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
         code = frame.f_code
-        if event != "call" or not code.co_filename.startswith(SRC) or code.co_name == "<module>":
+        if event != "call" or not code.co_filename.startswith(SRC) or not code.co_flags & CO_OPTIMIZED:
+            return  # the body of a module or of a class is no function
+        if _is_importing(frame):
             return
         self.functions.add(code)
         caller = frame.f_back

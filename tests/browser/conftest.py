@@ -64,6 +64,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def distances(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs by simulated editors, scored by the mean distance of pixels: less is better."""
+    folder = tmp_path_factory.mktemp("distances")
+    judge = {"type": "image_metrics", "params": {"device_ids": ["cpu"], "metrics": ["l1", "psnr"]}}
+    benchmark = {"type": "procedural", "params": {"num_per_category": 2, "size": 64}}
+    configs = {name: config_of(benchmark, "simulated") | {"reward_model": judge} for name in ("near", "far")}
+    configs["near"]["diffusion_model"]["params"]["chances"] = {"default": {"partial": 0.9}}
+    return [made(folder, name, config) for name, config in configs.items()]
+
+
+@pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose every text tries to become a script; some of its edits fail."""
     folder = tmp_path_factory.mktemp("hostile")

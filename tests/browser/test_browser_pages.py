@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,45 @@ def test_worst_first_is_by_score_and_slowest_by_time(open_page: Open, runs: dict
     page.wait_for_timeout(100)
     assert ids(page)[0] == max(values, key=lambda entry: (entry[0], -entry[1]))[2]
     shot(page, "grid")
+
+
+def test_where_lower_is_better_the_highest_score_is_the_worst(open_page: Open, distances: list[Path]) -> None:
+    run = distances[1]
+    lines = [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
+    values = {line["id"]: line["scores"]["l1"]["value"] for line in lines}
+    by_value = sorted(values, key=lambda name: values[name])
+    page = open_page(address_of(run), "#page=grid&sort=worst")
+    page.wait_for_timeout(200)
+    assert [values[name] for name in ids(page)[:5]] == sorted(values.values(), reverse=True)[:5]
+    page.select_option("[data-state=sort]", "best")
+    page.wait_for_timeout(100)
+    assert ids(page)[0] == by_value[0]
+    page.select_option("[data-state=metric]", "psnr")
+    page.fill("[data-state=min]", "10")  # PSNR goes to 100: no upper end is none, and not 10
+    expect(page.locator(".toolbar output")).to_have_text("10 of 10")
+    page.fill("[data-state=min]", "-1")
+    assert "min=-1" in hash_of(page)
+    page.evaluate(
+        "ids => ids.forEach((id, i) => ui.rate(ui.runs[0], id, { stars: 5 - Math.floor(i / 2),"
+        " verdict: i < 5 ? 'good' : 'bad' }))",
+        by_value,
+    )
+    page.click("[data-go='page=summary']")
+    shown = page.locator(".ratings")
+    expect(shown).to_contain_text(re.compile(r"0\.9\d|1\.00"))  # the judge and the ratings agree
+    expect(shown).to_contain_text("100.0 %")
+    expect(page.locator(".heading h3").first).to_have_text("Worst scores")
+    shot(page, "summary-lower-is-better", full_page=True)
+
+
+def test_the_nearer_run_wins_where_lower_is_better(
+    open_page: Open, served: Callable[..., str], distances: list[Path]
+) -> None:
+    page = open_page(served(*distances))
+    told = page.locator(".runs table").nth(1)
+    wins, _, losses = re.search(r"(\d+) / (\d+) / (\d+)", told.inner_text()).groups()  # type: ignore[union-attr]
+    assert int(wins) > int(losses), "the first run is the nearer one"
+    shot(page, "view-lower-is-better")
 
 
 @pytest.mark.parametrize("mode", ["side", "slider", "blink", "diff"])

@@ -17,7 +17,7 @@ from editeval.errors import MachineError, UserError
 from editeval.stats.agreement import credit, tie_threshold
 
 PLAIN = Counting("ties wrong", is_macro=False, main="")
-ABOUT = {"data": {"name": "own", "digest": "d", "num_used": 1}}
+ABOUT = {"data": {"name": "own", "digest": "d" * 64, "num_used": 1}}
 
 
 def answer(people: float, margin: float | None, cluster: str, task: str = "", **more: Any) -> PairAnswer:
@@ -177,7 +177,7 @@ def test_rank_correlation_is_taken_within_every_editor_and_over_all() -> None:
 def test_a_certificate_is_kept_by_score_set_and_data_set_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     content = made([answer(1.0, 1.0, str(n)) for n in range(40)])
     path = write_photographic(tmp_path, content)
-    assert path == tmp_path / "certificates" / "key.own.json"
+    assert path == tmp_path / "certificates" / "key.own-dddddddd.json"
     assert photographic_of(tmp_path, "key") == [content] and photographic_of(tmp_path, "other") == []
     (tmp_path / "certificates" / "key.json").write_text("{}")  # the drawn one is none of these
     assert len(photographic_of(tmp_path, "key")) == 1

@@ -55,7 +55,7 @@ def test_a_node_with_another_editeval_or_without_one_is_named(healthy: Machines,
     (tmp_path / "without" / "editeval").mkdir(parents=True)
     (tmp_path / "without" / "editeval" / "__init__.py").touch()
     name = healthy.add(PYTHONPATH=f"{tmp_path / 'without'}{os.pathsep}{TESTS}")
-    assert f"node {name}: editeval is not installed there; pip install editeval==" in refused(config)
+    assert f"node {name}: editeval is not installed there; install the wheel of " in refused(config)
     healthy.kill(name)
     time.sleep(3)  # until the head knows
 

@@ -133,7 +133,7 @@ def test_without_a_cluster_there_is_advice(monkeypatch: pytest.MonkeyPatch) -> N
     assert not answers("127.0.0.1:1")
     assert is_address("head:6379") and not any(map(is_address, ("ray://head:10001", "local", "head:", ":1")))
     monkeypatch.setitem(__import__("sys").modules, "ray", None)  # as where it is not installed
-    with pytest.raises(MachineError, match=r"pip install 'editeval\[ray\]'"):
+    with pytest.raises(MachineError, match=r"pip install .ray>="):
         connect("127.0.0.1:1")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from editeval.errors import ConfigError
 from editeval.images import encode_png
 from editeval.judges.image_metrics import SCALES, ImageMetricsJudge, ImageMetricsParams
+from editeval.judges.local import encoders
 from editeval.types import JudgeRequest
 
 PIXELS = ("l1", "l2", "psnr")
@@ -69,6 +70,52 @@ def test_what_a_sample_does_not_have_is_unscored_and_no_zero() -> None:
     full = JudgeRequest("a", (grey(0),), grey(51), "", mask=encode_png(Image.new("L", (8, 6), 255)))
     assert set(scores(full, compared_with="source", region="outside_mask").values()) == {"no_reference"}
     assert set(scores(JudgeRequest("a", (grey(0),), b"no picture", "", target=grey(1))).values()) == {"bad_image"}
+
+
+class Network:
+    """An encoder that counts its calls; `vector` is what it makes of everything."""
+
+    def __init__(self, vector: list[float] | None = None) -> None:
+        self.asked: list[object] = []
+        self._vector = vector
+
+    def of(self, given: Any) -> encoders.Vector:
+        self.asked.append(given if isinstance(given, str) else given.getpixel((0, 0))[0])
+        return np.array(self._vector or [1.0, float(len(self.asked))])
+
+
+def networked(request: JudgeRequest, clip: Network, dino: Network) -> dict[str, float | str | None]:
+    commits = {"clip_revision": "a" * 40, "dino_revision": "b" * 40}
+    judge = ImageMetricsJudge(ImageMetricsParams(metrics=("l1", "clip_i", "dino", "clip_t", "clip_dir"), **commits))
+    judge._clip = encoders.TextEncoder(clip.of, "clip", clip.of)
+    judge._dino = encoders.Encoder(dino.of, "dino")
+    (row,) = judge.judge([request])
+    return {score.metric: score.reason or score.value for score in row}
+
+
+CAPTIONED = JudgeRequest(
+    "a",
+    (grey(0),),
+    grey(102),
+    "brighter",
+    target=grey(51),
+    reference_text="bright",
+    metadata={"input_caption": "dark"},
+)
+
+
+def test_each_picture_and_caption_goes_through_a_network_once() -> None:
+    clip, dino = Network(), Network()
+    found = networked(CAPTIONED, clip, dino)
+    assert sorted(map(str, clip.asked)) == ["0", "102", "51", "bright", "dark"] and dino.asked == [102, 51]
+    assert all(isinstance(value, float) for value in found.values())
+
+
+@pytest.mark.parametrize("vector", [[math.nan, 1.0], [math.inf, 1.0]])
+def test_a_network_that_gives_no_number_leaves_its_metrics_unscored_and_the_others_alone(vector: list[float]) -> None:
+    found = networked(CAPTIONED, Network(vector), Network())
+    assert found.pop("l1") == pytest.approx(0.2) and isinstance(found.pop("dino"), float)
+    assert set(found.values()) == {"degenerate"}
 
 
 def test_less_is_better_where_a_distance_is_measured() -> None:

@@ -78,6 +78,6 @@ def test_a_picture_is_never_enlarged_or_lost() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed here")
 def test_without_torch_it_says_what_to_install() -> None:
     judge = TransformersVlmJudge(TransformersVlmParams())
-    with pytest.raises(MachineError, match="needs the package torch; install torch and transformers"):
+    with pytest.raises(MachineError, match=r"needs the package torch; .*pip install .*transformers"):
         judge.load(["cpu"])
     judge.unload()

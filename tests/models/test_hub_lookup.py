@@ -142,6 +142,36 @@ def test_offline_the_hub_is_not_asked(model: Path, tmp_path: Path) -> None:
     assert f"{REPO} is not in the cache and HF_HUB_OFFLINE is set" in said
 
 
+CUT_OFF = """
+import sys
+from editeval.errors import MachineError
+from editeval.judges.local import adapter
+from editeval.judges.local.pretrained import ModelRequest, load_config
+for read in (
+    lambda: load_config(ModelRequest(sys.argv[1], None, "float32", False)),
+    lambda: adapter.read(sys.argv[1], sys.argv[2]),
+):
+    try:
+        read()
+    except MachineError as error:
+        print(error)
+"""
+
+
+def test_a_download_that_is_cut_off_is_one_line_for_a_model_and_for_an_adapter(model: Path, tmp_path: Path) -> None:
+    (model / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 4}), encoding="utf-8")
+    (model / "config.json").write_text(json.dumps({"model_type": "qwen2_5_vl"}), encoding="utf-8")
+    with HubServer(REPO, model) as hub:
+        hub.is_cut = True
+        place = Place(tmp_path, {"HF_ENDPOINT": hub.url})
+        command = [sys.executable, "-c", CUT_OFF, REPO, COMMIT]
+        done = subprocess.run(command, env=place.environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    of_model, of_adapter = done.stdout.splitlines()
+    assert of_model.startswith(f"reward_model.params.model_name: '{REPO}' cannot be loaded: "), of_model
+    assert of_adapter.startswith("reward_model.params.adapter: ") and "adapter_config.json cannot be had" in of_adapter
+
+
 def test_a_model_in_the_cache_needs_no_network(model: Path, tmp_path: Path) -> None:
     with HubServer(REPO, model) as hub:
         place = Place(tmp_path, {"HF_ENDPOINT": hub.url})

@@ -83,7 +83,7 @@ def test_a_picture_that_is_not_there_is_named_and_costs_its_pair_alone(tmp_path:
     file = human_sets.own(tmp_path, PAIRS)
     (tmp_path / "1b.png").unlink()
     data = human_data("own", str(file))
-    assert len(data.pairs) == 2 and data.num_all == 3
+    assert data.num_shown == 2 and [pair.is_shown for pair in data.pairs] == [True, False, True]
     assert len(data.missing) == 1 and "1b.png" in data.missing[0]
 
 

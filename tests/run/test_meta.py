@@ -128,8 +128,53 @@ def test_a_limit_asks_about_less_and_never_takes_the_place_of_a_fuller_certifica
     assert len(asked(tmp_path)) == 28, "the rest"
     few = meta(tmp_path, redness(tmp_path), "own", place, "--json", "--limit", "30")
     assert "Not kept" in few.stderr
-    kept = json.loads(next((tmp_path / "out" / "certificates").glob("*.own.json")).read_text())
+    kept = json.loads(next((tmp_path / "out" / "certificates").glob("*.own-*.json")).read_text())
     assert kept["data"]["num_used"] == 44 and kept["groups"] == content_of(full)["groups"]
+
+
+def test_other_own_pairs_do_not_wash_away_a_failure_and_the_same_pairs_do(tmp_path: Path) -> None:
+    bad, good = (human_sets.own(tmp_path / name, told) for name, told in (("b", pairs(20, 20)), ("g", pairs(60, 4))))
+    assert meta(tmp_path, PLAIN_JUDGE, "own", bad).returncode == 3
+    assert meta(tmp_path, PLAIN_JUDGE, "own", good).returncode == 0
+    about = report_of(run(tmp_path / "out", reward_model=PLAIN_JUDGE))
+    digests = {one["data"]["digest"][:8] for one in about["run"]["judgings"][0]["certificate"]["photographic"]}
+    assert len(digests) == 2 and about["badge"] == "invalid judge"
+    line = str(about["run"]["judgings"][0]["certificate"]["line"])
+    assert all(f"photographs of own {digest}: " in line for digest in digests)
+    for file in (tmp_path / "out" / "certificates").glob("*.own-*.json"):
+        content = json.loads(file.read_text())
+        file.write_text(json.dumps(content | {"verdict": "not certified"}))
+    assert meta(tmp_path, PLAIN_JUDGE, "own", good).returncode == 0
+    verdicts = [json.loads(file.read_text())["verdict"] for file in file.parent.glob("*.own-*.json")]
+    assert sorted(verdicts) == ["certified", "not certified"]
+
+
+def test_pairs_whose_pictures_cannot_be_read_are_missing_in_the_coverage(tmp_path: Path) -> None:
+    place = human_sets.own(tmp_path / "set", pairs(40, 2))
+    for number in range(8):
+        (place.parent / f"{number}a.png").unlink()
+    found = content_of(meta(tmp_path, redness(tmp_path), "own", place, "--json"))
+    coverage = found["checks"][-1]
+    assert (coverage["num_compared"], coverage["num_asked"], coverage["status"]) == (34, 42, "failed")
+    assert found["verdict"] == "not certified" and found["unscored"] == {"missing": 8}
+    assert (found["data"]["num_used"], found["data"]["num_missing"]) == (34, 8) and whole(found)["num_pairs"] == 42
+    assert len(asked(tmp_path)) == 68
+    few = content_of(meta(tmp_path, redness(tmp_path), "own", place, "--json", "--limit", "30"))
+    assert few["checks"][-1]["num_asked"] == 30 and few["data"]["num_used"] < 30
+
+
+def test_a_rated_edit_that_cannot_be_read_costs_its_pairs_and_its_rank(tmp_path: Path) -> None:
+    num = 40
+    ratings = {"Good": [(1.0, 1.0)] * num, "Bad": [(0.0, 1.0)] * num}
+    place = human_sets.imagenhub(tmp_path / "set", ratings, {"Good": [200] * num, "Bad": [90] * num})
+    lost = sorted(place.rglob("Good/*.jpg"))[:10]
+    for file in lost:
+        file.unlink()
+    found = content_of(meta(tmp_path, redness(tmp_path), "imagenhub", place, "--json"))
+    about = next(group for group in found["groups"] if group["dimension"] == "O" and group["task"] == "all")
+    assert (about["num_pairs"], about["num_scored"]) == (num, num - len(lost)) and found["verdict"] == "not certified"
+    ranked = next(one for one in found["rankings"] if one["dimension"] == "O")
+    assert (ranked["num_edits"], ranked["num_scored"]) == (2 * num, 2 * num - len(lost))
 
 
 def test_the_cost_comes_first_and_a_dry_run_asks_nothing(tmp_path: Path) -> None:
@@ -187,7 +232,7 @@ def test_a_server_that_is_away_and_a_budget_that_is_spent_are_no_failure_of_the_
         assert not list((tmp_path / "out" / "certificates").glob("*.json"))
         judge["params"] = params | {"max_calls": 99}
         again = meta(tmp_path, judge, "own", place)
-    assert "Certificate: " in again.stderr and len(list((tmp_path / "out" / "certificates").glob("*.own.json"))) == 1
+    assert "Certificate: " in again.stderr and len(list((tmp_path / "out" / "certificates").glob("*.own-*.json"))) == 1
 
 
 def test_edits_are_shown_in_the_size_of_their_source_where_the_authors_do_so(tmp_path: Path) -> None:

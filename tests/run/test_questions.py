@@ -87,6 +87,26 @@ def test_an_answer_holds_for_the_same_judge_and_the_very_same_request_alone(tmp_
     assert values(tmp_path, kept, value=7.0) == dict.fromkeys(KEYS, 7.0) and len(asked(tmp_path)) == 5
 
 
+@pytest.mark.parametrize("change", [{"value": 11.5}, {"value": -1}, {"metric": "other"}, {"value": "7"}])
+def test_a_kept_answer_that_this_judge_cannot_have_given_is_said_and_asked_again(
+    tmp_path: Path, change: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = tmp_path / "answers.jsonl"
+    values(tmp_path, kept)
+    asked(tmp_path)
+    first, *others = kept.read_text().splitlines()
+    told = json.loads(first)
+    told["scores"][0] |= change
+    kept.write_text("\n".join([json.dumps(told), *others]) + "\n")
+    if isinstance(change.get("value"), str):
+        with pytest.raises(MachineError, match=r"answers.jsonl:1: no answer of a judge"):
+            values(tmp_path, kept)
+        return
+    assert values(tmp_path, kept) == dict.fromkeys(KEYS, 5.0) and asked(tmp_path) == [told["key"]]
+    assert "answers.jsonl:1: not used, and asked again" in caplog.text
+    assert values(tmp_path, kept) == dict.fromkeys(KEYS, 5.0) and asked(tmp_path) == []
+
+
 def test_what_says_nothing_of_the_edit_is_asked_again(tmp_path: Path) -> None:
     kept = tmp_path / "answers.jsonl"
     modes = {"third": "raises"}

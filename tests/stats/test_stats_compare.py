@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editeval.stats.compare import Covered, Scored, compare
+from editeval.types import Metric
+
+SCALE = Metric("overall")
 
 OFFSET = 1.5  # what the first run is better by, on every sample
 
@@ -33,7 +36,7 @@ def test_dropping_samples_from_either_run_lets_no_unpaired_sample_in(
         for up, out, un in zip((OFFSET, 0.0), gone, unscored, strict=True)
     )
     left = set(values).difference(*gone, *unscored)
-    told = compare(first, second)
+    told = compare(first, second, SCALE)
     assert told.num_shared == told.wins == len(left) and told.ties == told.losses == 0
     assert told.difference == (pytest.approx(OFFSET) if left else None)
     assert (told.first.num_samples, told.second.num_samples) == (len(first), len(second))
@@ -44,28 +47,28 @@ def test_dropping_samples_from_either_run_lets_no_unpaired_sample_in(
 def test_wins_ties_losses_and_coverage_are_counted() -> None:
     first = run_of({"a": 9.0, "b": 5.0, "c": 1.0, "d": None, "e": 3.0})
     second = run_of({"a": 8.0, "b": 5.0, "c": 4.0, "d": 2.0, "f": 3.0})
-    told = compare(first, second)
+    told = compare(first, second, SCALE)
     assert (told.num_shared, told.wins, told.ties, told.losses) == (3, 1, 1, 1)
     assert told.difference == pytest.approx(-2 / 3)
     assert (told.first, told.second) == (Covered(4, 5), Covered(5, 5))
-    turned = compare(second, first)
+    turned = compare(second, first, SCALE)
     assert (turned.wins, turned.losses, turned.difference) == (1, 1, pytest.approx(2 / 3))
 
 
 def test_without_a_shared_sample_there_is_no_number() -> None:
-    told = compare(run_of({"a": 9.0, "b": None}), run_of({"b": 8.0, "c": 1.0}))
+    told = compare(run_of({"a": 9.0, "b": None}), run_of({"b": 8.0, "c": 1.0}), SCALE)
     assert (told.num_shared, told.difference, told.low, told.high) == (0, None, None, None)
 
 
 @pytest.mark.parametrize(("values", "why"), [({"a": 2.0}, "few_clusters"), ({"a": 3.0, "b": 3.0}, "dominant_cluster")])
 def test_one_cluster_or_no_variation_gives_a_reason_instead_of_an_interval(values: dict[str, float], why: str) -> None:
-    told = compare(run_of(values), run_of(dict.fromkeys(values, 1.0)))
+    told = compare(run_of(values), run_of(dict.fromkeys(values, 1.0)), SCALE)
     assert told.difference is not None and (told.low, told.high, told.interval_note) == (None, None, why)
 
 
 def test_two_runs_that_are_equal_but_for_a_few_samples_get_no_interval() -> None:
     first = run_of({str(n): 9.0 if n < 9 else 5.0 for n in range(60)})
-    told = compare(first, run_of({str(n): 5.0 for n in range(60)}))
+    told = compare(first, run_of({str(n): 5.0 for n in range(60)}), SCALE)
     assert (told.low, told.high, told.interval_note) == (None, None, "few_distinct")
 
 
@@ -74,7 +77,7 @@ def test_with_clusters_of_one_it_is_scipys_paired_t_interval() -> None:
 
     chance = np.random.default_rng(1)
     first, second = chance.uniform(0, 10, 40), chance.uniform(0, 10, 40)
-    told = compare(*(run_of({str(n): float(x) for n, x in enumerate(values)}) for values in (first, second)))
+    told = compare(*(run_of({str(n): float(x) for n, x in enumerate(values)}) for values in (first, second)), SCALE)
     expected = stats.ttest_rel(first, second).confidence_interval(0.95)
     assert (told.low, told.high, told.interval_note) == (pytest.approx(expected.low), pytest.approx(expected.high), "")
 
@@ -87,7 +90,7 @@ def test_edits_of_one_image_that_agree_widen_the_interval() -> None:
     widths = []
     for name in ("{n}", "{n}:{k}"):
         first = {(n, k): Scored(name.format(n=n, k=k), float(values[n])) for n in range(20) for k in range(6)}
-        told = compare(first, zeros)  # type: ignore[arg-type]
+        told = compare(first, zeros, SCALE)  # type: ignore[arg-type]
         assert told.low is not None and told.high is not None
         widths.append(told.high - told.low)
     few, many = (np.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1) for n in (20, 120))
@@ -119,10 +122,21 @@ def test_two_equal_runs_are_told_apart_about_once_in_twenty(count: int, sizes: s
                 run |= {
                     (image, k): Scored(str(image), max(0.0, 4 + 3 * x) if x > 0 else 0.0) for k, x in enumerate(values)
                 }
-        told = compare(*runs)
+        told = compare(*runs, SCALE)
         if told.low is None or told.high is None:
             assert told.interval_note in ("few_distinct", "dominant_cluster")
             continue
         num_printed += 1
         num_wrong += not told.low <= 0 <= told.high
     assert abs(num_wrong / NUM_DRAWS - 0.05) < 4 * np.sqrt(0.05 * 0.95 / NUM_DRAWS)
+
+
+def test_where_lower_is_better_the_lower_score_wins() -> None:
+    first, second = run_of({"a": 0.1, "b": 0.5, "c": 0.2}), run_of({"a": 0.4, "b": 0.5, "c": 0.3})
+    distance = compare(first, second, Metric("lpips", 0.0, None, is_higher_better=False))
+    score = compare(first, second, Metric("clip", None, None))
+    assert (distance.wins, distance.ties, distance.losses) == (2, 1, 0) == (score.losses, score.ties, score.wins)
+    assert distance.difference == score.difference == pytest.approx(-0.4 / 3)
+    assert (distance.superiority, score.superiority) == (pytest.approx(2.5 / 3), pytest.approx(0.5 / 3))
+    turned = compare(second, first, Metric("lpips", 0.0, None, is_higher_better=False))
+    assert (turned.wins, turned.losses) == (0, 2)

@@ -22,6 +22,7 @@ from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.payload import IssueCounts, run_block
 from editeval.reports.site.payload import row_of as front_row
 from editeval.reports.site.thumbnails import Pictures, SampleImages
+from editeval.types import Metric
 
 SAME = {"num_shared": 3, "wins": 2, "ties": 1, "losses": 0, "difference": 0.5, "low": 0.1, "high": 0.9}
 SAME |= {"first": {"num_scored": 3, "num_samples": 4}, "second": {"num_scored": 4, "num_samples": 4}}
@@ -127,7 +128,7 @@ def block_of(tmp_path: Path, count: int = 60, **changes: Any) -> dict[str, Any]:
 def blocked(report: Report) -> dict[str, Any]:
     from editeval.reports.data import surveyed
 
-    tally = IssueCounts()
+    tally = IssueCounts(report.scale(report.headline_metric).is_higher_better)
     picture = SampleImages(STEM, "png", 64, 64)
     for place, row in enumerate(report.samples()):
         tally.add(front_row(row, Pictures(picture, None, picture), ["overall", "completeness", "preservation"]), place)
@@ -336,6 +337,16 @@ def test_categories_are_said_in_both_languages_and_unknown_ones_in_none(tmp_path
     tree = tree_of(blocked(report_of(rows, tmp_path)))
     said = {"".join(texts): attributes.get("data-chinese") for _, attributes, texts in tree.found}
     assert said["physical"] == chinese_category("physical") == "\u7269\u7406 physical" and said["mine"] is None
+
+
+def test_the_worst_scores_are_the_highest_where_lower_is_better(tmp_path: Path) -> None:
+    rows = [row_of(index, value=float(index)) for index in range(9)]
+    is_lower_better = {"overall": Metric("overall", 0, None, is_higher_better=False)}
+    for scales, expected in (({}, range(6)), (is_lower_better, range(3, 9))):
+        block = blocked(report_of(rows, tmp_path, scales=scales))
+        assert {row[block["row"].index("values")][0] for _, row in block["worst"]} == set(map(float, expected))
+        assert block["lower"] == list(scales)
+    assert "Worst scores" in tree_of(block).texts()
 
 
 def test_an_empty_report_is_a_page_too(tmp_path: Path) -> None:

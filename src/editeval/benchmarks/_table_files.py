@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from editeval.errors import BenchmarkError, MachineError
+from editeval.machine.versions import to_install
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -178,9 +179,7 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MachineError(
-            f"benchmark: needs the package pyarrow ({error}): pip install 'editeval[parquet]'"
-        ) from error
+        raise MachineError(f"benchmark: needs the package pyarrow ({error}): {to_install('parquet')}") from error
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -1,6 +1,6 @@
 """`arrow_folder`: a folder that `save_to_disk` of the `datasets` library wrote; that library is not needed.
 
-Columns and `fields` are as in `parquet`. Needs pyarrow (`pip install 'editeval[parquet]'`). Licence: that of your data.
+Columns and `fields` are as in `parquet`. Needs pyarrow (the extra `parquet`). Licence: that of your data.
 Cost: the files are mapped, and pictures are read when they are wanted.
 """
 

@@ -5,7 +5,7 @@ test_syn, or folders of images with metadata.jsonl. A row is an image with all i
 them, its group the complexity. Its key is the number of the row, or of its image. The authors' results are of one kind
 of images and one complexity at a time.
 
-Needs pyarrow (`pip install 'editeval[parquet]'`). Licence: see their page; the repository of the code has none.
+Needs pyarrow (the extra `parquet`). Licence: see their page; the repository of the code has none.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Reads the Parquet or Arrow files of facebook/emu_edit_test_set, or downloads them. The caption of the wanted result is
 the sample's reference text, that of the source its description. There is no target.
 
-Needs pyarrow (`pip install 'editeval[parquet]'`). Licence of the data: CC BY-NC 4.0: no commercial use. Cost: 1.9 GB of
+Needs pyarrow (the extra `parquet`). Licence of the data: CC BY-NC 4.0: no commercial use. Cost: 1.9 GB of
 download.
 """
 

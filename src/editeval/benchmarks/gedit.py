@@ -3,7 +3,7 @@
 Reads the folder of `save_to_disk`, Parquet or Arrow files of stepfun-ai/GEdit-Bench, or downloads them. Samples whose
 source images are equal, byte for byte, share a cluster: so do an English and a Chinese instruction for one image.
 
-Needs pyarrow (`pip install 'editeval[parquet]'`). Licence of the data: MIT. Cost: the images are read once to find
+Needs pyarrow (the extra `parquet`). Licence of the data: MIT. Cost: the images are read once to find
 equal ones.
 """
 

@@ -3,7 +3,7 @@
 Reads the Parquet files of GEditBench-v2/GEditBench-v2, or downloads them. The group is the column `task`, or what
 stands before the number in `key` where there is no such column. Tasks that refer to a picture give it as the source.
 
-Needs pyarrow (`pip install 'editeval[parquet]'`). Licence: the repository has none; see the data's page.
+Needs pyarrow (the extra `parquet`). Licence: the repository has none; see the data's page.
 """
 
 from __future__ import annotations

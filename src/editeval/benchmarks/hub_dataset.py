@@ -3,7 +3,7 @@
 What `huggingface_hub` documents holds: a download that was broken off goes on, files in the cache are not asked for
 again, and HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_CACHE, HF_TOKEN and `hf auth login` count.
 
-Needs huggingface_hub (`pip install 'editeval[hub]'`). Licence: that of the data set; see its page. Cost: the download.
+Needs huggingface_hub (the extra `hub`). Licence: that of the data set; see its page. Cost: the download.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from types import ModuleType
 from editeval import plugins
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.machine import hub
+from editeval.machine.versions import to_install
 from editeval.types import Benchmark, HubModel, Sample
 
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
@@ -110,7 +111,7 @@ def downloaded(params: HubDatasetParams) -> Path:
         import huggingface_hub  # type: ignore[import-not-found]
     except ImportError as error:
         what = f"benchmark: needs the package huggingface_hub ({error})"
-        raise MachineError(f"{what}: pip install 'editeval[hub]'") from error
+        raise MachineError(f"{what}: {to_install('hub')}") from error
     try:
         client = huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
         folder = client.snapshot_download(

@@ -3,7 +3,7 @@
 Reads Parquet or Arrow files of OmniGen2/OmniContext, or downloads them. A sample has one source image or several, in
 the authors' order; their models make pictures of 1024 x 1024.
 
-Needs pyarrow (`pip install 'editeval[parquet]'`). Licence of code and prompts: Apache-2.0; of the data: see their page.
+Needs pyarrow (the extra `parquet`). Licence of code and prompts: Apache-2.0; of the data: see their page.
 """
 
 from __future__ import annotations

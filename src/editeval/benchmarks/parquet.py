@@ -3,7 +3,7 @@
 A column of pictures holds bytes, structs {bytes, path}, paths relative to the file, or lists of these. A column plays
 the role that it is named after; `fields` says what yours are called. All other columns without bytes are metadata.
 
-Needs pyarrow (`pip install 'editeval[parquet]'`). Licence: that of your data. Cost: pictures stay in the file
+Needs pyarrow (the extra `parquet`). Licence: that of your data. Cost: pictures stay in the file
 until they are wanted, so 2 GB start in seconds; rows that are asked for in order are read once.
 """
 

@@ -4,7 +4,7 @@ Reads Parquet or Arrow files of xiaotanhua/UnicBench, or downloads them; or `tes
 repository, with `images` where the folder `images` lies. A group is a subtask with `_` for blanks, as in the names of
 their folders.
 
-Needs pyarrow but for the JSONL (`pip install 'editeval[parquet]'`). Licence of the repository: Apache-2.0.
+Needs pyarrow but for the JSONL (the extra `parquet`). Licence of the repository: Apache-2.0.
 """
 
 from __future__ import annotations

@@ -117,13 +117,24 @@ def findings(pairs: Sequence[PairAnswer], groups: Sequence[Mapping[str, Any]], c
 # ------------------------------------------------------------------------------------------------ the files
 
 
-def photographic_path(output_dir: Path, score_set_id: str, data: str) -> Path:
-    """Where the certificate of a score set on the data set `data` is, or would be."""
-    return output_dir / FOLDER / f"{score_set_id}.{data}.json"
+def photographic_path(output_dir: Path, score_set_id: str, data: str, digest: str) -> Path:
+    """Where the certificate of a score set on this content of the data set `data` is, or would be.
+
+    Other content under the same name has a certificate of its own, so that it cannot replace one that failed.
+    """
+    return output_dir / FOLDER / f"{score_set_id}.{data}-{digest[:8]}.json"
+
+
+def answers_path(output_dir: Path, score_set_id: str, data: str) -> Path:
+    """Where the answers about data sets of this name are kept, whatever their content."""
+    return output_dir / FOLDER / f"{score_set_id}.{data}.jsonl"
 
 
 def photographic_of(output_dir: Path, score_set_id: str) -> list[dict[str, Any]]:
-    """The photographic certificates of a score set, by data set. Raises UserError for a file that is none."""
+    """The photographic certificates of a score set, one for each content of a data set.
+
+    Raises UserError for a file that is none.
+    """
     folder, found = Folder(output_dir / FOLDER), []
     try:
         names = folder.names()
@@ -167,7 +178,8 @@ def _check(content: Mapping[str, Any]) -> None:
 
 def write_photographic(output_dir: Path, certificate: Mapping[str, Any]) -> Path:
     """The path of the certificate, which is now on disk."""
-    path = photographic_path(output_dir, certificate["key"], certificate["data"]["name"])
+    data = certificate["data"]
+    path = photographic_path(output_dir, certificate["key"], data["name"], data["digest"])
     text = json.dumps(certificate, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

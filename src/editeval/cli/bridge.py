@@ -14,8 +14,8 @@ from editeval.reports.format import format_interval
 from editeval.run import anchors as anchored
 from editeval.run import bridge as bridges
 from editeval.run.bridge import BridgedMetric
+from editeval.run.index import find_run
 from editeval.stats.equating import RootMeanSquare
-from editeval.store.directories import resolve_run
 from editeval.text import NOTHING, fixed, one_line
 
 _TABLES = (".csv", ".jsonl")
@@ -31,7 +31,7 @@ def bridge(options: argparse.Namespace) -> int:
     if tables:
         gathered = anchored.of_tables(tables, options.source, options.target, metrics)
     else:
-        runs = [resolve_run(word, Path(options.output_dir)) for word in options.anchor]
+        runs = [find_run(word, Path(options.output_dir)) for word in options.anchor]
         gathered = anchored.of_runs(runs, options.source, options.target, metrics)
     found = anchored.fitted(gathered)
     names = (re.sub(r"[^\w.-]+", "_", name) for name in (found.source.name, found.target.name))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from editeval.run.scheduler import Interrupt
 
 USAGE = 2
+REGRESSED = 4
 PIPE_WIDTH = 140
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXIT_CODES = """exit codes:
@@ -30,6 +31,7 @@ EXIT_CODES = """exit codes:
   1    internal error
   2    usage, configuration, benchmark or this machine: one line says how to fix it
   3    finished, but some samples failed or could not be scored; a judge that is not certified; a cluster that was lost
+  4    a decision went against the run: worse than the margin allows, or a gate that it failed
   130  interrupted (143: terminated, 129: its terminal was closed); the same command continues
 """
 
@@ -47,10 +49,10 @@ def run_dirs(options: argparse.Namespace) -> list[Path]:
     """The directories that RUN means, where the command takes several or one."""
     from pathlib import Path
 
-    from editeval.store.directories import resolve_run
+    from editeval.run.index import find_run
 
     words = options.runs if hasattr(options, "runs") else [options.run]
-    return [resolve_run(word, Path(options.output_dir)) for word in words]
+    return [find_run(word, Path(options.output_dir)) for word in words]
 
 
 def overrides_of(options: argparse.Namespace) -> Overrides:
@@ -66,6 +68,7 @@ def overrides_of(options: argparse.Namespace) -> Overrides:
         limit=options.limit,
         first=options.first,
         samples=tuple(options.sample) if options.sample else None,
+        name=getattr(options, "name", None),
         output_dir=options.output_dir,
         device_ids=words(options.device_ids),
         seed=options.seed,

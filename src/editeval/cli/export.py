@@ -17,12 +17,22 @@ from editeval.errors import ConfigError
 from editeval.reports.data import MACRO, MICRO
 from editeval.reports.format import group_title, subset_line
 from editeval.reports.judge_trust import certificate_warnings
-from editeval.reports.tables import Flat, group_cells, group_columns, judge_cells, replacing, write_csv, write_parquet
+from editeval.reports.tables import (
+    Flat,
+    group_cells,
+    group_columns,
+    judge_cells,
+    model_cells,
+    replacing,
+    write_csv,
+    write_parquet,
+)
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
 from editeval.run import results
+from editeval.run.index import label_of
 from editeval.run.official import claim_of
-from editeval.run.recorded import editor_of, plan_of
+from editeval.run.recorded import plan_of
 from editeval.run.trace_events import trace_of
 from editeval.stats.summary import Entry, summarise
 from editeval.store import connection, queries
@@ -142,7 +152,7 @@ def flat(store: RunStore, with_raw: bool = False) -> Flat:
     for metric in metrics:
         columns |= {metric: float, f"{metric}_reason": str}
         columns |= {f"{metric}_raw": str} if with_raw else {}
-    judges = judge_cells([asdict(score_set) for score_set in shown])
+    judges = model_cells({"model": label_of(store)}) | judge_cells([asdict(score_set) for score_set in shown])
     columns |= dict.fromkeys(judges, str)
     origin = {"run": store.dir.name, "run_id": store.manifest["run_id"]}
     subset = queries.subset(store)
@@ -195,7 +205,7 @@ def _model(store: RunStore) -> tuple[Model, str]:
     claims = tuple(map(str, (claim_of(store, shown) or {}).get("lines", ())))
     doubts = certificate_warnings({shown[0].title: certificates_in(store.dir.parent, [shown[0].judged_in])})
     model = Model(
-        editor_of(store),
+        label_of(store),
         {s.category: s for s in summarise(entries, metric, scale, bridged)},
         judge=shown[0].title,
         subset=queries.subset(store),

@@ -11,6 +11,7 @@ from editeval.cli.flags import (
     DEBUG,
     DISPLAY,
     JSON,
+    NAME,
     RUN,
     RUNS_IN,
     Commands,
@@ -22,6 +23,7 @@ from editeval.cli.flags import (
     switch,
 )
 from editeval.cli.parser_decisions import add_comparisons
+from editeval.config.ready import located
 
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "archive")
 PEOPLE = (
@@ -40,7 +42,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_looks, _add_scores, add_comparisons, _add_others):
+    for add in (_add_runs, _add_imports, _add_lists, _add_looks, _add_scores, add_comparisons, _add_others):
         add(commands)
     return parser
 
@@ -49,7 +51,10 @@ def build_legacy_parser() -> Parser:
     """The command line of main.py."""
     parser = Parser(prog="main.py", description="The same as `editeval run CONFIG`.", epilog=EXIT_CODES)
     default = "config.yaml"
-    parser.add_argument("--config", default=default, metavar="CONFIG", help=f"configuration (default: {default})")
+    parser.add_argument(
+        "--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})"
+    )
+    NAME(parser)
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
     return parser
@@ -59,6 +64,7 @@ def _add_runs(commands: Commands[Parser]) -> None:
     run = add_command(
         commands, "run", "edit, judge and report; the same command again continues", CONFIG, epilog=EXIT_CODES
     )
+    NAME(run)
     run_flags(run)
     add_command(commands, "check", "is this configuration sound? starts nothing", CONFIG, CONFIG_FLAGS, module="run")
     add_command(
@@ -85,7 +91,13 @@ def _add_imports(commands: Commands[Parser]) -> None:
         "import",
         "edits made elsewhere become a run: judge, compare and verify them like any other",
         flag("folder", metavar="FOLDER", help="with the edits; or a .jsonl of {id, image}, or a gallery of the Hub"),
-        flag("config", nargs="?", metavar="CONFIG", help="whose benchmark, judges and prompts; not its editor"),
+        flag(
+            "config",
+            type=located,
+            nargs="?",
+            metavar="CONFIG",
+            help="whose benchmark, judges and prompts; not its editor",
+        ),
         flag("--name", metavar="MODEL", help="what made the edits: begins the run's name (default: that of FOLDER)"),
         flag("--layout", default="", metavar="PATTERN", help=layout),
         module="import_edits",
@@ -95,6 +107,19 @@ def _add_imports(commands: Commands[Parser]) -> None:
     run_flags(imports)
     imports.set_defaults(command="import_edits")
     imports.last = "config"
+
+
+def _add_lists(commands: Commands[Parser]) -> None:
+    add_command(
+        commands,
+        "runs",
+        "the runs of a folder, the newest first: model, benchmark, mean, interval, coverage, badge",
+        flag("folder", nargs="?", default="outputs", metavar="FOLDER", help="default: outputs"),
+        flag("--benchmark", metavar="TEXT", help="only those whose benchmark's name contains TEXT"),
+        flag("--model", metavar="TEXT", help="only those whose model contains TEXT"),
+        flag("--last", type=int, metavar="N", help="only the N newest"),
+        JSON,
+    )
 
 
 def _add_looks(commands: Commands[Parser]) -> None:
@@ -162,7 +187,9 @@ def _add_scores(commands: Commands[Parser]) -> None:
         "score",
         "judge a run again, with another judge; edits nothing, and earlier scores stay",
         RUN,
-        flag("config", nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"),
+        flag(
+            "config", type=located, nargs="?", metavar="CONFIG", help="whose judges and prompts; default: the run's own"
+        ),
         flag("--set", action="append", default=[], metavar="A.B=C", help="of judges or prompts; repeatable"),
         flag("--data", metavar="PATH", help="where the data of the run's benchmark are now"),
         *(CODE, DEBUG, DISPLAY),
@@ -186,7 +213,7 @@ def _add_scores(commands: Commands[Parser]) -> None:
         commands,
         "certify",
         "how far can this judge be trusted? needs no editor and no data",
-        flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
+        flag("config", type=located, nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
         flag("--num-items", type=int, default=60, metavar="N", help="samples shown, at least 30"),
         switch("--dry-run", "how many calls, tokens and dollars; nothing is asked"),
         flag("--judge", metavar="NAME", help="of several judges, this one alone"),
@@ -196,7 +223,7 @@ def _add_scores(commands: Commands[Parser]) -> None:
         commands,
         "meta",
         "how far does this judge agree with people? on pairs or ratings of real edits",
-        flag("config", nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
+        flag("config", type=located, nargs="?", default="config.yaml", metavar="CONFIG", help="whose judge"),
         flag("--data", dest="people", required=True, metavar="NAME", help=f"what people said: {', '.join(PEOPLE)}"),
         flag("--path", default="", metavar="PATH", help="its file, folder or clone (default: the Hub's data set)"),
         flag("--limit", dest="num_pairs", type=int, metavar="N", help="about N pairs, at least 30 (default: all)"),

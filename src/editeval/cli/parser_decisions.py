@@ -5,6 +5,7 @@ from __future__ import annotations
 from editeval.cli.arguments import Parser
 from editeval.cli.console import EXIT_CODES
 from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command, flag, switch
+from editeval.config.ready import located
 
 
 def add_comparisons(commands: Commands[Parser]) -> None:
@@ -13,7 +14,12 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         "compare",
         "which model is better: by a judge of pairs of edits, by people's verdicts, or by the scores of the runs",
         flag("runs", nargs="*", default=[], metavar="RUN", help="two or more: run directories, or their names"),
-        flag("--judge", metavar="FILE", help="configuration whose judge compares two edits (protocol: pairwise, ...)"),
+        flag(
+            "--judge",
+            type=located,
+            metavar="FILE",
+            help="configuration whose judge compares two edits (protocol: pairwise, ...)",
+        ),
         flag("--verdicts", metavar="FILE", help="people's verdicts instead: .jsonl, MMRB2's .json, ImagenHub's folder"),
         flag("--max-pairs", type=int, metavar="N", help="ask about at most N pairs of edits"),
         switch("--all", "ask about every pair of edits, whatever the answers are"),

@@ -161,6 +161,7 @@ def _dry_run(config: Config, fresh: bool) -> int:
     out(f"run directory  {plan.dir}{'' if directories.is_run(plan.dir) else ' (new)'}\n")
     if plan.lineage is not None and plan.lineage.previous is not None and plan.lineage.reasons:
         out(f"               {one_line(new_run_line(plan.lineage))}\n")
+    out(f"name           {config.evaluation.name}\n" if config.evaluation.name else "")
     out(f"benchmark      {config.benchmark.label}: {len(plan.samples)} samples\n")
     out(f"                 {subset_line(plan.subset)}\n" if plan.subset else "")
     for category, count in Counter(s.category for s in plan.samples).items():

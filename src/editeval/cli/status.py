@@ -124,6 +124,7 @@ def _head(found: RunStatus) -> RenderableType:
 
 
 def _details(found: RunStatus) -> Iterator[str]:
+    yield f"model: {found.model}"
     for stage, reasons in found.reasons.items():
         yield f"{stage}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     yield from (one_line(str(one)) for one in found.reused)
@@ -145,7 +146,12 @@ def _meaning(found: RunStatus) -> str:
 
 
 def _json(found: RunStatus) -> str:
-    block = {"run": found.picture.directory, "complete": found.is_complete, "outcome": found.outcome}
+    block = {
+        "run": found.picture.directory,
+        "model": found.model,
+        "complete": found.is_complete,
+        "outcome": found.outcome,
+    }
     block |= {"subset": asdict(found.subset) if found.subset else None}
     block |= {f"{by}s": counts for by, counts in found.covered.items() if counts}
     block |= {"judgings": [asdict(judging) for judging in found.judgings]}

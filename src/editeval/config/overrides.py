@@ -35,6 +35,7 @@ _FLAGS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {  # field of Overr
     "limit": ("--limit", (("evaluation", "limit"),)),
     "first": ("--first", (("evaluation", "first"),)),
     "samples": ("--sample", (("evaluation", "samples"),)),
+    "name": ("--name", (("evaluation", "name"),)),
     "output_dir": ("--output-dir", (("evaluation", "output_dir"),)),
     "device_ids": ("--device-ids", tuple((stage, "execution", "device_ids") for stage in _STAGES)),
     "seed": ("--seed", tuple((stage, "params", "seed") for stage in _STAGES)),
@@ -55,6 +56,7 @@ class Overrides:
     limit: int | None = None
     first: int | None = None
     samples: tuple[str, ...] | None = None
+    name: str | None = None
     output_dir: Path | str | None = None
     device_ids: tuple[str, ...] | None = None
     seed: int | None = None

@@ -21,7 +21,7 @@ from editeval.config.schema import (
 )
 from editeval.config.stages import Resolution
 from editeval.config.trackers import tracking
-from editeval.config.values import STATISTIC, parse, parse_names, parse_path, suggestion
+from editeval.config.values import STATISTIC, parse, parse_name, parse_names, parse_path, suggestion
 from editeval.config.yaml_tree import Node, child, deciding, plain, problem, shown, without
 from editeval.errors import ConfigError, Problems
 from editeval.types import STATISTICS, NoParams
@@ -130,7 +130,7 @@ def _chosen(node: Node, record: Resolution) -> tuple[int | None, int | None, tup
 
 def _evaluation(node: Node, record: Resolution) -> Evaluation:
     place = child(node, "output_dir")
-    known = ["output_dir", "metrics", "limit", "first", "samples"]
+    known = ["output_dir", "metrics", "name", "limit", "first", "samples"]
     if place is None:
         place = child(node, "results_dir")
         known.append("results_dir")
@@ -138,7 +138,7 @@ def _evaluation(node: Node, record: Resolution) -> Evaluation:
     output_dir = record.read("evaluation.output_dir", place, parse_path, Path("outputs"))
     listed = child(node, "metrics")
     names = record.read("evaluation.metrics", listed, partial(parse_names, one=STATISTIC), STATISTICS)
-    return Evaluation(output_dir, names)
+    return Evaluation(output_dir, names, record.read("evaluation.name", child(node, "name"), parse_name, None))
 
 
 def _logging(node: Node, output_dir: Path, record: Resolution) -> Logging:

@@ -100,6 +100,7 @@ class Evaluation:
 
     output_dir: Path
     metrics: tuple[str, ...]
+    name: str | None = None  # what the run is called in tables; decides nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ EXECUTION: Mapping[str, object] = {
     "policy": Literal[*POLICIES],
 }
 """The keys of `execution` and their types."""
+MAX_NAME = 100  # characters
 STATISTIC: object = Literal.__getitem__(STATISTICS)
 
 
@@ -109,6 +110,16 @@ def parse_path(node: Node) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise problem(node, f"{error}, got {quoted(text)}") from error
+
+
+def parse_name(node: Node) -> str | None:
+    """A name for tables, which commands take as well: one line that can be typed and means nothing else yet."""
+    text: str | None = parse(str | None, node)
+    is_plain = text is None or (text == text.strip() and text.isprintable() and 0 < len(text) <= MAX_NAME)
+    if not is_plain or text == "latest":
+        advice = f"must be one line of at most {MAX_NAME} printable characters, and not latest"
+        raise problem(node, f"{advice}, got {quoted(text)}")
+    return text
 
 
 def parse_names(node: Node, one: object = str) -> tuple[str, ...]:

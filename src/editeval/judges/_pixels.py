@@ -12,7 +12,8 @@ colour     distance to the target per pixel, summed over a slightly blurred pict
 edges      the same share for the slopes of a finer picture; strong edges count alike, so that places decide.
 agreement  the contrast and structure term of SSIM (Wang et al., 2004), pooled: do light and dark vary together?
 
-All sums are of whole numbers below 2 ** 53, and results are rounded: every machine finds the same.
+All sums are of whole numbers below 2 ** 53, and results are rounded: every machine finds the same. `ssim`, of the judge
+`image_metrics`, is plain floating point.
 """
 
 from __future__ import annotations
@@ -318,3 +319,17 @@ def agreement(target: Whole, edited: Whole, mask: Mask) -> tuple[int, int]:
 
     flat = _FLAT * 81 * size * size * int(mask.sum())
     return 2 * spread(one, two) + flat, spread(one, one) + spread(two, two) + flat
+
+
+def ssim(one: Grey, other: Grey) -> Grey:
+    """At each pixel and colour of values 0-1; the borders are mirrored, as torchmetrics has it."""
+    from scipy.ndimage import gaussian_filter
+
+    def mean(values: Grey) -> Grey:
+        return np.asarray(gaussian_filter(values, (1.5, 1.5, 0), mode="mirror", truncate=3.5))
+
+    mean_one, mean_other = mean(one), mean(other)
+    spread = np.maximum(0.0, mean(one * one) - mean_one**2) + np.maximum(0.0, mean(other * other) - mean_other**2)
+    shared = mean(one * other) - mean_one * mean_other
+    level = (2 * mean_one * mean_other + 1e-4) / (mean_one**2 + mean_other**2 + 1e-4)
+    return np.asarray(level * (2 * shared + 9e-4) / (spread + 9e-4))

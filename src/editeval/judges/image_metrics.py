@@ -16,7 +16,8 @@ edit that was re-encoded more than none at all (docs/configuration.md), so do no
 
 An edit of another size is resized to the image beside it (bicubic) where the aspects differ by at most 2 %. `region`
 looks at a part: pixel metrics and SSIM count its pixels alone, the others see the rest as it is in the image beside it.
-What a sample does not have (target, mask, caption) leaves the metric unscored: no_reference.
+What a sample does not have (target, mask, caption) leaves the metric unscored: no_reference. So does a network whose
+output is not a number: degenerate.
 
 lpips and dists need torch, torchmetrics and torchvision, clip_* and dino torch and transformers. Weights: safetensors
 of the named checkpoints; of lpips and dists torchvision's own, with its hash check. Licences: CLIP ViT-B/32 MIT, DINO
@@ -36,8 +37,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from editeval.errors import ConfigError, ImageError, MachineError, Reason
+from editeval.errors import ConfigError, ImageError, Reason
 from editeval.images import decode
+from editeval.judges._pixels import ssim
 from editeval.judges.local import encoders
 from editeval.judges.local.pretrained import ModelRequest, check_alone, check_folder
 from editeval.text import brief
@@ -140,13 +142,30 @@ class _Pair:
     edited: Image.Image
     beside: Image.Image
     part: Part | None  # pixels that count; None: all
+    masked: Image.Image  # the edit with what does not count as it is in the image beside it
 
-    @property
-    def masked(self) -> Image.Image:
-        """The edit with what does not count as it is in the image beside it."""
-        if self.part is None:
-            return self.edited
-        return Image.composite(self.edited, self.beside, Image.fromarray(self.part.astype(np.uint8) * 255, "L"))
+
+class _Shown:
+    """Pictures and captions of one request; each is decoded once, and once embedded by each network."""
+
+    def __init__(self, request: JudgeRequest) -> None:
+        self.request = request
+        self._images: dict[str, Image.Image] = {}
+        self._vectors: dict[tuple[object, object], encoders.Vector] = {}
+
+    def image(self, name: str) -> Image.Image:
+        """Picture `name` (edited, source, target). Raises _Unscored."""
+        if name not in self._images:
+            self._images[name] = _image(getattr(self.request, name), name)
+        return self._images[name]
+
+    def vector(self, embed: Callable[..., encoders.Vector], given: Image.Image | str) -> encoders.Vector:
+        """`embed(given)`. A picture is known by its object, which lives as long as this one. Raises _Unscored."""
+        key = embed, given if isinstance(given, str) else id(given)
+        found = self._vectors[key] if key in self._vectors else self._vectors.setdefault(key, embed(given))
+        if not np.isfinite(found).all():
+            raise _Unscored(Reason.DEGENERATE, "the network gave no number")
+        return found
 
 
 class ImageMetricsJudge(Judge):
@@ -165,7 +184,8 @@ class ImageMetricsJudge(Judge):
     def __init__(self, params: ImageMetricsParams) -> None:
         super().__init__(params)
         self._device = "cpu"
-        self._encoders: dict[str, encoders.Encoder] = {}
+        self._clip: encoders.TextEncoder | None = None
+        self._dino: encoders.Encoder | None = None
         self._distances: dict[str, Callable[[Tensor, Tensor], float]] = {}
 
     @classmethod
@@ -203,13 +223,15 @@ class ImageMetricsJudge(Judge):
     def load(self, devices: Sequence[str]) -> None:
         """Raises MachineError, one line, for a package or weights that are not there."""
         self._device = devices[0]
-        loaders = {"clip": encoders.load_clip, "dino": encoders.load_dino}
-        self._encoders = {kind: loaders[kind](one, devices[0]) for kind, one in self.params.checkpoints.items()}
+        checkpoints = self.params.checkpoints
+        self._clip = encoders.load_clip(checkpoints["clip"], devices[0]) if "clip" in checkpoints else None
+        self._dino = encoders.load_dino(checkpoints["dino"], devices[0]) if "dino" in checkpoints else None
         wanted = [name for name in self.params.metrics if name in PERCEPTUAL]
         self._distances = {name: encoders.load_distance(name, self.params.lpips_net, devices[0]) for name in wanted}
 
     def facts(self) -> Facts:
-        return {kind: encoder.said for kind, encoder in self._encoders.items()} | {"device": self._device}
+        said = {kind: one.said for kind, one in (("clip", self._clip), ("dino", self._dino)) if one}
+        return {**said, "device": self._device}
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[list[Score]]:
         return [self._scores(request) for request in requests]
@@ -217,73 +239,76 @@ class ImageMetricsJudge(Judge):
     def _scores(self, request: JudgeRequest) -> list[Score]:
         started = time.perf_counter()
         found: dict[str, float | _Unscored] = {}
+        shown = _Shown(request)
         try:
-            pair = self._pair(request)
+            pair = self._pair(shown)
         except _Unscored as unscored:
             found = dict.fromkeys((name for name in self.params.metrics if name not in OF_TEXT), unscored)
             pair = None
         for name in self.params.metrics:
             if name not in found:
                 try:
-                    found[name] = self._measured(name, request, pair)
+                    found[name] = self._measured(name, shown, pair)
                 except _Unscored as unscored:
                     found[name] = unscored
         seconds = (time.perf_counter() - started) / len(found)
         return [_score(request.key, name, found[name], seconds) for name in self.params.metrics]
 
-    def _pair(self, request: JudgeRequest) -> _Pair:
-        data = request.target if self.params.compared_with == "target" else request.source
-        if data is None:
-            raise _Unscored(Reason.NO_REFERENCE, "the sample has no target")
-        beside = _image(data, self.params.compared_with)
-        part = None
+    def _pair(self, shown: _Shown) -> _Pair:
+        beside = shown.image(self.params.compared_with)
+        edited = _fitted(shown.image("edited"), beside)
         if self.params.region != "whole":
-            if request.mask is None:
-                raise _Unscored(Reason.NO_REFERENCE, f"region: {self.params.region}: the sample has no mask")
-            mask = _image(request.mask, "mask", "L")
+            mask = _image(shown.request.mask, "mask", "L")
             if mask.size != beside.size:
                 mask = mask.resize(beside.size, Image.Resampling.NEAREST)
             inside = np.asarray(mask) >= 128
             part = inside if self.params.region == "inside_mask" else ~inside
             if not part.any():
                 raise _Unscored(Reason.NO_REFERENCE, f"region: {self.params.region}: the mask leaves no pixel of it")
-        return _Pair(_fitted(_image(request.edited, "edited"), beside), beside, part)
+            counts = Image.fromarray(part.astype(np.uint8) * 255, "L")
+            return _Pair(edited, beside, part, Image.composite(edited, beside, counts))
+        return _Pair(edited, beside, None, edited)
 
-    def _measured(self, name: str, request: JudgeRequest, pair: _Pair | None) -> float:
+    def _measured(self, name: str, shown: _Shown, pair: _Pair | None) -> float:
         if name in OF_TEXT:
-            return self._by_text(name, request)
+            return self._by_text(name, shown)
         assert pair is not None, "what needs a pair is unscored without one"
         if name in ("clip_i", "dino"):
-            encoder = self._encoders["dino" if name == "dino" else "clip"]
-            return _cosine(encoder.image(pair.masked), encoder.image(pair.beside))
+            encoder = self._dino if name == "dino" else self._clip
+            assert encoder is not None
+            return _cosine(*(shown.vector(encoder.image, one) for one in (pair.masked, pair.beside)))
         if name in PERCEPTUAL:
             return self._distances[name](*(encoders.pixels(one, self._device) for one in (pair.masked, pair.beside)))
         edited, beside = (np.asarray(one, dtype=np.float64) / 255.0 for one in (pair.edited, pair.beside))
         return _of_pixels(name, edited, beside, pair.part)
 
-    def _by_text(self, name: str, request: JudgeRequest) -> float:
-        clip = self._encoders["clip"]
-        if not request.reference_text:
+    def _by_text(self, name: str, shown: _Shown) -> float:
+        clip, wanted = self._clip, shown.request.reference_text
+        assert clip is not None
+        if not wanted:
             raise _Unscored(Reason.NO_REFERENCE, "the sample has no caption of the wanted result")
-        wanted, edited = clip.text(request.reference_text), clip.image(_image(request.edited, "edited"))
+        after, edited = shown.vector(clip.text, wanted), shown.vector(clip.image, shown.image("edited"))
         if name == "clip_t":
-            return _cosine(edited, wanted)
-        caption = request.metadata.get(self.params.source_caption)
+            return _cosine(edited, after)
+        caption = shown.request.metadata.get(self.params.source_caption)
         if not isinstance(caption, str) or not caption:
             where = f"source_caption: the sample's metadata has no text {self.params.source_caption!r}"
             raise _Unscored(Reason.NO_REFERENCE, where)
-        return _cosine(edited - clip.image(_image(request.source, "source")), wanted - clip.text(caption))
+        source = shown.vector(clip.image, shown.image("source"))
+        return _cosine(edited - source, after - shown.vector(clip.text, caption))
 
 
 def _score(key: str, name: str, found: float | _Unscored, seconds: float) -> Score:
+    if not isinstance(found, _Unscored) and not math.isfinite(found):
+        found = _Unscored(Reason.DEGENERATE, f"{name} is {found}: the network gave no number")
     if isinstance(found, _Unscored):
         return Score(key, NAME, name, None, json.dumps({"message": str(found)}), found.reason, seconds)
-    if not math.isfinite(found):
-        raise MachineError(f"{NAME}: {name} of {key} is {found}: the weights or the images hold no numbers")
     return Score(key, NAME, name, found, seconds=seconds)
 
 
-def _image(data: bytes, name: str, mode: str = "RGB") -> Image.Image:
+def _image(data: bytes | None, name: str, mode: str = "RGB") -> Image.Image:
+    if data is None:
+        raise _Unscored(Reason.NO_REFERENCE, f"the sample has no {name}")
     try:
         return decode(data, mode)
     except ImageError as error:
@@ -303,7 +328,7 @@ def _fitted(edited: Image.Image, beside: Image.Image) -> Image.Image:
 def _of_pixels(name: str, edited: Pixels, beside: Pixels, part: Part | None) -> float:
     """Of values 0-1, height x width x 3."""
     if name == "ssim":
-        each = _ssim(edited, beside)
+        each = ssim(edited, beside)
         return float((each if part is None else each[part]).mean())
     difference = (edited - beside) if part is None else (edited - beside)[part]
     if name == "l1":
@@ -312,20 +337,6 @@ def _of_pixels(name: str, edited: Pixels, beside: Pixels, part: Part | None) -> 
     if name == "l2":
         return squared
     return MAX_PSNR if squared == 0.0 else max(0.0, min(MAX_PSNR, -10.0 * math.log10(squared)))
-
-
-def _ssim(one: Pixels, other: Pixels) -> Pixels:
-    """At each pixel and colour; the borders are mirrored, as torchmetrics has it."""
-    from scipy.ndimage import gaussian_filter
-
-    def mean(values: Pixels) -> Pixels:
-        return np.asarray(gaussian_filter(values, (1.5, 1.5, 0), mode="mirror", truncate=3.5))
-
-    mean_one, mean_other = mean(one), mean(other)
-    spread = np.maximum(0.0, mean(one * one) - mean_one**2) + np.maximum(0.0, mean(other * other) - mean_other**2)
-    shared = mean(one * other) - mean_one * mean_other
-    level = (2 * mean_one * mean_other + 1e-4) / (mean_one**2 + mean_other**2 + 1e-4)
-    return np.asarray(level * (2 * shared + 9e-4) / (spread + 9e-4))
 
 
 def _cosine(one: Pixels, other: Pixels) -> float:

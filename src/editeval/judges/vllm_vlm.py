@@ -33,6 +33,7 @@ from editeval.judges.local import adapter as adapters
 from editeval.judges.local.pretrained import DTYPES, ModelRequest, check_folder, empty_model
 from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
+from editeval.machine import hub
 from editeval.types import WEIGHTS, WHERE_SET, Facts, HubModel
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class VllmEngine(Backend[Conversation]):
         self._vllm = vllm
         try:
             self._llm: LLM = vllm.LLM(**options)
-        except (OSError, ValueError) as error:
+        except hub.client_errors(OSError, ValueError) as error:
             first = " ".join(str(error).split())[:240]
             raise MachineError(f"reward_model.params.model_name: {options['model']!r}: {first}") from error
         self._adapter = {} if lora is None else lora.adapter.facts

@@ -49,9 +49,14 @@ def refusal(model: HubModel, error: BaseException) -> str:
 
 
 def client_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
-    """What the Hub's client raises for a refusal or a connection that ends; of which library, its version decides."""
-    from huggingface_hub import errors  # type: ignore[import-not-found]
+    """`others`, and what the Hub's client raises for a refusal or a connection that ends, if it is installed.
 
+    Of which library that is, the client's version decides.
+    """
+    try:
+        from huggingface_hub import errors  # type: ignore[import-not-found]
+    except ImportError:
+        return others
     raised = errors.HfHubHTTPError.__mro__
     return (*others, *(cls for cls in raised if issubclass(cls, Exception) and cls is not Exception))
 

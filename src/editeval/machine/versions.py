@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import operator
 import platform
 import re
+import shlex
+import shutil
 import sqlite3
 import subprocess
+import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import metadata
@@ -107,3 +112,25 @@ def _git_commit(root: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
+
+
+def to_install(extra: str) -> str:
+    """The command that installs what the extra `extra` of editeval consists of, into the Python that runs.
+
+    It names the packages themselves, so it works however editeval was installed.
+    """
+    if importlib.util.find_spec("pip") is None:
+        return shlex.join(["uv", "pip", "install", "--python", sys.executable, *_of_extra(extra)])
+    beside = shutil.which("pip")
+    is_own = beside is not None and Path(beside).parent == Path(sys.executable).parent
+    return shlex.join([*(["pip"] if is_own else [sys.executable, "-m", "pip"]), "install", *_of_extra(extra)])
+
+
+def _of_extra(extra: str) -> list[str]:
+    """The requirements of an extra: of a checkout as its file has them, whatever was installed from it, and when."""
+    checkout = Path(__file__).resolve().parents[3] / "pyproject.toml"
+    if checkout.is_file():
+        extras: Mapping[str, list[str]] = tomllib.loads(checkout.read_text("utf-8"))["project"]["optional-dependencies"]
+        return extras[extra]
+    parts = [text.partition(";") for text in metadata.requires("editeval") or ()]
+    return [name.strip() for name, _, when in parts if re.search(rf"extra == ['\"]{extra}['\"]", when)]

@@ -19,7 +19,10 @@ OVERALL = "overall"
 
 @dataclass(frozen=True, slots=True)
 class ShownEdit:
-    """One edit of one or more sources. `key`: equal edits (sources, instruction, picture) have the same one."""
+    """One edit of one or more sources. `key`: equal edits (sources, instruction, picture) have the same one.
+
+    The key is empty until it is known, and stays so if a picture cannot be read.
+    """
 
     sources: tuple[ImageRef, ...]
     instruction: str
@@ -47,6 +50,11 @@ class HumanPair:
         """Equal pairs in the same order have the same one."""
         return f"{self.a.key}-{self.b.key}"
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether all of its pictures can be read."""
+        return bool(self.a.key and self.b.key)
+
 
 @dataclass(frozen=True, slots=True)
 class RatedEdit:
@@ -60,7 +68,7 @@ class RatedEdit:
 
 @dataclass(frozen=True, slots=True)
 class HumanData:
-    """A data set: pairs, or edits with ratings (`rated`), of which pairs are made."""
+    """A data set: pairs, or edits with ratings (`rated`), of which pairs are made. Some may not be shown."""
 
     name: str
     pairs: tuple[HumanPair, ...] = ()
@@ -71,13 +79,18 @@ class HumanData:
     is_stretched: bool = False  # True: the authors show every edit in the size of its source
     digest: str = ""  # of all texts, pictures and verdicts that can be read
     missing: tuple[str, ...] = field(default=(), repr=False)  # what cannot be shown: id and why, one line each
-    num_all: int = 0  # pairs, or rated edits, before any was left out
+    num_all: int = 0  # pairs, or rated edits, of the whole data set
+
+    @property
+    def num_shown(self) -> int:
+        """Pairs, or rated edits, whose pictures can be read."""
+        return sum(pair.is_shown for pair in self.pairs) + sum(bool(one.shown.key) for one in self.rated)
 
 
 def with_keys(data: HumanData) -> HumanData:
-    """The same, every edit with its key, without what has a picture that cannot be read. Reads every picture once.
+    """The same, every edit with its key; it is empty where a picture cannot be read. Reads every picture once.
 
-    Raises BenchmarkError if nothing is left.
+    Raises BenchmarkError if nothing can be shown.
     """
     seen = _Hashes()
     pairs: list[HumanPair] = []
@@ -89,6 +102,7 @@ def with_keys(data: HumanData) -> HumanData:
             a, b = seen.keyed(pair.a), seen.keyed(pair.b)
         except ImageError as error:
             missing.append(f"{pair.id}: {error}")
+            pairs.append(pair)
             continue
         pairs.append(replace(pair, a=a, b=b, cluster=pair.cluster or seen.source(pair.a)))
         parts.append([pair.id, a.key, b.key, pair.winner, pair.dimension, pair.task, pair.group, pairs[-1].cluster])
@@ -97,6 +111,7 @@ def with_keys(data: HumanData) -> HumanData:
             shown = seen.keyed(one.shown)
         except ImageError as error:
             missing.append(f"{one.id}: {error}")
+            rated.append(replace(one, cluster=one.cluster or seen.source_or_place(one.shown)))
             continue
         rated.append(replace(one, shown=shown, cluster=one.cluster or seen.source(one.shown)))
         parts.append([one.id, shown.key, shown.editor, dict(one.ratings), rated[-1].cluster])
@@ -116,6 +131,13 @@ class _Hashes:
 
     def source(self, shown: ShownEdit) -> str:
         return _short([self._of(image) for image in shown.sources])
+
+    def source_or_place(self, shown: ShownEdit) -> str:
+        """Where the source would be, if it cannot be read."""
+        try:
+            return self.source(shown)
+        except ImageError:
+            return str(shown.sources)
 
     def keyed(self, shown: ShownEdit) -> ShownEdit:
         """Raises ImageError for a picture that cannot be read."""

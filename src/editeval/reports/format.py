@@ -304,6 +304,13 @@ def planted_line(report: Report) -> Message | None:
     return Message(key, (*means, fixed(whole.ci_low), fixed(whole.ci_high)))
 
 
+def run_title(report: Report) -> str:
+    """What made the edits, and the directory of the run."""
+    run = report.run
+    directory = str(run.get("name") or run.get("id") or "run")
+    return f"{run['model']}, {directory}" if run.get("model") else directory
+
+
 def model_line(report: Report) -> Message | None:
     """That there is no model behind the edits, if the editor says so."""
     loaded = report.provenance.get("models") or {}
@@ -314,11 +321,11 @@ def model_line(report: Report) -> Message | None:
 def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     """(name, value) of what was run, for the head of a report."""
     run = report.run
-    known = [(name, run.get(name)) for name in ("editor", "judge", "benchmark", "policy", "devices")]
+    known = [(name, run.get(name)) for name in ("model", "editor", "judge", "benchmark", "policy", "devices")]
     facts = [(name, ", ".join(map(str, v)) if isinstance(v, list | tuple) else v) for name, v in known]
     facts += [("edits" if run.get("imported") else "edits made under", policy_shares(run)), *score_lines(report)]
     facts += [
-        ("model", model_line(report)),
+        ("note", model_line(report)),
         ("planted", planted_line(report)),
         *trust_lines(report),
         *official_lines(report),

@@ -5,6 +5,7 @@ None means that the judge has no certificate, which is said wherever its results
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from editeval.reports.data import JsonObject
@@ -23,7 +24,7 @@ Trust = tuple[Certificate | None, Sequence[Certificate]]
 def certificate_line(certificate: Certificate | None, photographic: Sequence[Certificate] = ()) -> Message:
     """The certificates in one line, for the terminal and the head of a report."""
     drawn = Message("no_certificate") if certificate is None else Message("judge_trust", (_verdict(certificate),))
-    return Message("with_photographs", (drawn, tuple(map(_on_photographs, photographic)))) if photographic else drawn
+    return Message("with_photographs", (drawn, tuple(_on_photographs(photographic)))) if photographic else drawn
 
 
 def certificate_warnings(judges: Mapping[str, Trust]) -> list[Message]:
@@ -32,8 +33,10 @@ def certificate_warnings(judges: Mapping[str, Trust]) -> list[Message]:
     for name, (certificate, photographic) in judges.items():
         if certificate is not None and certificate["verdict"] != CERTIFIED:
             found.append(Message("judge_warning", (printable(name), _verdict(certificate))))
-        bad = [_on_photographs(one) for one in photographic if one["verdict"] != CERTIFIED]
-        found += [Message("judge_warning", (printable(name), said)) for said in bad]
+        said = zip(photographic, _on_photographs(photographic), strict=True)
+        found += [
+            Message("judge_warning", (printable(name), line)) for one, line in said if one["verdict"] != CERTIFIED
+        ]
     return found
 
 
@@ -42,10 +45,18 @@ def is_trusted(certificate: Certificate | None, photographic: Sequence[Certifica
     return all(one["verdict"] == CERTIFIED for one in (certificate, *photographic) if one is not None)
 
 
-def _on_photographs(certificate: Certificate) -> Message:
+def _on_photographs(photographic: Sequence[Certificate]) -> Iterator[Message]:
+    """What each of them says. Of several data sets of one name the beginning of their digest tells them apart."""
+    names = Counter(one["data"]["name"] for one in photographic)
+    for one in photographic:
+        data = one["data"]
+        yield _agreement(one, printable(data["name"] + (f" {data['digest'][:8]}" if names[data["name"]] > 1 else "")))
+
+
+def _agreement(certificate: Certificate, name: str) -> Message:
     main, coverage = certificate["checks"][0], certificate["checks"][-1]
     span = f"{fixed(main['low'])} - {fixed(main['high'])}"
-    values = printable(certificate["data"]["name"]), fixed(main["value"]), span
+    values = name, fixed(main["value"]), span
     counts = coverage["num_compared"], coverage["num_asked"]
     if certificate["verdict"] == CERTIFIED:
         return Message("photographs", (*values, *counts))

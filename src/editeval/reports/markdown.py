@@ -21,6 +21,7 @@ from editeval.reports.format import (
     row_title,
     rows_of,
     run_facts,
+    run_title,
     stage_times,
     subset_line,
 )
@@ -49,7 +50,7 @@ def escaped(text: object) -> str:
 
 
 def _blocks(report: Report, seen: Survey) -> Iterator[Sequence[str]]:
-    yield [f"# {escaped(report.run.get('name') or report.run.get('id') or 'run')}"]
+    yield [f"# {escaped(run_title(report))}"]
     yield from ([f"**{escaped(line)}**"] for line in claim_lines(report))
     yield [f"**{report.badge}**. {escaped(headline(report))}"]
     if report.subset is not None:

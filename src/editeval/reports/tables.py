@@ -17,6 +17,7 @@ from typing import BinaryIO, TextIO, TypeAlias
 from editeval import files
 from editeval.errors import MachineError
 from editeval.files import write_atomic
+from editeval.machine.versions import to_install
 from editeval.reports.data import GROUPED_BY, NOT_JUDGED, JsonObject, Report, SampleGroup, surveyed
 from editeval.store.records import SampleRow
 from editeval.text import plain
@@ -88,7 +89,7 @@ def write_scores_csv(report: Report, directory: Path) -> Path:
     """
     path = directory / "scores.csv"
     metrics = surveyed(report).metrics
-    judges = judge_cells(report.run.get("judgings") or ())
+    judges = model_cells(report.run) | judge_cells(report.run.get("judgings") or ())
     groups = group_columns(report.run)
     part = [f"{report.subset.num} of {report.subset.of}"] if report.subset else []
     with replacing(path) as file:
@@ -124,6 +125,11 @@ def judge_cells(score_sets: Iterable[JsonObject]) -> dict[str, str]:
         for one in score_sets
         for name, value in (("judge", f"{one['judge']} ({one['id']})"), ("protocol", str(one["protocol"])))
     }
+
+
+def model_cells(run: JsonObject) -> dict[str, str]:
+    """The cell `model` of every row: what tables call the run."""
+    return {"model": str(run["model"])} if run.get("model") else {}
 
 
 GROUP_COLUMNS = ("language", "named_subset")
@@ -248,7 +254,7 @@ def write_parquet(flat: Flat, out: BinaryIO) -> None:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MachineError(
-            f"export --to parquet: needs the package pyarrow ({error}): pip install 'editeval[parquet]'"
+            f"export --to parquet: needs the package pyarrow ({error}): {to_install('parquet')}"
         ) from error
     kinds = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     fields = [pa.field(name, kinds[kind]) for name, kind in flat.columns.items()]

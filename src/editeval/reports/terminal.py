@@ -26,6 +26,7 @@ from editeval.reports.format import (
     policy_shares,
     reused_line,
     rows_of,
+    run_title,
     score_lines,
     selection_line,
     stage_times,
@@ -60,7 +61,7 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
     from rich.text import Text
 
     seen = surveyed(report)
-    title = Text(printable(report.run.get("name") or report.run.get("id") or "run"), style="bold")
+    title = Text(printable(run_title(report)), style="bold")
     style = _STYLES.get(report.badge.removesuffix(OF_SUBSET), "bold yellow")
     title.append(f"  {report.badge}", style=style)
     yield title
@@ -100,7 +101,7 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         ("policy", policy_line(report)),
         ("reused", reused_line(report)),
         ("report", printable(Path(str(directory)) / "report.html") if directory else ""),
-        ("model", str(model_line(report) or "")),
+        ("note", str(model_line(report) or "")),
         ("planted", str(planted_line(report) or "")),
     ]
     return ((name, line) for name, line in said if line)

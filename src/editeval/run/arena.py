@@ -23,14 +23,12 @@ from editeval.run.pair_verdicts import Verdicts
 from editeval.run.plan import ScoreSetPlan, judging_plans
 from editeval.run.questions import Asking, ask
 from editeval.run.scheduler import Interrupt
-from editeval.stats.ranking import MIN_PER_MODEL, Pair, next_round
+from editeval.stats.ranking import GROWTH, MIN_PER_MODEL, Pair, next_round
 from editeval.store.fingerprints import judge_request, sources_digest
 from editeval.store.opponent import Opponent, comes_first
 from editeval.types import Benchmark, JudgeRequest, Score
 
 log = logging.getLogger("editeval")
-_GROWTH = {True: 0.25, False: 1.0}
-"""By whether a server is asked: the next round, of what was asked. A model of our own is loaded for each round."""
 _MOST_UNREAD = 0.9  # of the answers; beyond that no further round is asked
 _Step = tuple[Pair, str]
 """A pair of runs, and a source image whose samples are asked about."""
@@ -157,7 +155,7 @@ class Arena:
         """(the source images that come next, whether the limit cuts them short)."""
         left = {pair: len(found) - self._next[pair] for pair, found in self._images.items()}
         num = self.verdicts.asked.total()
-        size = max(MIN_PER_MODEL, math.ceil(_GROWTH[self.judging.judge.is_remote] * num))
+        size = max(MIN_PER_MODEL, math.ceil(GROWTH[self.judging.judge.is_remote] * num))
         known = self.verdicts.won[self.verdicts.questions[0]]
         wanted = left if self.limits.is_whole else next_round(self.verdicts.names, known, left, size)
         steps: list[_Step] = []

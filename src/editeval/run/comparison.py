@@ -16,6 +16,7 @@ from editeval.run.results import ShownScoreSet
 from editeval.stats.compare import Scored, compare
 from editeval.stats.intervals import EQUATED
 from editeval.store.run_store import RunStore
+from editeval.types import Metric
 
 _NO_INTERVAL = {"low": None, "high": None, "interval_note": EQUATED}
 Told: TypeAlias = "tuple[list[dict[str, object]], int | None]"
@@ -42,8 +43,9 @@ class Comparing:
 
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
+        metric = metric_of(self._directories[0])
         comparisons = [
-            asdict(compare(first, other))
+            asdict(compare(first, other, metric))
             | (_NO_INTERVAL if _is_equated(blocks[0]) or _is_equated(block) else {})
             | {"is_same_judge": _judged_by(blocks[0]) == _judged_by(block)}
             | {"is_same_part": _covers(blocks[0]) == _covers(block)}
@@ -65,6 +67,17 @@ def scored(directory: Path, block: JsonObject) -> dict[Hashable, Scored]:
         return _headline(store, shown)
 
 
+def metric_of(directory: Path) -> Metric:
+    """The scale of a run's headline."""
+    with RunStore.read(directory) as store:
+        return _scale(store, results.shown(store)[:1])
+
+
+def _scale(store: RunStore, shown: Sequence[ShownScoreSet]) -> Metric:
+    label = next(iter(results.labels(shown)), "")
+    return results.scales(store, shown).get(label) or Metric(label)
+
+
 def _headline(store: RunStore, shown: Sequence[ShownScoreSet]) -> dict[Hashable, Scored]:
     label = next(iter(results.labels(shown)), "")
     rows = results.rows(store, shown)
@@ -76,7 +89,7 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
 
     Raises UserError for a run that shows no scores, for scores of different metrics, and for runs called alike.
     """
-    known: dict[str, tuple[ShownScoreSet, dict[Hashable, Scored]]] = {}
+    known: dict[str, tuple[ShownScoreSet, Metric, dict[Hashable, Scored]]] = {}
     for directory in directories:
         with RunStore.read(directory) as store:
             shown = results.shown(store)[:1]
@@ -84,9 +97,9 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
                 raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
             if directory.name in known:
                 raise UserError(f"two runs are called {directory.name}; rename the directory of one")
-            known[directory.name] = shown[0], _headline(store, shown)
+            known[directory.name] = shown[0], _scale(store, shown), _headline(store, shown)
     found: list[JsonObject] = []
-    for (a, (first, mine)), (b, (second, theirs)) in combinations(known.items(), 2):
+    for (a, (first, metric, mine)), (b, (second, _, theirs)) in combinations(known.items(), 2):
         if first.metrics[0] != second.metrics[0]:
             what = f"{a} shows {first.metrics[0]} and {b} {second.metrics[0]}"
             raise UserError(
@@ -94,7 +107,9 @@ def by_scores(directories: Sequence[Path]) -> list[JsonObject]:
             )
         about = {"a": a, "b": b, "metric": first.metrics[0], "is_same_judge": first.id == second.id}
         found.append(
-            about | asdict(compare(mine, theirs)) | (_NO_INTERVAL if first.is_equated or second.is_equated else {})
+            about
+            | asdict(compare(mine, theirs, metric))
+            | (_NO_INTERVAL if first.is_equated or second.is_equated else {})
         )
     return found
 

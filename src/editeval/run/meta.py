@@ -13,10 +13,16 @@ from PIL import Image
 
 from editeval.certificates.certificate import CERTIFIED
 from editeval.certificates.human_agreement import RULES, Counting, PairAnswer, RatedAnswer
-from editeval.certificates.photographic import MIN_PAIRS, assemble, photographic_of, photographic_path
-from editeval.certificates.photographic import write_photographic as write
+from editeval.certificates.photographic import (
+    MIN_PAIRS,
+    answers_path,
+    assemble,
+    photographic_of,
+    photographic_path,
+    write_photographic,
+)
 from editeval.config.schema import Config
-from editeval.errors import FAMILIES, ConfigError, Reason
+from editeval.errors import ConfigError, Reason
 from editeval.images import decode, encode_png
 from editeval.judges.chat.params import AskParams
 from editeval.judges.protocols import protocol as protocols
@@ -27,7 +33,7 @@ from editeval.run import forecast
 from editeval.run.certify import about_judge
 from editeval.run.plan import ScoreSetPlan
 from editeval.run.prepare import interpreter_of
-from editeval.run.questions import Asking, ask
+from editeval.run.questions import OUTSIDE, Asking, ask
 from editeval.run.scheduler import Interrupt
 from editeval.types import JudgeRequest, Score
 
@@ -45,10 +51,6 @@ _LOOKED_AT: Mapping[str, str] = {
     **dict.fromkeys(("overall", "O"), "whole"),
 }
 """Dimensions of data sets by what they are about."""
-
-
-_PASSING = FAMILIES["network"] | FAMILIES["spending"] | FAMILIES["machine"]
-"""Reasons that say nothing of the judge: a certificate without these answers would be none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,12 @@ def questions_about(config: Config, judging: ScoreSetPlan, data: HumanData, limi
     if not pairs:
         raise ConfigError(f"--data {data.name}: people made no difference between any two edits of one source")
     if is_pairwise:
-        shown: dict[str, tuple[ShownEdit, ShownEdit | None]] = {pair.key: (pair.a, pair.b) for pair in pairs}
+        shown: dict[str, tuple[ShownEdit, ShownEdit | None]] = {
+            pair.key: (pair.a, pair.b) for pair in pairs if pair.is_shown
+        }
     else:
         singles = [edit for pair in pairs for edit in (pair.a, pair.b)] + [one.shown for one in chosen.rated]
-        shown = {edit.key: (edit, None) for edit in singles}
+        shown = {edit.key: (edit, None) for edit in singles if edit.key}
     return Questions(chosen, data.num_all, is_pairwise, shown)
 
 
@@ -147,9 +151,11 @@ def measure(config: Config, judging: ScoreSetPlan, questions: Questions, interru
     Raises UserError before any worker starts if it cannot work.
     """
     began, data = time.time(), questions.data
-    path = photographic_path(config.evaluation.output_dir, judging.id, data.name)
+    output_dir = config.evaluation.output_dir
+    path = photographic_path(output_dir, judging.id, data.name, data.digest)
     how = Asking(f"Judging {data.name}:", f"meta-{data.name}", interrupt, questions.unread)
-    answers = dict(ask(config, judging, questions.builders(), path.with_suffix(".jsonl"), how))
+    kept = answers_path(output_dir, judging.id, data.name)
+    answers = dict(ask(config, judging, questions.builders(), kept, how))
     if interrupt.signum is not None:
         return Measured(None, path, interrupt.signum)
     installed = versions.recorded() | interpreter_of(config, judging.stage).versions
@@ -163,10 +169,10 @@ def measure(config: Config, judging: ScoreSetPlan, questions: Questions, interru
         about | about_judge(config, judging),
     )
     unfinished = "" if content["verdict"] == CERTIFIED else reading.unfinished()
-    why = unfinished or _has_more(config.evaluation.output_dir, judging.id, content)
+    why = unfinished or _has_more(output_dir, judging.id, content)
     if why:
         return Measured(content, path, why_not_kept=why)
-    return Measured(content, write(config.evaluation.output_dir, content))
+    return Measured(content, write_photographic(output_dir, content))
 
 
 def _about(questions: Questions) -> dict[str, object]:
@@ -177,7 +183,7 @@ def _about(questions: Questions) -> dict[str, object]:
         "counted": data.rule,
         "rule": RULES[data.rule],
         "num_pairs": questions.num_all,
-        "num_used": len(data.pairs) + len(data.rated),
+        "num_used": data.num_shown,
         "num_missing": len(data.missing),
         "missing": list(data.missing[:20]),
     }
@@ -205,7 +211,7 @@ class _Reading:
     def unfinished(self) -> str:
         """What goes away by itself and kept answers from coming; empty if there is no such thing."""
         reasons = Counter(next(iter(row.values())).reason for row in self._answers.values())
-        gone = {reason: count for reason, count in reasons.items() if reason in _PASSING}
+        gone = {reason: count for reason, count in reasons.items() if reason in OUTSIDE}
         told = ", ".join(f"{count} {reason}" for reason, count in gone.items())
         return f"not all was answered ({told}); the same command goes on" if told else ""
 
@@ -222,6 +228,8 @@ class _Reading:
         found = PairAnswer(
             pair.dimension, pair.task, pair.cluster, pair.group, metric, pair.winner, None, is_own_metric=is_own
         )
+        if not pair.is_shown:
+            return replace(found, reason=Reason.MISSING)
         if self._is_pairwise:
             score = self._score(pair.key, metric)
             if score.value is None:
@@ -238,7 +246,8 @@ class _Reading:
                 metric, _ = self.metric_for(dimension)
                 score = self._score(one.shown.key, metric)
                 value = None if score.value is None else self._sign(metric) * score.value
-                yield RatedAnswer(dimension, one.shown.editor, one.cluster, metric, people, value, score.reason)
+                reason = score.reason if one.shown.key else Reason.MISSING
+                yield RatedAnswer(dimension, one.shown.editor, one.cluster, metric, people, value, reason)
 
     def _score(self, key: str, metric: str) -> Score:
         missing = Score(key, "", metric, None, "", Reason.NO_ANSWER)

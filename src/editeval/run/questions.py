@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from editeval.config.schema import Config
-from editeval.errors import ImageError, MachineError, Reason, RunConflictError
+from editeval.errors import FAMILIES, ImageError, MachineError, Reason, RunConflictError
 from editeval.execution.pool import BudgetLedger, Pool, Usage
 from editeval.execution.pool_events import PROGRESS_EVENTS, PoolEvent, Result
 from editeval.execution.progress import ProgressLine
@@ -28,9 +28,10 @@ from editeval.types import Failure, JudgeRequest, Score, off_scale
 
 log = logging.getLogger("editeval")
 
-ASKED_AGAIN = frozenset(
-    reason.value for reason in Reason if reason.is_retried or reason.family in ("spending", "machine", "output")
-)
+_OUTSIDE_FAMILIES = ("network", "spending", "machine", "memory", "timeout", "crash")
+OUTSIDE = frozenset(reason for family in _OUTSIDE_FAMILIES for reason in FAMILIES[family])
+"""Reasons that say nothing of the judge: what was around it failed."""
+ASKED_AGAIN = OUTSIDE | FAMILIES["error"] | FAMILIES["output"]
 """Reasons that say nothing about the edit: with one of these the judge has not answered."""
 
 
@@ -57,7 +58,8 @@ def ask(
 
     requests  key -> builds its request, whose key is the same; called in other threads, when a worker wants it
     kept      a file of answers, one JSON line each. What is in it comes first and is not asked again; what is answered
-              is added at once. An answer counts for the same score set and the very same request only.
+              is added at once. An answer counts for the same score set and the very same request only, and if its
+              values are on the scales of the judge.
 
     Raises UserError before any worker starts if it cannot work.
     """
@@ -254,7 +256,11 @@ class _KeptAnswers:
                 if "spent" in told:
                     spent = Usage(**told["spent"])
                 else:
-                    self.known[told["key"]] = _Answer(told["request"], self._scores(told["key"], told["scores"]))
+                    answer = _Answer(told["request"], self._scores(told["key"], told["scores"]))
+                    if problem := self._wrong_with(answer.scores):
+                        log.warning("%s:%d: not used, and asked again: %s", self.path, number, problem)
+                    else:
+                        self.known[told["key"]] = answer
             except (ValueError, KeyError, TypeError) as error:
                 what = f"{self.path}:{number}: no answer of a judge: {error!r}; remove the line, or the file"
                 raise MachineError(what) from error
@@ -262,6 +268,13 @@ class _KeptAnswers:
 
     def _scores(self, key: str, rows: Sequence[Mapping[str, object]]) -> list[Score]:
         return [Score(sample_id=key, judge=self._judging.stage.label, **row) for row in rows]  # type: ignore[arg-type]
+
+    def _wrong_with(self, scores: Sequence[Score]) -> str:
+        """What keeps them from being an answer of this judge, in words; empty if nothing does."""
+        metrics, wanted = sorted(score.metric for score in scores), sorted(self._judging.metrics)
+        if metrics != wanted:
+            return f"it scores {', '.join(metrics) or 'nothing'}, and the judge {', '.join(wanted)}"
+        return off_scale(scores, self._judging.known.scales)
 
 
 _KEPT_FIELDS = ("metric", "value", "raw", "reason", "seconds")

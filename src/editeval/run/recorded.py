@@ -16,15 +16,16 @@ from typing import Any
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError
 from editeval.images import FileImage
-from editeval.run import imports, results
+from editeval.run import results
 from editeval.run.plan import Plan, make_plan
+from editeval.stats.summary import running_interval
 from editeval.store import queries
 from editeval.store.ledger_events import RUN, SCORE, Invocation, ReportWritten
 from editeval.store.manifest import ABSENT
 from editeval.store.records import EditSettings
 from editeval.store.run_store import RunStore
 from editeval.text import key_parts, one_line
-from editeval.types import Benchmark, Sample
+from editeval.types import Benchmark, Metric, Sample
 
 log = logging.getLogger("editeval")
 _OLD_CLASSICAL = ("feather_px", "inpaint_radius_px", "on_unclear", "work_px")
@@ -70,11 +71,6 @@ def settings_here(store: RunStore, invocation: Invocation | None = None) -> dict
         logging = settings.get("logging", {})
         settings["logging"] = {name: value for name, value in logging.items() if name not in ("log_file", "log_dir")}
     return settings
-
-
-def editor_of(store: RunStore) -> str:
-    """The editor's type; of edits made elsewhere, what made them."""
-    return str(imports.run_block(store).get("editor") or store.manifest["identity"]["editor"])
 
 
 def origins_of(store: RunStore) -> dict[str, str]:
@@ -173,11 +169,29 @@ def editing_of(plan: Plan) -> EditSettings:
 
 def headline_of(store: RunStore, score_set_id: str) -> tuple[float, float | None, float | None] | None:
     """(mean, low, high) of a score set's headline as the report has it; None unless it is there and still holds."""
-    written = store.latest(ReportWritten)
-    mean, low, high = written.event.headlines.get(score_set_id, (None,) * 3) if written else (None,) * 3
-    if written is None or mean is None or not queries.is_unchanged_since(store, written.seq, written.event.attempts):
+    written = report_that_holds(store)
+    mean, low, high = written.headlines.get(score_set_id, (None,) * 3) if written else (None,) * 3
+    return None if mean is None else (mean, low, high)
+
+
+def headline_so_far(
+    store: RunStore, score_set_id: str, scale: Metric, is_equated: bool
+) -> tuple[float, float | None, float | None] | None:
+    """(mean, low, high) of the headline scores that are there, from the ledger; None without any."""
+    clusters: dict[str, list[float]] = {}
+    for cluster, value in queries.headline_scores(store, score_set_id) if score_set_id else ():
+        clusters.setdefault(cluster, []).append(value)
+    if not clusters:
         return None
-    return mean, low, high
+    mean, low, high = running_interval(clusters, scale)
+    return (mean, None, None) if is_equated else (mean, low, high)  # the error of a bridge is in the report's
+
+
+def report_that_holds(store: RunStore) -> ReportWritten | None:
+    """What the latest report says; None unless it is there and no result has changed since."""
+    written = store.latest(ReportWritten)
+    holds = written is not None and queries.is_unchanged_since(store, written.seq, written.event.attempts)
+    return written.event if written is not None and holds else None
 
 
 def edits_by_policy(store: RunStore) -> list[dict[str, object]]:

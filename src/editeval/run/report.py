@@ -7,6 +7,7 @@ from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from editeval import plugins
 from editeval.certificates.photographic import certificates_in
@@ -24,6 +25,7 @@ from editeval.reports.judge_trust import (
 )
 from editeval.reports.site import write
 from editeval.run import equated, imports, pictures, recorded, results
+from editeval.run.index import label_of
 from editeval.run.official import claim_of
 from editeval.run.plan import Plan, hash_of
 from editeval.run.planted import planted
@@ -223,7 +225,21 @@ def state_of(report: Report, plan: Plan, store: RunStore) -> ReportWritten:
         headlines=_headlines(report),
         editeval=metadata.version("editeval"),
         boot=boot_id(),
+        **_told_at_once(report),
     )
+
+
+def _told_at_once(report: Report) -> dict[str, Any]:
+    """What `editeval runs` says without another look at the samples."""
+    whole, counts = report.headline(data.MICRO), report.coverage
+    claim = report.run.get("official_claim")
+    return {
+        "badge": report.badge,
+        "note": whole.interval_note if whole else "",
+        "num_samples": counts["num_samples"],
+        "num_scored": counts["num_scored" if report.headline_metric else "num_edited"],
+        "is_official": bool(claim["is_official"]) if claim and claim["benchmark"] else None,
+    }
 
 
 def _headlines(report: Report) -> dict[str, tuple[float | None, ...]]:
@@ -261,6 +277,7 @@ def _run_block(
         "id": store.manifest["run_id"],
         "name": store.dir.name,
         "dir": str(store.dir),
+        "model": label_of(store),
         "created_at": store.manifest["created_at"],
         "editor": config.diffusion_model.requested_type,
         "judge": shown[0].judge if shown else None,

@@ -15,8 +15,8 @@ from editeval.display.recorder import read_picture
 from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, Throughput, WorkerView
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.recorded import headline_of, settings_of
-from editeval.stats.summary import running_interval
+from editeval.run.index import label_of
+from editeval.run.recorded import headline_of, headline_so_far, settings_of
 from editeval.store import directories, queries
 from editeval.store.ledger_events import (
     BatchEnd,
@@ -82,6 +82,7 @@ class RunStatus:
     reused: tuple[Reused, ...] = ()  # what was taken over from other runs
     subset: Subset | None = None
     covered: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # wanted samples by language and subset
+    model: str = ""  # what tables call the run
 
     @property
     def is_complete(self) -> bool:
@@ -106,11 +107,12 @@ def status_of(directory: Path) -> RunStatus:
         unfinished = tuple(found.unfinished())
         subset, covered = queries.subset(store), queries.covered(store)
         retry = run_command("retry", directory, names_code=names_code(settings_of(store)))
+        model = label_of(store)
     live = read_picture(directory) if writer is not None else None
     if live is not None and picture.at - live.at <= FRESH_S:
         picture = replace(live, is_continued=picture.is_continued)
     known = {stage: why for stage, why in reasons.items() if why}
-    end = found.argv, retry, found.cap, taken, subset, covered
+    end = found.argv, retry, found.cap, taken, subset, covered, model
     return RunStatus(picture, outcome, writer, counts, known, judgings, unfinished, *end)
 
 
@@ -249,18 +251,12 @@ class _Ledger:
         return told.get(facts.metric.rpartition(".")[2]) or Metric(facts.metric)
 
     def _score(self, facts: StageFacts) -> ScoreSoFar | None:
-        said = headline_of(self.store, facts.judging_id)
+        said, num_scored = headline_of(self.store, facts.judging_id), self.counts[facts.key].num_scored
         if said is not None:
-            return ScoreSoFar(facts.metric, *said, self.counts[facts.key].num_scored, facts.score_set)
-        clusters: dict[str, list[float]] = {}
-        for cluster, value in queries.headline_scores(self.store, facts.judging_id) if facts.judging_id else ():
-            clusters.setdefault(cluster, []).append(value)
-        if not clusters:
-            return None
-        mean, low, high = running_interval(clusters, self._scale(facts))
-        if facts.metric.startswith("equated-"):
-            low = high = None  # the error of the bridge is in the report's
-        return ScoreSoFar(facts.metric, mean, low, high, sum(map(len, clusters.values())), facts.score_set)
+            return ScoreSoFar(facts.metric, *said, num_scored, facts.score_set)
+        is_equated = facts.metric.startswith("equated-")
+        found = headline_so_far(self.store, facts.judging_id, self._scale(facts), is_equated)
+        return ScoreSoFar(facts.metric, *found, num_scored, facts.score_set) if found else None
 
     def _workers(self, workers: Sequence[queries.WorkerActivity]) -> list[WorkerView]:
         keys = {(facts.kind, facts.judging_id): facts.key for facts in self.stages}

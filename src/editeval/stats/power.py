@@ -91,7 +91,7 @@ def detectable(spread: Spread, num: float, alpha: float = ALPHA, power: float = 
     most = _error(spread, num)
     while power_of(spread, num, most, alpha) < power:
         most *= 2
-    return _first(lambda size: power_of(spread, num, size, alpha) >= power, 0.0, most, most * 1e-9)
+    return _first(lambda size: power_of(spread, num, size, alpha) >= power, 0.0, most, most * 1e-13)
 
 
 def _error(spread: Spread, num: float) -> float:

@@ -30,6 +30,8 @@ from editeval.stats.intervals import Clusters
 
 ALPHA = 1 - intervals.LEVEL
 MIN_PER_MODEL = 20  # images that a model is compared on before pairs are chosen
+GROWTH = {True: 0.25, False: 1.0}
+"""By whether a server is asked: the next round, of what was asked. A model of our own is loaded for each round."""
 MIN_FOR_ABILITIES = 10  # source images, of which an interval of an ability is made
 NUM_DRAWS = 400  # of the bootstrap
 _PRECISION = 0.01  # of the prior of abilities: it decides only where a model wins, or loses, everything

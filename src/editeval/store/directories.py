@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def numbered(output_dir: Path, name: str, run_id: str) -> list[Path]:
     return [path for number, path in sorted(found, reverse=True) if number]
 
 
-def resolve_run(text: str, output_dir: Path) -> Path:
-    """The run that `text` means: a path, a directory name, the start of one or of a run id, or "latest".
+def resolve_run(text: str, output_dir: Path, name_of: Callable[[Path], str] = lambda path: "") -> Path:
+    """The run that `text` means: a path, a directory name, "latest", a name that it was given (`name_of`), the start
+    of a directory name or of a run id.
 
     Raises UserError if there is none, or more than one.
     """
@@ -50,11 +52,13 @@ def resolve_run(text: str, output_dir: Path) -> Path:
         if is_run(path):
             return path.resolve()
     runs = all_runs(output_dir)
-    found = [path for path in runs if text and _starts(path, text)]
+    called = [path for path in runs if text and path.name != LATEST and name_of(path) == text]  # or a copy of it
+    found = called or [path for path in runs if text and _starts(path, text)]
     if len(found) == 1:
         return found[0].resolve()
     if found:
-        raise UserError(f"run {text!r}: means {', '.join(path.name for path in found)}; write more of the name")
+        advice = "name the directory" if called else "write more of the name"
+        raise UserError(f"run {text!r}: means {', '.join(path.name for path in found)}; {advice}")
     names = [path.name for path in runs]
     close = difflib.get_close_matches(text, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -85,7 +89,9 @@ def point_latest(directory: Path) -> bool:
 
 
 def is_run(directory: Path) -> bool:
-    return (directory / manifest.NAME).is_file()
+    with contextlib.suppress(PermissionError):
+        return (directory / manifest.NAME).is_file()
+    return False
 
 
 def check(directory: Path) -> None:

@@ -308,8 +308,14 @@ class Ledger:
 
     def latest(self, kind: type[E]) -> Recorded[E] | None:
         """The last event of this kind."""
-        found = self.events_of(kind)
-        return found[-1] if found else None
+        last, sql = "", "SELECT seq, at, data FROM events WHERE kind = ? {} ORDER BY seq DESC LIMIT 1"
+        while found := self.query(sql.format(last), kind.kind):
+            seq, at, data = found[0]
+            event = ledger_events.event_of(kind.kind, value_of(self.path, data))
+            if isinstance(event, kind):
+                return Recorded(seq, at, event)
+            last = f"AND seq < {int(seq)}"  # it lacks what that kind needs
+        return None
 
 
 def _sample_row(position: int, sample: Sample) -> tuple[int | str, ...]:

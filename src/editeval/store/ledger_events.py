@@ -242,7 +242,7 @@ class ScoreSetsChosen(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReportWritten(Event):
-    """Everything that shaped the report's files. `headlines`: [mean, low, high] by score set."""
+    """What shaped the report's files; `headlines`: [mean, low, high] by score set. From `badge` on of the first one."""
 
     kind = "report"
     shape: str = ""
@@ -250,6 +250,11 @@ class ReportWritten(Event):
     headlines: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     editeval: str = ""
     boot: str | None = None
+    badge: str = ""
+    note: str = ""  # why its mean has no interval
+    num_samples: int = -1
+    num_scored: int = -1  # without a judge: edited
+    is_official: bool | None = None  # None: the benchmark has no official number
 
 
 @dataclass(frozen=True, slots=True)

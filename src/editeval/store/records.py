@@ -243,6 +243,8 @@ def _hints(known: type) -> dict[str, object]:
 
 def _value(hint: object, value: object) -> object:
     """`value`, read from JSON, as the type `hint` has it; as it is where that says nothing."""
+    if not isinstance(value, dict | list):
+        return value
     wanted = next((one for one in get_args(hint) if one is not NoneType), hint) if _is_optional(hint) else hint
     inner = get_args(wanted)
     if isinstance(value, dict) and isinstance(wanted, type) and is_dataclass(wanted):

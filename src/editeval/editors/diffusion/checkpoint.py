@@ -19,13 +19,13 @@ from types import ModuleType
 from editeval.errors import ConfigError, MachineError
 from editeval.machine import hub
 from editeval.machine.hub import refusal
+from editeval.machine.versions import to_install
 from editeval.text import brief
 from editeval.types import HubModel
 
 Index = Mapping[str, object]  # the content of model_index.json
 KEY = "diffusion_model.params.model_name"
 INDEX = "model_index.json"
-INSTALL = "pip install torch torchvision, then pip install -r requirements/models.txt"
 ANSWER_S = 4.0
 """How long the Hub may take to say that it has a model."""
 SAFETENSORS = "pickles can run code: convert them to safetensors or, if you trust them, add --allow-code"
@@ -147,7 +147,7 @@ def why_offline(model_name: str, revision: str | None) -> str:
     try:
         from huggingface_hub import HfApi  # type: ignore[import-not-found]
     except ImportError as error:
-        raise MachineError(f"diffusion_model: huggingface_hub is missing; {INSTALL}") from error
+        raise MachineError(f"diffusion_model: huggingface_hub is missing; {to_install('gpu')}") from error
 
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
     asked = executor.submit(HfApi().model_info, model_name, revision=revision, timeout=ANSWER_S)
@@ -169,7 +169,7 @@ def find_index(model_name: str, revision: str | None) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise MachineError(f"diffusion_model: huggingface_hub is missing; {INSTALL}") from error
+        raise MachineError(f"diffusion_model: huggingface_hub is missing; {to_install('gpu')}") from error
 
     try:
         found = hf_hub_download(model_name, INDEX, revision=revision, local_files_only=bool(why))

@@ -21,6 +21,7 @@ from editeval.editors.diffusion.families import parse_size
 from editeval.editors.diffusion.patches import rotate_in_real_numbers, tell_token_types, without_torchvision
 from editeval.errors import ConfigError, MachineError
 from editeval.machine.gpus import most_free_bytes
+from editeval.machine.versions import to_install
 from editeval.text import brief
 from editeval.types import WEIGHTS, WHERE_SET
 
@@ -141,7 +142,7 @@ def import_libraries() -> tuple[ModuleType, ModuleType]:
         import torch
         import transformers  # noqa: F401  the pipelines' text encoders
     except ImportError as error:
-        raise MachineError(f"diffusion_model: {error.name or error} is missing; {checkpoint.INSTALL}") from error
+        raise MachineError(f"diffusion_model: {error.name or error} is missing; {to_install('gpu')}") from error
     return torch, diffusers
 
 

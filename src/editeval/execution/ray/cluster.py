@@ -25,6 +25,7 @@ from editeval.execution.ray.actor import NodeReport, check, inspect_node, node_n
 from editeval.execution.ray.actor import check_hub_model as look_model_up
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.machine.interpreters import Interpreter
+from editeval.machine.versions import to_install
 from editeval.types import HubModel
 
 T = TypeVar("T")
@@ -153,7 +154,7 @@ def connect(address: str | None) -> Cluster:
     try:
         import ray
     except ImportError as error:
-        raise MachineError("backend ray needs the package ray; pip install 'editeval[ray]'") from error
+        raise MachineError(f"backend ray needs the package ray: {to_install('ray')}") from error
     check_version(metadata.version("ray"))
     named = address or os.environ.get("RAY_ADDRESS", "auto")
     if named != "auto" and not is_address(named):
@@ -278,7 +279,7 @@ def _version(node: NodeReport, library: str) -> str:
 def _advice(error: Exception) -> str:
     text = str(error)
     if "No module named 'editeval" in text:
-        return f"editeval is not installed there; pip install editeval=={metadata.version('editeval')} on that node"
+        return f"editeval is not installed there; install the wheel of {metadata.version('editeval')} on that node"
     return last_line(error)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editeval.errors import ConfigError, MachineError
+from editeval.machine import hub
 from editeval.text import brief
 from editeval.types import Facts, HubModel
 
@@ -152,7 +153,7 @@ def _place(adapter: str, revision: str | None, name: str) -> Path:
 
     try:
         return Path(hf_hub_download(adapter, name, revision=revision))
-    except (OSError, ValueError) as error:
+    except hub.client_errors(OSError, ValueError) as error:
         advice = "download it first, or give a folder of a LoRA that peft saved"
         raise _problem(adapter, f"({revision}): {name} cannot be had: {brief(error, 160)}", advice) from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +21,7 @@ from editeval.judges.local.pretrained import (
     reading,
     source,
 )
+from editeval.machine.versions import to_install
 from editeval.text import brief
 
 if TYPE_CHECKING:
@@ -34,14 +37,20 @@ DINO_TYPES = ("vit", "dinov2", "dinov2_with_registers", "dinov3_vit")
 
 @dataclass(frozen=True)
 class Encoder:
-    """Embeds one image, or one text, at a time: what shares a call changes nothing. Vectors have length 1."""
+    """Embeds one image at a time: what shares a call changes nothing. Vectors have length 1."""
 
     image: Callable[[Image], Vector]
-    text: Callable[[str], Vector]
     said: str  # class and commit, for the record
 
 
-def load_clip(wanted: ModelRequest, device: str) -> Encoder:
+@dataclass(frozen=True)
+class TextEncoder(Encoder):
+    """One that embeds texts too, where images are."""
+
+    text: Callable[[str], Vector]
+
+
+def load_clip(wanted: ModelRequest, device: str) -> TextEncoder:
     """A CLIP checkpoint: images as its own processor has them, texts cut at its length. Raises MachineError."""
     import torch
     import transformers
@@ -59,7 +68,7 @@ def load_clip(wanted: ModelRequest, device: str) -> Encoder:
         with torch.inference_mode():
             return _unit(model.text_projection(model.text_model(**tokens).pooler_output)[0])
 
-    return Encoder(image, text, _said(model))
+    return TextEncoder(image, _said(model), text)
 
 
 def load_dino(wanted: ModelRequest, device: str) -> Encoder:
@@ -74,10 +83,7 @@ def load_dino(wanted: ModelRequest, device: str) -> Encoder:
             shown = model(**processor(images=picture, return_tensors="pt").to(device))
             return _unit(shown.last_hidden_state[0, 0])
 
-    def text(caption: str) -> Vector:
-        raise NotImplementedError(f"DINO knows no texts, got {caption[:20]!r}")
-
-    return Encoder(image, text, _said(model))
+    return Encoder(image, _said(model))
 
 
 def _loaded(
@@ -124,15 +130,16 @@ def load_distance(name: str, net: str, device: str) -> Callable[[Tensor, Tensor]
     try:
         network = (_lpips(net) if name == "lpips" else _dists()).to(device).eval()
     except ModuleNotFoundError as error:
-        advice = "install torchmetrics, and the torchvision that fits your torch"
+        advice = f"{to_install('metrics')}, with the torchvision that fits your torch"
         raise MachineError(f"{where}: {name}: {brief(error)}; {advice}") from error
-    except (OSError, RuntimeError) as error:  # URLError is an OSError
+    except (OSError, RuntimeError, HTTPException) as error:  # URLError is an OSError
         advice = "download.pytorch.org must be reached once, or its files lie in TORCH_HOME"
         raise MachineError(f"{where}: {name}: no weights: {brief(error)}; {advice}") from error
 
     def distance(one: Tensor, other: Tensor) -> float:
         with torch.inference_mode():
-            return max(0.0, float(network(one, other)))
+            found = float(network(one, other))
+        return found if math.isnan(found) else max(0.0, found)
 
     return distance
 

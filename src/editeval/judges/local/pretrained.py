@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from editeval.errors import MachineError
 from editeval.judges.local import adapter as adapters
 from editeval.judges.parsing.reply import LABELS
+from editeval.machine import hub
+from editeval.machine.versions import to_install
 from editeval.types import Facts, HubModel
 
 if TYPE_CHECKING:
@@ -115,9 +117,7 @@ def load_preprocessing(wanted: ModelRequest, families: Sequence[str] = FAMILIES)
         import torch  # noqa: F401  transformers imports without it, and fails later
         import transformers  # noqa: F401
     except ModuleNotFoundError as error:
-        raise MachineError(
-            f"reward_model.type: needs the package {error.name}; install torch and transformers"
-        ) from error
+        raise MachineError(f"reward_model.type: needs the package {error.name}; {to_install('judge')}") from error
     check_folder(wanted)
     config = load_config(wanted, families)
     tokenizer = reading(wanted, lambda: _tokenizer(wanted))
@@ -253,13 +253,14 @@ def _label_ids(wanted: ModelRequest, tokenizer: PreTrainedTokenizerBase) -> tupl
 def reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
     """What `read` returns; whatever the libraries raise for a bad checkpoint becomes one line."""
     broken_weights: type[Exception] = importlib.import_module("safetensors").SafetensorError
+    read_errors = hub.client_errors(OSError, ValueError, KeyError, RuntimeError, broken_weights)
 
     try:
         return read()
     except ImportError as error:
         advice = "install what it names" + (", or set use_flash_attention: false" if wanted.use_flash_attention else "")
         raise problem(wanted, _first_sentence(error), advice) from error
-    except (OSError, ValueError, KeyError, RuntimeError, broken_weights, json.JSONDecodeError) as error:
+    except read_errors as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
         advice = "give the path of a complete local snapshot, or a name on the hub while it can be reached"

@@ -111,7 +111,8 @@ class RunView:
     def facts(self) -> Iterator[tuple[str, str]]:
         """What was run, by word."""
         run, subset = self.run, self.block.get("subset") or {}
-        values = {"editor": run.get("editor"), "judge_model": "; ".join(run.get("scores") or ()) or run.get("judge")}
+        values = {"model_is": run.get("model"), "editor": run.get("editor")}
+        values |= {"judge_model": "; ".join(run.get("scores") or ()) or run.get("judge")}
         values |= {"benchmark": run.get("benchmark"), "policy": run.get("policy")}
         values |= {"edit" if run.get("imported") else "made_under": run.get("made_under")}
         values |= {"devices": ", ".join(map(str, run.get("devices") or ())), "subset": subset.get("how")}
@@ -119,7 +120,7 @@ class RunView:
         return ((name, str(value)) for name, value in values.items() if value)
 
     def worst(self) -> list[dict[str, object]]:
-        """The rows of the lowest scores, by name."""
+        """The rows of the worst scores, by name."""
         return [dict(zip(self.block["row"], row, strict=True)) for _, row in self.block["worst"]]
 
     def picture(self, packed: object) -> str | None:

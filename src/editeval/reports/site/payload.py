@@ -69,6 +69,7 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "trust": [_both((one.get("certificate") or {}).get("line")) for one in report.run.get("judgings") or ()],
         "headline": report.headline_metric,
         "metrics": shown_metrics(report, seen),
+        "lower": [metric for metric in shown_metrics(report, seen) if not report.scale(metric).is_higher_better],
         "ends": {metric: _ends(report.scale(metric)) for metric in shown_metrics(report, seen)},
         "authors_names": plain(report.authors_names),
         "coverage": plain(report.coverage),
@@ -217,12 +218,13 @@ def complaints(
 
 @dataclass(slots=True)
 class IssueCounts:
-    """What a pass over the rows finds: how many have which complaint, and the lowest scores, every category first."""
+    """What a pass over the rows finds: how many have which complaint, and the worst scores, every category first."""
 
+    is_higher_better: bool = True  # of the headline
     counts: Counter[str] = field(default_factory=Counter)
     has_target: bool = False
-    _first: dict[str, _Scored] = field(default_factory=dict)  # category -> its lowest
-    _lowest: list[_Scored] = field(default_factory=list)
+    _first: dict[str, _Scored] = field(default_factory=dict)  # category -> its worst
+    _worst: list[_Scored] = field(default_factory=list)
 
     def add(self, row: GridRow, position: int) -> None:
         self.counts.update(row.complaints)
@@ -230,15 +232,15 @@ class IssueCounts:
         value = row.values[0] if row.values else None
         if value is None:
             return
-        entry = (value, position, row)
+        entry = (value if self.is_higher_better else -value, position, row)
         if row.category not in self._first or entry[:2] < self._first[row.category][:2]:
             self._first[row.category] = entry
-        if len(self._lowest) < NUM_WORST or entry[:2] < self._lowest[-1][:2]:
-            self._lowest = sorted([*self._lowest, entry], key=_order)[:NUM_WORST]
+        if len(self._worst) < NUM_WORST or entry[:2] < self._worst[-1][:2]:
+            self._worst = sorted([*self._worst, entry], key=_order)[:NUM_WORST]
 
     def worst(self) -> list[tuple[int, list[object]]]:
         """(position, cells) of at most NUM_WORST samples: six of one kind say less than one of each."""
-        by_place = {place: row for _, place, row in [*sorted(self._first.values(), key=_order), *self._lowest]}
+        by_place = {place: row for _, place, row in [*sorted(self._first.values(), key=_order), *self._worst]}
         return [(place, row.cells()) for place, row in by_place.items()][:NUM_WORST]
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from editeval.files import Folder
 from editeval.images import sha256
 from editeval.reports.data import CHANGED, Report, surveyed
+from editeval.reports.format import run_title
 from editeval.reports.site import page, payload
 from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.thumbnails import (
@@ -49,7 +50,7 @@ def write_report_html(report: Report, directory: Path) -> Path:
     _remove_leftovers(folder)
     folder.check(*_FOLDERS)
     with _renewed(folder) as data:
-        tally = payload.IssueCounts()
+        tally = payload.IssueCounts(report.scale(report.headline_metric).is_higher_better)
         for kind, number, text in _chunks(report, directory, tally):
             _put(folder, f"{data}/{kind}-{number}.js", payload.script(kind, number, text))
         block = payload.run_block(report, surveyed(report), tally, time.time())
@@ -71,7 +72,7 @@ def _put(folder: Folder, name: str, data: bytes) -> None:
 def write_embedded_html(report: Report, directory: Path, path: Path) -> Path:
     """One file with everything but full-size pictures: the thumbnails stand in for them."""
     head, tail = page.embedded(_title(report), safe_json({"runs": [{"root": ""}], "embedded": True}))
-    tally = payload.IssueCounts()
+    tally = payload.IssueCounts(report.scale(report.headline_metric).is_higher_better)
     with replacing(path) as file:
         file.write(head)
         written: set[str] = set()
@@ -199,5 +200,4 @@ def _is_alive(pid: int) -> bool:
 
 
 def _title(report: Report) -> str:
-    name = str(report.run.get("name") or report.run.get("id") or "run")
-    return f"{name.encode('utf-8', 'replace').decode()} - editeval"
+    return f"{run_title(report).encode('utf-8', 'replace').decode()} - editeval"

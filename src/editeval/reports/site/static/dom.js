@@ -1,7 +1,7 @@
 "use strict";
 /* Elements, addresses and numbers. What comes from a run becomes a text node, never markup. */
 (() => {
-  // control, invisible and direction-changing characters: a reader's eye must not be steered by an instruction
+  // control, invisible and direction-changing characters: they would steer a reader's eye
   const UNPRINTABLE =
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
   const { t } = ui;
@@ -61,10 +61,7 @@
   };
 
   /** As `fixed` in editeval/text.py: below 0.1 in size two significant figures, in at most four decimals. */
-  const fixed = (value) => {
-    const exponent = Number(value.toExponential(1).split("e")[1]), small = value !== 0 && Math.abs(value) < 0.1;
-    return value.toFixed(small ? Math.max(2, Math.min(4, 1 - exponent)) : 2).replace(/^-(?=[0.]*$)/, "");
-  };
+  const fixed = (value) => value.toFixed(Math.max(2, Math.min(4, 1 - value.toExponential(1).split("e")[1]))).replace(/^-(?=[0.]*$)/, "");
   const duration = (seconds) => (seconds === null ? "" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`);
 
   /** Beside a command or a configuration: a button that copies it. */

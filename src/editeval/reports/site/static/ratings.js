@@ -79,12 +79,12 @@
   /** How people and the judge agree: Spearman's rho with Fieller's interval, and the share of good-bad pairs in order. */
   ui.agreement = (run) => {
     const rated = Object.entries(run.ratings);
-    const scored = rated.map(([id, r]) => ({ ...r, score: ui.value(run, ui.sample(id)?.rows[run.index]) })).filter((r) => r.score !== null);
+    const scored = rated.map(([id, r]) => ({ ...r, score: ui.good(run, ui.sample(id)?.rows[run.index]) })).filter((r) => r.score !== null);
     const starred = scored.filter((r) => r.stars), n = starred.length;
     const rho = n > 3 ? correlation(ranks(starred.map((r) => r.score)), ranks(starred.map((r) => r.stars))) : null;
     const half = 1.96 * Math.sqrt(1.06 / (n - 3));
     const of = (verdict) => scored.filter((r) => r.verdict === verdict).map((r) => r.score);
-    const pairs = of("good").flatMap((good) => of("bad").map((bad) => (good > bad ? 1 : good === bad ? 0.5 : 0)));
+    const pairs = of("good").flatMap((good) => of("bad").map((bad) => (Math.sign(good - bad) + 1) / 2));
     return {
       num: rated.length, num_blind: rated.filter(([, r]) => r.blind).length, num_wrong: rated.filter(([, r]) => r.judge_wrong).length,
       n, rho, interval: rho === null || Math.abs(rho) === 1 ? null : [-half, half].map((by) => Math.tanh(Math.atanh(rho) + by)),

@@ -6,7 +6,7 @@
     page: "summary", run: "0", ...ui.FILTERS, id: "", column: "",
     mode: "side", base: "source", gain: "4", cut: "50", z: "", blind: "",
   };
-  const WHOLE = /^\d+$/, NUMBER = /^\d+(\.\d+)?$/;
+  const WHOLE = /^\d+$/, NUMBER = /^-?\d+(\.\d+)?$/;
   /** What an address may say; anything else in it is as if it were not there. */
   const SHAPES = {
     page: /^(summary|grid|compare)$/, mode: /^(side|slider|blink|diff)$/, sort: /^(order|worst|best|gap|slow)$/, run: WHOLE, model: WHOLE, column: WHOLE,
@@ -42,21 +42,15 @@
   addEventListener("popstate", changed);
 
   /** What this browser remembers; one that forbids it forgets. */
-  ui.recall = (key) => {
+  const stored = (use) => {
     try {
-      return localStorage.getItem(`editeval:${key}`);
+      return use(localStorage);
     } catch {
       return null;
     }
   };
-  ui.remember = (key, value) => {
-    try {
-      localStorage.setItem(`editeval:${key}`, value);
-      return true;
-    } catch {
-      return false;
-    }
-  };
+  ui.recall = (key) => stored((kept) => kept.getItem(`editeval:${key}`));
+  ui.remember = (key, value) => stored((kept) => (kept.setItem(`editeval:${key}`, value), true));
 
   ui.set_language = (language) => {
     ui.language = root.lang = language;

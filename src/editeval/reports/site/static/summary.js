@@ -20,7 +20,7 @@
     controls.querySelector(".export").onclick = ui.export_ratings;
     controls.querySelector("span").append(t(ui.served ? "saved_run" : "saved_here"));
     if (!found.num) return [h("p.soft", {}, t("ratings_none")), controls];
-    const interval = found.interval ? ` (${found.interval.map((end) => ui.fixed(end)).join(" – ")})` : "";
+    const interval = found.interval ? ` (${found.interval.map(ui.fixed).join(" – ")})` : "";
     const entries = [
       ["rated", `${found.num}; ${t("blindly", found.num_blind)}`],
       [t("rank_agreement", run.info.headline), found.rho === null ? t("too_few") : `${ui.fixed(found.rho)}${interval}, n = ${found.n}`],

@@ -8,10 +8,10 @@ const ui = { language: "en" };
   /** t("place", 3, 60): the words in the present language, with {0}, {1} filled in (else the key). */
   ui.t = (key, ...values) => {
     const text = Object.hasOwn(words, key) ? words[key][isChinese() ? 1 : 0] : String(key);
-    return text.replace(/\{(\d)\}/g, (_, index) => String(values[Number(index)]));
+    return text.replace(/\{(\d)\}/g, (_, index) => values[index]);
   };
   ui.about = (metric) => {
-    const key = `about_${metric.slice(metric.lastIndexOf(".") + 1)}`;
+    const key = `about_${metric.split(".").at(-1)}`;
     return Object.hasOwn(words, key) ? ui.t(key) : "";
   };
   ui.category = (name) => (isChinese() && Object.hasOwn(categories, name) ? `${categories[name]} ${name}` : name || "-");

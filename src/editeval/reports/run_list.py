@@ -1,0 +1,146 @@
+"""Runs as rows in the terminal: as many columns as there is room for, the important ones always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from editeval.reports.data import OF_SUBSET, WARNED, JsonObject
+from editeval.reports.format import format_interval
+from editeval.reports.i18n import english
+from editeval.text import NOTHING, fixed, moment, printable, shortened
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+MIN_TEXT = 12  # characters of a name that stay, however narrow the terminal is
+_SHORT = {WARNED: "warnings"}
+
+
+@dataclass(frozen=True, slots=True)
+class RowColumn:
+    """`cell` gives the text of a row. What is not `needed` is left out first, from the right.
+
+    What is `common`, and the same in several rows, is said once, below the table.
+    """
+
+    title: str
+    cell: Callable[[JsonObject], str]
+    is_needed: bool = False
+    is_text: bool = False  # stands left, and is shortened where there is no room
+    is_common: bool = False
+
+
+def render_runs(runs: Sequence[JsonObject], console: Console) -> None:
+    """Prints one line per run, and one for each that cannot be read."""
+    from rich.text import Text
+
+    sound = [run for run in runs if not run["problem"]]
+    shared = common(RUN_COLUMNS, sound)
+    if sound:
+        console.print(fitted([one for one in RUN_COLUMNS if one.title not in shared], sound, console))
+    for line in (*([_listed(shared)] if shared else ()), *notes(runs)):
+        console.print(Text(line), highlight=False)
+
+
+def common(columns: Sequence[RowColumn], rows: Sequence[JsonObject]) -> dict[str, str]:
+    """Title -> cell of the columns that say the same in every row, if there are several."""
+    found = {one.title: {one.cell(row) for row in rows} for one in columns if one.is_common and len(rows) > 1}
+    return {title: next(iter(cells)) for title, cells in found.items() if len(cells) == 1}
+
+
+def _listed(shared: Mapping[str, str]) -> str:
+    return "all: " + ", ".join(f"{title} {cell}" for title, cell in shared.items() if cell != NOTHING)
+
+
+def notes(runs: Sequence[JsonObject]) -> Iterator[str]:
+    """What the table has no room for."""
+    for note in dict.fromkeys(run["note"] for run in runs if run["note"]):
+        yield english(f"why_{note}")
+    for run in runs:
+        if run["problem"]:
+            yield printable(f"{run['run']}: not readable: {run['problem']}")
+    if any(not run["problem"] and not run["badge"] and run["mean"] is not None for run in runs):
+        yield "~ so far: no report holds; the same command, or `editeval report RUN`, writes one"
+
+
+def fitted(columns: Sequence[RowColumn], rows: Sequence[JsonObject], console: Console) -> Table:
+    """A table that fits, if it can: fewer columns, then shorter names."""
+    from rich.measure import Measurement
+
+    def width(table: Table) -> int:
+        return Measurement.get(console, console.options.update(width=10_000), table).maximum
+
+    shown = [one for one in columns if one.is_needed or any(one.cell(row) != NOTHING for row in rows)]
+    table = drawn(shown, rows, 60)
+    while width(table) > console.width and not all(one.is_needed for one in shown):
+        shown.remove(next(one for one in reversed(shown) if not one.is_needed))
+        table = drawn(shown, rows, 60)
+    for limit in range(40, MIN_TEXT - 1, -2):
+        if width(table) <= console.width:
+            break
+        table = drawn(shown, rows, limit)
+    return table
+
+
+def drawn(columns: Sequence[RowColumn], rows: Sequence[JsonObject], limit: int) -> Table:
+    """The table of `rows`, texts of at most `limit` characters."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for column in columns:
+        table.add_column(Text(column.title), justify="left" if column.is_text else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(shortened(one.cell(row), limit) if one.is_text else one.cell(row)) for one in columns))
+    return table
+
+
+def status_of(run: JsonObject) -> str:
+    """What its badge says; of a run that no report speaks of, how far it is."""
+    if not run["badge"] or run["state"] == "running":
+        return str(run["state"])
+    badge = str(run["badge"]).removesuffix(OF_SUBSET)
+    return _SHORT.get(badge, badge)
+
+
+def mean_cell(run: JsonObject) -> str:
+    return NOTHING if run["mean"] is None else f"{'' if run['badge'] else '~'}{fixed(run['mean'])}"
+
+
+def interval_cell(run: JsonObject) -> str:
+    """The interval, or a word for why there is none."""
+    return format_interval(run["low"], run["high"]) or ("unreliable" if run["note"] else NOTHING)
+
+
+def scored_cell(run: JsonObject) -> str:
+    """`19/20`; `19/20 of 60` if only a part of the benchmark was wanted."""
+    subset: Mapping[str, object] | None = run["subset"]
+    return f"{run['num_scored']}/{run['num_samples']}" + (f" of {subset['of']}" if subset else "")
+
+
+def official_cell(run: JsonObject) -> str:
+    return NOTHING if run["is_official"] is None else "yes" if run["is_official"] else "no"
+
+
+def _text(name: str) -> Callable[[JsonObject], str]:
+    return lambda run: printable(run[name]) or NOTHING
+
+
+RUN_COLUMNS: Sequence[RowColumn] = (
+    RowColumn("run", _text("run"), is_needed=True, is_text=True),
+    RowColumn("model", _text("model"), is_needed=True, is_text=True),
+    RowColumn("benchmark", _text("benchmark"), is_needed=True, is_text=True, is_common=True),
+    RowColumn("mean", mean_cell, is_needed=True),
+    RowColumn("95 % interval", interval_cell, is_needed=True),
+    RowColumn("scored", scored_cell, is_needed=True),
+    RowColumn("status", status_of, is_needed=True, is_text=True),
+    RowColumn("judge", _text("judge"), is_text=True, is_common=True),
+    RowColumn("date", lambda run: moment(run["created_at"]), is_text=True),
+    RowColumn("metric", _text("metric"), is_text=True, is_common=True),
+    RowColumn("official", official_cell, is_common=True),
+    RowColumn("protocol", _text("protocol"), is_text=True, is_common=True),
+)
