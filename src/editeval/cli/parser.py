@@ -280,6 +280,7 @@ def _add_others(commands: Commands[Parser]) -> None:
         flag("--draws", type=int, default=200, metavar="N", help="random draws to average (with --cv)"),
         switch("--rotate", "the durations move on by one worker every round"),
         flag("--max-drift", type=int, default=1, metavar="K", help="of bounded_drift"),
+        flag("--svg", default="", metavar="FILE", help="also draw the first draw: a row per worker, batches as lines"),
         flag("--seed", type=int, default=0, metavar="N"),
         JSON,
     )

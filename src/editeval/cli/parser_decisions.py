@@ -8,7 +8,29 @@ from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command
 from editeval.config.ready import located
 
 
+def add_gate(commands: Commands[Parser]) -> None:
+    add_command(
+        commands,
+        "gate",
+        "may an engine take the place of another one? decided by paired scores against a margin",
+        flag("first_run", metavar="RUN_A", help="what it has to keep up with: a run directory, or its name"),
+        flag("second_run", metavar="RUN_B", help="the quantised, compiled, few-step, ... engine of the same model"),
+        flag(
+            "--margin",
+            required=True,
+            metavar="M",
+            help="how much worse B may be: 0.1 (of the metric), or 1%% (of its scale)",
+        ),
+        switch("--no-pixels", "leave out how the edits differ; it decides nothing"),
+        flag("--to", choices=("md",), help="as Markdown"),
+        *(RUNS_IN, JSON, DEBUG),
+        epilog="examples:\n  editeval gate bf16-run fp8-run --margin 0.1\n"
+        "  editeval gate 50-steps 4-steps --margin 1% --to md\n\n" + EXIT_CODES,
+    )
+
+
 def add_comparisons(commands: Commands[Parser]) -> None:
+    add_gate(commands)
     add_command(
         commands,
         "compare",
