@@ -15,14 +15,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-install-recommends
 
-.PHONY: bench bench-gpu bench-judge bench-judge-tiny bench-stats browser-environment chaos chaos-short check clean demo environments lock photos test test-browser \
-	test-cluster test-gpu test-models test-slow test-terminal test-versions
+.PHONY: bench bench-gpu bench-judge bench-judge-tiny bench-stats browser-environment chaos chaos-short check clean demo docs environments lock photos test test-browser \
+	test-cluster test-docs test-gpu test-models test-slow test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
 	$(BIN)/editeval run config.yaml || test $$? = 3  # 3: some of its edits fail, as the stand-in is told to
 
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not models and not gpu and not browser and not cluster"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not models and not gpu and not browser and not cluster" --ignore tests/docs
 
 test-slow: $(VENV)/.dev        ## the long ones, but for those of the other targets
 	$(BIN)/python -m pytest $(PARALLEL) -m "slow and not models and not gpu and not browser and not cluster" --ignore tests/display/test_terminal.py
@@ -74,6 +74,12 @@ check: $(VENV)/.dev            ## format, lint, types, architecture
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py
 
+docs: .venv-docs/.done         ## the documentation as a site: site/index.html, strict, without a network
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --quiet --strict
+
+test-docs: $(VENV)/.dev        ## commands, YAML, examples, links and figures of README and docs
+	$(BIN)/python -m pytest $(PARALLEL) tests/docs
+
 photos: $(VENV)/.dev           ## real photographs with computable targets, for config_photos.yaml
 	$(BIN)/python tools/make_photos.py photos
 
@@ -90,6 +96,8 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 
 bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed intervals, by simulation
 	$(BIN)/python bench/interval_coverage.py
+	$(BIN)/python bench/comparing.py
+	$(BIN)/python bench/gates.py
 	$(BIN)/python bench/pair_ranking.py --draws 100 --sizes 50 200
 
 environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each
@@ -108,6 +116,12 @@ $(VENV)/.browser: $(VENV)/.dev requirements/browser.txt
 
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+.venv-docs/.done: requirements/docs.txt pyproject.toml
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Ray, and what its tests need; no torch.
@@ -137,8 +151,9 @@ lock: $(VENV)/.dev             ## newer versions of everything, with their hashe
 	$(LOCK) --extra photos --extra dev --constraint requirements/demo.txt --output-file requirements/dev.txt
 	$(LOCK) --extra browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 	$(LOCK) --extra ray requirements/cluster.in --constraint requirements/dev.txt --output-file requirements/cluster.txt
+	$(LOCK) requirements/docs.in --constraint requirements/dev.txt --output-file requirements/docs.txt
 	$(LOCK_MODELS) --constraint requirements/dev.txt --output-file requirements/models.txt
 	$(LOCK_MODELS) requirements/older.in --output-file requirements/models-older.txt
 
 clean:                         ## the environment and the caches; never outputs
-	rm -rf $(VENV) $(MODELS) $(OLDER) $(CLUSTER) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
+	rm -rf $(VENV) $(MODELS) $(OLDER) $(CLUSTER) .venv-docs site .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info

@@ -85,6 +85,7 @@ BRIDGE = "bridge --anchor judged.csv --from new --to old"
 JUDGED = "\n".join(f"e{n // 12},s{n},{n % 9},{n % 7}" for n in range(36))
 COMPARE = "compare plain broken --judge pairs.yaml"
 PEOPLE = "compare --verdicts people.jsonl"
+GATE = "gate plain broken --margin 1%"
 META = f"meta red.yaml --judge red --data own --path people/pairs.jsonl {CODE}"
 NOT_ASKED = r"(?s)\A(?!.*Certificate: )"
 SIMULATE = "simulate --requests 12 --durations 2.0,4.0"
@@ -151,6 +152,11 @@ TABLE: dict[tuple[str, str], Row] = {
     ("migrate", "config"): other("migrate plain.yaml", "migrate absent.yaml", "absent.yaml"),
     ("migrate", "-o"): row("migrate plain.yaml", "-o today.yaml", "today.yaml"),
     ("migrate", "--output"): row("migrate plain.yaml", "--output today.yaml", "today.yaml"),
+    ("leaderboard", "runs"): other("leaderboard", "leaderboard nobody", NOT_THERE),
+    ("leaderboard", "--output-dir"): row("leaderboard", "--output-dir nowhere", "nowhere: no such folder"),
+    ("leaderboard", "--to"): row("leaderboard", "--to csv", '"best_place"'),
+    ("leaderboard", "-o"): row("leaderboard --to md", "-o board.md", "(?m)^board.md$"),
+    ("leaderboard", "--output"): row("leaderboard --to md", "--output board.md", "(?m)^board.md$"),
     ("runs", "folder"): other("runs", "runs nowhere", "nowhere: no such folder"),
     ("runs", "--benchmark"): row("runs", "--benchmark gedit", "no runs that match"),
     ("runs", "--model"): row("runs", "--model nobody", "no runs that match"),
@@ -256,6 +262,14 @@ TABLE: dict[tuple[str, str], Row] = {
     ("compare", "--json"): row(PEOPLE, "--json", '"schema_version"'),
     ("compare", "--allow-code"): row(COMPARE.replace("pairs", "paircode"), CODE, "ranking by better"),
     ("compare", "--debug"): row("compare plain nobody", "--debug", RAISED),
+    ("gate", "first_run"): other(GATE, GATE.replace("plain", "nobody"), NOT_THERE),
+    ("gate", "second_run"): other(GATE, GATE.replace("broken", "larger"), "different benchmarks"),
+    ("gate", "--margin"): other(GATE, GATE.replace("1%", "0"), "must be a number above 0"),
+    ("gate", "--no-pixels"): row(f"{GATE} --json", "--no-pixels", '"edits": null'),
+    ("gate", "--to"): row(GATE, "--to md", "# Engine gate"),
+    ("gate", "--output-dir"): row(GATE, "--output-dir nowhere", NOT_THERE),
+    ("gate", "--json"): row(GATE, "--json", '"outcome"'),
+    ("gate", "--debug"): row(GATE.replace("plain", "nobody"), "--debug", RAISED),
     ("plan", "--pilot"): other("plan --pilot varied", "plan --pilot nobody", NOT_THERE),
     ("plan", "--difference"): row("plan --pilot varied", "--difference 2", "To find a true difference of 2: "),
     ("plan", "--samples"): row("plan --pilot varied", "--samples 99", "99 samples find a true difference"),
@@ -278,6 +292,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("reproduce", "--markdown"): row("reproduce --list", "--markdown", "stands alone"),
     ("reproduce", "--chinese"): row("reproduce mmrb2 --from .", "--chinese", "only the page is in Chinese"),
     ("reproduce", "--list"): row("reproduce", "--list", "not recomputable"),
+    ("simulate", "--svg"): row(SIMULATE, "--svg drawn.svg", r"drawn\.svg"),
     ("simulate", "--json"): row(SIMULATE, "--json", '"lower_bound_s"'),
 }
 TESTED_BELOW = {("view", "--no-open"), ("status", "--follow")}

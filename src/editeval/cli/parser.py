@@ -120,6 +120,18 @@ def _add_lists(commands: Commands[Parser]) -> None:
         flag("--last", type=int, metavar="N", help="only the N newest"),
         JSON,
     )
+    add_command(
+        commands,
+        "leaderboard",
+        "runs ranked: a table for every kind of scores that compare, with intervals of means and of places",
+        flag(
+            "runs", nargs="*", default=[], metavar="RUN|FOLDER", help="runs, names, folders of runs (default: outputs)"
+        ),
+        RUNS_IN,
+        flag("--to", choices=("md", "csv", "json", "tex", "html"), help="instead of the table in the terminal"),
+        flag("-o", "--output", metavar="FILE", help="of --to; default: stdout"),
+        epilog="example:\n  editeval leaderboard outputs --to html -o leaderboard.html\n",
+    )
 
 
 def _add_looks(commands: Commands[Parser]) -> None:
@@ -269,6 +281,7 @@ def _add_others(commands: Commands[Parser]) -> None:
         flag("--draws", type=int, default=200, metavar="N", help="random draws to average (with --cv)"),
         switch("--rotate", "the durations move on by one worker every round"),
         flag("--max-drift", type=int, default=1, metavar="K", help="of bounded_drift"),
+        flag("--svg", default="", metavar="FILE", help="also draw the first draw: a row per worker, batches as lines"),
         flag("--seed", type=int, default=0, metavar="N"),
         JSON,
     )

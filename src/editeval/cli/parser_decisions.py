@@ -7,8 +7,32 @@ from editeval.cli.console import EXIT_CODES
 from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command, flag, switch
 from editeval.config.ready import located
 
+COMPARISONS = ("md", "csv", "json", "tex")
+
+
+def add_gate(commands: Commands[Parser]) -> None:
+    add_command(
+        commands,
+        "gate",
+        "may an engine take the place of another one? decided by paired scores against a margin",
+        flag("first_run", metavar="RUN_A", help="what it has to keep up with: a run directory, or its name"),
+        flag("second_run", metavar="RUN_B", help="the quantised, compiled, few-step, ... engine of the same model"),
+        flag(
+            "--margin",
+            required=True,
+            metavar="M",
+            help="how much worse B may be: 0.1 (of the metric), or 1%% (of its scale)",
+        ),
+        switch("--no-pixels", "leave out how the edits differ; it decides nothing"),
+        flag("--to", choices=("md",), help="as Markdown"),
+        *(RUNS_IN, JSON, DEBUG),
+        epilog="examples:\n  editeval gate bf16-run fp8-run --margin 0.1\n"
+        "  editeval gate 50-steps 4-steps --margin 1% --to md\n\n" + EXIT_CODES,
+    )
+
 
 def add_comparisons(commands: Commands[Parser]) -> None:
+    add_gate(commands)
     add_command(
         commands,
         "compare",
@@ -21,6 +45,17 @@ def add_comparisons(commands: Commands[Parser]) -> None:
             help="configuration whose judge compares two edits (protocol: pairwise, ...)",
         ),
         flag("--verdicts", metavar="FILE", help="people's verdicts instead: .jsonl, MMRB2's .json, ImagenHub's folder"),
+        flag("--metric", metavar="NAME", help="by scores: which, as the runs call it (default: the headline)"),
+        switch("--intersect", "by scores: the samples that all have; what else differs is said, and no error"),
+        flag("--baseline", metavar="RUN", help="by scores: each other run is compared with this one alone"),
+        flag(
+            "--fail-on-regression",
+            type=float,
+            metavar="MARGIN",
+            help="exit code 4 unless the 95 %% interval excludes a loss of more than MARGIN",
+        ),
+        flag("--to", choices=COMPARISONS, help="by scores: print it as this"),
+        flag("--output", metavar="PATH", help="of --to (default: stdout)"),
         flag("--max-pairs", type=int, metavar="N", help="ask about at most N pairs of edits"),
         switch("--all", "ask about every pair of edits, whatever the answers are"),
         flag("--out", metavar="FOLDER", help="of comparison.json and .md (default: comparisons/ beside the runs)"),
@@ -28,9 +63,15 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         flag("--set", action="append", default=[], metavar="A.B=C", help="of the judge; repeatable"),
         flag("--data", metavar="PATH", help="where the data of the runs' benchmark are now"),
         *(RUNS_IN, JSON, CODE, DEBUG),
-        epilog="examples:\n  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
+        epilog="examples:\n  editeval compare runA runB\n"
+        "  editeval compare new --baseline old --fail-on-regression 0.2\n"
+        "  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
         "  editeval compare --verdicts people.jsonl\n\n" + EXIT_CODES,
     )
+    _add_bridge_and_plan(commands)
+
+
+def _add_bridge_and_plan(commands: Commands[Parser]) -> None:
     add_command(
         commands,
         "bridge",

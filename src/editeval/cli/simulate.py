@@ -5,9 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from editeval.errors import ConfigError
-from editeval.execution.simulate import Scenario, run_scenario
+from editeval.execution.policies import POLICIES, make_policy
+from editeval.execution.simulate import Scenario, draws_of, run_scenario
+from editeval.execution.simulate import simulate as simulate_policy
+from editeval.files import write_atomic
+
+MAX_DRAWN = 2000
+"""Requests of all policies in one picture: more would be lines, not boxes."""
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -18,6 +25,8 @@ def simulate(options: argparse.Namespace) -> int:
         {"policy": t.policy, "makespan_s": t.makespan_s, "idle_fraction": t.idle_fraction, "max_drift": t.max_drift}
         for t in timelines
     ]
+    if options.svg:
+        _draw(scenario, options.svg)
     if options.json:
         sys.stdout.write(json.dumps({"lower_bound_s": bound, "policies": rows}) + "\n")
         return 0
@@ -31,6 +40,39 @@ def simulate(options: argparse.Namespace) -> int:
         )
     sys.stdout.write(f"{'lower bound':15}{bound:>10.2f} s\n")
     return 0
+
+
+def _draw(scenario: Scenario, file: str) -> None:
+    """The first draw as a picture: for each policy a row per worker, batch boundaries as lines."""
+    from editeval.reports.site.charts import timelines
+
+    if scenario.num_requests * len(POLICIES) > MAX_DRAWN:
+        most = MAX_DRAWN // len(POLICIES)
+        raise ConfigError(f"--svg: draws at most {most} requests, got {scenario.num_requests}; give --requests")
+    num_workers = len(scenario.durations)
+    _, duration = next(draws_of(scenario))
+    blocks = {}
+    for name in POLICIES:
+        policy = make_policy(name, scenario.num_requests, range(num_workers), scenario.max_drift)
+        run = simulate_policy(name, policy, duration)
+        ends = {request: start + duration(request, worker) for start, worker, request in run.starts}
+        lanes: list[list[tuple[float, float, str, int]]] = [[] for _ in range(num_workers)]
+        for start, worker, request in run.starts:
+            lanes[worker].append((start, ends[request] - start, "done", 1))
+        batches = [max(map(ends.__getitem__, members)) for members in _batches(scenario)] if run.rounds else []
+        blocks[f"{name}  {run.makespan_s:.2f} s"] = {
+            "lanes": [{"stage": "edit", "spans": spans} for spans in lanes],
+            "batches": batches,
+        }
+    try:
+        write_atomic(Path(file), timelines(blocks).encode())
+    except OSError as error:
+        raise ConfigError(f"--svg {file}: cannot be written: {error.strerror or error}") from error
+
+
+def _batches(scenario: Scenario) -> list[range]:
+    size = len(scenario.durations)
+    return [range(i, min(i + size, scenario.num_requests)) for i in range(0, scenario.num_requests, size)]
 
 
 def _scenario(options: argparse.Namespace) -> Scenario:

@@ -9,7 +9,7 @@ import heapq
 import math
 import random
 import statistics
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from editeval.execution.policies import POLICIES, make_policy
@@ -189,16 +189,11 @@ class Scenario:
 
 def run_scenario(scenario: Scenario) -> tuple[float, list[SimulatedRun]]:
     """(lower bound, one timeline per policy), averaged over the draws; every policy sees the same random numbers."""
-    rng = random.Random(scenario.seed)
-    sigma = math.sqrt(math.log1p(scenario.cv**2))
     # when the slow place rotates, any request may meet the fastest worker: only that is certain
     paces = (min(scenario.durations),) * len(scenario.durations) if scenario.rotate else scenario.durations
     bounds: list[float] = []
     runs: dict[str, list[SimulatedRun]] = {name: [] for name in POLICIES}
-    for _ in range(scenario.draws if scenario.cv else 1):
-        count = scenario.num_requests if scenario.cv else 0
-        sizes = [rng.lognormvariate(-sigma * sigma / 2, sigma) for _ in range(count)] or None
-        duration = _scenario_duration(scenario, sizes)
+    for sizes, duration in draws_of(scenario):
         bounds.append(lower_bound(scenario.num_requests, paces, sizes))
         for name in POLICIES:
             policy = make_policy(name, scenario.num_requests, range(len(scenario.durations)), scenario.max_drift)
@@ -206,14 +201,19 @@ def run_scenario(scenario: Scenario) -> tuple[float, list[SimulatedRun]]:
     return statistics.fmean(bounds), [_average(name, timelines) for name, timelines in runs.items()]
 
 
-def _scenario_duration(scenario: Scenario, sizes: Sequence[float] | None) -> Duration:
-    durations, num_workers, is_rotating = scenario.durations, len(scenario.durations), scenario.rotate
+def draws_of(scenario: Scenario) -> Iterator[tuple[Sequence[float] | None, Duration]]:
+    """Of each draw: how large the requests are (None: all 1), and what each takes on each worker."""
+    rng, sigma = random.Random(scenario.seed), math.sqrt(math.log1p(scenario.cv**2))
+    durations, num_workers = scenario.durations, len(scenario.durations)
+    for _ in range(scenario.draws if scenario.cv else 1):
+        count = scenario.num_requests if scenario.cv else 0
+        sizes = [rng.lognormvariate(-sigma * sigma / 2, sigma) for _ in range(count)] or None
 
-    def duration(request: int, worker: int) -> float:
-        seconds = durations[(worker - request // num_workers) % num_workers if is_rotating else worker]
-        return seconds * sizes[request] if sizes else seconds
+        def duration(request: int, worker: int, sizes: Sequence[float] | None = sizes) -> float:
+            seconds = durations[(worker - request // num_workers) % num_workers if scenario.rotate else worker]
+            return seconds * sizes[request] if sizes else seconds
 
-    return duration
+        yield sizes, duration
 
 
 def _average(name: str, timelines: Sequence[SimulatedRun]) -> SimulatedRun:

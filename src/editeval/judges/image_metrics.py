@@ -280,7 +280,7 @@ class ImageMetricsJudge(Judge):
         if name in PERCEPTUAL:
             return self._distances[name](*(encoders.pixels(one, self._device) for one in (pair.masked, pair.beside)))
         edited, beside = (np.asarray(one, dtype=np.float64) / 255.0 for one in (pair.edited, pair.beside))
-        return _of_pixels(name, edited, beside, pair.part)
+        return of_pixels(name, edited, beside, pair.part)
 
     def _by_text(self, name: str, shown: _Shown) -> float:
         clip, wanted = self._clip, shown.request.reference_text
@@ -325,7 +325,7 @@ def _fitted(edited: Image.Image, beside: Image.Image) -> Image.Image:
     return edited.resize(beside.size, Image.Resampling.BICUBIC)
 
 
-def _of_pixels(name: str, edited: Pixels, beside: Pixels, part: Part | None) -> float:
+def of_pixels(name: str, edited: Pixels, beside: Pixels, part: Part | None) -> float:
     """Of values 0-1, height x width x 3."""
     if name == "ssim":
         each = ssim(edited, beside)

@@ -46,23 +46,23 @@ class StandardError:
     @property
     def half_width(self) -> float:
         """Half of the 95 % interval."""
-        return self._t() * self.value
+        return self._t(LEVEL) * self.value
 
-    def interval(self, mean: float) -> tuple[float, float]:
-        """The 95 % interval; it holds `mean`, though not in its middle if many clusters are skewed.
+    def interval(self, mean: float, level: float = LEVEL) -> tuple[float, float]:
+        """The interval at `level`; it holds `mean`, though not in its middle if many clusters are skewed.
 
         With MIN_FOR_SKEW degrees of freedom and a skewness of the clusters beyond 1 the centre moves towards the long
         tail (Johnson 1978, J. Am. Stat. Assoc. 73, 536): t alone is too short there.
         """
-        t, shift = self._t(), 0.0
+        t, shift = self._t(level), 0.0
         if self.df >= MIN_FOR_SKEW and abs(self.skew) * math.sqrt(self.df + 1) > 1:
             shift = self.skew / 6 * (1 + 2 * t * t) * self.value
         return mean + shift - t * self.value, mean + shift + t * self.value
 
-    def _t(self) -> float:
+    def _t(self, level: float) -> float:
         from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes a second more to import
 
-        return float(stdtrit(self.df, 0.5 + LEVEL / 2))
+        return float(stdtrit(self.df, 0.5 + level / 2))
 
 
 @dataclass(frozen=True, slots=True)

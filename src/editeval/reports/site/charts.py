@@ -102,6 +102,29 @@ def gantt(timeline: Block, names: Sequence[Child]) -> Html:
     return _drawing("gantt", _GANTT_WIDTH, bottom + 18, view, **label("gantt"))
 
 
+def timelines(blocks: Mapping[str, Block]) -> Html:
+    """A picture of its own: timelines under each other by name, on one scale of seconds. `blocks`: lanes, batches."""
+    longest = max((start + took for one in blocks.values() for lane in one["lanes"] for start, took, *_ in lane["spans"]))
+    parts: list[Html] = []
+    top = 0
+    for name, one in blocks.items():
+        drawn = {**one, "seconds": longest, "pauses": []}
+        rows = gantt(drawn, [f"worker {number}" for number in range(len(one["lanes"]))])
+        height = 20 * len(one["lanes"]) + 18
+        parts.append(h("text.name", name, x=0, y=top + 14))
+        parts.append(h("svg", rows, x=0, y=top + 20, width=_GANTT_WIDTH, height=height))
+        top += height + 34
+    style = h("style", Html(_TIMELINE_STYLE))
+    box = f"-8 -4 {_GANTT_WIDTH + 24} {top + 4}"
+    return h("svg", style, parts, xmlns="http://www.w3.org/2000/svg", viewBox=box, width=_GANTT_WIDTH, height=top)
+
+
+_TIMELINE_STYLE = (
+    "text { font: 12px sans-serif; fill: #444 } .name { font-weight: bold } .tick { stroke: #ccc } "
+    ".batch { stroke: #111; stroke-width: 2 } rect { fill: #3b76b4; stroke: #fff } svg { overflow: visible }"
+)
+
+
 def _work(stage: str, work: tuple[float, float, str, int], scale: float, y: float, height: float) -> Html:
     start, took, kind, count = work
     tail = f" {duration(took)}" + (f" ({count})" if count > 1 else "")

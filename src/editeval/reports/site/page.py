@@ -20,6 +20,7 @@ from editeval.reports.site.markup import Html, shown
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+LEADERBOARD = "leaderboard.css"  # of a page of its own
 STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
 SCRIPTS = (
     *("text.js", "dom.js", "state.js", "data.js", "view.js", "ratings.js"),
@@ -36,7 +37,7 @@ _POLICY = (
 @cache
 def asset(name: str) -> bytes:
     """One file of the front end. Raises KeyError for anything that is none."""
-    if name not in STYLES + SCRIPTS:
+    if name not in (*STYLES, *SCRIPTS, LEADERBOARD):
         raise KeyError(name)
     return (resources.files("editeval.reports.site") / "static" / name).read_bytes()
 
@@ -61,7 +62,7 @@ def embedded(title: str, runs: str) -> tuple[str, str]:
     """Beginning and end of a page that holds everything: between them belong blocks of data and the first page."""
     style = "\n".join(asset(name).decode() for name in STYLES)
     script = "\n".join(asset(name).decode() for name in SCRIPTS)
-    sources = f"script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:"
+    sources = f"script-src '{digest(script)}'; style-src '{digest(style)}'; img-src data:"
     page = _filled(title, sources, f"<style>{style}</style>", runs, "\0", f"<script>{script}</script>")
     head, _, tail = page.partition("\0")
     return head, tail
@@ -106,5 +107,6 @@ def _templates() -> Environment:
     )
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """As a content security policy names a script or a style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
