@@ -96,6 +96,7 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 
 bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed intervals, by simulation
 	$(BIN)/python bench/interval_coverage.py
+	$(BIN)/python bench/comparing.py
 	$(BIN)/python bench/gates.py
 	$(BIN)/python bench/pair_ranking.py --draws 100 --sizes 50 200
 

@@ -16,7 +16,7 @@ def grey(image: Image.Image, instruction: str) -> Image.Image:
 first = editeval.evaluate(editor={"type": "classical"}, benchmark=BENCHMARK, judge=JUDGE)
 second = editeval.evaluate(editor=grey, benchmark=BENCHMARK, judge=JUDGE)
 found = first.compare(second)
-print(f"wins {found['wins']}, ties {found['ties']}, losses {found['losses']}, of {found['num_shared']} samples")
+print(found["sentences"][0])
 
 again = editeval.open_run(first.path)
 try:

@@ -159,9 +159,12 @@ class Run:
         return list(self._report()["summaries"])
 
     def compare(self, other: Run | str | Path) -> dict[str, Any]:
-        """How this run stands to `other` by their headline scores, pair by pair of samples that both have."""
+        """How this run stands to `other` by their headline scores, on the samples that both have.
+
+        What `editeval compare --intersect --json` prints: `remarks` names what differs besides the edits.
+        """
         path = other.path if isinstance(other, Run) else Path(other)
-        return dict(comparison.by_scores([self.path, path])[0])
+        return dict(comparison.by_scores([self.path, path], comparison.ComparisonPlan(is_intersected=True)))
 
     def report(self) -> Path:
         """The page report.html."""

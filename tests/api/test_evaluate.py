@@ -76,7 +76,7 @@ def test_a_run_is_compared_with_another_one(run: editeval.Run) -> None:
     darker = editeval.evaluate(
         editor=lambda image, text: image.point(lambda value: value // 2), judge=bright, benchmark=ROWS, progress=False
     )
-    found = run.compare(darker.path)
+    found = run.compare(darker.path)["pairs"][0]["overall"]
     assert (found["wins"], found["losses"]) == (5, 0) and found["num_shared"] == 6
 
 
@@ -121,7 +121,7 @@ SAID = {
     "own_judge": "^changed: 0.00, 100% scored$",
     "own_benchmark": "^0000 light 10.0$",
     "judge_images": r"^a.png \{'l1': 0.41",
-    "compare_two": r"^wins \d+, ties \d+, losses \d+, of \d+ samples$",
+    "compare_two": r"^evaluate-\w+ and evaluate-\w+ on overall: difference ",
 }
 
 

@@ -384,9 +384,10 @@ def test_scores_of_runs_are_compared_without_a_judge(place: Path) -> None:
     for name in ("dark", "light"):
         assert cli("score", name, "scored.yaml", cwd=place).returncode in (0, 3)
     done = compare(place, "dark", "light", "--json")
-    (one,) = json.loads(done.stdout)["scores"]
-    assert (one["num_shared"], one["is_same_judge"]) == (NUM, True) and one["wins"] + one["ties"] + one["losses"] == NUM
-    assert "differences of scores" in compare(place, "dark", "light").stdout
+    (pair,) = json.loads(done.stdout)["pairs"]
+    one = pair["overall"]
+    assert one["num_shared"] == one["wins"] + one["ties"] + one["losses"] == NUM
+    assert "overall, mean over samples" in compare(place, "dark", "light").stdout
     dark = next((place / "outputs").glob("dark-*"))
     shutil.copytree(dark, place / "elsewhere" / dark.name)
     twice = compare(place, str(dark), f"elsewhere/{dark.name}")

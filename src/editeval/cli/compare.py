@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import math
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 from operator import or_
 from pathlib import Path
+from typing import TextIO
 
-from editeval.cli.console import interruptible, result_console, run_dirs
+from editeval.cli.console import REGRESSED, interruptible, result_console, run_dirs
 from editeval.config.consent import odd_file
 from editeval.config.load import load_judges
 from editeval.config.schema import Config
 from editeval.errors import ConfigError, UserError
 from editeval.files import write_atomic
 from editeval.reports.data import JsonObject
-from editeval.reports.tables import to_json
+from editeval.reports.tables import replacing, to_json
 from editeval.run.pair_verdicts import Verdicts, document
 from editeval.run.plan import ScoreSetPlan
 from editeval.run.recorded import settings_here, stranger_of
+from editeval.store.directories import resolve_run
 from editeval.store.manifest import run_id
 from editeval.store.opponent import Opponent
 from editeval.store.run_store import RunStore
 
 ONLY_WITH_JUDGE = ("max_pairs", "all", "set", "data", "allow_code")
+ONLY_BY_SCORES = ("metric", "intersect", "baseline", "fail_on_regression", "to", "output")
 
 
 def compare(options: argparse.Namespace) -> int:
-    """0 if there is a result, 3 if some questions have no verdict, 128 + signal after an interrupt."""
+    """0 if there is a result, 3 if some questions have no verdict, 128 + signal after an interrupt.
+
+    REGRESSED if a run is, or may be, worse than the baseline by more than the margin.
+    """
+    if options.judge is not None or options.verdicts is not None:
+        given = [name for name in ONLY_BY_SCORES if getattr(options, name) not in (None, False)]
+        if given:
+            raise ConfigError(f"--{given[0].replace('_', '-')}: is about the scores of the runs; leave --judge out")
     if options.judge is None:
         given = [name for name in ONLY_WITH_JUDGE if getattr(options, name)]
         if given:
@@ -177,20 +189,49 @@ def _shown(options: argparse.Namespace, found: JsonObject, default: Path | None)
 
 
 def _of_scores(options: argparse.Namespace) -> int:
-    """The paired differences of the headline scores that the runs show."""
-    from editeval.reports.standings import render_scores
-    from editeval.run.comparison import by_scores
+    """The paired differences of the scores that the runs show."""
+    from editeval.reports import comparison_tables as tables
+    from editeval.run.comparison import ComparisonPlan, by_scores
 
     if options.out or options.seed:
         raise ConfigError(
             f"--{'out' if options.out else 'seed'}: is about verdicts on pairs; give --judge or --verdicts"
         )
-    directories = list(dict.fromkeys(run_dirs(options)))
-    if len(directories) < 2:
-        raise ConfigError(f"compare takes two runs or more, got {len(directories)}")
-    found = by_scores(directories)
-    if options.json:
-        sys.stdout.write(to_json({"scores": found}) + "\n")
+    if options.output and not options.to:
+        raise ConfigError("--output: as what? give --to md, csv, json or tex")
+    if options.json and options.to:
+        raise ConfigError("--json: the same as --to json; give one of the two")
+    margin = options.fail_on_regression
+    if margin is not None and not (math.isfinite(margin) and margin >= 0):
+        raise ConfigError(f"--fail-on-regression: must be 0 or more, in the metric's numbers, got {margin}")
+    if margin is not None and options.baseline is None:
+        raise ConfigError("--fail-on-regression: against what? name a run with --baseline")
+    directories, place = run_dirs(options), Path(options.output_dir)
+    baseline = None if options.baseline is None else resolve_run(options.baseline, place)
+    plan = ComparisonPlan(options.metric or "", options.intersect, baseline, margin)
+    found = by_scores([*directories, *([baseline] if baseline else [])], plan)
+    writers = {"md": tables.write_md, "csv": tables.write_csv, "tex": tables.write_tex, "json": _write_json}
+    if options.to is None and not options.json:
+        tables.render_scores(found, result_console())
     else:
-        render_scores(found, result_console())
-    return 0
+        with _opened(options.output) as out:
+            writers[options.to or "json"](found, out)
+    gate = found["gate"]
+    return REGRESSED if gate and any(one["is_regression"] for one in gate["runs"]) else 0
+
+
+@contextlib.contextmanager
+def _opened(output: str | None) -> Iterator[TextIO]:
+    """stdout, or a file that is there when all is written. Raises UserError if it cannot be."""
+    if output in (None, "-"):
+        yield sys.stdout
+        return
+    try:
+        with replacing(Path(str(output))) as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be written: {error.strerror or error}") from error
+
+
+def _write_json(document: JsonObject, out: TextIO) -> None:
+    out.write(to_json(document) + "\n")

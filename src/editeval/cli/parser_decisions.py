@@ -7,6 +7,8 @@ from editeval.cli.console import EXIT_CODES
 from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command, flag, switch
 from editeval.config.ready import located
 
+COMPARISONS = ("md", "csv", "json", "tex")
+
 
 def add_gate(commands: Commands[Parser]) -> None:
     add_command(
@@ -43,6 +45,17 @@ def add_comparisons(commands: Commands[Parser]) -> None:
             help="configuration whose judge compares two edits (protocol: pairwise, ...)",
         ),
         flag("--verdicts", metavar="FILE", help="people's verdicts instead: .jsonl, MMRB2's .json, ImagenHub's folder"),
+        flag("--metric", metavar="NAME", help="by scores: which, as the runs call it (default: the headline)"),
+        switch("--intersect", "by scores: the samples that all have; what else differs is said, and no error"),
+        flag("--baseline", metavar="RUN", help="by scores: each other run is compared with this one alone"),
+        flag(
+            "--fail-on-regression",
+            type=float,
+            metavar="MARGIN",
+            help="exit code 4 unless the 95 %% interval excludes a loss of more than MARGIN",
+        ),
+        flag("--to", choices=COMPARISONS, help="by scores: print it as this"),
+        flag("--output", metavar="PATH", help="of --to (default: stdout)"),
         flag("--max-pairs", type=int, metavar="N", help="ask about at most N pairs of edits"),
         switch("--all", "ask about every pair of edits, whatever the answers are"),
         flag("--out", metavar="FOLDER", help="of comparison.json and .md (default: comparisons/ beside the runs)"),
@@ -50,9 +63,15 @@ def add_comparisons(commands: Commands[Parser]) -> None:
         flag("--set", action="append", default=[], metavar="A.B=C", help="of the judge; repeatable"),
         flag("--data", metavar="PATH", help="where the data of the runs' benchmark are now"),
         *(RUNS_IN, JSON, CODE, DEBUG),
-        epilog="examples:\n  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
+        epilog="examples:\n  editeval compare runA runB\n"
+        "  editeval compare new --baseline old --fail-on-regression 0.2\n"
+        "  editeval compare runA runB runC --judge judge.yaml --max-pairs 500\n"
         "  editeval compare --verdicts people.jsonl\n\n" + EXIT_CODES,
     )
+    _add_bridge_and_plan(commands)
+
+
+def _add_bridge_and_plan(commands: Commands[Parser]) -> None:
     add_command(
         commands,
         "bridge",

@@ -12,7 +12,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.cli.console import continuing, interruptible, overrides_of, result_console
+from editeval.cli.console import add_step_summary, continuing, interruptible, overrides_of, result_console
 from editeval.config.consent import VERBS
 from editeval.config.load import read_config
 from editeval.config.schema import Config, Execution
@@ -63,6 +63,7 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     if result.report is not None:
         if display != "json":
             render_terminal(result.report, result_console())
+        add_step_summary(result.plan.dir / "report.md")
         for line in result.stopped:
             sys.stderr.write(f"{line}: {continuing(argv)}\n")
         if result.exit_code and not result.stopped:

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from editeval.reports.data import JsonObject
-from editeval.reports.format import format_interval
 from editeval.reports.markdown import escaped
-from editeval.text import NOTHING, fixed, printable, share
+from editeval.text import NOTHING, printable, share
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 Rows = Sequence[Sequence[str]]
 _STANDINGS = ("place", "model", "Elo", "95 % interval", "true place", "verdicts")
 _PAIRS = ("question", "pair", "images", "wins", "ties", "losses", "first won", "interval", "read", "asked of all")
-_SCORES = ("pair", "metric", "shared", "wins", "ties", "losses", "difference", "95 % interval", "scored", "scored")
 _POSITION = ("question", "both orders read", "flip with the order", "first image won", "95 % interval")
 
 
@@ -31,32 +29,17 @@ def render_comparison(document: JsonObject, console: Console) -> None:
         console.print(Text(line), highlight=False)
 
 
-def render_scores(pairs: Sequence[JsonObject], console: Console) -> None:
-    """Prints runs compared by their scores."""
-    console.print(_table("differences of scores", _SCORES, [_scored(one) for one in pairs]))
-    if not all(one["is_same_judge"] for one in pairs):
-        console.print("Not all runs were scored by the same judge in the same way.", highlight=False)
-
-
 def _table(title: str, header: Sequence[str], rows: Rows) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=Text(title), title_justify="left")
     for name in header:
-        is_text = name in ("model", "pair", "question", "metric")
+        is_text = name in ("model", "pair", "question")
         table.add_column(name, justify="left" if is_text else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     return table
-
-
-def _scored(one: JsonObject) -> list[str]:
-    name = printable(f"{one['a']} : {one['b']}")
-    counted = [str(one[what]) for what in ("num_shared", "wins", "ties", "losses")]
-    interval = format_interval(one["low"], one["high"]) or one["interval_note"].replace("_", " ") or NOTHING
-    covered = [f"{one[what]['num_scored']}/{one[what]['num_samples']}" for what in ("first", "second")]
-    return [name, printable(one["metric"]), *counted, fixed(one["difference"]), interval, *covered]
 
 
 def comparison_markdown(document: JsonObject) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,19 +59,21 @@ def _drawn(columns: Sequence[Floats]) -> list[Chance]:
     longest = max(map(len, columns))
     totals = np.zeros((NUM_DRAWS, len(columns)))
     for block, start in enumerate(range(0, longest, _BLOCK)):
-        part = np.zeros((_BLOCK, len(columns)))
+        width = min(_BLOCK, longest - start)
+        part = np.zeros((width, len(columns)))
         for number, values in enumerate(columns):
-            mine = values[start : start + _BLOCK]
+            mine = values[start : start + width]
             part[: len(mine), number] = mine
-        totals += _signs(block) @ part
+        totals += _signs(block)[:, :width].astype(np.float64) @ part
     extreme = (np.abs(totals) >= np.array([_least(one) for one in columns])).sum(axis=0)
     return [Chance((int(count) + 1) / (NUM_DRAWS + 1), 1 / (NUM_DRAWS + 1)) for count in extreme]
 
 
-def _signs(block: int) -> Floats:
+@lru_cache(maxsize=4)
+def _signs(block: int) -> NDArray[np.int8]:
     """(NUM_DRAWS, _BLOCK) of 1 and -1, those of the clusters from block * _BLOCK on."""
     bits = np.random.default_rng([_SEED, block]).integers(0, 256, (NUM_DRAWS, _BLOCK // 8), np.uint8)
-    return np.unpackbits(bits, axis=1).astype(np.float64) * 2 - 1
+    return np.unpackbits(bits, axis=1).view(np.int8) * np.int8(2) - np.int8(1)
 
 
 def _least(values: Floats) -> float:
