@@ -1,6 +1,7 @@
 """How often the printed intervals are right, by simulation: `make bench-stats`, some minutes; prints Markdown.
 
-Comparisons of two equal runs (`stats.compare`) and summaries of scores with a known mean (`stats.summary`). "marked":
+Comparisons of two equal runs (`stats.compare`), summaries of scores and of yes/no answers with a known mean
+(`stats.summary`), and runs of the editor `simulated`, whose mean is planted. "marked":
 the share of the draws in which there is a word instead of an interval. "where printed": of the other draws alone; not
 shown if they are less than half, for then they are the odd ones. "wrong": an interval was printed, and missed.
 """
@@ -10,16 +11,23 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
+from editeval.benchmarks.procedural import ProceduralBenchmark, ProceduralParams
+from editeval.editors.simulated import Simulated, SimulatedParams
+from editeval.errors import ImageError
+from editeval.images import encode_png
+from editeval.judges.reference import ReferenceJudge
+from editeval.run.plan import KnownAnswers, seed_of
 from editeval.stats import intervals
 from editeval.stats.compare import Scored, compare
 from editeval.stats.summary import Entry, summarise
-from editeval.types import Metric
+from editeval.types import JudgeRequest, Metric, Sample
 
 Numbers = NDArray[np.float64]
 Sizes = Callable[[np.random.Generator, int], NDArray[np.int64]]
@@ -135,6 +143,7 @@ class Population:
     truth: float
     draw: Callable[[np.random.Generator], list[Entry]]
     category: str = "micro"
+    scale: Metric = field(default_factory=lambda: Metric("overall"))
 
 
 def summary_errors(population: Population, num_draws: int) -> Errors:
@@ -142,7 +151,7 @@ def summary_errors(population: Population, num_draws: int) -> Errors:
     chance, errors = np.random.default_rng(SEED), Errors()
     for _ in range(num_draws):
         entries = population.draw(chance)
-        row = next(s for s in summarise(entries, "overall") if s.category == population.category)
+        row = next(s for s in summarise(entries, "overall", population.scale) if s.category == population.category)
         if row.ci_low is not None and row.ci_high is not None:
             errors.add(not row.ci_low <= population.truth <= row.ci_high, "")
         else:
@@ -202,6 +211,34 @@ def _macro(num_small: int, is_shared: bool, num_large: int = 54) -> Population:
     return Population(f"macro: 4 x {num_large} images, a category of {num_small} {whose}", 5.0, draw, "macro")
 
 
+def _mostly_zero(chance: np.random.Generator, num: int) -> Numbers:
+    return np.where(chance.random(num) < 0.82, 0.0, chance.uniform(2, 10, num))
+
+
+def _spread(chance: np.random.Generator, num: int) -> Numbers:
+    return chance.beta(2, 1.5, num) * 10
+
+
+def _yes(share: float, num_clusters: int, size: int) -> Population:
+    """Yes/no answers; those of one image share IMAGE_SHARE of the variance of what decides them."""
+    edge = float(ndtri(share))
+
+    def draw(chance: np.random.Generator) -> list[Entry]:
+        values, clusters = effects(chance, np.full(num_clusters, size))
+        return [("a", str(c), "scored", float(x < edge)) for c, x in zip(clusters, values, strict=True)]
+
+    name = f"yes with {share:g}, {num_clusters} images with {size} {'edit' if size == 1 else 'edits'} each"
+    return Population(name, share, draw, scale=Metric("overall", 0.0, 1.0))
+
+
+def rates() -> Iterator[Population]:
+    """Yes/no metrics."""
+    for share in (0.02, 0.05, 0.3, 0.5):
+        for num in (12, 54, 270):
+            yield _yes(share, num, 1)
+        yield _yes(share, 54, 3)
+
+
 def populations() -> Iterator[Population]:
     """The shapes that are known to make intervals too narrow, and two that are not."""
     tail = 10 - 0.3 * 2 * (1 - np.exp(-5))
@@ -213,6 +250,9 @@ def populations() -> Iterator[Population]:
         yield _alone("70 % at 10, a long tail", num, _long_tail, float(tail))
     for num in (12, 20, 54, 270):
         yield _alone("half at 0", num, _half_zero, 3.0)
+    for num in (20, 54, 270):
+        yield _alone("82 % at 0", num, _mostly_zero, 0.18 * 6)
+        yield _alone("spread over the scale", num, _spread, 10 * 2 / 3.5)
     for name, sizes in list(SIZES.items())[2:]:
         for count in NUM_CLUSTERS:
             yield _clustered(name, sizes, count)
@@ -220,6 +260,58 @@ def populations() -> Iterator[Population]:
         yield _macro(num_small, is_shared=True)
     for num_small in (2, 3, 6, 12):
         yield _macro(num_small, is_shared=False)
+
+
+def planted_errors(num_runs: int, num_per_category: int, size: int = 64) -> Errors:
+    """Runs of `simulated` on the built-in benchmark, each with seeds of its own: how often the planted mean is missed.
+
+    Every answer that it may give is scored once, by the judge `reference`; a run draws its answers as the editor does.
+    """
+    samples = list(ProceduralBenchmark(ProceduralParams(num_per_category=num_per_category, size=size)))
+    answers = Simulated.known_answers(SimulatedParams())
+    scores = {sample.id: dict(_scored(sample, answers)) for sample in samples}
+    truth, errors = _planted_mean(answers, scores), Errors()
+    for run in range(num_runs):
+        entries: list[Entry] = []
+        for sample in samples:
+            value = scores[sample.id].get(answers.drawn(sample.id, seed_of(run, sample.id)))
+            entries.append((sample.category, sample.cluster, "failed" if value is None else "scored", value))
+        row = summarise(entries, "overall")[-1]
+        is_known = row.ci_low is not None and row.ci_high is not None
+        errors.add(is_known and not row.ci_low <= truth <= row.ci_high, row.interval_note)
+    return errors
+
+
+def _scored(sample: Sample, answers: KnownAnswers) -> Iterator[tuple[str, float]]:
+    """(answer, headline score) of every image that the editor may give."""
+    assert sample.target is not None and sample.mask is not None
+    source, target, mask = sample.image.read(), sample.target.read(), sample.mask.read()
+    judge = ReferenceJudge(ReferenceJudge.Params())
+    for name in answers.chances(sample.id):
+        try:
+            edit = encode_png(answers.image(name, (source, target), seed_of(0, sample.id)))
+        except ImageError:
+            continue  # it fails
+        request = JudgeRequest(sample.id, (source,), edit, sample.instruction, target, mask)
+        value = judge.judge([request])[0][0].value
+        if value is not None:
+            yield name, value
+
+
+def _planted_mean(answers: KnownAnswers, scores: Mapping[str, Mapping[str, float]]) -> float:
+    """Expected sum of the scores by the expected number of samples that have one."""
+    parts = [(answers.chances(key).get(name, 0.0), value) for key, of in scores.items() for name, value in of.items()]
+    return sum(chance * value for chance, value in parts) / sum(chance for chance, _ in parts)
+
+
+def print_planted(num_runs: int) -> None:
+    print(f"\nRuns of `simulated`: coverage of the planted mean ({num_runs} runs a row)\n")
+    print("| samples | marked | where printed | wrong |\n|:--|:--|--:|--:|")
+    for num in (11, 54):
+        errors = planted_errors(num_runs, num)
+        printed = None if errors.printed is None else 1 - errors.printed
+        marked, _, *shown = _cells(errors, 0, printed).split(" | ")
+        print(f"| {5 * num} | {marked} | {' | '.join(shown)} |", flush=True)
 
 
 def print_comparisons(num_draws: int) -> None:
@@ -237,9 +329,14 @@ def print_comparisons(num_draws: int) -> None:
 
 
 def print_summaries(num_draws: int) -> None:
-    print(f"\nSummaries: coverage of the 95 % interval ({num_draws} draws a row)\n")
+    _print_coverage("Summaries", populations(), num_draws)
+    _print_coverage("Yes/no metrics", rates(), num_draws)
+
+
+def _print_coverage(title: str, shapes: Iterable[Population], num_draws: int) -> None:
+    print(f"\n{title}: coverage of the 95 % interval ({num_draws} draws a row)\n")
     print("| scores | marked | the t, all draws | where printed | wrong |\n|:--|:--|--:|--:|--:|")
-    for population in populations():
+    for population in shapes:
         errors = summary_errors(population, num_draws)
         printed = None if errors.printed is None else 1 - errors.printed
         cells = _cells(errors, errors.num_draws - errors.num_wrong, printed)
@@ -259,9 +356,12 @@ def main() -> None:
     parser.add_argument(
         "--draws", type=int, default=2000, metavar="N", help="a row; the error of .05 is .005 with 2000"
     )
+    parser.add_argument("--only", choices=("comparisons", "summaries", "planted"), help="one part")
     options = parser.parse_args()
-    print_comparisons(options.draws)
-    print_summaries(options.draws)
+    parts = {"comparisons": print_comparisons, "summaries": print_summaries, "planted": print_planted}
+    for name, part in parts.items():
+        if options.only in (None, name):
+            part(options.draws if name != "planted" else min(options.draws, 500))
 
 
 if __name__ == "__main__":

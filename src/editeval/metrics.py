@@ -193,6 +193,11 @@ class Summary:
     lowest: float | None  # the mean if every missing score were the scale's low end ...
     highest: float | None  # ... and if it were the high one; None: it has no such end
     interval_note: str = ""  # why a mean has no interval: one of the words of `stats.intervals`
+    interval_kind: str = ""  # t | wilson | clopper_pearson; empty: there is no interval
+    lower_quartile: float | None = None  # between two values by their distance, as NumPy does it
+    upper_quartile: float | None = None
+    num_at_low: int | None = None  # scores at the low end of the metric's scale ...
+    num_at_high: int | None = None  # ... and at the high one; None: it has no such end
 
     @property
     def coverage(self) -> float:

@@ -80,7 +80,8 @@ batch_size devices_per_worker overlap
 _OTHERS = """
 params execution categories data.categories benchmark diffusion_model reward_model reward_models prompts
 tracking tracking.type tracking.project tracking.offline
-evaluation logging evaluation.name evaluation.metrics evaluation.limit evaluation.first evaluation.samples
+evaluation logging evaluation.name evaluation.metrics evaluation.controls evaluation.limit evaluation.first
+evaluation.samples
 logging.level logging.console_output logging.file_output logging.save_to_file
 """
 DATA = {

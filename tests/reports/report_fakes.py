@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from editeval.prompts import CATEGORIES
-from editeval.reports.data import Report, coverage_of, decide_badge, survey
+from editeval.reports.badge import decide_badge
+from editeval.reports.data import Report, coverage_of, survey
 from editeval.store.records import SampleRow
 from editeval.types import Score, Summary
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from report_fakes import believable_rows, row_of
 
-from editeval.reports.data import INVALID, VALID, WARNED, Survey, coverage_of, decide_badge, survey
+from editeval.reports.badge import decide_badge
+from editeval.reports.data import INVALID, VALID, WARNED, Survey, coverage_of, survey
 from editeval.types import Metric, Score
 
 

@@ -33,14 +33,16 @@ def shown(report: Report, width: int = 140, is_terminal: bool = False) -> str:
 def test_markdown_shows_only_the_statistics_asked_for(make_report: Make, rows: list[SampleRow], tmp_path: Path) -> None:
     text = write_report_md(make_report(rows, statistics=("median", "count")), tmp_path).read_text("utf-8")
     header = next(line for line in text.splitlines() if line.startswith("| category"))
-    assert header == "| category | median | n | coverage | if all scored |"
+    assert header == "| category | median | quartiles | n | coverage | if all scored |"
     assert "mean" not in text
 
 
 def test_markdown_of_a_complete_run_has_no_bounds(make_report: Make, tmp_path: Path) -> None:
     report = make_report([row_of(i, value=i / 3) for i in range(20)])
     text = write_report_md(report, tmp_path).read_text("utf-8")
-    assert "| category | mean | 95 % interval | std | median | min | max | n | coverage |" in text
+    assert (
+        "| category | mean | 95 % interval | std | median | quartiles | min | max | at 0 / 10 | n | coverage |" in text
+    )
     assert "if all" not in text
 
 
@@ -71,7 +73,7 @@ def test_category_without_scores_shows_dashes_never_zeros(make_report: Make, tmp
     rows = [row_of(0, "failed"), *[row_of(i, value=5.0 + i / 10) for i in (1, 6, 11)]]
     text = write_report_md(make_report(rows), tmp_path).read_text("utf-8")
     line = next(line for line in text.splitlines() if line.startswith("| physical"))
-    assert line == "| physical | - | - | - | - | - | - | 0/1 | 0 % | 0.00 to 10.00 |"
+    assert line == "| physical | - | - | - | - | - | - | - | - / - | 0/1 | 0 % | 0.00 to 10.00 |"
 
 
 def test_terminal_shows_categories_bounds_causes_time_and_path(make_report: Make, rows: list[SampleRow]) -> None:
@@ -182,3 +184,26 @@ def test_a_table_of_small_scores_shows_them(make_report: Make) -> None:
     report = make_report([row_of(i, value=0.001 * (i + 1)) for i in range(20)])
     for text in (render_report_md(report), shown(report, width=200)):
         assert "0.011" in text and "0.01 " not in text and "0.00 to" not in text
+
+
+def test_below_98_percent_the_mean_is_called_no_headline(make_report: Make) -> None:
+    rows = [row_of(i, value=i / 10) for i in range(98)]
+    for report, is_told in ((make_report([*rows, row_of(98, value=None)]), False), (make_report(rows), False)):
+        assert ("no headline" in render_report_md(report)) is is_told
+    report = make_report([*rows, *[row_of(i, value=None) for i in range(98, 101)]])
+    for text in (render_report_md(report), " ".join(shown(report, width=80).split())):
+        assert "98 of 101 samples scored (97 %), no headline (that takes 98 %)" in text
+    assert report.badge == "valid with warnings"
+
+
+def test_quartiles_and_shares_at_the_ends_stand_in_the_table_and_a_saturated_scale_is_told(make_report: Make) -> None:
+    report = make_report([row_of(i, value=10.0 if i < 12 else i / 10) for i in range(20)])
+    counted = [
+        replace(s, lower_quartile=1.5, upper_quartile=10.0, num_at_low=0, num_at_high=12) for s in report.summaries
+    ]
+    report = replace(report, summaries=tuple(counted))
+    text = render_report_md(report)
+    assert "| 1.50 to 10.00 |" in text and "| 0 % / 60 % |" in text
+    assert "More than half of the scores are at the high end" in text and "high end" in shown(report, width=80)
+    rates = tuple(replace(s, interval_kind="wilson") for s in counted)
+    assert "More than half" not in render_report_md(replace(report, summaries=rates)), "yes/no has only ends"

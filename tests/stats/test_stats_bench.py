@@ -26,7 +26,7 @@ def test_every_row_is_printed_and_its_shares_are_shares(bench: ModuleType, capsy
     bench.print_comparisons(2)
     bench.print_summaries(2)
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ") and "marked" not in line]
-    assert len(rows) == 6 * 5 + len(list(bench.populations()))
+    assert len(rows) == 6 * 5 + len([*bench.populations(), *bench.rates()])
     for row in rows:
         *_, every, printed, wrong = (cell.strip() for cell in row.strip("|").split("|"))
         assert 0 <= float(every) <= 1 and 0 <= float(wrong) <= 1
@@ -46,8 +46,13 @@ def test_populations_have_the_mean_that_they_claim(bench: ModuleType) -> None:
     import numpy as np
 
     chance = np.random.default_rng(0)
-    for population in bench.populations():
+    for population in (*bench.populations(), *bench.rates()):
         if population.category == "micro":
             means = [np.mean([value for *_, value in population.draw(chance)]) for _ in range(60)]
             error = np.std(means, ddof=1) / np.sqrt(60)
             assert abs(np.mean(means) - population.truth) < 4 * error, population.name
+
+
+def test_runs_of_the_simulated_editor_are_drawn_anew_and_their_mean_is_the_planted_one(bench: ModuleType) -> None:
+    errors = bench.planted_errors(4, 4)
+    assert errors.num_draws == 4 and errors.num_wrong <= errors.num_draws

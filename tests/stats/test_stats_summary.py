@@ -6,12 +6,14 @@ import math
 import random
 import statistics
 
+import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editeval.stats.summary import Entry, State, summarise
-from editeval.types import Summary
+from editeval.types import Metric, Summary
 
 
 def scored(value: float, category: str = "a", cluster: str = "") -> Entry:
@@ -178,3 +180,46 @@ def test_micro_is_what_the_standard_library_computes(entries: list[Entry]) -> No
     num_missing = len(entries) - len(values)
     assert micro.lowest == pytest.approx(statistics.mean([*values, *[0.0] * num_missing]), abs=1e-12)
     assert micro.highest == pytest.approx(statistics.mean([*values, *[10.0] * num_missing]), abs=1e-12)
+
+
+YES_NO = Metric("accuracy", 0.0, 1.0)
+
+
+def test_a_yes_no_metric_has_the_interval_of_a_share_in_every_row_of_samples() -> None:
+    entries = [scored(float(n % 3 == 0), "often") for n in range(54)] + [scored(0.0, "never") for _ in range(54)]
+    rows = named(summarise(entries, "accuracy", YES_NO))
+    told = {name: (row.interval_kind, row.ci_low, row.ci_high) for name, row in rows.items()}
+    wilson = scipy.stats.binomtest(18, 54).proportion_ci(method="wilson")
+    exact = scipy.stats.binomtest(0, 54).proportion_ci(method="exact")
+    assert told["often"] == ("wilson", pytest.approx(wilson.low, abs=1e-10), pytest.approx(wilson.high, abs=1e-10))
+    assert told["never"] == ("clopper_pearson", 0.0, pytest.approx(exact.high, abs=1e-10))
+    assert told["micro"][0] == "wilson" and told["macro"][0] == "t"
+
+
+def test_yes_and_no_at_the_ends_of_another_scale_are_in_its_units_and_graded_scores_are_no_rate() -> None:
+    share = named(summarise([scored(float(n % 3 == 0)) for n in range(54)], "x", YES_NO))["micro"]
+    tens = named(summarise([scored(10.0 * (n % 3 == 0)) for n in range(54)], "x"))["micro"]
+    assert tens.ci_low == pytest.approx(10 * (share.ci_low or 0)) and tens.interval_kind == "wilson"
+    graded = named(summarise([scored(5.0), *(scored(10.0 * (n % 3 == 0)) for n in range(54))], "x"))["micro"]
+    assert graded.interval_kind == "t"
+    same = named(summarise([scored(10.0) for _ in range(54)], "x"))["micro"]
+    assert (same.interval_kind, same.interval_note) == ("", "few_distinct"), "nothing shows that it is yes or no"
+
+
+def test_yes_no_scores_of_shared_images_count_as_fewer() -> None:
+    alone = [scored(float(n % 3 == 0)) for n in range(60)]
+    shared = [scored(float(n % 3 == 0), cluster=f"image{n % 3}-{n // 15}") for n in range(60)]
+    one, other = (named(summarise(entries, "x", YES_NO))["micro"] for entries in (alone, shared))
+    assert (one.ci_high or 0) - (one.ci_low or 0) < (other.ci_high or 0) - (other.ci_low or 0)
+    three = [scored(float(n % 2), cluster=str(n % 3)) for n in range(60)]
+    assert named(summarise(three, "x", YES_NO))["micro"].interval_note == "dominant_cluster"
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=40))
+def test_quartiles_are_those_of_numpy_and_ends_are_counted(values: list[float]) -> None:
+    row = named(summarise([scored(value) for value in values], "overall"))["micro"]
+    low, high = np.quantile(values, [0.25, 0.75])
+    assert (row.lower_quartile, row.upper_quartile) == (pytest.approx(low), pytest.approx(high))
+    assert (row.num_at_low, row.num_at_high) == (values.count(0.0), values.count(10.0))
+    bounded = named(summarise([scored(value) for value in values], "x", Metric("x", 0.0, None)))["micro"]
+    assert bounded.num_at_high is None

@@ -22,7 +22,7 @@ from editeval.execution.policy import AT_END
 from editeval.plugins import names_code
 from editeval.redaction import redacted
 from editeval.reports.format import subset_line
-from editeval.run import chains, forecast, recorded
+from editeval.run import chains, controls, forecast, recorded
 from editeval.run.official import expected
 from editeval.run.plan import Plan, device_warnings, look_at, make_plan
 from editeval.run.prepare import new_run_line, recorded_so_far
@@ -182,6 +182,8 @@ def _dry_run(config: Config, fresh: bool) -> int:
         num_left = len(plan.samples) - states["failed"] - scored - unscored
         out(f"{scored} scored, {unscored} unscored, {num_left} to judge\n")
         if line := expected(plan, judging):
+            out(f"                 {one_line(line)}\n")
+        for line in controls.cost_lines(plan, judging, is_judging=num_left > 0):
             out(f"                 {one_line(line)}\n")
     _print_calls(plan)
     return 0

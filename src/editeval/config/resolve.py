@@ -13,6 +13,7 @@ from editeval.config.schema import (
     SECTIONS,
     BenchmarkConfig,
     Config,
+    Controls,
     Count,
     Evaluation,
     Execution,
@@ -130,7 +131,7 @@ def _chosen(node: Node, record: Resolution) -> tuple[int | None, int | None, tup
 
 def _evaluation(node: Node, record: Resolution) -> Evaluation:
     place = child(node, "output_dir")
-    known = ["output_dir", "metrics", "name", "limit", "first", "samples"]
+    known = ["output_dir", "metrics", "name", "controls", "limit", "first", "samples"]
     if place is None:
         place = child(node, "results_dir")
         known.append("results_dir")
@@ -138,7 +139,9 @@ def _evaluation(node: Node, record: Resolution) -> Evaluation:
     output_dir = record.read("evaluation.output_dir", place, parse_path, Path("outputs"))
     listed = child(node, "metrics")
     names = record.read("evaluation.metrics", listed, partial(parse_names, one=STATISTIC), STATISTICS)
-    return Evaluation(output_dir, names, record.read("evaluation.name", child(node, "name"), parse_name, None))
+    name = record.read("evaluation.name", child(node, "name"), parse_name, None)
+    controls: Controls = record.read("evaluation.controls", child(node, "controls"), partial(parse, Controls), "auto")
+    return Evaluation(output_dir, names, name, controls)
 
 
 def _logging(node: Node, output_dir: Path, record: Resolution) -> Logging:

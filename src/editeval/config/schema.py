@@ -32,6 +32,7 @@ Count = Annotated[int, Ge(1)]
 Seed = Annotated[int, Ge(0), Lt(2**31)]
 Seconds = Annotated[float, Gt(0)]
 Images = Literal["all", "first"]
+Controls = Literal["auto", False] | Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Evaluation:
     output_dir: Path
     metrics: tuple[str, ...]
     name: str | None = None  # what the run is called in tables; decides nothing else
+    controls: Controls = "auto"  # samples of each control; auto: where they cost no money
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ survives, so that neither a terminal nor a reader's eye can be steered by an ins
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from editeval.reports.badge import MIN_HEADLINE, is_headline
 from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
 from editeval.reports.official_numbers import official_lines
@@ -28,43 +29,36 @@ def interval_cell(summary: Summary) -> str:
     return format_interval(summary.ci_low, summary.ci_high) or word
 
 
+def saturation_note(summary: Summary | None) -> str:
+    """The word for which end of the scale more than half of the scores are at; empty if they are not, or say yes/no."""
+    if summary is None:
+        return ""
+    return saturated(summary.interval_kind, summary.num_scored, (summary.num_at_low, summary.num_at_high))
+
+
+def saturated(interval_kind: str, num_scored: int, at_ends: tuple[int | None, int | None]) -> str:
+    """As `saturation_note`, of the figures of a summary."""
+    if interval_kind in ("wilson", "clopper_pearson"):
+        return ""
+    words = zip(("at_low_end", "at_high_end"), at_ends, strict=True)
+    return next((word for word, num in words if num is not None and 2 * num > num_scored), "")
+
+
+def coverage_line(report: Report) -> str:
+    """The shares of samples and answers that a run has, each with its 95 % interval; empty for older counts."""
+    counts, total = report.coverage, report.coverage["num_samples"]
+    values = {"scored": counts["scored"], "failed": counts["num_failed"] / total if total else None}
+    named = {"scored": "samples scored", "failed": "edits failed", "parse_rate": "answers read"}
+    known = values | {"parse_rate": counts.get("parse_rate")}
+    found = ((named[name], known[name], ends) for name, ends in counts.get("intervals", {}).items())
+    return ", ".join(f"{what} {share(value)} ({share(low)} to {share(high)})" for what, value, (low, high) in found)
+
+
 def interval_notes(summaries: Sequence[Summary]) -> Iterator[str]:
     """Why means have no interval: a sentence per reason, and the categories that it is true of."""
     for note in dict.fromkeys(s.interval_note for s in summaries if s.interval_note):
         names = ", ".join(category_title(s.category) for s in summaries if s.interval_note == note)
         yield f"{english(f'why_{note}')} ({names})"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of the table of a metric: its title, and the cell of a category."""
-
-    name: str
-    title: str
-    cell: Callable[[Summary], str]
-
-
-def columns(report: Report, summaries: Sequence[Summary]) -> tuple[Column, ...]:
-    """The statistics asked for, then coverage; then bounds if any of `summaries` lacks a score."""
-    wanted = [_statistic(name) for name in STATISTICS if name in report.statistics]
-    if "mean" in report.statistics:
-        wanted.insert(1, Column("interval", "95 % interval", interval_cell))
-    wanted.append(Column("coverage", "coverage", lambda s: share(s.coverage)))
-    if any(s.num_scored < s.num_samples for s in summaries):
-        wanted.append(Column("bounds", "if all scored", _bounds))
-    return tuple(wanted)
-
-
-def _bounds(summary: Summary) -> str:
-    """Where the mean could lie; a dash where nothing is missing."""
-    return format_interval(summary.lowest, summary.highest) if summary.num_scored < summary.num_samples else NOTHING
-
-
-def _statistic(name: str) -> Column:
-    """A column of the table; `count` says of how many."""
-    if name == "count":
-        return Column(name, "n", lambda s: f"{s.num_scored}/{s.num_samples}")
-    return Column(name, name, lambda s: fixed(getattr(s, name)))
 
 
 def rows_of(report: Report, metric: str) -> tuple[Summary, ...]:
@@ -121,7 +115,9 @@ def headline(report: Report) -> str:
     if whole is None or whole.num_scored == 0:
         return "Nothing was scored, so there is no result."
     figures = [_statistic_phrase(report, whole)] if set(report.statistics) & set(STATISTICS[:-1]) else []
-    figures.append(f"{whole.num_scored} of {whole.num_samples} samples scored ({share(whole.coverage)})")
+    is_quoted = is_headline(whole.num_scored, whole.num_samples)
+    doubt = "" if is_quoted else f", no headline (that takes {share(MIN_HEADLINE)})"
+    figures.append(f"{whole.num_scored} of {whole.num_samples} samples scored ({share(whole.coverage)}){doubt}")
     has_bounds = whole.lowest is not None and whole.highest is not None
     if whole.num_scored < whole.num_samples and "mean" in report.statistics and has_bounds:
         figures.append(f"between {fixed(whole.lowest)} and {fixed(whole.highest)} if all were scored")
@@ -130,7 +126,7 @@ def headline(report: Report) -> str:
 
 def _statistic_phrase(report: Report, whole: Summary) -> str:
     name = next(name for name in STATISTICS if name in report.statistics)
-    phrase = f"{name} {_statistic(name).cell(whole)}"
+    phrase = f"{name} {fixed(getattr(whole, name))}"
     interval = f", 95 % interval {interval_cell(whole)}" if name == "mean" else ""
     return f"{phrase} {scale_words(report.scale(whole.metric))}{interval}"
 

@@ -16,6 +16,9 @@ CERTIFIED = "certified"
 _FAILURES = ("failed", "not measured")
 _SHOWN_FAILURES = 4
 
+_NO_RATIO = {"no_contrast": "normalised_no_contrast", "few_controls": "normalised_few_controls"}
+_ARMS = ("identity", "target", "wrong_target", "jpeg_95")
+
 Certificate = JsonObject
 Trust = tuple[Certificate | None, Sequence[Certificate]]
 """Of a judge: its drawn certificate, and the photographic ones, one for each data set of people's judgements."""
@@ -38,6 +41,23 @@ def certificate_warnings(judges: Mapping[str, Trust]) -> list[Message]:
             Message("judge_warning", (printable(name), line)) for one, line in said if one["verdict"] != CERTIFIED
         ]
     return found
+
+
+def control_lines(run: JsonObject) -> list[tuple[str, Message]]:
+    """What the headline's judge gave the controls of a run, and where the model stands between two of them."""
+    controls = run.get("controls")
+    if not controls:
+        return []
+    means, ratio = controls["means"], controls["normalised"]
+    shown = (fixed(means[arm]["mean"]) if arm in means else NOTHING for arm in _ARMS)
+    lines = [("controls", Message("controls", (*shown, max(one["num_scored"] for one in means.values()))))]
+    if ratio is not None and ratio["value"] is not None:
+        ends = f"{fixed(ratio['low'])} - {fixed(ratio['high'])}"
+        interval = Message("interval_unreliable") if ratio["note"] else ends
+        lines.append(("normalised", Message("normalised", (fixed(ratio["value"]), interval))))
+    elif ratio is not None:
+        lines.append(("normalised", Message(_NO_RATIO[ratio["note"]])))
+    return lines
 
 
 def is_trusted(certificate: Certificate | None, photographic: Sequence[Certificate]) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from editeval.files import write_atomic
+from editeval.reports.columns import columns
 from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
     GROUP_TITLES,
-    columns,
     command,
+    coverage_line,
     group_tables,
     headline,
     interval_notes,
@@ -22,9 +23,12 @@ from editeval.reports.format import (
     rows_of,
     run_facts,
     run_title,
+    saturation_note,
     stage_times,
     subset_line,
 )
+from editeval.reports.i18n import english
+from editeval.reports.judge_trust import control_lines
 from editeval.reports.official_numbers import claim_lines
 from editeval.text import printable, shortened
 from editeval.types import Summary
@@ -57,7 +61,8 @@ def _blocks(report: Report, seen: Survey) -> Iterator[Sequence[str]]:
         yield [f"**{escaped(subset_line(report.subset))}**"]
     if report.warnings:
         yield [f"- {escaped(warning)}" for warning in report.warnings]
-    yield [f"- {name}: {escaped(value)}" for name, value in run_facts(report)]
+    shares = [("shares, 95 % intervals", line)] if (line := coverage_line(report)) else []
+    yield [f"- {name}: {escaped(value)}" for name, value in (*shares, *control_lines(report.run), *run_facts(report))]
     if seen.num_scored:
         yield from _scores(report)
     if seen.causes:
@@ -87,6 +92,7 @@ def _scores(report: Report) -> Iterator[Sequence[str]]:
         yield [f"## {escaped(metric_title(report, metric))}"]
         yield _score_table(report, summaries, "category")
         notes = list(interval_notes(summaries)) if "mean" in report.statistics else []
+        notes += [english(word)] if (word := saturation_note(summaries[-1])) else []
         if notes:
             yield [f"- {escaped(note)}" for note in notes]
         for by, rows in group_tables(report) if metric == report.headline_metric else ():

@@ -9,11 +9,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.reports.data import INVALID, INVALID_JUDGE, OF_SUBSET, VALID, Cause, JsonObject, Report, surveyed
+from editeval.reports.columns import columns
+from editeval.reports.data import (
+    INVALID,
+    INVALID_JUDGE,
+    MICRO,
+    OF_SUBSET,
+    VALID,
+    Cause,
+    JsonObject,
+    Report,
+    Survey,
+    surveyed,
+)
 from editeval.reports.format import (
     GROUP_TITLES,
     category_title,
-    columns,
+    coverage_line,
     format_interval,
     group_tables,
     headline,
@@ -27,13 +39,15 @@ from editeval.reports.format import (
     reused_line,
     rows_of,
     run_title,
+    saturation_note,
     score_lines,
     selection_line,
     stage_times,
     subset_line,
     trust_lines,
 )
-from editeval.reports.judge_trust import CERTIFIED, figures_line
+from editeval.reports.i18n import english
+from editeval.reports.judge_trust import CERTIFIED, control_lines, figures_line
 from editeval.reports.official_numbers import claim_lines, official_lines
 from editeval.text import NOTHING, fixed, moment, printable, share, shortened
 from editeval.types import Summary
@@ -42,7 +56,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-_EXPENDABLE = ("median", "std", "min", "max", "count")
+_EXPENDABLE = ("quartiles", "ends", "median", "std", "min", "max", "count")
 """Columns that a narrow terminal does without, in this order; mean, interval, coverage and bounds always stay."""
 
 MAX_TITLE = 40  # characters of a category
@@ -79,24 +93,28 @@ def _blocks(report: Report, console: Console) -> Iterator[RenderableType]:
             yield _score_table(report, summaries, GROUP_TITLES[by], console)
         if "mean" in report.statistics:
             yield from map(Text, interval_notes(rows_of(report, report.headline_metric)))
+        if word := saturation_note(report.headline(MICRO)):
+            yield Text(english(word))
         if len(metrics_of(report)) > 1:
             yield from _component_tables(report, console)
     if seen.causes:
         yield _cause_table(seen.causes)
-    for name, line in _lines(report):
+    for name, line in _lines(report, seen):
         is_path = name == "report"
         style = "bold" if name == "planted" else ""
         yield Text(f"{name:<7} {line}", style, no_wrap=is_path, overflow="ignore" if is_path else None)
 
 
-def _lines(report: Report) -> Iterator[tuple[str, str]]:
+def _lines(report: Report, seen: Survey) -> Iterator[tuple[str, str]]:
     """(name, what there is to say) below the tables."""
     directory = report.run.get("dir")
     said = [
         ("time", "   ".join(f"{name} {value}" for name, value in stage_times(report))),
+        ("shares", coverage_line(report) if seen.num_scored < seen.num_samples or seen.num_unparsed else ""),
         ("edits", policy_shares(report.run)),
         *score_lines(report),
         *trust_lines(report),
+        *((name, str(line)) for name, line in control_lines(report.run)),
         *official_lines(report),
         ("policy", policy_line(report)),
         ("reused", reused_line(report)),

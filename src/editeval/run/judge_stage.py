@@ -17,6 +17,7 @@ from editeval.execution.pool_events import PoolEvent, Result
 from editeval.execution.progress import ProgressLine
 from editeval.plugins import names_code
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
+from editeval.run.controls import Controls
 from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.store import queries
@@ -56,7 +57,10 @@ class JudgeStage(RunningStage):
         spec = worker_spec(stage, plan.config.allow_code)
         workers = workers_of(spec, judging.devices(), stage, plan.log_path(judging))
         self._batches = _batches(plan, judging, store)
-        super().__init__(store, stage, workers, list(self._batches))
+        self._controls = Controls(plan, judging, store)
+        turns = list(self._batches), self._controls.begin(is_judging=bool(self._batches))
+        super().__init__(store, stage, workers, [*turns[0], *turns[1]])
+        self.turns = [turn for turn in turns if turn]
         self.judging_id = judging.id
         self.plugin, self.inputs = judging.judge, judging.known.inputs
         self.name = judge_key(judging)
@@ -78,6 +82,8 @@ class JudgeStage(RunningStage):
         return judge_facts(self._plan, self._judging, self.store)
 
     def samples_of(self, key: str) -> Sequence[str]:
+        if key in self._controls.batches:
+            return ()  # they are no samples
         return [edit.sample_id for edit in self._completed.done(self._batches[key], self.judging_id)]
 
     def began(self) -> None:
@@ -91,6 +97,8 @@ class JudgeStage(RunningStage):
 
         Raises ImageError if none of its images can be read, NotEditedError if there is nothing to judge.
         """
+        if key in self._controls.batches:
+            return self._controls.build(key)
         requests = []
         for edit in self._completed.wait(self._batches[key], self.judging_id):
             try:
@@ -125,6 +133,10 @@ class JudgeStage(RunningStage):
         return request
 
     def record(self, outcome: Result) -> None:
+        if outcome.key in self._controls.batches:
+            if not self._controls.record(outcome):
+                self.over_budget()
+            return
         wanted = len(self._batches[outcome.key])
         if outcome.error is not None and outcome.error.reason == NotEditedError.reason:
             self.progress.total -= wanted

@@ -17,7 +17,7 @@ from editeval.errors import MachineError, Problems
 from editeval.redaction import redacted
 from editeval.reports.data import Report
 from editeval.reports.format import subset_line
-from editeval.run import forecast, imports, official, planted, recorded, reparse, results
+from editeval.run import controls, forecast, imports, official, planted, recorded, reparse, results
 from editeval.run.chains import outdated
 from editeval.run.plan import Plan, make_plan
 from editeval.run.prepare import (
@@ -205,6 +205,8 @@ def _announce(plan: Plan, store: RunStore) -> None:
         log.warning("%s", changed)
     for judging in (one for one in plan.judgings if one.judge.is_remote):
         for line in forecast.lines(plan, judging, forecast.left_to_judge(plan, judging, store)):
+            log.info("Judge %s: %s", judging.name, line)
+        for line in controls.cost_lines(plan, judging, counts.num_scored < counts.num_wanted):
             log.info("Judge %s: %s", judging.name, line)
 
 

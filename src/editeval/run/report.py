@@ -12,6 +12,7 @@ from typing import Any
 from editeval import plugins
 from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
+from editeval.reports import badge as badges
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
 from editeval.reports.i18n import Message
@@ -24,7 +25,8 @@ from editeval.reports.judge_trust import (
     photographic_blocks,
 )
 from editeval.reports.site import write
-from editeval.run import equated, imports, pictures, recorded, results
+from editeval.run import control_checks, equated, imports, pictures, recorded, results
+from editeval.run.counted import Counted
 from editeval.run.index import label_of
 from editeval.run.official import claim_of
 from editeval.run.plan import Plan, hash_of
@@ -32,8 +34,7 @@ from editeval.run.planted import planted
 from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
-from editeval.stats.equating import Equating
-from editeval.stats.summary import Entry, summarise
+from editeval.stats import rates
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
 from editeval.store.ledger_events import (
@@ -49,7 +50,6 @@ from editeval.store.records import SampleRow
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import duration
-from editeval.types import Metric, OfficialMean, Summary
 
 FILES = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html")
 _Certificates = Mapping[str, Trust]
@@ -69,36 +69,32 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         return results.rows(store, shown)
 
     scales = results.scales(store, shown)
-    counted = _Counted(metrics, scales, results.equatings(store, shown))
+    counted = Counted(metrics, scales, results.equatings(store, shown))
     seen = data.survey(counted.passing(samples()), headline, scales.get(headline))
     certificates = _certificates(plan, shown)
     about_judges = certificate_warnings({one.name: certificates[one.id] for one in shown})
     is_same = is_same_benchmark(plan, store)
-    about_benchmark = () if is_same else (data.ANOTHER_BENCHMARK,)
     worked = timeline_of(store.events(), store.attempts())
-    about_clock = (Message("clock_set_back", (duration(worked.set_back_s),)),) if worked.set_back_s else ()
-    others = store.fact(lineage.EDITS_OF_OTHERS)
-    about_others = (Message("edits_of_others", (int(others),)),) if others else ()
     about_bridges, bridges = equated.told(store, shown, counted.entries)
-    about = (*about_bridges, *about_benchmark, *about_others, *about_clock, *_about_sources(plan), *about_judges)
-    is_good = not shown or is_trusted(*certificates[shown[0].id])
-    badge, warnings = data.decide_badge(seen, bool(metrics), plan.editor.is_control, about, is_good)
-    badge += data.OF_SUBSET if plan.subset else ""
+    about = (*about_bridges, *_about_run(plan, store, is_same, worked.set_back_s), *about_judges)
+    controls = control_checks.told(plan, store, shown[0], counted) if shown else None
+    badge, warnings = _badge(plan, seen, shown, (certificates, controls), about)
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
-    also: dict[str, object] = {"official": official, "official_claim": claim_of(store, shown), "equated": bridges}
+    also: dict[str, object] = {"official": official, "official_claim": claim_of(store, shown)}
+    also |= {"equated": bridges, "controls": controls}
     also = {name: value for name, value in also.items() if value}
-    times: dict[str, object] = {**imports.timing(worked.seconds, store)}
     replays = replayed(store, plan.config.diffusion_model.execution.policy)
     return Report(
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
-        coverage=data.coverage_of(seen),
+        coverage=_coverage(seen),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
-        timing=times | {"cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
+        timing={**imports.timing(worked.seconds, store)}
+        | {"cost": replays.cost, "costs": replays.costs, "workers": worked.workers},
         policies=replays.policies,
         batches=batches(store),
         provenance=_provenance(plan, store, shown),
@@ -114,6 +110,47 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         groups=tuple(counted.groups(authors)),
         certificate=certificate_block(certificates[shown[0].id][0] if shown else None),
     )
+
+
+def _coverage(seen: data.Survey) -> data.JsonObject:
+    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted."""
+    counted = {"scored": (seen.num_scored, seen.num_samples), "failed": (seen.num_failed, seen.num_samples)}
+    counted["parse_rate"] = (seen.num_answers - seen.num_unparsed, seen.num_answers)
+    found = {name: rates.of_share(*pair) for name, pair in counted.items() if pair[1]}
+    return {
+        **data.coverage_of(seen),
+        "intervals": {name: [one.low, one.high] for name, one in found.items()},
+        "is_headline": badges.is_headline(seen.num_scored, seen.num_samples),
+    }
+
+
+def _badge(
+    plan: Plan,
+    seen: data.Survey,
+    shown: Sequence[ShownScoreSet],
+    tested: tuple[_Certificates, data.JsonObject | None],
+    about: Sequence[Message],
+) -> tuple[str, tuple[Message, ...]]:
+    """(badge, warnings). `tested`: the certificates and the controls of the judges; the headline's decide the badge."""
+    certificates, controls = tested
+    is_good = True
+    if shown:
+        reads = next((one.judge.reads_instruction for one in plan.judgings if one.id == shown[0].judged_in), True)
+        is_good = is_trusted(*certificates[shown[0].id]) and control_checks.is_sound(controls, reads)
+        about = (*about, *control_checks.warnings(shown[0].name, controls))
+    badge, warnings = badges.decide_badge(seen, bool(shown), plan.editor.is_control, about, is_good)
+    return badge + (data.OF_SUBSET if plan.subset else ""), warnings
+
+
+def _about_run(plan: Plan, store: RunStore, is_same: bool, set_back_s: float) -> Iterator[Message]:
+    """What happened to the run: another benchmark (not `is_same`), edits of others, a clock that was set back."""
+    if not is_same:
+        yield data.ANOTHER_BENCHMARK
+    if others := store.fact(lineage.EDITS_OF_OTHERS):
+        yield Message("edits_of_others", (int(others),))
+    if set_back_s:
+        yield Message("clock_set_back", (duration(set_back_s),))
+    yield from _about_sources(plan)
 
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
@@ -134,64 +171,6 @@ def _certificates(plan: Plan, shown: Sequence[ShownScoreSet]) -> dict[str, Trust
     also = {judging.id: judging.known.equal_ids() for judging in plan.judgings}
     folder = plan.config.evaluation.output_dir
     return {one.id: certificates_in(folder, also.get(one.judged_in) or [one.judged_in]) for one in shown}
-
-
-class _Counted:
-    """The entries of every metric, gathered in one pass over the samples."""
-
-    def __init__(
-        self, metrics: Sequence[str], scales: Mapping[str, Metric], bridged: Mapping[str, Equating] | None = None
-    ) -> None:
-        self._scales, self._bridged = scales, bridged or {}
-        self.entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
-        self._names: dict[str, list[str]] = {by: [] for by in data.GROUPED_BY}
-
-    def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
-        """`samples`, each counted on its way."""
-        for row in samples:
-            for metric, entries in self.entries.items():
-                entries.append(results.entry_of(row, metric))
-            for by, names in self._names.items():
-                names.append(getattr(row, by))
-            yield row
-
-    def groups(self, official: Sequence[tuple[OfficialMean, Sequence[str]]]) -> Iterator[data.SampleGroup]:
-        """The samples by language and by named subset; nothing of one that they all share."""
-        for by, names in self._names.items():
-            if len(set(names)) < 2:
-                continue
-            parts: dict[str, _Counted] = {}
-            for at, name in enumerate(names):
-                if name not in parts:
-                    parts[name] = _Counted(tuple(self.entries), self._scales, self._bridged)
-                for metric, entries in self.entries.items():
-                    parts[name].entries[metric].append(entries[at])
-                for other, all_names in self._names.items():
-                    parts[name]._names[other].append(all_names[at])
-            for name, part in parts.items():
-                told = (number for one in official for number in part.official(*one))
-                means = tuple(told) if name else ()  # the rest of a benchmark has no name
-                yield data.SampleGroup(by, name, tuple(part.summaries()), means)
-
-    def official(self, mean: OfficialMean, labels: Sequence[str]) -> Iterator[dict[str, object]]:
-        """What report.json says of a number that the authors would print: one for each language, as with them."""
-        languages = self._names["language"]
-        several = dict.fromkeys(languages) if len(set(languages)) > 1 else {}
-        for language in several or ("",):
-            scores: dict[str, list[float]] = {}
-            pairs = (pair for label in labels for pair in zip(self.entries[label], languages, strict=True))
-            spoken = (entry for entry, one in pairs if not several or one == language)
-            entries = [entry for entry in spoken if mean.covers(entry[0]) and entry[2] != "not_applicable"]
-            for category, _, _, value in entries:
-                scores.setdefault(category, []).extend([] if value is None else [value])
-            counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
-            said = {"language": language} if several else {}
-            named = {"name": mean.name, "metrics": list(labels), "value": mean.of(scores), "rule": mean.rule}
-            yield {**named, **counts, **said}
-
-    def summaries(self) -> Iterator[Summary]:
-        for metric, entries in self.entries.items():
-            yield from summarise(entries, metric, self._scales.get(metric), self._bridged.get(metric))
 
 
 def publish(plan: Plan, store: RunStore) -> Report:

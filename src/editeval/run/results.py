@@ -15,7 +15,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 
 from editeval.errors import ConfigError, Reason
 from editeval.judges.protocols.protocol import PROTOCOLS, class_of
@@ -32,7 +32,7 @@ from editeval.store.run_store import RunStore
 from editeval.store.score_sets import official_in, scales_in
 from editeval.store.verify import AGAIN, Problem, reported_ids
 from editeval.text import one_line
-from editeval.types import Metric, OfficialMean
+from editeval.types import Metric, OfficialMean, Summary
 
 TOLERANCE = 1e-9  # of a figure in report.json
 EQUATED = "equated by bridge "  # what a score set has in place of a judge's type if its scores went through a bridge
@@ -212,13 +212,22 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
             known[group, metric, summary.category] = asdict(summary)
     for group, summary in told:
         where = f"{summary.get('metric')} of {summary.get('category')}{' in ' if group[0] else ''}{' '.join(group)}"
-        # a version without `interval_note` printed other intervals: these alone cannot be checked
-        unchecked = () if "interval_note" in summary else ("interval_note", "ci_low", "ci_high")
-        for name, value in known.get((group, summary.get("metric"), summary.get("category")), {}).items():
-            if name not in unchecked and not _is_equal(summary.get(name), value):
+        now = known.get((group, summary.get("metric"), summary.get("category")), {})
+        for name, value in now.items():
+            if name not in _unchecked(summary) and not _is_equal(summary.get(name), value):
                 detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
                 yield Problem("report", path.name, detail)
                 return
+
+
+_OF_INTERVALS = ("interval_note", "ci_low", "ci_high")
+
+
+def _unchecked(told: Mapping[str, object]) -> tuple[str, ...]:
+    """Figures that an older version did not print, or by another rule: these alone cannot be checked."""
+    if "interval_kind" in told:
+        return ()
+    return (*_OF_INTERVALS, *(field.name for field in fields(Summary) if field.default is not MISSING))
 
 
 def _is_equal(told: object, known: object) -> bool:

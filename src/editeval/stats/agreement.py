@@ -17,8 +17,8 @@ T = TypeVar("T")
 _Z = 1.959963984540054  # of a 95 % interval
 
 
-def wilson(count: float, total: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of the share `count` of `total`; `total` is at least 1."""
+def wilson(count: float, total: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of the share `count` of `total`; `total` > 0."""
     share, spread = count / total, _Z * _Z / total
     centre = (share + spread / 2) / (1 + spread)
     half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))

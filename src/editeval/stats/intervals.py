@@ -30,7 +30,7 @@ MAX_WEIGHT = 0.2
 MIN_PER_CATEGORY = 3
 MIN_FOR_SKEW = 49  # degrees of freedom; with fewer the skewness is not known well enough to correct for it
 _SAME = 0.01  # of the range: values so close count as one when the most frequent value is looked for
-_RESEMBLANCE = 0.3  # correlation within a cluster that the degrees of freedom are for
+RESEMBLANCE = 0.3  # correlation within a cluster that the degrees of freedom are for
 _NO_VARIATION = 1e-12  # a standard error below this is rounding, not spread
 Clusters = Mapping[str, Sequence[float]]
 
@@ -46,23 +46,26 @@ class StandardError:
     @property
     def half_width(self) -> float:
         """Half of the 95 % interval."""
-        return self._t(LEVEL) * self.value
+        return quantile(self.df) * self.value
 
     def interval(self, mean: float, level: float = LEVEL) -> tuple[float, float]:
         """The interval at `level`; it holds `mean`, though not in its middle if many clusters are skewed.
 
-        With MIN_FOR_SKEW degrees of freedom and a skewness of the clusters beyond 1 the centre moves towards the long
-        tail (Johnson 1978, J. Am. Stat. Assoc. 73, 536): t alone is too short there.
+        With MIN_FOR_SKEW degrees of freedom and a skewness of the clusters beyond 1 the end in the long tail lies
+        further out, by the correction of Johnson (1978, J. Am. Stat. Assoc. 73, 536): t alone is too short there. He
+        moves the other end as well, which covers .93 of the means of 54 scores with a long tail instead of .95.
         """
-        t, shift = self._t(level), 0.0
+        t, shift = quantile(self.df, level), 0.0
         if self.df >= MIN_FOR_SKEW and abs(self.skew) * math.sqrt(self.df + 1) > 1:
             shift = self.skew / 6 * (1 + 2 * t * t) * self.value
-        return mean + shift - t * self.value, mean + shift + t * self.value
+        return mean + min(shift, 0.0) - t * self.value, mean + max(shift, 0.0) + t * self.value
 
-    def _t(self, level: float) -> float:
-        from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes a second more to import
 
-        return float(stdtrit(self.df, 0.5 + level / 2))
+def quantile(df: float, level: float = LEVEL) -> float:
+    """Of Student's t: half an interval in standard errors."""
+    from scipy.special import stdtrit  # scipy.stats takes a second more to import
+
+    return float(stdtrit(df, 0.5 + level / 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Interval:
     low: float | None
     high: float | None
     note: str = ""
+    kind: str = "t"  # by which rule: Student's t, or one of `stats.rates`
 
 
 def interval(
@@ -171,8 +175,8 @@ def _merged(categories: Sequence[Clusters], means: Sequence[float]) -> list[_Par
 
 
 def _variance(weight: float, squares: float) -> float:
-    """Of a cluster's own mean, as a share of that of one value, if its values correlate by _RESEMBLANCE."""
-    return _RESEMBLANCE + (1 - _RESEMBLANCE) * squares / weight**2
+    """Of a cluster's own mean, as a share of that of one value, if its values correlate by RESEMBLANCE."""
+    return RESEMBLANCE + (1 - RESEMBLANCE) * squares / weight**2
 
 
 def _degrees_of_freedom(parts: Sequence[_Part]) -> float:

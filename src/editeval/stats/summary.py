@@ -10,10 +10,10 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from editeval.stats import intervals
+from editeval.stats import intervals, rates
 from editeval.stats.equating import Equating
 from editeval.stats.intervals import Interval, StandardError
 from editeval.types import Metric, Summary
@@ -33,7 +33,7 @@ def summarise(
     `interval_note` says why. What is "not_applicable" is counted nowhere. `bridged`: what the values went through; its
     error is in the intervals.
     """
-    scale = scale or Metric(metric)
+    scale = replace(scale, name=metric) if scale else Metric(metric)
     categories: dict[str, _Group] = {}
     everything = _Group()
     for number, (category, cluster, state, value) in enumerate(entries):
@@ -51,11 +51,12 @@ def summarise(
         total = sum(weights.values()) or 1
         return bridged.mean_error({name: num / total for name, num in weights.items()}, counts) if bridged else None
 
+    is_rate = bridged is None and rates.is_yes_no((v for group in categories.values() for v in group.values()), scale)
     groups = list(categories.values())
     return [
-        *(_summary(scale, metric, name, group, None, further({name: 1})) for name, group in categories.items()),
-        _summary(scale, metric, "macro", everything, groups, further(dict.fromkeys(counts, 1))),
-        _summary(scale, metric, "micro", everything, None, further(counts)),
+        *(_summary(scale, name, group, None, further({name: 1}), is_rate) for name, group in categories.items()),
+        _summary(scale, "macro", everything, groups, further(dict.fromkeys(counts, 1)), is_rate),
+        _summary(scale, "micro", everything, None, further(counts), is_rate),
     ]
 
 
@@ -72,6 +73,10 @@ class _Group:
     def values(self) -> list[float]:
         return [value for values in self.clusters.values() for value in values]
 
+    def num_at(self, end: float | None) -> int | None:
+        """How many scores are at this end of the scale; None without one."""
+        return None if end is None else sum(value == end for value in self.values())
+
     def bound(self, missing: float | None) -> float | None:
         """The mean if every sample without a score had `missing`; None if one has none and there is no such score."""
         num_samples = self.states.total()
@@ -85,11 +90,11 @@ class _Group:
 
 def _summary(
     scale: Metric,
-    metric: str,
     category: str,
     counted: _Group,
     categories: Sequence[_Group] | None,
     further: StandardError | str | None,
+    is_rate: bool,
 ) -> Summary:
     """`counted` gives the counts and, without `categories`, the statistics; else these do, all equally weighted."""
     groups = [counted] if categories is None else categories
@@ -97,9 +102,10 @@ def _summary(
     is_complete = bool(groups) and len(means) == len(groups)
     values = counted.values() if categories is None else means if is_complete else []
     mean = _mean(values) if values else None
-    found = _interval(groups, scale, further) if mean is not None else Interval(None, None)
+    found = _interval(groups, scale, further, is_rate) if mean is not None else Interval(None, None)
+    low, high = quartiles(values)
     return Summary(
-        metric=metric,
+        metric=scale.name,
         category=category,
         num_samples=counted.states.total(),
         num_scored=counted.states["scored"],
@@ -115,10 +121,26 @@ def _summary(
         lowest=_bound(groups, scale.low),
         highest=_bound(groups, scale.high),
         interval_note=found.note,
+        interval_kind=found.kind if found.low is not None else "",
+        lower_quartile=low,
+        upper_quartile=high,
+        num_at_low=counted.num_at(scale.low),
+        num_at_high=counted.num_at(scale.high),
     )
 
 
-def _interval(groups: Sequence[_Group], scale: Metric, further: StandardError | str | None) -> Interval:
+def quartiles(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """The first and the third; of nothing there are none."""
+    if len(values) < 2:
+        return (values[0], values[0]) if values else (None, None)
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+def _interval(groups: Sequence[_Group], scale: Metric, further: StandardError | str | None, is_rate: bool) -> Interval:
+    """Of one group of yes/no scores that of a share; else Student's t."""
+    if is_rate and len(groups) == 1:
+        return rates.of_yes_no(groups[0].clusters, scale)
     found = intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups], further)
     return on_scale(found, scale)
 
@@ -127,7 +149,10 @@ def running_interval(scores: Mapping[str, Sequence[float]], scale: Metric) -> tu
     """(mean, low, high) of scores by cluster, as the report's row `micro` will have them."""
     values = [value for group in scores.values() for value in group]
     mean = math.fsum(values) / len(values)
-    found = on_scale(intervals.interval([scores], [mean]), scale)
+    if rates.is_yes_no(values, scale):
+        found = rates.of_yes_no(scores, scale)
+    else:
+        found = on_scale(intervals.interval([scores], [mean]), scale)
     return mean, found.low, found.high
 
 

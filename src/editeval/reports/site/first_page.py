@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
-from editeval.reports.format import change_of
+from editeval.reports.format import change_of, saturated
 from editeval.reports.i18n import Message, is_word
 from editeval.reports.site import charts, markup, page
 from editeval.reports.site.markup import Html, h, t
@@ -165,6 +165,18 @@ def _reach(runs: Sequence[RunView]) -> tuple[float, float]:
     return min(run.ends[0] for run in runs), max(run.ends[1] for run in runs)
 
 
+def _at_end(summary: Summary, name: str) -> str:
+    """Which share of the scores is at that end of the scale; a dash in reports of before, and without such an end."""
+    num = summary.get(name)
+    return NOTHING if num is None or not summary["num_scored"] else share(num / summary["num_scored"])
+
+
+def _saturated(summary: Summary) -> str:
+    """As `saturation_note`, of JSON values of any version."""
+    at_ends = summary.get("num_at_low"), summary.get("num_at_high")
+    return saturated(summary.get("interval_kind") or "", summary["num_scored"], at_ends)
+
+
 def _longest(lanes: Sequence[Block]) -> float:
     return max(float(lane["busy_s"] + lane["idle_s"]) for lane in lanes)
 
@@ -201,6 +213,6 @@ def _place(lane: Block) -> str:
 
 _TEXTS = (t, markup.category, markup.message, fixed, share, span, duration, moment)
 _CHARTS = (charts.axis, charts.strip, charts.stacked, charts.bar, charts.gantt)
-_OURS = (_marks, _reach, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
+_OURS = (_marks, _reach, _at_end, _saturated, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
 _GLOBALS: dict[str, object] = {one.__name__.removeprefix("_"): one for one in (*_TEXTS, *_CHARTS, *_OURS)}
 _GLOBALS |= {"WHOLE": WHOLE, "NOTHING": NOTHING}

@@ -10,7 +10,7 @@
     const name = (one, place) => (isBlind ? String.fromCharCode(65 + place) : t(ui.called(one)));
     const edits = runs.map((one, place) => ({ role: "edited", run: one, row: sample.rows[one.index], name: name(one, place), key: String(one.index) }));
     const given = (roles) => roles.map((role) => ({ role, run, row, name: ui.role(row[`${role}_2`] ? `${role}_1` : role), key: role }));
-    return [...given(row.target ? ["source", "target"] : ["source"]), ...edits, ...given(row.more)];  // as in the grid, then more
+    return [...given(row.target ? ["source", "target"] : ["source"]), ...edits, ...given(row.more)];
   }
 
   /** From left to right. */

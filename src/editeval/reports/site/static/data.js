@@ -30,7 +30,7 @@
 
   function addRow(run, row, index) {
     row.index = index;
-    row.more = (row.further ?? []).map(([role]) => role);  // source_2, source_3, reference, reference_2, ...
+    row.more = (row.further ?? []).map(([role]) => role);  // source_2, reference
     row.further?.forEach(([role, ...picture]) => (row[role] = picture));
     run.rows[index] = row;
     if (!byId.has(row.id)) {
@@ -73,7 +73,7 @@
   };
 
   function readBlocks() {
-    const blocks = [...document.querySelectorAll(".editeval-data")].reverse();  // the run comes last, and is needed first
+    const blocks = [...document.querySelectorAll(".editeval-data")].reverse();
     for (const block of blocks) {
       const value = JSON.parse(block.textContent), [kind, number] = block.dataset.kind.split("-");
       if (kind === "thumb") ui.thumbs.set(...value);

@@ -60,7 +60,6 @@
     select.hidden = choices.length < 2;
   };
 
-  /** As `fixed` in editeval/text.py: below 0.1 in size two significant figures, in at most four decimals. */
   const fixed = (value) => value.toFixed(Math.max(2, Math.min(4, 1 - value.toExponential(1).split("e")[1]))).replace(/^-(?=[0.]*$)/, "");
   const duration = (seconds) => (seconds === null ? "" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`);
 

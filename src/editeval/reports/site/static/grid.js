@@ -25,7 +25,7 @@
       page.querySelector("output").textContent = t("shown", shown.length, ui.samples.length);
       list.querySelector(".none")?.remove();
       if (!shown.length) list.append(h("p.none", {}, t(ui.complete ? "nothing_matches" : "loading")));
-      page.style.setProperty("--bar", `${list.offsetWidth - list.clientWidth - 2}px`);  // the head ends where the rows do
+      page.style.setProperty("--bar", `${list.offsetWidth - list.clientWidth - 2}px`);
       page.querySelectorAll("[data-state]").forEach((node) => node !== document.activeElement && (node.value = ui.state[node.dataset.state]));
       schedule();
     }

@@ -48,7 +48,7 @@
     if (target.matches("button, a, summary") && [" ", "Enter"].includes(key)) return;
     if (target.matches("[type=range]") && key.startsWith("Arrow")) return;
     const action = ui.keys[event.shiftKey && key.startsWith("Arrow") ? `Shift${key}` : key] ?? GLOBAL[key];
-    const button = [...root.querySelectorAll("button")].find(({ title }) => title === key);  // it tells its key
+    const button = [...root.querySelectorAll("button")].find(({ title }) => title === key);
     if (!action && !button) return;
     event.preventDefault();
     if (action) action();
