@@ -119,8 +119,7 @@ def test_what_cannot_be_pushed_is_one_line(flags: tuple[str, ...], words: str, f
 
 
 def test_a_push_without_a_network_leaves_the_folder_and_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(pytest.importorskip("huggingface_hub.constants"), "HF_HUB_OFFLINE", True)
     done = cli("export", str(run_of(folder, "plain")), "--to", "hf", "--push", "a/b", cwd=folder)
     assert done.returncode == 2 and "HF_HUB_OFFLINE is set; the folder is written" in done.stderr
     assert (run_of(folder, "plain") / "hf" / "metadata.jsonl").is_file()
@@ -139,7 +138,7 @@ def test_a_push_creates_a_private_data_set_and_sends_the_folder(
         def upload_folder(self, *, repo_id: str, repo_type: str, folder_path: Path) -> None:
             asked.append((repo_id, repo_type, folder_path))
 
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(pytest.importorskip("huggingface_hub.constants"), "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub, "HfApi", Api)
     assert hub_folder.push(tmp_path, "a/b") == "https://huggingface.co/datasets/a/b"
     assert asked == [("a/b", "dataset", True, True), ("a/b", "dataset", tmp_path)]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from editeval.errors import MachineError
+from editeval.machine.hub import client_errors
 from editeval.reports.data import MACRO, JsonObject, scored_value
 from editeval.store.records import SampleRow
 from editeval.text import printable
@@ -79,17 +80,16 @@ def push(folder: Path, repo: str) -> str:
     Raises MachineError, one line, without a network, a token or the right to write.
     """
     try:
-        import huggingface_hub as hub  # type: ignore[import-not-found]
-        from huggingface_hub import errors
+        from huggingface_hub import HfApi, constants  # type: ignore[import-not-found]
     except ImportError as error:
         raise MachineError(f"--push: huggingface_hub cannot be imported: {error}") from error
-    if hub.constants.HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE:
         raise MachineError("--push: HF_HUB_OFFLINE is set; the folder is written, and nothing was sent")
-    api = hub.HfApi()
+    api = HfApi()
     try:
         api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
         api.upload_folder(repo_id=repo, repo_type="dataset", folder_path=folder)
-    except (errors.HfHubHTTPError, errors.LocalTokenNotFoundError, ValueError, OSError) as error:
+    except client_errors(ValueError, OSError) as error:
         what = " ".join(str(error).split())[:300]
         raise MachineError(f"--push {repo}: {what}; the folder {folder} is written") from error
     return f"https://huggingface.co/datasets/{repo}"
