@@ -98,6 +98,7 @@ bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed inter
 	$(BIN)/python bench/interval_coverage.py
 	$(BIN)/python bench/comparing.py
 	$(BIN)/python bench/gates.py
+	$(BIN)/python bench/sweeps.py
 	$(BIN)/python bench/pair_ranking.py --draws 100 --sizes 50 200
 
 environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each

@@ -23,7 +23,9 @@ NAMES = (
     "reproduced",
     "judges",
     "comparing",
+    "sweep",
     "runs",
+    "how_it_works",
 )
 PAGES = ("README.md", "configs/README.md", *(f"docs/{name}.md" for name in NAMES))
 STRONG = re.compile(r"\b(never|always|nothing|nobody|whatever|every|at most|exactly|at once)\b", re.IGNORECASE)

@@ -85,6 +85,7 @@ BRIDGE = "bridge --anchor judged.csv --from new --to old"
 JUDGED = "\n".join(f"e{n // 12},s{n},{n % 9},{n % 7}" for n in range(36))
 COMPARE = "compare plain broken --judge pairs.yaml"
 PEOPLE = "compare --verdicts people.jsonl"
+SWEEP = "sweep plain.yaml --set-each diffusion_model.params.seed=0 --json"
 GATE = "gate plain broken --margin 1%"
 META = f"meta red.yaml --judge red --data own --path people/pairs.jsonl {CODE}"
 NOT_ASKED = r"(?s)\A(?!.*Certificate: )"
@@ -262,12 +263,35 @@ TABLE: dict[tuple[str, str], Row] = {
     ("compare", "--json"): row(PEOPLE, "--json", '"schema_version"'),
     ("compare", "--allow-code"): row(COMPARE.replace("pairs", "paircode"), CODE, "ranking by better"),
     ("compare", "--metric"): row("compare plain broken", "--metric nope", "nope"),
-    ("compare", "--intersect"): row(f"compare plain {LATEST}", "--intersect", "5 in common"),
+    ("compare", "--intersect"): row(f"compare plain {LATEST}", "--intersect", "Differs: "),
     ("compare", "--baseline"): row("compare plain broken", "--baseline nobody", "nobody"),
     ("compare", "--fail-on-regression"): row("compare plain broken", "--fail-on-regression -1", "fail-on-regression"),
     ("compare", "--to"): row("compare plain broken", "--to md", r"\| ?---"),
     ("compare", "--output"): row("compare plain broken --to md", "--output there.md", r"there\.md"),
     ("compare", "--debug"): row("compare plain nobody", "--debug", RAISED),
+    ("sweep", "config"): other(SWEEP, SWEEP.replace("plain", "absent"), "absent.yaml"),
+    ("sweep", "--benchmark"): row(SWEEP, "--benchmark nobody", "nobody"),
+    ("sweep", "--data"): row(SWEEP, "--data gedit.parquet", "--data: unknown key"),
+    ("sweep", "--set"): row(SWEEP, "--set evaluation.limit=0", "limit"),
+    ("sweep", "--categories"): row(SWEEP, "--categories nobody", "nobody"),
+    ("sweep", "--limit"): row(SWEEP, "--limit 2", '"num_samples": 2'),
+    ("sweep", "--first"): row(SWEEP, "--first 2", '"num_samples": 2'),
+    ("sweep", "--sample"): row(SWEEP, "--sample causal/0000", '"num_samples": 1'),
+    ("sweep", "--output-dir"): row(SWEEP, "--output-dir there", "there/sweeps"),
+    ("sweep", "--device-ids"): row(SWEEP, "--device-ids 97", "cuda:97"),
+    ("sweep", "--allow-code"): row(SWEEP.replace("plain", "coded"), CODE, '"num_judge_loads"'),
+    ("sweep", "--debug"): row(SWEEP.replace("plain", "absent"), "--debug", RAISED),
+    ("sweep", "--checkpoint"): row("sweep plain.yaml", "--checkpoint made", "no parameter that names its weights"),
+    ("sweep", "--lora"): row("sweep plain.yaml", "--lora made", "takes no adapters"),
+    ("sweep", "--set-each"): row("sweep plain.yaml", "--set-each x", "must be KEY=V1,V2"),
+    ("sweep", "--watch"): row("sweep plain.yaml", "--watch nowhere", "there is no such folder"),
+    ("sweep", "--max-hours"): row("sweep plain.yaml --watch nowhere", "--max-hours 0", "must be above 0"),
+    ("sweep", "--poll-s"): row("sweep plain.yaml --watch nowhere", "--poll-s 0", "must be above 0"),
+    ("sweep", "--stop-early"): row(SWEEP, "--stop-early", '"margin": 0.1'),
+    ("sweep", "--margin"): row(f"{SWEEP} --stop-early", "--margin 200%", "--margin 200%"),
+    ("sweep", "--json"): row(SWEEP.replace(" --json", ""), "--json", '"schema_version"'),
+    ("sweep", "--display"): row(SWEEP.replace(" --json", ""), "--display json", '"event": "run_began"'),
+    ("sweep", "--seed"): row(SWEEP, "--seed x", "invalid int value"),
     ("gate", "first_run"): other(GATE, GATE.replace("plain", "nobody"), NOT_THERE),
     ("gate", "second_run"): other(GATE, GATE.replace("broken", "larger"), "different benchmarks"),
     ("gate", "--margin"): other(GATE, GATE.replace("1%", "0"), "must be a number above 0"),

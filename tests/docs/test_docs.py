@@ -32,8 +32,8 @@ import docs_pages
 ROOT = docs_pages.ROOT
 PAGES = docs_pages.pages()
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
-GUIDES = ("first_run", "your_data", "your_images", "your_model", "your_judge")
-NEEDS_MORE = ("my_checkpoint.yaml", "judge.yaml", "RUN_A")
+GUIDES = ("README.md", *(f"docs/{n}.md" for n in ("first_run", "your_data", "your_images", "your_model", "your_judge")))
+NEEDS_MORE = ("my_checkpoint.yaml", "gpus.yaml", "judge.yaml", "RUN_A", "view")
 """What needs a checkpoint, a server or two models: parsed and loaded, not run."""
 REST = {"benchmark": {"type": "procedural"}, "diffusion_model": {"type": "identity"}}
 
@@ -193,7 +193,9 @@ def test_the_timelines_are_those_that_simulate_draws(tmp_path: Path) -> None:
     assert drawn == 3
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("docs/first", "docs/your", "docs/batch"))])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name.startswith(("README", "docs/first", "docs/your", "docs/batch"))]
+)
 def test_the_chinese_guide_shows_the_same_files_and_commands(name: str) -> None:
     english, chinese = (
         ROOT / name.replace(".zh-CN", ""),
@@ -212,7 +214,7 @@ def _meant(block: Block) -> tuple[str, str, object]:
         return block.language, block.title, ast.dump(tree)
     if block.language == "yaml":
         return block.language, block.title, yaml.safe_load(block.text)
-    return block.language, block.title, block.text
+    return block.language, block.title, re.sub(r" *(^|\s)#.*", "", block.text)
 
 
 @pytest.mark.parametrize("guide", GUIDES)
@@ -220,7 +222,7 @@ def test_a_guide_works_as_it_is_written(guide: str, tmp_path: Path) -> None:
     """Files with a title are written; commands on them are run, whose exit code is 0, or 3: some edits fail."""
     _pictures(tmp_path)
     num_run = 0
-    for block in blocks(ROOT / "docs" / f"{guide}.md"):
+    for block in blocks(ROOT / guide):
         if block.title:
             (tmp_path / block.title).write_text(block.text, encoding="utf-8")
         elif block.language == "python":

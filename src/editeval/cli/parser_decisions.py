@@ -4,10 +4,47 @@ from __future__ import annotations
 
 from editeval.cli.arguments import Parser
 from editeval.cli.console import EXIT_CODES
-from editeval.cli.flags import CODE, DEBUG, JSON, RUNS_IN, Commands, add_command, flag, switch
+from editeval.cli.flags import (
+    CODE,
+    CONFIG,
+    CONFIG_FLAGS,
+    DEBUG,
+    DISPLAY,
+    JSON,
+    RUNS_IN,
+    Commands,
+    add_command,
+    flag,
+    several,
+    switch,
+)
 from editeval.config.ready import located
 
 COMPARISONS = ("md", "csv", "json", "tex")
+
+
+def add_sweep(commands: Commands[Parser]) -> None:
+    add = add_command(
+        commands,
+        "sweep",
+        "one run per checkpoint, adapter or value, and which of them may be the best",
+        CONFIG,
+        epilog="examples:\n  editeval sweep base.yaml --checkpoint out/checkpoint-*\n"
+        "  editeval sweep base.yaml --lora --watch out --max-hours 12 --stop-early --margin 0.1\n"
+        "  editeval sweep base.yaml --set-each diffusion_model.params.true_cfg_scale=1,2.5,4\n\n" + EXIT_CODES,
+    )
+    CONFIG_FLAGS(add)
+    several(
+        flag("--checkpoint", nargs="*", metavar="DIR", help="checkpoints; their names are those of the runs"),
+        flag("--lora", nargs="*", metavar="DIR", help="adapters on the checkpoint of CONFIG"),
+        flag("--set-each", metavar="KEY=V1,V2", help="values of a parameter instead"),
+        flag("--watch", metavar="FOLDER", help="and every checkpoint (with --lora: adapter) that is completed there"),
+        flag("--max-hours", type=float, metavar="H", help="of --watch (default: 24)"),
+        flag("--poll-s", type=float, metavar="S", help="seconds between two looks into it (default: 30)"),
+        switch("--stop-early", "stop one that is shown to be worse than another by more than the margin"),
+        flag("--margin", metavar="M", help="of --stop-early: 0.1 (of the metric), or 1%% (of its scale; the default)"),
+        *(JSON, DISPLAY),
+    )(add.add_argument_group("sweep"))
 
 
 def add_gate(commands: Commands[Parser]) -> None:
@@ -33,6 +70,7 @@ def add_gate(commands: Commands[Parser]) -> None:
 
 def add_comparisons(commands: Commands[Parser]) -> None:
     add_gate(commands)
+    add_sweep(commands)
     add_command(
         commands,
         "compare",

@@ -74,6 +74,11 @@ class Pool:
     ) -> None:
         self.close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes more requests."""
+        return not self._has_ended and not self._dispatcher.is_draining
+
     def drain(self) -> None:
         """Start nothing more; `run` ends when what is running has finished."""
         self._dispatcher.is_draining = True

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-_WAYS = ("ties wrong", "ties half", "ties calibrated")
+_TITLES = {"ties wrong": "wrong", "ties half": "half", "ties calibrated": "cali-\nbrated"}
+_WAYS = tuple(_TITLES)
+_TEXTS = (("looked at, task", 5), ("metric", 5))
 
 
 def render_photographic(certificate: JsonObject, console: Console) -> None:
@@ -48,26 +50,30 @@ def _photographic_parts(certificate: JsonObject) -> Iterator[RenderableType]:
 
 
 def _group_table(certificate: JsonObject) -> Table:
-    """One row per dimension and task; the authors' own number carries a star."""
+    """One row per dimension and task; the authors' own number carries a star. Figures are never cut off."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     own = [way for way in certificate["groups"][0] if way.startswith(("ties below", "each order"))]
     ways = [*_WAYS, *own]
-    titles = ["people looked at", "task", "metric", *ways, "95 % of ties half", "ties", "scored", "clusters"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in titles:
-        table.add_column(Text(title))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1 - len(own), 0, 0))
+    figures_of = [(_TITLES.get(way, "au-\nthors"), 5) for way in ways]
+    for title, width in (*_TEXTS, *figures_of, ("95 % of half", 12), ("ties", 4), ("scored", 7), ("clus-\nters", 4)):
+        table.add_column(Text(title), overflow="fold", min_width=width)
     rule = certificate["data"]["counted"]
     for group in certificate["groups"]:
         figures = [fixed(group[way]["value"]) + ("*" if group["is_official"] and way == rule else "") for way in ways]
         scored = f"{group['num_scored']}/{group['num_pairs']}"
         ties = share(group["ties"]) if group["ties"] is not None else NOTHING
-        named = [printable(group[key]) for key in ("dimension", "task", "metric")]
+        task = "" if group["task"] == "all" else f"  {printable(group['task'])}"
+        named = [task or printable(group["dimension"]), printable(group["metric"])]
         cells = [*named, *figures, _span(group["ties half"]), ties, scored, str(group["num_clusters"])]
         table.add_row(*map(Text, cells))
-    table.caption = Text(f"* as the authors count: {printable(certificate['data']['rule'])}")
+    table.caption = Text(
+        "accuracy with ties wrong, half right, or called up to a threshold\n"
+        f"* as the authors count: {printable(certificate['data']['rule'])}"
+    )
     return table
 
 

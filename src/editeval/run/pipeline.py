@@ -29,7 +29,7 @@ from editeval.run.prepare import (
     unfinished_stages,
 )
 from editeval.run.same_inputs import reuse
-from editeval.run.scheduler import Interrupt, announce, run_stages, stage_groups
+from editeval.run.scheduler import Interrupt, Phase, announce, run_stages, stage_groups
 from editeval.run.selection import unused_prompts
 from editeval.run.tracked import about, ending_of
 from editeval.stats.summary import running_interval
@@ -45,6 +45,7 @@ from editeval.types import Metric
 
 log = logging.getLogger("editeval")
 COMPLETE, INCOMPLETE = 0, 3
+_WHOLE = Phase()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ def evaluate(
 
     Raises UserError, with everything that is wrong, before any worker starts if it cannot work.
     """
+    return work(planned(config, fresh, directory), argv, interrupt or Interrupt(), display)
+
+
+def planned(config: Config, fresh: bool = False, directory: Path | None = None) -> Plan:
+    """What `evaluate` does. Raises UserError, with everything that is wrong."""
     problems = Problems(config.path)
     plan: Plan | None = None
     with problems.collect():
@@ -90,7 +96,7 @@ def evaluate(
         plan = make_plan(config, fresh, directory)
     problems.check()
     assert plan is not None, "without a problem there is a plan"
-    return _work(plan, argv, interrupt or Interrupt(), display)
+    return plan
 
 
 def score(
@@ -101,10 +107,11 @@ def score(
     Raises UserError before any worker starts if it cannot work, RunConflictError if the edits are not of `config`.
     """
     check_machine(config, tuple(config.judges.values()))
-    return _work(make_plan(config, directory=directory, is_editing=False), argv, interrupt, display)
+    return work(make_plan(config, directory=directory, is_editing=False), argv, interrupt, display)
 
 
-def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -> RunResult:
+def work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str, phase: Phase = _WHOLE) -> RunResult:
+    """Does what is left of `plan`, and reports. `phase`: only a part of it, for runs that share a judge's workers."""
     config = plan.config
     scales = {one.prefix + name: scale for one in plan.judgings for name, scale in one.known.scales.items()}
 
@@ -140,9 +147,11 @@ def _work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str) -
         check_disk_space(plan, store)
         _announce(plan, store)
         announce(plan, store, observer)
-        stopped = run_stages(plan, store, interrupt, observer)
+        stopped = run_stages(plan, store, interrupt, observer, phase)
         if not plan.is_editing:
             results.adopt(store, results.configured_by(plan.judgings))
+        if phase.is_editing_only:
+            return RunResult(plan, None, least(plan, store), interrupt.signum, stopped)
         planted.record(plan, store, interrupt)
         result = replace(_result(plan, store, interrupt, observer), stopped=stopped)
         observer.run_ended(result.exit_code)

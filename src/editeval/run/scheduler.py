@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from editeval.display.observer import Observer, RunFacts
 from editeval.errors import ConfigError
@@ -56,20 +58,76 @@ class Interrupt:
             self._pools.remove(pool)
 
 
-def run(stages: Sequence[RunningStage], interrupt: Interrupt) -> None:
-    """Every request of `stages` is on record, and no worker is alive any more; fewer only after an interrupt."""
+class KeptWorkers:
+    """Workers that stay loaded from one run to the next, while what they load is the same; leaving ends them.
+
+    For judges that several runs share. The record of a later run says that its workers took no time to load.
+    """
+
+    def __init__(self) -> None:
+        self._pool: Pool | None = None
+        self._log: Path | None = None
+        self._ready: dict[int, PoolEvent] = {}  # by worker, as it loaded last
+        self._notify: Callable[[PoolEvent], None] = lambda _: None
+        self.num_loads = 0  # of pools of workers
+
+    def __enter__(self) -> KeptWorkers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lend(self, stage: RunningStage) -> Pool:
+        """Loaded workers for `stage`, whose events it gets from now on."""
+        pool, self._notify = self._pool, stage.notice
+        if pool is not None and pool.is_open and pool.spec == stage.workers.spec:
+            stage.workers = replace(stage.workers, log=self._log)
+            now = time.time()
+            for event in self._ready.values():
+                stage.notice(PoolEvent(event.kind, {**event.data, "started_at": now, "ended_at": now}))
+            return pool
+        self.close()
+        self._ready.clear()
+        pool = Pool(stage.workers.spec, stage.workers.launch, self._notice)
+        pool.__enter__()
+        self._pool, self._log = pool, stage.workers.log
+        self.num_loads += 1
+        return pool
+
+    def close(self) -> None:
+        """No worker is alive any more."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _notice(self, event: PoolEvent) -> None:
+        if event.kind == "ready":
+            self._ready[event.data["worker"]] = event
+        self._notify(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How much of a run is done now: with `is_editing_only` no judge works, and no report is written."""
+
+    is_editing_only: bool = False
+    kept: KeptWorkers | None = None  # of its judge, if it has one
+
+
+def run(stages: Sequence[RunningStage], interrupt: Interrupt, kept: KeptWorkers | None = None) -> None:
+    """Every request of `stages` is on record, and no worker is alive any more but `kept`; fewer after an interrupt."""
     for stage in stages:
         stage.opened()
     if len(stages) == 1:
-        _run_alone(stages[0], interrupt)
+        _run_alone(stages[0], interrupt, kept)
     elif stages:
         _run_together(stages, interrupt)
 
 
-def _run_alone(stage: RunningStage, interrupt: Interrupt) -> None:
-    pool = stage.pool = Pool(stage.workers.spec, stage.workers.launch, stage.notice)
+def _run_alone(stage: RunningStage, interrupt: Interrupt, kept: KeptWorkers | None) -> None:
     try:
-        with interrupt.watches(pool), pool:
+        pool = stage.pool = kept.lend(stage) if kept else Pool(stage.workers.spec, stage.workers.launch, stage.notice)
+        with interrupt.watches(pool), nullcontext() if kept else pool:
             if interrupt.signum is None:
                 stage.began()
                 for keys in stage.turns:
@@ -155,12 +213,15 @@ def announce(plan: Plan, store: RunStore, observer: Observer) -> None:
     observer.run_began(RunFacts(plan.dir.name, str(plan.dir), len(plan.samples), stages))
 
 
+_WHOLE = Phase()
 StageGroup = list[ScoreSetPlan | None]
 """None stands for editing, which is always in the first one, if there is any."""
 
 
-def run_stages(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer) -> tuple[str, ...]:
-    """Everything wanted is edited and judged; less only after an interrupt, and at a limit on spending.
+def run_stages(
+    plan: Plan, store: RunStore, interrupt: Interrupt, observer: Observer, phase: Phase = _WHOLE
+) -> tuple[str, ...]:
+    """Everything wanted is edited and judged; less after an interrupt, at a limit on spending, and as `phase` says.
 
     Returns one line for each stage that met such a limit. Stages that are complete start nothing.
     """
@@ -168,7 +229,8 @@ def run_stages(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Obse
     thumbnails = ThumbnailWriter(store.dir)
     completed = CompletedEdits(store.edits(), store.pending_edits() if plan.is_editing else ())
     try:
-        for group in stage_groups(plan):
+        groups: list[StageGroup] = [[None]] if phase.is_editing_only else stage_groups(plan)
+        for group in groups:
             if interrupt.signum is None:
                 wanted = [stage for stage in _stages_of(group, plan, store, completed, thumbnails) if stage.keys]
                 stages = [stage for stage in wanted if not stage.is_spent()]
@@ -176,7 +238,8 @@ def run_stages(plan: Plan, store: RunStore, interrupt: Interrupt, observer: Obse
                     completed.close()  # no edit will come: no judge waits for one
                 for stage in stages:
                     stage.observer = observer
-                run(stages, interrupt)
+                is_judge = len(plan.judgings) == 1 and not any(isinstance(stage, EditStage) for stage in stages)
+                run(stages, interrupt, phase.kept if is_judge else None)
                 stopped += [stage.stopped for stage in wanted if stage.stopped]
     finally:
         completed.close()

@@ -185,22 +185,27 @@ def _by_t(error: StandardError, mean: float) -> _Ends:
 
 
 def _exact(clusters: Clusters, mean: float, span: float) -> _Ends:
-    """Most clusters have nearly the same difference; a cluster that has not may differ by `span` to either side."""
-    least, most = _usual([value for mine in clusters.values() for value in mine], SAME * span)
-    num = len(clusters)
-    num_odd = sum(any(not least <= value <= most for value in mine) for mine in clusters.values())
-
-    def end(alpha: float, sign: int, times: float = 1.0) -> float:
-        share = _upper_share(num_odd * times, num * times, alpha)
-        return (1 - share) * (least if sign < 0 else most) + share * sign * span
-
     def needed(margin: float) -> float:
         enough = 1.0
-        while end(ALPHA, -1, enough) <= -margin and enough * num <= MOST:
+        while exact_end(clusters, span, ALPHA, -1, enough) <= -margin and enough * len(clusters) <= MOST:
             enough *= 1.01
         return enough
 
+    def end(alpha: float, sign: int) -> float:
+        return exact_end(clusters, span, alpha, sign)
+
     return _Ends(mean, lambda alpha: end(alpha, -1), lambda alpha: end(alpha, 1), EXACT, mean - end(ALPHA, -1), needed)
+
+
+def exact_end(clusters: Clusters, span: float, alpha: float, sign: int, times: float = 1.0) -> float:
+    """One end (`sign` -1: the lower) of the mean where most clusters have nearly the same difference.
+
+    A cluster that has not may differ by `span`. `times` as many clusters, of which the same share is odd.
+    """
+    least, most = _usual([value for mine in clusters.values() for value in mine], SAME * span)
+    num_odd = sum(any(not least <= value <= most for value in mine) for mine in clusters.values())
+    share = _upper_share(num_odd * times, len(clusters) * times, alpha)
+    return (1 - share) * (least if sign < 0 else most) + share * sign * span
 
 
 def _usual(values: Sequence[float], width: float) -> tuple[float, float]:

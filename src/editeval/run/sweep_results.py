@@ -1,0 +1,88 @@
+"""What a sweep has found, as a document: every checkpoint against the first and against the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from editeval.reports.data import JsonObject
+from editeval.run.gating import margin_of
+from editeval.run.sweep import Contestant, Sweep
+from editeval.stats import intervals
+from editeval.stats.checkpoints import ALPHA, CheckpointStanding, standings
+from editeval.stats.compare import Scored
+
+NOTES = {
+    "first": "against the first: paired, all at once (Bonferroni), 95 %",
+    "best": "against the best of the others: multiple comparisons with the best (Hsu), all at once, 95 %; "
+    "that the best was chosen in these very data is accounted for",
+    "early": f"stopped early: one-sided t at planned looks; the errors of all rivals and looks are {ALPHA:g} together; "
+    "a checkpoint within the margin of the best is stopped with that probability or less",
+}
+
+
+def document(sweep: Sweep, name: str, margin: str | None) -> JsonObject:
+    """`margin`: as it was given, of a sweep that stops early."""
+    done = [one for one in sweep.contestants if one.is_open and one.num_looks == len(sweep.looks)]
+    found = standings([one.scores for one in done], sweep.metric) if sweep.metric and done else []
+    places = dict(zip((one.label for one in done), found, strict=False))
+    rows = [_row(one, places.get(one.label), sweep) for one in sweep.contestants]
+    means = [
+        (row["mean"], row["checkpoint"]) for row in rows if row["status"] == "complete" and row["mean"] is not None
+    ]
+    sign = 1 if sweep.metric is None or sweep.metric.is_higher_better else -1
+    best = max(means, key=lambda pair: sign * pair[0])[1] if means else None
+    return {
+        "schema_version": 1,
+        "name": name,
+        "metric": asdict(sweep.metric) if sweep.metric else None,
+        "margin": margin_of(margin or "1%", sweep.metric) if sweep.metric and sweep.is_stopping else None,
+        "first": done[0].label if done else None,
+        "best": best,
+        "may_be_best": [row["checkpoint"] for row in rows if row["may_be_best"]],
+        "checkpoints": rows,
+        "num_saved": sum(row["num_saved"] for row in rows),
+        "num_judge_loads": sweep.num_judge_loads,
+        "methods": NOTES,
+    }
+
+
+def _row(one: Contestant, standing: CheckpointStanding | None, sweep: Sweep) -> JsonObject:
+    scored = [score for score in one.scores.values() if score.value is not None]
+    num_samples = len(one.plan.samples) if one.plan else 0
+    is_over = one.num_looks == len(sweep.looks)
+    status = "failed" if one.error else "stopped" if one.worse_than else "complete" if is_over else "incomplete"
+    low, high = _interval(scored) if status == "complete" else (None, None)
+    told = asdict(standing) if standing else dict.fromkeys(field for field in CheckpointStanding.__slots__)
+    return {
+        "checkpoint": one.label,
+        "sets": list(one.sets),
+        "run": one.plan.dir.name if one.plan else None,
+        "directory": str(one.plan.dir) if one.plan else None,
+        "status": status,
+        "error": one.error,
+        "worse_than": one.worse_than,
+        "num_samples": num_samples,
+        "num_edited": len(one.scores),
+        "num_scored": len(scored),
+        "num_saved": num_samples - len(one.scores) if one.worse_than else 0,
+        "mean": math.fsum(score.value or 0.0 for score in scored) / len(scored) if scored else None,
+        "low": low,
+        "high": high,
+        **{name: told[name] for name in CheckpointStanding.__slots__ if name not in ("mean", "num_scored", "note")},
+        "may_be_best": bool(told["may_be_best"]),
+        "note": told["note"] or "",
+    }
+
+
+def _interval(scored: Sequence[Scored]) -> tuple[float | None, float | None]:
+    """Of the mean, for itself alone."""
+    clusters: dict[str, list[float]] = {}
+    for one in scored:
+        clusters.setdefault(one.cluster, []).append(one.value or 0.0)
+    values = [value for found in clusters.values() for value in found]
+    if not values:
+        return None, None
+    found = intervals.interval([clusters], [math.fsum(values) / len(values)])
+    return found.low, found.high

@@ -1,0 +1,195 @@
+"""`editeval sweep`: one run per checkpoint, one loaded judge, early stopping, and folders that a training fills."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from command_line import cli
+from editeval.run.arrivals import Arrivals, incomplete, natural
+
+BASE = """\
+benchmark: {type: procedural, params: {num_per_category: 8, size: 64}}
+diffusion_model:
+  {type: fakes.checkpoint_editor, params: {device_ids: [cpu], notes: loads.txt}, execution: {backend: inprocess}}
+reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
+logging: {console_output: false}
+"""
+CODE = "--allow-code"
+
+
+def write(folder: Path, quality: float | None, content: bytes = b"weights!") -> Path:
+    """A complete checkpoint of this quality; None: one that cannot be loaded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({} if quality is None else {"quality": quality}))
+    (folder / "model.safetensors").write_bytes(tensors(content))
+    return folder
+
+
+def tensors(content: bytes) -> bytes:
+    header = json.dumps({"w": {"dtype": "U8", "shape": [len(content)], "data_offsets": [0, len(content)]}}).encode()
+    return len(header).to_bytes(8, "little") + header + content
+
+
+def sweep(root: Path, *arguments: str) -> tuple[CompletedProcess[str], dict[str, Any]]:
+    done = cli("sweep", "base.yaml", CODE, "--json", *arguments, cwd=root)
+    return done, json.loads(done.stdout) if done.stdout else {}
+
+
+def rows(told: dict[str, Any], name: str) -> list[Any]:
+    return [row[name] for row in told["checkpoints"]]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CompletedProcess[str], dict[str, Any]]:
+    root = tmp_path_factory.mktemp("sweep")
+    (root / "base.yaml").write_text(BASE)
+    for step, quality in ((900, 0.0), (1000, 0.5), (1100, 1.0), (1200, None)):
+        write(root / f"out/step-{step}", quality)
+    found = [f"out/step-{step}" for step in (1000, 1200, 900, 1100)]
+    return root, *sweep(root, "--checkpoint", *found)
+
+
+def test_each_checkpoint_has_a_run_of_its_name_in_natural_order(swept: Any) -> None:
+    root, _, told = swept
+    assert rows(told, "checkpoint") == ["step-900", "step-1000", "step-1100", "step-1200"]
+    runs = rows(told, "run")[:3]
+    assert all(run.startswith(f"base-{name}-") for run, name in zip(runs, rows(told, "checkpoint"), strict=False))
+    assert all((root / "outputs" / run / "report.json").is_file() for run in runs)
+    means = rows(told, "mean")
+    assert means[0] == pytest.approx(0, abs=0.1) and means[2] == pytest.approx(10, abs=0.01) and 2 < means[1] < 8
+
+
+def test_a_checkpoint_that_cannot_be_loaded_costs_its_own_line_and_exit_code_3(swept: Any) -> None:
+    _, done, told = swept
+    assert done.returncode == 3 and rows(told, "status") == ["complete"] * 3 + ["failed"]
+    assert "has no quality" in told["checkpoints"][3]["error"]
+
+
+def test_the_judge_is_loaded_once_for_all_checkpoints(swept: Any) -> None:
+    root, _, told = swept
+    assert told["num_judge_loads"] == 1
+    assert (root / "loads.txt").read_text().splitlines() == ["step-900", "step-1000", "step-1100"]
+    for run in rows(told, "run")[:3]:
+        assert cli("verify", run, CODE, cwd=root).returncode == 0
+
+
+def test_the_best_is_named_with_intervals_against_it_and_against_the_first(swept: Any) -> None:
+    root, _, told = swept
+    assert (told["first"], told["best"], told["may_be_best"]) == ("step-900", "step-1100", ["step-1100"])
+    middle = told["checkpoints"][1]
+    assert middle["first_low"] < middle["to_first"] < middle["first_high"]
+    assert middle["best_low"] < middle["to_best"] < middle["best_high"] < 0
+    shown = (root / "outputs/sweeps/base/sweep.md").read_text()
+    assert "step-1100 is the best, with 95 %" in shown and "Hsu" in shown
+    assert (root / "outputs/sweeps/base/sweep.csv").read_text().count("\n") == 5
+
+
+def test_the_same_command_again_makes_nothing_again(swept: Any) -> None:
+    root, _, told = swept
+    before = (root / "loads.txt").read_text()
+    _, again = sweep(root, "--checkpoint", "out/step-900", "out/step-1100")
+    assert (root / "loads.txt").read_text() == before and again["num_judge_loads"] == 0
+    assert rows(again, "run") == [rows(told, "run")[0], rows(told, "run")[2]]
+
+
+def test_a_checkpoint_that_changed_under_its_path_begins_a_new_run(swept: Any, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+    write(tmp_path / "step-1", 0.0)
+    _, before = sweep(tmp_path, "--checkpoint", "step-1")
+    write(tmp_path / "step-1", 1.0, b"others!!")
+    _, after = sweep(tmp_path, "--checkpoint", "step-1")
+    assert rows(before, "run") != rows(after, "run") and rows(after, "mean") == [pytest.approx(10, abs=0.01)]
+
+
+def test_early_stopping_saves_samples_of_what_is_worse_and_the_same_command_decides_the_same(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 40"))
+    paths = [str(write(tmp_path / f"step-{n}", quality)) for n, quality in enumerate((1.0, 0.0, 1.0))]
+    done, told = sweep(tmp_path, "--checkpoint", *paths, "--stop-early", "--margin", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert rows(told, "status") == ["complete", "stopped", "complete"]
+    assert told["num_saved"] == told["checkpoints"][1]["num_saved"] >= 50
+    assert told["checkpoints"][1]["worse_than"] in ("step-0", "step-2")
+    loads = (tmp_path / "loads.txt").read_text()
+    _, again = sweep(tmp_path, "--checkpoint", *paths, "--stop-early", "--margin", "0.5")
+    assert again["checkpoints"] == told["checkpoints"] and (tmp_path / "loads.txt").read_text() == loads
+
+
+def test_values_of_a_parameter_are_swept(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        BASE.replace("fakes.checkpoint_editor", "simulated").replace(", notes: loads.txt", ", latency_s: 0")
+    )
+    _, told = sweep(tmp_path, "--set-each", "diffusion_model.params.skill=0,1", "--limit", "10")
+    assert rows(told, "checkpoint") == ["skill=0", "skill=1"] and rows(told, "num_samples") == [10, 10]
+    assert told["best"] == "skill=1"
+
+
+def test_a_folder_is_watched_and_checkpoints_are_taken_when_they_are_complete(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 1"))
+    write(tmp_path / "out/step-1", 1.0)
+    half = write(tmp_path / "out/step-2", 1.0)
+    (half / "model.safetensors").write_bytes(tensors(b"weights!")[:-3])
+    done, told = sweep(tmp_path, "--watch", "out", "--max-hours", "0.0003", "--poll-s", "0.2")
+    assert rows(told, "checkpoint") == ["step-1"] and done.returncode == 0
+    assert "step-2: not taken: model.safetensors has" in done.stderr
+
+
+def test_what_is_written_between_two_looks_is_not_taken(tmp_path: Path) -> None:
+    arrivals = Arrivals(tmp_path)
+    path = write(tmp_path / "step-10", 1.0)
+    write(tmp_path / "step-9", 1.0)
+    assert arrivals.look([]) == [] and "still being written" in arrivals.waiting[path]
+    write(path, 1.0, b"longer than before")
+    assert [one.name for one in arrivals.look([])] == ["step-9"]
+    assert arrivals.look([tmp_path / "step-9"]) == [path] and arrivals.waiting == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("model.safetensors", b"", "has no header"),
+        ("model.safetensors", tensors(b"weights!") + b"x", "bytes of"),
+        ("model.safetensors", (3).to_bytes(8, "little") + b"{,}", "cannot be read"),
+        ("model.safetensors", (2).to_bytes(8, "little") + b"[]", "cannot be read"),
+        ("model.safetensors.index.json", b'{"weight_map": {"w": "model-2.safetensors"}}', "which is not there"),
+        ("model.safetensors.index.json", b"{", "cannot be read"),
+        ("optimizer.pt.tmp", b"x", "is not finished"),
+    ],
+)
+def test_a_checkpoint_that_is_not_whole_is_told(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    folder = write(tmp_path / "step", 1.0)
+    assert incomplete(folder) == ""
+    (folder / name).write_bytes(content)
+    assert said in incomplete(folder)
+
+
+def test_steps_are_sorted_as_people_count() -> None:
+    assert sorted(["s10b", "s9", "s10a", "t", "s"], key=natural) == ["s", "s9", "s10a", "s10b", "t"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("", "nothing to compare"),
+        ("--checkpoint", "nothing to compare"),
+        ("--checkpoint a --lora b", "sweep one thing"),
+        ("--checkpoint a b/a ./a", "is named twice"),
+        ("--lora a", "takes no adapters"),
+        ("--set-each x", "must be KEY=V1,V2"),
+        ("--set-each a=1 --watch .", "choose one"),
+        ("--checkpoint a --max-hours 1", "is about --watch"),
+        ("--watch . --poll-s 0", "must be above 0"),
+        ("--watch nowhere", "there is no such folder"),
+        ("--checkpoint a --margin 1", "is about --stop-early"),
+        ("--checkpoint step --stop-early --margin 200%", "--margin 200%"),
+    ],
+)
+def test_what_cannot_be_swept_is_one_line(tmp_path: Path, flags: str, said: str) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+    write(tmp_path / "step", 1.0)
+    done, _ = sweep(tmp_path, *flags.split())
+    assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
