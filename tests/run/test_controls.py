@@ -194,3 +194,16 @@ def test_a_doubtful_mean_has_no_normalised_interval() -> None:
     assert block is not None
     ratio: Any = block["normalised"]
     assert ratio["value"] is not None and (ratio["low"], ratio["note"]) == (None, "few_distinct")
+
+
+def test_controls_that_are_asked_for_and_cannot_be_put_are_said(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from PIL import Image\n\n\ndef samples():\n"
+        "    for n in range(3):\n"
+        "        yield {'id': str(n), 'image': Image.new('RGB', (32, 32), (n, 0, 0)), 'instruction': 'Make it blue.'}\n"
+    )
+    path = config(tmp_path, 3)
+    content = json.loads(path.read_text()) | {"benchmark": {"type": str(tmp_path / "own.py")}}
+    path.write_text(json.dumps(content | {"reward_model": {"type": "image_metrics", "params": {"metrics": ["l1"]}}}))
+    done = cli("run", str(path), "--dry-run", "--allow-code", cwd=tmp_path)
+    assert "evaluation.controls: none can be put: no sample has a target" in done.stdout, done.stderr

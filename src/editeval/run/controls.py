@@ -190,7 +190,9 @@ def cost_lines(plan: Plan, judging: ScoreSetPlan, is_judging: bool) -> list[str]
     wanted = chosen(plan, judging) if is_judging else []
     samples = {sample.id: sample for sample in plan.samples}
     if not wanted:
-        return []
+        is_asked_for = is_judging and plan.config.evaluation.controls not in ("auto", False)
+        why = "no sample has a target of its own, or the judge compares two edits"
+        return [f"evaluation.controls: none can be put: {why}"] if is_asked_for else []
 
     def unread() -> Iterator[JudgeRequest]:
         for _, sample_id in wanted:
