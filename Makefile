@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-install-recommends
 
-.PHONY: bench bench-gpu bench-judge bench-judge-tiny bench-stats browser-environment chaos chaos-short check clean demo docs environments lock photos test test-browser \
+.PHONY: bench bench-gpu bench-judge bench-judge-tiny bench-stats browser-environment chaos chaos-short check clean demo docs environments lock newcomer photos test test-browser \
 	test-cluster test-docs test-gpu test-models test-slow test-terminal test-versions
 
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report
@@ -80,6 +80,9 @@ docs: .venv-docs/.done         ## the documentation as a site: site/index.html, 
 test-docs: $(VENV)/.dev        ## commands, YAML, examples, links and figures of README and docs
 	$(BIN)/python -m pytest $(PARALLEL) tests/docs
 
+newcomer: $(VENV)/.dev         ## what a newcomer does first, from a wheel in an empty folder: seconds and commands of each step
+	$(BIN)/python tools/newcomer.py
+
 photos: $(VENV)/.dev           ## real photographs with computable targets, for config_photos.yaml
 	$(BIN)/python tools/make_photos.py photos
 
@@ -100,6 +103,7 @@ bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed inter
 	$(BIN)/python bench/gates.py
 	$(BIN)/python bench/sweeps.py
 	$(BIN)/python bench/pair_ranking.py --draws 100 --sizes 50 200
+	$(BIN)/python bench/agreement_coverage.py
 
 environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each
 browser-environment: $(VENV)/.browser

@@ -23,6 +23,7 @@ NAMES = (
     "reproduced",
     "judges",
     "comparing",
+    "noise",
     "sweep",
     "runs",
     "how_it_works",

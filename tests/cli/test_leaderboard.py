@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from editeval.reports import ranked
+from editeval.reports.i18n import Message
+from editeval.run import leaderboard
 from editeval.store.run_store import RunStore
 
 REFERENCE = "reward_model: {type: reference, params: {device_ids: [cpu]}, execution: {backend: inprocess}}"
@@ -78,6 +81,17 @@ def test_places_are_intervals_that_the_data_decide(made: Path) -> None:
     rows = {row["model"]: row["place"] for row in document(made)["tables"][0]["rows"]}
     assert rows.pop("simulated (poor)") == [3, 3]
     assert list(rows.values()) == [[1, 2], [1, 2]], "two models of nearly the same chances"
+
+
+def test_of_many_runs_no_places_are_told_and_those_left_out_for_one_reason_share_a_line(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaderboard, "MAX_RANKED", 2)
+    table = document(made)["tables"][0]
+    assert [row["place"] for row in table["rows"]] == [None] * 3 and "at most 2 runs" in table["note"]
+    out = [{"run": f"r{n}", "model": "m", "why": Message("out_no_scores")} for n in range(9)]
+    (line,) = map(str, ranked.left_out({"left_out": out}))
+    assert line.startswith("left out: r0, r1, r2, r3, r4 (+4): has no scores")
 
 
 def test_where_less_is_better_the_least_is_first(made: Path) -> None:

@@ -1,4 +1,4 @@
-"""`editeval plan`: what a further run can show, from the scores of one pilot or two."""
+"""`editeval plan`, what a further run can show; `editeval agreement`, how far its judges and people agree."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scipy import stats
 from command_line import cli
 from editeval.run import results
 from editeval.store.run_store import RunStore
+from editeval.viewer import ratings
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 4, size: 64}}
@@ -142,3 +143,97 @@ def test_a_pilot_of_few_samples_and_one_of_another_judge_are_refused(made: Path,
     assert cli("run", "other.yaml", "--display", "none", cwd=tmp_path).returncode == 0
     mixed = cli("plan", "--pilot", "one", "latest", cwd=tmp_path)
     assert "shows the same judge's of both" in mixed.stderr and mixed.returncode == 2
+
+
+def rated(place: Path, name: str, rows: list[str]) -> str:
+    (place / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return name
+
+
+def people(made: Path, *models: str) -> list[str]:
+    """Two raters who see what the judge sees, in whole steps; bob is blind to every third edit."""
+    rows = []
+    for model in models:
+        for n, (sample_id, (_, value)) in enumerate(sorted(scores(made / model).items())):
+            ann = 1 + round(value / 2.5)
+            rows += [f"{sample_id},{model},{ann},ann", f"{sample_id},{model},{3 if n % 3 == 0 else ann},bob"]
+    return rows
+
+
+def agreement(place: Path, *arguments: str) -> dict[str, Any]:
+    done = cli("agreement", *arguments, "--json", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_judge_agrees_with_people_as_scipy_says(made: Path, tmp_path: Path) -> None:
+    table = rated(tmp_path, "people.csv", ["sample,model,rating,rater", *people(made, "one", "two")])
+    found = agreement(made, "one", "two", "--ratings", str(tmp_path / table))
+    mean: dict[tuple[str, str], list[float]] = {}
+    for row in people(made, "one", "two"):
+        sample_id, model, rating, _ = row.split(",")
+        mean.setdefault((model, sample_id), []).append(float(rating))
+    judge = [scores(made / model)[sample_id][1] for model, sample_id in mean]
+    said = [sum(ratings) / 2 for ratings in mean.values()]
+    side = found["sides"][0]
+    assert (side["first"], side["second"], side["num"], found["num_ratings"]) == ("reference", "people", 40, 80)
+    assert side["spearman"]["value"] == pytest.approx(float(stats.spearmanr(judge, said)[0]), abs=1e-10)
+    assert side["kendall"]["value"] == pytest.approx(float(stats.kendalltau(judge, said)[0]), abs=1e-10)
+    assert side["alpha_ordinal"] is None and side["pairs"]["num"] == 20
+    assert side["spearman"]["low"] < side["spearman"]["value"] <= side["spearman"]["high"]
+    assert 0.3 < found["people"]["alpha_interval"]["value"] < 1 and found["people"]["raters"] == ["ann", "bob"]
+
+
+def test_ratings_of_the_viewer_are_read_by_rater_and_stars_before_verdicts(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "one", tmp_path / "one")
+    ids = sorted(scores(made / "one"))
+    for rater in ("", "ann", "bob"):
+        seen = {sample_id: {"stars": 1 + (n + len(rater)) % 5, "blind": True} for n, sample_id in enumerate(ids[:12])}
+        ratings.change(tmp_path / "one", "id", seen | {ids[13]: {"verdict": "good"}}, ids, rater)
+    found = agreement(tmp_path, "one")
+    assert found["people"]["raters"] == ["", "ann", "bob"] and found["kind"] == "stars"
+    assert (found["num_ratings"], found["num_other_kind"], found["num_blind"]) == (36, 3, 36)
+    assert found["sides"][0]["alpha_interval"] is None  # the judge's scale is 0-10
+    told = cli("agreement", "one", cwd=tmp_path).stdout
+    assert "36 ratings (stars, 1-5), 36 made blind." in told and "3 ratings of another kind are left out" in told
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["sample,score", "a,1"], "must have the columns sample, rating, lacks rating"),
+        (["sample,rating", "a,good"], "bad.csv:2: rating: must be a number, got 'good'"),
+        (["sample,rating", "a,nan"], "bad.csv:2: rating: must be a number, got 'nan'"),
+        (["sample,rating", ",1"], "bad.csv:2: sample: must be an id"),
+        (["sample,rating"], "no rating is in it"),
+        (["sample,rating", "nobody,1"], "sample 'nobody' and all others are in none of the runs"),
+        (["sample,rating", "causal/0000,1", "causal/0000,2"], "a rater without a name has rated causal/0000 twice"),
+    ],
+)
+def test_ratings_that_cannot_be_read_are_one_line(made: Path, tmp_path: Path, rows: list[str], said: str) -> None:
+    done = cli("agreement", "one", "--ratings", str(tmp_path / rated(tmp_path, "bad.csv", rows)), cwd=made)
+    assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_agreement_of_nothing_and_without_the_model_s_name_is_one_line(made: Path, tmp_path: Path) -> None:
+    assert "one judge and no ratings" in cli("agreement", "one", cwd=made).stderr
+    table = str(tmp_path / rated(tmp_path, "people.csv", ["sample,rating", "causal/0000,1"]))
+    assert "which model's edit?" in cli("agreement", "one", "two", "--ratings", table, cwd=made).stderr
+    assert "must be .csv, .tsv or .json" in cli("agreement", "one", "--ratings", "one.yaml", cwd=made).stderr
+    assert "no such score set" in cli("agreement", "one", "--judges", "nobody", cwd=made).stderr
+    assert (
+        "--metric style: reference of one gives overall"
+        in cli("agreement", "one", "--metric", "style", cwd=made).stderr
+    )
+
+
+def test_two_judges_of_one_scale_have_an_alpha_and_a_mean_difference(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "one", tmp_path / "one")
+    (tmp_path / "one.yaml").write_text(
+        "reward_model: {type: reference, params: {device_ids: [cpu], object_share: 0.2}}"
+    )
+    assert cli("score", "one", "one.yaml", "--display", "none", cwd=tmp_path).returncode == 0
+    side = agreement(tmp_path, "one")["sides"][0]
+    assert side["alpha_interval"]["value"] is not None and side["difference"] is not None
+    assert side["within"] is None and side["pairs"] is None

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from config_fakes.minimal import MINIMAL, Load
 
-from editeval.config.legacy import interpreter
 from editeval.config.load import load_judges, load_mapping
 from editeval.errors import ConfigError
+from editeval.machine.interpreters import of_conda as interpreter
 
 HEAD = "\n".join(MINIMAL.splitlines()[:2]) + "\n"
 TWO = HEAD + (

@@ -16,8 +16,9 @@ from editeval.judges.chat.params import AskParams
 
 ROOT = Path(__file__).parent.parent.parent
 EVERY = sorted((ROOT / "configs").glob("*/*.yaml"))
-JUDGES = [path for path in EVERY if path.parent.name == "judges"]
-FILES = [path for path in EVERY if path not in JUDGES]
+OF_JUDGES = [path for path in EVERY if path.parent.name == "judges"]
+JUDGES = [path for path in OF_JUDGES if "  protocol: " in path.read_text(encoding="utf-8")]
+FILES = [path for path in EVERY if path not in OF_JUDGES]
 MODELS = [path for path in FILES if path.parent.name == "models"]
 BENCHMARKS = [path for path in FILES if path.parent.name == "benchmarks"]
 FORMULA = re.compile(r"^#   (judge calls|edit time|memory) +([^=]+) = ([0-9.]+)", re.MULTILINE)
@@ -98,6 +99,15 @@ def test_a_judge_is_that_of_its_authors_with_what_its_command_adds(path: Path) -
         assert f"{value_of(formula):.{len(result.partition('.')[2])}f}" == result, name
     request = next(iter(params.asking.examples()))
     assert value_of(formulas(path)["judge calls"][0]) == len(params.asking.questions(request)) * params.num_replies
+
+
+@pytest.mark.parametrize("path", [path for path in OF_JUDGES if path not in JUDGES], ids=name_of)
+def test_a_judge_for_any_benchmark_asks_as_the_benchmark_does(path: Path) -> None:
+    config = load_config(path, Overrides(benchmark="gedit"), environ={})
+    params = config.reward_model.params if config.reward_model else None
+    assert isinstance(params, AskParams) and params.protocol == "gedit"
+    for name, (formula, result) in formulas(path).items():
+        assert f"{value_of(formula):.{len(result.partition('.')[2])}f}" == result, name
 
 
 @pytest.mark.parametrize("path", MODELS, ids=name_of)

@@ -63,6 +63,7 @@ def commands(block: Block) -> Iterator[list[str]]:
     """The command lines of ours in a block, as words."""
     for line in re.sub(r"\\\n", " ", block.text).splitlines():
         for part in re.split(r"&&|\|\||[|;]", re.sub(r"(^|\s)#.*", "", line)):
+            part = re.sub(r"\s\d?>+\s*\S+", "", part)  # where its output goes
             words = shlex.split(part) if "editeval " in part or "main.py" in part else []
             if words[:1] == ["editeval"] or words[:2] == ["python", "main.py"]:
                 yield [word for word in words if word not in ("...", "&")]

@@ -16,6 +16,7 @@ from editeval.images import encode_png
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.reports.format import planted_line
 from editeval.reports.markdown import render_report_md
+from editeval.run.comparison import ComparisonPlan, by_scores
 from editeval.run.pipeline import RunResult, evaluate
 from editeval.run.plan import seed_of
 from editeval.store.ledger_events import Planted
@@ -33,6 +34,7 @@ def run(output_dir: Path, editor: str = "simulated", judge: str = "reference", *
     params = {
         "device_ids": ["cpu"],
         **({"chances": more.pop("chances", CHANCES), "latency_s": 0.0} if editor == "simulated" else {}),
+        **({"skill": more.pop("skill")} if "skill" in more else {}),
     }
     config = {
         "benchmark": {"type": "procedural", "params": {"num_per_category": 3, "size": 64}},
@@ -85,6 +87,29 @@ def test_it_is_counted_once_for_a_selection_and_again_for_another(tmp_path: Path
         assert len(store.events_of(Planted)) == 2
     assert first.report is not None and fewer.report is not None
     assert list(fewer.report.run["planted"]["categories"]) == ["physical"]
+
+
+def test_a_comparison_of_two_simulated_editors_holds_the_planted_difference_beside_the_measured_one(
+    tmp_path: Path,
+) -> None:
+    usual, better = run(tmp_path, name="usual"), run(tmp_path, name="better", skill=0.9)
+    assert usual.report is not None and better.report is not None
+    true = better.report.run["planted"]["mean"] - usual.report.run["planted"]["mean"]
+    told = by_scores([better.plan.dir, usual.plan.dir])
+    assert true > 0.5 and told["pairs"][0]["planted"] == pytest.approx(true)
+    said = [line for line in told["sentences"] if line.startswith("Planted: better less usual is +")]
+    assert len(said) == 1 and said[0].endswith((": inside.", ": outside.", ", without an interval."))
+    other = by_scores([better.plan.dir, usual.plan.dir], ComparisonPlan(metric="preservation"))
+    assert other["pairs"][0]["planted"] is None, "the truth is known of the headline alone"
+    fewer = run(tmp_path, first=9, name="fewer")
+    shared = by_scores([better.plan.dir, fewer.plan.dir], ComparisonPlan(is_intersected=True))
+    assert shared["pairs"][0]["planted"] is None, "nor of a part of the samples"
+
+
+def test_runs_of_one_name_are_told_apart_by_their_directories(tmp_path: Path) -> None:
+    first, second = run(tmp_path, name="same"), run(tmp_path, name="same", skill=0.9)
+    told = by_scores([first.plan.dir, second.plan.dir])
+    assert [one["name"] for one in told["runs"]] == [first.plan.dir.name, second.plan.dir.name]
 
 
 @pytest.mark.parametrize(("editor", "judge"), [("identity", "reference"), ("simulated", "fakes.fake_judge")])

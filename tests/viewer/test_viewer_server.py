@@ -291,6 +291,16 @@ def test_a_broken_file_of_ratings_is_told_and_left_alone(viewer: Viewer, run_dir
         ratings.read(run_dir)
 
 
+def test_raters_with_a_name_have_files_of_their_own(run_dir: Path) -> None:
+    for rater, stars in (("", 1), ("ann", 2), ("博文", 3)):
+        assert ratings.change(run_dir, "abc", {"a": {"stars": stars}}, {"a"}, rater) == 1
+    assert ratings.of_all(run_dir) == {rater: {"a": {"stars": n}} for n, rater in ((1, ""), (2, "ann"), (3, "博文"))}
+    assert (run_dir / "ratings-ann.json").is_file()
+    for name in ("../ann", "a b", "-x", "x" * 41):
+        with pytest.raises(UserError, match="--rater: must be up to 40 letters"):
+            Viewer([], rater=name)
+
+
 def test_many_readers_and_writers_lose_nothing(viewer: Viewer, run_dir: Path) -> None:
     threads = [
         threading.Thread(target=rate, args=(viewer, {name: {"stars": 1 + n % 5}}))

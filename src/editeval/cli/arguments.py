@@ -23,6 +23,8 @@ class Parser(argparse.ArgumentParser):
         found, rest = super().parse_known_args(args, namespace)
         if self.last and rest and not rest[0].startswith("-") and getattr(found, self.last) is None:
             setattr(found, self.last, rest.pop(0))
+        if rest:  # told by the command itself, which knows its own flags
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
         return found, rest
 
     def __init__(self, **kwargs: Any) -> None:
@@ -34,8 +36,6 @@ class Parser(argparse.ArgumentParser):
             wrong = message.split()[2].partition("=")[0]
             close = difflib.get_close_matches(wrong, self.known_flags(), n=1)
             hint = f"; did you mean {close[0]}?" if close else hint
-            if wrong in close:
-                hint = "; this command does not take it: see its --help"
         elif "invalid choice:" in message:
             wrong, *choices = re.findall("'([^']*)'", message)
             close = difflib.get_close_matches(wrong, choices, n=1)
@@ -43,15 +43,15 @@ class Parser(argparse.ArgumentParser):
         print_error(f"{message}{hint}")
         sys.exit(USAGE)
 
+    def commands(self) -> list[Parser]:
+        """The parsers of its commands."""
+        groups = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return [parser for group in groups for parser in group.choices.values()]
+
     def known_flags(self) -> list[str]:
-        """Every flag of this parser and its commands."""
-        flags: list[str] = []
-        for action in self._actions:
-            flags += action.option_strings
-            if isinstance(action, argparse._SubParsersAction):
-                for parser in action.choices.values():
-                    flags += parser.known_flags()
-        return flags
+        """The flags of this command that its help shows."""
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        return [flag for action in shown for flag in action.option_strings]
 
 
 class VersionAction(argparse.Action):

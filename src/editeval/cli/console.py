@@ -62,6 +62,8 @@ def overrides_of(options: argparse.Namespace) -> Overrides:
     categories = words(options.categories)
     return Overrides(
         sets=(*options.set, *(("logging.level=DEBUG",) if options.debug else ())),
+        model=getattr(options, "named_model", None),
+        judge=getattr(options, "named_judge", None),
         benchmark=options.benchmark,
         data=options.data,
         categories=("",) if categories == () else categories,  # an empty shell variable does not mean all

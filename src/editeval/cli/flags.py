@@ -40,7 +40,8 @@ def stage_flags(stages: str, *more: Flags) -> Flags:
         group = parser.add_argument_group("configuration (flag > --set > EDITEVAL_* > file > default)")
         flag("--set", action="append", default=[], metavar="A.B=C", help="one value, as YAML; repeatable")(group)
         flag("--output-dir", metavar="DIR", help="where runs and logs go (default: outputs)")(group)
-        flag("--device-ids", nargs="+", metavar="ID", help=f"GPU numbers or cpu, of {stages}")(group)
+        gpus = "0-5, 0,2, all or cpu: of " + stages
+        flag("--gpus", "--device-ids", dest="device_ids", nargs="+", metavar="ID", help=gpus)(group)
         flag("--seed", type=int, metavar="N", help=f"base seed of {stages}")(group)
         several(CODE, switch("--debug", "log everything; errors keep their traceback"), *more)(group)
 
@@ -69,11 +70,18 @@ DISPLAY = flag(
     default="auto",
     help="while it runs: auto is live on a terminal, else plain; json: an event per line on stdout",
 )
+JUDGE = flag(
+    "--judge", dest="named_judge", metavar="NAME", help="this judge: a name, a folder, an id of the Hub or a file"
+)
+MODEL = flag(
+    "--model", dest="named_model", metavar="NAME", help="this editor: a name, a folder, an id of the Hub or a file"
+)
 DATA = "where its data are: the path that it reads"
 CONFIG_FLAGS = stage_flags(
     "editor and judges",
-    flag("--benchmark", metavar="NAME", help="this benchmark, whatever CONFIG has: see `editeval list benchmarks`"),
+    flag("--benchmark", metavar="NAME", help="this benchmark: see `editeval list benchmarks`; run: also several, a,b"),
     flag("--data", metavar="PATH", help=DATA),
+    JUDGE,
     flag("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)"),
     flag("--limit", type=int, metavar="N", help="only N samples, drawn evenly over the categories"),
     flag("--first", type=int, metavar="N", help="only the first N samples"),

@@ -8,9 +8,12 @@ from editeval.cli.flags import (
     CODE,
     CONFIG,
     CONFIG_FLAGS,
+    DATA,
     DEBUG,
     DISPLAY,
     JSON,
+    JUDGE,
+    MODEL,
     NAME,
     RUN,
     RUNS_IN,
@@ -22,7 +25,7 @@ from editeval.cli.flags import (
     stage_flags,
     switch,
 )
-from editeval.cli.parser_decisions import add_comparisons
+from editeval.cli.parser_decisions import add_comparisons, add_reliability
 from editeval.config.ready import located
 
 EXPORTS = ("csv", "parquet", "md", "tex", "trace", "junit", "vega", "hf", "archive")
@@ -30,6 +33,12 @@ PEOPLE = (
     *("editreward_bench", "tiger_editreward_bench", "mmrb2", "editreward_compass", "imagenhub", "vcreward"),
     "own",
 )
+ONE_LINE = """examples:
+  editeval run                               the default: built-in benchmark, no model, on this CPU
+  editeval run my.yaml --limit 10            `editeval init my.yaml` writes one
+  editeval run --model Qwen/Qwen-Image-Edit-2511 --benchmark gedit --data PATH --judge qwen3-vl-8b --gpus 0-5
+
+"""
 PLUGINS = ("editors", "judges", "benchmarks", "protocols", "policies")
 
 
@@ -42,7 +51,16 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_runs, _add_imports, _add_lists, _add_looks, _add_scores, add_comparisons, _add_others):
+    for add in (
+        _add_runs,
+        _add_imports,
+        _add_lists,
+        _add_looks,
+        _add_scores,
+        add_comparisons,
+        add_reliability,
+        _add_others,
+    ):
         add(commands)
     return parser
 
@@ -54,6 +72,7 @@ def build_legacy_parser() -> Parser:
     parser.add_argument(
         "--config", type=located, default=default, metavar="CONFIG", help=f"configuration (default: {default})"
     )
+    MODEL(parser)
     NAME(parser)
     run_flags(parser)
     parser.set_defaults(command="run", module="run")
@@ -62,11 +81,22 @@ def build_legacy_parser() -> Parser:
 
 def _add_runs(commands: Commands[Parser]) -> None:
     run = add_command(
-        commands, "run", "edit, judge and report; the same command again continues", CONFIG, epilog=EXIT_CODES
+        commands,
+        "run",
+        "edit, judge and report; the same command again continues",
+        CONFIG,
+        epilog=ONE_LINE + EXIT_CODES,
     )
+    MODEL(run)
     NAME(run)
     run_flags(run)
-    add_command(commands, "check", "is this configuration sound? starts nothing", CONFIG, CONFIG_FLAGS, module="run")
+    init = "write a commented configuration to start from; overwrites nothing"
+    start = (MODEL, flag("--benchmark", metavar="NAME", help="see `editeval list benchmarks`"), JUDGE)
+    file = flag("file", nargs="?", default="editeval.yaml", metavar="FILE", help="default: editeval.yaml")
+    gpus = flag("--gpus", metavar="IDS", help="0-5, 0,2, all or cpu")
+    add_command(commands, "init", init, file, *start, flag("--data", metavar="PATH", help=DATA), gpus)
+    check = "is this configuration sound? starts nothing"
+    add_command(commands, "check", check, CONFIG, MODEL, CONFIG_FLAGS, module="run")
     add_command(
         commands,
         "migrate",
@@ -132,6 +162,23 @@ def _add_lists(commands: Commands[Parser]) -> None:
         flag("-o", "--output", metavar="FILE", help="of --to; default: stdout"),
         epilog="example:\n  editeval leaderboard outputs --to html -o leaderboard.html\n",
     )
+    add_command(
+        commands,
+        "submit",
+        "a run in one file from which anybody computes its numbers again",
+        RUN,
+        flag("-o", "--output", required=True, metavar="FILE.tar.gz", help="the file to write"),
+        switch("--with-images", "with the edits; without, only their hashes"),
+    )
+    add_command(
+        commands,
+        "verify-submission",
+        "compute every number of a submission again, offline; what was changed is named",
+        flag("file", metavar="FILE", help="from `editeval submit`"),
+        module="submit",
+        epilog="exit codes:\n  0    every number follows from what the file holds\n"
+        "  2    not a submission, or changed so that it cannot be read\n  3    something differs\n",
+    ).set_defaults(command="verify_submission")
 
 
 def _add_looks(commands: Commands[Parser]) -> None:
@@ -172,6 +219,7 @@ def _add_looks(commands: Commands[Parser]) -> None:
         flag("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, names, or latest"),
         RUNS_IN,
         flag("--port", type=int, default=0, metavar="N", help="on 127.0.0.1 (default: a free one)"),
+        flag("--rater", default="", metavar="NAME", help="who rates: kept apart from what others have rated"),
         switch("--no-open", "print the address, open nothing"),
         switch("--intersect", "runs of different benchmarks: the samples all have"),
     )
@@ -257,6 +305,8 @@ def _add_others(commands: Commands[Parser]) -> None:
     what = flag("what", choices=PLUGINS)
     names = add_command(commands, "list", "list editors, judges, benchmarks, protocols and policies", what, one)
     names.set_defaults(command="list_names")
+    shell = flag("shell", choices=("bash", "zsh", "tcsh"))
+    add_command(commands, "completion", "print what makes a shell complete commands and flags", shell, module="init")
     add_command(
         commands,
         "reproduce",

@@ -11,6 +11,7 @@ from editeval.cli.flags import (
     DEBUG,
     DISPLAY,
     JSON,
+    RUN,
     RUNS_IN,
     Commands,
     add_command,
@@ -20,6 +21,7 @@ from editeval.cli.flags import (
 )
 from editeval.config.ready import located
 
+RATINGS = "of people, .csv or .tsv: sample, rating, model, rater; or the page's .json (default: those of `view`)"
 COMPARISONS = ("md", "csv", "json", "tex")
 
 
@@ -124,6 +126,10 @@ def _add_bridge_and_plan(commands: Commands[Parser]) -> None:
         "  editeval report new-run --scale-of gpt-4.1 --bridge bridge-qwen-to-gpt-4.1.json\n\n"
         "Tables have the columns editor, sample, from, to, and metric, cluster, category if there are several.\n",
     )
+
+
+def add_reliability(commands: Commands[Parser]) -> None:
+    """What figures are worth: how many samples, whose agreement, how much noise."""
     add_command(
         commands,
         "plan",
@@ -139,4 +145,28 @@ def _add_bridge_and_plan(commands: Commands[Parser]) -> None:
         *(RUNS_IN, JSON, DEBUG),
         epilog="examples:\n  editeval plan --pilot base --difference 0.2\n"
         "  editeval plan --pilot base tuned --samples 1000\n",
+    )
+    add_command(
+        commands,
+        "agreement",
+        "how far judges and people agree about the edits of runs, and what people would give all of them",
+        flag("runs", nargs="*", default=["latest"], metavar="RUN", help="run directories, or their names"),
+        flag("--ratings", action="append", default=[], metavar="FILE", help=RATINGS),
+        flag("--judges", nargs="+", default=[], metavar="NAME", help="score sets of the runs (default: all)"),
+        flag("--metric", default="", metavar="NAME", help="of every judge (default: the headline of each)"),
+        *(RUNS_IN, JSON, DEBUG),
+        epilog="examples:\n  editeval agreement runA runB --ratings people.csv\n"
+        "  editeval agreement runA --judges qwen gpt-4.1\n",
+    )
+    add_command(
+        commands,
+        "noise",
+        "how much of a run's scores comes from samples, seeds and repeats of the judge: makes and judges repeats",
+        RUN,
+        flag("--seeds", type=int, default=2, metavar="N", help="edits of each sample, the run's own with them"),
+        flag("--draws", type=int, default=2, metavar="N", help="judgements of each edit"),
+        flag("--samples", dest="num_samples", type=int, default=50, metavar="N", help="drawn at random (default: 50)"),
+        switch("--dry-run", "say what would be made; make nothing"),
+        *(JSON, CODE, DEBUG),
+        epilog=EXIT_CODES,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from editeval.cli.console import add_step_summary, continuing, interruptible, overrides_of, result_console
 from editeval.config.consent import VERBS
 from editeval.config.load import read_config
+from editeval.config.ready import located
 from editeval.config.schema import Config, Execution
 from editeval.config.trackers import of_flag
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
@@ -27,10 +29,12 @@ from editeval.run.official import expected
 from editeval.run.plan import Plan, device_warnings, look_at, make_plan
 from editeval.run.prepare import new_run_line, recorded_so_far
 from editeval.run.selection import missing_images, unused_prompts
-from editeval.store import directories
+from editeval.store import directories, manifest
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
 from editeval.text import clock, one_line, run_command
+
+DONE_WITH_FAILURES = 3
 
 if TYPE_CHECKING:
     from editeval.run.pipeline import RunResult
@@ -38,11 +42,46 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Run, or with --dry-run print the plan. Returns the exit code."""
+    if "," in (options.benchmark or ""):
+        return _run_each(_each(options))
     return carried_out(configuration(options, is_run=not options.dry_run), options)
 
 
-def carried_out(config: Config, options: argparse.Namespace) -> int:
-    """Run `config` as the flags of a run say. Returns the exit code."""
+def _each(options: argparse.Namespace) -> list[argparse.Namespace]:
+    """The options for each of the benchmarks that were named, with its data."""
+    names = options.benchmark.split(",")
+    places = options.data.split(",") if options.data is not None else [""] * len(names)
+    if len(places) != len(names):
+        advice = "name one path for each benchmark, in the same order"
+        raise ConfigError(f"--data: {len(places)} for {len(names)} benchmarks ({options.benchmark}); {advice}")
+    pairs = zip(names, places, strict=True)
+    return [argparse.Namespace(**{**vars(options), "benchmark": name, "data": place or None}) for name, place in pairs]
+
+
+def _run_each(each: Sequence[argparse.Namespace]) -> int:
+    """A run for each of `each`, and their results in a line each. Nothing starts while one of them is not sound."""
+    problems = Problems(each[0].config)
+    configs = []
+    for options in each:
+        with problems.collect():
+            configs.append(configuration(options, is_run=not options.dry_run))
+            make_plan(configs[-1])
+    problems.check()
+    codes: list[int] = []
+    lines: list[str] = []
+    for options, config in zip(each, configs, strict=True):
+        codes.append(carried_out(config, options, lines))
+        if codes[-1] > DONE_WITH_FAILURES:
+            return codes[-1]  # interrupted: the same command continues
+        if options.dry_run:
+            sys.stdout.write("\n")
+    if each[0].display != "json":
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return max(codes)
+
+
+def carried_out(config: Config, options: argparse.Namespace, lines: list[str] | None = None) -> int:
+    """Run `config` as the flags of a run say. Returns the exit code; `lines` gets the result in one line."""
     if options.fresh and options.resume:
         raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
     flagged = tuple(of_flag(text) for text in options.track)
@@ -53,6 +92,10 @@ def carried_out(config: Config, options: argparse.Namespace) -> int:
 
     with interruptible() as interrupt:
         result = evaluate(config, options.argv, interrupt, options.fresh, display=options.display)
+    if lines is not None and result.report is not None:
+        from editeval.reports.format import headline
+
+        lines.append(f"{config.benchmark.label}: {headline(result.report)} {result.plan.dir}")
     return report_result(result, options.argv, options.display)
 
 
@@ -85,6 +128,8 @@ def configuration(options: argparse.Namespace, is_run: bool, seen: list[Config] 
     config = read_config(path, problems, overrides_of(options), allow_code=options.allow_code)
     if config is not None and seen is not None:
         seen.append(config)
+    if config is not None:
+        config = replace(config, name=_name(config, options))
     if problems.found and config is not None:
         sound = {name: stage for name, stage in config.judges.items() if stage.params is not None}
         look_at(replace(config, judges=sound), problems)
@@ -93,6 +138,17 @@ def configuration(options: argparse.Namespace, is_run: bool, seen: list[Config] 
     problems.check()
     assert config is not None, "there is none without a problem"
     return config
+
+
+def _name(config: Config, options: argparse.Namespace) -> str:
+    """What the run's directory is called: after the file; after what the flags name, where no file was named; and for
+    the file in a run, as that run."""
+    if directories.is_run(config.path.parent) and config.path.name == "config.yaml":
+        return Path(manifest.read(config.path.parent / manifest.NAME)["name"]).name  # a stranger's leads nowhere else
+    if options.named_model is None or config.path != located("config.yaml"):
+        return config.name
+    words = (Path(options.named_model).name.removesuffix(".py"), config.benchmark.label)
+    return "-".join(re.sub(r"[^\w.]+", "-", word).strip("-") for word in words)
 
 
 def _retrying(plan: Plan) -> str:
@@ -109,6 +165,8 @@ def check(options: argparse.Namespace) -> int:
 
     What the configuration would execute, read, write and contact is listed, also where it is not sound.
     """
+    if "," in (options.benchmark or ""):
+        return max([check(one) for one in _each(options)])
     seen: list[Config] = []
     try:
         config = configuration(options, is_run=False, seen=seen)

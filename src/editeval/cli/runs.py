@@ -23,7 +23,7 @@ def runs(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one with the runs (default: outputs)")
-    found = entries([folder]) if directories.is_run(folder) else runs_in(folder)
+    found = entries([folder.resolve()]) if directories.is_run(folder) else runs_in(folder)
     shown = list(_wanted(found, options))[: options.last]
     if options.json:
         sys.stdout.write(to_json({"runs": [json_of(one) for one in shown]}) + "\n")

@@ -25,7 +25,8 @@ from editeval.viewer.server import ShownRun, Viewer
 def view(options: argparse.Namespace) -> int:
     """Serve the reports of these runs until interrupted. The exit code: 0 after Ctrl-C, 128 + signal after others."""
     runs = shown_runs(run_dirs(options), options.intersect)
-    viewer = Viewer(runs, options.port, Comparing(tuple(run.dir for run in runs), options.intersect))
+    comparing = Comparing(tuple(run.dir for run in runs), options.intersect)
+    viewer = Viewer(runs, options.port, comparing, options.rater)
     try:
         with stoppable():
             sys.stdout.write(f"{viewer.url}\nRatings are saved in each run; Ctrl-C ends this.\n")

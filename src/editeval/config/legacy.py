@@ -7,20 +7,22 @@ contradict each other while a higher layer simply wins. `obsolete_key_warning` i
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from editeval import plugins
 from editeval.config.schema import POLICIES
 from editeval.config.values import parse, parse_devices
 from editeval.config.yaml_tree import Node, child, moved, placed, plain, problem, quoted, without
 from editeval.errors import ConfigError, Problems
+from editeval.machine.interpreters import of_conda
 
 Place = tuple[str, ...]
+
+SPELLINGS = {"editor": "diffusion_model", "judge": "reward_model", "judges": "reward_models"}
+"""Sections by their plain names."""
 
 ALIASES: Mapping[str, str] = {
     "物理": "physical",
@@ -197,6 +199,11 @@ def translate(layer: Node, problems: Problems) -> tuple[Node, list[str]]:
             layer = moved(layer, old.split("."), new.split("."))
     for refused in _REFUSED_SECTIONS:
         layer = without(layer, *refused.split("."))
+    for written, name in SPELLINGS.items():
+        if (node := child(layer, written)) is not None:
+            with problems.collect():
+                layer = _move((name,), without(layer, written), node)
+            layer = without(layer, written)
     warnings: list[str] = []
     changes: list[tuple[Place, Callable[[Node, Node], Node]]] = []
     judges = judge_sections(layer)
@@ -273,7 +280,7 @@ def _device(section: Place, warnings: list[str], layer: Node, node: Node) -> Nod
 def _conda(section: Place, warnings: list[str], layer: Node, node: Node) -> Node:
     """`conda_env` becomes the interpreter of that environment, if this machine has it and no other one is named."""
     name = parse(str | None, node)
-    python = interpreter(name) if name else None
+    python = of_conda(name) if name else None
     if name and child(layer, *section, "execution", "python") is not None:
         warnings.append(f"{node.where}: {node.key}: has no effect: an interpreter is named as well")
     elif name and python is None:
@@ -282,30 +289,6 @@ def _conda(section: Place, warnings: list[str], layer: Node, node: Node) -> Node
     elif python is not None:
         return placed(layer, replace(node, value=str(python)), *section, "execution", "python")
     return layer
-
-
-def interpreter(name: str, environ: Mapping[str, str] = os.environ, home: Path | None = None) -> Path | None:
-    """The Python of the conda environment called `name` (or at that path); None if this machine has none.
-
-    Looks at files, runs nothing.
-    """
-    folders = [Path(name)] if os.sep in name else _conda_folders(name, environ, home or Path.home())
-    return next((folder / "bin/python" for folder in folders if (folder / "bin/python").is_file()), None)
-
-
-def _conda_folders(name: str, environ: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """In the installations that the shell knows, then in the usual places, then wherever conda made one."""
-    roots = [Path(environ["CONDA_EXE"]).parent.parent] if environ.get("CONDA_EXE") else []
-    roots += [Path(environ["MAMBA_ROOT_PREFIX"])] if environ.get("MAMBA_ROOT_PREFIX") else []
-    roots += [home / folder for folder in ("miniconda3", "anaconda3", "miniforge3", "mambaforge")]
-    for root in (*roots, Path("/opt/conda")):
-        yield root / "envs" / name
-        if name == "base":
-            yield root
-    listed = home / ".conda" / "environments.txt"
-    if listed.is_file():
-        lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
-        yield from (Path(line.strip()) for line in lines if Path(line.strip()).name == name)
 
 
 # ------------------------------------------------------------------------------------------------ what nothing reads

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from editeval.config import legacy, resolve, stages
+from editeval.config import legacy, resolve, short_names, stages
 from editeval.config.consent import consent, effects_of, settings_of
 from editeval.config.overrides import CONSENT, above_the_file, sets_of
 from editeval.config.overrides import Overrides as Overrides
@@ -79,7 +79,10 @@ def load_for_certificate(path: Path, overrides: Overrides = _NO_OVERRIDES, allow
     """
     for text in overrides.sets:
         key = text.partition("=")[0].strip()
-        if not key.startswith((*(f"{section}." for section in _JUDGES), *_OF_CERTIFICATES)) and key not in _JUDGES:
+        judges = (*_JUDGES, *legacy.SPELLINGS)
+        is_editors = legacy.SPELLINGS.get(key.partition(".")[0]) == "diffusion_model"
+        of_judges = key in judges or key.startswith((*(f"{section}." for section in judges), *_OF_CERTIFICATES))
+        if is_editors or not of_judges:
             raise ConfigError(
                 f"--set {key}: a certificate uses neither benchmark nor editor of the configuration; "
                 f"only {', '.join(_JUDGES)}, prompts, logging and evaluation.output_dir can change"
@@ -131,6 +134,7 @@ def load_with(
             layers.tree = without(layers.tree, "reward_models")
     place = "command line" if origin.startswith("flag") else origin
     layers.put_over(layers.translated(make(sections, "", Source(place, origin, FLAG))))
+    layers.put_named(overrides)
     layers.add_above(overrides)
     found = layers.config(path or Path(name), allow_code, path.parent if path is not None else None)
     return replace(_sound(found, layers.problems), name=name)
@@ -196,7 +200,19 @@ class _Layers:
     def add_all(self, path: Path, overrides: Overrides) -> None:
         """The file, and above it the environment, every `--set` and the flags."""
         self.add(_file(path, self.problems))
+        self.put_named(overrides)
         self.add_above(overrides)
+
+    def put_named(self, overrides: Overrides) -> None:
+        """What `--model` and `--judge` stand for, in place of the sections of the file."""
+        for kind, word in (("editors", overrides.model), ("judges", overrides.judge)):
+            if word is not None:
+                with self.problems.collect():
+                    named = short_names.sections(kind, word)
+                    for section in short_names.SECTIONS[kind]:
+                        self.tree = without(self.tree, section)
+                    flag = short_names.FLAGS[kind]
+                    self.put_over(self.translated(make(named, "", Source(flag, f"flag {flag}", FILE))))
 
     def add_above(self, overrides: Overrides) -> None:
         """The environment, every `--set` and the flags."""

@@ -9,6 +9,7 @@ from functools import reduce
 from itertools import chain
 from pathlib import Path
 
+from editeval.config.legacy import SPELLINGS
 from editeval.config.schema import SECTIONS
 from editeval.config.yaml_tree import (
     ENVIRONMENT,
@@ -50,6 +51,8 @@ class Overrides:
 
     sets: tuple[str, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    model: str | None = None  # for config/short_names.py, as `judge` is
+    judge: str | None = None
     benchmark: str | None = None
     data: str | None = None
     categories: tuple[str, ...] | None = None
@@ -107,7 +110,7 @@ def _variable(name: str, text: str, problems: Problems) -> Iterator[Node]:
         if path[0] in _SHORT and len(path) == 1:
             node = make(text, "", source) if _SHORT[path[0]] else read_text(text, source)
             yield from (_single(node, place) for place in _FLAGS[path[0]][1])
-        elif path[0] in SECTIONS and all(path):
+        elif path[0] in (*SECTIONS, *SPELLINGS) and all(path):
             yield _single(read_text(text, source, ".".join(path)), path)
         else:
             known = [PREFIX + word.upper() for word in (*_SHORT, "allow_code")]

@@ -24,3 +24,15 @@ def located(path: str) -> Path:
     ready = folder() / own
     is_ready = len(own.parts) == 1 or own.parts[0] == "configs"
     return ready if is_ready and ready.is_file() else own
+
+
+def yaml_sections(text: str) -> dict[str, list[str]]:
+    """The lines of every section of a ready file, comments included; what stands before the first is not in it."""
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.splitlines(keepends=True):
+        name = line.partition(":")[0]
+        if name.isidentifier():
+            lines = found.setdefault(name, [])
+        lines.append(line)
+    return found

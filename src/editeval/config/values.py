@@ -136,7 +136,7 @@ def parse_names(node: Node, one: object = str) -> tuple[str, ...]:
 def parse_devices(node: Node) -> tuple[str, ...] | None:
     """`cpu` and `cuda:N`; numbers, `N-M`, `all` and text with commas are understood. None = all visible GPUs."""
     value = plain(node)
-    if value is None or value == "all":
+    if value in (None, "all", ["all"]):
         return None
     entries = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
     problems = Problems()

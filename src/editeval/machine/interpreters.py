@@ -231,3 +231,27 @@ def _read(path: Path) -> Environment:
 
 def _normal(requirements: Sequence[str]) -> list[str]:
     return sorted({" ".join(requirement.split()) for requirement in requirements})
+
+
+def of_conda(name: str, environ: Mapping[str, str] = os.environ, home: Path | None = None) -> Path | None:
+    """The Python of the conda environment called `name` (or at that path); None if this machine has none.
+
+    Looks at files, runs nothing.
+    """
+    folders = [Path(name)] if os.sep in name else _conda_folders(name, environ, home or Path.home())
+    return next((folder / "bin/python" for folder in folders if (folder / "bin/python").is_file()), None)
+
+
+def _conda_folders(name: str, environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """In the installations that the shell knows, then in the usual places, then wherever conda made one."""
+    roots = [Path(environ["CONDA_EXE"]).parent.parent] if environ.get("CONDA_EXE") else []
+    roots += [Path(environ["MAMBA_ROOT_PREFIX"])] if environ.get("MAMBA_ROOT_PREFIX") else []
+    roots += [home / folder for folder in ("miniconda3", "anaconda3", "miniforge3", "mambaforge")]
+    for root in (*roots, Path("/opt/conda")):
+        yield root / "envs" / name
+        if name == "base":
+            yield root
+    listed = home / ".conda" / "environments.txt"
+    if listed.is_file():
+        lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
+        yield from (Path(line.strip()) for line in lines if Path(line.strip()).name == name)

@@ -49,12 +49,24 @@ def sentences(document: JsonObject) -> Iterator[str]:
     for pair in document["pairs"] if len(document["pairs"]) <= MAX_SENTENCES else ():
         a, b = names[pair["a"]], names[pair["b"]]
         yield f"{_overall(a, b, metric, pair['overall'])}{_parts(a, b, pair['categories'])}."
+        if pair["planted"] is not None:
+            yield _planted(a, b, pair)
     if document["runs"][0]["best"] is not None and len(names) > 2:
         places = ", ".join(f"{run['name']} {_place(run)}" for run in sorted(document["runs"], key=_by_place))
         decided = sum(bool(pair["overall"]["better"]) for pair in document["pairs"])
         yield f"Places: {places}; {decided} of {len(document['pairs'])} pairs are decided."
     for one in (document["gate"] or {"runs": ()})["runs"]:
         yield _gate(names[one["run"]], one, document)
+
+
+def _planted(a: str, b: str, pair: JsonObject) -> str:
+    """The true difference of two simulated editors, by the chances of both; samples that failed count alike in both."""
+    one, truth = pair["overall"], pair["planted"]
+    told = f"Planted: {a} less {b} is {_signed(truth)}; measured {_signed(one['difference'])}"
+    if one["low"] is None:
+        return f"{told}, without an interval."
+    where = "inside" if one["low"] <= truth <= one["high"] else "outside"
+    return f"{told} [{fixed(one['low'])}, {fixed(one['high'])}]: {where}."
 
 
 def _overall(a: str, b: str, metric: str, one: JsonObject) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from editeval.reports.site.markup import Html
 
+MAX_NAMED = 5  # runs that are left out for one reason
 _WORDS = (
     *("ranked_leaderboard", "ranked_place", "ranked_model", "ranked_mean", "ranked_interval", "ranked_scored"),
     *("ranked_badge", "ranked_official", "ranked_flags", "ranked_engine", "ranked_left_out", "ranked_written"),
@@ -86,9 +87,13 @@ def _texts(table: JsonObject) -> list[str]:
 
 
 def left_out(document: JsonObject) -> Iterator[Message]:
-    """A line for each run that is in no table."""
+    """A line for each reason why runs are in no table: the first of them, and how many more."""
+    runs: dict[Message, list[str]] = {}
     for one in document["left_out"]:
-        yield Message("left_out_run", (printable(one["run"]), one["why"]))
+        runs.setdefault(one["why"], []).append(printable(one["run"]))
+    for why, names in runs.items():
+        more = f" (+{len(names) - MAX_NAMED})" if len(names) > MAX_NAMED else ""
+        yield Message("left_out_run", (", ".join(names[:MAX_NAMED]) + more, why))
 
 
 def render(document: JsonObject, console: Console) -> None:

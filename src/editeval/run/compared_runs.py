@@ -10,11 +10,13 @@ from pathlib import Path
 from editeval.errors import ConfigError, UserError
 from editeval.reports.data import MICRO, JsonObject
 from editeval.run import results
+from editeval.run.index import model_of, name_of
+from editeval.run.plan import hash_of
+from editeval.run.planted import planted
 from editeval.run.results import ShownScoreSet
 from editeval.stats.compare import Scored
 from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, summarise
-from editeval.store.opponent import model_named
 from editeval.store.run_store import RunStore
 from editeval.types import Metric, Summary
 
@@ -25,7 +27,7 @@ _MAX_NAMED = 3  # settings of a judge that differ
 class RunScores:
     """One metric of one run. A sample is known by (id, instruction); those without the metric are not in it."""
 
-    name: str  # of its directory
+    name: str  # that it was given, or that of its directory
     directory: Path
     model: str
     metric: Metric
@@ -38,10 +40,12 @@ class RunScores:
     sources: Mapping[Hashable, str]  # digest of the source image, where it is on record
     entries: Mapping[Hashable, Entry]
     bridged: Equating | None = None  # what the scores went through
+    planted: float | None = None  # the mean that a simulated editor has by its chances; of its headline alone
 
     def only(self, keys: Collection[Hashable]) -> RunScores:
         """The same run with these samples alone."""
-        return replace(self, scored={key: one for key, one in self.scored.items() if key in keys})
+        kept = {key: one for key, one in self.scored.items() if key in keys}
+        return replace(self, scored=kept, planted=self.planted if len(kept) == len(self.scored) else None)
 
     def categories(self) -> list[str]:
         """In the order of the benchmark."""
@@ -64,6 +68,7 @@ class RunScores:
             "low": whole.ci_low,
             "high": whole.ci_high,
             "interval_note": whole.interval_note,
+            "planted": self.planted,
             "best": place[0] if place else None,
             "worst": place[1] if place else None,
         }
@@ -89,13 +94,15 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
         label = label or next(iter(known))
         if label not in known:
             raise ConfigError(f"--metric {label}: {directory.name} shows {', '.join(known)}")
-        rows = [row for row in results.rows(store, shown) if results.state_of(row, label) != "not_applicable"]
+        everything = list(results.rows(store, shown))
+        rows = [row for row in everything if results.state_of(row, label) != "not_applicable"]
+        truth = planted(store, known[label].id, hash_of(row.id for row in everything))
         keys: list[Hashable] = [(row.id, row.instruction) for row in rows]
         made = {edit.sample_id: edit.made.source_sha256 for edit in store.edits() if edit.made}
         return RunScores(
-            name=directory.name,
+            name=name_of(store) or directory.name,
             directory=directory,
-            model=_model(store),
+            model=model_of(store.manifest),
             metric=results.scales(store, shown).get(label) or Metric(label),
             benchmark=str(store.manifest["identity"]["benchmark"]),
             judge=known[label].id,
@@ -109,6 +116,7 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
             sources={key: made[row.id] for key, row in zip(keys, rows, strict=True) if row.id in made},
             bridged=results.equatings(store, shown).get(label),
             entries={key: results.entry_of(row, label) for key, row in zip(keys, rows, strict=True)},
+            planted=truth.mean if truth and label == known[label].labels[0] else None,
         )
 
 
@@ -118,13 +126,6 @@ def headline_scale(directory: Path) -> Metric:
         shown = results.shown(store)[:1]
         label = next(iter(results.labels(shown)), "")
         return results.scales(store, shown).get(label) or Metric(label)
-
-
-def _model(store: RunStore) -> str:
-    editor = store.manifest["config"].get("diffusion_model")
-    params = editor.get("params") if isinstance(editor, Mapping) else None
-    kind = str(editor.get("type") or "") if isinstance(editor, Mapping) else ""
-    return model_named(params, kind or str(store.manifest["name"]))
 
 
 def _identity(store: RunStore, score_set: ShownScoreSet) -> dict[str, object]:

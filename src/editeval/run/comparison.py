@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -48,7 +49,7 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
     if not 2 <= len(places) <= MAX_RUNS:
         what = "takes two runs or more" if len(places) < 2 else f"takes at most {MAX_RUNS} runs at once"
         raise ConfigError(f"compare {what}, got {len(places)}")
-    runs = [read_scores(directory, plan.metric) for directory in places]
+    runs = _told_apart([read_scores(directory, plan.metric) for directory in places])
     remarks = _fitting(runs, plan)
     letters = {run.name: _letter(number) for number, run in enumerate(runs)}
     base = next((run for run in runs if run.directory == plan.baseline), None)
@@ -67,6 +68,7 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
         {
             "a": letters[a.name],
             "b": letters[b.name],
+            "planted": None if a.planted is None or b.planted is None else a.planted - b.planted,
             "overall": _row(*overall[number]),
             "categories": [
                 {"category": name, **_row(*by_part[at])} for at, (n, name) in enumerate(parts) if n == number
@@ -86,6 +88,12 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
         "gate": _gate(told, metric, plan.margin) if plan.margin is not None and base else None,
     }
     return {**document, "sentences": list(sentences(document))}
+
+
+def _told_apart(runs: Sequence[RunScores]) -> list[RunScores]:
+    """Runs that were given one name are called after their directories."""
+    times = Counter(run.name for run in runs)
+    return [replace(run, name=run.directory.name) if times[run.name] > 1 else run for run in runs]
 
 
 def _fitting(runs: Sequence[RunScores], plan: ComparisonPlan) -> list[str]:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging
+from editeval.config.starter import write_resolved
 from editeval.display.session import watching
 from editeval.errors import MachineError, Problems
 from editeval.redaction import redacted
@@ -197,7 +198,10 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         warnings=plan.config.warnings if plan.is_editing else None,
         editing=recorded.editing_of(plan) if plan.is_editing else None,
     )
-    return RunStore.open(plan.dir, manifest)
+    store = RunStore.open(plan.dir, manifest)
+    if plan.is_editing:
+        write_resolved(plan.dir / "config.yaml", plan.config)
+    return store
 
 
 def _announce(plan: Plan, store: RunStore) -> None:

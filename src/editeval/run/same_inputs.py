@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -36,16 +36,24 @@ log = logging.getLogger("editeval")
 PAGE = 256  # edits in one transaction
 
 
-def reuse(plan: Plan, store: RunStore, is_stopped: Callable[[], bool] = lambda: False, page_size: int = PAGE) -> None:
+def reuse(
+    plan: Plan,
+    store: RunStore,
+    is_stopped: Callable[[], bool] = lambda: False,
+    page_size: int = PAGE,
+    donors: Iterable[Path] | None = None,
+) -> None:
     """What is still to be made and exists already is taken over; how much, and from where, is on record.
 
-    May be cut short at any moment: the next start goes on.
+    From `donors`; None: from the runs of the same name. May be cut short at any moment: the next start goes on.
     """
     if not plan.can_reuse or store.manifest.get("fresh") or not plan.is_editing:
         return
     commit = fingerprints.recorded(store).get(fingerprints.COMMIT) or plan.inputs.commit
     editor_id = plan.editor_id(commit)
-    for directory in lineage.same_name(plan.config.evaluation.output_dir, plan.config.name) if editor_id else ():
+    if donors is None:
+        donors = lineage.same_name(plan.config.evaluation.output_dir, plan.config.name)
+    for directory in donors if editor_id else ():
         if directory.resolve() == store.dir.resolve() or not _is_open(plan, store, directory.name):
             continue
         before = reused.reused(store)

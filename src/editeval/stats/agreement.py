@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
+Floats = NDArray[np.float64]
 
 _Z = 1.959963984540054  # of a 95 % interval
 
@@ -67,17 +69,17 @@ def modal_share(values: Sequence[float]) -> float | None:
     return max(rounded.count(value) for value in set(rounded)) / len(rounded)
 
 
-def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+def spearman(first: Sequence[float] | Floats, second: Sequence[float] | Floats) -> float | None:
     """Rank correlation; ties share their mean rank. None where one side is constant."""
-    if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
-    _, places, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
-    means = np.cumsum(counts) - (counts - 1) / 2
-    return [float(rank) for rank in means[places]]
+def _ranks(values: Sequence[float] | Floats) -> Floats:
+    _, places, counts = np.unique(np.asarray(values, dtype=float), return_inverse=True, return_counts=True)
+    means: Floats = np.cumsum(counts) - (counts - 1) / 2
+    return means[places]
 
 
 def fisher_mean(correlations: Sequence[float]) -> float | None:
@@ -116,15 +118,25 @@ def tie_threshold(people: Sequence[float], margins: Sequence[float]) -> float:
 
     Of equally good ones the least. It is chosen on the pairs that it is measured on: what it gives is an upper bound.
     """
-    sizes = np.abs(np.asarray(margins, dtype=float))
+    return _calibrated(np.asarray(people, dtype=float), np.asarray(margins, dtype=float))[0]
+
+
+def calibrated_share(people: Floats, margins: Floats) -> float | None:
+    """Share of pairs that are right at `tie_threshold`. None without pairs."""
+    return _calibrated(people, margins)[1] / len(people) if len(people) else None
+
+
+def _calibrated(people: Floats, margins: Floats) -> tuple[float, int]:
+    """The threshold, and how many pairs are right at it."""
+    sizes = np.abs(margins)
     order = np.argsort(sizes, kind="stable")
-    is_tie = np.asarray(people, dtype=float)[order] == TIE
-    is_right = np.asarray([credit(p, m, threshold=-1.0) for p, m in zip(people, margins, strict=True)])[order]
+    is_tie, is_right = people[order] == TIE, people[order] == (margins[order] > 0)
     sizes = sizes[order]
     right = np.concatenate([[0], np.cumsum(is_tie)]) + np.concatenate([np.cumsum(is_right[::-1])[::-1], [0]])
     places = np.unique(np.concatenate([[0.0], sizes]))
     called = np.searchsorted(sizes, places, side="right")  # how many are ties at each threshold
-    return float(places[int(np.argmax(right[called]))])
+    best = int(np.argmax(right[called]))
+    return float(places[best]), int(right[called][best])
 
 
 def readable_verdicts(chosen: T, verdicts: Iterable[T | None]) -> tuple[int, int]:
@@ -145,17 +157,32 @@ def fleiss_kappa(ratings: Sequence[Sequence[float]]) -> float | None:
     return float((observed.mean() - chance) / (1 - chance))
 
 
-def krippendorff_alpha(ratings: Sequence[Sequence[float]]) -> float | None:
-    """Krippendorff's alpha on an ordinal scale; a row per subject, without gaps. None if all are the same value."""
-    values = sorted({value for row in ratings for value in row})
-    if len(values) < 2:
+def krippendorff_alpha(ratings: Sequence[Sequence[float]] | Floats, is_ordinal: bool = True) -> float | None:
+    """Krippendorff's alpha; a row per subject, NaN where a rater has not rated it. None if all are the same value.
+
+    A row of fewer than two ratings has nothing to agree with, and is left out. On an ordinal scale it is that of an
+    interval scale on the ratings' mean ranks: the ordinal distance of two values is the squared difference of these.
+    """
+    table = np.asarray(ratings, dtype=float)
+    table = table[(~np.isnan(table)).sum(axis=1) >= 2] if table.size else np.zeros((0, 2))
+    is_rated = ~np.isnan(table)
+    values = table[is_rated]
+    if len(values) == 0 or values.min() == values.max():
         return None
-    pairs = np.zeros((len(values), len(values)))
-    for row in map(list, ratings):
-        counts = np.array([row.count(value) for value in values], dtype=float)
-        pairs += (np.outer(counts, counts) - np.diag(counts)) / (len(row) - 1)
-    totals = pairs.sum(axis=1)
-    reached = np.cumsum(totals) - totals / 2  # the middle of a value's ranks
-    distance = (reached[:, None] - reached[None, :]) ** 2
-    expected = (np.outer(totals, totals) * distance).sum() / (totals.sum() - 1)
-    return float(1 - (pairs * distance).sum() / expected)
+    if is_ordinal:
+        table = np.full(table.shape, np.nan)
+        table[is_rated] = _ranks(values)
+    counts = is_rated.sum(axis=1)
+    within = (np.nanvar(table, axis=1) * counts**2 / (counts - 1)).sum()
+    total = np.nanvar(table) * len(values)
+    return float(1 - within * (len(values) - 1) / (len(values) * total))
+
+
+def kendall_tau_b(first: Sequence[float] | Floats, second: Sequence[float] | Floats) -> float | None:
+    """Kendall's rank correlation with ties. None where one side is constant."""
+    from scipy.stats import kendalltau
+
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    how = "asymptotic" if len(first) > 2 else "exact"  # of a p that is not used; each fails where the other does not
+    return float(kendalltau(first, second, method=how).statistic)

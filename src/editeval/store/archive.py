@@ -20,7 +20,7 @@ from editeval.store.ledger import Ledger
 from editeval.store.run_store import RunStore, relative_path
 
 REPORTS = ("report.json", "samples.jsonl", "scores.csv", "report.md", "report.html", "report")
-BESIDE = ("ratings.json", "gpu.csv")
+BESIDE = ("gpu.csv",)
 TRIES = 3  # a retry of the run may replace edits while they are read
 
 
@@ -68,7 +68,8 @@ def _write(store: RunStore, ledger: Path, out: BinaryIO) -> None:
                         raise _AnotherEditError(name)
                     add(name, *_held(data))
         is_settled = directories.writer_of(store.dir) is None
-        for name in (*BESIDE, *(REPORTS if is_settled else ())):
+        rated = [name for name in store.folder.names("") if name.startswith("ratings") and name.endswith(".json")]
+        for name in (*rated, *BESIDE, *(REPORTS if is_settled else ())):
             for found in _files(store.folder, name):
                 add(found, *_held(store.folder.read(found)))
 

@@ -83,9 +83,13 @@ class _Refused(Exception):  # noqa: N818 - not an error of ours: it is the answe
 class Viewer:
     """A server of some runs; `serve` answers until `stop` is called from another thread."""
 
-    def __init__(self, runs: Sequence[ShownRun], port: int = 0, comparing: Comparing | None = None) -> None:
+    def __init__(
+        self, runs: Sequence[ShownRun], port: int = 0, comparing: Comparing | None = None, rater: str = ""
+    ) -> None:
         self.runs = runs
         self.comparing = comparing
+        self.rater = rater  # whose ratings are shown and saved; empty: of who gives no name
+        ratings.name_of(rater)
         self.token = secrets.token_urlsafe(24)
         if not 0 <= port <= MAX_PORT:
             raise UserError(f"--port: must be from 0 to {MAX_PORT}, got {port}; leave it out to get a free one")
@@ -191,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return _type(name), page.asset(name)
             case ["runs", number, "ratings"]:
                 run = self._run(number)
-                return "application/json", json.dumps({"ratings": ratings.read(run.dir)}).encode()
+                return "application/json", json.dumps({"ratings": ratings.read(run.dir, self.owner.rater)}).encode()
             case ["runs", number, "data", name] if found := _DATA.fullmatch(name):
                 return "application/json", _data(self._run(number), found[1].rstrip("-"), int(found[2] or 0))
             case ["runs", number, *folder, name]:
@@ -209,12 +213,12 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 raise _Refused(HTTPStatus.NOT_FOUND, "nothing here")
         try:
-            kept = ratings.change(run.dir, run.id, changes, run.samples)
+            num = ratings.change(run.dir, run.id, changes, run.samples, self.owner.rater)
         except ValueError as error:
             raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
         except OSError as error:
             raise _Refused(HTTPStatus.INSUFFICIENT_STORAGE, f"{run.dir}: {error.strerror or error}") from error
-        return "application/json", json.dumps({"num_ratings": len(kept)}).encode()
+        return "application/json", json.dumps({"num_ratings": num}).encode()
 
     def _body(self) -> dict[str, object]:
         length = self.headers.get("Content-Length", "")

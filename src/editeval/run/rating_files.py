@@ -1,0 +1,91 @@
+"""People's ratings of edits, from tables and from what the page of a report exports."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from editeval.errors import UserError
+from editeval.files import from_json
+
+MAX_BYTES = 512_000_000
+COLUMNS = ("sample", "rating")
+VERDICTS: Mapping[object, float] = {"good": 1.0, "tie": 0.5, "bad": 0.0}
+STARS, VERDICT, NUMBER = "stars", "verdict", "number"
+
+
+@dataclass(frozen=True, slots=True)
+class HumanRating:
+    """What one person thinks of one edit; more is better. `model`: name of the run; empty: the file does not say."""
+
+    model: str
+    sample: str
+    rater: str
+    kind: str  # stars (1-5) | verdict (0, 0.5, 1) | number, of a table
+    value: float
+    is_blind: bool | None = None  # whether the rater saw no score and no name; None: not known
+    where: str = ""
+
+
+def read_ratings(path: Path) -> list[HumanRating]:
+    """Of a `.csv` or `.tsv` with the columns sample, rating, and model and rater if it has them; or the page's `.json`.
+
+    Raises UserError, which names file and line.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"--ratings {path}: is larger than {MAX_BYTES:,} bytes; split it")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"--ratings {path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--ratings {path}: must be UTF-8 text, got other bytes") from error
+    if path.suffix not in (".csv", ".tsv", ".json"):
+        raise UserError(f"--ratings {path}: must be .csv, .tsv or .json, got {path.suffix or 'no suffix'}")
+    found = list(_exported(path, text) if path.suffix == ".json" else _rows(path, text))
+    if not found:
+        raise UserError(f"--ratings {path}: no rating is in it")
+    return found
+
+
+def _rows(path: Path, text: str) -> Iterator[HumanRating]:
+    reader = csv.DictReader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    try:
+        lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if lacking:
+            raise UserError(f"--ratings {path}: must have the columns {', '.join(COLUMNS)}, lacks {', '.join(lacking)}")
+        for row in reader:
+            where = f"--ratings {path}:{reader.line_num}"
+            try:
+                value = float(row["rating"])
+            except (TypeError, ValueError):
+                value = math.nan
+            if not math.isfinite(value) or not row["sample"]:
+                what = "rating: must be a number" if row["sample"] else "sample: must be an id"
+                raise UserError(f"{where}: {what}, got {str(row['rating'])[:60]!r}")
+            yield HumanRating(row.get("model") or "", row["sample"], row.get("rater") or "", NUMBER, value, None, where)
+    except csv.Error as error:
+        raise UserError(f"--ratings {path}:{reader.line_num}: {error}") from error
+
+
+def _exported(path: Path, text: str) -> Iterator[HumanRating]:
+    """The rater is called like the file."""
+    try:
+        for run in from_json(text)["runs"]:
+            yield from of_viewer(str(run["name"]), path.stem, run["ratings"])
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"--ratings {path}: not what the page of a report exports: {error}") from error
+
+
+def of_viewer(model: str, rater: str, ratings: Mapping[str, Mapping[str, object]]) -> Iterator[HumanRating]:
+    """Stars and verdicts; a rating may have both, or neither."""
+    for sample, rating in ratings.items():
+        is_blind, stars = rating.get("blind") is True, rating.get("stars")
+        where = f"the ratings of {rater or 'a viewer without a name'} in {model}"
+        if isinstance(stars, int):
+            yield HumanRating(model, sample, rater, STARS, float(stars), is_blind, where)
+        if rating.get("verdict") in VERDICTS:
+            yield HumanRating(model, sample, rater, VERDICT, VERDICTS[rating["verdict"]], is_blind, where)

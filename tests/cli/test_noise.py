@@ -1,0 +1,117 @@
+"""`editeval noise`: a drawn part of a run with more seeds, judged several times over."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import cli
+from editeval.store.run_store import RunStore
+
+CONFIG = """\
+benchmark: {type: procedural, params: {num_per_category: 3, size: 64}}
+diffusion_model:
+  type: simulated
+  params: {device_ids: [cpu], latency_s: 0, chances: {default: {identity: 0.5}}}
+  execution: {backend: inprocess}
+reward_model: {type: fakes.unsure_judge, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
+logging: {console_output: false}
+"""
+NOISE = ("noise", "run", "--samples", "12", "--allow-code")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], dict[str, bytes]]:
+    """A run of fifteen samples, what `noise` says of it, and the run's files as they were before."""
+    root = tmp_path_factory.mktemp("noise")
+    (root / "config.yaml").write_text(CONFIG)
+    assert cli("run", "config.yaml", "--allow-code", "--display", "none", cwd=root).returncode == 0
+    shutil.move(next(path for path in (root / "outputs").iterdir() if path.name.startswith("config-")), root / "run")
+    shutil.rmtree(root / "outputs")
+    before = files(root / "run")
+    done = cli(*NOISE, "--json", cwd=root)
+    assert done.returncode == 0, done.stderr
+    return root, json.loads(done.stdout), before
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and not path.name.startswith("ledger.sqlite-")
+    }
+
+
+def test_the_run_stays_as_it_was(made: tuple[Path, dict[str, Any], dict[str, bytes]]) -> None:
+    root, _, before = made
+    assert files(root / "run") == before
+    assert {path.name for path in root.iterdir()} == {"config.yaml", "noise", "run"}
+
+
+def test_the_first_seed_is_the_run_s_own_and_no_score_of_it_is_a_repeat(made: tuple[Any, ...]) -> None:
+    root, found, _ = made
+    first, second = (Path(directory) for directory in found["directories"])
+    with RunStore.read(first) as store, RunStore.read(second) as other, RunStore.read(root / "run") as run:
+        own = {edit.sample_id: edit.sha256 for edit in run.edits()}
+        assert {edit.origin for edit in store.edits()} == {"run"}
+        assert all(own[edit.sample_id] == edit.sha256 for edit in store.edits())
+        assert {edit.origin for edit in other.edits()} == {""}
+        judged = list(store.attempts("judge"))
+        assert len(judged) == 24 and len({one.judging_id for one in judged}) == 2
+        assert not {one.judging_id for one in judged} & {one.id for one in run.judgings()}
+
+
+def test_scores_and_components_follow_from_what_was_made(made: tuple[Any, ...]) -> None:
+    _, found, _ = made
+    assert (found["num_drawn"], found["num_complete"], found["seeds"], found["draws"]) == (12, 12, 2, 2)
+    spread = [abs(row[0] - row[1]) for rows in found["scores"].values() for row in rows]
+    assert 0 < max(spread) < 2  # the judge's noise is at most one point on either side
+    shares = {one["name"]: one["share"]["value"] for one in found["components"]}
+    assert sum(shares.values()) == pytest.approx(1) and shares["seeds"] > shares["draws"] > 0
+    assert not found["is_same_edits"] and not found["is_same_scores"]
+
+
+def test_the_same_command_again_makes_nothing(made: tuple[Any, ...]) -> None:
+    root, found, _ = made
+
+    def counted() -> list[int]:
+        with RunStore.read(Path(found["directories"][1])) as store:
+            return [len(list(store.attempts("edit"))), len(list(store.attempts("judge")))]
+
+    before = counted()
+    again = cli(*NOISE, cwd=root)
+    assert (again.returncode, counted()) == (0, before)
+    text = " ".join(again.stdout.split())
+    assert "12 samples x 2 seeds x 2 judgements" in text and "A judge's bias is in none of these figures." in text
+    assert "Standard error of the run's mean:" in text and "The run has all samples of its benchmark." in text
+
+
+def test_more_draws_keep_those_that_are_there(made: tuple[Any, ...], tmp_path: Path) -> None:
+    root, found, _ = made
+    shutil.copytree(root, tmp_path / "copy")
+    more = json.loads(cli(*NOISE, "--draws", "3", "--json", cwd=tmp_path / "copy").stdout)
+    assert {key: [row[:2] for row in rows] for key, rows in more["scores"].items()} == found["scores"]
+
+
+def test_what_cannot_be_repeated_is_one_line(made: tuple[Any, ...], tmp_path: Path) -> None:
+    root, _, _ = made
+    for flags, said in (
+        (("--seeds", "1", "--draws", "1"), "nothing is repeated; ask for two seeds or two draws"),
+        (("--seeds", "0"), "--seeds: must be at least 1, got 0"),
+        (("--samples", "9"), "--samples: must be at least 10, got 9"),
+    ):
+        done = cli("noise", "run", *flags, cwd=root)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and said in done.stderr
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("fakes.unsure_judge", "reference"))
+    shutil.copytree(root / "run" / "edits", tmp_path / "edits")
+    assert cli("import", "edits", "config.yaml", "--name", "mine", cwd=tmp_path).returncode == 0
+    done = cli("noise", cwd=tmp_path)
+    assert done.returncode == 2 and "its edits were made elsewhere, with one seed; add --seeds 1" in done.stderr
+    judged = cli("noise", "--seeds", "1", "--samples", "10", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    text = " ".join(judged.stdout.split())
+    assert "samples and seeds of the editor" in text and "it is deterministic as it is configured" in text
