@@ -40,13 +40,14 @@ ALLOWED = {
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
     "store": ("config", "files", "images", "machine", "metrics", "prompts", "text"),
     "display": ("files", "machine", "text"),
+    "trackers": ("config", "display", "images", "redaction", "text"),
     "reports": ("files", "images", "machine", "plugins", "store", "text"),
     "viewer": ("files", "reports"),
     # what puts them together
     "run": (
         *("benchmarks", "certificates", "config", "display", "execution", "files", "images", "judges"),
         *("machine", "metrics", "plugin_errors", "plugins", "preferences", "prompts", "redaction"),
-        *("reports", "stats", "store", "text"),
+        *("reports", "stats", "store", "text", "trackers"),
     ),
     "reproduce": ("files", "judges", "metrics", "stats"),
     "preferences": ("benchmarks", "files", "reproduce", "stats"),
@@ -68,13 +69,15 @@ LIBRARIES = {
     "scipy": (True, (*PLUGINS, "stats")),
     "pyarrow": (True, (*PLUGINS, "reports")),
     "ray": (True, ("execution",)),
+    **dict.fromkeys(("wandb", "trackio", "mlflow", "swanlab"), (True, ("trackers",))),
     "rich": (True, ("text", "reports", "display", "run", "cli")),
     "pydantic": (True, ("config", "reports", "api")),
     "yaml": (False, ("config", "judges", "reports")),
     "jinja2": (True, ("reports",)),
 }
-# What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line.
-CATCH_EVERYTHING = ("worker.py", "dispatch.py", "plugin_errors.py")
+# What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line; so
+# is what the library of a tracking service raises.
+CATCH_EVERYTHING = ("worker.py", "dispatch.py", "plugin_errors.py", "tracking.py")
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 6

@@ -149,3 +149,28 @@ def test_the_cells_of_the_notebook_run_one_after_another(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     left = runpy.run_path(str(program))
     assert left["run"].exit_code == 0 and "<img" in left["run"]._repr_html_()
+
+
+@pytest.mark.parametrize("page", ["your_code.md", "your_code.zh-CN.md"])
+def test_the_blocks_of_the_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The editor, the judge and the benchmark together, and the Python by itself; both pages have the same ones."""
+    docs = EXAMPLES.parent / "docs"
+    blocks = re.findall(r"```python\n(.*?)```", (docs / page).read_text("utf-8"), re.DOTALL)
+    assert blocks == re.findall(r"```python\n(.*?)```", (docs / "your_code.md").read_text("utf-8"), re.DOTALL)
+    if page != "your_code.md":
+        return
+    monkeypatch.chdir(tmp_path)
+    for name, text in zip(("my_editor", "my_judge", "my_data", "program"), blocks, strict=True):
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    Image.new("RGB", (64, 48), (90, 40, 200)).save("a.png")
+    Path("edits.csv").write_text("picture,category,instruction\na.png,light,brighten\n", encoding="utf-8")
+    inprocess = {"execution": {"backend": "inprocess"}}
+    found = editeval.evaluate(
+        editor={"type": "my_editor.py:MyModel", "params": {"strength": 0.5}, **inprocess},
+        judge={"type": "my_judge.py", **inprocess},
+        benchmark={"type": "my_data.py"},
+        progress=False,
+        allow_code=True,
+    )
+    assert found.exit_code == 0 and found.scores()[0]["red"] == 45
+    runpy.run_path("program.py")

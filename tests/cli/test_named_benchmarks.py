@@ -49,6 +49,16 @@ def test_a_benchmark_is_named_beside_whatever_the_configuration_has_and_without_
         assert "not the known version of GEdit-Bench: 606 samples expected, found 11; group" in done.stdout
 
 
+def test_what_another_benchmark_leaves_behind_of_the_default_configuration_is_no_warning(tmp_path: Path) -> None:
+    gedit(tmp_path)
+    said = cli("check", "--benchmark", "gedit", "--data", "GEdit-Bench", "--model", "identity", cwd=tmp_path)
+    assert "11 samples" in said.stdout and "dropped" not in said.stderr, said
+    set_too = cli(
+        "check", "--set", "benchmark.params.size=64", "--benchmark", "gedit", "--data", "GEdit-Bench", cwd=tmp_path
+    )
+    assert "dropped" not in set_too.stderr and "size" in set_too.stderr, set_too
+
+
 @pytest.mark.parametrize("written", ["~/GEdit-Bench", "~/*.parquet"])
 def test_check_refuses_data_that_are_there_and_wrong_however_their_place_is_written(folder: Path, written: str) -> None:
     parquet(folder / "odd.parquet", gedit_table(gedit_rows(per_group=1)).drop_columns(["instruction"]))

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from editeval.cli.main import main
-from editeval.config.consent import Settings, effects_of, trust_file
+from editeval.config.consent import Settings, effects_of
 from editeval.config.load import Overrides, load_config, load_judges, load_mapping
 from editeval.config.schema import Config
+from editeval.config.trust import trust_file
 from editeval.errors import ConfigError
 
 BASE = "benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}\n"

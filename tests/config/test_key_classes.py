@@ -19,7 +19,7 @@ import pytest
 from editeval import plugins
 from editeval.config import legacy
 from editeval.config.consent import Settings, effects_of
-from editeval.config.schema import SECTIONS, Evaluation, Execution, Logging
+from editeval.config.schema import SECTIONS, Evaluation, Execution, Logging, Tracking
 from editeval.config.values import field_names
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,7 @@ PROGRAMS = {
     "params.revision",
 }
 ADDRESSES = {
+    "tracking.host",
     "params.base_url",
     "params.base_urls",
     "params.api_key_env",
@@ -78,6 +79,7 @@ batch_size devices_per_worker overlap
 """
 _OTHERS = """
 params execution categories data.categories benchmark diffusion_model reward_model reward_models prompts
+tracking tracking.type tracking.project tracking.offline
 evaluation logging evaluation.name evaluation.metrics evaluation.controls evaluation.limit evaluation.first
 evaluation.samples
 logging.level logging.console_output logging.file_output logging.save_to_file
@@ -93,7 +95,8 @@ CLASSES = {"program": PROGRAMS, "address": ADDRESSES, "place": PLACES, "data": D
 def keys() -> set[str]:
     """Every key of every schema, without the section of a plug-in."""
     found = {*SECTIONS, "type", "class_path", "params", "execution", "categories"}
-    for section, cls in (("execution", Execution), ("evaluation", Evaluation), ("logging", Logging)):
+    parts = {"execution": Execution, "evaluation": Evaluation, "logging": Logging, "tracking": Tracking}
+    for section, cls in parts.items():
         found |= {f"{section}.{field.name}" for field in dataclasses.fields(cls)}
     found |= {f"evaluation.{name}" for name in ("limit", "first", "samples", "results_dir")} | {"logging.log_dir"}
     for kind in plugins.KINDS:

@@ -68,6 +68,19 @@ def test_a_plain_folder_by_id_and_the_names_of_a_run(tmp_path: Path) -> None:
     assert find(ours / "edits").how == "named as in `edits/` of a run"
 
 
+@pytest.mark.parametrize("layout", ["", "{id}", "{id}.png"])
+def test_an_id_that_is_a_file_name_is_found_with_its_ending_once_or_twice(tmp_path: Path, layout: str) -> None:
+    two = [Sample(f"{n}.png", "all", (IMAGE,), "do it") for n in range(2)]
+    once, twice = (
+        folder_of(tmp_path / "once", "0.png", "1.jpg"),
+        folder_of(tmp_path / "twice", "0.png.png", "1.png.jpg"),
+    )
+    assert names(find(once, layout, samples=two)) == {"0.png": "0.png", "1.png": "1.jpg"}
+    assert names(find(twice, layout, samples=two)) == {"0.png": "0.png.png", "1.png": "1.png.jpg"}
+    said = refused(folder_of(tmp_path / "neither", "a.png"), layout, samples=two)
+    assert "'0.png'" in said and "1 images there: 'a.png'" in said
+
+
 def test_names_in_another_unicode_form_are_the_same_name(tmp_path: Path) -> None:
     samples = [sample("add", unicodedata.normalize("NFC", "é 图")), sample("add", "z")]
     found = find(folder_of(tmp_path, f"add/cn/{unicodedata.normalize('NFD', 'é 图')}.png"), samples=samples)

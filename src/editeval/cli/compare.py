@@ -26,7 +26,6 @@ from editeval.reports.tables import replacing, to_json
 from editeval.run.pair_verdicts import Verdicts, document
 from editeval.run.plan import ScoreSetPlan
 from editeval.run.recorded import settings_here, stranger_of
-from editeval.store.directories import resolve_run
 from editeval.store.manifest import run_id
 from editeval.store.opponent import Opponent
 from editeval.store.run_store import RunStore
@@ -192,6 +191,7 @@ def _of_scores(options: argparse.Namespace) -> int:
     """The paired differences of the scores that the runs show."""
     from editeval.reports import comparison_tables as tables
     from editeval.run.comparison import ComparisonPlan, by_scores
+    from editeval.run.index import find_run
 
     if options.out or options.seed:
         raise ConfigError(
@@ -207,7 +207,7 @@ def _of_scores(options: argparse.Namespace) -> int:
     if margin is not None and options.baseline is None:
         raise ConfigError("--fail-on-regression: against what? name a run with --baseline")
     directories, place = run_dirs(options), Path(options.output_dir)
-    baseline = None if options.baseline is None else resolve_run(options.baseline, place)
+    baseline = None if options.baseline is None else find_run(options.baseline, place)
     plan = ComparisonPlan(options.metric or "", options.intersect, baseline, margin)
     found = by_scores([*directories, *([baseline] if baseline else [])], plan)
     writers = {"md": tables.write_md, "csv": tables.write_csv, "tex": tables.write_tex, "json": _write_json}

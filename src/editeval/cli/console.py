@@ -77,6 +77,18 @@ def overrides_of(options: argparse.Namespace) -> Overrides:
     )
 
 
+def add_step_summary(page: Path) -> None:
+    """Appends the Markdown of `page` to what GitHub Actions shows of a step; elsewhere there is no such variable."""
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return
+    try:
+        with open(place, "a", encoding="utf-8") as file, open(page, encoding="utf-8") as text:  # noqa: PTH123  pathlib is slow to import
+            file.write(text.read() + "\n")
+    except OSError as error:
+        sys.stderr.write(f"GITHUB_STEP_SUMMARY: {error.strerror or error}; the report itself is written\n")
+
+
 def words(values: Sequence[str] | None) -> tuple[str, ...] | None:
     """Words from `a b` and `a,b` alike."""
     if values is None:

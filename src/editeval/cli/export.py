@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -14,9 +15,11 @@ from editeval import files
 from editeval.certificates.photographic import certificates_in
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
-from editeval.reports.data import MACRO, MICRO
+from editeval.reports.data import MACRO, MICRO, JsonObject
 from editeval.reports.format import group_title, subset_line
+from editeval.reports.hub_folder import push, write_folder
 from editeval.reports.judge_trust import certificate_warnings
+from editeval.reports.junit import write_junit
 from editeval.reports.tables import (
     Flat,
     group_cells,
@@ -29,6 +32,7 @@ from editeval.reports.tables import (
 )
 from editeval.reports.tex import Model, render_tex
 from editeval.reports.trace import write_trace
+from editeval.reports.vega import write_vega
 from editeval.run import results
 from editeval.run.index import label_of
 from editeval.run.official import claim_of
@@ -47,6 +51,9 @@ NAMES = {
     "md": "summary.md",
     "tex": "table.tex",
     "trace": "trace.json",
+    "junit": "junit.xml",
+    "vega": "chart.vl.json",
+    "hf": "hf",
     "archive": "",  # beside the run directory
 }
 STDOUT = "-"
@@ -67,6 +74,10 @@ def export(options: argparse.Namespace) -> int:
     path = directories[0] / NAMES[to] if output is None else Path(output)
     if to == "archive" and output is None:
         path = directories[0].parent / f"{directories[0].name}.tar"
+    if options.push and to != "hf":
+        raise ConfigError(f"--push: only with --to hf, got --to {to}")
+    if to == "hf":
+        return _hf(directories[0], path, output == STDOUT, options.push)
     if to in _BINARY:
         if output == STDOUT:
             raise ConfigError(f"export --to {to}: not to the terminal; name a file with --output")
@@ -136,11 +147,52 @@ def _trace(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
         write_trace(trace_of(store), out)
 
 
+def _junit(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    with RunStore.read(directories[0]) as store:
+        shown = results.shown(store)
+        headline = next(iter(results.labels(shown)), "")
+        write_junit(store.dir.name, results.rows(store, shown), headline, out)
+
+
+def _vega(directories: Sequence[Path], out: TextIO, allow_code: bool) -> None:
+    del allow_code
+    report = _report(directories[0])
+    if not report["headline_metric"]:
+        raise ConfigError(f"{directories[0]}: has no scores, so there is no chart; `editeval score` judges it")
+    write_vega(report, out)
+
+
+def _hf(directory: Path, folder: Path, is_stdout: bool, repo: str | None) -> int:
+    """A folder; on the Hub only if `repo` is said."""
+    if is_stdout:
+        raise ConfigError("export --to hf: makes a folder; name it with --output")
+    if repo is not None and repo.count("/") != 1:
+        raise ConfigError(f"--push: must be owner/name, got {repo!r}")
+    report = _report(directory)
+    with RunStore.read(directory) as store, connection.translated(folder):
+        write_folder(report, results.rows(store, results.shown(store)), directory, folder)
+    sys.stdout.write(f"{folder}\n")
+    if repo is not None:
+        sys.stdout.write(f"{push(folder, repo)}\n")
+    return 0
+
+
+def _report(directory: Path) -> JsonObject:
+    try:
+        report: JsonObject = json.loads((directory / "report.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{directory}: has no report to read; `editeval report {directory}` writes it") from error
+    return report
+
+
 _WRITERS: dict[str, Callable[[Sequence[Path], TextIO, bool], None]] = {
     "csv": _csv,
     "md": _md,
     "tex": _tex,
     "trace": _trace,
+    "junit": _junit,
+    "vega": _vega,
 }
 
 

@@ -96,6 +96,13 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         switch("--fresh", "start a new run directory; deletes nothing"),
         switch("--resume", "the default anyway; not with --fresh"),
         DISPLAY,
+        flag(
+            "--track",
+            action="append",
+            default=[],
+            metavar="SERVICE[:PROJECT]",
+            help="keep it in trackio, wandb, mlflow or swanlab, too; repeatable",
+        ),
     )(parser.add_argument_group("run"))
 
 

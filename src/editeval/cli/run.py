@@ -13,11 +13,12 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.cli.console import continuing, interruptible, overrides_of, result_console
+from editeval.cli.console import add_step_summary, continuing, interruptible, overrides_of, result_console
 from editeval.config.consent import VERBS
 from editeval.config.load import read_config
 from editeval.config.ready import located
 from editeval.config.schema import Config, Execution
+from editeval.config.trackers import of_flag
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
 from editeval.execution.policy import AT_END
 from editeval.plugins import names_code
@@ -83,6 +84,8 @@ def carried_out(config: Config, options: argparse.Namespace, lines: list[str] | 
     """Run `config` as the flags of a run say. Returns the exit code; `lines` gets the result in one line."""
     if options.fresh and options.resume:
         raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
+    flagged = tuple(of_flag(text) for text in options.track)
+    config = replace(config, trackers=tuple(dict.fromkeys((*config.trackers, *flagged))))
     if options.dry_run:
         return _dry_run(config, options.fresh)
     from editeval.run.pipeline import evaluate
@@ -103,6 +106,7 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     if result.report is not None:
         if display != "json":
             render_terminal(result.report, result_console())
+        add_step_summary(result.plan.dir / "report.md")
         for line in result.stopped:
             sys.stderr.write(f"{line}: {continuing(argv)}\n")
         if result.exit_code and not result.stopped:

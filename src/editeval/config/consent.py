@@ -7,7 +7,6 @@ terminal, remembered in `trusted.json` for exactly what was listed. docs/securit
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from editeval import plugins
+from editeval.config import trust
 from editeval.config.yaml_tree import FILE, Node, deciding, plain
 from editeval.errors import ConfigError, MistakesError
-from editeval.files import user_folder, write_atomic
 from editeval.machine import interpreters
 from editeval.text import one_line, stem_of
 
@@ -95,14 +94,14 @@ def consent(effects: Sequence[Effect], folder: Path, allow_code: bool = False) -
     asked = [effect for effect in effects if effect.why]
     if allow_code or not asked:
         return allow_code
-    trusted = _trusted()
+    known_all = trust.trusted()
     place = os.path.realpath(folder)
-    known = trusted.get(place, [])
+    known = known_all.get(place, [])
     new = [effect for effect in asked if effect.name not in known]
     if not new:
         return True
     if _says_yes(new, place):
-        _remember({**trusted, place: sorted({*known, *(effect.name for effect in new)})})
+        trust.remember({**known_all, place: sorted({*known, *(effect.name for effect in new)})})
         return True
     errors = [ConfigError(f"{effect.where or effect.key}: {effect.why}; {plugins.ADVICE}") for effect in new]
     raise errors[0] if len(errors) == 1 else MistakesError(errors)
@@ -124,7 +123,7 @@ def effects_of(settings: Settings) -> list[Effect]:
         found += [*_model(section, params, settings), *_servers(section, params, settings)]
         named = {f"{section}.params.{key}": params.get(key) for key in ("prompts_from", "against")}
         found += [_effect(settings, "reads", str(place), "", key) for key, place in named.items() if place]
-    return found
+    return [*found, *_tracking(settings)]
 
 
 def settings_of(tree: Node, path: Path, folder: Path, found_in: Path | None) -> Settings:
@@ -227,6 +226,17 @@ def _servers(section: str, params: Mapping[str, object], settings: Settings) -> 
                 yield _effect(settings, "contacts", subject, why, *keys)
 
 
+def _tracking(settings: Settings) -> Iterator[Effect]:
+    """Settings, scores and small pictures go to a service; its library has the key, for the service's own host."""
+    kind, host = settings.at("tracking.type"), settings.at("tracking.host")
+    if not isinstance(kind, str) or settings.at("tracking.offline") is True:
+        return
+    what = f"{kind} at {host}" if host else kind
+    is_here = str(host).partition("://")[2].partition("/")[0].partition(":")[0] in ("localhost", "127.0.0.1")
+    why = f"sends settings, scores and pictures, and your key of {kind}, to {host}" if host and not is_here else ""
+    yield _effect(settings, "contacts", what, why, "tracking.host", "tracking.type")
+
+
 def _results(settings: Settings) -> Iterator[Effect]:
     """The output folder and the log file; consent is for those that are not where such things usually are."""
     key = "evaluation.output_dir" if settings.at("evaluation.output_dir") is not None else "evaluation.results_dir"
@@ -308,35 +318,6 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
-
-
-# ------------------------------------------------------------------------------------------------ trust
-
-
-def trust_file() -> Path:
-    """What the user has trusted. Raises RuntimeError for a user without a home."""
-    return user_folder() / "trusted.json"
-
-
-def _trusted() -> dict[str, list[str]]:
-    """Real path of a folder -> names of the effects trusted there; nothing if the file is not there, or damaged."""
-    try:
-        found = json.loads(trust_file().read_text(encoding="utf-8"))
-        return {str(place): [str(name) for name in names] for place, names in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError, RuntimeError):  # or too deep, or a user without a home
-        return {}
-
-
-def _remember(trusted: Mapping[str, Sequence[str]]) -> None:
-    path = Path("trusted.json")
-    try:
-        path = trust_file()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomic(path, (json.dumps(trusted, indent=1, ensure_ascii=False) + "\n").encode())
-    except (OSError, RuntimeError) as error:
-        sys.stderr.write(
-            f"{path}: {getattr(error, 'strerror', None) or error}; this is allowed now, and asked again next time\n"
-        )
 
 
 def _says_yes(effects: Sequence[Effect], place: str) -> bool:

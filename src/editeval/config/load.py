@@ -15,6 +15,7 @@ from editeval.config import legacy, resolve, short_names, stages
 from editeval.config.consent import consent, effects_of, settings_of
 from editeval.config.overrides import CONSENT, above_the_file, sets_of
 from editeval.config.overrides import Overrides as Overrides
+from editeval.config.ready import is_default
 from editeval.config.schema import Config
 from editeval.config.yaml_tree import (
     ENVIRONMENT,
@@ -127,7 +128,7 @@ def load_with(
     """
     layers = _Layers(os.environ, Problems(path or name))
     if path is not None:
-        layers.add(_file(path, layers.problems))
+        layers.add_file(path)
     for section in sections:
         layers.tree = without(layers.tree, section)
         if section == "reward_model":
@@ -196,12 +197,17 @@ class _Layers:
         self.problems = problems
         self.tree = make({}, "", Source("", "", FILE))
         self.warnings: list[str] = []
+        self.is_ours = False  # the file: the user wrote nothing of what another type leaves behind
 
     def add_all(self, path: Path, overrides: Overrides) -> None:
         """The file, and above it the environment, every `--set` and the flags."""
-        self.add(_file(path, self.problems))
+        self.add_file(path)
         self.put_named(overrides)
         self.add_above(overrides)
+
+    def add_file(self, path: Path) -> None:
+        self.is_ours = is_default(Path(path))
+        self.add(_file(path, self.problems))
 
     def put_named(self, overrides: Overrides) -> None:
         """What `--model` and `--judge` stand for, in place of the sections of the file."""
@@ -250,7 +256,7 @@ class _Layers:
         chosen = child(low, *section, "categories")
         if new.where == "--benchmark" and chosen is not None and chosen.rank < new.rank:
             low, dropped = without(low, *section, "categories"), [*dropped, "categories"]
-        if dropped:
+        if dropped and not self.is_ours:
             said = f"{'.'.join(section)}.type is another one now; dropped its old params: {', '.join(dropped)}"
             self.warnings.append(f"{new.where}: {said}")
         self.tree = low

@@ -26,6 +26,11 @@ def located(path: str) -> Path:
     return ready if is_ready and ready.is_file() else own
 
 
+def is_default(path: Path) -> bool:
+    """Whether `path` is the config.yaml that comes with editeval."""
+    return path.resolve() == (folder() / "config.yaml").resolve()
+
+
 def yaml_sections(text: str) -> dict[str, list[str]]:
     """The lines of every section of a ready file, comments included; what stands before the first is not in it."""
     found: dict[str, list[str]] = {}

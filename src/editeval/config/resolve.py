@@ -21,6 +21,7 @@ from editeval.config.schema import (
     Stage,
 )
 from editeval.config.stages import Resolution
+from editeval.config.trackers import tracking
 from editeval.config.values import STATISTIC, parse, parse_name, parse_names, parse_path, suggestion
 from editeval.config.yaml_tree import Node, child, deciding, plain, problem, shown, without
 from editeval.errors import ConfigError, Problems
@@ -60,6 +61,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
     limit, first, samples = _chosen(record.section(tree, "evaluation"), record)
     evaluation = _evaluation(record.section(tree, "evaluation"), record)
     logging = _logging(record.section(tree, "logging"), evaluation.output_dir, record)
+    services = tracking(child(tree, "tracking"), record)
     if benchmark is None:
         return None
     return Config(
@@ -74,6 +76,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
         limit=limit,
         first=first,
         samples=samples,
+        trackers=services,
         allow_code=allow_code,
         origins=record.origins,
         warnings=tuple(dict.fromkeys(record.warnings)),

@@ -26,7 +26,7 @@ POLICIES = {
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SECTIONS = (
     *("benchmark", "diffusion_model", "reward_model", "reward_models"),
-    *("prompts", "evaluation", "logging"),
+    *("prompts", "evaluation", "logging", "tracking"),
 )
 Count = Annotated[int, Ge(1)]
 Seed = Annotated[int, Ge(0), Lt(2**31)]
@@ -116,6 +116,16 @@ class Logging:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracking:
+    """A service that keeps the run as one of its experiments."""
+
+    type: Literal["trackio", "wandb", "mlflow", "swanlab"]
+    project: str = "editeval"
+    host: str = ""  # of a server of one's own; empty: where the service's library sends to
+    offline: bool = False  # kept on this machine only
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One configuration, resolved. `origins` has one entry per leaf of `resolved`, under its dotted key."""
 
@@ -130,6 +140,7 @@ class Config:
     limit: int | None = None  # so many samples, drawn evenly over the categories; not with `first`
     first: int | None = None
     samples: tuple[str, ...] = ()  # globs of sample ids; empty = all
+    trackers: tuple[Tracking, ...] = ()
     allow_code: bool = False  # the user consents to what it executes
     effects: tuple[Effect, ...] = field(default=(), compare=False)  # what it executes, writes and contacts
     origins: Mapping[str, str] = field(default_factory=dict)  # "file config.yaml:12" | "flag --seed" | "default" | ...

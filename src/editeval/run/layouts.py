@@ -1,8 +1,9 @@
 """Which file of a folder is the edit of which sample: layouts of file names, lists of files, galleries of the Hub.
 
 A layout is a pattern of relative names: "{task_type}/{language}/{key}.png". Its fields are id, category, language,
-subset and the sample's metadata; the ending stands for any of SUFFIXES. Only what the folder itself lists is ever
-opened: a field that holds "../" matches nothing.
+subset and the sample's metadata; the ending stands for any of SUFFIXES. An id that is a file name, "0.png", is looked
+for as it is ("0.png.png") and then as {stem} ("0.png"). Only what the folder itself lists is ever opened: a field that
+holds "../" matches nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from editeval.types import Sample
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 GALLERY = "metadata.jsonl"
-PLAIN, OURS = "{id}", "{name in edits/ of a run}"
+PLAIN, STEM, OURS = "{id}", "{stem}", "{name in edits/ of a run}"
 NAMED = 5  # files and ids in a message
 MAX_ENTRIES = 1_000_000
 MAX_DEPTH = 24
@@ -137,7 +138,8 @@ def filled(pattern: str, sample: Sample) -> str | None:
     if pattern == OURS:
         return relative_path(sample.id).rpartition("/")[2].removesuffix(".png")
     own = {"id": sample.id, "category": sample.category, "language": sample.language, "subset": sample.subset}
-    values = {**sample.metadata, **{name: value for name, value in own.items() if value}}
+    stem = {"stem": _without_ending(sample.id)}
+    values = {**stem, **sample.metadata, **{name: value for name, value in own.items() if value}}
     texts = {name: values.get(name) for name in _FIELD.findall(pattern)}
     if not all(isinstance(text, str | int) and not isinstance(text, bool) for text in texts.values()):
         return None
@@ -171,15 +173,17 @@ def _by_layout(listing: Listing, pattern: str, samples: Sequence[Sample]) -> Fou
         known = sorted(own | {k for k, v in samples[0].metadata.items() if isinstance(v, str | int)})
         raise ConfigError(f"layout {pattern!r}: no sample has all of these fields; there are {', '.join(known)}")
     found = {sample_id: stem for sample_id, stem in stems.items() if stem in listing.by_stem}
-    if not found:
-        raise _nothing(listing, [pattern], samples)
-    return _files(listing, pattern, "", found)
+    if found:
+        return _files(listing, pattern, "", found)
+    if PLAIN in pattern and any(_without_ending(sample.id) != sample.id for sample in samples):
+        return _by_layout(listing, pattern.replace(PLAIN, STEM), samples)
+    raise _nothing(listing, [pattern], samples)
 
 
 def _recognised(listing: Listing, layouts: Sequence[str], samples: Sequence[Sample]) -> FoundFiles:
     """By the pattern that finds most, the benchmark's own before plain names; in the folder itself or one below."""
     best: tuple[int, str, dict[str, dict[str, str]]] = 0, "", {}
-    for pattern in (*layouts, PLAIN, OURS):
+    for pattern in (*layouts, PLAIN, STEM, OURS):
         try:
             stems = _stems(pattern, samples)
         except ConfigError:  # a pattern that does not tell these samples apart says nothing
@@ -228,6 +232,8 @@ def _files(listing: Listing, pattern: str, prefix: str, found: Mapping[str, str]
 def _nothing(listing: Listing, patterns: Sequence[str], samples: Sequence[Sample]) -> BenchmarkError:
     looked = next(((p, name) for p in patterns for s in samples[:1] if (name := filled(p, s)) is not None), None)
     first = f"looked for {looked[1] + '.png'!r} (layout {looked[0]})" if looked else f"layout {patterns[0]}"
+    if looked and looked[0] == PLAIN and (stem := filled(STEM, samples[0])) != looked[1]:
+        first = f"looked for {looked[1] + '.png'!r} and {f'{stem}.png'!r} (layouts {PLAIN} and {STEM})"
     more = f" and by {len(patterns) - 1} more layout{'s' if len(patterns) > 2 else ''}" if len(patterns) > 1 else ""
     names = listing.names
     has = f"{len(names)} images there: {named(names)}" if names else "no image there"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging
@@ -31,6 +32,7 @@ from editeval.run.prepare import (
 from editeval.run.same_inputs import reuse
 from editeval.run.scheduler import Interrupt, Phase, announce, run_stages, stage_groups
 from editeval.run.selection import unused_prompts
+from editeval.run.tracked import about, ending_of
 from editeval.stats.summary import running_interval
 from editeval.store import directories, lineage
 from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
@@ -39,6 +41,7 @@ from editeval.store.records import Counts
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import one_line
+from editeval.trackers.tracking import TrackingObserver, check_installed, tracked
 from editeval.types import Metric
 
 log = logging.getLogger("editeval")
@@ -89,6 +92,8 @@ def planned(config: Config, fresh: bool = False, directory: Path | None = None) 
     with problems.collect():
         check_machine(config, config.stages)
     with problems.collect():
+        check_installed(config.trackers)
+    with problems.collect():
         plan = make_plan(config, fresh, directory)
     problems.check()
     assert plan is not None, "without a problem there is a plan"
@@ -120,6 +125,7 @@ def work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str, ph
         watching(display, running, lambda: interrupt.signum is not None, log.info) as session,
         logs(config.logging, session.handler),
         open_store(plan, argv) as store,
+        tracked(session.observer, config.trackers, partial(about, plan, store.manifest)) as observer,
     ):
         record_interpreters(plan, store)
         for warning in (*config.warnings, *unused_prompts(config)):
@@ -141,19 +147,19 @@ def work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str, ph
         official.record(config.benchmark, plan.benchmark, store)
         check_disk_space(plan, store)
         _announce(plan, store)
-        announce(plan, store, session.observer)
-        stopped = run_stages(plan, store, interrupt, session.observer, phase)
+        announce(plan, store, observer)
+        stopped = run_stages(plan, store, interrupt, observer, phase)
         if not plan.is_editing:
             results.adopt(store, results.configured_by(plan.judgings))
         if phase.is_editing_only:
             return RunResult(plan, None, least(plan, store), interrupt.signum, stopped)
         planted.record(plan, store, interrupt)
-        result = replace(_result(plan, store, interrupt), stopped=stopped)
-        session.observer.run_ended(result.exit_code)
+        result = replace(_result(plan, store, interrupt, observer), stopped=stopped)
+        observer.run_ended(result.exit_code)
         return result
 
 
-def _result(plan: Plan, store: RunStore, interrupt: Interrupt) -> RunResult:
+def _result(plan: Plan, store: RunStore, interrupt: Interrupt, observer: TrackingObserver) -> RunResult:
     """The result of the invocation; unless it was interrupted, its reports are written."""
     counts = least(plan, store)
     if interrupt.signum is not None:
@@ -162,6 +168,8 @@ def _result(plan: Plan, store: RunStore, interrupt: Interrupt) -> RunResult:
 
     report = publish(plan, store)
     log.info("Report: %s", plan.dir / "report.html")
+    if plan.config.trackers:
+        observer.ending = ending_of(report, plan.dir)
     if not plan.is_editing:  # the files show what they showed; the terminal shows the new scores
         report = build_report(plan, store, results.configured_by(plan.judgings))
     return RunResult(plan, replace(report, samples=lambda: iter(())), counts, None)  # the ledger closes now

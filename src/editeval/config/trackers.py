@@ -1,0 +1,59 @@
+"""The section `tracking`, and `--track`: which services keep the run as one of their experiments."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import get_args, get_type_hints
+
+from editeval.config.schema import Tracking
+from editeval.config.stages import Resolution
+from editeval.config.values import build, field_names
+from editeval.config.yaml_tree import Node, problem
+from editeval.errors import ConfigError
+from editeval.http.client import parse_url
+
+SERVICES: tuple[str, ...] = get_args(get_type_hints(Tracking)["type"])
+
+
+def tracking(node: Node | None, record: Resolution) -> tuple[Tracking, ...]:
+    """What the section says; nothing if there is none, or if it is not sound."""
+    if node is None or node.value is None:
+        return ()
+    section = record.mapping(node)
+    if not node.is_map:
+        return ()
+    names = field_names(Tracking)
+    record.close("tracking", section, names)
+    kept = {name: below for name, below in section.children.items() if name in names}
+    found = build(Tracking, replace(section, value=kept), "tracking", record.problems, record.meant)
+    if not isinstance(found, Tracking):
+        return ()
+    with record.problems.collect():
+        _check_host(found, section)
+    for name in names:
+        record.keep(f"tracking.{name}", getattr(found, name), kept.get(name))
+    return (found,)
+
+
+def _check_host(found: Tracking, section: Node) -> None:
+    if not found.host:
+        return
+    node = section.children["host"]
+    if found.type == "swanlab":
+        raise problem(node, "swanlab takes its server from its own login (`swanlab login --host`); remove it")
+    if found.type == "trackio":
+        if found.host.count("/") != 1 or ":" in found.host:
+            raise problem(node, f"must be a Space, owner/name, got {found.host!r}")
+        return
+    parse_url(f"{node.where}: {node.key}", found.host)
+
+
+def of_flag(text: str) -> Tracking:
+    """`wandb` or `wandb:my-project`. Raises ConfigError."""
+    kind, _, project = text.partition(":")
+    if kind not in SERVICES:
+        close = difflib.get_close_matches(kind, SERVICES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"--track: must be {', '.join(SERVICES)}, such as wandb:my-project, got {text!r}{hint}")
+    return Tracking(kind, project) if project else Tracking(kind)  # type: ignore[arg-type]

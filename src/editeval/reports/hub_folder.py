@@ -1,0 +1,95 @@
+"""A run as a data set folder for the Hugging Face Hub: edits with their scores, and results as the Hub reads them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from editeval.errors import MachineError
+from editeval.machine.hub import client_errors
+from editeval.reports.data import MACRO, JsonObject, scored_value
+from editeval.store.records import SampleRow
+from editeval.text import printable
+
+
+def write_folder(report: JsonObject, rows: Iterable[SampleRow], run: Path, folder: Path) -> None:
+    """README.md (with `model-index`), metadata.jsonl and edits/. Raises MachineError if something else is there."""
+    if folder.exists() and not (folder / "metadata.jsonl").is_file():
+        raise MachineError(f"{folder}: is there already, and no export; name another place with --output")
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "edits").mkdir(parents=True)
+    with (folder / "metadata.jsonl").open("w", encoding="utf-8") as file:
+        for line in _lines(rows, run, folder):
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    (folder / "report.json").write_bytes((run / "report.json").read_bytes())
+    (folder / "README.md").write_text(_card(report), encoding="utf-8")
+
+
+def _lines(rows: Iterable[SampleRow], run: Path, folder: Path) -> Iterator[dict[str, object]]:
+    """Edits alone: the Hub's viewer wants a file in each line. The others are in report.json, counted."""
+    for row in rows:
+        if row.status != "done" or row.edited_path is None:
+            continue
+        name = f"edits/{Path(row.edited_path).name}"
+        shutil.copyfile(run / row.edited_path, folder / name)
+        about = {"file_name": name, "id": row.id, "category": row.category, "instruction": row.instruction}
+        yield {**about, "seed": row.seed, **{metric: scored_value(row, metric) for metric in row.scores}}
+
+
+def results(report: JsonObject) -> list[dict[str, object]]:
+    """The entries of `model-index`: the mean over categories of every metric that has one, with what it is worth."""
+    benchmark = printable(report["run"]["benchmark"])
+    found: list[dict[str, object]] = []
+    for one in report["summaries"]:
+        if one["category"] != MACRO or one["mean"] is None:
+            continue
+        interval = {"low": one["ci_low"], "high": one["ci_high"]}
+        metric = {"type": printable(one["metric"]), "value": one["mean"], "name": f"{printable(one['metric'])} (macro)"}
+        found.append(
+            {
+                "task": {"type": "image-to-image"},
+                "dataset": {"type": benchmark, "name": benchmark},
+                "metrics": [{**metric, "args": {"coverage": one["coverage"], "interval_95": interval}}],
+            }
+        )
+    return found
+
+
+def _card(report: JsonObject) -> str:
+    import yaml
+
+    run = report["run"]
+    index = [{"name": printable(run["editor"]), "results": results(report)}]
+    head = {"tags": ["editeval", "image-editing"], "configs": [{"config_name": "default", "data_dir": "."}]}
+    text = yaml.safe_dump({**head, "model-index": index}, allow_unicode=True, sort_keys=False)
+    counts = report["coverage"]
+    lines = [
+        f"# {printable(run['editor'])} on {printable(run['benchmark'])}",
+        f"Edits and scores of the run `{printable(run['name'])}` of editeval: {report['badge']}.",
+        f"{counts['num_scored']} of {counts['num_samples']} samples are scored, {counts['num_failed']} edits failed.",
+        *(f"- {printable(warning)}" for warning in report["warnings"]),
+    ]
+    return f"---\n{text}---\n\n" + "\n\n".join(lines) + "\n"
+
+
+def push(folder: Path, repo: str) -> str:
+    """The address of the data set `repo` (owner/name), made private if it is new, with the folder in it.
+
+    Raises MachineError, one line, without a network, a token or the right to write.
+    """
+    try:
+        from huggingface_hub import HfApi, constants  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise MachineError(f"--push: huggingface_hub cannot be imported: {error}") from error
+    if constants.HF_HUB_OFFLINE:
+        raise MachineError("--push: HF_HUB_OFFLINE is set; the folder is written, and nothing was sent")
+    api = HfApi()
+    try:
+        api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
+        api.upload_folder(repo_id=repo, repo_type="dataset", folder_path=folder)
+    except client_errors(ValueError, OSError) as error:
+        what = " ".join(str(error).split())[:300]
+        raise MachineError(f"--push {repo}: {what}; the folder {folder} is written") from error
+    return f"https://huggingface.co/datasets/{repo}"
