@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from command_line import cli
+from editeval.reports.noise_text import render_noise
+from editeval.run.noise_runs import Repeats, noise_plan
 from editeval.store.run_store import RunStore
 
 CONFIG = """\
@@ -95,6 +100,24 @@ def test_more_draws_keep_those_that_are_there(made: tuple[Any, ...], tmp_path: P
     shutil.copytree(root, tmp_path / "copy")
     more = json.loads(cli(*NOISE, "--draws", "3", "--json", cwd=tmp_path / "copy").stdout)
     assert {key: [row[:2] for row in rows] for key, rows in more["scores"].items()} == found["scores"]
+
+
+def test_more_samples_and_a_score_that_comes_or_goes_leave_the_others_drawn(made: Any, tmp_path: Path) -> None:
+    root, _, _ = made
+    shutil.copytree(root / "run", tmp_path / "run")
+    drawn = [noise_plan(root / "run", Repeats(num), allow_code=True).drawn for num in (10, 15)]
+    assert drawn[1][:10] == drawn[0] and list(drawn[1]) != sorted(drawn[1])
+    with sqlite3.connect(tmp_path / "run/ledger.sqlite") as connection:
+        connection.execute("UPDATE scores SET value = NULL, reason = 'unparsed' WHERE sample_id = ?", (drawn[1][12],))
+    assert noise_plan(tmp_path / "run", Repeats(10), allow_code=True).drawn == drawn[0]
+
+
+def test_scores_that_are_all_alike_tell_no_error_of_the_mean(made: Any) -> None:
+    told = {**made[1], "mean": {**made[1]["mean"], "now": 0.0, "fixed": 0.0, "spending": []}}
+    console = Console(file=io.StringIO(), width=200)
+    render_noise(told, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "all alike" in text and "Standard error" not in text
 
 
 def test_what_cannot_be_repeated_is_one_line(made: tuple[Any, ...], tmp_path: Path) -> None:

@@ -143,6 +143,10 @@ def test_a_pilot_of_few_samples_and_one_of_another_judge_are_refused(made: Path,
     assert cli("run", "other.yaml", "--display", "none", cwd=tmp_path).returncode == 0
     mixed = cli("plan", "--pilot", "one", "latest", cwd=tmp_path)
     assert "shows the same judge's of both" in mixed.stderr and mixed.returncode == 2
+    (tmp_path / "larger.yaml").write_text(CONFIG.replace("size: 64", "size: 72"))
+    assert cli("run", "larger.yaml", "--display", "none", cwd=tmp_path).returncode == 0
+    larger = cli("plan", "--pilot", "one", "latest", cwd=tmp_path)
+    assert "are of different benchmarks" in larger.stderr and larger.returncode == 2
 
 
 def rated(place: Path, name: str, rows: list[str]) -> str:
@@ -205,6 +209,9 @@ def test_ratings_of_the_viewer_are_read_by_rater_and_stars_before_verdicts(made:
         (["sample,score", "a,1"], "must have the columns sample, rating, lacks rating"),
         (["sample,rating", "a,good"], "bad.csv:2: rating: must be a number, got 'good'"),
         (["sample,rating", "a,nan"], "bad.csv:2: rating: must be a number, got 'nan'"),
+        (["sample,rating", "a,-1e308"], "bad.csv:2: rating: must be a number of at most 1e+09 in size, got '-1e308'"),
+        (["sample,rating", "a,4,5"], "bad.csv:2: has more cells than there are columns"),
+        (["sample,rating,rating", "a,4,5"], "has two columns 'rating'"),
         (["sample,rating", ",1"], "bad.csv:2: sample: must be an id"),
         (["sample,rating"], "no rating is in it"),
         (["sample,rating", "nobody,1"], "sample 'nobody' and all others are in none of the runs"),

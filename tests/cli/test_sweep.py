@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from command_line import cli
 from editeval.run.arrivals import Arrivals, incomplete, natural
+from editeval.store.run_store import RunStore
 
 BASE = """\
 benchmark: {type: procedural, params: {num_per_category: 8, size: 64}}
@@ -106,6 +109,30 @@ def test_a_checkpoint_that_changed_under_its_path_begins_a_new_run(swept: Any, t
     assert rows(before, "run") != rows(after, "run") and rows(after, "mean") == [pytest.approx(10, abs=0.01)]
 
 
+def test_a_checkpoint_may_be_called_anything(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 1"))
+    write(tmp_path / "étape-\U0001f600 'x': \"1\"", 1.0)
+    done, told = sweep(tmp_path, "--checkpoint", "étape-\U0001f600 'x': \"1\"")
+    assert done.returncode == 0 and rows(told, "mean") == [pytest.approx(10, abs=0.01)], done.stderr
+
+
+def test_scores_are_of_the_judge_of_the_configuration_whatever_a_run_shows(swept: Any, tmp_path: Path) -> None:
+    root, _, told = swept
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, symlinks=True)
+    (run,) = (tmp_path / "outputs").glob("base-step-1000-*")
+    (tmp_path / "other.yaml").write_text(
+        "reward_model: {type: reference, params: {device_ids: [cpu], object_share: 0.1}}\n"
+    )
+    assert cli("score", str(run), "other.yaml", CODE, cwd=tmp_path).returncode == 0
+    with RunStore.read(run) as store:
+        other = store.judgings()[-1].id
+    with sqlite3.connect(run / "ledger.sqlite") as connection:
+        connection.execute("UPDATE scores SET value = 1 WHERE judging_id = ?", (other,))
+    assert cli("report", str(run), "--scores", other, CODE, cwd=tmp_path).returncode == 0
+    _, again = sweep(tmp_path, "--checkpoint", "out/step-900", "out/step-1000")
+    assert rows(again, "run") == rows(told, "run")[:2] and rows(again, "mean") == rows(told, "mean")[:2]
+
+
 def test_early_stopping_saves_samples_of_what_is_worse_and_the_same_command_decides_the_same(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 40"))
     paths = [str(write(tmp_path / f"step-{n}", quality)) for n, quality in enumerate((1.0, 0.0, 1.0))]
@@ -148,6 +175,19 @@ def test_what_is_written_between_two_looks_is_not_taken(tmp_path: Path) -> None:
     assert arrivals.look([tmp_path / "step-9"]) == [path] and arrivals.waiting == {}
 
 
+def test_a_checkpoint_that_changes_after_it_was_taken_is_told_and_a_folder_that_is_gone_is_no_end(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "out/last", 0.0)
+    arrivals = Arrivals(tmp_path / "out")
+    assert arrivals.look([]) == [] and arrivals.look([]) == [path]
+    assert arrivals.look([path]) == [] and arrivals.waiting == {}
+    write(path, 1.0, b"the next one")
+    assert arrivals.look([path]) == [] and "has changed since it was taken" in arrivals.waiting[path]
+    (tmp_path / "out").rename(tmp_path / "away")
+    assert arrivals.look([path]) == [] and "cannot be read" in arrivals.waiting[tmp_path / "out"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -155,6 +195,7 @@ def test_what_is_written_between_two_looks_is_not_taken(tmp_path: Path) -> None:
         ("model.safetensors", tensors(b"weights!") + b"x", "bytes of"),
         ("model.safetensors", (3).to_bytes(8, "little") + b"{,}", "cannot be read"),
         ("model.safetensors", (2).to_bytes(8, "little") + b"[]", "cannot be read"),
+        ("model.safetensors", (35).to_bytes(8, "little") + b'{"w": {"data_offsets": ["a", "bc"]}}', "cannot be read"),
         ("model.safetensors.index.json", b'{"weight_map": {"w": "model-2.safetensors"}}', "which is not there"),
         ("model.safetensors.index.json", b"{", "cannot be read"),
         ("optimizer.pt.tmp", b"x", "is not finished"),

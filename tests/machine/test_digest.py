@@ -168,3 +168,18 @@ def test_what_looks_like_a_model_has_weights_or_a_configuration_near_its_top(tmp
 def test_no_more_blocks_are_read_than_the_page_says(tmp_path: Path) -> None:
     header = safetensors(tmp_path / "model.safetensors", 7000, 8192)
     assert 3000 * 4096 < digest_of(tmp_path).num_bytes_read - header <= 6000 * 4096
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_an_empty_one(tmp_path: Path) -> None:
+    class Leaving(type(tmp_path)):  # type: ignore[misc]
+        """A folder that goes as soon as it was seen."""
+
+        def is_dir(self) -> bool:
+            was_there = bool(super().is_dir())
+            if was_there:
+                self.rmdir()
+            return was_there
+
+    (tmp_path / "model").mkdir()
+    (tmp_path / "empty").mkdir()
+    assert digest_of(Leaving(tmp_path / "model")) == digest_of(tmp_path / "empty")

@@ -134,4 +134,5 @@ def test_ratings_of_chosen_edits_of_few_or_of_all_give_no_mean() -> None:
     assert mean_of(people[:19], seen[:19], unseen).note == "few_rated"
     everything = mean_of(people, seen, unseen[:0])
     assert (everything.note, everything.mean) == ("no_others", None)
-    assert mean_of(np.ones(60), np.ones(60), np.ones(300)).note == "no_variation"
+    constant = mean_of(np.ones(60), np.ones(60), np.ones(300))
+    assert (constant.note, constant.people, constant.people_half) == ("no_variation", 1.0, None)

@@ -119,17 +119,17 @@ def _sets(options: argparse.Namespace, base: Config, path: str) -> tuple[str, ..
         if not any(f.name == "lora" for f in marked):
             raise ConfigError(f"--lora: the editor {stage.requested_type!r} takes no adapters; use --checkpoint")
         adapters = [*map(dict, getattr(params, "lora", ())), {"path": path}]
-        return (f"{PARAMS}.lora={json.dumps(adapters)}",)
+        return (f"{PARAMS}.lora={json.dumps(adapters, ensure_ascii=False)}",)
     if not names:
         editor = editor_of(base).__name__
         raise ConfigError(f"--checkpoint: {editor} has no parameter that names its weights; use --set-each KEY=V1,V2")
-    return (f"{PARAMS}.{names[0]}={json.dumps(path)}",)
+    return (f"{PARAMS}.{names[0]}={json.dumps(path, ensure_ascii=False)}",)
 
 
 def _named(base: Config, label: str) -> str:
     """What tables call its run: the label, behind the name that the configuration gives."""
     name = f"{base.evaluation.name} {label}" if base.evaluation.name else label
-    return f"evaluation.name={json.dumps(name[-MAX_NAME:].strip())}"
+    return f"evaluation.name={json.dumps(name[-MAX_NAME:].strip(), ensure_ascii=False)}"
 
 
 def _labels(words: Sequence[str]) -> list[str]:

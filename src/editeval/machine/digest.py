@@ -56,13 +56,14 @@ class ContentDigest:
 
 def digest_of(path: Path) -> ContentDigest:
     """The digest of the folder or file at `path`. Raises MachineError if some of it cannot be read."""
-    paths = dict(_files(path)) if path.is_dir() else {path.name: path}
+    is_folder = path.is_dir()  # asked once: a training may delete it meanwhile
+    paths = dict(_files(path)) if is_folder else {path.name: path}
     large = sum(_size(found) > WHOLE_BYTES for found in paths.values())
     budget = max(MIN_BLOCKS, MAX_BLOCKS // max(large, 1))
     with ThreadPoolExecutor(NUM_THREADS, "digest") as executor:
         read = list(executor.map(lambda found: _file(found, budget), paths.values()))
     files = {name: entry for name, (entry, _) in zip(paths, read, strict=True)}
-    counted = files if path.is_dir() else {"": files[path.name]}  # a weights file may be called anything
+    counted = files if is_folder else {"": files[path.name]}  # a weights file may be called anything
     text = hashlib.sha256(json.dumps(sorted(counted.items())).encode("utf-8", "surrogatepass")).hexdigest()
     return ContentDigest(text, files, sum(count for _, count in read))
 

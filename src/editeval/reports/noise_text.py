@@ -102,11 +102,13 @@ def _noise_lines(found: JsonObject) -> Iterator[str]:
         yield "Every seed gave the same pictures: this editor does not depend on the seed."
     if found["is_same_scores"] and found["draws"] > 1:
         yield "The judge gave every edit the same score each time: it is deterministic as it is configured."
-    error, fixed_error = _significant(mean["now"]), _significant(mean["fixed"])
-    yield (
-        f"Standard error of the run's mean: {error} ({mean['num']:,} samples, design effect {fixed(mean['effect'])}); "
-        f"{fixed_error} if only these samples count."
-    )
+    if mean["now"]:
+        yield (
+            f"Standard error of the run's mean: {_significant(mean['now'])} ({mean['num']:,} samples, design effect "
+            f"{fixed(mean['effect'])}); {_significant(mean['fixed'])} if only these samples count."
+        )
+    else:
+        yield "The drawn scores are all alike: they do not tell the standard error of the run's mean."
     seconds = f"{duration(costs['edit_s'])} an edit, {duration(costs['judgement_s'])} a judgement"
     for n, one in enumerate(mean["spending"]):
         amount = (

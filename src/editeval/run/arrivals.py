@@ -32,25 +32,36 @@ class Arrivals:
             raise MachineError(f"--watch {folder}: there is no such folder; make it, or check the path")
         self._folder = folder
         self._before: dict[Path, _Signature] = {}
-        self.waiting: dict[Path, str] = {}  # not taken yet -> why
+        self._taken: dict[Path, _Signature] = {}  # as it was then
+        self.waiting: dict[Path, str] = {}  # not taken yet, or not as it is now -> why
 
     def look(self, taken: Sequence[Path]) -> list[Path]:
         """Those besides `taken` that are complete now and have not changed since the last look, in natural order."""
         now: dict[Path, _Signature] = {}
         found, self.waiting = [], {}
         known = {path.resolve() for path in taken}
-        for path in sorted(self._candidates(), key=lambda one: natural(one.name)):
-            if path.resolve() in known:
-                continue
+        try:
+            candidates = sorted(self._candidates(), key=lambda one: natural(one.name))
+        except OSError as error:  # it may come back
+            candidates = []
+            self.waiting[self._folder] = f"the folder cannot be read: {error.strerror}"
+        for path in candidates:
             try:
                 now[path] = tuple((str(file), *_written(file)) for file in _files(path))
+                if path.resolve() in known:
+                    if self._taken.get(path, now[path]) != now[path]:
+                        self.waiting[path] = "it has changed since it was taken; the same command takes it as it is now"
+                    continue
                 why = "it is still being written" if now[path] != self._before.get(path) else incomplete(path)
             except OSError:
+                if path.resolve() in known:
+                    continue
                 why = "it is still being written"  # a file has gone meanwhile
             if why:
                 self.waiting[path] = why
             else:
                 found.append(path)
+                self._taken[path] = now[path]
         self._before = now
         return found
 
@@ -92,11 +103,12 @@ def _cut(file: Path) -> str:
             return "has no header"
         try:
             header = json.loads(opened.read(length))
-            end = max((one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            ends = (one["data_offsets"][1] for name, one in header.items() if name != "__metadata__")
+            whole = 8 + length + max(ends, default=0)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             return "has a header that cannot be read"
     size = file.stat().st_size
-    return "" if size == 8 + length + end else f"has {size} bytes of {8 + length + end}"
+    return "" if size == whole else f"has {size} bytes of {whole}"
 
 
 def _absent(file: Path) -> str:

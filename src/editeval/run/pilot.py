@@ -92,7 +92,7 @@ def planned(directories: list[Path], wanted: Wanted) -> SampleForecast:
         raise UserError("--correlation: two pilots show how their scores go together; leave it out")
     read = [_read(directory) for directory in directories]
     names = tuple(directory.name for directory in directories)
-    shown, scale, first, num_benchmark = read[0]
+    shown, scale, first, num_benchmark, benchmark = read[0]
     clusters: dict[str, list[float]] = {}
     if len(read) == 1:
         what = f"{names[0]}: its scores"
@@ -103,6 +103,8 @@ def planned(directories: list[Path], wanted: Wanted) -> SampleForecast:
         if shown.id != read[1][0].id:
             told = f"{names[0]} shows {shown.title} and {names[1]} {read[1][0].title}"
             raise UserError(one_line(f"{told}; `editeval report RUN --scores NAME` shows the same judge's of both"))
+        if read[1][4] != benchmark:
+            raise UserError(f"--pilot {names[0]} and {names[1]}: are of different benchmarks, or of one that changed")
         for key in first.keys() & read[1][2].keys():
             cluster, value = first[key]
             clusters.setdefault(cluster, []).append(value - read[1][2][key][1])
@@ -142,8 +144,8 @@ def _shows(spread: Spread, wanted: Wanted, num_benchmark: int) -> tuple[Shows, .
     return tuple(found)
 
 
-def _read(directory: Path) -> tuple[ShownScoreSet, Metric, BySample, int]:
-    """What it shows, the scale of its headline, the scores, and how many samples its benchmark has."""
+def _read(directory: Path) -> tuple[ShownScoreSet, Metric, BySample, int, object]:
+    """What it shows, the scale of its headline, the scores, how many samples its benchmark has, and which it is."""
     with RunStore.read(directory) as store:
         shown = results.shown(store)[:1]
         if not shown:
@@ -161,4 +163,5 @@ def _read(directory: Path) -> tuple[ShownScoreSet, Metric, BySample, int]:
         }
         subset = queries.subset(store)
         scores: BySample = {key: (cluster, value) for key, (cluster, value) in known.items() if value is not None}
-        return shown[0], scale, scores, subset.of if subset else len(rows)
+        size = subset.of if subset else len(rows)
+        return shown[0], scale, scores, size, store.manifest["identity"].get("benchmark")

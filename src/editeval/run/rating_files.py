@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from editeval.errors import UserError
 from editeval.files import from_json
+from editeval.text import one_line
 
 MAX_BYTES = 512_000_000
+MAX_RATING = 1e9  # in size; beyond it squares and ranks lose digits
 COLUMNS = ("sample", "rating")
 VERDICTS: Mapping[object, float] = {"good": 1.0, "tie": 0.5, "bad": 0.0}
 STARS, VERDICT, NUMBER = "stars", "verdict", "number"
@@ -57,14 +60,20 @@ def _rows(path: Path, text: str) -> Iterator[HumanRating]:
         lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if lacking:
             raise UserError(f"--ratings {path}: must have the columns {', '.join(COLUMNS)}, lacks {', '.join(lacking)}")
+        twice = [name for name, count in Counter(reader.fieldnames or ()).items() if count > 1]
+        if twice:
+            raise UserError(f"--ratings {path}: has two columns {one_line(twice[0])!r}; remove one")
         for row in reader:
             where = f"--ratings {path}:{reader.line_num}"
             try:
                 value = float(row["rating"])
             except (TypeError, ValueError):
                 value = math.nan
-            if not math.isfinite(value) or not row["sample"]:
-                what = "rating: must be a number" if row["sample"] else "sample: must be an id"
+            if None in row:
+                raise UserError(f"{where}: has more cells than there are columns; quote a cell with a comma in it")
+            if not abs(value) <= MAX_RATING or not row["sample"]:
+                least = f" of at most {MAX_RATING:g} in size" if math.isfinite(value) else ""
+                what = f"rating: must be a number{least}" if row["sample"] else "sample: must be an id"
                 raise UserError(f"{where}: {what}, got {str(row['rating'])[:60]!r}")
             yield HumanRating(row.get("model") or "", row["sample"], row.get("rater") or "", NUMBER, value, None, where)
     except csv.Error as error:

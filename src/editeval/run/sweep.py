@@ -190,7 +190,8 @@ class Sweep:
         share = self.looks[one.num_looks]
         wanted = {sample.id for sample in (one.plan.samples if share == 1.0 else self._part(one.plan, share))}
         with RunStore.read(one.plan.dir) as store:
-            shown = results.shown(store)[:1]
+            own = one.plan.judgings[0].id if one.plan.judgings else ""  # reports of the run may show another judge's
+            shown = [replace(known, prefix="") for known in results.kept(store) if known.id == own]
             label = next(iter(results.labels(shown)), "")
             one.scores = {
                 row.id: Scored(clusters.get(row.id, row.cluster), results.value_of(row, label))

@@ -55,7 +55,7 @@ def predicted_mean(rated: Sequence[Rated], others: Sequence[Other]) -> Predicted
     people, seen = _mean([y for _, y, _ in rated]), _mean([f for _, _, f in rated])
     by_people = _by_cluster([(cluster, (y - people) / n) for cluster, y, _ in rated])
     num_clusters = len(by_people)
-    half = _half(by_people, num_clusters, num_clusters - 1)
+    half = _half(by_people, num_clusters, num_clusters - 1) or None  # ratings that are all alike tell no spread
     if not others or num_clusters < MIN_CLUSTERS:
         note = FEW_RATED if num_clusters < MIN_CLUSTERS else NO_OTHERS
         return PredictedMean(n, total, people, half, note=note)
