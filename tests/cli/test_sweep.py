@@ -195,7 +195,7 @@ def test_a_checkpoint_that_changes_after_it_was_taken_is_told_and_a_folder_that_
         ("model.safetensors", tensors(b"weights!") + b"x", "bytes of"),
         ("model.safetensors", (3).to_bytes(8, "little") + b"{,}", "cannot be read"),
         ("model.safetensors", (2).to_bytes(8, "little") + b"[]", "cannot be read"),
-        ("model.safetensors", (35).to_bytes(8, "little") + b'{"w": {"data_offsets": ["a", "bc"]}}', "cannot be read"),
+        ("model.safetensors", (36).to_bytes(8, "little") + b'{"w": {"data_offsets": ["a", "bc"]}}', "cannot be read"),
         ("model.safetensors.index.json", b'{"weight_map": {"w": "model-2.safetensors"}}', "which is not there"),
         ("model.safetensors.index.json", b"{", "cannot be read"),
         ("optimizer.pt.tmp", b"x", "is not finished"),
