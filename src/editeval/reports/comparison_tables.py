@@ -11,6 +11,7 @@ from editeval.reports import markdown, tex
 from editeval.reports.data import JsonObject
 from editeval.reports.format import format_interval
 from editeval.reports.tables import guarded
+from editeval.stats.intervals import NO_VARIATION
 from editeval.text import NOTHING, fixed, printable, share
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _evidence(one: JsonObject) -> str:
     """(difference, interval, p), turned so that it is the better one less the other."""
     turn = -1 if one["better"] == "second" else 1
     ends = None if one["low"] is None else sorted((turn * one["low"], turn * one["high"]))
-    interval = format_interval(*ends) if ends else "no interval: fewer than 10 differ"
+    why = "all source images differ alike" if one["interval_note"] == NO_VARIATION else "fewer than 10 differ"
+    interval = format_interval(*ends) if ends else f"no interval: {why}"
     return f"({_signed(turn * one['difference'])}, {interval}, Holm p {_p(one['p_holm'])})"
 
 

@@ -17,6 +17,7 @@ from editeval.run.results import ShownScoreSet
 from editeval.stats.compare import Scored
 from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, summarise
+from editeval.store import ledger_seal
 from editeval.store.run_store import RunStore
 from editeval.types import Metric, Summary
 
@@ -39,6 +40,7 @@ class RunScores:
     scored: Mapping[Hashable, Scored]
     sources: Mapping[Hashable, str]  # digest of the source image, where it is on record
     entries: Mapping[Hashable, Entry]
+    inapplicable: frozenset[Hashable] = frozenset()  # samples that do not have the metric
     bridged: Equating | None = None  # what the scores went through
     planted: float | None = None  # the mean that a simulated editor has by its chances; of its headline alone
 
@@ -84,18 +86,21 @@ class RunScores:
 def read_scores(directory: Path, label: str = "") -> RunScores:
     """The scores of the metric `label` of a run, or of its headline.
 
-    Raises UserError for a run that shows no scores, ConfigError for a metric that it does not show.
+    Raises UserError for a run that shows no scores, or changed ones, ConfigError for a metric that it does not show.
     """
     with RunStore.read(directory) as store:
         shown = results.shown(store)
         if not shown:
             raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
         known = {name: score_set for score_set in shown for name in score_set.labels}
+        if store.ledger_state() == ledger_seal.CHANGED:
+            raise UserError(f"{directory}: scores in it were changed by another program; see `editeval verify`")
         label = label or next(iter(known))
         if label not in known:
             raise ConfigError(f"--metric {label}: {directory.name} shows {', '.join(known)}")
         everything = list(results.rows(store, shown))
-        rows = [row for row in everything if results.state_of(row, label) != "not_applicable"]
+        states = {row.id: results.state_of(row, label) for row in everything}
+        rows = [row for row in everything if states[row.id] != "not_applicable"]
         truth = planted(store, known[label].id, hash_of(row.id for row in everything))
         keys: list[Hashable] = [(row.id, row.instruction) for row in rows]
         made = {edit.sample_id: edit.made.source_sha256 for edit in store.edits() if edit.made}
@@ -114,6 +119,9 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
                 for key, row in zip(keys, rows, strict=True)
             },
             sources={key: made[row.id] for key, row in zip(keys, rows, strict=True) if row.id in made},
+            inapplicable=frozenset(
+                (row.id, row.instruction) for row in everything if states[row.id] == "not_applicable"
+            ),
             bridged=results.equatings(store, shown).get(label),
             entries={key: results.entry_of(row, label) for key, row in zip(keys, rows, strict=True)},
             planted=truth.mean if truth and label == known[label].labels[0] else None,
