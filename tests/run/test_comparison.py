@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from editeval.certificates import certificate
 from editeval.reports import comparison_tables
 from editeval.reports.site.payload import read_block
 from editeval.run import comparison
@@ -237,3 +238,18 @@ def test_a_difference_that_is_the_same_on_every_image_is_decided() -> None:
     ((found, said),) = comparison._family([(first, second, False)], metric)
     assert found.interval_note == "no_variation" and said.better == "first"
     assert "all source images differ alike" in comparison_tables._evidence(comparison._row(found, said))
+
+
+def test_a_judge_that_failed_its_certificate_is_named_and_passes_no_gate(place: Path, tmp_path: Path) -> None:
+    runs = [next((place / "outputs").glob(f"{name}-*")) for name in ("good", "bad")]
+    for run in runs:
+        shutil.copytree(run, tmp_path / run.name)
+    words = (runs[0].name, "--baseline", runs[1].name, "--fail-on-regression", "0.5", "--output-dir", str(tmp_path))
+    assert cli("compare", *words, cwd=place).returncode == 0
+    key = read_scores(runs[0]).judge
+    told = {"schema_version": certificate.SCHEMA_VERSION, "suite": certificate.SUITE, "key": key}
+    certificate.write(tmp_path, told | {"verdict": "not certified"}, [])
+    done = cli("compare", *words, cwd=place)
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 4 and "the judge failed a certificate or its controls: a regression" in text
+    assert f"Invalid judge: it failed a certificate or its controls in {runs[0].name}, {runs[1].name}" in text

@@ -11,7 +11,6 @@ from editeval.reports import markdown, tex
 from editeval.reports.data import JsonObject
 from editeval.reports.format import format_interval
 from editeval.reports.tables import guarded
-from editeval.stats.intervals import NO_VARIATION
 from editeval.text import NOTHING, fixed, printable, share
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ _WHY = {
 }
 _NO_END = {
     "no_interval": "there is no interval",
+    "invalid_judge": "the judge failed a certificate or its controls",
     "no_end": "scores are missing, and the scale has no end that they could be at",
 }
 _COUNTS = ("num_shared", "num_clusters", "wins", "ties", "losses")
@@ -60,6 +60,8 @@ def sentences(document: JsonObject) -> Iterator[str]:
         places = ", ".join(f"{run['name']} {_place(run)}" for run in sorted(document["runs"], key=_by_place))
         decided = sum(bool(pair["overall"]["better"]) for pair in document["pairs"])
         yield f"Places: {places}; {decided} of {len(document['pairs'])} pairs are decided."
+    if failed := [run["name"] for run in document["runs"] if not run["is_judge_trusted"]]:
+        yield f"Invalid judge: it failed a certificate or its controls in {', '.join(failed)}; scores are no result."
     for one in (document["gate"] or {"runs": ()})["runs"]:
         yield _gate(names[one["run"]], one, document)
 
@@ -119,14 +121,14 @@ def _evidence(one: JsonObject) -> str:
     """(difference, interval, p), turned so that it is the better one less the other."""
     turn = -1 if one["better"] == "second" else 1
     ends = None if one["low"] is None else sorted((turn * one["low"], turn * one["high"]))
-    why = "all source images differ alike" if one["interval_note"] == NO_VARIATION else "fewer than 10 differ"
+    why = "all source images differ alike" if one["interval_note"] == "no_variation" else "fewer than 10 differ"
     interval = format_interval(*ends) if ends else f"no interval: {why}"
     return f"({_signed(turn * one['difference'])}, {interval}, Holm p {_p(one['p_holm'])})"
 
 
 def _gate(name: str, one: JsonObject, document: JsonObject) -> str:
     margin, end = fixed(document["gate"]["margin"]), one["worst_end"]
-    if end is None:
+    if one["why"]:
         return f"{name}: not shown to be within {margin} of the baseline, for {_NO_END[one['why']]}: a regression"
     word = "can be" if one["is_regression"] else "is not"
     limit = "lower" if document["metric"]["is_higher_better"] else "upper"

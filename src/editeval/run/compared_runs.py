@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.errors import ConfigError, UserError
-from editeval.reports.data import MICRO, JsonObject
+from editeval.reports.data import INVALID_JUDGE, MICRO, JsonObject
+from editeval.reports.judge_trust import CERTIFIED
 from editeval.run import results
-from editeval.run.index import model_of, name_of
+from editeval.run.index import entries, model_of, name_of
 from editeval.run.plan import hash_of
 from editeval.run.planted import planted
 from editeval.run.results import ShownScoreSet
@@ -42,6 +43,7 @@ class RunScores:
     entries: Mapping[Hashable, Entry]
     inapplicable: frozenset[Hashable] = frozenset()  # samples that do not have the metric
     bridged: Equating | None = None  # what the scores went through
+    is_judge_trusted: bool = True  # False: the judge failed a certificate, or the controls of this run
     planted: float | None = None  # the mean that a simulated editor has by its chances; of its headline alone
 
     def only(self, keys: Collection[Hashable]) -> RunScores:
@@ -71,6 +73,7 @@ class RunScores:
             "high": whole.ci_high,
             "interval_note": whole.interval_note,
             "planted": self.planted,
+            "is_judge_trusted": self.is_judge_trusted,
             "best": place[0] if place else None,
             "worst": place[1] if place else None,
         }
@@ -101,6 +104,8 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
         everything = list(results.rows(store, shown))
         states = {row.id: results.state_of(row, label) for row in everything}
         rows = [row for row in everything if states[row.id] != "not_applicable"]
+        entry = entries([directory])[0]
+        has_failed = not entry.is_judge_trusted or entry.badge.startswith(INVALID_JUDGE)
         truth = planted(store, known[label].id, hash_of(row.id for row in everything))
         keys: list[Hashable] = [(row.id, row.instruction) for row in rows]
         made = {edit.sample_id: edit.made.source_sha256 for edit in store.edits() if edit.made}
@@ -112,7 +117,8 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
             benchmark=str(store.manifest["identity"]["benchmark"]),
             judge=known[label].id,
             identity=_identity(store, known[label]),
-            certificate=_certificate(directory, known[label]),
+            certificate=(certificate := _certificate(directory, known[label])),
+            is_judge_trusted=certificate in (None, CERTIFIED) and not (has_failed and known[label] == shown[0]),
             is_equated=known[label].is_equated,
             scored={
                 key: Scored(row.cluster, results.value_of(row, label), row.category)

@@ -85,7 +85,9 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
         "families": {"overall": _size(overall), "categories": _size(by_part)},
         "runs": [{"letter": letters[run.name], **run.block(ranks.get(run.name))} for run in runs],
         "pairs": told,
-        "gate": _gate(told, metric, plan.margin) if plan.margin is not None and base else None,
+        "gate": _gate(told, metric, plan.margin, all(run.is_judge_trusted for run in runs))
+        if plan.margin is not None and base
+        else None,
     }
     return {**document, "sentences": list(sentences(document))}
 
@@ -177,12 +179,12 @@ def _letter(number: int) -> str:
     return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
 
 
-def _gate(pairs: Sequence[JsonObject], metric: Metric, margin: float) -> JsonObject:
+def _gate(pairs: Sequence[JsonObject], metric: Metric, margin: float, is_judge_trusted: bool = True) -> JsonObject:
     """Whether a run may be worse than the baseline by more than `margin`: decided by the interval's bad end.
 
     The end moves on by what the missing scores could change, to where the scale ends. Equal scores on every sample are
     an interval of 0 alone, where there are enough for a p. Without an interval or an end of the scale nothing is shown,
-    and the run does not pass.
+    and the run does not pass; nor by a judge that is not to be trusted.
     """
     ends = (metric.low, metric.high) if metric.is_higher_better else (metric.high, metric.low)
     found = []
@@ -197,7 +199,8 @@ def _gate(pairs: Sequence[JsonObject], metric: Metric, margin: float) -> JsonObj
         worst = None if end is None or bound is None or None in missing else end + bound - one["difference"]
         loss = None if worst is None else -worst if metric.is_higher_better else worst
         why = "no_interval" if end is None or bound is None else "no_end" if None in missing else ""
-        is_regression = loss is None or loss > margin
+        why = why if is_judge_trusted else "invalid_judge"
+        is_regression = loss is None or loss > margin or not is_judge_trusted
         found.append({"run": pair["a"], "worst_end": worst, "why": why, "is_regression": is_regression})
     return {"margin": margin, "runs": found}
 
