@@ -251,6 +251,7 @@ def test_a_judge_that_failed_its_certificate_is_named_and_passes_no_gate(place: 
     told = {"schema_version": certificate.SCHEMA_VERSION, "suite": certificate.SUITE, "key": key}
     certificate.write(tmp_path, told | {"verdict": "not certified"}, [])
     done = cli("compare", *words, cwd=place)
+    assert "Invalid judge" in cli("compare", *words, "--to", "tex", cwd=place).stdout
     text = " ".join(done.stdout.split())
     assert done.returncode == 4 and "the judge failed a certificate or its controls: a regression" in text
     assert f"Invalid judge: it failed a certificate or its controls in {runs[0].name}, {runs[1].name}" in text

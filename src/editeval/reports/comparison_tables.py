@@ -60,10 +60,14 @@ def sentences(document: JsonObject) -> Iterator[str]:
         places = ", ".join(f"{run['name']} {_place(run)}" for run in sorted(document["runs"], key=_by_place))
         decided = sum(bool(pair["overall"]["better"]) for pair in document["pairs"])
         yield f"Places: {places}; {decided} of {len(document['pairs'])} pairs are decided."
-    if failed := [run["name"] for run in document["runs"] if not run["is_judge_trusted"]]:
-        yield f"Invalid judge: it failed a certificate or its controls in {', '.join(failed)}; scores are no result."
+    yield from _of_failed_judges(document)
     for one in (document["gate"] or {"runs": ()})["runs"]:
         yield _gate(names[one["run"]], one, document)
+
+
+def _of_failed_judges(document: JsonObject) -> Iterator[str]:
+    if failed := [run["name"] for run in document["runs"] if not run["is_judge_trusted"]]:
+        yield f"Invalid judge: it failed a certificate or its controls in {', '.join(failed)}; scores are no result."
 
 
 def _planted(a: str, b: str, pair: JsonObject) -> str:
@@ -278,10 +282,9 @@ def write_tex(document: JsonObject, out: TextIO) -> None:
     r"""A booktabs table, a line per pair and category; needs \usepackage{booktabs}."""
     metric = tex.escaped(printable(document["metric"]["name"]))
     legend = "; ".join(f"{run['letter']}: {tex.escaped(printable(run['name']))}" for run in document["runs"])
+    told = " ".join(tex.escaped(printable(line)) for line in (*_notes(document), *_of_failed_judges(document)))
     out.write("% \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n")
-    out.write(
-        f"  \\caption{{Differences of mean {metric}. {legend}. {' '.join(map(tex.escaped, _notes(document)))}}}\n"
-    )
+    out.write(f"  \\caption{{Differences of mean {metric}. {legend}. {told}}}\n")
     out.write("  \\label{tab:editeval-comparison}\n  \\begin{tabular}{llrrrlr}\n    \\toprule\n")
     out.write(f"    {' & '.join(map(tex.escaped, ('category', *_HEAD)))} \\\\\n    \\midrule\n")
     rows = [["overall", *_row(pair, pair["overall"])] for pair in document["pairs"]] + _part_rows(document)
