@@ -107,7 +107,7 @@ def _parts(a: str, b: str, categories: Sequence[JsonObject]) -> str:
     rest = Counter(_REST[one["reason"]] for one in categories if not one["better"])
     where = "elsewhere" if better else "in no category is one better:"
     why = dict.fromkeys(_WHY.get(one["p_note"], one["p_note"]) for one in categories if one["reason"] == "unreliable")
-    because = {_RESULTS["unreliable"]: f": {' or '.join(why)}"}
+    because = {_RESULTS["unreliable"]: f": {' or '.join(map(str, why))}"}
     said = ", ".join(f"{what} ({num}{because.get(what, '')})" for what, num in rest.items())
     return "; ".join(["", *told, *([f"{where} {said}"] if rest else [])])
 
