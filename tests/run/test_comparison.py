@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Hashable
@@ -253,3 +254,11 @@ def test_a_judge_that_failed_its_certificate_is_named_and_passes_no_gate(place: 
     text = " ".join(done.stdout.split())
     assert done.returncode == 4 and "the judge failed a certificate or its controls: a regression" in text
     assert f"Invalid judge: it failed a certificate or its controls in {runs[0].name}, {runs[1].name}" in text
+
+
+def test_a_pipe_keeps_its_place(place: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for words in (("compare", "good", "bad", "--to", "csv", "--output"), ("leaderboard", "--to", "csv", "-o")):
+        done = cli(*words, str(tmp_path / "pipe"), cwd=place)
+        assert done.returncode == 2 and "a device or a pipe" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1
