@@ -110,7 +110,9 @@ def _parts(a: str, b: str, categories: Sequence[JsonObject]) -> str:
     told = [f"on {one['category']} {_better(a, b, one)[0]} better {_evidence(one)}" for one in better]
     rest = Counter(_REST[one["reason"]] for one in categories if not one["better"])
     where = "elsewhere" if better else "in no category is one better:"
-    said = ", ".join(f"{what} ({num})" for what, num in rest.items())
+    why = dict.fromkeys(_WHY.get(one["p_note"], one["p_note"]) for one in categories if one["reason"] == "unreliable")
+    because = {_RESULTS["unreliable"]: f": {' or '.join(map(str, why))}"}
+    said = ", ".join(f"{what} ({num}{because.get(what, '')})" for what, num in rest.items())
     return "; ".join(["", *told, *([f"{where} {said}"] if rest else [])])
 
 
