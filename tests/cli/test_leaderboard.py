@@ -142,3 +142,11 @@ def test_unfinished_broken_and_unknown_runs_are_named_and_shown_in_no_table(made
 
 def test_a_name_and_a_folder_may_be_mixed_and_a_run_counts_once(made: Path) -> None:
     assert document(made, "=1+1|<b>", "outputs") == document(made, "outputs")
+
+
+def test_runs_in_directories_of_one_name_keep_their_own_places(made: Path, tmp_path: Path) -> None:
+    for name in ("good", "same", "poor"):
+        (run, *_) = sorted((made / "outputs").glob(f"{name}-????????"))
+        shutil.copytree(run, tmp_path / name / "run")
+    (table,) = document(tmp_path, "good/run", "same/run", "poor/run")["tables"]
+    assert [row["place"] for row in table["rows"]] == [[1, 2], [1, 2], [3, 3]]

@@ -109,7 +109,11 @@ def test_a_name_is_a_label_and_no_part_of_the_run(place: Path) -> None:
 
 def test_names_are_taken_where_a_run_is_and_two_of_a_name_are_listed(place: Path) -> None:
     assert cli("compare", "mine", "poor.yaml", cwd=place).returncode == 2
-    assert cli("compare", "mine", directory(place, "poor").name, cwd=place).returncode == 0
+    poor = directory(place, "poor").name
+    assert cli("compare", "mine", poor, cwd=place).returncode == 0
+    assert cli("compare", poor, "--baseline", "mine", cwd=place).returncode == 0
+    assert directory(place, "good").name in cli("gate", "mine", poor, "--margin", "9", cwd=place).stdout
+    assert "no run" not in cli("plan", "mine", "--difference", "1", cwd=place).stderr
     assert cli("run", "control.yaml", "--name", "mine", cwd=place).returncode == 0
     done = cli("status", "mine", cwd=place)
     both = ", ".join(sorted(path.name for path in (directory(place, "good"), directory(place, "control"))))
@@ -183,6 +187,12 @@ def test_a_certificate_that_fails_shows_at_once(place: Path) -> None:
     found = listed(place)
     assert found[directory(place, "good").name]["badge"] == "invalid judge"
     assert found[directory(place, "poor").name + "-2"]["badge"] == "invalid judge (subset)"
+    run = directory(place, "good")
+    with RunStore.reopen(run) as store:
+        store.forget_edits([next(iter(store.edits())).sample_id])
+    assert not listed(place)[run.name]["badge"], "no report holds"
+    (line,) = (line for line in cli("runs", cwd=place).stdout.splitlines() if line.startswith(run.name))
+    assert "invalid judge" in line and "~" in line
 
 
 def _manifest(editor: str, name: str = "config", **params: object) -> Any:

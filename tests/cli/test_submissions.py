@@ -96,6 +96,13 @@ def report(**changed: Any) -> Change:
     return change
 
 
+def of_json(name: str, **changed: Any) -> Change:
+    def change(files: dict[str, bytes]) -> None:
+        files[f"submission/{name}"] = json.dumps(json.loads(files[f"submission/{name}"]) | changed).encode()
+
+    return change
+
+
 def text(name: str, old: str, new: str) -> Change:
     def change(files: dict[str, bytes]) -> None:
         assert old.encode() in files[f"submission/{name}"]
@@ -197,6 +204,44 @@ def test_a_score_with_fitting_digests_is_told_by_its_reply(made: Path, tmp_path:
     sealed_again(files)
     done = verified(made, packed(files, tmp_path / "forged.tar.gz"), tmp_path)
     assert done.returncode == 3 and "another value" in done.stdout and "read again" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (of_json("report.json", headline_metric="quality"), "headline_metric 'quality'"),
+        (of_json("report.json", headline_metric="nothing"), "headline_metric 'nothing'"),
+        (of_json("report.json", summaries=[]), "summaries of []"),
+        (of_json("submission.json", model="another"), "another run's"),
+        (
+            text("report.json", '"run": {', '"run": {"official": [{"name": "best", "metrics": [], "value": 9}],'),
+            "official best 9",
+        ),
+    ],
+)
+def test_figures_of_the_report_with_fitting_digests_are_told_by_the_scores(
+    made: Path, tmp_path: Path, change: Change, words: str
+) -> None:
+    honest = verified(made, made / "mine.tar.gz", tmp_path).stdout
+    (score,) = (line for line in honest.splitlines() if line.startswith("score "))
+    files = members(made / "mine.tar.gz")
+    change(files)
+    sealed_again(files)
+    done = verified(made, packed(files, tmp_path / "forged.tar.gz"), tmp_path)
+    assert done.returncode == 3 and words in done.stdout, done.stdout + done.stderr
+    assert score in done.stdout, "the headline is that of the scores"
+
+
+def test_a_list_of_files_that_are_not_there_is_one_line(made: Path, tmp_path: Path) -> None:
+    files = members(made / "mine.tar.gz")
+    known = json.loads(files["submission/submission.json"])
+    del known["digest"]
+    for names in ({}, known["files"] | {"none": ""}, known["files"] | {"../../etc/passwd": ""}):
+        about = known | {"files": names}
+        about["digest"] = hashlib.sha256(seal.canonical(about)).hexdigest()
+        files["submission/submission.json"] = json.dumps(about).encode()
+        done = verified(made, packed(files, tmp_path / "forged.tar.gz"), tmp_path)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
 
 
 @pytest.mark.parametrize(

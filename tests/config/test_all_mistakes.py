@@ -159,6 +159,11 @@ def test_check_and_run_tell_mistakes_of_the_file_the_data_and_the_machine_togeth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("absent.yaml").write_text(
+        "benchmark: {type: gedit, params: {path: absent}}\n" + FILE.partition("\n")[2], "utf-8"
+    )
+    absent = "editeval: absent.yaml:1: benchmark.params.path: nothing at 'absent'"
+    assert errors_of(capsys, "check", "absent.yaml")[0].startswith(absent)
     Path("c.yaml").write_text(FILE, encoding="utf-8")
     category = "editeval: c.yaml:1: benchmark.categories: no sample of 'weather'; it has: physical (1), "
     limit = "editeval: c.yaml:4: evaluation.limit: must be greater than or equal to 1, got 0"

@@ -123,7 +123,8 @@ def test_nothing_is_unpickled_unpacked_or_handed_to_a_shell() -> None:
     for path, node in nodes():
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        readers = {"_tar_files.py": "tarfile", "archive.py": "tarfile", "_zip_files.py": "zipfile"}  # an index; writes
+        readers = {"_tar_files.py": "tarfile", "archive.py": "tarfile", "packing.py": "tarfile"}  # an index; one writes
+        readers["_zip_files.py"] = "zipfile"
         allowed = {readers.get(path.name, "")}
         assert not (forbidden - allowed) & {name.split(".")[0] for name in names}, path
     for path, node in calls():

@@ -57,7 +57,7 @@ ALLOWED_IN_PAGE = {
         "dd",
     ),
     *("a", "button", "form", "input", "label", "output", "select", "option", "textarea", "dialog", "kbd", "details"),
-    *("summary", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img", "code", "pre"),
+    *("summary", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img", "code", "pre", "br"),
     *("svg", "g", "rect", "line", "circle", "text", "tspan"),
 }
 

@@ -158,10 +158,12 @@ def test_a_certificate_that_the_asked_judge_failed_is_said_of_its_equated_scores
 
 def test_a_comparison_of_equated_scores_has_no_interval(folder: Path) -> None:
     ok(folder, *SHOW)
-    (one,) = json.loads(ok(folder, "compare", "mine", "mid", "--json"))["scores"]
+    (pair,) = json.loads(ok(folder, "compare", "mine", "mid", "--intersect", "--json"))["pairs"]
+    one = pair["overall"]
     assert (one["low"], one["high"], one["interval_note"]) == (None, None, "equated") and one["difference"] > 0
-    (own,) = json.loads(ok(folder, "compare", "dim", "mid", "--json"))["scores"]
-    assert own["high"] < 0 and own["interval_note"] == ""
+    assert (one["p"], one["better"], one["reason"]) == (None, "", "unreliable")
+    (pair,) = json.loads(ok(folder, "compare", "dim", "mid", "--json"))["pairs"]
+    assert pair["overall"]["high"] < 0 and pair["overall"]["interval_note"] == ""
 
 
 def test_the_interval_holds_the_error_of_the_map_and_of_the_samples(folder: Path) -> None:

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Hashable
+from dataclasses import asdict
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -13,7 +15,12 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from editeval.reports import comparison_tables
+from editeval.reports.site.payload import read_block
+from editeval.run import comparison
 from editeval.run.comparison import by_scores
+from editeval.stats.compare import Scored
+from editeval.types import Metric
 
 CONFIG = """\
 benchmark: {type: procedural, params: {num_per_category: 4, size: 64}}
@@ -45,8 +52,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compare(place: Path, *arguments: str) -> CompletedProcess[str]:
-    return cli("compare", *arguments, cwd=place)
+def compare(place: Path, *arguments: str, **environment: str) -> CompletedProcess[str]:
+    return cli("compare", *arguments, cwd=place, **environment)
 
 
 def told(place: Path, *arguments: str) -> dict[str, Any]:
@@ -80,6 +87,8 @@ def test_every_form_has_the_same_numbers_and_they_are_those_of_the_samples(place
         done = compare(place, "good", "bad", "--to", form, "--output", f"table.{form}")
         text = (place / f"table.{form}").read_text(encoding="utf-8")
         assert done.returncode == 0 and f"+{pair['overall']['difference']:.2f}" in text and "physical" in text
+    compare(place, "good", "bad", "--json", GITHUB_STEP_SUMMARY=str(place / "summary.md"))
+    assert (place / "summary.md").read_text(encoding="utf-8") == (place / "table.md").read_text(encoding="utf-8") + "\n"
     (run,) = (place / "outputs").glob("good-*")
     (other,) = (place / "outputs").glob("bad-*")
     assert by_scores([run, other]) == document
@@ -159,3 +168,40 @@ def test_several_runs_are_compared_with_the_baseline_alone(place: Path) -> None:
     document = told(place, "good", "also", "--baseline", "bad")
     assert [(pair["a"], pair["b"]) for pair in document["pairs"]] == [("A", "C"), ("B", "C")]
     assert document["families"]["overall"] == 2 and document["runs"][0]["best"] is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "gone", "why"),
+    [
+        (Metric("lpips", 0.0, None, is_higher_better=False), "new", "no_end"),
+        (Metric("lpips", 0.0, None, is_higher_better=False), "old", ""),
+        (Metric("reward", None, None), "old", "no_end"),
+        (Metric("reward", None, None), "", ""),
+    ],
+)
+def test_a_missing_score_without_an_end_of_the_scale_passes_no_gate(metric: Metric, gone: str, why: str) -> None:
+    def side(name: str, shift: float) -> dict[Hashable, Scored]:
+        values = {n: n % 7 / 10 + shift * (n % 3) for n in range(40)}
+        return {n: Scored(f"c{n}", None if name == gone and not n else value) for n, value in values.items()}
+
+    (found,) = comparison._family([(side("new", 0.001), side("old", 0.0), False)], metric)
+    gate = comparison._gate([{"a": "A", "overall": comparison._row(*found)}], metric, 5.0)
+    assert gate["runs"][0]["is_regression"] == bool(why) and gate["runs"][0]["why"] == why
+    said = comparison_tables._gate("new", gate["runs"][0], {"gate": gate, "metric": asdict(metric)})
+    assert ("no end that they could be at" in said) == bool(why)
+
+
+def test_equal_scores_on_fewer_images_than_a_test_takes_pass_no_gate() -> None:
+    same: dict[Hashable, Scored] = {n: Scored(f"c{n}", 1.0) for n in range(3)}
+    metric = Metric("accuracy", 0.0, 1.0)
+    (found,) = comparison._family([(same, same, False)], metric)
+    (told,) = comparison._gate([{"a": "A", "overall": comparison._row(*found)}], metric, 0.1)["runs"]
+    assert told["is_regression"] and told["why"] == "no_interval"
+
+
+def test_the_viewer_shows_the_p_of_the_command_for_three_runs(place: Path) -> None:
+    runs = [next((place / "outputs").glob(f"{name}-*")) for name in ("good", "bad", "also")]
+    shown, _ = comparison.Comparing(runs, False)([read_block(run) for run in runs])
+    printed = [pair["overall"] for pair in by_scores(runs)["pairs"]]
+    assert [one["p_holm"] for one in shown] == [one["p_holm"] for one in printed[:2]]
+    assert {key: shown[0][key] for key in printed[0]} == printed[0]

@@ -125,7 +125,7 @@ def test_scores_that_an_older_parser_read_stay_and_are_named_and_their_replies_a
     second = judged(tmp_path, "unicbench", lambda _: data, "7")
     assert second.plan.dir == first.plan.dir
     logged = log_of(second)
-    assert "how replies are read, or the questions" in logged and "`editeval reparse`" in logged
+    assert "samples are read in a new way: nothing is asked" in logged
     with RunStore.reopen(second.plan.dir) as store:
         assert store.judgings()[0].id == old.id and len(store.judgings()) == 2
         kept = {row.id: {name: score.raw for name, score in row.scores.items()} for row in store.rows(old.id)}

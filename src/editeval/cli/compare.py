@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 import math
 import sys
@@ -15,7 +16,7 @@ from operator import or_
 from pathlib import Path
 from typing import TextIO
 
-from editeval.cli.console import REGRESSED, interruptible, result_console, run_dirs
+from editeval.cli.console import REGRESSED, add_step_summary, interruptible, result_console, run_dirs
 from editeval.config.consent import odd_file
 from editeval.config.load import load_judges
 from editeval.config.schema import Config
@@ -26,7 +27,6 @@ from editeval.reports.tables import replacing, to_json
 from editeval.run.pair_verdicts import Verdicts, document
 from editeval.run.plan import ScoreSetPlan
 from editeval.run.recorded import settings_here, stranger_of
-from editeval.store.directories import resolve_run
 from editeval.store.manifest import run_id
 from editeval.store.opponent import Opponent
 from editeval.store.run_store import RunStore
@@ -183,6 +183,7 @@ def _shown(options: argparse.Namespace, found: JsonObject, default: Path | None)
         sys.stdout.write(to_json(found) + "\n")
     else:
         render_comparison(found, result_console())
+    add_step_summary(lambda: comparison_markdown(found))
     if folder is not None:
         sys.stderr.write(f"Comparison: {folder / 'comparison.json'}\n")
     return 3 if found["counts"]["reasons"] else 0
@@ -192,6 +193,7 @@ def _of_scores(options: argparse.Namespace) -> int:
     """The paired differences of the scores that the runs show."""
     from editeval.reports import comparison_tables as tables
     from editeval.run.comparison import ComparisonPlan, by_scores
+    from editeval.run.index import find_run
 
     if options.out or options.seed:
         raise ConfigError(
@@ -207,7 +209,7 @@ def _of_scores(options: argparse.Namespace) -> int:
     if margin is not None and options.baseline is None:
         raise ConfigError("--fail-on-regression: against what? name a run with --baseline")
     directories, place = run_dirs(options), Path(options.output_dir)
-    baseline = None if options.baseline is None else resolve_run(options.baseline, place)
+    baseline = None if options.baseline is None else find_run(options.baseline, place)
     plan = ComparisonPlan(options.metric or "", options.intersect, baseline, margin)
     found = by_scores([*directories, *([baseline] if baseline else [])], plan)
     writers = {"md": tables.write_md, "csv": tables.write_csv, "tex": tables.write_tex, "json": _write_json}
@@ -216,8 +218,17 @@ def _of_scores(options: argparse.Namespace) -> int:
     else:
         with _opened(options.output) as out:
             writers[options.to or "json"](found, out)
+    add_step_summary(lambda: _markdown(found))
     gate = found["gate"]
     return REGRESSED if gate and any(one["is_regression"] for one in gate["runs"]) else 0
+
+
+def _markdown(found: JsonObject) -> str:
+    from editeval.reports.comparison_tables import write_md
+
+    page = io.StringIO()
+    write_md(found, page)
+    return page.getvalue()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from editeval.cli.console import REGRESSED, result_console
 from editeval.errors import ConfigError
 from editeval.reports.gate_outcome import gate_markdown, render_gate
 from editeval.reports.tables import to_json
-from editeval.store.directories import resolve_run
 
 UNDECIDED = 3
 
@@ -18,10 +17,11 @@ UNDECIDED = 3
 def gate(options: argparse.Namespace) -> int:
     """Prints what was decided about run B."""
     from editeval.run import gating
+    from editeval.run.index import find_run
 
     if options.json and options.to:
         raise ConfigError("--json and --to: choose one")
-    first, second = (resolve_run(word, Path(options.output_dir)) for word in (options.first_run, options.second_run))
+    first, second = (find_run(word, Path(options.output_dir)) for word in (options.first_run, options.second_run))
     found = gating.gate(first, second, options.margin, has_pixels=not options.no_pixels)
     if options.json:
         sys.stdout.write(to_json(found) + "\n")

@@ -30,6 +30,10 @@ _WHY = {
     "dominant_cluster": "one source image has more than a fifth of the samples",
     "equated": "the scores went through a bridge, whose error for each editor is in no sample",
 }
+_NO_END = {
+    "no_interval": "there is no interval",
+    "no_end": "scores are missing, and the scale has no end that they could be at",
+}
 _COUNTS = ("num_shared", "num_clusters", "wins", "ties", "losses")
 _NUMBERS = ("difference", "low", "high", "p", "p_holm", "p_floor", "mcnemar", "effect", "superiority")
 _LIMITS = ("lowest", "highest", "detectable", "num_more")
@@ -121,7 +125,7 @@ def _evidence(one: JsonObject) -> str:
 def _gate(name: str, one: JsonObject, document: JsonObject) -> str:
     margin, end = fixed(document["gate"]["margin"]), one["worst_end"]
     if end is None:
-        return f"{name}: not shown to be within {margin} of the baseline, for there is no interval: a regression"
+        return f"{name}: not shown to be within {margin} of the baseline, for {_NO_END[one['why']]}: a regression"
     word = "can be" if one["is_regression"] else "is not"
     limit = "lower" if document["metric"]["is_higher_better"] else "upper"
     told = f"the {limit} end of the interval, missing scores at their worst, is {_signed(end)}"

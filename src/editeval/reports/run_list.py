@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from editeval.reports.data import OF_SUBSET, WARNED, JsonObject
+from editeval.reports.data import INVALID_JUDGE, OF_SUBSET, WARNED, JsonObject
 from editeval.reports.format import format_interval
 from editeval.reports.i18n import english
 from editeval.text import NOTHING, fixed, moment, printable, shortened
@@ -100,9 +100,10 @@ def drawn(columns: Sequence[RowColumn], rows: Sequence[JsonObject], limit: int) 
 
 
 def status_of(run: JsonObject) -> str:
-    """What its badge says; of a run that no report speaks of, how far it is."""
+    """What its badge says; of a run that no report speaks of, how far it is, or that its judge fails a certificate."""
     if not run["badge"] or run["state"] == "running":
-        return str(run["state"])
+        is_trusted = run["is_judge_trusted"] or run["state"] == "running"
+        return str(run["state"]) if is_trusted else INVALID_JUDGE
     badge = str(run["badge"]).removesuffix(OF_SUBSET)
     return _SHORT.get(badge, badge)
 

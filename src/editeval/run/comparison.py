@@ -174,17 +174,25 @@ def _letter(number: int) -> str:
 def _gate(pairs: Sequence[JsonObject], metric: Metric, margin: float) -> JsonObject:
     """Whether a run may be worse than the baseline by more than `margin`: decided by the interval's bad end.
 
-    The end moves on by what the missing scores could change. Equal scores on every sample are an interval of 0 alone;
-    without an interval nothing is shown, and the run does not pass.
+    The end moves on by what the missing scores could change, to where the scale ends. Equal scores on every sample are
+    an interval of 0 alone, where there are enough for a p. Without an interval or an end of the scale nothing is shown,
+    and the run does not pass.
     """
+    ends = (metric.low, metric.high) if metric.is_higher_better else (metric.high, metric.low)
     found = []
     for pair in pairs:
         one = pair["overall"]
         end, bound = (one["low"], one["lowest"]) if metric.is_higher_better else (one["high"], one["highest"])
-        end = 0.0 if one["reason"] == "identical" else end
-        worst = None if end is None or bound is None else end + bound - one["difference"]
+        end = 0.0 if one["reason"] == "identical" and one["p"] is not None else end
+        counts = (one["first"], one["second"])
+        missing = [
+            worst for worst, count in zip(ends, counts, strict=True) if count["num_scored"] < count["num_samples"]
+        ]
+        worst = None if end is None or bound is None or None in missing else end + bound - one["difference"]
         loss = None if worst is None else -worst if metric.is_higher_better else worst
-        found.append({"run": pair["a"], "worst_end": worst, "is_regression": loss is None or loss > margin})
+        why = "no_interval" if end is None or bound is None else "no_end" if None in missing else ""
+        is_regression = loss is None or loss > margin
+        found.append({"run": pair["a"], "worst_end": worst, "why": why, "is_regression": is_regression})
     return {"margin": margin, "runs": found}
 
 
@@ -208,18 +216,20 @@ class Comparing:
 
     def _counted(self, blocks: Sequence[JsonObject]) -> Told:
         first, *others = (scored(*one) for one in zip(self._directories, blocks, strict=True))
+        equated = [_is_equated(block) for block in blocks]
         sides = [
-            (first, other, _is_equated(blocks[0]) or _is_equated(block))
-            for other, block in zip(others, blocks[1:], strict=True)
+            (one, other, is_equated or is_other)
+            for (one, is_equated), (other, is_other) in combinations(zip([first, *others], equated, strict=True), 2)
         ]
         metric = headline_scale(self._directories[0])
+        family = _family(sides, metric)[: len(others)]  # of all pairs, as by_scores has them: the first with each other
         comparisons = [
             {
                 **_row(*found),
                 "is_same_judge": _judged_by(blocks[0]) == _judged_by(block),
                 "is_same_part": _covers(blocks[0]) == _covers(block),
             }
-            for found, block in zip(_family(sides, metric), blocks[1:], strict=True)
+            for found, block in zip(family, blocks[1:], strict=True)
         ]
         return comparisons, len(set(first).intersection(*others)) if self._intersect else None
 
@@ -236,7 +246,11 @@ def scored(directory: Path, block: JsonObject) -> dict[Hashable, Scored]:
             raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
         label = next(iter(results.labels(shown)), "")
         rows = results.rows(store, shown)
-        return {(row.id, row.instruction): Scored(row.cluster, results.value_of(row, label)) for row in rows}
+        return {
+            (row.id, row.instruction): Scored(row.cluster, results.value_of(row, label))
+            for row in rows
+            if results.state_of(row, label) != "not_applicable"
+        }
 
 
 def _written_at(directory: Path) -> int:

@@ -15,8 +15,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from editeval.certificates.certificate import certificate_of
-from editeval.certificates.conditions import through_jpeg
 from editeval.errors import BudgetError, ImageError
 from editeval.execution.pool_events import Result
 from editeval.images import decode, encode_png
@@ -79,6 +77,8 @@ def chosen(plan: Plan, judging: ScoreSetPlan) -> list[tuple[str, str]]:
     if not num or getattr(params, "is_pairwise", False):
         return []
     places = stratified([(sample.id, sample.category) for sample in with_target], num, 0)
+    from editeval.certificates.certificate import certificate_of  # draws: no run needs it before its first edit
+
     certificate = certificate_of(plan.config.evaluation.output_dir, judging.id)
     arms = ARMS if certificate is None else OF_CERTIFIED
     return [(arm, with_target[place].id) for arm in arms for place in places]
@@ -143,6 +143,8 @@ class Controls:
         if arm == IDENTITY:
             return encode_png(decode(source))
         if arm == JPEG:
+            from editeval.certificates.conditions import through_jpeg
+
             return through_jpeg(source)
         assert sample.target is not None, "chosen for it"
         target = sample.target.read()

@@ -6,10 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from editeval.reports import data
 from editeval.run import results
+from editeval.run.results import ShownScoreSet
 from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, summarise
 from editeval.store.records import SampleRow
+from editeval.store.run_store import RunStore
 from editeval.types import Metric, OfficialMean, Summary
+
+
+def headline(store: RunStore, shown: Sequence[ShownScoreSet]) -> Summary:
+    """Of the first metric of the score sets that a run shows, over all samples, from its ledger."""
+    label, first = shown[0].labels[0], shown[:1]
+    entries = [results.entry_of(row, label) for row in results.rows(store, first)]
+    scale, bridged = results.scales(store, first).get(label), results.equatings(store, first).get(label)
+    return next(one for one in summarise(entries, label, scale, bridged) if one.category == data.MICRO)
 
 
 class Counted:

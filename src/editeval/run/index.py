@@ -62,6 +62,7 @@ class RunEntry:
     state: str = BROKEN
     created_at: float = 0.0
     is_official: bool | None = None  # None: not known, or there is no official number
+    is_judge_trusted: bool = True  # False: the judge of these scores fails a certificate
 
     @property
     def coverage(self) -> float:
@@ -177,10 +178,10 @@ def _read(store: RunStore, is_running: bool, known: Trusted) -> RunEntry:
         state=RUNNING,
     )
     if first is not None:
-        entry = _judged(entry, store, first)
+        entry = replace(_judged(entry, store, first), is_judge_trusted=_is_trusted(store, first, known))
     written = report_that_holds(store)
     if written is not None and written.num_samples >= 0 and (first is None or first.id in written.headlines):
-        entry = _reported(entry, written, _is_trusted(store, first, known))
+        entry = _reported(entry, written)
     else:
         entry = _counted(entry, store, first)
     return replace(entry, state=RUNNING) if is_running else entry
@@ -201,20 +202,18 @@ def _judged(entry: RunEntry, store: RunStore, first: ShownScoreSet) -> RunEntry:
     )
 
 
-def _is_trusted(store: RunStore, first: ShownScoreSet | None, known: Trusted) -> bool:
+def _is_trusted(store: RunStore, first: ShownScoreSet, known: Trusted) -> bool:
     """Whether no certificate that is there now speaks against the judge."""
-    if first is None:
-        return True
     key = store.dir.parent, first.judged_in
     if key not in known:
         known[key] = is_trusted(*certificates_in(key[0], [key[1]]))
     return known[key]
 
 
-def _reported(entry: RunEntry, written: ReportWritten, is_judge_trusted: bool) -> RunEntry:
+def _reported(entry: RunEntry, written: ReportWritten) -> RunEntry:
     mean, low, high = written.headlines.get(entry.score_set, (None,) * 3)
     badge, is_whole = written.badge, not written.badge.endswith(data.OF_SUBSET)
-    if not is_judge_trusted and badge.removesuffix(data.OF_SUBSET) in (data.VALID, data.WARNED):
+    if not entry.is_judge_trusted and badge.removesuffix(data.OF_SUBSET) in (data.VALID, data.WARNED):
         badge = data.INVALID_JUDGE + ("" if is_whole else data.OF_SUBSET)
     return replace(
         entry,

@@ -95,6 +95,7 @@ def _read(entry: RunEntry) -> _Run:
             scores={
                 (row.id, row.instruction): Scored(row.cluster, results.value_of(row, label), row.category)
                 for row in rows
+                if results.state_of(row, label) != "not_applicable"
             },
             summary=next((one for one in found if one.category == data.MICRO), None),
             is_equated=first[0].is_equated,
@@ -141,7 +142,7 @@ def _table(runs: Sequence[_Run], left_out: list[JsonObject]) -> dict[str, object
 
 
 def _places(runs: Sequence[_Run], is_higher_better: bool) -> tuple[dict[str, tuple[int, int]], Message | None]:
-    """(run -> best and worst place, why there are none)."""
+    """(directory of the run -> best and worst place, why there are none)."""
     if any(one.is_equated for one in runs):
         return {}, Message("no_places_equated")
     if len(runs) > MAX_RANKED:
@@ -151,15 +152,15 @@ def _places(runs: Sequence[_Run], is_higher_better: bool) -> tuple[dict[str, tup
     better = set()
     for (a, b), decided in zip(pairs, decide(found, is_higher_better), strict=True):
         if decided.better:
-            names = a.entry.dir.name, b.entry.dir.name
+            names = str(a.entry.dir), str(b.entry.dir)
             better.add(names if decided.better == "first" else names[::-1])
-    return rank_intervals([one.entry.dir.name for one in runs], better), None
+    return rank_intervals([str(one.entry.dir) for one in runs], better), None
 
 
 def _row(run: _Run, places: Mapping[str, tuple[int, int]], is_twice: bool) -> dict[str, object]:
     entry, whole = run.entry, run.summary
     return {
-        "place": list(places[entry.dir.name]) if entry.dir.name in places else None,
+        "place": list(places[str(entry.dir)]) if str(entry.dir) in places else None,
         "model": f"{entry.model} ({entry.dir.name})" if is_twice else entry.model,
         "run": entry.dir.name,
         "run_id": entry.run_id,
@@ -170,7 +171,7 @@ def _row(run: _Run, places: Mapping[str, tuple[int, int]], is_twice: bool) -> di
         "num_scored": whole.num_scored if whole else 0,
         "num_samples": whole.num_samples if whole else entry.num_samples,
         "coverage": whole.coverage if whole else 0.0,
-        "badge": entry.badge or "no report",
+        "badge": entry.badge or ("no report" if entry.is_judge_trusted else data.INVALID_JUDGE),
         "created_at": entry.created_at,
         **run.block,
     }

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 from editeval import plugins
 from editeval.config.schema import BenchmarkConfig
 from editeval.metrics import OfficialMean, OfficialUse
-from editeval.reports.data import JsonObject
+from editeval.reports.data import MICRO, JsonObject
 from editeval.reports.markdown import escaped
 from editeval.run import results
+from editeval.run.counted import Counted
 from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.run.results import ShownScoreSet
 from editeval.store import queries
@@ -229,6 +230,39 @@ def _asked_line(use: OfficialUse, number: Mapping[str, object], differs: Sequenc
     return f"not {_ASKED_SO}: {said} differs in: {', '.join(differs)}" if differs else f"{_ASKED_SO}: {said}"
 
 
+def other_metrics(report: Mapping[str, Any], labels: Sequence[str]) -> Iterator[Problem]:
+    """Where the report has another headline, or summaries of other metrics, than the scores that the run shows."""
+    told = [one["metric"] for one in report["summaries"] if one["category"] == MICRO]
+    for what, said, known in (
+        ("headline_metric", report["headline_metric"], next(iter(labels), "")),
+        ("summaries of", sorted(told), sorted(labels)),
+    ):
+        if said != known:
+            yield Problem("report", "report.json", f"{what} {said!r}, {known!r} by the ledger")
+
+
+def _stale_numbers(store: RunStore, told: object) -> Iterator[Problem]:
+    """Official numbers of report.json that do not follow from the ledger; an older report may have none."""
+    shown = results.shown(store)
+    authors = list(results.official(store, shown))
+    if told is None or not (told or authors):
+        return
+    counted = Counted(results.labels(shown), results.scales(store, shown), results.equatings(store, shown))
+    for _ in counted.passing(results.rows(store, shown)):
+        pass
+    known = {_named(one): one["value"] for mean in authors for one in counted.official(*mean)}
+    said = {_named(one): one.get("value") for one in told if isinstance(one, dict)} if isinstance(told, list) else {}
+    for name in dict.fromkeys([*known, *said]):
+        ours, theirs = known.get(name), said.get(name)
+        if name not in known or not results.is_equal(theirs, ours):
+            yield Problem("report", "report.json", f"official {name[0]} {theirs!r}, {ours!r} by the ledger; {AGAIN}")
+            return
+
+
+def _named(number: Mapping[str, object]) -> tuple[str, str, str]:
+    return str(number.get("name")), str(number.get("metrics")), str(number.get("language"))
+
+
 def stale_claim(store: RunStore) -> Iterator[Problem]:
     """What report.json says of official numbers, where it does not follow from the ledger."""
     path = store.dir / "report.json"
@@ -243,6 +277,7 @@ def stale_claim(store: RunStore) -> Iterator[Problem]:
         first = next((name for name in ours or theirs if theirs.get(name) != ours.get(name)), "")
         detail = f"official_claim: {first} {theirs.get(first)!r}, {ours.get(first)!r} by the ledger"
         yield Problem("report", path.name, f"{detail}; {AGAIN}")
+    yield from _stale_numbers(store, run.get("official"))
     page = store.dir / "report.md"
     if "official_claim" in run and page.is_file():
         lines = page.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -214,7 +214,7 @@ def stale_summaries(store: RunStore) -> Iterator[Problem]:
         where = f"{summary.get('metric')} of {summary.get('category')}{' in ' if group[0] else ''}{' '.join(group)}"
         now = known.get((group, summary.get("metric"), summary.get("category")), {})
         for name, value in now.items():
-            if name not in _unchecked(summary) and not _is_equal(summary.get(name), value):
+            if name not in _unchecked(summary) and not is_equal(summary.get(name), value):
                 detail = f"{where}: {name} {summary.get(name)!r}, {value!r} by the ledger; {AGAIN}"
                 yield Problem("report", path.name, detail)
                 return
@@ -230,7 +230,7 @@ def _unchecked(told: Mapping[str, object]) -> tuple[str, ...]:
     return (*_OF_INTERVALS, *(field.name for field in fields(Summary) if field.default is not MISSING))
 
 
-def _is_equal(told: object, known: object) -> bool:
+def is_equal(told: object, known: object) -> bool:
     if isinstance(told, int | float) and isinstance(known, int | float):
         return math.isclose(told, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return told == known

@@ -22,6 +22,7 @@ from editeval.errors import ConfigError, UserError
 from editeval.files import Folder, from_json
 from editeval.redaction import redacted
 from editeval.run import official, results
+from editeval.run.counted import headline
 from editeval.run.equated import stale_equated
 from editeval.run.index import label_of
 from editeval.run.recorded import report_that_holds
@@ -35,8 +36,10 @@ from editeval.store.packing import ABOUT, held, opened
 from editeval.store.records import SampleRow
 from editeval.store.run_store import EDITS, RunStore
 from editeval.store.verify import Problem
+from editeval.types import Summary
 
 SCHEMA_VERSION = 1
+_FILES = (manifest.NAME, ledgers.NAME, "report.json", "samples.jsonl")
 _PLACE = re.compile(r"(?<![\w:/<.])(?:~|/[\w.@+-]+)(?:/[\w.@+ -]+)*/(?=[\w.@+-])|\b[a-z][a-z0-9+]*://[^\s\"']+")
 _OF_REPORT = (
     *("schema_version", "badge", "subset", "warnings", "headline_metric", "coverage", "summaries", "statistics"),
@@ -84,7 +87,7 @@ def submit(store: RunStore, out: BinaryIO, with_images: bool) -> tuple[str, list
         with RunStore.read(Path(place)) as reduced:
             about = _about(reduced, label_of(store), with_images, Path(place))
         members = [(ABOUT, *held(_json(about)))]
-        for name in (manifest.NAME, ledgers.NAME, "report.json", "samples.jsonl"):
+        for name in _FILES:
             file, size = opened(Path(place, name))
             members.append((name, files.enter_context(file), size))
         packing.pack([*members, *_images(store)] if with_images else members, out)
@@ -158,14 +161,13 @@ def _images(store: RunStore) -> Iterator[tuple[str, BinaryIO, int]]:
 
 def _about(store: RunStore, model: str, with_images: bool, place: Path) -> dict[str, Any]:
     """submission.json: a digest of every file, and of every sample's texts, edit and scores."""
-    names = (manifest.NAME, ledgers.NAME, "report.json", "samples.jsonl")
     told = {
         "schema_version": SCHEMA_VERSION,
         "editeval": metadata.version("editeval"),
         "run_id": store.manifest["run_id"],
         "model": model,
         "with_images": with_images,
-        "files": {name: _file_digest(place, name) for name in names},
+        "files": {name: _file_digest(place, name) for name in _FILES},
         "samples": {key: list(digests) for key, digests in _digests(store)},
     }
     return {**told, "digest": hashlib.sha256(seals.canonical(told)).hexdigest()}
@@ -213,10 +215,12 @@ def _read_about(path: Path, folder: Path) -> Mapping[str, Any]:
         version, digest = about["schema_version"], about["digest"]
         known = {name: about[name] for name in about if name != "digest"}
         files, samples, images = about["files"], about["samples"], about["with_images"]
-        is_sound = isinstance(files, dict) and isinstance(samples, dict) and isinstance(images, bool)
+        is_sound = isinstance(samples, dict) and isinstance(images, bool) and isinstance(files, dict)
+        if not is_sound or set(files) != set(_FILES):
+            raise ValueError("files, samples or with_images")
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: {ABOUT}: not what `editeval submit` writes: {error!r}") from error
-    if version != SCHEMA_VERSION or not is_sound:
+    if version != SCHEMA_VERSION:
         raise UserError(f"{path}: {ABOUT}: version {version!r}, this editeval knows {SCHEMA_VERSION}; upgrade editeval")
     if digest != hashlib.sha256(seals.canonical(known)).hexdigest():
         raise UserError(f"{path}: {ABOUT}: changed since it was submitted: its digest is not that of its content")
@@ -237,12 +241,12 @@ def _verified(store: RunStore, about: Mapping[str, Any], folder: Path) -> Verifi
         number, wrong, why = _read_again(store, one)
         num_read, problems = num_read + number, problems + wrong
         unknown += [why] if why else []
-    report = from_json(store.folder.read("report.json"))
+    problems += list(official.other_metrics(from_json(store.folder.read("report.json")), results.labels(shown)))
     claim = official.claim_of(store, shown)
     return Verified(
         model=label_of(store),
         digest=str(about["digest"]),
-        headline=_headline(report),
+        headline=_headline(headline(store, shown)) if shown else "nothing is scored",
         lines=[str(line) for line in claim["lines"]] if claim else [],
         num_samples=store.counts(None).num_wanted,
         num_read=num_read,
@@ -265,7 +269,7 @@ def _changed(store: RunStore, about: Mapping[str, Any], folder: Path) -> Iterato
     for name, digest in about["files"].items():
         if _file_digest(folder, str(name)) != digest:
             yield Problem("altered", str(name), "not the file that was submitted")
-    if store.manifest["run_id"] != about["run_id"]:
+    if (store.manifest["run_id"], label_of(store)) != (about["run_id"], about["model"]):
         yield Problem("manifest", manifest.NAME, "another run's")
 
 
@@ -299,16 +303,13 @@ def _read_again(store: RunStore, one: ShownScoreSet) -> tuple[int, list[Problem]
     return num, [Problem("ledger", ledgers.NAME, f"{one.title}: {text}") for text in said], ""
 
 
-def _headline(report: Mapping[str, Any]) -> str:
-    metric = report["headline_metric"]
-    whole = next((s for s in report["summaries"] if (s["metric"], s["category"]) == (metric, "micro")), None)
-    if whole is None or whole["mean"] is None:
-        return f"{metric}: nothing is scored"
-    has_interval = whole["ci_low"] is not None and whole["ci_high"] is not None
-    interval = f"{whole['ci_low']:.6g} to {whole['ci_high']:.6g}" if has_interval else "none"
-    return (
-        f"{metric} {whole['mean']:.6g}, 95 % interval {interval}, {whole['num_scored']}/{whole['num_samples']} scored"
-    )
+def _headline(whole: Summary) -> str:
+    if whole.mean is None:
+        return f"{whole.metric}: nothing is scored"
+    low, high = whole.ci_low, whole.ci_high
+    interval = "none" if low is None or high is None else f"{low:.6g} to {high:.6g}"
+    counts = f"{whole.num_scored}/{whole.num_samples} scored"
+    return f"{whole.metric} {whole.mean:.6g}, 95 % interval {interval}, {counts}"
 
 
 # -- texts ---------------------------------------------------------------------------------------------------------
