@@ -159,11 +159,6 @@ def test_check_and_run_tell_mistakes_of_the_file_the_data_and_the_machine_togeth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("absent.yaml").write_text(
-        "benchmark: {type: gedit, params: {path: absent}}\n" + FILE.partition("\n")[2], "utf-8"
-    )
-    absent = "editeval: absent.yaml:1: benchmark.params.path: nothing at 'absent'"
-    assert errors_of(capsys, "check", "absent.yaml")[0].startswith(absent)
     Path("c.yaml").write_text(FILE, encoding="utf-8")
     category = "editeval: c.yaml:1: benchmark.categories: no sample of 'weather'; it has: physical (1), "
     limit = "editeval: c.yaml:4: evaluation.limit: must be greater than or equal to 1, got 0"
@@ -182,7 +177,8 @@ def test_data_that_are_not_there_are_told_beside_the_mistakes_of_the_file(
     benchmark = "benchmark: {type: json_records, params: {path: absent.json}}\n"
     Path("c.yaml").write_text(benchmark + FILE.partition("\n")[2], encoding="utf-8")
     said = errors_of(capsys, "check", "c.yaml")
-    assert ["evaluation.limit" in said[0], "no file 'absent.json'" in said[1], len(said)] == [True, True, 2]
+    assert "c.yaml:1: benchmark.params.path: no file 'absent.json'" in said[0]
+    assert "evaluation.limit" in said[1] and len(said) == 2
 
 
 def test_a_sound_file_that_fits_neither_its_data_nor_the_machine_is_told_both(
