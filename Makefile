@@ -21,9 +21,9 @@ INSTALL = $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --yes --no-i
 # Code 3: some edits fail, as the simulated editor is told to.
 demo: $(VENV)/.demo            ## the main job on the embedded default: CPU, built-in benchmark, a report; then a better editor
 	$(BIN)/editeval run config.yaml --name usual || test $$? = 3
-	$(BIN)/editeval run config.yaml --name better --set diffusion_model.params.skill=0.6 || test $$? = 3
+	$(BIN)/editeval run config.yaml --name improved --set diffusion_model.params.skill=0.6 || test $$? = 3
 	$(BIN)/editeval leaderboard
-	$(BIN)/editeval compare usual better
+	$(BIN)/editeval compare usual improved
 
 test: $(VENV)/.dev             ## no GPU, no network, a few minutes on two cores
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not models and not gpu and not browser and not cluster" --ignore tests/docs

@@ -31,13 +31,23 @@ def user_folder() -> Path:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """`path` holds exactly `data`, on disk, or is untouched."""
-    Folder(path.parent).write(path.name, data)
+    """`path` holds exactly `data`, on disk, or is untouched. Raises StrangeFileError for a device or a pipe."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that becomes `path`, durably, when the block ends well, and leaves no trace otherwise."""
+    """A file that becomes `path`, durably, when the block ends well, and leaves no trace otherwise.
+
+    Raises StrangeFileError for a device or a pipe, and for /dev/stdout: the file would take its place.
+    """
+    is_special = path.parent.resolve() == Path("/dev")
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        is_special = is_special or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    if is_special:
+        raise StrangeFileError(f"{path}: a device or a pipe, whose place a file would take; name a file")
     with Folder(path.parent).replacing(path.name) as file:
         yield file
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 import shutil
+import sqlite3
 from collections.abc import Hashable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -15,9 +18,11 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from editeval.certificates import certificate
 from editeval.reports import comparison_tables
 from editeval.reports.site.payload import read_block
 from editeval.run import comparison
+from editeval.run.compared_runs import read_scores
 from editeval.run.comparison import by_scores
 from editeval.stats.compare import Scored
 from editeval.types import Metric
@@ -205,3 +210,58 @@ def test_the_viewer_shows_the_p_of_the_command_for_three_runs(place: Path) -> No
     printed = [pair["overall"] for pair in by_scores(runs)["pairs"]]
     assert [one["p_holm"] for one in shown] == [one["p_holm"] for one in printed[:2]]
     assert {key: shown[0][key] for key in printed[0]} == printed[0]
+
+
+def test_a_sample_that_does_not_have_the_metric_is_left_out_of_a_run_whose_edit_failed(place: Path) -> None:
+    first, second = (read_scores(next((place / "outputs").glob(f"{name}-*"))) for name in ("good", "also"))
+    key, *kept = second.scored
+    without = replace(second.only(kept), inapplicable=frozenset([key]))
+    runs = comparison._with_metric([first, without])
+    assert [set(run.scored) for run in runs] == [set(kept)] * 2
+    assert comparison._fitting(runs, comparison.ComparisonPlan()) == []
+
+
+def test_scores_that_another_program_changed_are_not_compared(place: Path, tmp_path: Path) -> None:
+    runs = [next((place / "outputs").glob(f"{name}-*")) for name in ("good", "bad")]
+    for run in runs:
+        shutil.copytree(run, tmp_path / run.name)
+    with contextlib.closing(sqlite3.connect(tmp_path / runs[1].name / "ledger.sqlite")) as db, db:
+        assert db.execute("UPDATE scores SET value = 9.9 WHERE metric = 'overall'").rowcount == 20
+    done = cli("compare", runs[0].name, runs[1].name, "--output-dir", str(tmp_path), cwd=place)
+    assert done.returncode == 2 and not done.stdout and "changed by another program" in done.stderr
+    done = cli("leaderboard", str(tmp_path), cwd=place)
+    assert f"left out: {runs[1].name}: scores in it were changed" in " ".join(done.stdout.split()), done.stdout
+    assert "9.90" not in done.stdout
+
+
+def test_a_difference_that_is_the_same_on_every_image_is_decided() -> None:
+    first: dict[Hashable, Scored] = {n: Scored(f"c{n}", 0.1 + n * 0.3) for n in range(20)}
+    second = {key: Scored(one.cluster, (one.value or 0) - 0.1) for key, one in first.items()}
+    metric = Metric("m", 0.0, 10.0)
+    ((found, said),) = comparison._family([(first, second, False)], metric)
+    assert found.interval_note == "no_variation" and said.better == "first"
+    assert "all source images differ alike" in comparison_tables._evidence(comparison._row(found, said))
+
+
+def test_a_judge_that_failed_its_certificate_is_named_and_passes_no_gate(place: Path, tmp_path: Path) -> None:
+    runs = [next((place / "outputs").glob(f"{name}-*")) for name in ("good", "bad")]
+    for run in runs:
+        shutil.copytree(run, tmp_path / run.name)
+    words = (runs[0].name, "--baseline", runs[1].name, "--fail-on-regression", "0.5", "--output-dir", str(tmp_path))
+    assert cli("compare", *words, cwd=place).returncode == 0
+    key = read_scores(runs[0]).judge
+    told = {"schema_version": certificate.SCHEMA_VERSION, "suite": certificate.SUITE, "key": key}
+    certificate.write(tmp_path, told | {"verdict": "not certified"}, [])
+    done = cli("compare", *words, cwd=place)
+    assert "Invalid judge" in cli("compare", *words, "--to", "tex", cwd=place).stdout
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 4 and "the judge failed a certificate or its controls: a regression" in text
+    assert f"Invalid judge: it failed a certificate or its controls in {runs[0].name}, {runs[1].name}" in text
+
+
+def test_a_pipe_keeps_its_place(place: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for words in (("compare", "good", "bad", "--to", "csv", "--output"), ("leaderboard", "--to", "csv", "-o")):
+        done = cli(*words, str(tmp_path / "pipe"), cwd=place)
+        assert done.returncode == 2 and "a device or a pipe" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1

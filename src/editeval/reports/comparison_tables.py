@@ -32,6 +32,7 @@ _WHY = {
 }
 _NO_END = {
     "no_interval": "there is no interval",
+    "invalid_judge": "the judge failed a certificate or its controls",
     "no_end": "scores are missing, and the scale has no end that they could be at",
 }
 _COUNTS = ("num_shared", "num_clusters", "wins", "ties", "losses")
@@ -59,8 +60,14 @@ def sentences(document: JsonObject) -> Iterator[str]:
         places = ", ".join(f"{run['name']} {_place(run)}" for run in sorted(document["runs"], key=_by_place))
         decided = sum(bool(pair["overall"]["better"]) for pair in document["pairs"])
         yield f"Places: {places}; {decided} of {len(document['pairs'])} pairs are decided."
+    yield from _of_failed_judges(document)
     for one in (document["gate"] or {"runs": ()})["runs"]:
         yield _gate(names[one["run"]], one, document)
+
+
+def _of_failed_judges(document: JsonObject) -> Iterator[str]:
+    if failed := [run["name"] for run in document["runs"] if not run["is_judge_trusted"]]:
+        yield f"Invalid judge: it failed a certificate or its controls in {', '.join(failed)}; scores are no result."
 
 
 def _planted(a: str, b: str, pair: JsonObject) -> str:
@@ -103,7 +110,9 @@ def _parts(a: str, b: str, categories: Sequence[JsonObject]) -> str:
     told = [f"on {one['category']} {_better(a, b, one)[0]} better {_evidence(one)}" for one in better]
     rest = Counter(_REST[one["reason"]] for one in categories if not one["better"])
     where = "elsewhere" if better else "in no category is one better:"
-    said = ", ".join(f"{what} ({num})" for what, num in rest.items())
+    why = dict.fromkeys(_WHY.get(one["p_note"], one["p_note"]) for one in categories if one["reason"] == "unreliable")
+    because = {_RESULTS["unreliable"]: f": {' or '.join(map(str, why))}"}
+    said = ", ".join(f"{what} ({num}{because.get(what, '')})" for what, num in rest.items())
     return "; ".join(["", *told, *([f"{where} {said}"] if rest else [])])
 
 
@@ -118,13 +127,14 @@ def _evidence(one: JsonObject) -> str:
     """(difference, interval, p), turned so that it is the better one less the other."""
     turn = -1 if one["better"] == "second" else 1
     ends = None if one["low"] is None else sorted((turn * one["low"], turn * one["high"]))
-    interval = format_interval(*ends) if ends else "no interval: fewer than 10 differ"
+    why = "all source images differ alike" if one["interval_note"] == "no_variation" else "fewer than 10 differ"
+    interval = format_interval(*ends) if ends else f"no interval: {why}"
     return f"({_signed(turn * one['difference'])}, {interval}, Holm p {_p(one['p_holm'])})"
 
 
 def _gate(name: str, one: JsonObject, document: JsonObject) -> str:
     margin, end = fixed(document["gate"]["margin"]), one["worst_end"]
-    if end is None:
+    if one["why"]:
         return f"{name}: not shown to be within {margin} of the baseline, for {_NO_END[one['why']]}: a regression"
     word = "can be" if one["is_regression"] else "is not"
     limit = "lower" if document["metric"]["is_higher_better"] else "upper"
@@ -274,10 +284,9 @@ def write_tex(document: JsonObject, out: TextIO) -> None:
     r"""A booktabs table, a line per pair and category; needs \usepackage{booktabs}."""
     metric = tex.escaped(printable(document["metric"]["name"]))
     legend = "; ".join(f"{run['letter']}: {tex.escaped(printable(run['name']))}" for run in document["runs"])
+    told = " ".join(tex.escaped(printable(line)) for line in (*_notes(document), *_of_failed_judges(document)))
     out.write("% \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n")
-    out.write(
-        f"  \\caption{{Differences of mean {metric}. {legend}. {' '.join(map(tex.escaped, _notes(document)))}}}\n"
-    )
+    out.write(f"  \\caption{{Differences of mean {metric}. {legend}. {told}}}\n")
     out.write("  \\label{tab:editeval-comparison}\n  \\begin{tabular}{llrrrlr}\n    \\toprule\n")
     out.write(f"    {' & '.join(map(tex.escaped, ('category', *_HEAD)))} \\\\\n    \\midrule\n")
     rows = [["overall", *_row(pair, pair["overall"])] for pair in document["pairs"]] + _part_rows(document)

@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.errors import ConfigError, UserError
-from editeval.reports.data import MICRO, JsonObject
+from editeval.reports.data import INVALID_JUDGE, MICRO, JsonObject
+from editeval.reports.judge_trust import CERTIFIED
 from editeval.run import results
-from editeval.run.index import model_of, name_of
+from editeval.run.index import entries, model_of, name_of
 from editeval.run.plan import hash_of
 from editeval.run.planted import planted
 from editeval.run.results import ShownScoreSet
 from editeval.stats.compare import Scored
 from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, summarise
+from editeval.store import ledger_seal
 from editeval.store.run_store import RunStore
 from editeval.types import Metric, Summary
 
@@ -39,7 +41,9 @@ class RunScores:
     scored: Mapping[Hashable, Scored]
     sources: Mapping[Hashable, str]  # digest of the source image, where it is on record
     entries: Mapping[Hashable, Entry]
+    inapplicable: frozenset[Hashable] = frozenset()  # samples that do not have the metric
     bridged: Equating | None = None  # what the scores went through
+    is_judge_trusted: bool = True  # False: the judge failed a certificate, or the controls of this run
     planted: float | None = None  # the mean that a simulated editor has by its chances; of its headline alone
 
     def only(self, keys: Collection[Hashable]) -> RunScores:
@@ -69,6 +73,7 @@ class RunScores:
             "high": whole.ci_high,
             "interval_note": whole.interval_note,
             "planted": self.planted,
+            "is_judge_trusted": self.is_judge_trusted,
             "best": place[0] if place else None,
             "worst": place[1] if place else None,
         }
@@ -84,18 +89,23 @@ class RunScores:
 def read_scores(directory: Path, label: str = "") -> RunScores:
     """The scores of the metric `label` of a run, or of its headline.
 
-    Raises UserError for a run that shows no scores, ConfigError for a metric that it does not show.
+    Raises UserError for a run that shows no scores, or changed ones, ConfigError for a metric that it does not show.
     """
     with RunStore.read(directory) as store:
         shown = results.shown(store)
         if not shown:
             raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
         known = {name: score_set for score_set in shown for name in score_set.labels}
+        if store.ledger_state() == ledger_seal.CHANGED:
+            raise UserError(f"{directory}: scores in it were changed by another program; see `editeval verify`")
         label = label or next(iter(known))
         if label not in known:
             raise ConfigError(f"--metric {label}: {directory.name} shows {', '.join(known)}")
         everything = list(results.rows(store, shown))
-        rows = [row for row in everything if results.state_of(row, label) != "not_applicable"]
+        states = {row.id: results.state_of(row, label) for row in everything}
+        rows = [row for row in everything if states[row.id] != "not_applicable"]
+        entry = entries([directory])[0]
+        has_failed = not entry.is_judge_trusted or entry.badge.startswith(INVALID_JUDGE)
         truth = planted(store, known[label].id, hash_of(row.id for row in everything))
         keys: list[Hashable] = [(row.id, row.instruction) for row in rows]
         made = {edit.sample_id: edit.made.source_sha256 for edit in store.edits() if edit.made}
@@ -107,13 +117,17 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
             benchmark=str(store.manifest["identity"]["benchmark"]),
             judge=known[label].id,
             identity=_identity(store, known[label]),
-            certificate=_certificate(directory, known[label]),
+            certificate=(certificate := _certificate(directory, known[label])),
+            is_judge_trusted=certificate in (None, CERTIFIED) and not (has_failed and known[label] == shown[0]),
             is_equated=known[label].is_equated,
             scored={
                 key: Scored(row.cluster, results.value_of(row, label), row.category)
                 for key, row in zip(keys, rows, strict=True)
             },
             sources={key: made[row.id] for key, row in zip(keys, rows, strict=True) if row.id in made},
+            inapplicable=frozenset(
+                (row.id, row.instruction) for row in everything if states[row.id] == "not_applicable"
+            ),
             bridged=results.equatings(store, shown).get(label),
             entries={key: results.entry_of(row, label) for key, row in zip(keys, rows, strict=True)},
             planted=truth.mean if truth and label == known[label].labels[0] else None,

@@ -49,7 +49,7 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
     if not 2 <= len(places) <= MAX_RUNS:
         what = "takes two runs or more" if len(places) < 2 else f"takes at most {MAX_RUNS} runs at once"
         raise ConfigError(f"compare {what}, got {len(places)}")
-    runs = _told_apart([read_scores(directory, plan.metric) for directory in places])
+    runs = _with_metric(_told_apart([read_scores(directory, plan.metric) for directory in places]))
     remarks = _fitting(runs, plan)
     letters = {run.name: _letter(number) for number, run in enumerate(runs)}
     base = next((run for run in runs if run.directory == plan.baseline), None)
@@ -85,7 +85,9 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
         "families": {"overall": _size(overall), "categories": _size(by_part)},
         "runs": [{"letter": letters[run.name], **run.block(ranks.get(run.name))} for run in runs],
         "pairs": told,
-        "gate": _gate(told, metric, plan.margin) if plan.margin is not None and base else None,
+        "gate": _gate(told, metric, plan.margin, all(run.is_judge_trusted for run in runs))
+        if plan.margin is not None and base
+        else None,
     }
     return {**document, "sentences": list(sentences(document))}
 
@@ -94,6 +96,12 @@ def _told_apart(runs: Sequence[RunScores]) -> list[RunScores]:
     """Runs that were given one name are called after their directories."""
     times = Counter(run.name for run in runs)
     return [replace(run, name=run.directory.name) if times[run.name] > 1 else run for run in runs]
+
+
+def _with_metric(runs: Sequence[RunScores]) -> list[RunScores]:
+    """Without samples that do not have the metric: of an edit that failed, another run alone says so."""
+    without = frozenset[Hashable]().union(*(run.inapplicable for run in runs))
+    return [run.only(run.scored.keys() - without) for run in runs] if without else list(runs)
 
 
 def _fitting(runs: Sequence[RunScores], plan: ComparisonPlan) -> list[str]:
@@ -171,12 +179,12 @@ def _letter(number: int) -> str:
     return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
 
 
-def _gate(pairs: Sequence[JsonObject], metric: Metric, margin: float) -> JsonObject:
+def _gate(pairs: Sequence[JsonObject], metric: Metric, margin: float, is_judge_trusted: bool = True) -> JsonObject:
     """Whether a run may be worse than the baseline by more than `margin`: decided by the interval's bad end.
 
     The end moves on by what the missing scores could change, to where the scale ends. Equal scores on every sample are
     an interval of 0 alone, where there are enough for a p. Without an interval or an end of the scale nothing is shown,
-    and the run does not pass.
+    and the run does not pass; nor by a judge that is not to be trusted.
     """
     ends = (metric.low, metric.high) if metric.is_higher_better else (metric.high, metric.low)
     found = []
@@ -191,7 +199,8 @@ def _gate(pairs: Sequence[JsonObject], metric: Metric, margin: float) -> JsonObj
         worst = None if end is None or bound is None or None in missing else end + bound - one["difference"]
         loss = None if worst is None else -worst if metric.is_higher_better else worst
         why = "no_interval" if end is None or bound is None else "no_end" if None in missing else ""
-        is_regression = loss is None or loss > margin
+        why = why if is_judge_trusted else "invalid_judge"
+        is_regression = loss is None or loss > margin or not is_judge_trusted
         found.append({"run": pair["a"], "worst_end": worst, "why": why, "is_regression": is_regression})
     return {"margin": margin, "runs": found}
 

@@ -20,6 +20,7 @@ from editeval.run.plan import hash_of
 from editeval.stats.compare import Scored, compare_all
 from editeval.stats.decisions import decide, rank_intervals
 from editeval.stats.summary import summarise
+from editeval.store import ledger_seal
 from editeval.store.ledger_events import Load
 from editeval.store.run_store import RunStore
 from editeval.text import printable
@@ -74,7 +75,10 @@ def _unusable(entry: RunEntry) -> Message | None:
         return Message("out_no_scores")
     if entry.state in _AT_WORK:
         return Message(_AT_WORK[entry.state], (entry.num_scored, entry.num_samples))
-    return None if entry.num_scored else Message("out_nothing_scored")
+    if not entry.num_scored:
+        return Message("out_nothing_scored")
+    with RunStore.read(entry.dir) as store:
+        return Message("out_changed") if store.ledger_state() == ledger_seal.CHANGED else None
 
 
 def _read(entry: RunEntry) -> _Run:

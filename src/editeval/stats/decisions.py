@@ -52,7 +52,7 @@ def decide(family: Sequence[Comparison], is_higher_better: bool) -> list[Decisio
     """The decision on each; those without a p are not of the family.
 
     Decided is what Holm's p allows and the interval agrees with; where there are too few differences for an interval,
-    p alone. A sign that the missing scores could turn decides nothing.
+    or all source images differ alike, p alone. A sign that the missing scores could turn decides nothing.
     """
     tested = [n for n, one in enumerate(family) if one.p is not None]
     adjusted = dict(zip(tested, holm([p for one in family if (p := one.p) is not None]), strict=True))
@@ -67,7 +67,7 @@ def _decision(one: Comparison, p: float | None, level: float, is_higher_better: 
         return Decision("", IDENTICAL, p)
     if p is None:
         return Decision("", UNRELIABLE, None)
-    is_agreed = one.interval_note == intervals.FEW_DISTINCT or (
+    is_agreed = one.interval_note in (intervals.FEW_DISTINCT, intervals.NO_VARIATION) or (
         one.low is not None and one.high is not None and not one.low <= 0 <= one.high
     )
     if p <= ALPHA and is_agreed:
