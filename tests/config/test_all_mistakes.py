@@ -109,6 +109,37 @@ def test_a_mistake_is_not_told_again_by_what_follows_from_it(refused: Refused) -
         assert refused(text).count("\n") == 0, text
 
 
+STAGE = """\
+benchmark: {type: procedural, params: {num_per_category: 1, size: 64}}
+diffusion_model: {type: identity}
+reward_model:
+  type: transformers_vlm
+  params:
+    model_name: owner/judge
+    adapter: owner/adapter
+    protocol: viescor
+    dtype: fp8
+    max_new_tokens: 0
+    max_image_side: 3
+    num_samples: 0
+"""
+
+
+def test_params_that_their_class_refuses_one_by_one_are_told_together_also_where_one_is_missing(
+    refused: Refused,
+) -> None:
+    said = [line.partition("reward_model.params.") for line in refused(STAGE).splitlines()]
+    assert [(where, what.partition(",")[0]) for where, _, what in said] == [
+        ("config.yaml:5: ", "adapter_revision: owner/adapter is on the Hub: give its commit of 40 hex digits"),
+        ("config.yaml:8: ", "protocol: must be one of complex_edit"),
+        ("config.yaml:9: ", "dtype: must be one of auto"),
+        ("config.yaml:10: ", "max_new_tokens: must be at least 1"),
+        ("config.yaml:11: ", "max_image_side: must be at least 32"),
+        ("config.yaml:12: ", "num_samples: must be between 1 and 64"),
+    ]
+    assert said[1][2].endswith("got 'viescor'; did you mean 'viescore'?")
+
+
 FILE = """\
 benchmark: {type: procedural, params: {num_per_category: 1, size: 64}, categories: [causal, weather]}
 diffusion_model: {type: identity, params: {device_ids: [97]}}
@@ -146,7 +177,8 @@ def test_data_that_are_not_there_are_told_beside_the_mistakes_of_the_file(
     benchmark = "benchmark: {type: json_records, params: {path: absent.json}}\n"
     Path("c.yaml").write_text(benchmark + FILE.partition("\n")[2], encoding="utf-8")
     said = errors_of(capsys, "check", "c.yaml")
-    assert ["evaluation.limit" in said[0], "no file 'absent.json'" in said[1], len(said)] == [True, True, 2]
+    assert "c.yaml:1: benchmark.params.path: no file 'absent.json'" in said[0]
+    assert "evaluation.limit" in said[1] and len(said) == 2
 
 
 def test_a_sound_file_that_fits_neither_its_data_nor_the_machine_is_told_both(

@@ -55,8 +55,8 @@ def test_check_names_everything_that_re_edit_s_file_has_and_today_s_has_not_at_o
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert ended("check", str(RE_EDIT)) == 2
-    *lines, missing = capsys.readouterr().err.splitlines()
-    assert "benchmark.params.path: no file" in missing
+    missing, *lines = capsys.readouterr().err.splitlines()
+    assert "re_edit.yaml:" in missing and "benchmark.params.path: no file" in missing
     numbers = [int(line.partition("re_edit.yaml:")[2].partition(":")[0]) for line in lines]
     assert numbers == sorted(numbers) and len(lines) == 15
     for key in (

@@ -214,7 +214,7 @@ def test_without_vllm_it_says_what_to_install() -> None:
         ({"protocol": "pairs"}, "protocol: must be one of"),
         ({"scoring": "expected", "protocol": "rubric"}, "scoring: expected needs a protocol"),
         ({"temperature": 0.0}, "temperature: at 0 all samples are the same"),
-        ({"max_model_len": 8}, "max_model_len must be at least 256"),
+        ({"max_model_len": 8}, "max_model_len: must be at least 256"),
         ({"gpu_memory_utilization": 1.5}, "gpu_memory_utilization"),
         *(
             ({"engine": {name: "evil.Class"}}, f"engine: '{name}' cannot be set here; known: async_scheduling")

@@ -42,8 +42,8 @@ def test_it_is_a_plug_in_and_its_parts_are_not() -> None:
             {"protocol": "pairs"},
             "protocol: must be one of .*pointwise, pointwise_mean.*re_edit.*rubric.*viescore, got 'pairs'",
         ),
-        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
-        ({"max_image_side": 8}, "max_image_side at least 32"),
+        ({"max_new_tokens": 0}, "max_new_tokens: must be at least 1"),
+        ({"max_image_side": 8}, "max_image_side: must be at least 32, got 8"),
         ({"min_label_mass": 1.5}, "min_label_mass: must be between 0 and 1, got 1.5"),
     ],
 )

@@ -57,8 +57,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compare(place: Path, *arguments: str) -> CompletedProcess[str]:
-    return cli("compare", *arguments, cwd=place)
+def compare(place: Path, *arguments: str, **environment: str) -> CompletedProcess[str]:
+    return cli("compare", *arguments, cwd=place, **environment)
 
 
 def told(place: Path, *arguments: str) -> dict[str, Any]:
@@ -92,6 +92,8 @@ def test_every_form_has_the_same_numbers_and_they_are_those_of_the_samples(place
         done = compare(place, "good", "bad", "--to", form, "--output", f"table.{form}")
         text = (place / f"table.{form}").read_text(encoding="utf-8")
         assert done.returncode == 0 and f"+{pair['overall']['difference']:.2f}" in text and "physical" in text
+    compare(place, "good", "bad", "--json", GITHUB_STEP_SUMMARY=str(place / "summary.md"))
+    assert (place / "summary.md").read_text(encoding="utf-8") == (place / "table.md").read_text(encoding="utf-8") + "\n"
     (run,) = (place / "outputs").glob("good-*")
     (other,) = (place / "outputs").glob("bad-*")
     assert by_scores([run, other]) == document

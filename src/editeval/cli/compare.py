@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 import math
 import sys
@@ -15,7 +16,7 @@ from operator import or_
 from pathlib import Path
 from typing import TextIO
 
-from editeval.cli.console import REGRESSED, interruptible, result_console, run_dirs
+from editeval.cli.console import REGRESSED, add_step_summary, interruptible, result_console, run_dirs
 from editeval.config.consent import odd_file
 from editeval.config.load import load_judges
 from editeval.config.schema import Config
@@ -182,6 +183,7 @@ def _shown(options: argparse.Namespace, found: JsonObject, default: Path | None)
         sys.stdout.write(to_json(found) + "\n")
     else:
         render_comparison(found, result_console())
+    add_step_summary(lambda: comparison_markdown(found))
     if folder is not None:
         sys.stderr.write(f"Comparison: {folder / 'comparison.json'}\n")
     return 3 if found["counts"]["reasons"] else 0
@@ -216,8 +218,17 @@ def _of_scores(options: argparse.Namespace) -> int:
     else:
         with _opened(options.output) as out:
             writers[options.to or "json"](found, out)
+    add_step_summary(lambda: _markdown(found))
     gate = found["gate"]
     return REGRESSED if gate and any(one["is_regression"] for one in gate["runs"]) else 0
+
+
+def _markdown(found: JsonObject) -> str:
+    from editeval.reports.comparison_tables import write_md
+
+    page = io.StringIO()
+    write_md(found, page)
+    return page.getvalue()
 
 
 @contextlib.contextmanager

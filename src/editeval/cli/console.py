@@ -77,16 +77,16 @@ def overrides_of(options: argparse.Namespace) -> Overrides:
     )
 
 
-def add_step_summary(page: Path) -> None:
-    """Appends the Markdown of `page` to what GitHub Actions shows of a step; elsewhere there is no such variable."""
+def add_step_summary(markdown: Callable[[], str]) -> None:
+    """Appends Markdown to what GitHub Actions shows of a step; elsewhere there is no such variable."""
     place = os.environ.get("GITHUB_STEP_SUMMARY")
     if not place:
         return
     try:
-        with open(place, "a", encoding="utf-8") as file, open(page, encoding="utf-8") as text:  # noqa: PTH123  pathlib is slow to import
-            file.write(text.read() + "\n")
+        with open(place, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123  pathlib is slow to import
+            file.write(markdown() + "\n")
     except OSError as error:
-        sys.stderr.write(f"GITHUB_STEP_SUMMARY: {error.strerror or error}; the report itself is written\n")
+        sys.stderr.write(f"GITHUB_STEP_SUMMARY: {error.strerror or error}; the result itself is there\n")
 
 
 def words(values: Sequence[str] | None) -> tuple[str, ...] | None:

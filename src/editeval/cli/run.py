@@ -106,7 +106,7 @@ def report_result(result: RunResult, argv: Sequence[str], display: str = "plain"
     if result.report is not None:
         if display != "json":
             render_terminal(result.report, result_console())
-        add_step_summary(result.plan.dir / "report.md")
+        add_step_summary(lambda: (result.plan.dir / "report.md").read_text(encoding="utf-8"))
         for line in result.stopped:
             sys.stderr.write(f"{line}: {continuing(argv)}\n")
         if result.exit_code and not result.stopped:

@@ -205,19 +205,47 @@ def _instance(
     cls: type, values: dict[str, object], node: Node, section: str, problems: Problems
 ) -> PluginParams | None:
     """An instance, or None. A value that the class refuses is left out, to see what else it refuses."""
-    while True:
-        try:
-            return cls(**values)
-        except (ValueError, TypeError, ConfigError) as error:
-            message = " ".join(str(error).split())
-            name, colon, rest = message.partition(": ")
-            if not (colon and name in node.children):
-                problems.add(ConfigError(f"{node.where}: {section}: {message}"))
-                return None
-            problems.add(problem(node.children[name], rest))  # it has a line of its own, or came by a flag
-            if name not in values or field_names(cls)[name]:
-                return None
-            del values[name]
+    said = _refusal(cls, values)
+    if not said:
+        return cls(**values)
+    needed = field_names(cls)
+    while said:
+        name, rest = _about(said, needed)
+        below = node.children.get(name)
+        if below is not None:  # it has a line of its own, or came by a flag
+            problems.add(problem(below, f"{rest}{_closest(rest)}"))
+        else:
+            problems.add(ConfigError(f"{node.where}: {section}{f'.{name}' if name else ''}: {rest}"))
+        optional = [key for key in values if not needed[key]]
+        refused = [name] if name in optional else optional
+        left_out = next((key for key in refused if _refusal(cls, values, key) != said), None)
+        if left_out is None:
+            return None
+        del values[left_out]
+        said = _refusal(cls, values)
+    return None
+
+
+def _refusal(cls: type, values: Mapping[str, object], left_out: str = "") -> str:
+    """What the class says against `values` without one of them; nothing if it takes them."""
+    try:
+        cls(**{name: value for name, value in values.items() if name != left_out})
+    except (ValueError, TypeError, ConfigError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+def _about(said: str, known: Collection[str]) -> tuple[str, str]:
+    """The field that `name: message`, or `name must ...`, is about, and the rest; no name if it is about several."""
+    match = re.match(r"(\w+)(?:: | (?=must ))", said)
+    return (match[1], said[match.end() :]) if match and match[1] in known else ("", said)
+
+
+def _closest(said: str) -> str:
+    """`; did you mean 'x'?` for a message that lists what there is, and names what it got."""
+    match = re.search(r"must be (?:\w+ or )?one of (.+), got '([^']*)'$", said)
+    close = difflib.get_close_matches(match[2], match[1].split(", "), n=1) if match else []
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _model(cls: type[BaseModel], node: Node, section: str, problems: Problems) -> BaseModel | None:

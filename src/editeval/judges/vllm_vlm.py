@@ -79,8 +79,12 @@ class VllmVlmParams(DrawnParams):
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         super().__post_init__()
-        if self.max_model_len < 256 or not 0.0 < self.gpu_memory_utilization <= 1.0:
-            raise ConfigError("max_model_len must be at least 256 and gpu_memory_utilization above 0, at most 1")
+        if self.max_model_len < 256:
+            raise ConfigError(f"max_model_len: must be at least 256, got {self.max_model_len}")
+        if not 0.0 < self.gpu_memory_utilization <= 1.0:
+            raise ConfigError(
+                f"gpu_memory_utilization: must be above 0 and at most 1, got {self.gpu_memory_utilization}"
+            )
         for name, value in self.engine.items():
             if name not in ENGINE:
                 raise ConfigError(f"engine: {name[:40]!r} cannot be set here; known: {', '.join(sorted(ENGINE))}")

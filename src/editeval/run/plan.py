@@ -21,6 +21,7 @@ from editeval.run.selection import (
     check_number_of_images,
     check_opponents,
     check_prompts,
+    loaded,
     select,
     setting_at,
     subset_of,
@@ -197,7 +198,7 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
     with problems.collect():
         load, params = plugins.load("benchmarks", config.benchmark.type, config.allow_code), config.benchmark.params
         benchmark: Benchmark = params if isinstance(params, Benchmark) else load(params)  # a run without its data set
-        everything = list(benchmark)
+        everything = loaded(benchmark, config)
         samples = select(everything, config)
     with problems.collect():
         judgings = judging_plans(config)

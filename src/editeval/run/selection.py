@@ -17,7 +17,7 @@ from editeval.errors import BenchmarkError, ConfigError, Problems
 from editeval.images import file_of
 from editeval.plugin_errors import with_safe_images
 from editeval.run.chains import PreviousEdit, with_previous_turns
-from editeval.types import Editor, ImageRef, Judge, Sample, Subset
+from editeval.types import Benchmark, Editor, ImageRef, Judge, Sample, Subset
 
 NAMED = 5  # missing images
 RESERVED = ("macro", "micro")  # what the report calls the rows over all categories
@@ -125,6 +125,18 @@ def with_one_spelling(samples: list[Sample], benchmark: BenchmarkConfig) -> list
         spellings.setdefault(benchmark.canonical(name), set()).add(name)
     renamed = {name: word for word, names in spellings.items() if len(names) > 1 for name in names - {word}}
     return [replace(s, category=renamed[s.category]) if s.category in renamed else s for s in samples]
+
+
+def loaded(benchmark: Benchmark, config: Config) -> list[Sample]:
+    """All samples. Raises BenchmarkError, at the line of the parameter that it is about, where one is named."""
+    try:
+        return list(benchmark)
+    except BenchmarkError as error:
+        key, _, rest = str(error).partition(": ")
+        where = setting_at(config, key)
+        if where == key:
+            raise
+        raise BenchmarkError(f"{where}: {rest}") from error
 
 
 def of_categories(samples: list[Sample], config: Config) -> list[Sample]:

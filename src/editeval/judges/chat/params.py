@@ -74,8 +74,10 @@ class AskParams:
             raise ConfigError(
                 "temperature: at 0 all samples are the same; set num_samples: 1, or a temperature above 0"
             )
-        if self.max_tokens < 1 or (self.max_image_side is not None and self.max_image_side < 32):
-            raise ConfigError("max_new_tokens must be at least 1 and max_image_side at least 32")
+        if self.max_tokens < 1:
+            raise ConfigError(f"max_new_tokens: must be at least 1, got {self.max_tokens}")
+        if self.max_image_side is not None and self.max_image_side < 32:
+            raise ConfigError(f"max_image_side: must be at least 32, got {self.max_image_side}")
         if not 0.0 <= self.min_label_mass <= 1.0:
             raise ConfigError(f"min_label_mass: must be between 0 and 1, got {self.min_label_mass}")
 
