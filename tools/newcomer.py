@@ -79,6 +79,7 @@ class Newcomer:
         self.num_commands += 1
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("EDITEVAL_", "PYTHON"))}
         env = {**kept, "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}", "HF_HUB_OFFLINE": "1"}
+        env |= {"TRACKIO_DIR": str(self.work / "trackio")}  # else it keeps its runs in the home folder
         env |= {} if self.download else {**NOWHERE, "PIP_NO_INDEX": "1"}
         done = subprocess.run(
             command, cwd=self.work, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
