@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from conftest import Open, address_of, run_editeval, shot
 
 ALLOWED = (
-    "a article aside b body button code dd details dialog div dl dt figcaption figure footer form h2 h3 head header "
+    "a article aside b body br button code dd details dialog div dl dt figcaption figure footer form h2 h3 head header "
     "html i img input kbd label li link main meta meter nav noscript option output p pre script section select small "
     "span strong style summary table tbody td template textarea th thead title tr ul svg rect line circle text tspan g"
 )
