@@ -582,7 +582,7 @@ def test_the_randomness_of_the_process_is_left_alone(server: ChatServer, load: L
         ({"temperature": 3.0}, "temperature: must be between 0 and 2"),
         ({"temperature": 0.0}, "temperature: at 0 all samples are the same"),
         ({"output": "xml"}, "output: must be one of auto, plain, structured"),
-        ({"max_image_side": 8}, "max_image_side at least 32"),
+        ({"max_image_side": 8}, "max_image_side: must be at least 32"),
         ({"min_label_mass": 2.0}, "min_label_mass"),
         ({"concurrency": 0}, "concurrency: must be an integer from 1"),
         ({"timeout_s": 0.0}, "timeout_s"),

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from judge_fixtures import PROMPT, build, trained
 
-from editeval import evaluate
+from editeval.config.load import load_config
+from editeval.run import pipeline
 from editeval.run.pipeline import RunResult
 from editeval.store.ledger_events import Load
 from editeval.store.run_store import RunStore
@@ -54,13 +55,17 @@ def write_run(folder: Path, model: Path, **params: Any) -> Path:
     return path
 
 
+def judged(path: Path) -> RunResult:
+    return pipeline.evaluate(load_config(path))
+
+
 def scores(result: RunResult) -> dict[str, dict[str, Any]]:
     lines = (result.plan.dir / "samples.jsonl").read_text("utf-8").splitlines()
     return {row["id"]: row["scores"] for row in map(json.loads, lines)}
 
 
 def test_a_v2_configuration_gives_real_scores(tmp_path: Path) -> None:
-    result = evaluate(write_run(tmp_path, trained(), batch_size=4, use_batch_inference=True, use_flash_attention=False))
+    result = judged(write_run(tmp_path, trained(), batch_size=4, use_batch_inference=True, use_flash_attention=False))
     assert result.exit_code == 0
     found = [row["overall"]["value"] for row in scores(result).values()]
     assert sorted(found) == sorted(float(hue) for hue in HUES)
@@ -77,7 +82,7 @@ def test_one_at_a_time_and_in_batches_give_the_same_scores(tmp_path: Path) -> No
     for name, params in (("one", {"use_batch_inference": False}), ("four", {"batch_size": 4})):
         folder = tmp_path / name
         folder.mkdir()
-        found.append(scores(evaluate(write_run(folder, trained(), **params))))
+        found.append(scores(judged(write_run(folder, trained(), **params))))
     assert found[0] == found[1]
 
 
@@ -104,7 +109,7 @@ def test_a_judge_with_an_adapter_scores_as_its_base_and_adapter_together(tmp_pat
     found = []
     for name, params in (("alone", {}), ("both", {"adapter": str(tmp_path / "lora")})):
         (tmp_path / name).mkdir()
-        result = evaluate(write_run(tmp_path / name, base, **params))
+        result = judged(write_run(tmp_path / name, base, **params))
         found.append({key: row["overall"]["value"] for key, row in scores(result).items()})
         with RunStore.read(result.plan.dir) as store:
             (facts,) = [one.event.facts for one in store.events_of(Load) if "adapter_rank" in one.event.facts] or [{}]
@@ -114,7 +119,7 @@ def test_a_judge_with_an_adapter_scores_as_its_base_and_adapter_together(tmp_pat
 
 
 def test_an_untrained_judge_leaves_everything_unscored(tmp_path: Path) -> None:
-    result = evaluate(write_run(tmp_path, build("qwen3_vl", tmp_path / "model")))
+    result = judged(write_run(tmp_path, build("qwen3_vl", tmp_path / "model")))
     assert result.exit_code == 3
     rows = [row["overall"] for row in scores(result).values()]
     assert {row["value"] for row in rows} == {None}
@@ -127,7 +132,7 @@ def test_pointwise_needs_no_prompts_and_shows_its_parts(tmp_path: Path) -> None:
     content = yaml.safe_load(path.read_text("utf-8"))
     del content["prompts"]
     path.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
-    result = evaluate(path)
+    result = judged(path)
     assert result.exit_code == 0
     for row in scores(result).values():
         assert set(row) == {"overall", "following", "preservation", "quality"}

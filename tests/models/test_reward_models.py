@@ -16,9 +16,9 @@ import yaml
 from judge_fixtures import build
 from PIL import Image
 
-from editeval import evaluate
+from editeval.config.load import load_config
 from editeval.images import encode_png
-from editeval.run import official
+from editeval.run import official, pipeline
 from editeval.run.pipeline import RunResult
 from editeval.store.run_store import RunStore
 from editeval.store.verify import verify
@@ -120,6 +120,10 @@ def editreward(folder: Path) -> dict[str, Any]:
     return {"type": "editreward", "params": given, "execution": {"batch_size": 2, "python": OTHER_PYTHON}}
 
 
+def judged(path: Path) -> RunResult:
+    return pipeline.evaluate(load_config(path))
+
+
 def scores(result: RunResult) -> list[dict[str, Any]]:
     lines = (result.plan.dir / "samples.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line)["scores"] for line in lines]
@@ -129,10 +133,10 @@ def test_one_configuration_scores_imported_edits_with_two_adapted_judges_and_a_r
     base = outspoken(tmp_path / "base")
     grader = taught(base, tmp_path / "grader", "editscore", GRADES)
     chooser = taught(base, tmp_path / "chooser", "pvc_judge", VERDICT)
-    other = evaluate(written(tmp_path, "theirs", {"reward_model": None}))
+    other = judged(written(tmp_path, "theirs", {"reward_model": None}))
     pair = judge(base, chooser, "pvc_judge", against=str(other.plan.dir))
     three = {"reward": judge(base, grader, "editscore", num_samples=2), "pairs": pair, "scalar": editreward(tmp_path)}
-    result = evaluate(written(tmp_path, "mine", {"reward_models": three}))
+    result = judged(written(tmp_path, "mine", {"reward_models": three}))
     assert result.exit_code == 0
     expected = {"prompt_following": 8.0, "consistency": 6.0, "perceptual_quality": 6.0, "overall": math.sqrt(36)}
     for row in scores(result):

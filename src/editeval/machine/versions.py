@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import operator
 import platform
 import re
@@ -119,7 +118,7 @@ def to_install(extra: str) -> str:
 
     It names the packages themselves, so it works however editeval was installed.
     """
-    if importlib.util.find_spec("pip") is None:
+    if not any(metadata.distributions(name="pip")):  # to look for a module runs hooks of setuptools, which warn
         return shlex.join(["uv", "pip", "install", "--python", sys.executable, *_of_extra(extra)])
     beside = shutil.which("pip")
     is_own = beside is not None and Path(beside).parent == Path(sys.executable).parent
