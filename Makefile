@@ -63,8 +63,9 @@ bench-judge: $(GPU_READY)      ## judgements per second of the full-size Qwen3-V
 	PYTHONPATH=src $(GPU_PYTHON) bench/judging.py
 	PYTHONPATH=src $(GPU_PYTHON) bench/rewards.py
 
-bench-judge-tiny: $(MODELS)/.done  ## ratios of a tiny judge on the CPU: a batch against one by one, common beginnings once
+bench-judge-tiny: $(MODELS)/.done  ## ratios of a tiny judge on the CPU: a batch against one by one, common beginnings once; kept connections
 	PYTHONPATH=src $(MODELS)/bin/python bench/judging.py --tiny --engines transformers --batches 1,4,16 --reply-tokens 16
+	PYTHONPATH=src $(MODELS)/bin/python bench/keep_alive.py
 
 chaos-short: $(VENV)/.dev      ## break runs in some thousand ways and print what held; under ten minutes on two cores
 	PYTHONPATH=tests $(BIN)/python -m chaos short

@@ -114,6 +114,8 @@ def test_names_are_taken_where_a_run_is_and_two_of_a_name_are_listed(place: Path
     assert cli("compare", poor, "--baseline", "mine", cwd=place).returncode == 0
     assert directory(place, "good").name in cli("gate", "mine", poor, "--margin", "9", cwd=place).stdout
     assert "no run" not in cli("plan", "mine", "--difference", "1", cwd=place).stderr
+    wrong = cli("status", "mien", cwd=place).stderr
+    assert "did you mean 'mine'? runs in outputs: " in wrong and f"{directory(place, 'good').name} (mine)" in wrong
     assert cli("run", "control.yaml", "--name", "mine", cwd=place).returncode == 0
     done = cli("status", "mine", cwd=place)
     both = ", ".join(sorted(path.name for path in (directory(place, "good"), directory(place, "control"))))

@@ -14,6 +14,7 @@ import scipy.stats
 
 from command_line import cli
 from editeval.metrics import Metric, Summary
+from editeval.reports.judge_trust import control_lines
 from editeval.run import control_checks
 from editeval.run.controls import ARMS, ControlAnswer
 from editeval.stats.normalised import normalised
@@ -153,6 +154,25 @@ def test_there_is_no_normalised_score_where_target_and_source_are_not_clearly_ap
     assert told(GOOD | {"target": [0.0, 2.0] * 6})["normalised"]["note"] == "no_contrast"
     few = {arm: GOOD[arm][:3] for arm in ARMS}
     assert told(few)["normalised"]["note"] == "few_controls" and told(few)["checks"] == []
+
+
+def test_a_check_with_too_few_answers_is_said_and_one_that_was_not_asked_for_is_not() -> None:
+    silent = [ControlAnswer("wrong_target", f"s{n}", {"overall": None}) for n in range(4, 12)]
+    found, samples = judged({"identity": [0.0, 1.0] * 6, "target": [9.0, 10.0] * 6, "wrong_target": [2.0] * 4})
+    known = {f"s{n}": 5.0 + n % 3 for n in range(12)}
+    whole = summarise([("a", key, "scored", x) for key, x in known.items()], "overall")[-1]
+    block = control_checks.block([*found, *silent], samples, Metric("overall"), known, whole)
+    assert block is not None and block["not_measured"] == [{"name": "target_above_wrong_target", "num_pairs": 4}]
+    (said,) = control_checks.warnings("j", block)  # JPEG 95 was not asked, and the first check passed
+    assert "the check target_above_wrong_target was not made: 4 samples with a score for both edits" in str(said)
+    assert control_checks.is_sound(block, reads_instruction=True)
+    nothing = control_checks.block(silent, samples, Metric("overall"), known, whole)
+    assert nothing is not None and nothing["means"] == {} and nothing["not_measured"] == []
+    mute = [ControlAnswer(arm, one.id, {"overall": None}) for arm in ARMS for one in samples]
+    none = control_checks.block(mute, samples, Metric("overall"), known, whole)
+    assert len(control_checks.warnings("j", none)) == 3
+    (line,) = control_lines({"controls": none})
+    assert "unchanged source -" in str(line[1])
 
 
 def test_lower_may_be_better() -> None:

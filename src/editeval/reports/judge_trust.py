@@ -50,7 +50,7 @@ def control_lines(run: JsonObject) -> list[tuple[str, Message]]:
         return []
     means, ratio = controls["means"], controls["normalised"]
     shown = (fixed(means[arm]["mean"]) if arm in means else NOTHING for arm in _ARMS)
-    lines = [("controls", Message("controls", (*shown, max(one["num_scored"] for one in means.values()))))]
+    lines = [("controls", Message("controls", (*shown, max((one["num_scored"] for one in means.values()), default=0))))]
     if ratio is not None and ratio["value"] is not None:
         ends = f"{fixed(ratio['low'])} - {fixed(ratio['high'])}"
         interval = Message("interval_unreliable") if ratio["note"] else ends

@@ -39,6 +39,7 @@ class ControlScores:
     def __init__(self, found: Sequence[ControlAnswer], samples: Sequence[Sample], scale: Metric) -> None:
         self._scale = scale
         self._cluster = {sample.id: sample.cluster or sample.id for sample in samples}
+        self.asked = {one.arm for one in found}
         self.values: dict[str, dict[str, float]] = {}
         for one in found:
             value = one.values.get(scale.name)
@@ -61,13 +62,18 @@ class ControlScores:
         return summarise(entries, self._scale.name, self._scale)[-1]
 
     def check(self, name: str, better: str, worse: str, margin: float | None = None) -> dict[str, object] | None:
-        """Whether `better` is above `worse`; with `margin` whether they are as far apart at most. None: too few."""
+        """Whether `better` is above `worse`; with `margin` whether they are as far apart at most.
+
+        None if one of the two was not put to the judge. Of too few answers only their number is known.
+        """
+        if not {better, worse} <= self.asked:
+            return None
         sign = 1 if self._scale.is_higher_better else -1
         one, other = self.values.get(better, {}), self.values.get(worse, {})
         pairs = {key: sign * (one[key] - other[key]) for key in one if key in other}
         clusters = self.grouped(pairs)
         if len(pairs) < MIN_PAIRS or len(clusters) < 2:
-            return None
+            return {"name": name, "num_pairs": len(pairs)}
         mean = math.fsum(pairs.values()) / len(pairs)
         error = intervals.of_mean(clusters, mean)
         assert error is not None, "two source images or more"
@@ -87,7 +93,7 @@ def block(
     `model`: the scores of the run's own edits by sample, `whole` their summary.
     """
     scores = ControlScores(found, samples, scale)
-    if not scores.values:
+    if not scores.asked:
         return None
     identity, target = scores.clusters(IDENTITY), scores.clusters(TARGET)
     ratio = None
@@ -106,7 +112,8 @@ def block(
         "num_asked": len(found),
         "means": means,
         "normalised": asdict(ratio) if ratio else None,
-        "checks": [check for check in checks if check],
+        "checks": [check for check in checks if check and "status" in check],
+        "not_measured": [check for check in checks if check and "status" not in check],
     }
 
 
@@ -132,7 +139,7 @@ def _mean(clusters: Clusters) -> float:
 
 
 def warnings(judge: str, told: Mapping[str, object] | None) -> list[Message]:
-    """One for each check of the controls that did not pass."""
+    """One for each check of the controls that did not pass, or had too few answers."""
     found = []
     checks: Sequence[Mapping[str, object]] = told["checks"] if told else ()  # type: ignore[assignment]
     for check in checks:
@@ -140,6 +147,10 @@ def warnings(judge: str, told: Mapping[str, object] | None) -> list[Message]:
             figures = [fixed(float(str(check[name]))) for name in ("difference", "low", "high")]
             said = Message(_SAID[str(check["name"]), str(check["status"])], (*figures, int(str(check["num_pairs"]))))
             found.append(Message("judge_warning", (printable(judge), said)))
+    missing: Sequence[Mapping[str, object]] = told["not_measured"] if told else ()  # type: ignore[assignment]
+    for check in missing:
+        said = Message("controls_not_measured", (str(check["name"]), int(str(check["num_pairs"])), MIN_PAIRS))
+        found.append(Message("judge_warning", (printable(judge), said)))
     return found
 
 

@@ -52,16 +52,17 @@ def resolve_run(text: str, output_dir: Path, name_of: Callable[[Path], str] = la
         if is_run(path):
             return path.resolve()
     runs = all_runs(output_dir)
-    called = [path for path in runs if text and path.name != LATEST and name_of(path) == text]  # or a copy of it
+    given = {path: name_of(path) if path.name != LATEST else "" for path in runs}
+    called = [path for path in runs if text and given[path] == text]  # or a copy of it
     found = called or [path for path in runs if text and _starts(path, text)]
     if len(found) == 1:
         return found[0].resolve()
     if found:
         advice = "name the directory" if called else "write more of the name"
         raise UserError(f"run {text!r}: means {', '.join(path.name for path in found)}; {advice}")
-    names = [path.name for path in runs]
-    close = difflib.get_close_matches(text, names, n=1)
+    close = difflib.get_close_matches(text, [*filter(None, given.values()), *(path.name for path in runs)], n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
+    names = [f"{path.name} ({name})" if name else path.name for path, name in given.items()]
     listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "") if names else "none"
     raise UserError(f"run {text!r}: no run directory of this name; {hint}runs in {output_dir}: {listed}")
 
