@@ -190,7 +190,7 @@ def test_what_two_services_print_and_ask_leaves_stdout_and_stdin_to_the_run(caps
     class Chatty(Recording):
         def begin(self, run: TrackedRun) -> None:
             begun.wait()
-            print("logged in")  # noqa: T201  as these libraries do
+            print("logged in")
             keys.append(sys.stdin.readline())
 
     both = (Tracking("wandb"), Tracking("trackio"))
