@@ -183,7 +183,7 @@ def tracked(
 def _no_input() -> Iterator[None]:
     """While inside, a library that would ask for a key finds no terminal, and fails instead of waiting for ever."""
     before = sys.stdin
-    with open(os.devnull, encoding="utf-8") as nothing:
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
         sys.stdin = nothing
         try:
             yield
