@@ -60,7 +60,7 @@ def with_flags(trackers: Sequence[Tracking], flags: Sequence[str]) -> tuple[Trac
 
     Raises ConfigError for a service that the flags name twice: its library keeps one run at a time.
     """
-    services = {how.type: how for how in trackers}
+    services: dict[str, Tracking] = {how.type: how for how in trackers}
     named: set[str] = set()
     for text in flags:
         kind, project = _of_flag(text)
