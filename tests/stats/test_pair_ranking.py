@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -16,17 +16,12 @@ from editeval.stats import betting
 from editeval.stats.elo import ELO, PairVerdict, abilities, elo
 from editeval.stats.ranking import MIN_PER_MODEL, next_round, rank, undecided_neighbours
 
-PATH = Path(__file__).parents[2] / "bench" / "pair_ranking.py"
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
 
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pair_ranking", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("pair_ranking")
 
 
 def clusters(values: list[float]) -> dict[str, list[float]]:
