@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from editeval import plugins
 from editeval.config.load import load_mapping
 from editeval.config.schema import Config
+from editeval.judges.openai_chat import OpenaiChatParams
 from editeval.judges.parsing import answers
 from editeval.judges.protocols import protocol as protocols
 from editeval.run import forecast
@@ -116,6 +118,24 @@ def test_other_questions_settings_and_failures_without_a_reply_take_nothing_wron
     earlier = protocols.earlier_fingerprints(protocol)
     assert protocols.fingerprint(protocol) not in earlier and earlier
     assert not earlier & protocols.earlier_fingerprints(protocols.load("viescore"))
+
+
+def test_a_sample_whose_kept_replies_answer_other_questions_is_asked(
+    tmp_path: Path, server: ChatServer, before: RunResult
+) -> None:
+    with RunStore.reopen(before.plan.dir) as store, store.transaction() as db:
+        some = next(iter(store.rows(None))).id
+        raw = json.dumps({"another": {"text": "5"}})
+        db.execute("UPDATE scores SET raw = ? WHERE sample_id = ?", (raw, some))
+    calls = len(server.calls)
+    assert run(tmp_path, server).exit_code == 0
+    assert len(server.calls) == calls + 3 + 1, "one sample's three questions, and the first call to the server"
+
+
+def test_verdicts_on_pairs_are_asked_again() -> None:
+    cls = plugins.load("judges", "openai_chat")
+    params = OpenaiChatParams(base_url="http://127.0.0.1:1", model="m", protocol="pairwise", against="x")
+    assert cls.earlier_fingerprints_of(params) == frozenset()  # type: ignore[attr-defined]
 
 
 def test_what_failed_without_a_reply_stays_so_until_it_is_retried(tmp_path: Path, server: ChatServer) -> None:

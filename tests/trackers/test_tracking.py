@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from tracking_fakes import Calls, fake
 
 from command_line import cli
 from editeval.config.schema import Tracking
+from editeval.config.trackers import with_flags
 from editeval.display.observer import Observer, RequestCompleted, RunFacts
+from editeval.errors import ConfigError
 from editeval.trackers import tracking
 from editeval.trackers.tracking import Ending, TrackedRun, tracked
 
@@ -62,6 +66,24 @@ def test_the_section_of_a_file_and_the_flag_are_both_heard(tmp_path: Path, monke
     assert calls["wandb"][0][1]["mode"] == "offline" and calls["trackio"][0][1]["project"] == "editeval"
 
 
+def test_a_flag_for_the_service_of_the_file_changes_its_project_and_keeps_its_host() -> None:
+    own = Tracking("wandb", "mine", "https://wandb.example.org")
+    assert with_flags([own], ["wandb:other"]) == (replace(own, project="other"),)
+    assert with_flags([own], ["wandb", "trackio"]) == (own, Tracking("trackio"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["wandb:a", "wandb:b"], "--track: wandb is named twice"),
+        (["wandb:"], "--track: 'wandb:' has no project after the colon; write wandb, or wandb:my-project"),
+    ],
+)
+def test_a_service_named_twice_and_an_empty_project_are_refused(flags: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        with_flags([], flags)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -72,6 +94,8 @@ def test_the_section_of_a_file_and_the_flag_are_both_heard(tmp_path: Path, monke
         ("tracking: {type: swanlab, host: 'https://a.b'}", "tracking.host: swanlab takes its server from its own"),
         ("tracking: {type: trackio, host: 'https://a.b'}", "tracking.host: must be a Space, owner/name"),
         ("tracking: {type: wandb, host: evil}", "tracking.host: "),
+        ("tracking: {type: wandb, host: 'http://a.b'}", "tracking.host: http://a.b would get the key of wandb unencry"),
+        ("tracking: {type: wandb, project: ''}", "tracking.project: must not be empty"),
     ],
 )
 def test_what_is_wrong_with_the_section_is_one_line(text: str, words: str, tmp_path: Path) -> None:
@@ -95,7 +119,7 @@ def test_a_library_that_is_not_there_and_an_unknown_service_are_told_before_anyt
 def test_another_host_in_a_file_needs_consent_and_one_of_this_machine_does_not(tmp_path: Path) -> None:
     code, said = run(tmp_path, yaml=YAML + "tracking: {type: wandb, host: 'https://wandb.evil.org'}\n")
     assert code == 2 and "sends settings, scores and pictures, and your key of wandb, to https://wandb.evil" in said
-    for text in ("host: 'http://localhost:8080'", "offline: true"):
+    for text in ("host: 'http://localhost:8080'", "host: 'http://[::1]:8080'", "offline: true"):
         (tmp_path / "c.yaml").write_text(YAML + f"tracking: {{type: wandb, {text}}}\n", encoding="utf-8")
         assert cli("check", "c.yaml", cwd=tmp_path).returncode == 0
 
@@ -157,6 +181,24 @@ def test_a_service_that_hangs_is_left_alone(caplog: pytest.LogCaptureFixture, mo
         assert work(Recording(holds=holds)) == ["x", "y"]
     holds.set()
     assert "is still sending" in caplog.text
+
+
+def test_what_two_services_print_and_ask_leaves_stdout_and_stdin_to_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    begun, stdin, stdout = threading.Barrier(2, timeout=30), sys.stdin, sys.stdout
+    keys: list[str] = []
+
+    class Chatty(Recording):
+        def begin(self, run: TrackedRun) -> None:
+            begun.wait()
+            print("logged in")
+            keys.append(sys.stdin.readline())
+
+    both = (Tracking("wandb"), Tracking("trackio"))
+    with tracked(Observer(), both, lambda how: TrackedRun("id", "name", Path(), {}, how), lambda _: Chatty()):
+        pass
+    assert (sys.stdin, sys.stdout, keys) == (stdin, stdout, ["", ""])
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("logged in") == 2
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from editeval.config.consent import VERBS
 from editeval.config.load import read_config
 from editeval.config.ready import located
 from editeval.config.schema import Config, Execution
-from editeval.config.trackers import of_flag
+from editeval.config.trackers import with_flags
 from editeval.errors import BenchmarkError, ConfigError, MachineError, Problems, UserError
 from editeval.execution.policy import AT_END
 from editeval.plugins import names_code
@@ -84,8 +84,7 @@ def carried_out(config: Config, options: argparse.Namespace, lines: list[str] | 
     """Run `config` as the flags of a run say. Returns the exit code; `lines` gets the result in one line."""
     if options.fresh and options.resume:
         raise ConfigError("--fresh and --resume: one starts a new run, the other continues it; choose one")
-    flagged = tuple(of_flag(text) for text in options.track)
-    config = replace(config, trackers=tuple(dict.fromkeys((*config.trackers, *flagged))))
+    config = replace(config, trackers=with_flags(config.trackers, options.track))
     if options.dry_run:
         return _dry_run(config, options.fresh)
     from editeval.run.pipeline import evaluate

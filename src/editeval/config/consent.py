@@ -228,11 +228,16 @@ def _servers(section: str, params: Mapping[str, object], settings: Settings) -> 
 
 def _tracking(settings: Settings) -> Iterator[Effect]:
     """Settings, scores and small pictures go to a service; its library has the key, for the service's own host."""
+    from editeval.http.client import parse_url
+
     kind, host = settings.at("tracking.type"), settings.at("tracking.host")
     if not isinstance(kind, str) or settings.at("tracking.offline") is True:
         return
     what = f"{kind} at {host}" if host else kind
-    is_here = str(host).partition("://")[2].partition("/")[0].partition(":")[0] in ("localhost", "127.0.0.1")
+    try:
+        is_here = bool(host) and parse_url("tracking.host", str(host)).is_loopback
+    except ConfigError:  # a Space; anything else is refused where the section is checked
+        is_here = False
     why = f"sends settings, scores and pictures, and your key of {kind}, to {host}" if host and not is_here else ""
     yield _effect(settings, "contacts", what, why, "tracking.host", "tracking.type")
 

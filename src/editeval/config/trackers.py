@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args, get_type_hints
 
@@ -30,6 +31,9 @@ def tracking(node: Node | None, record: Resolution) -> tuple[Tracking, ...]:
     if not isinstance(found, Tracking):
         return ()
     with record.problems.collect():
+        if not found.project.strip():
+            raise problem(section.children["project"], "must not be empty; leave it out for `editeval`")
+    with record.problems.collect():
         _check_host(found, section)
     for name in names:
         record.keep(f"tracking.{name}", getattr(found, name), kept.get(name))
@@ -46,14 +50,35 @@ def _check_host(found: Tracking, section: Node) -> None:
         if found.host.count("/") != 1 or ":" in found.host:
             raise problem(node, f"must be a Space, owner/name, got {found.host!r}")
         return
-    parse_url(f"{node.where}: {node.key}", found.host)
+    server = parse_url(f"{node.where}: {node.key}", found.host)
+    if found.type == "wandb" and server.scheme == "http" and not server.is_loopback:
+        raise problem(node, f"{found.host} would get the key of wandb unencrypted; use https")
 
 
-def of_flag(text: str) -> Tracking:
-    """`wandb` or `wandb:my-project`. Raises ConfigError."""
-    kind, _, project = text.partition(":")
+def with_flags(trackers: Sequence[Tracking], flags: Sequence[str]) -> tuple[Tracking, ...]:
+    """The services of a file and those of `--track`: of one that is in both, the flag's project and the file's host.
+
+    Raises ConfigError for a service that the flags name twice: its library keeps one run at a time.
+    """
+    services: dict[str, Tracking] = {how.type: how for how in trackers}
+    named: set[str] = set()
+    for text in flags:
+        kind, project = _of_flag(text)
+        if kind in named:
+            raise ConfigError(f"--track: {kind} is named twice; name each service once")
+        named.add(kind)
+        how = services.get(kind) or Tracking(kind)  # type: ignore[arg-type]
+        services[kind] = replace(how, project=project) if project else how
+    return tuple(services.values())
+
+
+def _of_flag(text: str) -> tuple[str, str]:
+    """Service and project of `wandb` or `wandb:my-project`. Raises ConfigError."""
+    kind, colon, project = text.partition(":")
     if kind not in SERVICES:
         close = difflib.get_close_matches(kind, SERVICES, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ConfigError(f"--track: must be {', '.join(SERVICES)}, such as wandb:my-project, got {text!r}{hint}")
-    return Tracking(kind, project) if project else Tracking(kind)  # type: ignore[arg-type]
+    if colon and not project.strip():
+        raise ConfigError(f"--track: {text!r} has no project after the colon; write {kind}, or {kind}:my-project")
+    return kind, project

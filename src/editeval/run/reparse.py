@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -188,14 +189,16 @@ def adopt(plan: Plan, store: RunStore) -> None:
         fingerprints.record(store, fingerprints.recorded(store, "judge", parent.id), "judge", judging.id)
         kept = queries.kept_inputs(store, judging.id, parent.id)
         shown = {key: inputs for key, inputs in kept.items() if inputs is not None}
-        fresh = ((row, scores) for row, scores in _read_rows(store, reading) if row.id in kept)
-        while page := list(islice(fresh, _PAGE)):
-            batch = [(scores, _outcome(row.id)) for row, scores in page]
+        rows, protocol, num = (row for row in store.rows(parent.id) if row.id in kept), reading.loaded, 0
+        while page := list(islice(rows, _PAGE)):
+            batch = []
+            for row in page:
+                with contextlib.suppress(ConfigError):  # other questions were asked about it: the judge is asked
+                    batch.append((_read(row, protocol, reading), _outcome(row.id)))
             store.record_score_batch(judging.id, batch, inputs=shown)
-        if kept:
-            log.info(
-                "Judge %s: the replies of %d samples are read in a new way: nothing is asked", judging.name, len(kept)
-            )
+            num += len(batch)
+        if num:
+            log.info("Judge %s: the replies of %d samples are read in a new way: nothing is asked", judging.name, num)
 
 
 def _outdated(store: RunStore, reading: Reparse) -> Iterator[str]:

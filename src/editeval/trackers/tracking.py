@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -164,16 +166,38 @@ def tracked(
         threading.Thread(target=_track, args=(how, about(how), make, observer, stop), name="tracking", daemon=True)
         for how in trackers
     ]
-    for thread in threads:
-        thread.start()
-    try:
+    if not threads:
         yield observer
-    finally:
-        stop.set()
-        for how, thread in zip(trackers, threads, strict=True):
-            thread.join(PATIENCE_S)
-            if thread.is_alive():
-                log.warning("tracking: %s is still sending after %.0f s, and is left alone", how.type, PATIENCE_S)
+        return
+    with contextlib.redirect_stdout(sys.stderr), _no_input():  # stdout is for results, and nobody is asked anything
+        for thread in threads:
+            thread.start()
+        try:
+            yield observer
+        finally:
+            stop.set()
+            _wait_for(trackers, threads)
+
+
+@contextlib.contextmanager
+def _no_input() -> Iterator[None]:
+    """While inside, a library that would ask for a key finds no terminal, and fails instead of waiting for ever."""
+    before = sys.stdin
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
+        sys.stdin = nothing
+        try:
+            yield
+        finally:
+            sys.stdin = before
+
+
+def _wait_for(trackers: Sequence[Tracking], threads: Sequence[threading.Thread]) -> None:
+    """Until all is sent; no longer than PATIENCE_S for all of them together."""
+    until = time.monotonic() + PATIENCE_S
+    for how, thread in zip(trackers, threads, strict=True):
+        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            log.warning("tracking: %s is still sending after %.0f s, and is left alone", how.type, PATIENCE_S)
 
 
 def _track(
@@ -184,18 +208,16 @@ def _track(
     stop: threading.Event,
 ) -> None:
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
-            service = make(how)
-            service.begin(run)
+        service = make(how)
+        service.begin(run)
         sent: dict[str, float] = {}
         while not stop.wait(INTERVAL_S):
             values, step = observer.values()
             if values != sent:
                 service.log(values, step)
                 sent = values
-        with contextlib.redirect_stdout(sys.stderr):
-            service.log(*observer.values())
-            service.end(observer.ending)
+        service.log(*observer.values())
+        service.end(observer.ending)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a library of somebody else's, in its own thread
         what = one_line(redacted(f"{type(error).__name__}: {error}"))
         log.warning("tracking: %s: %s; this run is not tracked any further", how.type, what)

@@ -257,8 +257,11 @@ class ProtocolJudge(Judge, Generic[P]):
 
     @classmethod
     def earlier_fingerprints_of(cls, params: AskParams) -> frozenset[str]:
-        """Those that it had while it asked the same and read the replies in another way."""
-        return protocols.earlier_fingerprints(params.asking)
+        """Those that it had while it asked the same and read the replies in another way.
+
+        None for pairs: which of two edits was shown first, the kept replies alone do not tell.
+        """
+        return frozenset() if params.is_pairwise else protocols.earlier_fingerprints(params.asking)
 
     @abstractmethod
     def backend(self, devices: Sequence[str]) -> Backend[P]:
