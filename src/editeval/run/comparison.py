@@ -20,6 +20,7 @@ from editeval.run.compared_runs import (
     headline_scale,
     other_sources,
     read_scores,
+    scored_of,
 )
 from editeval.stats.compare import Comparison, Scored, compare_all
 from editeval.stats.decisions import Decision, decide, rank_intervals
@@ -248,12 +249,7 @@ def scored(directory: Path, block: JsonObject) -> dict[Hashable, Scored]:
         if [told] * (told is not None) != ids:
             raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
         label = next(iter(results.labels(shown)), "")
-        rows = results.rows(store, shown)
-        return {
-            (row.id, row.instruction): Scored(row.cluster, results.value_of(row, label))
-            for row in rows
-            if results.state_of(row, label) != "not_applicable"
-        }
+        return scored_of(results.rows(store, shown), label)
 
 
 def _written_at(directory: Path) -> int:

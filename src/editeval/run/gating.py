@@ -98,9 +98,7 @@ def _check_same(mine: RunScores, other: RunScores, seeds: Sequence[object]) -> N
             "`editeval report RUN --scores NAME` shows other scores)"
         )
     if seeds[0] != seeds[1]:
-        raise UserError(
-            f"{names} have other base seeds, {seeds[0]} and {seeds[1]}; run both with the same --seed"
-        )
+        raise UserError(f"{names} have other base seeds, {seeds[0]} and {seeds[1]}; run both with the same --seed")
 
 
 def _about(store: RunStore, run: RunScores) -> JsonObject:
