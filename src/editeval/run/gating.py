@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def gate(first: Path, second: Path, margin: str, has_pixels: bool = True) -> Jso
         _check_same(runs[0], runs[1], [store.manifest["identity"].get("seed") for store in (a, b)])
         metric = runs[0].metric
         allowed = margin_of(margin, metric)
-        rows, others = ({(row.id, row.instruction): row for row in store.rows()} for store in (a, b))
+        rows, others = _rows(a), _rows(b)
         pairs = [
             GatePair(one.cluster, one.value, runs[1].scored[key].value, has_failed=others[key].status == "failed")
             for key, one in runs[0].scored.items()
@@ -99,6 +99,10 @@ def _check_same(mine: RunScores, other: RunScores, seeds: Sequence[object]) -> N
         )
     if seeds[0] != seeds[1]:
         raise UserError(f"{names} have other base seeds, {seeds[0]} and {seeds[1]}; run both with the same --seed")
+
+
+def _rows(store: RunStore) -> dict[Hashable, SampleRow]:
+    return {(row.id, row.instruction): row for row in store.rows(None)}
 
 
 def _about(store: RunStore, run: RunScores) -> JsonObject:
