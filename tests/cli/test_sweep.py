@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -12,7 +13,12 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from editeval.config.load import Overrides, load_config
+from editeval.config.schema import Config
 from editeval.run.arrivals import Arrivals, incomplete, natural
+from editeval.run.scheduler import Interrupt
+from editeval.run.sweep import Sweep
+from editeval.run.sweep_results import document
 from editeval.store.run_store import RunStore
 
 BASE = """\
@@ -160,9 +166,42 @@ def test_a_folder_is_watched_and_checkpoints_are_taken_when_they_are_complete(tm
     write(tmp_path / "out/step-1", 1.0)
     half = write(tmp_path / "out/step-2", 1.0)
     (half / "model.safetensors").write_bytes(tensors(b"weights!")[:-3])
-    done, told = sweep(tmp_path, "--watch", "out", "--max-hours", "0.0003", "--poll-s", "0.2")
+    for _ in range(20):  # the same command continues, where a second was too little
+        done, told = sweep(tmp_path, "--watch", "out", "--max-hours", "0.0003", "--poll-s", "0.2")
+        if rows(told, "status") == ["complete"]:
+            break
     assert rows(told, "checkpoint") == ["step-1"] and done.returncode == 0
     assert "step-2: not taken: model.safetensors has" in done.stderr
+
+
+def test_the_time_limit_ends_a_sweep_that_is_at_work(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 400"))
+    path = str(write(tmp_path / "out/step-1", 1.0))
+    done, told = sweep(tmp_path, "--checkpoint", path, "--watch", "out", "--max-hours", "0.0003")
+    assert done.returncode == 3 and rows(told, "status") == ["incomplete"]
+    assert "--max-hours: the time is over; to continue: editeval sweep base.yaml" in done.stderr
+
+
+def test_an_interrupt_leaves_the_scores_of_what_is_finished(tmp_path: Path) -> None:
+    text = BASE.replace("num_per_category: 8", "num_per_category: 1").replace(", notes: loads.txt", "")
+    (tmp_path / "base.yaml").write_text(text)
+    interrupt, planned = Interrupt(), list[str]()
+
+    def config_of(sets: tuple[str, ...]) -> Config:
+        planned.extend(sets)
+        if planned.count(second) == 3:  # for the look, to edit, and now to judge
+            interrupt.request(signal.SIGINT)
+        overrides = Overrides(sets=(*sets, f"evaluation.output_dir={tmp_path}"))
+        return load_config(tmp_path / "base.yaml", overrides, allow_code=True)
+
+    running = Sweep(config_of, None, (), "none")
+    first, second = (f"diffusion_model.params.model_name={write(tmp_path / f'step-{n}', 1.0)}" for n in (1, 2))
+    for n, sets in enumerate((first, second), 1):
+        running.add(f"step-{n}", (sets,))
+    assert not running.advance(interrupt) and interrupt.signum == signal.SIGINT
+    told = document(running, "base", None)
+    assert rows(told, "status") == ["complete", "incomplete"] and rows(told, "num_scored") == [5, 0]
+    assert rows(told, "mean") == [pytest.approx(10, abs=0.01), None]
 
 
 def test_what_is_written_between_two_looks_is_not_taken(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from editeval.reports.tables import to_json
 from editeval.run.arrivals import Arrivals, natural
 from editeval.run.gating import margin_of
 from editeval.run.plan import editor_of
-from editeval.run.scheduler import Interrupt
+from editeval.run.scheduler import TIME_OVER, Interrupt
 from editeval.run.sweep import Stopping, Sweep
 from editeval.run.sweep_results import document
 from editeval.text import one_line, stem_of
@@ -32,7 +34,7 @@ NAP_S = 0.2
 
 
 def sweep(options: argparse.Namespace) -> int:
-    """0 if all are done or were stopped early, 3 if one failed or has samples without scores, 128 + signal."""
+    """0 if all are done or were stopped early, 3 if one failed, is not finished or lacks scores, 128 + signal."""
     _check(options)
     base = _config(options, ())
     found = _variants(options, base)
@@ -43,10 +45,11 @@ def sweep(options: argparse.Namespace) -> int:
     for label, (_, sets) in zip(labels, found, strict=True):
         running.add(label, (*sets, _named(base, label)))
     with interruptible() as interrupt:
-        while running.advance(interrupt):
-            pass
         if is_open:
-            _watch(options, base, running, [Path(word) for word, _ in found], interrupt)
+            with _limited(24.0 if options.max_hours is None else options.max_hours, interrupt):
+                _watch(options, base, running, [Path(word) for word, _ in found], interrupt)
+        else:
+            _advance(running, interrupt)
     told = document(running, base.name, options.margin if stopping else None)
     folder = base.evaluation.output_dir / "sweeps" / stem_of(base.name)
     write_sweep(told, folder)
@@ -55,10 +58,31 @@ def sweep(options: argparse.Namespace) -> int:
     elif options.display != "json":
         render_sweep(told, result_console())
     sys.stderr.write(f"Sweep: {folder / 'sweep.json'}\n")
-    if interrupt.signum is not None:
+    if interrupt.signum not in (None, TIME_OVER):
         sys.stderr.write(f"Interrupted; to continue: {continuing(options.argv)}\n")
         return 128 + interrupt.signum
-    return 0 if all(one.exit_code == 0 and not one.error for one in running.contestants) else 3
+    is_unfinished = any(row["status"] == "incomplete" for row in told["checkpoints"])
+    if is_unfinished:
+        sys.stderr.write(f"--max-hours: the time is over; to continue: {continuing(options.argv)}\n")
+    is_fine = all(one.exit_code == 0 and not one.error for one in running.contestants)
+    return 0 if is_fine and not is_unfinished else 3
+
+
+def _advance(running: Sweep, interrupt: Interrupt) -> None:
+    while running.advance(interrupt):
+        pass
+
+
+@contextmanager
+def _limited(hours: float, interrupt: Interrupt) -> Iterator[None]:
+    """Inside, `interrupt` expires after so many hours, whatever is at work."""
+    timer = threading.Timer(hours * 3600, interrupt.expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -146,22 +170,20 @@ def _labels(words: Sequence[str]) -> list[str]:
 
 
 def _watch(options: argparse.Namespace, base: Config, running: Sweep, taken: list[Path], interrupt: Interrupt) -> None:
-    """New checkpoints are taken as they are completed, until --max-hours are over or an interrupt."""
+    """The given checkpoints, then new ones as they are completed, until an interrupt."""
     arrivals = Arrivals(Path(options.watch))
-    hours = 24.0 if options.max_hours is None else options.max_hours
-    ends_at = time.monotonic() + hours * 3600
+    _advance(running, interrupt)
     while interrupt.signum is None:
         for path in arrivals.look(taken):
             taken.append(path)
             label = _free_label(path, running)
             running.add(label, (*_sets(options, base, str(path)), _named(base, label)))
-        while running.advance(interrupt):
-            pass
-        if time.monotonic() >= ends_at:
-            break
-        for _ in _naps(min(options.poll_s or 30.0, max(0.0, ends_at - time.monotonic()))):
+        _advance(running, interrupt)
+        for _ in _naps(options.poll_s or 30.0):
             if interrupt.signum is not None:
                 break
+    for path in arrivals.look(taken):
+        arrivals.waiting[path] = "it was completed too late; the same command takes it"
     for path, why in arrivals.waiting.items():
         sys.stderr.write(f"{one_line(path)}: not taken: {one_line(why)}\n")
 

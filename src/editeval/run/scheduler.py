@@ -7,6 +7,7 @@ the first one drains, the second one stops.
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,6 +31,7 @@ from editeval.store.ledger_events import Stages
 from editeval.store.run_store import RunStore
 
 POLL_S = 0.2
+TIME_OVER = signal.SIGALRM  # stands for a limit on time among the signals; none is sent
 _Calls = queue.Queue[Callable[[], None]]
 
 
@@ -45,7 +47,16 @@ class Interrupt:
         if self.signum is not None:
             raise KeyboardInterrupt(signum)
         self.signum = signum
-        for pool in self._pools:
+        self._drain()
+
+    def expire(self) -> None:
+        """A limit on time is reached: drains as a first request does. Any thread may call it."""
+        if self.signum is None:
+            self.signum = TIME_OVER
+            self._drain()
+
+    def _drain(self) -> None:
+        for pool in list(self._pools):
             pool.drain()
 
     @contextmanager

@@ -50,6 +50,10 @@ class Contestant:
     def is_open(self) -> bool:
         return not self.error and not self.worse_than
 
+    def is_complete(self, num_looks: int) -> bool:
+        """Whether it has gone through all `num_looks` of the sweep."""
+        return self.is_open and self.num_looks == num_looks
+
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
@@ -96,7 +100,7 @@ class Sweep:
         return LOOKS if self._stopping else (1.0,)
 
     def advance(self, interrupt: Interrupt) -> bool:
-        """The next look is over, unless interrupted; False if none is left."""
+        """The next look is over; False if none is left, or if it was interrupted: then of some contestants alone."""
         waiting = [one for one in self.contestants if one.is_open and one.num_looks < len(self.looks)]
         if not waiting or interrupt.signum is not None:
             return False
@@ -110,15 +114,13 @@ class Sweep:
             for one in group:
                 self._work(one, share, interrupt, Phase(is_editing_only=True))
         with KeptWorkers() as kept:
-            for one in group:
-                self._work(one, share, interrupt, Phase(kept=kept))
+            worked = [one for one in group if self._work(one, share, interrupt, Phase(kept=kept))]
             self.num_judge_loads += kept.num_loads
+        for one in worked:
+            self._read(one)
+            one.num_looks += 1
         if interrupt.signum is not None:
             return False
-        for one in group:
-            if one.is_open:
-                self._read(one)
-                one.num_looks += 1
         if share < 1.0:
             self._stop(group)
         return True
@@ -170,18 +172,24 @@ class Sweep:
             num += sizes[name]
         return [sample for sample in plan.samples if clusters[sample.id] in chosen]
 
-    def _work(self, one: Contestant, share: float, interrupt: Interrupt, phase: Phase) -> None:
+    def _work(self, one: Contestant, share: float, interrupt: Interrupt, phase: Phase) -> bool:
+        """Does `phase` of its look. False if it was interrupted, or there is an error."""
         if not one.is_open or interrupt.signum is not None or one.plan is None:
-            return
+            return False
         plan = self._planned(one, share)  # anew: the checkpoint may have changed since the look began
-        if plan is None or (share < 1.0 and _is_done(plan)):
-            return
+        if plan is None:
+            return False
+        if share < 1.0 and _is_done(plan):
+            return True
         log.info("%s: %d of %d samples", one.label, len(plan.samples), len(one.plan.samples))
         try:
-            one.exit_code = work(plan, self._argv, interrupt, self._display, phase).exit_code
+            result = work(plan, self._argv, interrupt, self._display, phase)
         except UserError as error:
             one.error = one_line(error)
             log.warning("%s: %s", one.label, one.error)
+            return False
+        one.exit_code = result.exit_code
+        return result.signum is None
 
     def _read(self, one: Contestant) -> None:
         """Its scores so far; a run that has gone further in an earlier sweep shows those of the looks alone."""

@@ -24,7 +24,7 @@ NOTES = {
 
 def document(sweep: Sweep, name: str, margin: str | None) -> JsonObject:
     """`margin`: as it was given, of a sweep that stops early."""
-    done = [one for one in sweep.contestants if one.is_open and one.num_looks == len(sweep.looks)]
+    done = [one for one in sweep.contestants if one.is_complete(len(sweep.looks))]
     found = standings([one.scores for one in done], sweep.metric) if sweep.metric and done else []
     places = dict(zip((one.label for one in done), found, strict=False))
     rows = [_row(one, places.get(one.label), sweep) for one in sweep.contestants]
@@ -51,8 +51,8 @@ def document(sweep: Sweep, name: str, margin: str | None) -> JsonObject:
 def _row(one: Contestant, standing: CheckpointStanding | None, sweep: Sweep) -> JsonObject:
     scored = [score for score in one.scores.values() if score.value is not None]
     num_samples = len(one.plan.samples) if one.plan else 0
-    is_over = one.num_looks == len(sweep.looks)
-    status = "failed" if one.error else "stopped" if one.worse_than else "complete" if is_over else "incomplete"
+    is_complete = one.is_complete(len(sweep.looks))
+    status = "failed" if one.error else "stopped" if one.worse_than else "complete" if is_complete else "incomplete"
     low, high = _interval(scored) if status == "complete" else (None, None)
     told = asdict(standing) if standing else dict.fromkeys(field for field in CheckpointStanding.__slots__)
     return {
