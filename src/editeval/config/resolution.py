@@ -79,7 +79,7 @@ class Resolution:
             if name not in known:
                 warnings = legacy.obsolete_key_warning(f"{section}.{name}" if section else name, below)
                 if warnings is None:
-                    self.problems.add(unknown(below, [*known, *also]))
+                    self.problems.add(unknown(name, below, [*known, *also]))
                     close = difflib.get_close_matches(name, [*known, *also], n=1)
                     self.meant.update(f"{section}.{word}".lstrip(".") for word in close)
                 self.warnings += warnings or []
