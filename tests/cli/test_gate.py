@@ -11,6 +11,7 @@ import pytest
 
 from command_line import cli
 from editeval.certificates import certificate
+from editeval.store.run_store import RunStore
 
 BASE = """\
 benchmark: {type: procedural, params: {num_per_category: 8, size: 64}}
@@ -85,15 +86,16 @@ def test_an_edit_that_failed_in_the_second_run_counts_as_the_worst_score(made: P
 
 def test_a_score_that_is_missing_leaves_it_open_and_names_the_way_out(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "outputs", tmp_path / "outputs", symlinks=True)
-    (ledger,) = tmp_path.glob("outputs/twin-*/ledger.sqlite")
-    with sqlite3.connect(ledger) as connection:
-        connection.execute("UPDATE scores SET value = NULL, reason = 'unparsed' WHERE sample_id LIKE 'causal/%'")
-    changed = cli("gate", "good", "twin", "--margin", "25%", cwd=tmp_path)
-    assert changed.returncode == 2 and "changed by another program" in changed.stderr and not changed.stdout
-    with sqlite3.connect(ledger) as connection:
-        connection.execute("DELETE FROM facts WHERE name = 'seal'")  # as a ledger of before there was one
+    (run,) = tmp_path.glob("outputs/twin-*")
+    with RunStore.reopen(run) as store:
+        causal = [name for name in store.sample_ids() if name.startswith("causal/")]
+        store.forget_scores(store.judgings()[0].id, causal)  # as `retry` does
     found = cli("gate", "good", "twin", "--margin", "25%", cwd=tmp_path)
     assert found.returncode == 3 and "8 scores are missing in the second run" in found.stdout, found.stdout
+    with sqlite3.connect(run / "ledger.sqlite") as connection:
+        connection.execute("UPDATE scores SET value = 9.9")
+    changed = cli("gate", "good", "twin", "--margin", "25%", cwd=tmp_path)
+    assert changed.returncode == 2 and "changed by another program" in changed.stderr and not changed.stdout
 
 
 def test_pixels_are_shown_as_diagnosis_with_the_paths_of_what_differs_most(made: Path) -> None:
