@@ -11,7 +11,8 @@ import yaml
 from editeval import plugins
 from editeval.config import ready, short_names
 from editeval.config.schema import Config
-from editeval.config.values import suggestion
+from editeval.config.values import parse_devices, suggestion
+from editeval.config.yaml_tree import FLAG, Source, make
 from editeval.errors import ConfigError
 from editeval.files import write_atomic
 from editeval.plugins import names_code
@@ -25,6 +26,11 @@ def starter(file: str, words: Mapping[str, str | None]) -> str:
 
     Raises ConfigError, one line, for a name that stands for nothing.
     """
+    for name, word in words.items():
+        if word is not None and not word.strip():
+            raise ConfigError(f"--{name}: is empty; give a value, or leave --{name} out")
+    if words["data"] is not None and words["benchmark"] in (None, "procedural"):
+        raise ConfigError("--data: the built-in benchmark draws its samples and reads no data; add --benchmark NAME")
     default = ready.yaml_sections((ready.folder() / "config.yaml").read_text(encoding="utf-8"))
     benchmark = _benchmark(words["benchmark"], words["data"]) if words["benchmark"] else default["benchmark"]
     authors = ready.folder() / "configs" / "benchmarks" / f"{words['benchmark']}.yaml"
@@ -39,6 +45,8 @@ def starter(file: str, words: Mapping[str, str | None]) -> str:
     if words["model"] or not is_drawn:
         editor = _named("editors", words["model"] or "qwen-image-edit-2511")
     gpus = words["gpus"]
+    if gpus is not None:
+        parse_devices(make(gpus, "", Source("--gpus", "flag --gpus", FLAG)))
     parts = [benchmark, *((_on(gpus, editor), _on(gpus, judge)) if gpus else (editor, judge)), default["evaluation"]]
     commands = {
         f"editeval check {shell_line([file])}": "is it sound? starts nothing",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args, get_type_hints
 
+from editeval.config.resolution import Resolution
 from editeval.config.schema import Tracking
-from editeval.config.stages import Resolution
 from editeval.config.values import build, field_names
 from editeval.config.yaml_tree import Node, problem
 from editeval.errors import ConfigError

@@ -14,7 +14,7 @@ from editeval.reports.comparison_tables import sentences
 from editeval.reports.data import JsonObject
 from editeval.reports.site.write import FIRST_FILE
 from editeval.run import results
-from editeval.run.compared_runs import RunScores, differences, headline_scale, other_sources, read_scores
+from editeval.run.compared_runs import RunScores, differences, headline_scale, other_sources, read_scores, scored_of
 from editeval.stats.compare import Comparison, Scored, compare_all
 from editeval.stats.decisions import Decision, decide, rank_intervals
 from editeval.stats.intervals import EQUATED
@@ -254,12 +254,7 @@ def scored(directory: Path, block: JsonObject) -> dict[Hashable, Scored]:
         if [told] * (told is not None) != ids:
             raise UserError(f"{directory}: its report shows other scores than the run; `editeval report {directory}`")
         label = next(iter(results.labels(shown)), "")
-        rows = results.rows(store, shown)
-        return {
-            (row.id, row.instruction): Scored(row.cluster, results.value_of(row, label))
-            for row in rows
-            if results.state_of(row, label) != "not_applicable"
-        }
+        return scored_of(results.rows(store, shown), label)
 
 
 def _written_at(directory: Path) -> int:
