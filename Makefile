@@ -103,7 +103,7 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 	PYTHONPATH=tests/browser:tests/reports $(BIN)/python bench/report.py
 
 bench-stats: $(VENV)/.dev      ## what decides, by simulation: type-I error, coverage, faults caught; PASS or FAIL for each target
-	@failed=0; for one in comparing interval_coverage gates sweeps pair_ranking agreement_coverage; do \
+	@failed=0; for one in comparing interval_coverage gates sweeps pair_ranking agreement_coverage large_runs; do \
 	$(BIN)/python bench/$$one.py || failed=1; done; exit $$failed
 
 environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each

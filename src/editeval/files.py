@@ -119,6 +119,8 @@ class Folder:
     def stat(self, name: str) -> os.stat_result | None:
         """Of what stands there, a link itself included; None if nothing does."""
         try:
+            if "/" not in name:
+                return os.lstat(f"{self.root}/{_of_folder(name, self.root)}")  # as below, without a descriptor
             with self._above(name) as (above, last):
                 return os.stat(last, dir_fd=above, follow_symlinks=False)
         except FileNotFoundError:
@@ -184,10 +186,8 @@ class Folder:
     def _above(self, name: str) -> Iterator[tuple[int, str]]:
         """Descriptor of the directory that holds `name`, and the last part of the name."""
         above, _, last = name.rpartition("/")
-        if last in ("", ".", "..") or "\0" in last:
-            raise ValueError(f"{name!r} names nothing in {self.root}")
         with self._inside(above) as descriptor:
-            yield descriptor, last
+            yield descriptor, _of_folder(last, self.root)
 
     @contextlib.contextmanager
     def _inside(self, name: str) -> Iterator[int]:
@@ -242,3 +242,10 @@ def _check_depth(value: object) -> None:
 def _below(value: object) -> Iterable[object]:
     """The values in a JSON value."""
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _of_folder(last: str, root: Path) -> str:
+    """`last`, if it can be the name of something in a folder."""
+    if last in ("", ".", "..") or "\0" in last:
+        raise ValueError(f"{last!r} names nothing in {root}")
+    return last

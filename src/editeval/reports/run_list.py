@@ -14,6 +14,7 @@ from editeval.text import NOTHING, fixed, moment, printable, shortened
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 MIN_TEXT = 12  # characters of a name that stay, however narrow the terminal is
 _SHORT = {WARNED: "warnings"}
@@ -66,37 +67,74 @@ def notes(runs: Sequence[JsonObject]) -> Iterator[str]:
         yield "~ so far: no report holds; the same command, or `editeval report RUN`, writes one"
 
 
-def fitted(columns: Sequence[RowColumn], rows: Sequence[JsonObject], console: Console) -> Table:
+def fitted(columns: Sequence[RowColumn], rows: Sequence[JsonObject], console: Console) -> Text | Table:
     """A table that fits, if it can: fewer columns, then shorter names."""
-    from rich.measure import Measurement
-
-    def width(table: Table) -> int:
-        return Measurement.get(console, console.options.update(width=10_000), table).maximum
-
-    shown = [one for one in columns if one.is_needed or any(one.cell(row) != NOTHING for row in rows)]
-    table = drawn(shown, rows, 60)
-    while width(table) > console.width and not all(one.is_needed for one in shown):
-        shown.remove(next(one for one in reversed(shown) if not one.is_needed))
-        table = drawn(shown, rows, 60)
+    shown = [(one, cells) for one in columns if _is_told(one, cells := [one.cell(row) for row in rows])]
+    table = _Cells.of(shown, 60)
+    while table.width > console.width and not all(one.is_needed for one, _ in shown):
+        shown.remove(next(pair for pair in reversed(shown) if not pair[0].is_needed))
+        table = _Cells.of(shown, 60)
     for limit in range(40, MIN_TEXT - 1, -2):
-        if width(table) <= console.width:
+        if table.width <= console.width:
             break
-        table = drawn(shown, rows, limit)
-    return table
+        table = _Cells.of(shown, limit)
+    return table.lines() if table.width <= console.width else table.shrinking()
 
 
-def drawn(columns: Sequence[RowColumn], rows: Sequence[JsonObject], limit: int) -> Table:
-    """The table of `rows`, texts of at most `limit` characters."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _is_told(column: RowColumn, cells: Sequence[str]) -> bool:
+    return column.is_needed or any(cell != NOTHING for cell in cells)
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for column in columns:
-        table.add_column(Text(column.title), justify="left" if column.is_text else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(shortened(one.cell(row), limit) if one.is_text else one.cell(row)) for one in columns))
-    return table
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The texts of a table by column, the title first, and what each column needs."""
+
+    columns: Sequence[RowColumn]
+    texts: Sequence[Sequence[str]]
+    widths: Sequence[int]
+
+    @classmethod
+    def of(cls, shown: Sequence[tuple[RowColumn, Sequence[str]]], limit: int) -> _Cells:
+        """Texts of at most `limit` characters."""
+        from rich.cells import cell_len
+
+        texts = [
+            [column.title, *(shortened(cell, limit) if column.is_text else cell for cell in cells)]
+            for column, cells in shown
+        ]
+        return cls([column for column, _ in shown], texts, [max(map(cell_len, set(column))) for column in texts])
+
+    @property
+    def width(self) -> int:
+        """In characters of a terminal: two spaces stand between columns."""
+        return sum(self.widths) + 2 * (len(self.widths) - 1)
+
+    def lines(self) -> Text:
+        """The table as it is, a line each: hundreds of rows take no time."""
+        from rich.cells import cell_len
+        from rich.text import Text
+
+        padded = []
+        for column, texts, width in zip(self.columns, self.texts, self.widths, strict=True):
+            spaces = [" " * (width - cell_len(text)) for text in texts]
+            pairs = zip(texts, spaces, strict=True) if column.is_text else zip(spaces, texts, strict=True)
+            padded.append(list(map("".join, pairs)))
+        title, *rows = ("  ".join(row) for row in zip(*padded, strict=True))
+        rule = f"\n{'─' * self.width}\n"
+        return Text.assemble((title, "table.header"), rule, "\n".join(rows), no_wrap=True, overflow="ignore")
+
+    def shrinking(self) -> Table:
+        """The table with as much of each column as there is room for."""
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        for column in self.columns:
+            table.add_column(Text(column.title), justify="left" if column.is_text else "right", no_wrap=True)
+        for row in list(zip(*self.texts, strict=True))[1:]:
+            table.add_row(*map(Text, row))
+        return table
 
 
 def status_of(run: JsonObject) -> str:

@@ -103,7 +103,7 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
         label = label or next(iter(known))
         if label not in known:
             raise ConfigError(f"--metric {label}: {directory.name} shows {', '.join(known)}")
-        everything = list(results.rows(store, shown))
+        everything = list(results.rows(store, (known[label],), label))
         states = {row.id: results.state_of(row, label) for row in everything}
         rows = [row for row in everything if states[row.id] != "not_applicable"]
         truth = planted(store, known[label].id, hash_of(row.id for row in everything))

@@ -101,10 +101,9 @@ def configured_ids(store: RunStore) -> dict[str, str]:
     return {entry.name: entry.id for entry in _decision(store).configured}
 
 
-def rows(store: RunStore, score_sets: Sequence[ShownScoreSet] | None = None) -> Iterator[SampleRow]:
-    """The wanted samples in benchmark order, with the scores of `score_sets` (those shown) under their labels."""
-    chosen = shown(store) if score_sets is None else score_sets
-    return store.labelled_rows(prefixes(chosen))
+def rows(store: RunStore, score_sets: Sequence[ShownScoreSet] | None = None, label: str = "") -> Iterator[SampleRow]:
+    """The wanted samples in order, with the scores of `score_sets` (those shown), or that `label` alone, by label."""
+    return store.labelled_rows(prefixes(shown(store) if score_sets is None else score_sets), label)
 
 
 def prefixes(score_sets: Sequence[ShownScoreSet]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from editeval.stats import intervals, signflip
 from editeval.stats.intervals import Clusters
-from editeval.stats.power import Spread, spread_of
+from editeval.stats.power import Spread, spread_with
 from editeval.types import Metric
 
 MIN_CLUSTERS = 6  # with fewer, no pattern of signs is rare enough to be beyond chance
@@ -84,7 +84,10 @@ def compare_all(
     pairs: Sequence[tuple[Mapping[Hashable, Scored], Mapping[Hashable, Scored]]], metric: Metric
 ) -> list[Comparison]:
     """The comparison of every pair, as `compare` gives it: random signs are drawn once for all."""
-    found, clusters = zip(*(_compared(*pair, metric) for pair in pairs), strict=True) if pairs else ((), ())
+    runs = {id(run): run for pair in pairs for run in pair}
+    covered = {place: _covered(run) for place, run in runs.items()}
+    compared = (_compared(*pair, metric, (covered[id(pair[0])], covered[id(pair[1])])) for pair in pairs)
+    found, clusters = zip(*compared, strict=True) if pairs else ((), ())
     sums = [[] if one.p_note or one.p is not None else _sums(mine) for one, mine in zip(found, clusters, strict=True)]
     chances = signflip.p_values(sums)
     return [
@@ -94,7 +97,10 @@ def compare_all(
 
 
 def _compared(
-    first: Mapping[Hashable, Scored], second: Mapping[Hashable, Scored], metric: Metric
+    first: Mapping[Hashable, Scored],
+    second: Mapping[Hashable, Scored],
+    metric: Metric,
+    covered: tuple[Covered, Covered],
 ) -> tuple[Comparison, Clusters]:
     """(all but the p of flipped signs, the differences by cluster)."""
     clusters: dict[str, list[float]] = {}
@@ -105,16 +111,17 @@ def _compared(
             clusters.setdefault(one.cluster, []).append(one.value - other.value)
             shared.append((one.value, other.value))
     differences = [difference for values in clusters.values() for difference in values]
-    covered = _covered(first), _covered(second)
     if not differences:
         nothing = Comparison(0, 0, 0, 0, None, None, None, *covered, p_note=intervals.FEW_CLUSTERS)
         return nothing, clusters
-    above, below = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
+    above, below = len([d for d in differences if d > 0]), len([d for d in differences if d < 0])
     wins, losses = (above, below) if metric.is_higher_better else (below, above)
     ties = len(differences) - wins - losses
     mean = math.fsum(differences) / len(differences)
-    interval = intervals.interval([clusters], [mean])
-    lowest, highest, is_by_scale = _bounds(first, second, metric)
+    note, error = intervals.doubt([clusters]), intervals.of_mean(clusters, mean)
+    interval = intervals.of_error(mean, error, note)
+    is_complete = covered[0] == covered[1] == Covered(len(differences), len(differences))
+    lowest, highest, is_by_scale = (mean, mean, True) if is_complete else _bounds(first, second, metric)
     told = Comparison(
         num_shared=len(differences),
         wins=wins,
@@ -129,7 +136,7 @@ def _compared(
         num_clusters=len(clusters),
         effect=_effect(differences, mean),
         superiority=(wins + ties / 2) / len(differences),
-        spread=spread_of(clusters),
+        spread=spread_with(differences, mean, len(clusters), error, note),
         lowest=lowest,
         highest=highest,
         is_bounded_by_scale=is_by_scale,
@@ -160,7 +167,7 @@ def mcnemar_p(wins: int, losses: int) -> float:
 
 
 def _effect(differences: Sequence[float], mean: float) -> float | None:
-    squares = math.fsum((one - mean) ** 2 for one in differences)
+    squares = math.fsum([(one - mean) ** 2 for one in differences])
     if len(differences) < 2 or squares <= len(differences) * _NO_SPREAD * max(1.0, mean * mean):
         return None
     return mean / math.sqrt(squares / (len(differences) - 1))
@@ -188,4 +195,4 @@ def _sums(clusters: Clusters) -> list[float]:
 
 
 def _covered(samples: Mapping[Hashable, Scored]) -> Covered:
-    return Covered(sum(one.value is not None for one in samples.values()), len(samples))
+    return Covered(len([one for one in samples.values() if one.value is not None]), len(samples))

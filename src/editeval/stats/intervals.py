@@ -87,13 +87,21 @@ def interval(
     """
     note = doubt(categories) or (further if isinstance(further, str) else "")
     error = None if note else of_macro_mean(categories, means)
-    if error is None or error.value <= _NO_VARIATION:
-        return Interval(None, None, note or NO_VARIATION)
     mean = math.fsum(means) / len(means)
-    low, high = error.interval(mean)
+    found = of_error(mean, error, note)
+    if found.low is None or found.high is None:
+        return found
+    low, high = found.low, found.high
     if isinstance(further, StandardError):  # never narrower than either, as with Welch's degrees of freedom it could be
         low, high = (mean + sign * math.hypot(end - mean, further.half_width) for sign, end in ((-1, low), (1, high)))
     return Interval(low, high)
+
+
+def of_error(mean: float, error: StandardError | None, note: str) -> Interval:
+    """Of a mean with this error; `note` is what `doubt` says of it."""
+    if note or error is None or error.value <= _NO_VARIATION:
+        return Interval(None, None, note or NO_VARIATION)
+    return Interval(*error.interval(mean))
 
 
 def doubt(categories: Sequence[Clusters]) -> str:

@@ -9,16 +9,15 @@ differences, so that what is planned with it is a range.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from editeval.stats import intervals
-from editeval.stats.intervals import Clusters
+from editeval.stats.intervals import Clusters, StandardError
 
 ALPHA = 1 - intervals.LEVEL
 POWER = 0.8
 MOST = 1_000_000_000  # samples; beyond that there is no answer
-_FAR = 7.0  # standard errors, at which a test finds a difference of the wrong sign in less than 1e-15 of the cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +49,21 @@ def spread_of(clusters: Clusters) -> Spread | None:
     values = [value for group in clusters.values() for value in group]
     mean = math.fsum(values) / len(values) if values else 0.0
     error = intervals.of_mean(clusters, mean)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) if error else 0.0
-    if error is None or error.value <= 1e-12 * max(1.0, *map(abs, values)):
+    return spread_with(values, mean, len(clusters), error, intervals.doubt([clusters])) if error else None
+
+
+def spread_with(
+    values: Sequence[float], mean: float, num_clusters: int, error: StandardError | None, note: str
+) -> Spread | None:
+    """The same of values whose mean has this error, and whose interval this note, as `intervals` has them."""
+    if error is None or error.value <= 1e-12 * max(1.0, max(values), -min(values)):
         return None
     from scipy.special import chdtri
 
-    sd = math.sqrt(variance)
+    sd = math.sqrt(math.fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1))
     low, high = (sd * math.sqrt(error.df / float(chdtri(error.df, tail))) for tail in (ALPHA / 2, 1 - ALPHA / 2))
-    effect = error.value**2 * len(values) / variance
-    return Spread(len(values), len(clusters), sd, effect, error.df, low, high, intervals.doubt([clusters]))
+    effect = error.value**2 * len(values) / sd**2
+    return Spread(len(values), num_clusters, sd, effect, error.df, low, high, note)
 
 
 def power_of(spread: Spread, num: float, difference: float, alpha: float = ALPHA) -> float:
@@ -70,8 +75,8 @@ def power_of(spread: Spread, num: float, difference: float, alpha: float = ALPHA
         return 0.0
     distance = abs(difference) / _error(spread, num)
     limit = float(stdtrit(df, 1 - alpha / 2))
-    wrong_side = float(nctdtr(df, distance, -limit)) if distance < _FAR else 0.0
-    return 1 - float(nctdtr(df, distance, limit)) + wrong_side
+    wrong_side = float(nctdtr(df, distance, -limit))  # NaN, in scipy, where it is less than 1e-14
+    return 1 - float(nctdtr(df, distance, limit)) + (0.0 if math.isnan(wrong_side) else wrong_side)
 
 
 def samples_for(spread: Spread, difference: float, alpha: float = ALPHA, power: float = POWER) -> int | None:

@@ -247,10 +247,10 @@ class Ledger:
         """Wanted samples in benchmark order with the scores of one set, by metric."""
         return self.labelled_rows({} if judging_id is None else {judging_id: ""})
 
-    def labelled_rows(self, prefixes: Mapping[str, str]) -> Iterator[SampleRow]:
+    def labelled_rows(self, prefixes: Mapping[str, str], label: str = "") -> Iterator[SampleRow]:
         """Wanted samples in order, a page at a time: writing between two rows is allowed.
 
-        `prefixes`: score set -> what the labels of its metrics begin with.
+        `prefixes`: score set -> what the labels of its metrics begin with. `label`: with these scores alone.
         """
         sql = (
             f"SELECT {records.ROW_COLUMNS} FROM samples s LEFT JOIN edits e ON e.sample_id = s.id "
@@ -264,8 +264,9 @@ class Ledger:
                 found = self.query(
                     "SELECT c.sample_id, c.judge, c.metric, c.value, c.raw, c.reason, c.seconds FROM samples s "
                     "CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
-                    "WHERE s.position > ? AND s.position <= ? ORDER BY s.position, c.place",
-                    *(judging_id, first, last),
+                    "WHERE s.position > ? AND s.position <= ? AND (? = '' OR ? || c.metric = ?) "
+                    "ORDER BY s.position, c.place",
+                    *(judging_id, first, last, label, prefix, label),
                 )
                 for row in found:
                     scores.setdefault(row[0], {})[prefix + row[2]] = Score(*row)

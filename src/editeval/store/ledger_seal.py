@@ -31,6 +31,7 @@ TABLES: Mapping[str, str] = {
 }
 """What is sealed, row by row. Times, workers, attempts and events are not."""
 SAMPLE = "id, position, category, cluster, instruction, description, language, subset"
+_ENCODER = json.JSONEncoder(default=bytes.hex)
 _PAGE = 2000  # samples that become one text
 _MODULUS = 1 << 256
 
@@ -172,7 +173,7 @@ def _key_name(key: bytes) -> str:
 
 
 def _row(key: bytes, table: str, values: tuple[object, ...]) -> int:
-    return int.from_bytes(hmac.digest(key, json.dumps([table, *values], default=bytes.hex).encode(), "sha256"))
+    return int.from_bytes(hmac.digest(key, _ENCODER.encode([table, *values]).encode(), "sha256"))
 
 
 def _mask(key: bytes, number: int) -> int:

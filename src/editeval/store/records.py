@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
@@ -245,19 +246,22 @@ def _value(hint: object, value: object) -> object:
     """`value`, read from JSON, as the type `hint` has it; as it is where that says nothing."""
     if not isinstance(value, dict | list):
         return value
-    wanted = next((one for one in get_args(hint) if one is not NoneType), hint) if _is_optional(hint) else hint
-    inner = get_args(wanted)
+    wanted, inner, is_tuple = _parts(hint)
     if isinstance(value, dict) and isinstance(wanted, type) and is_dataclass(wanted):
         return parsed(wanted, value)
     if isinstance(value, dict) and inner:
         return {key: _value(inner[1], part) for key, part in value.items()}
-    if isinstance(value, list) and get_origin(wanted) is tuple:
+    if isinstance(value, list) and is_tuple:
         return tuple(_value(inner[0], part) for part in value)
     return value
 
 
-def _is_optional(hint: object) -> bool:
-    return NoneType in get_args(hint)
+@cache
+def _parts(hint: object) -> tuple[object, tuple[object, ...], bool]:
+    """(the type, without None; what it is of; whether it is a tuple)."""
+    options = get_args(hint)
+    wanted = next((one for one in options if one is not NoneType), hint) if NoneType in options else hint
+    return wanted, get_args(wanted), get_origin(wanted) is tuple
 
 
 def as_json(record: object) -> str:
