@@ -43,7 +43,11 @@ class ImageRef(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One thing to edit. `id` is unique and stable; it alone decides the seed and the file name."""
+    """One thing to edit. `id` is unique and stable; it alone decides the seed and the file name.
+
+    With `num_seeds` each sample is edited several times: the further edits are samples of the same cluster, under ids
+    of their own.
+    """
 
     id: str
     category: str
@@ -59,6 +63,8 @@ class Sample:
     language: str = ""  # of the instruction: "en", "cn", ... as the benchmark spells it; empty: the data do not say
     subset: str = ""  # the named part of the benchmark whose results are published apart, if the sample is in one
     after: str = ""  # id of the previous turn: its edit is what is edited, not the first source image; empty: none
+    repeat_of: str = ""  # id of the sample that this edits once more, with another seed; empty: of none
+    seed_index: int = 1  # 1: the first seed of its sample; 2, 3, ...: of what repeats it
 
     def __post_init__(self) -> None:
         if not isinstance(self.images, tuple) or not self.images:

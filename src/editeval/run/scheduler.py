@@ -25,8 +25,9 @@ from editeval.execution.pool_events import PoolEvent
 from editeval.reports.site.thumbnails import ThumbnailWriter
 from editeval.run.edit_stage import EditStage, edit_facts
 from editeval.run.judge_stage import JudgeStage, judge_facts
-from editeval.run.plan import Plan, ScoreSetPlan, devices_in_use
+from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.run.stage import CompletedEdits, RunningStage
+from editeval.run.stage_devices import devices_in_use
 from editeval.store.ledger_events import Stages
 from editeval.store.run_store import RunStore
 
