@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Facts = Mapping[str, str | int | float | bool | None]  # what a loaded model says of itself; numbers are finite
 PluginParams = Any  # an instance of a plug-in's own `Params`: only the plug-in knows its type
-WEIGHTS: Mapping[str, bool] = {"weights": True}
-"""Metadata of a field of Params that may name a model folder or a weights file: its content is what counts."""
+WEIGHTS: Mapping[str, bool] = {"weights": True}  # metadata of a field of Params that names weights: content counts
 WHERE_SET: Mapping[str, bool] = {"identity_where_set": True}  # of a newer field: no part of identities while empty
 Progress = Callable[[int, int], None]  # (step, num_steps): an editor may call it after every step; never raises
 
@@ -38,16 +37,11 @@ class ImageRef(Protocol):
 
     def read(self) -> bytes:
         """Encoded bytes (PNG, JPEG or WebP). Raises ImageError if they cannot be read."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One thing to edit. `id` is unique and stable; it alone decides the seed and the file name.
-
-    With `num_seeds` each sample is edited several times: the further edits are samples of the same cluster, under ids
-    of their own.
-    """
+    """One thing to edit. `id` is unique and stable; it alone decides the seed and the file name."""
 
     id: str
     category: str

@@ -70,7 +70,9 @@ def recorded(store: RunStore) -> BenchmarkUsed | None:
     return BenchmarkUsed(**{**said, "differs": tuple(said["differs"])}) if said else None
 
 
-def differences(use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | None, num_seeds: int) -> Iterator[str]:
+def differences(
+    use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | None, num_seeds: int = 1
+) -> Iterator[str]:
     """What is known to differ before a single sample is judged."""
     yield from use.differs
     if not use.benchmark:  # the protocol of a judge, which may be asked about any samples
@@ -94,7 +96,7 @@ def expected(plan: Plan, judging: ScoreSetPlan) -> str:
     if use is None:
         return ""
     used = benchmark_used(plan.config.benchmark, plan.benchmark)
-    differs = list(differences(use, used, plan.subset, plan.config.diffusion_model.num_seeds))
+    differs = list(differences(use, used, plan.subset, plan.num_seeds))
     plain, said = _ASKED_SO, _ASKED_SO
     if use.benchmark:
         plain, said = "official", f"official, if every sample is scored{_by_counts(used)}"

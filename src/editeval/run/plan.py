@@ -31,6 +31,7 @@ from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
 from editeval.store.score_sets import ScoreSetId, depends_on_calls, notes_of, score_set_id, settle
+from editeval.text import extent
 from editeval.types import Benchmark, Editor, Judge, Sample, Subset
 
 if TYPE_CHECKING:
@@ -107,10 +108,14 @@ class Plan:
         return self.config.diffusion_model.log_name or self.editor.__name__
 
     @property
+    def num_seeds(self) -> int:
+        """Edits of each sample."""
+        return self.config.diffusion_model.num_seeds
+
+    @property
     def extent(self) -> str:
         """How much is wanted: "40 samples", "40 samples x 4 seeds"."""
-        num_seeds = self.config.diffusion_model.num_seeds
-        return f"{num_distinct(self.samples)} samples" + (f" x {num_seeds} seeds" if num_seeds > 1 else "")
+        return extent(len(self.samples), self.num_seeds)
 
     @property
     def judging_id(self) -> str:

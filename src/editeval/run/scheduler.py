@@ -222,7 +222,7 @@ def announce(plan: Plan, store: RunStore, observer: Observer) -> None:
     """`observer` knows the run and its stages before anything is done, and so does a reader of the ledger."""
     stages = (edit_facts(plan, store), *(judge_facts(plan, judging, store) for judging in plan.judgings))
     store.record_event(Stages(tuple(asdict(replace(stage, scores=())) for stage in stages)))
-    observer.run_began(RunFacts(plan.dir.name, str(plan.dir), len(plan.samples), stages))
+    observer.run_began(RunFacts(plan.dir.name, str(plan.dir), len(plan.samples), stages, plan.num_seeds))
 
 
 _WHOLE = Phase()
