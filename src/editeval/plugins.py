@@ -100,6 +100,13 @@ def is_file(name: str) -> bool:
     return _split(name)[0].endswith(".py")
 
 
+def absent(name: str) -> str:
+    """What is said of a `name` that is spelled as a Python file that is not there; else nothing."""
+    path, _ = _split(name)
+    is_absent = is_file(name) and not Path(path).is_file()
+    return f"no file {path!r}; check the path, it is relative to the configuration" if is_absent else ""
+
+
 def short_name(name: str) -> str:
     """The last word of a file's or a module's name, without the class; any other name as it is."""
     place, _ = _split(name)
@@ -219,8 +226,8 @@ def _of_callable(kind: str, module: ModuleType, cls_name: str, name: str) -> Plu
 def _from_file(kind: str, path: Path) -> ModuleType:
     """The module in the file at `path`; files beside it can be imported, by `import x` and by `from . import x`."""
     path = path.expanduser().resolve()
-    if not path.is_file():
-        raise ConfigError(f"{kind}: no file {str(path)!r}; check the path, it is relative to the configuration")
+    if told := absent(str(path)):
+        raise ConfigError(f"{kind}: {told}")
     folder = f"editeval_plugin_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"
     name = f"{folder}.{path.stem}"
     if name in sys.modules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -83,6 +84,31 @@ def test_mistakes_in_names_and_in_the_file_are_told_together_with_what_was_meant
     assert done.returncode == 2 and done.stderr.count("\n") == 3, done.stderr
     for told in ("did you mean qwen-image-edit-2511?", "did you mean reference?", "evaluation.limit: must be"):
         assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("run --model ''", "--model: is empty; name a model, or leave --model out"),
+        ("run --judge ''", "--judge: is empty; name a judge, or leave --judge out"),
+        ("run --model some.yaml", "--model: some.yaml is a configuration, not a model; write `editeval run some.yaml`"),
+        ("run --model my_edtor.py", "my_edtor.py'; check the path"),
+        ("run --benchmark procedural --data here", "--data: sets the parameter `path`, which the chosen type does not"),
+        ("run --gpus banana", "--gpus[0]: must be GPU numbers"),
+        ("init --model ''", "--model: is empty"),
+        ("init --judge ''", "--judge: is empty"),
+        ("init --benchmark ''", "--benchmark: is empty"),
+        ("init --benchmark gedit --data ''", "--data: is empty"),
+        ("init --gpus ''", "--gpus: is empty"),
+        ("init --gpus banana", "--gpus[0]: must be GPU numbers"),
+        ("init --data here", "--data: the built-in benchmark draws its samples and reads no data; add"),
+    ],
+)
+def test_an_empty_or_useless_word_of_a_flag_is_refused_in_one_line(line: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(PLAIN, encoding="utf-8")
+    done = cli(*shlex.split(line), cwd=tmp_path)
+    assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "editeval.yaml").exists() and not (tmp_path / "outputs").exists()
 
 
 def test_only_flags_of_the_same_command_are_suggested(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from waiting import wait_for
 
 CONFIG = """\
 benchmark:
@@ -95,14 +96,6 @@ def test_the_running_mean_of_status_is_that_of_the_report(finished: Path) -> Non
 def test_following_a_run_that_has_ended_says_so_at_once(finished: Path) -> None:
     assert "finished, but some samples failed" in cli("status", "--follow", cwd=finished).stdout
     assert len(cli("status", "--follow", "--json", cwd=finished).stdout.splitlines()) == 1
-
-
-def wait_for(condition: Any, seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
-    return found
 
 
 def test_status_while_a_run_goes_on_and_after_kill_9(tmp_path: Path) -> None:

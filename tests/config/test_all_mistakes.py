@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +139,39 @@ def test_params_that_their_class_refuses_one_by_one_are_told_together_also_where
         ("config.yaml:12: ", "num_samples: must be between 1 and 64"),
     ]
     assert said[1][2].endswith("got 'viescor'; did you mean 'viescore'?")
+
+
+MISTYPED = """\
+benchmark: {type: procedurl, params: {num_per_category: x, sze: 64}}
+diffusion_model:
+  type: qwen_image_edit_plu
+  params: {model_name: 5, seed: -1}
+reward_models:
+  near: {type: qwen3_vl_subproces, params: {dtype: fp8}}
+  far: {type: gemini, params: {dtype: fp8, seed: x}}
+  none: {type: gemini}
+"""
+
+
+def test_params_of_a_misspelt_type_are_checked_as_those_of_the_closest_one_or_it_is_said_that_they_are_not(
+    refused: Refused,
+) -> None:
+    said = [re.sub(r"available: .*?(;|$)", r"...\1", line) for line in refused(MISTYPED).splitlines()]
+    guess, unchecked = "(if its type is {})", "its params are not checked until it loads"
+    procedural, plus, judge = map(guess.format, ("procedural", "qwen_image_edit_plus", "qwen3_vl_subprocess"))
+    assert [line.removeprefix("config.yaml:") for line in said] == [
+        "1: benchmark.type: no type 'procedurl'; did you mean 'procedural'? ...",
+        f"1: benchmark.params.sze: unknown key; did you mean 'size'? {procedural}",
+        f"1: benchmark.params.num_per_category: must be an integer, got 'x' {procedural}",
+        "3: diffusion_model.type: no type 'qwen_image_edit_plu'; did you mean 'qwen_image_edit_plus'? ...",
+        "4: diffusion_model.params.seed: must be greater than or equal to 0, got -1",
+        f"4: diffusion_model.params.model_name: must be text, got 5; put it in quotes {plus}",
+        "6: reward_models.near.type: no type 'qwen3_vl_subproces'; did you mean 'qwen3_vl_subprocess'? ...",
+        "6: reward_models.near.params.dtype: must be one of auto, bfloat16, float16, float32, got 'fp8' " + judge,
+        "7: reward_models.far.params.seed: must be an integer, got 'x'",
+        f"7: reward_models.far.type: no type 'gemini'; ...; {unchecked}",
+        "8: reward_models.none.type: no type 'gemini'; ...",
+    ]
 
 
 FILE = """\

@@ -385,7 +385,7 @@ def test_bad_variable_is_one_line(refused: Refused, name: str, value: str, start
     [
         ({"seed": -1}, "--seed: must be greater than or equal to 0, got -1"),
         ({"limit": 0}, "--limit: must be greater than or equal to 1, got 0"),
-        ({"device_ids": ("0", "x")}, "--device-ids[1]: must be GPU numbers"),
+        ({"device_ids": ("0", "x")}, "--gpus[1]: must be GPU numbers"),
         ({"samples": ("a", "a")}, "--sample[1]: a is listed twice"),
         ({"output_dir": ""}, "--output-dir: must be a path"),
     ],

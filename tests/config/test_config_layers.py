@@ -123,7 +123,7 @@ def test_flags_reach_every_stage(load: Load) -> None:
     for stage in (config.diffusion_model, config.reward_model):
         assert stage.execution.device_ids == ("cpu", "cuda:1")
         assert stage.seed == 11
-    assert config.origins["reward_model.execution.device_ids"] == "flag --device-ids"
+    assert config.origins["reward_model.execution.device_ids"] == "flag --gpus"
 
 
 @pytest.mark.parametrize("rest", ["", "reward_model:\n"])

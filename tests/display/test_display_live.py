@@ -8,7 +8,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 from display_fakes import Told, edit_facts
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from editeval.display import session as live_module
 from editeval.display.session import FRAME_S, LiveDisplay
+from waiting import wait_for
 
 SHOW_CURSOR = "\x1b[?25h"
 
@@ -39,13 +39,6 @@ def told() -> Told:
 def printed(screen: Console) -> str:
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)

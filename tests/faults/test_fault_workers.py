@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from fault_runs import SOURCE, FaultRun, build
 from editeval.errors import MachineError
 from editeval.execution.worker_state import Clock, Limits
 from editeval.types import EditRequest
+from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -29,13 +29,6 @@ def states(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import pytest
 
 from command_line import cli
 from editeval.certificates import certificate
+from editeval.cli.view import shown_runs
 from editeval.reports import comparison_tables
 from editeval.reports.site.payload import read_block
 from editeval.run import comparison
@@ -216,7 +217,7 @@ def test_a_sample_that_does_not_have_the_metric_is_left_out_of_a_run_whose_edit_
     first, second = (read_scores(next((place / "outputs").glob(f"{name}-*"))) for name in ("good", "also"))
     key, *kept = second.scored
     without = replace(second.only(kept), inapplicable=frozenset([key]))
-    runs = comparison._with_metric([first, without])
+    runs = comparison.comparable([first, without])
     assert [set(run.scored) for run in runs] == [set(kept)] * 2
     assert comparison._fitting(runs, comparison.ComparisonPlan()) == []
 
@@ -232,6 +233,11 @@ def test_scores_that_another_program_changed_are_not_compared(place: Path, tmp_p
     done = cli("leaderboard", str(tmp_path), cwd=place)
     assert f"left out: {runs[1].name}: scores in it were changed" in " ".join(done.stdout.split()), done.stdout
     assert "9.90" not in done.stdout
+    sound, changed = shown_runs([tmp_path / run.name for run in runs], False)
+    assert sound.change is None and sound.block()["warnings"] == read_block(sound.dir)["warnings"]
+    english, chinese = changed.block()["warnings"][0]
+    assert english == f"{runs[1].name}: {changed.change}" and "changed by another program" in english
+    assert chinese.startswith(f"{runs[1].name}: 其中的分数")
 
 
 def test_a_difference_that_is_the_same_on_every_image_is_decided() -> None:

@@ -378,6 +378,16 @@ def test_an_interval_that_cannot_be_trusted_is_a_word_and_its_reason_is_said(tmp
     assert said["why_few_distinct"] == 2 * 2 + 1 and said["why_dominant_cluster"] == 1
 
 
+def test_equal_scores_are_identical_and_not_unreliable(tmp_path: Path) -> None:
+    block = block_of(tmp_path)
+    equal = SAME | {"is_same_judge": True, "low": None, "high": None, "interval_note": "no_variation"}
+    said = Counter(word for word, *_ in words_of(tree_of(block, block, comparisons=[equal | {"reason": "identical"}])))
+    alone = Counter(word for word, *_ in words_of(tree_of(block, block, comparisons=[equal | {"reason": ""}])))
+    assert (said["identical"], said["why_no_variation"]) == (1, 0)
+    assert (alone["identical"], alone["why_no_variation"]) == (0, 1)
+    assert alone["unreliable"] == said["unreliable"] + 1
+
+
 def test_a_report_of_before_without_reasons_is_still_drawn(tmp_path: Path) -> None:
     block = block_of(tmp_path)
     for one in block["summaries"]:

@@ -16,7 +16,7 @@ from editeval.errors import UserError
 from editeval.plugins import names_code
 from editeval.reports.site.write import FIRST_FILE
 from editeval.run.comparison import Comparing
-from editeval.run.recorded import settings_of
+from editeval.run.recorded import change_of_ledger, settings_of
 from editeval.store.run_store import RunStore
 from editeval.text import run_command
 from editeval.viewer.server import ShownRun, Viewer
@@ -25,6 +25,9 @@ from editeval.viewer.server import ShownRun, Viewer
 def view(options: argparse.Namespace) -> int:
     """Serve the reports of these runs until interrupted. The exit code: 0 after Ctrl-C, 128 + signal after others."""
     runs = shown_runs(run_dirs(options), options.intersect)
+    for run in runs:
+        if run.change is not None:
+            sys.stderr.write(f"warning: {run.name}: {run.change}\n")
     comparing = Comparing(tuple(run.dir for run in runs), options.intersect)
     viewer = Viewer(runs, options.port, comparing, options.rater)
     try:
@@ -76,7 +79,8 @@ def shown_runs(directories: Sequence[Path], intersect: bool) -> list[ShownRun]:
                 raise UserError(f"{directory}: no report to show yet; `{again}` writes it")
             samples = frozenset((row.id, row.instruction) for row in store.rows(None))
             ids = frozenset(sample_id for sample_id, _ in samples)
-            runs.append(ShownRun(directory, store.manifest["run_id"], directory.name, ids, needs_consent, store.is_own))
+            about = needs_consent, store.is_own, change_of_ledger(store)
+            runs.append(ShownRun(directory, store.manifest["run_id"], directory.name, ids, *about))
             shared = samples if shared is None else shared & samples
             benchmarks.setdefault(str(store.manifest["identity"]["benchmark"]), directory.name)
     if len(benchmarks) > 1 and not intersect:

@@ -100,10 +100,12 @@ def consent(effects: Sequence[Effect], folder: Path, allow_code: bool = False) -
     new = [effect for effect in asked if effect.name not in known]
     if not new:
         return True
-    if _says_yes(new, place):
+    absent = {effect.name: plugins.absent(effect.subject) for effect in new if effect.key.endswith(".type")}
+    if not any(absent.values()) and _says_yes(new, place):
         trust.remember({**known_all, place: sorted({*known, *(effect.name for effect in new)})})
         return True
-    errors = [ConfigError(f"{effect.where or effect.key}: {effect.why}; {plugins.ADVICE}") for effect in new]
+    told = {effect: absent.get(effect.name) or f"{effect.why}; {plugins.ADVICE}" for effect in new}
+    errors = [ConfigError(f"{effect.where or effect.key}: {what}") for effect, what in told.items()]
     raise errors[0] if len(errors) == 1 else MistakesError(errors)
 
 

@@ -38,7 +38,7 @@ _FLAGS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {  # field of Overr
     "samples": ("--sample", (("evaluation", "samples"),)),
     "name": ("--name", (("evaluation", "name"),)),
     "output_dir": ("--output-dir", (("evaluation", "output_dir"),)),
-    "device_ids": ("--device-ids", tuple((stage, "execution", "device_ids") for stage in _STAGES)),
+    "device_ids": ("--gpus", tuple((stage, "execution", "device_ids") for stage in _STAGES)),
     "seed": ("--seed", tuple((stage, "params", "seed") for stage in _STAGES)),
     "num_seeds": ("--num-seeds", (("diffusion_model", "params", "num_seeds"),)),
 }

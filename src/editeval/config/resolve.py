@@ -9,6 +9,7 @@ from pathlib import Path
 
 from editeval import prompts
 from editeval.config import stages
+from editeval.config.resolution import Resolution
 from editeval.config.schema import (
     LEVELS,
     SECTIONS,
@@ -21,7 +22,6 @@ from editeval.config.schema import (
     Logging,
     Stage,
 )
-from editeval.config.stages import Resolution
 from editeval.config.trackers import tracking
 from editeval.config.values import STATISTIC, parse, parse_name, parse_names, parse_path, suggestion
 from editeval.config.yaml_tree import Node, child, deciding, plain, problem, shown, without

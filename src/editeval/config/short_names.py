@@ -42,7 +42,11 @@ def file_of(kind: str, word: str) -> Path | None:
 
 def sections(kind: str, word: str) -> Mapping[str, Plain]:
     """The sections that `word` stands for, by name. Raises ConfigError, one line, if it stands for nothing."""
-    files, flag = known(kind), FLAGS[kind]
+    files, flag, what = known(kind), FLAGS[kind], FLAGS[kind].strip("-")
+    if not word.strip():
+        raise ConfigError(f"{flag}: is empty; name a {what}, or leave {flag} out")
+    if kind == "editors" and Path(word).suffix in (".yaml", ".yml"):
+        raise ConfigError(f"{flag}: {word} is a configuration, not a model; write `editeval run {word}`")
     path = file_of(kind, word)
     if path is not None:
         return _written(kind, path)
@@ -59,8 +63,8 @@ def sections(kind: str, word: str) -> Mapping[str, Plain]:
     names = [*files, *plugins.available(kind)]
     close = difflib.get_close_matches(_spelled(word), names, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    also = "a folder, an id of the Hub (owner/name) or a file my_editor.py"
-    raise ConfigError(f"{flag}: no model {word!r}; {hint}known: {', '.join(names)}; or name {also}")
+    also = f"a folder that exists, an id of the Hub (owner/name) or a file my_{plugins.KINDS[kind].__name__.lower()}.py"
+    raise ConfigError(f"{flag}: no {what} {word!r}; {hint}known: {', '.join(names)}; or name {also}")
 
 
 def _spelled(word: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from editeval import plugins
 from editeval.config import legacy
+from editeval.config.resolution import Resolution
 from editeval.config.schema import BenchmarkConfig, Execution, Images, NumSeeds, Seed, Stage
 from editeval.config.values import (
     EXECUTION,
@@ -21,13 +22,11 @@ from editeval.config.values import (
     parse_devices,
     parse_names,
     to_json,
-    unknown,
 )
 from editeval.config.yaml_tree import (
     Node,
     Source,
     child,
-    deciding,
     make,
     merge,
     placed,
@@ -36,7 +35,7 @@ from editeval.config.yaml_tree import (
     quoted,
     without,
 )
-from editeval.errors import ConfigError, Problems, UserError
+from editeval.errors import ConfigError, Problems
 from editeval.redaction import watch
 from editeval.types import PluginParams
 
@@ -50,76 +49,6 @@ _ONLY_WITH = (  # a key, the setting that gives it a meaning, and why there is n
     ("retry", "policy", "batch_sync", "has batches to put retries behind"),
     ("ray_address", "backend", "ray", "has one"),
 )
-Inputs = ParamSpec("Inputs")
-Found = TypeVar("Found")
-Default = TypeVar("Default")
-
-
-class Resolution:
-    """What is found out on the way: the resolved form, where each value came from, warnings, mistakes."""
-
-    def __init__(self, path: Path, allow_code: bool, warnings: list[str], problems: Problems) -> None:
-        self.path = path
-        self.allow_code = allow_code
-        self.warnings = warnings
-        self.problems = problems
-        self.resolved: dict[str, object] = {}
-        self.origins: dict[str, str] = {}
-        self.protocol = make("", "", _DEFAULT)  # that the benchmark's authors judge by
-        self.meant: set[str] = set()  # keys that a misspelt one stands for: they are not missing besides
-
-    def keep(self, key: str, value: object, node: Node | None) -> None:
-        """Notes the final value of the dotted `key`, in JSON, and who decided it (None: the default)."""
-        *path, last = key.split(".")
-        place = self.resolved
-        for part in path:
-            below = place.setdefault(part, {})
-            assert isinstance(below, dict), key
-            place = below
-        place[last] = value
-        self.origins[key] = deciding(node).origin if node is not None else "default"
-
-    def attempt(
-        self, default: Default, function: Callable[Inputs, Found], *args: Inputs.args, **kwargs: Inputs.kwargs
-    ) -> Found | Default:
-        """What `function` returns; `default` if it raises a UserError, which is then one of the problems."""
-        try:
-            return function(*args, **kwargs)
-        except UserError as error:
-            self.problems.add(error)
-            return default
-
-    def read(self, key: str, node: Node | None, parser: Callable[[Node], Found], default: Found) -> Found:
-        """The value at `node`, which is that of the dotted `key`, on record; `default` if there is none."""
-        found = self.attempt(default, parser, node) if node is not None else default
-        is_plain = found is None or isinstance(found, bool | int | float | str)
-        self.keep(key, list(found) if isinstance(found, tuple) else found if is_plain else str(found), node)
-        return found
-
-    def mapping(self, node: Node) -> Node:
-        """The node as a mapping; nothing is an empty one, and so is, for what follows, what is none."""
-        if node.value is not None and not node.is_map:
-            self.problems.add(problem(node, f"must be a mapping, got {quoted(plain(node))}"))
-        return node if node.is_map else replace(node, value={})
-
-    def section(self, tree: Node, name: str) -> Node:
-        """The mapping called `name` in `tree`; an empty one if there is none."""
-        node = child(tree, name)
-        return self.mapping(node) if node is not None else replace(tree, value={}, key=name)
-
-    def close(self, section: str, node: Node, known: Collection[str], also: Collection[str] = ()) -> None:
-        """Accounts for every key of a section that is not `known`: warns if it is an old one, else it is a problem.
-
-        `also` are keys that were taken out before, and that a misspelt one may have been meant to be.
-        """
-        for name, below in node.children.items():
-            if name not in known:
-                warnings = legacy.obsolete_key_warning(f"{section}.{name}" if section else name, below)
-                if warnings is None:
-                    self.problems.add(unknown(below, [*known, *also]))
-                    close = difflib.get_close_matches(name, [*known, *also], n=1)
-                    self.meant.update(f"{section}.{word}".lstrip(".") for word in close)
-                self.warnings += warnings or []
 
 
 # ------------------------------------------------------------------------------------------------ plug-ins
@@ -140,7 +69,7 @@ def benchmark(written: Node, record: Resolution) -> BenchmarkConfig | None:
     named, said = legacy.resolve("benchmarks", node, "benchmark")
     loaded = plugins.absolute(named.type, record.path.parent)
     record.keep("benchmark.type", loaded, said)
-    plugin = _load("benchmarks", loaded, "benchmark", said, record)
+    plugin = _load("benchmarks", loaded, "benchmark", node, said, record)
     record.protocol = make(getattr(getattr(plugin, "card", None), "protocol", ""), "", Source("", "benchmark", 0))
     params = _params(plugin.Params, "benchmark", given, record)
     if params is None:
@@ -204,7 +133,7 @@ def stage(kind: str, section: str, written: Node, record: Resolution) -> Stage |
     loaded = plugins.absolute(named.type, record.path.parent)
     requested = str(said.value)
     record.keep(f"{section}.type", loaded if plugins.is_file(loaded) else requested, said)
-    plugin = _load(kind, loaded, section, said, record)
+    plugin = _load(kind, loaded, section, node, said, record)
     fields = field_names(plugin.Params)
     own = placed(given, at_zero, "seed") if "seed" in fields else without(given, "seed")
     asked: dict[str, Any] = {"images": "all", "num_seeds": 1}
@@ -237,14 +166,39 @@ def _is_hopeless(written: Node, node: Node, section: str, record: Resolution) ->
     return is_said or not (written.value is None or written.is_map)
 
 
-def _load(kind: str, name: str, section: str, node: Node, record: Resolution) -> plugins.PluginClass:
+def _load(kind: str, name: str, section: str, node: Node, said: Node, record: Resolution) -> plugins.PluginClass:
+    """The plug-in. Else ConfigError; if the name is one misspelt, `params` are checked as those of the closest type."""
     try:
         return plugins.load(kind, name, record.allow_code)
     except ConfigError as error:
         what = str(error).removeprefix(f"{kind}: ")
-        close = [] if "did you mean" in what else difflib.get_close_matches(name, legacy.TYPES[kind], n=1)
-        what = what.replace("; available:", f"; did you mean {close[0]!r}? available:") if close else what
-        raise ConfigError(f"{node.where}: {section}.type: {what}") from error
+        names = [] if plugins.is_foreign(name) else [*plugins.available(kind), *plugins.installed(kind)]
+        close = difflib.get_close_matches(name, names, n=1)
+        if names and not close and (close := difflib.get_close_matches(name, legacy.TYPES[kind], n=1)):
+            what = what.replace("; available:", f"; did you mean {close[0]!r}? available:")
+        if not close and child(node, "params") is not None:
+            what += "; its params are not checked until it loads"
+        told = ConfigError(f"{said.where}: {section}.type: {what}")
+        record.problems.add(told)
+        if close:
+            _look_on(kind, section, placed(node, replace(said, value=close[0]), "type"), record)
+        raise told from error
+
+
+def _look_on(kind: str, section: str, node: Node, record: Resolution) -> None:
+    """Adds the mistakes that the section has if its type is the guess that `node` names."""
+    problems = Problems(record.path)
+    scratch = Resolution(record.path, record.allow_code, [], problems)
+    scratch.protocol, scratch.meant = record.protocol, record.meant
+    with problems.collect():
+        if kind == "benchmarks":
+            benchmark(node, scratch)
+        else:
+            stage(kind, section, node, scratch)
+    told = set(map(str, record.problems.found))
+    for found in problems.found:
+        if str(found) not in told:
+            record.problems.add(ConfigError(f"{found} (if its type is {plain(node.children['type'])})"))
 
 
 def _params(cls: type, section: str, given: Node, record: Resolution) -> PluginParams:

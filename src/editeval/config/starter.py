@@ -11,11 +11,12 @@ import yaml
 from editeval import plugins
 from editeval.config import ready, short_names
 from editeval.config.schema import Config
-from editeval.config.values import suggestion
+from editeval.config.values import parse_devices, suggestion
+from editeval.config.yaml_tree import FLAG, Source, make
 from editeval.errors import ConfigError
 from editeval.files import write_atomic
 from editeval.plugins import names_code
-from editeval.text import run_command, shell_line
+from editeval.text import as_yaml, run_command, shell_line
 
 _PLACE = "PATH                      # where its data are; the authors' own layout, or see docs/benchmarks.md"
 
@@ -25,6 +26,11 @@ def starter(file: str, words: Mapping[str, str | None]) -> str:
 
     Raises ConfigError, one line, for a name that stands for nothing.
     """
+    for name, word in words.items():
+        if word is not None and not word.strip():
+            raise ConfigError(f"--{name}: is empty; give a value, or leave --{name} out")
+    if words["data"] is not None and words["benchmark"] in (None, "procedural"):
+        raise ConfigError("--data: the built-in benchmark draws its samples and reads no data; add --benchmark NAME")
     default = ready.yaml_sections((ready.folder() / "config.yaml").read_text(encoding="utf-8"))
     benchmark = _benchmark(words["benchmark"], words["data"]) if words["benchmark"] else default["benchmark"]
     authors = ready.folder() / "configs" / "benchmarks" / f"{words['benchmark']}.yaml"
@@ -39,6 +45,8 @@ def starter(file: str, words: Mapping[str, str | None]) -> str:
     if words["model"] or not is_drawn:
         editor = _named("editors", words["model"] or "qwen-image-edit-2511")
     gpus = words["gpus"]
+    if gpus is not None:
+        parse_devices(make(gpus, "", Source("--gpus", "flag --gpus", FLAG)))
     parts = [benchmark, *((_on(gpus, editor), _on(gpus, judge)) if gpus else (editor, judge)), default["evaluation"]]
     commands = {
         f"editeval check {shell_line([file])}": "is it sound? starts nothing",
@@ -76,8 +84,7 @@ def _named(kind: str, word: str) -> list[str]:
     path = short_names.file_of(kind, word)
     if path is not None:
         return ready.yaml_sections(path.read_text(encoding="utf-8"))[section]
-    found = yaml.safe_dump(dict(short_names.sections(kind, word)), sort_keys=False, allow_unicode=True)
-    return found.splitlines(keepends=True)
+    return as_yaml(dict(short_names.sections(kind, word)), width=80).splitlines(keepends=True)
 
 
 def _on(gpus: str, lines: list[str]) -> list[str]:
@@ -96,7 +103,7 @@ def write_resolved(path: Path, config: Config) -> None:
     """Writes `config` with every default and flag in it: a file that gives the same run again."""
     again = run_command("run", path, names_code=names_code(config.resolved))
     text = f"# What this run was started with, every default and flag included. To continue it: {again}\n"
-    text += yaml.safe_dump(dict(config.resolved), sort_keys=False, allow_unicode=True, width=120)
+    text += as_yaml(dict(config.resolved), width=120)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_atomic(path, text.encode("utf-8"))
 

@@ -95,8 +95,11 @@ def suggestion(word: str, known: Collection[str]) -> str:
     return f"; known: {', '.join(sorted(known))}" if known and len(known) <= 16 else ""
 
 
-def unknown(node: Node, known: Collection[str]) -> ConfigError:
-    """The error for a key that nobody reads."""
+def unknown(name: str, node: Node, known: Collection[str]) -> ConfigError:
+    """The error for a key `name` that nobody reads; of a flag such as --data, what it would have set."""
+    if not node.key:
+        listed = f"; it has: {', '.join(sorted(known))}" if known else ""
+        return problem(node, f"sets the parameter `{name}`, which the chosen type does not have{listed}")
     advice = suggestion(node.key.rpartition(".")[2], known) or "; nothing reads it, remove it"
     return problem(node, f"unknown key{advice}")
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.errors import ConfigError, UserError
-from editeval.reports.data import INVALID_JUDGE, MICRO, JsonObject
+from editeval.reports.data import MICRO, JsonObject
 from editeval.reports.judge_trust import CERTIFIED
 from editeval.run import results
-from editeval.run.index import entries, model_of, name_of
+from editeval.run.index import has_failed_judge, model_of, name_of
 from editeval.run.plan import hash_of
 from editeval.run.planted import planted
+from editeval.run.recorded import change_of_ledger
 from editeval.run.results import ShownScoreSet
 from editeval.stats.compare import Scored
 from editeval.stats.equating import Equating
 from editeval.stats.summary import Entry, summarise
-from editeval.store import ledger_seal
+from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
 from editeval.types import Metric, Summary
 
@@ -94,18 +96,16 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
     with RunStore.read(directory) as store:
         shown = results.shown(store)
         if not shown:
-            raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
+            raise UserError(f"{directory}: has no scores; `editeval score {directory} CONFIG` judges it")
         known = {name: score_set for score_set in shown for name in score_set.labels}
-        if store.ledger_state() == ledger_seal.CHANGED:
-            raise UserError(f"{directory}: scores in it were changed by another program; see `editeval verify`")
+        if change := change_of_ledger(store):
+            raise UserError(f"{directory}: {change}")
         label = label or next(iter(known))
         if label not in known:
             raise ConfigError(f"--metric {label}: {directory.name} shows {', '.join(known)}")
         everything = list(results.rows(store, shown))
         states = {row.id: results.state_of(row, label) for row in everything}
         rows = [row for row in everything if states[row.id] != "not_applicable"]
-        entry = entries([directory])[0]
-        has_failed = not entry.is_judge_trusted or entry.badge.startswith(INVALID_JUDGE)
         truth = planted(store, known[label].id, hash_of(row.id for row in everything))
         keys: list[Hashable] = [(row.id, row.instruction) for row in rows]
         made = {edit.sample_id: edit.made.source_sha256 for edit in store.edits() if edit.made}
@@ -118,12 +118,10 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
             judge=known[label].id,
             identity=_identity(store, known[label]),
             certificate=(certificate := _certificate(directory, known[label])),
-            is_judge_trusted=certificate in (None, CERTIFIED) and not (has_failed and known[label] == shown[0]),
+            is_judge_trusted=certificate in (None, CERTIFIED)
+            and not (known[label] == shown[0] and has_failed_judge(store, shown[0])),
             is_equated=known[label].is_equated,
-            scored={
-                key: Scored(row.cluster, results.value_of(row, label), row.category)
-                for key, row in zip(keys, rows, strict=True)
-            },
+            scored=scored_of(rows, label),
             sources={key: made[row.id] for key, row in zip(keys, rows, strict=True) if row.id in made},
             inapplicable=frozenset(
                 (row.id, row.instruction) for row in everything if states[row.id] == "not_applicable"
@@ -132,6 +130,26 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
             entries={key: results.entry_of(row, label) for key, row in zip(keys, rows, strict=True)},
             planted=truth.mean if truth and label == known[label].labels[0] else None,
         )
+
+
+def comparable(runs: Sequence[RunScores]) -> list[RunScores]:
+    """Without samples that do not have the metric, and called after their directories where one name was given twice.
+
+    That a metric does not apply to a sample whose edit failed, another run alone says.
+    """
+    times = Counter(run.name for run in runs)
+    runs = [replace(run, name=run.directory.name) if times[run.name] > 1 else run for run in runs]
+    without = frozenset[Hashable]().union(*(run.inapplicable for run in runs))
+    return [run.only(run.scored.keys() - without) for run in runs] if without else runs
+
+
+def scored_of(rows: Iterable[SampleRow], label: str) -> dict[Hashable, Scored]:
+    """The scores of a metric by (id, instruction), without the samples that do not have it."""
+    return {
+        (row.id, row.instruction): Scored(row.cluster, results.value_of(row, label), row.category)
+        for row in rows
+        if results.state_of(row, label) != "not_applicable"
+    }
 
 
 def headline_scale(directory: Path) -> Metric:

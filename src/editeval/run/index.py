@@ -181,12 +181,24 @@ def _read(store: RunStore, is_running: bool, known: Trusted) -> RunEntry:
     )
     if first is not None:
         entry = replace(_judged(entry, store, first), is_judge_trusted=_is_trusted(store, first, known))
-    written = report_that_holds(store)
-    if written is not None and written.num_samples >= 0 and (first is None or first.id in written.headlines):
-        entry = _reported(entry, written)
-    else:
-        entry = _counted(entry, store, first)
+    written = _told_of(store, first)
+    entry = _counted(entry, store, first) if written is None else _reported(entry, written)
     return replace(entry, state=RUNNING) if is_running else entry
+
+
+def has_failed_judge(store: RunStore, first: ShownScoreSet) -> bool:
+    """Whether a certificate that is there now, or a report that holds, says so of the judge that a run shows first."""
+    written = _told_of(store, first)
+    is_told = written is not None and written.badge.startswith(data.INVALID_JUDGE)
+    return is_told or not _is_trusted(store, first, {})
+
+
+def _told_of(store: RunStore, first: ShownScoreSet | None) -> ReportWritten | None:
+    """The report that holds, if it speaks of these scores."""
+    written = report_that_holds(store)
+    if written is None or written.num_samples < 0:
+        return None
+    return written if first is None or first.id in written.headlines else None
 
 
 def _judged(entry: RunEntry, store: RunStore, first: ShownScoreSet) -> RunEntry:

@@ -15,12 +15,13 @@ from editeval.reports import data
 from editeval.reports.data import JsonObject
 from editeval.reports.i18n import Message
 from editeval.run import index, official, results
+from editeval.run.compared_runs import scored_of
 from editeval.run.index import RunEntry, checkpoint_of
 from editeval.run.plan import hash_of
+from editeval.run.recorded import change_of_ledger
 from editeval.stats.compare import Scored, compare_all
 from editeval.stats.decisions import decide, rank_intervals
 from editeval.stats.summary import summarise
-from editeval.store import ledger_seal
 from editeval.store.ledger_events import Load
 from editeval.store.run_store import RunStore
 from editeval.text import printable
@@ -78,7 +79,7 @@ def _unusable(entry: RunEntry) -> Message | None:
     if not entry.num_scored:
         return Message("out_nothing_scored")
     with RunStore.read(entry.dir) as store:
-        return Message("out_changed") if store.ledger_state() == ledger_seal.CHANGED else None
+        return change_of_ledger(store)
 
 
 def _read(entry: RunEntry) -> _Run:
@@ -96,11 +97,7 @@ def _read(entry: RunEntry) -> _Run:
         return _Run(
             entry=entry,
             samples=hash_of(text for row in rows for text in (row.id, row.instruction)),
-            scores={
-                (row.id, row.instruction): Scored(row.cluster, results.value_of(row, label), row.category)
-                for row in rows
-                if results.state_of(row, label) != "not_applicable"
-            },
+            scores=scored_of(rows, label),
             summary=next((one for one in found if one.category == data.MICRO), None),
             is_equated=first[0].is_equated,
             block={

@@ -16,10 +16,11 @@ from typing import Any
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, UserError
 from editeval.images import FileImage
+from editeval.reports.i18n import Message
 from editeval.run import results
 from editeval.run.plan import Plan, make_plan
 from editeval.stats.summary import running_interval
-from editeval.store import queries
+from editeval.store import ledger_seal, queries
 from editeval.store.ledger_events import RUN, SCORE, Invocation, ReportWritten
 from editeval.store.manifest import ABSENT
 from editeval.store.records import EditSettings
@@ -194,6 +195,11 @@ def report_that_holds(store: RunStore) -> ReportWritten | None:
     written = store.latest(ReportWritten)
     holds = written is not None and queries.is_unchanged_since(store, written.seq, written.event.attempts)
     return written.event if written is not None and holds else None
+
+
+def change_of_ledger(store: RunStore) -> Message | None:
+    """That another program changed edits or scores of the run; None if none did. Reads every row."""
+    return Message("out_changed") if store.ledger_state() == ledger_seal.CHANGED else None
 
 
 def edits_by_policy(store: RunStore) -> list[dict[str, object]]:

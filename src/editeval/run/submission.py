@@ -25,10 +25,10 @@ from editeval.run import official, results
 from editeval.run.counted import headline
 from editeval.run.equated import stale_equated
 from editeval.run.index import label_of
-from editeval.run.recorded import report_that_holds
+from editeval.run.recorded import change_of_ledger, report_that_holds
 from editeval.run.reparse import changes, reparse_of
 from editeval.run.results import ShownScoreSet
-from editeval.store import connection, ledger_seal, manifest, packing
+from editeval.store import connection, manifest, packing
 from editeval.store import ledger as ledgers
 from editeval.store import seal as seals
 from editeval.store import verify as checks
@@ -101,8 +101,8 @@ def _check(store: RunStore) -> None:
         raise UserError(f"{store.dir}: has no scores to submit; `editeval score RUN CONFIG` judges it")
     if report_that_holds(store) is None or not (store.dir / "report.json").is_file():
         raise UserError(f"{store.dir}: its report is not of what it holds now; `editeval report {store.dir}`")
-    if store.ledger_state() == ledger_seal.CHANGED:
-        raise UserError(f"{store.dir}: scores in it were changed by another program; see `editeval verify`")
+    if change := change_of_ledger(store):
+        raise UserError(f"{store.dir}: {change}")
 
 
 def _copy(store: RunStore, path: Path) -> None:

@@ -24,6 +24,7 @@ from typing import TypeAlias
 
 from editeval.errors import MachineError, UserError
 from editeval.files import Folder, StrangeFileError, from_json
+from editeval.reports.i18n import Message
 from editeval.reports.site import page
 from editeval.reports.site.first_page import Comparison, RunView, first_page
 from editeval.reports.site.payload import Block, data_of, read_block
@@ -68,10 +69,15 @@ class ShownRun:
     samples: Collection[str]
     names_code: bool = False  # its configuration names code of the user's own: commands need --allow-code
     is_own: bool = True  # this user made it here
+    change: Message | None = None  # that another program changed its ledger, as of when the viewer began
 
     def block(self) -> Block:
         """Raises UserError for a report that is not there, or cannot be read."""
-        return read_block(self.dir, self.names_code, self.is_own)
+        block = read_block(self.dir, self.names_code, self.is_own)
+        if self.change is None:
+            return block
+        said = [f"{self.name}: {told}" for told in (self.change, self.change.chinese)]
+        return {**block, "warnings": [said, *(block.get("warnings") or ())]}
 
 
 class _Refused(Exception):  # noqa: N818 - not an error of ours: it is the answer

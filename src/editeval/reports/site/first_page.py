@@ -178,6 +178,12 @@ def _saturated(summary: Summary) -> str:
     return saturated(summary.get("interval_kind") or "", summary["num_scored"], at_ends)
 
 
+def _doubts(ones: Sequence[Block]) -> list[str]:
+    """Why there is no interval of some of them, each word once; equal scores need none."""
+    notes = (one.get("interval_note") for one in ones if one.get("reason") != "identical")
+    return [str(note) for note in dict.fromkeys(notes) if note]
+
+
 def _longest(lanes: Sequence[Block]) -> float:
     return max(float(lane["busy_s"] + lane["idle_s"]) for lane in lanes)
 
@@ -214,6 +220,6 @@ def _place(lane: Block) -> str:
 
 _TEXTS = (t, markup.category, markup.message, fixed, share, span, duration, moment)
 _CHARTS = (charts.axis, charts.strip, charts.stacked, charts.bar, charts.gantt)
-_OURS = (_marks, _reach, _at_end, _saturated, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
+_OURS = (_marks, _reach, _at_end, _saturated, _doubts, _longest, change_of, _status, _cell, _about, _pretty, _quoted)
 _GLOBALS: dict[str, object] = {one.__name__.removeprefix("_"): one for one in (*_TEXTS, *_CHARTS, *_OURS)}
 _GLOBALS |= {"WHOLE": WHOLE, "NOTHING": NOTHING}
