@@ -72,7 +72,7 @@ LIBRARIES = {
     **dict.fromkeys(("wandb", "trackio", "mlflow", "swanlab"), (True, ("trackers",))),
     "rich": (True, ("text", "reports", "display", "run", "cli")),
     "pydantic": (True, ("config", "reports", "api")),
-    "yaml": (False, ("config", "judges", "reports")),
+    "yaml": (False, ("config", "judges", "text")),
     "jinja2": (True, ("reports",)),
 }
 # What a model raises becomes a Failure; what a thread raises is raised in the loop; what a plug-in raises, one line; so

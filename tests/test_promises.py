@@ -27,6 +27,9 @@ NAMES = (
     "sweep",
     "runs",
     "how_it_works",
+    "statistics",
+    "operating",
+    "clusters",
 )
 PAGES = ("README.md", "configs/README.md", *(f"docs/{name}.md" for name in NAMES))
 STRONG = re.compile(r"\b(never|always|nothing|nobody|whatever|every|at most|exactly|at once)\b", re.IGNORECASE)

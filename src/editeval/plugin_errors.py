@@ -18,6 +18,7 @@ Made = TypeVar("Made")
 AnyImage = TypeVar("AnyImage", ImageRef, "ImageRef | None")
 INSTALLED = ("site-packages", "dist-packages")
 _OURS = Path(__file__).resolve().parent
+_STANDARD = sysconfig.get_path("stdlib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Origin:
         """Of the module called `name` in `file`. What lies beside an installed package belongs to others."""
         root = file.parents[len(name.split(".")) - (0 if file.name == "__init__.py" else 1)]
         top = root / name.split(".", maxsplit=1)[0]
-        if root.name in INSTALLED or root.is_relative_to(sysconfig.get_path("stdlib")):
+        if root.name in INSTALLED or root.is_relative_to(_STANDARD):
             return cls(file, root, top if top.is_dir() else file)
         return cls(file, root, root)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -163,17 +164,31 @@ def number(value: float | None, digits: int = 0, unit: str = "") -> str:
 
 def plain(value: Any) -> Any:
     """`value` in JSON's own types: a number that is not finite is null, a dataclass a mapping or the text it has."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
     if dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return str(value)
+
+
+def as_yaml(value: object, width: int) -> str:
+    """`value`, of YAML's own types, as YAML: keys in their order, text as itself."""
+    import yaml
+
+    def dumped(by: type[yaml.SafeDumper]) -> str:
+        return str(yaml.dump(value, Dumper=by, allow_unicode=True, sort_keys=False, width=width))
+
+    with contextlib.suppress(UnicodeEncodeError):  # libyaml: ten times faster, but it takes no lone surrogate
+        text = dumped(getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+        if "\\U" not in text:  # and escapes an emoji
+            return text
+    return dumped(yaml.SafeDumper)
 
 
 def stem_of(name: str) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from command_line import cli
+from editeval.certificates import certificate
+from editeval.store.run_store import RunStore
 
 BASE = """\
 benchmark: {type: procedural, params: {num_per_category: 8, size: 64}}
@@ -57,6 +59,23 @@ def test_what_is_not_decided_says_how_many_samples_would(made: Path) -> None:
     assert "cannot be decided with 40 samples" in found.stdout and "would decide" in found.stdout
 
 
+def test_a_judge_that_failed_decides_nothing_and_runs_have_the_names_they_were_given(
+    made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(made / "outputs", tmp_path / "outputs", symlinks=True)
+    shutil.copy(made / "good.yaml", tmp_path)
+    assert cli("run", "good.yaml", "--name", "first", cwd=tmp_path).returncode == 0
+    told = json.loads(cli("gate", "first", "bad", "--margin", "0.1", "--json", cwd=tmp_path).stdout)
+    assert told["outcome"] == "fails" and told["runs"]["a"]["name"] == "first"
+    assert told["sentence"].startswith("fails: bad-") and "is worse than first by" in told["sentence"]
+    (run,) = tmp_path.glob("outputs/bad-*")
+    key = next(one["id"] for one in json.loads((run / "report.json").read_bytes())["run"]["judgings"])
+    failed = {"schema_version": certificate.SCHEMA_VERSION, "suite": certificate.SUITE, "key": key}
+    certificate.write(tmp_path / "outputs", failed | {"verdict": "not certified"}, [])
+    found = cli("gate", "first", "bad", "--margin", "0.1", cwd=tmp_path)
+    assert found.returncode == 3 and "the judge failed a certificate" in " ".join(found.stdout.split())
+
+
 def test_an_edit_that_failed_in_the_second_run_counts_as_the_worst_score(made: Path) -> None:
     told = json.loads(cli("gate", "good", "failing", "--margin", "0.1", "--json", cwd=made).stdout)["scores"]
     assert told["num_failed"] > 0 and told["num_pairs"] == 40
@@ -67,11 +86,16 @@ def test_an_edit_that_failed_in_the_second_run_counts_as_the_worst_score(made: P
 
 def test_a_score_that_is_missing_leaves_it_open_and_names_the_way_out(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "outputs", tmp_path / "outputs", symlinks=True)
-    (ledger,) = tmp_path.glob("outputs/twin-*/ledger.sqlite")
-    with sqlite3.connect(ledger) as connection:
-        connection.execute("UPDATE scores SET value = NULL, reason = 'unparsed' WHERE sample_id LIKE 'causal/%'")
+    (run,) = tmp_path.glob("outputs/twin-*")
+    with RunStore.reopen(run) as store:
+        causal = [name for name in store.sample_ids() if name.startswith("causal/")]
+        store.forget_scores(store.judgings()[0].id, causal)  # as `retry` does
     found = cli("gate", "good", "twin", "--margin", "25%", cwd=tmp_path)
     assert found.returncode == 3 and "8 scores are missing in the second run" in found.stdout, found.stdout
+    with sqlite3.connect(run / "ledger.sqlite") as connection:
+        connection.execute("UPDATE scores SET value = 9.9")
+    changed = cli("gate", "good", "twin", "--margin", "25%", cwd=tmp_path)
+    assert changed.returncode == 2 and "changed by another program" in changed.stderr and not changed.stdout
 
 
 def test_pixels_are_shown_as_diagnosis_with_the_paths_of_what_differs_most(made: Path) -> None:
@@ -88,8 +112,8 @@ def test_pixels_are_shown_as_diagnosis_with_the_paths_of_what_differs_most(made:
     ("second", "said"),
     [
         ("seeded", "other base seeds, 0 and 7"),
-        ("fewer", "other samples: 40 and 5"),
-        ("judged", "the judges differ"),
+        ("fewer", "cover different samples (40 and 5, 5 in common)"),
+        ("judged", "were judged differently (params.object_share 0.01 and 0.5)"),
         ("bare", "has no scores"),
         ("good", "name two runs"),
     ],

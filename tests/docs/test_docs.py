@@ -21,10 +21,12 @@ import yaml
 from PIL import Image
 
 from command_line import cli
+from editeval import plugins
 from editeval.cli.parser import build_legacy_parser, build_parser
 from editeval.config.load import load_mapping
 from editeval.config.schema import SECTIONS
 from editeval.errors import UserError
+from editeval.judges.protocols.protocol import PROTOCOLS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import docs_pages
@@ -180,6 +182,12 @@ def test_what_is_made_of_the_code_names_all_of_it() -> None:
     old = docs_pages.old_keys()
     moved = [old_key for old_key, _ in docs_pages.legacy._MOVES]
     assert all(f"`{key}`" in old for key in [*moved, *docs_pages.legacy.NO_EFFECT])
+
+
+@pytest.mark.parametrize("name", ["docs/judges.md", "docs/judges.zh-CN.md"])
+def test_the_page_of_judges_names_each_judge_and_protocol(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert [word for word in (*plugins.available("judges"), *PROTOCOLS) if f"`{word}`" not in text] == []
 
 
 def test_the_timelines_are_those_that_simulate_draws(tmp_path: Path) -> None:

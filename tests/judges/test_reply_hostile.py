@@ -12,8 +12,7 @@ from unseen_replies import ABOUT_THE_EDIT, UNSEEN
 from editeval.errors import Reason
 from editeval.judges.chat.messages import JSON_SCHEMAS, NUMBER
 from editeval.judges.parsing import answers
-from editeval.judges.parsing.answers import CANNOT_JUDGE
-from editeval.judges.parsing.reply import ParsedReply, Reply
+from editeval.judges.parsing.reply import CANNOT_JUDGE, ParsedReply, Reply
 from editeval.judges.protocols import protocol as protocols
 
 

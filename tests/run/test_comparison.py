@@ -217,7 +217,7 @@ def test_a_sample_that_does_not_have_the_metric_is_left_out_of_a_run_whose_edit_
     first, second = (read_scores(next((place / "outputs").glob(f"{name}-*"))) for name in ("good", "also"))
     key, *kept = second.scored
     without = replace(second.only(kept), inapplicable=frozenset([key]))
-    runs = comparison._with_metric([first, without])
+    runs = comparison.comparable([first, without])
     assert [set(run.scored) for run in runs] == [set(kept)] * 2
     assert comparison._fitting(runs, comparison.ComparisonPlan()) == []
 

@@ -16,7 +16,7 @@ from editeval.config.yaml_tree import FLAG, Source, make
 from editeval.errors import ConfigError
 from editeval.files import Folder
 from editeval.plugins import names_code
-from editeval.text import run_command, shell_line
+from editeval.text import as_yaml, run_command, shell_line
 
 RESOLVED = "config.yaml"  # in a run directory
 
@@ -86,8 +86,7 @@ def _named(kind: str, word: str) -> list[str]:
     path = short_names.file_of(kind, word)
     if path is not None:
         return ready.yaml_sections(path.read_text(encoding="utf-8"))[section]
-    found = yaml.safe_dump(dict(short_names.sections(kind, word)), sort_keys=False, allow_unicode=True)
-    return found.splitlines(keepends=True)
+    return as_yaml(dict(short_names.sections(kind, word)), width=80).splitlines(keepends=True)
 
 
 def _on(gpus: str, lines: list[str]) -> list[str]:
@@ -106,8 +105,7 @@ def write_resolved(run: Folder, config: Config) -> None:
     """Writes `config` with every default and flag in it: a file that gives the same run again."""
     again = run_command("run", run.root / RESOLVED, names_code=names_code(config.resolved))
     text = f"# What this run was started with, every default and flag included. To continue it: {again}\n"
-    text += yaml.safe_dump(dict(config.resolved), sort_keys=False, allow_unicode=True, width=120)
-    data = text.encode("utf-8")
+    data = (text + as_yaml(dict(config.resolved), width=120)).encode("utf-8")
     if not run.is_file(RESOLVED) or run.read(RESOLVED) != data:
         run.write(RESOLVED, data)
 

@@ -12,7 +12,6 @@ from editeval.config.schema import Tracking
 from editeval.config.values import build, field_names
 from editeval.config.yaml_tree import Node, problem
 from editeval.errors import ConfigError
-from editeval.http.client import parse_url
 
 SERVICES: tuple[str, ...] = get_args(get_type_hints(Tracking)["type"])
 
@@ -50,6 +49,8 @@ def _check_host(found: Tracking, section: Node) -> None:
         if found.host.count("/") != 1 or ":" in found.host:
             raise problem(node, f"must be a Space, owner/name, got {found.host!r}")
         return
+    from editeval.http.client import parse_url  # with http and ssl: 25 ms that most commands do not need
+
     server = parse_url(f"{node.where}: {node.key}", found.host)
     if found.type == "wandb" and server.scheme == "http" and not server.is_loopback:
         raise problem(node, f"{found.host} would get the key of wandb unencrypted; use https")

@@ -26,6 +26,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -254,12 +255,16 @@ def _source_file(stem: Path) -> Path | None:
     return None
 
 
-def _imports(source: bytes, name: str, is_package: bool) -> Iterator[str]:
+@lru_cache(maxsize=256)
+def _imports(source: bytes, name: str, is_package: bool) -> tuple[str, ...]:
     """Names that may be modules: `from a import b` may mean a.b as well as a."""
     try:
-        tree = _parsed(source)
+        return tuple(_imported(_parsed(source), name, is_package))
     except (SyntaxError, ValueError):
-        return  # importing it raises the error
+        return ()  # importing it raises the error
+
+
+def _imported(tree: ast.Module, name: str, is_package: bool) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

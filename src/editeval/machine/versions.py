@@ -101,8 +101,10 @@ def recorded() -> dict[str, str]:
     return installed(_RECORDED) | ({"git_commit": commit} if commit else {})
 
 
+@cache
 def _git_commit(root: Path) -> str:
-    """Commit of the checkout at `root`, "-dirty" if files differ; "" if `root` is not one or git is absent."""
+    """Commit of the checkout at `root` when it was first asked for, which is nearest to the code that was imported;
+    "-dirty" if files differ; "" if `root` is not one or git is absent."""
     if not (root / ".git").exists():
         return ""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

@@ -50,8 +50,8 @@ def gate_markdown(found: JsonObject) -> str:
 
 def _facts(found: JsonObject) -> Iterator[tuple[str, str]]:
     told, metric = found["scores"], found["metric"]
-    yield "A", found["runs"]["a"]["run"]
-    yield "B", found["runs"]["b"]["run"]
+    yield "A", found["runs"]["a"]["name"]
+    yield "B", found["runs"]["b"]["name"]
     yield "metric", f"{metric['name']}, {'higher' if metric['is_higher_better'] else 'lower'} is better"
     yield "margin", f"{told['margin']:g}"
     interval = f", {_signed(told['low'])} to {_signed(told['high'])} (each end 95 %, one-sided)"

@@ -11,7 +11,7 @@ from editeval.errors import MachineError
 from editeval.machine.hub import client_errors
 from editeval.reports.data import MACRO, JsonObject, scored_value
 from editeval.store.records import SampleRow
-from editeval.text import printable
+from editeval.text import as_yaml, printable
 
 
 def write_folder(report: JsonObject, rows: Iterable[SampleRow], run: Path, folder: Path) -> None:
@@ -58,12 +58,10 @@ def results(report: JsonObject) -> list[dict[str, object]]:
 
 
 def _card(report: JsonObject) -> str:
-    import yaml
-
     run = report["run"]
     index = [{"name": printable(run["editor"]), "results": results(report)}]
     head = {"tags": ["editeval", "image-editing"], "configs": [{"config_name": "default", "data_dir": "."}]}
-    text = yaml.safe_dump({**head, "model-index": index}, allow_unicode=True, sort_keys=False)
+    text = as_yaml({**head, "model-index": index}, width=80)
     counts = report["coverage"]
     lines = [
         f"# {printable(run['editor'])} on {printable(run['benchmark'])}",

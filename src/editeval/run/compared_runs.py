@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
     with RunStore.read(directory) as store:
         shown = results.shown(store)
         if not shown:
-            raise UserError(f"{directory}: has no scores; name a judge of pairs of edits with --judge")
+            raise UserError(f"{directory}: has no scores; `editeval score {directory} CONFIG` judges it")
         known = {name: score_set for score_set in shown for name in score_set.labels}
         if change := change_of_ledger(store):
             raise UserError(f"{directory}: {change}")
@@ -129,6 +130,17 @@ def read_scores(directory: Path, label: str = "") -> RunScores:
             entries={key: results.entry_of(row, label) for key, row in zip(keys, rows, strict=True)},
             planted=truth.mean if truth and label == known[label].labels[0] else None,
         )
+
+
+def comparable(runs: Sequence[RunScores]) -> list[RunScores]:
+    """Without samples that do not have the metric, and called after their directories where one name was given twice.
+
+    That a metric does not apply to a sample whose edit failed, another run alone says.
+    """
+    times = Counter(run.name for run in runs)
+    runs = [replace(run, name=run.directory.name) if times[run.name] > 1 else run for run in runs]
+    without = frozenset[Hashable]().union(*(run.inapplicable for run in runs))
+    return [run.only(run.scored.keys() - without) for run in runs] if without else runs
 
 
 def scored_of(rows: Iterable[SampleRow], label: str) -> dict[Hashable, Scored]:

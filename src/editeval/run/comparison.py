@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -14,7 +13,15 @@ from editeval.reports.comparison_tables import sentences
 from editeval.reports.data import JsonObject
 from editeval.reports.site.write import FIRST_FILE
 from editeval.run import results
-from editeval.run.compared_runs import RunScores, differences, headline_scale, other_sources, read_scores, scored_of
+from editeval.run.compared_runs import (
+    RunScores,
+    comparable,
+    differences,
+    headline_scale,
+    other_sources,
+    read_scores,
+    scored_of,
+)
 from editeval.stats.compare import Comparison, Scored, compare_all
 from editeval.stats.decisions import Decision, decide, rank_intervals
 from editeval.stats.intervals import EQUATED
@@ -49,7 +56,7 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
     if not 2 <= len(places) <= MAX_RUNS:
         what = "takes two runs or more" if len(places) < 2 else f"takes at most {MAX_RUNS} runs at once"
         raise ConfigError(f"compare {what}, got {len(places)}")
-    runs = _with_metric(_told_apart([read_scores(directory, plan.metric) for directory in places]))
+    runs = comparable([read_scores(directory, plan.metric) for directory in places])
     remarks = _fitting(runs, plan)
     letters = {run.name: _letter(number) for number, run in enumerate(runs)}
     base = next((run for run in runs if run.directory == plan.baseline), None)
@@ -90,18 +97,6 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
         else None,
     }
     return {**document, "sentences": list(sentences(document))}
-
-
-def _told_apart(runs: Sequence[RunScores]) -> list[RunScores]:
-    """Runs that were given one name are called after their directories."""
-    times = Counter(run.name for run in runs)
-    return [replace(run, name=run.directory.name) if times[run.name] > 1 else run for run in runs]
-
-
-def _with_metric(runs: Sequence[RunScores]) -> list[RunScores]:
-    """Without samples that do not have the metric: of an edit that failed, another run alone says so."""
-    without = frozenset[Hashable]().union(*(run.inapplicable for run in runs))
-    return [run.only(run.scored.keys() - without) for run in runs] if without else list(runs)
 
 
 def _fitting(runs: Sequence[RunScores], plan: ComparisonPlan) -> list[str]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from editeval.errors import ConfigError, ImageError, UserError
 from editeval.reports.data import JsonObject
-from editeval.run import results
+from editeval.run.compared_runs import RunScores, comparable, differences, read_scores
 from editeval.stats import noninferiority
 from editeval.stats.noninferiority import GatePair, GateVerdict
 from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
-from editeval.text import one_line
 from editeval.types import Metric
 
 NUM_SHOWN = 5  # samples that differ most
+INVALID = "invalid_judge"  # why nothing is decided, besides the words of `noninferiority`
 MEASURES = ("l1", "psnr", "ssim")
 _MARGIN = re.compile(r"\s*([0-9.eE+-]+)\s*(%?)\s*")
 
@@ -28,27 +28,37 @@ _MARGIN = re.compile(r"\s*([0-9.eE+-]+)\s*(%?)\s*")
 def gate(first: Path, second: Path, margin: str, has_pixels: bool = True) -> JsonObject:
     """What was decided about the run in `second` against the one in `first`, and how their edits differ.
 
-    Raises UserError, one line, for runs that cannot be compared sample by sample: another benchmark, other samples,
-    seeds or judge; and for a margin that is none.
+    Nothing is decided by a judge that failed a certificate or the controls of a run. Raises UserError, one line, for
+    runs that cannot be compared sample by sample: another benchmark, other samples, seeds or judge; for changed scores;
+    and for a margin that is none.
     """
     if first.resolve() == second.resolve():
         raise ConfigError(f"gate: {first} twice; name two runs")
+    runs = comparable([read_scores(directory) for directory in (first, second)])
     with RunStore.read(first) as a, RunStore.read(second) as b:
-        metric = _metric(a, b)
-        rows = {row.id: row for row in results.rows(a, results.shown(a)[:1])}
-        others = {row.id: row for row in results.rows(b, results.shown(b)[:1])}
-        _check_same(a, b, rows, others)
+        _check_same(runs[0], runs[1], [store.manifest["identity"].get("seed") for store in (a, b)])
+        metric = runs[0].metric
         allowed = margin_of(margin, metric)
-        label = results.labels(results.shown(a)[:1])[0], results.labels(results.shown(b)[:1])[0]
-        pairs = [_pair(row, others[key], label) for key, row in rows.items()]
+        rows, others = _rows(a), _rows(b)
+        pairs = [
+            GatePair(one.cluster, one.value, runs[1].scored[key].value, has_failed=others[key].status == "failed")
+            for key, one in runs[0].scored.items()
+        ]
         verdict = noninferiority.judge(pairs, metric, allowed)
+        if not all(run.is_judge_trusted for run in runs):
+            verdict = replace(verdict, outcome="undecided", note=INVALID)
+        both = [
+            _Sides(one, others[key], runs[0].scored[key].value, runs[1].scored[key].value)
+            for key, one in rows.items()
+            if key in runs[0].scored and one.status == others[key].status == "done"
+        ]
         return {
             "outcome": verdict.outcome,
-            "runs": {name: _about(store) for name, store in (("a", a), ("b", b))},
+            "runs": {name: _about(store, run) for name, store, run in zip("ab", (a, b), runs, strict=True)},
             "metric": asdict(metric),
             "scores": asdict(verdict),
-            "edits": _edits(a, b, rows, others, label) if has_pixels else None,
-            "sentence": _sentence(a.dir.name, b.dir.name, metric, verdict),
+            "edits": _edits(a, b, both) if has_pixels else None,
+            "sentence": _sentence(runs[0].name, runs[1].name, metric, verdict),
         }
 
 
@@ -73,72 +83,55 @@ def margin_of(text: str, metric: Metric) -> float:
     return value
 
 
-def _metric(a: RunStore, b: RunStore) -> Metric:
-    """Of the headline. Raises UserError if the runs do not show the same scores."""
-    shown = [results.shown(store)[:1] for store in (a, b)]
-    for store, found in zip((a, b), shown, strict=True):
-        if not found:
-            raise UserError(f"{store.dir}: has no scores; `editeval score {store.dir} CONFIG` judges it")
-        if found[0].is_equated:
+def _check_same(mine: RunScores, other: RunScores, seeds: Sequence[object]) -> None:
+    """Raises UserError for another benchmark, other samples, source images, judge or base seeds; for bridged scores."""
+    for run in (mine, other):
+        if run.is_equated:
             raise UserError(
-                f"{store.dir}: shows scores carried over by a bridge, whose error no pair of samples shows; "
-                f"`editeval report {store.dir} --scores NAME` shows others"
+                f"{run.directory}: shows scores carried over by a bridge, whose error no pair of samples shows; "
+                f"`editeval report {run.directory} --scores NAME` shows others"
             )
-    mine, other = shown[0][0], shown[1][0]
-    if mine.id != other.id:
+    names = f"gate: {mine.name} and {other.name}"
+    for what in differences(mine, other):
         raise UserError(
-            f"gate: the judges differ: {a.dir.name} shows {mine.title}, {b.dir.name} {other.title}; "
-            "`editeval score` judges a run again, `editeval report RUN --scores NAME` shows other scores"
+            f"{names} {what}; run both on the same samples, with one judge (`editeval score` judges a run again, "
+            "`editeval report RUN --scores NAME` shows other scores)"
         )
-    label = results.labels(shown[0])[0]
-    return results.scales(a, shown[0]).get(label) or Metric(label)
+    if seeds[0] != seeds[1]:
+        raise UserError(f"{names} have other base seeds, {seeds[0]} and {seeds[1]}; run both with the same --seed")
 
 
-def _check_same(a: RunStore, b: RunStore, rows: Mapping[str, SampleRow], others: Mapping[str, SampleRow]) -> None:
-    """Raises UserError for another benchmark, other samples, other base seeds."""
-    names = f"{a.dir.name} and {b.dir.name}"
-    told = [store.manifest["identity"] for store in (a, b)]
-    if told[0].get("benchmark") != told[1].get("benchmark"):
-        raise UserError(f"gate: {names} are of different benchmarks, or of one that changed; run both on the same")
-    odd = rows.keys() ^ others.keys()
-    if odd:
-        one = one_line(min(odd))
-        raise UserError(
-            f"gate: {names} have other samples: {len(rows)} and {len(others)}, {one!r} is only in one of them; "
-            "run both with the same --limit, --categories and --sample"
-        )
-    changed = next((key for key, row in rows.items() if row.instruction != others[key].instruction), None)
-    if changed is not None:
-        raise UserError(f"gate: {names} have other instructions, of {one_line(changed)!r} at least; run both again")
-    if told[0].get("seed") != told[1].get("seed"):
-        seeds = " and ".join(str(one.get("seed")) for one in told)
-        raise UserError(f"gate: {names} have other base seeds, {seeds}; run both with the same --seed")
+def _rows(store: RunStore) -> dict[Hashable, SampleRow]:
+    return {(row.id, row.instruction): row for row in store.rows(None)}
 
 
-def _pair(row: SampleRow, other: SampleRow, labels: tuple[str, str]) -> GatePair:
-    values = results.value_of(row, labels[0]), results.value_of(other, labels[1])
-    return GatePair(row.cluster, *values, has_failed=other.status == "failed")
-
-
-def _about(store: RunStore) -> JsonObject:
-    identity = store.manifest["identity"]
+def _about(store: RunStore, run: RunScores) -> JsonObject:
     return {
+        "name": run.name,
         "run": store.dir.name,
         "directory": str(store.dir),
         "run_id": store.manifest["run_id"],
-        "editor": identity.get("editor"),
+        "editor": store.manifest["identity"].get("editor"),
     }
 
 
 # -- how the edits differ --------------------------------------------------------------------------------------------
 
 
-def _edits(
-    a: RunStore, b: RunStore, rows: Mapping[str, SampleRow], others: Mapping[str, SampleRow], labels: tuple[str, str]
-) -> JsonObject:
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """A sample that both runs edited, and its two scores."""
+
+    row: SampleRow
+    other: SampleRow
+    score: float | None
+    other_score: float | None
+
+
+def _edits(a: RunStore, b: RunStore, both: Sequence[_Sides]) -> JsonObject:
     """Differences of the pixels of both edits, where both are done: for looking, they decide nothing."""
-    both = [key for key, row in rows.items() if row.status == others[key].status == "done"]
-    differing = [key for key in both if rows[key].sha256 != others[key].sha256]
+    sides = {one.row.id: one for one in both}
+    differing = [key for key, one in sides.items() if one.row.sha256 != one.other.sha256]
     images_a, images_b = ({edit.sample_id: edit for edit in store.edits()} for store in (a, b))
 
     def measured(key: str) -> dict[str, float] | str:
@@ -161,9 +154,9 @@ def _edits(
         "median": {name: _median([one[name] for one in everything]) for name in MEASURES},
         "most_different": [
             numbers[key]
-            | {"sample": key, "score_a": results.value_of(rows[key], labels[0])}
-            | {"score_b": results.value_of(others[key], labels[1])}
-            | {"edit_a": str(a.dir / str(rows[key].edited_path)), "edit_b": str(b.dir / str(others[key].edited_path))}
+            | {"sample": key, "score_a": sides[key].score, "score_b": sides[key].other_score}
+            | {"edit_a": str(a.dir / str(sides[key].row.edited_path))}
+            | {"edit_b": str(b.dir / str(sides[key].other.edited_path))}
             for key in most
         ],
     }
@@ -201,6 +194,8 @@ def _sentence(a: str, b: str, metric: Metric, told: GateVerdict) -> str:
 
 
 def _why_undecided(told: GateVerdict) -> str:
+    if told.note == INVALID:
+        return ": the judge failed a certificate, or the controls of a run."
     if told.note == "no_scale":
         return ": the metric has no worst value that could stand in for what is missing or seldom."
     if told.note:

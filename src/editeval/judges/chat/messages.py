@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from editeval.errors import ImageError
 from editeval.images import decode
-from editeval.judges.parsing.answers import CANNOT_JUDGE
-from editeval.judges.parsing.reply import LABELS, Reply
+from editeval.judges.parsing.reply import CANNOT_JUDGE, LABELS, Reply
 from editeval.judges.protocols.protocol import Preparation, Question, ShownImage
 from editeval.types import JudgeRequest
 

@@ -25,12 +25,20 @@ from statistics import fmean, stdev
 
 from editeval.errors import Reason
 from editeval.judges.parsing import number, prose
-from editeval.judges.parsing.reply import ABSTAINED, EDGES, LABELS, ParsedReply, Reply, UnparsableReply, normalised
+from editeval.judges.parsing.reply import (
+    ABSTAINED,
+    CANNOT_JUDGE,
+    EDGES,
+    LABELS,
+    ParsedReply,
+    Reply,
+    UnparsableReply,
+    normalised,
+)
 
 VERSION, _LABELS_VERSION = 5, 4
 """Go up whenever a reply may be read differently than before: one in words, and one by its label alone."""
 
-CANNOT_JUDGE = "cannot judge"
 _KEYS = {"score", "reasoning", "reason"}
 _FENCE = re.compile(r"```[ \t]{0,3}(?:json|text|plaintext|markdown)?[ \t]{0,3}\n", re.IGNORECASE)
 _QUOTED = re.compile(

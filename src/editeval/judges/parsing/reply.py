@@ -17,6 +17,8 @@ LABELS = tuple("0123456789")
 """The answers of a question that is answered by one label; each is a single token of the judge."""
 ABSTAINED = "X"
 """The label of a judge that cannot judge."""
+CANNOT_JUDGE = "cannot judge"
+"""The same in words."""
 
 
 class UnparsableReply(Exception):  # noqa: N818 - not an error: it is the result

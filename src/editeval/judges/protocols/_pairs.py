@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from editeval.errors import Reason
 from editeval.judges.parsing import number, prose
-from editeval.judges.parsing.answers import CANNOT_JUDGE, spoken, unfenced, unique_keys
-from editeval.judges.parsing.reply import EDGES, ParsedReply, UnparsableReply
+from editeval.judges.parsing.answers import spoken, unfenced, unique_keys
+from editeval.judges.parsing.reply import CANNOT_JUDGE, EDGES, ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import Protocol, Question, first_reason, kept_replies, read
 from editeval.types import JudgeRequest, Metric
 

@@ -24,8 +24,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE
-from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
+from editeval.judges.parsing.reply import CANNOT_JUDGE, ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import (
     OfficialSettings,
     Preparation,

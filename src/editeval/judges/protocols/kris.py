@@ -26,8 +26,8 @@ from functools import partial
 from typing import ClassVar
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE, AsPublished
-from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
+from editeval.judges.parsing.answers import AsPublished
+from editeval.judges.parsing.reply import CANNOT_JUDGE, ParsedReply, UnparsableReply
 from editeval.judges.protocols._kris_words import LABELS, PUBLISHED_LABELS, WORDS
 from editeval.judges.protocols.protocol import (
     NOT_APPLICABLE,

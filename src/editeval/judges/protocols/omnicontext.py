@@ -20,8 +20,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from editeval.errors import Reason
-from editeval.judges.parsing.answers import CANNOT_JUDGE, unique_keys
-from editeval.judges.parsing.reply import ParsedReply, UnparsableReply
+from editeval.judges.parsing.answers import unique_keys
+from editeval.judges.parsing.reply import CANNOT_JUDGE, ParsedReply, UnparsableReply
 from editeval.judges.protocols.protocol import (
     OfficialSettings,
     Preparation,

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from editeval.errors import FAMILIES, ConfigError, Reason
-from editeval.judges.parsing import answers
 from editeval.judges.parsing.prompt_files import PromptSource as PromptSource
 from editeval.judges.parsing.prompt_files import text_digest as text_digest
 from editeval.judges.parsing.reply import ParsedReply, Reply
@@ -182,6 +181,8 @@ def max_images(protocol: Protocol) -> int:
 
 def reader(protocol: Protocol) -> int:
     """The version of the parser that reads its answers."""
+    from editeval.judges.parsing import answers  # its expressions take 60 ms, which most runs do not need
+
     return answers.version_of(answer_formats(protocol))
 
 
@@ -233,6 +234,8 @@ def scores(
 
 def read(protocol: Protocol, answer: str, reply: Reply, min_label_mass: float) -> ParsedReply:
     """What `reply` says, given the answer format that was asked for."""
+    from editeval.judges.parsing import answers
+
     return answers.read(answer, reply, min_label_mass, protocol.grammars)
 
 

@@ -21,8 +21,8 @@ from typing import ClassVar
 
 from editeval.errors import Reason
 from editeval.judges.parsing import number
-from editeval.judges.parsing.answers import CANNOT_JUDGE, AsPublished
-from editeval.judges.parsing.reply import UnparsableReply
+from editeval.judges.parsing.answers import AsPublished
+from editeval.judges.parsing.reply import CANNOT_JUDGE, UnparsableReply
 from editeval.judges.protocols._pairs import PairwiseProtocol, check_seen, scales_of, shown_edits
 from editeval.judges.protocols.protocol import Question, ShownImage, field
 from editeval.judges.protocols.unified_reward import SETTINGS, SHOWN, source_of

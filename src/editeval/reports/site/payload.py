@@ -33,7 +33,7 @@ from editeval.reports.judge_trust import control_lines
 from editeval.reports.official_numbers import claim_lines, official_lines
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.store.records import SampleRow
-from editeval.text import plain, run_command
+from editeval.text import as_yaml, plain, run_command
 from editeval.types import Metric
 
 CHUNK = 500  # samples per file
@@ -282,9 +282,7 @@ def _commands(report: Report, seen: Survey) -> dict[str, str]:
 
 
 def _yaml(value: object) -> str:
-    import yaml
-
-    return str(yaml.safe_dump(plain(value), allow_unicode=True, sort_keys=False, width=100)) if value else ""
+    return as_yaml(plain(value), width=100) if value else ""
 
 
 PLACE = "report/data/run.js"  # in the run directory
