@@ -232,19 +232,51 @@ WHAT_TO_DO: Mapping[str, str] = {
     "spending": "`max_calls` or `max_usd` is reached. Raise it, and the same command goes on.",
     "machine": "This machine lacks something: the message says what to install or to change.",
 }
-_ERRORS = re.compile(r"[A-Z]\w*Error|problem|_problem|Failure")
+_ERRORS = re.compile(r"[A-Z]\w*Error|problem|_problem|refusal|Failure")
+_SAYS_WHY = re.compile(r"problem|why|stranger|refus|lack")
+"""In the name of a function whose text becomes a message."""
 
 
 def messages() -> list[tuple[str, str]]:
     """(file, text) of each message of an error in the code, with … for what is filled in."""
     found = {}
     for path in sorted(SRC.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _ERRORS.fullmatch(_name(node.func)):
-                texts = [text for argument in node.args if len((text := _template(argument)).split()) > 2]
-                if texts:
-                    found["; ".join(texts)] = str(path.relative_to(SRC))
+        for function in _functions(ast.parse(path.read_text(encoding="utf-8"))):
+            for text in _said_by(function):
+                if len(re.findall(r"[A-Za-z]{2,}", text)) > 1:
+                    found[text] = str(path.relative_to(SRC))
     return sorted(((file, text) for text, file in found.items()), key=lambda pair: (pair[0], pair[1].lower()))
+
+
+def _functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """Functions, each with what is in it, and the rest of the module."""
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    yield ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)], [])
+
+
+def _said_by(function: ast.AST) -> Iterator[str]:
+    """Texts of the errors that a function makes, also where a name holds them, and reasons that it returns."""
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and _ERRORS.fullmatch(_name(n.func))]
+    arguments = [argument for call in calls for argument in call.args]
+    for call in calls:
+        yield "; ".join(text for argument in call.args if len((text := _template(argument)).split()) > 1)
+    if _SAYS_WHY.search(getattr(function, "name", "")):
+        arguments += [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and n.value is not None]
+        yield from (text for argument in arguments for text in _alternatives(argument))
+    names = {n.id for argument in arguments for n in ast.walk(argument) if isinstance(n, ast.Name)}
+    for node in ast.walk(function):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(node, ast.Assign | ast.AugAssign) and names & {n.id for n in targets if isinstance(n, ast.Name)}:
+            yield from _alternatives(node.value)
+
+
+def _alternatives(node: ast.expr) -> Iterator[str]:
+    """The templates that an expression may be: both of `a if b else c`."""
+    if isinstance(node, ast.IfExp):
+        yield from _alternatives(node.body)
+        yield from _alternatives(node.orelse)
+    else:
+        yield _template(node)
 
 
 def _name(node: ast.expr) -> str:
@@ -300,8 +332,21 @@ def troubleshooting(say: Say) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+OF_THE_PARSER = (
+    "unrecognized arguments: …; did you mean …?",
+    "the following arguments are required: …",
+    "argument …: invalid choice: … (choose from …); did you mean …?",
+    "argument …: invalid int value: …",
+    "argument …: invalid float value: …",
+    "argument …: expected one argument",
+    "argument …: expected at least one argument",
+    "argument …: not allowed with argument …",
+)
+"""What argparse says; `editeval COMMAND --help` has what it wants."""
+
+
 def _message_lists() -> Iterator[str]:
-    by_package: dict[str, list[str]] = {}
+    by_package: dict[str, list[str]] = {"command line": list(OF_THE_PARSER)}
     for file, text in messages():
         by_package.setdefault(file.split("/")[0].removesuffix(".py"), []).append(text)
     for package, texts in by_package.items():
