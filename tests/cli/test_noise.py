@@ -5,16 +5,22 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from command_line import cli
 from editeval.reports.noise_text import render_noise
 from editeval.run.noise_runs import Repeats, noise_plan
+from editeval.stats import noise
 from editeval.store.run_store import RunStore
 
 CONFIG = """\
@@ -113,11 +119,58 @@ def test_more_samples_and_a_score_that_comes_or_goes_leave_the_others_drawn(made
 
 
 def test_scores_that_are_all_alike_tell_no_error_of_the_mean(made: Any) -> None:
-    told = {**made[1], "mean": {**made[1]["mean"], "now": 0.0, "fixed": 0.0, "spending": []}}
+    alike = np.full((12, 2, 3), 7.3)
+    names = [f"image {n}" for n in range(12)]
+    costs = noise.Costs(1.0, 1.0)
+    mean = asdict(noise.mean_error(noise.components(alike, names), alike, names, (12, 100), costs))
+    assert (mean["now"], mean["now_note"], mean["fixed"], mean["fixed_note"]) == (None, "no_variation") * 2
+    assert mean["effect"] is None and not mean["spending"]
     console = Console(file=io.StringIO(), width=200)
-    render_noise(told, console)
+    render_noise({**made[1], "mean": mean}, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "all alike" in text and "Standard error" not in text
+
+
+def test_repeats_that_are_alike_have_no_error_of_0(made: Any) -> None:
+    alike = np.repeat(np.linspace(0, 7.3, 12)[:, None, None], 2, axis=1)
+    names = [f"image {n}" for n in range(12)]
+    mean = asdict(noise.mean_error(noise.components(alike, names), alike, names, (12, 0), noise.Costs(1.0, 1.0)))
+    assert mean["now"] == pytest.approx(np.std(alike[:, 0, 0], ddof=1) / 12**0.5) and not mean["now_note"]
+    assert (mean["fixed"], mean["fixed_note"]) == (None, "no_variation")
+    console = Console(file=io.StringIO(), width=200)
+    render_noise({**made[1], "mean": mean}, console)
+    assert "no figure if only these samples count: every repeat gave" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_killed_the_same_command_goes_on_and_makes_nothing_twice(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    editor = "{type: fakes.faulty_editor, params: {device_ids: [cpu], notes: notes, once: {cultural/0001: SIGKILL}}, "
+    head, rest = CONFIG.split("diffusion_model:\n")[0], CONFIG.split("backend: inprocess}\n", 1)[1]
+    (tmp_path / "config.yaml").write_text(
+        f"{head}diffusion_model: {editor}execution: {{backend: inprocess}}}}\n{rest}", encoding="utf-8"
+    )
+    once = tmp_path / "notes" / "first-cultural_0001"
+    once.touch()
+    assert cli("run", "config.yaml", "--allow-code", "--name", "run", cwd=tmp_path).returncode == 0
+    once.unlink()  # from now on, the process dies at this edit, once
+    command = [sys.executable, "-m", "editeval", "noise", "run", "--samples", "15", "--draws", "1", "--allow-code"]
+    killed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (second,) = (path for path in tmp_path.glob("outputs/noise/*/config-*") if own_edits(path))
+    before = own_edits(second)
+    assert 0 < len(before) < 15
+    done = cli(*command[3:], "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert done.returncode == 0 and told["num_complete"] == 15 and Path(told["directories"][1]) == second
+    assert len(own_edits(second)) == 15 and own_edits(second)[: len(before)] == before
+
+
+def own_edits(run: Path) -> list[tuple[str, float]]:
+    """(sample, start) of each attempt at an edit; none of edits that were taken over."""
+    with RunStore.read(run) as store:
+        taken = {edit.sample_id for edit in store.edits() if edit.origin}
+        return [(one.sample_id, one.started_at) for one in store.attempts("edit") if one.sample_id not in taken]
 
 
 def test_what_cannot_be_repeated_is_one_line(made: tuple[Any, ...], tmp_path: Path) -> None:
@@ -137,4 +190,5 @@ def test_what_cannot_be_repeated_is_one_line(made: tuple[Any, ...], tmp_path: Pa
     judged = cli("noise", "--seeds", "1", "--samples", "10", cwd=tmp_path)
     assert judged.returncode == 0, judged.stderr
     text = " ".join(judged.stdout.split())
+    assert "no figure if only these samples count: one seed does not tell" in text
     assert "samples and seeds of the editor" in text and "it is deterministic as it is configured" in text

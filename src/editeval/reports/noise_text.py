@@ -89,6 +89,13 @@ def render_noise(found: JsonObject, console: Console) -> None:
         console.print(line, markup=False, highlight=False)
 
 
+def _fixed_error(mean: JsonObject) -> str:
+    if mean["fixed"] is not None:
+        return f"{_significant(mean['fixed'])} if only these samples count"
+    why = {"one_seed": "one seed does not tell", "no_variation": "every repeat gave the same scores"}
+    return f"no figure if only these samples count: {why[mean['fixed_note']]}"
+
+
 def _noise_lines(found: JsonObject) -> Iterator[str]:
     mean, costs = found["mean"], found["costs"]
     if found["num_complete"] < found["num_drawn"]:
@@ -105,7 +112,7 @@ def _noise_lines(found: JsonObject) -> Iterator[str]:
     if mean["now"]:
         yield (
             f"Standard error of the run's mean: {_significant(mean['now'])} ({mean['num']:,} samples, design effect "
-            f"{fixed(mean['effect'])}); {_significant(mean['fixed'])} if only these samples count."
+            f"{fixed(mean['effect'])}); {_fixed_error(mean)}."
         )
     else:
         yield "The drawn scores are all alike: they do not tell the standard error of the run's mean."

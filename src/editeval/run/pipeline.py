@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging
-from editeval.config.starter import write_resolved
+from editeval.config.starter import RESOLVED, write_resolved
 from editeval.display.session import watching
 from editeval.errors import MachineError, Problems
 from editeval.redaction import redacted
@@ -34,7 +34,7 @@ from editeval.run.scheduler import Interrupt, Phase, announce, run_stages, stage
 from editeval.run.selection import unused_prompts
 from editeval.run.tracked import about, ending_of
 from editeval.stats.summary import running_interval
-from editeval.store import directories, lineage
+from editeval.store import connection, directories, lineage
 from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
 from editeval.store.manifest import Manifest
 from editeval.store.records import Counts
@@ -199,8 +199,13 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         editing=recorded.editing_of(plan) if plan.is_editing else None,
     )
     store = RunStore.open(plan.dir, manifest)
-    if plan.is_editing:
-        write_resolved(plan.dir / "config.yaml", plan.config)
+    try:
+        if plan.is_editing:
+            with connection.translated(plan.dir / RESOLVED):
+                write_resolved(store.folder, plan.config)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 

@@ -23,6 +23,8 @@ from editeval.stats.resampling import Estimate, Places, estimate
 Floats = NDArray[np.float64]
 SAMPLES, SEEDS, DRAWS = "samples", "seeds", "draws"
 HOUR_S = 3600.0
+NO_VARIATION = "no_variation"  # the scores that would show it are all alike
+ONE_SEED = "one_seed"  # what seeds do cannot be told from what samples do
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def _variances(table: Floats) -> Floats:
     for level in range(table.ndim - 1, -1, -1):
         means = table.mean(axis=tuple(range(level + 1, table.ndim)))
         spread = means - means.mean(axis=-1, keepdims=True)
+        spread[np.ptp(means, axis=-1) == 0] = 0.0  # equal numbers can have a mean that is another one
         freedom = math.prod(means.shape[:-1]) * (means.shape[-1] - 1)
         square = size * float((spread**2).sum()) / freedom  # the mean square of this level
         found.append((square - below) / size)
@@ -96,12 +99,17 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class MeanError:
-    """Standard error of a run's mean: `now`; `fixed` if only its own samples count, so that they are no error."""
+    """Standard error of a run's mean: `now`; `fixed` if only its own samples count, so that they are no error.
+
+    None where these scores do not tell it; a note says why: NO_VARIATION or ONE_SEED.
+    """
 
     num: int
-    effect: float  # design effect of source images, of the samples' part
-    now: float
-    fixed: float
+    effect: float | None  # design effect of source images, of the samples' part; None if they have none
+    now: float | None
+    now_note: str
+    fixed: float | None
+    fixed_note: str
     spending: tuple[Spending, ...]  # the best first
 
     @property
@@ -140,4 +148,13 @@ def mean_error(
         options.append(Spending(DRAWS, draw, error(num, 1, 1 + draw)))
     useful = [option for option in options if option.error < error(num) * (1 - 1e-6)]
     useful.sort(key=lambda option: option.error)
-    return MeanError(num, effect, error(num), math.sqrt((seeds + draws) / num), tuple(useful))
+    within_note = ONE_SEED if table.shape[1] == 1 else "" if seeds + draws > 0 else NO_VARIATION
+    return MeanError(
+        num=num,
+        effect=effect if alone > 0 else None,
+        now=error(num) or None,
+        now_note="" if error(num) > 0 else NO_VARIATION,
+        fixed=None if within_note else math.sqrt((seeds + draws) / num),
+        fixed_note=within_note,
+        spending=tuple(useful),
+    )

@@ -185,27 +185,46 @@ def _by_t(error: StandardError, mean: float) -> _Ends:
 
 
 def _exact(clusters: Clusters, mean: float, span: float) -> _Ends:
+    rare = _Rare.of(clusters, span)
+
     def needed(margin: float) -> float:
         enough = 1.0
-        while exact_end(clusters, span, ALPHA, -1, enough) <= -margin and enough * len(clusters) <= MOST:
+        while rare.end(ALPHA, -1, enough) <= -margin and enough * len(clusters) <= MOST:
             enough *= 1.01
         return enough
 
-    def end(alpha: float, sign: int) -> float:
-        return exact_end(clusters, span, alpha, sign)
-
-    return _Ends(mean, lambda alpha: end(alpha, -1), lambda alpha: end(alpha, 1), EXACT, mean - end(ALPHA, -1), needed)
+    least = rare.end(ALPHA, -1)
+    return _Ends(mean, lambda alpha: rare.end(alpha, -1), lambda alpha: rare.end(alpha, 1), EXACT, mean - least, needed)
 
 
-def exact_end(clusters: Clusters, span: float, alpha: float, sign: int, times: float = 1.0) -> float:
+@dataclass(frozen=True, slots=True)
+class _Rare:
+    """Clusters, of which most differ by between `least` and `most`; the odd ones may differ by `span`."""
+
+    num: int
+    num_odd: int
+    least: float
+    most: float
+    span: float
+
+    @classmethod
+    def of(cls, clusters: Clusters, span: float) -> _Rare:
+        least, most = _usual([value for mine in clusters.values() for value in mine], SAME * span)
+        num_odd = sum(any(not least <= value <= most for value in mine) for mine in clusters.values())
+        return cls(len(clusters), num_odd, least, most, span)
+
+    def end(self, alpha: float, sign: int, times: float = 1.0) -> float:
+        """One end (`sign` -1: the lower) of the mean; `times` as many clusters, of which the same share is odd."""
+        share = _upper_share(self.num_odd * times, self.num * times, alpha)
+        return (1 - share) * (self.least if sign < 0 else self.most) + share * sign * self.span
+
+
+def exact_end(clusters: Clusters, span: float, alpha: float, sign: int) -> float:
     """One end (`sign` -1: the lower) of the mean where most clusters have nearly the same difference.
 
-    A cluster that has not may differ by `span`. `times` as many clusters, of which the same share is odd.
+    A cluster that has not may differ by `span`.
     """
-    least, most = _usual([value for mine in clusters.values() for value in mine], SAME * span)
-    num_odd = sum(any(not least <= value <= most for value in mine) for mine in clusters.values())
-    share = _upper_share(num_odd * times, len(clusters) * times, alpha)
-    return (1 - share) * (least if sign < 0 else most) + share * sign * span
+    return _Rare.of(clusters, span).end(alpha, sign)
 
 
 def _usual(values: Sequence[float], width: float) -> tuple[float, float]:
