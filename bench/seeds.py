@@ -19,7 +19,14 @@ from editeval.editors.simulated import FAILURES, SimulatedParams, chances_of, dr
 from editeval.run.plan import seed_of
 from editeval.stats.summary import Entry, summarise
 
-SCORES = {"target": 10.0, "target_reencoded": 9.8, "partial": 5.5, "over_edit": 7.0, "wrong_object": 2.5, "identity": 0.0}
+SCORES = {
+    "target": 10.0,
+    "target_reencoded": 9.8,
+    "partial": 5.5,
+    "over_edit": 7.0,
+    "wrong_object": 2.5,
+    "identity": 0.0,
+}
 NUM_KINDS = 40
 
 
@@ -89,7 +96,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2000)
     num_draws = parser.parse_args().draws
     error = 1.96 * math.sqrt(0.95 * 0.05 / num_draws)
-    print(f"{num_draws} runs each ({num_draws // 4} of 270 samples); coverage, nominal .95 (chance alone: +-{error:.3f})")
+    print(
+        f"{num_draws} runs each ({num_draws // 4} of 270 samples); coverage, nominal .95 (chance alone: +-{error:.3f})"
+    )
     print("samples  seeds  failing  coverage  width  edits as observations  no interval")
     for failing in (0.0, 0.1):
         params = population(failing)
