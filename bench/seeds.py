@@ -1,6 +1,6 @@
 """How often the interval of a run with several seeds for each sample covers the true mean, by simulation.
 
-The edits are those of the editor `simulated`, by its own draws: samples of a population of kinds, each kind with chances
+The edits are those of the editor `simulated`, by its own draws: samples of many kinds, each kind with chances
 of its own (so that some samples are harder than others), seeds as a run derives them, failures included. A judge gives
 each rung a fixed score. The true mean is known. Beside the interval of the report stands the one that would take every
 edit for an observation of its own.
