@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from editeval import open_run
 from editeval.store.run_store import RunStore
 
 CONFIG = """\
@@ -196,7 +197,8 @@ def test_a_plan_is_one_of_samples_with_as_many_seeds(several: Path) -> None:
     ]
     assert [plan["num_seeds"] for plan in plans] == [1, 3] and plans[1]["spread"]["num"] <= 30
     assert plans[1]["spread"]["sd"] < plans[0]["spread"]["sd"]
-    assert "3 seeds for each sample" in cli("plan", "--pilot", "three", "--difference", "1", cwd=several).stdout
+    told = cli("plan", "--pilot", "three", "--difference", "1", cwd=several).stdout
+    assert "3 seeds for each sample" in " ".join(told.split())
 
 
 def test_a_submission_of_several_seeds_is_read_again_to_the_same_digits(several: Path) -> None:
@@ -204,3 +206,10 @@ def test_a_submission_of_several_seeds_is_read_again_to_the_same_digits(several:
     assert done.returncode == 0, done.stderr
     checked = cli("verify-submission", "three.tar", cwd=several)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_python_gets_a_row_for_each_edit(several: Path) -> None:
+    run = open_run("three", several / "outputs")
+    rows = run.scores()
+    assert [row["seed_index"] for row in rows[:4]] == [1, 2, 3, 1] and rows[1]["sample"] == rows[0]["id"]
+    assert "edits scored" in repr(run) and "sample" not in open_run("one", several / "outputs").scores()[0]
