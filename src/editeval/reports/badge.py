@@ -60,6 +60,9 @@ def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[Messa
         yield Message("answers_unparsed", (seen.num_unparsed, seen.num_answers, f"{seen.parse_rate * 100:.1f}"))
     if is_control:
         return
+    num_alike, num_several = seen.num_alike
+    if num_several and num_alike == num_several:
+        yield Message("seeds_alike", (num_several,))
     if seen.num_duplicates:
         yield Message("edits_identical", (seen.num_duplicates, done))
     for flag, count in seen.num_flagged.items():

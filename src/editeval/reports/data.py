@@ -73,6 +73,7 @@ class Survey:
     num_scored: int
     num_unscored: int
     num_duplicates: int  # edits whose bytes equal those of another sample's edit
+    num_alike: tuple[int, int]  # samples whose seeds all gave the same picture, of those with several edits
     num_flagged: Mapping[str, int]  # done edits by flag: black | constant | unchanged
     num_answers: int  # judge answers, over all metrics ...
     num_unparsed: int  # ... and those that gave no value
@@ -111,7 +112,8 @@ GROUPED_BY = ("language", "subset")
 class Report:
     """One run, ready to be rendered. Every mapping holds JSON values only.
 
-    run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples,
+    run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples; where each
+    was edited several times also num_seeds and num_distinct: then counts of samples are of edits, here and elsewhere;
     num_in_run (edits that the run has, also of samples that are not wanted now), subset ({num, of, how} or None).
     coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s, `workers`, a list of
     {worker, device, busy_s, idle_s, num_edits}, and `cost` of editing under run.policy: measured_s =
@@ -218,6 +220,9 @@ class _Tally:
     metrics: dict[str, None] = field(default_factory=dict)
     causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
     hashes: array[int] = field(default_factory=lambda: array("Q"))
+    sample: str = ""  # that the last row was an edit of
+    pictures: list[int] = field(default_factory=list)  # of that sample
+    alike: tuple[int, int] = (0, 0)
 
     def add(self, row: SampleRow) -> None:
         self.statuses[row.status] += 1
@@ -229,7 +234,10 @@ class _Tally:
             self._add_done(row)
 
     def _add_done(self, row: SampleRow) -> None:
-        self.hashes.extend([int(row.sha256[:16], 16)] if row.sha256 else [])
+        if row.sample != self.sample:
+            self._end_sample()
+            self.sample = row.sample
+        self.pictures.extend([int(row.sha256[:16], 16)] if row.sha256 else [])
         self.flagged.update(row.flags)
         asked = [score for score in row.scores.values() if score.reason != Reason.NOT_APPLICABLE]
         self.num_answers += len(asked)
@@ -243,6 +251,14 @@ class _Tally:
         self.num_scored += 1
         self.histogram.add(row.category, value)
 
+    def _end_sample(self) -> None:
+        """One picture of several seeds is counted once: it says nothing of other samples."""
+        different = set(self.pictures)
+        if len(self.pictures) > 1:
+            self.alike = self.alike[0] + (len(different) == 1), self.alike[1] + 1
+        self.hashes.extend(different)
+        self.pictures.clear()
+
     def _count(self, stage: str, reason: str, sample_id: str, message: str) -> None:
         first = self.causes.get((stage, reason)) or Cause(stage, reason, 0, sample_id, "")
         told = first.example_message or message[:2000]
@@ -250,6 +266,7 @@ class _Tally:
 
     def survey(self) -> Survey:
         done = self.statuses["done"]
+        self._end_sample()
         return Survey(
             num_samples=sum(self.statuses.values()),
             num_done=done,
@@ -258,6 +275,7 @@ class _Tally:
             num_scored=self.num_scored,
             num_unscored=done - self.num_scored,
             num_duplicates=_num_repeated(self.hashes),
+            num_alike=self.alike,
             num_flagged={flag: self.flagged[flag] for flag in (*FLAGS, *FLAGS_OF_FILES) if flag in self.flagged},
             num_answers=self.num_answers,
             num_unparsed=self.num_unparsed,

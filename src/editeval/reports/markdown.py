@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from editeval.files import write_atomic
-from editeval.reports.columns import columns
+from editeval.reports.columns import columns, saturation_note
 from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
     GROUP_TITLES,
@@ -23,7 +23,6 @@ from editeval.reports.format import (
     rows_of,
     run_facts,
     run_title,
-    saturation_note,
     stage_times,
     subset_line,
 )

@@ -44,6 +44,7 @@ class Contestant:
     error: str = ""  # why there is no run of it
     worse_than: str = ""  # the label of the one that it was stopped for
     scores: dict[Hashable, Scored] = field(default_factory=dict, repr=False)  # of the looks that are over, by sample
+    num_made: int = 0  # edits of its run, done or failed, those of an earlier sweep that went further among them
     exit_code: int = 0
 
     @property
@@ -181,6 +182,7 @@ class Sweep:
             return False
         if share < 1.0 and _is_done(plan):
             return True
+        plan = _with_those_begun(plan, one.plan)
         log.info("%s: %d of %d samples", one.label, len(plan.samples), len(one.plan.samples))
         try:
             result = work(plan, self._argv, interrupt, self._display, phase)
@@ -201,6 +203,7 @@ class Sweep:
             own = one.plan.judgings[0].id if one.plan.judgings else ""  # reports of the run may show another judge's
             shown = [replace(known, prefix="") for known in results.kept(store) if known.id == own]
             label = next(iter(results.labels(shown)), "")
+            one.num_made = sum(1 for _ in store.edits(wanted_only=False))
             one.scores = {
                 row.id: Scored(clusters.get(row.id, row.cluster), results.value_of(row, label))
                 for row in results.rows(store, shown)
@@ -239,6 +242,18 @@ def clusters_of(samples: Sequence[Sample]) -> dict[str, str]:
 
 def _noise(seed: int, name: str) -> str:
     return hashlib.sha256(f"sweep {seed} {name}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _with_those_begun(part: Plan, whole: Plan) -> Plan:
+    """`part`, and the samples that its run wants already: a run that went further is not cut back by a look."""
+    if not directories.is_run(part.dir):
+        return part
+    with RunStore.read(part.dir) as store:
+        wanted = {sample.id for sample in part.samples} | {row.id for row in store.rows(None)}
+    chosen = [sample for sample in whole.samples if sample.id in wanted]
+    if len(chosen) == len(whole.samples):
+        return replace(part, samples=chosen, subset=whole.subset)
+    return replace(part, samples=chosen, subset=part.subset and replace(part.subset, num=len(chosen)))
 
 
 def _is_done(plan: Plan) -> bool:
