@@ -10,10 +10,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from editeval.reports.badge import MIN_HEADLINE, is_headline
+from editeval.reports.badge import MIN_HEADLINE, is_headline, official_lines
 from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
-from editeval.reports.official_numbers import official_lines
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
 from editeval.types import STATISTICS, Metric, Subset, Summary
 
