@@ -22,12 +22,13 @@ from editeval.errors import ConfigError, UserError
 from editeval.files import Folder, from_json
 from editeval.redaction import redacted
 from editeval.run import official, results
+from editeval.run.controls import control_rows
 from editeval.run.counted import headline
-from editeval.run.equated import stale_equated
 from editeval.run.index import label_of
 from editeval.run.recorded import change_of_ledger, report_that_holds
 from editeval.run.reparse import changes, reparse_of
 from editeval.run.results import ShownScoreSet
+from editeval.run.worth import as_written, stale_figures
 from editeval.store import connection, manifest, packing
 from editeval.store import ledger as ledgers
 from editeval.store import seal as seals
@@ -47,7 +48,7 @@ _OF_REPORT = (
 )
 _OF_RUN = (
     *("id", "name", "model", "created_at", "editor", "judge", "judging_id", "judgings", "benchmark", "num_samples"),
-    *("subset", "languages", "subsets", "num_in_run", "official", "official_claim", "equated", "planted"),
+    *("subset", "languages", "subsets", "num_in_run", "official", "official_claim", "equated", "planted", "controls"),
 )
 
 
@@ -233,9 +234,9 @@ def _verified(store: RunStore, about: Mapping[str, Any], folder: Path) -> Verifi
     found = checks.verify(store, results.prefixes(shown))
     has_images = about["with_images"]
     problems += [one for one in found if has_images or one.kind != "missing"]
-    problems += [*results.stale_summaries(store), *official.stale_claim(store), *stale_equated(store)]
-    problems += list(_other_ids(store))
-    unknown = [] if has_images else ["edits: only their hashes are in it (`editeval submit --with-images` adds them)"]
+    problems += [*stale_figures(store), *_other_ids(store)]
+    hashed = "edits: only their hashes are in it (`editeval submit --with-images` adds them)"
+    unknown = [*as_written(store), *([] if has_images else [hashed])]
     num_read = 0
     for one in shown:
         number, wrong, why = _read_again(store, one)
@@ -296,7 +297,7 @@ def _read_again(store: RunStore, one: ShownScoreSet) -> tuple[int, list[Problem]
     if reading.loaded.default_settings is not None:
         return 0, [], f"{one.title}: which questions apply is decided by the benchmark's data, which are not in it"
     try:
-        found, num = changes(store, reading)
+        found, num = changes(store, reading, control_rows(store, one.id))
     except ConfigError as error:  # the replies are not those to the protocol's questions
         return 0, [Problem("ledger", ledgers.NAME, f"{one.title}: {error}")], ""
     said = (f"{c.count} of {c.metric}: {c.what}, {c.example_id!r}: {c.before}, read again {c.after}" for c in found)
