@@ -13,7 +13,7 @@ from editeval.run.counted import Counted
 from editeval.run.results import ShownScoreSet
 from editeval.stats import intervals
 from editeval.stats.normalised import normalised
-from editeval.stats.summary import Entry, summarise
+from editeval.stats.summary import Entry, sample_means, summarise
 from editeval.store.run_store import RunStore
 from editeval.text import fixed, printable
 from editeval.types import Metric, Summary
@@ -128,9 +128,11 @@ def told(store: RunStore, shown: ShownScoreSet, counted: Counted) -> dict[str, o
     label = shown.labels[0]
     scale = replace(counted.scale(label), name=shown.metrics[0])
     whole = next(s for s in counted.summaries() if (s.metric, s.category) == (label, MICRO))
-    entries = dict(zip(counted.ids, counted.entries[label], strict=True))
-    sources = {key: entry[1] for key, entry in entries.items()}
-    return block(found, sources, scale, {key: one[3] for key, one in entries.items() if one[3] is not None}, whole)
+    entries = counted.entries[label]
+    sources = {sample: entry[1] for sample, entry in zip(counted.samples, entries, strict=True)}
+    samples = zip(counted.samples, entries, strict=True)
+    model = sample_means((sample, entry[3]) for sample, entry in samples if entry[3] is not None)
+    return block(found, sources, scale, model, whole)
 
 
 def _figures(row: Summary) -> dict[str, object]:

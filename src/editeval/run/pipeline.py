@@ -215,7 +215,7 @@ def _announce(plan: Plan, store: RunStore) -> None:
         log.info("%s: nothing that decides them has changed", taken)
     failed = f", {counts.num_failed} failed before" if counts.num_failed else ""
     numbers = f"{counts.num_edited} edited already{failed}, {counts.num_pending_edits} to edit"
-    log.info("Run %s: %d samples, %s", plan.dir, counts.num_wanted, numbers)
+    log.info("Run %s: %s, %s", plan.dir, plan.extent, numbers)
     if plan.subset is not None:
         log.info("%s", subset_line(plan.subset))
     changed = recorded.changed_setting(plan, store) if plan.is_editing else ""
