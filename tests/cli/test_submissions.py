@@ -196,7 +196,7 @@ def test_places_addresses_and_secrets_in_settings_are_not_handed_in() -> None:
         (sql("UPDATE samples SET instruction = 'easier' WHERE position = 3"), ("texts of", "not what was submitted")),
         (sql("DELETE FROM samples WHERE position = 3"), ("is missing",)),
         (
-            sql("INSERT INTO samples SELECT 'more', 99, category, cluster, '', '', '', '' FROM samples LIMIT 1"),
+            sql("INSERT INTO samples SELECT 'more', 99, category, cluster, '', '', '', '', '', 1 FROM samples LIMIT 1"),
             ("was added",),
         ),
         (sql("UPDATE edits SET seed = seed + 1 WHERE rowid = 1"), ("edit of",)),

@@ -188,7 +188,8 @@ def _digests(store: RunStore) -> Iterator[tuple[str, tuple[str, ...]]]:
     for rows in zip(*streams, strict=True):
         row: SampleRow = rows[0]
         edit = [row.status, row.sha256, row.seed, list(row.flags), row.error_reason]
-        texts = [row.category, row.cluster, row.instruction, row.description, row.language, row.subset]
+        texts: list[object] = [row.category, row.cluster, row.instruction, row.description, row.language, row.subset]
+        texts += [row.repeat_of, row.seed_index] if row.repeat_of else []
         scores = [[[s.metric, s.value, s.raw, s.reason] for s in one.scores.values()] for one in rows]
         yield row.id, tuple(hashlib.sha256(seals.canonical(part)).hexdigest()[:32] for part in (texts, edit, scores))
 
@@ -235,8 +236,8 @@ def _verified(store: RunStore, about: Mapping[str, Any], folder: Path) -> Verifi
     has_images = about["with_images"]
     problems += [one for one in found if has_images or one.kind != "missing"]
     problems += [*stale_figures(store), *_other_ids(store)]
-    hashed = "edits: only their hashes are in it (`editeval submit --with-images` adds them)"
-    unknown = [*as_written(store), *([] if has_images else [hashed])]
+    unknown = as_written(store)
+    unknown += [] if has_images else ["edits: only their hashes are in it (`editeval submit --with-images` adds them)"]
     num_read = 0
     for one in shown:
         number, wrong, why = _read_again(store, one)
@@ -345,6 +346,5 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _json(value: object, indent: int | None = 1) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n").encode(
-        "utf-8", "backslashreplace"
-    )
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")
