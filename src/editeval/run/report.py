@@ -88,7 +88,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
-        coverage=worth.coverage_block(seen),
+        coverage=worth.coverage_block(seen, plan.num_seeds),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
