@@ -90,7 +90,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
-        coverage=_coverage(seen),
+        coverage=_coverage(seen, plan.num_seeds),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
@@ -113,11 +113,14 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     )
 
 
-def _coverage(seen: data.Survey) -> data.JsonObject:
-    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted."""
+def _coverage(seen: data.Survey, num_seeds: int) -> data.JsonObject:
+    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted.
+
+    Of several seeds the intervals are those of as many samples as there are: wide enough if those of one fail together.
+    """
     counted = {"scored": (seen.num_scored, seen.num_samples), "failed": (seen.num_failed, seen.num_samples)}
     counted["parse_rate"] = (seen.num_answers - seen.num_unparsed, seen.num_answers)
-    found = {name: rates.of_share(*pair) for name, pair in counted.items() if pair[1]}
+    found = {name: rates.of_share(*(one / num_seeds for one in pair)) for name, pair in counted.items() if pair[1]}
     return {
         **data.coverage_of(seen),
         "intervals": {name: [one.low, one.high] for name, one in found.items()},
