@@ -102,13 +102,9 @@ bench: $(VENV)/.browser        ## measured against simulated makespan, idle gaps
 	$(BIN)/python bench/display.py
 	PYTHONPATH=tests/browser:tests/reports $(BIN)/python bench/report.py
 
-bench-stats: $(VENV)/.dev      ## type-I error and coverage of the printed intervals, by simulation
-	$(BIN)/python bench/interval_coverage.py
-	$(BIN)/python bench/comparing.py
-	$(BIN)/python bench/gates.py
-	$(BIN)/python bench/sweeps.py
-	$(BIN)/python bench/pair_ranking.py --draws 100 --sizes 50 200
-	$(BIN)/python bench/agreement_coverage.py
+bench-stats: $(VENV)/.dev      ## what decides, by simulation: type-I error, coverage, faults caught; PASS or FAIL for each target
+	@failed=0; for one in comparing interval_coverage gates sweeps pair_ranking agreement_coverage; do \
+	$(BIN)/python bench/$$one.py || failed=1; done; exit $$failed
 
 environments: $(CLUSTER)/.done $(MODELS)/.done $(OLDER)/.done  ## those with Ray or torch; one of some GB each
 browser-environment: $(VENV)/.browser

@@ -7,8 +7,9 @@ the value in a population of 50,000 source images.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from editeval.stats import agreement
 from editeval.stats.noise import components
 from editeval.stats.prediction_powered import predicted_mean
 from editeval.stats.resampling import estimate
+from targets import Share, Targets, on_all_cores
 
 Floats = NDArray[np.float64]
 SEED = 20261130
@@ -51,8 +53,9 @@ def true_value(measure: Measure, closeness: float) -> float | None:
     return measure(*drawn(np.random.default_rng(SEED), POPULATION, closeness)[:2])
 
 
-def agreement_errors(measure: Measure, images: int, closeness: float, num_draws: int) -> tuple[int, int]:
+def agreement_errors(row: tuple[str, int], num_draws: int, closeness: float = 0.7) -> tuple[int, int]:
     """(intervals that are printed, those that miss)."""
+    measure, images = MEASURES[row[0]], row[1]
     chance, truth = np.random.default_rng([SEED, images]), true_value(measure, closeness)
     printed = missed = 0
     for _ in range(num_draws):
@@ -64,8 +67,9 @@ def agreement_errors(measure: Measure, images: int, closeness: float, num_draws:
     return printed, missed
 
 
-def share_errors(samples: int, seeds: float, num_draws: int) -> tuple[int, int, float]:
+def share_errors(row: tuple[int, float], num_draws: int) -> tuple[int, int, float]:
     """(intervals that are printed, those that miss, the true share of the seeds); two seeds, two repeats."""
+    samples, seeds = row
     chance, truth = np.random.default_rng([SEED, samples]), seeds / (1 + seeds + 0.3)
     printed = missed = 0
     for _ in range(num_draws):
@@ -78,8 +82,9 @@ def share_errors(samples: int, seeds: float, num_draws: int) -> tuple[int, int, 
     return printed, missed, truth
 
 
-def mean_errors(rated: int, others: int, closeness: float, num_draws: int) -> tuple[int, int, float]:
+def mean_errors(row: tuple[int, int, float], num_draws: int) -> tuple[int, int, float]:
     """(intervals that are printed, those that miss, their mean width by that of the ratings alone)."""
+    rated, others, closeness = row
     chance = np.random.default_rng([SEED, rated, others])
     truth = float(drawn(np.random.default_rng(SEED), POPULATION, closeness)[1].mean())
     printed, missed, widths = 0, 0, []
@@ -98,34 +103,48 @@ def mean_errors(rated: int, others: int, closeness: float, num_draws: int) -> tu
     return printed, missed, float(np.mean(widths)) if widths else float("nan")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=200, metavar="N", help="a row; the error of .95 is .015 with 200")
-    num = parser.parse_args().draws
+def print_agreement(num: int, targets: Targets) -> None:
     print(f"\nAgreement: coverage of the 95 % interval ({num} draws a row, {PER_IMAGE} edits for each source image)\n")
     print("| statistic | source images | printed | coverage |\n|:--|--:|--:|--:|")
-    for name, measure in MEASURES.items():
-        for images in (12, 20, 49, 54):
-            printed, missed = agreement_errors(measure, images, 0.7, num)
-            covered = f"{1 - missed / printed:.3f}" if printed else "-"
-            print(f"| {name} | {images} | {printed / num:.3f} | {covered} |", flush=True)
-    print(f"\nNoise: coverage of the 95 % interval of the seeds' share of the variance ({num * 2} draws a row)\n")
+    rows, covered = [(name, images) for name in MEASURES for images in (12, 20, 49, 54, 120)], []
+    for (name, images), (printed, missed) in on_all_cores(partial(agreement_errors, num_draws=num), rows):
+        covered.append(Share(1 - missed / max(1, printed), max(1, printed), f"{name}, {images} images"))
+        print(f"| {name} | {images} | {printed / num:.3f} | {covered[-1].value:.3f} |", flush=True)
+    targets.between("agreement, coverage", covered, 0.9)
+
+
+def print_noise(num: int, targets: Targets) -> None:
+    print(f"\nNoise: coverage of the 95 % interval of the seeds' share of the variance ({num} draws a row)\n")
     print("| samples | share | printed | coverage |\n|--:|--:|--:|--:|")
-    for samples in (20, 50, 100):
-        for seeds in (0.2, 1.0):
-            printed, missed, truth = share_errors(samples, seeds, num * 2)
-            covered = f"{1 - missed / printed:.3f}" if printed else "-"
-            print(f"| {samples} | {truth:.2f} | {printed / num / 2:.3f} | {covered} |", flush=True)
-    print(f"\nPrediction-powered mean: coverage of the 95 % interval ({num * 10} draws a row)\n")
+    rows, covered = [(samples, seeds) for samples in (20, 50, 100) for seeds in (0.2, 1.0)], []
+    for (samples, _), (printed, missed, truth) in on_all_cores(partial(share_errors, num_draws=num), rows):
+        covered.append(Share(1 - missed / max(1, printed), max(1, printed), f"share {truth:.2f}, {samples} samples"))
+        print(f"| {samples} | {truth:.2f} | {printed / num:.3f} | {covered[-1].value:.3f} |", flush=True)
+    targets.between("noise, coverage of the seeds' share", covered, 0.9)
+
+
+def print_means(num: int, targets: Targets) -> None:
+    print(f"\nPrediction-powered mean: coverage of the 95 % interval ({num} draws a row)\n")
     print("| rated | others | closeness | printed | coverage | width, by that of the ratings alone |")
     print("|--:|--:|--:|--:|--:|--:|")
-    for rated, others in ((21, 180), (30, 270), (54, 216), (100, 500), (200, 700)):
-        for closeness in (0.3, 0.9):
-            printed, missed, width = mean_errors(rated, others, closeness, num * 10)
-            covered = f"{1 - missed / printed:.3f}" if printed else "-"
-            print(
-                f"| {rated} | {others} | {closeness} | {printed / num / 10:.3f} | {covered} | {width:.2f} |", flush=True
-            )
+    sizes = ((21, 180), (30, 270), (54, 216), (100, 500), (200, 700))
+    rows, covered = [(*size, closeness) for size in sizes for closeness in (0.3, 0.9)], []
+    for (rated, others, closeness), (printed, missed, width) in on_all_cores(partial(mean_errors, num_draws=num), rows):
+        name = f"{rated} rated, {others} others, closeness {closeness}"
+        covered.append(Share(1 - missed / max(1, printed), max(1, printed), name))
+        cells = f"{printed / num:.3f} | {covered[-1].value:.3f} | {width:.2f}"
+        print(f"| {rated} | {others} | {closeness} | {cells} |", flush=True)
+    targets.between("prediction-powered mean, coverage", covered, 0.935)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=400, metavar="N", help="a row; the error of .95 is .011 with 400")
+    num, targets = parser.parse_args().draws, Targets("bench/agreement_coverage.py")
+    print_agreement(num, targets)
+    print_noise(num, targets)
+    print_means(num * 5, targets)
+    sys.exit(targets.print())
 
 
 if __name__ == "__main__":

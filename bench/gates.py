@@ -2,14 +2,15 @@
 
 Two engines of one model on the same samples. "alike": on average B is as good as A, and a gate that fails is a false
 alarm. "at the margin": B is worse by the margin itself, and a gate that passes lets a worse engine through. Both may
-happen in 5 % of cases. "worse": by three margins; the gate should fail.
+happen in 5 % of cases. "worse": by three margins; the gate should fail, and not pass.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from editeval.stats.noninferiority import GatePair, judge
 from editeval.types import Metric
+from targets import Share, Targets, on_all_cores
 
 Numbers = NDArray[np.float64]
 MARGIN = 0.1
@@ -75,19 +77,18 @@ def pairs(shape: Shape, chance: np.random.Generator, count: int, mean: float) ->
     return [GatePair(str(number // shape.per_image), 5.0, 5.0 + float(one)) for number, one in enumerate(found)]
 
 
-def outcomes(shape: Shape, count: int, mean: float, num_draws: int) -> Counter[str]:
-    chance = np.random.default_rng([SEED, count, round(1000 - 1000 * mean), SHAPES.index(shape)])
-    return Counter(judge(pairs(shape, chance, count, mean), SCALE, MARGIN).outcome for _ in range(num_draws))
+@dataclass(frozen=True)
+class Row:
+    shape: int
+    case: str
+    count: int
+    num_draws: int
 
-
-def rows(num_draws: int, sizes: tuple[int, ...]) -> Iterator[tuple[str, str, int, float, float, float]]:
-    """(shape, case, samples, shares that pass, fail and are not decided)."""
-    for shape in SHAPES:
-        for case, mean in CASES.items():
-            for count in sizes:
-                found = outcomes(shape, count, mean, num_draws)
-                shares = (found[what] / num_draws for what in ("passes", "fails", "undecided"))
-                yield (shape.name, case, count, *shares)
+    def outcomes(self) -> Counter[str]:
+        mean, shape = CASES[self.case], SHAPES[self.shape]
+        chance = np.random.default_rng([SEED, self.count, round(1000 - 1000 * mean), self.shape])
+        drawn = (pairs(shape, chance, self.count, mean) for _ in range(self.num_draws))
+        return Counter(judge(one, SCALE, MARGIN).outcome for one in drawn)
 
 
 def main() -> None:
@@ -95,11 +96,31 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 200])
     options = parser.parse_args()
+    targets = Targets("bench/gates.py")
     print(f"\n## `editeval gate`, margin {MARGIN} on 0-10, {options.draws} draws\n")
     print("| differences | B is | samples | passes | fails | not decided | wrong |\n|---|---|---|---|---|---|---|")
-    for shape, case, count, passes, fails, undecided in rows(options.draws, tuple(options.sizes)):
-        wrong = {"alike": fails, "at the margin": passes, "worse": passes}[case]
-        print(f"| {shape} | {case} | {count} | {passes:.3f} | {fails:.3f} | {undecided:.3f} | {wrong:.3f} |")
+    rows = [
+        Row(shape, case, count, options.draws)
+        for shape in range(len(SHAPES))
+        for case in CASES
+        for count in options.sizes
+    ]
+    wrong: dict[str, list[Share]] = {case: [] for case in CASES}
+    caught = []
+    for row, found in on_all_cores(Row.outcomes, rows):
+        passes, fails, undecided = (found[what] / options.draws for what in ("passes", "fails", "undecided"))
+        name = f"{SHAPES[row.shape].name}, {row.count} samples"
+        is_wrong = fails if row.case == "alike" else passes
+        wrong[row.case].append(Share(is_wrong, options.draws, name))
+        if row.case == "worse" and row.count == max(options.sizes):
+            caught.append(Share(fails, options.draws, name))
+        cells = f"{passes:.3f} | {fails:.3f} | {undecided:.3f} | {is_wrong:.3f}"
+        print(f"| {SHAPES[row.shape].name} | {row.case} | {row.count} | {cells} |", flush=True)
+    targets.between("B as good as A, and the gate fails", wrong["alike"], high=0.05)
+    targets.between("B worse by the margin, and it passes", wrong["at the margin"], high=0.065)
+    targets.between("B worse by three margins, and it passes", wrong["worse"], high=0.05)
+    targets.between(f"B worse by three margins, {max(options.sizes)} samples: it fails", caught, low=0.8)
+    sys.exit(targets.print())
 
 
 if __name__ == "__main__":

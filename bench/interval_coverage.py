@@ -1,18 +1,20 @@
 """How often the printed intervals are right, by simulation: `make bench-stats`, some minutes; prints Markdown.
 
-Comparisons of two equal runs (`stats.compare`), summaries of scores and of yes/no answers with a known mean
-(`stats.summary`), and runs of the editor `simulated`, whose mean is planted. "marked":
-the share of the draws in which there is a word instead of an interval. "where printed": of the other draws alone; not
-shown if they are less than half, for then they are the odd ones. "wrong": an interval was printed, and missed.
+Summaries of scores and of yes/no answers with a known mean (`stats.summary`), and runs of the editor `simulated`, whose
+mean is planted; intervals of differences are in `bench/comparing.py`. "marked": the share of the draws in which there
+is a word instead of an interval. "where printed": of the other draws alone; not shown if they are less than a
+twentieth, for then they are the odd ones. "wrong": an interval was printed, and missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +27,17 @@ from editeval.images import encode_png
 from editeval.judges.reference import ReferenceJudge
 from editeval.run.plan import KnownAnswers, seed_of
 from editeval.stats import intervals
-from editeval.stats.compare import Scored, compare
-from editeval.stats.summary import Entry, summarise
+from editeval.stats.summary import Entry, State, summarise
 from editeval.types import JudgeRequest, Metric, Sample
+from targets import Share, Targets, on_all_cores
 
 Numbers = NDArray[np.float64]
 Sizes = Callable[[np.random.Generator, int], NDArray[np.int64]]
-ALPHA = 1 - intervals.LEVEL
 NUM_CLUSTERS = (5, 12, 20, 54, 270)
 IMAGE_SHARE = 0.3  # of the variance, common to the edits of one source image
-SCALE = Metric("simulated", None, None)
 SEED = 20261129
-MIN_SHARE = 0.5  # of draws with an interval, for a share of them to be shown
+MIN_SHARE = 0.05  # of draws with an interval, for a share of them to be shown
+MOST = 0.9  # of draws with an interval: those are not chosen by their scores
 
 
 def _equal(size: int) -> Sizes:
@@ -67,11 +68,6 @@ def effects(chance: np.random.Generator, sizes: NDArray[np.int64]) -> tuple[Numb
     return images + chance.normal(0, np.sqrt(1 - IMAGE_SHARE), len(clusters)), clusters
 
 
-def as_scores(normal: Numbers) -> Numbers:
-    """Half of them 0, the others spread over the scale: what a judge gives an editor that fails half of the time."""
-    return np.where(normal > 0, np.minimum(10.0, 4 + 3 * normal), 0.0)
-
-
 @dataclass
 class Errors:
     """Of the draws of one cell: what the t of `intervals` does in all of them, and what is printed."""
@@ -98,27 +94,9 @@ class Errors:
             return None
         return self.num_printed_wrong / self.num_printed
 
-
-def comparison_errors(sizes: Sizes, num_clusters: int, num_draws: int, is_scored: bool = True) -> Errors:
-    """Two runs of equal quality: an interval without 0 is wrong. `is_scored`: half of the scores are 0, else none."""
-    chance, errors = np.random.default_rng([SEED, num_clusters, num_draws]), Errors()
-    for _ in range(num_draws):
-        drawn = sizes(chance, num_clusters)
-        (one, clusters), (other, _) = effects(chance, drawn), effects(chance, drawn)
-        if is_scored:
-            one, other = as_scores(one), as_scores(other)
-        keys: list[Hashable] = list(range(len(one)))
-        first, second = (
-            {key: Scored(str(c), float(x)) for key, c, x in zip(keys, clusters, values, strict=True)}
-            for values in (one, other)
-        )
-        told = compare(first, second, SCALE)
-        if told.low is not None and told.high is not None:
-            errors.add(not told.low <= 0 <= told.high, "")
-        else:
-            pairs = [("", str(c), float(x - y)) for c, x, y in zip(clusters, one, other, strict=True)]
-            errors.add(_is_missed(pairs, 0.0), told.interval_note)
-    return errors
+    def covered(self, of: str) -> Share:
+        """Share of the printed intervals that hold the truth."""
+        return Share(1 - self.num_printed_wrong / max(1, self.num_printed), self.num_printed, of)
 
 
 def _is_missed(values: Iterable[tuple[str, str, float]], truth: float) -> bool:
@@ -142,6 +120,7 @@ class Population:
     name: str
     truth: float
     draw: Callable[[np.random.Generator], list[Entry]]
+    num_clusters: int
     category: str = "micro"
     scale: Metric = field(default_factory=lambda: Metric("overall"))
 
@@ -164,7 +143,7 @@ def summary_errors(population: Population, num_draws: int) -> Errors:
 def _alone(name: str, num: int, draw: Callable[[np.random.Generator, int], Numbers], truth: float) -> Population:
     """`num` samples, each of a source image of its own."""
     return Population(
-        f"{name}, n = {num}", truth, lambda chance: [("a", "", "scored", float(x)) for x in draw(chance, num)]
+        f"{name}, n = {num}", truth, lambda chance: [("a", "", "scored", float(x)) for x in draw(chance, num)], num
     )
 
 
@@ -190,7 +169,7 @@ def _clustered(name: str, sizes: Sizes, count: int) -> Population:
         values, clusters = effects(chance, sizes(chance, count))
         return [("a", str(c), "scored", float(x)) for c, x in zip(clusters, np.clip(5 + values, 0, 10), strict=True)]
 
-    return Population(f"cluster sizes {name}, {count} images", 5.0, draw)
+    return Population(f"cluster sizes {name}, {count} images", 5.0, draw, count)
 
 
 def _macro(num_small: int, is_shared: bool, num_large: int = 54) -> Population:
@@ -208,7 +187,9 @@ def _macro(num_small: int, is_shared: bool, num_large: int = 54) -> Population:
         return entries
 
     whose = "shared with the others" if is_shared else "of its own"
-    return Population(f"macro: 4 x {num_large} images, a category of {num_small} {whose}", 5.0, draw, "macro")
+    return Population(
+        f"macro: 4 x {num_large} images, a category of {num_small} {whose}", 5.0, draw, num_large, "macro"
+    )
 
 
 def _mostly_zero(chance: np.random.Generator, num: int) -> Numbers:
@@ -228,7 +209,7 @@ def _yes(share: float, num_clusters: int, size: int) -> Population:
         return [("a", str(c), "scored", float(x < edge)) for c, x in zip(clusters, values, strict=True)]
 
     name = f"yes with {share:g}, {num_clusters} images with {size} {'edit' if size == 1 else 'edits'} each"
-    return Population(name, share, draw, scale=Metric("overall", 0.0, 1.0))
+    return Population(name, share, draw, num_clusters, scale=Metric("overall", 0.0, 1.0))
 
 
 def rates() -> Iterator[Population]:
@@ -262,24 +243,39 @@ def populations() -> Iterator[Population]:
         yield _macro(num_small, is_shared=False)
 
 
-def planted_errors(num_runs: int, num_per_category: int, size: int = 64) -> Errors:
-    """Runs of `simulated` on the built-in benchmark, each with seeds of its own: how often the planted mean is missed.
+@dataclass(frozen=True)
+class Planted:
+    """Samples of the built-in benchmark; each answer of the editor `simulated` is scored once, by `reference`."""
 
-    Every answer that it may give is scored once, by the judge `reference`; a run draws its answers as the editor does.
-    """
-    samples = list(ProceduralBenchmark(ProceduralParams(num_per_category=num_per_category, size=size)))
-    answers = Simulated.known_answers(SimulatedParams())
-    scores = {sample.id: dict(_scored(sample, answers)) for sample in samples}
-    truth, errors = _planted_mean(answers, scores), Errors()
-    for run in range(num_runs):
-        entries: list[Entry] = []
+    num_per_category: int
+    size: int = 64
+
+    def errors(self, num_runs: int, is_drawn: bool) -> Errors:
+        """How often the planted mean is missed by runs that draw their answers as the editor does.
+
+        is_drawn  each run has source images of its own, drawn from those there are; else all have the same samples
+        """
+        samples = list(ProceduralBenchmark(ProceduralParams(num_per_category=self.num_per_category, size=self.size)))
+        answers = Simulated.known_answers(SimulatedParams())
+        scores = {sample.id: dict(_scored(sample, answers)) for sample in samples}
+        truth, errors = _planted_mean(answers, scores), Errors()
+        images: dict[str, list[Sample]] = {}
         for sample in samples:
-            value = scores[sample.id].get(answers.drawn(sample.id, seed_of(run, sample.id)))
-            entries.append((sample.category, sample.cluster, "failed" if value is None else "scored", value))
-        row = summarise(entries, "overall")[-1]
-        is_known = row.ci_low is not None and row.ci_high is not None
-        errors.add(is_known and not row.ci_low <= truth <= row.ci_high, row.interval_note)
-    return errors
+            images.setdefault(sample.cluster, []).append(sample)
+        kept, chance = list(images.values()), np.random.default_rng([SEED, self.num_per_category])
+        for run in range(num_runs):
+            entries: list[Entry] = []
+            for number in chance.integers(0, len(kept), len(kept)) if is_drawn else range(len(kept)):
+                place = len(entries)  # the same image twice is two images that look alike, with seeds of their own
+                for sample in kept[number]:
+                    answer = answers.drawn(sample.id, seed_of(run, f"{place if is_drawn else ''}{sample.id}"))
+                    value = scores[sample.id].get(answer)
+                    state: State = "failed" if value is None else "scored"
+                    entries.append((sample.category, f"{place}", state, value))
+            row = summarise(entries, "overall")[-1]
+            is_known = row.ci_low is not None and row.ci_high is not None
+            errors.add(is_known and not row.ci_low <= truth <= row.ci_high, row.interval_note)
+        return errors
 
 
 def _scored(sample: Sample, answers: KnownAnswers) -> Iterator[tuple[str, float]]:
@@ -304,43 +300,70 @@ def _planted_mean(answers: KnownAnswers, scores: Mapping[str, Mapping[str, float
     return sum(chance * value for chance, value in parts) / sum(chance for chance, _ in parts)
 
 
-def print_planted(num_runs: int) -> None:
+def planted_of(row: tuple[int, bool], num_runs: int) -> Errors:
+    return Planted(row[0]).errors(num_runs, row[1])
+
+
+def print_planted(num_runs: int, targets: Targets) -> None:
     print(f"\nRuns of `simulated`: coverage of the planted mean ({num_runs} runs a row)\n")
-    print("| samples | marked | where printed | wrong |\n|:--|:--|--:|--:|")
-    for num in (11, 54):
-        errors = planted_errors(num_runs, num)
+    print("| samples | source images | marked | where printed | wrong |\n|:--|:--|:--|--:|--:|")
+    covered: dict[bool, list[Share]] = {False: [], True: []}
+    for (num, is_drawn), errors in on_all_cores(
+        partial(planted_of, num_runs=num_runs), [(num, is_drawn) for num in (11, 54) for is_drawn in (False, True)]
+    ):
         printed = None if errors.printed is None else 1 - errors.printed
         marked, _, *shown = _cells(errors, 0, printed).split(" | ")
-        print(f"| {5 * num} | {marked} | {' | '.join(shown)} |", flush=True)
+        whose = "others in each run" if is_drawn else "the same"
+        print(f"| {5 * num} | {whose} | {marked} | {' | '.join(shown)} |", flush=True)
+        covered[is_drawn].append(errors.covered(f"{5 * num} samples"))
+    targets.between("planted mean covered, other source images in each run", covered[True], 0.935, 0.965)
+    targets.between("planted mean covered, the same samples in each run", covered[False], 0.935)
 
 
-def print_comparisons(num_draws: int) -> None:
-    print(f"\nComparison of two equal runs: type-I error, nominal {ALPHA:.2f} ({num_draws} draws a row)\n")
-    print("| scores | cluster sizes | clusters | marked | the t, all draws | where printed | wrong |")
-    print("|:--|:--|--:|:--|--:|--:|--:|")
-    for is_scored in (True, False):
-        shape = "half at 0" if is_scored else "normal"
-        for name, sizes in SIZES.items() if is_scored else list(SIZES.items())[:1]:
-            for count in NUM_CLUSTERS:
-                errors = comparison_errors(sizes, count, num_draws, is_scored)
-                print(
-                    f"| {shape} | {name} | {count} | {_cells(errors, errors.num_wrong, errors.printed)} |", flush=True
-                )
+def print_summaries(num_draws: int, targets: Targets) -> None:
+    _print_coverage("Summaries", summary_of, list(populations()), num_draws, targets)
+    _print_coverage("Yes/no metrics", rate_of, list(rates()), num_draws, targets)
 
 
-def print_summaries(num_draws: int) -> None:
-    _print_coverage("Summaries", populations(), num_draws)
-    _print_coverage("Yes/no metrics", rates(), num_draws)
+def summary_of(row: int, num_draws: int) -> Errors:
+    return summary_errors(list(populations())[row], num_draws)
 
 
-def _print_coverage(title: str, shapes: Iterable[Population], num_draws: int) -> None:
+def rate_of(row: int, num_draws: int) -> Errors:
+    return summary_errors(list(rates())[row], num_draws)
+
+
+def _print_coverage(
+    title: str,
+    work: Callable[[int, int], Errors],
+    shapes: Sequence[Population],
+    num_draws: int,
+    targets: Targets,
+) -> None:
     print(f"\n{title}: coverage of the 95 % interval ({num_draws} draws a row)\n")
     print("| scores | marked | the t, all draws | where printed | wrong |\n|:--|:--|--:|--:|--:|")
-    for population in shapes:
-        errors = summary_errors(population, num_draws)
+    known: list[tuple[int, str, Errors]] = []
+    for row, errors in on_all_cores(partial(work, num_draws=num_draws), range(len(shapes))):
         printed = None if errors.printed is None else 1 - errors.printed
         cells = _cells(errors, errors.num_draws - errors.num_wrong, printed)
-        print(f"| {population.name} | {cells} |", flush=True)
+        print(f"| {shapes[row].name} | {cells} |", flush=True)
+        known.append((shapes[row].num_clusters, shapes[row].name, errors))
+    _hold(title, known, targets, high=1.0 if work is rate_of else 0.965)
+
+
+def _hold(title: str, rows: Sequence[tuple[int, str, Errors]], targets: Targets, high: float = 0.965) -> None:
+    """(source images, name, errors) of each row against the targets; rates are discrete, and may cover more."""
+    shown = [(count, errors, errors.covered(name)) for count, name, errors in rows if errors.printed is not None]
+    many = [
+        covered for count, errors, covered in shown if count >= 54 and errors.num_printed >= MOST * errors.num_draws
+    ]
+    chosen = [covered for count, _, covered in shown if count >= 54 and covered not in many]
+    targets.between(f"{title}, coverage, 54 images or more, printed in 9 of 10 draws", many, 0.935, high)
+    if chosen:
+        targets.between(f"{title}, coverage, 54 images or more, printed more rarely", chosen, 0.935)
+    targets.between(f"{title}, coverage wherever printed", [covered for *_, covered in shown], 0.9)
+    wrong = [Share(errors.num_printed_wrong / errors.num_draws, errors.num_draws, name) for _, name, errors in rows]
+    targets.between(f"{title}, printed and wrong, of all draws", wrong, high=0.065)
 
 
 def _cells(errors: Errors, num: int, printed: float | None) -> str:
@@ -356,12 +379,14 @@ def main() -> None:
     parser.add_argument(
         "--draws", type=int, default=2000, metavar="N", help="a row; the error of .05 is .005 with 2000"
     )
-    parser.add_argument("--only", choices=("comparisons", "summaries", "planted"), help="one part")
+    parser.add_argument("--only", choices=("summaries", "planted"), help="one part")
     options = parser.parse_args()
-    parts = {"comparisons": print_comparisons, "summaries": print_summaries, "planted": print_planted}
+    parts = {"summaries": print_summaries, "planted": print_planted}
+    targets = Targets("bench/interval_coverage.py")
     for name, part in parts.items():
         if options.only in (None, name):
-            part(options.draws if name != "planted" else min(options.draws, 500))
+            part(options.draws if name != "planted" else min(options.draws, 500), targets)
+    sys.exit(targets.print())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from editeval.stats.elo import ELO, abilities
 from editeval.stats.ranking import GROWTH, MIN_PER_MODEL, Pair, Ranking, next_round, rank
+from targets import Share, Targets, on_all_cores
 
 SEED = 20261130
 POPULATION = 20_000  # source images that stand for all
@@ -132,34 +134,44 @@ def tally(world: World, num_images: int, num_draws: int, is_sequential: bool = T
     return found
 
 
-def print_table(sizes: Sequence[int], num_draws: int) -> None:
-    for is_sequential in (True, False):
-        print(
-            f"\n{'In rounds, until decided' if is_sequential else 'Everything asked'}, {num_draws} comparisons each\n"
-        )
-        print("| models | images | a pair wrong | a place wrong | Elo missed | all decided | asked of all |")
-        print("|---|---|---|---|---|---|---|")
-        for world in WORLDS:
-            for size in sizes:
-                t = tally(world, size, num_draws, is_sequential)
-                shares = [
-                    t.wrong_pairs / t.num,
-                    t.wrong_places / t.num,
-                    t.missed / max(t.num_models, 1),
-                    t.decided / t.num,
-                ]
-                of_all = t.asked / t.num / (math.comb(len(world.thetas), 2) * size)
-                print(
-                    f"| {world.name} | {size} | {' | '.join(f'{s:.3f}' for s in shares)} | {of_all:.2f} |", flush=True
-                )
+@dataclass(frozen=True)
+class Row:
+    world: int
+    num_images: int
+    num_draws: int
+    is_sequential: bool
+
+    def tally(self) -> Tally:
+        return tally(WORLDS[self.world], self.num_images, self.num_draws, self.is_sequential)
+
+
+def print_table(sizes: Sequence[int], num_draws: int, is_sequential: bool, targets: Targets) -> None:
+    how = "In rounds, until decided" if is_sequential else "Everything asked"
+    print(f"\n{how}, {num_draws} comparisons each\n")
+    print("| models | images | a pair wrong | a place wrong | Elo missed | all decided | asked of all |")
+    print("|---|---|---|---|---|---|---|")
+    rows = [Row(world, size, num_draws, is_sequential) for world in range(len(WORLDS)) for size in sizes]
+    wrong = []
+    for row, t in on_all_cores(Row.tally, rows):
+        world = WORLDS[row.world]
+        missed, decided = t.missed / max(t.num_models, 1), t.decided / t.num
+        shares = [t.wrong_pairs / t.num, t.wrong_places / t.num, missed, decided]
+        of_all = t.asked / t.num / (math.comb(len(world.thetas), 2) * row.num_images)
+        cells = f"{' | '.join(f'{s:.3f}' for s in shares)} | {of_all:.2f}"
+        print(f"| {world.name} | {row.num_images} | {cells} |", flush=True)
+        wrong += [Share(one, t.num, f"{world.name}, {row.num_images} images") for one in shares[:2]]
+    targets.between(f"{how}: a pair or a place wrong", wrong, high=0.05 if is_sequential else 0.065)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=400, metavar="N", help="comparisons per row")
-    parser.add_argument("--sizes", type=int, nargs="+", default=(30, 100, 300), metavar="N", help="source images")
+    parser.add_argument("--draws", type=int, default=200, metavar="N", help="comparisons per row")
+    parser.add_argument("--sizes", type=int, nargs="+", default=(50, 200), metavar="N", help="source images")
     options = parser.parse_args()
-    print_table(options.sizes, options.draws)
+    targets = Targets("bench/pair_ranking.py")
+    for is_sequential in (True, False):
+        print_table(options.sizes, options.draws, is_sequential, targets)
+    sys.exit(targets.print())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ may be best. Both may happen in 5 % of the sweeps. "saved": the share of the sam
 from __future__ import annotations
 
 import argparse
-from collections.abc import Hashable, Iterator
+import sys
+from collections.abc import Hashable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from editeval.run.sweep import LOOKS
 from editeval.stats.checkpoints import ALPHA, is_worse, standings
 from editeval.stats.compare import Scored
 from editeval.types import Metric
+from targets import Share, Targets, on_all_cores
 
 SCALE = Metric("overall")
 MARGIN = 0.1
@@ -60,36 +63,51 @@ def stopped(values: list[NDArray[np.float64]], count: int) -> dict[int, int]:
     return found
 
 
-def rows(num_draws: int, sizes: tuple[int, ...]) -> Iterator[tuple[str, int, float, float, float]]:
-    """(checkpoints, samples, shares: best stopped, intervals wrong, samples saved)."""
-    for name, means in WORLDS.items():
+@dataclass(frozen=True)
+class Row:
+    world: str
+    count: int
+    num_draws: int
+
+    def shares(self) -> tuple[float, float, float]:
+        """Of the sweeps: best stopped, intervals wrong; of the samples: saved."""
+        means = WORLDS[self.world]
         best = max(range(len(means)), key=lambda i: (means[i], i))
         truth = [mean - max(other for j, other in enumerate(means) if j != i) for i, mean in enumerate(means)]
-        for count in sizes:
-            chance, lost, wrong, saved = np.random.default_rng([SEED, count, len(means)]), 0, 0, 0
-            for _ in range(num_draws):
-                values = draw(chance, means, count)
-                gone = stopped(values, count)
-                lost += best in gone
-                saved += sum(count - seen for seen in gone.values())
-                found = standings([scores(one, count) for one in values], SCALE)
-                inside = all(
-                    one.best_low is not None and one.best_high is not None and one.best_low <= true <= one.best_high
-                    for one, true in zip(found, truth, strict=True)
-                )
-                wrong += not (inside and found[best].may_be_best)
-            yield name, count, lost / num_draws, wrong / num_draws, saved / num_draws / count / len(means)
+        chance, lost, wrong, saved = np.random.default_rng([SEED, self.count, len(means)]), 0, 0, 0
+        for _ in range(self.num_draws):
+            values = draw(chance, means, self.count)
+            gone = stopped(values, self.count)
+            lost += best in gone
+            saved += sum(self.count - seen for seen in gone.values())
+            found = standings([scores(one, self.count) for one in values], SCALE)
+            inside = all(
+                one.best_low is not None and one.best_high is not None and one.best_low <= true <= one.best_high
+                for one, true in zip(found, truth, strict=True)
+            )
+            wrong += not (inside and found[best].may_be_best)
+        return lost / self.num_draws, wrong / self.num_draws, saved / self.num_draws / self.count / len(means)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--draws", type=int, default=500, metavar="N", help="a row; the error of .05 is .010 with 500")
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 270])
     options = parser.parse_args()
+    targets = Targets("bench/sweeps.py")
     print(f"\n## `editeval sweep`, margin {MARGIN} on 0-10, {options.draws} draws\n")
     print("| checkpoints | samples | best stopped | intervals wrong | saved |\n|---|---|---|---|---|")
-    for name, count, lost, wrong, saved in rows(options.draws, tuple(options.sizes)):
-        print(f"| {name} | {count} | {lost:.3f} | {wrong:.3f} | {saved:.2f} |", flush=True)
+    stopped_best, missed = [], []
+    for row, (lost, wrong, saved) in on_all_cores(
+        Row.shares, [Row(name, count, options.draws) for name in WORLDS for count in options.sizes]
+    ):
+        print(f"| {row.world} | {row.count} | {lost:.3f} | {wrong:.3f} | {saved:.2f} |", flush=True)
+        name = f"{row.world}, {row.count} samples"
+        stopped_best.append(Share(lost, options.draws, name))
+        missed.append(Share(wrong, options.draws, name))
+    targets.between("the best checkpoint is stopped", stopped_best, high=0.05)
+    targets.between("a distance to the best missed, of all checkpoints of a sweep", missed, high=0.05)
+    sys.exit(targets.print())
 
 
 if __name__ == "__main__":

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-PATH = Path(__file__).parents[2] / "bench" / "interval_coverage.py"
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
+
+
+@pytest.fixture(scope="module")
+def targets() -> ModuleType:
+    return importlib.import_module("targets")
 
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("interval_coverage", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("interval_coverage")
 
 
-def test_every_row_is_printed_and_its_shares_are_shares(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    bench.print_comparisons(2)
-    bench.print_summaries(2)
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ") and "marked" not in line]
-    assert len(rows) == 6 * 5 + len([*bench.populations(), *bench.rates()])
-    for row in rows:
-        *_, every, printed, wrong = (cell.strip() for cell in row.strip("|").split("|"))
-        assert 0 <= float(every) <= 1 and 0 <= float(wrong) <= 1
-        assert printed == "-" or 0 <= float(printed) <= 1
+def test_a_share_out_of_bounds_by_more_than_its_error_misses_the_target(targets: ModuleType) -> None:
+    found = targets.Targets("this")
+    found.between("near", [targets.Share(0.06, 400, "row")], high=0.05)
+    assert found.num_missed == 0, "two standard errors of 400 draws are .024"
+    found.between("far", [targets.Share(0.06, 40_000, "row 1"), targets.Share(0.05, 40_000, "row 2")], high=0.05)
+    found.between("nothing", [])
+    assert found.num_missed == 2 and found.print() == 1
+    assert [line.split()[0] for line in found.lines] == ["PASS", "FAIL", "0.060", "FAIL"], "the row is named"
 
 
-def test_draws_are_marked_or_printed_and_wrong_ones_are_among_both(bench: ModuleType) -> None:
-    errors = bench.comparison_errors(bench.SIZES["1"], 12, 100)
-    assert errors.num_draws == 100 == sum(errors.notes.values())
-    assert 0 < errors.num_printed < 100 and errors.notes["few_distinct"] == 100 - errors.num_printed
-    assert errors.num_printed_wrong <= errors.num_wrong <= errors.num_draws
-    assert errors.printed is None, "less than half are printed"
+def test_shares_of_a_population_are_shares_and_wrong_ones_are_among_the_printed(bench: ModuleType) -> None:
+    for population in [*bench.populations()][::9]:
+        errors = bench.summary_errors(population, 2)
+        assert errors.num_draws == 2 == sum(errors.notes.values())
+        assert errors.num_printed_wrong <= min(errors.num_wrong, errors.num_printed)
+
+
+def test_decisions_from_arrays_are_those_of_the_command() -> None:
+    """`verified` compares intervals, notes, p and decisions of twenty draws of each row."""
+    bench = importlib.import_module("comparing")
+    for shape, sizes, count in (("half at 0", "skewed", 20), ("93 % at 10", "1", 12), ("skewed differences", "3", 5)):
+        found = bench.errors_of(bench.Row(shape, sizes, count, bench.NUM_VERIFIED))
+        assert found.num_better <= found.num_with_p <= found.num == bench.NUM_VERIFIED
+        assert found.num_missed <= found.num_with_interval
 
 
 def test_populations_have_the_mean_that_they_claim(bench: ModuleType) -> None:
@@ -54,5 +61,6 @@ def test_populations_have_the_mean_that_they_claim(bench: ModuleType) -> None:
 
 
 def test_runs_of_the_simulated_editor_are_drawn_anew_and_their_mean_is_the_planted_one(bench: ModuleType) -> None:
-    errors = bench.planted_errors(4, 4)
-    assert errors.num_draws == 4 and errors.num_wrong <= errors.num_draws
+    for is_drawn in (False, True):
+        errors = bench.Planted(4).errors(4, is_drawn)
+        assert errors.num_draws == 4 and errors.num_wrong <= errors.num_draws

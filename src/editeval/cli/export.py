@@ -21,6 +21,7 @@ from editeval.reports.hub_folder import push, write_folder
 from editeval.reports.judge_trust import certificate_warnings
 from editeval.reports.junit import write_junit
 from editeval.reports.tables import (
+    SEED_COLUMNS,
     Flat,
     group_cells,
     group_columns,
@@ -210,6 +211,9 @@ def flat(store: RunStore, with_raw: bool = False) -> Flat:
     subset = queries.subset(store)
     groups = group_columns({f"{by}s": counts for by, counts in queries.covered(store).items()})
     columns |= dict.fromkeys(groups, str)
+    if queries.num_seeds(store) > 1:
+        columns |= {"sample": str, "seed_index": int}
+        groups += SEED_COLUMNS
     part = judges
     if subset is not None:
         columns |= {"subset": str}

@@ -210,31 +210,30 @@ def _model(section: str, params: Mapping[str, object], settings: Settings) -> It
 
 
 def _servers(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
-    from editeval.http.client import parse_url
-
     variable = params.get("api_key_env")
-    for key in ("base_url", "base_urls"):
-        for url in _list(params.get(key)):
-            try:
-                server = parse_url(key, str(url)) if url else None
-            except ConfigError:  # it is refused where the parameters are checked
-                continue
-            if server is not None:
-                is_known = server.port == 443 and variable in KEYS_OF_HOSTS.get(server.host, ())
-                is_agreed = not variable or server.is_loopback or is_known
-                why = "" if is_agreed else f"sends the key in {variable} to {server.url}"
-                subject = f"{server.url} with the key in {variable}" if variable else server.url
-                keys = [f"{section}.params.{name}" for name in (key, "api_key_env")]
-                yield _effect(settings, "contacts", subject, why, *keys)
+    given = [(key, url) for key in ("base_url", "base_urls") for url in _list(params.get(key)) if url]
+    for key, url in given:
+        from editeval.http.client import parse_url  # with http and ssl: 40 ms that most commands do not need
+
+        try:
+            server = parse_url(key, str(url))
+        except ConfigError:  # it is refused where the parameters are checked
+            continue
+        is_known = server.port == 443 and variable in KEYS_OF_HOSTS.get(server.host, ())
+        is_agreed = not variable or server.is_loopback or is_known
+        why = "" if is_agreed else f"sends the key in {variable} to {server.url}"
+        subject = f"{server.url} with the key in {variable}" if variable else server.url
+        keys = [f"{section}.params.{name}" for name in (key, "api_key_env")]
+        yield _effect(settings, "contacts", subject, why, *keys)
 
 
 def _tracking(settings: Settings) -> Iterator[Effect]:
     """Settings, scores and small pictures go to a service; its library has the key, for the service's own host."""
-    from editeval.http.client import parse_url
-
     kind, host = settings.at("tracking.type"), settings.at("tracking.host")
     if not isinstance(kind, str) or settings.at("tracking.offline") is True:
         return
+    from editeval.http.client import parse_url
+
     what = f"{kind} at {host}" if host else kind
     try:
         is_here = bool(host) and parse_url("tracking.host", str(host)).is_loopback

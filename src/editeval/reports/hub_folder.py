@@ -21,20 +21,27 @@ def write_folder(report: JsonObject, rows: Iterable[SampleRow], run: Path, folde
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "edits").mkdir(parents=True)
     with (folder / "metadata.jsonl").open("w", encoding="utf-8") as file:
-        for line in _lines(rows, run, folder):
+        for line in _lines(report, rows, run, folder):
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     (folder / "report.json").write_bytes((run / "report.json").read_bytes())
     (folder / "README.md").write_text(_card(report), encoding="utf-8")
 
 
-def _lines(rows: Iterable[SampleRow], run: Path, folder: Path) -> Iterator[dict[str, object]]:
+def _lines(report: JsonObject, rows: Iterable[SampleRow], run: Path, folder: Path) -> Iterator[dict[str, object]]:
     """Edits alone: the Hub's viewer wants a file in each line. The others are in report.json, counted."""
+    has_seeds = bool(report["run"].get("num_seeds"))
     for row in rows:
         if row.status != "done" or row.edited_path is None:
             continue
         name = f"edits/{Path(row.edited_path).name}"
         shutil.copyfile(run / row.edited_path, folder / name)
-        about = {"file_name": name, "id": row.id, "category": row.category, "instruction": row.instruction}
+        about: dict[str, object] = {
+            "file_name": name,
+            "id": row.id,
+            "category": row.category,
+            "instruction": row.instruction,
+        }
+        about |= {"sample": row.sample, "seed_index": row.seed_index} if has_seeds else {}
         yield {**about, "seed": row.seed, **{metric: scored_value(row, metric) for metric in row.scores}}
 
 

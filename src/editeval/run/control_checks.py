@@ -14,7 +14,7 @@ from editeval.run.plan import Plan
 from editeval.run.results import ShownScoreSet
 from editeval.stats import intervals
 from editeval.stats.normalised import normalised
-from editeval.stats.summary import Entry, summarise
+from editeval.stats.summary import Entry, sample_means, summarise
 from editeval.store.run_store import RunStore
 from editeval.text import fixed, printable
 from editeval.types import Metric, Sample, Summary
@@ -125,8 +125,9 @@ def told(plan: Plan, store: RunStore, shown: ShownScoreSet, counted: Counted) ->
     label = shown.labels[0]
     scale = replace(counted.scale(label), name=shown.metrics[0])
     whole = next(s for s in counted.summaries() if (s.metric, s.category) == (label, MICRO))
-    entries = zip(counted.ids, counted.entries[label], strict=True)
-    return block(found, plan.samples, scale, {key: entry[3] for key, entry in entries if entry[3] is not None}, whole)
+    samples = zip(counted.samples, counted.entries[label], strict=True)
+    model = sample_means((sample, entry[3]) for sample, entry in samples if entry[3] is not None)
+    return block(found, plan.samples, scale, model, whole)
 
 
 def _figures(row: Summary) -> dict[str, object]:

@@ -68,7 +68,9 @@ def chosen(plan: Plan, judging: ScoreSetPlan) -> list[tuple[str, str]]:
     """
     params = judging.stage.params
     setting = plan.config.evaluation.controls
-    with_target = [sample for sample in plan.samples if sample.target is not None and not sample.after]
+    with_target = [
+        sample for sample in plan.samples if sample.target is not None and not (sample.after or sample.repeat_of)
+    ]
     if setting == "auto":
         is_free = not judging.judge.is_remote
         num = min(MOST, max(LEAST, len(with_target) // PART)) if is_free and len(with_target) >= LEAST * 6 else 0

@@ -16,6 +16,7 @@ from editeval.judges.parsing.reply import Reply
 from editeval.judges.protocols import protocol as protocols
 from editeval.run.plan import Plan
 from editeval.run.same_inputs import is_same_benchmark
+from editeval.run.selection import with_repeats
 from editeval.store import fingerprints, manifest, queries
 from editeval.store.fingerprints import judge_request
 from editeval.store.records import Details, Json, SampleRow, ScoreSet
@@ -128,7 +129,9 @@ def with_samples(reading: Reparse, store: RunStore, plan_of: Callable[[], Plan])
             f"protocol {reading.protocol}: which questions apply is decided by the benchmark's data, and these are not "
             "the data that were judged; put those back, or judge again: `editeval score RUN CONFIG`"
         )
-    return replace(reading, samples={sample.id: sample for sample in plan.benchmark})
+    everything = list(plan.benchmark)
+    repeated = with_repeats(everything, everything, queries.most_seeds(store))
+    return replace(reading, samples={sample.id: sample for sample in repeated})
 
 
 def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]:

@@ -34,6 +34,7 @@ from editeval.run.planted import planted
 from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
+from editeval.run.selection import num_distinct
 from editeval.stats import rates
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
@@ -89,7 +90,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
-        coverage=_coverage(seen),
+        coverage=_coverage(seen, plan.num_seeds),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
@@ -112,11 +113,14 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     )
 
 
-def _coverage(seen: data.Survey) -> data.JsonObject:
-    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted."""
+def _coverage(seen: data.Survey, num_seeds: int) -> data.JsonObject:
+    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted.
+
+    Of several seeds the intervals are those of as many samples as there are: wide enough if those of one fail together.
+    """
     counted = {"scored": (seen.num_scored, seen.num_samples), "failed": (seen.num_failed, seen.num_samples)}
     counted["parse_rate"] = (seen.num_answers - seen.num_unparsed, seen.num_answers)
-    found = {name: rates.of_share(*pair) for name, pair in counted.items() if pair[1]}
+    found = {name: rates.of_share(*(one / num_seeds for one in pair)) for name, pair in counted.items() if pair[1]}
     return {
         **data.coverage_of(seen),
         "intervals": {name: [one.low, one.high] for name, one in found.items()},
@@ -155,7 +159,7 @@ def _about_run(plan: Plan, store: RunStore, is_same: bool, set_back_s: float) ->
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
     """Of several source images our own judge of pixels is shown the first one."""
-    num = sum(len(sample.images) > 1 for sample in plan.samples)
+    num = sum(len(sample.images) > 1 for sample in plan.samples if not sample.repeat_of)
     ours = [one.judge for one in plan.judgings if not plugins.is_foreign(one.stage.type)]
     return (Message("several_sources", (num,)),) if num and not all(one.reads_instruction for one in ours) else ()
 
@@ -252,6 +256,7 @@ def _run_block(
     begun = [recorded.event for recorded in store.events_of(StageBegin) if recorded.event.stage == "edit"]
     truth = planted(store, shown[0].id, hash_of(s.id for s in plan.samples)) if shown else None
     ids = {score_set.id for score_set in shown}
+    num_seeds = queries.num_seeds(store)
     return {
         "id": store.manifest["run_id"],
         "name": store.dir.name,
@@ -267,6 +272,7 @@ def _run_block(
         "edits_by_policy": recorded.edits_by_policy(store),
         "devices": list(begun[-1].devices) if begun else [],
         "num_samples": len(plan.samples),
+        **({"num_seeds": num_seeds, "num_distinct": num_distinct(plan.samples)} if num_seeds > 1 else {}),
         "subset": asdict(plan.subset) if plan.subset else None,
         **{f"{by}s": counts for by, counts in queries.covered(store).items() if counts},
         "num_in_run": queries.num_edits(store),
@@ -312,7 +318,7 @@ def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> 
         "interpreters": interpreters,
         "reused": [str(one) for one in reused(store)] or None,
         "edits_without_recorded_inputs": queries.num_without_inputs(store) or None,
-        "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
+        "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'; of further seeds the id ends in #2, #3, ...",
         "warnings": list(plan.config.warnings if warnings is None else warnings),
         "invocations": _num_at_work(store.events()),
     }

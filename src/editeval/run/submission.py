@@ -47,7 +47,8 @@ _OF_REPORT = (
 )
 _OF_RUN = (
     *("id", "name", "model", "created_at", "editor", "judge", "judging_id", "judgings", "benchmark", "num_samples"),
-    *("subset", "languages", "subsets", "num_in_run", "official", "official_claim", "equated", "planted"),
+    *("num_seeds", "num_distinct", "subset", "languages", "subsets", "num_in_run"),
+    *("official", "official_claim", "equated", "planted"),
 )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -37,12 +37,13 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class GatePair:
-    """One sample of two runs. `first` and `second` None: not scored; `has_failed`: the second run's edit failed."""
+    """One edit of two runs. `first` and `second` None: not scored; `has_failed`: the second run's edit failed."""
 
     cluster: str
     first: float | None
     second: float | None
     has_failed: bool = False
+    sample: str = ""  # whose edit it is, where a sample has several: they decide as one, by their mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class GateVerdict:
     p: float | None  # of the hypothesis that the second is worse by the margin or more
     method: str  # EXACT or T; empty without an interval
     note: str  # why there is no interval: a word of `intervals`, or "no_scale"
-    num_pairs: int  # that decide
+    num_pairs: int  # samples that decide
     num_clusters: int
     num_failed: int  # edits of the second run, of those pairs
     num_unscored: int  # scores missing in the second run, of those pairs
@@ -105,7 +106,7 @@ def judge(pairs: Sequence[GatePair], metric: Metric, margin: float) -> GateVerdi
         p=None,
         method="",
         note=next((one for one in found if isinstance(one, str)), ""),
-        num_pairs=len(kept),
+        num_pairs=len({pair.sample or n for n, pair in enumerate(kept)}),
         num_clusters=len({pair.cluster for pair in kept}),
         num_failed=num_failed,
         num_unscored=num_unscored,
@@ -136,13 +137,13 @@ def _decided(told: GateVerdict, bad: _Ends, good: _Ends, metric: Metric) -> Gate
 
 def _differences(kept: Sequence[GatePair], metric: Metric, worst: float | None, filler: float | None) -> Clusters:
     """second - first by cluster, larger is better; `filler` for scores that are missing, None leaves them out."""
-    clusters: dict[str, list[float]] = {}
-    for pair in kept:
+    found: list[tuple[str, Hashable, float]] = []
+    for number, pair in enumerate(kept):
         second = pair.second if pair.second is not None else worst if pair.has_failed else filler
         if second is not None and pair.first is not None:
             difference = second - pair.first
-            clusters.setdefault(pair.cluster, []).append(difference if metric.is_higher_better else -difference)
-    return clusters
+            found.append((pair.cluster, pair.sample or number, difference if metric.is_higher_better else -difference))
+    return intervals.by_cluster(found)
 
 
 def _mean(clusters: Clusters) -> float | None:
@@ -185,27 +186,46 @@ def _by_t(error: StandardError, mean: float) -> _Ends:
 
 
 def _exact(clusters: Clusters, mean: float, span: float) -> _Ends:
+    rare = _Rare.of(clusters, span)
+
     def needed(margin: float) -> float:
         enough = 1.0
-        while exact_end(clusters, span, ALPHA, -1, enough) <= -margin and enough * len(clusters) <= MOST:
+        while rare.end(ALPHA, -1, enough) <= -margin and enough * len(clusters) <= MOST:
             enough *= 1.01
         return enough
 
-    def end(alpha: float, sign: int) -> float:
-        return exact_end(clusters, span, alpha, sign)
-
-    return _Ends(mean, lambda alpha: end(alpha, -1), lambda alpha: end(alpha, 1), EXACT, mean - end(ALPHA, -1), needed)
+    least = rare.end(ALPHA, -1)
+    return _Ends(mean, lambda alpha: rare.end(alpha, -1), lambda alpha: rare.end(alpha, 1), EXACT, mean - least, needed)
 
 
-def exact_end(clusters: Clusters, span: float, alpha: float, sign: int, times: float = 1.0) -> float:
+@dataclass(frozen=True, slots=True)
+class _Rare:
+    """Clusters, of which most differ by between `least` and `most`; the odd ones may differ by `span`."""
+
+    num: int
+    num_odd: int
+    least: float
+    most: float
+    span: float
+
+    @classmethod
+    def of(cls, clusters: Clusters, span: float) -> _Rare:
+        least, most = _usual([value for mine in clusters.values() for value in mine], SAME * span)
+        num_odd = sum(any(not least <= value <= most for value in mine) for mine in clusters.values())
+        return cls(len(clusters), num_odd, least, most, span)
+
+    def end(self, alpha: float, sign: int, times: float = 1.0) -> float:
+        """One end (`sign` -1: the lower) of the mean; `times` as many clusters, of which the same share is odd."""
+        share = _upper_share(self.num_odd * times, self.num * times, alpha)
+        return (1 - share) * (self.least if sign < 0 else self.most) + share * sign * self.span
+
+
+def exact_end(clusters: Clusters, span: float, alpha: float, sign: int) -> float:
     """One end (`sign` -1: the lower) of the mean where most clusters have nearly the same difference.
 
-    A cluster that has not may differ by `span`. `times` as many clusters, of which the same share is odd.
+    A cluster that has not may differ by `span`.
     """
-    least, most = _usual([value for mine in clusters.values() for value in mine], SAME * span)
-    num_odd = sum(any(not least <= value <= most for value in mine) for mine in clusters.values())
-    share = _upper_share(num_odd * times, len(clusters) * times, alpha)
-    return (1 - share) * (least if sign < 0 else most) + share * sign * span
+    return _Rare.of(clusters, span).end(alpha, sign)
 
 
 def _usual(values: Sequence[float], width: float) -> tuple[float, float]:
