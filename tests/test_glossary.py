@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.zh-CN.md"), *(ROOT / "docs").glob("*.zh-CN.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.zh-CN.md"), *(ROOT / "docs").glob("*.zh-CN.md"), ROOT / "tools" / "docs_words.zh-CN.json"]
+)
 REPORT = next((ROOT / "src" / "editeval").rglob("words.json"))
 
 

@@ -1,6 +1,7 @@
 """The pages of the documentation that are made of the code: flags, keys, old keys, reasons and messages.
 
-`make docs` calls this as a hook of MkDocs; `python tools/docs_pages.py NAME` prints one page.
+Each is made in English and, with the words of docs_words.zh-CN.json, in Chinese; what the program itself prints in
+English stays so. `make docs` calls this as a hook of MkDocs; `python tools/docs_pages.py NAME` prints one page.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import sys
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ from editeval.machine.known_issues import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src" / "editeval"
+Say = Callable[[str], str]
+"""From a phrase of ours in English to that of the page's language. KeyError for one that has no translation."""
+CHINESE: Mapping[str, str] = json.loads((ROOT / "tools" / "docs_words.zh-CN.json").read_text(encoding="utf-8"))
 KINDS = {"benchmarks": "benchmark", "editors": "diffusion_model", "judges": "reward_model"}
 
 
@@ -51,19 +56,21 @@ def commands() -> dict[str, argparse.ArgumentParser]:
     return dict(found.choices)
 
 
-def reference_cli() -> str:
+def reference_cli(say: Say) -> str:
     """Every command with its flags, as `--help` has them."""
     (found,) = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
     about = {choice.dest: choice.help or "" for choice in found._choices_actions}
     parts = [
-        "# Commands and flags",
-        "Made from the parsers of the command line. `editeval COMMAND --help` prints the same.",
+        f"# {say('Commands and flags')}",
+        say("Made from the parsers of the command line. `editeval COMMAND --help` prints the same."),
     ]
     for name, parser in commands().items():
         usage = "\n".join(line.removeprefix("usage: ").strip() for line in parser.format_usage().splitlines())
         parts += [f"## {name}", about.get(name, ""), f"```text\n{usage}\n```"]
-        rows = [(_flag(action), _meaning(action)) for action in parser._actions if action.help != argparse.SUPPRESS]
-        parts.append(table(("flag", "meaning"), [row for row in rows if row[0] != "`-h`, `--help`"]))
+        rows = [
+            (_flag(action), _meaning(action, say)) for action in parser._actions if action.help != argparse.SUPPRESS
+        ]
+        parts.append(table((say("flag"), say("meaning")), [row for row in rows if row[0] != "`-h`, `--help`"]))
         if parser.epilog:
             parts.append(f"```text\n{parser.epilog.strip()}\n```")
     return "\n\n".join(parts) + "\n"
@@ -78,39 +85,43 @@ def _flag(action: argparse.Action) -> str:
     return f"{named} `{shown}`" if action.nargs != 0 and shown else named
 
 
-def _meaning(action: argparse.Action) -> str:
+def _meaning(action: argparse.Action, say: Say) -> str:
     words = [(action.help or "").replace("%%", "%")]
     if action.choices:
-        words.append("one of " + ", ".join(f"`{choice}`" for choice in action.choices))
+        words.append(f"{say('one of')} " + ", ".join(f"`{choice}`" for choice in action.choices))
     default = action.default
     if default not in (None, False, True, "", [], argparse.SUPPRESS) and "default" not in words[0]:
-        words.append(f"default: `{default}`")
+        words.append(f"{say('default')}: `{default}`")
     return "; ".join(filter(None, words))
 
 
 # keys -----------------------------------------------------------------------------------------------------------------
 
 
-def reference_config() -> str:
+def reference_config(say: Say) -> str:
     """Every key of a configuration: the sections, then the parameters of each plug-in."""
     parts = [
-        "# Configuration keys",
-        "Made from the code that reads them. [configuration](configuration.md) explains what they are "
-        "for, and has the keys of `evaluation` and `logging`.",
+        f"# {say('Configuration keys')}",
+        say(
+            "Made from the code that reads them. [configuration](configuration.md) explains what they are "
+            "for, and has the keys of `evaluation` and `logging`."
+        ),
         "## execution",
-        "Of `diffusion_model` and of each judge: how requests meet devices. It changes no result.",
-        keys(Execution),
+        say("Of `diffusion_model` and of each judge: how requests meet devices. It changes no result."),
+        keys(Execution, say),
         "`policy`:",
-        table(("policy", "what it does"), [(f"`{name}`", said) for name, said in POLICIES.items()]),
+        table((say("policy"), say("what it does")), [(f"`{name}`", said) for name, said in POLICIES.items()]),
     ]
     for kind, section in KINDS.items():
         parts.append(f"## {section}")
-        parts.append(f"`{section}.type` names one of the {kind}; its parameters stand in `{section}.params`.")
+        named = say("`{section}.type` names one of the {kind}; its parameters stand in `{section}.params`.")
+        parts.append(named.format(section=section, kind=say(kind)))
         for name in plugins.available(kind):
             cls = plugins.load(kind, name)
             parts.append(f"### {name}")
             parts.append(_first_line(cls))
-            parts.append(keys(cls.Params) if dataclasses.is_dataclass(cls.Params) else "It takes no parameters.")
+            has_fields = dataclasses.is_dataclass(cls.Params)
+            parts.append(keys(cls.Params, say) if has_fields else say("It takes no parameters."))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -118,7 +129,7 @@ def _first_line(cls: type) -> str:
     return (inspect.getdoc(cls) or inspect.getdoc(sys.modules[cls.__module__]) or "").partition("\n")[0]
 
 
-def keys(cls: Any) -> str:
+def keys(cls: Any, say: Say) -> str:
     """The fields of a dataclass as a table: name, type, default, and the comment behind each."""
     comments: dict[str, tuple[str, str]] = {}
     for base in reversed(cls.__mro__):
@@ -131,9 +142,10 @@ def keys(cls: Any) -> str:
             default = f"`{field.default!r}`"
         else:
             made = field.default_factory
-            default = f"`{made()!r}`" if made is not dataclasses.MISSING else "needed"
+            default = f"`{made()!r}`" if made is not dataclasses.MISSING else say("needed")
         rows.append((f"`{field.name}`", f"`{kind}`", default, said))
-    return table(("key", "type", "default", "meaning"), rows) if rows else "It takes no parameters."
+    head = (say("key"), say("type"), say("default"), say("meaning"))
+    return table(head, rows) if rows else say("It takes no parameters.")
 
 
 def _comments(cls: type) -> dict[str, tuple[str, str]]:
@@ -156,19 +168,20 @@ def _comments(cls: type) -> dict[str, tuple[str, str]]:
 # old spellings --------------------------------------------------------------------------------------------------------
 
 
-def old_keys() -> str:
+def old_keys(say: Say) -> str:
     """Every key and type of v2 and RE-Edit that config/legacy.py knows, and what it is today."""
     moved = [*legacy._MOVES, *((f"reward_model.{a}", f"reward_model.{b}") for a, b in legacy._JUDGE_MOVES)]
     moved += [(f"{section}.params.{key}", f"{section}.{now}") for key, section, now in _TURNED]
     rows = [(f"`{old}`", f"`{new}`" if re.fullmatch(r"[\w.<>: |]+", new) else new) for old, new in moved]
-    rows += [(f"`{key}`", f"refused: {why}") for key, why in legacy._REFUSED_SECTIONS.items()]
-    rows += [(f"`{key}`", f"no effect: {why}") for key, why in legacy.NO_EFFECT.items()]
+    rows += [(f"`{key}`", f"{say('refused')}: {why}") for key, why in legacy._REFUSED_SECTIONS.items()]
+    rows += [(f"`{key}`", f"{say('no effect')}: {why}") for key, why in legacy.NO_EFFECT.items()]
     types = [
         (f"`{old}`", f"`{named.type}`" + "".join(f", `{key}: {value}`" for key, value in named.defaults))
         for kind in legacy.TYPES.values()
         for old, named in kind.items()
     ]
-    return f"{table(('old key', 'today'), rows)}\n\n{table(('old type', 'today'), types)}"
+    today = say("today")
+    return f"{table((say('old key'), today), rows)}\n\n{table((say('old type'), today), types)}"
 
 
 _TURNED = (
@@ -219,19 +232,51 @@ WHAT_TO_DO: Mapping[str, str] = {
     "spending": "`max_calls` or `max_usd` is reached. Raise it, and the same command goes on.",
     "machine": "This machine lacks something: the message says what to install or to change.",
 }
-_ERRORS = re.compile(r"[A-Z]\w*Error|problem|_problem|Failure")
+_ERRORS = re.compile(r"[A-Z]\w*Error|problem|_problem|refusal|Failure")
+_SAYS_WHY = re.compile(r"problem|why|stranger|refus|lack")
+"""In the name of a function whose text becomes a message."""
 
 
 def messages() -> list[tuple[str, str]]:
     """(file, text) of each message of an error in the code, with … for what is filled in."""
     found = {}
     for path in sorted(SRC.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _ERRORS.fullmatch(_name(node.func)):
-                texts = [text for argument in node.args if len((text := _template(argument)).split()) > 2]
-                if texts:
-                    found["; ".join(texts)] = str(path.relative_to(SRC))
+        for function in _functions(ast.parse(path.read_text(encoding="utf-8"))):
+            for text in _said_by(function):
+                if len(re.findall(r"[A-Za-z]{2,}", text)) > 1:
+                    found[text] = str(path.relative_to(SRC))
     return sorted(((file, text) for text, file in found.items()), key=lambda pair: (pair[0], pair[1].lower()))
+
+
+def _functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """Functions, each with what is in it, and the rest of the module."""
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    yield ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)], [])
+
+
+def _said_by(function: ast.AST) -> Iterator[str]:
+    """Texts of the errors that a function makes, also where a name holds them, and reasons that it returns."""
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and _ERRORS.fullmatch(_name(n.func))]
+    arguments = [argument for call in calls for argument in call.args]
+    for call in calls:
+        yield "; ".join(text for argument in call.args if len((text := _template(argument)).split()) > 1)
+    if _SAYS_WHY.search(getattr(function, "name", "")):
+        arguments += [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and n.value is not None]
+        yield from (text for argument in arguments for text in _alternatives(argument))
+    names = {n.id for argument in arguments for n in ast.walk(argument) if isinstance(n, ast.Name)}
+    for node in ast.walk(function):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(node, ast.Assign | ast.AugAssign) and names & {n.id for n in targets if isinstance(n, ast.Name)}:
+            yield from _alternatives(node.value)
+
+
+def _alternatives(node: ast.expr) -> Iterator[str]:
+    """The templates that an expression may be: both of `a if b else c`."""
+    if isinstance(node, ast.IfExp):
+        yield from _alternatives(node.body)
+        yield from _alternatives(node.orelse)
+    else:
+        yield _template(node)
 
 
 def _name(node: ast.expr) -> str:
@@ -248,38 +293,60 @@ def _template(node: ast.expr) -> str:
     return ""
 
 
-def troubleshooting() -> str:
+def troubleshooting(say: Say) -> str:
     """What to do, by the word or the text that was printed."""
     parts = [
-        "# Troubleshooting",
-        "Search this page for the words that you see. Made from the code: reasons, known bad combinations, messages.",
-        "## First",
-        "- `editeval check CONFIG` names every mistake of a configuration, with its line.\n"
-        "- `editeval doctor` looks at devices, libraries, caches and disks.\n"
-        "- `editeval show SAMPLE` prints all that is known about one sample: attempts, replies, reasons.\n"
-        "- Workers write `OUTPUT_DIR/logs/RUN-STAGE-workerN.log`. `--debug` keeps tracebacks.",
-        "## Why an edit failed or a score is missing",
-        "The word stands in the table, in `samples.jsonl` and in `editeval show`. `editeval retry --only "
-        "WORD` takes the "
-        "word or its family.",
+        f"# {say('Troubleshooting')}",
+        say(
+            "Search this page for the words that you see. Made from the code: reasons, known bad combinations, "
+            "messages."
+        ),
+        f"## {say('First')}",
+        say(
+            "- `editeval check CONFIG` names every mistake of a configuration, with its line.\n"
+            "- `editeval doctor` looks at devices, libraries, caches and disks.\n"
+            "- `editeval show SAMPLE` prints all that is known about one sample: attempts, replies, reasons.\n"
+            "- Workers write `OUTPUT_DIR/logs/RUN-STAGE-workerN.log`. `--debug` keeps tracebacks."
+        ),
+        f"## {say('Why an edit failed or a score is missing')}",
+        say(
+            "The word stands in the table, in `samples.jsonl` and in `editeval show`. `editeval retry --only "
+            "WORD` takes the word or its family."
+        ),
     ]
     for family, members in FAMILIES.items():
-        again = " Another attempt is made by itself." if any(Reason(word).is_retried for word in members) else ""
+        is_retried = any(Reason(word).is_retried for word in members)
         words = ", ".join(f"`{word}`" for word in sorted(members))
-        parts += [f"### {family}", f"{words}. {WHAT_TO_DO[family]}{again}"]
+        said = [f"{words}.", say(WHAT_TO_DO[family]), say("Another attempt is made by itself.") if is_retried else ""]
+        parts += [f"### {family}", " ".join(filter(None, said))]
     rows = [(f"`{rule.name}`", rule.severity, ", ".join(rule.when), rule.what, rule.remedy) for rule in RULES]
-    parts += ["## Bad combinations of versions", "`editeval doctor` and `editeval run` look for them."]
-    parts.append(table(("name", "severity", "when", "what happens", "what to do"), rows))
+    head = tuple(map(say, ("name", "severity", "when", "what happens", "what to do")))
     parts += [
-        "## Messages",
-        "One line each: where, what, what was got, what to do. … stands for what is filled in.",
+        f"## {say('Bad combinations of versions')}",
+        say("`editeval doctor` and `editeval run` look for them."),
+        table(head, rows),
+        f"## {say('Messages')}",
+        say("One line each: where, what, what was got, what to do. … stands for what is filled in."),
         *_message_lists(),
     ]
     return "\n\n".join(parts) + "\n"
 
 
+OF_THE_PARSER = (
+    "unrecognized arguments: …; did you mean …?",
+    "the following arguments are required: …",
+    "argument …: invalid choice: … (choose from …); did you mean …?",
+    "argument …: invalid int value: …",
+    "argument …: invalid float value: …",
+    "argument …: expected one argument",
+    "argument …: expected at least one argument",
+    "argument …: not allowed with argument …",
+)
+"""What argparse says; `editeval COMMAND --help` has what it wants."""
+
+
 def _message_lists() -> Iterator[str]:
-    by_package: dict[str, list[str]] = {}
+    by_package: dict[str, list[str]] = {"command line": list(OF_THE_PARSER)}
     for file, text in messages():
         by_package.setdefault(file.split("/")[0].removesuffix(".py"), []).append(text)
     for package, texts in by_package.items():
@@ -287,12 +354,21 @@ def _message_lists() -> Iterator[str]:
         yield "\n".join(f"- `{text.replace('`', chr(39))}`" for text in texts)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {
-    "reference_cli.md": reference_cli,
-    "reference_config.md": reference_config,
-    "troubleshooting.md": troubleshooting,
+def _said(phrase: str) -> str:
+    return phrase
+
+
+_BUILDERS: Mapping[str, Callable[[Say], str]] = {
+    "reference_cli": reference_cli,
+    "reference_config": reference_config,
+    "troubleshooting": troubleshooting,
 }
-MARKS: Mapping[str, Callable[[], str]] = {"<!-- old keys -->": old_keys}
+PAGES: Mapping[str, Callable[[], str]] = {
+    f"{name}{ending}": partial(build, say)
+    for name, build in _BUILDERS.items()
+    for ending, say in ((".md", _said), (".zh-CN.md", CHINESE.__getitem__))
+}
+MARKS: Mapping[str, Callable[[Say], str]] = {"<!-- old keys -->": old_keys}
 """In a page, what is put in place of a comment."""
 
 
@@ -329,8 +405,9 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Links as they are on the site, and generated parts in place of their marks."""
     source = HOMES.get(page.file.src_uri, f"docs/{page.file.src_uri}")
+    say = CHINESE.__getitem__ if source.endswith(".zh-CN.md") else _said
     for mark, build in MARKS.items():
-        markdown = markdown.replace(mark, build() if mark in markdown else "")
+        markdown = markdown.replace(mark, build(say) if mark in markdown else "")
     return _LINK.sub(lambda found: found[1] + link_on_site(source, found[2]) + found[3], markdown)
 
 
@@ -377,4 +454,4 @@ def _flat(path: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write({**PAGES, "old_keys": old_keys}[sys.argv[1]]())
+    sys.stdout.write(PAGES[sys.argv[1]]())

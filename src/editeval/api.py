@@ -25,9 +25,10 @@ from editeval.execution.progress import EditLog
 from editeval.images import BytesImage, FileImage, decode, encode_png
 from editeval.machine import gpus
 from editeval.run import pipeline
-from editeval.run.plan import device_warnings, stage_devices, worker_spec
+from editeval.run.plan import worker_spec
 from editeval.run.prepare import check_machine, check_stages
 from editeval.run.stage import launcher, pool_spec, say
+from editeval.run.stage_devices import device_warnings, stage_devices
 from editeval.store.fingerprints import judge_request
 from editeval.types import Editor, EditRequest, Judge, JudgeRequest, Outcome, Sample, Score
 

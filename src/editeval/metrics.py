@@ -198,6 +198,9 @@ class Summary:
     upper_quartile: float | None = None
     num_at_low: int | None = None  # scores at the low end of the metric's scale ...
     num_at_high: int | None = None  # ... and at the high one; None: it has no such end
+    num_distinct: int | None = None  # samples that have several edits, each of which is counted above; None: have one
+    num_distinct_scored: int | None = None  # of these, with a score at least
+    seed_sd: float | None = None  # of a score within its sample, over its seeds
 
     @property
     def coverage(self) -> float:

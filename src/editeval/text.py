@@ -63,6 +63,11 @@ def run_command(verb: str, directory: object, *flags: str, names_code: bool) -> 
     return shell_line(("editeval", verb, *flags, str(directory), *consent))
 
 
+def extent(num_edits: int, num_seeds: int) -> str:
+    """Of how many samples so many wanted edits are: "40 samples", "40 samples x 4 seeds"."""
+    return f"{num_edits // num_seeds} samples" + (f" x {num_seeds} seeds" if num_seeds > 1 else "")
+
+
 NOTHING = "-"
 
 

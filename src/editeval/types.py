@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Facts = Mapping[str, str | int | float | bool | None]  # what a loaded model says of itself; numbers are finite
 PluginParams = Any  # an instance of a plug-in's own `Params`: only the plug-in knows its type
-WEIGHTS: Mapping[str, bool] = {"weights": True}
-"""Metadata of a field of Params that may name a model folder or a weights file: its content is what counts."""
+WEIGHTS: Mapping[str, bool] = {"weights": True}  # metadata of a field of Params that names weights: content counts
 WHERE_SET: Mapping[str, bool] = {"identity_where_set": True}  # of a newer field: no part of identities while empty
 Progress = Callable[[int, int], None]  # (step, num_steps): an editor may call it after every step; never raises
 
@@ -38,7 +37,6 @@ class ImageRef(Protocol):
 
     def read(self) -> bytes:
         """Encoded bytes (PNG, JPEG or WebP). Raises ImageError if they cannot be read."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,8 @@ class Sample:
     language: str = ""  # of the instruction: "en", "cn", ... as the benchmark spells it; empty: the data do not say
     subset: str = ""  # the named part of the benchmark whose results are published apart, if the sample is in one
     after: str = ""  # id of the previous turn: its edit is what is edited, not the first source image; empty: none
+    repeat_of: str = ""  # id of the sample that this edits once more, with another seed; empty: of none
+    seed_index: int = 1  # 1: the first seed of its sample; 2, 3, ...: of what repeats it
 
     def __post_init__(self) -> None:
         if not isinstance(self.images, tuple) or not self.images:

@@ -141,6 +141,11 @@ def test_a_run_in_one_line_is_named_after_its_words_and_its_own_file_continues_i
     assert (run / "config.yaml").read_text(encoding="utf-8") == written
     (other,) = {path.resolve() for path in run.parent.glob("*-*") if path.is_dir()}
     assert other == run.resolve()
+    (run / "config.yaml").unlink()
+    (run / "config.yaml").mkdir()
+    for _ in range(2):  # the run is left closed
+        done = cli(*line, cwd=tmp_path)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "config.yaml" in done.stderr, done.stderr
 
 
 def test_several_benchmarks_are_a_run_each_and_a_line_each_at_the_end(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -49,6 +50,12 @@ def sweep(root: Path, *arguments: str) -> tuple[CompletedProcess[str], dict[str,
     return done, json.loads(done.stdout) if done.stdout else {}
 
 
+def folder_of(done: CompletedProcess[str]) -> Path:
+    """Where it says that its documents are."""
+    (path,) = (line.removeprefix("Sweep: ") for line in done.stderr.splitlines() if line.startswith("Sweep: "))
+    return Path(path).parent
+
+
 def rows(told: dict[str, Any], name: str) -> list[Any]:
     return [row[name] for row in told["checkpoints"]]
 
@@ -93,9 +100,10 @@ def test_the_best_is_named_with_intervals_against_it_and_against_the_first(swept
     middle = told["checkpoints"][1]
     assert middle["first_low"] < middle["to_first"] < middle["first_high"]
     assert middle["best_low"] < middle["to_best"] < middle["best_high"] < 0
-    shown = (root / "outputs/sweeps/base/sweep.md").read_text()
+    folder = folder_of(swept[1])
+    shown = (root / folder / "sweep.md").read_text()
     assert "step-1100 is the best, with 95 %" in shown and "Hsu" in shown
-    assert (root / "outputs/sweeps/base/sweep.csv").read_text().count("\n") == 5
+    assert (root / folder / "sweep.csv").read_text().count("\n") == 5
 
 
 def test_the_same_command_again_makes_nothing_again(swept: Any) -> None:
@@ -140,25 +148,55 @@ def test_scores_are_of_the_judge_of_the_configuration_whatever_a_run_shows(swept
 
 
 def test_early_stopping_saves_samples_of_what_is_worse_and_the_same_command_decides_the_same(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 40"))
+    (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 16"))
     paths = [str(write(tmp_path / f"step-{n}", quality)) for n, quality in enumerate((1.0, 0.0, 1.0))]
     done, told = sweep(tmp_path, "--checkpoint", *paths, "--stop-early", "--margin", "0.5")
     assert done.returncode == 0, done.stderr
     assert rows(told, "status") == ["complete", "stopped", "complete"]
-    assert told["num_saved"] == told["checkpoints"][1]["num_saved"] >= 50
+    assert told["num_saved"] == told["checkpoints"][1]["num_saved"] >= 30
     assert told["checkpoints"][1]["worse_than"] in ("step-0", "step-2")
     loads = (tmp_path / "loads.txt").read_text()
     _, again = sweep(tmp_path, "--checkpoint", *paths, "--stop-early", "--margin", "0.5")
     assert again["checkpoints"] == told["checkpoints"] and (tmp_path / "loads.txt").read_text() == loads
 
 
+def test_a_complete_run_that_lost_scores_is_not_cut_back_by_early_stopping(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.replace("num_per_category: 8", "num_per_category: 20"))
+    paths = [str(write(tmp_path / f"step-{n}", quality)) for n, quality in enumerate((1.0, 0.0))]
+    _, told = sweep(tmp_path, "--checkpoint", *paths)
+    run = tmp_path / "outputs" / rows(told, "run")[1]
+    with RunStore.reopen(run) as store:
+        store.forget_scores(store.judgings()[0].id, list(store.sample_ids())[::2])
+    done, stopped = sweep(tmp_path, "--checkpoint", *paths, "--stop-early", "--margin", "0.5")
+    assert rows(stopped, "status") == ["complete", "stopped"]
+    with RunStore.read(run) as store:
+        counts = store.counts(store.judgings()[0].id)
+    assert (counts.num_wanted, counts.num_scored) == (100, 100)
+    row = stopped["checkpoints"][1]
+    assert row["num_edited"] < row["num_made"] == 100 and stopped["num_saved"] == 0
+    said = f"its mean is of the {row['num_edited']} samples at which it was stopped; its run has 100, of an earlier"
+    assert said in (tmp_path / folder_of(done) / "sweep.md").read_text()
+
+
 def test_values_of_a_parameter_are_swept(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(
         BASE.replace("fakes.checkpoint_editor", "simulated").replace(", notes: loads.txt", ", latency_s: 0")
     )
-    _, told = sweep(tmp_path, "--set-each", "diffusion_model.params.skill=0,1", "--limit", "10")
+    command = ("--set-each", "diffusion_model.params.skill=0,1", "--limit", "10")
+    done, told = sweep(tmp_path, *command)
     assert rows(told, "checkpoint") == ["skill=0", "skill=1"] and rows(told, "num_samples") == [10, 10]
     assert told["best"] == "skill=1"
+    written = (tmp_path / folder_of(done) / "sweep.json").read_bytes()
+    (tmp_path / "base.yaml").write_text((tmp_path / "base.yaml").read_text().replace("size: 64", "size: 72"))
+    other, _ = sweep(tmp_path, *command)
+    part, _ = sweep(tmp_path, "--set-each", "diffusion_model.params.skill=0", "--limit", "10")
+    assert len({folder_of(one) for one in (done, other, part)}) == 3, "another sweep has another folder"
+    assert (tmp_path / folder_of(done) / "sweep.json").read_bytes() == written
+    (tmp_path / "base.yaml").write_text(
+        (tmp_path / "base.yaml").read_text().replace("size: 72", "size: 64").replace("[cpu]", "[cpu, cpu]")
+    )
+    again, _ = sweep(tmp_path, *command)
+    assert folder_of(again) == folder_of(done), "more devices are the same sweep"
 
 
 def test_a_folder_is_watched_and_checkpoints_are_taken_when_they_are_complete(tmp_path: Path) -> None:
@@ -237,6 +275,8 @@ def test_a_checkpoint_that_changes_after_it_was_taken_is_told_and_a_folder_that_
         ("model.safetensors", (36).to_bytes(8, "little") + b'{"w": {"data_offsets": ["a", "bc"]}}', "cannot be read"),
         ("model.safetensors.index.json", b'{"weight_map": {"w": "model-2.safetensors"}}', "which is not there"),
         ("model.safetensors.index.json", b"{", "cannot be read"),
+        ("model.safetensors.index.json", b"[" * 100_000, "cannot be read"),
+        ("model.safetensors.index.json", b'{"weight_map": {"v": 1, "w": "x"}}', "which is not there"),
         ("optimizer.pt.tmp", b"x", "is not finished"),
     ],
 )
@@ -247,8 +287,18 @@ def test_a_checkpoint_that_is_not_whole_is_told(tmp_path: Path, name: str, conte
     assert said in incomplete(folder)
 
 
+def test_pipes_links_that_go_in_circles_and_whole_disks_neither_stop_nor_end_a_watch(tmp_path: Path) -> None:
+    out, path = tmp_path / "out", write(tmp_path / "out/10²", 1.0)
+    os.mkfifo(out / "pipe.safetensors")  # opening it would wait for somebody who writes
+    (out / "loop.safetensors").symlink_to("loop.safetensors")
+    (out / "disk").symlink_to("/")
+    arrivals = Arrivals(out)
+    assert arrivals.look([]) == [] and arrivals.look([out / "loop.safetensors"]) == [path]
+
+
 def test_steps_are_sorted_as_people_count() -> None:
     assert sorted(["s10b", "s9", "s10a", "t", "s"], key=natural) == ["s", "s9", "s10a", "s10b", "t"]
+    assert natural("10²") < natural("11")  # a raised two is a digit and no number
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ PLACES = {
     *("evaluation.output_dir", "evaluation.results_dir", "logging.log_file", "logging.log_dir"),
 }
 _PARAMS = """
-seed device_ids device enable_batch_sync batch_size timeout use_batch_inference
+seed num_seeds device_ids device enable_batch_sync batch_size timeout use_batch_inference
 allow_patterns format params fields language split id_template num_per_category size
 intersection_only mode source suite complexity image_type
 hue_tolerance min_saturation min_share chances skill latency_s

@@ -161,7 +161,7 @@ MISTAKES: dict[str, Mistake] = {
     "limit of nothing": Mistake("run base.yaml --limit 0", ("--limit", "must be greater than or equal to 1, got 0")),
     "command misspelt": Mistake("rnu base.yaml", ("invalid choice: 'rnu'", "did you mean run?")),
     "no such run": Mistake(
-        "status small-123", ("run 'small-123': no run directory of this name", "runs in outputs: none")
+        "status small-123", ("run 'small-123': no run directory of this name", "outputs has none: `editeval run`")
     ),
     "a folder that is no run": Mistake(
         "report folder", ("run 'folder': no run directory of this name",), folder_of("folder")

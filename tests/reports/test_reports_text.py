@@ -12,10 +12,10 @@ import pytest
 from report_fakes import row_of
 from rich.console import Console
 
+from editeval.reports.badge import official_lines
 from editeval.reports.data import Report
 from editeval.reports.format import policy_line
 from editeval.reports.markdown import render_report_md, write_report_md
-from editeval.reports.official_numbers import official_lines
 from editeval.reports.terminal import render_terminal
 from editeval.store.records import SampleRow
 from editeval.text import duration, fixed, printable, share, span

@@ -90,6 +90,13 @@ def test_the_authors_words_judge_settings_data_and_every_score_make_it_official(
     assert line in texts[1]
 
 
+def test_several_seeds_are_not_official(tmp_path: Path, server: ChatServer) -> None:
+    seeds = {"diffusion_model__params__num_seeds": 2}
+    result, said = judged(tmp_path, server, seeds, prompts_from=clone(tmp_path)), "seeds (2 edits of each sample"
+    assert not claim(result)["is_official"] and said in claim(result)["lines"][0]
+    assert said in official.expected(result.plan, result.plan.judgings[0])
+
+
 @pytest.mark.parametrize(
     ("params", "says"),
     [

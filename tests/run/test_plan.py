@@ -18,8 +18,9 @@ from editeval.config.load import load_mapping
 from editeval.config.schema import Config
 from editeval.errors import BenchmarkError, ConfigError, MachineError
 from editeval.execution.ray import cluster
-from editeval.run.plan import device_warnings, hash_of, judging_plans, make_plan, seed_of
+from editeval.run.plan import hash_of, judging_plans, make_plan, seed_of
 from editeval.run.selection import select
+from editeval.run.stage_devices import device_warnings
 from editeval.store.fingerprints import json_params
 from editeval.types import Benchmark
 

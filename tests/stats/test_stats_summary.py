@@ -223,3 +223,36 @@ def test_quartiles_are_those_of_numpy_and_ends_are_counted(values: list[float]) 
     assert (row.num_at_low, row.num_at_high) == (values.count(0.0), values.count(10.0))
     bounded = named(summarise([scored(value) for value in values], "x", Metric("x", 0.0, None)))["micro"]
     assert bounded.num_at_high is None
+
+
+def test_the_seeds_of_a_sample_are_one_observation_of_their_mean() -> None:
+    chance = random.Random(5)
+    samples = {f"s{n}": [chance.uniform(0, 10) for _ in range(1 + n % 4)] for n in range(40)}
+    entries: list[Entry] = [("a", name, "scored", value, name) for name, row in samples.items() for value in row]
+    entries += [("a", "s0", "failed", None, "s0"), ("a", "gone", "unscored", None, "gone")]
+    row = named(summarise(entries, "overall"))["micro"]
+    means = [statistics.fmean(values) for values in samples.values()]
+    assert row.mean == pytest.approx(statistics.fmean(means), abs=1e-12)
+    expected = scipy.stats.t.interval(0.95, 39, statistics.fmean(means), scipy.stats.sem(means))
+    assert (row.ci_low, row.ci_high) == pytest.approx(expected, abs=1e-10)
+    assert (row.num_samples, row.num_distinct, row.num_distinct_scored) == (len(entries), 41, 40)
+    groups = [values for values in samples.values() if len(values) > 1]
+    within = sum(statistics.variance(values) * (len(values) - 1) for values in groups)
+    assert row.seed_sd == pytest.approx((within / sum(len(values) - 1 for values in groups)) ** 0.5)
+
+
+def test_where_nothing_is_missing_the_mean_of_samples_is_that_of_edits() -> None:
+    values = {f"s{n}": [float((n * 7 + s * 3) % 11) % 10 for s in range(4)] for n in range(30)}
+    by_sample: list[Entry] = [("a", name, "scored", value, name) for name, row in values.items() for value in row]
+    alone: list[Entry] = [("a", name, "scored", value) for name, row in values.items() for value in row]
+    one, other = (named(summarise(entries, "overall"))["micro"] for entries in (by_sample, alone))
+    assert (one.mean, one.ci_low, one.ci_high) == pytest.approx((other.mean, other.ci_low, other.ci_high), abs=1e-12)
+    assert (one.median, one.std, one.num_at_low) == (other.median, other.std, other.num_at_low)
+
+
+def test_the_interval_of_a_rate_stands_around_the_mean_of_samples() -> None:
+    rows = {f"s{n}": [float((n + s) % 3 == 0) for s in range(1 + n % 3)] for n in range(60)}
+    entries: list[Entry] = [("a", name, "scored", value, name) for name, row in rows.items() for value in row]
+    row = named(summarise(entries, "x", YES_NO))["micro"]
+    assert row.mean == pytest.approx(statistics.fmean(map(statistics.fmean, rows.values())))
+    assert row.interval_kind == "wilson" and row.ci_low < row.mean < row.ci_high  # type: ignore[operator]

@@ -80,6 +80,7 @@ def test_a_transaction_that_is_taken_back_leaves_the_seal_as_it_was(run: Path) -
         'UPDATE judgings SET details = \'{"name": "gpt-5"}\'',
         "UPDATE samples SET category = 'easy' WHERE id = 's001'",
         "UPDATE samples SET position = NULL WHERE id = 's003'",
+        "UPDATE samples SET repeat_of = 's001' WHERE id = 's003'",
         "DELETE FROM facts WHERE name = 'seal'",
         "UPDATE facts SET value = replace(value, '\"number\": ', '\"number\": 1') WHERE name = 'seal'",
         "UPDATE facts SET value = '[' WHERE name = 'seal'",
@@ -160,5 +161,5 @@ def test_every_column_that_decides_a_figure_is_sealed(run: Path) -> None:
     with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as db:
         for table, left in unsealed.items():
             columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-            listed = ledger_seal.TABLES.get(table, ledger_seal.SAMPLE)
+            listed = ledger_seal.TABLES.get(table, f"{ledger_seal.SAMPLE}, {ledger_seal.REPEAT}")
             assert columns - left == set(listed.split(", ")), table

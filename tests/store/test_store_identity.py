@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from editeval.config.load import load_mapping
-from editeval.run.plan import plugin_of
+from editeval.run.stage_devices import plugin_of
 from editeval.store.fingerprints import inputs_of
 
 SOURCE = """

@@ -74,6 +74,7 @@ def overrides_of(options: argparse.Namespace) -> Overrides:
         output_dir=options.output_dir,
         device_ids=words(options.device_ids),
         seed=options.seed,
+        num_seeds=getattr(options, "num_seeds", None),
     )
 
 

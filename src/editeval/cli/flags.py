@@ -85,6 +85,7 @@ CONFIG_FLAGS = stage_flags(
     flag("--categories", nargs="+", metavar="NAME", help="only these (also comma-separated)"),
     flag("--limit", type=int, metavar="N", help="only N samples, drawn evenly over the categories"),
     flag("--first", type=int, metavar="N", help="only the first N samples"),
+    flag("--num-seeds", type=int, metavar="K", help="edit each sample K times, each time with another seed"),
     flag("--sample", action="append", metavar="ID", help="only these ids (* and ? match); repeatable"),
 )
 

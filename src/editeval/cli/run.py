@@ -26,9 +26,10 @@ from editeval.redaction import redacted
 from editeval.reports.format import subset_line
 from editeval.run import chains, controls, forecast, recorded
 from editeval.run.official import expected
-from editeval.run.plan import Plan, device_warnings, look_at, make_plan
+from editeval.run.plan import Plan, look_at, make_plan
 from editeval.run.prepare import new_run_line, recorded_so_far
 from editeval.run.selection import missing_images, unused_prompts
+from editeval.run.stage_devices import device_warnings
 from editeval.store import directories, manifest
 from editeval.store.records import Counts
 from editeval.store.run_store import RunStore
@@ -184,7 +185,7 @@ def check(options: argparse.Namespace) -> int:
     else:
         warnings += filter(None, [missing_images(plan.samples)])
         lines += [f"  {subset_line(plan.subset)}"] if plan.subset else []
-        lines.append(f"  {len(plan.samples)} samples, editor {plan.log_name}, run directory {plan.dir}")
+        lines.append(f"  {plan.extent}, editor {plan.log_name}, run directory {plan.dir}")
         lines += [f"  {one_line(note)}" for note in plan.notes]
     lines += _effects(config)
     for warning in warnings:
@@ -220,9 +221,9 @@ def _dry_run(config: Config, fresh: bool) -> int:
     if plan.lineage is not None and plan.lineage.previous is not None and plan.lineage.reasons:
         out(f"               {one_line(new_run_line(plan.lineage))}\n")
     out(f"name           {config.evaluation.name}\n" if config.evaluation.name else "")
-    out(f"benchmark      {config.benchmark.label}: {len(plan.samples)} samples\n")
+    out(f"benchmark      {config.benchmark.label}: {plan.extent}\n")
     out(f"                 {subset_line(plan.subset)}\n" if plan.subset else "")
-    for category, count in Counter(s.category for s in plan.samples).items():
+    for category, count in Counter(s.category for s in plan.samples if not s.repeat_of).items():
         out(f"                 {one_line(category)}: {count}\n")
     for note in plan.notes:
         out(f"                 {one_line(note)}\n")

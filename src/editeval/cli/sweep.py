@@ -25,8 +25,8 @@ from editeval.run.gating import margin_of
 from editeval.run.plan import editor_of
 from editeval.run.scheduler import TIME_OVER, Interrupt
 from editeval.run.sweep import Stopping, Sweep
-from editeval.run.sweep_results import document
-from editeval.text import one_line, stem_of
+from editeval.run.sweep_results import document, folder_of
+from editeval.text import one_line
 from editeval.types import Metric
 
 PARAMS = "diffusion_model.params"
@@ -51,7 +51,8 @@ def sweep(options: argparse.Namespace) -> int:
         else:
             _advance(running, interrupt)
     told = document(running, base.name, options.margin if stopping else None)
-    folder = base.evaluation.output_dir / "sweeps" / stem_of(base.name)
+    asked = ("checkpoint", "lora", "set_each", "watch", "stop_early", "margin")
+    folder = folder_of(base, {name: getattr(options, name) for name in asked})
     write_sweep(told, folder)
     if options.json:
         sys.stdout.write(to_json(told) + "\n")

@@ -8,6 +8,7 @@ terminal, remembered in `trusted.json` for exactly what was listed. docs/securit
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -169,6 +170,10 @@ def _type(section: str, settings: Settings) -> Iterator[Effect]:
         yield Effect("executes", key, subject, settings.where.get(key, key), plugins.stranger(subject))
 
 
+_OF_METRICS = {"clip_model": "clip_", "dino_model": "dino"}  # metrics that a model is loaded for
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+
+
 def _execution(section: str, execution: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
     python, address = execution.get("python"), execution.get("ray_address")
     is_remote = execution.get("backend") == "ray"
@@ -196,45 +201,47 @@ def _model(section: str, params: Mapping[str, object], settings: Settings) -> It
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
         yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
-    others = [(name, params.get(name)) for name in ("base_model", "clip_model", "dino_model")]
+    metrics = [str(metric) for metric in _list(params.get("metrics"))]
+    used = {name: any(metric.startswith(word) for metric in metrics) for name, word in _OF_METRICS.items()}
+    others = [(name, params.get(name)) for name in ("base_model", *used) if used.get(name, True) or not metrics]
     named = [("model_name", model), *others, ("adapter", adapter)]
     named += [("lora", _mapping(one).get("path")) for one in _list(lora)]
     for name, model in [(name, model) for name, model in named if isinstance(model, str) and model]:
         pickle, key, path = _pickle_of(model), f"{section}.params.{name}", _path(model)
         is_here = path is not None and path.exists()
-        subject = model if is_here else f"the Hugging Face Hub for {model}"
-        yield _effect(settings, "reads" if is_here else "contacts", subject, "", key)
+        is_read = is_here or not _HUB_ID.fullmatch(model)
+        subject = model if is_read else f"the Hugging Face Hub for {model}"
+        yield _effect(settings, "reads" if is_read else "contacts", subject, "", key)
         if pickle:
             why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
             yield _effect(settings, "executes", pickle, why, key)
 
 
 def _servers(section: str, params: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
-    from editeval.http.client import parse_url
-
     variable = params.get("api_key_env")
-    for key in ("base_url", "base_urls"):
-        for url in _list(params.get(key)):
-            try:
-                server = parse_url(key, str(url)) if url else None
-            except ConfigError:  # it is refused where the parameters are checked
-                continue
-            if server is not None:
-                is_known = server.port == 443 and variable in KEYS_OF_HOSTS.get(server.host, ())
-                is_agreed = not variable or server.is_loopback or is_known
-                why = "" if is_agreed else f"sends the key in {variable} to {server.url}"
-                subject = f"{server.url} with the key in {variable}" if variable else server.url
-                keys = [f"{section}.params.{name}" for name in (key, "api_key_env")]
-                yield _effect(settings, "contacts", subject, why, *keys)
+    given = [(key, url) for key in ("base_url", "base_urls") for url in _list(params.get(key)) if url]
+    for key, url in given:
+        from editeval.http.client import parse_url  # with http and ssl: 40 ms that most commands do not need
+
+        try:
+            server = parse_url(key, str(url))
+        except ConfigError:  # it is refused where the parameters are checked
+            continue
+        is_known = server.port == 443 and variable in KEYS_OF_HOSTS.get(server.host, ())
+        is_agreed = not variable or server.is_loopback or is_known
+        why = "" if is_agreed else f"sends the key in {variable} to {server.url}"
+        subject = f"{server.url} with the key in {variable}" if variable else server.url
+        keys = [f"{section}.params.{name}" for name in (key, "api_key_env")]
+        yield _effect(settings, "contacts", subject, why, *keys)
 
 
 def _tracking(settings: Settings) -> Iterator[Effect]:
     """Settings, scores and small pictures go to a service; its library has the key, for the service's own host."""
-    from editeval.http.client import parse_url
-
     kind, host = settings.at("tracking.type"), settings.at("tracking.host")
     if not isinstance(kind, str) or settings.at("tracking.offline") is True:
         return
+    from editeval.http.client import parse_url
+
     what = f"{kind} at {host}" if host else kind
     try:
         is_here = bool(host) and parse_url("tracking.host", str(host)).is_loopback

@@ -178,7 +178,7 @@ _JUDGE_MOVES: tuple[tuple[str, str], ...] = (  # within the section of a judge
 )
 _TAKEN = ("seed", "device_ids", "device", "enable_batch_sync")
 STAGE_KEYS = {  # keys of `params` that say how a stage runs; the plug-in never sees them (but for the seed)
-    "diffusion_model": (*_TAKEN, "images"),
+    "diffusion_model": (*_TAKEN, "images", "num_seeds"),
     "reward_model": (*_TAKEN, "batch_size", "use_batch_inference", "timeout", "python_path", "conda_env"),
 }
 

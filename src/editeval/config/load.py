@@ -40,7 +40,7 @@ from editeval.redaction import secret_in
 
 _JUDGES = ("reward_model", "reward_models")
 _OF_CERTIFICATES = ("prompts.", "logging.", "evaluation.output_dir")  # what else a certificate uses
-_STAGE_PARAMS = ("seed", "use_batch_inference")  # belong to the stage, not to the plug-in
+_STAGE_PARAMS = ("seed", "num_seeds", "use_batch_inference")  # belong to the stage, not to the plug-in
 _NO_OVERRIDES = Overrides()
 
 

@@ -205,7 +205,7 @@ class _Migration:
             if self._at(*section, "params", param) is None:
                 self._put((*section, "params", param), value, "what the old type meant")
         if is_re_edit and plugins.is_name(kind, named.type) and not plugins.is_foreign(named.type):
-            known = {*field_names(plugins.load(kind, named.type).Params), "seed"}
+            known = {*field_names(plugins.load(kind, named.type).Params), "seed", "num_seeds"}
             given = self._at(*section, "params")
             for name, below in (given.children if given is not None else {}).items():
                 path = (*section, "params", name)

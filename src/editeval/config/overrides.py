@@ -40,8 +40,9 @@ _FLAGS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {  # field of Overr
     "output_dir": ("--output-dir", (("evaluation", "output_dir"),)),
     "device_ids": ("--gpus", tuple((stage, "execution", "device_ids") for stage in _STAGES)),
     "seed": ("--seed", tuple((stage, "params", "seed") for stage in _STAGES)),
+    "num_seeds": ("--num-seeds", (("diffusion_model", "params", "num_seeds"),)),
 }
-_SHORT = {"output_dir": True, "device_ids": True, "seed": False, "limit": False, "first": False}
+_SHORT = {"output_dir": True, "device_ids": True} | dict.fromkeys(("seed", "num_seeds", "limit", "first"), False)
 """The variables without a section. True: taken as text, since a folder called 2025 is text."""
 
 
@@ -63,6 +64,7 @@ class Overrides:
     output_dir: Path | str | None = None
     device_ids: tuple[str, ...] | None = None
     seed: int | None = None
+    num_seeds: int | None = None
 
 
 def above_the_file(overrides: Overrides, environ: Mapping[str, str], problems: Problems) -> Iterator[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -56,7 +57,7 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
         editor = record.attempt(None, stages.stage, "editors", "diffusion_model", model, record)
     judges = record.attempt(dict[str, Stage](), stages.judges, tree, record)
     with problems.collect():
-        stages.check_one_cluster(path, [stage for stage in (editor, *judges.values()) if stage is not None])
+        _check_one_cluster(path, [stage for stage in (editor, *judges.values()) if stage is not None])
     judging_prompts = _prompts(child(tree, "prompts"), benchmark, record)
     limit, first, samples = _chosen(record.section(tree, "evaluation"), record)
     evaluation = _evaluation(record.section(tree, "evaluation"), record)
@@ -82,6 +83,17 @@ def config(path: Path, tree: Node, allow_code: bool, warnings: list[str], proble
         warnings=tuple(dict.fromkeys(record.warnings)),
         resolved=record.resolved,
     )
+
+
+def _check_one_cluster(path: Path, stages: Sequence[Stage]) -> None:
+    """Raises ConfigError if the stages are on two clusters: a process is part of one."""
+    remote = [stage for stage in stages if stage.execution.backend == "ray"]
+    for stage in remote:
+        if stage.execution.ray_address != remote[0].execution.ray_address:
+            raise ConfigError(
+                f"{path}: {stage.section}.execution.ray_address: one run uses one Ray cluster, and "
+                f"{remote[0].section} names another; say the same in both"
+            )
 
 
 def _prompts(node: Node | None, benchmark: BenchmarkConfig | None, record: Resolution) -> dict[str, prompts.Prompt]:

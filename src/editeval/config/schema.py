@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from editeval.config.consent import Effect
 from editeval.prompts import Prompt
@@ -30,6 +30,7 @@ SECTIONS = (
 )
 Count = Annotated[int, Ge(1)]
 Seed = Annotated[int, Ge(0), Lt(2**31)]
+NumSeeds = Annotated[int, Ge(1), Le(1000)]
 Seconds = Annotated[float, Gt(0)]
 Images = Literal["all", "first"]
 Controls = Literal["auto", False] | Count
@@ -69,6 +70,7 @@ class Stage:
     seed: int
     execution: Execution
     images: Images = "all"  # of a sample's source images, those that the editor gets
+    num_seeds: int = 1  # edits of each sample, each with a seed of its own
 
     @property
     def label(self) -> str:

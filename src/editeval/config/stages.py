@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from editeval import plugins
 from editeval.config import legacy
 from editeval.config.resolution import Resolution
-from editeval.config.schema import BenchmarkConfig, Execution, Images, Seed, Stage
+from editeval.config.schema import BenchmarkConfig, Execution, Images, NumSeeds, Seed, Stage
 from editeval.config.values import (
     EXECUTION,
     build,
@@ -43,6 +43,7 @@ DEFAULT_BENCHMARK = "json_records"  # what one of OLD_PATHS without a type means
 OLD_PATHS = ("benchmark.data_path", "data.path")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _DEFAULT = Source("", "default", 0)
+_OF_EDITORS = {"images": Images, "num_seeds": NumSeeds}  # keys of the stage, unless the editor has such ones itself
 _ONLY_WITH = (  # a key, the setting that gives it a meaning, and why there is none otherwise
     ("max_drift", "policy", "bounded_drift", "has one"),
     ("retry", "policy", "batch_sync", "has batches to put retries behind"),
@@ -135,11 +136,12 @@ def stage(kind: str, section: str, written: Node, record: Resolution) -> Stage |
     plugin = _load(kind, loaded, section, node, said, record)
     fields = field_names(plugin.Params)
     own = placed(given, at_zero, "seed") if "seed" in fields else without(given, "seed")
-    chosen = child(given, "images") if kind == "editors" and "images" not in fields else None
-    images: Images = "all"
-    if chosen is not None:
-        own, images = without(own, "images"), record.attempt(images, parse, Images, chosen)
-        record.keep(f"{section}.params.images", images, chosen)
+    asked: dict[str, Any] = {"images": "all", "num_seeds": 1}
+    for name, kinds in _OF_EDITORS.items():
+        chosen = child(given, name) if kind == "editors" and name not in fields else None
+        if chosen is not None:
+            own, asked[name] = without(own, name), record.attempt(asked[name], parse, kinds, chosen)
+            record.keep(f"{section}.params.{name}", asked[name], chosen)
     for param, value in named.defaults:
         own = own if child(own, param) is not None else placed(own, make(value, "", _DEFAULT), param)
     can_ask = getattr(plugin, "can_ask", None) if child(own, "protocol") is None else None
@@ -153,7 +155,7 @@ def stage(kind: str, section: str, written: Node, record: Resolution) -> Stage |
     params = _params(plugin.Params, section, own, record)
     record.keep(f"{section}.params.seed", base_seed, seed)
     label = Path(loaded).name if plugins.is_file(loaded) else requested
-    return Stage(section, loaded, label, named.log_name, params, base_seed, runs, images)
+    return Stage(section, loaded, label, named.log_name, params, base_seed, runs, **asked)
 
 
 def _is_hopeless(written: Node, node: Node, section: str, record: Resolution) -> bool:
@@ -283,17 +285,6 @@ def _check_interpreter(execution: Execution, given: Mapping[str, Node]) -> None:
     for i, requirement in enumerate(execution.requirements):
         if not requirement.strip() or requirement.startswith("-") or "\n" in requirement:
             raise problem(given["requirements"], f"must be a package, got {quoted(requirement)}", (i,))
-
-
-def check_one_cluster(path: Path, stages: Sequence[Stage]) -> None:
-    """Raises ConfigError if the stages are on two clusters: a process is part of one."""
-    remote = [stage for stage in stages if stage.execution.backend == "ray"]
-    for stage in remote:
-        if stage.execution.ray_address != remote[0].execution.ray_address:
-            raise ConfigError(
-                f"{path}: {stage.section}.execution.ray_address: one run uses one Ray cluster, and "
-                f"{remote[0].section} names another; say the same in both"
-            )
 
 
 def _without_batches(execution: Node, batched: Node, record: Resolution) -> Node:

@@ -14,9 +14,11 @@ from editeval.config.schema import Config
 from editeval.config.values import parse_devices, suggestion
 from editeval.config.yaml_tree import FLAG, Source, make
 from editeval.errors import ConfigError
-from editeval.files import write_atomic
+from editeval.files import Folder
 from editeval.plugins import names_code
 from editeval.text import as_yaml, run_command, shell_line
+
+RESOLVED = "config.yaml"  # in a run directory
 
 _PLACE = "PATH                      # where its data are; the authors' own layout, or see docs/benchmarks.md"
 
@@ -99,13 +101,13 @@ def _on(gpus: str, lines: list[str]) -> list[str]:
     return [*kept, "  execution:\n", written]
 
 
-def write_resolved(path: Path, config: Config) -> None:
+def write_resolved(run: Folder, config: Config) -> None:
     """Writes `config` with every default and flag in it: a file that gives the same run again."""
-    again = run_command("run", path, names_code=names_code(config.resolved))
+    again = run_command("run", run.root / RESOLVED, names_code=names_code(config.resolved))
     text = f"# What this run was started with, every default and flag included. To continue it: {again}\n"
-    text += as_yaml(dict(config.resolved), width=120)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_atomic(path, text.encode("utf-8"))
+    data = (text + as_yaml(dict(config.resolved), width=120)).encode("utf-8")
+    if not run.is_file(RESOLVED) or run.read(RESOLVED) != data:
+        run.write(RESOLVED, data)
 
 
 def save_new(path: Path, text: str) -> None:

@@ -38,8 +38,9 @@ class RunFacts:
 
     name: str
     directory: str
-    num_samples: int
+    num_samples: int  # of several seeds for each, edits
     stages: tuple[StageFacts, ...]
+    num_seeds: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,8 @@ class EventLines(Observer):
 
     def run_began(self, run: RunFacts) -> None:
         self._tracker.run_began(run)
-        self._put("run_began", name=run.name, directory=run.directory, num_samples=run.num_samples)
+        seeds = {"num_seeds": run.num_seeds} if run.num_seeds > 1 else {}
+        self._put("run_began", name=run.name, directory=run.directory, num_samples=run.num_samples, **seeds)
 
     def stage_began(self, stage: StageFacts) -> None:
         self._tracker.stage_began(stage)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from editeval.display import snapshot as views
 from editeval.display.snapshot import RunSnapshot, ScoreSoFar, StageView, WorkerView
-from editeval.text import NOTHING, bar, clock, fit, fixed, number, one_line
+from editeval.text import NOTHING, bar, clock, extent, fit, fixed, number, one_line
 
 Line = list[tuple[str, str]]
 """(text, rich style) parts; a line is never wider than it was asked to be."""
@@ -49,7 +49,7 @@ def lines(picture: RunSnapshot, columns: int, height: int = 1000) -> list[Line]:
 def _title(picture: RunSnapshot) -> Line:
     if picture.state == "starting":
         return [("starting", "yellow")]
-    facts = [one_line(picture.name), f"{picture.num_samples} samples"]
+    facts = [one_line(picture.name), extent(picture.num_samples, picture.num_seeds)]
     if picture.workers:
         facts.append(f"{len(picture.workers)} workers")
     facts.append(clock(picture.at - picture.began_at) + (" in this invocation" if picture.is_continued else ""))

@@ -104,6 +104,7 @@ class RunSnapshot:
     workers: tuple[WorkerView, ...] = ()
     last_failure: FailureView | None = None
     is_continued: bool = False  # others have worked on the run before: `began_at` is that of the latest invocation
+    num_seeds: int = 1  # of each sample; `num_samples` counts all of them
 
 
 def merged(samples: list[GpuSample]) -> GpuSample | None:

@@ -215,6 +215,7 @@ class Tracker(Observer):
                 name=self._run.name,
                 directory=self._run.directory,
                 num_samples=self._run.num_samples,
+                num_seeds=self._run.num_seeds,
                 at=now,
                 began_at=self._began_at,
                 state="stopping" if self._state == "running" and self._is_stopping() else self._state,

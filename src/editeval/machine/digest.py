@@ -229,7 +229,7 @@ class _Roots:
         home = path.absolute().parents[name.count(".") + (path.name == "__init__.py")]
         listed = [Path(entry or ".").absolute() for entry in sys.path]
         own = [root for root in dict.fromkeys([home, *listed]) if root.is_dir() and not _is_library(root)]
-        self._roots = [home] if self._only else own
+        self._roots = [os.fspath(root) for root in ([home] if self._only else own)]
 
     def places(self, name: str) -> Iterator[tuple[str, Path]]:
         """(module, source file) of the packages on the way to `name` and of `name`, if they are the plug-in's own.
@@ -241,18 +241,16 @@ class _Roots:
             return
         parts, folders = name.split("."), self._roots
         for number, part in enumerate(parts, 1):
-            stems = [folder / part for folder in folders]
+            stems = [f"{folder}/{part}" for folder in folders]
             real = next(((stem, place) for stem in stems if (place := _source_file(stem)) is not None), None)
             if real is not None:
                 yield ".".join(parts[:number]), real[1]
-            folders = [real[0]] if real is not None else [stem for stem in stems if stem.is_dir()]  # a namespace
+            folders = [real[0]] if real is not None else [stem for stem in stems if Path(stem).is_dir()]  # a namespace
 
 
-def _source_file(stem: Path) -> Path | None:
-    for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
-        if path.is_file():
-            return path
-    return None
+def _source_file(stem: str) -> Path | None:
+    places = (f"{stem}/__init__.py", f"{stem}.py")
+    return next((Path(place) for place in places if os.path.isfile(place)), None)  # noqa: PTH113  Path: 5 x slower
 
 
 @lru_cache(maxsize=256)

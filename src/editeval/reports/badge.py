@@ -1,12 +1,12 @@
-"""What a run's numbers are worth, in one word, and the warnings that stand beside it."""
+"""What a run's numbers are worth: the badge, its warnings, and the numbers as the benchmark's authors print them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from editeval.reports.data import INVALID, INVALID_JUDGE, NOT_JUDGED, VALID, WARNED, Survey
+from editeval.reports.data import INVALID, INVALID_JUDGE, NOT_JUDGED, VALID, WARNED, JsonObject, Report, Survey
 from editeval.reports.i18n import Message
-from editeval.text import fixed
+from editeval.text import fixed, printable
 
 MIN_COVERAGE = 0.9  # below this share of scored samples a run says more about its failures than about the editor
 MIN_HEADLINE = 0.98  # below this one the mean could be moved by what has no score: no number to quote
@@ -60,6 +60,9 @@ def _warnings(seen: Survey, is_judged: bool, is_control: bool) -> Iterator[Messa
         yield Message("answers_unparsed", (seen.num_unparsed, seen.num_answers, f"{seen.parse_rate * 100:.1f}"))
     if is_control:
         return
+    num_alike, num_several = seen.num_alike
+    if num_several and num_alike == num_several:
+        yield Message("seeds_alike", (num_several,))
     if seen.num_duplicates:
         yield Message("edits_identical", (seen.num_duplicates, done))
     for flag, count in seen.num_flagged.items():
@@ -77,3 +80,41 @@ def _unscored(seen: Survey) -> Iterator[Message]:
         yield Message("not_scored", (seen.num_unscored - num_unjudged, seen.num_done))
     if num_unjudged:
         yield Message("not_judged", (num_unjudged, seen.num_done))
+
+
+MAX_OFFICIAL = 3  # different numbers that are all shown
+
+
+def claim_lines(report: Report) -> list[str]:
+    """Whether the official number is official, or what differs: one line for each language; what comes first."""
+    return [printable(line) for line in (report.run.get("official_claim") or {}).get("lines") or ()]
+
+
+def official_lines(report: Report) -> list[tuple[str, str]]:
+    """(name, value and rule) of the main number made as the benchmark's authors make it, and of each group's.
+
+    Of a run in several languages there is one for each of them. A few further numbers are shown, many only counted.
+    """
+    numbers = list(report.run.get("official") or ())
+    shown = numbers if len({one["name"] for one in numbers}) <= MAX_OFFICIAL else _main(numbers)
+    told = [("", f" ({one['rule']})", one) for one in shown]
+    for group in report.groups:
+        if group.by != "language":  # each has its number above
+            told += [(f" ({printable(group.name)})", "", one) for one in _main(group.official)]
+    lines = [(f"{one['name']}{of}{_language(one)}, authors' rule", _value(one, rule)) for of, rule, one in told]
+    num = len(numbers) - len(shown)
+    return lines + ([("further numbers, authors' rule", f"{num}, in report.json: run.official")] if num else [])
+
+
+def _main(numbers: Sequence[JsonObject]) -> list[JsonObject]:
+    """Those called as the first one: the authors' main number, of each language."""
+    return [one for one in numbers if one["name"] == numbers[0]["name"]]
+
+
+def _language(number: JsonObject) -> str:
+    return f" ({number['language']})" if number.get("language") else ""
+
+
+def _value(number: JsonObject, rule: str) -> str:
+    value = "none" if number["value"] is None else f"{number['value']:.6g}"
+    return f"{value}{rule}; {number['num_scored']} of {number['num_scores']} scores"

@@ -61,3 +61,18 @@ def _statistic(name: str) -> Column:
     if name == "count":
         return Column(name, "n", lambda s: f"{s.num_scored}/{s.num_samples}")
     return Column(name, name, lambda s: fixed(getattr(s, name)))
+
+
+def saturation_note(summary: Summary | None) -> str:
+    """The word for which end of the scale more than half of the scores are at; empty if they are not, or say yes/no."""
+    if summary is None:
+        return ""
+    return saturated(summary.interval_kind, summary.num_scored, (summary.num_at_low, summary.num_at_high))
+
+
+def saturated(interval_kind: str, num_scored: int, at_ends: tuple[int | None, int | None]) -> str:
+    """As `saturation_note`, of the figures of a summary."""
+    if interval_kind in ("wilson", "clopper_pearson"):
+        return ""
+    words = zip(("at_low_end", "at_high_end"), at_ends, strict=True)
+    return next((word for word, num in words if num is not None and 2 * num > num_scored), "")

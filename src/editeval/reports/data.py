@@ -13,11 +13,51 @@ from typing import Any, TypeAlias
 
 from editeval.errors import Reason
 from editeval.images import FLAGS, FLAGS_OF_FILES
-from editeval.reports.histogram import Histogram
 from editeval.reports.i18n import Message
 from editeval.reports.reply_text import reply_text
 from editeval.store.records import SampleRow
 from editeval.types import ImageRef, Metric, Subset, Summary
+
+NUM_BINS = 50
+"""Over a whole scale: 0.2 each on 0-10."""
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Scores by category. On a scale without two ends each is kept: the last one may show how far bins reach."""
+
+    scale: Metric
+    lowest: float | None = None
+    highest: float | None = None
+    _counts: dict[str, list[int]] = field(default_factory=dict)
+    _kept: dict[str, array[float]] = field(default_factory=dict)
+
+    def begin(self, category: str) -> None:
+        """The category is there from now on, with or without scores."""
+        self._counts.setdefault(category, [0] * NUM_BINS)
+
+    def add(self, category: str, value: float) -> None:
+        self.begin(category)
+        self.lowest = value if self.lowest is None else min(self.lowest, value)
+        self.highest = value if self.highest is None else max(self.highest, value)
+        place = self.scale.place(value)
+        if place is not None:
+            self._counts[category][min(int(place * NUM_BINS / 10), NUM_BINS - 1)] += 1
+        else:
+            self._kept.setdefault(category, array("d")).append(value)
+
+    def bins(self) -> dict[str, tuple[int, ...]]:
+        """Category -> NUM_BINS counts, over `scale.axis(lowest, highest)`."""
+        return {category: self._binned(category) for category in self._counts}
+
+    def _binned(self, category: str) -> tuple[int, ...]:
+        if category not in self._kept:
+            return tuple(self._counts[category])
+        import numpy as np
+
+        ends = self.scale.axis(self.lowest, self.highest)
+        return tuple(np.histogram(self._kept[category], NUM_BINS, ends)[0].tolist())
+
 
 ANOTHER_BENCHMARK = Message("another_benchmark")
 VALID, WARNED, INVALID, INVALID_JUDGE = "valid", "valid with warnings", "invalid", "invalid judge"
@@ -73,6 +113,7 @@ class Survey:
     num_scored: int
     num_unscored: int
     num_duplicates: int  # edits whose bytes equal those of another sample's edit
+    num_alike: tuple[int, int]  # samples whose seeds all gave the same picture, of those with several edits
     num_flagged: Mapping[str, int]  # done edits by flag: black | constant | unchanged
     num_answers: int  # judge answers, over all metrics ...
     num_unparsed: int  # ... and those that gave no value
@@ -111,7 +152,8 @@ GROUPED_BY = ("language", "subset")
 class Report:
     """One run, ready to be rendered. Every mapping holds JSON values only.
 
-    run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples,
+    run: id, name, dir, created_at (unix seconds), editor, judge, benchmark, policy, devices, num_samples; where each
+    was edited several times also num_seeds and num_distinct: then counts of samples are of edits, here and elsewhere;
     num_in_run (edits that the run has, also of samples that are not wanted now), subset ({num, of, how} or None).
     coverage: what `coverage_of` returns. timing: wall_s, load_s, edit_s, judge_s, `workers`, a list of
     {worker, device, busy_s, idle_s, num_edits}, and `cost` of editing under run.policy: measured_s =
@@ -218,6 +260,9 @@ class _Tally:
     metrics: dict[str, None] = field(default_factory=dict)
     causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
     hashes: array[int] = field(default_factory=lambda: array("Q"))
+    sample: str = ""  # that the last row was an edit of
+    pictures: list[int] = field(default_factory=list)  # of that sample
+    alike: tuple[int, int] = (0, 0)
 
     def add(self, row: SampleRow) -> None:
         self.statuses[row.status] += 1
@@ -229,7 +274,10 @@ class _Tally:
             self._add_done(row)
 
     def _add_done(self, row: SampleRow) -> None:
-        self.hashes.extend([int(row.sha256[:16], 16)] if row.sha256 else [])
+        if row.sample != self.sample:
+            self._end_sample()
+            self.sample = row.sample
+        self.pictures.extend([int(row.sha256[:16], 16)] if row.sha256 else [])
         self.flagged.update(row.flags)
         asked = [score for score in row.scores.values() if score.reason != Reason.NOT_APPLICABLE]
         self.num_answers += len(asked)
@@ -243,6 +291,14 @@ class _Tally:
         self.num_scored += 1
         self.histogram.add(row.category, value)
 
+    def _end_sample(self) -> None:
+        """One picture of several seeds is counted once: it says nothing of other samples."""
+        different = set(self.pictures)
+        if len(self.pictures) > 1:
+            self.alike = self.alike[0] + (len(different) == 1), self.alike[1] + 1
+        self.hashes.extend(different)
+        self.pictures.clear()
+
     def _count(self, stage: str, reason: str, sample_id: str, message: str) -> None:
         first = self.causes.get((stage, reason)) or Cause(stage, reason, 0, sample_id, "")
         told = first.example_message or message[:2000]
@@ -250,6 +306,7 @@ class _Tally:
 
     def survey(self) -> Survey:
         done = self.statuses["done"]
+        self._end_sample()
         return Survey(
             num_samples=sum(self.statuses.values()),
             num_done=done,
@@ -258,6 +315,7 @@ class _Tally:
             num_scored=self.num_scored,
             num_unscored=done - self.num_scored,
             num_duplicates=_num_repeated(self.hashes),
+            num_alike=self.alike,
             num_flagged={flag: self.flagged[flag] for flag in (*FLAGS, *FLAGS_OF_FILES) if flag in self.flagged},
             num_answers=self.num_answers,
             num_unparsed=self.num_unparsed,

@@ -10,10 +10,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from editeval.reports.badge import MIN_HEADLINE, is_headline
+from editeval.reports.badge import MIN_HEADLINE, is_headline, official_lines
 from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
-from editeval.reports.official_numbers import official_lines
 from editeval.text import NOTHING, duration, fixed, moment, printable, share
 from editeval.types import STATISTICS, Metric, Subset, Summary
 
@@ -29,26 +28,15 @@ def interval_cell(summary: Summary) -> str:
     return format_interval(summary.ci_low, summary.ci_high) or word
 
 
-def saturation_note(summary: Summary | None) -> str:
-    """The word for which end of the scale more than half of the scores are at; empty if they are not, or say yes/no."""
-    if summary is None:
-        return ""
-    return saturated(summary.interval_kind, summary.num_scored, (summary.num_at_low, summary.num_at_high))
-
-
-def saturated(interval_kind: str, num_scored: int, at_ends: tuple[int | None, int | None]) -> str:
-    """As `saturation_note`, of the figures of a summary."""
-    if interval_kind in ("wilson", "clopper_pearson"):
-        return ""
-    words = zip(("at_low_end", "at_high_end"), at_ends, strict=True)
-    return next((word for word, num in words if num is not None and 2 * num > num_scored), "")
-
-
 def coverage_line(report: Report) -> str:
     """The shares of samples and answers that a run has, each with its 95 % interval; empty for older counts."""
     counts, total = report.coverage, report.coverage["num_samples"]
     values = {"scored": counts["scored"], "failed": counts["num_failed"] / total if total else None}
-    named = {"scored": "samples scored", "failed": "edits failed", "parse_rate": "answers read"}
+    named = {
+        "scored": "edits scored" if report.run.get("num_seeds") else "samples scored",
+        "failed": "edits failed",
+        "parse_rate": "answers read",
+    }
     known = values | {"parse_rate": counts.get("parse_rate")}
     found = ((named[name], known[name], ends) for name, ends in counts.get("intervals", {}).items())
     return ", ".join(f"{what} {share(value)} ({share(low)} to {share(high)})" for what, value, (low, high) in found)
@@ -110,18 +98,37 @@ def headline(report: Report) -> str:
     """The result in one sentence; no number at all if nothing was scored."""
     if not report.headline_metric:
         counts = report.coverage
-        return f"{counts['num_edited']} of {counts['num_samples']} samples edited; no judge was asked."
+        made = "edits made" if report.run.get("num_seeds") else "samples edited"
+        return f"{counts['num_edited']} of {counts['num_samples']} {made}; no judge was asked."
     whole = report.headline(MICRO)
     if whole is None or whole.num_scored == 0:
         return "Nothing was scored, so there is no result."
     figures = [_statistic_phrase(report, whole)] if set(report.statistics) & set(STATISTICS[:-1]) else []
     is_quoted = is_headline(whole.num_scored, whole.num_samples)
     doubt = "" if is_quoted else f", no headline (that takes {share(MIN_HEADLINE)})"
-    figures.append(f"{whole.num_scored} of {whole.num_samples} samples scored ({share(whole.coverage)}){doubt}")
+    figures.append(f"{_scored(whole)}{doubt}")
     has_bounds = whole.lowest is not None and whole.highest is not None
     if whole.num_scored < whole.num_samples and "mean" in report.statistics and has_bounds:
         figures.append(f"between {fixed(whole.lowest)} and {fixed(whole.highest)} if all were scored")
     return f"{printable(report.headline_metric)}: {'; '.join(figures)}."
+
+
+def _scored(whole: Summary) -> str:
+    """How many samples are scored; of several seeds for each, how many edits, and of how many samples."""
+    scored, coverage = f"{whole.num_scored} of {whole.num_samples}", share(whole.coverage)
+    if whole.num_distinct is None:
+        return f"{scored} samples scored ({coverage})"
+    return f"{scored} edits scored ({coverage}), of {whole.num_distinct_scored} of {whole.num_distinct} samples"
+
+
+def seeds_line(report: Report) -> Message | None:
+    """How many seeds each sample has, and how far its scores differ from seed to seed; None for one seed."""
+    num, whole = report.run.get("num_seeds"), report.headline(MICRO)
+    if not num or whole is None:
+        return None
+    sd = whole.seed_sd
+    spread = Message("seeds_no_spread") if sd is None else Message("seeds_spread", (fixed(sd),))
+    return Message("seeds", (num, report.run["num_distinct"], spread))
 
 
 def _statistic_phrase(report: Report, whole: Summary) -> str:
@@ -276,7 +283,8 @@ def selection_line(report: Report) -> str:
     wanted, edited = report.run.get("num_samples"), report.run.get("num_in_run", 0)
     if not isinstance(wanted, int) or not isinstance(edited, int) or edited <= wanted:
         return ""
-    return f"covers {wanted} of the {edited} samples that this run has edited, as --limit, --sample or categories say"
+    flags = "--limit, --sample, --num-seeds or categories"
+    return f"covers {wanted} of the {edited} edits that this run has, as {flags} say"
 
 
 def reused_line(report: Report) -> str:
@@ -323,6 +331,7 @@ def run_facts(report: Report) -> Iterator[tuple[str, str]]:
     facts += [
         ("note", model_line(report)),
         ("planted", planted_line(report)),
+        ("seeds", seeds_line(report)),
         *trust_lines(report),
         *official_lines(report),
     ]

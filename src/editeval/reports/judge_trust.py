@@ -27,7 +27,8 @@ Trust = tuple[Certificate | None, Sequence[Certificate]]
 def certificate_line(certificate: Certificate | None, photographic: Sequence[Certificate] = ()) -> Message:
     """The certificates in one line, for the terminal and the head of a report."""
     drawn = Message("no_certificate") if certificate is None else Message("judge_trust", (_verdict(certificate),))
-    return Message("with_photographs", (drawn, tuple(_on_photographs(photographic)))) if photographic else drawn
+    line = Message("with_photographs", (drawn, tuple(_on_photographs(photographic)))) if photographic else drawn
+    return Message("made_elsewhere", (line,)) if _are_made_elsewhere((certificate, *photographic)) else line
 
 
 def certificate_warnings(judges: Mapping[str, Trust]) -> list[Message]:
@@ -40,7 +41,14 @@ def certificate_warnings(judges: Mapping[str, Trust]) -> list[Message]:
         found += [
             Message("judge_warning", (printable(name), line)) for one, line in said if one["verdict"] != CERTIFIED
         ]
+        if _are_made_elsewhere((certificate, *photographic)):
+            found.append(Message("judge_warning", (printable(name), Message("certificate_made_elsewhere"))))
     return found
+
+
+def _are_made_elsewhere(certificates: Sequence[Certificate | None]) -> bool:
+    """Whether one of them lacks the seal of this user on this machine: what it says is the word of its file."""
+    return any(one.get("is_own") is False for one in certificates if one is not None)
 
 
 def control_lines(run: JsonObject) -> list[tuple[str, Message]]:
@@ -85,7 +93,7 @@ def _agreement(certificate: Certificate, name: str) -> Message:
 
 def photographic_blocks(photographic: Sequence[Certificate]) -> list[JsonObject]:
     """What report.json says of them: everything but what their own files keep alone."""
-    left_out = ("versions", "host", "judge", "devices", "seconds")
+    left_out = ("versions", "host", "judge", "devices", "seconds", "is_own")
     return [{name: value for name, value in one.items() if name not in left_out} for one in photographic]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from editeval.files import write_atomic
-from editeval.reports.columns import columns
+from editeval.reports.badge import claim_lines
+from editeval.reports.columns import columns, saturation_note
 from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
     GROUP_TITLES,
@@ -23,13 +24,11 @@ from editeval.reports.format import (
     rows_of,
     run_facts,
     run_title,
-    saturation_note,
     stage_times,
     subset_line,
 )
 from editeval.reports.i18n import english
 from editeval.reports.judge_trust import control_lines
-from editeval.reports.official_numbers import claim_lines
 from editeval.text import printable, shortened
 from editeval.types import Summary
 

@@ -156,9 +156,10 @@ def interval_cell(run: JsonObject) -> str:
 
 
 def scored_cell(run: JsonObject) -> str:
-    """`19/20`; `19/20 of 60` if only a part of the benchmark was wanted."""
-    subset: Mapping[str, object] | None = run["subset"]
-    return f"{run['num_scored']}/{run['num_samples']}" + (f" of {subset['of']}" if subset else "")
+    """`19/20`; `19/20 of 60` if only a part of the benchmark was wanted; `57/60 of 180, 3 seeds`: of edits."""
+    subset, num_seeds = run["subset"], run.get("num_seeds", 1)
+    of = f" of {subset['of'] * num_seeds}" if subset else ""
+    return f"{run['num_scored']}/{run['num_samples']}{of}" + (f", {num_seeds} seeds" if num_seeds > 1 else "")
 
 
 def official_cell(run: JsonObject) -> str:

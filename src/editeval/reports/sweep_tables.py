@@ -115,6 +115,11 @@ def _lines(found: JsonObject) -> Iterator[str]:
             yield f"{row['checkpoint']}: {row['error']}"
         if row["status"] == "incomplete":
             yield f"{row['checkpoint']}: not finished; the same command continues"
+        if row["status"] == "stopped":
+            more = (
+                f"; its run has {row['num_made']}, of an earlier sweep" if row["num_made"] > row["num_edited"] else ""
+            )
+            yield f"{row['checkpoint']}: its mean is of the {row['num_edited']} samples at which it was stopped{more}"
     candidates = found["may_be_best"]
     if found["best"] is not None and len(candidates) == 1:
         yield f"{candidates[0]} is the best, with 95 %."

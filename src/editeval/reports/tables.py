@@ -59,7 +59,17 @@ def write_report_json(report: Report, directory: Path) -> Path:
 
 
 def _summaries(summaries: Iterable[Summary]) -> list[dict[str, object]]:
-    return [{**dataclasses.asdict(s), "coverage": s.coverage} for s in summaries]
+    return [{**figures_of(s), "coverage": s.coverage} for s in summaries]
+
+
+OF_SEEDS = ("num_distinct", "num_distinct_scored", "seed_sd")
+"""Figures of a Summary that it has where samples have several seeds."""
+
+
+def figures_of(summary: Summary) -> dict[str, object]:
+    """The fields of a summary; those of seeds where there are several."""
+    found = dataclasses.asdict(summary)
+    return {name: value for name, value in found.items() if name not in OF_SEEDS or summary.num_distinct is not None}
 
 
 def _group(group: SampleGroup) -> dict[str, object]:
@@ -84,13 +94,14 @@ def write_samples_jsonl(report: Report, directory: Path) -> Path:
 def write_scores_csv(report: Report, directory: Path) -> Path:
     """scores.csv: one row per sample. Texts that a spreadsheet could run carry a leading apostrophe (`guarded`).
 
-    Of samples with a language or a named subset there are columns `language` and `named_subset`; of a subset, such as
-    `--limit` draws, there is a last column, `subset`: "5 of 60".
+    Of several seeds for each sample there are columns `sample` and `seed_index`, of samples with a language or a named
+    subset `language` and `named_subset`; of a subset, such as `--limit` draws, there is a last column, `subset`:
+    "5 of 60".
     """
     path = directory / "scores.csv"
     metrics = surveyed(report).metrics
     judges = model_cells(report.run) | judge_cells(report.run.get("judgings") or ())
-    groups = group_columns(report.run)
+    groups = [*(SEED_COLUMNS if report.run.get("num_seeds") else ()), *group_columns(report.run)]
     part = [f"{report.subset.num} of {report.subset.of}"] if report.subset else []
     with replacing(path) as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -136,10 +147,15 @@ GROUP_COLUMNS = ("language", "named_subset")
 """Of a sample, in files where `subset` says which part of the benchmark was wanted."""
 
 
-def group_cells(row: SampleRow, columns: Container[str]) -> dict[str, str | None]:
-    """The cells of those of GROUP_COLUMNS that are among `columns`."""
-    values = zip(GROUP_COLUMNS, (row.language, row.subset), strict=True)
-    return {name: value or None for name, value in values if name in columns}
+SEED_COLUMNS = ("sample", "seed_index")
+"""Of an edit, where each sample has several: which one it is of, and with which of its seeds."""
+
+
+def group_cells(row: SampleRow, columns: Container[str]) -> dict[str, str | int | None]:
+    """The cells of those of SEED_COLUMNS and GROUP_COLUMNS that are among `columns`."""
+    values: tuple[str | int, ...] = (row.sample, row.seed_index, row.language, row.subset)
+    named = zip((*SEED_COLUMNS, *GROUP_COLUMNS), values, strict=True)
+    return {name: value or None for name, value in named if name in columns}
 
 
 def group_columns(covered: JsonObject) -> list[str]:
@@ -168,7 +184,8 @@ def _sample(row: SampleRow, protocols: Mapping[str, str], report: Report) -> dic
         if name := report.authors_names[metric].get(row.category, ""):
             scores[metric]["authors_name"] = name
     named = {name: value for name, value in zip(GROUP_COLUMNS, (row.language, row.subset), strict=True) if value}
-    return {"id": row.id, "category": row.category, **named, "edit": edit, "scores": scores}
+    seeds = {"sample": row.sample, "seed_index": row.seed_index} if report.run.get("num_seeds") else {}
+    return {"id": row.id, **seeds, "category": row.category, **named, "edit": edit, "scores": scores}
 
 
 def _score(score: Score, protocol: str | None) -> dict[str, object]:

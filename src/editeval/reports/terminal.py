@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.reports.columns import columns
+from editeval.reports.badge import claim_lines, official_lines
+from editeval.reports.columns import columns, saturation_note
 from editeval.reports.data import (
     INVALID,
     INVALID_JUDGE,
@@ -39,8 +40,8 @@ from editeval.reports.format import (
     reused_line,
     rows_of,
     run_title,
-    saturation_note,
     score_lines,
+    seeds_line,
     selection_line,
     stage_times,
     subset_line,
@@ -48,7 +49,6 @@ from editeval.reports.format import (
 )
 from editeval.reports.i18n import english
 from editeval.reports.judge_trust import CERTIFIED, control_lines, figures_line
-from editeval.reports.official_numbers import claim_lines, official_lines
 from editeval.text import NOTHING, fixed, moment, printable, share, shortened
 from editeval.types import Summary
 
@@ -111,6 +111,7 @@ def _lines(report: Report, seen: Survey) -> Iterator[tuple[str, str]]:
     said = [
         ("time", "   ".join(f"{name} {value}" for name, value in stage_times(report))),
         ("shares", coverage_line(report) if seen.num_scored < seen.num_samples or seen.num_unparsed else ""),
+        ("seeds", str(seeds_line(report) or "")),
         ("edits", policy_shares(report.run)),
         *score_lines(report),
         *trust_lines(report),

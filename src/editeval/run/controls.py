@@ -22,8 +22,9 @@ from editeval.run import forecast
 from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.run.selection import stratified
 from editeval.store.fingerprints import judge_request
+from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
-from editeval.types import JudgeRequest, Sample, off_scale
+from editeval.types import JudgeRequest, Sample, Score, off_scale
 
 IDENTITY, TARGET, WRONG, JPEG = "identity", "target", "wrong_target", "jpeg_95"
 ARMS = (IDENTITY, TARGET, WRONG, JPEG)
@@ -52,6 +53,20 @@ def answers(store: RunStore, judging_id: str) -> list[ControlAnswer]:
     return found
 
 
+def control_rows(store: RunStore, judging_id: str) -> Iterator[SampleRow]:
+    """Each answered control as a row of its sample, with the scores and replies of the control."""
+    wanted = {row.id: row for row in store.rows(None)}
+    judge = next((one.judge for one in store.judgings() if one.id == judging_id), "")
+    for arm, sample_id in _planned(store, judging_id):
+        told = store.fact(_name(judging_id, arm, sample_id))
+        if told is not None and sample_id in wanted:
+            scores = {
+                one["metric"]: Score(sample_id, judge, one["metric"], one["value"], one["raw"], one["reason"])
+                for one in json.loads(told)
+            }
+            yield replace(wanted[sample_id], scores=scores)
+
+
 def _planned(store: RunStore, judging_id: str) -> list[tuple[str, str]]:
     told = store.fact(f"{_PLAN} {judging_id}")
     return [(arm, sample_id) for arm, sample_id in json.loads(told)] if told else []
@@ -68,7 +83,9 @@ def chosen(plan: Plan, judging: ScoreSetPlan) -> list[tuple[str, str]]:
     """
     params = judging.stage.params
     setting = plan.config.evaluation.controls
-    with_target = [sample for sample in plan.samples if sample.target is not None and not sample.after]
+    with_target = [
+        sample for sample in plan.samples if sample.target is not None and not (sample.after or sample.repeat_of)
+    ]
     if setting == "auto":
         is_free = not judging.judge.is_remote
         num = min(MOST, max(LEAST, len(with_target) // PART)) if is_free and len(with_target) >= LEAST * 6 else 0

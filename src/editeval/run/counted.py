@@ -31,12 +31,12 @@ class Counted:
         self._scales, self._bridged = scales, bridged or {}
         self.entries: dict[str, list[Entry]] = {metric: [] for metric in metrics}
         self._names: dict[str, list[str]] = {by: [] for by in data.GROUPED_BY}
-        self.ids: list[str] = []  # of the samples, in the order of the entries
+        self.samples: list[str] = []  # their ids, in the order of the entries
 
     def passing(self, samples: Iterator[SampleRow]) -> Iterator[SampleRow]:
         """`samples`, each counted on its way."""
         for row in samples:
-            self.ids.append(row.id)
+            self.samples.append(row.sample)
             for metric, entries in self.entries.items():
                 entries.append(results.entry_of(row, metric))
             for by, names in self._names.items():
@@ -73,7 +73,7 @@ class Counted:
             pairs = (pair for label in labels for pair in zip(self.entries[label], languages, strict=True))
             spoken = (entry for entry, one in pairs if not several or one == language)
             entries = [entry for entry in spoken if mean.covers(entry[0]) and entry[2] != "not_applicable"]
-            for category, _, _, value in entries:
+            for category, _, _, value, *_ in entries:
                 scores.setdefault(category, []).extend([] if value is None else [value])
             counts = {"num_scored": sum(map(len, scores.values())), "num_scores": len(entries)}
             said = {"language": language} if several else {}

@@ -197,7 +197,7 @@ def told(
 def _measured(equating: Equating, entries: Sequence[Entry]) -> dict[str, float | str | None]:
     """Half of the 95 % interval of the map alone, over all samples; the map's errors of single samples."""
     counts: dict[str, int] = {}
-    for category, _, state, _ in entries:
+    for category, _, state, *_ in entries:
         if state == "scored":
             counts[category] = counts.get(category, 0) + 1
     total = sum(counts.values()) or 1

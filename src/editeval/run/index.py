@@ -56,7 +56,8 @@ class RunEntry:
     low: float | None = None
     high: float | None = None
     note: str = ""  # why the mean has no interval: a word of `stats.intervals`
-    num_samples: int = 0
+    num_samples: int = 0  # of several seeds for each, edits
+    num_seeds: int = 1
     num_scored: int = 0  # without a judge: edited
     badge: str = ""  # empty: no report holds
     state: str = BROKEN
@@ -174,6 +175,7 @@ def _read(store: RunStore, is_running: bool, known: Trusted) -> RunEntry:
         benchmark=printable(used.name if used else plugins.short_name(str(kind or ""))),
         benchmark_id=str(store.manifest["identity"]["benchmark"]),
         subset=queries.subset(store),
+        num_seeds=queries.num_seeds(store),
         created_at=float(store.manifest["created_at"]),
         state=RUNNING,
     )

@@ -18,7 +18,7 @@ from editeval.execution.progress import ProgressLine
 from editeval.plugins import names_code
 from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.controls import Controls
-from editeval.run.plan import Plan, ScoreSetPlan, worker_spec
+from editeval.run.plan import Plan, ScoreSetPlan, calls_of, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
 from editeval.store import queries
 from editeval.store.fingerprints import json_params, judge_request, shown_inputs, sources_digest
@@ -235,12 +235,8 @@ def _is_unpaid(scores: Sequence[Score]) -> bool:
 def _batches(plan: Plan, judging: ScoreSetPlan, store: RunStore) -> dict[str, list[str]]:
     """Requests by name: the samples without scores, cut where the list of wanted samples is cut."""
     open_ids = {*store.pending_edits(), *store.pending_scores(judging.id)}
-    size = judging.stage.execution.batch_size
-    batches: dict[str, list[str]] = {}
-    for position, sample in enumerate(plan.samples):
-        if sample.id in open_ids:
-            batches.setdefault(f"batch {position // size}", []).append(sample.id)
-    return batches
+    calls = ([sample.id for sample in call if sample.id in open_ids] for call in calls_of(plan, judging))
+    return {f"batch {number}": ids for number, ids in enumerate(calls) if ids}
 
 
 @dataclass(slots=True)

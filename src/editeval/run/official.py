@@ -70,7 +70,9 @@ def recorded(store: RunStore) -> BenchmarkUsed | None:
     return BenchmarkUsed(**{**said, "differs": tuple(said["differs"])}) if said else None
 
 
-def differences(use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | None) -> Iterator[str]:
+def differences(
+    use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | None, num_seeds: int = 1
+) -> Iterator[str]:
     """What is known to differ before a single sample is judged."""
     yield from use.differs
     if not use.benchmark:  # the protocol of a judge, which may be asked about any samples
@@ -84,6 +86,8 @@ def differences(use: OfficialUse, used: BenchmarkUsed | None, subset: Subset | N
         yield f"data ({'; '.join(used.differs[:3])}{more})"
     if subset is not None:
         yield f"subset ({subset.num} of {subset.of})"
+    if num_seeds > 1:
+        yield f"seeds ({num_seeds} edits of each sample instead of 1)"
 
 
 def expected(plan: Plan, judging: ScoreSetPlan) -> str:
@@ -92,7 +96,7 @@ def expected(plan: Plan, judging: ScoreSetPlan) -> str:
     if use is None:
         return ""
     used = benchmark_used(plan.config.benchmark, plan.benchmark)
-    differs = list(differences(use, used, plan.subset))
+    differs = list(differences(use, used, plan.subset, plan.num_seeds))
     plain, said = _ASKED_SO, _ASKED_SO
     if use.benchmark:
         plain, said = "official", f"official, if every sample is scored{_by_counts(used)}"
@@ -121,7 +125,7 @@ def _claim(
     store: RunStore, score_set: ShownScoreSet, use: OfficialUse, means: Sequence[OfficialMean]
 ) -> dict[str, Any]:
     used = recorded(store)
-    common = list(differences(use, used, queries.subset(store)))
+    common = list(differences(use, used, queries.subset(store), queries.num_seeds(store)))
     rows = list(results.rows(store, (score_set,)))
     parts = list(_parts(rows))
     common += [f"judge ({name} answered instead of {use.judge})" for name in _kept(rows, "answered_by")]
@@ -188,7 +192,7 @@ def _number(mean: OfficialMean, part: _Part, prefix: str) -> dict[str, object]:
     num = 0
     for row in part.rows:
         for metric in mean.metrics if mean.covers(row.category) else ():
-            _, _, state, value = results.entry_of(row, prefix + metric)
+            state, value = results.entry_of(row, prefix + metric)[2:4]
             if state != "not_applicable":
                 num += 1
                 scores.setdefault(row.category, []).extend([] if value is None else [value])

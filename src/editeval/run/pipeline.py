@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from editeval.config.schema import Config, Logging
-from editeval.config.starter import write_resolved
+from editeval.config.starter import RESOLVED, write_resolved
 from editeval.display.session import watching
 from editeval.errors import MachineError, Problems
 from editeval.redaction import redacted
@@ -34,7 +34,7 @@ from editeval.run.scheduler import Interrupt, Phase, announce, run_stages, stage
 from editeval.run.selection import unused_prompts
 from editeval.run.tracked import about, ending_of
 from editeval.stats.summary import running_interval
-from editeval.store import directories, lineage
+from editeval.store import connection, directories, lineage
 from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
 from editeval.store.manifest import Manifest
 from editeval.store.records import Counts
@@ -199,8 +199,13 @@ def open_store(plan: Plan, argv: Sequence[str] = ()) -> RunStore:
         editing=recorded.editing_of(plan) if plan.is_editing else None,
     )
     store = RunStore.open(plan.dir, manifest)
-    if plan.is_editing:
-        write_resolved(plan.dir / "config.yaml", plan.config)
+    try:
+        if plan.is_editing:
+            with connection.translated(plan.dir / RESOLVED):
+                write_resolved(store.folder, plan.config)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -210,7 +215,7 @@ def _announce(plan: Plan, store: RunStore) -> None:
         log.info("%s: nothing that decides them has changed", taken)
     failed = f", {counts.num_failed} failed before" if counts.num_failed else ""
     numbers = f"{counts.num_edited} edited already{failed}, {counts.num_pending_edits} to edit"
-    log.info("Run %s: %d samples, %s", plan.dir, counts.num_wanted, numbers)
+    log.info("Run %s: %s, %s", plan.dir, plan.extent, numbers)
     if plan.subset is not None:
         log.info("%s", subset_line(plan.subset))
     changed = recorded.changed_setting(plan, store) if plan.is_editing else ""

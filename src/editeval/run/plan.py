@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from editeval import plugins
 from editeval.config.schema import Config, Stage
-from editeval.errors import ConfigError, MachineError, Problems
-from editeval.execution.devices import deal_devices, device_problem, group_devices, resolve_devices
-from editeval.execution.ray import cluster
+from editeval.errors import ConfigError, Problems
 from editeval.execution.worker_messages import WorkerSpec
 from editeval.run.chains import linked
 from editeval.run.imports import FoundEdits, found_edits
 from editeval.run.selection import (
+    by_seed,
     category_notes,
     check_number_of_images,
     check_opponents,
     check_prompts,
     loaded,
+    num_distinct,
     select,
     setting_at,
     subset_of,
 )
+from editeval.run.stage_devices import kind_of, stage_devices
 from editeval.store import lineage
 from editeval.store.fingerprints import Inputs, editor_id, identity_params, inputs_of, json_params, of_run
 from editeval.store.lineage import Lineage, WantedRun
 from editeval.store.score_sets import ScoreSetId, depends_on_calls, notes_of, score_set_id, settle
+from editeval.text import extent
 from editeval.types import Benchmark, Editor, Judge, Sample, Subset
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-PluginClass = type[Editor] | type[Judge]
 
 
 class KnownAnswers(Protocol):
@@ -108,6 +108,16 @@ class Plan:
         return self.config.diffusion_model.log_name or self.editor.__name__
 
     @property
+    def num_seeds(self) -> int:
+        """Edits of each sample."""
+        return self.config.diffusion_model.num_seeds
+
+    @property
+    def extent(self) -> str:
+        """How much is wanted: "40 samples", "40 samples x 4 seeds"."""
+        return extent(len(self.samples), self.num_seeds)
+
+    @property
     def judging_id(self) -> str:
         """Id of the first score set; empty without one."""
         return self.judgings[0].id if self.judgings else ""
@@ -175,7 +185,7 @@ def make_plan(config: Config, fresh: bool = False, directory: Path | None = None
             *(note for judging in content.judgings for note in notes_of(judging.judge, judging.stage)),
         ),
         files=files,
-        subset=subset_of(config, content.everything, len(content.samples)),
+        subset=subset_of(config, content.everything, num_distinct(content.samples)),
     )
 
 
@@ -198,8 +208,9 @@ def look_at(config: Config, problems: Problems) -> PlanContent | None:
     with problems.collect():
         load, params = plugins.load("benchmarks", config.benchmark.type, config.allow_code), config.benchmark.params
         benchmark: Benchmark = params if isinstance(params, Benchmark) else load(params)  # a run without its data set
-        everything = loaded(benchmark, config)
-        samples = select(everything, config)
+        given = loaded(benchmark, config)
+        everything = [one for one in given if not one.repeat_of]
+        samples = select(given, config)
     with problems.collect():
         judgings = judging_plans(config)
         check_opponents(config)
@@ -223,6 +234,10 @@ def _check_editor(editor: type[Editor], config: Config, everything: Sequence[Sam
             f"and the benchmark {config.benchmark.type!r} has none; use a benchmark with targets, such as procedural"
         )
     check_number_of_images(editor, config, wanted)
+    if editor.is_import and config.diffusion_model.num_seeds > 1:
+        where = setting_at(config, "diffusion_model.params.num_seeds")
+        what = f"a folder of edits has one edit of each sample, got {config.diffusion_model.num_seeds}; leave it out"
+        raise ConfigError(f"{where}: {what}")
     known = known_answers_of(editor, config)
     problem = known.problem([sample.id for sample in everything]) if known is not None else ""
     if problem:
@@ -261,15 +276,14 @@ def editor_of(config: Config) -> type[Editor]:
     return editor
 
 
-def plugin_of(config: Config, stage: Stage) -> PluginClass:
-    """The class that `stage` of `config` names."""
-    plugin: PluginClass = plugins.load(kind_of(stage), stage.type, config.allow_code)
-    return plugin
+def calls_of(plan: Plan, judging: ScoreSetPlan) -> Iterator[Sequence[Sample]]:
+    """The wanted samples in the calls in which the judge is asked about them.
 
-
-def kind_of(stage: Stage) -> str:
-    """Of its plug-in: "editors" or "judges"."""
-    return "editors" if stage.section == "diffusion_model" else "judges"
+    No call holds two seeds of a sample, so that further seeds do not change who shares a call with the first ones.
+    """
+    size = judging.stage.execution.batch_size
+    for samples in by_seed(plan.samples):
+        yield from (samples[start : start + size] for start in range(0, len(samples), size))
 
 
 def worker_spec(stage: Stage, allow_code: bool) -> WorkerSpec:
@@ -289,61 +303,3 @@ def hash_of(texts: Iterable[str]) -> str:
     for text in texts:
         digest.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-def stage_devices(stage: Stage, plugin: PluginClass) -> list[tuple[str, ...]]:
-    """One group of devices per worker of `stage`; fewer on a cluster that has shrunk since it was last asked."""
-    names, execution = _device_names(stage, plugin), stage.execution
-    if execution.device_ids is None and names == ("cpu",):
-        names *= getattr(stage.params, "num_workers", 1)  # servers are devices: one worker each
-    where, size = f"{stage.section}.params.device_ids", execution.devices_per_worker
-    if execution.backend != "ray":
-        return group_devices(where, names, size)
-    groups = deal_devices(where, names, size)
-    if all(name == "cpu" for name in names):
-        return groups
-    return groups[: max(1, cluster.connect(execution.ray_address).num_gpus(size) // size)]
-
-
-def _device_names(stage: Stage, plugin: PluginClass) -> tuple[str, ...]:
-    execution, default = stage.execution, plugin.default_device
-    if execution.backend == "ray":
-        return cluster.slots(execution.device_ids, default, execution.devices_per_worker, execution.ray_address)
-    return resolve_devices(execution.device_ids, default)
-
-
-def is_on_gpus(stage: Stage, plugin: PluginClass) -> bool:
-    """Whether its workers need GPUs."""
-    if stage.execution.device_ids is not None:
-        return any(device != "cpu" for device in stage.execution.device_ids)
-    return bool(plugin.default_device != "cpu")
-
-
-def devices_in_use(stage: Stage, plugin: PluginClass) -> frozenset[str]:
-    """The devices that `stage` holds while it lasts; none if it asks a server."""
-    return frozenset() if plugin.is_remote else frozenset(_device_names(stage, plugin))
-
-
-def device_warnings(config: Config, stages: Sequence[Stage] | None = None) -> list[str]:
-    """What `check` says about devices that this machine lacks; `run` refuses to start without those of its `stages`."""
-    places: dict[str, list[str]] = {}
-    for stage in config.stages if stages is None else stages:
-        where, _, what = (_missing_devices(stage, plugin_of(config, stage)) or "").partition(": ")
-        if what:
-            places.setdefault(what, []).append(where)
-    return [f"{', '.join(wheres)}: {what}" for what, wheres in places.items()]
-
-
-def _missing_devices(stage: Stage, plugin: PluginClass) -> str | None:
-    where, execution = f"{stage.section}.params.device_ids", stage.execution
-    if execution.backend != "ray":
-        return device_problem(where, _device_names(stage, plugin))
-    try:
-        cluster.connect(execution.ray_address)
-    except MachineError as error:
-        return f"{stage.section}.execution.backend: {error}"
-    try:
-        names = _device_names(stage, plugin)
-    except MachineError as error:
-        return f"{where}: {error}"
-    return cluster.lacking(where, names, execution.devices_per_worker, execution.ray_address)

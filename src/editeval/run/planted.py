@@ -8,10 +8,12 @@ seconds, so it is done once, after the last stage, and kept in the ledger for th
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 from editeval.errors import ImageError
 from editeval.images import encode_png
@@ -34,6 +36,7 @@ class Expected:
     category: str
     chance: float
     mean: float
+    sample: str
 
 
 def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
@@ -45,9 +48,10 @@ def record(plan: Plan, store: RunStore, interrupt: Interrupt) -> None:
     selection = hash_of(sample.id for sample in plan.samples)
     if planted(store, judging.id, selection) is not None:
         return
-    log.info("Scoring every rung of %d samples, for the mean that was planted", len(plan.samples))
+    log.info("Scoring every rung of %s, for the mean that was planted", plan.extent)
     found = _Planted(plan, judging, answers, dict(_measured(plan, judging, answers, store))).expected(interrupt)
     if interrupt.signum is None and found:
+        found = _over_seeds(found)
         parts = {c: _mean([e for e in found if e.category == c]) for c in dict.fromkeys(e.category for e in found)}
         store.record_event(Planted(judging.id, selection, _mean(found), parts))
 
@@ -57,6 +61,19 @@ def planted(store: RunStore, judging_id: str, selection: str) -> Planted | None:
     events = [recorded.event for recorded in store.events_of(Planted)]
     matching = (e for e in reversed(events) if (e.judging_id, e.selection) == (judging_id, selection))
     return next(matching, None)
+
+
+def _over_seeds(found: Sequence[Expected]) -> list[Expected]:
+    """One for each sample: it has a score if one of its seeds has, and its score is the mean of theirs."""
+    samples: dict[str, list[Expected]] = {}
+    for one in found:
+        samples.setdefault(one.sample, []).append(one)
+    return [
+        replace(seeds[0], chance=1 - math.prod(1 - one.chance for one in seeds), mean=fmean(e.mean for e in seeds))
+        if len(seeds) > 1
+        else seeds[0]
+        for seeds in samples.values()
+    ]
 
 
 def _mean(found: Sequence[Expected]) -> float:
@@ -96,7 +113,7 @@ class _Planted:
         scores = {**known, **dict(self._scores(sample, [name for name in chances if name not in known]))}
         chance = sum(chances.get(name, 0.0) for name in scores)
         mean = sum(chances.get(name, 0.0) * score for name, score in scores.items()) / chance if chance else 0.0
-        return Expected(sample.category, chance, mean) if chance else None
+        return Expected(sample.category, chance, mean, sample.repeat_of or sample.id) if chance else None
 
     def _scores(self, sample: Sample, names: Sequence[str]) -> Iterator[tuple[str, float]]:
         """(answer, headline score) of those of `names` that can be made and scored."""

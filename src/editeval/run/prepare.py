@@ -20,7 +20,9 @@ from editeval.execution.ray.actor import check_hub_model
 from editeval.images import FORMATS
 from editeval.machine import host, interpreters, known_issues, versions
 from editeval.machine.interpreters import Interpreter, inspect
-from editeval.run.plan import Plan, device_warnings, is_on_gpus, plugin_of, worker_spec
+from editeval.run.plan import Plan, worker_spec
+from editeval.run.selection import by_seed
+from editeval.run.stage_devices import device_warnings, is_on_gpus, plugin_of
 from editeval.store import directories, fingerprints, lineage, queries
 from editeval.store.ledger_events import InterpreterUsed
 from editeval.store.run_store import RunStore
@@ -99,7 +101,7 @@ def unfinished_stages(plan: Plan) -> list[Stage]:
 def recorded_so_far(plan: Plan) -> tuple[list[str], Counter[str]]:
     """Ids still to edit, and counts of what is in the ledger already."""
     states: Counter[str] = Counter()
-    ids = [s.id for s in plan.samples]
+    ids = [sample.id for samples in by_seed(plan.samples) for sample in samples]
     if not directories.is_run(plan.dir):
         return ids, states
     with RunStore.read(plan.dir) as store:

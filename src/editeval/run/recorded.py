@@ -128,6 +128,8 @@ class RecordedBenchmark(Benchmark):
                 *(row.id, row.category, (_GONE,), row.instruction, row.description, _GONE, None, row.cluster),
                 language=row.language,
                 subset=row.subset,
+                repeat_of=row.repeat_of,
+                seed_index=row.seed_index,
             )
             for row in store.rows(None)
         ]

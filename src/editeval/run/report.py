@@ -12,7 +12,6 @@ from typing import Any
 from editeval import plugins
 from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
-from editeval.reports import badge as badges
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
 from editeval.reports.i18n import Message
@@ -25,7 +24,7 @@ from editeval.reports.judge_trust import (
     photographic_blocks,
 )
 from editeval.reports.site import write
-from editeval.run import control_checks, equated, imports, pictures, recorded, results
+from editeval.run import control_checks, equated, imports, pictures, recorded, results, worth
 from editeval.run.counted import Counted
 from editeval.run.index import label_of
 from editeval.run.official import claim_of
@@ -34,7 +33,7 @@ from editeval.run.planted import planted
 from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
-from editeval.stats import rates
+from editeval.run.selection import num_distinct
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
 from editeval.store.ledger_events import (
@@ -77,7 +76,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     worked = timeline_of(store.events(), store.attempts())
     about_bridges, bridges = equated.told(store, shown, counted.entries)
     about = (*about_bridges, *_about_run(plan, store, is_same, worked.set_back_s), *about_judges)
-    controls = control_checks.told(plan, store, shown[0], counted) if shown else None
+    controls = control_checks.told(store, shown[0], counted) if shown else None
     badge, warnings = _badge(plan, seen, shown, (certificates, controls), about)
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
@@ -89,7 +88,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
-        coverage=_coverage(seen),
+        coverage=worth.coverage_block(seen, plan.num_seeds),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
@@ -112,18 +111,6 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     )
 
 
-def _coverage(seen: data.Survey) -> data.JsonObject:
-    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted."""
-    counted = {"scored": (seen.num_scored, seen.num_samples), "failed": (seen.num_failed, seen.num_samples)}
-    counted["parse_rate"] = (seen.num_answers - seen.num_unparsed, seen.num_answers)
-    found = {name: rates.of_share(*pair) for name, pair in counted.items() if pair[1]}
-    return {
-        **data.coverage_of(seen),
-        "intervals": {name: [one.low, one.high] for name, one in found.items()},
-        "is_headline": badges.is_headline(seen.num_scored, seen.num_samples),
-    }
-
-
 def _badge(
     plan: Plan,
     seen: data.Survey,
@@ -133,13 +120,14 @@ def _badge(
 ) -> tuple[str, tuple[Message, ...]]:
     """(badge, warnings). `tested`: the certificates and the controls of the judges; the headline's decide the badge."""
     certificates, controls = tested
-    is_good = True
-    if shown:
-        reads = next((one.judge.reads_instruction for one in plan.judgings if one.id == shown[0].judged_in), True)
-        is_good = is_trusted(*certificates[shown[0].id]) and control_checks.is_sound(controls, reads)
-        about = (*about, *control_checks.warnings(shown[0].name, controls))
-    badge, warnings = badges.decide_badge(seen, bool(shown), plan.editor.is_control, about, is_good)
-    return badge + (data.OF_SUBSET if plan.subset else ""), warnings
+    reads = (one.judge.reads_instruction for one in plan.judgings if shown and one.id == shown[0].judged_in)
+    basis = worth.Basis(
+        is_control=plan.editor.is_control,
+        reads_instruction=next(reads, True),
+        is_certified=not shown or is_trusted(*certificates[shown[0].id]),
+        is_subset=plan.subset is not None,
+    )
+    return worth.badge_of(seen, shown[0].name if shown else None, controls, about, basis)
 
 
 def _about_run(plan: Plan, store: RunStore, is_same: bool, set_back_s: float) -> Iterator[Message]:
@@ -155,7 +143,7 @@ def _about_run(plan: Plan, store: RunStore, is_same: bool, set_back_s: float) ->
 
 def _about_sources(plan: Plan) -> tuple[Message, ...]:
     """Of several source images our own judge of pixels is shown the first one."""
-    num = sum(len(sample.images) > 1 for sample in plan.samples)
+    num = sum(len(sample.images) > 1 for sample in plan.samples if not sample.repeat_of)
     ours = [one.judge for one in plan.judgings if not plugins.is_foreign(one.stage.type)]
     return (Message("several_sources", (num,)),) if num and not all(one.reads_instruction for one in ours) else ()
 
@@ -252,6 +240,7 @@ def _run_block(
     begun = [recorded.event for recorded in store.events_of(StageBegin) if recorded.event.stage == "edit"]
     truth = planted(store, shown[0].id, hash_of(s.id for s in plan.samples)) if shown else None
     ids = {score_set.id for score_set in shown}
+    num_seeds = queries.num_seeds(store)
     return {
         "id": store.manifest["run_id"],
         "name": store.dir.name,
@@ -267,6 +256,7 @@ def _run_block(
         "edits_by_policy": recorded.edits_by_policy(store),
         "devices": list(begun[-1].devices) if begun else [],
         "num_samples": len(plan.samples),
+        **({"num_seeds": num_seeds, "num_distinct": num_distinct(plan.samples)} if num_seeds > 1 else {}),
         "subset": asdict(plan.subset) if plan.subset else None,
         **{f"{by}s": counts for by, counts in queries.covered(store).items() if counts},
         "num_in_run": queries.num_edits(store),
@@ -312,7 +302,7 @@ def _provenance(plan: Plan, store: RunStore, shown: Sequence[ShownScoreSet]) -> 
         "interpreters": interpreters,
         "reused": [str(one) for one in reused(store)] or None,
         "edits_without_recorded_inputs": queries.num_without_inputs(store) or None,
-        "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'",
+        "seeds": "first 31 bits of SHA-256 of '<base seed>:<sample id>'; of further seeds the id ends in #2, #3, ...",
         "warnings": list(plan.config.warnings if warnings is None else warnings),
         "invocations": _num_at_work(store.events()),
     }

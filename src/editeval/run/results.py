@@ -167,7 +167,7 @@ def state_of(row: SampleRow, label: str) -> State:
 def entry_of(row: SampleRow, label: str) -> Entry:
     """The sample as summaries count it."""
     value = value_of(row, label)
-    return row.category, row.cluster, state_of(row, label), value
+    return row.category, row.cluster, state_of(row, label), value, row.sample
 
 
 def meant(store: RunStore, words: Sequence[str], flag: str = "--scores") -> tuple[ShownScoreSet, ...]:

@@ -20,8 +20,8 @@ from editeval.errors import ImageError, UserError
 from editeval.run import imports
 from editeval.run.chains import linked, turns
 from editeval.run.layouts import named
-from editeval.run.plan import Plan, ScoreSetPlan, seed_of
-from editeval.run.selection import shown_images
+from editeval.run.plan import Plan, ScoreSetPlan, calls_of, seed_of
+from editeval.run.selection import shown_images, with_repeats
 from editeval.store import fingerprints, lineage, queries, reused
 from editeval.store.fingerprints import Inputs, edit_inputs, judge_request, shown_inputs
 from editeval.store.ledger_seal import CHANGED, ELSEWHERE
@@ -152,17 +152,11 @@ def _take_scores(plan: Plan, judging: ScoreSetPlan, store: RunStore, other: RunS
     store.add_judging(judging.id, judging.stage.type, details)
     parts = {name: text for name, text in judging.known.inputs.parts.items() if name == fingerprints.COMMIT}
     fingerprints.record(store, parts, "judge", judging.id)
-    for call in _calls(plan, judging):
+    for call in calls_of(plan, judging) if judging.depends_on_calls else ([one] for one in plan.samples):
         if all(sample.id in kept for sample in call):
             shown = _shown(plan, judging, store, call)
             if all(kept[sample.id].inputs == shown.get(sample.id) for sample in call):
                 reused.take_scores(store, judging.id, {s.id: kept[s.id] for s in call}, other.dir.name)
-
-
-def _calls(plan: Plan, judging: ScoreSetPlan) -> Iterator[Sequence[Sample]]:
-    """The wanted samples as the judge would be asked about them."""
-    size = judging.stage.execution.batch_size if judging.depends_on_calls else 1
-    yield from (plan.samples[start : start + size] for start in range(0, len(plan.samples), size))
 
 
 def _shown(plan: Plan, judging: ScoreSetPlan, store: RunStore, call: Sequence[Sample]) -> Mapping[str, str]:
@@ -253,7 +247,9 @@ def _check_sources(found: InputsCheck, plan: Plan, store: RunStore) -> None:
         found.unknown.append("benchmark: the samples are of an older version of it, which cannot be made any more")
         return
     is_same = is_same_benchmark(plan, store)
-    samples = {sample.id: sample for sample in linked(plan.benchmark, store.dir)}
+    everything = list(plan.benchmark)
+    repeated = with_repeats(everything, everything, queries.most_seeds(store))
+    samples = {sample.id: sample for sample in linked(repeated, store.dir)}
     before = len(found.problems)
     counts = dict.fromkeys(("absent", "unrecorded"), 0)
     edits = (edit for edit in store.edits(wanted_only=False) if edit.path is not None)

@@ -25,8 +25,9 @@ from editeval.execution.pool_events import PoolEvent
 from editeval.reports.site.thumbnails import ThumbnailWriter
 from editeval.run.edit_stage import EditStage, edit_facts
 from editeval.run.judge_stage import JudgeStage, judge_facts
-from editeval.run.plan import Plan, ScoreSetPlan, devices_in_use
+from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.run.stage import CompletedEdits, RunningStage
+from editeval.run.stage_devices import devices_in_use
 from editeval.store.ledger_events import Stages
 from editeval.store.run_store import RunStore
 
@@ -221,7 +222,7 @@ def announce(plan: Plan, store: RunStore, observer: Observer) -> None:
     """`observer` knows the run and its stages before anything is done, and so does a reader of the ledger."""
     stages = (edit_facts(plan, store), *(judge_facts(plan, judging, store) for judging in plan.judgings))
     store.record_event(Stages(tuple(asdict(replace(stage, scores=())) for stage in stages)))
-    observer.run_began(RunFacts(plan.dir.name, str(plan.dir), len(plan.samples), stages))
+    observer.run_began(RunFacts(plan.dir.name, str(plan.dir), len(plan.samples), stages, plan.num_seeds))
 
 
 _WHOLE = Phase()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -26,10 +27,11 @@ RESERVED = ("macro", "micro")  # what the report calls the rows over all categor
 def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
     """The samples that categories, --sample, --limit and --first leave, in the order of the categories that are named.
 
-    Within a category, and without any, they are in benchmark order. Raises BenchmarkError for none, and for a category
-    whose name the report uses for the row over all of them.
+    Within a category, and without any, they are in benchmark order; with `num_seeds` each is followed by its repeats.
+    Raises BenchmarkError for none, and for a category whose name the report uses for the row over all of them.
     """
-    everything, problems = with_one_spelling(list(benchmark), config.benchmark), Problems(config.path)
+    given, problems = list(benchmark), Problems(config.path)
+    everything = with_one_spelling([one for one in given if not one.repeat_of], config.benchmark)
     samples = everything
     with problems.collect():
         samples = of_categories(samples, config)
@@ -49,7 +51,56 @@ def select(benchmark: Iterable[Sample], config: Config) -> list[Sample]:
             f"benchmark: sample {named_as_total.id!r}: {named_as_total.category!r} is a reserved category name: the "
             "report uses it for the row over all categories; rename it"
         )
+    samples = with_repeats(samples, given, config.diffusion_model.num_seeds)
     return [with_safe_images(sample) for sample in samples]
+
+
+def with_repeats(samples: Sequence[Sample], everything: Iterable[Sample], num_seeds: int) -> list[Sample]:
+    """`samples`, each followed by the same one under the ids `id#2`, `id#3`, ... up to `num_seeds`.
+
+    A repeat is of its sample's cluster, and follows the previous turn of its own seed. Where an id of the benchmark
+    `everything` ends in `#` and a number itself, repeats have one `#` more than any such id, so that no two ids are
+    equal; a benchmark that has the repeats of a run already says what they are called.
+    """
+    first = [one for one in samples if not one.repeat_of]
+    if num_seeds == 1:
+        return first
+    known, longest = dict[tuple[str, int], str](), 0
+    for one in everything:
+        if one.repeat_of:
+            known[one.repeat_of, one.seed_index] = one.id
+        elif found := _ENDS_AS_A_REPEAT.search(one.id):
+            longest = max(longest, len(found[1]))
+    mark = "#" * (longest + 1)
+
+    def named(sample_id: str, number: int) -> str:
+        return known.get((sample_id, number)) or f"{sample_id}{mark}{number}"
+
+    def repeat(one: Sample, number: int) -> Sample:
+        after = named(one.after, number) if one.after else ""
+        same = replace(one, id=named(one.id, number), cluster=one.cluster or one.id, after=after)
+        return replace(same, repeat_of=one.id, seed_index=number)
+
+    return [each for one in first for each in (one, *(repeat(one, n) for n in range(2, num_seeds + 1)))]
+
+
+_ENDS_AS_A_REPEAT = re.compile(r"(#+)[0-9]+\Z")
+
+
+def num_distinct(samples: Iterable[Sample]) -> int:
+    """How many samples of the benchmark these are; their repeats are none."""
+    return sum(not one.repeat_of for one in samples)
+
+
+def by_seed(samples: Iterable[Sample]) -> list[list[Sample]]:
+    """The first seed of every sample, then the second ones, and so on, each in the order of `samples`.
+
+    In this order they are edited and judged: a run that ends early has edited every sample as often as it could.
+    """
+    found: dict[int, list[Sample]] = {}
+    for one in samples:
+        found.setdefault(one.seed_index, []).append(one)
+    return [found[number] for number in sorted(found)]
 
 
 def missing_images(samples: Iterable[Sample]) -> str:

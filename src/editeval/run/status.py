@@ -169,6 +169,7 @@ class _Ledger:
             name=self.store.dir.name,
             directory=str(self.store.dir),
             num_samples=self.least.num_wanted,
+            num_seeds=queries.num_seeds(self.store),
             at=self.now if self.is_running else self._last_at(workers),
             began_at=self.began_at,
             state="running" if self.is_running else "not running",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
+from editeval.config.schema import Config
 from editeval.reports.data import JsonObject
 from editeval.run.gating import margin_of
+from editeval.run.plan import hash_of
 from editeval.run.sweep import Contestant, Sweep
 from editeval.stats import intervals
 from editeval.stats.checkpoints import ALPHA, CheckpointStanding, standings
-from editeval.stats.compare import Scored
+from editeval.text import stem_of
 
 NOTES = {
     "first": "against the first: paired, all at once (Bonferroni), 95 %",
@@ -20,6 +24,23 @@ NOTES = {
     "early": f"stopped early: one-sided t at planned looks; the errors of all rivals and looks are {ALPHA:g} together; "
     "a checkpoint within the margin of the best is stopped with that probability or less",
 }
+
+
+def folder_of(base: Config, asked: Mapping[str, object]) -> Path:
+    """Where a sweep's documents go: one folder for what is swept (`asked`) over what, wherever that is computed."""
+
+    def kept(section: object) -> object:
+        return {k: v for k, v in section.items() if k != "execution"} if isinstance(section, Mapping) else section
+
+    shaping = {
+        name: {judge: kept(one) for judge, one in section.items()} if name == "reward_models" else kept(section)
+        for name, section in base.resolved.items()
+        if name not in ("logging", "tracking", "evaluation")
+    }
+    evaluation = {k: v for k, v in base.resolved.get("evaluation", {}).items() if k != "output_dir"}
+    told = json.dumps([shaping, evaluation, asked], sort_keys=True, default=str)
+    name = f"{stem_of(base.name)}-{hash_of([told])[:8]}"
+    return base.evaluation.output_dir / "sweeps" / name
 
 
 def document(sweep: Sweep, name: str, margin: str | None) -> JsonObject:
@@ -53,7 +74,10 @@ def _row(one: Contestant, standing: CheckpointStanding | None, sweep: Sweep) -> 
     num_samples = len(one.plan.samples) if one.plan else 0
     is_complete = one.is_complete(len(sweep.looks))
     status = "failed" if one.error else "stopped" if one.worse_than else "complete" if is_complete else "incomplete"
-    low, high = _interval(scored) if status == "complete" else (None, None)
+    clusters = intervals.by_cluster((s.cluster, s.sample or n, s.value or 0.0) for n, s in enumerate(scored))
+    means = [value for found in clusters.values() for value in found]
+    mean = math.fsum(means) / len(means) if means else None
+    whole = intervals.interval([clusters], [mean]) if status == "complete" and mean is not None else None
     told = asdict(standing) if standing else dict.fromkeys(field for field in CheckpointStanding.__slots__)
     return {
         "checkpoint": one.label,
@@ -66,23 +90,12 @@ def _row(one: Contestant, standing: CheckpointStanding | None, sweep: Sweep) -> 
         "num_samples": num_samples,
         "num_edited": len(one.scores),
         "num_scored": len(scored),
-        "num_saved": num_samples - len(one.scores) if one.worse_than else 0,
-        "mean": math.fsum(score.value or 0.0 for score in scored) / len(scored) if scored else None,
-        "low": low,
-        "high": high,
+        "num_made": one.num_made,
+        "num_saved": max(0, num_samples - one.num_made) if one.worse_than else 0,
+        "mean": mean,
+        "low": whole.low if whole else None,
+        "high": whole.high if whole else None,
         **{name: told[name] for name in CheckpointStanding.__slots__ if name not in ("mean", "num_scored", "note")},
         "may_be_best": bool(told["may_be_best"]),
         "note": told["note"] or "",
     }
-
-
-def _interval(scored: Sequence[Scored]) -> tuple[float | None, float | None]:
-    """Of the mean, for itself alone."""
-    clusters: dict[str, list[float]] = {}
-    for one in scored:
-        clusters.setdefault(one.cluster, []).append(one.value or 0.0)
-    values = [value for found in clusters.values() for value in found]
-    if not values:
-        return None, None
-    found = intervals.interval([clusters], [math.fsum(values) / len(values)])
-    return found.low, found.high

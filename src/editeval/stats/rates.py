@@ -46,10 +46,11 @@ def of_share(count: float, total: float) -> Interval:
     return Interval(low, high, kind=CLOPPER_PEARSON if is_rare else WILSON)
 
 
-def of_yes_no(clusters: Clusters, scale: Metric) -> Interval:
-    """Of the mean of yes/no scores on `scale`, in its units; or a word for why there is none.
+def of_yes_no(clusters: Clusters, scale: Metric, mean: float) -> Interval:
+    """Of the `mean` of yes/no scores on `scale`, in its units; or a word for why there is none.
 
-    Of one sample for each source image it is `of_share` of them.
+    Of one sample for each source image it is `of_share` of them. The mean is not quite that of all scores where a
+    sample has several seeds and one of them has no score.
     """
     sizes = [len(values) for values in clusters.values()]
     total = sum(sizes)
@@ -58,9 +59,10 @@ def of_yes_no(clusters: Clusters, scale: Metric) -> Interval:
         return Interval(None, None, intervals.FEW_CLUSTERS)
     if total > len(sizes) and max(sizes) > intervals.MAX_WEIGHT * total:
         return Interval(None, None, intervals.DOMINANT_CLUSTER)
-    count = sum(value == scale.high for values in clusters.values() for value in values)
-    effective = total if total == len(sizes) else total / _design_effect(clusters, scale, count / total)
-    found = of_share(count / total * effective, effective)
+    share = (mean - scale.low) / (scale.high - scale.low)
+    effective = total if total == len(sizes) else total / _design_effect(clusters, scale, share)
+    count = round(share * total) if total == len(sizes) else share * effective
+    found = of_share(count, effective)
     assert found.low is not None and found.high is not None, "two images or more"
     width = scale.high - scale.low
     return Interval(scale.low + width * found.low, scale.low + width * found.high, kind=found.kind)

@@ -2,6 +2,9 @@
 
 Only scored samples enter a mean. What is missing is counted beside it and bounds it: the mean if every missing
 score were at the low end of the metric's scale, and if it were at the high one.
+
+A sample with several seeds enters as the mean of its scores: it weighs as much as any other, also where one of its
+edits has none, and its seeds are one observation to the interval. Counts, quantiles and shares are of edits.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Literal
 
 from editeval.stats import intervals, rates
@@ -19,8 +23,9 @@ from editeval.stats.intervals import Interval, StandardError
 from editeval.types import Metric, Summary
 
 State = Literal["scored", "failed", "unscored", "not_applicable"]
-Entry = tuple[str, str, State, float | None]
-"""(category, cluster, state, value): value is a number if and only if state is "scored"; cluster "" stands alone."""
+Entry = tuple[str, str, State, float | None] | tuple[str, str, State, float | None, str]
+"""(category, cluster, state, value, sample): value is a number if and only if state is "scored"; cluster "" stands
+alone, and so does an edit without a sample."""
 
 
 def summarise(
@@ -36,7 +41,7 @@ def summarise(
     scale = replace(scale, name=metric) if scale else Metric(metric)
     categories: dict[str, _Group] = {}
     everything = _Group()
-    for number, (category, cluster, state, value) in enumerate(entries):
+    for number, (category, cluster, state, value, *sample) in enumerate(entries):
         if state == "not_applicable":
             continue
         if (state == "scored") != (value is not None and scale.has(value)):
@@ -44,7 +49,7 @@ def summarise(
         if category not in categories:
             categories[category] = _Group()
         for group in (categories[category], everything):
-            group.add(cluster or f"\0{number}", state, value)
+            group.add(cluster or f"\0{number}", sample[0] if sample else f"\0{number}", state, value)
     counts = {name: group.states["scored"] for name, group in categories.items()}
 
     def further(weights: Mapping[str, int]) -> StandardError | str | None:
@@ -64,14 +69,39 @@ def summarise(
 class _Group:
     states: Counter[str] = field(default_factory=Counter)
     clusters: dict[str, list[float]] = field(default_factory=dict)
+    samples: dict[str, list[str]] = field(default_factory=dict)  # by cluster, those of `clusters`
+    wanted: Counter[str] = field(default_factory=Counter)  # edits of each sample, scored or not
 
-    def add(self, cluster: str, state: State, value: float | None) -> None:
+    def add(self, cluster: str, sample: str, state: State, value: float | None) -> None:
         self.states[state] += 1
+        self.wanted[sample] += 1
         if value is not None:
             self.clusters.setdefault(cluster, []).append(value)
+            self.samples.setdefault(cluster, []).append(sample)
 
     def values(self) -> list[float]:
+        """Of every edit."""
         return [value for values in self.clusters.values() for value in values]
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether a sample has several edits."""
+        return len(self.wanted) < self.states.total()
+
+    def by_sample(self) -> dict[str, dict[str, list[float]]]:
+        """Cluster -> sample -> its scores."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for cluster, values in self.clusters.items():
+            mine = found[cluster] = {}
+            for sample, value in zip(self.samples[cluster], values, strict=True):
+                mine.setdefault(sample, []).append(value)
+        return found
+
+    def units(self) -> Mapping[str, Sequence[float]]:
+        """By cluster, what enters the mean: one value for each sample."""
+        if not self.has_seeds:
+            return self.clusters
+        return {cluster: list(map(_mean, mine.values())) for cluster, mine in self.by_sample().items()}
 
     def num_at(self, end: float | None) -> int | None:
         """How many scores are at this end of the scale; None without one."""
@@ -98,12 +128,14 @@ def _summary(
 ) -> Summary:
     """`counted` gives the counts and, without `categories`, the statistics; else these do, all equally weighted."""
     groups = [counted] if categories is None else categories
-    means = [_mean(values) for group in groups if (values := group.values())]
+    units = [group.units() for group in groups]
+    means = [_mean(list(chain.from_iterable(mine.values()))) for mine in units if mine]
     is_complete = bool(groups) and len(means) == len(groups)
     values = counted.values() if categories is None else means if is_complete else []
-    mean = _mean(values) if values else None
-    found = _interval(groups, scale, further, is_rate) if mean is not None else Interval(None, None)
+    mean = _mean(means) if is_complete else None
+    found = _interval(groups, units, means, scale, further, is_rate) if mean is not None else Interval(None, None)
     low, high = quartiles(values)
+    seeds = _of_seeds(counted) if counted.has_seeds else (None, None, None)
     return Summary(
         metric=scale.name,
         category=category,
@@ -112,7 +144,7 @@ def _summary(
         num_failed=counted.states["failed"],
         num_unscored=counted.states["unscored"],
         mean=mean,
-        std=_std(values, mean) if mean is not None else None,
+        std=_std(values, _mean(values)) if mean is not None else None,
         median=statistics.median(values) if values else None,
         min=min(values, default=None),
         max=max(values, default=None),
@@ -126,7 +158,26 @@ def _summary(
         upper_quartile=high,
         num_at_low=counted.num_at(scale.low),
         num_at_high=counted.num_at(scale.high),
+        num_distinct=seeds[0],
+        num_distinct_scored=seeds[1],
+        seed_sd=seeds[2],
     )
+
+
+def _of_seeds(group: _Group) -> tuple[int, int, float | None]:
+    """(samples, those with a score, standard deviation of a score within its sample, pooled over all samples)."""
+    scores = [values for mine in group.by_sample().values() for values in mine.values()]
+    freedom = sum(len(values) - 1 for values in scores)
+    squares = math.fsum((value - _mean(values)) ** 2 for values in scores for value in values)
+    return len(group.wanted), len(scores), math.sqrt(squares / freedom) if freedom else None
+
+
+def sample_means(scores: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """By sample, the mean of its scores over its seeds, in order of first appearance."""
+    found: dict[str, list[float]] = {}
+    for sample, value in scores:
+        found.setdefault(sample, []).append(value)
+    return {sample: _mean(values) for sample, values in found.items()}
 
 
 def quartiles(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -137,12 +188,18 @@ def quartiles(values: Sequence[float]) -> tuple[float | None, float | None]:
     return low, high
 
 
-def _interval(groups: Sequence[_Group], scale: Metric, further: StandardError | str | None, is_rate: bool) -> Interval:
+def _interval(
+    groups: Sequence[_Group],
+    units: Sequence[Mapping[str, Sequence[float]]],
+    means: Sequence[float],
+    scale: Metric,
+    further: StandardError | str | None,
+    is_rate: bool,
+) -> Interval:
     """Of one group of yes/no scores that of a share; else Student's t."""
     if is_rate and len(groups) == 1:
-        return rates.of_yes_no(groups[0].clusters, scale)
-    found = intervals.interval([group.clusters for group in groups], [_mean(g.values()) for g in groups], further)
-    return on_scale(found, scale)
+        return rates.of_yes_no(groups[0].clusters, scale, means[0])
+    return on_scale(intervals.interval(units, means, further), scale)
 
 
 def running_interval(scores: Mapping[str, Sequence[float]], scale: Metric) -> tuple[float, float | None, float | None]:
@@ -150,7 +207,7 @@ def running_interval(scores: Mapping[str, Sequence[float]], scale: Metric) -> tu
     values = [value for group in scores.values() for value in group]
     mean = math.fsum(values) / len(values)
     if rates.is_yes_no(values, scale):
-        found = rates.of_yes_no(scores, scale)
+        found = rates.of_yes_no(scores, scale, mean)
     else:
         found = on_scale(intervals.interval([scores], [mean]), scale)
     return mean, found.low, found.high

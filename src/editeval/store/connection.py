@@ -297,12 +297,19 @@ def _add_groups(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE samples ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
+def _add_repeats(db: sqlite3.Connection) -> None:
+    """Of which sample one is a further edit with another seed, and with which; a sample of its own is no repeat."""
+    db.execute("ALTER TABLE samples ADD COLUMN repeat_of TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE samples ADD COLUMN seed_index INTEGER NOT NULL DEFAULT 1")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _add_flags,
     _add_inputs,
     _add_invocations,
     _add_groups,
+    _add_repeats,
 )
 
 

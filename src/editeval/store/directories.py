@@ -63,7 +63,10 @@ def resolve_run(text: str, output_dir: Path, name_of: Callable[[Path], str] = la
     close = difflib.get_close_matches(text, [*filter(None, given.values()), *(path.name for path in runs)], n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     names = [f"{path.name} ({name})" if name else path.name for path, name in given.items()]
-    listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "") if names else "none"
+    if not names:
+        advice = "`editeval run` makes one, --output-dir names another folder"
+        raise UserError(f"run {text!r}: no run directory of this name; {output_dir} has none: {advice}")
+    listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
     raise UserError(f"run {text!r}: no run directory of this name; {hint}runs in {output_dir}: {listed}")
 
 

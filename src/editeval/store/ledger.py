@@ -23,7 +23,7 @@ from editeval.types import Edit, Outcome, Sample, Score
 NAME = "ledger.sqlite"
 _PAGE = 256  # rows held in memory while streaming
 _SCORE = "judging_id, sample_id, place, judge, metric, value, raw, reason, seconds, inputs"
-_SAMPLE = "position, id, category, cluster, instruction, description, language, subset"
+_SAMPLE = "position, id, category, cluster, instruction, description, language, subset, repeat_of, seed_index"
 T = TypeVar("T")
 
 
@@ -95,10 +95,11 @@ class Ledger:
             _insert_event(db, Reselected(num_same))
             db.execute("UPDATE samples SET position = NULL WHERE position >= ?", (num_same,))
             db.executemany(
-                f"INSERT INTO samples ({_SAMPLE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                f"INSERT INTO samples ({_SAMPLE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
                 "position = excluded.position, category = excluded.category, cluster = excluded.cluster, "
                 "instruction = excluded.instruction, description = excluded.description, "
-                "language = excluded.language, subset = excluded.subset",
+                "language = excluded.language, subset = excluded.subset, "
+                "repeat_of = excluded.repeat_of, seed_index = excluded.seed_index",
                 rows,
             )
             count, last = db.execute("SELECT COUNT(position), MAX(position) FROM samples").fetchone()
@@ -119,10 +120,10 @@ class Ledger:
     # edits and attempts ------------------------------------------------------------------------------------------
 
     def pending_edits(self) -> list[str]:
-        """Wanted samples without an edit, done or failed, in benchmark order."""
+        """Wanted samples without an edit, done or failed, in benchmark order: all first seeds, then the second ones."""
         found = self.query(
             "SELECT s.id FROM samples s LEFT JOIN edits e ON e.sample_id = s.id "
-            "WHERE s.position IS NOT NULL AND e.seq IS NULL ORDER BY s.position"
+            "WHERE s.position IS NOT NULL AND e.seq IS NULL ORDER BY s.seed_index, s.position"
         )
         return [row[0] for row in found]
 
@@ -202,11 +203,11 @@ class Ledger:
         return [ScoreSet(row[0], row[1], value_of(self.path, row[2])) for row in found]
 
     def pending_scores(self, judging_id: str) -> list[str]:
-        """Wanted samples whose edit is done and that have no scores in this set, in benchmark order."""
+        """Wanted samples whose edit is done and that have no scores in this set, in the order of `pending_edits`."""
         found = self.query(
             "SELECT s.id FROM samples s JOIN edits e ON e.sample_id = s.id AND e.status = 'done' "
             "WHERE s.position IS NOT NULL AND NOT EXISTS "
-            "(SELECT 1 FROM scores c WHERE c.judging_id = ? AND c.sample_id = s.id) ORDER BY s.position",
+            "(SELECT 1 FROM scores c WHERE c.judging_id = ? AND c.sample_id = s.id) ORDER BY s.seed_index, s.position",
             judging_id,
         )
         return [row[0] for row in found]
@@ -325,7 +326,8 @@ def _sample_row(position: int, sample: Sample) -> tuple[int | str, ...]:
     except UnicodeEncodeError as error:
         raise BenchmarkError(f"benchmark: sample {position}: the id {sample.id!r} is not valid Unicode") from error
     texts = (sample.category, sample.cluster or sample.id, sample.instruction, sample.description)
-    return (position, sample.id, *map(storable_text, (*texts, sample.language, sample.subset)))
+    stored = map(storable_text, (*texts, sample.language, sample.subset))
+    return (position, sample.id, *stored, sample.repeat_of, sample.seed_index)
 
 
 def _score_row(judging_id: str, place: int, score: Score) -> tuple[str | int | float | None, ...]:

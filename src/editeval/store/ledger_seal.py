@@ -32,6 +32,7 @@ TABLES: Mapping[str, str] = {
 """What is sealed, row by row. Times, workers, attempts and events are not."""
 SAMPLE = "id, position, category, cluster, instruction, description, language, subset"
 _ENCODER = json.JSONEncoder(default=bytes.hex)
+REPEAT = "repeat_of, seed_index"  # of samples that are repeats: those of older ledgers are none
 _PAGE = 2000  # samples that become one text
 _MODULUS = 1 << 256
 
@@ -148,6 +149,9 @@ def _rows(db: sqlite3.Connection) -> Iterator[tuple[str, tuple[object, ...]]]:
 def _samples(db: sqlite3.Connection) -> str:
     """Digest of all samples; empty without any."""
     digest, last = hashlib.sha256(), 0
+    are_repeats = "repeat_of <> '' OR seed_index <> 1"
+    for repeat in db.execute(f"SELECT id, {REPEAT} FROM samples WHERE {are_repeats} ORDER BY rowid"):
+        digest.update(json.dumps(repeat).encode())
     sql = (
         f"SELECT MAX(rowid), json_group_array(json_array({SAMPLE})) FROM "
         f"(SELECT rowid, {SAMPLE} FROM samples WHERE rowid > ? ORDER BY rowid LIMIT {_PAGE})"

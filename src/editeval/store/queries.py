@@ -91,8 +91,10 @@ def covered(store: RunStore) -> dict[str, dict[str, int]]:
     """Wanted samples by language and by named subset, in benchmark order; "" is neither, and alone it is nothing."""
     found: dict[str, dict[str, int]] = {}
     for by in ("language", "subset"):
-        sql = f"SELECT {by}, COUNT(*) FROM samples WHERE position IS NOT NULL GROUP BY 1 ORDER BY MIN(position)"
-        counts = dict(store.query(sql))
+        wanted = "position IS NOT NULL AND seed_index = 1"
+        counts = dict(
+            store.query(f"SELECT {by}, COUNT(*) FROM samples WHERE {wanted} GROUP BY 1 ORDER BY MIN(position)")
+        )
         found[by] = counts if any(counts) else {}
     return found
 
@@ -258,6 +260,17 @@ def scored_by(store: RunStore, sample_id: str) -> list[str]:
 def source_digests(store: RunStore) -> dict[str, str]:
     """By sample, the digest of the source images that were edited, where it is known."""
     return dict(store.query("SELECT sample_id, source_sha256 FROM edits WHERE source_sha256 IS NOT NULL"))
+
+
+def num_seeds(store: RunStore) -> int:
+    """Wanted edits of each sample; 1 where nothing is wanted."""
+    sql = "SELECT COALESCE(MAX(seed_index), 1) FROM samples WHERE position IS NOT NULL"
+    return int(store.query(sql)[0][0])
+
+
+def most_seeds(store: RunStore) -> int:
+    """Of how many seeds any sample is on record, those that are not wanted now included."""
+    return int(store.query("SELECT COALESCE(MAX(seed_index), 1) FROM samples")[0][0])
 
 
 def instruction_of(store: RunStore, sample_id: str) -> str | None:

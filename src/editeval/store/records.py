@@ -47,12 +47,19 @@ class SampleRow:
     peak_memory_gib: float | None = None
     language: str = ""  # of the instruction, as the benchmark spells it; empty: not said
     subset: str = ""  # the named part of the benchmark that it is in; empty: in none
+    repeat_of: str = ""  # id of the sample that it edits once more, with another seed; empty: of none
+    seed_index: int = 1  # 1: the first seed of its sample
+
+    @property
+    def sample(self) -> str:
+        """Id of the sample whose edit this is one of."""
+        return self.repeat_of or self.id
 
 
 ROW_COLUMNS = (  # of a SampleRow in the order of its fields, but for the scores
     "s.id, s.category, s.instruction, s.cluster, s.position, COALESCE(e.status, 'pending'), e.sha256, e.seed, "
     "e.reason, e.message, e.seconds, e.device, e.worker, e.attempt, e.path, COALESCE(e.flags, ''), e.started_at, "
-    "e.width, e.height, s.description, e.peak_memory_gib, s.language, s.subset"
+    "e.width, e.height, s.description, e.peak_memory_gib, s.language, s.subset, s.repeat_of, s.seed_index"
 )
 
 

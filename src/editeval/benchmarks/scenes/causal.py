@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas
-from editeval.benchmarks.scenes.indoors import contact_shadow, frame, plant, table, wall, write
-from editeval.benchmarks.scenes.paint import CREAM, DARK_WOOD, INK, VIVID, Colour, Hue, Shade, darker, down, lighter
+from editeval.benchmarks.scenes.canvas import (
+    CREAM,
+    DARK_WOOD,
+    EVERYWHERE,
+    INK,
+    VIVID,
+    Canvas,
+    Colour,
+    Hue,
+    Shade,
+    darker,
+    down,
+    lighter,
+)
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Union, direction, tapered
+from editeval.benchmarks.scenes.surroundings import contact_shadow, frame, plant, table, wall, write
 
 # balance: a balance tilts to the heavier pan.
 

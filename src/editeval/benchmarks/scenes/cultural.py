@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editeval.benchmarks.scenes.canvas import EVERYWHERE, Canvas
-from editeval.benchmarks.scenes.indoors import books, plant, table, wall, write
-from editeval.benchmarks.scenes.paint import (
+from editeval.benchmarks.scenes.canvas import (
     CREAM,
     DARK_WOOD,
+    EVERYWHERE,
     INK,
     RED,
     VIVID,
+    Canvas,
     Colour,
     Hue,
     Radial,
@@ -22,6 +22,7 @@ from editeval.benchmarks.scenes.paint import (
 )
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon, Shape, Union, direction, tapered
+from editeval.benchmarks.scenes.surroundings import books, plant, table, wall, write
 
 # clocks: clocks on a wall that name their cities; setting them needs the dial's convention and time zones.
 

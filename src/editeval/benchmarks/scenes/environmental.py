@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from editeval.benchmarks.scenes.canvas import Canvas
-from editeval.benchmarks.scenes.indoors import books, plant, table, wall
-from editeval.benchmarks.scenes.outdoors import DAY, GREY_SKY, NIGHT, SUNSET, cloud, fir, hills, sky, sun
-from editeval.benchmarks.scenes.paint import (
+from editeval.benchmarks.scenes.canvas import (
     CREAM,
     DARK_WOOD,
     INK,
     RED,
     VIVID,
+    Canvas,
     Colour,
     Hue,
     Radial,
@@ -24,6 +22,21 @@ from editeval.benchmarks.scenes.paint import (
 )
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, one_changed
 from editeval.benchmarks.scenes.shapes import Box, Circle, Ellipse, Line, Polygon
+from editeval.benchmarks.scenes.surroundings import (
+    DAY,
+    GREY_SKY,
+    NIGHT,
+    SUNSET,
+    books,
+    cloud,
+    fir,
+    hills,
+    plant,
+    sky,
+    sun,
+    table,
+    wall,
+)
 
 # view: a window with a view; time of day and weather change outside, the room does not.
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editeval.benchmarks.scenes.canvas import Canvas
-from editeval.benchmarks.scenes.indoors import TOYS, floor, frame, plant, toy, wall
-from editeval.benchmarks.scenes.outdoors import DAWN, DAY, SUNSET, cloud, fir, ridge, sky, sun
-from editeval.benchmarks.scenes.paint import (
+from editeval.benchmarks.scenes.canvas import (
     CREAM,
     DARK_WOOD,
     VIVID,
     WOOD,
+    Canvas,
     Hue,
     Shade,
     across,
@@ -22,6 +20,22 @@ from editeval.benchmarks.scenes.paint import (
 )
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, a, one_changed
 from editeval.benchmarks.scenes.shapes import Box, Ellipse, Line, Polygon, tapered
+from editeval.benchmarks.scenes.surroundings import (
+    DAWN,
+    DAY,
+    SUNSET,
+    TOYS,
+    cloud,
+    fir,
+    floor,
+    frame,
+    plant,
+    ridge,
+    sky,
+    sun,
+    toy,
+    wall,
+)
 
 # falling: things rest on stools; take a stool away and what it carried lies on the floor.
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from editeval.benchmarks.scenes.canvas import Canvas
-from editeval.benchmarks.scenes.indoors import TOYS, bunting, toy, wall
-from editeval.benchmarks.scenes.outdoors import DAWN, DAY, SUNSET, cloud, fir, hills, ridge, sky, sun
-from editeval.benchmarks.scenes.paint import CREAM, VIVID, WOOD, Hue, Shade, darker, down, lighter, mixed
+from editeval.benchmarks.scenes.canvas import CREAM, VIVID, WOOD, Canvas, Hue, Shade, darker, down, lighter, mixed
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, SceneChange, one_changed
 from editeval.benchmarks.scenes.shapes import Both, Box, Circle, Ellipse, Line, Union, tapered
+from editeval.benchmarks.scenes.surroundings import (
+    DAWN,
+    DAY,
+    SUNSET,
+    TOYS,
+    bunting,
+    cloud,
+    fir,
+    hills,
+    ridge,
+    sky,
+    sun,
+    toy,
+    wall,
+)
 
 _ORDER = (("first", "一"), ("second", "二"), ("third", "三"), ("fourth", "四"), ("fifth", "五"))
 _SIDES = (("left", "左"), ("right", "右"))

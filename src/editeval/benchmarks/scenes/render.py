@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from editeval import rungs
-from editeval.benchmarks.scenes.canvas import Canvas
+from editeval.benchmarks.scenes.canvas import VIVID, Canvas
 from editeval.benchmarks.scenes.causal import BALANCE, CANDLES
 from editeval.benchmarks.scenes.cultural import CHESS, CLOCKS
 from editeval.benchmarks.scenes.environmental import SEASONS, VIEW
-from editeval.benchmarks.scenes.paint import VIVID
 from editeval.benchmarks.scenes.physical import FALLING, LAKE
 from editeval.benchmarks.scenes.referential import BALLOONS, TOY_SHELF
 from editeval.benchmarks.scenes.scene import Dice, Kind, Look, Scene, mix

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
-from editeval.reports.format import change_of, saturated
+from editeval.reports.columns import saturated
+from editeval.reports.format import change_of
 from editeval.reports.i18n import Message, is_word
 from editeval.reports.site import charts, markup, page
 from editeval.reports.site.markup import Html, h, t
