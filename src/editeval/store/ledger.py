@@ -249,9 +249,9 @@ class Ledger:
         return self.labelled_rows({} if judging_id is None else {judging_id: ""})
 
     def labelled_rows(self, prefixes: Mapping[str, str], label: str = "") -> Iterator[SampleRow]:
-        """Wanted samples in order, a page at a time: writing between two rows is allowed.
+        """Wanted samples in order, a page at a time (writing in between is allowed), with all scores, or `label` alone.
 
-        `prefixes`: score set -> what the labels of its metrics begin with. `label`: with these scores alone.
+        `prefixes`: score set -> what the labels of its metrics begin with.
         """
         sql = (
             f"SELECT {records.ROW_COLUMNS} FROM samples s LEFT JOIN edits e ON e.sample_id = s.id "
@@ -265,9 +265,8 @@ class Ledger:
                 found = self.query(
                     "SELECT c.sample_id, c.judge, c.metric, c.value, c.raw, c.reason, c.seconds FROM samples s "
                     "CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
-                    "WHERE s.position > ? AND s.position <= ? AND (? = '' OR ? || c.metric = ?) "
-                    "ORDER BY s.position, c.place",
-                    *(judging_id, first, last, label, prefix, label),
+                    "WHERE s.position BETWEEN ? AND ? AND ? IN ('', ? || c.metric) ORDER BY s.position, c.place",
+                    *(judging_id, first + 1, last, label, prefix),
                 )
                 for row in found:
                     scores.setdefault(row[0], {})[prefix + row[2]] = Score(*row)
