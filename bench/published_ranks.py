@@ -1,9 +1,9 @@
 """How many neighbours of published rankings really differ: `python bench/published_ranks.py CLONES`; prints Markdown.
 
-CLONES is a folder of yours with clones of github.com/TIGER-AI-Lab/ImagenHub and github.com/TIGER-AI-Lab/VIEScore, the two
-published tables of image editing whose scores are public sample by sample. Of each editing task the models are ranked as
-published, by the mean of O = sqrt(SC * PQ): of three people's ratings, and of the answers of a judge. Pairs are
-compared as `editeval compare` does: on the same samples, with clusters of source images, Holm over all pairs of a task.
+CLONES is a folder of yours with clones of github.com/TIGER-AI-Lab/ImagenHub and github.com/TIGER-AI-Lab/VIEScore: of
+these two tables of image editing the scores of each sample are public. The models of a task are ranked as published, by
+the mean of O = sqrt(SC * PQ): of three people's ratings, and of a judge's answers. Pairs are compared as
+`editeval compare` does: on the same samples, with clusters of source images, Holm over all pairs of a task.
 """
 
 from __future__ import annotations
@@ -72,9 +72,8 @@ def main() -> None:
     parser.add_argument("clones", type=Path, metavar="CLONES")
     clones = parser.parse_args().clones
     people, answers = Clone(clones / "ImagenHub"), by_judges(Clone(clones / "VIEScore"))
-    print(
-        "| task | scores by | samples | models | neighbours that differ | pairs that differ |\n|:--|:--|--:|--:|--:|--:|"
-    )
+    print("| task | scores by | samples | models | neighbours that differ | pairs that differ |")
+    print("|:--|:--|--:|--:|--:|--:|")
     tables = []
     for task in TASKS:
         for who in ("people", *JUDGES):
