@@ -69,11 +69,6 @@ class RunEntry:
     def coverage(self) -> float:
         return self.num_scored / self.num_samples if self.num_samples else 0.0
 
-    @property
-    def is_reported(self) -> bool:
-        """Whether these are the numbers of its report."""
-        return bool(self.badge)
-
 
 def runs_in(folder: Path) -> list[RunEntry]:
     """Every run in `folder`, the newest first. Links are not followed; one that cannot be read is an entry as well."""
