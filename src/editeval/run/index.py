@@ -15,7 +15,7 @@ from editeval import plugins
 from editeval.certificates.photographic import certificates_in
 from editeval.errors import UserError
 from editeval.reports import data
-from editeval.reports.judge_trust import is_trusted
+from editeval.reports.badge import is_trusted
 from editeval.run import official, results
 from editeval.run.recorded import headline_so_far, report_that_holds
 from editeval.run.results import ShownScoreSet

@@ -14,9 +14,7 @@ from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
 from editeval.reports import badge as badges
 from editeval.reports import data, markdown, tables
-from editeval.reports.data import Report
-from editeval.reports.i18n import Message
-from editeval.reports.judge_trust import (
+from editeval.reports.badge import (
     Trust,
     certificate_block,
     certificate_line,
@@ -24,6 +22,8 @@ from editeval.reports.judge_trust import (
     is_trusted,
     photographic_blocks,
 )
+from editeval.reports.data import Report
+from editeval.reports.i18n import Message
 from editeval.reports.site import write
 from editeval.run import control_checks, equated, imports, pictures, recorded, results
 from editeval.run.counted import Counted
