@@ -29,6 +29,7 @@ reward_model:
   type: fakes.replying_judge
   params: {min_label_mass: 0.0, device_ids: [cpu]}
   execution: {backend: inprocess}
+evaluation: {controls: 5}
 logging: {console_output: false}
 """
 Change = Callable[[dict[str, bytes]], object]
@@ -103,6 +104,25 @@ def of_json(name: str, **changed: Any) -> Change:
     return change
 
 
+def block(*names: str, **changed: Any) -> Change:
+    """A block of report.json, changed."""
+
+    def change(files: dict[str, bytes]) -> None:
+        told = json.loads(files["submission/report.json"])
+        found = told
+        for name in names:
+            found = found[name]
+        assert set(changed) <= set(found)
+        found |= changed
+        files["submission/report.json"] = json.dumps(told).encode()
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    return lambda files: [change(files) for change in changes]
+
+
 def text(name: str, old: str, new: str) -> Change:
     def change(files: dict[str, bytes]) -> None:
         assert old.encode() in files[f"submission/{name}"]
@@ -125,6 +145,7 @@ def test_somebody_else_reads_the_same_digits(made: Path, tmp_path: Path) -> None
     assert f"{told['headline_metric']} {whole['mean']:.6g}" in done.stdout and "model   mine" in done.stdout
     lines = (made / "outputs" / "latest" / "samples.jsonl").read_text("utf-8").splitlines()
     num_scores = sum(len(json.loads(line)["scores"]) for line in lines)
+    num_scores += told["run"]["controls"]["num_asked"] * len(told["run"]["judgings"][0]["metrics"])
     assert f"10 samples, {num_scores} scores read again" in done.stdout and num_scores >= 10
     assert "unknown" not in done.stdout and "Who gave them, no file can show." in done.stdout
     assert not list(tmp_path.glob("*submission*")), "nothing is left behind"
@@ -175,7 +196,7 @@ def test_places_addresses_and_secrets_in_settings_are_not_handed_in() -> None:
         (sql("UPDATE samples SET instruction = 'easier' WHERE position = 3"), ("texts of", "not what was submitted")),
         (sql("DELETE FROM samples WHERE position = 3"), ("is missing",)),
         (
-            sql("INSERT INTO samples SELECT 'more', 99, category, cluster, '', '', '', '' FROM samples LIMIT 1"),
+            sql("INSERT INTO samples SELECT 'more', 99, category, cluster, '', '', '', '', '', 1 FROM samples LIMIT 1"),
             ("was added",),
         ),
         (sql("UPDATE edits SET seed = seed + 1 WHERE rowid = 1"), ("edit of",)),
@@ -217,6 +238,20 @@ def test_a_score_with_fitting_digests_is_told_by_its_reply(made: Path, tmp_path:
             text("report.json", '"run": {', '"run": {"official": [{"name": "best", "metrics": [], "value": 9}],'),
             "official best 9",
         ),
+        (of_json("report.json", badge="valid", warnings=[]), "badge 'valid', "),
+        (of_json("report.json", badge="valid (subset)"), "badge 'valid (subset)', "),
+        (block("coverage", is_headline=False), "coverage.is_headline"),
+        (
+            block("run", "controls", normalised={"value": 0.99, "low": 0.9, "high": 1.0, "note": ""}),
+            "controls.normalised",
+        ),
+        (block("run", "controls", means={}), "controls.means.identity"),
+        (block("run", "controls", checks=[]), "controls.checks"),
+        (
+            sql("UPDATE facts SET value = json_replace(value, '$[0].value', 9.5) WHERE name LIKE 'control %'"),
+            "read again",
+        ),
+        (sql("DELETE FROM facts WHERE name LIKE 'control%'"), "controls {"),
     ],
 )
 def test_figures_of_the_report_with_fitting_digests_are_told_by_the_scores(
@@ -337,3 +372,15 @@ def test_a_run_whose_report_is_old_and_one_without_scores_cannot_be_submitted(ma
     done = cli("submit", "latest", "-o", "x.tar.gz", cwd=tmp_path)
     assert done.returncode == 2 and "has no scores to submit" in done.stderr and not (tmp_path / "x.tar.gz").exists()
     assert "no folder absent" in cli("submit", "latest", "-o", "absent/x", cwd=tmp_path).stderr
+
+
+def test_a_verdict_of_a_certificate_is_said_to_be_taken_as_it_is_written(made: Path, tmp_path: Path) -> None:
+    def certified(files: dict[str, bytes]) -> None:
+        told = json.loads(files["submission/report.json"])
+        told["run"]["judgings"][0]["certificate"]["verdict"] = "certified"
+        files["submission/report.json"] = json.dumps(told).encode()
+
+    files = members(made / "mine.tar.gz")
+    both(certified, sealed_again)(files)
+    done = verified(made, packed(files, tmp_path / "forged.tar.gz"), tmp_path)
+    assert "unknown: " in done.stdout and "'certified' is taken as it is written" in done.stdout

@@ -91,6 +91,7 @@ def test_every_form_has_the_same_numbers_and_they_are_those_of_the_samples(place
     lines = list(csv.DictReader(io.StringIO(compare(place, "good", "bad", "--to", "csv").stdout)))
     assert [line["category"] for line in lines] == ["", *(part["category"] for part in pair["categories"])]
     assert float(lines[0]["difference"]) == pair["overall"]["difference"] and lines[0]["p"]
+    assert {line["is_judge_trusted"] for line in lines} == {"True"}
     for form in ("md", "tex"):
         done = compare(place, "good", "bad", "--to", form, "--output", f"table.{form}")
         text = (place / f"table.{form}").read_text(encoding="utf-8")
@@ -262,6 +263,8 @@ def test_a_judge_that_failed_its_certificate_is_named_and_passes_no_gate(place: 
     certificate.write(tmp_path, told | FAILED, [])
     done = cli("compare", *words, cwd=place)
     assert "Invalid judge" in cli("compare", *words, "--to", "tex", cwd=place).stdout
+    lines = list(csv.DictReader(io.StringIO(cli("compare", *words, "--to", "csv", cwd=place).stdout)))
+    assert {line["is_judge_trusted"] for line in lines} == {"False"}
     text = " ".join(done.stdout.split())
     assert done.returncode == 4 and "the judge failed a certificate or its controls: a regression" in text
     assert f"Invalid judge: it failed a certificate or its controls in {runs[0].name}, {runs[1].name}" in text

@@ -118,12 +118,16 @@ def judged(values: dict[str, list[float]]) -> tuple[list[ControlAnswer], list[Sa
     return found, samples
 
 
+def sources(samples: list[Sample]) -> dict[str, str]:
+    return {sample.id: sample.cluster or sample.id for sample in samples}
+
+
 def told(values: dict[str, list[float]], model: list[float] | None = None) -> dict[str, Any]:
     found, samples = judged(values)
     scores = model or [5.0 + n % 3 for n in range(len(samples))]
     whole = summarise([("a", f"s{n}", "scored", x) for n, x in enumerate(scores)], "overall")[-1]
     known = {f"s{n}": x for n, x in enumerate(scores)}
-    block = control_checks.block(found, samples, Metric("overall"), known, whole)
+    block = control_checks.block(found, sources(samples), Metric("overall"), known, whole)
     assert block is not None
     return dict(block)
 
@@ -161,15 +165,15 @@ def test_a_check_with_too_few_answers_is_said_and_one_that_was_not_asked_for_is_
     found, samples = judged({"identity": [0.0, 1.0] * 6, "target": [9.0, 10.0] * 6, "wrong_target": [2.0] * 4})
     known = {f"s{n}": 5.0 + n % 3 for n in range(12)}
     whole = summarise([("a", key, "scored", x) for key, x in known.items()], "overall")[-1]
-    block = control_checks.block([*found, *silent], samples, Metric("overall"), known, whole)
+    block = control_checks.block([*found, *silent], sources(samples), Metric("overall"), known, whole)
     assert block is not None and block["not_measured"] == [{"name": "target_above_wrong_target", "num_pairs": 4}]
     (said,) = control_checks.warnings("j", block)  # JPEG 95 was not asked, and the first check passed
     assert "the check target_above_wrong_target was not made: 4 samples with a score for both edits" in str(said)
     assert control_checks.is_sound(block, reads_instruction=True)
-    nothing = control_checks.block(silent, samples, Metric("overall"), known, whole)
+    nothing = control_checks.block(silent, sources(samples), Metric("overall"), known, whole)
     assert nothing is not None and nothing["means"] == {} and nothing["not_measured"] == []
     mute = [ControlAnswer(arm, one.id, {"overall": None}) for arm in ARMS for one in samples]
-    none = control_checks.block(mute, samples, Metric("overall"), known, whole)
+    none = control_checks.block(mute, sources(samples), Metric("overall"), known, whole)
     assert len(control_checks.warnings("j", none)) == 3
     (line,) = control_lines({"controls": none})
     assert "unchanged source -" in str(line[1])
@@ -210,7 +214,7 @@ def test_the_error_is_that_of_a_jackknife_over_source_images() -> None:
 def test_a_doubtful_mean_has_no_normalised_interval() -> None:
     whole = Summary("overall", "micro", 12, 12, 0, 0, 5.0, *[None] * 8, interval_note="few_distinct")
     found, samples = judged(GOOD)
-    block = control_checks.block(found, samples, Metric("overall"), {f"s{n}": 5.0 for n in range(12)}, whole)
+    block = control_checks.block(found, sources(samples), Metric("overall"), {f"s{n}": 5.0 for n in range(12)}, whole)
     assert block is not None
     ratio: Any = block["normalised"]
     assert ratio["value"] is not None and (ratio["low"], ratio["note"]) == (None, "few_distinct")

@@ -9,10 +9,9 @@ from editeval.cli.console import run_dirs
 from editeval.errors import MachineError, UserError
 from editeval.plugins import names_code
 from editeval.run import results
-from editeval.run.equated import stale_equated
-from editeval.run.official import stale_claim
 from editeval.run.recorded import plan_of, settings_of
 from editeval.run.same_inputs import InputsCheck, check_inputs
+from editeval.run.worth import stale_figures
 from editeval.store import verify as checks
 from editeval.store.ledger_events import Repaired
 from editeval.store.ledger_seal import ELSEWHERE, UNSEALED
@@ -36,9 +35,7 @@ def verify(options: argparse.Namespace) -> int:
         prefixes = results.prefixes(results.shown(store))
         problems = [
             *checks.verify(store, prefixes),
-            *results.stale_summaries(store),
-            *stale_claim(store),
-            *stale_equated(store),
+            *stale_figures(store),
             *made_of.problems,
         ]
         repaired, advice = _repaired(store, problems, options) if should_repair else ([], "")

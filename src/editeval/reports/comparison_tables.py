@@ -275,14 +275,16 @@ def write_md(document: JsonObject, out: TextIO) -> None:
 def write_csv(document: JsonObject, out: TextIO) -> None:
     """One line per pair and category; "" is overall."""
     names = {run["letter"]: run["name"] for run in document["runs"]}
+    trusted = {run["letter"]: run["is_judge_trusted"] for run in document["runs"]}
     fields = (*_COUNTS, *_NUMBERS, *_LIMITS, "is_identified", "better", *_NOTES)
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("first", "second", "metric", "category", *fields))
+    writer.writerow(("first", "second", "metric", "category", *fields, "is_judge_trusted"))
     for pair in document["pairs"]:
         about = (names[pair["a"]], names[pair["b"]], document["metric"]["name"])
         for one in ({"category": ""} | pair["overall"], *pair["categories"]):
             texts = [guarded(printable(text)) for text in (*about, one["category"])]
-            writer.writerow([*texts, *("" if one[name] is None else one[name] for name in fields)])
+            values = ["" if one[name] is None else one[name] for name in fields]
+            writer.writerow([*texts, *values, trusted[pair["a"]] and trusted[pair["b"]]])
 
 
 def write_tex(document: JsonObject, out: TextIO) -> None:

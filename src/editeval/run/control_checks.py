@@ -10,14 +10,13 @@ from editeval.reports.data import MICRO
 from editeval.reports.i18n import Message
 from editeval.run.controls import ARMS, IDENTITY, JPEG, TARGET, WRONG, ControlAnswer, answers
 from editeval.run.counted import Counted
-from editeval.run.plan import Plan
 from editeval.run.results import ShownScoreSet
 from editeval.stats import intervals
 from editeval.stats.normalised import normalised
 from editeval.stats.summary import Entry, sample_means, summarise
 from editeval.store.run_store import RunStore
 from editeval.text import fixed, printable
-from editeval.types import Metric, Sample, Summary
+from editeval.types import Metric, Summary
 
 PASSED, WARNED, FAILED = "passed", "warned", "failed"
 MARGIN = 0.05  # of the scale, or without two ends of what lies between identity and target: 0.5 of 10
@@ -36,9 +35,9 @@ Clusters = Mapping[str, Sequence[float]]
 class ControlScores:
     """The controls of one metric, by sample and by source image."""
 
-    def __init__(self, found: Sequence[ControlAnswer], samples: Sequence[Sample], scale: Metric) -> None:
+    def __init__(self, found: Sequence[ControlAnswer], clusters: Mapping[str, str], scale: Metric) -> None:
         self._scale = scale
-        self._cluster = {sample.id: sample.cluster or sample.id for sample in samples}
+        self._cluster = clusters  # source image of each sample
         self.asked = {one.arm for one in found}
         self.values: dict[str, dict[str, float]] = {}
         for one in found:
@@ -86,13 +85,17 @@ class ControlScores:
 
 
 def block(
-    found: Sequence[ControlAnswer], samples: Sequence[Sample], scale: Metric, model: Mapping[str, float], whole: Summary
+    found: Sequence[ControlAnswer],
+    sources: Mapping[str, str],
+    scale: Metric,
+    model: Mapping[str, float],
+    whole: Summary,
 ) -> dict[str, object] | None:
     """What report.json says of the controls of the headline metric, which is called `scale.name`; None without any.
 
-    `model`: the scores of the run's own edits by sample, `whole` their summary.
+    `sources`: source image of each sample, `model`: the scores of the run's own edits by sample, `whole` their summary.
     """
-    scores = ControlScores(found, samples, scale)
+    scores = ControlScores(found, sources, scale)
     if not scores.asked:
         return None
     identity, target = scores.clusters(IDENTITY), scores.clusters(TARGET)
@@ -117,7 +120,7 @@ def block(
     }
 
 
-def told(plan: Plan, store: RunStore, shown: ShownScoreSet, counted: Counted) -> dict[str, object] | None:
+def told(store: RunStore, shown: ShownScoreSet, counted: Counted) -> dict[str, object] | None:
     """`block` of the headline of a score set; None without controls, and of scores that went through a bridge."""
     found = [] if shown.is_equated else answers(store, shown.id)
     if not found:
@@ -125,9 +128,11 @@ def told(plan: Plan, store: RunStore, shown: ShownScoreSet, counted: Counted) ->
     label = shown.labels[0]
     scale = replace(counted.scale(label), name=shown.metrics[0])
     whole = next(s for s in counted.summaries() if (s.metric, s.category) == (label, MICRO))
-    samples = zip(counted.samples, counted.entries[label], strict=True)
+    entries = counted.entries[label]
+    sources = {sample: entry[1] for sample, entry in zip(counted.samples, entries, strict=True)}
+    samples = zip(counted.samples, entries, strict=True)
     model = sample_means((sample, entry[3]) for sample, entry in samples if entry[3] is not None)
-    return block(found, plan.samples, scale, model, whole)
+    return block(found, sources, scale, model, whole)
 
 
 def _figures(row: Summary) -> dict[str, object]:

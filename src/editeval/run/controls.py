@@ -22,8 +22,9 @@ from editeval.run import forecast
 from editeval.run.plan import Plan, ScoreSetPlan
 from editeval.run.selection import stratified
 from editeval.store.fingerprints import judge_request
+from editeval.store.records import SampleRow
 from editeval.store.run_store import RunStore
-from editeval.types import JudgeRequest, Sample, off_scale
+from editeval.types import JudgeRequest, Sample, Score, off_scale
 
 IDENTITY, TARGET, WRONG, JPEG = "identity", "target", "wrong_target", "jpeg_95"
 ARMS = (IDENTITY, TARGET, WRONG, JPEG)
@@ -50,6 +51,20 @@ def answers(store: RunStore, judging_id: str) -> list[ControlAnswer]:
             values = {one["metric"]: one["value"] for one in json.loads(told)}
             found.append(ControlAnswer(arm, sample_id, values))
     return found
+
+
+def control_rows(store: RunStore, judging_id: str) -> Iterator[SampleRow]:
+    """Each answered control as a row of its sample, with the scores and replies of the control."""
+    wanted = {row.id: row for row in store.rows(None)}
+    judge = next((one.judge for one in store.judgings() if one.id == judging_id), "")
+    for arm, sample_id in _planned(store, judging_id):
+        told = store.fact(_name(judging_id, arm, sample_id))
+        if told is not None and sample_id in wanted:
+            scores = {
+                one["metric"]: Score(sample_id, judge, one["metric"], one["value"], one["raw"], one["reason"])
+                for one in json.loads(told)
+            }
+            yield replace(wanted[sample_id], scores=scores)
 
 
 def _planned(store: RunStore, judging_id: str) -> list[tuple[str, str]]:

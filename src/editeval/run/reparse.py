@@ -6,9 +6,9 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 
 from editeval.config.legacy import canonical
 from editeval.errors import ConfigError
@@ -134,11 +134,12 @@ def with_samples(reading: Reparse, store: RunStore, plan_of: Callable[[], Plan])
     return replace(reading, samples={sample.id: sample for sample in repeated})
 
 
-def changes(store: RunStore, reading: Reparse) -> tuple[list[ChangedScore], int]:
-    """What another reading would change, most frequent first, and how many scores there are. Changes nothing."""
+def changes(store: RunStore, reading: Reparse, also: Iterable[SampleRow] = ()) -> tuple[list[ChangedScore], int]:
+    """What another reading would change, `also` in those rows, most frequent first, and of how many scores."""
     found: dict[tuple[str, str], ChangedScore] = {}
     total = 0
-    for row, scores in _read_rows(store, reading):
+    others = ((row, _read(row, reading.loaded, reading)) for row in also)
+    for row, scores in chain(_read_rows(store, reading), others):
         for after in scores:
             total += 1
             before = row.scores.get(after.metric)

@@ -12,7 +12,6 @@ from typing import Any
 from editeval import plugins
 from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
-from editeval.reports import badge as badges
 from editeval.reports import data, markdown, tables
 from editeval.reports.data import Report
 from editeval.reports.i18n import Message
@@ -25,7 +24,7 @@ from editeval.reports.judge_trust import (
     photographic_blocks,
 )
 from editeval.reports.site import write
-from editeval.run import control_checks, equated, imports, pictures, recorded, results
+from editeval.run import control_checks, equated, imports, pictures, recorded, results, worth
 from editeval.run.counted import Counted
 from editeval.run.index import label_of
 from editeval.run.official import claim_of
@@ -35,7 +34,6 @@ from editeval.run.replayed import batches, replayed
 from editeval.run.results import ShownScoreSet
 from editeval.run.same_inputs import is_same_benchmark
 from editeval.run.selection import num_distinct
-from editeval.stats import rates
 from editeval.stats.timeline import timeline_of
 from editeval.store import connection, lineage, queries
 from editeval.store.ledger_events import (
@@ -78,7 +76,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     worked = timeline_of(store.events(), store.attempts())
     about_bridges, bridges = equated.told(store, shown, counted.entries)
     about = (*about_bridges, *_about_run(plan, store, is_same, worked.set_back_s), *about_judges)
-    controls = control_checks.told(plan, store, shown[0], counted) if shown else None
+    controls = control_checks.told(store, shown[0], counted) if shown else None
     badge, warnings = _badge(plan, seen, shown, (certificates, controls), about)
     authors = list(results.official(store, shown))
     official = [number for one in authors for number in counted.official(*one)]
@@ -90,7 +88,7 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
         run=_run_block(plan, store, shown, certificates) | {"policy": replays.policy} | also | imports.run_block(store),
         badge=badge,
         warnings=warnings,
-        coverage=_coverage(seen, plan.num_seeds),
+        coverage=worth.coverage_block(seen, plan.num_seeds),
         summaries=tuple(counted.summaries()),
         headline_metric=headline,
         statistics=plan.config.evaluation.metrics,
@@ -113,21 +111,6 @@ def build_report(plan: Plan, store: RunStore, score_sets: Sequence[ShownScoreSet
     )
 
 
-def _coverage(seen: data.Survey, num_seeds: int) -> data.JsonObject:
-    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted.
-
-    Of several seeds the intervals are those of as many samples as there are: wide enough if those of one fail together.
-    """
-    counted = {"scored": (seen.num_scored, seen.num_samples), "failed": (seen.num_failed, seen.num_samples)}
-    counted["parse_rate"] = (seen.num_answers - seen.num_unparsed, seen.num_answers)
-    found = {name: rates.of_share(*(one / num_seeds for one in pair)) for name, pair in counted.items() if pair[1]}
-    return {
-        **data.coverage_of(seen),
-        "intervals": {name: [one.low, one.high] for name, one in found.items()},
-        "is_headline": badges.is_headline(seen.num_scored, seen.num_samples),
-    }
-
-
 def _badge(
     plan: Plan,
     seen: data.Survey,
@@ -137,13 +120,14 @@ def _badge(
 ) -> tuple[str, tuple[Message, ...]]:
     """(badge, warnings). `tested`: the certificates and the controls of the judges; the headline's decide the badge."""
     certificates, controls = tested
-    is_good = True
-    if shown:
-        reads = next((one.judge.reads_instruction for one in plan.judgings if one.id == shown[0].judged_in), True)
-        is_good = is_trusted(*certificates[shown[0].id]) and control_checks.is_sound(controls, reads)
-        about = (*about, *control_checks.warnings(shown[0].name, controls))
-    badge, warnings = badges.decide_badge(seen, bool(shown), plan.editor.is_control, about, is_good)
-    return badge + (data.OF_SUBSET if plan.subset else ""), warnings
+    reads = (one.judge.reads_instruction for one in plan.judgings if shown and one.id == shown[0].judged_in)
+    basis = worth.Basis(
+        is_control=plan.editor.is_control,
+        reads_instruction=next(reads, True),
+        is_certified=not shown or is_trusted(*certificates[shown[0].id]),
+        is_subset=plan.subset is not None,
+    )
+    return worth.badge_of(seen, shown[0].name if shown else None, controls, about, basis)
 
 
 def _about_run(plan: Plan, store: RunStore, is_same: bool, set_back_s: float) -> Iterator[Message]:

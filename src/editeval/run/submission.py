@@ -22,12 +22,13 @@ from editeval.errors import ConfigError, UserError
 from editeval.files import Folder, from_json
 from editeval.redaction import redacted
 from editeval.run import official, results
+from editeval.run.controls import control_rows
 from editeval.run.counted import headline
-from editeval.run.equated import stale_equated
 from editeval.run.index import label_of
 from editeval.run.recorded import change_of_ledger, report_that_holds
 from editeval.run.reparse import changes, reparse_of
 from editeval.run.results import ShownScoreSet
+from editeval.run.worth import as_written, stale_figures
 from editeval.store import connection, manifest, packing
 from editeval.store import ledger as ledgers
 from editeval.store import seal as seals
@@ -48,7 +49,7 @@ _OF_REPORT = (
 _OF_RUN = (
     *("id", "name", "model", "created_at", "editor", "judge", "judging_id", "judgings", "benchmark", "num_samples"),
     *("num_seeds", "num_distinct", "subset", "languages", "subsets", "num_in_run"),
-    *("official", "official_claim", "equated", "planted"),
+    *("official", "official_claim", "equated", "planted", "controls"),
 )
 
 
@@ -188,7 +189,8 @@ def _digests(store: RunStore) -> Iterator[tuple[str, tuple[str, ...]]]:
     for rows in zip(*streams, strict=True):
         row: SampleRow = rows[0]
         edit = [row.status, row.sha256, row.seed, list(row.flags), row.error_reason]
-        texts = [row.category, row.cluster, row.instruction, row.description, row.language, row.subset]
+        texts: list[object] = [row.category, row.cluster, row.instruction, row.description, row.language, row.subset]
+        texts += [row.repeat_of, row.seed_index] if row.repeat_of else []
         scores = [[[s.metric, s.value, s.raw, s.reason] for s in one.scores.values()] for one in rows]
         yield row.id, tuple(hashlib.sha256(seals.canonical(part)).hexdigest()[:32] for part in (texts, edit, scores))
 
@@ -234,9 +236,9 @@ def _verified(store: RunStore, about: Mapping[str, Any], folder: Path) -> Verifi
     found = checks.verify(store, results.prefixes(shown))
     has_images = about["with_images"]
     problems += [one for one in found if has_images or one.kind != "missing"]
-    problems += [*results.stale_summaries(store), *official.stale_claim(store), *stale_equated(store)]
-    problems += list(_other_ids(store))
-    unknown = [] if has_images else ["edits: only their hashes are in it (`editeval submit --with-images` adds them)"]
+    problems += [*stale_figures(store), *_other_ids(store)]
+    unknown = as_written(store)
+    unknown += [] if has_images else ["edits: only their hashes are in it (`editeval submit --with-images` adds them)"]
     num_read = 0
     for one in shown:
         number, wrong, why = _read_again(store, one)
@@ -297,7 +299,7 @@ def _read_again(store: RunStore, one: ShownScoreSet) -> tuple[int, list[Problem]
     if reading.loaded.default_settings is not None:
         return 0, [], f"{one.title}: which questions apply is decided by the benchmark's data, which are not in it"
     try:
-        found, num = changes(store, reading)
+        found, num = changes(store, reading, control_rows(store, one.id))
     except ConfigError as error:  # the replies are not those to the protocol's questions
         return 0, [Problem("ledger", ledgers.NAME, f"{one.title}: {error}")], ""
     said = (f"{c.count} of {c.metric}: {c.what}, {c.example_id!r}: {c.before}, read again {c.after}" for c in found)
@@ -309,8 +311,7 @@ def _headline(whole: Summary) -> str:
         return f"{whole.metric}: nothing is scored"
     low, high = whole.ci_low, whole.ci_high
     interval = "none" if low is None or high is None else f"{low:.6g} to {high:.6g}"
-    counts = f"{whole.num_scored}/{whole.num_samples} scored"
-    return f"{whole.metric} {whole.mean:.6g}, 95 % interval {interval}, {counts}"
+    return f"{whole.metric} {whole.mean:.6g}, 95 % interval {interval}, {whole.num_scored}/{whole.num_samples} scored"
 
 
 # -- texts ---------------------------------------------------------------------------------------------------------
@@ -345,6 +346,5 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _json(value: object, indent: int | None = 1) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n").encode(
-        "utf-8", "backslashreplace"
-    )
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")

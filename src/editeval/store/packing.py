@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import re
 import sqlite3
 import tarfile
@@ -139,12 +140,28 @@ def reduce(path: Path, score_sets: Iterable[str], clean: Callable[[str], str], d
             db.execute("UPDATE edits SET message = ? WHERE sample_id = ?", (clean(text), name))
         for name, text in details.items():
             db.execute("UPDATE judgings SET details = ? WHERE id = ?", (text, name))
+        controls = _controls(db, wanted, clean)
         db.execute(f"DELETE FROM facts WHERE name NOT IN ({', '.join('?' for _ in _FACTS)})", _FACTS)
         db.execute(f"DELETE FROM events WHERE kind NOT IN ({', '.join('?' for _ in _EVENTS)})", _EVENTS)
         for table, key, column in (("facts", "name", "value"), ("events", "seq", "data")):
             for name, text in db.execute(f"SELECT {key}, {column} FROM {table}").fetchall():
                 db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (clean(text), name))
+        db.executemany("INSERT INTO facts VALUES (?, ?)", controls)
         db.execute("UPDATE events SET at = 0")
         db.execute("VACUUM")
     finally:
         db.close()
+
+
+def _controls(db: sqlite3.Connection, score_sets: Iterable[str], clean: Callable[[str], str]) -> list[tuple[str, str]]:
+    """The facts of the controls of `score_sets`; messages of those that have no value are cleaned."""
+    kept = []
+    for one in score_sets:
+        rows = db.execute("SELECT name, value FROM facts WHERE instr(name, ?) = 1", (f"control {one} ",)).fetchall()
+        for name, text in rows:
+            told = [
+                row | {"raw": row["raw"] if row["reason"] is None else clean(row["raw"])} for row in json.loads(text)
+            ]
+            kept.append((name, json.dumps(told)))
+        kept += db.execute("SELECT name, value FROM facts WHERE name = ?", (f"controls {one}",)).fetchall()
+    return kept
