@@ -36,7 +36,7 @@ ALLOWED = {
     # the parts of a run
     "config": ("files", "http", "machine", "plugins", "prompts", "redaction", "text"),
     "stats": ("store",),
-    "certificates": ("files", "images", "prompts", "stats"),
+    "certificates": ("files", "images", "prompts", "stats", "store"),
     "execution": ("config", "images", "machine", "plugin_errors", "plugins", "redaction", "text"),
     "store": ("config", "files", "images", "machine", "metrics", "prompts", "text"),
     "display": ("files", "machine", "text"),

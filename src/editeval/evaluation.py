@@ -29,7 +29,7 @@ from editeval.images import decode
 from editeval.machine import gpus
 from editeval.reports.format import format_interval
 from editeval.run import comparison, pipeline, results
-from editeval.store import directories
+from editeval.store import directories, queries
 from editeval.store.run_store import RunStore
 from editeval.text import brief, fixed, share, shortened
 
@@ -138,14 +138,17 @@ class Run:
 
     def scores(self) -> list[dict[str, Any]]:
         """A dict per wanted sample, in order: id, category, instruction, status, `edit` (a path), and for each metric
-        its value, and `<metric>_reason` why there is none. `pandas.DataFrame(run.scores())` is a table of them.
+        its value, and `<metric>_reason` why there is none. `pandas.DataFrame(run.scores())` is a table of them. With
+        several seeds a dict per edit, with `sample` and `seed_index` besides.
         """
         with RunStore.read(self.path) as store:
             shown = results.shown(store)
             metrics = results.labels(shown)
+            seeds = ("sample", "seed_index") if queries.num_seeds(store) > 1 else ()
+            columns = ("id", "category", "instruction", "status")
             found: list[dict[str, Any]] = []
             for row in results.rows(store, shown):
-                one: dict[str, Any] = {name: getattr(row, name) for name in ("id", "category", "instruction", "status")}
+                one: dict[str, Any] = {name: getattr(row, name) for name in (*columns, *seeds)}
                 one["edit"] = self.path / row.edited_path if row.edited_path else None
                 for metric in metrics:
                     score = row.scores.get(metric)
@@ -186,7 +189,8 @@ class Run:
         whole = [one for one in report["summaries"] if one["metric"] == report["headline_metric"]]
         headline = next((f", {one['metric']} {fixed(one['mean'])}" for one in whole if one["category"] == "macro"), "")
         counts = report["coverage"]
-        scored = f"{share(counts['scored'])} of {counts['num_samples']} samples scored"
+        what = "edits" if report["run"].get("num_seeds") else "samples"
+        scored = f"{share(counts['scored'])} of {counts['num_samples']} {what} scored"
         return f"Run({str(self.path)!r}: {report['run']['editor']}{headline}, {scored}, {report['badge']})"
 
     def _repr_html_(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,17 @@ from editeval.certificates import certificate, conditions
 from editeval.certificates.certificate import CERTIFIED, NOT_CERTIFIED, assemble
 from editeval.certificates.checks import CHECKS, NOT_APPLICABLE, SUITE, findings
 from editeval.certificates.conditions import Answers
+from editeval.errors import MachineError, UserError
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
+from editeval.reports.badge import certificate_line, certificate_warnings
 from editeval.types import Judge
 
 ONE = ("overall",)
 
 
 def content(answers: Answers, reads_instruction: bool = True) -> dict[str, Any]:
-    return assemble("key", answers, reads_instruction, {"num_samples": NUM_SAMPLES})
+    return assemble("key", answers, reads_instruction, {"num_samples": NUM_SAMPLES, "created_at": 1.0})
 
 
 def changed(**arm_values: Callable[[int], float | None]) -> Answers:
@@ -189,6 +193,30 @@ def test_a_certificate_of_the_pictures_of_an_older_benchmark_counts_no_more(tmp_
     assert certificate.certificate_of(tmp_path, "key") is not None
     certificate.write(tmp_path, made | {"suite": 2}, [])  # made with version 1
     assert certificate.certificate_of(tmp_path, "key") is None
+
+
+def test_a_certificate_of_somebody_else_is_told_from_one_s_own_and_a_file_that_is_none_is_one_line(
+    tmp_path: Path,
+) -> None:
+    path = certificate.write(tmp_path, content(answered(ONE, sound)), [])
+    own = certificate.certificate_of(tmp_path, "key")
+    assert own is not None and own["is_own"] and certificate_warnings({"a": (own, ())}) == []
+
+    kept = json.loads(path.read_bytes())
+    path.write_text(json.dumps(kept | {"num_samples": 6000}))
+    other = certificate.certificate_of(tmp_path, "key")
+    assert other is not None and not other["is_own"]
+    assert "not certified by you" in str(certificate_line(other))
+    assert "by somebody else" in str(certificate_warnings({"a": (other, ())})[0])
+
+    for text in ("[" * 100_000, "[]", json.dumps(kept | {"checks": [{}]}), json.dumps(kept | {"num_samples": "60"})):
+        path.write_text(text)
+        with pytest.raises(MachineError, match="not a certificate"):
+            certificate.certificate_of(tmp_path, "key")
+    path.unlink()
+    os.mkfifo(path)  # opening it would wait for somebody who writes
+    with pytest.raises(UserError, match="a device or the like"):
+        certificate.certificate_of(tmp_path, "key")
 
 
 def test_no_check_is_made_twice_on_one_metric() -> None:

@@ -178,7 +178,7 @@ def test_a_certificate_is_kept_by_score_set_and_data_set_and_a_damaged_one_is_na
     content = made([answer(1.0, 1.0, str(n)) for n in range(40)])
     path = write_photographic(tmp_path, content)
     assert path == tmp_path / "certificates" / "key.own-dddddddd.json"
-    assert photographic_of(tmp_path, "key") == [content] and photographic_of(tmp_path, "other") == []
+    assert photographic_of(tmp_path, "key") == [content | {"is_own": True}] and photographic_of(tmp_path, "other") == []
     (tmp_path / "certificates" / "key.json").write_text("{}")  # the drawn one is none of these
     assert len(photographic_of(tmp_path, "key")) == 1
     path.write_text("{}")

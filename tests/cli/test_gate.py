@@ -33,6 +33,8 @@ CONFIGS = {
     ),
     "bare": BASE.replace("EDITOR", "target").replace("reward_model", "x").replace("x: {type: reference", "#"),
 }
+FAILED = {"verdict": "not certified", "num_samples": 60, "created_at": 1.0, "checks": []}
+"""The rest of a certificate that a judge did not get."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_a_judge_that_failed_decides_nothing_and_runs_have_the_names_they_were_g
     (run,) = tmp_path.glob("outputs/bad-*")
     key = next(one["id"] for one in json.loads((run / "report.json").read_bytes())["run"]["judgings"])
     failed = {"schema_version": certificate.SCHEMA_VERSION, "suite": certificate.SUITE, "key": key}
-    certificate.write(tmp_path / "outputs", failed | {"verdict": "not certified"}, [])
+    certificate.write(tmp_path / "outputs", failed | FAILED, [])
     found = cli("gate", "first", "bad", "--margin", "0.1", cwd=tmp_path)
     assert found.returncode == 3 and "the judge failed a certificate" in " ".join(found.stdout.split())
 

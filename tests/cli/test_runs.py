@@ -31,6 +31,8 @@ benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
 diffusion_model: {type: identity, params: {device_ids: [cpu]}, execution: {backend: inprocess}}
 logging: {console_output: false}
 """
+FAILED = {"verdict": "not certified", "num_samples": 60, "created_at": 1.0, "checks": []}
+"""The rest of a certificate that a judge did not get."""
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +187,7 @@ def test_a_certificate_that_fails_shows_at_once(place: Path) -> None:
     one = listed(place)[directory(place, "good").name]
     assert one["badge"].startswith("valid")
     told = {"schema_version": certificate.SCHEMA_VERSION, "suite": certificate.SUITE, "key": one["score_set"]}
-    certificate.write(place / "outputs", told | {"verdict": "not certified"}, [])
+    certificate.write(place / "outputs", told | FAILED, [])
     found = listed(place)
     assert found[directory(place, "good").name]["badge"] == "invalid judge"
     assert found[directory(place, "poor").name + "-2"]["badge"] == "invalid judge (subset)"

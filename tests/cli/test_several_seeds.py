@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from command_line import cli
+from editeval import open_run
 from editeval.store.run_store import RunStore
 
 CONFIG = """\
@@ -146,3 +147,69 @@ def test_a_folder_of_edits_has_no_seeds(place: Path) -> None:
     (place / "made.yaml").write_text(changed, encoding="utf-8")
     done = cli("check", "made.yaml", "--num-seeds", "2", cwd=place)
     assert done.returncode == 2 and "--num-seeds" in done.stderr and "one edit of each sample" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def several(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs called one, three (of one model, 1 and 3 seeds) and better (3 seeds of a better one)."""
+    folder = tmp_path_factory.mktemp("several")
+    (folder / "small.yaml").write_text(CONFIG.replace("num_per_category: 2", "num_per_category: 6"), encoding="utf-8")
+    better = ("--set", "diffusion_model.params.skill=0.9")
+    for name, flags in (("one", ()), ("three", ("--num-seeds", "3")), ("better", ("--num-seeds", "3", *better))):
+        done = cli("run", "small.yaml", "--name", name, "--fresh", *flags, cwd=folder)
+        assert done.returncode in (0, 3), done.stderr
+    return folder
+
+
+def test_compare_pairs_seeds_and_counts_samples(several: Path) -> None:
+    told = json.loads(cli("compare", "better", "three", "--to", "json", cwd=several).stdout)
+    (pair,) = told["pairs"]
+    assert pair["overall"]["num_shared"] <= 30 and pair["overall"]["first"]["num_samples"] == 90
+    assert pair["overall"]["difference"] > 0 and [run["num_seeds"] for run in told["runs"]] == [3, 3]
+    assert ", 3 seeds" in cli("compare", "better", "three", cwd=several).stdout
+
+
+def test_compare_of_runs_with_other_seeds_takes_those_that_all_have_and_says_so(several: Path) -> None:
+    done = cli("compare", "three", "one", "--to", "json", cwd=several)
+    told = json.loads(done.stdout)
+    assert told["remarks"] == ["three has 3 seeds for each sample; the first of them counts"]
+    assert told["pairs"][0]["overall"]["reason"] == "identical" and told["runs"][0]["num_samples"] == 30
+
+
+def test_a_gate_wants_the_same_seeds(several: Path) -> None:
+    done = cli("gate", "one", "three", "--margin", "0.5", cwd=several)
+    assert done.returncode == 2 and "have 1 and 3 seeds for each sample" in done.stderr
+    told = json.loads(cli("gate", "three", "better", "--margin", "5", "--json", cwd=several).stdout)
+    assert told["scores"]["num_pairs"] <= 30
+
+
+def test_a_leaderboard_keeps_other_numbers_of_seeds_apart(several: Path) -> None:
+    (several / "board").mkdir(exist_ok=True)
+    done = cli("leaderboard", "one", "three", "better", "--to", "json", "--output", "-", cwd=several)
+    tables = json.loads(done.stdout)["tables"]
+    assert sorted((table["num_seeds"], len(table["rows"])) for table in tables) == [(1, 1), (3, 2)]
+
+
+def test_a_plan_is_one_of_samples_with_as_many_seeds(several: Path) -> None:
+    plans = [
+        json.loads(cli("plan", "--pilot", name, "--difference", "1", "--json", cwd=several).stdout)
+        for name in ("one", "three")
+    ]
+    assert [plan["num_seeds"] for plan in plans] == [1, 3] and plans[1]["spread"]["num"] <= 30
+    assert plans[1]["spread"]["sd"] < plans[0]["spread"]["sd"]
+    told = cli("plan", "--pilot", "three", "--difference", "1", cwd=several).stdout
+    assert "3 seeds for each sample" in " ".join(told.split())
+
+
+def test_a_submission_of_several_seeds_is_read_again_to_the_same_digits(several: Path) -> None:
+    done = cli("submit", "three", "--output", "three.tar", cwd=several)
+    assert done.returncode == 0, done.stderr
+    checked = cli("verify-submission", "three.tar", cwd=several)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_python_gets_a_row_for_each_edit(several: Path) -> None:
+    one, three = (open_run(next((several / "outputs").glob(name))) for name in ("small-????????", "small-*-2"))
+    rows = three.scores()
+    assert [row["seed_index"] for row in rows[:4]] == [1, 2, 3, 1] and rows[1]["sample"] == rows[0]["id"]
+    assert "edits scored" in repr(three) and "sample" not in one.scores()[0]

@@ -379,6 +379,17 @@ def test_a_path_in_a_data_set_of_the_hub_is_no_path_of_this_machine(folder: Path
     assert found == [("contacts", "the Hugging Face Hub for they/edits")]
 
 
+def test_only_models_that_are_loaded_and_can_be_on_the_hub_are_looked_for_there(folder: Path) -> None:
+    models = {
+        "type": "image_metrics",
+        "params": {"metrics": ["ssim", "clip_i"], "clip_model": "a/b", "dino_model": "c/d"},
+    }
+    editor = {"type": "qwen_image_edit_plus", "params": {"model_name": "/models/mine"}}
+    settings = Settings({"diffusion_model": editor, "reward_model": models}, folder / "c.yaml", folder)
+    found = [(effect.verb, effect.subject) for effect in effects_of(settings) if effect.verb != "writes"]
+    assert found == [("reads", "/models/mine"), ("contacts", "the Hugging Face Hub for a/b")]
+
+
 @pytest.mark.parametrize(
     ("params", "verb", "subject"),
     [({}, "contacts", "the Hugging Face Hub for stepfun-ai/GEdit-Bench"), ({"path": "data"}, "reads", "data")],

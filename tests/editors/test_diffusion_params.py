@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 from dataclasses import fields
@@ -174,6 +175,47 @@ def test_an_incomplete_checkpoint_names_the_file_that_is_missing(tmp_path: Path)
     listing = {"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}
     (transformer / "m.safetensors.index.json").write_text(json.dumps(listing))
     assert "transformer/b.safetensors (1 of 2 weight files) is missing" in problem()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"attn_implementation": "somebody/kernel"},
+        {"_attn_implementation": {"": "sdpa", "vision_config": "somebody/kernel@main"}},
+        {"text_config": [{"_attn_implementation_internal": "paged|somebody/kernel:attend"}]},
+        {"vision_config": {"experts_implementation": "somebody/kernel"}},
+    ],
+)
+def test_a_kernel_that_a_checkpoint_names_needs_consent(tmp_path: Path, config: dict[str, object]) -> None:
+    encoder = tmp_path / "text_encoder"
+    encoder.mkdir()
+    (encoder / "model.safetensors").write_bytes(b"")
+    (encoder / "config.json").write_text(json.dumps(config))
+    index = {"_class_name": "X", "text_encoder": ["transformers", "T"]}
+    with pytest.raises(MachineError, match=r"config\.json: asks to run code of .*somebody/kernel.*--allow-code"):
+        checkpoint.check_complete(tmp_path, index)
+    checkpoint.check_complete(tmp_path, index, allow_pickles=True)
+    (encoder / "config.json").write_text(json.dumps({"attn_implementation": "sdpa", "_name_or_path": "owner/name"}))
+    checkpoint.check_complete(tmp_path, index)
+
+
+def test_nonsense_in_the_files_of_a_checkpoint_is_one_line_and_a_pipe_is_no_weights_file(tmp_path: Path) -> None:
+    for text in ("[" * 100_000, '{"_class_name": []}', '{"_class_name": ""}'):
+        (tmp_path / "model_index.json").write_text(text)
+        with pytest.raises(MachineError, match=r"cannot be read|names no pipeline class"):
+            checkpoint.read_index(str(tmp_path), None)
+    part, index = tmp_path / "unet", {"_class_name": "X", "unet": ["diffusers", "U"]}
+    part.mkdir()
+    (part / "config.json").write_text("{}")
+    os.mkfifo(part / "a.safetensors")  # opening it would wait for somebody who writes
+    with pytest.raises(MachineError, match="every weight file is missing"):
+        checkpoint.check_complete(tmp_path, index)
+    header = b'{"w": {"shape": "x"}}'
+    (part / "b.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    assert checkpoint.num_parameters(tmp_path) == 0
+    (part / "m.safetensors.index.json").write_text("[" * 100_000)
+    with pytest.raises(MachineError, match="cannot be read"):
+        checkpoint.check_complete(tmp_path, index)
 
 
 def test_parameters_are_counted_from_the_headers(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(404, "EntryNotFound", has_body)
         else:
             body = self.server.files()[name]
-            etag = hashlib.sha256(body).hexdigest()
-            self._send(200, body, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}, has_body)
+            etag = self.server.etag or hashlib.sha256(body).hexdigest()
+            self._send(200, body, {"ETag": f'"{etag}"', "X-Repo-Commit": self.server.commit}, has_body)
 
     def _refuse(self, status: int, code: str, has_body: bool) -> None:
         self._send(status, b"{}", {"X-Error-Code": code, "X-Error-Message": code}, has_body)
@@ -91,6 +91,8 @@ class HubServer(ThreadingHTTPServer):
     kind = "models"
     is_cut = False  # the connection ends in the middle of a file
     about = b""  # what it says of the repo instead
+    etag = ""  # what it says of every file instead
+    commit = COMMIT  # what it says that a file is of
 
     def __init__(self, repo: str, folder: Path, is_gated: bool = False, is_silent: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -119,6 +119,11 @@ def test_code_of_a_checkpoint_is_never_run(copy: Path, tmp_path: Path) -> None:
     assert not trace.exists()
 
 
+def test_a_kernel_that_a_checkpoint_names_is_not_loaded(copy: Path) -> None:
+    change(copy / "config.json", lambda config: config["vision_config"].update(attn_implementation="somebody/kernel"))
+    assert "asks to run code of somebody/kernel" in refusal(copy)
+
+
 def test_flash_attention_that_is_not_installed(sound: Path) -> None:
     assert "use_flash_attention: false" in refusal(sound, use_flash_attention=True)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from command_line import cli
+from editeval.errors import ConfigError
 from editeval.reports import hub_folder
+from editeval.reports.hub_folder import write_eval_results
 
 SIMULATED = """\
 benchmark: {type: procedural, params: {num_per_category: 2, size: 64}}
@@ -20,7 +24,7 @@ reward_model: {type: fakes.redness_judge, params: {blind_from: 128}, execution: 
 """
 PLAIN = SIMULATED.replace("type: classical", "type: identity").replace("blind_from: 128", "blind_from: 256")
 BARE = PLAIN.partition("reward_model")[0]
-RUNS = {"failing": SIMULATED, "plain": PLAIN, "bare": BARE}
+RUNS = {"failing": SIMULATED, "plain": PLAIN, "bare": BARE, "whole": PLAIN}
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +109,69 @@ def test_the_folder_for_the_hub_has_edits_scores_and_a_card(folder: Path) -> Non
     assert (folder / "mine" / "thesis.txt").is_file()
 
 
+def test_a_result_for_a_models_repository_is_in_the_form_of_the_hub_and_says_what_it_is(folder: Path) -> None:
+    import yaml
+
+    asked = ("--to", "eval-results", "--task", "owner/bench:edits/all")
+    part = cli("export", str(run_of(folder, "plain")), *asked, cwd=folder)
+    assert part.returncode == 2 and "no result for the Hub: it is a part of the benchmark" in part.stderr
+    run = run_of(folder, "whole")
+    assert cli("export", str(run), *asked, cwd=folder).returncode == 0
+    (entry,) = yaml.safe_load((run / "eval_results.yaml").read_text("utf-8"))
+    report = json.loads((run / "report.json").read_text("utf-8"))
+    (mean,) = [s["mean"] for s in report["summaries"] if (s["metric"], s["category"]) == ("overall", "macro")]
+    assert entry["dataset"] == {"id": "owner/bench", "task_id": "edits/all"} and entry["value"] == mean
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", entry["date"])
+    assert (
+        entry["notes"].startswith("editeval; mean over categories of overall") and "10 of 10 samples" in entry["notes"]
+    )
+
+
+def test_huggingface_hub_reads_the_result_of_a_run(folder: Path) -> None:
+    import yaml
+
+    hub = pytest.importorskip("huggingface_hub")
+    done = cli(
+        "export", str(run_of(folder, "whole")), "--to", "eval-results", "--task", "o/b:t", "--output", "-", cwd=folder
+    )
+    (parsed,) = hub.parse_eval_result_entries(yaml.safe_load(done.stdout))
+    assert (parsed.dataset_id, parsed.task_id) == ("o/b", "t") and parsed.value is not None and parsed.notes
+
+
+def test_the_authors_number_is_the_result_of_an_official_run() -> None:
+    mean = {"metric": "overall", "category": "macro", "mean": 6.5, "ci_low": 6.0, "ci_high": 7.0}
+    number = {"name": "Bench Avg", "value": 6.123}
+    claim = {"is_official": True, "numbers": [number, {"name": "Bench SC", "value": 7.0}], "lines": ["official: 6.123"]}
+    run = {"name": "r", "created_at": 0.0, "judgings": [{"judge": "j", "protocol": "p"}], "official_claim": claim}
+    report = {"run": run, "headline_metric": "overall", "subset": None, "badge": "valid"}
+    report |= {"summaries": [{**mean, "num_scored": 9, "num_samples": 9}], "coverage": {"is_headline": True}}
+
+    def written(**changed: object) -> str:
+        out = io.StringIO()
+        write_eval_results({**report, **changed}, "a/b:c", out)
+        return out.getvalue()
+
+    assert "value: 6.123" in written() and "official: 6.123; judge j p" in written() and "1970-01-01" in written()
+    several = {**claim, "numbers": [number, {**number, "value": 5.9}]}
+    for other in ({**claim, "is_official": False}, several):
+        assert "value: 6.5" in written(run={**run, "official_claim": other})
+    for changed, why in (
+        ({"badge": "invalid judge"}, "it is invalid judge"),
+        ({"subset": {"num": 9}}, "a part of the benchmark"),
+        ({"summaries": []}, "no scores"),
+        ({"coverage": {"is_headline": False}}, "too few of its samples"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            written(**changed)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         (("--to", "csv", "--push", "a/b"), "--push: only with --to hf"),
+        (("--to", "eval-results"), "--task OWNER/NAME:TASK_ID: goes with --to eval-results"),
+        (("--to", "hf", "--task", "a/b:c"), "goes with --to eval-results, got --to hf"),
+        (("--to", "eval-results", "--task", "b:c"), "--task: must be OWNER/NAME:TASK_ID"),
         (("--to", "hf", "--push", "b"), "--push: must be owner/name"),
         (("--to", "hf", "--output", "-"), "makes a folder"),
     ],

@@ -19,7 +19,7 @@ from editeval.run.same_inputs import check_inputs
 from editeval.run.scheduler import Interrupt
 from editeval.store.fingerprints import sources_digest
 from editeval.store.ledger_events import BatchEnd
-from editeval.store.run_store import RunStore
+from editeval.store.run_store import RunStore, relative_path
 from editeval.types import Edit
 
 IDS = [f"{chain}{turn}" for chain in "ab" for turn in (1, 2, 3)] + ["c"]
@@ -89,6 +89,16 @@ def test_every_turn_edits_what_the_turn_before_made(bench: Chains, policy: str) 
     check_chains(result)
     colours = {decode((result.plan.dir / edits_of(result)[key].path).read_bytes()).getpixel((5, 5)) for key in IDS[:3]}
     assert colours == {(0, 90, 200)}, "the chain's own source is where it began"
+
+
+def test_a_turn_follows_the_turn_of_its_own_seed(bench: Chains) -> None:
+    editor = fake_editor(bench.folder)
+    result = bench.run(diffusion_model=editor | {"params": editor["params"] | {"num_seeds": 2}})
+    assert result.exit_code == 0 and set(edits_of(result)) == {*IDS, *(f"{key}#2" for key in IDS)}
+    check_chains(result)
+    known = {sample.id: sample for sample in result.plan.samples}
+    assert known["a3#2"].after == "a2#2" and known["a1#2"].repeat_of == "a1"
+    assert known["a3#2"].images == (chains.PreviousEdit(result.plan.dir / relative_path("a2#2")),)
 
 
 def test_no_batch_holds_two_turns_and_batches_are_counted_over_the_whole_run(bench: Chains) -> None:

@@ -35,6 +35,8 @@ reward_model: {type: %s, params: {device_ids: [cpu]%s}, execution: {backend: inp
 logging: {console_output: false}
 """
 GOOD, BAD = "default: {partial: 0.1}", "default: {partial: 0.5, wrong_object: 0.4}"
+FAILED = {"verdict": "not certified", "num_samples": 60, "created_at": 1.0, "checks": []}
+"""The rest of a certificate that a judge did not get."""
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +260,7 @@ def test_a_judge_that_failed_its_certificate_is_named_and_passes_no_gate(place: 
     assert cli("compare", *words, cwd=place).returncode == 0
     key = read_scores(runs[0]).judge
     told = {"schema_version": certificate.SCHEMA_VERSION, "suite": certificate.SUITE, "key": key}
-    certificate.write(tmp_path, told | {"verdict": "not certified"}, [])
+    certificate.write(tmp_path, told | FAILED, [])
     done = cli("compare", *words, cwd=place)
     assert "Invalid judge" in cli("compare", *words, "--to", "tex", cwd=place).stdout
     lines = list(csv.DictReader(io.StringIO(cli("compare", *words, "--to", "csv", cwd=place).stdout)))

@@ -93,3 +93,14 @@ def test_without_a_worst_value_a_failed_edit_leaves_it_open() -> None:
     assert judge(pairs, open_ended, 0.1).outcome == "passes"
     told = judge([*pairs, GatePair("x", 5.0, None, has_failed=True)], open_ended, 0.1)
     assert (told.outcome, told.note) == ("undecided", "no_scale")
+
+
+def test_the_seeds_of_a_sample_decide_as_one() -> None:
+    pairs = [
+        GatePair(f"s{n}", 5.0, 5.0 + value + end, sample=f"s{n}")
+        for n, value in enumerate(some())
+        for end in (-0.3, 0.3)
+    ]
+    several, one = judge(pairs, SCALE, 0.2), judge(pairs_of(some()), SCALE, 0.2)
+    assert (several.num_pairs, several.num_clusters) == (one.num_pairs, one.num_clusters) == (80, 80)
+    assert (several.low, several.high, several.p) == pytest.approx((one.low, one.high, one.p), abs=1e-9)

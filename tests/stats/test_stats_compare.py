@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,3 +142,39 @@ def test_where_lower_is_better_the_lower_score_wins() -> None:
     assert (distance.superiority, score.superiority) == (pytest.approx(2.5 / 3), pytest.approx(0.5 / 3))
     turned = compare(second, first, Metric("lpips", 0.0, None, is_higher_better=False))
     assert (turned.wins, turned.losses) == (0, 2)
+
+
+def of_seeds(shift: float, num: int, seed: int) -> dict[Hashable, Scored]:
+    chance = random.Random(seed)
+    return {
+        f"s{n}#{k}": Scored(f"s{n}", min(10.0, 3 + n % 5 + shift + chance.random()), sample=f"s{n}", seed_index=k)
+        for n in range(40)
+        for k in range(1, num + 1)
+    }
+
+
+def test_a_sample_with_several_seeds_is_one_pair_of_means() -> None:
+    first, second = of_seeds(0.4, 3, 1), of_seeds(0.0, 3, 2)
+    second["s0#2"] = Scored("s0", None, sample="s0", seed_index=2)
+    told = compare(first, second, SCALE)
+    pairs: dict[str, list[float]] = {}
+    for key, one in first.items():
+        other = second[key].value
+        if one.value is not None and other is not None:
+            pairs.setdefault(one.sample, []).append(one.value - other)
+    means = [float(np.mean(found)) for found in pairs.values()]
+    assert (told.num_shared, told.num_clusters, told.second.num_samples) == (40, 40, 120)
+    assert told.difference == pytest.approx(np.mean(means))
+    interval = scipy.stats.t.interval(0.95, 39, np.mean(means), scipy.stats.sem(means))
+    assert (told.low, told.high) == pytest.approx(interval)
+    assert told.wins + told.ties + told.losses == 40 and told.wins == sum(mean > 0 for mean in means)
+
+
+def test_yes_and_no_of_several_seeds_have_no_test_for_two_values() -> None:
+    yes = Metric("m", 0.0, 1.0)
+    first, second = (
+        {f"s{n}#{k}": Scored(f"s{n}", float((n * k + turn) % 2), sample=f"s{n}") for n in range(30) for k in (1, 2)}
+        for turn in (0, 1)
+    )
+    told = compare(first, second, yes)
+    assert told.mcnemar is None and told.p is not None and told.num_shared == 30

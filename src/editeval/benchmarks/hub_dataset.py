@@ -112,6 +112,7 @@ def downloaded(params: HubDatasetParams) -> Path:
     except ImportError as error:
         what = f"benchmark: needs the package huggingface_hub ({error})"
         raise MachineError(f"{what}: {to_install('hub')}") from error
+    hub.guard()
     try:
         client = huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
         folder = client.snapshot_download(
@@ -121,7 +122,7 @@ def downloaded(params: HubDatasetParams) -> Path:
             allow_patterns=list(params.allow_patterns) or None,
             cache_dir=hub.cache_folder(os.environ),
         )
-    except hub.client_errors(ValueError, TypeError, AssertionError) as error:  # the last two: no answer of a Hub
+    except hub.client_errors(ValueError, TypeError, AssertionError, MachineError) as error:  # no answer of a Hub
         raise MachineError(f"benchmark: {_why(params, error, huggingface_hub)}") from error
     return Path(folder)
 

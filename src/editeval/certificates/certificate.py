@@ -11,7 +11,7 @@ unscored     {reason: number of requests} for the headline
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from editeval.certificates import conditions
 from editeval.certificates.checks import FAILED, NOT_MEASURED, PASSED, SUITE, Finding, findings
 from editeval.certificates.conditions import Answers
 from editeval.errors import MachineError
-from editeval.files import write_atomic
+from editeval.files import Folder, from_json, write_atomic
 from editeval.stats import agreement
+from editeval.store.seal import is_sealed, seal_of
 
 SCHEMA_VERSION = 1
 CERTIFIED, NOT_CERTIFIED = "certified", "not certified"
@@ -89,6 +90,9 @@ def _auroc(answers: Answers, metric: str, other: str) -> float | None:
 
 
 FOLDER = "certificates"
+MAX_BYTES = 16 << 20
+FIGURES = ("auroc_target_identity", "auroc_shuffled", "tied", "retest_sd", "coverage")
+"""Of `figures`, those that a line about a certificate names."""
 
 
 def path_of(output_dir: Path, score_set_id: str) -> Path:
@@ -99,31 +103,70 @@ def path_of(output_dir: Path, score_set_id: str) -> Path:
 def certificate_of(output_dir: Path, score_set_id: str) -> dict[str, Any] | None:
     """The certificate of a score set; None if there is none, or only one of another suite, which counts no more.
 
-    Raises MachineError for a file that is no certificate.
+    Raises UserError for a file that is no certificate.
     """
-    path = path_of(output_dir, score_set_id)
+    name = path_of(output_dir, score_set_id).name
     try:
-        content = json.loads(path.read_bytes())
-        schema_version, suite, key = content["schema_version"], content["suite"], content["key"]
+        content = read(Folder(output_dir / FOLDER), name, _check)
     except FileNotFoundError:
         return None
+    current = (SCHEMA_VERSION, SUITE, score_set_id)
+    return content if (content["schema_version"], content["suite"], content["key"]) == current else None
+
+
+def read(folder: Folder, name: str, check: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
+    """A certificate as it was kept, and `is_own`: whether this user made it here (its seal fits).
+
+    folder  may be a stranger's; nothing in it is waited for, or followed elsewhere
+    check   raises ValueError, KeyError, TypeError or IndexError for what reports could not show
+
+    Raises FileNotFoundError, and UserError for what is no certificate.
+    """
+    path = folder.root / name
+    try:
+        content = dict(from_json(folder.read(name, MAX_BYTES)))
+        seal = content.pop("seal", "")
+        check(content)
+        return content | {"is_own": is_sealed(content, seal)}
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
-    is_current = (schema_version, suite, key) == (SCHEMA_VERSION, SUITE, score_set_id)
-    return dict(content) if is_current else None
+
+
+def _check(content: Mapping[str, Any]) -> None:
+    """Raises for what reports could not show."""
+    schema_version, suite, key = content["schema_version"], content["suite"], content["key"]
+    if (schema_version, suite) != (SCHEMA_VERSION, SUITE) or not isinstance(key, str):
+        return  # it counts no more
+    figures = [check["value"] for check in content["checks"]]
+    figures += [content["figures"][name] for name in FIGURES] if content["verdict"] == CERTIFIED else []
+    if not all(figure is None or isinstance(figure, int | float) for figure in figures):
+        raise ValueError("its figures are no numbers")
+    texts = [check[name] for check in content["checks"] for name in ("name", "status", "metric", "required")]
+    if not all(isinstance(text, str) for text in [content["verdict"], *texts]):
+        raise ValueError("its verdict and its checks are no texts")
+    if not all(isinstance(content[name], int | float) for name in ("num_samples", "created_at")):
+        raise ValueError("it does not say of how many samples and of when it is")
+
+
+def kept(content: Mapping[str, object]) -> bytes:
+    """What is written of a certificate: JSON, with the seal of who made it."""
+    plain = json.loads(json.dumps(content, allow_nan=False))
+    text = json.dumps({**plain, "seal": seal_of(plain)}, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write(output_dir: Path, certificate: Mapping[str, object], answers: Iterable[Mapping[str, object]]) -> Path:
     """The path of the certificate, which is now on disk; the answers, one line each, are in the .jsonl beside it."""
     path = path_of(output_dir, str(certificate["key"]))
     lines = "".join(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n" for answer in answers)
-    text = json.dumps(certificate, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path.with_suffix(".jsonl"), lines.encode("utf-8", "backslashreplace"))
-        write_atomic(path, text.encode("utf-8", "backslashreplace"))
+        write_atomic(path, kept(certificate))
     except OSError as error:
         raise MachineError(f"{path}: cannot be written: {error.strerror or error}") from error
     return path

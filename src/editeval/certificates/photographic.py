@@ -15,14 +15,13 @@ unscored     {reason: number of pairs}
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED, certificate_of
+from editeval.certificates.certificate import CERTIFIED, FOLDER, NOT_CERTIFIED, certificate_of, kept, read
 from editeval.certificates.checks import FAILED, MIN_COVERAGE, NOT_MEASURED, PASSED, Finding
 from editeval.certificates.human_agreement import (
     ALL,
@@ -38,12 +37,11 @@ from editeval.certificates.human_agreement import (
     whole_groups_of,
 )
 from editeval.errors import MachineError
-from editeval.files import Folder, from_json, write_atomic
+from editeval.files import Folder, write_atomic
 from editeval.stats import agreement
 
 SCHEMA_VERSION = 1
 KIND = "photographic"
-MAX_BYTES = 16 << 20
 MIN_PAIRS = 30
 """With fewer pairs a judge is not certified, whatever it says of them."""
 
@@ -143,17 +141,9 @@ def photographic_of(output_dir: Path, score_set_id: str) -> list[dict[str, Any]]
     for name in names:
         if not (name.startswith(f"{score_set_id}.") and name.endswith(".json") and name.count(".") > 1):
             continue
-        path = output_dir / FOLDER / name
-        try:
-            content = from_json(folder.read(name, MAX_BYTES))
-            is_current = (content["schema_version"], content["kind"]) == (SCHEMA_VERSION, KIND)
-            if is_current and content["key"] == score_set_id:
-                _check(content)
-                found.append(dict(content))
-        except OSError as error:
-            raise MachineError(f"{path}: cannot be read: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise MachineError(f"{path}: not a certificate: {error}; delete it, or make it again") from error
+        content = read(folder, name, _check)
+        if (content["schema_version"], content["kind"], content["key"]) == (SCHEMA_VERSION, KIND, score_set_id):
+            found.append(content)
     return found
 
 
@@ -165,6 +155,8 @@ def certificates_in(output_dir: Path, ids: Sequence[str]) -> tuple[dict[str, Any
 
 def _check(content: Mapping[str, Any]) -> None:
     """Raises for what reports could not show."""
+    if (content["schema_version"], content["kind"], bool(content["key"])) != (SCHEMA_VERSION, KIND, True):
+        return  # it counts no more
     main, coverage = content["checks"][0], content["checks"][-1]
     counts = coverage["num_compared"], coverage["num_asked"], content["data"]["num_used"]
     figures = [main[name] for name in ("value", "low", "high")]
@@ -180,10 +172,9 @@ def write_photographic(output_dir: Path, certificate: Mapping[str, Any]) -> Path
     """The path of the certificate, which is now on disk."""
     data = certificate["data"]
     path = photographic_path(output_dir, certificate["key"], data["name"], data["digest"])
-    text = json.dumps(certificate, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, text.encode("utf-8", "backslashreplace"))
+        write_atomic(path, kept(certificate))
     except OSError as error:
         raise MachineError(f"{path}: cannot be written: {error.strerror or error}") from error
     return path

@@ -15,10 +15,10 @@ from editeval import files
 from editeval.certificates.photographic import certificates_in
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
+from editeval.reports.badge import certificate_warnings
 from editeval.reports.data import MACRO, MICRO, JsonObject
 from editeval.reports.format import group_title, subset_line
-from editeval.reports.hub_folder import push, write_folder
-from editeval.reports.judge_trust import certificate_warnings
+from editeval.reports.hub_folder import push, write_eval_results, write_folder
 from editeval.reports.junit import write_junit
 from editeval.reports.tables import (
     SEED_COLUMNS,
@@ -55,6 +55,7 @@ NAMES = {
     "junit": "junit.xml",
     "vega": "chart.vl.json",
     "hf": "hf",
+    "eval-results": "eval_results.yaml",
     "archive": "",  # beside the run directory
 }
 STDOUT = "-"
@@ -77,6 +78,8 @@ def export(options: argparse.Namespace) -> int:
         path = directories[0].parent / f"{directories[0].name}.tar"
     if options.push and to != "hf":
         raise ConfigError(f"--push: only with --to hf, got --to {to}")
+    if bool(options.task) != (to == "eval-results"):
+        raise ConfigError(f"--task OWNER/NAME:TASK_ID: goes with --to eval-results, got --to {to}")
     if to == "hf":
         return _hf(directories[0], path, output == STDOUT, options.push)
     if to in _BINARY:
@@ -86,7 +89,10 @@ def export(options: argparse.Namespace) -> int:
             _BINARY[to](store, file)
     else:
         with _opened(output, path) as out:
-            _WRITERS[to](directories, out, options.allow_code)
+            if to == "eval-results":
+                write_eval_results(_report(directories[0]), options.task, out)
+            else:
+                _WRITERS[to](directories, out, options.allow_code)
     if output != STDOUT:
         sys.stdout.write(f"{path}\n")
     return 0

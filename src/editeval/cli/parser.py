@@ -28,7 +28,7 @@ from editeval.cli.flags import (
 from editeval.cli.parser_decisions import add_comparisons, add_reliability
 from editeval.config.ready import located
 
-EXPORTS = ("csv", "parquet", "md", "tex", "trace", "junit", "vega", "hf", "archive")
+EXPORTS = ("csv", "parquet", "md", "tex", "trace", "junit", "vega", "hf", "eval-results", "archive")
 PEOPLE = (
     *("editreward_bench", "tiger_editreward_bench", "mmrb2", "editreward_compass", "imagenhub", "vcreward"),
     "own",
@@ -206,6 +206,7 @@ def _add_looks(commands: Commands[Parser]) -> None:
         flag("runs", nargs="*", default=["latest"], metavar="RUN", help="several only with --to tex"),
         flag("--to", required=True, choices=EXPORTS),
         flag("--output", metavar="PATH", help="default: in the run directory; - is stdout"),
+        flag("--task", metavar="OWNER/NAME:ID", help="with --to eval-results: a benchmark of the Hub and a task of it"),
         flag("--push", metavar="OWNER/NAME", help="with --to hf: also to this data set of the Hub, private if new"),
         RUNS_IN,
         switch("--allow-code", "for md: a `type` that is a file or module may be run"),

@@ -8,6 +8,7 @@ terminal, remembered in `trusted.json` for exactly what was listed. docs/securit
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -169,6 +170,10 @@ def _type(section: str, settings: Settings) -> Iterator[Effect]:
         yield Effect("executes", key, subject, settings.where.get(key, key), plugins.stranger(subject))
 
 
+_OF_METRICS = {"clip_model": "clip_", "dino_model": "dino"}  # metrics that a model is loaded for
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+
+
 def _execution(section: str, execution: Mapping[str, object], settings: Settings) -> Iterator[Effect]:
     python, address = execution.get("python"), execution.get("ray_address")
     is_remote = execution.get("backend") == "ray"
@@ -196,14 +201,17 @@ def _model(section: str, params: Mapping[str, object], settings: Settings) -> It
         keys = [f"{section}.params.{name}" for name in ("trust_remote_code", "model_name", "revision")]
         subject = f"Python of the checkpoint {model}, revision {revision}"
         yield _effect(settings, "executes", subject, f"runs {subject}", *keys)
-    others = [(name, params.get(name)) for name in ("base_model", "clip_model", "dino_model")]
+    metrics = [str(metric) for metric in _list(params.get("metrics"))]
+    used = {name: any(metric.startswith(word) for metric in metrics) for name, word in _OF_METRICS.items()}
+    others = [(name, params.get(name)) for name in ("base_model", *used) if used.get(name, True) or not metrics]
     named = [("model_name", model), *others, ("adapter", adapter)]
     named += [("lora", _mapping(one).get("path")) for one in _list(lora)]
     for name, model in [(name, model) for name, model in named if isinstance(model, str) and model]:
         pickle, key, path = _pickle_of(model), f"{section}.params.{name}", _path(model)
         is_here = path is not None and path.exists()
-        subject = model if is_here else f"the Hugging Face Hub for {model}"
-        yield _effect(settings, "reads" if is_here else "contacts", subject, "", key)
+        is_read = is_here or not _HUB_ID.fullmatch(model)
+        subject = model if is_read else f"the Hugging Face Hub for {model}"
+        yield _effect(settings, "reads" if is_read else "contacts", subject, "", key)
         if pickle:
             why = f"reads {pickle}, a pickle, which can run code; convert the weights to safetensors"
             yield _effect(settings, "executes", pickle, why, key)

@@ -12,19 +12,29 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from editeval.errors import MachineError
 from editeval.types import HubModel
 
 ANSWER_S = 3.0
 """How long the Hub may take to say that it has a model."""
+ANSWER_TOTAL_S = 60
+"""How long the whole of what it says about a repository may take, and each pause of a connection."""
+ANSWER_BYTES = 64 << 20
+"""How large that may be: the list of a million files."""
 GIB = 2**30
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_LEADS_OUT = re.compile(r"\.\./|\.\.$|^/|\\|\0|\"/|/\"?$")
+_KERNEL_KEYS = ("attn_implementation", "experts_implementation")  # also with underscores in front, and words behind
 
 
 def command(python: str, model: HubModel) -> list[str]:
@@ -48,13 +58,81 @@ def refusal(model: HubModel, error: BaseException) -> str:
     return ""
 
 
+@cache
+def guard() -> None:
+    """From now on the Hub's client of this process ends an answer that is too large, too slow, or that leads elsewhere.
+
+    The client (huggingface_hub 1.33 and 2.4) has no limit of size or time for what is said of a repository, and makes
+    paths in its cache of the commit and the ETag that a server names, with any `../` in them. A server that HF_ENDPOINT
+    names may be anybody's. Not covered: how large files are, which is for the disk. Does nothing without the client.
+    """
+    with suppress(ImportError):
+        import huggingface_hub  # type: ignore[import-not-found]
+        from huggingface_hub.utils import _http  # type: ignore[import-not-found]
+
+        def client() -> Any:
+            made = _http.default_client_factory()
+            before, behind = (made.event_hooks[name] for name in ("request", "response"))
+            made.event_hooks = {"request": [*before, _limit], "response": [*behind, _check_answer]}
+            return made
+
+        huggingface_hub.set_client_factory(client)
+
+
+def _limit(request: Any) -> None:
+    """No request waits for ever: the client itself asks for that, so that no default of it would help."""
+    given = request.extensions.get("timeout") or {}
+    limits = {name: given.get(name) or ANSWER_TOTAL_S for name in ("connect", "read", "write", "pool")}
+    request.extensions = {**request.extensions, "timeout": limits}
+
+
+def _check_answer(response: Any) -> None:
+    """Raises MachineError for an answer of the Hub that is none; called before its body is read, which it may do."""
+    names = [response.headers.get("X-Repo-Commit", "")]
+    if response.request.method == "HEAD":
+        names += [response.headers.get(name, "") for name in ("ETag", "X-Linked-Etag")]
+    if "/api/" in (path := response.request.url.path) and "/resolve" not in path:
+        body, ends_at = bytearray(), time.monotonic() + ANSWER_TOTAL_S
+        for part in response.iter_bytes():
+            body += part
+            if len(body) > ANSWER_BYTES or time.monotonic() > ends_at:
+                why = f"more than {ANSWER_BYTES >> 20} MiB" if len(body) > ANSWER_BYTES else f"{ANSWER_TOTAL_S} s"
+                raise MachineError(f"the Hub's answer about {path} takes {why}; check HF_ENDPOINT, or try again")
+        response._content = bytes(body)  # what `read` leaves behind
+        try:
+            said = json.loads(body) if response.is_success and body else {}
+        except (ValueError, RecursionError) as error:
+            raise MachineError(f"the Hub's answer about {path} cannot be read: {error}; check HF_ENDPOINT") from error
+        names += [str(said.get("sha") or "")] if isinstance(said, dict) else []
+    if odd := next((name for name in names if _LEADS_OUT.search(name) or len(name) > 1000), ""):
+        raise MachineError(f"the Hub names a version {odd[:60]!r}, which leads out of its cache; check HF_ENDPOINT")
+
+
+def kernel_in(config: object) -> str:
+    """The repository of the Hub whose code the configuration of a checkpoint asks to run; empty if it names none.
+
+    transformers takes `attn_implementation` and its like from config.json. A name with a slash is a kernel there: with
+    the package kernels installed, it is downloaded and imported whoever wrote it (5.2), or from some owners (5.23).
+    """
+    left = [config]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            named = [below for key, below in value.items() if str(key).strip("_").startswith(_KERNEL_KEYS)]
+            names = [name for one in named for name in (one.values() if isinstance(one, dict) else [one])]
+            if found := next((name for name in names if isinstance(name, str) and "/" in name), ""):
+                return found
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return ""
+
+
 def client_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """`others`, and what the Hub's client raises for a refusal or a connection that ends, if it is installed.
 
     Of which library that is, the client's version decides.
     """
     try:
-        from huggingface_hub import errors  # type: ignore[import-not-found]
+        from huggingface_hub import errors
     except ImportError:
         return others
     raised = errors.HfHubHTTPError.__mro__
@@ -67,6 +145,7 @@ def problem_of(model: HubModel) -> str:
         import huggingface_hub
     except ImportError:
         return f"{model.name} is no folder, and {sys.executable} has no huggingface_hub to get it; install it there"
+    guard()
     if is_cached(model):
         return ""
     if huggingface_hub.constants.HF_HUB_OFFLINE:

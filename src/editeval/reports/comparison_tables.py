@@ -184,11 +184,16 @@ def _run_rows(document: JsonObject) -> list[list[str]]:
             printable(run["name"]),
             fixed(run["mean"]),
             _interval(run),
-            f"{run['num_scored']}/{run['num_samples']}",
+            f"{run['num_scored']}/{run['num_samples']}{_of_seeds(run)}",
             _place(run),
         ]
         for run in document["runs"]
     ]
+
+
+def _of_seeds(run: JsonObject) -> str:
+    num_seeds = run.get("num_seeds", 1)
+    return f", {num_seeds} seeds" if num_seeds > 1 else ""
 
 
 def _row(pair: JsonObject, one: JsonObject) -> list[str]:

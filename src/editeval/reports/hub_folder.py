@@ -1,15 +1,22 @@
-"""A run as a data set folder for the Hugging Face Hub: edits with their scores, and results as the Hub reads them."""
+"""A run for the Hugging Face Hub: a data set folder of edits with their scores, and results as the Hub reads them.
+
+Results have two forms: `model-index` in a card, and files of `.eval_results/` in the model's repository, after
+https://github.com/huggingface/hub-docs/blob/main/eval_results.yaml (read on 2026-11-30, as of 2026-08-22).
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
-from editeval.errors import MachineError
+from editeval.errors import ConfigError, MachineError
 from editeval.machine.hub import client_errors
-from editeval.reports.data import MACRO, JsonObject, scored_value
+from editeval.reports.data import INVALID, INVALID_JUDGE, MACRO, JsonObject, scored_value
 from editeval.store.records import SampleRow
 from editeval.text import as_yaml, printable
 
@@ -62,6 +69,50 @@ def results(report: JsonObject) -> list[dict[str, object]]:
             }
         )
     return found
+
+
+def write_eval_results(report: JsonObject, task: str, out: TextIO) -> None:
+    """A list of one result, of the benchmark and task that `task` names: OWNER/NAME:TASK_ID.
+
+    The value is the authors' number where the run is official and has one, else the headline's mean over categories;
+    the notes say which. Raises ConfigError where there is no number to quote.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+:\S+", task):
+        raise ConfigError(f"--task: must be OWNER/NAME:TASK_ID, a benchmark of the Hub and a task of it, got {task!r}")
+    run, metric = report["run"], report["headline_metric"]
+    of_headline = [one for one in report["summaries"] if one["metric"] == metric and one["category"] == MACRO]
+    mean = next((one for one in of_headline if one["mean"] is not None), None)
+    lacks = "" if mean else "it has no scores"
+    lacks = lacks or ("it is a part of the benchmark" if report["subset"] else "")
+    lacks = lacks or (f"it is {report['badge']}" if report["badge"] in (INVALID, INVALID_JUDGE) else "")
+    lacks = lacks or ("" if report["coverage"]["is_headline"] else "too few of its samples have a score")
+    if mean is None or lacks:
+        raise ConfigError(f"{run['name']}: no result for the Hub: {lacks}")
+    value, said = _official(run.get("official_claim") or {}) or (mean["mean"], _macro(report, mean))
+    judges = ", ".join(dict.fromkeys(f"{one['judge']} {one['protocol']}".strip() for one in run["judgings"][:1]))
+    notes = f"editeval; {said}; judge {judges}"
+    dataset, _, task_id = task.partition(":")
+    date = datetime.fromtimestamp(run["created_at"], UTC).strftime("%Y-%m-%d")
+    result = {"dataset": {"id": dataset, "task_id": task_id}, "value": value, "date": date, "notes": printable(notes)}
+    out.write(as_yaml([result], width=10_000))
+
+
+def _official(claim: JsonObject) -> tuple[float, str] | None:
+    """The authors' number and the line about it; None if the run is not official, or has one for each language."""
+    numbers = claim.get("numbers") or []
+    main = [one for one in numbers if one["name"] == numbers[0]["name"] and one["value"] is not None]
+    if not claim.get("is_official") or len(main) != 1:
+        return None
+    return main[0]["value"], claim["lines"][0]
+
+
+def _macro(report: JsonObject, mean: JsonObject) -> str:
+    claim = report["run"].get("official_claim") or {}
+    interval = "" if mean["ci_low"] is None else f", 95 % interval {mean['ci_low']:.4g} to {mean['ci_high']:.4g}"
+    counts = f"{mean['num_scored']} of {mean['num_samples']} samples"
+    differs = "; ".join(claim.get("lines", ()))
+    what = f"mean over categories of {mean['metric']}{interval}, {counts}"
+    return f"{what}; {differs}" if differs else what
 
 
 def _card(report: JsonObject) -> str:

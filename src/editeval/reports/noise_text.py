@@ -19,7 +19,8 @@ def plan_lines(plan: JsonObject) -> Iterator[str]:
     spread, wanted, needed, names = plan["spread"], plan["wanted"], plan["needed"], list(map(printable, plan["pilots"]))
     metric = f"{printable(plan['scale']['name'])} ({Metric(**plan['scale']).range})"
     counted = f"{spread['num']:,} samples, {spread['num_clusters']:,} source images"
-    yield f"Pilot: {' and '.join(names)}, {metric}: {counted}"
+    seeds = f", {plan['num_seeds']} seeds for each sample" if plan["num_seeds"] > 1 else ""
+    yield f"Pilot: {' and '.join(names)}, {metric}: {counted}{seeds}"
     sd = f"SD {_significant(spread['sd'])} ({_significant(spread['low'])} to {_significant(spread['high'])})"
     yield f"Difference of two models on one sample: {sd}, design effect of source images {fixed(spread['effect'])}"
     if needed:
@@ -33,7 +34,8 @@ def plan_lines(plan: JsonObject) -> Iterator[str]:
         found += "" if one["difference"] is None else f"{ends[0]} ({ends[1]} to {ends[2]})"
         yield f"{one['num']:,} samples find {found}"
     many = "" if wanted["comparisons"] == 1 else f" / {wanted['comparisons']} comparisons (first step of Holm)"
-    yield f"To find: p below 0.05{many}, in {share(wanted['power'])} of such runs; as many samples per source image."
+    as_many = f"as many samples per source image{seeds}"
+    yield f"To find: p below 0.05{many}, in {share(wanted['power'])} of such runs; {as_many}."
     if len(names) == 1:
         yield _ASSUMED.format(wanted["correlation"] or 0.0)
     yield f"In brackets: what the spread leaves open, an estimate from {spread['num']:,} samples (95 %, if normal)."
@@ -61,7 +63,7 @@ _SOURCES = {"samples": "samples", "seeds": "seeds of the editor", "draws": "repe
 
 def noise_cost_lines(plan: JsonObject) -> Iterator[str]:
     """What will be made, and where."""
-    edits = (plan["seeds"] - 1) * plan["num"]
+    edits = plan["edits"]
     took = f" (about {duration(edits * plan['edit_s'])} of one device)" if edits else ""
     judged = plan["seeds"] * plan["draws"] * plan["num"]
     yield f"{plan['num']} samples, {plan['seeds']} seeds, {plan['draws']} judgements of each edit"

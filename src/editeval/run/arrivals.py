@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from editeval.errors import MachineError
 
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library itself
+MAX_FILES = 20_000  # of a checkpoint; a link to the root of a disk has more
 UNFINISHED = (".tmp", ".part", ".partial", ".incomplete", ".lock")  # how files end that are still being written
 _WEIGHTS = ".safetensors"
 _Signature = tuple[tuple[str, int, int], ...]
@@ -17,7 +21,7 @@ _Signature = tuple[tuple[str, int, int], ...]
 
 def natural(text: str) -> list[tuple[int, int | str]]:
     """A sort key: `step-900` before `step-1000`."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
 class Arrivals:
@@ -39,7 +43,7 @@ class Arrivals:
         """Those besides `taken` that are complete now and have not changed since the last look, in natural order."""
         now: dict[Path, _Signature] = {}
         found, self.waiting = [], {}
-        known = {path.resolve() for path in taken}
+        known = set(map(os.path.realpath, taken))
         try:
             candidates = sorted(self._candidates(), key=lambda one: natural(one.name))
         except OSError as error:  # it may come back
@@ -48,13 +52,13 @@ class Arrivals:
         for path in candidates:
             try:
                 now[path] = tuple((str(file), *_written(file)) for file in _files(path))
-                if path.resolve() in known:
+                if os.path.realpath(path) in known:
                     if self._taken.get(path, now[path]) != now[path]:
                         self.waiting[path] = "it has changed since it was taken; the same command takes it as it is now"
                     continue
                 why = "it is still being written" if now[path] != self._before.get(path) else incomplete(path)
             except OSError:
-                if path.resolve() in known:
+                if os.path.realpath(path) in known:
                     continue
                 why = "it is still being written"  # a file has gone meanwhile
             if why:
@@ -68,15 +72,19 @@ class Arrivals:
     def _candidates(self) -> Iterator[Path]:
         for path in self._folder.iterdir():
             if path.is_dir() and not path.name.startswith("."):
-                if any(file.suffix == _WEIGHTS for file in _files(path)):
-                    yield path
-            elif path.suffix == _WEIGHTS:
+                with suppress(OSError):  # one that cannot be read, or from which a file has gone meanwhile
+                    if any(file.suffix == _WEIGHTS for file in _files(path)):
+                        yield path
+            elif path.suffix == _WEIGHTS and path.is_file():  # no pipe: opening one waits for its writer
                 yield path
 
 
 def incomplete(path: Path) -> str:
     """What is missing of the checkpoint (a folder, or one weights file); empty if nothing is."""
-    for file in _files(path):
+    files = _files(path)
+    if len(files) > MAX_FILES:
+        return f"has more than {MAX_FILES} files, too many for a model"
+    for file in files:
         if file.suffix in UNFINISHED:
             return f"{file.name} is not finished"
         if file.suffix == _WEIGHTS and (why := _cut(file)):
@@ -87,7 +95,8 @@ def incomplete(path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else iter((path,))
+    return sorted(islice(found, MAX_FILES + 1))
 
 
 def _written(file: Path) -> tuple[int, int]:
@@ -114,8 +123,10 @@ def _cut(file: Path) -> str:
 def _absent(file: Path) -> str:
     """Why an index is not whole: it names a shard that is not there."""
     try:
-        shards = set(json.loads(file.read_bytes())["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError):
+        if file.stat().st_size > MAX_HEADER:
+            return "is too large to be a list of shards"
+        shards = set(map(str, json.loads(file.read_bytes())["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "cannot be read"
-    missing = sorted(name for name in shards if not (file.parent / str(name)).is_file())
+    missing = sorted(name for name in shards if not (file.parent / name).is_file())
     return f"lists {missing[0]}, which is not there" if missing else ""

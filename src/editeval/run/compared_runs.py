@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.errors import ConfigError, UserError
+from editeval.reports.badge import CERTIFIED
 from editeval.reports.data import MICRO, JsonObject
-from editeval.reports.judge_trust import CERTIFIED
 from editeval.run import results
 from editeval.run.index import has_failed_judge, model_of, name_of
 from editeval.run.plan import hash_of
@@ -53,6 +53,15 @@ class RunScores:
         kept = {key: one for key, one in self.scored.items() if key in keys}
         return replace(self, scored=kept, planted=self.planted if len(kept) == len(self.scored) else None)
 
+    @property
+    def num_seeds(self) -> int:
+        """Edits of each sample."""
+        return max((one.seed_index for one in self.scored.values()), default=1)
+
+    def samples(self) -> set[str]:
+        """Ids of those that it edits."""
+        return {one.sample for one in self.scored.values()}
+
     def categories(self) -> list[str]:
         """In the order of the benchmark."""
         return list(dict.fromkeys(one.category for one in self.scored.values()))
@@ -68,6 +77,7 @@ class RunScores:
             "directory": str(self.directory),
             "model": self.model,
             "num_samples": whole.num_samples,
+            "num_seeds": self.num_seeds,
             "num_scored": whole.num_scored,
             "coverage": whole.coverage,
             "mean": whole.mean,
@@ -143,10 +153,24 @@ def comparable(runs: Sequence[RunScores]) -> list[RunScores]:
     return [run.only(run.scored.keys() - without) for run in runs] if without else runs
 
 
+def of_common_seeds(runs: Sequence[RunScores]) -> tuple[list[RunScores], list[str]]:
+    """(the runs with those seeds of each sample that all have, in words what was left out)."""
+    least = min(run.num_seeds for run in runs)
+    told = [f"{run.name} has {run.num_seeds} seeds for each sample" for run in runs if run.num_seeds > least]
+    kept = [
+        run.only([key for key, one in run.scored.items() if one.seed_index <= least]) if run.num_seeds > least else run
+        for run in runs
+    ]
+    return kept, [f"{one}; {'the first' if least == 1 else f'{least}'} of them counts" for one in told]
+
+
 def scored_of(rows: Iterable[SampleRow], label: str) -> dict[Hashable, Scored]:
     """The scores of a metric by (id, instruction), without the samples that do not have it."""
     return {
-        (row.id, row.instruction): Scored(row.cluster, results.value_of(row, label), row.category)
+        (row.id, row.instruction): Scored(
+            *(row.cluster, results.value_of(row, label), row.category),
+            *(row.sample, row.seed_index),
+        )
         for row in rows
         if results.state_of(row, label) != "not_applicable"
     }
@@ -192,7 +216,9 @@ def differences(first: RunScores, second: RunScores) -> Iterator[str]:
     if first.benchmark != second.benchmark:
         yield "are runs of different benchmarks or data"
     mine, theirs = first.scored.keys(), second.scored.keys()
-    if mine != theirs:
+    if first.num_seeds != second.num_seeds and first.samples() == second.samples():
+        yield f"have {first.num_seeds} and {second.num_seeds} seeds for each sample"
+    elif mine != theirs:
         yield f"cover different samples ({len(mine)} and {len(theirs)}, {len(mine & theirs)} in common)"
     if changed := other_sources(first, second):
         yield f"edited different source images of {len(changed)} of the samples that both have"

@@ -18,6 +18,7 @@ from editeval.run.compared_runs import (
     comparable,
     differences,
     headline_scale,
+    of_common_seeds,
     other_sources,
     read_scores,
     scored_of,
@@ -56,8 +57,8 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
     if not 2 <= len(places) <= MAX_RUNS:
         what = "takes two runs or more" if len(places) < 2 else f"takes at most {MAX_RUNS} runs at once"
         raise ConfigError(f"compare {what}, got {len(places)}")
-    runs = comparable([read_scores(directory, plan.metric) for directory in places])
-    remarks = _fitting(runs, plan)
+    runs, remarks = of_common_seeds(comparable([read_scores(directory, plan.metric) for directory in places]))
+    remarks += _fitting(runs, plan)
     letters = {run.name: _letter(number) for number, run in enumerate(runs)}
     base = next((run for run in runs if run.directory == plan.baseline), None)
     pairs = [(run, base) for run in runs if run is not base] if base else list(combinations(runs, 2))

@@ -41,7 +41,7 @@ def gate(first: Path, second: Path, margin: str, has_pixels: bool = True) -> Jso
         allowed = margin_of(margin, metric)
         rows, others = _rows(a), _rows(b)
         pairs = [
-            GatePair(one.cluster, one.value, runs[1].scored[key].value, has_failed=others[key].status == "failed")
+            GatePair(one.cluster, one.value, runs[1].scored[key].value, others[key].status == "failed", one.sample)
             for key, one in runs[0].scored.items()
         ]
         verdict = noninferiority.judge(pairs, metric, allowed)

@@ -132,6 +132,7 @@ def _table(runs: Sequence[_Run], left_out: list[JsonObject]) -> dict[str, object
         "benchmark_id": entry.benchmark_id,
         "subset": asdict(entry.subset) if entry.subset else None,
         "num_samples": entry.num_samples,
+        "num_seeds": entry.num_seeds,
         "judge": entry.judge,
         "protocol": entry.protocol,
         "score_set": entry.score_set,
@@ -196,7 +197,8 @@ def _apart(one: _Run, main: _Run) -> Message | None:
 
 def _part(entry: RunEntry) -> str:
     of = f" of {entry.subset.of}" if entry.subset else ""
-    return f"{entry.num_samples}{of}"
+    seeds = f" x {entry.num_seeds} seeds" if entry.num_seeds > 1 else ""
+    return f"{entry.num_samples // entry.num_seeds}{of}{seeds}"
 
 
 def _judged(entry: RunEntry) -> str:

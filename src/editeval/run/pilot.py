@@ -10,7 +10,7 @@ from pathlib import Path
 from editeval.errors import UserError
 from editeval.run import results
 from editeval.run.results import ShownScoreSet
-from editeval.stats import power
+from editeval.stats import intervals, power
 from editeval.stats.intervals import Clusters
 from editeval.stats.power import Spread
 from editeval.store import queries
@@ -18,8 +18,8 @@ from editeval.store.run_store import RunStore
 from editeval.text import one_line
 from editeval.types import Metric
 
-BySample = Mapping[Hashable, tuple[str, float]]
-"""(cluster, headline score) by id and instruction."""
+ByEdit = Mapping[Hashable, tuple[str, str, float]]
+"""(cluster, sample, headline score) by id and instruction."""
 MIN_NUM = 10  # samples of a pilot; on fewer the spread is not known within a factor of two
 
 
@@ -80,6 +80,7 @@ class SampleForecast:
     wanted: Wanted
     spread: Spread
     num_benchmark: int  # samples that the pilot's benchmark has
+    num_seeds: int  # edits of each sample, in the pilot as in what is planned
     needed: Needed | None
     shows: tuple[Shows, ...]
 
@@ -92,12 +93,11 @@ def planned(directories: list[Path], wanted: Wanted) -> SampleForecast:
         raise UserError("--correlation: two pilots show how their scores go together; leave it out")
     read = [_read(directory) for directory in directories]
     names = tuple(directory.name for directory in directories)
-    shown, scale, first, num_benchmark, benchmark = read[0]
-    clusters: dict[str, list[float]] = {}
+    shown, scale, first, num_benchmark, benchmark, _ = read[0]
+    num_seeds = min(one[5] for one in read)
     if len(read) == 1:
         what = f"{names[0]}: its scores"
-        for cluster, value in first.values():
-            clusters.setdefault(cluster, []).append(value)
+        clusters = intervals.by_cluster(first.values())
     else:
         what = f"{names[0]} and {names[1]}: the differences of their scores"
         if shown.id != read[1][0].id:
@@ -105,14 +105,17 @@ def planned(directories: list[Path], wanted: Wanted) -> SampleForecast:
             raise UserError(one_line(f"{told}; `editeval report RUN --scores NAME` shows the same judge's of both"))
         if read[1][4] != benchmark:
             raise UserError(f"--pilot {names[0]} and {names[1]}: are of different benchmarks, or of one that changed")
-        for key in first.keys() & read[1][2].keys():
-            cluster, value = first[key]
-            clusters.setdefault(cluster, []).append(value - read[1][2][key][1])
+        second = read[1][2]
+        clusters = intervals.by_cluster(
+            (cluster, sample, value - second[key][2])
+            for key, (cluster, sample, value) in first.items()
+            if key in second
+        )
     spread = _spread(what, clusters)
     if len(read) == 1:
         spread = spread.times(math.sqrt(2 * (1 - (wanted.correlation or 0.0))))
     shows = _shows(spread, wanted, num_benchmark)
-    return SampleForecast(names, scale, wanted, spread, num_benchmark, _needed(spread, wanted), shows)
+    return SampleForecast(names, scale, wanted, spread, num_benchmark, num_seeds, _needed(spread, wanted), shows)
 
 
 def _spread(what: str, clusters: Clusters) -> Spread:
@@ -144,8 +147,8 @@ def _shows(spread: Spread, wanted: Wanted, num_benchmark: int) -> tuple[Shows, .
     return tuple(found)
 
 
-def _read(directory: Path) -> tuple[ShownScoreSet, Metric, BySample, int, object]:
-    """What it shows, the scale of its headline, the scores, how many samples its benchmark has, and which it is."""
+def _read(directory: Path) -> tuple[ShownScoreSet, Metric, ByEdit, int, object, int]:
+    """What it shows, the scale of its headline, scores, samples of its benchmark, which that is, edits of a sample."""
     with RunStore.read(directory) as store:
         shown = results.shown(store)[:1]
         if not shown:
@@ -158,10 +161,11 @@ def _read(directory: Path) -> tuple[ShownScoreSet, Metric, BySample, int, object
         label = results.labels(shown)[0]
         scale = results.scales(store, shown).get(label, Metric(label))
         rows = list(results.rows(store, shown))
-        known: dict[Hashable, tuple[str, float | None]] = {
-            (row.id, row.instruction): (row.cluster, results.value_of(row, label)) for row in rows
+        scores: ByEdit = {
+            (row.id, row.instruction): (row.cluster, row.sample, value)
+            for row in rows
+            if (value := results.value_of(row, label)) is not None
         }
-        subset = queries.subset(store)
-        scores: BySample = {key: (cluster, value) for key, (cluster, value) in known.items() if value is not None}
-        size = subset.of if subset else len(rows)
-        return shown[0], scale, scores, size, store.manifest["identity"].get("benchmark")
+        subset, num_seeds = queries.subset(store), queries.num_seeds(store)
+        size = subset.of if subset else sum(not row.repeat_of for row in rows)
+        return shown[0], scale, scores, size, store.manifest["identity"].get("benchmark"), num_seeds

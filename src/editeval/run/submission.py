@@ -48,7 +48,8 @@ _OF_REPORT = (
 )
 _OF_RUN = (
     *("id", "name", "model", "created_at", "editor", "judge", "judging_id", "judgings", "benchmark", "num_samples"),
-    *("subset", "languages", "subsets", "num_in_run", "official", "official_claim", "equated", "planted", "controls"),
+    *("num_seeds", "num_distinct", "subset", "languages", "subsets", "num_in_run"),
+    *("official", "official_claim", "equated", "planted", "controls"),
 )
 
 
@@ -310,8 +311,7 @@ def _headline(whole: Summary) -> str:
         return f"{whole.metric}: nothing is scored"
     low, high = whole.ci_low, whole.ci_high
     interval = "none" if low is None or high is None else f"{low:.6g} to {high:.6g}"
-    counts = f"{whole.num_scored}/{whole.num_samples} scored"
-    return f"{whole.metric} {whole.mean:.6g}, 95 % interval {interval}, {counts}"
+    return f"{whole.metric} {whole.mean:.6g}, 95 % interval {interval}, {whole.num_scored}/{whole.num_samples} scored"
 
 
 # -- texts ---------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from editeval.run.pipeline import planned, work
 from editeval.run.plan import Plan
 from editeval.run.prepare import recorded_so_far
 from editeval.run.scheduler import Interrupt, KeptWorkers, Phase
+from editeval.run.selection import num_distinct
 from editeval.stats.checkpoints import ALPHA, is_worse
 from editeval.stats.compare import Scored
 from editeval.store import directories
@@ -141,7 +142,7 @@ class Sweep:
             return plan
         chosen = self._part(plan, share)
         how = "whole source images in random order, by `editeval sweep --stop-early`"
-        return replace(plan, samples=chosen, subset=Subset(len(chosen), len(plan.samples), how))
+        return replace(plan, samples=chosen, subset=Subset(num_distinct(chosen), num_distinct(plan.samples), how))
 
     def _check(self, plan: Plan) -> None:
         """Raises ConfigError where early stopping has nothing to go by."""
@@ -160,12 +161,13 @@ class Sweep:
     def _part(self, plan: Plan, share: float) -> list[Sample]:
         """The samples of the first source images, in the benchmark's order: `share` of all, MIN_PER_LOOK at least."""
         clusters = clusters_of(plan.samples)
+        distinct = [sample for sample in plan.samples if not sample.repeat_of]
         seed = plan.config.diffusion_model.seed
         order = sorted(set(clusters.values()), key=lambda name: _noise(seed, name))
         sizes = dict.fromkeys(order, 0)
-        for name in clusters.values():
-            sizes[name] += 1
-        wanted, chosen, num = max(MIN_PER_LOOK, math.ceil(share * len(plan.samples))), set[str](), 0
+        for sample in distinct:
+            sizes[clusters[sample.id]] += 1
+        wanted, chosen, num = max(MIN_PER_LOOK, math.ceil(share * len(distinct))), set[str](), 0
         for name in order:
             if num >= wanted:
                 break
@@ -183,7 +185,7 @@ class Sweep:
         if share < 1.0 and _is_done(plan):
             return True
         plan = _with_those_begun(plan, one.plan)
-        log.info("%s: %d of %d samples", one.label, len(plan.samples), len(one.plan.samples))
+        log.info("%s: %s of %d", one.label, plan.extent, num_distinct(one.plan.samples))
         try:
             result = work(plan, self._argv, interrupt, self._display, phase)
         except UserError as error:
@@ -204,10 +206,10 @@ class Sweep:
             shown = [replace(known, prefix="") for known in results.kept(store) if known.id == own]
             label = next(iter(results.labels(shown)), "")
             one.num_made = sum(1 for _ in store.edits(wanted_only=False))
+            rows = [row for row in results.rows(store, shown) if row.id in wanted]
             one.scores = {
-                row.id: Scored(clusters.get(row.id, row.cluster), results.value_of(row, label))
-                for row in results.rows(store, shown)
-                if row.id in wanted
+                row.id: Scored(clusters.get(row.id, row.cluster), results.value_of(row, label), sample=row.sample)
+                for row in rows
             }
 
     def _stop(self, group: Sequence[Contestant]) -> None:
@@ -253,7 +255,7 @@ def _with_those_begun(part: Plan, whole: Plan) -> Plan:
     chosen = [sample for sample in whole.samples if sample.id in wanted]
     if len(chosen) == len(whole.samples):
         return replace(part, samples=chosen, subset=whole.subset)
-    return replace(part, samples=chosen, subset=part.subset and replace(part.subset, num=len(chosen)))
+    return replace(part, samples=chosen, subset=part.subset and replace(part.subset, num=num_distinct(chosen)))
 
 
 def _is_done(plan: Plan) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from editeval.run.plan import hash_of
 from editeval.run.sweep import Contestant, Sweep
 from editeval.stats import intervals
 from editeval.stats.checkpoints import CheckpointStanding, standings
-from editeval.stats.compare import Scored
 from editeval.text import stem_of
 
 
@@ -68,7 +67,10 @@ def _row(one: Contestant, standing: CheckpointStanding | None, sweep: Sweep) -> 
     num_samples = len(one.plan.samples) if one.plan else 0
     is_complete = one.is_complete(len(sweep.looks))
     status = "failed" if one.error else "stopped" if one.worse_than else "complete" if is_complete else "incomplete"
-    low, high = _interval(scored) if status == "complete" else (None, None)
+    clusters = intervals.by_cluster((s.cluster, s.sample or n, s.value or 0.0) for n, s in enumerate(scored))
+    means = [value for found in clusters.values() for value in found]
+    mean = math.fsum(means) / len(means) if means else None
+    whole = intervals.interval([clusters], [mean]) if status == "complete" and mean is not None else None
     told = asdict(standing) if standing else dict.fromkeys(field for field in CheckpointStanding.__slots__)
     return {
         "checkpoint": one.label,
@@ -83,22 +85,10 @@ def _row(one: Contestant, standing: CheckpointStanding | None, sweep: Sweep) -> 
         "num_scored": len(scored),
         "num_made": one.num_made,
         "num_saved": max(0, num_samples - one.num_made) if one.worse_than else 0,
-        "mean": math.fsum(score.value or 0.0 for score in scored) / len(scored) if scored else None,
-        "low": low,
-        "high": high,
+        "mean": mean,
+        "low": whole.low if whole else None,
+        "high": whole.high if whole else None,
         **{name: told[name] for name in CheckpointStanding.__slots__ if name not in ("mean", "num_scored", "note")},
         "may_be_best": bool(told["may_be_best"]),
         "note": told["note"] or "",
     }
-
-
-def _interval(scored: Sequence[Scored]) -> tuple[float | None, float | None]:
-    """Of the mean, for itself alone."""
-    clusters: dict[str, list[float]] = {}
-    for one in scored:
-        clusters.setdefault(one.cluster, []).append(one.value or 0.0)
-    values = [value for found in clusters.values() for value in found]
-    if not values:
-        return None, None
-    found = intervals.interval([clusters], [math.fsum(values) / len(values)])
-    return found.low, found.high

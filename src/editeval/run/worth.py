@@ -12,9 +12,9 @@ from editeval import plugins
 from editeval.errors import ConfigError
 from editeval.reports import badge as badges
 from editeval.reports import data
+from editeval.reports.badge import CERTIFIED
 from editeval.reports.data import JsonObject
 from editeval.reports.i18n import Message
-from editeval.reports.judge_trust import CERTIFIED
 from editeval.run import control_checks, equated, official, results
 from editeval.run.counted import Counted
 from editeval.stats import rates
@@ -35,11 +35,14 @@ class Basis:
     is_subset: bool
 
 
-def coverage_block(seen: data.Survey) -> JsonObject:
-    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted."""
+def coverage_block(seen: data.Survey, num_seeds: int) -> JsonObject:
+    """The counts, the 95 % intervals of their shares, and whether the mean may be quoted.
+
+    Of several seeds the intervals are those of as many samples as there are: wide enough if those of one fail together.
+    """
     counted = {"scored": (seen.num_scored, seen.num_samples), "failed": (seen.num_failed, seen.num_samples)}
     counted["parse_rate"] = (seen.num_answers - seen.num_unparsed, seen.num_answers)
-    found = {name: rates.of_share(*pair) for name, pair in counted.items() if pair[1]}
+    found = {name: rates.of_share(*(one / num_seeds for one in pair)) for name, pair in counted.items() if pair[1]}
     return {
         **data.coverage_of(seen),
         "intervals": {name: [one.low, one.high] for name, one in found.items()},
@@ -85,7 +88,7 @@ def _stale_worth(store: RunStore) -> Iterator[Problem]:
     seen = data.survey(counted.passing(results.rows(store, shown)), headline, scales.get(headline))
     controls = control_checks.told(store, shown[0], counted) if shown else None
     yield from _other("controls", run.get("controls"), controls)
-    known = coverage_block(seen)
+    known = coverage_block(seen, queries.num_seeds(store))
     yield from _other("coverage", told[1], {name: known[name] for name in known if name in told[1]})
     judge = shown[0].name if shown else None
     kinds = _editor(store), _judge(shown[0].judge if shown else "")

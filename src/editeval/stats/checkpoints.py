@@ -121,11 +121,12 @@ class _Difference:
 
 
 def _difference(one: Scores, other: Scores, sign: float) -> _Difference:
-    clusters: dict[str, list[float]] = {}
-    for key, mine in one.items():
-        theirs = other.get(key)
-        if theirs is not None and mine.value is not None and theirs.value is not None:
-            clusters.setdefault(mine.cluster, []).append(sign * (mine.value - theirs.value))
+    pairs = ((key, mine, other[key]) for key, mine in one.items() if key in other)
+    clusters = intervals.by_cluster(
+        (mine.cluster, mine.sample or key, sign * (mine.value - theirs.value))
+        for key, mine, theirs in pairs
+        if mine.value is not None and theirs.value is not None
+    )
     values = [value for found in clusters.values() for value in found]
     if not values:
         return _Difference(clusters, None, None, intervals.FEW_CLUSTERS)

@@ -1,4 +1,5 @@
 """Two runs compared sample by sample: only what both scored enters, so that no difference is one of selection.
+Where samples have several seeds, seeds of one number are paired, and a sample is one observation: their mean.
 
 The interval of the mean difference is the cluster-robust t of `intervals`. p is of the hypothesis that the two runs are
 alike: the signs of the differences of whole clusters are flipped (`signflip`), or, for a metric with two values and
@@ -23,11 +24,13 @@ _NO_P = (intervals.FEW_CLUSTERS, intervals.DOMINANT_CLUSTER)
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One sample of a run: its score, or None, and the cluster (source image) and category that it belongs to."""
+    """One edit of a run: its score, or None, and the cluster (source image) and category that it belongs to."""
 
     cluster: str
     value: float | None
     category: str = ""
+    sample: str = ""  # whose edit it is, where a sample has several; empty: of one of its own
+    seed_index: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Covered:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`first` against `second` on the `num_shared` samples that both scored = wins + ties + losses.
+
+    `first.num_scored` and the like count edits.
 
     Wins are samples where the first is better, which is the lower score where the metric says so. `difference` is the
     mean of first - second in the metric's numbers, None if nothing is shared; [low, high] its 95 % interval, or None
@@ -76,7 +81,7 @@ class Comparison:
 
 
 def compare(first: Mapping[Hashable, Scored], second: Mapping[Hashable, Scored], metric: Metric) -> Comparison:
-    """Both by sample; a sample is the same if its key is. Clusters are those of `first`."""
+    """Both by edit; an edit is the same if its key is. Clusters are those of `first`."""
     return compare_all([(first, second)], metric)[0]
 
 
@@ -97,13 +102,14 @@ def _compared(
     first: Mapping[Hashable, Scored], second: Mapping[Hashable, Scored], metric: Metric
 ) -> tuple[Comparison, Clusters]:
     """(all but the p of flipped signs, the differences by cluster)."""
-    clusters: dict[str, list[float]] = {}
     shared: list[tuple[float, float]] = []
+    found: list[tuple[str, Hashable, float]] = []
     for key, one in first.items():
         other = second.get(key)
         if other is not None and one.value is not None and other.value is not None:
-            clusters.setdefault(one.cluster, []).append(one.value - other.value)
+            found.append((one.cluster, one.sample or key, one.value - other.value))
             shared.append((one.value, other.value))
+    clusters = intervals.by_cluster(found)
     differences = [difference for values in clusters.values() for difference in values]
     covered = _covered(first), _covered(second)
     if not differences:
@@ -141,6 +147,7 @@ def _tested(told: Comparison, shared: Sequence[tuple[float, float]], metric: Met
     """With McNemar's p where there is one, and with the reason where there is no p."""
     ends = {metric.low, metric.high}
     is_two_valued = metric.has_ends and all(a in ends and b in ends for a, b in shared)
+    is_two_valued = is_two_valued and len(shared) == told.num_shared  # a mean over seeds has more
     mcnemar = mcnemar_p(told.wins, told.losses) if is_two_valued else None
     note = told.interval_note if told.interval_note in _NO_P else ""
     if told.num_clusters < MIN_CLUSTERS:

@@ -12,7 +12,7 @@ Where such an interval is known to be too narrow there is none, but a word for w
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.95
@@ -76,6 +76,16 @@ class Interval:
     high: float | None
     note: str = ""
     kind: str = "t"  # by which rule: Student's t, or one of `stats.rates`
+
+
+def by_cluster(values: Iterable[tuple[str, Hashable, float]]) -> dict[str, list[float]]:
+    """Of (cluster, sample, value): by cluster one value for each sample, the mean over its seeds."""
+    found: dict[str, dict[Hashable, list[float]]] = {}
+    for cluster, sample, value in values:
+        found.setdefault(cluster, {}).setdefault(sample, []).append(value)
+    return {
+        cluster: [math.fsum(seeds) / len(seeds) for seeds in samples.values()] for cluster, samples in found.items()
+    }
 
 
 def interval(

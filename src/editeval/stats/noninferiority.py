@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -37,12 +37,13 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class GatePair:
-    """One sample of two runs. `first` and `second` None: not scored; `has_failed`: the second run's edit failed."""
+    """One edit of two runs. `first` and `second` None: not scored; `has_failed`: the second run's edit failed."""
 
     cluster: str
     first: float | None
     second: float | None
     has_failed: bool = False
+    sample: str = ""  # whose edit it is, where a sample has several: they decide as one, by their mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class GateVerdict:
     p: float | None  # of the hypothesis that the second is worse by the margin or more
     method: str  # EXACT or T; empty without an interval
     note: str  # why there is no interval: a word of `intervals`, or "no_scale"
-    num_pairs: int  # that decide
+    num_pairs: int  # samples that decide
     num_clusters: int
     num_failed: int  # edits of the second run, of those pairs
     num_unscored: int  # scores missing in the second run, of those pairs
@@ -105,7 +106,7 @@ def judge(pairs: Sequence[GatePair], metric: Metric, margin: float) -> GateVerdi
         p=None,
         method="",
         note=next((one for one in found if isinstance(one, str)), ""),
-        num_pairs=len(kept),
+        num_pairs=len({pair.sample or n for n, pair in enumerate(kept)}),
         num_clusters=len({pair.cluster for pair in kept}),
         num_failed=num_failed,
         num_unscored=num_unscored,
@@ -136,13 +137,13 @@ def _decided(told: GateVerdict, bad: _Ends, good: _Ends, metric: Metric) -> Gate
 
 def _differences(kept: Sequence[GatePair], metric: Metric, worst: float | None, filler: float | None) -> Clusters:
     """second - first by cluster, larger is better; `filler` for scores that are missing, None leaves them out."""
-    clusters: dict[str, list[float]] = {}
-    for pair in kept:
+    found: list[tuple[str, Hashable, float]] = []
+    for number, pair in enumerate(kept):
         second = pair.second if pair.second is not None else worst if pair.has_failed else filler
         if second is not None and pair.first is not None:
             difference = second - pair.first
-            clusters.setdefault(pair.cluster, []).append(difference if metric.is_higher_better else -difference)
-    return clusters
+            found.append((pair.cluster, pair.sample or number, difference if metric.is_higher_better else -difference))
+    return intervals.by_cluster(found)
 
 
 def _mean(clusters: Clusters) -> float | None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from editeval.errors import ConfigError, MachineError
 from editeval.machine import hub
@@ -29,6 +30,7 @@ INDEX = "model_index.json"
 ANSWER_S = 4.0
 """How long the Hub may take to say that it has a model."""
 SAFETENSORS = "pickles can run code: convert them to safetensors or, if you trust them, add --allow-code"
+KERNEL = "take that setting out of the file or, if you trust it, add --allow-code"
 REVISION = "diffusion_model.params.revision"
 _NETWORKS = ("transformer", "unet", "vae", "text_encoder", "image_encoder", "safety_checker")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -45,13 +47,18 @@ def is_path(model_name: str) -> bool:
 def read_index(model_name: str, revision: str | None) -> Index:
     """The content of model_index.json. Raises MachineError or ConfigError, one line, if it cannot be found or read."""
     path = _local_index(model_name, revision) if is_path(model_name) else find_index(model_name, revision)
-    try:
-        index = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise MachineError(f"{KEY}: {path} cannot be read: {brief(error)}; copy the checkpoint again") from error
-    if not isinstance(index, dict) or "_class_name" not in index:
+    index = _read_json(path)
+    if not isinstance(index, dict) or not index.get("_class_name"):
         raise MachineError(f"{KEY}: {path} names no pipeline class; it is not a diffusers checkpoint")
     return index
+
+
+def _read_json(path: Path) -> Any:
+    """What is in the file. Raises MachineError, one line, for what cannot be read."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise MachineError(f"{KEY}: {path} cannot be read: {brief(error)}; copy the checkpoint again") from error
 
 
 def _local_index(model_name: str, revision: str | None) -> Path:
@@ -76,6 +83,10 @@ def check_complete(folder: Path, index: Index, allow_pickles: bool = False) -> N
             lost = _lost(folder, name)
             if lost:
                 raise MachineError(f"{KEY}: {folder}: {lost} is missing; copy or download the checkpoint again")
+            config = folder / name / "config.json"
+            kernel = hub.kernel_in(_read_json(config)) if config.is_file() and not allow_pickles else ""
+            if kernel:
+                raise MachineError(f"{KEY}: {config}: asks to run code of {kernel}; {KERNEL}")
             if name.startswith(_NETWORKS) and not allow_pickles and not any((folder / name).glob("*.safetensors")):
                 raise MachineError(f"{KEY}: {folder}: the weights of {name} are pickles; {SAFETENSORS}")
 
@@ -91,17 +102,19 @@ def _lost(folder: Path, name: str) -> str:
         return f"{name}/config.json"
     wanted: set[str] = set()
     for listing in part.glob("*.safetensors.index.json"):
-        wanted |= set(json.loads(listing.read_text("utf-8")).get("weight_map", {}).values())
+        content = _read_json(listing)
+        wanted |= set(map(str, content["weight_map"].values() if "weight_map" in content else ()))
     absent = sorted(file for file in wanted if not (part / file).is_file())
     if absent:
         return f"{name}/{absent[0]} ({len(absent)} of {len(wanted)} weight files)"
-    return "" if any(part.glob("*.safetensors")) or any(part.glob("*.bin")) else f"{name}: every weight file"
+    weights = (path.is_file() for pattern in ("*.safetensors", "*.bin") for path in part.glob(pattern))
+    return "" if any(weights) else f"{name}: every weight file"
 
 
 def num_parameters(folder: Path) -> int:
     """Numbers in all *.safetensors of a checkpoint folder, from their headers; a broken header counts nothing."""
     paths = (path for path in folder.glob("*/*.safetensors") if not path.stem.endswith((".fp16", ".bf16", ".ema")))
-    return sum(_numbers_in(path) for path in paths)
+    return sum(_numbers_in(path) for path in paths if path.is_file())  # a pipe would wait for its writer
 
 
 def _numbers_in(path: Path) -> int:
@@ -111,10 +124,10 @@ def _numbers_in(path: Path) -> int:
             return 0
         try:
             header = json.loads(file.read(length))
-        except ValueError:
+            shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+            return sum(int(math.prod(shape)) for shape in shapes)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return 0
-    shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
-    return sum(math.prod(shape) for shape in shapes)
 
 
 def check_family(index: Index, wanted: str, families: dict[str, tuple[str, ...]]) -> str:
@@ -149,6 +162,7 @@ def why_offline(model_name: str, revision: str | None) -> str:
     except ImportError as error:
         raise MachineError(f"diffusion_model: huggingface_hub is missing; {to_install('gpu')}") from error
 
+    hub.guard()
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
     asked = executor.submit(HfApi().model_info, model_name, revision=revision, timeout=ANSWER_S)
     executor.shutdown(wait=False)

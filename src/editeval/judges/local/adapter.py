@@ -151,6 +151,7 @@ def _place(adapter: str, revision: str | None, name: str) -> Path:
         return Path(adapter).expanduser() / name
     from huggingface_hub import hf_hub_download  # type: ignore[import-not-found]
 
+    hub.guard()
     try:
         return Path(hf_hub_download(adapter, name, revision=revision))
     except hub.client_errors(OSError, ValueError) as error:

@@ -130,6 +130,9 @@ def load_config(wanted: ModelRequest, types: Sequence[str] = ()) -> PretrainedCo
     """The configuration of a checkpoint of one of `types`; none: of any. Raises MachineError."""
     import transformers
 
+    written, _ = reading(wanted, lambda: transformers.PretrainedConfig.get_config_dict(wanted.place, **source(wanted)))
+    if kernel := hub.kernel_in(written):
+        raise problem(wanted, f"asks to run code of {kernel} ({CONFIG})", "take that setting out of the file")
     config = reading(wanted, lambda: transformers.AutoConfig.from_pretrained(wanted.place, **source(wanted)))
     if types and config.model_type not in types:
         raise problem(wanted, f"is a model of type {config.model_type!r}", f"name one of type {', '.join(types)}")
@@ -252,8 +255,9 @@ def _label_ids(wanted: ModelRequest, tokenizer: PreTrainedTokenizerBase) -> tupl
 
 def reading(wanted: ModelRequest, read: Callable[[], T]) -> T:
     """What `read` returns; whatever the libraries raise for a bad checkpoint becomes one line."""
+    hub.guard()
     broken_weights: type[Exception] = importlib.import_module("safetensors").SafetensorError
-    read_errors = hub.client_errors(OSError, ValueError, KeyError, RuntimeError, broken_weights)
+    read_errors = hub.client_errors(OSError, ValueError, TypeError, LookupError, RuntimeError, broken_weights)
 
     try:
         return read()

@@ -26,10 +26,11 @@ from editeval.reports.format import (
     planted_line,
     policy_shares,
     scale_words,
+    seeds_line,
     score_titles,
 )
 from editeval.reports.i18n import Message
-from editeval.reports.judge_trust import control_lines
+from editeval.reports.badge import control_lines
 from editeval.reports.badge import claim_lines, official_lines
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.store.records import SampleRow
@@ -65,6 +66,7 @@ def run_block(report: Report, seen: Survey, tally: IssueCounts, written_at: floa
         "claim": claim_lines(report),
         "official": official_lines(report),
         "planted": _both(planted_line(report)),
+        "seeds": _both(seeds_line(report)),
         "controls": [(name, _both(line)) for name, line in control_lines(report.run)],
         "subset": plain(report.subset),
         "warnings": [_both(warning) for warning in report.warnings],
