@@ -19,7 +19,7 @@ from editeval.certificates.conditions import Answers
 from editeval.errors import MachineError, UserError
 from editeval.judges.reference import ReferenceJudge, ReferenceParams
 from editeval.judges.vllm_vlm import VllmVlmJudge, VllmVlmParams
-from editeval.reports.judge_trust import certificate_line, certificate_warnings
+from editeval.reports.badge import certificate_line, certificate_warnings
 from editeval.types import Judge
 
 ONE = ("overall",)

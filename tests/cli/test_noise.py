@@ -65,14 +65,15 @@ def test_the_run_stays_as_it_was(made: tuple[Path, dict[str, Any], dict[str, byt
 
 def test_the_first_seed_is_the_run_s_own_and_no_score_of_it_is_a_repeat(made: tuple[Any, ...]) -> None:
     root, found, _ = made
-    first, second = (Path(directory) for directory in found["directories"])
-    with RunStore.read(first) as store, RunStore.read(second) as other, RunStore.read(root / "run") as run:
+    (made_in,) = (Path(directory) for directory in found["directories"])
+    with RunStore.read(made_in) as store, RunStore.read(root / "run") as run:
         own = {edit.sample_id: edit.sha256 for edit in run.edits()}
-        assert {edit.origin for edit in store.edits()} == {"run"}
-        assert all(own[edit.sample_id] == edit.sha256 for edit in store.edits())
-        assert {edit.origin for edit in other.edits()} == {""}
+        edits = list(store.edits())
+        assert {edit.sample_id: edit.sha256 for edit in edits if edit.origin == "run"}.items() <= own.items()
+        assert sum(edit.origin == "run" for edit in edits) == 12 == sum(edit.sample_id.endswith("#2") for edit in edits)
+        assert all(edit.sample_id.endswith("#2") for edit in edits if edit.origin != "run")
         judged = list(store.attempts("judge"))
-        assert len(judged) == 24 and len({one.judging_id for one in judged}) == 2
+        assert len(judged) == 48 and len({one.judging_id for one in judged}) == 2
         assert not {one.judging_id for one in judged} & {one.id for one in run.judgings()}
 
 
@@ -90,7 +91,7 @@ def test_the_same_command_again_makes_nothing(made: tuple[Any, ...]) -> None:
     root, found, _ = made
 
     def counted() -> list[int]:
-        with RunStore.read(Path(found["directories"][1])) as store:
+        with RunStore.read(Path(found["directories"][0])) as store:
             return [len(list(store.attempts("edit"))), len(list(store.attempts("judge")))]
 
     before = counted()
@@ -99,6 +100,22 @@ def test_the_same_command_again_makes_nothing(made: tuple[Any, ...]) -> None:
     text = " ".join(again.stdout.split())
     assert "12 samples x 2 seeds x 2 judgements" in text and "A judge's bias is in none of these figures." in text
     assert "Standard error of the run's mean:" in text and "The run has all samples of its benchmark." in text
+
+
+def test_the_seeds_of_a_run_with_several_are_taken_and_none_is_made(made: tuple[Any, ...], tmp_path: Path) -> None:
+    root, found, _ = made
+    shutil.copytree(root / "run", tmp_path / "run")
+    command = ("run", "run/config.yaml", "--num-seeds", "3", "--output-dir", ".", "--allow-code", "--display", "none")
+    assert cli(*command, cwd=tmp_path).returncode == 0
+    (run,) = (path for path in tmp_path.glob("config-*"))
+    done = cli("noise", str(run), "--samples", "12", "--allow-code", "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert "12 samples, 3 seeds" in done.stderr and "to make: 0 edits, 72 judgements" in done.stderr
+    assert (told["seeds"], told["num_complete"], told["mean"]["num"]) == (3, 12, 15)
+    with RunStore.read(Path(told["directories"][0])) as store:
+        assert {edit.origin for edit in store.edits()} == {run.name}
+    assert told["scores"].keys() == found["scores"].keys(), "the same samples are drawn, by their own ids"
+    assert [rows[:2] for rows in told["scores"].values()] == list(found["scores"].values())
 
 
 def test_more_draws_keep_those_that_are_there(made: tuple[Any, ...], tmp_path: Path) -> None:
@@ -145,15 +162,12 @@ def test_repeats_that_are_alike_have_no_error_of_0(made: Any) -> None:
 @pytest.mark.slow
 def test_killed_the_same_command_goes_on_and_makes_nothing_twice(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
-    editor = "{type: fakes.faulty_editor, params: {device_ids: [cpu], notes: notes, once: {cultural/0001: SIGKILL}}, "
+    editor = "{type: fakes.faulty_editor, params: {device_ids: [cpu], notes: notes, once: {cultural/0001#2: SIGKILL}}, "
     head, rest = CONFIG.split("diffusion_model:\n")[0], CONFIG.split("backend: inprocess}\n", 1)[1]
     (tmp_path / "config.yaml").write_text(
         f"{head}diffusion_model: {editor}execution: {{backend: inprocess}}}}\n{rest}", encoding="utf-8"
     )
-    once = tmp_path / "notes" / "first-cultural_0001"
-    once.touch()
     assert cli("run", "config.yaml", "--allow-code", "--name", "run", cwd=tmp_path).returncode == 0
-    once.unlink()  # from now on, the process dies at this edit, once
     command = [sys.executable, "-m", "editeval", "noise", "run", "--samples", "15", "--draws", "1", "--allow-code"]
     killed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -162,7 +176,7 @@ def test_killed_the_same_command_goes_on_and_makes_nothing_twice(tmp_path: Path)
     assert 0 < len(before) < 15
     done = cli(*command[3:], "--json", cwd=tmp_path)
     told = json.loads(done.stdout)
-    assert done.returncode == 0 and told["num_complete"] == 15 and Path(told["directories"][1]) == second
+    assert done.returncode == 0 and told["num_complete"] == 15 and Path(told["directories"][0]) == second
     assert len(own_edits(second)) == 15 and own_edits(second)[: len(before)] == before
 
 

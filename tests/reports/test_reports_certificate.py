@@ -11,7 +11,7 @@ from rich.console import Console
 from certificates.certificate_fakes import NUM_SAMPLES, answered, sound
 from editeval.certificates import conditions
 from editeval.certificates.certificate import assemble
-from editeval.reports.judge_trust import certificate_block, certificate_line
+from editeval.reports.badge import certificate_block, certificate_line
 from editeval.reports.terminal import render_certificate
 
 ABOUT = {

@@ -14,7 +14,7 @@ import scipy.stats
 
 from command_line import cli
 from editeval.metrics import Metric, Summary
-from editeval.reports.judge_trust import control_lines
+from editeval.reports.badge import control_lines
 from editeval.run import control_checks
 from editeval.run.controls import ARMS, ControlAnswer
 from editeval.stats.normalised import normalised

@@ -80,6 +80,9 @@ def test_the_standard_error_is_that_of_the_components_and_an_hour_goes_where_it_
     assert told.now == pytest.approx(math.sqrt((samples * told.effect + seeds + draws) / 100))
     assert told.fixed == pytest.approx(math.sqrt((seeds + draws) / 100))
     assert [one.on for one in told.spending] == ["seeds", "draws"]  # the benchmark has no more samples
+    three = mean_error(components(table, alone(table)), table, alone(table), (100, 0), Costs(9.0, 1.0), num_seeds=3)
+    assert three.now == pytest.approx(math.sqrt((samples * told.effect + (seeds + draws) / 3) / 100))
+    assert three.fixed == pytest.approx(math.sqrt((seeds + draws) / 300))
     more = 1 + 3600 / (100 * 10)
     assert told.spending[0].error == pytest.approx(math.sqrt((samples * told.effect + (seeds + draws) / more) / 100))
     wider = mean_error(components(table, alone(table)), table, alone(table), (100, 1000), Costs(9.0, 1.0))

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 from report_fakes import believable_rows, report_of, row_of
 
-from editeval.reports.badge import decide_badge
+from editeval.reports.badge import certificate_line, certificate_warnings, decide_badge
 from editeval.reports.data import Report, survey
 from editeval.reports.i18n import Message, chinese_category, clean, english, is_word
-from editeval.reports.judge_trust import certificate_line, certificate_warnings
 from editeval.reports.site import page
 from editeval.reports.site.first_page import RunView, first_page
 from editeval.reports.site.payload import IssueCounts, run_block

@@ -139,7 +139,7 @@ def _models(runs: Mapping[str, Opponent]) -> list[JsonObject]:
 
 
 def _of_people(options: argparse.Namespace) -> JsonObject:
-    from editeval.reproduce.verdict_files import read_verdicts
+    from editeval.preferences.verdict_files import read_verdicts
 
     path = Path(options.verdicts)
     if not path.exists():

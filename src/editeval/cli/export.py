@@ -15,10 +15,10 @@ from editeval import files
 from editeval.certificates.photographic import certificates_in
 from editeval.cli.console import run_dirs
 from editeval.errors import ConfigError
+from editeval.reports.badge import certificate_warnings
 from editeval.reports.data import MACRO, MICRO, JsonObject
 from editeval.reports.format import group_title, subset_line
 from editeval.reports.hub_folder import push, write_eval_results, write_folder
-from editeval.reports.judge_trust import certificate_warnings
 from editeval.reports.junit import write_junit
 from editeval.reports.tables import (
     SEED_COLUMNS,

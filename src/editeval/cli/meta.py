@@ -16,7 +16,7 @@ from editeval.config.load import load_for_certificate
 def meta(options: argparse.Namespace) -> int:
     """Print the photographic certificate of each judge. 0 if all agree with people, 3 if one does not."""
     from editeval.preferences.data_sets import human_data
-    from editeval.reports.judge_trust import CERTIFIED
+    from editeval.reports.badge import CERTIFIED
     from editeval.reports.photographs import render_photographic
     from editeval.run import meta
     from editeval.run.pipeline import logs

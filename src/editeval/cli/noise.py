@@ -20,19 +20,21 @@ def noise(options: argparse.Namespace) -> int:
     directory = run_dirs(options)[0]
     repeats = Repeats(options.num_samples, options.seeds, options.draws)
     plan = noise_plan(directory, repeats, options.allow_code)
-    counts = asdict(repeats) | {"num": len(plan.drawn), "edit_s": plan.edit_s, "place": str(plan.place)}
+    edits = max(0, plan.seeds - plan.num_seeds) * len(plan.drawn)
+    sizes = {"num": len(plan.drawn), "seeds": plan.seeds, "draws": plan.draws, "edits": edits}
+    counts = {**sizes, "edit_s": plan.edit_s, "place": str(plan.place)}
     for line in noise_cost_lines(counts):
         sys.stderr.write(f"{line}\n")
     if options.dry_run:
         return 0
     with interruptible() as interrupt:
-        runs = list(made(directory, plan, options.allow_code, options.argv, interrupt, DISPLAY[options.json]))
+        run = made(directory, plan, options.allow_code, options.argv, interrupt, DISPLAY[options.json])
         if interrupt.signum is not None:
             sys.stderr.write(
                 f"Interrupted; what was made is in {plan.place}. To continue: {continuing(options.argv)}\n"
             )
             return 128 + interrupt.signum
-    result = found(plan, runs)
+    result = found(plan, run)
     if options.json:
         sys.stdout.write(to_json(asdict(result)) + "\n")
     else:

@@ -163,7 +163,9 @@ def add_reliability(commands: Commands[Parser]) -> None:
         "noise",
         "how much of a run's scores comes from samples, seeds and repeats of the judge: makes and judges repeats",
         RUN,
-        flag("--seeds", type=int, default=2, metavar="N", help="edits of each sample, the run's own with them"),
+        flag(
+            "--seeds", type=int, metavar="N", help="edits of each sample, the run's own with them (default: its, or 2)"
+        ),
         flag("--draws", type=int, default=2, metavar="N", help="judgements of each edit"),
         flag("--samples", dest="num_samples", type=int, default=50, metavar="N", help="drawn at random (default: 50)"),
         switch("--dry-run", "say what would be made; make nothing"),

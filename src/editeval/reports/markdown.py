@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from editeval.files import write_atomic
-from editeval.reports.badge import claim_lines
+from editeval.reports.badge import claim_lines, control_lines
 from editeval.reports.columns import columns, saturation_note
 from editeval.reports.data import Report, Survey, surveyed
 from editeval.reports.format import (
@@ -28,7 +28,6 @@ from editeval.reports.format import (
     subset_line,
 )
 from editeval.reports.i18n import english
-from editeval.reports.judge_trust import control_lines
 from editeval.text import printable, shortened
 from editeval.types import Summary
 

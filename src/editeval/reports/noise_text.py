@@ -63,7 +63,7 @@ _SOURCES = {"samples": "samples", "seeds": "seeds of the editor", "draws": "repe
 
 def noise_cost_lines(plan: JsonObject) -> Iterator[str]:
     """What will be made, and where."""
-    edits = (plan["seeds"] - 1) * plan["num"]
+    edits = plan["edits"]
     took = f" (about {duration(edits * plan['edit_s'])} of one device)" if edits else ""
     judged = plan["seeds"] * plan["draws"] * plan["num"]
     yield f"{plan['num']} samples, {plan['seeds']} seeds, {plan['draws']} judgements of each edit"

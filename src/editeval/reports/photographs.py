@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from editeval.reports.badge import CERTIFIED
 from editeval.reports.data import JsonObject
-from editeval.reports.judge_trust import CERTIFIED
 from editeval.text import NOTHING, fixed, moment, printable, share
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editeval.reports.badge import claim_lines, official_lines
+from editeval.reports.badge import CERTIFIED, claim_lines, control_lines, figures_line, official_lines
 from editeval.reports.columns import columns, saturation_note
 from editeval.reports.data import (
     INVALID,
@@ -48,7 +48,6 @@ from editeval.reports.format import (
     trust_lines,
 )
 from editeval.reports.i18n import english
-from editeval.reports.judge_trust import CERTIFIED, control_lines, figures_line
 from editeval.text import NOTHING, fixed, moment, printable, share, shortened
 from editeval.types import Summary
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from editeval.errors import ConfigError, UserError
+from editeval.reports.badge import CERTIFIED
 from editeval.reports.data import MICRO, JsonObject
-from editeval.reports.judge_trust import CERTIFIED
 from editeval.run import results
 from editeval.run.index import has_failed_judge, model_of, name_of
 from editeval.run.plan import hash_of

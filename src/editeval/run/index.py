@@ -15,7 +15,7 @@ from editeval import plugins
 from editeval.certificates.photographic import certificates_in
 from editeval.errors import UserError
 from editeval.reports import data
-from editeval.reports.judge_trust import is_trusted
+from editeval.reports.badge import is_trusted
 from editeval.run import official, results
 from editeval.run.recorded import headline_so_far, report_that_holds
 from editeval.run.results import ShownScoreSet
@@ -68,11 +68,6 @@ class RunEntry:
     @property
     def coverage(self) -> float:
         return self.num_scored / self.num_samples if self.num_samples else 0.0
-
-    @property
-    def is_reported(self) -> bool:
-        """Whether these are the numbers of its report."""
-        return bool(self.badge)
 
 
 def runs_in(folder: Path) -> list[RunEntry]:

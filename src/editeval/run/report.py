@@ -13,9 +13,7 @@ from editeval import plugins
 from editeval.certificates.photographic import certificates_in
 from editeval.machine.host import boot_id
 from editeval.reports import data, markdown, tables
-from editeval.reports.data import Report
-from editeval.reports.i18n import Message
-from editeval.reports.judge_trust import (
+from editeval.reports.badge import (
     Trust,
     certificate_block,
     certificate_line,
@@ -23,6 +21,8 @@ from editeval.reports.judge_trust import (
     is_trusted,
     photographic_blocks,
 )
+from editeval.reports.data import Report
+from editeval.reports.i18n import Message
 from editeval.reports.site import write
 from editeval.run import control_checks, equated, imports, pictures, recorded, results, worth
 from editeval.run.counted import Counted

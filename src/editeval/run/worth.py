@@ -12,9 +12,9 @@ from editeval import plugins
 from editeval.errors import ConfigError
 from editeval.reports import badge as badges
 from editeval.reports import data
+from editeval.reports.badge import CERTIFIED
 from editeval.reports.data import JsonObject
 from editeval.reports.i18n import Message
-from editeval.reports.judge_trust import CERTIFIED
 from editeval.run import control_checks, equated, official, results
 from editeval.run.counted import Counted
 from editeval.stats import rates

@@ -118,9 +118,14 @@ class MeanError:
 
 
 def mean_error(
-    found: Sequence[Component], table: Floats, clusters: Sequence[str], sizes: tuple[int, int], costs: Costs
+    found: Sequence[Component],
+    table: Floats,
+    clusters: Sequence[str],
+    sizes: tuple[int, int],
+    costs: Costs,
+    num_seeds: int = 1,
 ) -> MeanError:
-    """Of a run with one seed and one draw. `sizes`: its samples, and how many more the benchmark has."""
+    """Of a run with so many seeds and one draw. `sizes`: its samples, and how many more the benchmark has."""
     num, num_more = sizes
     variance = {component.name: component.variance for component in found}
     seeds, draws = variance.get(SEEDS, variance.get(f"{SEEDS}+{DRAWS}", 0.0)), variance.get(DRAWS, 0.0)
@@ -133,19 +138,19 @@ def mean_error(
     shared = max(alone, spread.effect * spread.sd**2 - within) if spread else alone  # less than alone is chance
     effect = shared / alone if alone > 0 else 1.0
 
-    def error(n: float, s: float = 1.0, k: float = 1.0) -> float:
+    def error(n: float, s: float = num_seeds, k: float = 1.0) -> float:
         return math.sqrt((shared + (seeds + draws / k) / s) / n)
 
     one_s = costs.edit_s + costs.judgement_s
     options = []
     if num_more and one_s > 0:
-        more = min(num_more, HOUR_S / one_s)
+        more = min(num_more, HOUR_S / (num_seeds * one_s))
         options.append(Spending(SAMPLES, more, error(num + more)))
     if table.shape[1] > 1 and one_s > 0:
-        options.append(Spending(SEEDS, HOUR_S / (num * one_s), error(num, 1 + HOUR_S / (num * one_s))))
+        options.append(Spending(SEEDS, HOUR_S / (num * one_s), error(num, num_seeds + HOUR_S / (num * one_s))))
     if table.shape[2] > 1 and costs.judgement_s > 0:
-        draw = HOUR_S / (num * costs.judgement_s)
-        options.append(Spending(DRAWS, draw, error(num, 1, 1 + draw)))
+        draw = HOUR_S / (num * num_seeds * costs.judgement_s)
+        options.append(Spending(DRAWS, draw, error(num, num_seeds, 1 + draw)))
     useful = [option for option in options if option.error < error(num) * (1 - 1e-6)]
     useful.sort(key=lambda option: option.error)
     within_note = ONE_SEED if table.shape[1] == 1 else "" if seeds + draws > 0 else NO_VARIATION
@@ -154,7 +159,7 @@ def mean_error(
         effect=effect if alone > 0 else None,
         now=error(num) or None,
         now_note="" if error(num) > 0 else NO_VARIATION,
-        fixed=None if within_note else math.sqrt((seeds + draws) / num),
+        fixed=None if within_note else math.sqrt((seeds + draws) / (num * num_seeds)),
         fixed_note=within_note,
         spending=tuple(useful),
     )

@@ -30,7 +30,7 @@ from editeval.reports.format import (
     score_titles,
 )
 from editeval.reports.i18n import Message
-from editeval.reports.judge_trust import control_lines
+from editeval.reports.badge import control_lines
 from editeval.reports.badge import claim_lines, official_lines
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.store.records import SampleRow
