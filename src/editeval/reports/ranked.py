@@ -63,7 +63,9 @@ COLUMNS: Sequence[RowColumn] = (
 def title(table: JsonObject) -> Message:
     """Benchmark, part, judge, metric and its direction, in one line."""
     subset, scale = table["subset"], Metric(**table["scale"])
-    part = f"{subset['num']} of {subset['of']}" if subset else str(table["num_samples"])
+    num_seeds = table.get("num_seeds", 1)
+    part = f"{subset['num']} of {subset['of']}" if subset else str(table["num_samples"] // num_seeds)
+    part += f" (x {num_seeds} seeds)" if num_seeds > 1 else ""
     judge = f"{table['judge']} ({table['protocol']})" if table["protocol"] else str(table["judge"])
     better = Message("higher_is_better" if scale.is_higher_better else "lower_is_better")
     texts = (printable(text) for text in (table["benchmark"], table["metric"], scale.range, part, judge))
