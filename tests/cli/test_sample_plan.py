@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,7 @@ def test_ratings_of_the_viewer_are_read_by_rater_and_stars_before_verdicts(made:
         (["sample,rating,rating", "a,4,5"], "has two columns 'rating'"),
         (["sample,rating", ",1"], "bad.csv:2: sample: must be an id"),
         (["sample,rating"], "no rating is in it"),
+        (["sample,rating,rater", *(f"a,1,r{n}" for n in range(5001))], "has 5,001 raters, of at most 5,000"),
         (["sample,rating", "nobody,1"], "sample 'nobody' and all others are in none of the runs"),
         (["sample,rating", "causal/0000,1", "causal/0000,2"], "a rater without a name has rated causal/0000 twice"),
     ],
@@ -227,6 +229,8 @@ def test_agreement_of_nothing_and_without_the_model_s_name_is_one_line(made: Pat
     assert "one judge and no ratings" in cli("agreement", "one", cwd=made).stderr
     table = str(tmp_path / rated(tmp_path, "people.csv", ["sample,rating", "causal/0000,1"]))
     assert "which model's edit?" in cli("agreement", "one", "two", "--ratings", table, cwd=made).stderr
+    os.mkfifo(tmp_path / "pipe.csv")  # opening it would wait for somebody who writes
+    assert "is no file" in cli("agreement", "one", "--ratings", str(tmp_path / "pipe.csv"), cwd=made).stderr
     assert "must be .csv, .tsv or .json" in cli("agreement", "one", "--ratings", "one.yaml", cwd=made).stderr
     assert "no such score set" in cli("agreement", "one", "--judges", "nobody", cwd=made).stderr
     assert (

@@ -16,10 +16,12 @@ import pytest
 from command_line import cli
 from editeval.config.load import Overrides, load_config
 from editeval.config.schema import Config
+from editeval.reports.sweep_tables import sweep_html
 from editeval.run.arrivals import Arrivals, incomplete, natural
 from editeval.run.scheduler import Interrupt
 from editeval.run.sweep import Sweep
 from editeval.run.sweep_results import document
+from editeval.stats.checkpoints import ALPHA
 from editeval.store.run_store import RunStore
 
 BASE = """\
@@ -104,6 +106,28 @@ def test_the_best_is_named_with_intervals_against_it_and_against_the_first(swept
     shown = (root / folder / "sweep.md").read_text()
     assert "step-1100 is the best, with 95 %" in shown and "Hsu" in shown
     assert (root / folder / "sweep.csv").read_text().count("\n") == 5
+    assert "step-1100" in (root / folder / "sweep.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_one_file_with_curves_and_table_in_both_languages(swept: Any) -> None:
+    _, _, told = swept
+    odd = {**told["checkpoints"][3], "checkpoint": "<b>bold</b>", "error": "\u202eno"}
+    text = sweep_html({**told, "checkpoints": [*told["checkpoints"][:3], odd]}, 0.0)
+    assert text.count("<svg") == 3 and "<script" not in text and "default-src &#39;none&#39;" in text
+    assert "<b>bold" not in text and "&lt;b&gt;bold" in text and "\u202e" not in text
+    for row in told["checkpoints"][:3]:
+        assert f"<td><span>{row['num_scored']}/{row['num_samples']}</span></td>" in text
+        assert f"<title>{row['checkpoint']}: {row['mean']:.2f}</title>" in text
+    for words in ("step-1100 is the best, with 95 %.", "step-1100 最好（95%）。", "against the first", "与第一个相比"):
+        assert words in text
+    assert text.count('class="reach"') == sum(
+        row[f"{name}low"] is not None and row[f"{name}high"] is not None
+        for row in told["checkpoints"]
+        for name in ("", "first_", "best_")
+    )
+    alone = sweep_html({**told, "checkpoints": told["checkpoints"][:1]}, 0.0)
+    assert "<svg" not in alone and "step-900" in alone, "one checkpoint is no curve"
+    assert f"are {ALPHA:g} together" in told["methods"]["early"]
 
 
 def test_the_same_command_again_makes_nothing_again(swept: Any) -> None:

@@ -15,6 +15,7 @@ from editeval.benchmarks.hub_dataset import HubDataset, HubDatasetParams
 from editeval.benchmarks.json_records import JsonRecords, JsonRecordsParams
 from editeval.errors import BenchmarkError, MachineError
 from editeval.images import encode_png
+from editeval.machine.hub import ANSWER_TOTAL_S, guard
 from editeval.types import Sample
 from fakes.hub_server import COMMIT, HubServer
 
@@ -136,6 +137,16 @@ def test_a_server_writes_nothing_outside_of_the_cache(hub: HubServer, tmp_path: 
     hub.commit, hub.about = COMMIT, json.dumps({"_id": "0", "id": REPO, "sha": away, "siblings": []}).encode()
     assert "leads out of its cache" in refusal(MachineError, revision="")
     assert not list(tmp_path.glob("written*"))
+
+
+def test_no_question_to_the_hub_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_offline(monkeypatch, False)
+    guard()
+    session = pytest.importorskip("huggingface_hub").get_session()
+    request = session.build_request("GET", f"{NOWHERE}/api/datasets/{REPO}", timeout=None)  # as the client asks
+    for hook in session.event_hooks["request"]:
+        hook(request)
+    assert request.extensions["timeout"] == dict.fromkeys(("connect", "read", "write", "pool"), ANSWER_TOTAL_S)
 
 
 def test_offline_and_out_of_reach_are_said_in_one_line(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

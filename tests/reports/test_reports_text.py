@@ -121,7 +121,13 @@ def test_markdown_interprets_nothing_from_data(make_report: Make, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("a\x1b[0m", "a\\x1b[0m"), ("a\r\nb\n\n c", "a / b / c"), ("a\u202eb", "a\\u202eb"), (None, ""), ("物理", "物理")],
+    [
+        ("a\x1b[0m", "a\\x1b[0m"),
+        ("a\r\nb\n\n c", "a / b / c"),
+        ("a\u202eb\uffff", "a\\u202eb\\uffff"),
+        (None, ""),
+        ("物理", "物理"),
+    ],
 )
 def test_printable_text_shows_what_it_cannot_print(value: str | None, text: str) -> None:
     assert printable(value) == text

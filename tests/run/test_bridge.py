@@ -315,6 +315,7 @@ def test_a_bridge_file_that_was_changed_is_refused_in_one_line(folder: Path, cha
     [
         ("a,s,1", "lacks to"),
         ("a,s,one,2", "must be a number, got 'one'"),
+        ("a,s,1,-1e300", "must be a number of at most 1e+09 in size, got '-1e300'"),
         ("a,s,nan,2", "must be a number"),
         ("a,s,1,2\na,s,1,2", "there twice"),
     ],

@@ -72,11 +72,18 @@ def guard() -> None:
 
         def client() -> Any:
             made = _http.default_client_factory()
-            made.event_hooks = {**made.event_hooks, "response": [*made.event_hooks["response"], _check_answer]}
-            made.timeout = ANSWER_TOTAL_S
+            before, behind = (made.event_hooks[name] for name in ("request", "response"))
+            made.event_hooks = {"request": [*before, _limit], "response": [*behind, _check_answer]}
             return made
 
         huggingface_hub.set_client_factory(client)
+
+
+def _limit(request: Any) -> None:
+    """No request waits for ever: the client itself asks for that, so that no default of it would help."""
+    given = request.extensions.get("timeout") or {}
+    limits = {name: given.get(name) or ANSWER_TOTAL_S for name in ("connect", "read", "write", "pool")}
+    request.extensions = {**request.extensions, "timeout": limits}
 
 
 def _check_answer(response: Any) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from editeval.reports.badge import MIN_HEADLINE, is_headline, official_lines
 from editeval.reports.data import GROUPED_BY, MACRO, MICRO, JsonObject, Report
 from editeval.reports.i18n import Message, english
-from editeval.text import NOTHING, duration, fixed, moment, printable, share
+from editeval.text import NOTHING, duration, extent, fixed, moment, printable, share
 from editeval.types import STATISTICS, Metric, Subset, Summary
 
 
@@ -98,7 +98,8 @@ def headline(report: Report) -> str:
     """The result in one sentence; no number at all if nothing was scored."""
     if not report.headline_metric:
         counts = report.coverage
-        made = "edits made" if report.run.get("num_seeds") else "samples edited"
+        num_seeds = report.run.get("num_seeds")
+        made = f"edits made ({extent(counts['num_samples'], num_seeds)})" if num_seeds else "samples edited"
         return f"{counts['num_edited']} of {counts['num_samples']} {made}; no judge was asked."
     whole = report.headline(MICRO)
     if whole is None or whole.num_scored == 0:

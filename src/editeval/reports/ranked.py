@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING
 from editeval.reports import markdown, tex
 from editeval.reports.data import INVALID, VALID, JsonObject
 from editeval.reports.format import format_interval
-from editeval.reports.i18n import Message, english, is_word, vocabulary
+from editeval.reports.i18n import Message, english
 from editeval.reports.run_list import RowColumn, fitted, official_cell
 from editeval.reports.tables import guarded
-from editeval.text import NOTHING, fixed, moment, printable
+from editeval.text import NOTHING, fixed, printable
 from editeval.types import Metric
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from editeval.reports.site.markup import Html
 
 MAX_NAMED = 5  # runs that are left out for one reason
 _WORDS = (
-    *("ranked_leaderboard", "ranked_place", "ranked_model", "ranked_mean", "ranked_interval", "ranked_scored"),
-    *("ranked_badge", "ranked_official", "ranked_flags", "ranked_engine", "ranked_left_out", "ranked_written"),
+    *("ranked_place", "ranked_model", "ranked_mean", "ranked_interval", "ranked_scored"),
+    *("ranked_badge", "ranked_official", "ranked_flags", "ranked_engine", "ranked_left_out"),
 )
 """Of the page."""
 _FIELDS = (
@@ -63,7 +62,9 @@ COLUMNS: Sequence[RowColumn] = (
 def title(table: JsonObject) -> Message:
     """Benchmark, part, judge, metric and its direction, in one line."""
     subset, scale = table["subset"], Metric(**table["scale"])
-    part = f"{subset['num']} of {subset['of']}" if subset else str(table["num_samples"])
+    num_seeds = table.get("num_seeds", 1)
+    part = f"{subset['num']} of {subset['of']}" if subset else str(table["num_samples"] // num_seeds)
+    part += f" (x {num_seeds} seeds)" if num_seeds > 1 else ""
     judge = f"{table['judge']} ({table['protocol']})" if table["protocol"] else str(table["judge"])
     better = Message("higher_is_better" if scale.is_higher_better else "lower_is_better")
     texts = (printable(text) for text in (table["benchmark"], table["metric"], scale.range, part, judge))
@@ -165,20 +166,12 @@ def as_tex(document: JsonObject) -> str:
 def as_html(document: JsonObject, written_at: float) -> str:
     """One file without scripts, in both languages: which is shown is a matter of its style alone."""
     from editeval.reports.site import page
-    from editeval.reports.site.markup import Html
+    from editeval.reports.site.markup import both
 
-    style = "\n".join(page.asset(name).decode() for name in ("base.css", page.LEADERBOARD))
     values = {"tables": [_page_table(one) for one in document["tables"]], "left_out": list(left_out(document))}
-    policy = f"default-src 'none'; style-src '{page.digest(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
-    about = {
-        "style": Html(style),
-        "policy": policy,
-        "written": moment(written_at),
-        "say": _both,
-        "word": {name.removeprefix("ranked_"): _both(Message(name)) for name in _WORDS},
-    }
-    about |= {"t": _page_word, "key": Message("places_key")}
-    return page.rendered("leaderboard.html", {**values, **about})
+    word = {name.removeprefix("ranked_"): both(Message(name)) for name in _WORDS}
+    about = {"word": word, "key": Message("places_key")}
+    return page.single("leaderboard.html", Message("ranked_leaderboard"), written_at, {**values, **about})
 
 
 def _page_table(table: JsonObject) -> dict[str, object]:
@@ -210,22 +203,3 @@ def _drawn(row: JsonObject, low: float, high: float) -> dict[str, object]:
     texts = {"place_text": place_cell(row), "mean_text": fixed(row["mean"]), "interval": _interval(row)}
     texts |= {"official_text": official_cell(row), "badge_class": kind, "engine": printable(row["engine"])}
     return {"at": at(row["mean"]), "from": at(row["low"]), "to": at(row["high"]), **texts}
-
-
-def _page_word(key: str) -> Html:
-    """As `_both`, of a word of the page; what is none is its own text."""
-    from editeval.reports.site.markup import Html, h
-
-    if not is_word(key):
-        return h("span", key)
-    english_, chinese = vocabulary()["words"][key]
-    return Html(h("span.en", english_, lang="en") + h("span.zh", chinese, lang="zh-CN"))
-
-
-def _both(said: Message) -> Html:
-    """In both languages, of which the style shows one."""
-    from editeval.reports.site.markup import Html, h
-
-    if str(said) == said.chinese:
-        return h("span", str(said))
-    return Html(h("span.en", str(said), lang="en") + h("span.zh", said.chinese, lang="zh-CN"))

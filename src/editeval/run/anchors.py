@@ -23,6 +23,7 @@ from editeval.store.score_sets import official_in, official_use_in, scales_in
 from editeval.types import Metric
 
 MAX_TABLE_BYTES = 512_000_000
+MAX_SCORE = 1e9  # in size; beyond it squares lose digits, or have none
 _COLUMNS = ("editor", "sample", "from", "to")
 Pairs = dict[str, list[ScorePair]]  # by metric, of the judge on whose scale the scores are to be
 
@@ -221,6 +222,7 @@ def _number(value: object, place: str) -> float:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
-        raise ConfigError(f"{place}: must be a number, got {str(value)[:60]!r}")
+    if not abs(number) <= MAX_SCORE:
+        least = f" of at most {MAX_SCORE:g} in size" if math.isfinite(number) else ""
+        raise ConfigError(f"{place}: must be a number{least}, got {str(value)[:60]!r}")
     return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from editeval.text import one_line
 
 MAX_BYTES = 512_000_000
 MAX_RATING = 1e9  # in size; beyond it squares and ranks lose digits
+MAX_RATERS = 5000  # each is compared with all others: half a minute
 COLUMNS = ("sample", "rating")
 VERDICTS: Mapping[object, float] = {"good": 1.0, "tie": 0.5, "bad": 0.0}
 STARS, VERDICT, NUMBER = "stars", "verdict", "number"
@@ -38,20 +40,25 @@ def read_ratings(path: Path) -> list[HumanRating]:
 
     Raises UserError, which names file and line.
     """
+    if path.suffix not in (".csv", ".tsv", ".json"):
+        raise UserError(f"--ratings {path}: must be .csv, .tsv or .json, got {path.suffix or 'no suffix'}")
     try:
-        if path.stat().st_size > MAX_BYTES:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would wait for its writer, a device has no end
+            raise UserError(f"--ratings {path}: is no file; give the file itself")
+        if found.st_size > MAX_BYTES:
             raise UserError(f"--ratings {path}: is larger than {MAX_BYTES:,} bytes; split it")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"--ratings {path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"--ratings {path}: must be UTF-8 text, got other bytes") from error
-    if path.suffix not in (".csv", ".tsv", ".json"):
-        raise UserError(f"--ratings {path}: must be .csv, .tsv or .json, got {path.suffix or 'no suffix'}")
-    found = list(_exported(path, text) if path.suffix == ".json" else _rows(path, text))
-    if not found:
+    ratings = list(_exported(path, text) if path.suffix == ".json" else _rows(path, text))
+    if not ratings:
         raise UserError(f"--ratings {path}: no rating is in it")
-    return found
+    if (num_raters := len({one.rater for one in ratings})) > MAX_RATERS:
+        raise UserError(f"--ratings {path}: has {num_raters:,} raters, of at most {MAX_RATERS:,}; leave some out")
+    return ratings
 
 
 def _rows(path: Path, text: str) -> Iterator[HumanRating]:

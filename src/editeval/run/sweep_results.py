@@ -10,20 +10,13 @@ from pathlib import Path
 
 from editeval.config.schema import Config
 from editeval.reports.data import JsonObject
+from editeval.reports.sweep_tables import NOTES
 from editeval.run.gating import margin_of
 from editeval.run.plan import hash_of
 from editeval.run.sweep import Contestant, Sweep
 from editeval.stats import intervals
-from editeval.stats.checkpoints import ALPHA, CheckpointStanding, standings
+from editeval.stats.checkpoints import CheckpointStanding, standings
 from editeval.text import stem_of
-
-NOTES = {
-    "first": "against the first: paired, all at once (Bonferroni), 95 %",
-    "best": "against the best of the others: multiple comparisons with the best (Hsu), all at once, 95 %; "
-    "that the best was chosen in these very data is accounted for",
-    "early": f"stopped early: one-sided t at planned looks; the errors of all rivals and looks are {ALPHA:g} together; "
-    "a checkpoint within the margin of the best is stopped with that probability or less",
-}
 
 
 def folder_of(base: Config, asked: Mapping[str, object]) -> Path:
@@ -65,7 +58,7 @@ def document(sweep: Sweep, name: str, margin: str | None) -> JsonObject:
         "checkpoints": rows,
         "num_saved": sum(row["num_saved"] for row in rows),
         "num_judge_loads": sweep.num_judge_loads,
-        "methods": NOTES,
+        "methods": {name: str(said) for name, said in NOTES.items()},
     }
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from editeval.reports.i18n import chinese_category, clean, english, is_word
+from editeval.reports.i18n import Message, chinese_category, clean, english, is_word, vocabulary
 from editeval.text import fixed
 
 
@@ -77,6 +77,21 @@ def message(tag: str, said: Sequence[str] | str) -> Html:
     if isinstance(said, str):
         return h(tag, said)
     return h(tag, said[0], data_english=said[0], data_chinese=said[1])
+
+
+def both(said: Message | str) -> Html:
+    """A sentence in both languages, of which the style of a page without scripts shows one."""
+    if isinstance(said, str) or str(said) == said.chinese:
+        return h("span", str(said))
+    return Html(h("span.en", str(said), lang="en") + h("span.zh", said.chinese, lang="zh-CN"))
+
+
+def both_words(key: str) -> Html:
+    """As `both`, of a word of the page; what is none is its own text."""
+    if not is_word(key):
+        return h("span", key)
+    said, chinese = vocabulary()["words"][key]
+    return Html(h("span.en", said, lang="en") + h("span.zh", chinese, lang="zh-CN"))
 
 
 def category(name: str) -> Html:

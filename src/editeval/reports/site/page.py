@@ -14,13 +14,14 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from editeval.reports.i18n import vocabulary
-from editeval.reports.site.markup import Html, shown
+from editeval.reports.i18n import Message, vocabulary
+from editeval.reports.site.markup import Html, both, both_words, shown
+from editeval.text import moment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-LEADERBOARD = "leaderboard.css"  # of a page of its own
+SINGLE = "single.css"  # of a page without scripts
 STYLES = ("base.css", "summary.css", "grid.css", "compare.css")
 SCRIPTS = (
     *("text.js", "dom.js", "state.js", "data.js", "view.js", "ratings.js"),
@@ -37,7 +38,7 @@ _POLICY = (
 @cache
 def asset(name: str) -> bytes:
     """One file of the front end. Raises KeyError for anything that is none."""
-    if name not in (*STYLES, *SCRIPTS, LEADERBOARD):
+    if name not in (*STYLES, *SCRIPTS, SINGLE):
         raise KeyError(name)
     return (resources.files("editeval.reports.site") / "static" / name).read_bytes()
 
@@ -80,6 +81,15 @@ def _filled(title: str, sources: str, styles: str, runs: str, first_page: str, s
     ours |= {"words": words, "runs": runs, "first_page": first_page}
     marked = {name: Html(text) for name, text in ours.items()}
     return rendered("page.html", {"title": title, **marked})
+
+
+def single(template: str, heading: Message, written_at: float, values: Mapping[str, object]) -> str:
+    """A page in one file without scripts, in both languages: which is shown is a matter of its style alone."""
+    style = "\n".join(asset(name).decode() for name in ("base.css", SINGLE))
+    policy = f"default-src 'none'; style-src '{digest(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    about = {"title": f"{heading} - editeval", "policy": policy, "styles": Html(f"<style>{style}</style>")}
+    said = {"heading": heading, "written": Message("written_at", (moment(written_at),)), "say": both, "t": both_words}
+    return rendered(template, {"key": None, **values, **about, **said})
 
 
 def rendered(template: str, values: Mapping[str, object]) -> str:
