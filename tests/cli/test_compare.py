@@ -258,7 +258,7 @@ def test_what_cannot_be_compared_is_one_line(place: Path, server: ChatServer) ->
     for arguments, said in {
         (): "compare takes two runs or more, got 0",
         ("dark",): "compare takes two runs or more, got 1",
-        ("dark", "light"): "dark-.*: has no scores; name a judge of pairs",
+        ("dark", "light"): "dark-.*: has no scores; `editeval score .*dark-.* CONFIG` judges it",
         ("dark", "dark", "--judge", asked): "two runs or more, got 1",
         ("dark", "light", "--max-pairs", "3"): "--max-pairs: is about asking a judge",
         ("dark", "light", "--judge", asked, "--max-pairs", "0"): "must be at least 1, got 0",

@@ -27,6 +27,8 @@ def as_of_version(directory: Path, version: int) -> None:
                 db.execute(f"ALTER TABLE edits DROP COLUMN {column}")
         for column in ("language", "subset") if version < 5 else ():
             db.execute(f"ALTER TABLE samples DROP COLUMN {column}")
+        for column in ("repeat_of", "seed_index"):
+            db.execute(f"ALTER TABLE samples DROP COLUMN {column}")
         for column in ("inputs", "origin") if version < 3 else ():
             db.execute(f"ALTER TABLE scores DROP COLUMN {column}")
         db.execute("DELETE FROM facts WHERE name = 'seal'")

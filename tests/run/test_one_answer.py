@@ -317,7 +317,7 @@ AGAIN = ("run", "small.yaml", CODE)
 CHANGES: dict[str, tuple[Callable[[Path], None] | None, tuple[str, ...], str, str]] = {
     "statistics": (None, (*AGAIN, "--set", "evaluation.metrics=[median]"), "report.md", "| category | median |"),
     "a certificate": (certify_badly, AGAIN, "report.md", "NOT CERTIFIED"),
-    "a subset": (None, (*AGAIN, "--limit", "3"), "report.md", "covers 3 of the 5 samples"),
+    "a subset": (None, (*AGAIN, "--limit", "3"), "report.md", "covers 3 of the 5 edits"),
     "a setting that only the provenance shows": (
         None,
         (*AGAIN, "--set", "diffusion_model.execution.timeout_s=77"),
