@@ -165,7 +165,7 @@ def print_table(sizes: Sequence[int], num_draws: int, is_sequential: bool, targe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=100, metavar="N", help="comparisons per row")
+    parser.add_argument("--draws", type=int, default=200, metavar="N", help="comparisons per row")
     parser.add_argument("--sizes", type=int, nargs="+", default=(50, 200), metavar="N", help="source images")
     options = parser.parse_args()
     targets = Targets("bench/pair_ranking.py")

@@ -104,7 +104,9 @@ def gantt(timeline: Block, names: Sequence[Child]) -> Html:
 
 def timelines(blocks: Mapping[str, Block]) -> Html:
     """A picture of its own: timelines under each other by name, on one scale of seconds. `blocks`: lanes, batches."""
-    longest = max((start + took for one in blocks.values() for lane in one["lanes"] for start, took, *_ in lane["spans"]))
+    longest = max(
+        (start + took for one in blocks.values() for lane in one["lanes"] for start, took, *_ in lane["spans"])
+    )
     parts: list[Html] = []
     top = 0
     for name, one in blocks.items():

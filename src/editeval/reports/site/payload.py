@@ -17,6 +17,7 @@ from editeval.errors import UserError
 from editeval.files import Folder, from_json
 from editeval.images import FLAGS, FLAGS_OF_FILES
 from editeval.plugins import names_code
+from editeval.reports.badge import claim_lines, control_lines, official_lines
 from editeval.reports.data import NOT_JUDGED, JsonObject, Report, Survey, scored_value, why_unscored
 from editeval.reports.format import (
     command,
@@ -26,12 +27,10 @@ from editeval.reports.format import (
     planted_line,
     policy_shares,
     scale_words,
-    seeds_line,
     score_titles,
+    seeds_line,
 )
 from editeval.reports.i18n import Message
-from editeval.reports.badge import control_lines
-from editeval.reports.badge import claim_lines, official_lines
 from editeval.reports.site.thumbnails import Pictures, SampleImages
 from editeval.store.records import SampleRow
 from editeval.text import as_yaml, plain, run_command
