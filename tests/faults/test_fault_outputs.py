@@ -129,5 +129,6 @@ def test_a_ledger_from_before_there_were_flags_can_be_read_and_continued(odd: Pa
     with RunStore.read(run) as store:
         assert [edit.flags for edit in store.edits()] == [()] * 5
     assert (run / "ledger.sqlite").read_bytes() == Path(before).read_bytes(), "reading changes nothing"
-    assert cli("status", cwd=odd).returncode == 0 and cli("verify", cwd=odd).returncode == 0
-    assert cli(*RUN, cwd=odd).returncode == 0
+    assert cli("status", cwd=odd).returncode == 0
+    assert cli(*RUN, cwd=odd).returncode == 0  # writes a report that counts no flags
+    assert cli("verify", cwd=odd).returncode == 0

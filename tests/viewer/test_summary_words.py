@@ -62,6 +62,7 @@ def test_no_word_is_missing_and_none_is_there_for_nothing() -> None:
         *source.glob("static/*.*s"),
         source.with_name("format.py"),
         source.with_name("badge.py"),
+        source.with_name("columns.py"),
     )
     code += "".join(path.read_text(encoding="utf-8") for path in scripts)
     named = {
