@@ -66,8 +66,12 @@ class RunScores:
         """In the order of the benchmark."""
         return list(dict.fromkeys(one.category for one in self.scored.values()))
 
-    def of_category(self, category: str) -> dict[Hashable, Scored]:
-        return {key: one for key, one in self.scored.items() if one.category == category}
+    def parts(self) -> dict[str, dict[Hashable, Scored]]:
+        """Its samples by category, in the order of the benchmark."""
+        found = dict[str, dict[Hashable, Scored]]()
+        for key, one in self.scored.items():
+            found.setdefault(one.category, {})[key] = one
+        return found
 
     def block(self, place: tuple[int, int] | None) -> JsonObject:
         """What a comparison says of the run itself; `place`: the best and the worst that it can have."""

@@ -59,17 +59,22 @@ def by_scores(directories: Sequence[Path], plan: ComparisonPlan | None = None) -
         raise ConfigError(f"compare {what}, got {len(places)}")
     runs, remarks = of_common_seeds(comparable([read_scores(directory, plan.metric) for directory in places]))
     remarks += _fitting(runs, plan)
-    letters = {run.name: _letter(number) for number, run in enumerate(runs)}
-    base = next((run for run in runs if run.directory == plan.baseline), None)
-    pairs = [(run, base) for run in runs if run is not base] if base else list(combinations(runs, 2))
     if plan.is_intersected:
         common = _common(runs)
         runs = [run.only(common) for run in runs]
-        pairs = [(a.only(common), b.only(common)) for a, b in pairs]
+    letters = {run.name: _letter(number) for number, run in enumerate(runs)}
+    base = next((run for run in runs if run.directory == plan.baseline), None)
+    pairs = [(run, base) for run in runs if run is not base] if base else list(combinations(runs, 2))
     metric = runs[0].metric
     overall = _family([(a.scored, b.scored, a.is_equated or b.is_equated) for a, b in pairs], metric)
-    parts = [(n, name) for n, (a, _) in enumerate(pairs) for name in a.categories()] if _has_parts(runs) else []
-    by_part = _family([_part(pairs[n], name) for n, name in parts], metric)
+    scored = {run.name: run.parts() for run in runs}
+    has_parts = len(scored[runs[0].name]) > 1
+    parts = [(n, name) for n, (a, _) in enumerate(pairs) for name in scored[a.name]] if has_parts else []
+    of_parts = [
+        (scored[a.name][name], scored[b.name].get(name, {}), a.is_equated or b.is_equated)
+        for (a, b), name in ((pairs[n], name) for n, name in parts)
+    ]
+    by_part = _family(of_parts, metric)
     better = {order for pair, (_, said) in zip(pairs, overall, strict=True) for order in _order(*pair, said)}
     ranks = {} if base else rank_intervals([run.name for run in runs], better)
     told = [
@@ -143,16 +148,6 @@ def _family(sides: Sequence[_Sides], metric: Metric) -> list[tuple[Comparison, D
 def _of_bridge(one: Comparison) -> Comparison:
     """Without what the samples cannot tell: the bridge's error for each editor."""
     return replace(one, low=None, high=None, interval_note=EQUATED, p=None, p_note=EQUATED, p_floor=None)
-
-
-def _part(pair: tuple[RunScores, RunScores], category: str) -> _Sides:
-    a, b = pair
-    first, second = a.of_category(category), b.of_category(category)
-    return first, second, a.is_equated or b.is_equated
-
-
-def _has_parts(runs: Sequence[RunScores]) -> bool:
-    return len(runs[0].categories()) > 1
 
 
 def _order(a: RunScores, b: RunScores, said: Decision) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ Where such an interval is known to be too narrow there is none, but a word for w
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -80,12 +81,17 @@ class Interval:
 
 def by_cluster(values: Iterable[tuple[str, Hashable, float]]) -> dict[str, list[float]]:
     """Of (cluster, sample, value): by cluster one value for each sample, the mean over its seeds."""
-    found: dict[str, dict[Hashable, list[float]]] = {}
+    found: defaultdict[str, dict[Hashable, float]] = defaultdict(dict)
+    several: dict[tuple[str, Hashable], list[float]] = {}
     for cluster, sample, value in values:
-        found.setdefault(cluster, {}).setdefault(sample, []).append(value)
-    return {
-        cluster: [math.fsum(seeds) / len(seeds) for seeds in samples.values()] for cluster, samples in found.items()
-    }
+        samples = found[cluster]
+        if sample in samples:
+            several.setdefault((cluster, sample), [samples[sample]]).append(value)
+        else:
+            samples[sample] = value
+    for (cluster, sample), seeds in several.items():
+        found[cluster][sample] = math.fsum(seeds) / len(seeds)
+    return {cluster: list(samples.values()) for cluster, samples in found.items()}
 
 
 def interval(

@@ -31,7 +31,6 @@ TABLES: Mapping[str, str] = {
 }
 """What is sealed, row by row. Times, workers, attempts and events are not."""
 SAMPLE = "id, position, category, cluster, instruction, description, language, subset"
-_ENCODER = json.JSONEncoder(default=bytes.hex)
 REPEAT = "repeat_of, seed_index"  # of samples that are repeats: those of older ledgers are none
 _PAGE = 2000  # samples that become one text
 _MODULUS = 1 << 256
@@ -177,7 +176,9 @@ def _key_name(key: bytes) -> str:
 
 
 def _row(key: bytes, table: str, values: tuple[object, ...]) -> int:
-    return int.from_bytes(hmac.digest(key, _ENCODER.encode([table, *values]).encode(), "sha256"))
+    """A keyed hash of the row. `ascii` and not `repr`: what that escapes changes with the Unicode of a Python."""
+    text = ascii((table, *values)).encode("ascii")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=32, key=key).digest())
 
 
 def _mask(key: bytes, number: int) -> int:
