@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import shutil
 import sqlite3
 from pathlib import Path
@@ -163,3 +164,24 @@ def test_every_column_that_decides_a_figure_is_sealed(run: Path) -> None:
             columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
             listed = ledger_seal.TABLES.get(table, f"{ledger_seal.SAMPLE}, {ledger_seal.REPEAT}")
             assert columns - left == set(listed.split(", ")), table
+
+
+def test_a_row_is_hashed_as_in_ledgers_that_exist() -> None:
+    row = ("id", "a picture \u00e9", 0, 6.5, None, "")
+    known = hmac.digest(b"k" * 32, b'["scores", "id", "a picture \\u00e9", 0, 6.5, null, ""]', "sha256")
+    assert ledger_seal._row(b"k" * 32, "scores", row) == int.from_bytes(known)
+
+
+def test_rows_that_differ_in_a_value_or_its_type_have_other_hashes() -> None:
+    values = (1, 1.0, "1", None, "", 0, 0.0, "None", "null", b"", b"1", b"\x01", "01", "[49]", "a", "\x00", "\U0001f600")
+    rows = [("scores", (one, "")) for one in values] + [("edits", (1, "")), ("scores", ("", 1)), ("scores", (1,))]
+    assert len({ledger_seal._row(b"k" * 32, *row) for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("value", [5, True, 0.0, -0.0, 5e-324, 1e15, 0.1 + 0.2])
+def test_a_number_is_sealed_as_it_is_read_back(run: Path, value: float) -> None:
+    with RunStore.open(run, fakes.manifest()) as store:
+        for _ in range(2):  # also when the row goes
+            store.forget_scores(fakes.JUDGING, ["s000"])
+            store.record_score_batch(fakes.JUDGING, [(fakes.scores("s000", value), fakes.done("s000", 1))])
+    assert _state(run) == SEALED

@@ -31,6 +31,7 @@ TABLES: Mapping[str, str] = {
 }
 """What is sealed, row by row. Times, workers, attempts and events are not."""
 SAMPLE = "id, position, category, cluster, instruction, description, language, subset"
+_ENCODER = json.JSONEncoder(default=list)  # of bytes, which no column has unless somebody put them there
 REPEAT = "repeat_of, seed_index"  # of samples that are repeats: those of older ledgers are none
 _PAGE = 2000  # samples that become one text
 _MODULUS = 1 << 256
@@ -176,9 +177,8 @@ def _key_name(key: bytes) -> str:
 
 
 def _row(key: bytes, table: str, values: tuple[object, ...]) -> int:
-    """A keyed hash of the row. `ascii` and not `repr`: what that escapes changes with the Unicode of a Python."""
-    text = ascii((table, *values)).encode("ascii")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=32, key=key).digest())
+    """A keyed hash of the row. Another one would call each ledger changed that was sealed before."""
+    return int.from_bytes(hmac.digest(key, _ENCODER.encode([table, *values]).encode(), "sha256"))
 
 
 def _mask(key: bytes, number: int) -> int:
