@@ -66,6 +66,19 @@ def test_the_section_of_a_file_and_the_flag_are_both_heard(tmp_path: Path, monke
     assert calls["wandb"][0][1]["mode"] == "offline" and calls["trackio"][0][1]["project"] == "editeval"
 
 
+def test_each_value_of_a_sweep_is_a_run_of_the_service_that_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Calls = []
+    monkeypatch.setitem(sys.modules, "wandb", fake("wandb", calls))
+    (tmp_path / "c.yaml").write_text(f"{YAML}tracking: {{type: wandb, project: mine}}\n", encoding="utf-8")
+    done = cli("sweep", "c.yaml", "--json", "--set-each", "diffusion_model.params.seed=1,2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len({what["id"] for word, what in calls if word == "init"}) == 2
+    assert sum("overall/macro/mean" in what for word, what in calls if word == "summary") == 2
+    assert {what for word, what in calls if word == "finish"} == {None}, "none is called failed"
+
+
 def test_a_flag_for_the_service_of_the_file_changes_its_project_and_keeps_its_host() -> None:
     own = Tracking("wandb", "mine", "https://wandb.example.org")
     assert with_flags([own], ["wandb:other"]) == (replace(own, project="other"),)

@@ -41,7 +41,7 @@ from editeval.store.records import Counts
 from editeval.store.reused import reused
 from editeval.store.run_store import RunStore
 from editeval.text import one_line
-from editeval.trackers.tracking import TrackingObserver, check_installed, tracked
+from editeval.trackers.tracking import Ending, TrackingObserver, check_installed, tracked
 from editeval.types import Metric
 
 log = logging.getLogger("editeval")
@@ -152,6 +152,7 @@ def work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str, ph
         if not plan.is_editing:
             results.adopt(store, results.configured_by(plan.judgings))
         if phase.is_editing_only:
+            observer.ending = None if interrupt.signum else Ending()  # the services go on with it when it is judged
             return RunResult(plan, None, least(plan, store), interrupt.signum, stopped)
         planted.record(plan, store, interrupt)
         result = replace(_result(plan, store, interrupt, observer), stopped=stopped)
