@@ -173,7 +173,25 @@ def test_a_row_is_hashed_as_in_ledgers_that_exist() -> None:
 
 
 def test_rows_that_differ_in_a_value_or_its_type_have_other_hashes() -> None:
-    values = (1, 1.0, "1", None, "", 0, 0.0, "None", "null", b"", b"1", b"\x01", "01", "[49]", "a", "\x00", "\U0001f600")
+    values = (
+        1,
+        1.0,
+        "1",
+        None,
+        "",
+        0,
+        0.0,
+        "None",
+        "null",
+        b"",
+        b"1",
+        b"\x01",
+        "01",
+        "[49]",
+        "a",
+        "\x00",
+        "\U0001f600",
+    )
     rows = [("scores", (one, "")) for one in values] + [("edits", (1, "")), ("scores", ("", 1)), ("scores", (1,))]
     assert len({ledger_seal._row(b"k" * 32, *row) for row in rows}) == len(rows)
 
