@@ -151,14 +151,13 @@ def test_the_cells_of_the_notebook_run_one_after_another(tmp_path: Path, monkeyp
     assert left["run"].exit_code == 0 and "<img" in left["run"]._repr_html_()
 
 
-@pytest.mark.parametrize("page", ["your_code.md", "your_code.zh-CN.md"])
-def test_the_blocks_of_the_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The editor, the judge and the benchmark together, and the Python by itself; both pages have the same ones."""
+def test_the_blocks_of_the_pages_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The editor, the judge and the benchmark together, and the Python by itself: the last blocks of four pages."""
     docs = EXAMPLES.parent / "docs"
-    blocks = re.findall(r"```python\n(.*?)```", (docs / page).read_text("utf-8"), re.DOTALL)
-    assert blocks == re.findall(r"```python\n(.*?)```", (docs / "your_code.md").read_text("utf-8"), re.DOTALL)
-    if page != "your_code.md":
-        return
+    blocks = [
+        re.findall(r"```python\n(.*?)```", (docs / f"{page}.md").read_text("utf-8"), re.DOTALL)[-1]
+        for page in ("your_model", "your_judge", "your_data", "your_code")
+    ]
     monkeypatch.chdir(tmp_path)
     for name, text in zip(("my_editor", "my_judge", "my_data", "program"), blocks, strict=True):
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
