@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from editeval.display.observer import RequestCompleted, RunFacts, StageFacts
@@ -18,8 +18,8 @@ class Clock:
         return self.now
 
 
-def interval(scores: Mapping[str, Sequence[float]], metric: str) -> tuple[float, float | None, float | None]:
-    values = [value for values in scores.values() for value in values]
+def interval(scores: Sequence[tuple[str, str, float]], metric: str) -> tuple[float, float | None, float | None]:
+    values = [value for *_, value in scores]
     mean = sum(values) / len(values)
     return mean, mean - 1, mean + 1
 

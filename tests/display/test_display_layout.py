@@ -16,7 +16,9 @@ from editeval.text import bar, clock, fit, one_line
 
 
 def picture(num_workers: int = 6, sample: str = "gedit/add/0411", message: str = "CUDA out of memory") -> RunSnapshot:
-    told = Told(edit_facts(num_workers, 606, done=90, failed=6), judge_facts(606, scores=(("c", 6.0),)), name=sample)
+    told = Told(
+        edit_facts(num_workers, 606, done=90, failed=6), judge_facts(606, scores=(("c", "c", 6.0),)), name=sample
+    )
     told.tracker.stage_began(edit_facts(num_workers, 606, done=90, failed=6))
     for worker in range(num_workers):
         told.edits(f"{sample}-{worker}", worker, error="oom" if worker == 2 else "")

@@ -35,7 +35,7 @@ def test_tenths_that_follow_one_another_fast_share_a_line() -> None:
 
 
 def test_the_line_says_everything_that_moves() -> None:
-    told = Told(edit_facts(total=12), judge_facts(scores=(("c", 6.0),)))
+    told = Told(edit_facts(total=12), judge_facts(scores=(("c", "c", 6.0),)))
     told.tracker.stage_began(edit_facts(total=12))
     told.edits("a", 0)
     told.edits("b", 1, error="oom")
@@ -48,7 +48,7 @@ def test_the_line_says_everything_that_moves() -> None:
 
 
 def test_the_line_of_a_judge_has_its_provisional_mean() -> None:
-    view = Told(judge_facts(scores=(("c", 6.0),))).tracker.picture()
+    view = Told(judge_facts(scores=(("c", "c", 6.0),))).tracker.picture()
     shown = replace(view, stages=(replace(view.stages[0], state="running"),))
     assert "overall 6.00 (95 % 5.00 to 7.00), n 1, provisional" in status_line(shown)
 

@@ -135,12 +135,14 @@ def test_a_dead_worker_restarts_or_is_given_up() -> None:
 
 
 def test_a_judge_counts_samples_shows_its_mean_and_forgets_those_that_have_no_edit() -> None:
-    facts = judge_facts(total=10, done=1, scores=(("c0", 4.0),))
+    facts = judge_facts(total=10, done=1, scores=(("c0", "c0", 4.0),))
     told = Told(edit_facts(), facts)
     told.tracker.stage_began(facts)
     told.tracker.notice("judge second", "started", {"worker": 0, "key": "batch 0"})
     told.clock.now += 3.0
-    batch = RequestCompleted("batch 0", 0, 3.0, 3, 1, (("s", "unparsable", "what?"),), (("c1", 6.0), ("c2", 8.0)))
+    batch = RequestCompleted(
+        "batch 0", 0, 3.0, 3, 1, (("s", "unparsable", "what?"),), (("c1", "c1", 6.0), ("c2", "c2", 8.0))
+    )
     told.tracker.settled("judge second", batch)
     stage = told.tracker.picture().stages[1]
     assert (stage.total, stage.done, stage.failed, stage.num_left) == (9, 3, 1, 5)
@@ -196,7 +198,7 @@ def test_what_is_told_of_a_stage_or_worker_that_nobody_announced_is_left_out() -
 
 
 def test_a_picture_survives_its_way_through_json() -> None:
-    told = Told(edit_facts(), judge_facts(scores=(("c", 5.0),)))
+    told = Told(edit_facts(), judge_facts(scores=(("c", "c", 5.0),)))
     told.tracker.stage_began(edit_facts())
     told.tracker.tick([gpu("cuda:0"), gpu("cuda:1", None)])
     told.edits("a", 0, error="oom")
@@ -214,12 +216,12 @@ def test_a_slow_interval_holds_up_only_who_asked_for_the_picture() -> None:
         return 5.0, None, None
 
     tracker = Tracker(slow, now=Clock())
-    facts = judge_facts(scores=(("c", 5.0),))
+    facts = judge_facts(scores=(("c", "c", 5.0),))
     tracker.run_began(run(facts))
     asking = threading.Thread(target=tracker.picture)
     asking.start()
     assert entered.wait(60)
-    tracker.settled("judge second", RequestCompleted("b", 0, 1.0, scores=(("d", 6.0),)))
+    tracker.settled("judge second", RequestCompleted("b", 0, 1.0, scores=(("d", "d", 6.0),)))
     assert asking.is_alive(), "the other one waits still"
     leave.set()
     asking.join()
@@ -239,7 +241,9 @@ def test_ten_thousand_scores_cost_a_few_means_not_ten_thousand() -> None:
     tracker.stage_began(judge_facts(total=10_000))
     tracker.notice("judge second", "started", {"worker": 0, "key": "x"})
     for number in range(10_000):
-        tracker.settled("judge second", RequestCompleted(f"s{number}", 0, 1.0, scores=((f"c{number}", 5.0),)))
+        tracker.settled(
+            "judge second", RequestCompleted(f"s{number}", 0, 1.0, scores=((f"c{number}", f"c{number}", 5.0),))
+        )
         tracker.picture()
     assert len(calls) < 400
     tracker.stage_ended("judge second")

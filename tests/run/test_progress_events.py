@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,11 +27,19 @@ def outcome(key: str, error: Failure | None = None) -> Outcome:
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.text(max_size=3), st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=8))
-def test_the_running_interval_is_that_of_the_reports_row_micro(scores: dict[str, list[float]]) -> None:
-    entries: list[Entry] = [("a", f"c{c}", "scored", v) for c, values in scores.items() for v in values]
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from("abcd"), st.integers(0, 9)),  # source image and sample
+        st.lists(st.floats(0, 10) | st.sampled_from((0.0, 10.0)), min_size=1, max_size=3),
+        min_size=1,
+        max_size=16,
+    )
+)
+def test_the_running_interval_is_that_of_the_reports_row_micro(scores: dict[tuple[str, int], list[float]]) -> None:
+    placed = [(cluster, f"{cluster}{n}", value) for (cluster, n), values in scores.items() for value in values]
+    entries: list[Entry] = [("a", cluster, "scored", value, sample) for cluster, sample, value in placed]
     whole = summarise(entries, "overall")[-1]
-    mean, low, high = running_interval(scores, Metric("m"))
+    mean, low, high = running_interval(placed, Metric("m"))
     assert mean == pytest.approx(whole.mean, abs=1e-9)
     assert (low is None) == (whole.ci_low is None)
     if low is not None:
@@ -44,9 +54,10 @@ def test_a_failed_edit_settles_with_its_reason() -> None:
 
 def test_a_batch_settles_its_scores_by_cluster_what_is_unscored_and_what_has_no_edit() -> None:
     samples = {key: Sample(key, "x", (NoImage(),), "do", cluster=cluster) for key, cluster in (("a", "c"), ("b", ""))}
+    samples["b"] = replace(samples["b"], repeat_of="a")
     rows = [([Score("a", "j", "overall", 4.0)], outcome("a")), ([Score("b", "j", "overall", 6.0)], outcome("b"))]
     settled = completed_scores(outcome("batch 0"), 3, rows, samples)
-    assert settled.scores == (("c", 4.0), ("b", 6.0)) and (settled.num_samples, settled.num_gone) == (2, 1)
+    assert settled.scores == (("c", "a", 4.0), ("b", "a", 6.0)) and (settled.num_samples, settled.num_gone) == (2, 1)
     rows[1] = ([Score("b", "j", "overall", None, "what?", "unparsable")], outcome("b"))
     settled = completed_scores(outcome("batch 0"), 2, rows, samples)
     assert settled.failures == (("b", "unparsable", "what?"),) and settled.num_gone == 0

@@ -173,7 +173,7 @@ def work(service: Recording) -> list[str]:
     with tracked(Inner(), [how], lambda _: about, lambda _: service) as observer:
         observer.run_began(RunFacts("a", "b", 2, ()))
         for key in ("x", "y"):
-            observer.settled("edit", RequestCompleted(key, 0, 1.0, scores=((key, 4.0),)))
+            observer.settled("edit", RequestCompleted(key, 0, 1.0, scores=((key, key, 4.0),)))
     return heard
 
 

@@ -24,7 +24,7 @@ class StageFacts:
     retry: str = "in_batch"  # or "at_end": whether a batch stays open for what failed in it
     worker_logs: tuple[str, ...] = ()  # one path per worker
     metric: str = ""  # headline of a judge
-    scores: tuple[tuple[str, float], ...] = ()  # (cluster, headline score) of earlier invocations
+    scores: tuple[tuple[str, str, float], ...] = ()  # (cluster, sample, headline score) of earlier invocations
 
     @property
     def score_set(self) -> str:
@@ -53,7 +53,7 @@ class RequestCompleted:
     num_samples: int = 1
     num_gone: int = 0  # samples that turned out to have no edit: there was nothing to judge
     failures: tuple[tuple[str, str, str], ...] = ()  # (sample, reason, message) of those without a value
-    scores: tuple[tuple[str, float], ...] = ()  # (cluster, headline score) of those with one
+    scores: tuple[tuple[str, str, float], ...] = ()  # (cluster, sample, headline score) of those with one
 
 
 class Observer:

@@ -184,7 +184,7 @@ class EventLines(Observer):
         self._tracker.settled(stage, settled)
         data: dict[str, object] = asdict(settled)
         data["failures"] = [dict(zip(("sample", "reason", "message"), f, strict=True)) for f in settled.failures]
-        data["scores"] = [value for _, value in settled.scores]
+        data["scores"] = [value for *_, value in settled.scores]
         self._put("settled", stage=stage, **data)
 
     def batch(self, stage: str, index: int, num_batches: int) -> None:

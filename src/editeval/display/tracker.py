@@ -13,8 +13,8 @@ from editeval.display.observer import Observer, RequestCompleted, RunFacts, Stag
 from editeval.display.snapshot import FailureView, RunSnapshot, ScoreSoFar, StageView, Throughput, WorkerView
 from editeval.machine.gpus import GpuSample
 
-Interval = Callable[[Mapping[str, Sequence[float]], str], tuple[float, float | None, float | None]]
-"""interval(scores by cluster, metric) -> (mean, low, high): the interval that the report will give."""
+Interval = Callable[[Sequence[tuple[str, str, float]], str], tuple[float, float | None, float | None]]
+"""interval((cluster, sample, score) of each edit, metric) -> (mean, low, high), as the report will give them."""
 
 NUM_DURATIONS = 10  # of a worker's last images, for its seconds per image
 RECOUNT = 1.02  # a running mean is computed again when so many times more scores are there
@@ -63,18 +63,12 @@ class _Stage:
     held_by: dict[str, None] = field(default_factory=dict)  # requests that are run again in the batch that is open
     pace: Throughput | None = None
     workers: dict[int, _Worker] = field(default_factory=dict)
-    scores: dict[str, list[float]] = field(default_factory=dict)
-    num_scores: int = 0
+    scores: list[tuple[str, str, float]] = field(default_factory=list)
     so_far: ScoreSoFar | None = None
-
-    def add_scores(self, scores: Sequence[tuple[str, float]]) -> None:
-        for cluster, value in scores:
-            self.scores.setdefault(cluster, []).append(value)
-        self.num_scores += len(scores)
 
     def has_news(self) -> bool:
         known = self.so_far.num_scored if self.so_far else 0
-        return self.num_scores > known * (RECOUNT if self.state == "running" else 1)
+        return len(self.scores) > known * (RECOUNT if self.state == "running" else 1)
 
 
 class Tracker(Observer):
@@ -155,7 +149,7 @@ class Tracker(Observer):
             num_failed = len(settled.failures)
             mine.failed += num_failed
             mine.done += settled.num_samples - num_failed
-            mine.add_scores(settled.scores)
+            mine.scores += settled.scores
             for sample, reason, message in settled.failures[-1:]:
                 self._fail(mine, sample, reason, message, settled.worker)
             worker = mine.workers.get(settled.worker)
@@ -231,14 +225,10 @@ class Tracker(Observer):
     def _recount(self) -> None:
         """New running means; computed outside the lock, so that the run never waits for them."""
         with self._lock:
-            grown = [
-                (stage, stage.num_scores, {cluster: tuple(values) for cluster, values in stage.scores.items()})
-                for stage in self._stages.values()
-                if stage.has_news()
-            ]
-        for stage, count, scores in grown:
+            grown = [(stage, tuple(stage.scores)) for stage in self._stages.values() if stage.has_news()]
+        for stage, scores in grown:
             mean, low, high = self._interval(scores, stage.facts.metric)
-            stage.so_far = ScoreSoFar(stage.facts.metric, mean, low, high, count, stage.facts.score_set)
+            stage.so_far = ScoreSoFar(stage.facts.metric, mean, low, high, len(scores), stage.facts.score_set)
 
     def _stage_view(self, stage: _Stage, now: float) -> StageView:
         facts = stage.facts
@@ -302,5 +292,5 @@ def _count(value: object) -> int:
 
 def _new_stage(facts: StageFacts) -> _Stage:
     stage = _Stage(facts)
-    stage.add_scores(facts.scores)
+    stage.scores += facts.scores
     return stage

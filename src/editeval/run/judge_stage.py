@@ -20,6 +20,7 @@ from editeval.reports.site.thumbnails import Found, ThumbnailWriter
 from editeval.run.controls import Controls
 from editeval.run.plan import Plan, ScoreSetPlan, calls_of, worker_spec
 from editeval.run.stage import CompletedEdits, NotEditedError, RunningStage, say, worker_logs, workers_of
+from editeval.stats.summary import Placed
 from editeval.store import queries
 from editeval.store.fingerprints import json_params, judge_request, shown_inputs, sources_digest
 from editeval.store.opponent import NoPairError, Opponent, comes_first, model_named
@@ -216,8 +217,12 @@ def completed_scores(
         num_samples=len(heads),
         num_gone=wanted - len(heads),
         failures=tuple((h.sample_id, h.reason, h.raw) for h in heads if h.value is None),
-        scores=tuple((samples[h.sample_id].cluster or h.sample_id, h.value) for h in heads if h.value is not None),
+        scores=tuple(_placed(samples[h.sample_id], h.value) for h in heads if h.value is not None),
     )
+
+
+def _placed(sample: Sample, value: float) -> Placed:
+    return sample.cluster or sample.id, sample.repeat_of or sample.id, value
 
 
 def _what_is_kept(plan: Plan) -> str:

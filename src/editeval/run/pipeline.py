@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,7 +33,7 @@ from editeval.run.same_inputs import reuse
 from editeval.run.scheduler import Interrupt, Phase, announce, run_stages, stage_groups
 from editeval.run.selection import unused_prompts
 from editeval.run.tracked import about, ending_of
-from editeval.stats.summary import running_interval
+from editeval.stats.summary import Placed, running_interval
 from editeval.store import connection, directories, lineage
 from editeval.store.ledger_events import RUN, SCORE, SubsetChosen
 from editeval.store.manifest import Manifest
@@ -116,7 +116,7 @@ def work(plan: Plan, argv: Sequence[str], interrupt: Interrupt, display: str, ph
     config = plan.config
     scales = {one.prefix + name: scale for one in plan.judgings for name, scale in one.known.scales.items()}
 
-    def running(scores: Mapping[str, Sequence[float]], metric: str) -> tuple[float, float | None, float | None]:
+    def running(scores: Sequence[Placed], metric: str) -> tuple[float, float | None, float | None]:
         return running_interval(scores, scales.get(metric) or Metric(metric))
 
     stage_groups(plan)

@@ -181,12 +181,10 @@ def headline_so_far(
     store: RunStore, score_set_id: str, scale: Metric, is_equated: bool
 ) -> tuple[float, float | None, float | None] | None:
     """(mean, low, high) of the headline scores that are there, from the ledger; None without any."""
-    clusters: dict[str, list[float]] = {}
-    for cluster, value in queries.headline_scores(store, score_set_id) if score_set_id else ():
-        clusters.setdefault(cluster, []).append(value)
-    if not clusters:
+    scores = queries.headline_scores(store, score_set_id) if score_set_id else []
+    if not scores:
         return None
-    mean, low, high = running_interval(clusters, scale)
+    mean, low, high = running_interval(scores, scale)
     return (mean, None, None) if is_equated else (mean, low, high)  # the error of a bridge is in the report's
 
 

@@ -27,6 +27,9 @@ Entry = tuple[str, str, State, float | None] | tuple[str, str, State, float | No
 """(category, cluster, state, value, sample): value is a number if and only if state is "scored"; cluster "" stands
 alone, and so does an edit without a sample."""
 
+Placed = tuple[str, str, float]
+"""(cluster, sample, score): the seeds of a sample have its id."""
+
 
 def summarise(
     entries: Iterable[Entry], metric: str, scale: Metric | None = None, bridged: Equating | None = None
@@ -202,14 +205,14 @@ def _interval(
     return on_scale(intervals.interval(units, means, further), scale)
 
 
-def running_interval(scores: Mapping[str, Sequence[float]], scale: Metric) -> tuple[float, float | None, float | None]:
-    """(mean, low, high) of scores by cluster, as the report's row `micro` will have them."""
-    values = [value for group in scores.values() for value in group]
-    mean = math.fsum(values) / len(values)
-    if rates.is_yes_no(values, scale):
-        found = rates.of_yes_no(scores, scale, mean)
-    else:
-        found = on_scale(intervals.interval([scores], [mean]), scale)
+def running_interval(scores: Iterable[Placed], scale: Metric) -> tuple[float, float | None, float | None]:
+    """(mean, low, high) of one score or more, as the report's row `micro` will have them."""
+    group = _Group()
+    for cluster, sample, value in scores:
+        group.add(cluster, sample, "scored", value)
+    units = group.units()
+    mean = _mean(list(chain.from_iterable(units.values())))
+    found = _interval([group], [units], [mean], scale, None, rates.is_yes_no(group.values(), scale))
     return mean, found.low, found.high
 
 

@@ -99,13 +99,14 @@ def covered(store: RunStore) -> dict[str, dict[str, int]]:
     return found
 
 
-def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, float]]:
-    """(cluster, headline score) of every wanted sample that this judging has scored."""
+def headline_scores(store: RunStore, judging_id: str) -> list[tuple[str, str, float]]:
+    """(cluster, sample, headline score) of every wanted edit that this judging has scored."""
     return [
-        (row[0], row[1])
+        (row[0], row[1] or row[2], row[3])
         for row in store.query(
-            "SELECT s.cluster, c.value FROM samples s CROSS JOIN scores c ON c.judging_id = ? AND c.sample_id = s.id "
-            "AND c.place = 0 WHERE s.position IS NOT NULL AND c.value IS NOT NULL",
+            "SELECT s.cluster, s.repeat_of, s.id, c.value FROM samples s CROSS JOIN scores c "
+            "ON c.judging_id = ? AND c.sample_id = s.id AND c.place = 0 "
+            "WHERE s.position IS NOT NULL AND c.value IS NOT NULL",
             judging_id,
         )
     ]

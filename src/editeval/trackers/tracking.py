@@ -119,7 +119,7 @@ class TrackingObserver(Observer):
 
     def run_began(self, run: RunFacts) -> None:
         for stage in run.stages:
-            self._count(stage.key, stage.done, stage.failed, [score for _, score in stage.scores])
+            self._count(stage.key, stage.done, stage.failed, [score for *_, score in stage.scores])
         self._inner.run_began(run)
 
     def stage_began(self, stage: StageFacts) -> None:
@@ -131,7 +131,7 @@ class TrackingObserver(Observer):
     def settled(self, stage: str, settled: RequestCompleted) -> None:
         failed = len(settled.failures)
         done = settled.num_samples - settled.num_gone - failed
-        self._count(stage, done, failed, [score for _, score in settled.scores])
+        self._count(stage, done, failed, [score for *_, score in settled.scores])
         self._inner.settled(stage, settled)
 
     def batch(self, stage: str, index: int, num_batches: int) -> None:
