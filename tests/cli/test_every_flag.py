@@ -191,7 +191,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("export", "--to"): other("export plain --to csv", "export plain --to tex", r"plain-\w+/table.tex"),
     ("export", "--output"): row("export plain --to csv", "--output mine.csv", "mine.csv"),
     ("export", "--output-dir"): row("export plain --to csv", "--output-dir nowhere", NOT_THERE),
-    ("export", "--task"): row("export plain --to csv", "--task a/b:c", "--task OWNER/NAME:TASK_ID: goes with"),
+    ("export", "--task"): row("export plain --to csv", "--task a/b:c", "--task: only with --to eval-results"),
     ("export", "--push"): row("export plain --to csv", "--push a/b", "--push: only with --to hf"),
     ("export", "--allow-code"): row("export coded --to md", CODE, "coded-\\w+/summary.md"),
     ("view", "runs"): other("view plain --port 99999", "view nobody --port 99999", NOT_THERE),

@@ -238,6 +238,8 @@ def test_a_score_with_fitting_digests_is_told_by_its_reply(made: Path, tmp_path:
             text("report.json", '"run": {', '"run": {"official": [{"name": "best", "metrics": [], "value": 9}],'),
             "official best 9",
         ),
+        (text("report.json", '"run": {', '"run": {"num_seeds": 4,'), "num_seeds 4, 1 by the ledger"),
+        (block("run", subset={"num": 1, "total": 9, "how": ""}), "being a part of the benchmark"),
         (of_json("report.json", badge="valid", warnings=[]), "badge 'valid', "),
         (of_json("report.json", badge="valid (subset)"), "badge 'valid (subset)', "),
         (block("coverage", is_headline=False), "coverage.is_headline"),

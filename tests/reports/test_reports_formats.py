@@ -169,8 +169,8 @@ def test_the_authors_number_is_the_result_of_an_official_run() -> None:
     ("flags", "words"),
     [
         (("--to", "csv", "--push", "a/b"), "--push: only with --to hf"),
-        (("--to", "eval-results"), "--task OWNER/NAME:TASK_ID: goes with --to eval-results"),
-        (("--to", "hf", "--task", "a/b:c"), "goes with --to eval-results, got --to hf"),
+        (("--to", "eval-results"), "--to eval-results: add --task OWNER/NAME:TASK_ID"),
+        (("--to", "hf", "--task", "a/b:c"), "--task: only with --to eval-results, got --to hf"),
         (("--to", "eval-results", "--task", "b:c"), "--task: must be OWNER/NAME:TASK_ID"),
         (("--to", "hf", "--push", "b"), "--push: must be owner/name"),
         (("--to", "hf", "--output", "-"), "makes a folder"),

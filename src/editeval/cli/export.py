@@ -78,8 +78,10 @@ def export(options: argparse.Namespace) -> int:
         path = directories[0].parent / f"{directories[0].name}.tar"
     if options.push and to != "hf":
         raise ConfigError(f"--push: only with --to hf, got --to {to}")
-    if bool(options.task) != (to == "eval-results"):
-        raise ConfigError(f"--task OWNER/NAME:TASK_ID: goes with --to eval-results, got --to {to}")
+    if options.task and to != "eval-results":
+        raise ConfigError(f"--task: only with --to eval-results, got --to {to}")
+    if to == "eval-results" and not options.task:
+        raise ConfigError("--to eval-results: add --task OWNER/NAME:TASK_ID, a benchmark of the Hub and a task of it")
     if to == "hf":
         return _hf(directories[0], path, output == STDOUT, options.push)
     if to in _BINARY:

@@ -165,7 +165,8 @@ def of_common_seeds(runs: Sequence[RunScores]) -> tuple[list[RunScores], list[st
         run.only([key for key, one in run.scored.items() if one.seed_index <= least]) if run.num_seeds > least else run
         for run in runs
     ]
-    return kept, [f"{one}; {'the first' if least == 1 else f'{least}'} of them counts" for one in told]
+    counts = "the first of them counts" if least == 1 else f"{least} of them count"
+    return kept, [f"{one}; {counts}" for one in told]
 
 
 def scored_of(rows: Iterable[SampleRow], label: str) -> dict[Hashable, Scored]:

@@ -244,7 +244,6 @@ def _verified(store: RunStore, about: Mapping[str, Any], folder: Path) -> Verifi
         number, wrong, why = _read_again(store, one)
         num_read, problems = num_read + number, problems + wrong
         unknown += [why] if why else []
-    problems += list(official.other_metrics(from_json(store.folder.read("report.json")), results.labels(shown)))
     claim = official.claim_of(store, shown)
     return Verified(
         model=label_of(store),

@@ -70,31 +70,41 @@ def stale_figures(store: RunStore) -> Iterator[Problem]:
 
 
 def _stale_worth(store: RunStore) -> Iterator[Problem]:
-    """Coverage, controls and badge of report.json that do not follow from the ledger.
+    """Headline, seeds, coverage, controls and badge of report.json that do not follow from the ledger.
 
     The certificate of a judge and what else is warned of (a bridge, a clock) are not in a ledger: they are taken as
     they are written. Of a plug-in of somebody's own it is not known whether it is a control, or reads the instruction:
     a badge that either gives is right.
     """
+    shown = results.shown(store)
+    labels, scales = results.labels(shown), results.scales(store, shown)
     try:
         report = json.loads((store.dir / "report.json").read_bytes())
         run, warned, told = report["run"], report["warnings"], (report["badge"], dict(report["coverage"]))
         is_certified = _is_certified(run["judgings"])
+        is_part, num_seeds = run.get("subset") is not None, run.get("num_seeds", 1)
+        others = list(official.other_metrics(report, labels))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # it is not there, or the store has said so
-    shown = results.shown(store)
-    labels, scales = results.labels(shown), results.scales(store, shown)
+    yield from others
     counted, headline = Counted(labels, scales, results.equatings(store, shown)), next(iter(labels), "")
+    is_subset, known_seeds = queries.subset(store) is not None, queries.num_seeds(store)
+    for what, one, ours in (
+        ("num_seeds", num_seeds, known_seeds),
+        ("being a part of the benchmark", is_part, is_subset),
+    ):
+        if one != ours:
+            yield Problem("report", "report.json", f"{what} {one!r}, {ours!r} by the ledger; {AGAIN}")
     seen = data.survey(counted.passing(results.rows(store, shown)), headline, scales.get(headline))
     controls = control_checks.told(store, shown[0], counted) if shown else None
     yield from _other("controls", run.get("controls"), controls)
-    known = coverage_block(seen, queries.num_seeds(store))
+    known = coverage_block(seen, known_seeds)
     yield from _other("coverage", told[1], {name: known[name] for name in known if name in told[1]})
     judge = shown[0].name if shown else None
     kinds = _editor(store), _judge(shown[0].judge if shown else "")
     found = []
     for is_control, reads in product(*kinds):
-        basis = Basis(is_control, reads, is_certified, queries.subset(store) is not None)
+        basis = Basis(is_control, reads, is_certified, is_subset)
         own = badge_of(seen, judge, controls, (), basis)[1]
         about = [_ANY] if len(warned) > len(own) else []
         found.append(badge_of(seen, judge, controls, about, basis)[0] if len(warned) >= len(own) else "")
