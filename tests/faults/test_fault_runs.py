@@ -200,7 +200,7 @@ def test_a_smaller_selection_of_a_finished_run_is_reported_as_a_part_of_it(tmp_p
     config_in(tmp_path)
     assert cli("run", "small.yaml", "--allow-code", cwd=tmp_path).returncode == 0
     part = cli("run", "small.yaml", "--allow-code", "--limit", "2", cwd=tmp_path)
-    words = "covers 2 of the 5 samples that this run has edited"
+    words = "covers 2 of the 5 edits that this run has"
     assert part.returncode == 0 and f"this report {words}" in part.stdout
     assert words in (tmp_path / "outputs" / "latest" / "report.md").read_text(encoding="utf-8")
     whole = cli("run", "small.yaml", "--allow-code", cwd=tmp_path)
