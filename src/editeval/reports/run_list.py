@@ -42,7 +42,7 @@ def render_runs(runs: Sequence[JsonObject], console: Console) -> None:
     shared = common(RUN_COLUMNS, sound)
     if sound:
         console.print(fitted([one for one in RUN_COLUMNS if one.title not in shared], sound, console))
-    for line in (*([_listed(shared)] if shared else ()), *notes(runs)):
+    for line in (*_listed(shared), *notes(runs)):
         console.print(Text(line), highlight=False)
 
 
@@ -52,8 +52,10 @@ def common(columns: Sequence[RowColumn], rows: Sequence[JsonObject]) -> dict[str
     return {title: next(iter(cells)) for title, cells in found.items() if len(cells) == 1}
 
 
-def _listed(shared: Mapping[str, str]) -> str:
-    return "all: " + ", ".join(f"{title} {cell}" for title, cell in shared.items() if cell != NOTHING)
+def _listed(shared: Mapping[str, str]) -> list[str]:
+    """A line; none if the runs have nothing in common but what they lack."""
+    found = [f"{title} {cell}" for title, cell in shared.items() if cell != NOTHING]
+    return ["all: " + ", ".join(found)] if found else []
 
 
 def notes(runs: Sequence[JsonObject]) -> Iterator[str]:
