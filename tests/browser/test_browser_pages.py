@@ -300,7 +300,7 @@ def test_blind_mode_hides_names_scores_and_replies(open_page: Open, runs: dict[s
     text = page.locator("main").inner_text()
     assert "hidden" in text and "overall" not in text and "unit" not in text and "simulated" not in text
     page.keyboard.press("5")
-    page.wait_for_timeout(100)
+    page.wait_for_timeout(1000)
     page.goto(address_of(runs["simulated"]) + "#")
     page.reload()
     page.wait_for_selector(".app[data-ready=true]")
