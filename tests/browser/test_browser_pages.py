@@ -65,6 +65,7 @@ def test_every_complaint_leads_to_its_samples(open_page: Open, runs: dict[str, P
     chip.click()
     expect(page.locator(".toolbar output")).to_have_text("20 of 20")
     expect(page.locator(".row .tag").first).to_have_text("output equals the source")
+    assert page.locator(".row").count() == page.locator(".row .tag", has_text="output equals the source").count() > 0
 
 
 def test_filters_and_sorting_are_in_the_address(open_page: Open, runs: dict[str, Path]) -> None:
@@ -193,6 +194,7 @@ def test_instruction_scores_reply_and_facts_stand_beside_the_pictures(open_page:
     panel = page.locator("aside")
     for words in ("overall", "completeness", "preservation", '"unit"', "seed", "cpu", "512 × 512", "editeval show"):
         expect(panel).to_contain_text(words)
+    assert "causal" not in panel.inner_text(), "only of this sample"
 
 
 def test_an_address_of_a_sample_that_is_not_there_says_so(open_page: Open, runs: dict[str, Path]) -> None:

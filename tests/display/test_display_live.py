@@ -71,7 +71,7 @@ def test_the_cursor_is_never_away_for_longer_than_the_first_frame() -> None:
     screen = console()
     with LiveDisplay(told().tracker.picture, screen):
         wait_for(lambda: "1/10" in printed(screen))
-        wait_for(lambda: 0 <= printed(screen).rfind("\x1b[?25l") < printed(screen).rfind(SHOW_CURSOR))
+        assert wait_for(lambda: 0 <= printed(screen).rfind("\x1b[?25l") < printed(screen).rfind(SHOW_CURSOR))
 
 
 def test_an_error_of_the_run_leaves_a_sane_terminal_too() -> None:
@@ -115,4 +115,4 @@ def test_a_terminal_that_goes_away_ends_the_display_and_nothing_else() -> None:
         wait_for(file.getvalue)
         file.is_gone = True
         logged(display, "nobody reads this")
-        wait_for(lambda: not any(thread.name == "display" for thread in threading.enumerate()))
+        assert wait_for(lambda: not any(thread.name == "display" for thread in threading.enumerate()))

@@ -104,7 +104,11 @@ class _Group:
         """By cluster, what enters the mean: one value for each sample."""
         if not self.has_seeds:
             return self.clusters
-        return {cluster: list(map(_mean, mine.values())) for cluster, mine in self.by_sample().items()}
+        return intervals.by_cluster(
+            (cluster, sample, value)
+            for cluster, values in self.clusters.items()
+            for sample, value in zip(self.samples[cluster], values, strict=True)
+        )
 
     def num_at(self, end: float | None) -> int | None:
         """How many scores are at this end of the scale; None without one."""
